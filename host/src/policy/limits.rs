@@ -1,0 +1,54 @@
+//! How much one call may use. Every limit has a default that suits a tool that reads a cluster and answers a model.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Bytes in a KiB.
+const KIB: u64 = 1024;
+/// Bytes in a MiB.
+const MIB: u64 = 1024 * KIB;
+
+/// The limits of one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Wall-clock time, waiting included.
+    pub time: Duration,
+    /// Time on a processor inside the component.
+    pub cpu: Duration,
+    /// Linear memory, summed over all memories of the instance, in bytes.
+    pub memory: u64,
+    /// Requests to the API server.
+    pub requests: u32,
+    /// Bytes read from the API server, after decompression.
+    pub read: u64,
+    /// Bytes of text in one log excerpt.
+    pub logs: u64,
+    /// Bytes of JSON that the component returns.
+    pub result: u64,
+    /// Objects on a page.
+    pub page: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Longer than the slowest honest answer (a dead kubelet takes 30 s to fail), shorter than the patience of MCP
+            // clients, whose own time-outs start at 60 s.
+            time: Duration::from_secs(30),
+            // Parsing and pruning 64 MiB of JSON in a guest takes under 2 s; whoever needs 5 s is spinning.
+            cpu: Duration::from_secs(5),
+            // A 1 MiB log needs 6 MiB in a Rust guest; a Python interpreter starts at 30 MiB.
+            memory: 64 * MIB,
+            // A fan-out over a few dozen namespaces, or a list of 64,000 objects.
+            requests: 64,
+            read: 64 * MIB,
+            // The cap of the server that Sandbar replaces.
+            logs: MIB,
+            // Four times what a full log excerpt takes, so that escaping cannot make an allowed log fail.
+            result: 4 * MIB,
+            // The cap of the server that Sandbar replaces.
+            page: 1000,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What a component may do and how much of it: grants, limits, the budget of one call and the text that may reach a client.
+//!
+//! Plain data without I/O. Every other module may use it; it uses none of them.
+
+mod budget;
+mod grant;
+mod limits;
+mod rule;
+mod text;
+
+pub use budget::{Budget, Exhausted};
+pub use grant::{Access, Denied, Grant, Namespaces, Place};
+pub use limits::Limits;
+pub use rule::{PolicyRule, RuleError, Verb};
+pub use text::{clean, clean_line};

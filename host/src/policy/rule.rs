@@ -1,0 +1,145 @@
+//! One Kubernetes RBAC PolicyRule, in the part of its grammar that a read-only tool can use.
+
+use serde::{Deserialize, Serialize};
+
+/// The subresource that is the log capability, and the only one there is.
+const POD_LOGS: &str = "pods/log";
+
+/// What `*` never covers: both have to be named.
+const NAMED_ONLY: [(&str, &str); 2] = [("", "secrets"), ("", POD_LOGS)];
+
+/// What a rule allows to do. Sandbar only reads, so RBAC's other verbs cannot be written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Read one object, or a container's log.
+    Get,
+    /// Read a list of objects.
+    List,
+}
+
+impl Verb {
+    /// The verb as RBAC spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Get => "get",
+            Verb::List => "list",
+        }
+    }
+}
+
+/// An RBAC PolicyRule: every combination of its groups, resources and verbs is allowed.
+///
+/// The field names and the meaning of `*` are those of `rbac.authorization.k8s.io/v1`; `nonResourceURLs` do not exist here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicyRule {
+    /// API groups; `""` is the core group, `*` is every group.
+    pub api_groups: Vec<String>,
+    /// Plural resource names or `pods/log`; `*` is every resource but `secrets` and `pods/log`.
+    pub resources: Vec<String>,
+    /// Names of single objects; empty: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resource_names: Vec<String>,
+    /// What may be done.
+    pub verbs: Vec<Verb>,
+}
+
+/// A rule that no grant can hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// One of the lists that RBAC requires is empty, so the rule allows nothing.
+    #[error("a rule needs at least one entry in `{0}`")]
+    Empty(&'static str),
+    /// A subresource that reaches into a pod or a node, or that no tool can read.
+    #[error(
+        "`{0}` cannot be granted: `pods/log` is the only subresource that tools can read (a GET on proxy, exec, attach or portforward can change things)"
+    )]
+    Subresource(String),
+    /// Logs are read with `get`; RBAC has no list of them.
+    #[error("`pods/log` is read with the verb get, not list: put it into a rule of its own or add get")]
+    LogVerb,
+}
+
+impl PolicyRule {
+    /// A rule for some resources of one group.
+    pub fn new(group: &str, resources: &[&str], verbs: &[Verb]) -> Self {
+        Self {
+            api_groups: vec![group.to_owned()],
+            resources: resources.iter().map(|&resource| resource.to_owned()).collect(),
+            resource_names: Vec::new(),
+            verbs: verbs.to_vec(),
+        }
+    }
+
+    /// Refuses what the type cannot: empty lists and forbidden subresources.
+    pub fn validate(&self) -> Result<(), RuleError> {
+        for (list, key) in [(&self.api_groups, "apiGroups"), (&self.resources, "resources")] {
+            if list.is_empty() {
+                return Err(RuleError::Empty(key));
+            }
+        }
+        if self.verbs.is_empty() {
+            return Err(RuleError::Empty("verbs"));
+        }
+        if let Some(resource) = self.resources.iter().find(|name| name.contains('/') && *name != POD_LOGS) {
+            return Err(RuleError::Subresource(resource.clone()));
+        }
+        if self.resources.iter().any(|name| name == POD_LOGS) && !self.verbs.contains(&Verb::Get) {
+            return Err(RuleError::LogVerb);
+        }
+        Ok(())
+    }
+
+    /// Whether the rule allows `verb` on `resource` of `group`; `name` is the object's name, none for a list of all.
+    pub fn allows(&self, verb: Verb, group: &str, resource: &str, name: Option<&str>) -> bool {
+        let named = |list: &[String], value: &str| list.iter().any(|entry| entry == value);
+        let starred = |list: &[String]| list.iter().any(|entry| entry == "*");
+        let by_name_only = NAMED_ONLY.contains(&(group, resource)) || resource.contains('/');
+
+        self.verbs.contains(&verb)
+            && (named(&self.api_groups, group) || starred(&self.api_groups))
+            && (named(&self.resources, resource) || (starred(&self.resources) && !by_name_only))
+            && (self.resource_names.is_empty() || name.is_some_and(|name| named(&self.resource_names, name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(groups: &[&str], resources: &[&str], names: &[&str], verbs: &[Verb]) -> PolicyRule {
+        let owned = |list: &[&str]| list.iter().map(|&entry| entry.to_owned()).collect();
+        PolicyRule { api_groups: owned(groups), resources: owned(resources), resource_names: owned(names), verbs: verbs.to_vec() }
+    }
+
+    #[test]
+    fn a_star_covers_neither_secrets_nor_logs() {
+        let all = rule(&["*"], &["*"], &[], &[Verb::Get, Verb::List]);
+        assert!(all.allows(Verb::List, "apps", "deployments", None));
+        assert!(!all.allows(Verb::Get, "", "secrets", Some("token")));
+        assert!(!all.allows(Verb::Get, "", "pods/log", Some("web-0")));
+
+        let named = rule(&["*"], &["secrets", "pods/log"], &[], &[Verb::Get]);
+        assert!(named.allows(Verb::Get, "", "secrets", Some("token")));
+        assert!(named.allows(Verb::Get, "", "pods/log", Some("web-0")));
+    }
+
+    #[test]
+    fn resource_names_need_the_name() {
+        let one = rule(&[""], &["pods"], &["web-0"], &[Verb::Get, Verb::List]);
+        assert!(one.allows(Verb::Get, "", "pods", Some("web-0")));
+        assert!(!one.allows(Verb::Get, "", "pods", Some("web-1")));
+        assert!(!one.allows(Verb::List, "", "pods", None));
+    }
+
+    #[test]
+    fn subresources_that_reach_into_a_pod_are_refused_by_name() {
+        for resource in ["pods/proxy", "pods/exec", "pods/attach", "pods/portforward", "nodes/proxy", "*/log", "pods/*"] {
+            let error = rule(&[""], &[resource], &[], &[Verb::Get]).validate().expect_err(resource);
+            assert_eq!(error, RuleError::Subresource(resource.to_owned()));
+        }
+        assert_eq!(rule(&[""], &["pods/log"], &[], &[Verb::List]).validate(), Err(RuleError::LogVerb));
+        assert_eq!(rule(&[""], &["pods"], &[], &[]).validate(), Err(RuleError::Empty("verbs")));
+    }
+}
