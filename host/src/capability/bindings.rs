@@ -1,0 +1,27 @@
+//! What wasmtime makes of the WIT packages. Nothing outside `capability` names these types, but for the exported interface's
+//! indices, which `sandbox` needs to find a component's functions.
+#![allow(missing_docs, reason = "the documentation is in the WIT")]
+#![allow(unsafe_code, reason = "generated")]
+#![allow(unreachable_pub, clippy::all, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: ["../wit/tool", "../wit/kubernetes"],
+    inline: "
+        package sandbar:host@0.1.0;
+
+        world every-capability {
+            import sandbar:tool/context@0.1.0;
+            import sandbar:tool/logging@0.1.0;
+            import sandbar:kubernetes/read@0.1.0;
+            import sandbar:kubernetes/logs@0.1.0;
+            import sandbar:kubernetes/health@0.1.0;
+            export sandbar:tool/tools@0.1.0;
+        }
+    ",
+    imports: {
+        "sandbar:kubernetes/read": async,
+        "sandbar:kubernetes/logs": async,
+        "sandbar:kubernetes/health": async,
+    },
+    exports: { default: async },
+});

@@ -1,0 +1,14 @@
+//! `sandbar:kubernetes/health`: is the API server there.
+
+use super::bindings::sandbar::kubernetes::health;
+use super::bindings::sandbar::kubernetes::types::Error;
+use super::host::Host;
+use crate::kubernetes::{Code, Error as ReadError};
+
+impl health::Host for Host {
+    async fn api_server(&mut self) -> Result<String, Error> {
+        let state = self.read(|reader| async move { reader.api_server().await }).await?;
+        let text = serde_json::to_string(&state).map_err(|error| ReadError::new(Code::Other, error.to_string()))?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,24 @@
+//! `sandbar:tool/logging`: lines for the operator.
+
+use super::bindings::sandbar::tool::logging::{self, Level};
+use super::host::Host;
+use crate::policy::clean_line;
+
+/// Bytes of one line: enough for a panic message with its backtrace.
+const LINE_BYTES: usize = 8 * 1024;
+
+impl logging::Host for Host {
+    fn log(&mut self, level: Level, message: String) {
+        let end = message.floor_char_boundary(LINE_BYTES);
+        let message = clean_line(&message[..end]);
+        let component = &*self.component;
+        // A level is part of a tracing call site, so each needs its own.
+        match level {
+            Level::Trace => tracing::trace!(target: "sandbar::component", component, "{message}"),
+            Level::Debug => tracing::debug!(target: "sandbar::component", component, "{message}"),
+            Level::Info => tracing::info!(target: "sandbar::component", component, "{message}"),
+            Level::Warn => tracing::warn!(target: "sandbar::component", component, "{message}"),
+            Level::Error => tracing::error!(target: "sandbar::component", component, "{message}"),
+        }
+    }
+}

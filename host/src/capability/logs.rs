@@ -1,0 +1,39 @@
+//! `sandbar:kubernetes/logs`: container logs.
+
+use super::bindings::sandbar::kubernetes::logs;
+use super::bindings::sandbar::kubernetes::types::Error;
+use super::host::Host;
+use super::types::refuse_more;
+use crate::kubernetes::{Excerpt, LogSource};
+
+impl logs::Host for Host {
+    async fn tail(&mut self, source: logs::Source) -> Result<logs::Excerpt, Error> {
+        refuse_more(source.more.as_deref())?;
+        let source = LogSource {
+            namespace: source.namespace,
+            pod: source.pod,
+            container: source.container,
+            previous: source.previous.unwrap_or(false),
+            tail_lines: source.tail_lines,
+            since_seconds: source.since_seconds,
+            timestamps: source.timestamps.unwrap_or(false),
+            matching: source.matching,
+            limit_bytes: source.limit_bytes,
+        };
+        let excerpt = self.read(|reader| async move { reader.tail(&source).await }).await?;
+        Ok(excerpt.into())
+    }
+}
+
+impl From<Excerpt> for logs::Excerpt {
+    fn from(excerpt: Excerpt) -> Self {
+        Self {
+            text: excerpt.text,
+            truncated: excerpt.truncated,
+            dropped_bytes: excerpt.dropped_bytes,
+            older: excerpt.older,
+            warnings: excerpt.warnings,
+            more: None,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `sandbar:kubernetes/read`: objects and lists.
+
+use super::bindings::sandbar::kubernetes::read;
+use super::bindings::sandbar::kubernetes::types::{ApiResource, Error, Scope};
+use super::host::Host;
+use super::types::refuse_more;
+use crate::kubernetes::{Page, Query, Resource, Scope as Within};
+
+impl read::Host for Host {
+    async fn get_object(
+        &mut self,
+        of: ApiResource,
+        within: Scope,
+        name: String,
+        fields: Option<Vec<String>>,
+        more: Option<String>,
+    ) -> Result<String, Error> {
+        refuse_more(more.as_deref())?;
+        let (of, within) = (Resource::from(of), Within::from(within));
+        let object =
+            self.read(|reader| async move { reader.get_object(&of, &within, &name, fields.as_deref()).await }).await?;
+        Ok(object)
+    }
+
+    async fn list_objects(&mut self, query: read::Query) -> Result<read::Page, Error> {
+        refuse_more(query.more.as_deref())?;
+        let query = Query {
+            of: query.of.into(),
+            within: query.within.into(),
+            label_selector: query.label_selector,
+            field_selector: query.field_selector,
+            fields: query.fields,
+            limit: query.limit,
+            continue_: query.continue_,
+        };
+        let page = self.read(|reader| async move { reader.list_objects(&query).await }).await?;
+        Ok(page.into())
+    }
+}
+
+impl From<Page> for read::Page {
+    fn from(page: Page) -> Self {
+        Self {
+            items: page.items,
+            continue_: page.continue_,
+            remaining: page.remaining,
+            warnings: page.warnings,
+            more: None,
+        }
+    }
+}

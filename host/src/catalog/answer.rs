@@ -1,0 +1,145 @@
+//! What a tool answered: checked, cleaned, and completed as MCP wants it.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::manifest::{Definition, clean_value};
+use crate::policy::clean;
+
+/// The answer to a call, as the parts of an MCP `tools/call` result.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Content blocks, as MCP has them.
+    pub content: Vec<Value>,
+    /// The structured result.
+    pub structured: Option<Value>,
+    /// The tool failed; `content` says why.
+    pub is_error: bool,
+    /// Metadata for the client.
+    pub meta: Option<Map<String, Value>>,
+}
+
+/// What a component may return. MCP's later additions are refused by name rather than passed on half understood.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Returned {
+    #[serde(default)]
+    content: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "present")]
+    structured_content: Option<Value>,
+    #[serde(default)]
+    is_error: bool,
+    #[serde(default, rename = "_meta")]
+    meta: Option<Map<String, Value>>,
+    #[serde(default)]
+    result_type: Option<String>,
+}
+
+/// Keeps an explicit null apart from an absent field.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// How far the host trusts a component to keep its own output schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Its types make the schema: it cannot differ.
+    Bundled,
+    /// It may say anything.
+    Extra,
+}
+
+impl Answer {
+    /// A failure, in words for the model.
+    pub fn failure(message: &str) -> Self {
+        Self { content: vec![text_block(clean(message).into_owned())], is_error: true, ..Self::default() }
+    }
+
+    /// Reads what a component returned. A result that breaks the contract is a failure that names the breach.
+    pub(super) fn parse(returned: &str, definition: &Definition, trust: Trust) -> Self {
+        Self::try_parse(returned, definition, trust).unwrap_or_else(|breach| {
+            tracing::warn!(tool = definition.name(), %breach, "a tool broke the contract");
+            Self::failure(&format!("the tool answered in a way that this server cannot pass on: {breach}; this is a fault of the tool"))
+        })
+    }
+
+    fn try_parse(returned: &str, definition: &Definition, trust: Trust) -> Result<Self, String> {
+        let returned: Returned = serde_json::from_str(returned).map_err(|error| format!("its result is malformed ({error})"))?;
+        if let Some(kind) = returned.result_type.filter(|kind| kind != "complete") {
+            return Err(format!("its result type is {kind:?}, which this version does not know"));
+        }
+        let mut structured = returned.structured_content;
+        if let Some(structured) = &mut structured {
+            clean_value(structured);
+        }
+        if !returned.is_error && trust == Trust::Extra {
+            match &structured {
+                Some(structured) => definition.promises(structured).map_err(|fault| format!("its result breaks its output schema ({fault})"))?,
+                None if definition.is_structured() => return Err("it has an output schema and no structured result".to_owned()),
+                None => {}
+            }
+        }
+        let content = match (returned.content, &structured) {
+            (Some(mut content), _) => {
+                content.iter_mut().for_each(clean_value);
+                content
+            }
+            (None, Some(structured)) => vec![text_block(structured.to_string())],
+            (None, None) => return Err("it has neither `content` nor `structuredContent`".to_owned()),
+        };
+        Ok(Self { content, structured, is_error: returned.is_error, meta: returned.meta })
+    }
+}
+
+fn text_block(text: String) -> Value {
+    let mut block = Map::new();
+    block.insert("type".to_owned(), Value::from("text"));
+    block.insert("text".to_owned(), Value::String(text));
+    Value::Object(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::manifest::Manifest;
+    use super::*;
+
+    fn definition() -> Definition {
+        let manifest = json!({ "tools": [{
+            "name": "t",
+            "inputSchema": { "type": "object" },
+            "outputSchema": { "type": "object", "required": ["n"], "properties": { "n": { "type": "integer" } } },
+        }] });
+        Manifest::parse(&manifest.to_string()).expect("valid").0.tools.remove(0)
+    }
+
+    #[test]
+    fn structured_content_gets_its_text_form() {
+        let answer = Answer::parse(r#"{"structuredContent": {"n": 1}}"#, &definition(), Trust::Extra);
+        assert_eq!(answer.content, [json!({ "type": "text", "text": "{\"n\":1}" })]);
+        assert_eq!(answer.structured, Some(json!({ "n": 1 })));
+        assert!(!answer.is_error);
+    }
+
+    #[test]
+    fn a_breach_is_named() {
+        let breach = |returned: &str| {
+            let answer = Answer::parse(returned, &definition(), Trust::Extra);
+            assert!(answer.is_error, "{returned}");
+            answer.content[0]["text"].as_str().unwrap_or_default().to_owned()
+        };
+        assert!(breach("{").contains("malformed"));
+        assert!(breach(r#"{"structuredContent": {"n": "x"}}"#).contains("output schema"));
+        assert!(breach(r#"{"content": []}"#).contains("no structured result"));
+        assert!(breach(r#"{"resultType": "input_required"}"#).contains("input_required"));
+        assert!(breach(r#"{"contents": []}"#).contains("contents"));
+    }
+
+    #[test]
+    fn both_forms_are_clean() {
+        let answer = Answer::parse(r#"{"structuredContent": {"n": 1, "x": "\u001b[31mred\u202e"}}"#, &definition(), Trust::Extra);
+        assert_eq!(answer.structured, Some(json!({ "n": 1, "x": "red" })));
+        assert_eq!(answer.content[0]["text"], "{\"n\":1,\"x\":\"red\"}");
+    }
+}

@@ -1,0 +1,77 @@
+//! A JSON Schema, compiled once, and what it says about a value.
+
+use std::fmt::Write;
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+/// How many faults a message lists; a model mends a few at a time.
+const FAULTS: usize = 5;
+
+/// Bytes of one fault: the value itself is part of it, and can be large.
+const FAULT_BYTES: usize = 300;
+
+/// A compiled schema. References are resolved within the schema only: neither files nor the network are ever read.
+pub(super) struct Arguments(Validator);
+
+impl std::fmt::Debug for Arguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Arguments").finish_non_exhaustive()
+    }
+}
+
+impl Arguments {
+    /// Compiles a schema, or says why it is none.
+    pub(super) fn compile(schema: &Value) -> Result<Self, String> {
+        jsonschema::validator_for(schema).map(Self).map_err(|error| error.to_string())
+    }
+
+    /// Whether a value fits; else the first faults, with the place of each.
+    pub(super) fn check(&self, value: &Value) -> Result<(), String> {
+        if self.0.is_valid(value) {
+            return Ok(());
+        }
+        let mut message = String::new();
+        for error in self.0.iter_errors(value).take(FAULTS) {
+            let place = error.instance_path().to_string();
+            let separator = if message.is_empty() { "" } else { "; " };
+            let fault = error.to_string();
+            let fault = &fault[..fault.floor_char_boundary(FAULT_BYTES)];
+            // Writing to a string cannot fail.
+            let _ = match place.trim_start_matches('/') {
+                "" => write!(message, "{separator}{fault}"),
+                place => write!(message, "{separator}`{}`: {fault}", place.replace('/', ".")),
+            };
+        }
+        Err(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_names_its_place() {
+        let schema = json!({
+            "type": "object",
+            "properties": { "limit": { "type": "integer" } },
+            "required": ["namespace"],
+            "additionalProperties": false,
+        });
+        let schema = Arguments::compile(&schema).expect("a schema");
+        assert_eq!(schema.check(&json!({ "namespace": "a", "limit": 3 })), Ok(()));
+        let message = schema.check(&json!({ "limit": "x", "colour": 1 })).expect_err("invalid");
+        assert!(message.contains("`limit`: \"x\" is not of type \"integer\""), "{message}");
+        assert!(message.contains("colour"), "{message}");
+        assert!(message.contains("namespace"), "{message}");
+    }
+
+    #[test]
+    fn references_outside_the_schema_are_not_followed() {
+        let schema = json!({ "$ref": "file:///etc/passwd" });
+        assert!(Arguments::compile(&schema).is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! Loading components: compile, ask for the manifest, compare with the grant, link. One that cannot be loaded is named with the
+//! reason, and the rest still serves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Catalog;
+use super::grant::{Missing, interfaces};
+use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
+use super::served::Served;
+use super::source::Source;
+use crate::capability::{Cluster, Host, Interface};
+use crate::config::{Config, ToolConfig};
+use crate::kubernetes;
+use crate::policy::{Budget, Grant, Limits};
+use crate::sandbox::{Artifact, CallError, Engine, LoadError};
+
+/// A component that is not served, and why.
+#[derive(Debug)]
+pub struct Problem {
+    /// Where it comes from.
+    pub source: Source,
+    /// Why it is not served.
+    pub reason: Reason,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.source, self.reason)
+    }
+}
+
+/// Why a component is not served. Worded for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    /// It is not a component that this host can run.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Its manifest function failed.
+    #[error("its manifest cannot be had: {0}")]
+    Call(#[from] CallError),
+    /// Its manifest is malformed.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// It asks for more than it is granted.
+    #[error("it asks for more than it is granted; to grant it, add to sandbar.yaml:\ntools:\n  - component: {component}{missing}")]
+    NotGranted {
+        /// The file.
+        component: String,
+        /// What it asks for beyond its grant.
+        missing: Missing,
+    },
+    /// Another component serves a tool of that name.
+    #[error("it serves a tool named {tool:?}, and so does {by}, which was loaded first; rename one of them")]
+    NameTaken {
+        /// The tool.
+        tool: String,
+        /// The component that has the name.
+        by: String,
+    },
+    /// The host failed.
+    #[error("the host failed while it loaded the component: {0}")]
+    Host(String),
+}
+
+/// What is needed to load a component.
+#[derive(Clone)]
+pub struct Loader {
+    /// What runs it.
+    pub engine: Arc<Engine>,
+    /// What its tools look into.
+    pub cluster: kubernetes::Cluster,
+    /// What the operator grants.
+    pub config: Arc<Config>,
+    /// Where API traffic runs.
+    pub io: Handle,
+}
+
+impl Loader {
+    /// Loads all of them, side by side, and names those that cannot be served. Their order decides who keeps a name.
+    pub async fn load(&self, sources: impl IntoIterator<Item = Source>) -> (Catalog, Vec<Problem>) {
+        let mut tasks = JoinSet::new();
+        let mut sources: Vec<_> = sources.into_iter().map(|source| (source, None)).collect();
+        for (index, (source, _)) in sources.iter().enumerate() {
+            let (loader, source) = (self.clone(), source.clone());
+            tasks.spawn(async move { (index, loader.load_one(source).await) });
+        }
+        while let Some(finished) = tasks.join_next().await {
+            match finished {
+                Ok((index, outcome)) => sources[index].1 = Some(outcome),
+                Err(failure) => tracing::error!(%failure, "the host failed while it loaded a component"),
+            }
+        }
+        let mut catalog = Catalog::default();
+        let mut problems = Vec::new();
+        for (source, outcome) in sources {
+            let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
+            if let Err(reason) = outcome.and_then(|component| catalog.add(Arc::new(component))) {
+                problems.push(Problem { source, reason });
+            }
+        }
+        (catalog, problems)
+    }
+
+    async fn load_one(&self, source: Source) -> Result<Served, Reason> {
+        let artifact = self.compile(&source).await?;
+        let manifest = manifest_of(&artifact, &self.engine, self.config.limits.clone()).await?;
+        let entry = self.config.tool(&source);
+        let grant = self.grant(&source, &manifest, entry);
+        let missing = Missing::of(&manifest, &grant);
+        if !missing.is_empty() {
+            return Err(Reason::NotGranted { component: source.to_string(), missing });
+        }
+        let component = artifact.link(&interfaces(&grant))?;
+        Ok(Served {
+            source,
+            artifact,
+            component,
+            manifest,
+            grant: Arc::new(grant),
+            limits: self.config.limits_of(entry),
+            settings: Arc::new(entry.map(ToolConfig::settings).unwrap_or_default()),
+            engine: self.engine.clone(),
+            cluster: self.cluster.clone(),
+            io: self.io.clone(),
+        })
+    }
+
+    /// Compiling takes up to seconds of processor time, so it has a thread of its own.
+    async fn compile(&self, source: &Source) -> Result<Artifact, Reason> {
+        let (engine, source) = (self.engine.clone(), source.clone());
+        let compile = move || Ok(Artifact::compile(&engine, &source.name(), &source.bytes()?)?);
+        tokio::task::spawn_blocking(compile).await.map_err(|failure| Reason::Host(failure.to_string()))?
+    }
+
+    /// Bundled tools are granted what they ask, because they ship with the host; anything else starts with nothing.
+    fn grant(&self, source: &Source, manifest: &Manifest, entry: Option<&ToolConfig>) -> Grant {
+        let namespaces = self.config.namespaces_of(entry);
+        match source {
+            Source::Bundled(_) => {
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), namespaces }
+            }
+            Source::File(_) => {
+                let (rules, cluster_rules) = entry.map(ToolConfig::rules).unwrap_or_default();
+                Grant { rules, cluster_rules, namespaces }
+            }
+        }
+    }
+}
+
+/// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
+pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -> Result<Manifest, Reason> {
+    let host = Host {
+        component: artifact.name().clone(),
+        budget: Arc::new(Budget::new(Limits { result: MANIFEST_BYTES, ..limits })),
+        settings: Arc::new(BTreeMap::new()),
+        progress: watch::Sender::default(),
+        cluster: Cluster::None,
+    };
+    let text = artifact.link(&Interface::ALL)?.manifest(engine, host).await?;
+    let (manifest, unknown) = Manifest::parse(&text)?;
+    if !unknown.is_empty() {
+        tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,264 @@
+//! What a component says about itself: its tools, and what it asks for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::arguments::Arguments;
+use crate::policy::{PolicyRule, RuleError, clean};
+
+/// Bytes of a tool's name, as MCP has it.
+const NAME_BYTES: usize = 128;
+
+/// Tools of one component. A model has to read them all; nobody needs more.
+const TOOLS: usize = 100;
+
+/// Bytes of a manifest. The seven bundled ones take 9 KB together.
+pub(super) const MANIFEST_BYTES: u64 = 256 * 1024;
+
+/// What a component says about itself, checked.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The tools that it serves.
+    pub tools: Vec<Definition>,
+    /// What it asks to read of namespaced resources.
+    pub rules: Vec<PolicyRule>,
+    /// What it asks to read of cluster-scoped resources.
+    pub cluster_rules: Vec<PolicyRule>,
+    /// A JSON Schema of its options.
+    pub settings: Option<Value>,
+}
+
+/// The definition of one tool, as MCP's `tools/list` shows it.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    object: Arc<Map<String, Value>>,
+    name: Arc<str>,
+    arguments: Arc<Arguments>,
+    result: Option<Arc<Arguments>>,
+}
+
+/// A manifest that cannot be used. Worded for the component's author.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Not JSON, or not an object.
+    #[error("the manifest is not a JSON object: {0}")]
+    Json(serde_json::Error),
+    /// A key holds something else than it should.
+    #[error("`{key}` in the manifest is not {expected}")]
+    Shape {
+        /// The key.
+        key: &'static str,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// A rule is malformed.
+    #[error("a rule in `{key}` of the manifest is malformed: {reason}")]
+    RuleShape {
+        /// `rules` or `clusterRules`.
+        key: &'static str,
+        /// What serde says.
+        reason: String,
+    },
+    /// A rule that no grant can hold.
+    #[error("a rule in `{key}` of the manifest cannot be granted: {reason}")]
+    Rule {
+        /// `rules` or `clusterRules`.
+        key: &'static str,
+        /// Why.
+        reason: RuleError,
+    },
+    /// No tools, or too many.
+    #[error("the manifest has {0} tools; it needs 1 to {TOOLS}")]
+    Count(usize),
+    /// A tool's name breaks MCP's rule.
+    #[error("the tool name {0:?} is not 1 to {NAME_BYTES} characters of [A-Za-z0-9_.-]")]
+    Name(String),
+    /// Two tools of one component have one name.
+    #[error("the manifest has two tools named {0:?}")]
+    Twice(String),
+    /// A part of a tool's definition is missing or malformed.
+    #[error("the tool {tool:?} of the manifest: {reason}")]
+    Tool {
+        /// The tool.
+        tool: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Manifest {
+    /// Reads a manifest. Keys that it does not know are returned, for a warning.
+    pub(super) fn parse(text: &str) -> Result<(Self, Vec<String>), ManifestError> {
+        let mut object: Map<String, Value> = serde_json::from_str(text).map_err(ManifestError::Json)?;
+        let Some(Value::Array(tools)) = object.remove("tools") else {
+            return Err(ManifestError::Shape { key: "tools", expected: "a list of tools" });
+        };
+        let manifest = Self {
+            tools: parse_tools(tools)?,
+            rules: parse_rules("rules", object.remove("rules"))?,
+            cluster_rules: parse_rules("clusterRules", object.remove("clusterRules"))?,
+            settings: object.remove("settings"),
+        };
+        Ok((manifest, object.into_iter().map(|(key, _)| key).collect()))
+    }
+}
+
+fn parse_tools(tools: Vec<Value>) -> Result<Vec<Definition>, ManifestError> {
+    if tools.is_empty() || tools.len() > TOOLS {
+        return Err(ManifestError::Count(tools.len()));
+    }
+    let tools = tools.into_iter().map(Definition::parse).collect::<Result<Vec<_>, _>>()?;
+    let mut names = BTreeSet::new();
+    match tools.iter().find(|tool| !names.insert(tool.name())) {
+        Some(tool) => Err(ManifestError::Twice(tool.name().to_owned())),
+        None => Ok(tools),
+    }
+}
+
+fn parse_rules(key: &'static str, rules: Option<Value>) -> Result<Vec<PolicyRule>, ManifestError> {
+    let Some(rules) = rules else { return Ok(Vec::new()) };
+    let rules: Vec<PolicyRule> = serde_json::from_value(rules)
+        .map_err(|error| ManifestError::RuleShape { key, reason: error.to_string() })?;
+    for rule in &rules {
+        rule.validate().map_err(|reason| ManifestError::Rule { key, reason })?;
+    }
+    Ok(rules)
+}
+
+impl Definition {
+    /// The tool's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The MCP Tool object.
+    pub fn object(&self) -> &Map<String, Value> {
+        &self.object
+    }
+
+    /// Whether the arguments fit the input schema; else which does not, and why.
+    pub(super) fn accepts(&self, arguments: &Map<String, Value>) -> Result<(), String> {
+        self.arguments.check(&Value::Object(arguments.clone()))
+    }
+
+    /// Whether a structured result fits the output schema, where there is one.
+    pub(super) fn promises(&self, structured: &Value) -> Result<(), String> {
+        self.result.as_ref().map_or(Ok(()), |schema| schema.check(structured))
+    }
+
+    /// Whether there is an output schema, and with it the duty to answer with structured content.
+    pub(super) fn is_structured(&self) -> bool {
+        self.result.is_some()
+    }
+
+    fn parse(tool: Value) -> Result<Self, ManifestError> {
+        let Value::Object(mut object) = tool else {
+            return Err(ManifestError::Shape { key: "tools", expected: "a list of objects" });
+        };
+        let name = match object.get("name") {
+            Some(Value::String(name)) if is_name(name) => name.clone(),
+            other => return Err(ManifestError::Name(other.map(Value::to_string).unwrap_or_default())),
+        };
+        clean_words(&mut object);
+        let problem = |reason: String| ManifestError::Tool { tool: name.clone(), reason };
+        let schema = |key: &str| match object.get(key) {
+            None => Ok(None),
+            Some(schema @ Value::Object(_)) => {
+                Arguments::compile(schema).map(|schema| Some(Arc::new(schema))).map_err(|error| problem(format!("`{key}`: {error}")))
+            }
+            Some(_) => Err(problem(format!("`{key}` is not an object"))),
+        };
+        let arguments = schema("inputSchema")?.ok_or_else(|| problem("`inputSchema` is missing".to_owned()))?;
+        if object.get("inputSchema").and_then(|schema| schema.get("type")) != Some(&Value::from("object")) {
+            return Err(problem("`inputSchema` needs \"type\": \"object\"".to_owned()));
+        }
+        let result = schema("outputSchema")?;
+        Ok(Self { name: name.as_str().into(), object: Arc::new(object), arguments, result })
+    }
+}
+
+/// MCP's rule for names.
+fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+/// Removes from titles, descriptions and schemas what a person would not see and a model would read.
+fn clean_words(object: &mut Map<String, Value>) {
+    object.values_mut().for_each(clean_value);
+}
+
+/// [`clean`], for every string of a value.
+pub(super) fn clean_value(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let std::borrow::Cow::Owned(cleaned) = clean(text) {
+                *text = cleaned;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(clean_value),
+        Value::Object(object) => {
+            if object.keys().any(|key| matches!(clean(key), std::borrow::Cow::Owned(_))) {
+                *object = std::mem::take(object).into_iter().map(|(key, value)| (clean(&key).into_owned(), value)).collect();
+            }
+            object.values_mut().for_each(clean_value);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(tools: Value) -> Value {
+        json!({ "tools": tools })
+    }
+
+    fn tool(name: &str) -> Value {
+        json!({ "name": name, "description": "x", "inputSchema": { "type": "object" } })
+    }
+
+    fn error(manifest: &Value) -> String {
+        Manifest::parse(&manifest.to_string()).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn unknown_keys_are_returned_for_a_warning() {
+        let mut text = manifest(json!([tool("a")]));
+        text["prompts"] = json!([]);
+        let (manifest, unknown) = Manifest::parse(&text.to_string()).expect("valid");
+        assert_eq!(manifest.tools[0].name(), "a");
+        assert_eq!(unknown, ["prompts"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(Manifest::parse("[]").is_err());
+        assert_eq!(error(&json!({})), "`tools` in the manifest is not a list of tools");
+        assert_eq!(error(&manifest(json!([]))), "the manifest has 0 tools; it needs 1 to 100");
+        assert!(error(&manifest(json!([tool("a b")]))).contains("a b"));
+        assert_eq!(error(&manifest(json!([tool("a"), tool("a")]))), "the manifest has two tools named \"a\"");
+        assert!(error(&manifest(json!([{ "name": "a" }]))).contains("`inputSchema` is missing"));
+        assert!(error(&manifest(json!([{ "name": "a", "inputSchema": {} }]))).contains("\"type\": \"object\""));
+        let mut text = manifest(json!([tool("a")]));
+        text["rules"] = json!([{ "apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"] }]);
+        assert!(error(&text).contains("`pods/exec` cannot be granted"), "{}", error(&text));
+        text["rules"] = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["delete"] }]);
+        assert!(error(&text).contains("delete"), "{}", error(&text));
+    }
+
+    #[test]
+    fn descriptions_carry_nothing_hidden() {
+        let text = json!({ "tools": [{
+            "name": "a", "description": "reads\u{e0041} pods\u{202e}", "inputSchema": { "type": "object", "title\u{200b}": 1 },
+        }] });
+        let (manifest, _) = Manifest::parse(&text.to_string()).expect("valid");
+        assert_eq!(manifest.tools[0].object()["description"], "reads pods");
+        assert!(manifest.tools[0].object()["inputSchema"].get("title").is_some());
+    }
+}

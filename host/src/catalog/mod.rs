@@ -1,0 +1,112 @@
+//! Which tools there are, and the way of a call from a tool's name to its answer.
+//!
+//! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
+
+mod answer;
+mod arguments;
+mod bundled;
+mod grant;
+mod load;
+mod manifest;
+mod served;
+mod source;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+pub use crate::capability::Progress;
+pub use answer::Answer;
+pub use load::{Loader, Problem, Reason, manifest_of};
+pub use manifest::{Definition, Manifest};
+pub use served::Served;
+pub use source::Source;
+
+/// All tools that are served, by name.
+#[derive(Default)]
+pub struct Catalog {
+    components: Vec<Arc<Served>>,
+    tools: BTreeMap<Arc<str>, Tool>,
+}
+
+/// A tool and the component that serves it.
+#[derive(Clone)]
+struct Tool {
+    definition: Definition,
+    component: Arc<Served>,
+}
+
+/// A call that never reached a tool.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such tool.
+    #[error("unknown tool {name:?}; the tools of this server are {known}")]
+    UnknownTool {
+        /// What was asked for.
+        name: String,
+        /// What there is, separated by commas.
+        known: String,
+    },
+    /// The arguments do not fit the tool's input schema.
+    #[error("invalid arguments for {tool}: {reason}")]
+    Arguments {
+        /// The tool.
+        tool: String,
+        /// Which argument, and what it should be.
+        reason: String,
+    },
+}
+
+impl Catalog {
+    /// The components, bundled ones first.
+    pub fn components(&self) -> &[Arc<Served>] {
+        &self.components
+    }
+
+    /// The definitions of all tools, in the order of their names.
+    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
+        self.tools.values().map(|tool| &tool.definition)
+    }
+
+    /// The definition of one tool.
+    pub fn definition(&self, name: &str) -> Option<&Definition> {
+        self.tools.get(name).map(|tool| &tool.definition)
+    }
+
+    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so.
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Answer, Refusal> {
+        let Some(tool) = self.tools.get(name) else {
+            let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+            return Err(Refusal::UnknownTool { name: name.to_owned(), known });
+        };
+        tool.definition
+            .accepts(&arguments)
+            .map_err(|reason| Refusal::Arguments { tool: name.to_owned(), reason })?;
+        Ok(tool.component.call(&tool.definition, arguments, progress).await)
+    }
+
+    /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.
+    fn add(&mut self, component: Arc<Served>) -> Result<(), load::Reason> {
+        for definition in &component.manifest().tools {
+            if let Some(other) = self.tools.get(definition.name()) {
+                return Err(load::Reason::NameTaken {
+                    tool: definition.name().to_owned(),
+                    by: other.component.name().to_string(),
+                });
+            }
+        }
+        for definition in &component.manifest().tools {
+            let tool = Tool { definition: definition.clone(), component: component.clone() };
+            self.tools.insert(definition.name().into(), tool);
+        }
+        self.components.push(component);
+        Ok(())
+    }
+}

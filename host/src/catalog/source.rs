@@ -1,0 +1,74 @@
+//! Where components come from.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use super::bundled::BUNDLED;
+
+/// Where a component comes from. It decides what the component is granted by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Inside the binary: reviewed and released with the host, so it is granted what it asks for.
+    Bundled(&'static str),
+    /// A file of the operator's: granted what the configuration says.
+    File(PathBuf),
+}
+
+impl Source {
+    /// All components inside the binary.
+    pub fn bundled() -> impl Iterator<Item = Source> {
+        BUNDLED.iter().map(|(name, _)| Source::Bundled(name))
+    }
+
+    /// The components that a path names: the file itself, or every `.wasm` file of a directory, in the order of their names.
+    pub fn files(path: &Path) -> std::io::Result<Vec<Source>> {
+        if !path.metadata()?.is_dir() {
+            return Ok(vec![Source::File(path.to_owned())]);
+        }
+        let mut files = std::fs::read_dir(path)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .filter(|path| path.as_ref().map_or(true, |path| path.extension().is_some_and(|extension| extension == "wasm")))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        files.sort();
+        Ok(files.into_iter().map(Source::File).collect())
+    }
+
+    /// The name that stands for the component in logs and messages: the file's, without its extension.
+    pub fn name(&self) -> String {
+        match self {
+            Source::Bundled(name) => (*name).to_owned(),
+            Source::File(path) => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The component's bytes.
+    pub(super) fn bytes(&self) -> std::io::Result<Cow<'static, [u8]>> {
+        match self {
+            Source::Bundled(wanted) => {
+                let found = BUNDLED.iter().find(|(name, _)| name == wanted);
+                found.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+            }
+            Source::File(path) => std::fs::read(path).map(Cow::Owned),
+        }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Bundled(name) => write!(f, "{name} (bundled)"),
+            Source::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl Serialize for Source {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Source::Bundled(_) => serializer.serialize_str("bundled"),
+            Source::File(path) => serializer.serialize_str(&path.display().to_string()),
+        }
+    }
+}

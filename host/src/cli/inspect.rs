@@ -1,0 +1,86 @@
+//! `sandbar inspect`.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::Format;
+use super::setup::runtime;
+use super::tools::describe;
+use super::{Common, Failure, Output, output};
+use crate::catalog::{Manifest, manifest_of};
+use crate::policy::Limits;
+use crate::sandbox::Artifact;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The component
+    file: PathBuf,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let file = &arguments.file;
+    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let config = arguments.common.config()?;
+    let engine = arguments.common.engine(&config)?;
+    let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
+    let artifact = Artifact::compile(&engine, &name, &bytes).with_context(|| format!("{} cannot be loaded", file.display()))?;
+    let manifest = runtime()?
+        .block_on(manifest_of(&artifact, &engine, Limits::default()))
+        .with_context(|| format!("{} has no usable manifest", file.display()))?;
+    match arguments.output.output {
+        Format::Json => output::json(&as_json(&artifact, &manifest))?,
+        Format::Text => output::text(&as_text(&artifact, &manifest)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(artifact: &Artifact, manifest: &Manifest) -> Value {
+    json!({
+        "component": artifact.name(),
+        "digest": format!("sha256:{}", artifact.digest()),
+        "imports": artifact.imports(),
+        "tools": manifest.tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
+        "rules": manifest.rules,
+        "clusterRules": manifest.cluster_rules,
+        "settings": manifest.settings,
+    })
+}
+
+fn as_text(artifact: &Artifact, manifest: &Manifest) -> String {
+    let imports = artifact.imports();
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{}  sha256:{}", artifact.name(), artifact.digest());
+    for export in &imports.exports {
+        let _ = writeln!(text, "  exports  {export}");
+    }
+    for (interface, functions) in &imports.interfaces {
+        let functions: Vec<_> = functions.iter().map(String::as_str).collect();
+        let _ = writeln!(text, "  imports  {} ({})", interface.name(), if functions.is_empty() { "types".to_owned() } else { functions.join(", ") });
+    }
+    if !imports.wasi.is_empty() {
+        let _ = writeln!(text, "  imports  {} interfaces of WASI, which are empty here", imports.wasi.len());
+    }
+    for tool in &manifest.tools {
+        let _ = writeln!(text, "  tool     {}", tool.name());
+    }
+    for rule in &manifest.rules {
+        let _ = writeln!(text, "  asks to  {}", describe(rule));
+    }
+    for rule in &manifest.cluster_rules {
+        let _ = writeln!(text, "  asks to  {} (cluster)", describe(rule));
+    }
+    if let Some(settings) = &manifest.settings {
+        let _ = writeln!(text, "  settings {settings}");
+    }
+    text
+}

@@ -1,0 +1,131 @@
+//! The command line.
+
+mod call;
+mod inspect;
+mod output;
+mod rbac;
+mod serve;
+mod setup;
+mod tools;
+mod wit;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::kubernetes;
+use output::Format;
+
+/// The log's default: what Sandbar and its components say, and of rmcp only what is wrong (it logs three lines for each request).
+const LOG_FILTER: &str = "info,rmcp=warn";
+
+/// An MCP server for Kubernetes whose tools are sandboxed WebAssembly components.
+#[derive(Parser)]
+#[command(name = "sandbar", version, about, max_term_width = 100, after_help = "The log's filter is set with SANDBAR_LOG, `debug` for example.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve MCP over Streamable HTTP
+    Serve(serve::Arguments),
+    /// Run one call without a server and print what a model would read
+    Call(call::Arguments),
+    /// Show the tools that are loaded, what they may read and how much they may use
+    Tools(tools::Arguments),
+    /// Show what a component exports, imports and asks for, without granting it anything
+    Inspect(inspect::Arguments),
+    /// Print the Role or ClusterRole that the loaded tools need
+    Rbac(rbac::Arguments),
+    /// Write the WIT contract for authors of tools
+    Wit(wit::Arguments),
+}
+
+/// What most commands share.
+#[derive(Args, Clone)]
+struct Common {
+    /// The cluster to look into: auto, in-cluster, kubeconfig[:CONTEXT], snapshot:DIR or demo [default: auto]
+    #[arg(long, value_name = "SOURCE", env = "SANDBAR_CLUSTER", global = true)]
+    cluster: Option<kubernetes::Source>,
+    /// A component, or a directory of components, to load beside the bundled ones; can be given several times
+    #[arg(long = "tools", value_name = "FILE|DIR", env = "SANDBAR_TOOLS", value_delimiter = ':', global = true)]
+    tools: Vec<PathBuf>,
+    /// The configuration file, sandbar.yaml
+    #[arg(long, value_name = "FILE", env = "SANDBAR_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// Where compiled components are kept, or `none` [default: sandbar in the user's cache directory]
+    #[arg(long, value_name = "DIR", env = "SANDBAR_CACHE_DIR", global = true)]
+    cache_dir: Option<PathBuf>,
+}
+
+/// How data is printed.
+#[derive(Args, Clone, Copy)]
+struct Output {
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// Why a command did not do what it was asked for. The exit status tells a script which of the two it was.
+enum Failure {
+    /// It was asked for something that cannot be: exit status 2.
+    Usage(anyhow::Error),
+    /// It failed: exit status 1.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Failed(error.into())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(matches!(cli.command, Command::Serve(_)));
+    let outcome = match cli.command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Call(arguments) => call::run(arguments),
+        Command::Tools(arguments) => tools::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Rbac(arguments) => rbac::run(arguments),
+        Command::Wit(arguments) => wit::run(arguments),
+    };
+    let (error, code) = match outcome {
+        Ok(code) => return code,
+        Err(Failure::Usage(error)) => (error, 2),
+        Err(Failure::Failed(error)) => (error, 1),
+    };
+    output::error(&format!("{error:#}"));
+    ExitCode::from(code)
+}
+
+/// The log goes to stderr. Commands that answer a person at a terminal only warn.
+fn start_log(serves: bool) {
+    let default = if serves { LOG_FILTER } else { "warn" };
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .parse_lossy(std::env::var("SANDBAR_LOG").ok().filter(|filter| !filter.is_empty()).as_deref().unwrap_or(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,106 @@
+//! `sandbar serve`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::setup::{Setup, runtime};
+use super::{Common, Failure, output};
+use crate::catalog::Source;
+use crate::http::{Access, App, Readiness, SessionKey, serve};
+use crate::mcp::Server;
+
+/// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
+/// connections to it.
+const DRAIN_DELAY: Duration = Duration::from_secs(3);
+
+/// How long calls may go on while the server drains. With the delay it stays under a pod's grace period of 30 s.
+const DRAIN_GRACE: Duration = Duration::from_secs(25);
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    /// The address and port to listen on [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// A name by which clients may address the server, beside loopback, IP addresses and Service names; can be given several times
+    #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',')]
+    hosts: Vec<String>,
+    /// An origin of web pages that may connect, http://localhost:6274 for example; can be given several times
+    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',')]
+    origins: Vec<String>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let runtime = runtime()?;
+    runtime.block_on(serve_until_stopped(arguments))?;
+    // Calls that outlasted the time to drain must not keep the process.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
+    let mut config = arguments.common.config()?;
+    config.listen = arguments.listen.unwrap_or(config.listen);
+    config.hosts.extend(arguments.hosts);
+    config.origins.extend(arguments.origins);
+
+    // The port first: a server that cannot listen should not make its user wait for that.
+    let listener = listen(config.listen).await?;
+    let Setup { config, cluster, catalog, problems } = arguments.common.load(config).await?;
+    for problem in &problems {
+        tracing::error!("a component is not served: {problem}");
+    }
+    let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
+    let problems = problems.iter().map(ToString::to_string).collect();
+    let tools = catalog.definitions().count();
+    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems);
+
+    let sessions = SessionKey::derived(cluster.describe());
+    let access = Access::new(config.hosts.clone(), config.origins.clone());
+    let app = App::new(Server::new(Arc::new(catalog)), sessions, access, readiness.clone());
+    let address = listener.local_addr()?;
+    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
+    serve(listener, app, stopped(readiness)?, DRAIN_GRACE).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: choose another with --listen, or end the program that has it (`ss -ltnp` shows it)")
+    })
+}
+
+/// Says where to connect, once there is something to connect to.
+async fn announce(readiness: Readiness, cluster: String, tools: usize, address: SocketAddr) {
+    output::say(&format!("sandbar serves {tools} tools for {cluster}; connect an MCP client to http://{address}/mcp"));
+    readiness.wait_for_cluster().await;
+    tracing::info!(%address, tools, %cluster, "ready");
+}
+
+/// Resolves when the server should drain: some time after SIGTERM, at once on Ctrl-C.
+fn stopped(readiness: Readiness) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {
+                readiness.drain();
+                tracing::info!("SIGTERM: draining");
+                tokio::select! {
+                    () = tokio::time::sleep(DRAIN_DELAY) => {}
+                    _ = interrupt.recv() => {}
+                }
+            }
+            _ = interrupt.recv() => readiness.drain(),
+        }
+    })
+}

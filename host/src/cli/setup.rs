@@ -1,0 +1,102 @@
+//! From the shared flags to a loaded catalog.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::runtime::{Handle, Runtime};
+
+use super::Common;
+use crate::catalog::{Catalog, Loader, Problem, Source};
+use crate::config::Config;
+use crate::kubernetes::Cluster;
+use crate::sandbox::{Engine, Options, Slots, available_memory};
+
+/// Everything that a command needs to call tools.
+pub(super) struct Setup {
+    pub(super) config: Arc<Config>,
+    pub(super) cluster: Cluster,
+    pub(super) catalog: Catalog,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Common {
+    /// The configuration, with the flags over it.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        if let Some(cluster) = &self.cluster {
+            config.cluster = cluster.clone();
+        }
+        Ok(config)
+    }
+
+    /// The engine, sized for this machine.
+    pub(super) fn engine(&self, config: &Config) -> anyhow::Result<Engine> {
+        let memory = config.largest_memory();
+        Engine::new(&Options { slots: Slots::for_memory(available_memory(), memory), memory, cache: self.cache()? })
+    }
+
+    /// Connects to the cluster and loads all components.
+    pub(super) async fn load(&self, config: Config) -> anyhow::Result<Setup> {
+        let config = Arc::new(config);
+        let engine = Arc::new(self.engine(&config)?);
+        let cluster = Cluster::connect(&config.cluster).await?;
+        let loader = Loader { engine, cluster: cluster.clone(), config: config.clone(), io: Handle::current() };
+        let (catalog, problems) = loader.load(self.sources(&config)?).await;
+        Ok(Setup { config, cluster, catalog, problems })
+    }
+
+    /// Bundled components first, then those of the configuration, then those of the flags.
+    fn sources(&self, config: &Config) -> anyhow::Result<Vec<Source>> {
+        let mut sources: Vec<Source> = Source::bundled().collect();
+        for path in config.tools.iter().map(|tool| &tool.component).chain(&self.tools) {
+            let found = Source::files(path).with_context(|| format!("the tools in {} cannot be loaded", path.display()))?;
+            for source in found {
+                // A component of the configuration may also lie in a directory of the flags.
+                if !sources.contains(&source) {
+                    sources.push(source);
+                }
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The compile cache's directory; none where it was turned off, or where the user has no cache directory.
+    fn cache(&self) -> anyhow::Result<Option<PathBuf>> {
+        let directory = match &self.cache_dir {
+            Some(directory) if directory.as_os_str() == "none" => return Ok(None),
+            Some(directory) => std::path::absolute(directory)?,
+            None => match default_cache() {
+                Some(directory) => directory,
+                None => return Ok(None),
+            },
+        };
+        create_private(&directory).with_context(|| {
+            format!("the compile cache {} cannot be made; name another with --cache-dir, or `none`", directory.display())
+        })?;
+        Ok(Some(directory))
+    }
+}
+
+/// The XDG base directory specification's cache directory.
+fn default_cache() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))).map(|caches| caches.join("sandbar/components"))
+}
+
+/// What lies in the cache is run as it is, so nobody else may write there.
+fn create_private(directory: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// The runtime of a command: HTTP, API traffic and deadlines. Guests have their own.
+pub(super) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}

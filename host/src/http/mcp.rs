@@ -1,0 +1,209 @@
+//! `/mcp`: one message a request, in either era, handed to rmcp and answered.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
+use http_body_util::{BodyExt, Limited};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tower::ServiceExt;
+
+use super::answer::{Pending, answer, json_response, no_answer};
+use super::message::{self, INVALID_REQUEST, Kind, Malformed, Message};
+use super::router::App;
+use super::session::Session;
+use crate::mcp::Server;
+
+/// Bytes of a request's body. A call's arguments are a few hundred.
+const BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Frames between a call and its reader in the legacy era. A slow reader holds up its own call only.
+const FRAMES: usize = 4;
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+
+/// rmcp, without sessions of its own and with plain JSON answers.
+pub(super) type Rmcp = StreamableHttpService<Server, NeverSessionManager>;
+
+/// rmcp as Sandbar uses it. Host and Origin are checked before it is reached.
+pub(super) fn rmcp(server: Server) -> Rmcp {
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_max_request_body_bytes(BODY_BYTES)
+        .with_sse_retry(None)
+        .disable_allowed_hosts()
+        .disable_allowed_origins();
+    StreamableHttpService::new(move || Ok(server.clone()), NeverSessionManager::default().into(), config)
+}
+
+/// Answers a POST.
+pub(super) async fn post(State(app): State<App>, request: Request) -> Response {
+    let (mut head, body) = request.into_parts();
+    let message = match read(body).await {
+        Ok(message) => message,
+        Err(refusal) => return refusal,
+    };
+    accept_anything(&mut head.headers);
+    if message.is_modern(text(&head.headers, &PROTOCOL_VERSION)) {
+        return answer(app.ask(head, &message)).await;
+    }
+    match text(&head.headers, &SESSION_ID).map(str::to_owned) {
+        None => legacy(app, head, message, None).await,
+        Some(id) => match app.sessions.open(&id) {
+            Some(session) => {
+                speak_for(&session, &mut head.headers);
+                legacy(app, head, message, Some(id)).await
+            }
+            None => {
+                let words = "this session is unknown here; initialize again";
+                json_response(StatusCode::NOT_FOUND, message::error(&Value::Null, INVALID_REQUEST, words))
+            }
+        },
+    }
+}
+
+/// Answers a GET or DELETE. The server starts no messages of its own, and there is nothing to delete: an id holds no state.
+pub(super) async fn not_allowed() -> Response {
+    let words = "this server has no stream to GET and no session to DELETE: POST your requests";
+    let mut response = json_response(StatusCode::METHOD_NOT_ALLOWED, message::error(&Value::Null, INVALID_REQUEST, words));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+/// Reads and parses the body, or says how it is refused.
+async fn read(body: Body) -> Result<Message, Response> {
+    let refuse = |status, code, words: &str| Err(json_response(status, message::error(&Value::Null, code, words)));
+    let body = match tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let words = format!("the body is larger than {BODY_BYTES} bytes");
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &words);
+        }
+        Ok(Err(error)) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, &format!("the body did not arrive: {error}")),
+        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, "the body did not arrive in time"),
+    };
+    Message::parse(&body)
+        .map_err(|Malformed { code, message, id }| json_response(StatusCode::BAD_REQUEST, message::error(&id, code, &message)))
+}
+
+/// A client that takes anything takes both of MCP's content types; curl and the like send this.
+fn accept_anything(headers: &mut HeaderMap) {
+    let anything = headers.get_all(header::ACCEPT).iter().all(|accept| accept.as_bytes().trim_ascii() == b"*/*");
+    if anything {
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    }
+}
+
+/// Adds the protocol version that a session has negotiated, where the client leaves it out.
+fn speak_for(session: &Session, headers: &mut HeaderMap) {
+    if let Ok(version) = HeaderValue::from_str(&session.version) {
+        headers.entry(PROTOCOL_VERSION).or_insert(version);
+    }
+}
+
+/// A message of the legacy era.
+async fn legacy(app: App, head: request::Parts, message: Message, session: Option<String>) -> Response {
+    match message.kind() {
+        Kind::Request { method, .. } if method == "initialize" => initialize(&app, head, &message).await,
+        Kind::Request { id, .. } => {
+            let call = app.calls.begin(session.as_deref().unwrap_or_default(), id);
+            let pending = app.ask(head, &message);
+            let answered = outlive(&app, pending, call);
+            answer(answered).await
+        }
+        Kind::Notification { method } if method == "notifications/cancelled" => {
+            if let (Some(session), Some(id)) = (&session, message.param("requestId")) {
+                app.calls.cancel(session, id);
+            }
+            accepted()
+        }
+        Kind::Notification { .. } | Kind::Response => app.ask(head, &message).await,
+    }
+}
+
+fn accepted() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+/// `initialize`: rmcp negotiates, and the outcome becomes a session id.
+async fn initialize(app: &App, head: request::Parts, message: &Message) -> Response {
+    let response = app.ask(head, message).await;
+    let (mut head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, BODY_BYTES).await.unwrap_or_default();
+    if let Some(version) = negotiated(&body)
+        && let Ok(id) = HeaderValue::from_str(&app.sessions.mint(&Session::new(version, &client(message))))
+    {
+        head.headers.insert(SESSION_ID, id);
+    }
+    Response::from_parts(head, Body::from(body))
+}
+
+/// The protocol version of an `initialize` result.
+fn negotiated(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    answer.get("result")?.get("protocolVersion")?.as_str().map(str::to_owned)
+}
+
+/// The client's name and version, as it introduces itself.
+fn client(message: &Message) -> String {
+    let part = |key| message.param("clientInfo").and_then(|client| client.get(key)).and_then(Value::as_str).unwrap_or_default();
+    format!("{} {}", part("name"), part("version")).trim().to_owned()
+}
+
+/// Runs a legacy call in a task of its own, which goes on when its client is gone and ends when the client cancels.
+fn outlive(app: &App, pending: Pending, call: super::legacy::Call) -> Pending {
+    let (head_sender, head_receiver) = oneshot::channel();
+    app.running.spawn(async move {
+        tokio::select! {
+            () = run_to_its_end(pending, head_sender) => {}
+            () = call.cancelled() => {}
+        }
+    });
+    Box::pin(async move { head_receiver.await.unwrap_or_else(|_| no_answer()) })
+}
+
+/// Reads an answer to its end, whether or not anybody still wants it.
+async fn run_to_its_end(pending: Pending, reader: oneshot::Sender<Response>) {
+    let (head, mut body) = pending.await.into_parts();
+    let (sender, mut receiver) = mpsc::channel(FRAMES);
+    let frames = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
+    let mut reader_is_there = reader.send(Response::from_parts(head, Body::from_stream(frames))).is_ok();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map(|frame| frame.into_data().unwrap_or_default()) else { return };
+        if reader_is_there {
+            reader_is_there = sender.send(Ok::<_, std::convert::Infallible>(data)).await.is_ok();
+        }
+    }
+}
+
+impl App {
+    /// Hands a message to rmcp.
+    fn ask(&self, mut head: request::Parts, message: &Message) -> Pending {
+        let body = message.to_bytes();
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        let request = http::Request::from_parts(head, Body::from(body));
+        let rmcp = self.rmcp.clone();
+        Box::pin(async move {
+            match rmcp.oneshot(request).await {
+                Ok(response) => response.map(Body::new),
+                Err(never) => match never {},
+            }
+        })
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

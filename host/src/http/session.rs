@@ -1,0 +1,98 @@
+//! Legacy sessions without a store: the id carries what there is to know about a session, so that any replica and any restarted
+//! process serves it. It grants nothing; it is signed only so that a foreign id is told apart.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a client's name and version that an id carries.
+const CLIENT_BYTES: usize = 64;
+
+/// What all replicas of a Deployment share without asking each other, as the kubelet mounts it.
+const SHARED_FILES: [&str; 2] =
+    ["/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", "/var/run/secrets/kubernetes.io/serviceaccount/namespace"];
+
+/// The key that ids are signed with.
+#[derive(Clone)]
+pub struct SessionKey([u8; 32]);
+
+/// What an id says about its session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Session {
+    /// The protocol version that was negotiated.
+    #[serde(rename = "v")]
+    pub(super) version: String,
+    /// The client's name and version, for the log.
+    #[serde(rename = "c")]
+    pub(super) client: String,
+}
+
+impl Session {
+    /// A session as `initialize` has negotiated it.
+    pub(super) fn new(version: String, client: &str) -> Self {
+        Self { version, client: client[..client.floor_char_boundary(CLIENT_BYTES)].to_owned() }
+    }
+}
+
+impl SessionKey {
+    /// A key from any secret text.
+    pub fn from_secret(secret: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(b"sandbar session key\0").chain_update(secret).finalize().into())
+    }
+
+    /// The key that all replicas derive by themselves: from the cluster's CA and the namespace inside a cluster, else from
+    /// `fallback`, which names what the server looks into. A rollout changes neither.
+    pub fn derived(fallback: &str) -> Self {
+        let shared: Vec<u8> = SHARED_FILES.iter().filter_map(|path| std::fs::read(path).ok()).flatten().collect();
+        Self::from_secret(if shared.is_empty() { fallback.as_bytes() } else { &shared })
+    }
+
+    /// The id of a session.
+    pub(super) fn mint(&self, session: &Session) -> String {
+        // A struct of two strings always serialises.
+        let payload = serde_json::to_vec(session).unwrap_or_default();
+        let signature = self.sign(&payload).finalize().into_bytes();
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(&payload), URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// The session of an id; none where the id is not one of ours.
+    pub(super) fn open(&self, id: &str) -> Option<Session> {
+        let (payload, signature) = id.split_once('.')?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        self.sign(&payload).verify_slice(&signature).ok()?;
+        serde_json::from_slice(&payload).ok()
+    }
+
+    fn sign(&self, payload: &[u8]) -> Hmac<Sha256> {
+        let mut signer = <Hmac<Sha256> as Mac>::new(&self.0.into());
+        signer.update(payload);
+        signer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_process_with_the_key_opens_an_id() {
+        let session = Session::new("2025-11-25".to_owned(), "inspector 2.12");
+        let id = SessionKey::from_secret(b"k").mint(&session);
+        assert_eq!(SessionKey::from_secret(b"k").open(&id), Some(session));
+        assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "an id is visible ASCII");
+    }
+
+    #[test]
+    fn a_foreign_or_forged_id_does_not_open() {
+        let key = SessionKey::from_secret(b"k");
+        let id = key.mint(&Session::new("2025-11-25".to_owned(), "x"));
+        assert_eq!(SessionKey::from_secret(b"other").open(&id), None);
+        let forged = URL_SAFE_NO_PAD.encode(r#"{"v":"2024-11-05","c":"x"}"#);
+        assert_eq!(key.open(&format!("{forged}.{}", id.split_once('.').expect("signed").1)), None);
+        assert_eq!(key.open(""), None);
+        assert_eq!(key.open("."), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! `tools/call`: one call in a task of its own, with its progress, its cancellation and its result.
+
+use std::time::Duration;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, GetMeta, MetaObject, ProgressNotificationParam,
+    ProgressToken, ProtocolVersion,
+};
+use rmcp::service::{Peer, RequestContext, RoleServer};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::server::Server;
+use crate::catalog::{Answer, Progress, Refusal};
+
+/// How long progress is held back. A notification before the answer turns plain JSON into a stream of events, and a call that is
+/// answered within this time needs no progress.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// The least time between two progress notifications: what a person can follow.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Whether a request belongs to the modern era.
+pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    speaks(context, &ProtocolVersion::V_2026_07_28)
+}
+
+/// Whether the client speaks a protocol version or a later one. Versions are dates, so they compare as text.
+fn speaks(context: &RequestContext<RoleServer>, version: &ProtocolVersion) -> bool {
+    context.protocol_version().is_some_and(|spoken| spoken.as_str() >= version.as_str())
+}
+
+/// Answers `tools/call`.
+pub(super) async fn call_tool(
+    server: &Server,
+    request: CallToolRequestParams,
+    context: RequestContext<RoleServer>,
+) -> Result<CallToolResponse, ErrorData> {
+    let errors_are_results = speaks(&context, &ProtocolVersion::V_2025_11_25);
+    let (sender, receiver) = watch::channel(Progress::default());
+    let catalog = server.catalog().clone();
+    // A task of its own: rmcp would never answer for a handler that panicked.
+    let call = AbortOnDropHandle::new(tokio::spawn(async move {
+        catalog.call(&request.name, request.arguments.unwrap_or_default(), sender).await
+    }));
+    let _progress = context
+        .meta
+        .get_progress_token()
+        .map(|token| AbortOnDropHandle::new(tokio::spawn(report(context.peer.clone(), token, receiver))));
+
+    let outcome = tokio::select! {
+        outcome = call => outcome,
+        () = context.ct.cancelled() => return Err(ErrorData::internal_error("the call was cancelled", None)),
+    };
+    match outcome {
+        Ok(Ok(answer)) => result(answer).map(CallToolResponse::from),
+        Ok(Err(refusal @ Refusal::UnknownTool { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
+        // From 2025-11-25 on, a model gets to see what it did wrong.
+        Ok(Err(refusal @ Refusal::Arguments { .. })) if errors_are_results => {
+            result(Answer::failure(&refusal.to_string())).map(CallToolResponse::from)
+        }
+        Ok(Err(refusal @ Refusal::Arguments { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
+        Err(failure) => {
+            tracing::error!(%failure, "a call failed inside the server");
+            Err(ErrorData::internal_error("the server failed in this call; its log says why", None))
+        }
+    }
+}
+
+/// An answer as rmcp has it.
+fn result(answer: Answer) -> Result<CallToolResult, ErrorData> {
+    let malformed = |error: serde_json::Error| {
+        ErrorData::internal_error(format!("the tool returned content that is not MCP's ({error}); this is a fault of the tool"), None)
+    };
+    let content = answer
+        .content
+        .into_iter()
+        .map(serde_json::from_value::<ContentBlock>)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(malformed)?;
+    let mut result = if answer.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
+    result.structured_content = answer.structured;
+    result.meta = answer.meta.map(|meta| serde_json::from_value::<MetaObject>(Value::Object(meta))).transpose().map_err(malformed)?;
+    Ok(result)
+}
+
+/// Passes progress on to the client, the newest only, until the call is over.
+async fn report(peer: Peer<RoleServer>, token: ProgressToken, mut progress: watch::Receiver<Progress>) {
+    tokio::time::sleep(QUIET).await;
+    let mut last = f64::NEG_INFINITY;
+    while progress.changed().await.is_ok() {
+        let Progress { done, total, message } = progress.borrow_and_update().clone();
+        // The specification wants it to grow.
+        if done <= last {
+            continue;
+        }
+        last = done;
+        let mut notification = ProgressNotificationParam::new(token.clone(), done);
+        notification.total = total;
+        notification.message = message;
+        if peer.notify_progress(notification).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(PROGRESS_INTERVAL).await;
+    }
+}

@@ -1,0 +1,9 @@
+//! MCP's methods, answered from the catalog. Knows rmcp and the catalog, nothing of HTTP.
+
+mod call;
+mod server;
+
+pub use server::Server;
+
+/// The first protocol version of the modern era, which has no sessions and where every request stands alone.
+pub const MODERN: &str = rmcp::model::ProtocolVersion::V_2026_07_28.as_str();

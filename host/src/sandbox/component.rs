@@ -1,0 +1,77 @@
+//! A component on its way from bytes to something that can be called.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{InstancePre, Linker};
+
+use super::engine::Engine;
+use super::error::LoadError;
+use super::imports::Imports;
+use super::state::State;
+use super::wasi;
+use crate::capability::{Interface, ToolsIndices};
+
+/// A compiled component that is not linked with anything yet.
+#[derive(Clone)]
+pub struct Artifact {
+    name: Arc<str>,
+    digest: Arc<str>,
+    imports: Arc<Imports>,
+    compiled: wasmtime::component::Component,
+}
+
+/// A component that can be called. It holds the functions that were granted, and no others.
+#[derive(Clone)]
+pub struct Component {
+    pub(super) name: Arc<str>,
+    pub(super) pre: InstancePre<State>,
+    pub(super) tools: ToolsIndices,
+}
+
+impl Artifact {
+    /// Checks and compiles a component. `name` stands for it in logs and messages. Takes milliseconds to seconds of processor
+    /// time, less where the compile cache knows the bytes.
+    pub fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Self, LoadError> {
+        let imports = Imports::of(bytes)?;
+        let compiled = wasmtime::component::Component::new(engine.wasmtime(), bytes)
+            .map_err(|error| LoadError::Malformed(format!("{error:#}")))?;
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Ok(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), compiled })
+    }
+
+    /// The name that it was loaded under.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub fn digest(&self) -> &Arc<str> {
+        &self.digest
+    }
+
+    /// What it imports and exports.
+    pub fn imports(&self) -> &Imports {
+        &self.imports
+    }
+
+    /// Links the component with the interfaces that it was granted. Another one that it imports does not exist for it, so it is
+    /// refused.
+    pub fn link(&self, granted: &[Interface]) -> Result<Component, LoadError> {
+        if let Some(missing) = self.imports.capabilities().find(|interface| !granted.contains(interface)) {
+            return Err(LoadError::NotGranted(missing));
+        }
+        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
+        let mut linker = Linker::<State>::new(self.compiled.engine());
+        for interface in self.imports.interfaces.keys() {
+            interface.add_to_linker(&mut linker, State::host).map_err(link)?;
+        }
+        if !self.imports.wasi.is_empty() {
+            wasi::add_to_linker(&mut linker).map_err(link)?;
+        }
+        let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
+        // The one interface, never the whole world: a later contract may add exports that this component lacks.
+        let tools = ToolsIndices::new(&pre).map_err(link)?;
+        Ok(Component { name: self.name.clone(), pre, tools })
+    }
+}

@@ -1,0 +1,115 @@
+//! Why a component could not be loaded, and why a call of it failed.
+
+use std::time::Duration;
+
+use crate::capability::Interface;
+
+/// Why a component could not be loaded. Worded for the operator and the component's author.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The bytes are not WebAssembly at all.
+    #[error("this is not a WebAssembly file: it begins with {0}")]
+    NotWasm(String),
+    /// A core module; tools are components.
+    #[error(
+        "this is a core WebAssembly module, not a component: wrap it, for example with `wasm-tools component new`, or build it with a component toolchain"
+    )]
+    CoreModule,
+    /// A header of neither kind.
+    #[error("this is WebAssembly of an unknown kind (version {version}, layer {layer}): rebuild it with a current toolchain")]
+    UnknownLayer {
+        /// The version field of the header.
+        version: u16,
+        /// The layer field of the header.
+        layer: u16,
+    },
+    /// Truncated or malformed.
+    #[error("the component is damaged: {0}")]
+    Malformed(String),
+    /// A WIT package instead of a component.
+    #[error("this is a WIT package in binary form, not a component")]
+    WitPackage,
+    /// It does not export the tools interface.
+    #[error("the component does not export `sandbar:tool/tools@0.1.0`, so it serves no tools (it exports: {0})")]
+    NoTools(String),
+    /// It exports, or imports, another version of the contract.
+    #[error("the component was built for `{found}`; this host speaks version {offered} of it: rebuild the component against that", offered = Interface::VERSION)]
+    Version {
+        /// The interface with its version.
+        found: String,
+    },
+    /// An import that the host does not have.
+    #[error("the component imports `{0}`, which this host does not offer; it offers {offered} and WASI 0.2 without http", offered = offered())]
+    UnknownImport(String),
+    /// wasi:http would be a way around every grant.
+    #[error("the component imports `{0}`: tools reach the network only through `sandbar:kubernetes`; build it without HTTP")]
+    Http(String),
+    /// A newer 0.1 contract has functions that this host lacks.
+    #[error("the component uses `{function}` of `{interface}`, which this host does not have: use a newer host")]
+    UnknownFunction {
+        /// The interface's name.
+        interface: &'static str,
+        /// The function that is missing here.
+        function: String,
+    },
+    /// An import that the operator has not granted.
+    #[error("the component imports `{}`, which is not granted to it", .0.name())]
+    NotGranted(Interface),
+    /// Types differ from the contract, or the component is invalid in a way that only compiling shows.
+    #[error("the component cannot be linked: {0}")]
+    Link(String),
+}
+
+/// What the host offers, for a message.
+fn offered() -> String {
+    Interface::ALL.map(|interface| format!("`{}`", interface.name())).join(", ")
+}
+
+/// Why a call did not come to an answer. Worded for the model that made the call.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CallError {
+    /// No slot became free.
+    #[error("the server is busy: all {slots} slots for running tools are taken; try again in {} s", .retry_after.as_secs())]
+    Busy {
+        /// How many calls run at once.
+        slots: usize,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The wall-clock limit.
+    #[error("the tool was stopped after {} s, its time limit (limit `time`); narrow the query", .0.as_secs_f64())]
+    Time(Duration),
+    /// The CPU limit.
+    #[error(
+        "the tool was stopped: it computed for {} s, its limit of processor time (limit `cpu`); narrow the query", .0.as_secs_f64()
+    )]
+    Cpu(Duration),
+    /// The memory limit.
+    #[error("the tool was stopped: it asked for {wanted} bytes of memory, and may have {limit} (limit `memory`); narrow the query")]
+    Memory {
+        /// What it would have had, in bytes.
+        wanted: u64,
+        /// What it may have, in bytes.
+        limit: u64,
+    },
+    /// Too many table entries, core instances or the like.
+    #[error("the tool was stopped: it asked for {wanted} table entries, and may have {limit}")]
+    Table {
+        /// What it would have had.
+        wanted: u64,
+        /// What it may have.
+        limit: u64,
+    },
+    /// The result limit.
+    #[error("the tool's result is larger than {limit} bytes (limit `result`); ask it for less")]
+    Result {
+        /// What it may have, in bytes.
+        limit: u64,
+    },
+    /// The guest trapped: a panic, an out-of-bounds access, a stack overflow.
+    #[error("the tool crashed ({0}); this is a fault of the tool, its log has the details")]
+    Trap(String),
+    /// The host panicked. Never the guest's fault.
+    #[error("the server failed while it ran the tool; its log has the details")]
+    Host,
+}

@@ -1,0 +1,162 @@
+//! What a component imports and exports, read from the binary before anything is compiled. Wasmtime would refuse the same
+//! components, in words for its embedder; these are for the operator and the author.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use wit_component::DecodedWasm;
+use wit_parser::{Resolve, World, WorldItem, WorldKey};
+
+use super::error::LoadError;
+use super::wasi;
+use crate::capability::Interface;
+
+/// The interface that every tool component exports, without its version.
+const TOOLS: &str = "sandbar:tool/tools";
+
+/// The first bytes of every WebAssembly file.
+const MAGIC: &[u8] = b"\0asm";
+
+/// What a component imports and exports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Imports {
+    /// Our interfaces, with the functions that the component uses.
+    pub interfaces: BTreeMap<Interface, BTreeSet<String>>,
+    /// WASI interfaces, which an empty WASI answers.
+    pub wasi: BTreeSet<String>,
+    /// Everything that it exports.
+    pub exports: BTreeSet<String>,
+}
+
+impl Imports {
+    /// Reads the imports and exports of a component, and refuses what the host cannot serve.
+    pub fn of(bytes: &[u8]) -> Result<Self, LoadError> {
+        check_header(bytes)?;
+        let decoded = wit_component::decode(bytes).map_err(|error| LoadError::Malformed(format!("{error:#}")))?;
+        let DecodedWasm::Component(resolve, world) = decoded else { return Err(LoadError::WitPackage) };
+        let world = &resolve.worlds[world];
+
+        let exports: BTreeSet<String> = world.exports.keys().map(|key| key_name(&resolve, key)).collect();
+        check_exports(&exports)?;
+        let mut imports = Self { interfaces: BTreeMap::new(), wasi: BTreeSet::new(), exports };
+        imports.read(&resolve, world)?;
+        Ok(imports)
+    }
+
+    /// The interfaces that grant something, in the order of the contract.
+    pub fn capabilities(&self) -> impl Iterator<Item = Interface> + '_ {
+        self.interfaces.keys().copied().filter(|interface| *interface != Interface::Types)
+    }
+
+    fn read(&mut self, resolve: &Resolve, world: &World) -> Result<(), LoadError> {
+        for (key, item) in &world.imports {
+            let name = key_name(resolve, key);
+            match item {
+                WorldItem::Interface { id, .. } => {
+                    let functions = resolve.interfaces[*id].functions.keys().cloned();
+                    self.add(name, functions)?;
+                }
+                WorldItem::Function(_) => return Err(LoadError::UnknownImport(name)),
+                WorldItem::Type { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: String, functions: impl Iterator<Item = String>) -> Result<(), LoadError> {
+        if name.starts_with("wasi:http/") {
+            return Err(LoadError::Http(name));
+        }
+        if wasi::is_offered(&name) {
+            self.wasi.insert(name);
+            return Ok(());
+        }
+        let (base, version) = name.split_once('@').unwrap_or((&name, ""));
+        let Some(interface) = Interface::ALL.into_iter().find(|interface| interface.name() == base) else {
+            return Err(LoadError::UnknownImport(name));
+        };
+        if !same_track(version) {
+            return Err(LoadError::Version { found: name });
+        }
+        let functions: BTreeSet<String> = functions.collect();
+        if let Some(function) = functions.iter().find(|function| !interface.functions().contains(&function.as_str())) {
+            return Err(LoadError::UnknownFunction { interface: interface.name(), function: function.clone() });
+        }
+        self.interfaces.insert(interface, functions);
+        Ok(())
+    }
+}
+
+/// The magic number, then version and layer: 1 and 0 for a core module, 13 and 1 for a component.
+fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
+    let Some((header, _)) = bytes.split_first_chunk::<8>() else {
+        return Err(if bytes.starts_with(MAGIC) {
+            LoadError::Malformed("it ends within its header".to_owned())
+        } else {
+            LoadError::NotWasm(beginning(bytes))
+        });
+    };
+    if !header.starts_with(MAGIC) {
+        return Err(LoadError::NotWasm(beginning(bytes)));
+    }
+    let version = u16::from_le_bytes([header[4], header[5]]);
+    let layer = u16::from_le_bytes([header[6], header[7]]);
+    match (version, layer) {
+        (13, 1) => Ok(()),
+        (1, 0) => Err(LoadError::CoreModule),
+        _ => Err(LoadError::UnknownLayer { version, layer }),
+    }
+}
+
+/// The first bytes as they would be typed, for a message.
+fn beginning(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes[..bytes.len().min(8)].escape_ascii())
+}
+
+fn check_exports(exports: &BTreeSet<String>) -> Result<(), LoadError> {
+    let tools = exports.iter().find(|name| name.split('@').next() == Some(TOOLS));
+    match tools {
+        Some(name) if name.split_once('@').is_some_and(|(_, version)| same_track(version)) => Ok(()),
+        Some(name) => Err(LoadError::Version { found: name.clone() }),
+        None if exports.is_empty() => Err(LoadError::NoTools("nothing".to_owned())),
+        None => Err(LoadError::NoTools(exports.iter().cloned().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// Whether a version is one that links with ours: 0.1.x, and no prerelease.
+fn same_track(version: &str) -> bool {
+    let mut parts = version.split('.');
+    let track = Interface::VERSION.rsplit_once('.').map(|(track, _)| track);
+    let patch_is_plain = version.rsplit('.').next().is_some_and(|patch| patch.bytes().all(|byte| byte.is_ascii_digit()));
+    track == parts.next().zip(parts.next()).map(|(major, minor)| format!("{major}.{minor}")).as_deref() && patch_is_plain
+}
+
+fn key_name(resolve: &Resolve, key: &WorldKey) -> String {
+    resolve.name_world_key(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_component_is_named_for_what_it_is() {
+        assert!(matches!(Imports::of(b"#!/bin/sh\n"), Err(LoadError::NotWasm(text)) if text == "\"#!/bin/s\""));
+        assert!(matches!(Imports::of(b""), Err(LoadError::NotWasm(_))));
+        assert!(matches!(Imports::of(b"\0asm"), Err(LoadError::Malformed(_))));
+        assert!(matches!(Imports::of(b"\0asm\x01\0\0\0"), Err(LoadError::CoreModule)));
+        assert!(matches!(Imports::of(b"\0asm\x07\0\x01\0"), Err(LoadError::UnknownLayer { version: 7, layer: 1 })));
+        assert!(matches!(Imports::of(b"\0asm\x0d\0\x01\0\xff\xff"), Err(LoadError::Malformed(_))));
+        assert!(matches!(Imports::of(b"\0asm\x0d\0\x01\0"), Err(LoadError::NoTools(exports)) if exports == "nothing"));
+    }
+
+    #[test]
+    fn a_version_links_within_its_track() {
+        assert!(same_track("0.1.0"));
+        assert!(same_track("0.1.7"));
+        assert!(!same_track("0.2.0"));
+        assert!(!same_track("0.1.0-draft"));
+        assert!(!same_track("0.10.0"));
+        assert!(!same_track(""));
+    }
+}

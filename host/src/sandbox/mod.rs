@@ -1,0 +1,23 @@
+//! Running components: one fresh instance for each call, within its budget.
+//!
+//! Knows wasmtime and the capability next door; knows neither MCP nor Kubernetes. A call goes `engine` → `component` → `run`;
+//! `imports` decides what a component may be linked with, `meter` and `memory` measure it while it runs.
+
+mod component;
+mod engine;
+mod error;
+mod imports;
+mod memory;
+mod meter;
+mod run;
+mod slots;
+mod state;
+mod ticker;
+mod wasi;
+
+pub use component::{Artifact, Component};
+pub use engine::{Engine, Options};
+pub use error::{CallError, LoadError};
+pub use imports::Imports;
+pub use run::Answer;
+pub use slots::{Slots, available_memory};

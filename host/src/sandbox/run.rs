@@ -1,0 +1,129 @@
+//! One call: a fresh instance, its limits, and what became of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::task::AbortOnDropHandle;
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::component::Component;
+use super::engine::{Engine, Slot};
+use super::error::CallError;
+use super::memory::{Memory, Refused};
+use super::meter::Meter;
+use super::state::State;
+use crate::capability::{Host, Tools};
+use crate::policy::Limits;
+
+/// Handles that a component may hold across the component boundary; the contract has no resources, WASI needs a few.
+const COMPONENT_HANDLES: usize = 256;
+
+/// Bytes that a guest may pass to the host in one call of a host function or as its answer, beyond the result itself: what a
+/// query with thousands of field paths takes.
+const HOSTCALL_BYTES: u64 = 1024 * 1024;
+
+/// What to ask a component for.
+enum Ask {
+    Manifest,
+    Call { tool: String, arguments: String },
+}
+
+/// What a component says: an answer, or a failure in its own words.
+pub type Answer = Result<String, String>;
+
+impl Component {
+    /// The name that it was loaded under.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Asks the component what it serves.
+    pub async fn manifest(&self, engine: &Engine, host: Host) -> Result<String, CallError> {
+        let answer = self.run(engine, host, Ask::Manifest).await?;
+        answer.map_err(|_| CallError::Host)
+    }
+
+    /// Runs one of its tools. Dropping the future stops the guest.
+    pub async fn call(&self, engine: &Engine, host: Host, tool: &str, arguments: String) -> Result<Answer, CallError> {
+        self.run(engine, host, Ask::Call { tool: tool.to_owned(), arguments }).await
+    }
+
+    async fn run(&self, engine: &Engine, host: Host, ask: Ask) -> Result<Answer, CallError> {
+        let slot = engine.slot().await?;
+        let budget = host.budget.clone();
+        let guest = run_guest(self.clone(), slot, host, ask);
+        let task = AbortOnDropHandle::new(engine.guests().spawn(guest));
+        match tokio::time::timeout_at(budget.deadline().into(), task).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(failure)) => {
+                tracing::error!(component = %self.name, %failure, "the host failed in a call");
+                Err(CallError::Host)
+            }
+            Err(_) => Err(CallError::Time(budget.limits().time)),
+        }
+    }
+}
+
+/// Runs on the guests' runtime. The slot is held until the instance is gone, also when the caller went first.
+async fn run_guest(component: Component, slot: Slot, host: Host, ask: Ask) -> Result<Answer, CallError> {
+    let limits = host.budget.limits().clone();
+    let meter = Arc::new(Meter::new());
+    let mut store = store(&component, host, meter.clone());
+    let outcome = meter.measure(in_store(&component, &mut store, ask)).await;
+    let outcome = outcome.map_err(|error| explain(&component, &store, &meter, &error));
+    drop(store);
+    drop(slot);
+    match outcome? {
+        Ok(answer) | Err(answer) if answer.len() as u64 > limits.result => Err(CallError::Result { limit: limits.result }),
+        answer => Ok(answer),
+    }
+}
+
+async fn in_store(component: &Component, store: &mut Store<State>, ask: Ask) -> wasmtime::Result<Answer> {
+    let instance = component.pre.instantiate_async(&mut *store).await?;
+    let tools: Tools = component.tools.load(&mut *store, &instance)?;
+    match ask {
+        Ask::Manifest => tools.call_manifest(store).await.map(Ok),
+        Ask::Call { tool, arguments } => tools.call_call(store, &tool, &arguments).await,
+    }
+}
+
+/// A store with every limit in place.
+fn store(component: &Component, host: Host, meter: Arc<Meter>) -> Store<State> {
+    let budget = host.budget.clone();
+    let limits = budget.limits();
+    let mut store = Store::new(component.pre.engine(), State::new(host, Memory::new(limits.memory)));
+    store.limiter(|state| &mut state.memory);
+    store.set_max_component_handles(COMPONENT_HANDLES);
+    store.set_hostcall_fuel(usize::try_from(limits.result.saturating_add(HOSTCALL_BYTES)).unwrap_or(usize::MAX));
+    store.set_epoch_deadline(1);
+    let (cpu, deadline) = (limits.cpu, budget.deadline());
+    store.epoch_deadline_callback(move |_| {
+        // The deadline is checked here too: behind other busy guests the task may not be polled, and so not dropped, in time.
+        let over = meter.spent() > cpu || Instant::now() > deadline;
+        Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+    });
+    store
+}
+
+/// Says which limit, or which fault, ended a guest.
+fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &wasmtime::Error) -> CallError {
+    let budget = &store.data().host.budget;
+    let limits: &Limits = budget.limits();
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::Interrupt) {
+        return if meter.spent() > limits.cpu { CallError::Cpu(limits.cpu) } else { CallError::Time(limits.time) };
+    }
+    match store.data().memory.refused() {
+        Some(Refused::Memory { wanted, limit }) => return CallError::Memory { wanted, limit },
+        Some(Refused::Table { wanted, limit }) => return CallError::Table { wanted, limit },
+        None => {}
+    }
+    let text = format!("{error:#}");
+    // wasmtime has no type for it; a test holds the wording.
+    if text.contains("fuel allocated for hostcalls") {
+        return CallError::Result { limit: limits.result };
+    }
+    tracing::warn!(component = %component.name, error = ?error, "a tool crashed");
+    CallError::Trap(trap.map_or_else(|| error.root_cause().to_string(), Trap::to_string))
+}
