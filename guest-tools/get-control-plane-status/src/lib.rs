@@ -92,3 +92,63 @@ fn component() -> Component<impl Tools> {
 }
 
 sandbar_tool::export!(component, manifest: "manifest.json");
+
+#[cfg(test)]
+mod tests {
+    use sandbar_tool::testing::Host;
+    use sandbar_tool::{Code, Error, Scope};
+    use serde_json::{Value, json};
+
+    use super::component;
+
+    fn call(host: &Host, namespace: &str, name: &str) -> Result<Value, String> {
+        let arguments = json!({ "namespace": namespace, "name": name }).to_string();
+        let answer = host.run(|| component().call("get_control_plane_status", &arguments)).map_err(|error| error.to_string())?;
+        Ok(serde_json::from_str::<Value>(&answer).expect("JSON")["structuredContent"].take())
+    }
+
+    #[test]
+    fn the_status_is_the_answer() {
+        let status = json!({
+            "observedGeneration": 3, "readyReplicas": 2, "url": "https://coder.example", "phase": "Ready",
+            "conditions": [
+                {
+                    "type": "Available", "status": "True", "reason": "Ready", "message": "all replicas are up",
+                    "observedGeneration": 3, "lastTransitionTime": "2026-11-22T10:00:00Z",
+                },
+                { "type": "Licensed", "status": "Unknown" },
+            ],
+        });
+        let mut object = json!({ "metadata": { "name": "main" }, "spec": { "image": "coder" }, "status": status });
+        object["status"]["license"] = json!("not asked for");
+        let host = Host::new().objects(move |request| {
+            assert_eq!(request.resource, "codercontrolplanes.coder.com");
+            assert_eq!((&request.within, &*request.name), (&Scope::Namespace("team-a".to_owned()), "main"));
+            Ok(object.clone())
+        });
+        assert_eq!(call(&host, "team-a", "main"), Ok(status));
+    }
+
+    #[test]
+    fn without_a_status_every_field_is_there_and_empty() {
+        let host = Host::new().objects(|_| Ok(json!({ "metadata": { "name": "new" } })));
+        let empty = json!({ "observedGeneration": 0, "readyReplicas": 0, "url": "", "phase": "", "conditions": [] });
+        assert_eq!(call(&host, "team-a", "new"), Ok(empty));
+    }
+
+    #[test]
+    fn a_failure_names_the_control_plane() {
+        let host = Host::new().objects(|_| Err(Error::new(Code::NotFound, r#"codercontrolplanes.coder.com "nope" not found"#)));
+        assert_eq!(
+            call(&host, "team-a", "nope"),
+            Err(r#"get CoderControlPlane team-a/nope: codercontrolplanes.coder.com "nope" not found"#.to_owned())
+        );
+    }
+
+    #[test]
+    fn both_arguments_are_required() {
+        let host = Host::new();
+        assert_eq!(call(&host, "", "main"), Err("namespace is required".to_owned()));
+        assert_eq!(call(&host, "team-a", ""), Err("name is required".to_owned()));
+    }
+}

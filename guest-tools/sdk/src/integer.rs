@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// A whole number that cannot be too large: JSON has no bounds on a number, so one that an `i64` cannot hold becomes the nearest
 /// that it can. `1e30` is a fine way to say "all of them"; `1.5` is refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Integer(pub i64);
 
 impl Integer {

@@ -90,19 +90,26 @@ impl<T: DeserializeOwned> List<T> {
     }
 
     /// Only objects with these labels: `app=web,tier!=test`.
-    pub fn labelled(mut self, selector: impl Into<String>) -> Self {
+    pub fn with_labels(mut self, selector: impl Into<String>) -> Self {
         self.query.label_selector = Some(selector.into());
         self
     }
 
-    /// Only objects with these fields, where the server can select on them: `involvedObject.name=web-0`. Calls add up: every one
-    /// has to hold.
-    pub fn selecting(mut self, selector: impl AsRef<str>) -> Self {
-        let selectors = self.query.field_selector.get_or_insert_default();
-        if !selectors.is_empty() {
-            selectors.push(',');
+    /// Only objects with this value in this field, where the server can select on it: `involvedObject.name` of events, for
+    /// example. Calls add up: every one has to hold.
+    pub fn with_field(mut self, path: &str, value: &str) -> Self {
+        let selector = self.query.field_selector.get_or_insert_default();
+        if !selector.is_empty() {
+            selector.push(',');
         }
-        selectors.push_str(selector.as_ref());
+        selector.push_str(path);
+        selector.push('=');
+        for character in value.chars() {
+            if matches!(character, '\\' | ',' | '=') {
+                selector.push('\\');
+            }
+            selector.push(character);
+        }
         self
     }
 

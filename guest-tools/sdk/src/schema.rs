@@ -4,10 +4,15 @@ use schemars::JsonSchema;
 use schemars::generate::{Contract, SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
+/// How the formats begin that say how wide a number is.
+const WIDTHS: [&str; 4] = ["int", "uint", "float", "double"];
+
 /// The schema of `T` as arguments. Unknown arguments are refused, unless the type itself takes them.
 pub(crate) fn of_arguments<T: JsonSchema>() -> Value {
     let mut schema = generate(Contract::Deserialize, SchemaGenerator::into_root_schema_for::<T>);
     if let Some(object) = schema.as_object_mut() {
+        // Some clients want the keyword even where there is nothing to say.
+        object.entry("properties").or_insert_with(|| Map::new().into());
         object.entry("additionalProperties").or_insert(Value::Bool(false));
     }
     schema
@@ -37,7 +42,7 @@ fn generate(contract: Contract, root: fn(SchemaGenerator) -> schemars::Schema) -
 fn tidy(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
     object.remove("title");
-    if object.get("type").is_some_and(|kind| kind == "integer" || kind == "number") {
+    if object.get("format").and_then(Value::as_str).is_some_and(|format| WIDTHS.iter().any(|width| format.starts_with(width))) {
         object.remove("format");
     }
     if let Some(Value::String(text)) = object.get_mut("description") {
@@ -150,7 +155,6 @@ mod tests {
                     "kind": { "description": "The closer one.", "type": "string", "enum": ["Warning", "Normal"] },
                     "inner": {
                         "type": "array",
-                        "default": [],
                         "items": {
                             "type": "object",
                             "properties": { "word": { "description": "A word, on two lines.", "type": "string" } },
@@ -161,6 +165,15 @@ mod tests {
                 "additionalProperties": false,
             })
         );
+    }
+
+    #[test]
+    fn no_arguments_are_an_empty_object() {
+        #[derive(Deserialize, JsonSchema)]
+        struct Nothing {}
+
+        let schema = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+        assert_eq!(of_arguments::<Nothing>(), schema);
     }
 
     #[test]
