@@ -1,1 +1,32 @@
+#![doc = include_str!("../README.md")]
 
+#[doc(hidden)]
+pub mod bindings;
+mod component;
+pub mod context;
+mod error;
+mod export;
+mod fields;
+pub mod health;
+mod host;
+mod integer;
+pub mod log;
+pub mod logs;
+mod manifest;
+pub mod read;
+mod schema;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+pub use component::{Component, Rule, Tool, Tools, Verb};
+pub use error::{Code, Error};
+pub use integer::Integer;
+pub use manifest::Manifest;
+pub use read::{Metadata, Page, Resource, Scope};
+
+/// For [`export!`] alone.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bindings::exports::sandbar::tool::tools::Guest;
+    pub use crate::export::{call, computed_manifest, log_panics};
+}

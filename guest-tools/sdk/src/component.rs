@@ -1,0 +1,196 @@
+//! A component: its tools, what it asks to read, and the settings that it has.
+
+use std::marker::PhantomData;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::manifest::{Manifest, ToolEntry};
+use crate::{Code, Error, schema};
+
+/// Tools and what they ask for. [`export!`](crate::export) makes a WebAssembly component of it.
+///
+/// The tools are a type, not a list, so that a component whose manifest is a file holds no code that computes one.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Component<T = ()> {
+    tools: T,
+    rules: Vec<Rule>,
+    cluster_rules: Vec<Rule>,
+    settings: Option<fn() -> Value>,
+}
+
+/// One tool: a name, words for the model, and a function.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Tool<F, A, R> {
+    name: &'static str,
+    title: Option<&'static str>,
+    description: &'static str,
+    function: F,
+    types: PhantomData<fn(A) -> R>,
+}
+
+/// A Kubernetes RBAC PolicyRule: what the component asks to read. The operator decides what it gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct Rule {
+    api_groups: [&'static str; 1],
+    resources: &'static [&'static str],
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    resource_names: &'static [&'static str],
+    verbs: &'static [Verb],
+}
+
+/// What can be asked for: a tool only reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// One object, or a container's log.
+    Get,
+    /// A list of objects.
+    List,
+}
+
+impl Rule {
+    /// A rule for some resources of one API group ("" is the core group). `pods/log` with [`Verb::Get`] is the only subresource.
+    pub const fn new(group: &'static str, resources: &'static [&'static str], verbs: &'static [Verb]) -> Self {
+        Self { api_groups: [group], resources, resource_names: &[], verbs }
+    }
+
+    /// Only objects with these names. A list under such a rule has to select one of them by `metadata.name`.
+    pub const fn named(self, names: &'static [&'static str]) -> Self {
+        Self { resource_names: names, ..self }
+    }
+}
+
+impl<F, A, R> Tool<F, A, R>
+where
+    F: Fn(A) -> Result<R, Error>,
+    A: DeserializeOwned + JsonSchema,
+    R: Serialize + JsonSchema,
+{
+    /// A tool that runs `function`. The two types of the function are the schemas of its arguments and of its answer; a doc
+    /// comment on a field is what the model reads about it.
+    ///
+    /// `name` is 1 to 128 characters of `[A-Za-z0-9_.-]`. `description` is what a model chooses by: what the tool answers, when
+    /// to use it, how to narrow it.
+    pub const fn new(name: &'static str, description: &'static str, function: F) -> Self {
+        Self { name, title: None, description, function, types: PhantomData }
+    }
+
+    /// A short name for people.
+    pub fn title(mut self, title: &'static str) -> Self {
+        self.title = Some(title);
+        self
+    }
+
+    fn run(&self, arguments: &str) -> Result<String, Error> {
+        let arguments = serde_json::from_str(arguments)
+            .map_err(|error| Error::invalid(format!("the arguments of {} are wrong: {error}", self.name)))?;
+        let answer = (self.function)(arguments)?;
+        serde_json::to_string(&answer).map_err(|error| Error::new(Code::Other, format!("the answer is not JSON: {error}")))
+    }
+}
+
+/// The tools of a component, one after the other. Nobody writes it but [`Component::tool`].
+pub trait Tools {
+    /// Adds what the model reads about each of them.
+    #[doc(hidden)]
+    fn describe(&self, entries: &mut Vec<ToolEntry>);
+
+    /// Runs the one with this name, if it is here, and returns its answer in JSON.
+    #[doc(hidden)]
+    fn run(&self, name: &str, arguments: &str) -> Option<Result<String, Error>>;
+}
+
+impl Tools for () {
+    fn describe(&self, _: &mut Vec<ToolEntry>) {}
+
+    fn run(&self, _: &str, _: &str) -> Option<Result<String, Error>> {
+        None
+    }
+}
+
+impl<T, F, A, R> Tools for (T, Tool<F, A, R>)
+where
+    T: Tools,
+    F: Fn(A) -> Result<R, Error>,
+    A: DeserializeOwned + JsonSchema,
+    R: Serialize + JsonSchema,
+{
+    fn describe(&self, entries: &mut Vec<ToolEntry>) {
+        let (before, tool) = self;
+        before.describe(entries);
+        entries.push(ToolEntry::new(
+            tool.name,
+            tool.title,
+            tool.description,
+            schema::of_arguments::<A>(),
+            schema::of_answer::<R>(),
+        ));
+    }
+
+    fn run(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
+        let (before, tool) = self;
+        if tool.name == name { Some(tool.run(arguments)) } else { before.run(name, arguments) }
+    }
+}
+
+impl Component {
+    /// A component without tools.
+    pub const fn new() -> Self {
+        Self { tools: (), rules: Vec::new(), cluster_rules: Vec::new(), settings: None }
+    }
+}
+
+impl Default for Component {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Tools> Component<T> {
+    /// Serves this tool.
+    pub fn tool<F, A, R>(self, tool: Tool<F, A, R>) -> Component<(T, Tool<F, A, R>)>
+    where
+        (T, Tool<F, A, R>): Tools,
+    {
+        Component { tools: (self.tools, tool), rules: self.rules, cluster_rules: self.cluster_rules, settings: self.settings }
+    }
+
+    /// Asks to read these namespaced resources.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Asks to read these cluster-scoped resources.
+    pub fn cluster_rule(mut self, rule: Rule) -> Self {
+        self.cluster_rules.push(rule);
+        self
+    }
+
+    /// Says which options an operator may set; [`context::setting`](crate::context::setting) reads them, one at a time.
+    pub fn settings<S: JsonSchema>(mut self) -> Self {
+        self.settings = Some(schema::of_arguments::<S>);
+        self
+    }
+
+    /// What the host reads about the component, always the same.
+    pub fn manifest(&self) -> Manifest<'_> {
+        let mut tools = Vec::new();
+        self.tools.describe(&mut tools);
+        Manifest { tools, rules: &self.rules, cluster_rules: &self.cluster_rules, settings: self.settings.map(|schema| schema()) }
+    }
+
+    /// Runs the tool `name` on arguments in JSON, as the host does. The answer is the result of an MCP `tools/call` in JSON.
+    pub fn call(&self, name: &str, arguments: &str) -> Result<String, Error> {
+        let answer = self.tools.run(name, arguments);
+        let answer = answer.unwrap_or_else(|| Err(Error::invalid(format!("this component has no tool {name:?}"))))?;
+        Ok(format!("{{\"structuredContent\":{answer}}}"))
+    }
+}

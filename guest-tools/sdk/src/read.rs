@@ -1,0 +1,218 @@
+//! Capability: objects and lists. Events are objects too.
+
+use std::marker::PhantomData;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::bindings::sandbar::kubernetes::{read as wit, types};
+use crate::{Code, Error, fields, host};
+
+/// An API resource as it stands in a URL and in RBAC: `apps`, `v1`, `deployments`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resource {
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+}
+
+/// Where to look. The host knows which resources are namespaced; a scope that does not fit is [`Code::Invalid`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A cluster-scoped resource.
+    Cluster,
+    /// A namespaced resource in every namespace that the operator allows. Events cannot be listed like this.
+    EveryNamespace,
+    /// A namespaced resource in this namespace.
+    Namespace(String),
+}
+
+impl Scope {
+    /// The scope of an optional argument: absent or empty means every namespace.
+    pub fn or_every(namespace: Option<String>) -> Self {
+        namespace.filter(|name| !name.is_empty()).map_or(Self::EveryNamespace, Self::Namespace)
+    }
+}
+
+impl From<&str> for Scope {
+    /// This namespace.
+    fn from(namespace: &str) -> Self {
+        Self::Namespace(namespace.to_owned())
+    }
+}
+
+impl Resource {
+    /// The resource of this API group ("" is the core group), version ("" is the one that the server prefers) and plural name in
+    /// lower case.
+    pub const fn new(group: &'static str, version: &'static str, plural: &'static str) -> Self {
+        Self { group, version, plural }
+    }
+
+    /// Reads one object, and of it the fields that `T` reads; `serde_json::Value` reads it all.
+    pub fn get<T: DeserializeOwned>(&self, within: impl Into<Scope>, name: &str) -> Result<T, Error> {
+        let fields = fields::of::<T>();
+        let json = host::get_object(&self.into(), &within.into().into(), name, fields.as_deref(), None)?;
+        parse(&json)
+    }
+
+    /// A list of these objects in every namespace, of which `T` says the fields to read. Nothing is read yet.
+    pub fn list<T: DeserializeOwned>(&self) -> List<T> {
+        List {
+            query: wit::Query {
+                of: self.into(),
+                within: types::Scope::EveryNamespace,
+                label_selector: None,
+                field_selector: None,
+                fields: fields::of::<T>(),
+                limit: None,
+                continue_: None,
+                more: None,
+            },
+            objects: PhantomData,
+        }
+    }
+}
+
+/// A list that has not been read yet.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is read before `page`"]
+pub struct List<T> {
+    query: wit::Query,
+    objects: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> List<T> {
+    /// Where to look; every namespace by default.
+    pub fn within(mut self, scope: impl Into<Scope>) -> Self {
+        self.query.within = scope.into().into();
+        self
+    }
+
+    /// Only objects with these labels: `app=web,tier!=test`.
+    pub fn with_labels(mut self, selector: impl Into<String>) -> Self {
+        self.query.label_selector = Some(selector.into());
+        self
+    }
+
+    /// Only objects with this value in this field, where the server can select on it: `involvedObject.name` of events, for
+    /// example. Calls add up: every one has to hold.
+    pub fn with_field(mut self, path: &str, value: &str) -> Self {
+        let selector = self.query.field_selector.get_or_insert_default();
+        if !selector.is_empty() {
+            selector.push(',');
+        }
+        selector.push_str(path);
+        selector.push('=');
+        for character in value.chars() {
+            if matches!(character, '\\' | ',' | '=') {
+                selector.push('\\');
+            }
+            selector.push(character);
+        }
+        self
+    }
+
+    /// The paths to read, in place of those that `T` reads.
+    pub fn fields(mut self, paths: &[&str]) -> Self {
+        self.query.fields = Some(paths.iter().map(|&path| path.to_owned()).collect());
+        self
+    }
+
+    /// Objects on a page at most: none and 0 mean 200, and more than 1000, or what the operator set, means that.
+    pub fn limit(mut self, objects: Option<u32>) -> Self {
+        self.query.limit = objects;
+        self
+    }
+
+    /// Goes on where an earlier page of the same list ended; none and "" begin it.
+    pub fn after(mut self, cursor: Option<String>) -> Self {
+        self.query.continue_ = cursor.filter(|cursor| !cursor.is_empty());
+        self
+    }
+
+    /// Reads one page.
+    pub fn page(self) -> Result<Page<T>, Error> {
+        read_page(&self.query)
+    }
+
+    /// Reads page after page to the end of the list, or to the first error. What the call may read has bounds, so a list may end
+    /// in [`Code::Exhausted`].
+    pub fn pages(self) -> impl Iterator<Item = Result<Page<T>, Error>> {
+        let mut next = Some(self.query);
+        std::iter::from_fn(move || {
+            let mut query = next.take()?;
+            let page = read_page(&query);
+            if let Ok(Page { continue_: Some(cursor), .. }) = &page {
+                query.continue_ = Some(cursor.clone());
+                next = Some(query);
+            }
+            Some(page)
+        })
+    }
+}
+
+/// One page of a list, and the answer of a tool that lists.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Page<T> {
+    /// What is on the page. It may be less than asked for, even nothing, while there is more.
+    pub items: Vec<T>,
+    /// There is more: call again with this as `continue` and the other arguments as they were.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub continue_: Option<String>,
+    /// How many follow, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<u32>,
+    /// What to know about this answer, such as a namespace that is missing from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl<T> Page<T> {
+    /// The same page of something else.
+    pub fn map<U>(self, item: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(item).collect(),
+            continue_: self.continue_,
+            remaining: self.remaining,
+            warnings: self.warnings,
+        }
+    }
+}
+
+/// The part of `metadata` that names an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Metadata {
+    /// The object's name.
+    pub name: String,
+    /// Its namespace; "" for a cluster-scoped object.
+    #[serde(default)]
+    pub namespace: String,
+}
+
+fn read_page<T: DeserializeOwned>(query: &wit::Query) -> Result<Page<T>, Error> {
+    let page = host::list_objects(query)?;
+    Ok(Page { items: parse(&page.items)?, continue_: page.continue_, remaining: page.remaining, warnings: page.warnings })
+}
+
+/// What the host hands over is JSON; whether it has the shape of `T` depends on the cluster.
+fn parse<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
+    serde_json::from_str(json)
+        .map_err(|error| Error::new(Code::Other, format!("the cluster's answer has an unknown shape: {error}")))
+}
+
+impl From<&Resource> for types::ApiResource {
+    fn from(resource: &Resource) -> Self {
+        Self { group: resource.group.into(), version: resource.version.into(), plural: resource.plural.into() }
+    }
+}
+
+impl From<Scope> for types::Scope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Cluster => Self::Cluster,
+            Scope::EveryNamespace => Self::EveryNamespace,
+            Scope::Namespace(name) => Self::Namespace(name),
+        }
+    }
+}
