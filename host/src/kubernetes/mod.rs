@@ -4,7 +4,9 @@
 //! and is checked against the grant first.
 
 mod error;
+mod selector;
 mod types;
 
 pub use error::{Code, Error};
+pub use selector::Selector;
 pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
