@@ -5,6 +5,7 @@
 
 mod error;
 mod selector;
+pub mod snapshot;
 mod types;
 
 pub use error::{Code, Error};
