@@ -4,9 +4,12 @@
 //! and is checked against the grant first.
 
 mod error;
+mod selector;
+pub mod snapshot;
 mod types;
 
 pub use error::{Code, Error};
+pub use selector::Selector;
 pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
 
 /// Placeholder until the reader is merged.

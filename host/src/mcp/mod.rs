@@ -6,4 +6,4 @@ mod server;
 pub use server::Server;
 
 /// The first protocol version of the modern era, which has no sessions and where every request stands alone.
-pub const MODERN: &str = rmcp::model::ProtocolVersion::V_2026_07_28.as_str();
+pub const MODERN: &str = "2026-07-28";

@@ -1,0 +1,134 @@
+//! How kinds are called in URLs, and which of them are cluster-scoped: what a real server answers from its own types.
+
+/// A resource as discovery describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// The API group; `""` is the core group.
+    pub(super) group: String,
+    /// The version, `v1` for example.
+    pub(super) version: String,
+    /// The plural name, as it stands in a URL.
+    pub(super) plural: String,
+    /// The kind, `Pod` for example.
+    pub(super) kind: String,
+    /// Whether its objects live in a namespace.
+    pub(super) namespaced: bool,
+}
+
+/// Served whatever the snapshot holds, as group, version and kind: what the bundled tools read and what every
+/// `kubectl cluster-info dump` looks at. Other kinds are served if the snapshot shows that the cluster had them; to serve all
+/// would claim that the cluster has no object of a kind that nobody asked it for.
+pub(super) const ALWAYS: [(&str, &str, &str); 11] = [
+    ("", "v1", "Event"),
+    ("", "v1", "Namespace"),
+    ("", "v1", "Node"),
+    ("", "v1", "Pod"),
+    ("", "v1", "Service"),
+    ("apps", "v1", "DaemonSet"),
+    ("apps", "v1", "Deployment"),
+    ("apps", "v1", "ReplicaSet"),
+    ("coder.com", "v1alpha1", "CoderControlPlane"),
+    ("aggregation.coder.com", "v1alpha1", "CoderWorkspace"),
+    ("aggregation.coder.com", "v1alpha1", "CoderTemplate"),
+];
+
+/// The cluster-scoped kinds of Kubernetes' own groups; every other kind of these groups is namespaced.
+const CLUSTER_SCOPED: [(&str, &[&str]); 13] = [
+    ("", &["ComponentStatus", "Namespace", "Node", "PersistentVolume"]),
+    (
+        "admissionregistration.k8s.io",
+        &[
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        ],
+    ),
+    ("apiextensions.k8s.io", &["CustomResourceDefinition"]),
+    ("apiregistration.k8s.io", &["APIService"]),
+    ("certificates.k8s.io", &["CertificateSigningRequest", "ClusterTrustBundle"]),
+    ("flowcontrol.apiserver.k8s.io", &["FlowSchema", "PriorityLevelConfiguration"]),
+    ("metrics.k8s.io", &["NodeMetrics"]),
+    ("networking.k8s.io", &["IngressClass", "IPAddress", "ServiceCIDR"]),
+    ("node.k8s.io", &["RuntimeClass"]),
+    ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding"]),
+    ("resource.k8s.io", &["DeviceClass", "DeviceTaintRule", "ResourceSlice"]),
+    ("scheduling.k8s.io", &["PriorityClass"]),
+    ("storage.k8s.io", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"]),
+];
+
+/// Kubernetes' groups whose kinds are all namespaced.
+const NAMESPACED_GROUPS: [&str; 7] =
+    ["apps", "autoscaling", "batch", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "policy"];
+
+/// Plural names that do not follow the rule of [`plural`], by group and kind.
+const IRREGULAR_PLURALS: [(&str, &str, &str); 3] =
+    [("", "Endpoints", "endpoints"), ("metrics.k8s.io", "NodeMetrics", "nodes"), ("metrics.k8s.io", "PodMetrics", "pods")];
+
+/// The plural name of a kind, as English forms it. It holds for Kubernetes' own kinds but for a few, and for most custom ones.
+pub(super) fn plural(group: &str, kind: &str) -> String {
+    if let Some((_, _, plural)) = IRREGULAR_PLURALS.iter().find(|(in_group, of, _)| *in_group == group && *of == kind) {
+        return (*plural).to_owned();
+    }
+    let singular = kind.to_lowercase();
+    match singular.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        None if singular.ends_with('s') => format!("{singular}es"),
+        _ => format!("{singular}s"),
+    }
+}
+
+/// Whether a kind of Kubernetes' own groups is namespaced; none for any other group.
+pub(super) fn namespaced(group: &str, kind: &str) -> Option<bool> {
+    match CLUSTER_SCOPED.iter().find(|(in_group, _)| *in_group == group) {
+        Some((_, kinds)) => Some(!kinds.contains(&kind)),
+        None => NAMESPACED_GROUPS.contains(&group).then_some(true),
+    }
+}
+
+/// Splits an `apiVersion` into group and version.
+pub(super) fn group_and_version(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals_are_those_of_the_api_server() {
+        for (group, kind, expected) in [
+            ("", "Pod", "pods"),
+            ("", "Endpoints", "endpoints"),
+            ("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+            ("networking.k8s.io", "Ingress", "ingresses"),
+            ("networking.k8s.io", "NetworkPolicy", "networkpolicies"),
+            ("networking.k8s.io", "IPAddress", "ipaddresses"),
+            ("storage.k8s.io", "StorageClass", "storageclasses"),
+            ("storage.k8s.io", "CSIStorageCapacity", "csistoragecapacities"),
+            ("metrics.k8s.io", "PodMetrics", "pods"),
+            ("coder.com", "CoderControlPlane", "codercontrolplanes"),
+            ("gateway.networking.k8s.io", "Gateway", "gateways"),
+        ] {
+            assert_eq!(plural(group, kind), expected);
+        }
+    }
+
+    #[test]
+    fn only_kubernetes_own_groups_have_a_known_scope() {
+        assert_eq!(namespaced("", "Node"), Some(false));
+        assert_eq!(namespaced("", "Pod"), Some(true));
+        assert_eq!(namespaced("apps", "Deployment"), Some(true));
+        assert_eq!(namespaced("rbac.authorization.k8s.io", "Role"), Some(true));
+        assert_eq!(namespaced("rbac.authorization.k8s.io", "ClusterRole"), Some(false));
+        assert_eq!(namespaced("example.com", "Node"), None);
+    }
+
+    #[test]
+    fn the_core_group_has_no_name() {
+        assert_eq!(group_and_version("v1"), ("", "v1"));
+        assert_eq!(group_and_version("apps/v1"), ("apps", "v1"));
+    }
+}

@@ -1,0 +1,137 @@
+//! Lists: selectors, pages and cursors, as an API server with native paging answers.
+
+use std::cell::OnceCell;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::super::selector::Selector;
+use super::read::Object;
+use super::status::Refusal;
+use super::store::{Collection, Snapshot};
+
+/// What a list request asks for.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    labels: Selector,
+    fields: Selector,
+    limit: Option<usize>,
+    cursor: Option<Cursor>,
+}
+
+/// A place in the snapshot's order of objects. Like a server's own token, it carries no scope.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor {
+    snapshot: String,
+    after: String,
+}
+
+impl Cursor {
+    fn encode(&self) -> String {
+        // Two strings always serialise.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    fn decode(token: &str) -> Result<Self, Refusal> {
+        let refuse = |error: &dyn std::fmt::Display| Refusal::bad_request(format!("continue key is not valid: {error}"));
+        let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).map_err(|error| refuse(&error))?;
+        serde_json::from_slice(&bytes).map_err(|error| refuse(&error))
+    }
+}
+
+impl Options {
+    /// The options in a query string. Parameters that change nothing for a cluster at rest are ignored.
+    ///
+    /// # Errors
+    /// 400 in the API server's words if a parameter makes no sense; 405 for a watch.
+    pub(super) fn parse(query: &str) -> Result<Self, Refusal> {
+        let mut options = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "labelSelector" => options.labels = Selector::parse_labels(&value).map_err(Refusal::bad_request)?,
+                "fieldSelector" => options.fields = Selector::parse_fields(&value).map_err(Refusal::bad_request)?,
+                "limit" if !value.is_empty() => options.limit = limit(&value)?,
+                "continue" if !value.is_empty() => options.cursor = Some(Cursor::decode(&value)?),
+                "watch" if ["1", "true"].contains(&&*value) => return Err(Refusal::method_not_allowed()),
+                _ => {}
+            }
+        }
+        Ok(options)
+    }
+
+    fn select(&self, object: &Object) -> bool {
+        let label = |key: &str| object.labels.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+        if !self.labels.matches(label) {
+            return false;
+        }
+        let parsed = OnceCell::new();
+        self.fields.matches(|path| match path {
+            "metadata.name" => Some(object.name.clone()),
+            "metadata.namespace" => object.namespace.clone(),
+            path => field(parsed.get_or_init(|| object.value()), path),
+        })
+    }
+}
+
+/// 0 and less mean no limit.
+fn limit(text: &str) -> Result<Option<usize>, Refusal> {
+    let number: i64 = number(text)?;
+    Ok(usize::try_from(number).ok().filter(|limit| *limit > 0))
+}
+
+/// A whole number in a query string.
+///
+/// # Errors
+/// 400 in the API server's words.
+pub(super) fn number(text: &str) -> Result<i64, Refusal> {
+    text.parse().map_err(|_| Refusal::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
+}
+
+/// A scalar at a dotted path, as text.
+fn field(object: &Value, path: &str) -> Option<String> {
+    match path.split('.').try_fold(object, |value, key| value.get(key))? {
+        Value::String(text) => Some(text.clone()),
+        scalar @ (Value::Bool(_) | Value::Number(_)) => Some(scalar.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// One page of `collection`, in `namespace` or everywhere, as JSON.
+///
+/// # Errors
+/// 410 for a cursor of another snapshot.
+pub(super) fn list(
+    snapshot: &Snapshot,
+    collection: &Collection,
+    namespace: Option<&str>,
+    options: &Options,
+) -> Result<String, Refusal> {
+    if options.cursor.as_ref().is_some_and(|cursor| cursor.snapshot != snapshot.id()) {
+        return Err(Refusal::expired());
+    }
+    let after = options.cursor.as_ref().map(|cursor| cursor.after.as_str());
+    let mut rest = collection.after(namespace, after).filter(|(_, object)| options.select(object));
+    let page: Vec<_> = rest.by_ref().take(options.limit.unwrap_or(usize::MAX)).collect();
+    let remaining = rest.count();
+
+    let kind = &collection.kind;
+    let api_version = if kind.group.is_empty() { kind.version.clone() } else { format!("{}/{}", kind.group, kind.version) };
+    let mut metadata = json!({ "resourceVersion": snapshot.revision().to_string() });
+    if let (Some((last, _)), true) = (page.last(), remaining > 0) {
+        metadata["continue"] = Cursor { snapshot: snapshot.id().to_owned(), after: (*last).to_owned() }.encode().into();
+        // A server does not count what a selector would leave.
+        if options.labels.is_empty() && options.fields.is_empty() {
+            metadata["remainingItemCount"] = remaining.into();
+        }
+    }
+    let items: Vec<&str> = page.iter().map(|(_, object)| &*object.json).collect();
+    let list_kind = format!("{}List", kind.kind);
+    Ok(format!(
+        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[{}]}}",
+        Value::from(list_kind),
+        Value::from(api_version),
+        items.join(",")
+    ))
+}

@@ -1,0 +1,111 @@
+//! A cluster at rest: a directory of kubectl's files, served in-process by something that answers like an API server.
+//!
+//! A support bundle can be inspected with it offline, and the demo is a snapshot inside the binary. The rest of the program
+//! cannot tell: it talks to an ordinary `kube::Client`. What a snapshot may hold:
+//!
+//! - Objects in `.json`, `.yaml` and `.yml` files anywhere below the directory: what `kubectl get ... -o json` or `-o yaml`
+//!   writes (a list, one object, several YAML documents), and what `kubectl cluster-info dump --output-directory` writes. Of two
+//!   copies of an object, the one in the later path counts. Lists without objects count too: the cluster served them.
+//! - Container logs in `NAMESPACE/POD/logs.txt`, as `cluster-info dump` writes them, or in `NAMESPACE/POD/CONTAINER.log` and
+//!   `NAMESPACE/POD/CONTAINER.previous.log`, as `kubectl logs [--previous] --timestamps` writes them. Time stamps are optional
+//!   there; `sinceSeconds` and `timestamps` have no effect without them. `NAMESPACE/POD/` can stand below other directories.
+//! - The API server's version in a file that `kubectl version -o json` or `-o yaml` writes; else it is the nodes'.
+//!
+//! What a dump leaves out is made up: namespaces that something mentions, and the plural names of kinds. "Now" is the newest
+//! time stamp. Only GET is answered, and a watch is refused.
+
+mod discovery;
+mod files;
+mod kinds;
+mod list;
+mod log;
+mod pod_log;
+mod read;
+mod service;
+mod status;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+
+use files::Tree;
+use read::Contents;
+use service::ApiServer;
+use store::Snapshot;
+
+static DEMO: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
+
+/// Broken files that an error names; the log has them all.
+const NAMED_IN_ERROR: usize = 3;
+
+/// Why a directory is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The directory cannot be read.
+    #[error(
+        "cannot read the snapshot directory {path}: {source}; give a directory that \
+         `kubectl cluster-info dump --output-directory=DIR` wrote"
+    )]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Nothing in it is a Kubernetes object.
+    #[error(
+        "no Kubernetes objects in {path}{}; write some with `kubectl cluster-info dump --output-directory={path}` or \
+         `kubectl get pods -A -o yaml > {path}/pods.yaml`",
+        named(broken)
+    )]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with the files that are there: path, line and problem.
+        broken: Vec<String>,
+    },
+}
+
+fn named(broken: &[String]) -> String {
+    if broken.is_empty() {
+        return String::new();
+    }
+    let more = broken.len().saturating_sub(NAMED_IN_ERROR);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!(" ({}{more})", broken.iter().take(NAMED_IN_ERROR).map(String::as_str).collect::<Vec<_>>().join("; "))
+}
+
+/// A client of the cluster that `directory` describes. A file that cannot be read is a warning in the log.
+///
+/// Has to be called within a Tokio runtime, as every client has.
+///
+/// # Errors
+/// If the directory cannot be read, or if it holds no Kubernetes object.
+pub fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
+    let unreadable = |source| SnapshotError::Unreadable { path: directory.to_owned(), source };
+    let tree = Tree::directory(directory).map_err(unreadable)?;
+    let contents = Contents::read(&tree).map_err(unreadable)?;
+    for warning in &contents.warnings {
+        tracing::warn!(snapshot = %directory.display(), "{warning}");
+    }
+    if contents.objects.is_empty() && contents.listed.is_empty() {
+        return Err(SnapshotError::Empty { path: directory.to_owned(), broken: contents.warnings });
+    }
+    Ok(client(contents))
+}
+
+/// A client of the demo cluster, whose story host/demo/README.md tells.
+///
+/// Has to be called within a Tokio runtime, as every client has.
+pub fn demo() -> kube::Client {
+    // Reading from memory cannot fail, and a test sees that every file is read without a warning.
+    client(Contents::read(&Tree::Embedded(&DEMO)).unwrap_or_default())
+}
+
+fn client(contents: Contents) -> kube::Client {
+    kube::Client::new(ApiServer::new(Snapshot::new(contents)), "default")
+}

@@ -1,0 +1,134 @@
+//! `GET pods/NAME/log`: which container, which run, how much of it. The API server's checks come first, then the kubelet's.
+
+use bytes::Bytes;
+use k8s_openapi::jiff::SignedDuration;
+use serde_json::Value;
+
+use super::list::number;
+use super::log::Cut;
+use super::status::Refusal;
+use super::store::{Collection, Snapshot};
+
+/// What a log request asks for.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    container: Option<String>,
+    previous: bool,
+    timestamps: bool,
+    tail_lines: Option<usize>,
+    limit_bytes: Option<usize>,
+    since_seconds: Option<i64>,
+}
+
+impl Options {
+    /// The options in a query string. `follow` is ignored: nothing will follow.
+    ///
+    /// # Errors
+    /// 400 for what is no number, 422 for a number out of range; both in the API server's words.
+    pub(super) fn parse(pod: &str, query: &str) -> Result<Self, Refusal> {
+        let mut options = Self::default();
+        let at_least = |field: &str, text: &str, least: i64, problem: &str| match number(text)? {
+            number if number < least => Err(Refusal::invalid_log_options(pod, field, &format!("{number}: must be {problem}"))),
+            number => Ok(number),
+        };
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            let truth = ["1", "true"].contains(&&*value);
+            match &*key {
+                "container" if !value.is_empty() => options.container = Some(value.into_owned()),
+                "previous" => options.previous = truth,
+                "timestamps" => options.timestamps = truth,
+                "tailLines" => {
+                    let lines = at_least("tailLines", &value, 0, "greater than or equal to 0")?;
+                    options.tail_lines = usize::try_from(lines).ok();
+                }
+                "limitBytes" => {
+                    let bytes = at_least("limitBytes", &value, 1, "greater than 0")?;
+                    options.limit_bytes = usize::try_from(bytes).ok();
+                }
+                "sinceSeconds" => options.since_seconds = Some(at_least("sinceSeconds", &value, 1, "greater than 0")?),
+                _ => {}
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// The part of a log that `options` describe; none while the pod has no node.
+///
+/// # Errors
+/// As the API server refuses; and 404 for a log that the cluster may have had, but the snapshot does not hold.
+pub(super) fn read(
+    snapshot: &Snapshot,
+    pods: &Collection,
+    namespace: &str,
+    name: &str,
+    options: &Options,
+) -> Result<Option<Bytes>, Refusal> {
+    let pod = pods.get(Some(namespace), name).ok_or_else(|| Refusal::not_found(&pods.kind, name))?.value();
+    let (container, sole) = container(&pod, name, options.container.as_deref())?;
+    if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
+        return Ok(None);
+    }
+    let Some(log) = snapshot.log(namespace, name, container, options.previous, sole) else {
+        return Err(missing(&pod, namespace, name, container, options.previous));
+    };
+    // Nothing in the snapshot is as old as the beginning of time, so a longer span is no span at all.
+    let since = options
+        .since_seconds
+        .zip(snapshot.clock())
+        .and_then(|(seconds, now)| now.checked_sub(SignedDuration::from_secs(seconds)).ok());
+    Ok(Some(log.part(&Cut {
+        tail_lines: options.tail_lines,
+        since,
+        timestamps: options.timestamps,
+        limit_bytes: options.limit_bytes,
+    })))
+}
+
+/// The container, and whether it is the pod's only one.
+fn container<'a>(pod: &'a Value, name: &str, wanted: Option<&'a str>) -> Result<(&'a str, bool), Refusal> {
+    let containers = names(pod, "containers");
+    let others: Vec<&str> = names(pod, "initContainers").into_iter().chain(names(pod, "ephemeralContainers")).collect();
+    match (wanted, containers.as_slice()) {
+        (Some(wanted), _) if containers.contains(&wanted) || others.contains(&wanted) => {
+            Ok((wanted, others.is_empty() && containers.len() == 1))
+        }
+        (Some(wanted), _) => Err(Refusal::bad_request(format!("container {wanted} is not valid for pod {name}"))),
+        (None, [only]) => Ok((only, others.is_empty())),
+        (None, []) => Err(Refusal::bad_request(format!("a container name must be specified for pod {name}"))),
+        (None, several) => {
+            let mut message =
+                format!("a container name must be specified for pod {name}, choose one of: [{}]", several.join(" "));
+            let init = names(pod, "initContainers");
+            if !init.is_empty() {
+                message.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
+            }
+            Err(Refusal::bad_request(message))
+        }
+    }
+}
+
+fn names<'a>(pod: &'a Value, list: &str) -> Vec<&'a str> {
+    let containers = pod["spec"][list].as_array().into_iter().flatten();
+    containers.filter_map(|container| container["name"].as_str()).collect()
+}
+
+/// Why there is no such log.
+fn missing(pod: &Value, namespace: &str, name: &str, container: &str, previous: bool) -> Refusal {
+    let statuses = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
+    let mut statuses = statuses.iter().flat_map(|list| pod["status"][list].as_array().into_iter().flatten());
+    let status = statuses.find(|status| status["name"] == container).unwrap_or(&Value::Null);
+    let has_ended = status["lastState"]["terminated"].is_object();
+    if previous && !has_ended {
+        return Refusal::bad_request(format!("previous terminated container {container:?} in pod {name:?} not found"));
+    }
+    match status["state"]["waiting"]["reason"].as_str() {
+        Some(reason) if !has_ended => {
+            Refusal::bad_request(format!("container {container:?} in pod {name:?} is waiting to start: {reason}"))
+        }
+        _ => {
+            let run = if previous { "the previous run of " } else { "" };
+            Refusal::not_held(format!("the snapshot holds no log of {run}container {container:?} in pod {namespace}/{name}"))
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The snapshot as a client sees it: every test asks through an ordinary `kube::Client`.
+
+mod demo;
+mod files;
+mod lists;
+mod logs;
+mod paths;
+
+use std::fs;
+
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{SnapshotError, open};
+
+/// A snapshot directory with the files in it.
+fn directory(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    directory
+}
+
+/// What a client asks.
+struct Asker(kube::Client);
+
+impl Asker {
+    fn of(files: &[(&str, &str)]) -> Self {
+        Self(open(directory(files).path()).unwrap())
+    }
+
+    async fn send(&self, method: Method, path: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = self.0.send(request).await.unwrap();
+        let code = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (code, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        self.send(Method::GET, path).await
+    }
+
+    /// The JSON of a 200.
+    async fn json(&self, path: &str) -> Value {
+        let (code, text) = self.get(path).await;
+        assert_eq!(code, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The `namespace/name`s of a list.
+    async fn names(&self, path: &str) -> Vec<String> {
+        let list = self.json(path).await;
+        let name = |item: &Value| {
+            let name = item["metadata"]["name"].as_str().unwrap();
+            item["metadata"]["namespace"].as_str().map_or(name.to_owned(), |namespace| format!("{namespace}/{name}"))
+        };
+        list["items"].as_array().unwrap().iter().map(name).collect()
+    }
+
+    /// Code, reason and message of a `Status`.
+    async fn refusal(&self, path: &str) -> (u16, String, String) {
+        let (code, text) = self.get(path).await;
+        let status: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status["kind"].as_str(), status["code"].as_u64()), (Some("Status"), Some(code.into())), "{path}: {text}");
+        (code, status["reason"].as_str().unwrap().to_owned(), status["message"].as_str().unwrap().to_owned())
+    }
+}
+
+/// What `kubectl cluster-info dump --output-directory` writes of a small cluster, and a custom resource beside it.
+const CLUSTER: [(&str, &str); 5] = [
+    (
+        "nodes.json",
+        r#"{ "kind": "NodeList", "apiVersion": "v1", "metadata": { "resourceVersion": "900" }, "items": [
+            { "metadata": { "name": "node-1", "resourceVersion": "80" }, "status": {
+                "nodeInfo": { "kubeletVersion": "v1.37.2", "operatingSystem": "linux", "architecture": "arm64" } } }
+        ] }"#,
+    ),
+    (
+        "team-a/pods.json",
+        r#"{ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [
+            { "metadata": { "name": "web-1", "namespace": "team-a", "labels": { "app": "web" }, "resourceVersion": "120" },
+              "spec": { "nodeName": "node-1", "containers": [{ "name": "app" }] }, "status": { "phase": "Running" } },
+            { "metadata": { "name": "web-0", "namespace": "team-a", "labels": { "app": "web", "canary": "yes" } },
+              "spec": { "nodeName": "node-1", "containers": [{ "name": "app" }, { "name": "sidecar" }] },
+              "status": { "phase": "Running" } },
+            { "metadata": { "name": "idle-0", "namespace": "team-a" },
+              "spec": { "containers": [{ "name": "app" }] }, "status": { "phase": "Pending" } }
+        ] }"#,
+    ),
+    (
+        "team-b/pods.json",
+        r#"{ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [
+            { "metadata": { "name": "db-0", "namespace": "team-b", "labels": { "app": "db" } },
+              "spec": { "nodeName": "node-1", "containers": [{ "name": "db" }] }, "status": { "phase": "Running" } }
+        ] }"#,
+    ),
+    (
+        "team-a/events.yaml",
+        "apiVersion: v1\nkind: EventList\nitems:\n\
+         - metadata: { name: web-0.1, namespace: team-a }\n  type: Warning\n  count: 3\n  involvedObject: { kind: Pod, name: web-0 }\n\
+         - metadata: { name: web-1.1, namespace: team-a }\n  type: Normal\n  count: 1\n  involvedObject: { kind: Pod, name: web-1 }\n",
+    ),
+    (
+        "control-planes.yaml",
+        "apiVersion: v1\nkind: List\nitems:\n\
+         - apiVersion: coder.com/v1alpha1\n  kind: CoderControlPlane\n  metadata: { name: coder, namespace: team-a }\n  \
+         status: { phase: Ready, readyReplicas: 1 }\n",
+    ),
+];
