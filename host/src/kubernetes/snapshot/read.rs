@@ -1,11 +1,16 @@
 //! From files to objects and logs. Every broken file is a warning that names it, so that one of them does not hide the rest.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::files::Tree;
 use super::log::{self, Log};
+
+/// Where kubectl puts a namespaced object that names no namespace.
+pub(super) const DEFAULT_NAMESPACE: &str = "default";
 
 /// What the files of a snapshot hold.
 #[derive(Default)]
@@ -81,21 +86,24 @@ impl Object {
 
     /// The parsed form.
     pub(super) fn value(&self) -> Value {
+        // The text is what `new` made of a parsed form, or `store` after it: it always parses.
         serde_json::from_str(&self.json).unwrap_or_default()
     }
 }
 
 fn newest(value: &Value) -> Option<Timestamp> {
     match value {
-        Value::Object(fields) => fields
-            .iter()
-            .filter_map(|(key, value)| match value.as_str() {
-                Some(text) => PAST_TIMES.contains(&key.as_str()).then(|| text.parse().ok())?,
-                None => newest(value),
-            })
-            .max(),
+        Value::Object(fields) => fields.iter().filter_map(|(key, value)| newest_in_field(key, value)).max(),
         Value::Array(items) => items.iter().filter_map(newest).max(),
         _ => None,
+    }
+}
+
+fn newest_in_field(key: &str, value: &Value) -> Option<Timestamp> {
+    match value.as_str() {
+        Some(text) if PAST_TIMES.contains(&key) => text.parse().ok(),
+        Some(_) => None,
+        None => newest(value),
     }
 }
 
@@ -125,7 +133,24 @@ impl Contents {
                 contents.warnings.push(format!("{path}: {error}"));
             }
         }
+        contents.drop_stray_logs();
         Ok(contents)
+    }
+
+    /// Other files than container logs can lie at such a path, and a log without its pod could not be asked for.
+    fn drop_stray_logs(&mut self) {
+        let is_pod = |object: &&Object| object.kind == "Pod" && object.api_version == "v1";
+        let pods: BTreeSet<(&str, &str)> = self
+            .objects
+            .iter()
+            .filter(is_pod)
+            .map(|pod| (pod.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE), pod.name.as_str()))
+            .collect();
+        let is_known = |log: &Log| pods.contains(&(log.namespace.as_str(), log.pod.as_str()));
+        let (known, stray): (Vec<_>, Vec<_>) = std::mem::take(&mut self.logs).into_iter().partition(is_known);
+        self.logs = known;
+        let places: BTreeSet<String> = stray.iter().map(|log| format!("{}/{}", log.namespace, log.pod)).collect();
+        self.warnings.extend(places.iter().map(|place| format!("{place}: logs of a pod that no file describes; left out")));
     }
 
     fn take(&mut self, path: &str, documents: Vec<Value>) {

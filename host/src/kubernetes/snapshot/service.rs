@@ -72,8 +72,8 @@ fn answer(snapshot: &Snapshot, request: &Request<Body>) -> Result<Answer, Refusa
     if request.method() != Method::GET {
         return Err(Refusal::method_not_allowed());
     }
-    let path: Vec<_> = request.uri().path().trim_matches('/').split('/').collect();
-    let path: Vec<_> = path.into_iter().map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
+    let path = request.uri().path().trim_matches('/').split('/');
+    let path: Vec<_> = path.map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
     let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
     let query = request.uri().query().unwrap_or_default();
     let json = |value: serde_json::Value| Answer::Json(value.to_string());

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::kinds::{self, Kind};
 use super::log::Log;
-use super::read::{Contents, Object};
+use super::read::{Contents, DEFAULT_NAMESPACE, Object};
 
 /// A cluster at rest.
 pub(super) struct Snapshot {
@@ -80,7 +80,7 @@ impl Snapshot {
             let (group, version) = kinds::group_and_version(api_version);
             store.serve(names.describe(group, version, kind));
         }
-        objects.extend(missing_namespaces(&objects, &logs));
+        objects.extend(missing_namespaces(&objects));
         for object in objects {
             let (group, version) = kinds::group_and_version(&object.api_version);
             store.serve(names.describe(group, version, &object.kind)).add(object);
@@ -162,8 +162,8 @@ impl Collection {
         if object.namespace.is_none() {
             // A manifest written by hand: where kubectl would put it.
             let mut value = object.value();
-            value["metadata"]["namespace"] = "default".into();
-            object.namespace = Some("default".to_owned());
+            value["metadata"]["namespace"] = DEFAULT_NAMESPACE.into();
+            object.namespace = Some(DEFAULT_NAMESPACE.to_owned());
             object.json = value.to_string().into_boxed_str();
         }
         self.objects.insert(key(object.namespace.as_deref(), &object.name), object);
@@ -172,6 +172,7 @@ impl Collection {
 
 /// What a CustomResourceDefinition says.
 struct Custom {
+    /// Without a version.
     kind: Kind,
     versions: Vec<String>,
 }
@@ -182,18 +183,16 @@ impl Custom {
     }
 }
 
+/// By group and kind.
 fn custom_kinds(objects: &[Object]) -> BTreeMap<(String, String), Custom> {
     let definitions = objects.iter().filter(|object| object.kind == "CustomResourceDefinition").map(Object::value);
     definitions
-        .filter_map(|definition| {
-            Some((
-                (text(&definition["spec"]["group"])?, text(&definition["spec"]["names"]["kind"])?),
-                custom(&definition["spec"])?,
-            ))
-        })
+        .filter_map(|definition| custom(&definition["spec"]))
+        .map(|custom| ((custom.kind.group.clone(), custom.kind.kind.clone()), custom))
         .collect()
 }
 
+/// None if it is no definition that a server would have accepted.
 fn custom(spec: &Value) -> Option<Custom> {
     let versions = spec["versions"].as_array()?.iter().filter(|version| version["served"] != false);
     Some(Custom {
@@ -251,14 +250,10 @@ impl Names {
 }
 
 /// The namespaces that something mentions and no object describes: `cluster-info dump` leaves them all out.
-fn missing_namespaces(objects: &[Object], logs: &[Log]) -> Vec<Object> {
+fn missing_namespaces(objects: &[Object]) -> Vec<Object> {
     let is_namespace = |object: &&Object| object.kind == "Namespace" && object.api_version == "v1";
     let described: BTreeSet<&str> = objects.iter().filter(is_namespace).map(|object| object.name.as_str()).collect();
-    let mentioned: BTreeSet<&str> = objects
-        .iter()
-        .filter_map(|object| object.namespace.as_deref())
-        .chain(logs.iter().map(|log| log.namespace.as_str()))
-        .collect();
+    let mentioned: BTreeSet<&str> = objects.iter().filter_map(|object| object.namespace.as_deref()).collect();
     let missing = mentioned.difference(&described).map(|name| {
         json!({
             "apiVersion": "v1",
@@ -274,14 +269,15 @@ fn missing_namespaces(objects: &[Object], logs: &[Log]) -> Vec<Object> {
 /// The version that the nodes run, the best guess at the API server's: `cluster-info dump` does not write that.
 fn version_of_nodes(objects: &[Object]) -> Value {
     let nodes = objects.iter().filter(|object| object.kind == "Node" && object.api_version == "v1");
-    let info = nodes.map(|node| node.value()["status"]["nodeInfo"].take()).find(|info| info["kubeletVersion"].is_string());
-    let info = info.unwrap_or_default();
-    let version = info["kubeletVersion"].as_str().unwrap_or("v0.0.0").to_owned();
+    let mut infos = nodes.map(|node| node.value()["status"]["nodeInfo"].take());
+    let info = infos.find(|info| info["kubeletVersion"].is_string()).unwrap_or_default();
+    let field = |key: &str, default: &str| info[key].as_str().unwrap_or(default).to_owned();
+    let version = field("kubeletVersion", "v0.0.0");
     let mut numbers = version.trim_start_matches('v').split('.');
     json!({
         "major": numbers.next(),
         "minor": numbers.next(),
         "gitVersion": version,
-        "platform": format!("{}/{}", info["operatingSystem"].as_str().unwrap_or("linux"), info["architecture"].as_str().unwrap_or("amd64")),
+        "platform": format!("{}/{}", field("operatingSystem", "linux"), field("architecture", "amd64")),
     })
 }

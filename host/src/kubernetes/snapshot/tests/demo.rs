@@ -1,1 +1,119 @@
+//! The demo: every file of it is read, and its story can be found out.
 
+use super::super::files::Tree;
+use super::super::read::Contents;
+use super::super::{DEMO, demo};
+use super::Asker;
+
+/// The pod that fails, and the one that is healthy.
+const BROKEN: &str = "/api/v1/namespaces/team-b/pods/coder-59cc7b4d6-crwth";
+const HEALTHY: &str = "/api/v1/namespaces/team-a/pods/coder-6d5f8b7c9-cwtch";
+
+#[test]
+fn every_file_is_read_without_a_warning() {
+    let tree = Tree::Embedded(&DEMO);
+    let contents = Contents::read(&tree).unwrap();
+    assert_eq!(contents.warnings, Vec::<String>::new());
+    let logs = tree.paths().unwrap().iter().filter(|path| path.ends_with(".log")).count();
+    assert_eq!(contents.logs.len(), logs);
+    for log in &contents.logs {
+        let container = log.container.as_deref().unwrap();
+        assert!(log.newest().is_some(), "{}/{}/{container} has no time stamps", log.namespace, log.pod);
+    }
+}
+
+#[test]
+fn the_demo_is_small() {
+    const MOST: usize = 160 * 1024;
+    let tree = Tree::Embedded(&DEMO);
+    let size: usize = tree.paths().unwrap().iter().map(|path| tree.read(path).unwrap().len()).sum();
+    assert!(size < MOST, "{size} bytes");
+}
+
+#[tokio::test]
+async fn the_directory_and_the_embedded_copy_are_the_same_cluster() {
+    let directory = super::open(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo"))).unwrap();
+    let (directory, embedded) = (Asker(directory), Asker(demo()));
+    let page = embedded.json("/api/v1/pods?limit=1").await;
+    let token = page["metadata"]["continue"].as_str().unwrap();
+    assert_eq!(directory.json(&format!("/api/v1/pods?continue={token}")).await["items"].as_array().unwrap().len(), 9);
+}
+
+#[tokio::test]
+async fn one_control_plane_is_ready_and_one_is_not() {
+    let list = Asker(demo()).json("/apis/coder.com/v1alpha1/codercontrolplanes").await;
+    let phases: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|one| (&one["metadata"]["namespace"], &one["status"]["phase"])).collect();
+    assert_eq!(phases, [(&"team-a".into(), &"Ready".into()), (&"team-b".into(), &"Pending".into())]);
+}
+
+#[tokio::test]
+async fn the_log_of_the_broken_pod_holds_the_cause_in_both_runs() {
+    let demo = Asker(demo());
+    for query in ["", "?previous=true"] {
+        let (code, text) = demo.get(&format!("{BROKEN}/log{query}")).await;
+        assert_eq!(code, 200);
+        assert!(text.contains("password authentication failed for user \\\"coder\\\""), "{text}");
+        assert!(!text.starts_with("2026-11-19T"), "the kubelet's stamps are not the container's");
+    }
+    assert_ne!(demo.get(&format!("{BROKEN}/log")).await, demo.get(&format!("{BROKEN}/log?previous=true")).await);
+    let (_, healthy) = demo.get(&format!("{HEALTHY}/log")).await;
+    assert!(healthy.contains("coderd: ready") && !healthy.contains("password"));
+}
+
+#[tokio::test]
+async fn the_secret_that_was_rotated_is_not_the_one_that_is_used() {
+    let demo = Asker(demo());
+    let pod = demo.json(BROKEN).await;
+    let variables = pod["spec"]["containers"][0]["env"].as_array().unwrap();
+    let url = variables.iter().find(|one| one["name"] == "CODER_PG_CONNECTION_URL").unwrap();
+    assert_eq!(url["valueFrom"]["secretKeyRef"]["name"], "coder-db-url");
+    let rotated = demo.json("/api/v1/namespaces/team-b/events?fieldSelector=reason%3DCredentialsRotated").await;
+    assert_eq!(rotated["items"][0]["involvedObject"]["name"], "postgres-app");
+    let (_, log) = demo.get("/api/v1/namespaces/coder-system/pods/rotate-credentials-29917965-vjxbw/log").await;
+    assert!(log.lines().any(|line| line.contains("holds the old password") && line.contains("coder-db-url")));
+}
+
+#[tokio::test]
+async fn the_pending_pod_has_no_node_and_an_event_that_says_why() {
+    let demo = Asker(demo());
+    let pending = demo.json("/api/v1/pods?fieldSelector=status.phase%3DPending").await;
+    assert_eq!(pending["items"].as_array().unwrap().len(), 1);
+    let name = pending["items"][0]["metadata"]["name"].as_str().unwrap();
+    assert_eq!(demo.get(&format!("/api/v1/namespaces/team-b/pods/{name}/log")).await, (204, String::new()));
+    let events = demo.json(&format!("/api/v1/namespaces/team-b/events?fieldSelector=involvedObject.name%3D{name}")).await;
+    let event = &events["items"][0];
+    assert_eq!(event["reason"], "FailedScheduling");
+    assert!(event.get("count").is_none() && event["series"]["count"].is_u64(), "a new-style event");
+}
+
+#[tokio::test]
+async fn there_is_something_of_everything_that_the_tools_read() {
+    let demo = Asker(demo());
+    for (path, least) in [
+        ("/api/v1/nodes", 2),
+        ("/api/v1/namespaces", 5),
+        ("/api/v1/pods", 10),
+        ("/api/v1/events", 20),
+        ("/api/v1/namespaces/team-b/events?fieldSelector=type%3DWarning", 5),
+        ("/api/v1/services", 5),
+        ("/apis/apps/v1/deployments", 3),
+        ("/apis/aggregation.coder.com/v1alpha1/coderworkspaces", 11),
+        ("/apis/aggregation.coder.com/v1alpha1/namespaces/team-b/coderworkspaces", 5),
+        ("/apis/aggregation.coder.com/v1alpha1/codertemplates", 5),
+    ] {
+        let found = demo.names(path).await.len();
+        assert!(found >= least, "{path}: {found}");
+    }
+    assert_eq!(demo.json("/version").await["gitVersion"], "v1.37.2");
+}
+
+#[tokio::test]
+async fn a_pod_with_two_containers_needs_the_name_of_one() {
+    let demo = Asker(demo());
+    let path = "/api/v1/namespaces/team-a/pods/workspace-ana-api/log";
+    let (code, _, message) = demo.refusal(path).await;
+    assert_eq!(code, 400);
+    assert!(message.ends_with("choose one of: [dev docker]"), "{message}");
+    assert!(demo.get(&format!("{path}?container=docker")).await.1.contains("Docker daemon"));
+}

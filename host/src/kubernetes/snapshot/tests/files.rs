@@ -45,6 +45,15 @@ fn what_is_no_object_is_named() {
 }
 
 #[tokio::test]
+async fn a_log_without_its_pod_is_left_out() {
+    let files = [CLUSTER[1], ("team-a/web-1/app.log", "hello\n"), ("host/var/syslog.log", "x\n"), ("host/var/dmesg.log", "x\n")];
+    assert_eq!(warnings(&files), ["host/var: logs of a pod that no file describes; left out"]);
+    let cluster = Asker::of(&files);
+    assert_eq!(cluster.names("/api/v1/namespaces").await, ["team-a"], "a directory is no namespace");
+    assert_eq!(cluster.get("/api/v1/namespaces/team-a/pods/web-1/log").await.1, "hello\n");
+}
+
+#[tokio::test]
 async fn a_directory_that_is_not_there_is_an_error_that_says_what_to_give() {
     let parent = directory(&[]);
     let error = open(&parent.path().join("nope")).err().unwrap();
@@ -99,9 +108,13 @@ async fn a_large_list_is_within_bounds() {
 #[tokio::test]
 async fn of_two_copies_the_later_path_counts() {
     let pod = |phase: &str| {
-        format!(
-            "{{ \"kind\": \"Pod\", \"apiVersion\": \"v1\", \"metadata\": {{ \"name\": \"a\", \"namespace\": \"b\" }}, \"status\": {{ \"phase\": \"{phase}\" }} }}"
-        )
+        serde_json::json!({
+            "kind": "Pod",
+            "apiVersion": "v1",
+            "metadata": { "name": "a", "namespace": "b" },
+            "status": { "phase": phase },
+        })
+        .to_string()
     };
     let cluster = Asker::of(&[("1.json", &pod("Pending")), ("2.json", &pod("Running"))]);
     assert_eq!(cluster.json("/api/v1/pods").await["items"].as_array().unwrap().len(), 1);
