@@ -1,10 +1,53 @@
 //! Reading a cluster: objects, lists and container logs, within a grant and a budget.
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
-//! and is checked against the grant first.
+//! and is checked against the grant first. The way of a read: `reader` (its task and its time), `discovery` (which resource that
+//! is), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, and take the answer
+//! apart as it arrives (`response`, `items`, `prune`).
 
+mod client;
+mod cluster;
+mod discovery;
 mod error;
+mod exchange;
+mod fields;
+mod get;
+mod health;
+mod items;
+mod list;
+mod log;
+mod name;
+mod place;
+mod prune;
+mod proxy;
+mod reader;
+mod request;
+mod response;
+mod selector;
+mod source;
+#[cfg(test)]
+mod testing;
 mod types;
 
+pub use cluster::Cluster;
+pub use discovery::{Catalogue, ServedResource};
 pub use error::{Code, Error};
+pub use reader::Reader;
+pub use source::{ConnectError, Source, SourceError};
 pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
+
+/// Clusters that are read from a directory, or from this program itself.
+// The service behind these comes with its own module; until then both say so.
+mod snapshot {
+    use std::path::Path;
+
+    /// Serves the objects of a directory.
+    pub(super) fn open(_directory: &Path) -> Result<kube::Client, String> {
+        Err("snapshots are not built in yet".to_owned())
+    }
+
+    /// Serves the objects inside this program.
+    pub(super) fn demo() -> Result<kube::Client, String> {
+        Err("the demo cluster is not built in yet".to_owned())
+    }
+}
