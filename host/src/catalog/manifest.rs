@@ -165,9 +165,9 @@ impl Definition {
         let problem = |reason: String| ManifestError::Tool { tool: name.clone(), reason };
         let schema = |key: &str| match object.get(key) {
             None => Ok(None),
-            Some(schema @ Value::Object(_)) => Schema::compile(schema)
-                .map(|schema| Some(Arc::new(schema)))
-                .map_err(|error| problem(format!("`{key}`: {error}"))),
+            Some(schema @ Value::Object(_)) => {
+                Schema::compile(schema).map(|schema| Some(Arc::new(schema))).map_err(|error| problem(format!("`{key}`: {error}")))
+            }
             Some(_) => Err(problem(format!("`{key}` is not an object"))),
         };
         let arguments = schema("inputSchema")?.ok_or_else(|| problem("`inputSchema` is missing".to_owned()))?;
