@@ -17,7 +17,7 @@ struct Arguments {
     name: String,
     /// Needed where the pod has several containers.
     container: Option<String>,
-    /// Newest lines to read: 2000 if absent.
+    /// Newest lines to read. Absent: 2000, more with matching.
     tail_lines: Option<Integer>,
     /// Only lines this new.
     since_seconds: Option<Integer>,
@@ -61,9 +61,7 @@ fn source(arguments: Arguments) -> Result<Source, Error> {
         return Err(Error::invalid("name is required"));
     }
     if let Some(lines) = arguments.tail_lines.filter(|lines| lines.0 < 0) {
-        return Err(Error::invalid(format!(
-            "tailLines is {lines}: it counts lines, so give 0 or more, or leave it out for 2000"
-        )));
+        return Err(Error::invalid(format!("tailLines is {lines}: it counts lines, so give 0 or more, or leave it out")));
     }
     if let Some(seconds) = arguments.since_seconds.filter(|seconds| seconds.0 < 1) {
         return Err(Error::invalid(format!("sinceSeconds is {seconds}: give 1 or more, or leave it out for lines of any age")));
@@ -101,14 +99,12 @@ fn hint(source: &Source, excerpt: &Excerpt) -> Option<String> {
             excerpt.text.len()
         ));
     }
-    match (excerpt.older, source.tail_lines, &source.matching) {
-        (Some(true), lines, Some(_)) => Some(format!(
-            "only the newest {} lines were searched and there are older ones; raise tailLines to search more",
-            lines.unwrap_or(2000)
-        )),
-        (Some(true), None, None) => Some("there are older lines than these newest 2000; raise tailLines to read them".to_owned()),
-        _ => None,
-    }
+    let hint = match (excerpt.older, source.tail_lines, &source.matching) {
+        (Some(true), _, Some(_)) => "only the newest part of the log was searched; give a larger tailLines to search more",
+        (Some(true), None, None) => "there are older lines; give a larger tailLines to read them",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn component() -> Component<impl Tools> {
@@ -221,18 +217,18 @@ mod tests {
     }
 
     #[test]
-    fn older_lines_are_mentioned_to_whom_does_not_expect_them() {
+    fn older_lines_are_mentioned_to_a_caller_who_may_not_expect_them() {
         let host = answering(Excerpt { text: "new\n".to_owned(), older: Some(true), ..Excerpt::default() });
         let hint = |more: Value| {
             let mut arguments = web();
             arguments.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             call(&host, arguments).expect("an answer")["hint"].take()
         };
-        assert_eq!(hint(json!({})), "there are older lines than these newest 2000; raise tailLines to read them");
+        assert_eq!(hint(json!({})), "there are older lines; give a larger tailLines to read them");
         assert_eq!(hint(json!({ "tailLines": 1 })), Value::Null);
         assert_eq!(
             hint(json!({ "tailLines": 500, "matching": "x" })),
-            "only the newest 500 lines were searched and there are older ones; raise tailLines to search more"
+            "only the newest part of the log was searched; give a larger tailLines to search more"
         );
     }
 
@@ -250,7 +246,7 @@ mod tests {
         assert_eq!(refused(json!({ "namespace": "team-a", "name": "" })), "name is required");
         assert_eq!(
             refused(json!({ "namespace": "team-a", "name": "web-0", "tailLines": -1 })),
-            "tailLines is -1: it counts lines, so give 0 or more, or leave it out for 2000"
+            "tailLines is -1: it counts lines, so give 0 or more, or leave it out"
         );
         assert_eq!(
             refused(json!({ "namespace": "team-a", "name": "web-0", "sinceSeconds": 0 })),
