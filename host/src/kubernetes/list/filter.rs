@@ -110,7 +110,6 @@ mod tests {
             "metadata.name!=web-0",
             "metadata.name=a,metadata.namespace=b",
             "metadata.namespace=a",
-            "metadata.name=a\\,b",
             "metadata.name=",
         ] {
             assert_eq!(name(other), None, "{other}");

@@ -72,7 +72,7 @@ impl<'q> Page<'q> {
             Page::AsSent(page) if page.received < page.wanted.size.objects.get() => page.take(object),
             Page::AsSent(page) => {
                 // More than was asked for.
-                let mut smallest = page.to_smallest();
+                let mut smallest = page.take_smallest();
                 smallest.take(object)?;
                 *self = Page::Smallest(smallest);
                 Ok(())
@@ -114,7 +114,7 @@ impl<'q> AsSent<'q> {
     }
 
     /// The same objects as a page that is cut on this side.
-    fn to_smallest(&mut self) -> Smallest<'q> {
+    fn take_smallest(&mut self) -> Smallest<'q> {
         let mut smallest = Smallest::new(self.wanted, None);
         for (key, range) in self.entries.drain(..) {
             smallest.insert(Kept { key, json: self.json[range].to_owned() });
