@@ -7,6 +7,8 @@ mod cursor;
 mod fanout;
 mod page;
 mod single;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 
