@@ -187,3 +187,182 @@ pub(super) fn auth_failure(error: &AuthError) -> String {
         other => crate::policy::clean_line(&other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures::FutureExt as _;
+    use http::Request;
+    use tower::BoxError;
+
+    use super::*;
+    use crate::kubernetes::Cluster;
+    use crate::kubernetes::testing::{Answer, Seen, cluster, reader, resource};
+    use crate::kubernetes::types::Scope;
+    use crate::policy::{Grant, Limits, Namespaces};
+
+    const POD: &str = r#"{"metadata":{"name":"web-0"}}"#;
+
+    async fn get_pod(cluster: &Cluster, limits: Limits) -> Result<String, Error> {
+        let within = Scope::Namespace("team-a".into());
+        reader(cluster, Namespaces::All, limits).get_object(&resource("", "pods"), &within, "web-0", None).await
+    }
+
+    /// What becomes of a server's first answer; its second is a pod.
+    async fn after(first: impl Fn() -> Answer + Send + Sync + 'static) -> (Result<String, Error>, Seen) {
+        let (cluster, seen) = cluster(move |_, request| if request == 0 { first() } else { Answer::ok(POD) });
+        (get_pod(&cluster, Limits::default()).await, seen)
+    }
+
+    fn none() -> serde_json::Value {
+        serde_json::json!({})
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_sent_again_where_that_may_help() {
+        for first in [
+            || Answer::Disconnect,
+            || Answer::with_status(429, "slow down").retry_after("1"),
+            || Answer::with_status(429, "slow down"),
+            || Answer::status(429, "TooManyRequests", "slow down", serde_json::json!({ "details": { "retryAfterSeconds": 1 } })),
+            || Answer::with_status(503, "starting").retry_after("2"),
+        ] {
+            let (pod, seen) = after(first).await;
+            assert_eq!((pod.as_deref(), seen.count()), (Ok(POD), 2));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_not_sent_again_where_it_may_not_help() {
+        for (first, code) in [
+            ((|| Answer::with_status(503, "no eligible CoderControlPlane")) as fn() -> Answer, Code::Unavailable),
+            (|| Answer::with_status(500, "oops"), Code::Unavailable),
+            (|| Answer::with_status(429, "much later").retry_after("60"), Code::Throttled),
+            (|| Answer::with_status(403, "no"), Code::Denied),
+            (|| Answer::Silence, Code::Unavailable),
+        ] {
+            let (pod, seen) = after(first).await;
+            assert_eq!((pod.map_err(|error| error.code), seen.count()), (Err(code), 1));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_is_one_and_is_paid_for() {
+        let (unreachable, seen) = cluster(|_, _| Answer::Disconnect);
+        let error = get_pod(&unreachable, Limits::default()).await.expect_err("unreachable");
+        assert_eq!((error.code, seen.count()), (Code::Unavailable, 2));
+        assert!(error.message.starts_with("the API server cannot be reached: "), "{}", error.message);
+
+        let (busy, seen) = cluster(|_, _| Answer::with_status(429, "slow down").retry_after("1"));
+        let error = get_pod(&busy, Limits { requests: 1, ..Limits::default() }).await.expect_err("busy");
+        assert_eq!((error.code, seen.count()), (Code::Throttled, 1));
+        assert_eq!(error.retry_after, Some(Duration::from_secs(1)));
+        assert_eq!(error.message, "the API server asks to wait: slow down");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_in_an_error() {
+        let (silent, _) = cluster(|_, _| Answer::Silence);
+        let error = get_pod(&silent, Limits::default()).await.expect_err("silent");
+        assert_eq!(error, Error::new(Code::Unavailable, "the API server did not answer within 10 s; try again later"));
+
+        let (stuck, _) = cluster(|_, _| Answer::ok("{\"kind\":").then_silence());
+        let error = get_pod(&stuck, Limits::default()).await.expect_err("stuck");
+        assert_eq!(error.message, "the API server fell silent in the middle of its answer, for 10 s");
+
+        let limits = Limits { time: Duration::from_secs(3), ..Limits::default() };
+        assert_eq!(get_pod(&silent, limits).await.expect_err("late").code, Code::Exhausted);
+    }
+
+    #[tokio::test]
+    async fn a_spent_budget_is_told_by_its_limit() {
+        let (cluster, seen) = cluster(|_, _| Answer::ok(POD));
+        let error = get_pod(&cluster, Limits { requests: 0, ..Limits::default() }).await.expect_err("no request");
+        assert_eq!((error.code, seen.count()), (Code::Exhausted, 0));
+        let error = get_pod(&cluster, Limits { read: 10, ..Limits::default() }).await.expect_err("no bytes");
+        assert!(error.message.contains("limit `read`"), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn answers_become_the_contracts_codes() {
+        let named = |reason: &str| {
+            let details =
+                serde_json::json!({ "details": { "name": "nope", "group": "coder.com", "kind": "codercontrolplanes" } });
+            Answer::status(404, reason, "codercontrolplanes.coder.com \"nope\" not found", details)
+        };
+        let answers: [(Box<dyn Fn() -> Answer + Send + Sync>, Code, &str); 10] = [
+            (Box::new(move || named("NotFound")), Code::NotFound, "codercontrolplanes.coder.com \"nope\" not found"),
+            (
+                Box::new(|| Answer::with_status(404, "404 page not found\n")),
+                Code::NotServed,
+                "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (404 page not found)",
+            ),
+            (
+                Box::new(|| Answer::status(404, "NotFound", "the server could not find the requested resource", none())),
+                Code::NotServed,
+                "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (the server could not find the requested resource)",
+            ),
+            (
+                Box::new(|| Answer::status(401, "Unauthorized", "Unauthorized", none())),
+                Code::Denied,
+                "the API server does not accept this server's credentials: Unauthorized",
+            ),
+            (
+                Box::new(|| Answer::status(403, "Forbidden", "pods \"web-0\" is forbidden", none())),
+                Code::Denied,
+                "pods \"web-0\" is forbidden",
+            ),
+            (Box::new(|| Answer::status(422, "Invalid", "bad\u{1b}[31m\nvalue", none())), Code::Invalid, "bad value"),
+            (Box::new(|| Answer::with_status(413, "")), Code::TooLarge, "the API server answered 413: Payload Too Large"),
+            (Box::new(|| Answer::with_status(409, "conflict")), Code::Other, "the API server answered 409: conflict"),
+            (Box::new(|| Answer::with_status(302, "")), Code::Other, "the API server answered 302: Found"),
+            (
+                Box::new(|| Answer::with_status(503, "service unavailable\n")),
+                Code::Unavailable,
+                "the API behind /api/v1/namespaces/team-a/pods/web-0 does not answer (503 from the API server: service unavailable)",
+            ),
+        ];
+        for (answer, code, message) in answers {
+            let (result, _) = after(answer).await;
+            assert_eq!(result, Err(Error::new(code, message)));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_page_is_cut_short() {
+        let (result, _) = after(|| Answer::with_status(502, "x".repeat(1 << 20))).await;
+        let error = result.expect_err("a page");
+        assert!(error.message.len() < 3000 && error.message.ends_with('…'), "{} bytes", error.message.len());
+    }
+
+    #[tokio::test]
+    async fn dropping_a_read_ends_its_request() {
+        struct Request1(Arc<AtomicBool>);
+        impl Drop for Request1 {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let ended = Arc::new(AtomicBool::new(false));
+        let started = Arc::new(tokio::sync::Notify::new());
+        let (in_service, on_start) = (ended.clone(), started.clone());
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let held = Request1(in_service.clone());
+            on_start.notify_one();
+            async move {
+                let _held = held;
+                std::future::pending::<Result<Response<Body>, BoxError>>().await
+            }
+        });
+        let cluster = Cluster::from_client(kube::Client::new(service, "default"));
+        let reader = cluster.reader(Arc::new(Grant::default()), Arc::new(Budget::new(Limits::default())));
+        let mut read = Box::pin(reader.api_server());
+        assert!(read.as_mut().now_or_never().is_none());
+        started.notified().await;
+        drop(read);
+        while !ended.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod fanout;
 mod filter;
 mod page;
 mod single;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 

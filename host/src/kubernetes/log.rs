@@ -5,6 +5,8 @@
 
 mod matching;
 mod newest;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use http::StatusCode;

@@ -153,3 +153,165 @@ impl Fanout {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::Cluster;
+    use crate::kubernetes::error::{Code, Error};
+    use crate::kubernetes::testing::{Answer, allowed, cluster, list, names, parameter, query, reader, resource};
+    use crate::kubernetes::types::{Page, Query, Scope};
+    use crate::policy::Limits;
+
+    fn pods() -> Query {
+        query(resource("", "pods"), Scope::EveryNamespace)
+    }
+
+    fn namespace(path: &str) -> &str {
+        path.split(['/', '?']).nth(4).expect("a namespace")
+    }
+
+    /// A server that pages: namespace `a` has three pods, `c` has two, every other none.
+    fn honest(path: &str) -> Answer {
+        let all: &[&str] = match namespace(path) {
+            "a" => &["a1", "a2", "a3"],
+            "c" => &["c1", "c2"],
+            _ => &[],
+        };
+        let limit: usize = parameter(path, "limit").and_then(|limit| limit.parse().ok()).expect("a limit");
+        let from: usize = parameter(path, "continue").map_or(0, |token| token.parse().expect("ours"));
+        let to = all.len().min(from + limit);
+        list(namespace(path), &all[from..to], Some(to.to_string().as_str()).filter(|_| to < all.len()))
+    }
+
+    fn no_control_plane() -> Answer {
+        Answer::with_status(503, "no eligible CoderControlPlane")
+    }
+
+    fn forbidden(path: &str) -> Answer {
+        Answer::status(403, "Forbidden", &format!("no pods in {} for you", namespace(path)), serde_json::json!({}))
+    }
+
+    async fn page(cluster: &Cluster, allow: &[&str], query: &Query, limits: &Limits) -> Result<Page, Error> {
+        reader(cluster, allowed(allow), limits.clone()).list_objects(query).await
+    }
+
+    /// Reads to the end, each page on a budget of its own.
+    async fn pages(cluster: &Cluster, allow: &[&str], limit: u32, limits: &Limits) -> Vec<Page> {
+        let mut query = Query { limit: Some(limit), ..pods() };
+        let mut pages = Vec::new();
+        loop {
+            let page = page(cluster, allow, &query, limits).await.expect("a page");
+            query.continue_ = page.continue_.clone();
+            pages.push(page);
+            if query.continue_.is_none() {
+                return pages;
+            }
+        }
+    }
+
+    fn read(pages: &[Page]) -> Vec<Vec<String>> {
+        pages.iter().map(|page| names(&page.items)).collect()
+    }
+
+    #[tokio::test]
+    async fn pages_fill_up_across_namespaces() {
+        let (cluster, seen) = cluster(|path, _| honest(path));
+        let all = pages(&cluster, &["c", "a", "b"], 2, &Limits::default()).await;
+        assert_eq!(read(&all), [vec!["a1", "a2"], vec!["a3", "c1"], vec!["c2"]]);
+        assert_eq!(
+            all.iter().map(|page| page.remaining).collect::<Vec<_>>(),
+            [None, Some(3), None],
+            "known in the last namespace"
+        );
+        assert!(seen.all().iter().all(|path| path.starts_with("/api/v1/namespaces/")), "{:?}", seen.all());
+    }
+
+    #[tokio::test]
+    async fn a_page_ends_where_the_requests_do() {
+        let (cluster, _) = cluster(|path, _| honest(path));
+        let limits = Limits { requests: 1, ..Limits::default() };
+        let all = pages(&cluster, &["a", "b", "c"], 100, &limits).await;
+        assert_eq!(read(&all), [vec!["a1", "a2", "a3"], vec![], vec!["c1", "c2"]]);
+    }
+
+    #[tokio::test]
+    async fn a_namespace_that_does_not_answer_is_a_warning() {
+        let (cluster, _) = cluster(|path, _| match namespace(path) {
+            "a" => no_control_plane(),
+            "b" => forbidden(path),
+            _ => honest(path),
+        });
+        let all = pages(&cluster, &["a", "b", "c"], 100, &Limits::default()).await;
+        assert_eq!(read(&all), [["c1", "c2"]]);
+        assert_eq!(
+            all[0].warnings,
+            [
+                "namespace a is missing here: the API behind /api/v1/namespaces/a/pods does not answer (503 from the API server: no eligible CoderControlPlane)",
+                "namespace b is missing here: no pods in b for you"
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn if_no_namespace_answers_it_is_the_first_ones_error() {
+        let (cluster, _) = cluster(|path, _| match namespace(path) {
+            "a" => forbidden(path),
+            _ => no_control_plane(),
+        });
+        let error = page(&cluster, &["a", "b"], &pods(), &Limits::default()).await.expect_err("none");
+        assert_eq!((error.code, error.message.as_str()), (Code::Denied, "no pods in a for you"));
+    }
+
+    #[tokio::test]
+    async fn a_later_page_of_failures_alone_is_still_a_page() {
+        let (cluster, _) = cluster(|path, _| if namespace(path) == "a" { honest(path) } else { forbidden(path) });
+        let limits = Limits { requests: 1, ..Limits::default() };
+        let all = pages(&cluster, &["a", "b"], 100, &limits).await;
+        assert_eq!(read(&all), [vec!["a1", "a2", "a3"], vec![]]);
+        assert_eq!(all[1].warnings, ["namespace b is missing here: no pods in b for you"]);
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_an_error_and_not_a_page_of_warnings() {
+        let (cluster, _) = cluster(|_, _| no_control_plane());
+        let limits = Limits { requests: 1, ..Limits::default() };
+        let error = page(&cluster, &["a", "b", "c"], &pods(), &limits).await.expect_err("an outage");
+        assert_eq!(error.code, Code::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_failure_in_the_middle_of_a_namespace_loses_nothing() {
+        let (cluster, seen) = cluster(|path, request| if request == 1 { no_control_plane() } else { honest(path) });
+        let query = Query { limit: Some(2), ..pods() };
+        let first = page(&cluster, &["a", "c"], &query, &Limits::default()).await.expect("first");
+        let query = Query { continue_: first.continue_, ..query };
+        let error = page(&cluster, &["a", "c"], &query, &Limits::default()).await.expect_err("down for a moment");
+        assert_eq!(error.code, Code::Unavailable);
+        let again = page(&cluster, &["a", "c"], &query, &Limits::default()).await.expect("the same cursor");
+        assert_eq!(names(&again.items), ["a3", "c1"], "{:?}", seen.all());
+    }
+
+    #[tokio::test]
+    async fn a_bad_selector_is_not_a_namespaces_fault() {
+        let (cluster, seen) =
+            cluster(|_, _| Answer::status(400, "BadRequest", "unable to parse requirement", serde_json::json!({})));
+        let query = Query { label_selector: Some("a b".into()), ..pods() };
+        let error = page(&cluster, &["a", "b"], &query, &Limits::default()).await.expect_err("invalid");
+        assert_eq!((error.code, seen.count()), (Code::Invalid, 1));
+    }
+
+    #[tokio::test]
+    async fn an_empty_allowlist_allows_nothing() {
+        let (cluster, seen) = cluster(|path, _| honest(path));
+        let error = page(&cluster, &[], &pods(), &Limits::default()).await.expect_err("nothing");
+        assert_eq!((error.code, seen.count()), (Code::Denied, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_that_hangs_leaves_time_for_the_others() {
+        let (cluster, _) = cluster(|path, _| if namespace(path) == "a" { Answer::Silence } else { honest(path) });
+        let all = pages(&cluster, &["a", "c"], 100, &Limits::default()).await;
+        assert_eq!(read(&all), [["c1", "c2"]]);
+        assert!(all[0].warnings[0].contains("did not answer within 10 s"), "{:?}", all[0].warnings);
+    }
+}
