@@ -1,6 +1,7 @@
 //! Tests of the whole system, by topic: the real binary, a real API server, real HTTP.
 
 mod cli;
+mod logs;
 mod paging;
 mod protocol;
 mod tools;
