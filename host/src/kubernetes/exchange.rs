@@ -202,6 +202,8 @@ mod tests {
     use crate::kubernetes::types::Scope;
     use crate::policy::{Grant, Limits, Namespaces};
 
+    type Scripted = Box<dyn Fn() -> Answer + Send + Sync>;
+
     const POD: &str = r#"{"metadata":{"name":"web-0"}}"#;
 
     async fn get_pod(cluster: &Cluster, limits: Limits) -> Result<String, Error> {
@@ -287,20 +289,41 @@ mod tests {
     #[tokio::test]
     async fn answers_become_the_contracts_codes() {
         let named = |reason: &str| {
-            let details = serde_json::json!({ "details": { "name": "nope", "group": "coder.com", "kind": "codercontrolplanes" } });
+            let details =
+                serde_json::json!({ "details": { "name": "nope", "group": "coder.com", "kind": "codercontrolplanes" } });
             Answer::status(404, reason, "codercontrolplanes.coder.com \"nope\" not found", details)
         };
-        let answers: [(Box<dyn Fn() -> Answer + Send + Sync>, Code, &str); 10] = [
+        let answers: [(Scripted, Code, &str); 10] = [
             (Box::new(move || named("NotFound")), Code::NotFound, "codercontrolplanes.coder.com \"nope\" not found"),
-            (Box::new(|| Answer::with_status(404, "404 page not found\n")), Code::NotServed, "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (404 page not found)"),
-            (Box::new(|| Answer::status(404, "NotFound", "the server could not find the requested resource", none())), Code::NotServed, "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (the server could not find the requested resource)"),
-            (Box::new(|| Answer::status(401, "Unauthorized", "Unauthorized", none())), Code::Denied, "the API server does not accept this server's credentials: Unauthorized"),
-            (Box::new(|| Answer::status(403, "Forbidden", "pods \"web-0\" is forbidden", none())), Code::Denied, "pods \"web-0\" is forbidden"),
+            (
+                Box::new(|| Answer::with_status(404, "404 page not found\n")),
+                Code::NotServed,
+                "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (404 page not found)",
+            ),
+            (
+                Box::new(|| Answer::status(404, "NotFound", "the server could not find the requested resource", none())),
+                Code::NotServed,
+                "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (the server could not find the requested resource)",
+            ),
+            (
+                Box::new(|| Answer::status(401, "Unauthorized", "Unauthorized", none())),
+                Code::Denied,
+                "the API server does not accept this server's credentials: Unauthorized",
+            ),
+            (
+                Box::new(|| Answer::status(403, "Forbidden", "pods \"web-0\" is forbidden", none())),
+                Code::Denied,
+                "pods \"web-0\" is forbidden",
+            ),
             (Box::new(|| Answer::status(422, "Invalid", "bad\u{1b}[31m\nvalue", none())), Code::Invalid, "bad value"),
             (Box::new(|| Answer::with_status(413, "")), Code::TooLarge, "the API server answered 413: Payload Too Large"),
             (Box::new(|| Answer::with_status(409, "conflict")), Code::Other, "the API server answered 409: conflict"),
             (Box::new(|| Answer::with_status(302, "")), Code::Other, "the API server answered 302: Found"),
-            (Box::new(|| Answer::with_status(503, "service unavailable\n")), Code::Unavailable, "the API behind /api/v1/namespaces/team-a/pods/web-0 does not answer (503 from the API server: service unavailable)"),
+            (
+                Box::new(|| Answer::with_status(503, "service unavailable\n")),
+                Code::Unavailable,
+                "the API behind /api/v1/namespaces/team-a/pods/web-0 does not answer (503 from the API server: service unavailable)",
+            ),
         ];
         for (answer, code, message) in answers {
             let (result, _) = after(answer).await;

@@ -66,11 +66,7 @@ fn parse_path(path: &str) -> Result<Vec<String>, &'static str> {
     let mut keys = Vec::new();
     let mut rest = path;
     loop {
-        let (key, after) = if let Some(bracket) = rest.strip_prefix('[') {
-            quoted_key(bracket)?
-        } else {
-            plain_key(rest)?
-        };
+        let (key, after) = if let Some(bracket) = rest.strip_prefix('[') { quoted_key(bracket)? } else { plain_key(rest)? };
         keys.push(key);
         rest = match after.as_bytes().first() {
             None => return Ok(keys),
@@ -145,8 +141,26 @@ mod tests {
     fn anything_else_is_invalid_and_named() {
         let long = "a".repeat(PATH_MAX + 1);
         for path in [
-            "", ".", "a.", ".a", "a..b", "a b", "a/b", "a[0]", "a[*]", "a[", "a[\"b\"", "a[\"b]", "a[\"b\"]c", "a.[\"b\"]", "$.a", "{.a}",
-            "metadata.managedFields", "metadata.managedFields.manager", "a[\"b\" ]", &long,
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a b",
+            "a/b",
+            "a[0]",
+            "a[*]",
+            "a[",
+            "a[\"b\"",
+            "a[\"b]",
+            "a[\"b\"]c",
+            "a.[\"b\"]",
+            "$.a",
+            "{.a}",
+            "metadata.managedFields",
+            "metadata.managedFields.manager",
+            "a[\"b\" ]",
+            &long,
         ] {
             let error = parse(&[path]).expect_err(path);
             assert_eq!(error.code, Code::Invalid);

@@ -100,7 +100,11 @@ impl Splitter {
         let (piece, rest) = chunk.split_at(end.unwrap_or(chunk.len()));
         if self.element.len() + piece.len() > OBJECT_MAX {
             let limit = OBJECT_MAX >> 20;
-            return Err(Error::new(Code::TooLarge, format!("the list holds an object of over {limit} MiB, which cannot be read")).into());
+            return Err(Error::new(
+                Code::TooLarge,
+                format!("the list holds an object of over {limit} MiB, which cannot be read"),
+            )
+            .into());
         }
         if end.is_none() {
             self.element.extend_from_slice(piece);

@@ -63,7 +63,8 @@ pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt,
         return Ok(Excerpt::empty());
     }
     let container = container.as_ref();
-    let log = Log { reader, source, namespace: &namespace, pod: &pod, container, pattern: pattern.as_ref(), cap: cap(reader, source) };
+    let log =
+        Log { reader, source, namespace: &namespace, pod: &pod, container, pattern: pattern.as_ref(), cap: cap(reader, source) };
     log.excerpt(lines).await
 }
 
@@ -92,7 +93,10 @@ enum Outcome {
     NotScheduled,
     Read(Reading),
     /// Reading stopped after these bytes and lines.
-    TooMuch { bytes: u64, lines: u64 },
+    TooMuch {
+        bytes: u64,
+        lines: u64,
+    },
 }
 
 impl Log<'_> {
@@ -213,7 +217,8 @@ impl Log<'_> {
         let truncated = cut || (reduced && self.pattern.is_none());
         let mut warnings = Vec::new();
         if reduced && self.pattern.is_some() {
-            warnings.push(format!("only the newest {window} lines were searched: they are long, and a call may read only so much"));
+            warnings
+                .push(format!("only the newest {window} lines were searched: they are long, and a call may read only so much"));
         }
         let older = if truncated || reduced || lines > window {
             Some(true)

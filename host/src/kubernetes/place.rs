@@ -34,9 +34,10 @@ impl Asked {
             (Target::Cluster, true) => {
                 Err(Error::new(Code::Invalid, format!("{plural} live in namespaces: name one, or ask for every namespace")))
             }
-            (Target::EveryNamespace | Target::Namespace(_), false) => {
-                Err(Error::new(Code::Invalid, format!("{plural} belong to the cluster and not to a namespace: ask within `cluster`")))
-            }
+            (Target::EveryNamespace | Target::Namespace(_), false) => Err(Error::new(
+                Code::Invalid,
+                format!("{plural} belong to the cluster and not to a namespace: ask within `cluster`"),
+            )),
             _ => Ok(self.0),
         }
     }

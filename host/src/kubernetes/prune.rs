@@ -339,7 +339,9 @@ mod tests {
 
     #[test]
     fn what_is_not_an_object_is_an_error() {
-        for body in ["", "[]", "{", r#"{"a":}"#, r#"{"a":1,}"#, r#"{"a" 1}"#, r#"{"metadata":{"name":1}}"#, "{}{}", r#"{"a":"\x"}"#] {
+        for body in
+            ["", "[]", "{", r#"{"a":}"#, r#"{"a":1,}"#, r#"{"a" 1}"#, r#"{"metadata":{"name":1}}"#, "{}{}", r#"{"a":"\x"}"#]
+        {
             assert_eq!(pruned(body, None).expect_err(body).code, Code::Other);
             assert!(pruned(body, Some(&["b.c"])).is_err(), "{body}");
         }

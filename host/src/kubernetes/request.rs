@@ -166,10 +166,7 @@ mod tests {
     fn a_url_is_that_of_the_resource_in_its_scope() {
         let pods = served("", "v1", "pods");
         let name = ObjectName::parse("web-0").expect("valid");
-        assert_eq!(
-            Get::object(&pods, Some(&namespace("team-a")), &name).path_and_query,
-            "/api/v1/namespaces/team-a/pods/web-0"
-        );
+        assert_eq!(Get::object(&pods, Some(&namespace("team-a")), &name).path_and_query, "/api/v1/namespaces/team-a/pods/web-0");
         let planes = served("coder.com", "v1alpha1", "codercontrolplanes");
         let everything = Get::list(&planes, None, &ListParameters::default());
         assert_eq!(everything.path_and_query, "/apis/coder.com/v1alpha1/codercontrolplanes");

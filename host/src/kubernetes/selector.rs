@@ -192,8 +192,7 @@ mod tests {
     use super::*;
     use crate::kubernetes::prune::identify;
 
-    const OBJECT: &str =
-        r#"{"metadata":{"namespace":"team-a","name":"web-0","labels":{"app":"web","tier":"front","example.com/n":"7","empty":""}}}"#;
+    const OBJECT: &str = r#"{"metadata":{"namespace":"team-a","name":"web-0","labels":{"app":"web","tier":"front","example.com/n":"7","empty":""}}}"#;
 
     fn matches(labels: Option<&str>, fields: Option<&str>) -> bool {
         let filter = Filter::parse(labels, fields);
@@ -204,14 +203,37 @@ mod tests {
     #[test]
     fn label_selectors_mean_what_they_mean_to_kubernetes() {
         for selector in [
-            "", "app=web", "app == web", "app=web,tier=front", "tier!=back", "owner!=me", "app in (api, web)", "app notin (api)",
-            "owner notin (me)", "app", "!owner", "example.com/n>6", "example.com/n<8", "empty=", "app in (web),tier in (front,back)",
+            "",
+            "app=web",
+            "app == web",
+            "app=web,tier=front",
+            "tier!=back",
+            "owner!=me",
+            "app in (api, web)",
+            "app notin (api)",
+            "owner notin (me)",
+            "app",
+            "!owner",
+            "example.com/n>6",
+            "example.com/n<8",
+            "empty=",
+            "app in (web),tier in (front,back)",
         ] {
             assert!(matches(Some(selector), None), "{selector}");
         }
         for selector in [
-            "app=api", "app=web,tier=back", "tier!=front", "app in (api)", "app notin (web,api)", "owner", "!app", "example.com/n>7",
-            "example.com/n<7", "app>1", "owner=me", "empty=x",
+            "app=api",
+            "app=web,tier=back",
+            "tier!=front",
+            "app in (api)",
+            "app notin (web,api)",
+            "owner",
+            "!app",
+            "example.com/n>7",
+            "example.com/n<7",
+            "app>1",
+            "owner=me",
+            "empty=x",
         ] {
             assert!(!matches(Some(selector), None), "{selector}");
         }
@@ -227,7 +249,9 @@ mod tests {
 
     #[test]
     fn what_only_the_server_can_apply_is_left_to_it() {
-        for (labels, fields) in [(Some("app=we b"), None), (Some("app in web"), None), (Some("a,(b"), None), (None, Some("spec.nodeName=n1"))] {
+        for (labels, fields) in
+            [(Some("app=we b"), None), (Some("app in web"), None), (Some("a,(b"), None), (None, Some("spec.nodeName=n1"))]
+        {
             let filter = Filter::parse(labels, fields);
             assert!(filter.is_beyond_us(), "{labels:?} {fields:?}");
             assert!(filter.matches(&identify(OBJECT).expect("valid")).expect("valid"));
@@ -239,7 +263,13 @@ mod tests {
         let name = |selector| single_name(Some(selector)).map(|name| name.as_str().to_owned());
         assert_eq!(name("metadata.name=web-0").as_deref(), Some("web-0"));
         assert_eq!(name("metadata.name==web-0").as_deref(), Some("web-0"));
-        for other in ["metadata.name!=web-0", "metadata.name=a,metadata.namespace=b", "metadata.namespace=a", "metadata.name=a\\,b", "metadata.name="] {
+        for other in [
+            "metadata.name!=web-0",
+            "metadata.name=a,metadata.namespace=b",
+            "metadata.namespace=a",
+            "metadata.name=a\\,b",
+            "metadata.name=",
+        ] {
             assert_eq!(name(other), None, "{other}");
         }
     }

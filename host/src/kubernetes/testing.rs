@@ -9,9 +9,9 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
+use http_body_util::BodyExt as _;
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tower::BoxError;
@@ -141,7 +141,8 @@ fn discovery(path: &str) -> Option<Answer> {
     let resource = |name: &str, namespaced: bool| json!({ "name": name, "namespaced": namespaced, "kind": "X", "verbs": ["get", "list", "watch"] });
     let list = |resources: Value| Some(Answer::json(json!({ "kind": "APIResourceList", "resources": resources })));
     let group = |name: &str, versions: &[&str]| {
-        let versions: Vec<Value> = versions.iter().map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version })).collect();
+        let versions: Vec<Value> =
+            versions.iter().map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version })).collect();
         json!({ "name": name, "versions": versions, "preferredVersion": versions[0] })
     };
     match path {

@@ -109,15 +109,10 @@ impl Binding {
             Position::Token(token) => (Some(token), None),
             Position::After(key) => (None, Some(key)),
         };
-        let wire = Wire {
-            version: VERSION,
-            list: self.0.clone(),
-            namespace: cursor.namespace,
-            token,
-            after,
-            answered: cursor.answered,
-        };
-        let json = serde_json::to_vec(&wire).map_err(|error| Error::new(Code::Other, format!("cannot write the cursor: {error}")))?;
+        let wire =
+            Wire { version: VERSION, list: self.0.clone(), namespace: cursor.namespace, token, after, answered: cursor.answered };
+        let json =
+            serde_json::to_vec(&wire).map_err(|error| Error::new(Code::Other, format!("cannot write the cursor: {error}")))?;
         Ok(URL_SAFE_NO_PAD.encode(json))
     }
 
@@ -128,7 +123,9 @@ impl Binding {
             .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
             .and_then(|json| serde_json::from_slice(&json).ok())
             .filter(|wire: &Wire| wire.version == VERSION)
-            .ok_or_else(|| Error::new(Code::Invalid, "`continue` is not a cursor of this server; start the list again without it"))?;
+            .ok_or_else(|| {
+                Error::new(Code::Invalid, "`continue` is not a cursor of this server; start the list again without it")
+            })?;
         if wire.list != self.0 || wire.namespace.as_deref().is_some_and(|namespace| !is_label(namespace)) {
             return Err(Error::new(
                 Code::Invalid,

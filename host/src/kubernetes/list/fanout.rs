@@ -8,10 +8,10 @@ use std::num::NonZeroU32;
 use std::ops::Bound;
 use std::time::Duration;
 
+use super::Gathered;
 use super::cursor::{Cursor, Position};
 use super::page::Size;
 use super::single::{Listing, Part};
-use super::Gathered;
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::exchange::FIRST_BYTE;
 use crate::kubernetes::name::Namespace;
@@ -28,7 +28,10 @@ pub(super) async fn read(
     size: Size,
 ) -> Result<Gathered, Error> {
     if allowed.is_empty() {
-        return Err(Error::new(Code::Denied, "this server may not look into any namespace; the operator can allow some with `namespaces`"));
+        return Err(Error::new(
+            Code::Denied,
+            "this server may not look into any namespace; the operator can allow some with `namespaces`",
+        ));
     }
     let cursor = cursor.unwrap_or(Cursor { namespace: None, position: Position::Start, answered: false });
     let from = cursor.namespace.as_deref().map_or(Bound::Unbounded, Bound::Included);
@@ -104,7 +107,9 @@ impl Fanout {
         let answer = listing.part(Some(&namespace), position, room, first_byte).await;
         match answer {
             // It is not the object that is too large, but the room that is left.
-            Err(error) if error.code == Code::TooLarge && self.gathered.count > 0 => Err(Error { code: Code::Exhausted, ..error }),
+            Err(error) if error.code == Code::TooLarge && self.gathered.count > 0 => {
+                Err(Error { code: Code::Exhausted, ..error })
+            }
             answer => answer,
         }
     }
@@ -213,7 +218,11 @@ mod tests {
         let (cluster, seen) = cluster(|path, _| honest(path));
         let all = pages(&cluster, &["c", "a", "b"], 2, &Limits::default()).await;
         assert_eq!(read(&all), [vec!["a1", "a2"], vec!["a3", "c1"], vec!["c2"]]);
-        assert_eq!(all.iter().map(|page| page.remaining).collect::<Vec<_>>(), [None, Some(3), None], "known in the last namespace");
+        assert_eq!(
+            all.iter().map(|page| page.remaining).collect::<Vec<_>>(),
+            [None, Some(3), None],
+            "known in the last namespace"
+        );
         assert!(seen.all().iter().all(|path| path.starts_with("/api/v1/namespaces/")), "{:?}", seen.all());
     }
 
@@ -284,7 +293,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_bad_selector_is_not_a_namespaces_fault() {
-        let (cluster, seen) = cluster(|_, _| Answer::status(400, "BadRequest", "unable to parse requirement", serde_json::json!({})));
+        let (cluster, seen) =
+            cluster(|_, _| Answer::status(400, "BadRequest", "unable to parse requirement", serde_json::json!({})));
         let query = Query { label_selector: Some("a b".into()), ..pods() };
         let error = page(&cluster, &["a", "b"], &query, &Limits::default()).await.expect_err("invalid");
         assert_eq!((error.code, seen.count()), (Code::Invalid, 1));

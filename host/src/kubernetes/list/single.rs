@@ -137,7 +137,8 @@ impl Listing<'_> {
         let mut warnings = Vec::new();
         if page.selectors_are_uncertain() {
             let of = &self.query.of;
-            warnings.push(format!("the API behind {of} sends whole lists and may not have applied the selector, check the objects"));
+            warnings
+                .push(format!("the API behind {of} sends whole lists and may not have applied the selector, check the objects"));
         }
         let cut = page.finish()?;
         let (next, remaining) = cut.rest.map(|(key, left)| (Position::After(key), left)).unzip();

@@ -94,7 +94,9 @@ async fn such_a_page_can_be_continued_by_another_process() {
 #[tokio::test]
 async fn selectors_hold_where_the_server_ignores_them() {
     let answer = || {
-        let item = |name: &str, app: &str| format!(r#"{{"metadata":{{"namespace":"team-a","name":"{name}","labels":{{"app":"{app}"}}}}}}"#);
+        let item = |name: &str, app: &str| {
+            format!(r#"{{"metadata":{{"namespace":"team-a","name":"{name}","labels":{{"app":"{app}"}}}}}}"#)
+        };
         Answer::ok(format!(r#"{{"items":[{},{},{}]}}"#, item("a", "web"), item("b", "api"), item("c", "web")))
     };
     let query = Query { label_selector: Some("app=web".into()), ..workspaces(Scope::Namespace("team-a".into())) };

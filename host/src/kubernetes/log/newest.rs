@@ -76,12 +76,7 @@ impl Newest {
     /// What was kept.
     pub(super) fn finish(mut self) -> Kept {
         self.trim();
-        Kept {
-            text: self.text,
-            dropped_bytes: self.dropped_bytes,
-            dropped_lines: self.dropped_lines,
-            headless: self.headless,
-        }
+        Kept { text: self.text, dropped_bytes: self.dropped_bytes, dropped_lines: self.dropped_lines, headless: self.headless }
     }
 }
 

@@ -35,7 +35,8 @@ async fn one_line_more_is_asked_for_and_left_out() {
     let source = LogSource { tail_lines: Some(2), ..web() };
     let (excerpt, asked) = tail(lines(3, 4), &source, Limits::default()).await;
     assert_eq!(asked, ["/api/v1/namespaces/team-a/pods/web-0/log?tailLines=3"]);
-    let older = Excerpt { text: "0001\n0002\n".into(), truncated: false, dropped_bytes: None, older: Some(true), warnings: vec![] };
+    let older =
+        Excerpt { text: "0001\n0002\n".into(), truncated: false, dropped_bytes: None, older: Some(true), warnings: vec![] };
     assert_eq!(excerpt, Ok(older.clone()));
     let (excerpt, _) = tail(lines(2, 4), &source, Limits::default()).await;
     assert_eq!(excerpt, Ok(Excerpt { text: "0000\n0001\n".into(), older: Some(false), ..older }));
@@ -205,7 +206,8 @@ async fn a_pod_without_a_node_is_said_to_have_none() {
 #[tokio::test]
 async fn failures_name_what_is_likely_at_fault() {
     let none = || serde_json::json!({});
-    let wrong_container = answered(move || Answer::status(400, "BadRequest", "container x is not valid for pod web-0", none())).await;
+    let wrong_container =
+        answered(move || Answer::status(400, "BadRequest", "container x is not valid for pod web-0", none())).await;
     assert_eq!(wrong_container, Err(Error::new(Code::Invalid, "container x is not valid for pod web-0")));
 
     let gone = || serde_json::json!({ "details": { "name": "n1", "kind": "nodes" } });
@@ -213,7 +215,9 @@ async fn failures_name_what_is_likely_at_fault() {
     assert_eq!(node_gone.code, Code::Unavailable);
     assert_eq!(node_gone.message, "the log of pod web-0 is gone with its node: nodes \"n1\" not found");
 
-    let dead = answered(|| Answer::with_status(500, "Get \"https://10.0.0.5:10250/containerLogs\": i/o timeout")).await.expect_err("dead");
+    let dead = answered(|| Answer::with_status(500, "Get \"https://10.0.0.5:10250/containerLogs\": i/o timeout"))
+        .await
+        .expect_err("dead");
     assert_eq!(dead.code, Code::Unavailable);
     assert!(dead.message.starts_with("the node of pod web-0 may be down"), "{}", dead.message);
     assert!(dead.message.contains("10.0.0.5"), "{}", dead.message);
