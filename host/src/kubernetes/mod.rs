@@ -29,9 +29,11 @@ mod source;
 mod testing;
 mod types;
 
+pub use client::ClientError;
 pub use cluster::Cluster;
 pub use discovery::{Catalogue, ServedResource};
 pub use error::{Code, Error};
+pub use proxy::ProxyError;
 pub use reader::Reader;
 pub use source::{ConnectError, Source, SourceError};
 pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
