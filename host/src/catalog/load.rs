@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -13,7 +12,7 @@ use super::grant::{Missing, interfaces};
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
 use super::source::Source;
-use crate::capability::{Cluster, Host, Interface};
+use crate::capability::{Host, Interface};
 use crate::config::{Config, ToolConfig};
 use crate::kubernetes;
 use crate::policy::{Budget, Grant, Limits};
@@ -81,8 +80,6 @@ pub struct Loader {
     pub cluster: kubernetes::Cluster,
     /// What the operator grants.
     pub config: Arc<Config>,
-    /// Where API traffic runs.
-    pub io: Handle,
 }
 
 impl Loader {
@@ -131,7 +128,6 @@ impl Loader {
             settings: Arc::new(entry.map(ToolConfig::settings).unwrap_or_default()),
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
-            io: self.io.clone(),
         })
     }
 
@@ -164,7 +160,7 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
         budget: Arc::new(Budget::new(Limits { result: MANIFEST_BYTES, ..limits })),
         settings: Arc::new(BTreeMap::new()),
         progress: watch::Sender::default(),
-        cluster: Cluster::None,
+        reader: None,
     };
     let text = artifact.link(&Interface::ALL)?.manifest(engine, host).await?;
     let (manifest, unknown) = Manifest::parse(&text)?;

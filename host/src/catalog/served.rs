@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
 use super::manifest::{Definition, Manifest};
 use super::source::Source;
-use crate::capability::{Cluster, Host, Progress};
+use crate::capability::{Host, Progress};
 use crate::kubernetes;
 use crate::policy::{Budget, Grant, Limits};
 use crate::sandbox::{Artifact, Component, Engine};
@@ -26,7 +25,6 @@ pub struct Served {
     pub(super) settings: Arc<BTreeMap<String, String>>,
     pub(super) engine: Arc<Engine>,
     pub(super) cluster: kubernetes::Cluster,
-    pub(super) io: Handle,
 }
 
 impl Served {
@@ -69,13 +67,8 @@ impl Served {
     ) -> Answer {
         let budget = Arc::new(Budget::new(self.limits.clone()));
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
-        let host = Host {
-            component: self.name().clone(),
-            budget,
-            settings: self.settings.clone(),
-            progress,
-            cluster: Cluster::Granted { reader, io: self.io.clone() },
-        };
+        let host =
+            Host { component: self.name().clone(), budget, settings: self.settings.clone(), progress, reader: Some(reader) };
         let arguments = Value::Object(arguments).to_string();
         match self.component.call(&self.engine, host, definition.name(), arguments).await {
             Ok(Ok(returned)) => Answer::parse(&returned, definition, self.trust()),
