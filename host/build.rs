@@ -51,7 +51,9 @@ fn bundle() -> Result<(), Box<dyn Error>> {
     let tools = tool_names(&workspace.join("guest-tools"))?;
     let modules = compile(&workspace, &tools, &guest_target_dir(&out))?;
 
-    let mut table = String::from("pub static BUNDLED: &[(&str, &[u8])] = &[\n");
+    let mut table = String::from(
+        "/// File name and bytes of each bundled tool, in the order of the names.\npub static BUNDLED: &[(&str, &[u8])] = &[\n",
+    );
     for tool in &tools {
         let module = modules.join(tool.replace('-', "_")).with_extension("wasm");
         let component = component(&module).map_err(|error| format!("{tool} is no component: {error:#}"))?;

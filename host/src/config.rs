@@ -243,7 +243,8 @@ impl<'de> Deserialize<'de> for Bytes {
             Written::Text(text) => text,
         };
         let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let wrong = || de::Error::custom(format!("{text:?} is not a size above zero: write 64Mi, 512Ki, 1Gi or a number of bytes"));
+        let wrong =
+            || de::Error::custom(format!("{text:?} is not a size above zero: write 64Mi, 512Ki, 1Gi or a number of bytes"));
         let number: u64 = text[..split].parse().map_err(|_| wrong())?;
         let unit = match &text[split..] {
             "" => 1,

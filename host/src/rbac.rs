@@ -68,7 +68,12 @@ fn merge<'a>(rules: impl Iterator<Item = &'a PolicyRule>) -> Result<Vec<PolicyRu
     }
     Ok(merged
         .into_iter()
-        .map(|((group, resource_names, verbs), resources)| PolicyRule { api_groups: vec![group], resources, resource_names, verbs })
+        .map(|((group, resource_names, verbs), resources)| PolicyRule {
+            api_groups: vec![group],
+            resources,
+            resource_names,
+            verbs,
+        })
         .collect())
 }
 
@@ -107,8 +112,7 @@ mod tests {
 
     #[test]
     fn equal_verbs_of_a_group_become_one_rule() {
-        let grants =
-            [grant(&[PolicyRule::new("", &["pods"], &[List])]), grant(&[PolicyRule::new("", &["events"], &[List])])];
+        let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])]), grant(&[PolicyRule::new("", &["events"], &[List])])];
         let objects = objects(&grants, &Namespaces::All, &account()).expect("no wildcards");
         assert_eq!(objects[0]["kind"], "ClusterRole");
         assert_eq!(objects[0]["rules"], json!([{ "apiGroups": [""], "resources": ["events", "pods"], "verbs": ["list"] }]));
@@ -120,13 +124,17 @@ mod tests {
         let grants = [grant(&[PolicyRule::new("", &["pods/log"], &[Get])])];
         let namespaces = ["a".to_owned(), "b".to_owned()].into_iter().collect();
         let objects = objects(&grants, &namespaces, &account()).expect("no wildcards");
-        let places: Vec<_> = objects.iter().map(|object| (object["kind"].as_str(), object["metadata"]["namespace"].as_str())).collect();
-        assert_eq!(places, [
-            (Some("Role"), Some("a")),
-            (Some("RoleBinding"), Some("a")),
-            (Some("Role"), Some("b")),
-            (Some("RoleBinding"), Some("b")),
-        ]);
+        let places: Vec<_> =
+            objects.iter().map(|object| (object["kind"].as_str(), object["metadata"]["namespace"].as_str())).collect();
+        assert_eq!(
+            places,
+            [
+                (Some("Role"), Some("a")),
+                (Some("RoleBinding"), Some("a")),
+                (Some("Role"), Some("b")),
+                (Some("RoleBinding"), Some("b")),
+            ]
+        );
     }
 
     #[test]

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 struct Arguments {}
 
+/// There is only "ok": what is not is an error.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    /// Always ok: what is not is an error.
     status: &'static str,
     /// The version of Sandbar.
     version: &'static str,

@@ -74,7 +74,7 @@ where
     R: Serialize + JsonSchema,
 {
     /// A tool that runs `function`. The two types of the function are the schemas of its arguments and of its answer; a doc
-    /// comment on a field is what the model reads about it.
+    /// comment on a field is what the model reads about it. The answer has to be a structure: before 2026 MCP knew no other.
     ///
     /// `name` is 1 to 128 characters of `[A-Za-z0-9_.-]`. `description` is what a model chooses by: what the tool answers, when
     /// to use it, how to narrow it.
@@ -190,7 +190,96 @@ impl<T: Tools> Component<T> {
     /// Runs the tool `name` on arguments in JSON, as the host does. The answer is the result of an MCP `tools/call` in JSON.
     pub fn call(&self, name: &str, arguments: &str) -> Result<String, Error> {
         let answer = self.tools.run(name, arguments);
-        let answer = answer.unwrap_or_else(|| Err(Error::invalid(format!("this component has no tool {name:?}"))))?;
+        let answer = answer.unwrap_or_else(|| Err(Error::invalid(format!("this component has no tool `{name}`"))))?;
         Ok(format!("{{\"structuredContent\":{answer}}}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Arguments {
+        word: String,
+    }
+
+    #[derive(Serialize, JsonSchema)]
+    struct Answer {
+        length: usize,
+    }
+
+    #[derive(JsonSchema)]
+    struct Settings {
+        #[expect(dead_code, reason = "only its schema matters")]
+        longest: Option<u32>,
+    }
+
+    fn measure(Arguments { word }: Arguments) -> Result<Answer, Error> {
+        if word.is_empty() { Err(Error::invalid("word is required")) } else { Ok(Answer { length: word.len() }) }
+    }
+
+    fn component() -> Component<impl Tools> {
+        Component::new()
+            .tool(Tool::new("measure", "How long a word is.", measure).title("Measure"))
+            .tool(Tool::new("twice", "Twice as long.", |word| {
+                measure(word).map(|Answer { length }| Answer { length: 2 * length })
+            }))
+            .rule(Rule::new("", &["pods", "pods/log"], &[Verb::Get]).named(&["web-0"]))
+            .cluster_rule(Rule::new("", &["nodes"], &[Verb::List]))
+            .settings::<Settings>()
+    }
+
+    #[test]
+    fn the_manifest_says_all_of_it_in_order() {
+        let manifest: Value = serde_json::from_str(&component().manifest().to_string()).expect("JSON");
+        assert_eq!(
+            manifest["tools"][0],
+            json!({
+                "name": "measure",
+                "title": "Measure",
+                "description": "How long a word is.",
+                "inputSchema": {
+                    "type": "object",
+                    "properties": { "word": { "type": "string" } },
+                    "required": ["word"],
+                    "additionalProperties": false,
+                },
+                "outputSchema": {
+                    "type": "object",
+                    "properties": { "length": { "type": "integer", "minimum": 0 } },
+                    "required": ["length"],
+                },
+                "annotations": { "readOnlyHint": true, "openWorldHint": true },
+            })
+        );
+        assert_eq!(manifest["tools"][1]["name"], "twice");
+        assert_eq!(manifest["tools"][1].get("title"), None);
+        assert_eq!(
+            manifest["rules"],
+            json!([
+                { "apiGroups": [""], "resources": ["pods", "pods/log"], "resourceNames": ["web-0"], "verbs": ["get"] },
+            ])
+        );
+        assert_eq!(manifest["clusterRules"], json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["list"] }]));
+        assert_eq!(manifest["settings"]["properties"], json!({ "longest": { "type": "integer", "minimum": 0 } }));
+    }
+
+    #[test]
+    fn a_call_runs_the_tool_of_that_name() {
+        let arguments = r#"{"word":"sand"}"#;
+        assert_eq!(component().call("measure", arguments), Ok(r#"{"structuredContent":{"length":4}}"#.to_owned()));
+        assert_eq!(component().call("twice", arguments), Ok(r#"{"structuredContent":{"length":8}}"#.to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_run_says_why() {
+        let refused = |name, arguments| component().call(name, arguments).expect_err("refused").to_string();
+        assert_eq!(refused("measure", r#"{"word":""}"#), "word is required");
+        assert_eq!(refused("weigh", "{}"), "this component has no tool `weigh`");
+        assert_eq!(refused("measure", "{}"), "the arguments of measure are wrong: missing field `word` at line 1 column 2");
     }
 }

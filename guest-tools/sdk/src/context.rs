@@ -30,3 +30,44 @@ pub fn setting<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
 pub fn progress(done: f64, total: Option<f64>, message: Option<&str>) {
     host::progress(done, total, message);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use serde_json::json;
+
+    use crate::testing::Host;
+    use crate::{context, log};
+
+    #[test]
+    fn a_setting_is_typed_and_may_be_absent() {
+        let host = Host::new().setting("threshold", json!(5)).setting("owner", json!({ "team": "a" }));
+        host.run(|| {
+            assert_eq!(context::setting("threshold"), Ok(Some(5_u32)));
+            assert_eq!(context::setting::<u32>("other"), Ok(None));
+            let error = context::setting::<u32>("owner").expect_err("an object is no number");
+            assert!(
+                error.to_string().starts_with(r#"the setting `owner` of this tool is {"team":"a"}: invalid type"#),
+                "{error}"
+            );
+        });
+    }
+
+    #[test]
+    fn the_time_is_the_hosts() {
+        let host = Host::new().at(Duration::from_millis(1_500));
+        assert_eq!(host.run(context::now), SystemTime::UNIX_EPOCH + Duration::from_millis(1_500));
+    }
+
+    #[test]
+    fn a_test_can_see_what_was_said() {
+        let host = Host::new();
+        host.run(|| {
+            context::progress(1.0, Some(4.0), Some("team-a"));
+            context::progress(2.0, None, None);
+            log::warn("slow");
+        });
+        assert_eq!(host.said(), ["progress: 1/4 team-a", "progress: 2", "warn: slow"]);
+    }
+}

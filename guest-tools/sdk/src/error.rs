@@ -96,7 +96,13 @@ impl Error {
         self.code
     }
 
-    /// How long to wait before trying again, where the host knows.
+    /// Says how long to wait before trying again.
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// How long to wait before trying again, where that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -104,7 +110,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match self.retry_after {
+            Some(wait) => write!(f, " (try again in {} s)", wait.as_millis().div_ceil(1000)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -128,5 +138,38 @@ impl From<Error> for types::Error {
             message: error.message,
             retry_after_ms: error.retry_after.map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_was_done_and_how_long_to_wait() {
+        let error =
+            Error::new(Code::Throttled, "the API server asks to wait").after(Duration::from_millis(1_200)).context("list pods");
+        assert_eq!(error.to_string(), "list pods: the API server asks to wait (try again in 2 s)");
+        assert_eq!(error.retry_after(), Some(Duration::from_millis(1_200)));
+    }
+
+    #[test]
+    fn every_code_keeps_its_name_and_an_unknown_one_is_other() {
+        let names = [
+            "denied",
+            "not-found",
+            "not-served",
+            "invalid",
+            "expired",
+            "too-large",
+            "exhausted",
+            "throttled",
+            "unavailable",
+            "other",
+        ];
+        for name in names {
+            assert_eq!(Code::from_name(name).name(), name);
+        }
+        assert_eq!(Code::from_name("of-a-later-host"), Code::Other);
     }
 }

@@ -5,10 +5,10 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 /// A whole number that cannot be too large: JSON has no bounds on a number, so one that an `i64` cannot hold becomes the nearest
-/// that it can. `1e30` is a fine way to say "all of them"; `1.5` is refused.
+/// that it can. `1e30` is a fine way to say "all of them"; `1.5` is refused, and so is what not even a double can hold, `1e400`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Integer(pub i64);
 
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Integer {
                     // `as` goes to the nearest value, which is what this type promises.
                     Ok(Integer(value as i64))
                 } else {
-                    Err(E::custom(format_args!("{value} is not a whole number")))
+                    Err(E::invalid_value(Unexpected::Float(value), &self))
                 }
             }
         }
@@ -96,6 +96,6 @@ mod tests {
     #[test]
     fn a_fraction_is_refused() {
         let error = serde_json::from_str::<Integer>("1.5").expect_err("a fraction");
-        assert!(error.to_string().starts_with("1.5 is not a whole number"), "{error}");
+        assert!(error.to_string().starts_with("invalid value: floating point `1.5`, expected a whole number"), "{error}");
     }
 }

@@ -14,7 +14,7 @@ pub struct Source {
     pub container: Option<String>,
     /// The log of the container's previous run, before it was restarted.
     pub previous: bool,
-    /// How many of the newest lines to read, counted before `matching` drops any: 2000 by default.
+    /// How many of the newest lines to read, counted before `matching` drops any: 2000 by default, more with `matching`.
     pub tail_lines: Option<u32>,
     /// Only lines that are at most this old, in seconds.
     pub since_seconds: Option<u32>,

@@ -154,16 +154,21 @@ impl<T: DeserializeOwned> List<T> {
 
 /// One page of a list, and the answer of a tool that lists.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+// What most models never read is left out of the schema: an answer is mostly read without it.
 pub struct Page<T> {
     /// What is on the page. It may be less than asked for, even nothing, while there is more.
+    #[schemars(description = "")]
     pub items: Vec<T>,
-    /// There is more: call again with this as `continue` and the other arguments as they were.
+    /// There is more: ask again with this as the cursor, and for the rest as before.
+    #[schemars(description = "")]
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     pub continue_: Option<String>,
     /// How many follow, where that is known.
+    #[schemars(description = "")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u32>,
-    /// What to know about this answer, such as a namespace that is missing from it.
+    /// What a reader of the page must know, such as a namespace that is missing from it.
+    #[schemars(description = "")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -214,5 +219,72 @@ impl From<Scope> for types::Scope {
             Scope::EveryNamespace => Self::EveryNamespace,
             Scope::Namespace(name) => Self::Namespace(name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Page, Resource, Scope};
+    use crate::testing::{Host, page};
+    use crate::{Code, Error, Metadata};
+
+    const PODS: Resource = Resource::new("", "v1", "pods");
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Pod {
+        metadata: Metadata,
+    }
+
+    fn pod(name: &str) -> Value {
+        json!({ "metadata": { "name": name, "namespace": "team-a", "uid": "1" }, "spec": {} })
+    }
+
+    #[test]
+    fn pages_go_to_the_end_of_the_list() {
+        let host = Host::new().lists(|request| {
+            assert_eq!(request.within, Scope::Namespace("team-a".to_owned()));
+            match request.after.as_deref() {
+                None => Ok(Page { continue_: Some("2".to_owned()), ..page([pod("a"), pod("b")]) }),
+                Some("2") => Ok(Page { continue_: Some("3".to_owned()), ..page([]) }),
+                Some("3") => Ok(page([pod("c")])),
+                Some(other) => panic!("{other} is no cursor of this list"),
+            }
+        });
+        let pages: Result<Vec<Page<Pod>>, Error> = host.run(|| PODS.list().within("team-a").pages().collect());
+        let names: Vec<String> =
+            pages.expect("pages").into_iter().flat_map(|page| page.items).map(|pod| pod.metadata.name).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn pages_end_at_the_first_error() {
+        let host = Host::new().lists(|_| Err(Error::new(Code::Expired, "start again")));
+        let pages: Vec<_> = host.run(|| PODS.list::<Pod>().pages().collect());
+        assert_eq!(pages, [Err(Error::new(Code::Expired, "start again"))]);
+    }
+
+    #[test]
+    fn a_type_reads_its_fields_and_json_reads_them_all() {
+        let host = Host::new().objects(|_| Ok(pod("a")));
+        let metadata = Metadata { name: "a".to_owned(), namespace: "team-a".to_owned() };
+        assert_eq!(host.run(|| PODS.get("team-a", "a")), Ok(Pod { metadata }));
+        assert_eq!(host.run(|| PODS.get("team-a", "a")), Ok(pod("a")));
+    }
+
+    #[test]
+    fn an_object_of_another_shape_is_an_error() {
+        let host = Host::new().objects(|_| Ok(json!({ "metadata": { "name": 7 } })));
+        let error = host.run(|| PODS.get::<Pod>("team-a", "a")).expect_err("a number for a name");
+        assert_eq!(error.code(), Code::Other);
+        assert!(error.to_string().starts_with("the cluster's answer has an unknown shape: invalid type: integer `7`"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_namespace_means_every_one() {
+        assert_eq!(Scope::or_every(None), Scope::EveryNamespace);
+        assert_eq!(Scope::or_every(Some(String::new())), Scope::EveryNamespace);
+        assert_eq!(Scope::or_every(Some("team-a".to_owned())), Scope::Namespace("team-a".to_owned()));
     }
 }

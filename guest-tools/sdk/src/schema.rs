@@ -45,8 +45,11 @@ fn tidy(schema: &mut Value) {
     if object.get("format").and_then(Value::as_str).is_some_and(|format| WIDTHS.iter().any(|width| format.starts_with(width))) {
         object.remove("format");
     }
-    if let Some(Value::String(text)) = object.get_mut("description") {
-        *text = unwrapped(text);
+    match object.get_mut("description") {
+        // How an author keeps a doc comment from the model: `#[schemars(description = "")]`.
+        Some(Value::String(text)) if text.is_empty() => drop(object.remove("description")),
+        Some(Value::String(text)) => *text = unwrapped(text),
+        _ => {}
     }
 
     let required = object.get("required").cloned().unwrap_or_default();
@@ -131,6 +134,8 @@ mod tests {
     /// Goes.
     #[derive(Serialize, Deserialize, JsonSchema)]
     struct Outer {
+        /// Not for the model.
+        #[schemars(description = "")]
         name: String,
         title: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,8 +17,7 @@ impl read::Host for Host {
     ) -> Result<String, Error> {
         refuse_more(more.as_deref())?;
         let (of, within) = (Resource::from(of), Within::from(within));
-        let object =
-            self.read(|reader| async move { reader.get_object(&of, &within, &name, fields.as_deref()).await }).await?;
+        let object = self.read(|reader| async move { reader.get_object(&of, &within, &name, fields.as_deref()).await }).await?;
         Ok(object)
     }
 
@@ -40,12 +39,6 @@ impl read::Host for Host {
 
 impl From<Page> for read::Page {
     fn from(page: Page) -> Self {
-        Self {
-            items: page.items,
-            continue_: page.continue_,
-            remaining: page.remaining,
-            warnings: page.warnings,
-            more: None,
-        }
+        Self { items: page.items, continue_: page.continue_, remaining: page.remaining, warnings: page.warnings, more: None }
     }
 }

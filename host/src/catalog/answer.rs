@@ -59,7 +59,9 @@ impl Answer {
     pub(super) fn parse(returned: &str, definition: &Definition, trust: Trust) -> Self {
         Self::try_parse(returned, definition, trust).unwrap_or_else(|breach| {
             tracing::warn!(tool = definition.name(), %breach, "a tool broke the contract");
-            Self::failure(&format!("the tool answered in a way that this server cannot pass on: {breach}; this is a fault of the tool"))
+            Self::failure(&format!(
+                "the tool answered in a way that this server cannot pass on: {breach}; this is a fault of the tool"
+            ))
         })
     }
 
@@ -74,7 +76,9 @@ impl Answer {
         }
         if !returned.is_error && trust == Trust::Extra {
             match &structured {
-                Some(structured) => definition.promises(structured).map_err(|fault| format!("its result breaks its output schema ({fault})"))?,
+                Some(structured) => {
+                    definition.promises(structured).map_err(|fault| format!("its result breaks its output schema ({fault})"))?
+                }
                 None if definition.is_structured() => return Err("it has an output schema and no structured result".to_owned()),
                 None => {}
             }

@@ -50,7 +50,9 @@ pub enum Reason {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// It asks for more than it is granted.
-    #[error("it asks for more than it is granted; to grant it, add to sandbar.yaml:\ntools:\n  - component: {component}{missing}")]
+    #[error(
+        "it asks for more than it is granted; to grant it, add to sandbar.yaml:\ntools:\n  - component: {component}{missing}"
+    )]
     NotGranted {
         /// The file.
         component: String,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::arguments::Arguments;
+use super::schema::Schema;
 use crate::policy::{PolicyRule, RuleError, clean};
 
 /// Bytes of a tool's name, as MCP has it.
@@ -35,8 +35,8 @@ pub struct Manifest {
 pub struct Definition {
     object: Arc<Map<String, Value>>,
     name: Arc<str>,
-    arguments: Arc<Arguments>,
-    result: Option<Arc<Arguments>>,
+    arguments: Arc<Schema>,
+    result: Option<Arc<Schema>>,
 }
 
 /// A manifest that cannot be used. Worded for the component's author.
@@ -119,8 +119,8 @@ fn parse_tools(tools: Vec<Value>) -> Result<Vec<Definition>, ManifestError> {
 
 fn parse_rules(key: &'static str, rules: Option<Value>) -> Result<Vec<PolicyRule>, ManifestError> {
     let Some(rules) = rules else { return Ok(Vec::new()) };
-    let rules: Vec<PolicyRule> = serde_json::from_value(rules)
-        .map_err(|error| ManifestError::RuleShape { key, reason: error.to_string() })?;
+    let rules: Vec<PolicyRule> =
+        serde_json::from_value(rules).map_err(|error| ManifestError::RuleShape { key, reason: error.to_string() })?;
     for rule in &rules {
         rule.validate().map_err(|reason| ManifestError::Rule { key, reason })?;
     }
@@ -166,7 +166,7 @@ impl Definition {
         let schema = |key: &str| match object.get(key) {
             None => Ok(None),
             Some(schema @ Value::Object(_)) => {
-                Arguments::compile(schema).map(|schema| Some(Arc::new(schema))).map_err(|error| problem(format!("`{key}`: {error}")))
+                Schema::compile(schema).map(|schema| Some(Arc::new(schema))).map_err(|error| problem(format!("`{key}`: {error}")))
             }
             Some(_) => Err(problem(format!("`{key}` is not an object"))),
         };
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn descriptions_carry_nothing_hidden() {
         let text = json!({ "tools": [{
-            "name": "a", "description": "reads\u{e0041} pods\u{202e}", "inputSchema": { "type": "object", "title\u{200b}": 1 },
+            "name": "a", "description": "reads\u{e0041} pods\u{202e}", "inputSchema": { "type": "object", "title\u{200b}": "x" },
         }] });
         let (manifest, _) = Manifest::parse(&text.to_string()).expect("valid");
         assert_eq!(manifest.tools[0].object()["description"], "reads pods");

@@ -3,11 +3,11 @@
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
-mod arguments;
 mod bundled;
 mod grant;
 mod load;
 mod manifest;
+mod schema;
 mod served;
 mod source;
 
@@ -86,9 +86,7 @@ impl Catalog {
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return Err(Refusal::UnknownTool { name: name.to_owned(), known });
         };
-        tool.definition
-            .accepts(&arguments)
-            .map_err(|reason| Refusal::Arguments { tool: name.to_owned(), reason })?;
+        tool.definition.accepts(&arguments).map_err(|reason| Refusal::Arguments { tool: name.to_owned(), reason })?;
         Ok(tool.component.call(&tool.definition, arguments, progress).await)
     }
 

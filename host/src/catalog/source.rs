@@ -19,7 +19,7 @@ pub enum Source {
 impl Source {
     /// All components inside the binary.
     pub fn bundled() -> impl Iterator<Item = Source> {
-        BUNDLED.iter().map(|(name, _)| Source::Bundled(name))
+        BUNDLED.iter().map(|(file, _)| Source::Bundled(file))
     }
 
     /// The components that a path names: the file itself, or every `.wasm` file of a directory, in the order of their names.
@@ -38,7 +38,7 @@ impl Source {
     /// The name that stands for the component in logs and messages: the file's, without its extension.
     pub fn name(&self) -> String {
         match self {
-            Source::Bundled(name) => (*name).to_owned(),
+            Source::Bundled(file) => file.trim_end_matches(".wasm").to_owned(),
             Source::File(path) => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         }
     }
@@ -58,7 +58,7 @@ impl Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Source::Bundled(name) => write!(f, "{name} (bundled)"),
+            Source::Bundled(_) => write!(f, "{} (bundled)", self.name()),
             Source::File(path) => write!(f, "{}", path.display()),
         }
     }

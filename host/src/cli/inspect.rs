@@ -65,7 +65,12 @@ fn as_text(artifact: &Artifact, manifest: &Manifest) -> String {
     }
     for (interface, functions) in &imports.interfaces {
         let functions: Vec<_> = functions.iter().map(String::as_str).collect();
-        let _ = writeln!(text, "  imports  {} ({})", interface.name(), if functions.is_empty() { "types".to_owned() } else { functions.join(", ") });
+        let _ = writeln!(
+            text,
+            "  imports  {} ({})",
+            interface.name(),
+            if functions.is_empty() { "types".to_owned() } else { functions.join(", ") }
+        );
     }
     if !imports.wasi.is_empty() {
         let _ = writeln!(text, "  imports  {} interfaces of WASI, which are empty here", imports.wasi.len());

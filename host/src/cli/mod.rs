@@ -23,7 +23,13 @@ const LOG_FILTER: &str = "info,rmcp=warn";
 
 /// An MCP server for Kubernetes whose tools are sandboxed WebAssembly components.
 #[derive(Parser)]
-#[command(name = "sandbar", version, about, max_term_width = 100, after_help = "The log's filter is set with SANDBAR_LOG, `debug` for example.")]
+#[command(
+    name = "sandbar",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "The log's filter is set with SANDBAR_LOG, `debug` for example."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

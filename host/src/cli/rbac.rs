@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
-use crate::policy::Namespaces;
 use crate::rbac::{Account, objects};
 
 #[derive(Args)]
@@ -28,35 +27,18 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
-    let Setup { config, catalog, cluster, problems } = runtime()?.block_on(arguments.common.load(config))?;
+    let Setup { config, catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config))?;
     if let Some(problem) = problems.first() {
         // Roles for some of the tools would look complete.
-        return Err(Failure::Failed(anyhow::anyhow!("a component is not loaded, so its rules are unknown: {problem}")));
+        return Err(anyhow!("a component is not loaded, so its rules are unknown: {problem}").into());
     }
-    let _ = cluster;
     let grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
     let account = Account { name: arguments.name, service_account: arguments.service_account, namespace: arguments.namespace };
-    let namespaces = config.namespaces_of(None);
-    if let Namespaces::Only(names) = &namespaces
-        && names.is_empty()
-    {
-        return Err(Failure::Failed(anyhow::anyhow!("`namespaces` in the configuration is empty, so no tool may read anything")));
+    let roles = objects(&grants, &config.namespaces_of(None), &account)?;
+    if roles.is_empty() {
+        return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
     }
-    let documents = objects(&grants, &namespaces, &account)?;
-    let mut text = String::new();
-    for (index, document) in documents.iter().enumerate() {
-        if index > 0 {
-            text.push_str("---\n");
-        }
-        text.push_str(&serde_saphyr::to_string(document).context("the roles cannot be written as YAML")?);
-    }
-    if text.is_empty() {
-        bail_no_rules()?;
-    }
-    output::text(&text);
+    let documents = roles.iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>();
+    output::text(&documents.context("the roles cannot be written as YAML")?.join("---\n"));
     Ok(ExitCode::SUCCESS)
-}
-
-fn bail_no_rules() -> anyhow::Result<()> {
-    bail!("the loaded tools read nothing that needs a role")
 }

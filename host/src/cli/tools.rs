@@ -69,13 +69,19 @@ fn as_text(served: &Served) -> String {
     let digest = served.artifact().digest();
     let _ = writeln!(text, "  component  {origin}, sha256:{}", &digest[..digest.len().min(16)]);
     let grant = served.grant();
-    let rules = grant.rules.iter().map(describe).chain(grant.cluster_rules.iter().map(|rule| format!("{} (cluster)", describe(rule))));
+    let rules =
+        grant.rules.iter().map(describe).chain(grant.cluster_rules.iter().map(|rule| format!("{} (cluster)", describe(rule))));
     let rules: Vec<String> = rules.collect();
-    let _ = writeln!(text, "  may read   {}", if rules.is_empty() { "nothing of the cluster".to_owned() } else { rules.join("; ") });
-    let _ = writeln!(text, "  namespaces {}", match &grant.namespaces {
-        Namespaces::All => "all that the server's own rights allow".to_owned(),
-        Namespaces::Only(names) => names.iter().cloned().collect::<Vec<_>>().join(", "),
-    });
+    let _ =
+        writeln!(text, "  may read   {}", if rules.is_empty() { "nothing of the cluster".to_owned() } else { rules.join("; ") });
+    let _ = writeln!(
+        text,
+        "  namespaces {}",
+        match &grant.namespaces {
+            Namespaces::All => "all that the server's own rights allow".to_owned(),
+            Namespaces::Only(names) => names.iter().cloned().collect::<Vec<_>>().join(", "),
+        }
+    );
     let limits = served.limits();
     let _ = writeln!(
         text,

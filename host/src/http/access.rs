@@ -69,7 +69,8 @@ impl Access {
 
 /// Names that nobody outside can own: those without a dot, and Services of the cluster.
 fn is_local_name(name: &str) -> bool {
-    let valid = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let valid =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     let service = name.strip_suffix(CLUSTER_DOMAIN).and_then(|rest| rest.strip_suffix('.')).unwrap_or(name);
     name.split('.').all(valid) && (!name.contains('.') || service.ends_with(".svc") || name.ends_with(".localhost"))
 }

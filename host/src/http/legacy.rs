@@ -75,8 +75,7 @@ mod tests {
     #[test]
     fn a_cancellation_reaches_its_call_and_no_other() {
         let calls = Calls::default();
-        let (one, other, elsewhere) =
-            (calls.begin("s", &json!(1)), calls.begin("s", &json!("1")), calls.begin("t", &json!(1)));
+        let (one, other, elsewhere) = (calls.begin("s", &json!(1)), calls.begin("s", &json!("1")), calls.begin("t", &json!(1)));
         calls.cancel("s", &json!(1));
         assert!(one.cancelled().now_or_never().is_some());
         assert!(other.cancelled().now_or_never().is_none(), "the string \"1\" is another id");

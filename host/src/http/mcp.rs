@@ -51,7 +51,7 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
     let message = match read(body).await {
         Ok(message) => message,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     accept_anything(&mut head.headers);
     if message.is_modern(text(&head.headers, &PROTOCOL_VERSION)) {
@@ -81,8 +81,8 @@ pub(super) async fn not_allowed() -> Response {
 }
 
 /// Reads and parses the body, or says how it is refused.
-async fn read(body: Body) -> Result<Message, Response> {
-    let refuse = |status, code, words: &str| Err(json_response(status, message::error(&Value::Null, code, words)));
+async fn read(body: Body) -> Result<Message, Box<Response>> {
+    let refuse = |status, code, words: &str| Err(Box::new(json_response(status, message::error(&Value::Null, code, words))));
     let body = match tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_BYTES).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
@@ -92,8 +92,9 @@ async fn read(body: Body) -> Result<Message, Response> {
         Ok(Err(error)) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, &format!("the body did not arrive: {error}")),
         Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, "the body did not arrive in time"),
     };
-    Message::parse(&body)
-        .map_err(|Malformed { code, message, id }| json_response(StatusCode::BAD_REQUEST, message::error(&id, code, &message)))
+    Message::parse(&body).map_err(|Malformed { code, message, id }| {
+        json_response(StatusCode::BAD_REQUEST, message::error(&id, code, &message)).into()
+    })
 }
 
 /// A client that takes anything takes both of MCP's content types; curl and the like send this.

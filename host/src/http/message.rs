@@ -51,11 +51,13 @@ impl Message {
             message: message.to_owned(),
             id: id.filter(|id| is_id(id)).cloned().unwrap_or(Value::Null),
         };
-        let Unique(value) =
-            serde_json::from_slice(body).map_err(|error| malformed(PARSE_ERROR, &format!("the body is not JSON: {error}"), None))?;
+        let Unique(value) = serde_json::from_slice(body)
+            .map_err(|error| malformed(PARSE_ERROR, &format!("the body is not JSON: {error}"), None))?;
         let object = match value {
             Value::Object(object) => object,
-            Value::Array(_) => return Err(malformed(INVALID_REQUEST, "batches are not part of MCP: send one message a request", None)),
+            Value::Array(_) => {
+                return Err(malformed(INVALID_REQUEST, "batches are not part of MCP: send one message a request", None));
+            }
             _ => return Err(malformed(INVALID_REQUEST, "the body is not a JSON-RPC message", None)),
         };
         let id = object.get("id");
@@ -88,7 +90,9 @@ impl Message {
             "tools/call" if param("arguments").is_some_and(|arguments| !arguments.is_object()) => {
                 Err("`params.arguments` has to be an object")
             }
-            "tools/list" if param("cursor").is_some_and(|cursor| !cursor.is_string()) => Err("`params.cursor` has to be a string"),
+            "tools/list" if param("cursor").is_some_and(|cursor| !cursor.is_string()) => {
+                Err("`params.cursor` has to be a string")
+            }
             "initialize" if !param("protocolVersion").is_some_and(Value::is_string) => {
                 Err("`params.protocolVersion` has to be a string")
             }

@@ -7,8 +7,8 @@
 mod access;
 mod answer;
 mod legacy;
-mod message;
 mod mcp;
+mod message;
 mod ready;
 mod router;
 mod serve;

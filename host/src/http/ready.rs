@@ -76,7 +76,9 @@ impl Readiness {
         let _ = writeln!(text, "[{}] the API server has answered once", mark(answered));
         let cluster = inner.cluster.describe();
         let _ = match self.probe().await {
-            Ok(health) => writeln!(text, "[{}] now: {cluster}, {} on {}", mark(health.ready), health.git_version, health.platform),
+            Ok(health) => {
+                writeln!(text, "[{}] now: {cluster}, {} on {}", mark(health.ready), health.git_version, health.platform)
+            }
             Err(error) => writeln!(text, "[-] now: {cluster}: {error}"),
         };
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });

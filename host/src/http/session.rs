@@ -67,7 +67,8 @@ impl SessionKey {
     }
 
     fn sign(&self, payload: &[u8]) -> Hmac<Sha256> {
-        let mut signer = <Hmac<Sha256> as Mac>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        let mut signer =
+            <Hmac<Sha256> as Mac>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         signer.update(payload);
         signer
     }

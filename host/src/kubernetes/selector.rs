@@ -12,7 +12,7 @@ const PREFIX_MAX: usize = 253;
 
 /// A parsed selector. All of its terms have to hold; without terms, it selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selector {
+pub(super) struct Selector {
     terms: Vec<Term>,
 }
 
@@ -42,7 +42,7 @@ impl Selector {
     ///
     /// # Errors
     /// In the words of the API server, as they stand in its 400 answer.
-    pub fn parse_labels(text: &str) -> Result<Self, String> {
+    pub(super) fn parse_labels(text: &str) -> Result<Self, String> {
         LabelParser { tokens: Tokens { rest: text }.peekable() }.selector()
     }
 
@@ -50,7 +50,7 @@ impl Selector {
     ///
     /// # Errors
     /// In the words of the API server, as they stand in its 400 answer.
-    pub fn parse_fields(text: &str) -> Result<Self, String> {
+    pub(super) fn parse_fields(text: &str) -> Result<Self, String> {
         let mut terms = Vec::new();
         for part in split_unescaped_commas(text).into_iter().filter(|part| !part.is_empty()) {
             terms.push(field_term(part).ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{part}'"))??);
@@ -59,13 +59,28 @@ impl Selector {
     }
 
     /// Whether it selects everything.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.terms.is_empty()
+    }
+
+    /// Drops the terms whose key is not known, and says whether there were any.
+    pub(super) fn drop_unless(&mut self, known: impl Fn(&str) -> bool) -> bool {
+        let all = self.terms.len();
+        self.terms.retain(|term| known(&term.key));
+        self.terms.len() < all
+    }
+
+    /// The value that a field has to have, where the selector asks for nothing else.
+    pub(super) fn only_value_of(&self, key: &str) -> Option<&str> {
+        match self.terms.as_slice() {
+            [Term { key: only, test: Test::Is(value) }] if only == key => Some(value),
+            _ => None,
+        }
     }
 
     /// Whether an object is selected. `value_of` gives the object's value for a label's key or for a field's dotted path, and
     /// none where the object has no such label or field.
-    pub fn matches<V: AsRef<str>>(&self, value_of: impl Fn(&str) -> Option<V>) -> bool {
+    pub(super) fn matches<V: AsRef<str>>(&self, value_of: impl Fn(&str) -> Option<V>) -> bool {
         self.terms.iter().all(|term| {
             let value = value_of(&term.key);
             term.test.holds(value.as_ref().map(AsRef::as_ref))

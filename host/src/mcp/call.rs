@@ -71,7 +71,10 @@ pub(super) async fn call_tool(
 /// An answer as rmcp has it.
 fn result(answer: Answer) -> Result<CallToolResult, ErrorData> {
     let malformed = |error: serde_json::Error| {
-        ErrorData::internal_error(format!("the tool returned content that is not MCP's ({error}); this is a fault of the tool"), None)
+        ErrorData::internal_error(
+            format!("the tool returned content that is not MCP's ({error}); this is a fault of the tool"),
+            None,
+        )
     };
     let content = answer
         .content
@@ -81,7 +84,8 @@ fn result(answer: Answer) -> Result<CallToolResult, ErrorData> {
         .map_err(malformed)?;
     let mut result = if answer.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
     result.structured_content = answer.structured;
-    result.meta = answer.meta.map(|meta| serde_json::from_value::<MetaObject>(Value::Object(meta))).transpose().map_err(malformed)?;
+    result.meta =
+        answer.meta.map(|meta| serde_json::from_value::<MetaObject>(Value::Object(meta))).transpose().map_err(malformed)?;
     Ok(result)
 }
 

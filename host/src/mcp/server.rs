@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams, CompleteResult, ErrorData,
-    GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsRequestMethod, ListPromptsResult,
-    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestMethod, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, Tool,
+    GetPromptRequestMethod, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsRequestMethod,
+    ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestMethod, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
@@ -47,7 +47,9 @@ impl Server {
 /// A definition as rmcp has it. One that rmcp cannot read is left out and named in the log.
 fn tool(definition: &Definition) -> Option<Tool> {
     serde_json::from_value(Value::Object(definition.object().clone()))
-        .inspect_err(|error| tracing::error!(tool = definition.name(), %error, "the tool's definition is not MCP's; it is not listed"))
+        .inspect_err(
+            |error| tracing::error!(tool = definition.name(), %error, "the tool's definition is not MCP's; it is not listed"),
+        )
         .ok()
 }
 

@@ -85,7 +85,9 @@ pub enum CallError {
     )]
     Cpu(Duration),
     /// The memory limit.
-    #[error("the tool was stopped: it asked for {wanted} bytes of memory, and may have {limit} (limit `memory`); narrow the query")]
+    #[error(
+        "the tool was stopped: it asked for {wanted} bytes of memory, and may have {limit} (limit `memory`); narrow the query"
+    )]
     Memory {
         /// What it would have had, in bytes.
         wanted: u64,

@@ -85,7 +85,7 @@ fn named(broken: &[String]) -> String {
 ///
 /// # Errors
 /// If the directory cannot be read, or if it holds no Kubernetes object.
-pub fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
+pub(super) fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
     let unreadable = |source| SnapshotError::Unreadable { path: directory.to_owned(), source };
     let tree = Tree::directory(directory).map_err(unreadable)?;
     let contents = Contents::read(&tree).map_err(unreadable)?;
@@ -101,7 +101,7 @@ pub fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
 /// A client of the demo cluster, whose story host/demo/README.md tells.
 ///
 /// Has to be called within a Tokio runtime, as every client has.
-pub fn demo() -> kube::Client {
+pub(super) fn demo() -> kube::Client {
     // Reading from memory cannot fail, and a test sees that every file is read without a warning.
     client(Contents::read(&Tree::Embedded(&DEMO)).unwrap_or_default())
 }

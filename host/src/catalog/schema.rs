@@ -12,15 +12,15 @@ const FAULTS: usize = 5;
 const FAULT_BYTES: usize = 300;
 
 /// A compiled schema. References are resolved within the schema only: neither files nor the network are ever read.
-pub(super) struct Arguments(Validator);
+pub(super) struct Schema(Validator);
 
-impl std::fmt::Debug for Arguments {
+impl std::fmt::Debug for Schema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Arguments").finish_non_exhaustive()
+        f.debug_tuple("Schema").finish_non_exhaustive()
     }
 }
 
-impl Arguments {
+impl Schema {
     /// Compiles a schema, or says why it is none.
     pub(super) fn compile(schema: &Value) -> Result<Self, String> {
         jsonschema::validator_for(schema).map(Self).map_err(|error| error.to_string())
@@ -57,11 +57,11 @@ mod tests {
     fn a_fault_names_its_place() {
         let schema = json!({
             "type": "object",
-            "properties": { "limit": { "type": "integer" } },
+            "properties": { "limit": { "type": "integer" }, "namespace": { "type": "string" } },
             "required": ["namespace"],
             "additionalProperties": false,
         });
-        let schema = Arguments::compile(&schema).expect("a schema");
+        let schema = Schema::compile(&schema).expect("a schema");
         assert_eq!(schema.check(&json!({ "namespace": "a", "limit": 3 })), Ok(()));
         let message = schema.check(&json!({ "limit": "x", "colour": 1 })).expect_err("invalid");
         assert!(message.contains("`limit`: \"x\" is not of type \"integer\""), "{message}");
@@ -72,6 +72,6 @@ mod tests {
     #[test]
     fn references_outside_the_schema_are_not_followed() {
         let schema = json!({ "$ref": "file:///etc/passwd" });
-        assert!(Arguments::compile(&schema).is_err());
+        assert!(Schema::compile(&schema).is_err());
     }
 }

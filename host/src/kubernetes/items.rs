@@ -1,0 +1,358 @@
+//! Takes a list's body apart while it arrives: each element of the top-level `items` by itself, and everything else, which is
+//! little, as one envelope.
+//!
+//! Only brackets and strings are followed here, with no opinion on what is between them; whether an element is JSON is for
+//! whoever parses it, and the envelope is parsed at the end, so nothing malformed gets through.
+
+use memchr::memchr2;
+
+use super::error::{Code, Error};
+
+/// Bytes of everything around the items. A list's `metadata` with its token is well below 4 KiB.
+const ENVELOPE_MAX: usize = 64 * 1024;
+
+/// Bytes of one object. etcd holds 1.5 MiB; an aggregated API may send more, but hardly one object that is worth it.
+pub(super) const OBJECT_MAX: usize = 8 * 1024 * 1024;
+
+/// How deep an object may nest: what JSON parsers, ours and those of the guests, agree to follow.
+const DEPTH_MAX: usize = 128;
+
+/// The state between two chunks of a body.
+pub(super) struct Splitter {
+    state: State,
+    envelope: Envelope,
+    value: Value,
+    /// The beginning of an element that the last chunk ended in.
+    element: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Outside of `items`.
+    Envelope,
+    /// Inside `items`, where an element or the end may come; the second and later ones follow a comma.
+    BeforeElement { first: bool },
+    /// In an element.
+    Element,
+    /// Behind an element, where a comma or the end has to come.
+    AfterElement,
+}
+
+impl Splitter {
+    pub(super) fn new() -> Self {
+        Self { state: State::Envelope, envelope: Envelope::default(), value: Value::default(), element: Vec::new() }
+    }
+
+    /// Takes the next chunk and calls `each` for every element that it ends.
+    pub(super) fn feed<E: From<Error>>(
+        &mut self,
+        mut chunk: &[u8],
+        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while !chunk.is_empty() {
+            chunk = match self.state {
+                State::Envelope => self.envelope(chunk)?,
+                State::BeforeElement { first } => self.before_element(chunk, first)?,
+                State::Element => self.element(chunk, &mut each)?,
+                State::AfterElement => self.after_element(chunk)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// The document with `items` emptied, once the body has ended.
+    pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
+        if self.state != State::Envelope || self.envelope.depth != 0 || self.envelope.bytes.is_empty() {
+            return Err(malformed("it ends in the middle"));
+        }
+        Ok(self.envelope.bytes)
+    }
+
+    fn envelope<'c>(&mut self, chunk: &'c [u8]) -> Result<&'c [u8], Error> {
+        for (at, &byte) in chunk.iter().enumerate() {
+            if self.envelope.push(byte)? {
+                self.state = State::BeforeElement { first: true };
+                return Ok(&chunk[at + 1..]);
+            }
+        }
+        Ok(&[])
+    }
+
+    fn before_element<'c>(&mut self, chunk: &'c [u8], first: bool) -> Result<&'c [u8], Error> {
+        match chunk[0] {
+            byte if byte.is_ascii_whitespace() => Ok(&chunk[1..]),
+            b'{' => {
+                self.state = State::Element;
+                self.value = Value::default();
+                Ok(chunk)
+            }
+            b']' if first => self.end_of_items(chunk),
+            _ => Err(malformed("`items` holds something that is not an object")),
+        }
+    }
+
+    fn element<'c, E: From<Error>>(
+        &mut self,
+        chunk: &'c [u8],
+        each: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<&'c [u8], E> {
+        let end = self.value.end(chunk)?;
+        let (piece, rest) = chunk.split_at(end.unwrap_or(chunk.len()));
+        if self.element.len() + piece.len() > OBJECT_MAX {
+            let limit = OBJECT_MAX >> 20;
+            return Err(Error::new(
+                Code::TooLarge,
+                format!("the list holds an object of over {limit} MiB, which cannot be read"),
+            )
+            .into());
+        }
+        if end.is_none() {
+            self.element.extend_from_slice(piece);
+        } else {
+            self.state = State::AfterElement;
+            if self.element.is_empty() {
+                each(piece)?;
+            } else {
+                self.element.extend_from_slice(piece);
+                each(&self.element)?;
+                self.element.clear();
+            }
+        }
+        Ok(rest)
+    }
+
+    fn after_element<'c>(&mut self, chunk: &'c [u8]) -> Result<&'c [u8], Error> {
+        match chunk[0] {
+            byte if byte.is_ascii_whitespace() => Ok(&chunk[1..]),
+            b',' => {
+                self.state = State::BeforeElement { first: false };
+                Ok(&chunk[1..])
+            }
+            b']' => self.end_of_items(chunk),
+            _ => Err(malformed("two objects of `items` have no comma between them")),
+        }
+    }
+
+    fn end_of_items<'c>(&mut self, chunk: &'c [u8]) -> Result<&'c [u8], Error> {
+        self.envelope.push(b']')?;
+        self.state = State::Envelope;
+        Ok(&chunk[1..])
+    }
+}
+
+/// Everything around the items.
+#[derive(Default)]
+struct Envelope {
+    bytes: Vec<u8>,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    /// The string that began last at depth 1, without its quotes.
+    key: Vec<u8>,
+    /// That string was `items`, and only its colon and white space came since.
+    at_items: bool,
+}
+
+impl Envelope {
+    /// Takes one byte; true if it opens the array of items.
+    fn push(&mut self, byte: u8) -> Result<bool, Error> {
+        if self.bytes.len() >= ENVELOPE_MAX {
+            return Err(malformed("what is around its items is over 64 KiB"));
+        }
+        self.bytes.push(byte);
+        if self.in_string {
+            self.in_string_push(byte);
+            return Ok(false);
+        }
+        match byte {
+            b'"' => {
+                self.in_string = true;
+                self.at_items = false;
+                self.key.clear();
+            }
+            b'{' | b'[' => {
+                self.depth += 1;
+                if std::mem::take(&mut self.at_items) && byte == b'[' {
+                    return Ok(true);
+                }
+            }
+            b'}' | b']' => {
+                self.depth = self.depth.checked_sub(1).ok_or_else(|| malformed("a bracket is closed that was not opened"))?;
+                self.at_items = false;
+            }
+            // After a colon only: a string `items` that is a value is followed by a comma or a brace.
+            b':' => self.at_items = self.depth == 1 && self.key == b"items",
+            byte if byte.is_ascii_whitespace() => {}
+            _ => self.at_items = false,
+        }
+        Ok(false)
+    }
+
+    fn in_string_push(&mut self, byte: u8) {
+        match byte {
+            _ if self.escaped => self.escaped = false,
+            b'\\' => self.escaped = true,
+            b'"' => {
+                self.in_string = false;
+                return;
+            }
+            _ => {}
+        }
+        if self.depth == 1 {
+            self.key.push(byte);
+        }
+    }
+}
+
+/// Follows one JSON object or array to its end.
+#[derive(Default)]
+struct Value {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Value {
+    /// Where the value ends in these bytes, which go on where the last ones ended; none: not yet.
+    fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, Error> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.escaped {
+                self.escaped = false;
+                at += 1;
+                continue;
+            }
+            if self.in_string {
+                let Some(found) = memchr2(b'"', b'\\', &bytes[at..]) else { return Ok(None) };
+                at += found + 1;
+                match bytes[at - 1] {
+                    b'"' => self.in_string = false,
+                    _ => self.escaped = true,
+                }
+                continue;
+            }
+            at += 1;
+            match bytes[at - 1] {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    if self.depth > DEPTH_MAX {
+                        return Err(malformed("an object in it nests deeper than 128 levels"));
+                    }
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Ok(Some(at));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether these bytes are one JSON object or array that nests no deeper than it may, with nothing but white space after it.
+pub(super) fn check_single_value(bytes: &[u8]) -> Result<(), Error> {
+    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
+    let body = &bytes[start..];
+    if !body.starts_with(b"{") {
+        return Err(malformed("it is not a JSON object"));
+    }
+    match Value::default().end(body)? {
+        Some(end) if body[end..].iter().all(u8::is_ascii_whitespace) => Ok(()),
+        Some(_) => Err(malformed("something follows its end")),
+        None => Err(malformed("it ends in the middle")),
+    }
+}
+
+/// The error for an answer that is not what it should be.
+pub(super) fn malformed(reason: &str) -> Error {
+    Error::new(Code::Other, format!("the API server's answer cannot be read: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds a body in these pieces; what came out.
+    fn split<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<String>, String), Error> {
+        let mut splitter = Splitter::new();
+        let mut items = Vec::new();
+        for piece in pieces {
+            splitter.feed(piece, |item| {
+                items.push(String::from_utf8(item.to_vec()).expect("the test's text"));
+                Ok::<(), Error>(())
+            })?;
+        }
+        Ok((items, String::from_utf8(splitter.finish()?).expect("the test's text")))
+    }
+
+    const LIST: &str = r#"{"kind":"PodList","note":"items","nested":{"items":[1]},"items": [ {"a":"}]\"\\","items":[{}]} ,{"b":[[],{"c":"ü"}]},{}] ,"metadata":{"continue":"t","resourceVersion":"1"}}
+"#;
+
+    #[test]
+    fn items_come_apart_at_every_chunking() {
+        let whole = split([LIST.as_bytes()]).expect("a list");
+        assert_eq!(whole.0, [r#"{"a":"}]\"\\","items":[{}]}"#, r#"{"b":[[],{"c":"ü"}]}"#, "{}"]);
+        assert_eq!(
+            whole.1,
+            "{\"kind\":\"PodList\",\"note\":\"items\",\"nested\":{\"items\":[1]},\"items\": [] ,\"metadata\":{\"continue\":\"t\",\"resourceVersion\":\"1\"}}\n"
+        );
+        for first in 0..LIST.len() {
+            for second in first..LIST.len() {
+                let bytes = LIST.as_bytes();
+                let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..]];
+                assert_eq!(split(pieces).expect("a list"), whole, "cut at {first} and {second}");
+            }
+        }
+        assert_eq!(split(LIST.as_bytes().chunks(1)).expect("a list"), whole);
+    }
+
+    #[test]
+    fn a_list_may_be_empty_or_null() {
+        assert_eq!(split([br#"{"items":[ ]}"#.as_slice()]).expect("empty"), (vec![], r#"{"items":[]}"#.to_owned()));
+        assert_eq!(split([br#"{"items":null}"#.as_slice()]).expect("null"), (vec![], r#"{"items":null}"#.to_owned()));
+        assert_eq!(split([br#"{"a":"items","b":[{}]}"#.as_slice()]).expect("no items").0, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_body_that_is_not_a_list_is_an_error() {
+        for body in [
+            "",
+            "{",
+            r#"{"items":["#,
+            r#"{"items":[{"#,
+            r#"{"items":[{}"#,
+            r#"{"items":[{}]"#,
+            r#"{"items":[{}{}]}"#,
+            r#"{"items":[{},]}"#,
+            r#"{"items":[1]}"#,
+            r#"{"items":[,{}]}"#,
+            "}",
+        ] {
+            assert_eq!(split([body.as_bytes()]).expect_err(body).code, Code::Other);
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_cut_off() {
+        let deep = format!(r#"{{"items":[{}"#, r#"{"a":"#.repeat(DEPTH_MAX + 1));
+        assert!(split([deep.as_bytes()]).expect_err("deep").message.contains("128 levels"));
+
+        let wide = format!(r#"{{"note":"{}"#, "x".repeat(ENVELOPE_MAX));
+        assert!(split([wide.as_bytes()]).expect_err("wide").message.contains("64 KiB"));
+
+        let large = format!(r#"{{"items":[{{"a":"{}"#, "x".repeat(OBJECT_MAX));
+        assert_eq!(split([large.as_bytes()]).expect_err("large").code, Code::TooLarge);
+    }
+
+    #[test]
+    fn one_object_is_one_object() {
+        assert!(check_single_value(b" {\"a\":[1]}\n").is_ok());
+        for body in ["", "[]", "null", "{", "{}{}", "{} x"] {
+            assert!(check_single_value(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

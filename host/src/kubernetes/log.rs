@@ -1,0 +1,272 @@
+//! The end of a container's log, in memory that depends on the cap and not on the log.
+//!
+//! `tailLines` counts records of the container runtime, which are up to 16 KiB and sometimes far more, so a tail of 2,000 can be a
+//! GiB. It arrives oldest first: where it is much larger than the cap, reading stops and starts again with fewer records.
+
+mod matching;
+mod newest;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use http::StatusCode;
+use regex::Regex;
+
+use self::newest::Kept;
+use self::window::{RECORD_MAX, Reading, Window};
+use super::error::{Code, Error};
+use super::exchange::{Failure, LOG_FIRST_BYTE};
+use super::name::{Container, Namespace, ObjectName};
+use super::reader::Reader;
+use super::request::{Get, LogParameters};
+use super::types::{Excerpt, LogSource};
+use crate::policy::{Access, Place, Verb};
+
+/// Lines, where nobody says how many: the default of the server that Sandbar replaces.
+const DEFAULT_LINES: u32 = 2_000;
+
+/// Lines to search where nobody says how many: a pattern is for what is rare, and 2,000 lines can be a minute.
+const DEFAULT_LINES_MATCHING: u32 = 20_000;
+
+/// How far a tail may go over the cap before fewer records are asked for: up to here, reading on is quicker than a new request.
+const OVER_CAP: u64 = 4;
+
+/// How far over the cap the second tail aims, since records differ in size.
+const AIM_OVER_CAP: u64 = 2;
+
+/// Requests for one excerpt: the first, one with fewer records, and two with more again if those were too few.
+const REQUESTS: u32 = 4;
+
+/// How many times more records one further request may ask for.
+const GROWTH_MAX: u64 = 64;
+
+/// Reads the excerpt.
+pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt, Error> {
+    let namespace = Namespace::parse(&source.namespace)?;
+    let pod = ObjectName::parse(&source.pod)?;
+    let container = source.container.as_deref().filter(|name| !name.is_empty()).map(Container::parse).transpose()?;
+    let pattern = source.matching.as_deref().map(matching::compile).transpose()?;
+    if source.since_seconds == Some(0) {
+        return Err(Error::new(Code::Invalid, "`since-seconds` is 0: it has to be 1 or more, leave it out for the whole log"));
+    }
+    reader.grant().check(&Access {
+        verb: Verb::Get,
+        group: "",
+        resource: "pods/log",
+        place: Place::Namespace(namespace.as_str()),
+        name: Some(pod.as_str()),
+    })?;
+
+    let default = if pattern.is_some() { DEFAULT_LINES_MATCHING } else { DEFAULT_LINES };
+    let lines = u64::from(source.tail_lines.unwrap_or(default));
+    if lines == 0 {
+        return Ok(Excerpt::empty());
+    }
+    let container = container.as_ref();
+    let log =
+        Log { reader, source, namespace: &namespace, pod: &pod, container, pattern: pattern.as_ref(), cap: cap(reader, source) };
+    log.excerpt(lines).await
+}
+
+/// The caller can only lower the operator's cap.
+fn cap(reader: &Reader, source: &LogSource) -> usize {
+    let cap = reader.budget().limits().logs;
+    let cap = source.limit_bytes.filter(|&limit| limit > 0).map_or(cap, |limit| cap.min(u64::from(limit)));
+    // The text is held twice over and handed to a 32-bit guest.
+    usize::try_from(cap).unwrap_or(usize::MAX).min(u32::MAX as usize / 4)
+}
+
+/// A log that has passed the grant.
+struct Log<'q> {
+    reader: &'q Reader,
+    source: &'q LogSource,
+    namespace: &'q Namespace,
+    pod: &'q ObjectName,
+    container: Option<&'q Container>,
+    pattern: Option<&'q Regex>,
+    cap: usize,
+}
+
+/// How one request ended.
+enum Outcome {
+    /// The pod has not been started anywhere, so there is no log.
+    NotScheduled,
+    Read(Reading),
+    /// Reading stopped after these bytes and lines.
+    TooMuch {
+        bytes: u64,
+        lines: u64,
+    },
+}
+
+impl Log<'_> {
+    /// Reads the newest `wanted` lines, or as many of them as make sense.
+    async fn excerpt(&self, wanted: u64) -> Result<Excerpt, Error> {
+        let mut window = wanted;
+        let mut stop_at = Some(self.too_much());
+        let mut best: Option<(Reading, u64)> = None;
+        for _ in 0..REQUESTS {
+            match self.read(window, stop_at.filter(|_| window > self.fewest())).await {
+                Ok(Outcome::NotScheduled) => return Ok(not_scheduled(self.pod)),
+                Ok(Outcome::TooMuch { bytes, lines }) => {
+                    window = self.fewer(window, bytes, lines);
+                    stop_at = None;
+                }
+                Ok(Outcome::Read(reading)) => {
+                    let larger = self.more(&reading, window, wanted);
+                    best = Some((reading, window));
+                    match larger {
+                        Some(larger) => window = larger,
+                        None => break,
+                    }
+                }
+                // A further request only makes the excerpt longer; without it there still is one.
+                Err(error) => match best {
+                    Some(_) => break,
+                    None => return Err(error),
+                },
+            }
+        }
+        match best {
+            Some((reading, window)) => Ok(self.make(reading, window, wanted)),
+            None => Err(Error::new(Code::TooLarge, "this log's lines are too long to be read; ask for fewer lines")),
+        }
+    }
+
+    /// One request, for one record more than the window has: whether older lines exist is told by its being there.
+    async fn read(&self, window: u64, stop_at: Option<u64>) -> Result<Outcome, Error> {
+        let parameters = LogParameters {
+            container: self.container,
+            previous: self.source.previous,
+            timestamps: self.source.timestamps,
+            since_seconds: self.source.since_seconds,
+            tail: window + 1,
+        };
+        let get = Get::log(self.namespace, self.pod, &parameters);
+        let answer = self.reader.api().get(&get, self.reader.budget(), LOG_FIRST_BYTE).await;
+        let mut incoming = answer.map_err(|failure| self.explain(failure))?;
+        if incoming.status == StatusCode::NO_CONTENT {
+            return Ok(Outcome::NotScheduled);
+        }
+        let mut reading = Window::new(self.cap, self.pattern);
+        while let Some(chunk) = incoming.chunk().await? {
+            reading.feed(&chunk);
+            if stop_at.is_some_and(|stop_at| reading.bytes() > stop_at) {
+                return Ok(Outcome::TooMuch { bytes: reading.bytes(), lines: reading.lines() });
+            }
+        }
+        Ok(Outcome::Read(reading.finish()))
+    }
+
+    /// Bytes after which fewer records are asked for. A search reads as much as it may, and keeps the other half for that.
+    fn too_much(&self) -> u64 {
+        let over_cap = self.cap as u64 * OVER_CAP;
+        match self.pattern {
+            None => over_cap,
+            Some(_) => over_cap.max(self.reader.budget().read_left() / 2),
+        }
+    }
+
+    /// The fewest records that it makes sense to ask for: full ones fill the cap.
+    fn fewest(&self) -> u64 {
+        (self.cap / RECORD_MAX).max(1) as u64
+    }
+
+    /// The window for the next request, after one that was too much.
+    fn fewer(&self, window: u64, bytes: u64, lines: u64) -> u64 {
+        let aim = match self.pattern {
+            None => self.cap as u64 * AIM_OVER_CAP,
+            Some(_) => self.reader.budget().read_left() / 2,
+        };
+        // A line of several records counts as one here, which makes records look larger than they are and the next window smaller.
+        let record = (bytes / lines.max(1)).max(1);
+        (aim / record).clamp(self.fewest(), (window / 2).max(1))
+    }
+
+    /// The window for the next request, after one that was too little for the cap though there is more.
+    fn more(&self, reading: &Reading, window: u64, wanted: u64) -> Option<u64> {
+        let enough = window >= wanted || reading.bytes >= self.cap as u64 || self.pattern.is_some();
+        if enough || !self.reader.budget().has_request() {
+            return None;
+        }
+        let factor = (self.cap as u64 * AIM_OVER_CAP / reading.bytes.max(1)).clamp(2, GROWTH_MAX);
+        Some(window.saturating_mul(factor).min(wanted))
+    }
+
+    /// The excerpt of a log that was read with a window that may be smaller than what was wanted.
+    fn make(&self, reading: Reading, window: u64, wanted: u64) -> Excerpt {
+        let Reading { kept: Kept { mut text, dropped_bytes, dropped_lines, headless }, lines, long_line, first, .. } = reading;
+        let reduced = window < wanted;
+        // Lines beyond the window. The first of them is there because one more was asked for.
+        let mut surplus = lines.saturating_sub(window);
+        let first_matched = first.is_none_or(|first| first.matched);
+        if self.pattern.is_some() {
+            // Of the others it is not known which have matched; there are none unless the server ignores `tailLines`.
+            surplus = u64::from(surplus > 0 && first_matched);
+        }
+        for _ in dropped_lines..surplus {
+            drop_first_line(&mut text);
+        }
+        let cut = dropped_lines > surplus || (headless && dropped_lines == surplus);
+        let dropped = match (cut, surplus) {
+            (false, _) => None,
+            (true, 0) => Some(dropped_bytes),
+            (true, 1) => Some(dropped_bytes.saturating_sub(first.map_or(0, |first| first.bytes))),
+            (true, _) => None,
+        };
+        let truncated = cut || (reduced && self.pattern.is_none());
+        let mut warnings = Vec::new();
+        if reduced && self.pattern.is_some() {
+            warnings
+                .push(format!("only the newest {window} lines were searched: they are long, and a call may read only so much"));
+        }
+        let older = if truncated || reduced || lines > window {
+            Some(true)
+        } else if self.source.since_seconds.is_some() || long_line {
+            // The kubelet drops lines by age after it has counted them, and counts records, not lines.
+            None
+        } else {
+            Some(false)
+        };
+        let dropped_bytes = dropped.filter(|_| !reduced).and_then(|bytes| u32::try_from(bytes).ok());
+        Excerpt { text, truncated, dropped_bytes, older, warnings }
+    }
+
+    /// Failures of a log that are not the API server's own.
+    fn explain(&self, failure: Failure) -> Error {
+        let suspect = format!("the node of pod {} may be down, or its kubelet hangs", self.pod.as_str());
+        match failure {
+            Failure::Refused(refusal) if refusal.misses("nodes") => Error::new(
+                Code::Unavailable,
+                format!("the log of pod {} is gone with its node: {}", self.pod.as_str(), refusal.message),
+            ),
+            Failure::Refused(refusal) if refusal.status.is_server_error() => {
+                let error = Error::from(refusal);
+                Error { message: format!("{suspect}: {}", error.message), ..error }
+            }
+            Failure::Refused(refusal) => refusal.into(),
+            Failure::Failed(error) if error.code == Code::Unavailable => {
+                Error { message: format!("{} ({suspect})", error.message), ..error }
+            }
+            Failure::Failed(error) => error,
+        }
+    }
+}
+
+impl Excerpt {
+    /// A log without lines.
+    fn empty() -> Self {
+        Self { text: String::new(), truncated: false, dropped_bytes: None, older: None, warnings: Vec::new() }
+    }
+}
+
+/// The API server's answer for a pod without a node is an empty one.
+fn not_scheduled(pod: &ObjectName) -> Excerpt {
+    let warning = format!("pod {} is not scheduled yet: it has no node, so no container of it has run", pod.as_str());
+    Excerpt { older: Some(false), warnings: vec![warning], ..Excerpt::empty() }
+}
+
+fn drop_first_line(text: &mut String) {
+    let end = memchr::memchr(b'\n', text.as_bytes()).map_or(text.len(), |at| at + 1);
+    text.drain(..end);
+}

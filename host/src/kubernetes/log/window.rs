@@ -1,0 +1,248 @@
+//! One reading of a log, as it streams in: lines are put together from chunks, cleaned, matched and handed on to the newest text.
+
+use memchr::{memchr, memchr_iter, memrchr};
+use regex::Regex;
+
+use super::newest::{Kept, Newest};
+use crate::policy;
+
+/// The longest record of a container runtime: it splits longer lines, and `tailLines` counts the pieces.
+pub(super) const RECORD_MAX: usize = 16 * 1024;
+
+/// A log while it is read.
+pub(super) struct Window<'p> {
+    cap: usize,
+    pattern: Option<&'p Regex>,
+    newest: Newest,
+    /// The beginning of a line whose end has not come yet; of a line over the cap, its newest bytes.
+    partial: Vec<u8>,
+    /// How much of that line is gone already.
+    partial_lost: u64,
+    bytes: u64,
+    lines: u64,
+    long_line: bool,
+    first: Option<FirstLine>,
+}
+
+/// The oldest line, which may only have been read to see whether it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FirstLine {
+    /// Clean bytes, the newline included.
+    pub(super) bytes: u64,
+    /// Whether it was kept, as far as the pattern goes.
+    pub(super) matched: bool,
+}
+
+/// A log that was read to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) kept: Kept,
+    /// Bytes as they came.
+    pub(super) bytes: u64,
+    /// Lines as they came, before the pattern dropped any.
+    pub(super) lines: u64,
+    /// A line is so long that the runtime may have split it, so lines are fewer than records.
+    pub(super) long_line: bool,
+    pub(super) first: Option<FirstLine>,
+}
+
+impl<'p> Window<'p> {
+    /// `cap`: bytes of text at most. `pattern`: only lines that it matches are kept.
+    pub(super) fn new(cap: usize, pattern: Option<&'p Regex>) -> Self {
+        Self {
+            cap,
+            pattern,
+            newest: Newest::new(cap),
+            partial: Vec::new(),
+            partial_lost: 0,
+            bytes: 0,
+            lines: 0,
+            long_line: false,
+            first: None,
+        }
+    }
+
+    /// Bytes that have come so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Lines that have ended so far.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Takes the next chunk.
+    pub(super) fn feed(&mut self, chunk: &[u8]) {
+        self.bytes += chunk.len() as u64;
+        let Some(last) = memrchr(b'\n', chunk) else { return self.hold(chunk) };
+        let (mut whole, rest) = chunk.split_at(last + 1);
+        if !self.partial.is_empty() {
+            let end = memchr(b'\n', whole).map_or(whole.len(), |at| at + 1);
+            self.hold(&whole[..end]);
+            self.take_partial();
+            whole = &whole[end..];
+        }
+        self.take(whole);
+        self.hold(rest);
+    }
+
+    /// The end of the log.
+    pub(super) fn finish(mut self) -> Reading {
+        if !self.partial.is_empty() {
+            self.take_partial();
+        }
+        Reading { kept: self.newest.finish(), bytes: self.bytes, lines: self.lines, long_line: self.long_line, first: self.first }
+    }
+
+    /// Keeps the piece of a line until its end comes, the newest bytes of it at least.
+    fn hold(&mut self, piece: &[u8]) {
+        // A chunk is far smaller than the cap as a rule, so this copies each byte twice at most.
+        self.partial.extend_from_slice(piece);
+        let room = self.cap.max(RECORD_MAX);
+        if self.partial.len() > 2 * room {
+            let lost = self.partial.len() - room;
+            self.partial.drain(..lost);
+            self.partial_lost += lost as u64;
+        }
+    }
+
+    /// Takes the line that was held.
+    fn take_partial(&mut self) {
+        let line = std::mem::take(&mut self.partial);
+        let lost = std::mem::take(&mut self.partial_lost);
+        if lost == 0 {
+            self.take(&line);
+        } else {
+            self.take_headless(&line, lost);
+        }
+        self.partial = line;
+        self.partial.clear();
+    }
+
+    /// Takes whole lines.
+    fn take(&mut self, lines: &[u8]) {
+        if lines.is_empty() {
+            return;
+        }
+        self.count(lines);
+        let text = String::from_utf8_lossy(lines);
+        let text = policy::clean(&text);
+        self.note_first(&text, 0);
+        match self.pattern {
+            None => self.newest.push(&text),
+            Some(pattern) => {
+                for line in text.split_inclusive('\n').filter(|line| is_match(pattern, line)) {
+                    self.newest.push(line);
+                }
+            }
+        }
+    }
+
+    /// Takes a line whose beginning is gone.
+    fn take_headless(&mut self, line: &[u8], lost: u64) {
+        self.lines += 1;
+        self.long_line = true;
+        // It may have been cut inside a character, whose other bytes say nothing any more.
+        let torn = line.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
+        let text = String::from_utf8_lossy(&line[torn..]);
+        let text = policy::clean(&text);
+        self.note_first(&text, lost);
+        if self.pattern.is_none_or(|pattern| is_match(pattern, &text)) {
+            self.newest.push_headless(&text, lost + torn as u64);
+        }
+    }
+
+    fn count(&mut self, lines: &[u8]) {
+        let mut start = 0;
+        for end in memchr_iter(b'\n', lines) {
+            self.lines += 1;
+            self.long_line |= end - start >= RECORD_MAX;
+            start = end + 1;
+        }
+        if start < lines.len() {
+            self.lines += 1;
+            self.long_line |= lines.len() - start >= RECORD_MAX;
+        }
+    }
+
+    fn note_first(&mut self, text: &str, lost: u64) {
+        if self.first.is_some() {
+            return;
+        }
+        let line = text.split_inclusive('\n').next().unwrap_or_default();
+        let matched = self.pattern.is_none_or(|pattern| is_match(pattern, line));
+        self.first = Some(FirstLine { bytes: line.len() as u64 + lost, matched });
+    }
+}
+
+/// Whether the pattern matches a line, its newline aside.
+fn is_match(pattern: &Regex, line: &str) -> bool {
+    pattern.is_match(line.strip_suffix('\n').unwrap_or(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'a>(cap: usize, pattern: Option<&str>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Reading {
+        let pattern = pattern.map(|pattern| Regex::new(pattern).expect("valid"));
+        let mut window = Window::new(cap, pattern.as_ref());
+        chunks.into_iter().for_each(|chunk| window.feed(chunk));
+        window.finish()
+    }
+
+    #[test]
+    fn the_text_is_the_same_at_every_chunking() {
+        let log = "one \u{1b}[31mred\u{1b}[0m\nzwei – drei\n\n日本 last".as_bytes();
+        for cap in [1, 5, 12, 100] {
+            let whole = read(cap, None, [log]);
+            for at in 0..log.len() {
+                let (left, right) = log.split_at(at);
+                assert_eq!(read(cap, None, [left, right]), whole, "cap {cap}, cut at {at}");
+            }
+            assert_eq!(read(cap, None, log.chunks(1)), whole, "cap {cap}, byte by byte");
+        }
+        let whole = read(100, None, [log]);
+        assert_eq!(whole.kept.text, "one red\nzwei – drei\n\n日本 last");
+        assert_eq!((whole.lines, whole.first.map(|first| first.bytes)), (4, Some(8)));
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_replaced() {
+        let reading = read(100, None, [b"a\xffb\xe2\x82\nc\xe2".as_slice()]);
+        assert_eq!(reading.kept.text, "a\u{fffd}b\u{fffd}\nc\u{fffd}");
+    }
+
+    #[test]
+    fn a_pattern_sees_clean_lines_one_by_one() {
+        let log = "\u{1b}[31mERR\u{1b}[0mOR one\ninfo\nerror two\nERROR three".as_bytes();
+        for at in 0..log.len() {
+            let (left, right) = log.split_at(at);
+            let reading = read(100, Some("^ERROR [a-z]+$"), [left, right]);
+            assert_eq!(reading.kept.text, "ERROR one\nERROR three", "cut at {at}");
+            assert_eq!((reading.lines, reading.kept.dropped_lines), (4, 0));
+        }
+    }
+
+    #[test]
+    fn an_endless_line_costs_the_cap_and_no_more() {
+        let mut window = Window::new(10, None);
+        for _ in 0..1000 {
+            window.feed(&[b'x'; 1000]);
+            assert!(window.partial.capacity() <= 8 * RECORD_MAX);
+        }
+        window.feed("é12345678é\n".as_bytes());
+        let reading = window.finish();
+        assert_eq!(reading.kept.text, "2345678é\n");
+        assert!(reading.kept.headless && reading.long_line);
+        assert_eq!(reading.kept.dropped_bytes, 1_000_000 + 13 - 10);
+    }
+
+    #[test]
+    fn a_line_that_the_runtime_may_have_split_is_noticed() {
+        let long = [vec![b'x'; RECORD_MAX], b"\n".to_vec()].concat();
+        assert!(read(100, None, [long.as_slice()]).long_line);
+        assert!(!read(100, None, [&long[1..]]).long_line);
+    }
+}

@@ -1,0 +1,210 @@
+//! Requests to the API server, and the only place where their URLs are made.
+//!
+//! Invariant: what is built here is a GET, on an object, a list, a pod's log or one of a few fixed paths. There is no way to
+//! write down another method, a subresource or an `Upgrade` header, so nothing that uses this module can change a cluster.
+
+use std::fmt::Write as _;
+
+use http::{HeaderValue, Request, header};
+use kube::client::Body;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::discovery::ServedResource;
+use super::name::{Container, Namespace, ObjectName};
+
+/// What is escaped in a path segment or a query value: everything but RFC 3986's unreserved characters.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How the API server's audit log sees Sandbar.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("sandbar/", env!("CARGO_PKG_VERSION")));
+
+/// A GET. Relative to the API server's address.
+#[derive(Clone, Debug)]
+pub(super) struct Get {
+    path_and_query: String,
+    accept: HeaderValue,
+}
+
+/// What a list request asks for. Absent means: the parameter is not sent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ListParameters<'a> {
+    pub(super) label_selector: Option<&'a str>,
+    pub(super) field_selector: Option<&'a str>,
+    /// Never 0: that means "all of them" to the API server.
+    pub(super) limit: Option<std::num::NonZeroU32>,
+    /// The server's own token.
+    pub(super) token: Option<&'a str>,
+}
+
+/// What a log request asks for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LogParameters<'a> {
+    pub(super) container: Option<&'a Container>,
+    pub(super) previous: bool,
+    pub(super) timestamps: bool,
+    pub(super) since_seconds: Option<u32>,
+    /// CRI records, counted by the kubelet before `since_seconds` applies.
+    pub(super) tail: u64,
+}
+
+impl Get {
+    /// One object.
+    pub(super) fn object(of: &ServedResource, namespace: Option<&Namespace>, name: &ObjectName) -> Self {
+        let mut path = collection(of, namespace);
+        push_segment(&mut path, name.as_str());
+        Self::json(path)
+    }
+
+    /// A list. Without a namespace: the cluster's, or over all namespaces.
+    pub(super) fn list(of: &ServedResource, namespace: Option<&Namespace>, parameters: &ListParameters<'_>) -> Self {
+        let mut query = Query(collection(of, namespace), '?');
+        query.push("labelSelector", parameters.label_selector);
+        query.push("fieldSelector", parameters.field_selector);
+        query.push("limit", parameters.limit.map(|limit| limit.to_string()).as_deref());
+        query.push("continue", parameters.token);
+        Self::json(query.0)
+    }
+
+    /// The log of one container of a pod.
+    pub(super) fn log(namespace: &Namespace, pod: &ObjectName, parameters: &LogParameters<'_>) -> Self {
+        let mut path = String::from("/api/v1/namespaces");
+        push_segment(&mut path, namespace.as_str());
+        path.push_str("/pods");
+        push_segment(&mut path, pod.as_str());
+        path.push_str("/log");
+        let mut query = Query(path, '?');
+        query.push("container", parameters.container.map(Container::as_str));
+        query.push("previous", parameters.previous.then_some("true"));
+        query.push("timestamps", parameters.timestamps.then_some("true"));
+        query.push("sinceSeconds", parameters.since_seconds.map(|seconds| seconds.to_string()).as_deref());
+        query.push("tailLines", Some(parameters.tail.to_string().as_str()));
+        // The log itself is plain text; only a refusal is JSON.
+        Self { path_and_query: query.0, accept: HeaderValue::from_static("application/json, */*") }
+    }
+
+    /// A path that is the same for every cluster: `/version`, `/readyz`, `/apis`.
+    pub(super) fn fixed(path: &'static str) -> Self {
+        Self::json(path.to_owned())
+    }
+
+    /// What one version of an API group serves. The names come from the server, which is no reason to trust them.
+    pub(super) fn group_version(group: &str, version: &str) -> Self {
+        Self::json(root(group, version))
+    }
+
+    fn json(path_and_query: String) -> Self {
+        Self { path_and_query, accept: HeaderValue::from_static("application/json") }
+    }
+
+    /// The request as it is sent.
+    pub(super) fn to_http(&self) -> Result<Request<Body>, http::Error> {
+        Request::get(&self.path_and_query)
+            .header(header::ACCEPT, self.accept.clone())
+            .header(header::USER_AGENT, USER_AGENT)
+            .body(Body::empty())
+    }
+
+    /// The path, for the log.
+    pub(super) fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or_default()
+    }
+}
+
+/// `/api/v1` or `/apis/GROUP/VERSION`.
+fn root(group: &str, version: &str) -> String {
+    let mut path = String::from(if group.is_empty() { "/api" } else { "/apis" });
+    if !group.is_empty() {
+        push_segment(&mut path, group);
+    }
+    push_segment(&mut path, version);
+    path
+}
+
+/// Where the objects of a resource are.
+fn collection(of: &ServedResource, namespace: Option<&Namespace>) -> String {
+    let mut path = root(&of.group, &of.version);
+    if let Some(namespace) = namespace {
+        path.push_str("/namespaces");
+        push_segment(&mut path, namespace.as_str());
+    }
+    push_segment(&mut path, &of.plural);
+    path
+}
+
+fn push_segment(path: &mut String, segment: &str) {
+    // Writing to a string cannot fail.
+    let _ = write!(path, "/{}", utf8_percent_encode(segment, ESCAPED));
+}
+
+/// A URL that grows by one parameter at a time, and the character that comes before the next.
+struct Query(String, char);
+
+impl Query {
+    fn push(&mut self, key: &'static str, value: Option<&str>) {
+        let Some(value) = value else { return };
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{}{key}={}", self.1, utf8_percent_encode(value, ESCAPED));
+        self.1 = '&';
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    fn served(group: &str, version: &str, plural: &str) -> ServedResource {
+        ServedResource::new(group, version, plural, true, &["get", "list"])
+    }
+
+    fn namespace(name: &str) -> Namespace {
+        Namespace::parse(name).expect("valid")
+    }
+
+    #[test]
+    fn a_url_is_that_of_the_resource_in_its_scope() {
+        let pods = served("", "v1", "pods");
+        let name = ObjectName::parse("web-0").expect("valid");
+        assert_eq!(Get::object(&pods, Some(&namespace("team-a")), &name).path_and_query, "/api/v1/namespaces/team-a/pods/web-0");
+        let planes = served("coder.com", "v1alpha1", "codercontrolplanes");
+        let everything = Get::list(&planes, None, &ListParameters::default());
+        assert_eq!(everything.path_and_query, "/apis/coder.com/v1alpha1/codercontrolplanes");
+    }
+
+    #[test]
+    fn whatever_a_value_holds_stays_inside_it() {
+        let name = ObjectName::parse("system:a&b=c+d").expect("valid");
+        let get = Get::object(&served("rbac.authorization.k8s.io", "v1", "roles"), Some(&namespace("a")), &name);
+        assert!(get.path_and_query.ends_with("/roles/system%3Aa%26b%3Dc%2Bd"), "{}", get.path_and_query);
+
+        let parameters = ListParameters {
+            label_selector: Some("a=b&watch=true#"),
+            field_selector: Some("metadata.name=x y"),
+            limit: NonZeroU32::new(7),
+            token: Some("t/+="),
+        };
+        assert_eq!(
+            Get::list(&served("", "v1", "pods"), None, &parameters).path_and_query,
+            "/api/v1/pods?labelSelector=a%3Db%26watch%3Dtrue%23&fieldSelector=metadata.name%3Dx%20y&limit=7&continue=t%2F%2B%3D"
+        );
+    }
+
+    #[test]
+    fn a_request_is_a_bare_get() {
+        let request = Get::fixed("/version").to_http().expect("valid");
+        assert_eq!(request.method(), http::Method::GET);
+        let headers: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+        assert_eq!(headers, ["accept", "user-agent"]);
+    }
+
+    #[test]
+    fn a_log_request_sends_no_byte_limit() {
+        let parameters = LogParameters { previous: true, since_seconds: Some(60), tail: 11, ..LogParameters::default() };
+        let pod = ObjectName::parse("web-0").expect("valid");
+        assert_eq!(
+            Get::log(&namespace("team-a"), &pod, &parameters).path_and_query,
+            "/api/v1/namespaces/team-a/pods/web-0/log?previous=true&sinceSeconds=60&tailLines=11"
+        );
+    }
+}
