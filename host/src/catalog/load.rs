@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -58,6 +59,9 @@ pub enum Reason {
         /// What it asks for beyond its grant.
         missing: Missing,
     },
+    /// An option is set that the component does not have, or to a value that it cannot use.
+    #[error("its `settings` in sandbar.yaml do not fit: {0}")]
+    Settings(String),
     /// Another component serves a tool of that name.
     #[error("it serves a tool named {tool:?}, and so does {by}, which was loaded first; rename one of them")]
     NameTaken {
@@ -117,6 +121,7 @@ impl Loader {
         if !missing.is_empty() {
             return Err(Reason::NotGranted { component: source.to_string(), missing });
         }
+        check_settings(&manifest, entry)?;
         let component = artifact.link(&interfaces(&grant))?;
         Ok(Served {
             source,
@@ -125,7 +130,7 @@ impl Loader {
             manifest,
             grant: Arc::new(grant),
             limits: self.config.limits_of(entry),
-            settings: Arc::new(entry.map(ToolConfig::settings).unwrap_or_default()),
+            settings: Arc::new(entry.map(ToolConfig::settings).map(as_text).unwrap_or_default()),
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
         })
@@ -151,6 +156,20 @@ impl Loader {
             }
         }
     }
+}
+
+/// Options are for components that have some, and have to fit what they say of them.
+fn check_settings(manifest: &Manifest, entry: Option<&ToolConfig>) -> Result<(), Reason> {
+    let Some(set) = entry.map(ToolConfig::settings).filter(|set| !set.is_empty()) else { return Ok(()) };
+    let Some(settings) = &manifest.settings else {
+        return Err(Reason::Settings("the component has no options; remove `settings`".to_owned()));
+    };
+    settings.accepts(&Value::Object(set.clone())).map_err(Reason::Settings)
+}
+
+/// The options as the component reads them: JSON text by key.
+fn as_text(set: &Map<String, Value>) -> BTreeMap<String, String> {
+    set.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()
 }
 
 /// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.

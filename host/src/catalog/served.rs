@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
@@ -59,18 +59,12 @@ impl Served {
     }
 
     /// Runs one of its tools with arguments that fit the schema.
-    pub(super) async fn call(
-        &self,
-        definition: &Definition,
-        arguments: Map<String, Value>,
-        progress: watch::Sender<Progress>,
-    ) -> Answer {
+    pub(super) async fn call(&self, definition: &Definition, arguments: &Value, progress: watch::Sender<Progress>) -> Answer {
         let budget = Arc::new(Budget::new(self.limits.clone()));
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
         let host =
             Host { component: self.name().clone(), budget, settings: self.settings.clone(), progress, reader: Some(reader) };
-        let arguments = Value::Object(arguments).to_string();
-        match self.component.call(&self.engine, host, definition.name(), arguments).await {
+        match self.component.call(&self.engine, host, definition.name(), arguments.to_string()).await {
             Ok(Ok(returned)) => Answer::parse(&returned, definition, self.trust()),
             Ok(Err(message)) => Answer::failure(&message),
             Err(error) => Answer::failure(&error.to_string()),
