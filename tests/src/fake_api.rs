@@ -197,9 +197,14 @@ fn usual(path: &str) -> Answer {
             .collect();
         json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources })
     };
+    let group = |name: &str| {
+        let version = json!({ "groupVersion": format!("{name}/v1alpha1"), "version": "v1alpha1" });
+        json!({ "name": name, "versions": [version], "preferredVersion": version })
+    };
     let value = match path {
         "/version" => json!({ "major": "1", "minor": "37", "gitVersion": "v1.37.2", "platform": "linux/amd64" }),
         "/readyz" => return Answer::text(200, "ok"),
+        "/apis" => json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group("coder.com"), group("aggregation.coder.com")] }),
         "/api/v1" => resources("v1", &[("pods", "Pod"), ("pods/log", "Pod"), ("events", "Event")]),
         "/apis/coder.com/v1alpha1" => resources("coder.com/v1alpha1", &[("codercontrolplanes", "CoderControlPlane")]),
         "/apis/aggregation.coder.com/v1alpha1" => resources(

@@ -17,7 +17,9 @@ use crate::in_time;
 /// The head of an answer, and a body that comes as it is read. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Reply {
+    /// Its status code.
     pub status: StatusCode,
+    /// Its headers.
     pub headers: HeaderMap,
     body: Incoming,
     _connection: AbortOnDropHandle<()>,

@@ -68,8 +68,11 @@ fn command(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
 /// How one command ended.
 #[derive(Debug)]
 pub struct Finished {
+    /// Its exit status.
     pub status: ExitStatus,
+    /// Data.
     pub stdout: String,
+    /// Words.
     pub stderr: String,
 }
 
