@@ -22,6 +22,11 @@ impl CriLog {
         lines.into_iter().fold(Self::new(), |log, line| log.line(line))
     }
 
+    /// A file that is there already.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes, time: SystemTime::now() }
+    }
+
     /// From here on, the records are this old.
     pub fn ago(mut self, age: Duration) -> Self {
         self.time = SystemTime::now() - age;

@@ -42,7 +42,11 @@ impl Answer {
 
     /// Plain text, as something in front of an API server writes it.
     pub fn text(code: u16, text: &str) -> Self {
-        Answer::Now(StatusCode::from_u16(code).expect("a status code"), vec![("content-type", "text/plain".to_owned())], text.to_owned())
+        Answer::Now(
+            StatusCode::from_u16(code).expect("a status code"),
+            vec![("content-type", "text/plain".to_owned())],
+            text.to_owned(),
+        )
     }
 
     /// The same with another header.
@@ -203,10 +207,13 @@ fn usual(path: &str) -> Answer {
         "/apis" => json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group("coder.com"), group("aggregation.coder.com")] }),
         "/api/v1" => resources("v1", &[("pods", "Pod"), ("pods/log", "Pod"), ("events", "Event")]),
         "/apis/coder.com/v1alpha1" => resources("coder.com/v1alpha1", &[("codercontrolplanes", "CoderControlPlane")]),
-        "/apis/aggregation.coder.com/v1alpha1" => {
-            resources("aggregation.coder.com/v1alpha1", &[("coderworkspaces", "CoderWorkspace"), ("codertemplates", "CoderTemplate")])
+        "/apis/aggregation.coder.com/v1alpha1" => resources(
+            "aggregation.coder.com/v1alpha1",
+            &[("coderworkspaces", "CoderWorkspace"), ("codertemplates", "CoderTemplate")],
+        ),
+        _ if path.ends_with('s') => {
+            json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": "1" }, "items": [] })
         }
-        _ if path.ends_with('s') => json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": "1" }, "items": [] }),
         _ => return Answer::text(404, "404 page not found\n"),
     };
     Answer::json(&value)

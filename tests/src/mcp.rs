@@ -130,7 +130,8 @@ impl Client {
 
 /// What a result of `tools/call` says.
 fn outcome(result: &Value) -> Result<Value, String> {
-    let texts: Vec<&str> = result["content"].as_array().into_iter().flatten().filter_map(|block| block["text"].as_str()).collect();
+    let texts: Vec<&str> =
+        result["content"].as_array().into_iter().flatten().filter_map(|block| block["text"].as_str()).collect();
     if result["isError"] == json!(true) {
         return Err(texts.concat());
     }

@@ -89,7 +89,8 @@ impl Namespace {
         if let Some(previous) = previous {
             entry["previousLogsFile"] = json!(self.write_log(pod, container, "previous", previous));
         }
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.name, &resource("kwok.x-k8s.io/v1alpha1", "Logs"));
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.name, &resource("kwok.x-k8s.io/v1alpha1", "Logs"));
         let patch = json!({ "apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "Logs", "metadata": { "name": pod } });
         let mut existing = match api.get_opt(pod).await.expect("Logs can be read") {
             Some(existing) => existing.data["spec"]["logs"].clone(),
@@ -115,12 +116,16 @@ impl Namespace {
 
     /// Creates a pod on some node; `""` is none, and nothing here schedules it.
     pub async fn pod_on(&self, node: &str, name: &str, containers: &[&str]) {
-        let containers: Vec<Value> = containers.iter().map(|name| json!({ "name": name, "image": "example.com/app:1" })).collect();
+        let containers: Vec<Value> =
+            containers.iter().map(|name| json!({ "name": name, "image": "example.com/app:1" })).collect();
         let mut spec = json!({ "containers": containers });
         if !node.is_empty() {
             spec["nodeName"] = json!(node);
         }
-        self.create(json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "labels": { "app": name } }, "spec": spec })).await;
+        self.create(
+            json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "labels": { "app": name } }, "spec": spec }),
+        )
+        .await;
     }
 
     /// Waits until kwok has played the start of a pod.
@@ -150,7 +155,8 @@ pub async fn create(client: &kube::Client, object: Value) -> DynamicObject {
         Some(namespace) => Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
-    let created = api.create(&PostParams::default(), &object).await.unwrap_or_else(|error| panic!("{}: {error}", describe(&object)));
+    let created =
+        api.create(&PostParams::default(), &object).await.unwrap_or_else(|error| panic!("{}: {error}", describe(&object)));
     // Where the status is a subresource, POST has dropped it.
     match status {
         Some(status) if created.data["status"] != status && kind == "CoderControlPlane" => {
@@ -165,7 +171,13 @@ pub async fn create(client: &kube::Client, object: Value) -> DynamicObject {
 fn describe(object: &DynamicObject) -> String {
     let mut text = String::new();
     let types = object.types.clone().unwrap_or_default();
-    let _ = write!(text, "{} {}/{}", types.kind, object.metadata.namespace.as_deref().unwrap_or("-"), object.metadata.name.as_deref().unwrap_or("-"));
+    let _ = write!(
+        text,
+        "{} {}/{}",
+        types.kind,
+        object.metadata.namespace.as_deref().unwrap_or("-"),
+        object.metadata.name.as_deref().unwrap_or("-")
+    );
     text
 }
 

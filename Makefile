@@ -1,0 +1,83 @@
+# How to build, run and test Sandbar. `make help` lists the targets; each does its own set-up.
+
+TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+# The target of the bundled tools.
+GUEST := wasm32-unknown-unknown
+# Debug, because the first build decides how soon a newcomer is there: an optimised one takes several times as long, and a tool runs
+# at full speed either way, since wasmtime compiles it.
+SANDBAR := target/debug/sandbar
+
+# The image: its name, and a file to write it to as an archive, where one is wanted.
+IMAGE ?= sandbar:0.1.0
+IMAGE_TAR ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Serve the demo cluster on http://127.0.0.1:8090/mcp
+	$(SANDBAR) serve --cluster demo
+
+.PHONY: build
+build: rust ## Build the binary, target/debug/sandbar
+	cargo build --locked
+
+.PHONY: test
+test: go python rust ## Run all tests, against a real API server too; the first run builds that one
+	tests/control-plane/build.sh
+	tests/clients/setup.sh
+	cargo build --locked
+	cargo test --locked --workspace
+
+.PHONY: check
+check: rust ## Check formatting and lints
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	# In the folder where the build of the host compiles them, for what is compiled there already.
+	cargo clippy --locked --target $(GUEST) --profile guest --target-dir target/guest-tools $(guests) -- -D warnings
+
+# Each folder of guest-tools but the SDK is a package of the same name.
+guests := $(patsubst guest-tools/%/Cargo.toml,--package=%,$(filter-out guest-tools/sdk/%,$(wildcard guest-tools/*/Cargo.toml)))
+
+.PHONY: rbac
+rbac: deploy/base/rbac.yaml deploy/overlays/namespaced/rbac.yaml ## Write the roles in deploy/ anew, from what the tools read
+
+# The demo cluster, because no other has to be asked: the roles follow from the tools alone.
+deploy/base/rbac.yaml: build
+	$(SANDBAR) rbac --cluster demo >$@.new && mv $@.new $@
+deploy/overlays/%/rbac.yaml: build
+	$(SANDBAR) rbac --cluster demo --config $(@D)/sandbar.yaml >$@.new && mv $@.new $@
+
+.PHONY: image
+image: rust ## Build a container image: IMAGE=name:tag, IMAGE_TAR=file to write an archive as well
+	deploy/image.sh "$(IMAGE)" "$(IMAGE_TAR)"
+
+.PHONY: clean
+clean: ## Delete what was built here
+	cargo clean
+
+# What has to be there. Each says in one line what is missing.
+
+# RUSTUP_AUTO_INSTALL=0, where somebody has set it, leaves rust-toolchain.toml without effect: hence by hand, and only if needed, so
+# that a machine without a network can build.
+.PHONY: rust
+rust: cc
+	@command -v rustup >/dev/null || { echo >&2 "make: rustup is missing; https://rustup.rs installs it, and this Makefile the rest of Rust"; exit 1; }
+	@rustup target list --toolchain $(TOOLCHAIN) --installed 2>/dev/null | grep -qx $(GUEST) || \
+		rustup toolchain install $(TOOLCHAIN) --profile minimal --component clippy,rustfmt --target $(GUEST)
+
+.PHONY: cc
+cc:
+	@command -v cc >/dev/null || { echo >&2 "make: a C compiler (cc) is missing; Debian and Ubuntu have it in the package build-essential"; exit 1; }
+
+.PHONY: go
+go:
+	@command -v go >/dev/null || { echo >&2 "make: Go 1.26 or newer is missing; the tests build a Kubernetes API server with it"; exit 1; }
+	@cd / && go env GOVERSION | awk -F '[o.]' '$$2 * 100 + $$3 < 126 { print "make: Go 1.26 or newer is needed to build a Kubernetes API server for the tests; this is " $$0 >"/dev/stderr"; exit 1 }'
+
+.PHONY: python
+python:
+	@command -v python3 >/dev/null || { echo >&2 "make: python3 is missing; the tests drive the server with MCP clients in Python"; exit 1; }
