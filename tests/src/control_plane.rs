@@ -68,7 +68,8 @@ impl ControlPlane {
         let leash = child.stdin.take();
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("a line");
-        let started = serde_json::from_str(&line).unwrap_or_else(|error| panic!("the control plane did not start ({error}): {line}{}", words.text()));
+        let started = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("the control plane did not start ({error}): {line}{}", words.text()));
         Self { started, directory: directory.to_owned(), leash, child }
     }
 

@@ -23,7 +23,12 @@ async fn create_control_planes(namespace: &Namespace, names: impl IntoIterator<I
 }
 
 /// The names on all pages from here, in their order. `between` runs after each page.
-pub(crate) async fn names_on_all_pages(client: &Client, tool: &str, arguments: Value, mut between: impl AsyncFnMut(usize)) -> Vec<String> {
+pub(crate) async fn names_on_all_pages(
+    client: &Client,
+    tool: &str,
+    arguments: Value,
+    mut between: impl AsyncFnMut(usize),
+) -> Vec<String> {
     let mut names = Vec::new();
     let mut cursor = Value::Null;
     for page in 0.. {
@@ -86,7 +91,11 @@ async fn what_stays_comes_once_while_others_come_and_go() {
             namespace.delete("v1", "Event", name).await;
         }
         // One before and one behind any cursor.
-        create_events(&namespace, [(format!("a-{page}"), json!({ "message": "new" })), (format!("z-{page}"), json!({ "message": "new" }))]).await;
+        create_events(
+            &namespace,
+            [(format!("a-{page}"), json!({ "message": "new" })), (format!("z-{page}"), json!({ "message": "new" }))],
+        )
+        .await;
     })
     .await;
     let old: Vec<String> = names.iter().filter(|name| *name != "new").cloned().collect();
@@ -191,7 +200,8 @@ async fn a_cursor_outlives_compaction_with_a_warning() {
 
     let arguments = json!({ "namespace": namespace.name(), "limit": 100, "continue": first["continue"] });
     let rest = client.answer("list_control_planes", arguments).await;
-    let names: Vec<String> = first["items"].as_array().unwrap().iter().chain(rest["items"].as_array().unwrap()).map(name_of).collect();
+    let names: Vec<String> =
+        first["items"].as_array().unwrap().iter().chain(rest["items"].as_array().unwrap()).map(name_of).collect();
     assert_eq!(names.len(), 20, "the list goes on where it stood");
     assert_each_once(&names);
     assert!(rest["warnings"][0].as_str().is_some_and(|words| !words.is_empty()), "{rest}");
@@ -225,7 +235,8 @@ struct Aggregated {
 async fn aggregated() -> &'static Aggregated {
     static AGGREGATED: tokio::sync::OnceCell<Aggregated> = tokio::sync::OnceCell::const_new();
     let start = || async {
-        let control_plane = ControlPlane::start(&["--aggregated", "--namespaces", "team-a,team-b", "--workspaces", "523", "--templates", "5"]);
+        let control_plane =
+            ControlPlane::start(&["--aggregated", "--namespaces", "team-a,team-b", "--workspaces", "523", "--templates", "5"]);
         let without_coder = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "no-coder" } });
         create(&control_plane.client("admin").await, without_coder).await;
         let server = Server::builder().of(&control_plane, "admin").start().await;
@@ -237,7 +248,9 @@ async fn aggregated() -> &'static Aggregated {
 #[tokio::test]
 async fn a_server_that_ignores_limits_is_paged_all_the_same() {
     let client = Client::modern(&aggregated().await.server);
-    for (arguments, count) in [(json!({ "namespace": "team-a", "limit": 100 }), 523), (json!({ "limit": 100 }), 2 * 523), (json!({}), 2 * 523)] {
+    for (arguments, count) in
+        [(json!({ "namespace": "team-a", "limit": 100 }), 523), (json!({ "limit": 100 }), 2 * 523), (json!({}), 2 * 523)]
+    {
         let first = client.answer("list_workspaces", arguments.clone()).await;
         let limit = arguments["limit"].as_u64().unwrap_or(200);
         assert_eq!(first["items"].as_array().unwrap().len() as u64, limit);
@@ -250,7 +263,8 @@ async fn a_server_that_ignores_limits_is_paged_all_the_same() {
 
 #[tokio::test]
 async fn a_workspace_of_the_real_api_has_its_fields() {
-    let answer = Client::modern(&aggregated().await.server).answer("list_workspaces", json!({ "namespace": "team-a", "limit": 2 })).await;
+    let answer =
+        Client::modern(&aggregated().await.server).answer("list_workspaces", json!({ "namespace": "team-a", "limit": 2 })).await;
     let items = answer["items"].as_array().unwrap();
     assert!(items.iter().all(|item| item["name"].as_str().unwrap().starts_with("acme.user-")), "{items:?}");
     for item in items {

@@ -53,7 +53,9 @@ async fn the_status_of_a_control_plane_has_every_field_of_the_original_and_no_ot
     let client = client().await;
     let mut expected = ready();
     expected.as_object_mut().unwrap().remove("license");
-    let status = async |name: &str| client.answer("get_control_plane_status", json!({ "namespace": namespace.name(), "name": name })).await;
+    let status = async |name: &str| {
+        client.answer("get_control_plane_status", json!({ "namespace": namespace.name(), "name": name })).await
+    };
     assert_eq!(status("main").await, expected);
     assert_eq!(
         status("new").await,
@@ -64,6 +66,10 @@ async fn the_status_of_a_control_plane_has_every_field_of_the_original_and_no_ot
 #[tokio::test]
 async fn a_control_plane_that_is_not_there_is_named_in_the_words_of_the_original() {
     let namespace = Namespace::fresh("status").await;
-    let words = client().await.failure("get_control_plane_status", json!({ "namespace": namespace.name(), "name": "nope" })).await;
-    assert_eq!(words, format!(r#"get CoderControlPlane {}/nope: codercontrolplanes.coder.com "nope" not found"#, namespace.name()));
+    let words =
+        client().await.failure("get_control_plane_status", json!({ "namespace": namespace.name(), "name": "nope" })).await;
+    assert_eq!(
+        words,
+        format!(r#"get CoderControlPlane {}/nope: codercontrolplanes.coder.com "nope" not found"#, namespace.name())
+    );
 }

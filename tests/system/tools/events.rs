@@ -68,9 +68,7 @@ async fn an_event_without_any_time_has_none() {
 #[tokio::test]
 async fn events_are_selected_by_name_kind_and_type() {
     let namespace = Namespace::fresh("events").await;
-    let about = |kind: &str, name: &str, event_type: &str, reason: &str| {
-        json!({ "involvedObject": { "kind": kind, "name": name }, "type": event_type, "reason": reason })
-    };
+    let about = |kind: &str, name: &str, event_type: &str, reason: &str| json!({ "involvedObject": { "kind": kind, "name": name }, "type": event_type, "reason": reason });
     namespace.event("a", about("Pod", "web-0", "Normal", "Pulled")).await;
     namespace.event("b", about("Pod", "web-0", "Warning", "BackOff")).await;
     namespace.event("c", about("Pod", "web-1", "Warning", "Failed")).await;
@@ -111,7 +109,15 @@ async fn limits_below_one_mean_200_and_above_1000_mean_1000() {
     let namespace = Namespace::fresh("events").await;
     let made: Vec<_> = (0..1003).map(|n| (format!("e{n:04}"), json!({}))).collect();
     crate::paging::create_events(&namespace, made).await;
-    for (limit, expected) in [(json!(null), 200), (json!(0), 200), (json!(-7), 200), (json!(3), 3), (json!(1000), 1000), (json!(5000), 1000), (json!(1e18), 1000)] {
+    for (limit, expected) in [
+        (json!(null), 200),
+        (json!(0), 200),
+        (json!(-7), 200),
+        (json!(3), 3),
+        (json!(1000), 1000),
+        (json!(5000), 1000),
+        (json!(1e18), 1000),
+    ] {
         let more = if limit.is_null() { json!({}) } else { json!({ "limit": limit }) };
         assert_eq!(events(&namespace, more).await.len(), expected, "limit {limit}");
     }

@@ -12,7 +12,13 @@ async fn workspaces_and_templates_are_lines_of_four_fields() {
                 "apiVersion": "aggregation.coder.com/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec, "status": status,
             })
         };
-        namespace.create(object("acme.ada.dev", json!({ "organization": "acme", "running": true }), json!({ "autoShutdown": "2026-11-22T18:00:00Z" }))).await;
+        namespace
+            .create(object(
+                "acme.ada.dev",
+                json!({ "organization": "acme", "running": true }),
+                json!({ "autoShutdown": "2026-11-22T18:00:00Z" }),
+            ))
+            .await;
         namespace.create(object("acme.bob.old", json!({ "running": false }), json!({}))).await;
         namespace.create(object("acme.cyd.new", json!({}), json!({ "ownerName": "cyd" }))).await;
         let answer = client.answer(tool, json!({ "namespace": namespace.name() })).await;
