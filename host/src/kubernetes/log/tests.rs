@@ -146,8 +146,12 @@ async fn a_search_that_cannot_read_all_says_so() {
 async fn whether_older_lines_exist_is_not_guessed() {
     let since = LogSource { since_seconds: Some(60), ..web() };
     assert_eq!(tail(lines(3, 4), &since, Limits::default()).await.0.expect("a log").older, None);
-    // Records of 16 KiB and more are pieces of lines, so that fewer lines than records came says nothing.
-    assert_eq!(tail(lines(3, 20_000), &web(), Limits::default()).await.0.expect("a log").older, None);
+    // Lines of over 16 KiB came in several records each: 6 of them here.
+    assert_eq!(tail(lines(3, 20_000), &web(), Limits::default()).await.0.expect("a log").older, Some(false));
+    let five = LogSource { tail_lines: Some(5), ..web() };
+    let excerpt = tail(lines(3, 20_000), &five, Limits::default()).await.0.expect("a log");
+    assert_eq!(excerpt.older, None);
+    assert_eq!(excerpt.warnings, ["the first line may lack its beginning: it is so long that the runtime has split it"]);
 }
 
 #[tokio::test]
