@@ -1,12 +1,12 @@
 //! sandbar.yaml: where to listen, which cluster, what tools are granted and how much they may use. Every key has a default.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
 
 use crate::catalog::Source;
 use crate::kubernetes;
@@ -54,7 +54,7 @@ pub struct ToolConfig {
     namespaces: Option<Vec<String>>,
     /// Its options, for `context.setting`.
     #[serde(default)]
-    settings: BTreeMap<String, serde_json::Value>,
+    settings: Map<String, Value>,
     /// Its limits, over those of the server.
     #[serde(default)]
     limits: LimitsConfig,
@@ -176,9 +176,9 @@ impl ToolConfig {
         (self.rules.clone(), self.cluster_rules.clone())
     }
 
-    /// Its options, as JSON text.
-    pub fn settings(&self) -> BTreeMap<String, String> {
-        self.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()
+    /// Its options.
+    pub fn settings(&self) -> &Map<String, Value> {
+        &self.settings
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(config.limits_of(Some(tool)).time, Duration::from_millis(500));
         assert_eq!(config.limits_of(Some(tool)).memory, 32 << 20, "what is absent is inherited");
         assert_eq!(config.namespaces_of(Some(tool)), ["team-a".to_owned()].into_iter().collect());
-        assert_eq!(tool.settings()["threshold"], "5");
+        assert_eq!(tool.settings()["threshold"], 5);
     }
 
     #[test]

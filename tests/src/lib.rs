@@ -1,1 +1,47 @@
+//! What the whole-system tests stand on: a real control plane, the real `sandbar` binary, and an MCP client of our own.
+//!
+//! Everything here waits for a condition, never for a time: [`PATIENCE`] only turns what hangs into a failure.
 
+use std::time::Duration;
+
+pub mod components;
+pub mod control_plane;
+pub mod cri_log;
+pub mod fake_api;
+pub mod http;
+pub mod mcp;
+pub mod namespace;
+pub mod process;
+pub mod sandbar;
+
+/// How long anything may take. Far more than it takes on a busy machine with two cores.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits for a condition that nothing announces.
+///
+/// # Panics
+/// When it does not hold within [`PATIENCE`]; `what` says which it was.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+    /// Between two looks.
+    const INTERVAL: Duration = Duration::from_millis(20);
+    let waiting = async {
+        loop {
+            if let Some(value) = condition().await {
+                return value;
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    };
+    in_time(what, waiting).await
+}
+
+/// Waits for a future.
+///
+/// # Panics
+/// When it takes longer than [`PATIENCE`]; `what` says which it was.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what}: nothing within {PATIENCE:?}"),
+    }
+}

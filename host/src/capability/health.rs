@@ -7,7 +7,7 @@ use crate::kubernetes::{Code, Error as ReadError};
 
 impl health::Host for Host {
     async fn api_server(&mut self) -> Result<String, Error> {
-        let state = self.read(|reader| async move { reader.api_server().await }).await?;
+        let state = self.reader()?.api_server().await?;
         let text = serde_json::to_string(&state).map_err(|error| ReadError::new(Code::Other, error.to_string()))?;
         Ok(text)
     }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::kubernetes::{Code, Error, Reader};
 use crate::policy::Budget;
@@ -21,21 +19,6 @@ pub struct Progress {
     pub message: Option<String>,
 }
 
-/// What a call sees of the cluster.
-#[derive(Clone)]
-pub enum Cluster {
-    /// Nothing: the component is only asked for its manifest.
-    None,
-    /// What the component's grant allows. `io` is the runtime of the API traffic: a guest's own runtime may be busy with other
-    /// guests, and a connection that lives there would stall with it.
-    Granted {
-        /// Reads within the grant and the budget.
-        reader: Reader,
-        /// Where the requests run.
-        io: Handle,
-    },
-}
-
 /// The state behind the host functions of one call.
 pub struct Host {
     /// The component's name, for the log.
@@ -46,26 +29,15 @@ pub struct Host {
     pub settings: Arc<BTreeMap<String, String>>,
     /// Where progress goes. A watch channel holds one report: a flood of them costs nothing, and the newest wins.
     pub progress: watch::Sender<Progress>,
-    /// What the call sees of the cluster.
-    pub cluster: Cluster,
+    /// Reads the cluster within the component's grant; none where the component is only asked for its manifest.
+    pub reader: Option<Reader>,
 }
 
 impl Host {
-    /// Runs a read on the runtime of the API traffic. Dropping the future, as happens when the call is stopped, aborts the read.
-    pub(super) async fn read<T, F>(&self, ask: impl FnOnce(Reader) -> F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        let Cluster::Granted { reader, io } = &self.cluster else {
-            return Err(Error::new(Code::Denied, "a manifest is made without the cluster: read it in `call`, not in `manifest`"));
-        };
-        match AbortOnDropHandle::new(io.spawn(ask(reader.clone()))).await {
-            Ok(answer) => answer,
-            Err(failure) => {
-                tracing::error!(component = %self.component, %failure, "a host function failed");
-                Err(Error::new(Code::Other, "the host failed while it read the cluster; its log says why"))
-            }
-        }
+    /// What reads the cluster, or why nothing does.
+    pub(super) fn reader(&self) -> Result<&Reader, Error> {
+        self.reader.as_ref().ok_or_else(|| {
+            Error::new(Code::Denied, "a manifest is made without the cluster: read it in `call`, not in `manifest`")
+        })
     }
 }

@@ -20,7 +20,7 @@ impl logs::Host for Host {
             matching: source.matching,
             limit_bytes: source.limit_bytes,
         };
-        let excerpt = self.read(|reader| async move { reader.tail(&source).await }).await?;
+        let excerpt = self.reader()?.tail(&source).await?;
         Ok(excerpt.into())
     }
 }

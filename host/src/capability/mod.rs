@@ -15,7 +15,7 @@ mod types;
 use wasmtime::component::{HasSelf, Linker};
 
 pub use bindings::exports::sandbar::tool::tools::{Guest as Tools, GuestIndices as ToolsIndices};
-pub use host::{Cluster, Host, Progress};
+pub use host::{Host, Progress};
 
 /// An interface of the contract that a component can import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

@@ -17,7 +17,7 @@ impl read::Host for Host {
     ) -> Result<String, Error> {
         refuse_more(more.as_deref())?;
         let (of, within) = (Resource::from(of), Within::from(within));
-        let object = self.read(|reader| async move { reader.get_object(&of, &within, &name, fields.as_deref()).await }).await?;
+        let object = self.reader()?.get_object(&of, &within, &name, fields.as_deref()).await?;
         Ok(object)
     }
 
@@ -32,7 +32,7 @@ impl read::Host for Host {
             limit: query.limit,
             continue_: query.continue_,
         };
-        let page = self.read(|reader| async move { reader.list_objects(&query).await }).await?;
+        let page = self.reader()?.list_objects(&query).await?;
         Ok(page.into())
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -13,7 +13,7 @@ use super::grant::{Missing, interfaces};
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
 use super::source::Source;
-use crate::capability::{Cluster, Host, Interface};
+use crate::capability::{Host, Interface};
 use crate::config::{Config, ToolConfig};
 use crate::kubernetes;
 use crate::policy::{Budget, Grant, Limits};
@@ -59,6 +59,9 @@ pub enum Reason {
         /// What it asks for beyond its grant.
         missing: Missing,
     },
+    /// An option is set that the component does not have, or to a value that it cannot use.
+    #[error("its `settings` in sandbar.yaml do not fit: {0}")]
+    Settings(String),
     /// Another component serves a tool of that name.
     #[error("it serves a tool named {tool:?}, and so does {by}, which was loaded first; rename one of them")]
     NameTaken {
@@ -81,8 +84,6 @@ pub struct Loader {
     pub cluster: kubernetes::Cluster,
     /// What the operator grants.
     pub config: Arc<Config>,
-    /// Where API traffic runs.
-    pub io: Handle,
 }
 
 impl Loader {
@@ -120,6 +121,7 @@ impl Loader {
         if !missing.is_empty() {
             return Err(Reason::NotGranted { component: source.to_string(), missing });
         }
+        check_settings(&manifest, entry)?;
         let component = artifact.link(&interfaces(&grant))?;
         Ok(Served {
             source,
@@ -128,10 +130,9 @@ impl Loader {
             manifest,
             grant: Arc::new(grant),
             limits: self.config.limits_of(entry),
-            settings: Arc::new(entry.map(ToolConfig::settings).unwrap_or_default()),
+            settings: Arc::new(entry.map(ToolConfig::settings).map(as_text).unwrap_or_default()),
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
-            io: self.io.clone(),
         })
     }
 
@@ -157,6 +158,20 @@ impl Loader {
     }
 }
 
+/// Options are for components that have some, and have to fit what they say of them.
+fn check_settings(manifest: &Manifest, entry: Option<&ToolConfig>) -> Result<(), Reason> {
+    let Some(set) = entry.map(ToolConfig::settings).filter(|set| !set.is_empty()) else { return Ok(()) };
+    let Some(settings) = &manifest.settings else {
+        return Err(Reason::Settings("the component has no options; remove `settings`".to_owned()));
+    };
+    settings.accepts(&Value::Object(set.clone())).map_err(Reason::Settings)
+}
+
+/// The options as the component reads them: JSON text by key.
+fn as_text(set: &Map<String, Value>) -> BTreeMap<String, String> {
+    set.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()
+}
+
 /// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
 pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -> Result<Manifest, Reason> {
     let host = Host {
@@ -164,7 +179,7 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
         budget: Arc::new(Budget::new(Limits { result: MANIFEST_BYTES, ..limits })),
         settings: Arc::new(BTreeMap::new()),
         progress: watch::Sender::default(),
-        cluster: Cluster::None,
+        reader: None,
     };
     let text = artifact.link(&Interface::ALL)?.manifest(engine, host).await?;
     let (manifest, unknown) = Manifest::parse(&text)?;

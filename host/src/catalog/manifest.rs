@@ -27,7 +27,14 @@ pub struct Manifest {
     /// What it asks to read of cluster-scoped resources.
     pub cluster_rules: Vec<PolicyRule>,
     /// A JSON Schema of its options.
-    pub settings: Option<Value>,
+    pub settings: Option<Settings>,
+}
+
+/// The options of a component, as a JSON Schema.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    object: Value,
+    schema: Arc<Schema>,
 }
 
 /// The definition of one tool, as MCP's `tools/list` shows it.
@@ -53,6 +60,9 @@ pub enum ManifestError {
         /// What it should hold.
         expected: &'static str,
     },
+    /// The schema of the options is none.
+    #[error("`settings` in the manifest is not a JSON Schema: {0}")]
+    Settings(String),
     /// A rule is malformed.
     #[error("a rule in `{key}` of the manifest is malformed: {reason}")]
     RuleShape {
@@ -99,7 +109,7 @@ impl Manifest {
             tools: parse_tools(tools)?,
             rules: parse_rules("rules", object.remove("rules"))?,
             cluster_rules: parse_rules("clusterRules", object.remove("clusterRules"))?,
-            settings: object.remove("settings"),
+            settings: object.remove("settings").map(Settings::parse).transpose()?,
         };
         Ok((manifest, object.into_iter().map(|(key, _)| key).collect()))
     }
@@ -127,6 +137,23 @@ fn parse_rules(key: &'static str, rules: Option<Value>) -> Result<Vec<PolicyRule
     Ok(rules)
 }
 
+impl Settings {
+    fn parse(object: Value) -> Result<Self, ManifestError> {
+        let schema = Schema::compile(&object).map_err(ManifestError::Settings)?;
+        Ok(Self { object, schema: Arc::new(schema) })
+    }
+
+    /// The schema itself.
+    pub fn object(&self) -> &Value {
+        &self.object
+    }
+
+    /// Whether what the operator has set fits; else which option does not, and why.
+    pub(super) fn accepts(&self, set: &Value) -> Result<(), String> {
+        self.schema.check(set)
+    }
+}
+
 impl Definition {
     /// The tool's name.
     pub fn name(&self) -> &str {
@@ -139,8 +166,8 @@ impl Definition {
     }
 
     /// Whether the arguments fit the input schema; else which does not, and why.
-    pub(super) fn accepts(&self, arguments: &Map<String, Value>) -> Result<(), String> {
-        self.arguments.check(&Value::Object(arguments.clone()))
+    pub(super) fn accepts(&self, arguments: &Value) -> Result<(), String> {
+        self.arguments.check(arguments)
     }
 
     /// Whether a structured result fits the output schema, where there is one.

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 pub use crate::capability::Progress;
 pub use answer::Answer;
 pub use load::{Loader, Problem, Reason, manifest_of};
-pub use manifest::{Definition, Manifest};
+pub use manifest::{Definition, Manifest, Settings};
 pub use served::Served;
 pub use source::Source;
 
@@ -86,8 +86,9 @@ impl Catalog {
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return Err(Refusal::UnknownTool { name: name.to_owned(), known });
         };
+        let arguments = Value::Object(arguments);
         tool.definition.accepts(&arguments).map_err(|reason| Refusal::Arguments { tool: name.to_owned(), reason })?;
-        Ok(tool.component.call(&tool.definition, arguments, progress).await)
+        Ok(tool.component.call(&tool.definition, &arguments, progress).await)
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-use tokio::runtime::Handle;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
 use super::manifest::{Definition, Manifest};
 use super::source::Source;
-use crate::capability::{Cluster, Host, Progress};
+use crate::capability::{Host, Progress};
 use crate::kubernetes;
 use crate::policy::{Budget, Grant, Limits};
 use crate::sandbox::{Artifact, Component, Engine};
@@ -26,7 +25,6 @@ pub struct Served {
     pub(super) settings: Arc<BTreeMap<String, String>>,
     pub(super) engine: Arc<Engine>,
     pub(super) cluster: kubernetes::Cluster,
-    pub(super) io: Handle,
 }
 
 impl Served {
@@ -61,23 +59,12 @@ impl Served {
     }
 
     /// Runs one of its tools with arguments that fit the schema.
-    pub(super) async fn call(
-        &self,
-        definition: &Definition,
-        arguments: Map<String, Value>,
-        progress: watch::Sender<Progress>,
-    ) -> Answer {
+    pub(super) async fn call(&self, definition: &Definition, arguments: &Value, progress: watch::Sender<Progress>) -> Answer {
         let budget = Arc::new(Budget::new(self.limits.clone()));
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
-        let host = Host {
-            component: self.name().clone(),
-            budget,
-            settings: self.settings.clone(),
-            progress,
-            cluster: Cluster::Granted { reader, io: self.io.clone() },
-        };
-        let arguments = Value::Object(arguments).to_string();
-        match self.component.call(&self.engine, host, definition.name(), arguments).await {
+        let host =
+            Host { component: self.name().clone(), budget, settings: self.settings.clone(), progress, reader: Some(reader) };
+        match self.component.call(&self.engine, host, definition.name(), arguments.to_string()).await {
             Ok(Ok(returned)) => Answer::parse(&returned, definition, self.trust()),
             Ok(Err(message)) => Answer::failure(&message),
             Err(error) => Answer::failure(&error.to_string()),

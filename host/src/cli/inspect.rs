@@ -12,7 +12,7 @@ use super::output::Format;
 use super::setup::runtime;
 use super::tools::describe;
 use super::{Common, Failure, Output, output};
-use crate::catalog::{Manifest, manifest_of};
+use crate::catalog::{Manifest, Settings, manifest_of};
 use crate::policy::Limits;
 use crate::sandbox::Artifact;
 
@@ -51,7 +51,7 @@ fn as_json(artifact: &Artifact, manifest: &Manifest) -> Value {
         "tools": manifest.tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
         "rules": manifest.rules,
         "clusterRules": manifest.cluster_rules,
-        "settings": manifest.settings,
+        "settings": manifest.settings.as_ref().map(Settings::object),
     })
 }
 
@@ -85,7 +85,7 @@ fn as_text(artifact: &Artifact, manifest: &Manifest) -> String {
         let _ = writeln!(text, "  asks to  {} (cluster)", describe(rule));
     }
     if let Some(settings) = &manifest.settings {
-        let _ = writeln!(text, "  settings {settings}");
+        let _ = writeln!(text, "  settings {}", settings.object());
     }
     text
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 
 use super::Common;
 use crate::catalog::{Catalog, Loader, Problem, Source};
@@ -44,7 +44,7 @@ impl Common {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let cluster = Cluster::connect(&config.cluster).await?;
-        let loader = Loader { engine, cluster: cluster.clone(), config: config.clone(), io: Handle::current() };
+        let loader = Loader { engine, cluster: cluster.clone(), config: config.clone() };
         let (catalog, problems) = loader.load(self.sources(&config)?).await;
         Ok(Setup { config, cluster, catalog, problems })
     }

@@ -119,7 +119,8 @@ impl Message {
 
     /// The message as it was parsed.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        Value::Object(self.object.clone()).to_string().into_bytes()
+        // A map of JSON values always serialises.
+        serde_json::to_vec(&self.object).unwrap_or_default()
     }
 }
 

@@ -113,11 +113,99 @@ impl From<kube::Error> for ClientError {
     fn from(error: kube::Error) -> Self {
         match &error {
             kube::Error::Auth(auth) => ClientError::Credentials(auth_message(auth)),
-            other => ClientError::Configuration(format!("{other}: {}", root_cause(other))),
+            other => {
+                let (message, cause) = (other.to_string(), root_cause(other));
+                let known = message.contains(&cause);
+                ClientError::Configuration(if known { message } else { format!("{message}: {cause}") })
+            }
         }
     }
 }
 
 fn auth_message(error: &AuthError) -> String {
     format!("its credentials are not to be had: {}", auth_failure(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::config::{KubeConfigOptions, Kubeconfig};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// The next request's head.
+    async fn head(stream: &mut TcpStream) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a byte of a request"));
+        }
+        String::from_utf8(head).expect("ASCII")
+    }
+
+    async fn config(server: &str) -> Config {
+        let yaml = format!(
+            "contexts: [{{ name: a, context: {{ cluster: a, user: a }} }}]
+clusters: [{{ name: a, cluster: {{ server: '{server}' }} }}]
+users: [{{ name: a, user: {{ token: t0ken, as: alice }} }}]"
+        );
+        let options = KubeConfigOptions { context: Some("a".into()), ..KubeConfigOptions::default() };
+        let kubeconfig = Kubeconfig::from_yaml(&yaml).expect("valid");
+        Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("usable")
+    }
+
+    fn get(client: &kube::Client) -> impl Future<Output = Result<http::StatusCode, kube::Error>> + use<> {
+        let client = client.clone();
+        async move { Ok(client.send(crate::kubernetes::request::Get::fixed("/version").to_http().expect("valid")).await?.status()) }
+    }
+
+    #[tokio::test]
+    async fn a_request_carries_who_we_are_and_nothing_else() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let client = build(&config(&format!("http://{address}/prefix/")).await, &Proxy::Direct).expect("built");
+        let server = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut heads = Vec::new();
+            for _ in 0..2 {
+                heads.push(head(&mut stream).await);
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("written");
+            }
+            heads
+        };
+        let requests = async { (get(&client).await, get(&client).await) };
+        let (heads, (first, second)) = tokio::join!(server, requests);
+        assert_eq!((first.expect("an answer").as_u16(), second.expect("over the same connection").as_u16()), (200, 200));
+        let mut lines: Vec<&str> = heads[0].lines().filter(|line| !line.is_empty()).collect();
+        lines[1..].sort_unstable();
+        assert_eq!(
+            lines,
+            [
+                "GET /prefix/version HTTP/1.1",
+                "accept: application/json",
+                "authorization: Bearer t0ken",
+                &format!("host: {address}"),
+                "impersonate-user: alice",
+                concat!("user-agent: sandbar/", env!("CARGO_PKG_VERSION")),
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_a_tunnel() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let proxy = Proxy::Http(format!("http://me:p%40ss@{address}").parse().expect("a URL"));
+        let client = build(&config("https://api.example:6443").await, &proxy).expect("built");
+        let server = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            head(&mut stream).await.to_ascii_lowercase()
+        };
+        // The proxy closes the connection once it has been asked.
+        let (asked, answer) = tokio::join!(server, get(&client));
+        assert!(asked.starts_with("connect api.example:6443 "), "{asked}");
+        let credentials = format!("proxy-authorization: basic {}", STANDARD.encode("me:p@ss")).to_ascii_lowercase();
+        assert!(asked.contains(&credentials) && !asked.contains("t0ken"), "{asked}");
+        assert!(answer.is_err());
+    }
 }

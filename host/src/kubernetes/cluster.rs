@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::discovery::{Catalogue, Discovery};
-use super::error::Error;
+use super::error::{Code, Error};
 use super::exchange::ApiServer;
 use super::reader::Reader;
 use super::source::{ConnectError, Connection, Source};
 use super::types::Health;
-use crate::policy::{Budget, Exhausted, Grant, Limits};
+use crate::policy::{Budget, Grant, Limits};
 
 /// How long listing everything that a cluster serves may take: some hundred requests of a few milliseconds.
 const CATALOGUE_TIME: Duration = Duration::from_secs(60);
@@ -66,7 +66,8 @@ impl Cluster {
     /// Everything that the cluster serves. For the command line; not charged to any call.
     pub async fn catalogue(&self) -> Result<Catalogue, Error> {
         let catalogue = tokio::time::timeout(CATALOGUE_TIME, self.inner.discovery.everything()).await;
-        catalogue.unwrap_or_else(|_late| Err(Exhausted::Time(CATALOGUE_TIME).into()))
+        let late = || format!("the cluster did not say within {} s what it serves", CATALOGUE_TIME.as_secs());
+        catalogue.unwrap_or_else(|_late| Err(Error::new(Code::Unavailable, late())))
     }
 
     /// Which cluster this is, for the log: `kubeconfig context kind-dev (https://127.0.0.1:6443)` for example.

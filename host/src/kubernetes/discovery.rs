@@ -125,9 +125,15 @@ impl Discovery {
                 continue;
             };
             for version in candidates {
-                let served = self.in_version(&of.group, version, good_for, if_stale).await?;
-                if let Some(found) = served.get(&of.plural) {
-                    return Ok(found.clone());
+                match self.in_version(&of.group, version, good_for, if_stale).await {
+                    Ok(served) => {
+                        if let Some(found) = served.get(&of.plural) {
+                            return Ok(found.clone());
+                        }
+                    }
+                    // A version that has gone since the groups were listed.
+                    Err(error) if error.code == Code::NotServed => {}
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -280,4 +286,84 @@ struct ResourceEntry {
     name: String,
     namespaced: bool,
     verbs: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use kube::client::Body;
+    use tower::BoxError;
+
+    use super::*;
+
+    /// A server whose group `a.example` has `things` from the second look on; and how often each path was asked for.
+    fn discovery() -> (Discovery, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = asked.clone();
+        let looks = Arc::new(AtomicU32::new(0));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let path = request.uri().path().to_owned();
+            let body = match path.as_str() {
+                "/apis" => r#"{"groups":[{"name":"a.example","versions":[{"groupVersion":"a.example/v1","version":"v1"}]}]}"#,
+                "/apis/a.example/v1" if looks.fetch_add(1, Ordering::Relaxed) == 0 => r#"{"resources":[]}"#,
+                _ => {
+                    r#"{"resources":[{"name":"things","namespaced":true,"verbs":["list"]},{"name":"things/status","namespaced":true,"verbs":["get"]}]}"#
+                }
+            };
+            noted.lock().expect("not poisoned").push(path);
+            std::future::ready(Ok::<_, BoxError>(Response::new(Full::new(Bytes::from(body)))))
+        });
+        (Discovery::new(ApiServer::new(kube::Client::new(service, "default"), "the API server")), asked)
+    }
+
+    fn of(group: &str, plural: &str) -> Resource {
+        Resource { group: group.into(), version: String::new(), plural: plural.into() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_missing_is_looked_for_again_but_not_at_once() {
+        let (discovery, asked) = discovery();
+        let asked = || asked.lock().expect("not poisoned").len();
+        let things = of("a.example", "things");
+        for _ in 0..3 {
+            assert_eq!(discovery.find(&things).await.expect_err("not yet").code, Code::NotServed);
+        }
+        assert_eq!(asked(), 2, "the groups and the version, once");
+        tokio::time::advance(SECOND_LOOK).await;
+        assert!(discovery.find(&things).await.expect("served now").namespaced);
+        assert_eq!(asked(), 4);
+        for _ in 0..3 {
+            discovery.find(&things).await.expect("remembered");
+        }
+        assert_eq!(asked(), 4);
+        tokio::time::advance(GOOD_FOR).await;
+        discovery.find(&things).await.expect("read anew");
+        assert_eq!(asked(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn made_up_names_cause_no_requests() {
+        let (discovery, asked) = discovery();
+        for n in 0..100 {
+            assert_eq!(discovery.find(&of(&format!("g{n}.example"), "things")).await.expect_err("none").code, Code::NotServed);
+            let version = Resource { version: format!("v{n}beta1"), ..of("a.example", "things") };
+            assert_eq!(discovery.find(&version).await.expect_err("none").code, Code::NotServed);
+        }
+        let asked: Vec<String> = asked.lock().expect("not poisoned").clone();
+        assert_eq!(asked, ["/apis"]);
+    }
+
+    #[tokio::test]
+    async fn everything_is_every_resource_and_no_subresource() {
+        let (discovery, _) = discovery();
+        let catalogue = discovery.everything().await.expect("a catalogue");
+        let names: Vec<_> = catalogue.resources.iter().map(|served| (served.group.as_str(), served.plural.as_str())).collect();
+        assert_eq!(names, [("", "things")]);
+        assert!(catalogue.unanswered.is_empty());
+    }
 }

@@ -202,6 +202,8 @@ mod tests {
     use crate::kubernetes::types::Scope;
     use crate::policy::{Grant, Limits, Namespaces};
 
+    type Scripted = Box<dyn Fn() -> Answer + Send + Sync>;
+
     const POD: &str = r#"{"metadata":{"name":"web-0"}}"#;
 
     async fn get_pod(cluster: &Cluster, limits: Limits) -> Result<String, Error> {
@@ -291,7 +293,7 @@ mod tests {
                 serde_json::json!({ "details": { "name": "nope", "group": "coder.com", "kind": "codercontrolplanes" } });
             Answer::status(404, reason, "codercontrolplanes.coder.com \"nope\" not found", details)
         };
-        let answers: [(Box<dyn Fn() -> Answer + Send + Sync>, Code, &str); 10] = [
+        let answers: [(Scripted, Code, &str); 10] = [
             (Box::new(move || named("NotFound")), Code::NotFound, "codercontrolplanes.coder.com \"nope\" not found"),
             (
                 Box::new(|| Answer::with_status(404, "404 page not found\n")),

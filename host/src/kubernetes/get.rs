@@ -52,3 +52,63 @@ pub(super) async fn read(
     prune(text(&body)?, &keep, &mut kept)?;
     Ok(kept)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::testing::{Answer, cluster, reader, resource};
+    use crate::policy::{Limits, Namespaces};
+
+    const NODE: &str = r#"{"kind":"Node","metadata":{"name":"n1","managedFields":[]},"spec":{"podCIDR":"10.0.0.0/24"}}
+"#;
+
+    async fn get(of: Resource, within: Scope, name: &str, body: impl Into<Vec<u8>>) -> (Result<String, Error>, Vec<String>) {
+        let body = body.into();
+        let (cluster, seen) = cluster(move |_, _| Answer::ok(body.clone()));
+        let fields = ["metadata.name".to_owned(), "spec".to_owned()];
+        let object = reader(&cluster, Namespaces::All, Limits::default()).get_object(&of, &within, name, Some(&fields)).await;
+        (object, seen.all())
+    }
+
+    #[tokio::test]
+    async fn an_object_comes_pruned() {
+        let (object, asked) = get(resource("", "nodes"), Scope::Cluster, "n1", NODE).await;
+        assert_eq!(object.as_deref(), Ok(r#"{"metadata":{"name":"n1"},"spec":{"podCIDR":"10.0.0.0/24"}}"#));
+        assert_eq!(asked, ["/api/v1/nodes/n1"]);
+    }
+
+    #[tokio::test]
+    async fn a_namespaced_object_needs_its_namespace() {
+        let (object, asked) = get(resource("", "pods"), Scope::EveryNamespace, "web-0", NODE).await;
+        let error = object.expect_err("no namespace");
+        assert_eq!((error.code, asked.len()), (Code::Invalid, 0));
+        assert_eq!(error.message, "namespace is required: one object of pods lives in one namespace");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_got_is_refused() {
+        let team_a = || Scope::Namespace("team-a".into());
+        for (of, within, name, code) in [
+            (resource("", "secrets"), team_a(), "token", Code::Denied),
+            (resource("", "pods"), team_a(), "../secrets/token", Code::Invalid),
+            (resource("", "pods/proxy"), team_a(), "web-0", Code::Invalid),
+            (resource("", "pods"), Scope::Cluster, "web-0", Code::Invalid),
+            (resource("", "nodes"), team_a(), "n1", Code::Invalid),
+            (resource("", "bindings"), team_a(), "x", Code::NotServed),
+        ] {
+            let (object, asked) = get(of.clone(), within, name, NODE).await;
+            assert_eq!(object.expect_err("refused").code, code, "{of}");
+            assert_eq!(asked, Vec::<String>::new());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_object_is_an_error() {
+        for body in [b"".as_slice(), b"[]", b"{", b"{}{}", b"{\"metadata\":{\"name\":\"\xff\"}}"] {
+            let (object, _) = get(resource("", "nodes"), Scope::Cluster, "n1", body).await;
+            assert_eq!(object.expect_err("no object").code, Code::Other);
+        }
+        let (object, _) = get(resource("", "nodes"), Scope::Cluster, "n1", vec![b' '; OBJECT_MAX + 1]).await;
+        assert_eq!(object.expect_err("too large").message, "this object is over 8 MiB and cannot be read");
+    }
+}

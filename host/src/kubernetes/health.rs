@@ -49,3 +49,37 @@ struct Version {
     #[serde(default)]
     platform: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::kubernetes::testing::{Answer, cluster};
+
+    const VERSION: &str = r#"{"major":"1","gitVersion":"v1.37.2","platform":"linux/amd64"}"#;
+
+    /// What the cluster's health is, given the answer of `/readyz`.
+    async fn health(readyz: impl Fn() -> Answer + Send + Sync + 'static) -> Result<Health, Error> {
+        let (cluster, _) = cluster(move |path, _| if path == "/version" { Answer::ok(VERSION) } else { readyz() });
+        cluster.health(Duration::from_secs(30)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_answers_may_yet_not_be_ready() {
+        let health_is = |ready| Ok(Health { git_version: "v1.37.2".into(), platform: "linux/amd64".into(), ready });
+        assert_eq!(health(|| Answer::ok("ok")).await, health_is(true));
+        assert_eq!(health(|| Answer::with_status(500, "[-]etcd failed")).await, health_is(false));
+        assert_eq!(health(|| Answer::Silence).await, health_is(false));
+        assert_eq!(health(|| Answer::with_status(404, "404 page not found")).await, health_is(true));
+        assert_eq!(health(|| Answer::with_status(401, "no")).await.expect_err("no access").code, Code::Denied);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_an_error() {
+        let (cluster, _) = cluster(|_, _| Answer::Disconnect);
+        assert_eq!(cluster.health(Duration::from_secs(1)).await.expect_err("gone").code, Code::Unavailable);
+        let (cluster, _) = crate::kubernetes::testing::cluster(|_, _| Answer::ok("<html>"));
+        assert_eq!(cluster.health(Duration::from_secs(1)).await.expect_err("something else").code, Code::Other);
+    }
+}

@@ -36,9 +36,18 @@ const PAGE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The share of the component's memory that a page may take: it is copied in, parsed and turned into a result there.
 const PAGE_SHARE_OF_MEMORY: u64 = 8;
 
+/// Bytes of a selector: it has to fit a URL, and no person writes a longer one.
+const SELECTOR_MAX: usize = 8 * 1024;
+
 /// Reads one page.
 pub(super) async fn read(reader: &Reader, query: &Query) -> Result<Page, Error> {
     check_resource(&query.of)?;
+    for (selector, what) in [(&query.label_selector, "label-selector"), (&query.field_selector, "field-selector")] {
+        let length = selector.as_ref().map_or(0, String::len);
+        if length > SELECTOR_MAX {
+            return Err(Error::new(Code::Invalid, format!("`{what}` has {length} bytes, {SELECTOR_MAX} at most are possible")));
+        }
+    }
     let keep = Keep::parse(query.fields.as_deref())?;
     let filter = Filter::parse(query.label_selector.as_deref(), query.field_selector.as_deref());
     let asked = Asked::parse(&query.within)?;

@@ -30,9 +30,11 @@ mod source;
 mod testing;
 mod types;
 
+pub use client::ClientError;
 pub use cluster::Cluster;
 pub use discovery::{Catalogue, ServedResource};
 pub use error::{Code, Error};
+pub use proxy::ProxyError;
 pub use reader::Reader;
 pub use snapshot::SnapshotError;
 pub use source::{ConnectError, Source, SourceError};

@@ -79,6 +79,8 @@ impl Proxy {
         match uri.scheme_str() {
             _ if uri.host().is_none_or(str::is_empty) => Err(error("it names no host")),
             Some("http") => Ok(Proxy::Http(uri)),
+            // The connector below knows no default for it.
+            Some("socks5" | "socks5h") if uri.port().is_none() => Err(error("it names no port")),
             Some("socks5" | "socks5h") => Ok(Proxy::Socks5(uri)),
             _ => Err(error("its scheme is not supported")),
         }
@@ -225,6 +227,7 @@ mod tests {
             error.to_string(),
             "the proxy `https://proxy.example` (from HTTPS_PROXY) cannot be used: its scheme is not supported; use an `http://` or `socks5://` address"
         );
+        assert!(Proxy::parse("socks5://me:secret@proxy.example", "HTTPS_PROXY").is_err(), "no port");
         let proxy = Proxy::parse("http://me:secret@proxy.example:1", "HTTPS_PROXY").expect("usable");
         assert_eq!(proxy.to_string(), " through http://proxy.example:1/");
     }

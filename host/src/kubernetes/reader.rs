@@ -101,3 +101,32 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::testing::{Answer, cluster, query, reader, resource};
+    use crate::policy::{Limits, Namespaces};
+
+    #[test]
+    fn reads_can_move_between_threads() {
+        fn assert_send<T: Send>(_: impl FnOnce(Reader) -> T) {}
+        assert_send(|reader| async move { reader.list_objects(&query(resource("", "pods"), Scope::Cluster)).await });
+        assert_send(|reader| async move { reader.get_object(&resource("", "pods"), &Scope::Cluster, "x", None).await });
+        assert_send(|reader| async move { reader.tail(&LogSource::default()).await });
+        assert_send(|reader| async move { reader.api_server().await });
+    }
+
+    #[test]
+    fn a_read_runs_on_the_clusters_runtime_whoever_asks() {
+        let home = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let (cluster, _) = {
+            let _home = home.enter();
+            cluster(|_, _| Answer::ok(format!(r#"{{"gitVersion":"{}"}}"#, tokio::runtime::Handle::current().id())))
+        };
+        // A runtime without timers or I/O, as the guests' may be: whatever needs them runs at home.
+        let elsewhere = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let health = elsewhere.block_on(reader(&cluster, Namespaces::All, Limits::default()).api_server());
+        assert_eq!(health.expect("healthy").git_version, home.handle().id().to_string());
+    }
+}

@@ -87,12 +87,12 @@ pub enum ConnectError {
     #[error("there is no kubeconfig at {0}; set $KUBECONFIG to the right path, or try `--cluster demo`")]
     Missing(String),
     /// A kubeconfig that cannot be read or parsed, or whose files cannot.
-    #[error("the kubeconfig {path} cannot be used: {source}")]
+    #[error("the kubeconfig {path} cannot be used: {reason}")]
     Broken {
         /// Its path, or several with separators.
         path: String,
         /// What is wrong with it.
-        source: KubeconfigError,
+        reason: String,
     },
     /// No context was asked for, and the kubeconfig names none.
     #[error("the kubeconfig {path} has no current context; name one as `--cluster kubeconfig:CONTEXT` ({contexts})")]
@@ -167,12 +167,7 @@ impl Connection {
         let address = address.trim_end_matches('/');
         let description = format!("{cluster} ({address}){proxy}");
         let server = format!("the API server at {address}");
-        let runtime = tokio::runtime::Handle::current();
-        let built = tokio::task::spawn_blocking(move || {
-            let _runtime = runtime.enter();
-            client::build(&config, &proxy)
-        });
-        let client = match built.await {
+        let client = match tokio::task::spawn_blocking(move || client::build(&config, &proxy)).await {
             Ok(client) => client.map_err(|source| ConnectError::Client { cluster, source })?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
@@ -192,12 +187,17 @@ async fn from_kubeconfig(environment: &Environment, context: Option<&str>) -> Re
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let declared = file.proxy_of(&context);
     let KubeconfigFile { path, content } = file;
-    let mut config =
-        Config::from_custom_kubeconfig(content, &options).await.map_err(|source| ConnectError::Broken { path, source })?;
+    let mut config = Config::from_custom_kubeconfig(content, &options).await.map_err(|error| broken(path, &error))?;
     let proxy = Proxy::towards(&config.cluster_url, declared.as_deref(), &environment.proxies)?;
     // kube would take one from the environment without asking NO_PROXY.
     config.proxy_url = None;
     Connection::build(config, proxy, format!("kubeconfig context {context}")).await
+}
+
+/// A parser's message goes on with the lines around the error, and those can hold a token. The first line is enough.
+fn broken(path: String, error: &KubeconfigError) -> ConnectError {
+    let reason = error.to_string().lines().next().unwrap_or_default().to_owned();
+    ConnectError::Broken { path, reason }
 }
 
 /// The parts of the environment that decide where the cluster is.
@@ -271,8 +271,8 @@ impl KubeconfigFile {
             return Err(ConnectError::Missing(path));
         }
         let merged = present.into_iter().try_fold(Kubeconfig::default(), |merged, file| {
-            let broken = |source| ConnectError::Broken { path: file.display().to_string(), source };
-            Kubeconfig::read_from(file).and_then(|next| merged.merge(next)).map_err(broken)
+            let next = Kubeconfig::read_from(file).and_then(|next| merged.merge(next));
+            next.map_err(|error| broken(file.display().to_string(), &error))
         });
         Ok(Self { path, content: merged? })
     }
@@ -376,6 +376,13 @@ clusters:
         let environment = Environment { kubeconfig: Some("/nonexistent/config".into()), ..Environment::default() };
         let error = KubeconfigFile::read(&environment).err().expect("missing");
         assert!(error.to_string().starts_with("there is no kubeconfig at /nonexistent/config"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_kubeconfig_keeps_its_secrets() {
+        let yaml = "contexts:\n- name: a\nusers:\n- name: me\n  user:\n    token: SECRET\n    bad: [\n";
+        let error = broken("/a".into(), &Kubeconfig::from_yaml(yaml).expect_err("broken"));
+        assert!(error.to_string().contains("line 7") && !error.to_string().contains("SECRET"), "{error}");
     }
 
     #[tokio::test]

@@ -79,7 +79,7 @@ pub struct LogSource {
     pub container: Option<String>,
     /// The log of the container's previous run.
     pub previous: bool,
-    /// How many of the newest lines to read, counted before `matching` drops any.
+    /// How many of the newest lines to read, counted before `matching` drops any; none: 2,000, or 20,000 with `matching`.
     pub tail_lines: Option<u32>,
     /// Only lines that are at most this old, in seconds.
     pub since_seconds: Option<u32>,

@@ -72,7 +72,7 @@ impl<'q> Page<'q> {
             Page::AsSent(page) if page.received < page.wanted.size.objects.get() => page.take(object),
             Page::AsSent(page) => {
                 // More than was asked for.
-                let mut smallest = page.take_smallest();
+                let mut smallest = page.hand_over();
                 smallest.take(object)?;
                 *self = Page::Smallest(smallest);
                 Ok(())
@@ -113,8 +113,8 @@ impl<'q> AsSent<'q> {
         Ok(())
     }
 
-    /// The same objects as a page that is cut on this side.
-    fn take_smallest(&mut self) -> Smallest<'q> {
+    /// Hands the objects over to a page that is cut on this side.
+    fn hand_over(&mut self) -> Smallest<'q> {
         let mut smallest = Smallest::new(self.wanted, None);
         for (key, range) in self.entries.drain(..) {
             smallest.insert(Kept { key, json: self.json[range].to_owned() });

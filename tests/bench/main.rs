@@ -1,0 +1,38 @@
+//! The numbers that Sandbar promises, measured in one run and printed as a table. `make bench` runs it with the release binary.
+//!
+//! Times are medians of interleaved runs, so that a slow moment of the machine hits both sides; what counts is the ratio.
+#![allow(clippy::print_stdout, reason = "this is where the table is printed")]
+
+mod calls;
+mod process;
+mod table;
+mod tools;
+
+use table::Table;
+
+fn main() {
+    // cargo passes --bench; a word that is no flag chooses rows by name.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let mut table = Table::default();
+    runtime.block_on(async {
+        if chosen("size") {
+            process::binary_size(&mut table);
+        }
+        if chosen("start") {
+            process::start_to_ready(&mut table).await;
+        }
+        if chosen("calls") {
+            calls::over_the_host_functions(&mut table).await;
+            calls::a_tool_that_does_nothing(&mut table).await;
+        }
+        if chosen("tools") {
+            tools::over_the_bare_request(&mut table).await;
+        }
+        if chosen("memory") {
+            process::memory(&mut table).await;
+        }
+    });
+    println!("{table}");
+}

@@ -1,0 +1,62 @@
+//! Child processes that do not outlive the tests.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Ends a process when it is dropped, and also when this process dies first, however it dies: a static of a test binary is never
+/// dropped, and a test run can be killed.
+#[derive(Debug)]
+pub struct Leash {
+    shell: Child,
+    _open: Option<ChildStdin>,
+}
+
+impl Leash {
+    /// Holds the process with this id.
+    pub fn new(process: u32) -> Self {
+        let mut shell = Command::new("sh")
+            .args(["-c", &format!("cat >/dev/null; kill -9 {process} 2>/dev/null")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh can be run");
+        let open = shell.stdin.take();
+        Self { shell, _open: open }
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        // The shell must not live to see the end of its input: by then the id can be another process's.
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+    }
+}
+
+/// What a process has written so far, read by a thread.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript(Arc<Mutex<String>>);
+
+impl Transcript {
+    /// Reads a stream to its end.
+    pub fn of(stream: impl Read + Send + 'static) -> Self {
+        let transcript = Self::default();
+        let writer = transcript.clone();
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stream);
+            let mut line = Vec::new();
+            while matches!(lines.read_until(b'\n', &mut line), Ok(bytes) if bytes > 0) {
+                writer.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        transcript
+    }
+
+    /// All of it.
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

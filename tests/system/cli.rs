@@ -1,0 +1,141 @@
+//! The command line: what goes to which stream, and with which exit status.
+
+use sandbar_tests::sandbar::{Finished, Run, Server};
+use serde_json::{Value, json};
+
+async fn sandbar(arguments: &[&str]) -> Finished {
+    Run::new(arguments).finish().await
+}
+
+#[tokio::test]
+async fn call_prints_what_a_model_would_read_and_nothing_else() {
+    let finished = sandbar(&["call", "list_control_planes", "--cluster", "demo"]).await;
+    assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
+    let items = finished.json()["items"].as_array().unwrap().clone();
+    assert_eq!(items.len(), 2);
+    assert_eq!(finished.stdout.lines().count(), 1, "compact, as over MCP");
+}
+
+#[tokio::test]
+async fn call_prints_the_whole_result_for_programs() {
+    let finished = sandbar(&["call", "check_health", "{}", "--cluster", "demo", "-o", "json"]).await;
+    assert_eq!(finished.code(), 0, "{finished:?}");
+    let result = finished.json();
+    assert_eq!(result["isError"], false);
+    assert_eq!(result["structuredContent"]["status"], "ok");
+    assert_eq!(result["content"][0]["text"], result["structuredContent"].to_string());
+}
+
+#[tokio::test]
+async fn a_tool_that_fails_is_status_1_and_says_why_on_stderr() {
+    let arguments = r#"{"namespace":"team-a","name":"nope"}"#;
+    let finished = sandbar(&["call", "get_control_plane_status", arguments, "--cluster", "demo"]).await;
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
+    assert!(finished.stderr.contains(r#"get CoderControlPlane team-a/nope: codercontrolplanes.coder.com "nope" not found"#), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_is_status_2() {
+    for (arguments, said) in [
+        (&["call", "no_such_tool"][..], "no_such_tool"),
+        (&["call", "get_events", "{}"], "namespace"),
+        (&["call", "get_events", r#"{"namespace":"team-a","colour":"red"}"#], "colour"),
+        (&["call", "get_events", "{"], "JSON object"),
+        (&["call", "get_events", "[]"], "JSON object"),
+        (&["call"], "<TOOL>"),
+        (&["no-such-command"], "no-such-command"),
+        (&["call", "check_health", "--cluster", "nowhere"], "nowhere"),
+    ] {
+        let finished = Run::new(arguments).env("SANDBAR_CLUSTER", "demo").finish().await;
+        assert_eq!((finished.code(), finished.stdout.as_str()), (2, ""), "{arguments:?}: {finished:?}");
+        assert!(finished.stderr.contains(said), "{arguments:?}: {finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn arguments_can_come_through_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("arguments.json");
+    std::fs::write(&path, r#"{"namespace":"team-a"}"#).unwrap();
+    let run = Run::new(&["call", "list_control_planes", "-", "--cluster", "demo"]).stdin(std::fs::File::open(path).unwrap());
+    let finished = run.finish().await;
+    assert_eq!(finished.json()["items"].as_array().unwrap().len(), 1, "{finished:?}");
+}
+
+#[tokio::test]
+async fn tools_shows_what_is_served_and_what_it_may_read() {
+    let finished = sandbar(&["tools", "--cluster", "demo", "-o", "json"]).await;
+    assert_eq!(finished.code(), 0, "{finished:?}");
+    let components = finished.json();
+    let logs = components.as_array().unwrap().iter().find(|component| component["component"] == "get-pod-logs").unwrap();
+    assert_eq!(logs["source"], "bundled");
+    assert_eq!(logs["grant"]["rules"], json!([{ "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] }]));
+    let text = sandbar(&["tools", "--cluster", "demo"]).await;
+    for tool in ["check_health", "get_control_plane_status", "get_events", "get_pod_logs", "list_control_planes", "list_templates", "list_workspaces"] {
+        assert!(text.stdout.contains(tool), "{tool}: {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn rbac_prints_a_cluster_role_or_a_role_for_each_namespace() {
+    let finished = sandbar(&["rbac", "--cluster", "demo"]).await;
+    assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
+    let documents = documents(&finished.stdout);
+    assert_eq!(kinds(&documents), ["ClusterRole", "ClusterRoleBinding"]);
+    assert_eq!(documents[0]["metadata"]["name"], "coder-k8s-mcp");
+    assert_eq!(documents[1]["subjects"][0], json!({ "kind": "ServiceAccount", "name": "coder-k8s-mcp", "namespace": "coder-system" }));
+
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("sandbar.yaml");
+    std::fs::write(&config, "namespaces: [team-a, team-b]\n").unwrap();
+    let finished = Run::new(&["rbac", "--cluster", "demo", "--config"]).arg(&config).finish().await;
+    assert_eq!(kinds(&self::documents(&finished.stdout)), ["Role", "RoleBinding", "Role", "RoleBinding"], "{finished:?}");
+}
+
+/// The documents of a YAML stream.
+fn documents(yaml: &str) -> Vec<Value> {
+    yaml.split("---\n").filter(|text| !text.trim().is_empty()).map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()
+}
+
+fn kinds(documents: &[Value]) -> Vec<&str> {
+    documents.iter().filter_map(|document| document["kind"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn wit_writes_the_contract_and_keeps_the_authors_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let finished = Run::new(&["wit"]).arg(folder.path()).finish().await;
+    assert_eq!((finished.code(), finished.stdout.as_str()), (0, ""), "{finished:?}");
+    let contract = std::fs::read_to_string(folder.path().join("deps/sandbar-kubernetes/kubernetes.wit")).unwrap();
+    assert_eq!(contract, include_str!("../../wit/kubernetes/kubernetes.wit"));
+    let mut resolve = wit_parser::Resolve::new();
+    resolve.push_dir(folder.path()).expect("the directory is a WIT package");
+
+    let world = folder.path().join("world.wit");
+    std::fs::write(&world, "package mine:own;\n").unwrap();
+    Run::new(&["wit"]).arg(folder.path()).finish().await;
+    assert_eq!(std::fs::read_to_string(world).unwrap(), "package mine:own;\n");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_the_way_out() {
+    let server = Server::builder().cluster("demo").start().await;
+    let address = server.address().to_string();
+    let finished = sandbar(&["serve", "--cluster", "demo", "--listen", &address]).await;
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
+    assert!(finished.stderr.contains(&address) && finished.stderr.contains("--listen"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_configuration_with_a_mistake_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("sandbar.yaml");
+    for (yaml, said) in [("namespace: [a]\n", "namespace"), ("limits: { time: 5 }\n", "5"), ("listen: 8090\n", "listen"), ("[\n", "sandbar.yaml")] {
+        std::fs::write(&config, yaml).unwrap();
+        let finished = Run::new(&["tools", "--cluster", "demo", "--config"]).arg(&config).finish().await;
+        assert_ne!(finished.code(), 0, "{yaml}");
+        assert!(finished.stderr.contains(said) && finished.stderr.contains("sandbar.yaml"), "{yaml}: {finished:?}");
+    }
+    let finished = sandbar(&["tools", "--cluster", "demo", "--config", "/no/such/sandbar.yaml"]).await;
+    assert!(finished.code() != 0 && finished.stderr.contains("/no/such/sandbar.yaml"), "{finished:?}");
+}
