@@ -236,10 +236,17 @@ impl Log<'_> {
     fn explain(&self, failure: Failure) -> Error {
         let suspect = format!("the node of pod {} may be down, or its kubelet hangs", self.pod.as_str());
         match failure {
-            Failure::Refused(refusal) if refusal.misses("nodes") => Error::new(
-                Code::Unavailable,
-                format!("the log of pod {} is gone with its node: {}", self.pod.as_str(), refusal.message),
-            ),
+            // `pods "NODE" not found`: the API server looks up the node, and calls whatever it misses there a pod.
+            Failure::Refused(refusal) if refusal.missing().is_some_and(|name| name != self.pod.as_str()) => {
+                let node = refusal.missing().unwrap_or_default();
+                Error::new(
+                    Code::Unavailable,
+                    format!(
+                        "the log of pod {} is gone with its node: the cluster has no node {node:?} any more",
+                        self.pod.as_str()
+                    ),
+                )
+            }
             Failure::Refused(refusal) if refusal.status.is_server_error() => {
                 let error = Error::from(refusal);
                 Error { message: format!("{suspect}: {}", error.message), ..error }

@@ -210,10 +210,10 @@ async fn failures_name_what_is_likely_at_fault() {
         answered(move || Answer::status(400, "BadRequest", "container x is not valid for pod web-0", none())).await;
     assert_eq!(wrong_container, Err(Error::new(Code::Invalid, "container x is not valid for pod web-0")));
 
-    let gone = || serde_json::json!({ "details": { "name": "n1", "kind": "nodes" } });
-    let node_gone = answered(move || Answer::status(404, "NotFound", "nodes \"n1\" not found", gone())).await.expect_err("gone");
+    let gone = || serde_json::json!({ "details": { "name": "n1", "kind": "pods" } });
+    let node_gone = answered(move || Answer::status(404, "NotFound", "pods \"n1\" not found", gone())).await.expect_err("gone");
     assert_eq!(node_gone.code, Code::Unavailable);
-    assert_eq!(node_gone.message, "the log of pod web-0 is gone with its node: nodes \"n1\" not found");
+    assert_eq!(node_gone.message, "the log of pod web-0 is gone with its node: the cluster has no node \"n1\" any more");
 
     let dead = answered(|| Answer::with_status(500, "Get \"https://10.0.0.5:10250/containerLogs\": i/o timeout"))
         .await
