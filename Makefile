@@ -42,6 +42,11 @@ check: rust ## Check formatting and lints
 # Each folder of guest-tools but the SDK is a package of the same name.
 guests := $(patsubst guest-tools/%/Cargo.toml,--package=%,$(filter-out guest-tools/sdk/%,$(wildcard guest-tools/*/Cargo.toml)))
 
+.PHONY: bench
+bench: go rust ## Measure what Sandbar promises, with the release build, and print a table
+	tests/control-plane/build.sh
+	cargo bench --locked --package sandbar-tests
+
 .PHONY: rbac
 rbac: deploy/base/rbac.yaml deploy/overlays/namespaced/rbac.yaml ## Write the roles in deploy/ anew, from what the tools read
 
