@@ -1,6 +1,11 @@
 //! Tests of the whole system, by topic: the real binary, a real API server, real HTTP.
+#![allow(clippy::unwrap_used, reason = "a test says with unwrap that it expects a value")]
 
+mod access;
+mod bad_input;
 mod cli;
+mod components;
+mod faults;
 mod logs;
 mod paging;
 mod protocol;
