@@ -91,8 +91,16 @@ impl Answer {
             (None, Some(structured)) => vec![text_block(structured.to_string())],
             (None, None) => return Err("it has neither `content` nor `structuredContent`".to_owned()),
         };
-        Ok(Self { content, structured, is_error: returned.is_error, meta: returned.meta })
+        Ok(Self { content, structured, is_error: returned.is_error, meta: returned.meta.map(clean_object) })
     }
+}
+
+/// [`clean_value`], for an object.
+fn clean_object(object: Map<String, Value>) -> Map<String, Value> {
+    let mut value = Value::Object(object);
+    clean_value(&mut value);
+    // Cleaning keeps an object an object.
+    if let Value::Object(object) = value { object } else { Map::new() }
 }
 
 fn text_block(text: String) -> Value {
@@ -141,8 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_clean() {
-        let answer = Answer::parse(r#"{"structuredContent": {"n": 1, "x": "\u001b[31mred\u202e"}}"#, &definition(), Trust::Extra);
+    fn everything_that_reaches_a_client_is_clean() {
+        let returned = r#"{"structuredContent": {"n": 1, "x": "\u001b[31mred\u202e"}, "_meta": {"k\u200b": "\u0007v"}}"#;
+        let answer = Answer::parse(returned, &definition(), Trust::Extra);
+        assert_eq!(answer.meta, json!({ "k": "v" }).as_object().cloned());
         assert_eq!(answer.structured, Some(json!({ "n": 1, "x": "red" })));
         assert_eq!(answer.content[0]["text"], "{\"n\":1,\"x\":\"red\"}");
     }
