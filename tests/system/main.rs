@@ -1,4 +1,5 @@
 //! Tests of the whole system, by topic: the real binary, a real API server, real HTTP.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod cli;
 mod conformance;
