@@ -1,11 +1,11 @@
 //! Test components: packages of `tests/components`, compiled when a test first wants one.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use wit_component::ComponentEncoder;
 
+use crate::cargo::cargo;
 use crate::sandbar::{profile_folder, scratch};
 
 /// Core WebAssembly without a system, as the bundled tools are built.
@@ -37,8 +37,7 @@ pub fn build(name: &str) -> PathBuf {
 /// Returns the path of the core module.
 fn compile(name: &str) -> PathBuf {
     let target_dir = profile_folder().with_file_name("guest-tools");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let mut cargo = cargo();
     cargo.args(["build", "--quiet", "--locked", "--lib", "--target", TARGET, "--profile", PROFILE, "--package", name]);
     cargo.arg("--target-dir").arg(&target_dir);
     for variable in NOT_FOR_GUESTS {

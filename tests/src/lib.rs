@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+mod cargo;
 pub mod components;
 pub mod control_plane;
 pub mod cri_log;
