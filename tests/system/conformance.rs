@@ -3,15 +3,15 @@
 //! What the suite asks and Sandbar does not offer is in `tests/conformance/expected-failures-*.yml`, each with its reason. An entry
 //! that has come to pass fails the run, as does a failure without an entry.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::LazyLock;
 
+use sandbar_tests::clients::program;
 use sandbar_tests::sandbar::Server;
 use sandbar_tests::{components, in_time};
 use serde_json::Value;
 
-/// The folder of the lists and of the script that installs the suite.
+/// The folder of the lists.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn revision_2026_07_28_is_met() {
 async fn meets(revision: &str, beyond: &[&str]) {
     let server = Server::builder().cluster("demo").arg("--tools").arg(components::build("conformance")).start().await;
     let results = tempfile::tempdir().expect("a temporary directory");
-    let mut suite = tokio::process::Command::new(suite());
+    let mut suite = tokio::process::Command::new(program("conformance"));
     suite.args(["server", "--requirements", revision, "--url", &format!("http://{}/mcp", server.address())]);
     suite.arg("--output-dir").arg(results.path());
     suite.arg("--expected-failures").arg(format!("{FOLDER}/expected-failures-{revision}.yml"));
@@ -57,15 +57,4 @@ fn checks(results: &Path, scenario: &str) -> Vec<Value> {
         .unwrap_or_else(|| panic!("the suite has not run {scenario}"));
     let text = std::fs::read(folder.path().join("checks.json")).expect("the suite has written it");
     serde_json::from_slice(&text).expect("a list of checks")
-}
-
-/// The program. The first time, it is installed.
-fn suite() -> &'static Path {
-    static SUITE: LazyLock<PathBuf> = LazyLock::new(|| {
-        let script = format!("{FOLDER}/setup.sh");
-        let output = std::process::Command::new(&script).stderr(Stdio::inherit()).output().expect("setup.sh can be run");
-        assert!(output.status.success(), "{script} failed: {}", output.status);
-        Path::new(String::from_utf8(output.stdout).expect("a path").trim_end()).join("conformance")
-    });
-    &SUITE
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod cli;
+mod clients;
 mod conformance;
 mod logs;
 mod paging;
