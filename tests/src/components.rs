@@ -1,7 +1,7 @@
 //! Test components: packages of `tests/components`, compiled when a test first wants one.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use wit_component::ComponentEncoder;
 
@@ -23,14 +23,13 @@ const NOT_FOR_GUESTS: [&str; 5] =
 /// # Panics
 /// When it does not compile, or is no component.
 pub fn build(name: &str) -> PathBuf {
-    // Two tests that want the same component must not write it at once.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-
     let module = std::fs::read(compile(name)).expect("cargo has written it");
     let component = encode(&module).unwrap_or_else(|error| panic!("{name} is no component: {error}"));
     let path = scratch("tools").join(name).with_extension("wasm");
-    std::fs::write(&path, component).expect("a file in the target directory");
+    // All at once, because a server of another test may be reading it.
+    let mut file = tempfile::NamedTempFile::new_in(scratch("tools")).expect("a file in the target directory");
+    file.write_all(&component).expect("room for it");
+    file.persist(&path).expect("a file in the target directory");
     path
 }
 
