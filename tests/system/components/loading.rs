@@ -167,9 +167,9 @@ async fn one_component_under_two_paths_is_one_problem_at_most() {
 
 #[tokio::test]
 async fn what_is_asked_for_beyond_the_grant_is_shown_as_yaml_that_grants_it() {
-    // A folder whose name YAML would take for something else.
+    // A folder whose name YAML would take for the beginning of a comment.
     let folder = tempfile::tempdir().unwrap();
-    let odd = folder.path().join("my tools: new #1");
+    let odd = folder.path().join("my tools #1");
     std::fs::create_dir(&odd).unwrap();
     let file = odd.join("hostile.wasm");
     std::fs::copy(hostile(), &file).unwrap();
