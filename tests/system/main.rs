@@ -3,6 +3,7 @@
 
 mod cli;
 mod clients;
+mod components;
 mod conformance;
 mod logs;
 mod paging;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::manifest::{Definition, clean_value};
+use super::manifest::{Definition, clean_object, clean_value};
 use crate::policy::clean;
 
 /// The answer to a call, as the parts of an MCP `tools/call` result.
@@ -66,6 +66,10 @@ impl Answer {
     }
 
     fn try_parse(returned: &str, definition: &Definition, trust: Trust) -> Result<Self, String> {
+        // serde would read a struct out of an array, too.
+        if !returned.trim_ascii_start().starts_with('{') {
+            return Err("its result is malformed (it is not a JSON object)".to_owned());
+        }
         let returned: Returned = serde_json::from_str(returned).map_err(|error| format!("its result is malformed ({error})"))?;
         if let Some(kind) = returned.result_type.filter(|kind| kind != "complete") {
             return Err(format!("its result type is {kind:?}, which this version does not know"));
