@@ -99,14 +99,6 @@ impl Answer {
     }
 }
 
-/// [`clean_value`], for an object.
-fn clean_object(object: Map<String, Value>) -> Map<String, Value> {
-    let mut value = Value::Object(object);
-    clean_value(&mut value);
-    // Cleaning keeps an object an object.
-    if let Value::Object(object) = value { object } else { Map::new() }
-}
-
 fn text_block(text: String) -> Value {
     let mut block = Map::new();
     block.insert("type".to_owned(), Value::from("text"));
