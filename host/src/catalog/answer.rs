@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::manifest::{Definition, clean_value};
+use super::manifest::{Definition, clean_object, clean_value};
 use crate::policy::clean;
 
 /// The answer to a call, as the parts of an MCP `tools/call` result.
@@ -66,6 +66,10 @@ impl Answer {
     }
 
     fn try_parse(returned: &str, definition: &Definition, trust: Trust) -> Result<Self, String> {
+        // serde would read a struct out of an array, too.
+        if !returned.trim_ascii_start().starts_with('{') {
+            return Err("its result is malformed (it is not a JSON object)".to_owned());
+        }
         let returned: Returned = serde_json::from_str(returned).map_err(|error| format!("its result is malformed ({error})"))?;
         if let Some(kind) = returned.result_type.filter(|kind| kind != "complete") {
             return Err(format!("its result type is {kind:?}, which this version does not know"));
@@ -91,7 +95,7 @@ impl Answer {
             (None, Some(structured)) => vec![text_block(structured.to_string())],
             (None, None) => return Err("it has neither `content` nor `structuredContent`".to_owned()),
         };
-        Ok(Self { content, structured, is_error: returned.is_error, meta: returned.meta })
+        Ok(Self { content, structured, is_error: returned.is_error, meta: returned.meta.map(clean_object) })
     }
 }
 
@@ -141,8 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_clean() {
-        let answer = Answer::parse(r#"{"structuredContent": {"n": 1, "x": "\u001b[31mred\u202e"}}"#, &definition(), Trust::Extra);
+    fn everything_that_reaches_a_client_is_clean() {
+        let returned = r#"{"structuredContent": {"n": 1, "x": "\u001b[31mred\u202e"}, "_meta": {"k\u200b": "\u0007v"}}"#;
+        let answer = Answer::parse(returned, &definition(), Trust::Extra);
+        assert_eq!(answer.meta, json!({ "k": "v" }).as_object().cloned());
         assert_eq!(answer.structured, Some(json!({ "n": 1, "x": "red" })));
         assert_eq!(answer.content[0]["text"], "{\"n\":1,\"x\":\"red\"}");
     }

@@ -1,144 +1,237 @@
-//! What cannot be loaded is named with the reason, and the rest still serves.
+//! Files that are no tools, or ask for too much: each is named with its reason, and the rest serves.
+
+use std::collections::BTreeMap;
 
 use super::*;
 
-/// Loads a file and returns why it is not served.
-async fn refused(bytes: &[u8]) -> String {
-    let (_folder, path) = folder_with("mine.wasm", bytes);
-    let finished = tools_with(&path).await;
-    assert_eq!(finished.code(), 1, "{finished:?}");
-    assert_eq!(finished.json().as_array().unwrap().len(), 7, "the bundled ones are still there");
-    let place = path.display().to_string();
-    assert!(finished.stderr.contains(&place), "the file is named: {}", finished.stderr);
-    finished.stderr
+/// A file that cannot be served, and what is said about it.
+struct Refused {
+    file: PathBuf,
+    said: &'static [&'static str],
 }
 
-#[tokio::test]
-async fn a_component_of_webassembly_text_is_served() {
-    let (_folder, path) = folder_with("mine.wasm", &Text::tool("mine").component());
-    let server = Server::builder().cluster("demo").arg("--tools").arg(&path).start().await;
-    assert_eq!(Client::modern(&server).answer("mine", json!({})).await, json!({ "ok": true }));
-}
-
-#[tokio::test]
-async fn a_core_module_is_told_apart_from_a_component() {
-    let words = refused(&Text::tool("mine").module()).await;
-    assert!(words.contains("core WebAssembly module") && words.contains("wasm-tools component new"), "{words}");
-}
-
-#[tokio::test]
-async fn a_file_that_was_cut_short_is_damaged() {
-    let whole = Text::tool("mine").component();
-    for bytes in [9, 100, whole.len() / 2, whole.len() - 1] {
-        let words = refused(&whole[..bytes]).await;
-        assert!(words.contains("damaged"), "{bytes} bytes: {words}");
-    }
-}
-
-#[tokio::test]
-async fn what_is_no_webassembly_says_what_it_begins_with() {
-    for (bytes, said) in
-        [(&b"#!/bin/sh\necho\n"[..], "#!/bin/s"), (b"", "not a WebAssembly file"), (b"\0as", "not a WebAssembly file")]
-    {
-        let words = refused(bytes).await;
-        assert!(words.contains(said), "{words}");
-    }
-}
-
-#[tokio::test]
-async fn another_version_of_the_contract_is_named_beside_ours() {
-    let words = refused(&Text { version: "0.2.0", ..Text::tool("mine") }.component()).await;
-    assert!(words.contains("sandbar:tool/tools@0.2.0") && words.contains("0.1.0"), "{words}");
-}
-
-#[tokio::test]
-async fn an_import_that_nobody_offers_is_named() {
-    let words = refused(&Text { import: Some("example:other/thing@1.0.0"), ..Text::tool("mine") }.component()).await;
-    assert!(words.contains("example:other/thing@1.0.0") && words.contains("sandbar:kubernetes/read"), "{words}");
-}
-
-#[tokio::test]
-async fn http_is_refused_with_the_way_there_is() {
-    let words = refused(&Text { import: Some("wasi:http/outgoing-handler@0.2.0"), ..Text::tool("mine") }.component()).await;
-    assert!(words.contains("wasi:http/outgoing-handler@0.2.0") && words.contains("sandbar:kubernetes"), "{words}");
-}
-
-#[tokio::test]
-async fn a_manifest_that_cannot_be_used_says_what_is_wrong() {
-    let with = |manifest: Value| Text { manifest: manifest.to_string(), ..Text::tool("mine") }.component();
-    for (manifest, said) in [
-        (json!([]), "manifest"),
-        (json!({ "tools": [] }), "0 tools"),
-        (manifest(&["has space"]), "has space"),
-        (manifest(&["twice", "twice"]), "twice"),
-        (json!({ "tools": [{ "name": "mine" }] }), "inputSchema"),
-        (
-            json!({ "tools": [{ "name": "mine", "inputSchema": { "type": "object", "$ref": "file:///etc/passwd" } }] }),
-            "inputSchema",
-        ),
-    ] {
-        let words = refused(&with(manifest)).await;
-        assert!(words.contains(said), "{said}: {words}");
-    }
-    let forbidden = |resource: &str, verb: &str| {
-        let mut manifest = manifest(&["mine"]);
-        manifest["rules"] = json!([{ "apiGroups": [""], "resources": [resource], "verbs": [verb] }]);
-        with(manifest)
+/// Everything that is wrong with a file by itself.
+fn refused(folder: &Path) -> Vec<Refused> {
+    let mut all = Vec::new();
+    let mut file = |name: &str, bytes: &[u8], said| {
+        let file = folder.join(name);
+        std::fs::write(&file, bytes).unwrap();
+        all.push(Refused { file, said });
     };
-    for (resource, verb) in
-        [("pods/exec", "get"), ("pods/proxy", "get"), ("pods", "create"), ("pods", "*"), ("nodes/proxy", "get")]
-    {
-        let words = refused(&forbidden(resource, verb)).await;
-        assert!(words.contains(if resource == "pods" { verb } else { resource }), "{resource} {verb}: {words}");
-    }
+    let whole = std::fs::read(hostile()).unwrap();
+    file(
+        "module.wasm",
+        &wat::parse_str("(module)").unwrap(),
+        &["core WebAssembly module, not a component", "wasm-tools component new"],
+    );
+    file("truncated.wasm", &whole[..whole.len() / 2], &["the component is damaged"]);
+    file("header.wasm", &whole[..6], &["the component is damaged"]);
+    file("empty.wasm", b"", &["not a WebAssembly file"]);
+    file("text.wasm", b"#!/bin/sh\necho tools\n", &["not a WebAssembly file", "#!/bin/s"]);
+    file("unknown.wasm", b"\0asm\x07\0\x01\0", &["version 7, layer 1"]);
+    file("bare.wasm", &wat::parse_str("(component)").unwrap(), &["does not export `sandbar:tool/tools@0.1.0`", "nothing"]);
+
+    let other_export = r#"(component
+        (core module $m (func (export "f"))) (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f"))) (instance $x (export "f" (func $f))) (export "acme:db/store@1.0.0" (instance $x)))"#;
+    file(
+        "other.wasm",
+        &wat::parse_str(other_export).unwrap(),
+        &["does not export `sandbar:tool/tools@0.1.0`", "acme:db/store@1.0.0"],
+    );
+
+    let mut text = |name: &str, text: Text, said| all.push(Refused { file: text.write(folder, name), said });
+    text(
+        "later.wasm",
+        Text::tool("later").exporting("sandbar:tool/tools@0.2.0"),
+        &["`sandbar:tool/tools@0.2.0`", "0.1.0", "rebuild"],
+    );
+    text(
+        "later-import.wasm",
+        Text::tool("t").importing(r#"(import "sandbar:kubernetes/read@0.2.0" (instance (export "watch" (func))))"#),
+        &["`sandbar:kubernetes/read@0.2.0`", "0.1.0"],
+    );
+    text(
+        "import.wasm",
+        Text::tool("t").importing(r#"(import "acme:db/store@1.0.0" (instance (export "get" (func (result string)))))"#),
+        &["imports `acme:db/store@1.0.0`", "`sandbar:kubernetes/read`"],
+    );
+    text("function.wasm", Text::tool("t").importing(r#"(import "exec" (func))"#), &["imports `exec`"]);
+    text(
+        "newer.wasm",
+        Text::tool("t").importing(r#"(import "sandbar:tool/context@0.1.0" (instance (export "caller" (func (result string)))))"#),
+        &["`caller` of `sandbar:tool/context`", "newer host"],
+    );
+    text(
+        "types.wasm",
+        Text::tool("t").importing(r#"(import "sandbar:tool/context@0.1.0" (instance (export "now-ms" (func (result u64)))))"#),
+        &["cannot be linked"],
+    );
+    text(
+        "http.wasm",
+        Text::tool("t").importing(r#"(import "wasi:http/outgoing-handler@0.2.6" (instance (export "handle" (func))))"#),
+        &["`wasi:http/outgoing-handler@0.2.6`", "without HTTP"],
+    );
+    text("no-json.wasm", Text::with_manifest("tools: []"), &["manifest is not a JSON object"]);
+    text("no-utf8.wasm", Text::with_manifest(b"{\"tools\":\xff}"), &["manifest", "utf-8"]);
+    text("list.wasm", Text::new(&json!([])), &["manifest is not a JSON object"]);
+    text("no-tools.wasm", Text::new(&json!({ "rules": [] })), &["`tools` in the manifest is not a list"]);
+    let many = |count: u32| {
+        let tools: Vec<Value> =
+            (0..count).map(|n| json!({ "name": format!("t{n}"), "inputSchema": { "type": "object" } })).collect();
+        Text::new(&json!({ "tools": tools }))
+    };
+    text("hundred.wasm", many(101), &["101 tools", "1 to 100"]);
+    text("thousands.wasm", many(10_000), &["manifest", "262144 bytes"]);
+    text("name.wasm", Text::tool("get pods\n"), &[r#"tool name "get pods\n""#, "[A-Za-z0-9_.-]"]);
+    text("nameless.wasm", Text::tool(""), &[r#"tool name """#]);
+    text("long.wasm", Text::tool(&"n".repeat(129)), &["128 characters"]);
+    let twice = json!({ "name": "t", "inputSchema": { "type": "object" } });
+    text("twice.wasm", Text::new(&json!({ "tools": [twice, twice] })), &[r#"two tools named "t""#]);
+    let schema = |schema: Value| Text::new(&json!({ "tools": [{ "name": "t", "inputSchema": schema }] }));
+    text("schema.wasm", schema(json!({ "type": "object", "properties": 7 })), &[r#"tool "t""#, "properties"]);
+    text("string.wasm", schema(json!({ "type": "string" })), &[r#"tool "t""#, "object"]);
+    text("file-schema.wasm", schema(json!({ "type": "object", "$ref": "file:///etc/passwd" })), &[r#"tool "t""#, "/etc/passwd"]);
+    let rules = |key: &str, resource: &str, verb: &str| {
+        let mut manifest = json!({ "tools": [{ "name": "t", "inputSchema": { "type": "object" } }] });
+        manifest[key] = json!([{ "apiGroups": [""], "resources": [resource], "verbs": [verb] }]);
+        Text::new(&manifest)
+    };
+    text("exec.wasm", rules("rules", "pods/exec", "get"), &["`pods/exec` cannot be granted"]);
+    text("proxy.wasm", rules("clusterRules", "nodes/proxy", "get"), &["`nodes/proxy` cannot be granted"]);
+    text("delete.wasm", rules("rules", "pods", "delete"), &["`delete`"]);
+    text("trap.wasm", Text::tool("t").with_core("(func $start unreachable) (start $start)", ""), &["manifest", "crashed"]);
+    all
 }
 
 #[tokio::test]
-async fn the_first_of_two_components_keeps_a_tools_name() {
+async fn a_file_that_cannot_be_served_is_named_with_its_reason_and_the_rest_serves() {
     let folder = tempfile::tempdir().unwrap();
-    for file in ["a.wasm", "b.wasm"] {
-        std::fs::write(folder.path().join(file), Text::tool("mine").component()).unwrap();
+    let refused = refused(folder.path());
+    Text::tool("good").write(folder.path(), "good.wasm");
+    std::fs::write(folder.path().join("README.md"), "no component, and not asked for").unwrap();
+
+    let server = Server::builder().cluster("demo").arg("--tools").arg(folder.path()).start().await;
+    for Refused { file, said } in &refused {
+        let name = file.display().to_string();
+        let log = server.log();
+        let line =
+            log.lines().find(|line| line.contains(&format!("{name}:"))).unwrap_or_else(|| panic!("no word of {name}: {log}"));
+        for said in *said {
+            assert!(line.contains(said), "{said:?} about {name}: {line}");
+        }
     }
-    let finished = tools_with(folder.path()).await;
-    assert_eq!(finished.code(), 1);
-    assert!(finished.stderr.contains("b.wasm") && finished.stderr.contains("\"mine\""), "{}", finished.stderr);
-    assert!(!finished.stderr.contains("a.wasm:"), "the first is served: {}", finished.stderr);
+    assert!(!server.log().contains("README.md"), "{}", server.log());
+    let client = Client::modern(&server);
+    let tools = client.request("tools/list", json!({})).await["result"]["tools"].take();
+    assert_eq!(tools.as_array().unwrap().len(), 8, "{tools}");
+    assert_eq!(client.request("tools/call", json!({ "name": "good", "arguments": {} })).await["result"]["content"], json!([]));
+    assert_eq!(client.answer("check_health", json!({})).await["status"], "ok");
 }
 
 #[tokio::test]
-async fn no_component_can_take_the_name_of_a_bundled_tool() {
-    let words = refused(&Text::tool("get_pod_logs").component()).await;
-    assert!(words.contains("\"get_pod_logs\"") && words.contains("get-pod-logs"), "{words}");
+async fn inspect_says_the_same_with_status_1() {
+    let folder = tempfile::tempdir().unwrap();
+    for Refused { file, said } in refused(folder.path()) {
+        let finished = Run::new(&["inspect"]).arg(&file).finish().await;
+        assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{}: {finished:?}", file.display());
+        for said in said.iter().chain(&[file.file_name().unwrap().to_str().unwrap()]) {
+            assert!(finished.stderr.contains(said), "{said:?} about {}: {finished:?}", file.display());
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_server_with_a_bad_component_is_ready_and_says_so() {
-    let (_folder, path) = folder_with("mine.wasm", b"not a component");
-    let server = Server::builder().cluster("demo").arg("--tools").arg(&path).start().await;
+async fn a_manifest_that_never_ends_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Text::tool("t")
+        .with_core("(func $start (loop $forever (br $forever))) (start $start)", "")
+        .write(folder.path(), "slow.wasm");
+    let config = "limits: { cpu: 300ms }\n";
+    let server = Server::builder().cluster("demo").config(config).arg("--tools").arg(&file).start().await;
+    assert!(server.log().contains("its manifest cannot be had") && server.log().contains("0.3 s"), "{}", server.log());
     assert_eq!(Client::modern(&server).answer("check_health", json!({})).await["status"], "ok");
-    let verbose = sandbar_tests::http::get(server.address(), "/readyz?verbose").await.text().await;
-    assert!(verbose.contains("mine.wasm"), "{verbose}");
-    assert!(server.log().contains("mine.wasm"), "{}", server.log());
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_there_is_an_error_at_the_start() {
-    let finished = tools_with(Path::new("/no/such/place")).await;
-    assert!(finished.code() != 0 && finished.stderr.contains("/no/such/place"), "{finished:?}");
+async fn a_name_that_is_taken_stays_with_whoever_was_loaded_first() {
+    let folder = tempfile::tempdir().unwrap();
+    Text::tool("twin").answering(r#"{"content":[{"type":"text","text":"the first"}]}"#).write(folder.path(), "a.wasm");
+    Text::tool("twin").answering(r#"{"content":[{"type":"text","text":"the second"}]}"#).write(folder.path(), "b.wasm");
+    Text::tool("check_health").write(folder.path(), "c.wasm");
+    let finished = Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(folder.path()).finish().await;
+    assert_eq!(finished.code(), 1, "{finished:?}");
+    let lines: BTreeMap<&str, &str> =
+        finished.stderr.lines().filter_map(|line| line.rsplit_once('/')?.1.split_once(": ")).collect();
+    assert_eq!(lines["b.wasm"], r#"it serves a tool named "twin", and so does a, which was loaded first; rename one of them"#);
+    assert!(lines["c.wasm"].starts_with(r#"it serves a tool named "check_health", and so does check-health"#), "{lines:?}");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+
+    let server = Server::builder().cluster("demo").arg("--tools").arg(folder.path()).start().await;
+    let client = Client::modern(&server);
+    let twin = client.request("tools/call", json!({ "name": "twin", "arguments": {} })).await;
+    assert_eq!(twin["result"]["content"][0]["text"], "the first", "{twin}");
+    assert_eq!(client.answer("check_health", json!({})).await["status"], "ok");
 }
 
 #[tokio::test]
-async fn inspect_shows_what_a_component_is_without_granting_it_anything() {
-    let finished = Run::new(&["inspect", "-o", "json"]).arg(hostile()).finish().await;
-    assert_eq!(finished.code(), 0, "{finished:?}");
-    let shown = finished.json();
-    assert_eq!(shown["component"], "hostile");
-    assert_eq!(shown["rules"], json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] }]));
-    assert_eq!(shown["imports"]["interfaces"]["sandbar:kubernetes/read"], json!(["get-object", "list-objects"]));
-    assert_eq!(shown["imports"]["wasi"], json!([]), "nothing of a system");
-    assert_eq!(shown["settings"]["properties"]["threshold"]["type"], "integer");
-    let text = Run::new(&["inspect"]).arg(hostile()).finish().await;
-    assert!(text.stdout.contains("asks to  get, list pods"), "{text:?}");
-    let none = Run::new(&["inspect", "/no/such/file.wasm"]).finish().await;
-    assert!(none.code() == 1 && none.stderr.contains("/no/such/file.wasm"), "{none:?}");
+async fn one_component_under_two_paths_is_one_problem_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Text::tool("t").write(folder.path(), "t.wasm");
+    let finished =
+        Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(&file).arg("--tools").arg(folder.path()).finish().await;
+    assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_beyond_the_grant_is_shown_as_yaml_that_grants_it() {
+    // A folder whose name YAML would take for the beginning of a comment.
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join("my tools #1");
+    std::fs::create_dir(&odd).unwrap();
+    let file = odd.join("hostile.wasm");
+    std::fs::copy(hostile(), &file).unwrap();
+
+    let refused = Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(&file).finish().await;
+    assert_eq!(refused.code(), 1, "{refused:?}");
+    assert!(refused.stderr.contains("hostile.wasm: it asks for more than it is granted"), "{refused:?}");
+    assert!(!refused.stdout.contains("misbehave"), "{refused:?}");
+    let (_, yaml) = refused.stderr.split_once("sandbar.yaml:\n").expect("YAML to paste");
+
+    let config = folder.path().join("sandbar.yaml");
+    std::fs::write(&config, yaml).unwrap();
+    let granted = Run::new(&["tools", "--cluster", "demo", "-o", "json", "--config"]).arg(&config).finish().await;
+    assert_eq!((granted.code(), granted.stderr.as_str()), (0, ""), "{yaml}: {granted:?}");
+    let components = granted.json();
+    let hostile = components.as_array().unwrap().iter().find(|component| component["component"] == "hostile").unwrap();
+    let rules = json!([
+        { "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] },
+        { "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] },
+    ]);
+    assert_eq!(hostile["grant"]["rules"], rules);
+
+    // Part of it is not enough, and only the rest is shown.
+    let part = yaml.lines().filter(|line| !line.contains("pods/log")).collect::<Vec<_>>().join("\n");
+    std::fs::write(&config, part).unwrap();
+    let refused = Run::new(&["tools", "--cluster", "demo", "--config"]).arg(&config).finish().await;
+    let (_, rest) = refused.stderr.split_once("sandbar.yaml:\n").expect("YAML to paste");
+    assert!(rest.contains("pods/log") && !rest.contains("list"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn whoever_imports_a_capability_without_asking_for_it_is_not_linked() {
+    let folder = tempfile::tempdir().unwrap();
+    // The interface's types do not matter: it is refused before anything is linked.
+    let import = r#"(import "sandbar:kubernetes/logs@0.1.0" (instance (export "tail" (func))))"#;
+    let file = Text::tool("quiet").importing(import).write(folder.path(), "quiet.wasm");
+    let finished = Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(&file).finish().await;
+    assert_eq!(finished.code(), 1, "{finished:?}");
+    assert!(finished.stderr.contains("quiet.wasm:") && !finished.stdout.contains("quiet"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_there_is_named() {
+    let finished = Run::new(&["tools", "--cluster", "demo", "--tools", "/no/such/tool.wasm"]).finish().await;
+    assert_eq!(finished.code(), 1, "{finished:?}");
+    assert!(finished.stderr.contains("/no/such/tool.wasm"), "{finished:?}");
 }

@@ -82,7 +82,6 @@ async fn what_is_no_list_is_named_as_the_fault_of_the_api_server() {
         r#"{"items":[{"metadata":"#,
         r#"{"items":7}"#,
     ] {
-        println!("{body:?}");
         let (words, _) = events_of(Answer::text(200, body)).await;
         assert!(words.starts_with("list events in team-a: ") && words.len() > 30, "{body:?}: {words}");
     }
