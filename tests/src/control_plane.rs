@@ -9,6 +9,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::process::Transcript;
+
 /// Removes the directory once the control plane has ended, also when nobody is left to do it. Ctrl-C reaches the shell too, which has
 /// to stay for that.
 const RUN_AND_CLEAN: &str = r#"trap : INT TERM; directory=$1; shift; "$@"; status=$?; rm -rf "$directory"; exit $status"#;
@@ -59,13 +61,15 @@ impl ControlPlane {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("sh can be run");
+        let words = Transcript::of(child.stderr.take().expect("it is piped"));
         let leash = child.stdin.take();
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("a line");
-        let started =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the control plane did not start ({error}): {line:?}"));
+        let started = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("the control plane did not start ({error}): {line}{}", words.text()));
         Self { started, directory: directory.to_owned(), leash, child }
     }
 

@@ -1,4 +1,10 @@
 //! Tests of the whole system, by topic: the real binary, a real API server, real HTTP.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod cli;
+mod clients;
+mod conformance;
+mod logs;
+mod paging;
 mod protocol;
+mod tools;
