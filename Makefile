@@ -29,13 +29,12 @@ build: rust ## Build the binary, target/debug/sandbar
 test: go python rust ## Run all tests, against a real API server too; the first run builds that one
 	tests/control-plane/build.sh
 	tests/clients/setup.sh
-	tests/conformance/setup.sh
 	cargo build --locked
 	cargo test --locked --workspace
 
 .PHONY: conformance
 conformance: python rust ## Run the official MCP conformance suite; the first run installs it
-	tests/conformance/setup.sh
+	tests/clients/setup.sh
 	cargo test --locked -p sandbar-tests --test system conformance
 
 .PHONY: check

@@ -2,7 +2,7 @@
 
 use super::bindings::sandbar::tool::logging::{self, Level};
 use super::host::Host;
-use crate::policy::clean_line;
+use crate::policy::{Budget, LogLine, clean_line};
 
 /// Bytes of one line: enough for a panic message with its backtrace.
 const LINE_BYTES: usize = 8 * 1024;
@@ -12,6 +12,9 @@ impl logging::Host for Host {
         let end = message.floor_char_boundary(LINE_BYTES);
         let message = clean_line(&message[..end]);
         let component = &*self.component;
+        if !may_log(component, &self.budget, &message) {
+            return;
+        }
         // A level is part of a tracing call site, so each needs its own.
         match level {
             Level::Trace => tracing::trace!(target: "sandbar::component", component, "{message}"),
@@ -21,4 +24,16 @@ impl logging::Host for Host {
             Level::Error => tracing::error!(target: "sandbar::component", component, "{message}"),
         }
     }
+}
+
+/// Whether a call of a component may write this line to the server's log. The log says so when it stops.
+pub(crate) fn may_log(component: &str, budget: &Budget, line: &str) -> bool {
+    match budget.take_log(line.len() as u64) {
+        LogLine::Written => return true,
+        LogLine::FirstDropped => {
+            tracing::warn!(component, "a tool logs too much: the rest of what it logs in this call is dropped")
+        }
+        LogLine::Dropped => {}
+    }
+    false
 }

@@ -16,6 +16,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 pub use bindings::exports::sandbar::tool::tools::{Guest as Tools, GuestIndices as ToolsIndices};
 pub use host::{Host, Progress};
+pub(crate) use logging::may_log;
 
 /// An interface of the contract that a component can import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

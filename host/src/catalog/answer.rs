@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::manifest::{Definition, clean_value};
+use super::manifest::{Definition, clean_object, clean_value};
 use crate::policy::clean;
 
 /// The answer to a call, as the parts of an MCP `tools/call` result.
@@ -66,6 +66,10 @@ impl Answer {
     }
 
     fn try_parse(returned: &str, definition: &Definition, trust: Trust) -> Result<Self, String> {
+        // serde would read a struct out of an array, too.
+        if !returned.trim_ascii_start().starts_with('{') {
+            return Err("its result is malformed (it is not a JSON object)".to_owned());
+        }
         let returned: Returned = serde_json::from_str(returned).map_err(|error| format!("its result is malformed ({error})"))?;
         if let Some(kind) = returned.result_type.filter(|kind| kind != "complete") {
             return Err(format!("its result type is {kind:?}, which this version does not know"));
@@ -93,14 +97,6 @@ impl Answer {
         };
         Ok(Self { content, structured, is_error: returned.is_error, meta: returned.meta.map(clean_object) })
     }
-}
-
-/// [`clean_value`], for an object.
-fn clean_object(object: Map<String, Value>) -> Map<String, Value> {
-    let mut value = Value::Object(object);
-    clean_value(&mut value);
-    // Cleaning keeps an object an object.
-    if let Value::Object(object) = value { object } else { Map::new() }
 }
 
 fn text_block(text: String) -> Value {

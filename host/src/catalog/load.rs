@@ -54,7 +54,7 @@ pub enum Reason {
         "it asks for more than it is granted; to grant it, add to sandbar.yaml:\ntools:\n  - component: {component}{missing}"
     )]
     NotGranted {
-        /// The file.
+        /// The file, as YAML writes it.
         component: String,
         /// What it asks for beyond its grant.
         missing: Missing,
@@ -119,7 +119,7 @@ impl Loader {
         let grant = self.grant(&source, &manifest, entry);
         let missing = Missing::of(&manifest, &grant);
         if !missing.is_empty() {
-            return Err(Reason::NotGranted { component: source.to_string(), missing });
+            return Err(Reason::NotGranted { component: yaml_string(&source.to_string()), missing });
         }
         check_settings(&manifest, entry)?;
         let component = artifact.link(&interfaces(&grant))?;
@@ -156,6 +156,12 @@ impl Loader {
             }
         }
     }
+}
+
+/// A string as a scalar of YAML: in quotes where YAML could read something else into it. JSON's are YAML's.
+fn yaml_string(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
+    if text.starts_with('/') && text.bytes().all(is_plain) { text.to_owned() } else { Value::from(text).to_string() }
 }
 
 /// Options are for components that have some, and have to fit what they say of them.

@@ -186,6 +186,7 @@ impl Definition {
         };
         let name = match object.get("name") {
             Some(Value::String(name)) if is_name(name) => name.clone(),
+            Some(Value::String(name)) => return Err(ManifestError::Name(name.clone())),
             other => return Err(ManifestError::Name(other.map(Value::to_string).unwrap_or_default())),
         };
         clean_words(&mut object);
@@ -226,14 +227,18 @@ pub(super) fn clean_value(value: &mut Value) {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(clean_value),
-        Value::Object(object) => {
-            if object.keys().any(|key| matches!(clean(key), std::borrow::Cow::Owned(_))) {
-                *object = std::mem::take(object).into_iter().map(|(key, value)| (clean(&key).into_owned(), value)).collect();
-            }
-            object.values_mut().for_each(clean_value);
-        }
+        Value::Object(object) => *object = clean_object(std::mem::take(object)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// [`clean`], for every key and every string of an object.
+pub(super) fn clean_object(mut object: Map<String, Value>) -> Map<String, Value> {
+    if object.keys().any(|key| matches!(clean(key), std::borrow::Cow::Owned(_))) {
+        object = object.into_iter().map(|(key, value)| (clean(&key).into_owned(), value)).collect();
+    }
+    object.values_mut().for_each(clean_value);
+    object
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use jsonschema::Validator;
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 /// How many faults a message lists; a model mends a few at a time.
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Schema {
 impl Schema {
     /// Compiles a schema, or says why it is none.
     pub(super) fn compile(schema: &Value) -> Result<Self, String> {
-        jsonschema::validator_for(schema).map(Self).map_err(|error| error.to_string())
+        jsonschema::validator_for(schema).map(Self).map_err(|error| fault(&error))
     }
 
     /// Whether a value fits; else the first faults, with the place of each.
@@ -33,17 +33,21 @@ impl Schema {
         }
         let mut message = String::new();
         for error in self.0.iter_errors(value).take(FAULTS) {
-            let place = error.instance_path().to_string();
             let separator = if message.is_empty() { "" } else { "; " };
-            let fault = error.to_string();
-            let fault = &fault[..fault.floor_char_boundary(FAULT_BYTES)];
             // Writing to a string cannot fail.
-            let _ = match place.trim_start_matches('/') {
-                "" => write!(message, "{separator}{fault}"),
-                place => write!(message, "{separator}`{}`: {fault}", place.replace('/', ".")),
-            };
+            let _ = write!(message, "{separator}{}", fault(&error));
         }
         Err(message)
+    }
+}
+
+/// One fault, after the place that it is in.
+fn fault(error: &ValidationError<'_>) -> String {
+    let (place, words) = (error.instance_path().to_string(), error.to_string());
+    let words = &words[..words.floor_char_boundary(FAULT_BYTES)];
+    match place.trim_start_matches('/') {
+        "" => words.to_owned(),
+        place => format!("`{}`: {words}", place.replace('/', ".")),
     }
 }
 
@@ -67,6 +71,12 @@ mod tests {
         assert!(message.contains("`limit`: \"x\" is not of type \"integer\""), "{message}");
         assert!(message.contains("colour"), "{message}");
         assert!(message.contains("namespace"), "{message}");
+    }
+
+    #[test]
+    fn what_is_no_schema_is_told_with_its_place() {
+        let fault = Schema::compile(&json!({ "type": "object", "properties": { "a": 7 } })).expect_err("no schema");
+        assert!(fault.starts_with("`properties.a`: "), "{fault}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::server::Server;
 use crate::catalog::{Answer, Progress, Refusal};
+use crate::policy::clean;
 
 /// How long progress is held back. A notification before the answer turns plain JSON into a stream of events, and a call that is
 /// answered within this time needs no progress.
@@ -54,12 +55,10 @@ pub(super) async fn call_tool(
         () = context.ct.cancelled() => return Err(ErrorData::internal_error("the call was cancelled", None)),
     };
     match outcome {
-        Ok(Ok(answer)) => result(answer).map(CallToolResponse::from),
+        Ok(Ok(answer)) => Ok(result(answer).unwrap_or_else(|fault| failure(&fault)).into()),
         Ok(Err(refusal @ Refusal::UnknownTool { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
         // From 2025-11-25 on, a model gets to see what it did wrong.
-        Ok(Err(refusal @ Refusal::Arguments { .. })) if errors_are_results => {
-            result(Answer::failure(&refusal.to_string())).map(CallToolResponse::from)
-        }
+        Ok(Err(refusal @ Refusal::Arguments { .. })) if errors_are_results => Ok(failure(&refusal.to_string()).into()),
         Ok(Err(refusal @ Refusal::Arguments { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
         Err(failure) => {
             tracing::error!(%failure, "a call failed inside the server");
@@ -68,13 +67,11 @@ pub(super) async fn call_tool(
     }
 }
 
-/// An answer as rmcp has it.
-fn result(answer: Answer) -> Result<CallToolResult, ErrorData> {
+/// An answer as rmcp has it. Content that is not MCP's is a fault of the tool, and said in words for the model.
+fn result(answer: Answer) -> Result<CallToolResult, String> {
     let malformed = |error: serde_json::Error| {
-        ErrorData::internal_error(
-            format!("the tool returned content that is not MCP's ({error}); this is a fault of the tool"),
-            None,
-        )
+        let error = clean(&error.to_string()).into_owned();
+        format!("the tool answered with content that is not MCP's ({error}); this is a fault of the tool")
     };
     let content = answer
         .content
@@ -87,6 +84,11 @@ fn result(answer: Answer) -> Result<CallToolResult, ErrorData> {
     result.meta =
         answer.meta.map(|meta| serde_json::from_value::<MetaObject>(Value::Object(meta))).transpose().map_err(malformed)?;
     Ok(result)
+}
+
+/// A failure, in words for the model.
+fn failure(words: &str) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(clean(words))])
 }
 
 /// Passes progress on to the client, the newest only, until the call is over.

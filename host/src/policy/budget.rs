@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::limits::Limits;
 
+/// Bytes that a component may write to the server's log in one call: dozens of backtraces, and little for the operator's disk where
+/// a loop writes them.
+const LOG_BYTES: u64 = 256 * 1024;
+
 /// The counters of one call, shared by everything that works for it.
 #[derive(Debug)]
 pub struct Budget {
@@ -12,6 +16,18 @@ pub struct Budget {
     deadline: Instant,
     requests: AtomicU32,
     read: AtomicU64,
+    logged: AtomicU64,
+}
+
+/// What becomes of a line that a component writes to the server's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLine {
+    /// It is written.
+    Written,
+    /// It is dropped, as the first of this call.
+    FirstDropped,
+    /// It is dropped.
+    Dropped,
 }
 
 /// A budget that is spent. The message names the limit, its value and the way to need less.
@@ -35,7 +51,13 @@ pub enum Exhausted {
 impl Budget {
     /// A full budget whose time starts now.
     pub fn new(limits: Limits) -> Self {
-        Self { deadline: Instant::now() + limits.time, requests: AtomicU32::new(0), read: AtomicU64::new(0), limits }
+        Self {
+            deadline: Instant::now() + limits.time,
+            requests: AtomicU32::new(0),
+            read: AtomicU64::new(0),
+            logged: AtomicU64::new(0),
+            limits,
+        }
     }
 
     /// The limits that the budget was made from.
@@ -89,6 +111,15 @@ impl Budget {
         Ok(())
     }
 
+    /// Takes a line of so many bytes for the server's log.
+    pub fn take_log(&self, bytes: u64) -> LogLine {
+        match self.logged.fetch_add(bytes, Ordering::Relaxed) {
+            before if before.saturating_add(bytes) <= LOG_BYTES => LogLine::Written,
+            before if before <= LOG_BYTES => LogLine::FirstDropped,
+            _ => LogLine::Dropped,
+        }
+    }
+
     /// How many bytes may still be read.
     pub fn read_left(&self) -> u64 {
         self.limits.read.saturating_sub(self.read())
@@ -107,6 +138,14 @@ mod tests {
         assert_eq!(budget.requests(), 1, "a refused request is not counted");
         assert_eq!(budget.take_read(10), Ok(()));
         assert_eq!(budget.take_read(1), Err(Exhausted::Read(10)));
+    }
+
+    #[test]
+    fn a_full_log_is_said_once() {
+        let budget = Budget::new(Limits::default());
+        assert_eq!(budget.take_log(LOG_BYTES), LogLine::Written);
+        assert_eq!(budget.take_log(1), LogLine::FirstDropped);
+        assert_eq!(budget.take_log(1), LogLine::Dropped);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod limits;
 mod rule;
 mod text;
 
-pub use budget::{Budget, Exhausted};
+pub use budget::{Budget, Exhausted, LogLine};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::Limits;
 pub use rule::{PolicyRule, RuleError, Verb};

@@ -108,6 +108,12 @@ pub enum CallError {
         /// What it may have, in bytes.
         limit: u64,
     },
+    /// More than a guest may hand to a host function at once.
+    #[error("the tool was stopped: it handed more than {limit} bytes to the host at once; this is a fault of the tool")]
+    Passed {
+        /// What it may hand over, in bytes.
+        limit: u64,
+    },
     /// The guest trapped: a panic, an out-of-bounds access, a stack overflow.
     #[error("the tool crashed ({0}); this is a fault of the tool, its log has the details")]
     Trap(String),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio_util::task::AbortOnDropHandle;
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::component::Component;
 use super::engine::{Engine, Slot};
@@ -122,7 +122,14 @@ fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &w
     let text = format!("{error:#}");
     // wasmtime has no type for it; a test holds the wording.
     if text.contains("fuel allocated for hostcalls") {
-        return CallError::Result { limit: limits.result };
+        // The guest's frames are part of the error only while the guest runs; its result is read once it has returned.
+        let in_guest = error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
+        let limit = limits.result;
+        return if in_guest {
+            CallError::Passed { limit: limit.saturating_add(HOSTCALL_BYTES) }
+        } else {
+            CallError::Result { limit }
+        };
     }
     tracing::warn!(component = %component.name, error = ?error, "a tool crashed");
     CallError::Trap(trap.map_or_else(|| error.root_cause().to_string(), Trap::to_string))

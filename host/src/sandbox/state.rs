@@ -18,7 +18,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(host: Host, memory: Memory) -> Self {
-        let wasi = Wasi::new(host.component.clone());
+        let wasi = Wasi::new(host.component.clone(), host.budget.clone());
         Self { host, memory, wasi }
     }
 

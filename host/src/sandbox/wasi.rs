@@ -11,7 +11,8 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::policy::clean_line;
+use crate::capability::may_log;
+use crate::policy::{Budget, clean_line};
 
 /// Handles that a component may hold: streams, pollables and the like. It has nothing to open, so a few are plenty.
 const HANDLES: usize = 256;
@@ -37,19 +38,19 @@ pub(super) fn add_to_linker<T: WasiView>(linker: &mut Linker<T>) -> wasmtime::Re
 /// The WASI of one call. Made when a component first asks for it, which bundled ones never do.
 pub(super) struct Wasi {
     component: Arc<str>,
+    budget: Arc<Budget>,
     context: Option<(WasiCtx, ResourceTable)>,
 }
 
 impl Wasi {
-    pub(super) fn new(component: Arc<str>) -> Self {
-        Self { component, context: None }
+    pub(super) fn new(component: Arc<str>, budget: Arc<Budget>) -> Self {
+        Self { component, budget, context: None }
     }
 
     pub(super) fn view(&mut self) -> WasiCtxView<'_> {
-        let component = &self.component;
+        let printed = |stream| Printed::new(&self.component, &self.budget, stream);
         let (ctx, table) = self.context.get_or_insert_with(|| {
-            let context =
-                WasiCtxBuilder::new().stdout(Printed::new(component, "stdout")).stderr(Printed::new(component, "stderr")).build();
+            let context = WasiCtxBuilder::new().stdout(printed("stdout")).stderr(printed("stderr")).build();
             let mut table = ResourceTable::new();
             table.set_max_capacity(HANDLES);
             (context, table)
@@ -62,19 +63,22 @@ impl Wasi {
 #[derive(Clone)]
 struct Printed {
     component: Arc<str>,
+    budget: Arc<Budget>,
     stream: &'static str,
     line: Vec<u8>,
 }
 
 impl Printed {
-    fn new(component: &Arc<str>, stream: &'static str) -> Self {
-        Self { component: component.clone(), stream, line: Vec::new() }
+    fn new(component: &Arc<str>, budget: &Arc<Budget>, stream: &'static str) -> Self {
+        Self { component: component.clone(), budget: budget.clone(), stream, line: Vec::new() }
     }
 
     fn end_line(&mut self) {
         if !self.line.is_empty() {
             let line = clean_line(&String::from_utf8_lossy(&self.line));
-            tracing::info!(target: "sandbar::component", component = %self.component, stream = self.stream, "{line}");
+            if may_log(&self.component, &self.budget, &line) {
+                tracing::info!(target: "sandbar::component", component = %self.component, stream = self.stream, "{line}");
+            }
             self.line.clear();
         }
     }
