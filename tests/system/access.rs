@@ -1,0 +1,375 @@
+//! What Kubernetes lets the server read, and what the operator lets it read of that.
+//!
+//! The users here are real to the API server: kubeconfigs that impersonate, so that each test has users of its own and their rights
+//! disturb no other test.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use sandbar_tests::control_plane::ControlPlane;
+use sandbar_tests::cri_log::CriLog;
+use sandbar_tests::mcp::Client;
+use sandbar_tests::namespace::{Namespace, create, resource};
+use sandbar_tests::sandbar::{Run, Server};
+use sandbar_tests::until;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Somebody with a name, and no rights but those of every authenticated user.
+struct Account {
+    folder: TempDir,
+    name: String,
+    namespace: Namespace,
+}
+
+impl Account {
+    /// A ServiceAccount in a namespace of its own, where nothing else is.
+    async fn fresh(topic: &str) -> Self {
+        let namespace = Namespace::fresh(topic).await;
+        let account = Self { folder: tempfile::tempdir().unwrap(), name: "sandbar".to_owned(), namespace };
+        std::fs::write(account.kubeconfig(), account.impersonating()).unwrap();
+        account
+    }
+
+    /// The name by which the API server knows it.
+    fn user(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace.name(), self.name)
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    /// The control plane's kubeconfig, with the admin acting as this account.
+    fn impersonating(&self) -> String {
+        let text = std::fs::read_to_string(ControlPlane::shared().kubeconfig()).unwrap();
+        let mut config: Value = serde_saphyr::from_str(&text).unwrap();
+        config["current-context"] = json!("admin");
+        let users = config["users"].as_array_mut().unwrap();
+        let admin = users.iter_mut().find(|user| user["name"] == "admin").expect("an admin");
+        admin["user"]["as"] = json!(self.user());
+        config.to_string()
+    }
+
+    /// A server that runs as this account.
+    async fn server(&self, config: &str) -> Server {
+        Server::builder().kubeconfig(&self.kubeconfig()).cluster("kubeconfig").config(config).start().await
+    }
+
+    /// What `sandbar rbac` prints for this account.
+    async fn rbac(&self, config: &str) -> Vec<Value> {
+        let file = self.folder.path().join("rbac.yaml");
+        std::fs::write(&file, config).unwrap();
+        // Cluster roles have no namespace to keep them apart.
+        let unique = self.namespace.name();
+        let run = Run::new(&["rbac", "--cluster", "demo", "--name", unique, "--service-account", &self.name, "--namespace", unique]);
+        let finished = run.arg("--config").arg(file).finish().await;
+        assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
+        let documents = finished.stdout.split("---\n").filter(|text| !text.trim().is_empty());
+        documents.map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()
+    }
+
+    /// Binds a role to the account in one namespace.
+    async fn grant(&self, namespace: &Namespace, rules: Value) {
+        let (name, api) = (self.namespace.name(), "rbac.authorization.k8s.io");
+        let metadata = json!({ "name": name });
+        let version = format!("{api}/v1");
+        namespace.create(json!({ "apiVersion": version, "kind": "Role", "metadata": metadata, "rules": rules })).await;
+        let subject = json!({ "kind": "ServiceAccount", "name": self.name, "namespace": name });
+        let role = json!({ "apiGroup": api, "kind": "Role", "name": name });
+        namespace
+            .create(json!({ "apiVersion": version, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject] }))
+            .await;
+    }
+}
+
+/// A namespace with something for each tool to read; the objects are named after it.
+async fn furnished(topic: &str) -> Namespace {
+    let namespace = Namespace::fresh(topic).await;
+    let name = namespace.name().to_owned();
+    namespace.control_plane(&name, json!({ "phase": "Ready", "readyReplicas": 1, "url": "http://coder" })).await;
+    for kind in ["CoderWorkspace", "CoderTemplate"] {
+        let object = json!({
+            "apiVersion": "aggregation.coder.com/v1alpha1", "kind": kind, "metadata": { "name": name },
+            "spec": { "organization": "acme", "running": true },
+        });
+        namespace.create(object).await;
+    }
+    namespace.event("tested", json!({})).await;
+    namespace.pod_with_log("web", &CriLog::of(["a line"])).await;
+    namespace
+}
+
+/// Everything that the seven tools may read.
+fn every_rule() -> Value {
+    json!([
+        { "apiGroups": [""], "resources": ["events"], "verbs": ["list"] },
+        { "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] },
+        { "apiGroups": ["coder.com"], "resources": ["codercontrolplanes"], "verbs": ["get", "list"] },
+        { "apiGroups": ["aggregation.coder.com"], "resources": ["coderworkspaces", "codertemplates"], "verbs": ["list"] },
+    ])
+}
+
+/// The tools, each with a call that reads something of this namespace.
+fn calls(namespace: &str) -> [(&'static str, Value); 7] {
+    [
+        ("check_health", json!({})),
+        ("get_control_plane_status", json!({ "namespace": namespace, "name": namespace })),
+        ("get_events", json!({ "namespace": namespace })),
+        ("get_pod_logs", json!({ "namespace": namespace, "name": "web" })),
+        ("list_control_planes", json!({ "namespace": namespace })),
+        ("list_templates", json!({ "namespace": namespace })),
+        ("list_workspaces", json!({ "namespace": namespace })),
+    ]
+}
+
+/// The tools that list over every namespace.
+const LISTS: [&str; 3] = ["list_control_planes", "list_templates", "list_workspaces"];
+
+/// What does not work in this namespace, with the words of each.
+async fn failures(client: &Client, namespace: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (tool, arguments) in calls(namespace) {
+        match client.call(tool, arguments).await {
+            Err(words) => failures.push(format!("{tool}: {words}")),
+            Ok(answer) => {
+                let something = ["items", "logs", "phase", "status"].iter().any(|key| match &answer[key] {
+                    Value::Array(items) => !items.is_empty(),
+                    Value::String(text) => !text.is_empty(),
+                    _ => false,
+                });
+                assert!(something, "{tool} found nothing in {namespace}: {answer}");
+            }
+        }
+    }
+    failures
+}
+
+/// The API server learns of new roles within moments.
+async fn until_all_work(client: &Client, namespaces: &[&Namespace]) {
+    for namespace in namespaces {
+        until(&format!("all tools work in {}", namespace.name()), || async {
+            failures(client, namespace.name()).await.is_empty().then_some(())
+        })
+        .await;
+    }
+}
+
+/// The namespaces of a list's items.
+fn namespaces_of(answer: &Value) -> Vec<&str> {
+    answer["items"].as_array().unwrap().iter().map(|item| item["namespace"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_list_that_rbac_denies_says_what_to_do() {
+    let account = Account::fresh("denied").await;
+    let server = account.server("").await;
+    let client = Client::modern(&server);
+    for tool in LISTS {
+        let words = client.failure(tool, json!({})).await;
+        let resource = tool.replace("list_", "coder").replace('_', "");
+        assert!(words.contains(&format!("cannot list resource \"{resource}\"")), "{words}");
+        assert!(words.contains(&account.user()), "whose right it is: {words}");
+        assert!(words.contains("name a namespace") && words.contains("`namespaces`"), "{words}");
+        assert!(words.contains("`sandbar rbac`"), "{words}");
+    }
+    for (tool, arguments) in calls("default").into_iter().filter(|(tool, _)| *tool != "check_health") {
+        let words = client.failure(tool, arguments).await;
+        assert!(words.contains("forbidden") && words.contains("in the namespace \"default\""), "{words}");
+        assert!(words.contains("`sandbar rbac`"), "{words}");
+    }
+    assert_eq!(client.answer("check_health", json!({})).await["status"], "ok", "it needs no right");
+}
+
+#[tokio::test]
+async fn namespaces_are_enough_where_there_is_no_cluster_role() {
+    let account = Account::fresh("some").await;
+    let (a, b, c) = (furnished("a").await, furnished("b").await, furnished("c").await);
+    for namespace in [&a, &b] {
+        account.grant(namespace, every_rule()).await;
+    }
+    let config = format!("namespaces: [{}, {}, {}]\n", a.name(), b.name(), c.name());
+    let server = account.server(&config).await;
+    let client = Client::modern(&server);
+    until_all_work(&client, &[&a, &b]).await;
+
+    for tool in LISTS {
+        let answer = client.answer(tool, json!({})).await;
+        assert_eq!(namespaces_of(&answer), [a.name(), b.name()], "{tool}");
+        let [warning] = answer["warnings"].as_array().unwrap().as_slice() else { panic!("one warning: {answer}") };
+        let warning = warning.as_str().unwrap();
+        assert!(warning.contains(&format!("namespace {} is missing here", c.name())) && warning.contains("forbidden"), "{warning}");
+
+        // The same page by page: each item once, and nothing but the end ends it.
+        let (mut found, mut cursor) = (Vec::new(), json!(""));
+        while !cursor.is_null() {
+            let page = client.answer(tool, json!({ "limit": 1, "continue": cursor })).await;
+            found.extend(namespaces_of(&page).into_iter().map(str::to_owned));
+            cursor = page["continue"].clone();
+        }
+        assert_eq!(found, [a.name(), b.name()], "{tool}");
+    }
+    for (tool, arguments) in calls(c.name()).into_iter().filter(|(tool, _)| *tool != "check_health") {
+        let words = client.failure(tool, arguments).await;
+        assert!(words.contains("forbidden") && words.contains(c.name()), "{tool}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_that_the_operator_leaves_out_is_refused_by_name_whatever_rbac_says() {
+    let (inside, outside) = (furnished("inside").await, furnished("outside").await);
+    let config = format!("namespaces: [{}]\n", inside.name());
+    let server = Server::builder().of(ControlPlane::shared(), "admin").config(&config).start().await;
+    let client = Client::modern(&server);
+    assert_eq!(failures(&client, inside.name()).await, [""; 0]);
+    for (tool, arguments) in calls(outside.name()).into_iter().filter(|(tool, _)| *tool != "check_health") {
+        let words = client.failure(tool, arguments).await;
+        let said = format!("namespace `{}` is not among the namespaces that this server may look into ({})", outside.name(), inside.name());
+        assert!(words.contains(&said), "{tool}: {words}");
+    }
+    for tool in LISTS {
+        assert_eq!(namespaces_of(&client.answer(tool, json!({})).await), [inside.name()], "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_every_namespace_denies_is_an_error() {
+    let account = Account::fresh("none").await;
+    let (a, b) = (furnished("a").await, furnished("b").await);
+    let server = account.server(&format!("namespaces: [{}, {}]\n", a.name(), b.name())).await;
+    let client = Client::modern(&server);
+    for tool in LISTS {
+        let words = client.failure(tool, json!({})).await;
+        assert!(words.contains("forbidden") && words.contains("`sandbar rbac`"), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn the_printed_cluster_role_is_enough_and_nothing_of_it_can_be_left_out() {
+    let account = Account::fresh("whole").await;
+    let namespace = furnished("team").await;
+    let objects = account.rbac("").await;
+    for object in &objects {
+        create(account.namespace.client(), object.clone()).await;
+    }
+    let server = account.server("").await;
+    let client = Client::modern(&server);
+    until_all_work(&client, &[&namespace]).await;
+    for tool in LISTS {
+        let answer = client.answer(tool, json!({})).await;
+        assert_eq!(answer.get("warnings"), None, "{answer}");
+    }
+    let role = Role::of(&objects, "ClusterRole");
+    for right in role.rights() {
+        role.without(&account, &right).await;
+        until_denied(&client, &namespace, &right).await;
+    }
+    role.restore(&account).await;
+    until_all_work(&client, &[&namespace]).await;
+}
+
+#[tokio::test]
+async fn the_printed_roles_are_enough_and_nothing_of_them_can_be_left_out() {
+    let account = Account::fresh("parts").await;
+    let (a, b) = (furnished("a").await, furnished("b").await);
+    let config = format!("namespaces: [{}, {}]\n", a.name(), b.name());
+    let objects = account.rbac(&config).await;
+    assert!(!objects.iter().any(|object| object["kind"].as_str().unwrap().starts_with("Cluster")), "{objects:?}");
+    for object in &objects {
+        create(account.namespace.client(), object.clone()).await;
+    }
+    let server = account.server(&config).await;
+    let client = Client::modern(&server);
+    until_all_work(&client, &[&a, &b]).await;
+    for tool in LISTS {
+        let answer = client.answer(tool, json!({})).await;
+        assert_eq!(namespaces_of(&answer), [a.name(), b.name()], "{tool}");
+        assert_eq!(answer.get("warnings"), None, "{answer}");
+    }
+    // Both namespaces have the same role, so one of them will do.
+    let role = Role::of(&objects, "Role");
+    assert_eq!(role.0["metadata"]["namespace"], a.name());
+    for right in role.rights() {
+        role.without(&account, &right).await;
+        until_denied(&client, &a, &right).await;
+        assert_eq!(failures(&client, b.name()).await, [""; 0], "the other role is another one");
+    }
+    role.restore(&account).await;
+    until_all_work(&client, &[&a, &b]).await;
+}
+
+/// A printed role, which is taken apart.
+struct Role(Value);
+
+/// One verb on one resource: the smallest part of a role. A role without a whole rule lacks several of them.
+struct Right {
+    group: String,
+    resource: String,
+    verb: String,
+}
+
+impl Role {
+    fn of(objects: &[Value], kind: &str) -> Self {
+        Self(objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}: {objects:?}")).clone())
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let texts = |list: &Value| -> Vec<String> { list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect() };
+        let mut rights = Vec::new();
+        for rule in self.0["rules"].as_array().unwrap() {
+            assert_eq!(rule.as_object().unwrap().len(), 3, "groups, resources and verbs, and nothing else: {rule}");
+            for group in texts(&rule["apiGroups"]) {
+                for resource in texts(&rule["resources"]) {
+                    for verb in texts(&rule["verbs"]) {
+                        rights.push(Right { group: group.clone(), resource: resource.clone(), verb });
+                    }
+                }
+            }
+        }
+        assert!(!rights.is_empty());
+        rights
+    }
+
+    /// Puts a role in its place that has all its rights but one.
+    async fn without(&self, account: &Account, left_out: &Right) {
+        let rules = self.rights().into_iter().filter(|right| right.to_string() != left_out.to_string());
+        let rules = rules.map(|right| json!({ "apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb] }));
+        self.replace(account, rules.collect()).await;
+    }
+
+    async fn restore(&self, account: &Account) {
+        self.replace(account, self.0["rules"].clone()).await;
+    }
+
+    async fn replace(&self, account: &Account, rules: Value) {
+        let (kind, metadata) = (self.0["kind"].as_str().unwrap(), &self.0["metadata"]);
+        let resource = resource("rbac.authorization.k8s.io/v1", kind);
+        let client = account.namespace.client().clone();
+        let api: kube::Api<kube::api::DynamicObject> = match metadata["namespace"].as_str() {
+            Some(namespace) => kube::Api::namespaced_with(client, namespace, &resource),
+            None => kube::Api::all_with(client, &resource),
+        };
+        let patch = kube::api::Patch::Merge(json!({ "rules": rules }));
+        api.patch(metadata["name"].as_str().unwrap(), &kube::api::PatchParams::default(), &patch).await.unwrap();
+    }
+}
+
+impl std::fmt::Display for Right {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if self.group.is_empty() { Ok(()) } else { write!(f, ".{}", self.group) }
+    }
+}
+
+/// Waits until a tool fails for the lack of a right. The one that was left out before has to be back by then, so it is the only one.
+async fn until_denied(client: &Client, namespace: &Namespace, right: &Right) {
+    let Right { group, resource, verb } = right;
+    let mut said = format!("cannot {verb} resource \"{resource}\"");
+    // Writing to a string cannot fail.
+    let _ = write!(said, " in API group \"{group}\"");
+    until(&format!("a tool fails without {right}"), || async {
+        let failures = failures(client, namespace.name()).await;
+        (!failures.is_empty() && failures.iter().all(|words| words.contains(&said))).then_some(())
+    })
+    .await;
+}
