@@ -266,7 +266,7 @@ async fn a_list_that_rbac_forbids_everywhere_says_what_to_do() {
     assert_eq!(error.code, Code::Denied);
     assert_eq!(
         error.message,
-        "pods is forbidden; name a namespace, or let the operator set `namespaces`, so that each of them is asked by itself"
+        "pods is forbidden (`sandbar rbac` prints the roles that this server needs); name a namespace, or let the operator set `namespaces`, so that each of them is asked by itself"
     );
 }
 
