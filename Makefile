@@ -15,7 +15,7 @@ IMAGE_TAR ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Serve the demo cluster on http://127.0.0.1:8090/mcp
@@ -32,6 +32,11 @@ test: go python rust ## Run all tests, against a real API server too; the first 
 	cargo build --locked
 	cargo test --locked --workspace
 
+.PHONY: conformance
+conformance: python rust ## Run the official MCP conformance suite; the first run installs it
+	tests/clients/setup.sh
+	cargo test --locked -p sandbar-tests --test system conformance
+
 .PHONY: check
 check: rust ## Check formatting and lints
 	cargo fmt --all --check
@@ -39,8 +44,14 @@ check: rust ## Check formatting and lints
 	# In the folder where the build of the host compiles them, for what is compiled there already.
 	cargo clippy --locked --target $(GUEST) --profile guest --target-dir target/guest-tools $(guests) -- -D warnings
 
-# Each folder of guest-tools but the SDK is a package of the same name.
-guests := $(patsubst guest-tools/%/Cargo.toml,--package=%,$(filter-out guest-tools/sdk/%,$(wildcard guest-tools/*/Cargo.toml)))
+# Each folder of guest-tools but the SDK is a package of the same name, and so is each test component.
+guests := $(patsubst guest-tools/%/Cargo.toml,--package=%,$(filter-out guest-tools/sdk/%,$(wildcard guest-tools/*/Cargo.toml))) \
+	$(patsubst tests/components/%/Cargo.toml,--package=%,$(wildcard tests/components/*/Cargo.toml))
+
+.PHONY: bench
+bench: go rust ## Measure what Sandbar promises, with the release build, and print a table
+	tests/control-plane/build.sh
+	cargo bench --locked --package sandbar-tests
 
 .PHONY: rbac
 rbac: deploy/base/rbac.yaml deploy/overlays/namespaced/rbac.yaml ## Write the roles in deploy/ anew, from what the tools read

@@ -1,11 +1,11 @@
 //! Test components: packages of `tests/components`, compiled when a test first wants one.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Mutex;
+use std::io::Write;
+use std::path::PathBuf;
 
 use wit_component::ComponentEncoder;
 
+use crate::cargo::cargo;
 use crate::sandbar::{profile_folder, scratch};
 
 /// Core WebAssembly without a system, as the bundled tools are built.
@@ -23,22 +23,20 @@ const NOT_FOR_GUESTS: [&str; 5] =
 /// # Panics
 /// When it does not compile, or is no component.
 pub fn build(name: &str) -> PathBuf {
-    // Two tests that want the same component must not write it at once.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-
     let module = std::fs::read(compile(name)).expect("cargo has written it");
     let component = encode(&module).unwrap_or_else(|error| panic!("{name} is no component: {error}"));
     let path = scratch("tools").join(name).with_extension("wasm");
-    std::fs::write(&path, component).expect("a file in the target directory");
+    // All at once, because a server of another test may be reading it.
+    let mut file = tempfile::NamedTempFile::new_in(scratch("tools")).expect("a file in the target directory");
+    file.write_all(&component).expect("room for it");
+    file.persist(&path).expect("a file in the target directory");
     path
 }
 
 /// Returns the path of the core module.
 fn compile(name: &str) -> PathBuf {
     let target_dir = profile_folder().with_file_name("guest-tools");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let mut cargo = cargo();
     cargo.args(["build", "--quiet", "--locked", "--lib", "--target", TARGET, "--profile", PROFILE, "--package", name]);
     cargo.arg("--target-dir").arg(&target_dir);
     for variable in NOT_FOR_GUESTS {

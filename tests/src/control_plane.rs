@@ -9,15 +9,19 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-/// Removes the directory once the control plane has ended, also when nobody is left to do it. Ctrl-C reaches the shell too, which has
-/// to stay for that.
-const RUN_AND_CLEAN: &str = r#"trap : INT TERM; directory=$1; shift; "$@"; status=$?; rm -rf "$directory"; exit $status"#;
+use crate::process::Transcript;
+
+/// Removes the directory once the control plane has ended, also when nobody is left to do it, unless it is to be started again.
+/// Ctrl-C reaches the shell too, which has to stay for that.
+const RUN_AND_CLEAN: &str =
+    r#"trap : INT TERM; directory=$1; shift; "$@"; status=$?; [ -e "$directory/again" ] || rm -rf "$directory"; exit $status"#;
 
 /// A running control plane. It ends when this is dropped, or with this process.
 #[derive(Debug)]
 pub struct ControlPlane {
     started: Started,
     directory: PathBuf,
+    arguments: Vec<String>,
     /// Its standard input: the control plane runs until it is closed.
     leash: Option<ChildStdin>,
     child: Child,
@@ -44,11 +48,13 @@ impl ControlPlane {
     /// When it cannot be built or started.
     pub fn start(arguments: &[&str]) -> Self {
         let directory = TempDir::with_prefix("sandbar-control-plane-").expect("a temporary directory").keep();
-        Self::start_in(&directory, arguments)
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let (started, leash, child) = Self::start_in(&directory, &arguments);
+        Self { started, directory, arguments, leash, child }
     }
 
     /// Starts in a directory, which may be that of an earlier run: then it goes on with the same keys, objects and ports.
-    pub fn start_in(directory: &Path, arguments: &[&str]) -> Self {
+    fn start_in(directory: &Path, arguments: &[String]) -> (Started, Option<ChildStdin>, Child) {
         let mut child = Command::new("sh")
             .args(["-c", RUN_AND_CLEAN, "sh"])
             .arg(directory)
@@ -59,14 +65,30 @@ impl ControlPlane {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("sh can be run");
+        let words = Transcript::of(child.stderr.take().expect("it is piped"));
         let leash = child.stdin.take();
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("a line");
-        let started =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the control plane did not start ({error}): {line:?}"));
-        Self { started, directory: directory.to_owned(), leash, child }
+        let started = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("the control plane did not start ({error}): {line}{}", words.text()));
+        (started, leash, child)
+    }
+
+    /// Ends it; [`ControlPlane::start_again`] goes on from there.
+    pub fn stop(&mut self) {
+        std::fs::write(self.directory.join("again"), "").expect("its directory is there");
+        drop(self.leash.take());
+        let status = self.child.wait().expect("it can be waited for");
+        assert!(status.success(), "the control plane ended with {status}");
+    }
+
+    /// Starts it where it was stopped: with the same objects, and at the same address.
+    pub fn start_again(&mut self) {
+        std::fs::remove_file(self.directory.join("again")).expect("it was stopped");
+        (self.started, self.leash, self.child) = Self::start_in(&self.directory, &self.arguments);
     }
 
     /// The folder with the programs `control-plane`, `kwok` and `kubectl`. The first time, building them takes minutes.
@@ -126,7 +148,11 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        drop(self.leash.take());
-        let _ = self.child.wait();
+        if self.leash.take().is_some() {
+            let _ = self.child.wait();
+        } else {
+            // It was stopped, and nobody has started it again.
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
     }
 }

@@ -204,7 +204,9 @@ fn usual(path: &str) -> Answer {
     let value = match path {
         "/version" => json!({ "major": "1", "minor": "37", "gitVersion": "v1.37.2", "platform": "linux/amd64" }),
         "/readyz" => return Answer::text(200, "ok"),
-        "/apis" => json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group("coder.com"), group("aggregation.coder.com")] }),
+        "/apis" => {
+            json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group("coder.com"), group("aggregation.coder.com")] })
+        }
         "/api/v1" => resources("v1", &[("pods", "Pod"), ("pods/log", "Pod"), ("events", "Event")]),
         "/apis/coder.com/v1alpha1" => resources("coder.com/v1alpha1", &[("codercontrolplanes", "CoderControlPlane")]),
         "/apis/aggregation.coder.com/v1alpha1" => resources(

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+mod cargo;
+pub mod clients;
 pub mod components;
 pub mod control_plane;
 pub mod cri_log;

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use crate::cargo::cargo;
 use crate::control_plane::ControlPlane;
 use crate::process::{Leash, Transcript};
 use crate::{http, in_time, until};
@@ -26,9 +27,7 @@ fn build() -> PathBuf {
     let profile_folder = profile_folder();
     let profile = profile_folder.file_name().and_then(OsStr::to_str).expect("a folder of cargo's");
     let profile = if profile == "debug" { "dev" } else { profile };
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+    let status = cargo()
         .args(["build", "--quiet", "--locked", "--package", "sandbar", "--bin", "sandbar", "--profile", profile, "--target-dir"])
         .arg(profile_folder.parent().expect("a target directory"))
         .status()

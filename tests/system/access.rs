@@ -1,9 +1,7 @@
 //! What Kubernetes lets the server read, and what the operator lets it read of that.
 //!
-//! The users here are real to the API server: kubeconfigs that impersonate, so that each test has users of its own and their rights
-//! disturb no other test.
+//! Each test has a ServiceAccount of its own, so that its rights are nobody else's business.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use sandbar_tests::control_plane::ControlPlane;
@@ -15,45 +13,41 @@ use sandbar_tests::until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Somebody with a name, and no rights but those of every authenticated user.
+/// The name of the ServiceAccounts.
+const NAME: &str = "sandbar";
+
+/// A ServiceAccount. It has no rights but those of every authenticated user, until it is granted some.
 struct Account {
     folder: TempDir,
-    name: String,
     namespace: Namespace,
 }
 
 impl Account {
-    /// A ServiceAccount in a namespace of its own, where nothing else is.
+    /// One in a namespace of its own, where nothing else is.
     async fn fresh(topic: &str) -> Self {
         let namespace = Namespace::fresh(topic).await;
-        let account = Self { folder: tempfile::tempdir().unwrap(), name: "sandbar".to_owned(), namespace };
-        std::fs::write(account.kubeconfig(), account.impersonating()).unwrap();
+        namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": NAME } })).await;
+        let control_plane = ControlPlane::shared();
+        let token = control_plane.kubectl(&["create", "token", NAME, "--namespace", namespace.name()]);
+        let account = Self { folder: tempfile::tempdir().unwrap(), namespace };
+        let admin = std::fs::read_to_string(control_plane.kubeconfig()).unwrap();
+        std::fs::write(account.kubeconfig(), admin.replace("admin-token", token.trim())).unwrap();
         account
     }
 
     /// The name by which the API server knows it.
     fn user(&self) -> String {
-        format!("system:serviceaccount:{}:{}", self.namespace.name(), self.name)
+        format!("system:serviceaccount:{}:{NAME}", self.namespace.name())
     }
 
+    /// A kubeconfig with its token in the place of the admin's.
     fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
     }
 
-    /// The control plane's kubeconfig, with the admin acting as this account.
-    fn impersonating(&self) -> String {
-        let text = std::fs::read_to_string(ControlPlane::shared().kubeconfig()).unwrap();
-        let mut config: Value = serde_saphyr::from_str(&text).unwrap();
-        config["current-context"] = json!("admin");
-        let users = config["users"].as_array_mut().unwrap();
-        let admin = users.iter_mut().find(|user| user["name"] == "admin").expect("an admin");
-        admin["user"]["as"] = json!(self.user());
-        config.to_string()
-    }
-
     /// A server that runs as this account.
     async fn server(&self, config: &str) -> Server {
-        Server::builder().kubeconfig(&self.kubeconfig()).cluster("kubeconfig").config(config).start().await
+        Server::builder().kubeconfig(&self.kubeconfig()).cluster("kubeconfig:admin").config(config).start().await
     }
 
     /// What `sandbar rbac` prints for this account.
@@ -62,7 +56,7 @@ impl Account {
         std::fs::write(&file, config).unwrap();
         // Cluster roles have no namespace to keep them apart.
         let unique = self.namespace.name();
-        let run = Run::new(&["rbac", "--cluster", "demo", "--name", unique, "--service-account", &self.name, "--namespace", unique]);
+        let run = Run::new(&["rbac", "--cluster", "demo", "--name", unique, "--service-account", NAME, "--namespace", unique]);
         let finished = run.arg("--config").arg(file).finish().await;
         assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
         let documents = finished.stdout.split("---\n").filter(|text| !text.trim().is_empty());
@@ -75,7 +69,7 @@ impl Account {
         let metadata = json!({ "name": name });
         let version = format!("{api}/v1");
         namespace.create(json!({ "apiVersion": version, "kind": "Role", "metadata": metadata, "rules": rules })).await;
-        let subject = json!({ "kind": "ServiceAccount", "name": self.name, "namespace": name });
+        let subject = json!({ "kind": "ServiceAccount", "name": NAME, "namespace": name });
         let role = json!({ "apiGroup": api, "kind": "Role", "name": name });
         namespace
             .create(json!({ "apiVersion": version, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject] }))
@@ -198,7 +192,10 @@ async fn namespaces_are_enough_where_there_is_no_cluster_role() {
         assert_eq!(namespaces_of(&answer), [a.name(), b.name()], "{tool}");
         let [warning] = answer["warnings"].as_array().unwrap().as_slice() else { panic!("one warning: {answer}") };
         let warning = warning.as_str().unwrap();
-        assert!(warning.contains(&format!("namespace {} is missing here", c.name())) && warning.contains("forbidden"), "{warning}");
+        assert!(
+            warning.contains(&format!("namespace {} is missing here", c.name())) && warning.contains("forbidden"),
+            "{warning}"
+        );
 
         // The same page by page: each item once, and nothing but the end ends it.
         let (mut found, mut cursor) = (Vec::new(), json!(""));
@@ -224,7 +221,11 @@ async fn a_namespace_that_the_operator_leaves_out_is_refused_by_name_whatever_rb
     assert_eq!(failures(&client, inside.name()).await, [""; 0]);
     for (tool, arguments) in calls(outside.name()).into_iter().filter(|(tool, _)| *tool != "check_health") {
         let words = client.failure(tool, arguments).await;
-        let said = format!("namespace `{}` is not among the namespaces that this server may look into ({})", outside.name(), inside.name());
+        let said = format!(
+            "namespace `{}` is not among the namespaces that this server may look into ({})",
+            outside.name(),
+            inside.name()
+        );
         assert!(words.contains(&said), "{tool}: {words}");
     }
     for tool in LISTS {
@@ -242,6 +243,18 @@ async fn a_list_that_every_namespace_denies_is_an_error() {
         let words = client.failure(tool, json!({})).await;
         assert!(words.contains("forbidden") && words.contains("`sandbar rbac`"), "{words}");
     }
+}
+
+#[tokio::test]
+async fn a_token_that_the_api_server_does_not_know_is_named_as_the_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let text = std::fs::read_to_string(ControlPlane::shared().kubeconfig()).unwrap().replace("admin-token", "stale-token");
+    std::fs::write(&kubeconfig, text).unwrap();
+    let server = Server::builder().kubeconfig(&kubeconfig).cluster("kubeconfig:admin").start_unready().await;
+    let words = Client::modern(&server).failure("list_control_planes", json!({})).await;
+    assert!(words.contains("credentials"), "{words}");
+    assert!(!words.contains("stale-token") && !server.log().contains("stale-token"), "{words}");
 }
 
 #[tokio::test]
@@ -314,7 +327,9 @@ impl Role {
     }
 
     fn rights(&self) -> Vec<Right> {
-        let texts = |list: &Value| -> Vec<String> { list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect() };
+        let texts = |list: &Value| -> Vec<String> {
+            list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+        };
         let mut rights = Vec::new();
         for rule in self.0["rules"].as_array().unwrap() {
             assert_eq!(rule.as_object().unwrap().len(), 3, "groups, resources and verbs, and nothing else: {rule}");
@@ -333,7 +348,8 @@ impl Role {
     /// Puts a role in its place that has all its rights but one.
     async fn without(&self, account: &Account, left_out: &Right) {
         let rules = self.rights().into_iter().filter(|right| right.to_string() != left_out.to_string());
-        let rules = rules.map(|right| json!({ "apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb] }));
+        let rules =
+            rules.map(|right| json!({ "apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb] }));
         self.replace(account, rules.collect()).await;
     }
 
@@ -364,9 +380,7 @@ impl std::fmt::Display for Right {
 /// Waits until a tool fails for the lack of a right. The one that was left out before has to be back by then, so it is the only one.
 async fn until_denied(client: &Client, namespace: &Namespace, right: &Right) {
     let Right { group, resource, verb } = right;
-    let mut said = format!("cannot {verb} resource \"{resource}\"");
-    // Writing to a string cannot fail.
-    let _ = write!(said, " in API group \"{group}\"");
+    let said = format!("cannot {verb} resource \"{resource}\" in API group \"{group}\"");
     until(&format!("a tool fails without {right}"), || async {
         let failures = failures(client, namespace.name()).await;
         (!failures.is_empty() && failures.iter().all(|words| words.contains(&said))).then_some(())

@@ -31,7 +31,10 @@ async fn a_tool_that_fails_is_status_1_and_says_why_on_stderr() {
     let arguments = r#"{"namespace":"team-a","name":"nope"}"#;
     let finished = sandbar(&["call", "get_control_plane_status", arguments, "--cluster", "demo"]).await;
     assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
-    assert!(finished.stderr.contains(r#"get CoderControlPlane team-a/nope: codercontrolplanes.coder.com "nope" not found"#), "{finished:?}");
+    assert!(
+        finished.stderr.contains(r#"get CoderControlPlane team-a/nope: codercontrolplanes.coder.com "nope" not found"#),
+        "{finished:?}"
+    );
 }
 
 #[tokio::test]
@@ -71,7 +74,15 @@ async fn tools_shows_what_is_served_and_what_it_may_read() {
     assert_eq!(logs["source"], "bundled");
     assert_eq!(logs["grant"]["rules"], json!([{ "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] }]));
     let text = sandbar(&["tools", "--cluster", "demo"]).await;
-    for tool in ["check_health", "get_control_plane_status", "get_events", "get_pod_logs", "list_control_planes", "list_templates", "list_workspaces"] {
+    for tool in [
+        "check_health",
+        "get_control_plane_status",
+        "get_events",
+        "get_pod_logs",
+        "list_control_planes",
+        "list_templates",
+        "list_workspaces",
+    ] {
         assert!(text.stdout.contains(tool), "{tool}: {text:?}");
     }
 }
@@ -83,7 +94,10 @@ async fn rbac_prints_a_cluster_role_or_a_role_for_each_namespace() {
     let documents = documents(&finished.stdout);
     assert_eq!(kinds(&documents), ["ClusterRole", "ClusterRoleBinding"]);
     assert_eq!(documents[0]["metadata"]["name"], "coder-k8s-mcp");
-    assert_eq!(documents[1]["subjects"][0], json!({ "kind": "ServiceAccount", "name": "coder-k8s-mcp", "namespace": "coder-system" }));
+    assert_eq!(
+        documents[1]["subjects"][0],
+        json!({ "kind": "ServiceAccount", "name": "coder-k8s-mcp", "namespace": "coder-system" })
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("sandbar.yaml");
@@ -130,7 +144,9 @@ async fn a_port_in_use_is_named_with_the_way_out() {
 async fn a_configuration_with_a_mistake_is_refused_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("sandbar.yaml");
-    for (yaml, said) in [("namespace: [a]\n", "namespace"), ("limits: { time: 5 }\n", "5"), ("listen: 8090\n", "listen"), ("[\n", "sandbar.yaml")] {
+    for (yaml, said) in
+        [("namespace: [a]\n", "namespace"), ("limits: { time: 5 }\n", "5"), ("listen: 8090\n", "listen"), ("[\n", "sandbar.yaml")]
+    {
         std::fs::write(&config, yaml).unwrap();
         let finished = Run::new(&["tools", "--cluster", "demo", "--config"]).arg(&config).finish().await;
         assert_ne!(finished.code(), 0, "{yaml}");

@@ -1,7 +1,14 @@
 //! Tests of the whole system, by topic: the real binary, a real API server, real HTTP.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod access;
+mod bad_input;
 mod cli;
+mod clients;
 mod components;
+mod conformance;
 mod faults;
+mod logs;
+mod paging;
 mod protocol;
+mod tools;

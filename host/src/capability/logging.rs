@@ -30,7 +30,9 @@ impl logging::Host for Host {
 pub(crate) fn may_log(component: &str, budget: &Budget, line: &str) -> bool {
     match budget.take_log(line.len() as u64) {
         LogLine::Written => return true,
-        LogLine::FirstDropped => tracing::warn!(component, "a tool logs too much: the rest of what it logs in this call is dropped"),
+        LogLine::FirstDropped => {
+            tracing::warn!(component, "a tool logs too much: the rest of what it logs in this call is dropped")
+        }
         LogLine::Dropped => {}
     }
     false

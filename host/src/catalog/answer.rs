@@ -95,8 +95,7 @@ impl Answer {
             (None, Some(structured)) => vec![text_block(structured.to_string())],
             (None, None) => return Err("it has neither `content` nor `structuredContent`".to_owned()),
         };
-        let meta = returned.meta.map(clean_object);
-        Ok(Self { content, structured, is_error: returned.is_error, meta })
+        Ok(Self { content, structured, is_error: returned.is_error, meta: returned.meta.map(clean_object) })
     }
 }
 
@@ -146,8 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_clean() {
-        let answer = Answer::parse(r#"{"structuredContent": {"n": 1, "x": "\u001b[31mred\u202e"}}"#, &definition(), Trust::Extra);
+    fn everything_that_reaches_a_client_is_clean() {
+        let returned = r#"{"structuredContent": {"n": 1, "x": "\u001b[31mred\u202e"}, "_meta": {"k\u200b": "\u0007v"}}"#;
+        let answer = Answer::parse(returned, &definition(), Trust::Extra);
+        assert_eq!(answer.meta, json!({ "k": "v" }).as_object().cloned());
         assert_eq!(answer.structured, Some(json!({ "n": 1, "x": "red" })));
         assert_eq!(answer.content[0]["text"], "{\"n\":1,\"x\":\"red\"}");
     }

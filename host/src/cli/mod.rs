@@ -28,7 +28,7 @@ const LOG_FILTER: &str = "info,rmcp=warn";
     version,
     about,
     max_term_width = 100,
-    after_help = "The log's filter is set with SANDBAR_LOG, `debug` for example."
+    after_help = "SANDBAR_LOG sets the log's filter, `debug` for example; SANDBAR_LOG_FORMAT=json makes it JSON lines."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -117,11 +117,12 @@ fn start_log(serves: bool) {
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
         .parse_lossy(std::env::var("SANDBAR_LOG").ok().filter(|filter| !filter.is_empty()).as_deref().unwrap_or(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var("SANDBAR_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().init();
+    } else {
+        log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! `sandbar serve`.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +24,9 @@ const DRAIN_DELAY: Duration = Duration::from_secs(3);
 /// How long calls may go on while the server drains. With the delay it stays under a pod's grace period of 30 s.
 const DRAIN_GRACE: Duration = Duration::from_secs(25);
 
+/// Bytes of a session key: fewer can be guessed.
+const LEAST_SECRET: usize = 16;
+
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -36,6 +40,9 @@ pub(super) struct Arguments {
     /// An origin of web pages that may connect, http://localhost:6274 for example; can be given several times
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',')]
     origins: Vec<String>,
+    /// A file with a secret to sign session ids with, the same for all replicas [default: derived from what replicas share anyway]
+    #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
+    session_key_file: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -52,6 +59,8 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     config.hosts.extend(arguments.hosts);
     config.origins.extend(arguments.origins);
 
+    let session_key = session_key(arguments.session_key_file.as_deref())?;
+
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
     let Setup { config, cluster, catalog, problems } = arguments.common.load(config).await?;
@@ -63,14 +72,35 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let tools = catalog.definitions().count();
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems);
 
-    let sessions = SessionKey::derived(cluster.describe());
     let access = Access::new(config.hosts.clone(), config.origins.clone());
-    let app = App::new(Server::new(Arc::new(catalog)), sessions, access, readiness.clone());
+    let app = App::new(
+        Server::new(Arc::new(catalog)),
+        session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
+        access,
+        readiness.clone(),
+    );
     let address = listener.local_addr()?;
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
     serve(listener, app, stopped(readiness)?, DRAIN_GRACE).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.
+fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
+    let secret = match file {
+        Some(file) => std::fs::read(file).with_context(|| format!("the session key {} cannot be read", file.display()))?,
+        None => std::env::var_os("SANDBAR_SESSION_KEY").unwrap_or_default().into_encoded_bytes(),
+    };
+    let secret = secret.trim_ascii();
+    match secret.len() {
+        0 if file.is_none() => Ok(None),
+        ..LEAST_SECRET => bail!(
+            "the session key has {} bytes; it needs {LEAST_SECRET} or more, for example `openssl rand -hex 32`",
+            secret.len()
+        ),
+        _ => Ok(Some(SessionKey::from_secret(secret))),
+    }
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

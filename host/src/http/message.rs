@@ -93,7 +93,8 @@ impl Message {
             "tools/list" if param("cursor").is_some_and(|cursor| !cursor.is_string()) => {
                 Err("`params.cursor` has to be a string")
             }
-            "initialize" if !param("protocolVersion").is_some_and(Value::is_string) => {
+            // In the modern era there is no such method, and its parameters do not matter.
+            "initialize" if !self.is_modern(None) && !param("protocolVersion").is_some_and(Value::is_string) => {
                 Err("`params.protocolVersion` has to be a string")
             }
             _ => Ok(()),
@@ -232,6 +233,13 @@ mod tests {
         assert_eq!(refused(r#"{"id":7,"method":"ping"}"#).id, json!(7));
         let call = refused(r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":1}}"#);
         assert_eq!((call.code, call.id), (INVALID_PARAMS, json!(7)));
+    }
+
+    #[test]
+    fn initialize_is_the_legacy_eras_own() {
+        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#).code, INVALID_PARAMS);
+        let modern = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+        assert!(Message::parse(modern.as_bytes()).is_ok(), "it is an unknown method, which rmcp says");
     }
 
     #[test]

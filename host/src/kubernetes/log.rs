@@ -195,7 +195,7 @@ impl Log<'_> {
 
     /// The excerpt of a log that was read with a window that may be smaller than what was wanted.
     fn make(&self, reading: Reading, window: u64, wanted: u64) -> Excerpt {
-        let Reading { kept: Kept { mut text, dropped_bytes, dropped_lines, headless }, lines, long_line, first, .. } = reading;
+        let Reading { kept: Kept { mut text, dropped_bytes, dropped_lines, headless }, lines, records, first, .. } = reading;
         let reduced = window < wanted;
         // Lines beyond the window. The first of them is there because one more was asked for.
         let mut surplus = lines.saturating_sub(window);
@@ -220,9 +220,13 @@ impl Log<'_> {
             warnings
                 .push(format!("only the newest {window} lines were searched: they are long, and a call may read only so much"));
         }
+        // All records came that were asked for, and they are fewer lines: what was to show that there is more is part of a line.
+        if !cut && lines <= window && records > window && first.is_some_and(|first| first.bytes > RECORD_MAX as u64) {
+            warnings.push("the first line may lack its beginning: it is so long that the runtime has split it".to_owned());
+        }
         let older = if truncated || reduced || lines > window {
             Some(true)
-        } else if self.source.since_seconds.is_some() || long_line {
+        } else if self.source.since_seconds.is_some() || records > window {
             // The kubelet drops lines by age after it has counted them, and counts records, not lines.
             None
         } else {
@@ -236,10 +240,17 @@ impl Log<'_> {
     fn explain(&self, failure: Failure) -> Error {
         let suspect = format!("the node of pod {} may be down, or its kubelet hangs", self.pod.as_str());
         match failure {
-            Failure::Refused(refusal) if refusal.misses("nodes") => Error::new(
-                Code::Unavailable,
-                format!("the log of pod {} is gone with its node: {}", self.pod.as_str(), refusal.message),
-            ),
+            // `pods "NODE" not found`: the API server looks up the node, and calls whatever it misses there a pod.
+            Failure::Refused(refusal) if refusal.missing().is_some_and(|name| name != self.pod.as_str()) => {
+                let node = refusal.missing().unwrap_or_default();
+                Error::new(
+                    Code::Unavailable,
+                    format!(
+                        "the log of pod {} is gone with its node: the cluster has no node {node:?} any more",
+                        self.pod.as_str()
+                    ),
+                )
+            }
             Failure::Refused(refusal) if refusal.status.is_server_error() => {
                 let error = Error::from(refusal);
                 Error { message: format!("{suspect}: {}", error.message), ..error }

@@ -99,7 +99,6 @@ pub(super) struct Refusal {
 #[derive(Clone, Debug, Default)]
 struct StatusDetails {
     reason: String,
-    kind: String,
     name: String,
     continue_: Option<String>,
 }
@@ -122,7 +121,7 @@ impl Refusal {
                 let continue_ = metadata.continue_.filter(|token| !token.is_empty());
                 let details = details.unwrap_or_default();
                 let wait = details.retry_after_seconds;
-                (message, Some(StatusDetails { reason, kind: details.kind, name: details.name, continue_ }), wait)
+                (message, Some(StatusDetails { reason, name: details.name, continue_ }), wait)
             }
             None => (String::from_utf8_lossy(&bytes).trim().to_owned(), None, None),
         };
@@ -135,9 +134,10 @@ impl Refusal {
         self.details.as_ref().filter(|_| self.status == StatusCode::GONE)?.continue_.as_deref()
     }
 
-    /// Whether the object that was not found is of this kind (`nodes` when the log of a pod was asked for).
-    pub(super) fn misses(&self, kind: &str) -> bool {
-        self.status == StatusCode::NOT_FOUND && self.details.as_ref().is_some_and(|details| details.kind == kind)
+    /// The object that was not found, where Kubernetes names one.
+    pub(super) fn missing(&self) -> Option<&str> {
+        let details = self.details.as_ref().filter(|_| self.status == StatusCode::NOT_FOUND)?;
+        Some(details.name.as_str()).filter(|name| !name.is_empty())
     }
 
     /// The contract's code for this answer.
@@ -170,7 +170,9 @@ impl From<Refusal> for Error {
                 format!("the API server does not accept this server's credentials: {words}")
             }
             // A 403 without a Status is a proxy's, or a kubelet's: no role mends that.
-            Code::Denied if refusal.details.is_some() => format!("{words} (`sandbar rbac` prints the roles that this server needs)"),
+            Code::Denied if refusal.details.is_some() => {
+                format!("{words} (`sandbar rbac` prints the roles that this server needs)")
+            }
             Code::Denied | Code::NotFound | Code::Invalid => words.to_owned(),
             Code::NotServed => format!("the cluster does not serve {path} ({words})"),
             Code::Expired => format!("the cursor is too old, start the list again ({words})"),
@@ -217,7 +219,6 @@ struct StatusMetadata {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawDetails {
-    kind: String,
     name: String,
     retry_after_seconds: Option<u64>,
 }

@@ -58,9 +58,7 @@ pub(super) async fn call_tool(
         Ok(Ok(answer)) => Ok(result(answer).unwrap_or_else(|fault| failure(&fault)).into()),
         Ok(Err(refusal @ Refusal::UnknownTool { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
         // From 2025-11-25 on, a model gets to see what it did wrong.
-        Ok(Err(refusal @ Refusal::Arguments { .. })) if errors_are_results => {
-            Ok(failure(&refusal.to_string()).into())
-        }
+        Ok(Err(refusal @ Refusal::Arguments { .. })) if errors_are_results => Ok(failure(&refusal.to_string()).into()),
         Ok(Err(refusal @ Refusal::Arguments { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
         Err(failure) => {
             tracing::error!(%failure, "a call failed inside the server");

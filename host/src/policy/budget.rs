@@ -51,7 +51,13 @@ pub enum Exhausted {
 impl Budget {
     /// A full budget whose time starts now.
     pub fn new(limits: Limits) -> Self {
-        Self { deadline: Instant::now() + limits.time, requests: AtomicU32::new(0), read: AtomicU64::new(0), logged: AtomicU64::new(0), limits }
+        Self {
+            deadline: Instant::now() + limits.time,
+            requests: AtomicU32::new(0),
+            read: AtomicU64::new(0),
+            logged: AtomicU64::new(0),
+            limits,
+        }
     }
 
     /// The limits that the budget was made from.

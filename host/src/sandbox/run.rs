@@ -125,7 +125,11 @@ fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &w
         // The guest's frames are part of the error only while the guest runs; its result is read once it has returned.
         let in_guest = error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
         let limit = limits.result;
-        return if in_guest { CallError::Passed { limit: limit.saturating_add(HOSTCALL_BYTES) } } else { CallError::Result { limit } };
+        return if in_guest {
+            CallError::Passed { limit: limit.saturating_add(HOSTCALL_BYTES) }
+        } else {
+            CallError::Result { limit }
+        };
     }
     tracing::warn!(component = %component.name, error = ?error, "a tool crashed");
     CallError::Trap(trap.map_or_else(|| error.root_cause().to_string(), Trap::to_string))

@@ -6,7 +6,8 @@ use super::*;
 
 async fn client() -> Client {
     static SERVER: OnceCell<Server> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| async { Server::builder().cluster("demo").config(&hostile_config("")).start().await }).await;
+    let server =
+        SERVER.get_or_init(|| async { Server::builder().cluster("demo").config(&hostile_config("")).start().await }).await;
     Client::modern(server)
 }
 

@@ -69,7 +69,8 @@ async fn answers_are_bounded() {
             assert!(words.contains("65536 bytes") && words.contains("limit `result`"), "{how} {bytes}: {words}");
         }
     }
-    let answer = misbehave(&Client::modern(server().await), json!({ "how": "fill", "bytes": 60_000 })).await.expect("within the limit");
+    let answer =
+        misbehave(&Client::modern(server().await), json!({ "how": "fill", "bytes": 60_000 })).await.expect("within the limit");
     assert_eq!(answer["text"].as_str().unwrap().len(), 60_000);
 }
 
@@ -111,7 +112,10 @@ async fn a_flood_of_log_lines_and_progress_neither_fills_the_log_nor_the_answer(
     let log = server.log();
     assert!(log.len() < 1024 * 1024, "20,000 lines of 750 bytes were sent, {} bytes were logged", log.len());
     let mut lines = log.lines();
-    assert!(lines.all(|line| !line.starts_with("forged") && !line.contains('\u{1b}')), "a line of a tool is one line, and marked");
+    assert!(
+        lines.all(|line| !line.starts_with("forged") && !line.contains('\u{1b}')),
+        "a line of a tool is one line, and marked"
+    );
 }
 
 #[tokio::test]
@@ -171,7 +175,12 @@ async fn an_answer_that_is_no_text_or_lies_outside_of_memory_is_a_crash() {
     let no_text = "(i32.store8 (i32.const 100) (i32.const 255)) (call $answer (i32.const 100) (i32.const 1))";
     let words = told_by(Text::tool("odd").calling(no_text)).await;
     assert!(words.contains("the tool crashed") && words.contains("utf-8"), "{words}");
-    for beyond in ["(call $answer (i32.const 0x7fffffff) (i32.const 64))", "(call $answer (i32.const 16) (i32.const -1))", "i32.const -4", "i32.const 1"] {
+    for beyond in [
+        "(call $answer (i32.const 0x7fffffff) (i32.const 64))",
+        "(call $answer (i32.const 16) (i32.const -1))",
+        "i32.const -4",
+        "i32.const 1",
+    ] {
         let words = told_by(Text::tool("odd").calling(beyond)).await;
         assert!(words.contains("the tool crashed"), "{beyond}: {words}");
     }

@@ -19,7 +19,11 @@ fn refused(folder: &Path) -> Vec<Refused> {
         all.push(Refused { file, said });
     };
     let whole = std::fs::read(hostile()).unwrap();
-    file("module.wasm", &wat::parse_str("(module)").unwrap(), &["core WebAssembly module, not a component", "wasm-tools component new"]);
+    file(
+        "module.wasm",
+        &wat::parse_str("(module)").unwrap(),
+        &["core WebAssembly module, not a component", "wasm-tools component new"],
+    );
     file("truncated.wasm", &whole[..whole.len() / 2], &["the component is damaged"]);
     file("header.wasm", &whole[..6], &["the component is damaged"]);
     file("empty.wasm", b"", &["not a WebAssembly file"]);
@@ -30,10 +34,18 @@ fn refused(folder: &Path) -> Vec<Refused> {
     let other_export = r#"(component
         (core module $m (func (export "f"))) (core instance $i (instantiate $m))
         (func $f (canon lift (core func $i "f"))) (instance $x (export "f" (func $f))) (export "acme:db/store@1.0.0" (instance $x)))"#;
-    file("other.wasm", &wat::parse_str(other_export).unwrap(), &["does not export `sandbar:tool/tools@0.1.0`", "acme:db/store@1.0.0"]);
+    file(
+        "other.wasm",
+        &wat::parse_str(other_export).unwrap(),
+        &["does not export `sandbar:tool/tools@0.1.0`", "acme:db/store@1.0.0"],
+    );
 
     let mut text = |name: &str, text: Text, said| all.push(Refused { file: text.write(folder, name), said });
-    text("later.wasm", Text::tool("later").exporting("sandbar:tool/tools@0.2.0"), &["`sandbar:tool/tools@0.2.0`", "0.1.0", "rebuild"]);
+    text(
+        "later.wasm",
+        Text::tool("later").exporting("sandbar:tool/tools@0.2.0"),
+        &["`sandbar:tool/tools@0.2.0`", "0.1.0", "rebuild"],
+    );
     text(
         "later-import.wasm",
         Text::tool("t").importing(r#"(import "sandbar:kubernetes/read@0.2.0" (instance (export "watch" (func))))"#),
@@ -65,7 +77,8 @@ fn refused(folder: &Path) -> Vec<Refused> {
     text("list.wasm", Text::new(&json!([])), &["manifest is not a JSON object"]);
     text("no-tools.wasm", Text::new(&json!({ "rules": [] })), &["`tools` in the manifest is not a list"]);
     let many = |count: u32| {
-        let tools: Vec<Value> = (0..count).map(|n| json!({ "name": format!("t{n}"), "inputSchema": { "type": "object" } })).collect();
+        let tools: Vec<Value> =
+            (0..count).map(|n| json!({ "name": format!("t{n}"), "inputSchema": { "type": "object" } })).collect();
         Text::new(&json!({ "tools": tools }))
     };
     text("hundred.wasm", many(101), &["101 tools", "1 to 100"]);
@@ -102,7 +115,8 @@ async fn a_file_that_cannot_be_served_is_named_with_its_reason_and_the_rest_serv
     for Refused { file, said } in &refused {
         let name = file.display().to_string();
         let log = server.log();
-        let line = log.lines().find(|line| line.contains(&format!("{name}:"))).unwrap_or_else(|| panic!("no word of {name}: {log}"));
+        let line =
+            log.lines().find(|line| line.contains(&format!("{name}:"))).unwrap_or_else(|| panic!("no word of {name}: {log}"));
         for said in *said {
             assert!(line.contains(said), "{said:?} about {name}: {line}");
         }
@@ -130,7 +144,9 @@ async fn inspect_says_the_same_with_status_1() {
 #[tokio::test]
 async fn a_manifest_that_never_ends_is_stopped() {
     let folder = tempfile::tempdir().unwrap();
-    let file = Text::tool("t").with_core("(func $start (loop $forever (br $forever))) (start $start)", "").write(folder.path(), "slow.wasm");
+    let file = Text::tool("t")
+        .with_core("(func $start (loop $forever (br $forever))) (start $start)", "")
+        .write(folder.path(), "slow.wasm");
     let config = "limits: { cpu: 300ms }\n";
     let server = Server::builder().cluster("demo").config(config).arg("--tools").arg(&file).start().await;
     assert!(server.log().contains("its manifest cannot be had") && server.log().contains("0.3 s"), "{}", server.log());
@@ -145,7 +161,8 @@ async fn a_name_that_is_taken_stays_with_whoever_was_loaded_first() {
     Text::tool("check_health").write(folder.path(), "c.wasm");
     let finished = Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(folder.path()).finish().await;
     assert_eq!(finished.code(), 1, "{finished:?}");
-    let lines: BTreeMap<&str, &str> = finished.stderr.lines().filter_map(|line| line.rsplit_once('/')?.1.split_once(": ")).collect();
+    let lines: BTreeMap<&str, &str> =
+        finished.stderr.lines().filter_map(|line| line.rsplit_once('/')?.1.split_once(": ")).collect();
     assert_eq!(lines["b.wasm"], r#"it serves a tool named "twin", and so does a, which was loaded first; rename one of them"#);
     assert!(lines["c.wasm"].starts_with(r#"it serves a tool named "check_health", and so does check-health"#), "{lines:?}");
     assert_eq!(lines.len(), 2, "{lines:?}");
@@ -161,7 +178,8 @@ async fn a_name_that_is_taken_stays_with_whoever_was_loaded_first() {
 async fn one_component_under_two_paths_is_one_problem_at_most() {
     let folder = tempfile::tempdir().unwrap();
     let file = Text::tool("t").write(folder.path(), "t.wasm");
-    let finished = Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(&file).arg("--tools").arg(folder.path()).finish().await;
+    let finished =
+        Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(&file).arg("--tools").arg(folder.path()).finish().await;
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
 }
 

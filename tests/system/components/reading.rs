@@ -49,9 +49,13 @@ impl Two {
         let (granted, other) = (Namespace::fresh("granted").await, Namespace::fresh("other").await);
         for namespace in [&granted, &other] {
             let data = json!({ "password": SECRET });
-            namespace.create(json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "password" }, "data": data })).await;
+            namespace
+                .create(json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "password" }, "data": data }))
+                .await;
             for name in ["a", "b", "c"] {
-                namespace.pod_with_log(&format!("{name}-{}", namespace.name()), &CriLog::of([format!("log of {}", namespace.name())])).await;
+                namespace
+                    .pod_with_log(&format!("{name}-{}", namespace.name()), &CriLog::of([format!("log of {}", namespace.name())]))
+                    .await;
             }
         }
         let config = hostile_config(&format!("    namespaces: [{}]\n", granted.name()));
@@ -97,7 +101,11 @@ async fn what_is_not_granted_is_denied_though_the_server_may_read_it() {
         (list("pods", other.clone()), "denied", &outside),
         (get("pods", other.clone(), &format!("a-{}", two.other.name())), "denied", &outside),
         (get("secrets", other.clone(), "password"), "denied", &outside),
-        (json!({ "function": "tail", "namespace": two.other.name(), "pod": format!("a-{}", two.other.name()) }), "denied", &outside),
+        (
+            json!({ "function": "tail", "namespace": two.other.name(), "pod": format!("a-{}", two.other.name()) }),
+            "denied",
+            &outside,
+        ),
         (list("pods/log", within.clone()), "invalid", "subresource"),
         (get("pods/exec", within.clone(), "a"), "invalid", "subresource"),
         (get("nodes/proxy", json!("cluster"), "node-1"), "invalid", "subresource"),
@@ -109,7 +117,11 @@ async fn what_is_not_granted_is_denied_though_the_server_may_read_it() {
     }
 
     assert_eq!(names(&ask(&client, list("pods", within.clone())).await.unwrap()), two.pods());
-    assert_eq!(names(&ask(&client, list("pods", json!("every-namespace"))).await.unwrap()), two.pods(), "every one that is granted");
+    assert_eq!(
+        names(&ask(&client, list("pods", json!("every-namespace"))).await.unwrap()),
+        two.pods(),
+        "every one that is granted"
+    );
     let log = ask(&client, json!({ "function": "tail", "namespace": two.granted.name(), "pod": two.pods()[0] })).await.unwrap();
     assert_eq!(log, format!("log of {}\n", two.granted.name()));
     assert!(ask(&client, json!({ "function": "api-server" })).await.is_ok(), "it needs no rule");
@@ -119,9 +131,7 @@ async fn what_is_not_granted_is_denied_though_the_server_may_read_it() {
 async fn a_forged_cursor_leads_nowhere_else() {
     let two = Two::start().await;
     let client = two.client();
-    let page = |within: &Value, cursor: &str| {
-        json!({ "function": "list-objects", "of": { "plural": "pods" }, "within": within, "limit": 1, "continue": cursor })
-    };
+    let page = |within: &Value, cursor: &str| json!({ "function": "list-objects", "of": { "plural": "pods" }, "within": within, "limit": 1, "continue": cursor });
     let cursor_of = async |within: &Value| {
         let first = client.answer("read", page(within, "")).await;
         first["continue"].as_str().expect("more pages").to_owned()
@@ -193,7 +203,11 @@ async fn without_a_namespace_there_is_nothing_to_read() {
     let config = hostile_config("    namespaces: []\n");
     let server = Server::builder().of(ControlPlane::shared(), "admin").config(&config).start().await;
     let client = Client::modern(&server);
-    for request in [list("pods", json!("every-namespace")), list("pods", json!({ "namespace": "default" })), get("pods", json!({ "namespace": "default" }), "x")] {
+    for request in [
+        list("pods", json!("every-namespace")),
+        list("pods", json!({ "namespace": "default" })),
+        get("pods", json!({ "namespace": "default" }), "x"),
+    ] {
         let (code, message) = ask(&client, request).await.expect_err("no namespace is allowed");
         assert_eq!(code, "denied", "{message}");
     }
@@ -201,8 +215,30 @@ async fn without_a_namespace_there_is_nothing_to_read() {
 
 /// Values that would lead somewhere else if they were put into a URL as they are, and some that are only wrong.
 const TRICKS: [&str; 24] = [
-    "", ".", "..", "../secrets", "..%2fsecrets", "%2e%2e", "a%2fb", "a/b", "/", "a?limit=0", "a#b", "a&b=c", "a;b", "a\\b", "a\0b", "a\nb",
-    "a\r\nHost: evil", "a b", "A", "ä", "*", "pods/exec", "web/../../secrets/password", "a\u{202e}b",
+    "",
+    ".",
+    "..",
+    "../secrets",
+    "..%2fsecrets",
+    "%2e%2e",
+    "a%2fb",
+    "a/b",
+    "/",
+    "a?limit=0",
+    "a#b",
+    "a&b=c",
+    "a;b",
+    "a\\b",
+    "a\0b",
+    "a\nb",
+    "a\r\nHost: evil",
+    "a b",
+    "A",
+    "ä",
+    "*",
+    "pods/exec",
+    "web/../../secrets/password",
+    "a\u{202e}b",
 ];
 
 #[tokio::test]
@@ -244,7 +280,8 @@ async fn no_string_of_the_contract_leads_to_another_path() {
             let loose = place == "/name" || place == "/pod";
             match ask(&client, with(request, place, trick)).await {
                 Err((code, _)) if code == "invalid" => {}
-                Err((code, _)) if code == "not-served" && loose && !trick.contains(['/', '%', '?', '#', '\\', '\0', '\n', ' ']) => {}
+                Err((code, _))
+                    if code == "not-served" && loose && !trick.contains(['/', '%', '?', '#', '\\', '\0', '\n', ' ']) => {}
                 other => panic!("{place} of {request} as {trick:?}: {other:?}"),
             }
         }
@@ -281,7 +318,8 @@ fn with(request: &Value, place: &str, value: impl Into<Value>) -> Value {
 /// Whether a request is discovery, or one that the grant allows.
 fn is_expected(request: &str) -> bool {
     let (path, query) = request.split_once('?').unwrap_or((request, ""));
-    let discovery = ["/version", "/readyz", "/apis", "/api/v1", "/apis/coder.com/v1alpha1", "/apis/aggregation.coder.com/v1alpha1"];
+    let discovery =
+        ["/version", "/readyz", "/apis", "/api/v1", "/apis/coder.com/v1alpha1", "/apis/aggregation.coder.com/v1alpha1"];
     let pods = path.strip_prefix("/api/v1/namespaces/team-a/pods");
     let one_segment = |rest: &str| {
         let name = rest.strip_prefix('/').unwrap_or(rest);
@@ -304,7 +342,9 @@ async fn keys_that_the_host_does_not_know_are_refused_by_name() {
     let within = json!({ "namespace": "team-a" });
     let tail = json!({ "function": "tail", "namespace": "team-a", "pod": "nope" });
     for request in [list("pods", within.clone()), get("pods", within, "nope"), tail] {
-        for (more, said) in [(r#"{"as":"admin"}"#, "\"as\""), ("[]", "JSON object"), ("nonsense", "JSON object"), ("", "JSON object")] {
+        for (more, said) in
+            [(r#"{"as":"admin"}"#, "\"as\""), ("[]", "JSON object"), ("nonsense", "JSON object"), ("", "JSON object")]
+        {
             let (code, message) = ask(&client, with(&request, "/more", more)).await.expect_err("an unknown key");
             assert_eq!(code, "invalid", "{message}");
             assert!(message.contains("`more`") && message.contains(said), "{message}");

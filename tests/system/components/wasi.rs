@@ -69,14 +69,17 @@ const LINKED: &str = r#"(with "wasi" (instance
     (export "start-connect" (func $start-connect))))"#;
 
 /// What it looks for, each a question mark in the answer that becomes a digit: how many there are, or an error's number.
-const ANSWER: &str =
-    r#"{"structuredContent":{"environment":"?","arguments":"?","cwd":"?","directories":"?","socketFails":"?","connectFails":"?","why":"?"}}"#;
+const ANSWER: &str = r#"{"structuredContent":{"environment":"?","arguments":"?","cwd":"?","directories":"?","socketFails":"?","connectFails":"?","why":"?"}}"#;
 
 /// The core functions that look, for a port of 127.0.0.1.
 fn looking(port: u16) -> String {
-    let found: Vec<String> =
-        ANSWER.match_indices('?').map(|(at, _)| format!("(i32.store8 (i32.const {}) (i32.add (i32.const 48) ", 16 + at)).collect();
-    let [environment, arguments, cwd, directories, socket, connect, why] = &found[..] else { panic!("seven questions: {found:?}") };
+    let found: Vec<String> = ANSWER
+        .match_indices('?')
+        .map(|(at, _)| format!("(i32.store8 (i32.const {}) (i32.add (i32.const 48) ", 16 + at))
+        .collect();
+    let [environment, arguments, cwd, directories, socket, connect, why] = &found[..] else {
+        panic!("seven questions: {found:?}")
+    };
     // A list is an address at 1024 and a length at 1028; a result or an option has its case at 1024, and its value at 1028.
     format!(
         r#"
@@ -126,7 +129,8 @@ async fn it_finds_no_environment_no_arguments_no_files_and_no_network() {
         .before_answering("(call $look)");
     let file = text.write(folder.path(), "look.wasm");
 
-    let server = Server::builder().cluster("demo").env("SECRET", "in the server's environment").arg("--tools").arg(&file).start().await;
+    let server =
+        Server::builder().cluster("demo").env("SECRET", "in the server's environment").arg("--tools").arg(&file).start().await;
     let client = Client::modern(&server);
     for _ in 0..2 {
         let found = client.answer("look", json!({})).await;

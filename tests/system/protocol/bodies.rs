@@ -20,7 +20,8 @@ async fn a_body_that_is_not_json_is_a_parse_error() {
 
 #[tokio::test]
 async fn a_key_that_stands_twice_is_refused_because_two_readers_could_differ() {
-    let twice = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"check_health","name":"get_pod_logs","arguments":{}}}"#;
+    let twice =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"check_health","name":"get_pod_logs","arguments":{}}}"#;
     assert_eq!(refused(twice).await, (400, -32700));
 }
 

@@ -37,7 +37,11 @@ impl Slow {
     }
 
     fn list(client: &Client, id: i64, namespace: &str) -> Request<Bytes> {
-        client.http_request(json!(id), "tools/call", json!({ "name": "list_workspaces", "arguments": { "namespace": namespace } }))
+        client.http_request(
+            json!(id),
+            "tools/call",
+            json!({ "name": "list_workspaces", "arguments": { "namespace": namespace } }),
+        )
     }
 
     async fn send(&self, request: Request<Bytes>) -> Reply {
@@ -46,7 +50,8 @@ impl Slow {
 
     /// Waits until the API server holds back so many answers.
     async fn until_waiting(&self, count: usize) {
-        until(&format!("{count} requests wait for the API server"), || async { (self.api.in_flight() == count).then_some(()) }).await;
+        until(&format!("{count} requests wait for the API server"), || async { (self.api.in_flight() == count).then_some(()) })
+            .await;
     }
 
     async fn until_asked(&self, path: &str) {
@@ -73,8 +78,7 @@ async fn a_fast_answer_is_plain_json_and_a_slow_one_is_a_stream_that_begins_befo
     let modern = Client::modern(&slow.server);
     let legacy = Client::legacy(&slow.server).await;
     // The heads arrive while the API server still holds everything back.
-    let (modern, legacy) =
-        tokio::join!(slow.send(Slow::list(&modern, 1, "team-a")), slow.send(Slow::list(&legacy, 1, "team-b")));
+    let (modern, legacy) = tokio::join!(slow.send(Slow::list(&modern, 1, "team-a")), slow.send(Slow::list(&legacy, 1, "team-b")));
     assert!(modern.is_event_stream() && legacy.is_event_stream());
     slow.gate.open();
     assert_eq!(workspace(modern).await, "of-team-a");
@@ -130,7 +134,10 @@ async fn a_cancelled_call_ends_and_lets_go_of_the_api_server() {
         slow.until_waiting(1).await;
         // Not its id, and not its session: nothing happens.
         client.notify("notifications/cancelled", json!({ "requestId": "42" })).await;
-        Client::legacy_version(&slow.server, "2025-06-18").await.notify("notifications/cancelled", json!({ "requestId": 42 })).await;
+        Client::legacy_version(&slow.server, "2025-06-18")
+            .await
+            .notify("notifications/cancelled", json!({ "requestId": 42 }))
+            .await;
         assert_eq!(slow.api.in_flight(), 1);
         client.notify("notifications/cancelled", json!({ "requestId": 42, "reason": "no longer needed" })).await;
     });
@@ -143,14 +150,11 @@ async fn two_calls_with_one_id_each_get_their_own_answer() {
     for modern in [false, true] {
         let slow = Slow::start("").await;
         let client = if modern { Client::modern(&slow.server) } else { Client::legacy(&slow.server).await };
-        let (one, other, ()) = tokio::join!(
-            slow.send(Slow::list(&client, 7, "team-a")),
-            slow.send(Slow::list(&client, 7, "team-b")),
-            async {
+        let (one, other, ()) =
+            tokio::join!(slow.send(Slow::list(&client, 7, "team-a")), slow.send(Slow::list(&client, 7, "team-b")), async {
                 slow.until_waiting(2).await;
                 slow.gate.open();
-            }
-        );
+            });
         assert_eq!((workspace(one).await, workspace(other).await), ("of-team-a".to_owned(), "of-team-b".to_owned()));
     }
 }

@@ -42,7 +42,8 @@ async fn web_pages_of_others_are_refused() {
 
 #[tokio::test]
 async fn the_operator_can_allow_names_and_origins() {
-    let server = Server::builder().cluster("demo").config("hosts: [mcp.example.com]\norigins: ['http://localhost:6274']\n").start().await;
+    let server =
+        Server::builder().cluster("demo").config("hosts: [mcp.example.com]\norigins: ['http://localhost:6274']\n").start().await;
     let send = |request| wire::send(server.address(), request);
     assert_eq!(send(ping(Some("mcp.example.com"), None)).await.status, 200);
     let reply = send(ping(None, Some("http://localhost:6274"))).await;

@@ -34,11 +34,31 @@ async fn headers_have_to_agree_with_the_body() {
     let list = || mcp::modern(json!(1), "tools/list", json!({}));
     let call = || mcp::modern(json!(1), "tools/call", json!({ "name": "check_health", "arguments": {} }));
     let broken = [
-        ("another version", { let mut r = list(); mcp::set(&mut r, "mcp-protocol-version", LEGACY); r }),
-        ("another method", { let mut r = list(); mcp::set(&mut r, "mcp-method", "tools/call"); r }),
-        ("no method", { let mut r = list(); r.headers_mut().remove("mcp-method"); r }),
-        ("another name", { let mut r = call(); mcp::set(&mut r, "mcp-name", "get_events"); r }),
-        ("no name", { let mut r = call(); r.headers_mut().remove("mcp-name"); r }),
+        ("another version", {
+            let mut r = list();
+            mcp::set(&mut r, "mcp-protocol-version", LEGACY);
+            r
+        }),
+        ("another method", {
+            let mut r = list();
+            mcp::set(&mut r, "mcp-method", "tools/call");
+            r
+        }),
+        ("no method", {
+            let mut r = list();
+            r.headers_mut().remove("mcp-method");
+            r
+        }),
+        ("another name", {
+            let mut r = call();
+            mcp::set(&mut r, "mcp-name", "get_events");
+            r
+        }),
+        ("no name", {
+            let mut r = call();
+            r.headers_mut().remove("mcp-name");
+            r
+        }),
     ];
     for (what, request) in broken {
         let (status, code, words) = error_of(send(request).await).await;

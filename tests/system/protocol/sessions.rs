@@ -59,7 +59,9 @@ async fn a_forged_or_foreign_session_is_not_found_so_that_the_client_opens_a_new
     let real = Client::legacy(demo().await).await;
     let (payload, signature) = real.session().split_once('.').unwrap();
     let turned: String = signature.chars().rev().collect();
-    for forged in ["x", ".", &format!("{payload}.{turned}"), &format!("{payload}A.{signature}"), "1868a90c-7a3b-4f0d-a2a1-000000000000"] {
+    for forged in
+        ["x", ".", &format!("{payload}.{turned}"), &format!("{payload}A.{signature}"), "1868a90c-7a3b-4f0d-a2a1-000000000000"]
+    {
         let client = Client::resume(demo().await, LEGACY, forged);
         let (status, _, words) = error_of(client.send("tools/list", json!({})).await).await;
         assert_eq!(status, 404, "{forged}");
@@ -107,7 +109,9 @@ async fn ping_is_answered() {
 #[tokio::test]
 async fn what_is_not_declared_does_not_exist() {
     let client = Client::legacy(demo().await).await;
-    for method in ["prompts/list", "resources/list", "resources/templates/list", "completion/complete", "logging/setLevel", "no/such"] {
+    for method in
+        ["prompts/list", "resources/list", "resources/templates/list", "completion/complete", "logging/setLevel", "no/such"]
+    {
         let message = client.request(method, json!({})).await;
         assert_eq!(message["error"]["code"], -32601, "{method}: {message}");
     }

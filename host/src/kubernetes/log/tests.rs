@@ -146,8 +146,12 @@ async fn a_search_that_cannot_read_all_says_so() {
 async fn whether_older_lines_exist_is_not_guessed() {
     let since = LogSource { since_seconds: Some(60), ..web() };
     assert_eq!(tail(lines(3, 4), &since, Limits::default()).await.0.expect("a log").older, None);
-    // Records of 16 KiB and more are pieces of lines, so that fewer lines than records came says nothing.
-    assert_eq!(tail(lines(3, 20_000), &web(), Limits::default()).await.0.expect("a log").older, None);
+    // Lines of over 16 KiB came in several records each: 6 of them here.
+    assert_eq!(tail(lines(3, 20_000), &web(), Limits::default()).await.0.expect("a log").older, Some(false));
+    let five = LogSource { tail_lines: Some(5), ..web() };
+    let excerpt = tail(lines(3, 20_000), &five, Limits::default()).await.0.expect("a log");
+    assert_eq!(excerpt.older, None);
+    assert_eq!(excerpt.warnings, ["the first line may lack its beginning: it is so long that the runtime has split it"]);
 }
 
 #[tokio::test]
@@ -210,10 +214,10 @@ async fn failures_name_what_is_likely_at_fault() {
         answered(move || Answer::status(400, "BadRequest", "container x is not valid for pod web-0", none())).await;
     assert_eq!(wrong_container, Err(Error::new(Code::Invalid, "container x is not valid for pod web-0")));
 
-    let gone = || serde_json::json!({ "details": { "name": "n1", "kind": "nodes" } });
-    let node_gone = answered(move || Answer::status(404, "NotFound", "nodes \"n1\" not found", gone())).await.expect_err("gone");
+    let gone = || serde_json::json!({ "details": { "name": "n1", "kind": "pods" } });
+    let node_gone = answered(move || Answer::status(404, "NotFound", "pods \"n1\" not found", gone())).await.expect_err("gone");
     assert_eq!(node_gone.code, Code::Unavailable);
-    assert_eq!(node_gone.message, "the log of pod web-0 is gone with its node: nodes \"n1\" not found");
+    assert_eq!(node_gone.message, "the log of pod web-0 is gone with its node: the cluster has no node \"n1\" any more");
 
     let dead = answered(|| Answer::with_status(500, "Get \"https://10.0.0.5:10250/containerLogs\": i/o timeout"))
         .await

@@ -22,7 +22,7 @@ pub(super) struct Window<'p> {
     partial_lost: u64,
     bytes: u64,
     lines: u64,
-    long_line: bool,
+    records: u64,
     first: Option<FirstLine>,
 }
 
@@ -43,8 +43,8 @@ pub(super) struct Reading {
     pub(super) bytes: u64,
     /// Lines as they came, before the pattern dropped any.
     pub(super) lines: u64,
-    /// A line is so long that the runtime may have split it, so lines are fewer than records.
-    pub(super) long_line: bool,
+    /// The records that these lines came in, where records are as long as they can be: `tailLines` counts them.
+    pub(super) records: u64,
     pub(super) first: Option<FirstLine>,
 }
 
@@ -59,7 +59,7 @@ impl<'p> Window<'p> {
             partial_lost: 0,
             bytes: 0,
             lines: 0,
-            long_line: false,
+            records: 0,
             first: None,
         }
     }
@@ -94,7 +94,7 @@ impl<'p> Window<'p> {
         if !self.partial.is_empty() {
             self.take_partial();
         }
-        Reading { kept: self.newest.finish(), bytes: self.bytes, lines: self.lines, long_line: self.long_line, first: self.first }
+        Reading { kept: self.newest.finish(), bytes: self.bytes, lines: self.lines, records: self.records, first: self.first }
     }
 
     /// Keeps the piece of a line until its end comes, the newest bytes of it at least.
@@ -144,8 +144,7 @@ impl<'p> Window<'p> {
 
     /// Takes a line whose beginning is gone.
     fn take_headless(&mut self, line: &[u8], lost: u64) {
-        self.lines += 1;
-        self.long_line = true;
+        self.count_line(line.len() as u64 + lost);
         // It may have been cut inside a character, whose other bytes say nothing any more.
         let torn = line.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
         let text = String::from_utf8_lossy(&line[torn..]);
@@ -159,14 +158,17 @@ impl<'p> Window<'p> {
     fn count(&mut self, lines: &[u8]) {
         let mut start = 0;
         for end in memchr_iter(b'\n', lines) {
-            self.lines += 1;
-            self.long_line |= end - start >= RECORD_MAX;
+            self.count_line((end - start) as u64);
             start = end + 1;
         }
         if start < lines.len() {
-            self.lines += 1;
-            self.long_line |= lines.len() - start >= RECORD_MAX;
+            self.count_line((lines.len() - start) as u64);
         }
+    }
+
+    fn count_line(&mut self, bytes: u64) {
+        self.lines += 1;
+        self.records += bytes.div_ceil(RECORD_MAX as u64).max(1);
     }
 
     fn note_first(&mut self, text: &str, lost: u64) {
@@ -245,14 +247,14 @@ mod tests {
         window.feed("é12345678é\n".as_bytes());
         let reading = window.finish();
         assert_eq!(reading.kept.text, "2345678é\n");
-        assert!(reading.kept.headless && reading.long_line);
+        assert!(reading.kept.headless && reading.records == 62);
         assert_eq!(reading.kept.dropped_bytes, 1_000_000 + 13 - 10);
     }
 
     #[test]
-    fn a_line_that_the_runtime_may_have_split_is_noticed() {
-        let long = [vec![b'x'; RECORD_MAX], b"\n".to_vec()].concat();
-        assert!(read(100, None, [long.as_slice()]).long_line);
-        assert!(!read(100, None, [&long[1..]]).long_line);
+    fn records_are_counted_as_the_runtime_splits_lines() {
+        let line = |bytes: usize| [vec![b'x'; bytes], b"\n".to_vec()].concat();
+        let records = |bytes: usize| read(100, None, [line(bytes).as_slice()]).records;
+        assert_eq!([0, 1, RECORD_MAX, RECORD_MAX + 1, 2 * RECORD_MAX + 1].map(records), [1, 1, 1, 2, 3]);
     }
 }

@@ -75,7 +75,8 @@ impl Request {
             }
             Request::ListObjects { of, within, label_selector, field_selector, fields, limit, r#continue, more } => {
                 let (of, within) = (of.into(), within.into());
-                let query = read::Query { of, within, label_selector, field_selector, fields, limit, continue_: r#continue, more };
+                let query =
+                    read::Query { of, within, label_selector, field_selector, fields, limit, continue_: r#continue, more };
                 let page = read::list_objects(&query)?;
                 Ok(json!({ "answer": page.items, "continue": page.continue_ }))
             }

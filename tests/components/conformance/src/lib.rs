@@ -1,0 +1,82 @@
+//! The tools that the official MCP conformance suite calls by name, as far as a component of contract 0.1 can be them: no prompts,
+//! no resources, no questions to the client.
+
+// Outside WebAssembly there is no host to call.
+#![cfg(target_arch = "wasm32")]
+
+mod bindings;
+
+use bindings::exports::sandbar::tool::tools::Guest;
+use bindings::sandbar::tool::context;
+use bindings::sandbar::tool::logging::{Level, log};
+use serde_json::{Value, json};
+
+/// A red pixel.
+const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC";
+
+/// Four samples of silence.
+const WAV: &str = "UklGRigAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQQAAACAgICA";
+
+/// Milliseconds that the tool with progress takes. The host holds progress back for 2 s and then sends four reports a second, of
+/// which the suite wants three; after 5 s of work it stops a component.
+const WORK_MS: u32 = 3_500;
+
+struct Fixture;
+
+impl Guest for Fixture {
+    fn manifest() -> String {
+        include_str!("../manifest.json").to_owned()
+    }
+
+    fn call(name: String, _arguments: String) -> Result<String, String> {
+        let content = match name.as_str() {
+            "test_simple_text" => json!([text("This is a simple text response for testing.")]),
+            "test_image_content" => json!([image()]),
+            "test_audio_content" => json!([{ "type": "audio", "data": WAV, "mimeType": "audio/wav" }]),
+            "test_embedded_resource" => {
+                json!([resource("test://embedded-resource", "text/plain", "This is an embedded resource content.")])
+            }
+            "test_multiple_content_types" => json!([
+                text("Multiple content types test:"),
+                image(),
+                resource("test://mixed-content-resource", "application/json", r#"{"test":"data","value":123}"#),
+            ]),
+            "test_error_handling" => return Err("This tool intentionally returns an error for testing".to_owned()),
+            "test_tool_with_progress" => {
+                work();
+                json!([text("The work is done.")])
+            }
+            "test_logging_tool" => {
+                log(Level::Info, "a line for the operator");
+                json!([text("A line was written.")])
+            }
+            "test_custom_header" | "json_schema_2020_12_tool" => json!([text("The arguments were accepted.")]),
+            unknown => return Err(format!("the fixture has no tool `{unknown}`")),
+        };
+        Ok(json!({ "content": content }).to_string())
+    }
+}
+
+/// Counts from 0 to 100 over [`WORK_MS`]. A component cannot sleep, so it works.
+fn work() {
+    let at_first = context::remaining_ms();
+    loop {
+        let spent = (at_first - context::remaining_ms()).min(WORK_MS);
+        context::progress(f64::from(100 * spent / WORK_MS), Some(100.0), None);
+        if spent == WORK_MS {
+            return;
+        }
+    }
+}
+
+fn text(text: &str) -> Value {
+    json!({ "type": "text", "text": text })
+}
+
+fn image() -> Value {
+    json!({ "type": "image", "data": PNG, "mimeType": "image/png" })
+}
+
+fn resource(uri: &str, mime_type: &str, text: &str) -> Value {
+    json!({ "type": "resource", "resource": { "uri": uri, "mimeType": mime_type, "text": text } })
+}

@@ -1,0 +1,60 @@
+//! The official MCP conformance suite, against the real binary with the tools that the suite calls by name.
+//!
+//! What the suite asks and Sandbar does not offer is in `tests/conformance/expected-failures-*.yml`, each with its reason. An entry
+//! that has come to pass fails the run, as does a failure without an entry.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use sandbar_tests::clients::program;
+use sandbar_tests::sandbar::Server;
+use sandbar_tests::{components, in_time};
+use serde_json::Value;
+
+/// The folder of the lists.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
+
+#[tokio::test]
+async fn revision_2025_11_25_is_met() {
+    meets("2025-11-25", &["server-session-lifecycle", "json-schema-2020-12"]).await;
+}
+
+#[tokio::test]
+async fn revision_2026_07_28_is_met() {
+    let beyond = ["json-schema-2020-12", "http-header-validation", "http-custom-header-server-validation"];
+    meets("2026-07-28", &beyond).await;
+}
+
+/// Runs all that a revision requires. The suite runs a few scenarios more, which it does not count; those named in `beyond` have to
+/// pass too.
+async fn meets(revision: &str, beyond: &[&str]) {
+    let server = Server::builder().cluster("demo").arg("--tools").arg(components::build("conformance")).start().await;
+    let results = tempfile::tempdir().expect("a temporary directory");
+    let mut suite = tokio::process::Command::new(program("conformance"));
+    suite.args(["server", "--requirements", revision, "--url", &format!("http://{}/mcp", server.address())]);
+    suite.arg("--output-dir").arg(results.path());
+    suite.arg("--expected-failures").arg(format!("{FOLDER}/expected-failures-{revision}.yml"));
+    suite.stdin(Stdio::null()).kill_on_drop(true);
+    let output = in_time("the conformance suite", suite.output()).await.expect("the suite can be run");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let summary = said.find("=== SUMMARY").map_or(&*said, |start| &said[start..]);
+    assert!(output.status.success(), "{}\n{summary}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    for scenario in beyond {
+        let checks = checks(results.path(), scenario);
+        let failed: Vec<_> = checks.iter().filter(|check| check["status"] == "FAILURE").collect();
+        assert!(failed.is_empty(), "{scenario}: {failed:#?}");
+        assert!(checks.iter().any(|check| check["status"] == "SUCCESS"), "{scenario} was not checked: {checks:#?}");
+    }
+}
+
+/// The suite's outcome of one scenario. It writes each to a folder with the time in its name.
+fn checks(results: &Path, scenario: &str) -> Vec<Value> {
+    let prefix = format!("server-{scenario}-20");
+    let folder = std::fs::read_dir(results)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry"))
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .unwrap_or_else(|| panic!("the suite has not run {scenario}"));
+    let text = std::fs::read(folder.path().join("checks.json")).expect("the suite has written it");
+    serde_json::from_slice(&text).expect("a list of checks")
+}

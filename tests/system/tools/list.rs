@@ -1,0 +1,67 @@
+//! What a model sees of the tools, as a file that a person can review.
+
+use std::path::Path;
+
+use super::*;
+
+/// The list in compact JSON costs every conversation this many bytes. The original's is 4.3 KB.
+const MOST_BYTES: usize = 8 * 1024;
+
+#[tokio::test]
+async fn the_list_of_tools_is_the_reviewed_one() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/tools.json");
+    let tools = client().await.request("tools/list", json!({})).await["result"]["tools"].take();
+    let text = serde_json::to_string_pretty(&tools).unwrap() + "\n";
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &text).unwrap();
+    }
+    let reviewed = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert!(
+        text == reviewed,
+        "{} is not what the server lists; look at the difference after UPDATE_GOLDEN=1 cargo test -p sandbar-tests the_list_of_tools",
+        golden.display()
+    );
+}
+
+#[tokio::test]
+async fn the_list_of_tools_is_short() {
+    let message = client().await.request("tools/list", json!({})).await;
+    let bytes = message["result"]["tools"].to_string().len();
+    assert!(bytes < MOST_BYTES, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn every_tool_has_the_name_and_the_arguments_of_the_original() {
+    let original: [(&str, &[&str], &[&str]); 7] = [
+        ("check_health", &[], &[]),
+        ("get_control_plane_status", &["namespace", "name"], &[]),
+        ("get_events", &["namespace"], &["name", "kind", "limit", "continue"]),
+        ("get_pod_logs", &["namespace", "name"], &["tailLines", "limitBytes", "container"]),
+        ("list_control_planes", &[], &["namespace"]),
+        ("list_templates", &[], &["namespace"]),
+        ("list_workspaces", &[], &["namespace"]),
+    ];
+    let tools = client().await.request("tools/list", json!({})).await["result"]["tools"].take();
+    let tools = tools.as_array().unwrap();
+    assert_eq!(tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect::<Vec<_>>(), original.map(|(name, ..)| name));
+    for (tool, (name, required, optional)) in tools.iter().zip(original) {
+        let schema = &tool["inputSchema"];
+        let given: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        assert_eq!(given, required, "{name}");
+        for argument in required.iter().chain(optional) {
+            assert!(schema["properties"].get(argument).is_some(), "{name} takes {argument}");
+        }
+        assert_eq!(schema["additionalProperties"], false, "{name}");
+        assert_eq!(tool["annotations"], json!({ "readOnlyHint": true, "openWorldHint": true }), "{name}");
+        assert!(tool["outputSchema"].is_object(), "{name}");
+        let text = tool.to_string();
+        assert!(!text.contains("$ref") && !text.contains("uint") && !text.contains("\"null\""), "plain schemas only: {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_the_same_on_every_connection_and_in_both_eras() {
+    let first = client().await.request("tools/list", json!({})).await["result"]["tools"].take();
+    let legacy = Client::legacy(Server::shared().await).await;
+    assert_eq!(legacy.request("tools/list", json!({})).await["result"]["tools"], first);
+}
