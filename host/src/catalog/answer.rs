@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 use super::manifest::{Definition, clean_object, clean_value};
 use crate::policy::clean;
 
+/// Bytes of a failure's message. The longest honest one, with a rule to paste, has some hundreds.
+const FAILURE_BYTES: usize = 4096;
+
 /// The answer to a call, as the parts of an MCP `tools/call` result.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
@@ -52,7 +55,7 @@ pub(super) enum Trust {
 impl Answer {
     /// A failure, in words for the model.
     pub fn failure(message: &str) -> Self {
-        Self { content: vec![text_block(clean(message).into_owned())], is_error: true, ..Self::default() }
+        Self { content: vec![text_block(shortened(&clean(message)))], is_error: true, ..Self::default() }
     }
 
     /// Reads what a component returned. A result that breaks the contract is a failure that names the breach.
@@ -97,6 +100,16 @@ impl Answer {
         };
         Ok(Self { content, structured, is_error: returned.is_error, meta: returned.meta.map(clean_object) })
     }
+}
+
+/// A message without the middle of a huge value that it repeats: what it is about stands before, what to do after.
+fn shortened(message: &str) -> String {
+    if message.len() <= FAILURE_BYTES {
+        return message.to_owned();
+    }
+    let half = FAILURE_BYTES / 2;
+    let (head, tail) = (message.floor_char_boundary(half), message.ceil_char_boundary(message.len() - half));
+    format!("{} […] {}", &message[..head], &message[tail..])
 }
 
 fn text_block(text: String) -> Value {

@@ -173,9 +173,10 @@ fn restart(reason: &str) -> Error {
 struct Envelope {
     #[serde(default)]
     metadata: ListMetadata,
-    /// It has to be there, or this is no list.
-    #[serde(rename = "items")]
-    _items: IgnoredAny,
+    /// It has to be there, or this is no list: an array, less what the splitter has taken out of it, or null, which is how some
+    /// servers write an empty one. Named like this, serde does not take it for optional.
+    #[serde(rename = "items", deserialize_with = "Option::deserialize")]
+    _items: Option<Vec<IgnoredAny>>,
 }
 
 #[derive(Default, Deserialize)]
