@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -23,6 +25,19 @@ pub enum Answer {
     Behind(Gate, Box<Answer>),
     /// Never answers.
     Never,
+    /// 200, a body that begins with this text, and what it does after that.
+    Begun(String, Then),
+}
+
+/// What becomes of a body that has begun.
+#[derive(Clone, Debug)]
+pub enum Then {
+    /// The connection ends.
+    Breaks,
+    /// Nothing comes any more.
+    Stalls,
+    /// This text comes again and again.
+    Repeats(String),
 }
 
 impl Answer {
@@ -167,7 +182,9 @@ impl Drop for InFlight {
     }
 }
 
-async fn respond(mut answer: Answer) -> Response<Full<Bytes>> {
+type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+async fn respond(mut answer: Answer) -> Response<Body> {
     loop {
         match answer {
             Answer::Never => std::future::pending::<()>().await,
@@ -182,7 +199,31 @@ async fn respond(mut answer: Answer) -> Response<Full<Bytes>> {
                 for (name, value) in headers {
                     response = response.header(name, value);
                 }
-                return response.body(Full::new(Bytes::from(body))).expect("a response");
+                return response
+                    .body(Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync())
+                    .expect("a response");
+            }
+            Answer::Begun(beginning, then) => {
+                let body = StreamBody::new(stream::iter([Ok(Frame::data(beginning.into()))]).chain(then.frames()));
+                return Response::new(body.boxed_unsync());
+            }
+        }
+    }
+}
+
+impl Then {
+    fn frames(self) -> BoxStream<'static, std::io::Result<Frame<Bytes>>> {
+        match self {
+            Then::Breaks => stream::once(async {
+                // What has been sent goes out while there is nothing more to send.
+                tokio::task::yield_now().await;
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            })
+            .boxed(),
+            Then::Stalls => stream::pending().boxed(),
+            Then::Repeats(text) => {
+                let text = Bytes::from(text);
+                stream::repeat_with(move || Ok(Frame::data(text.clone()))).boxed()
             }
         }
     }

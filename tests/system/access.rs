@@ -1,32 +1,114 @@
-//! What a user's rights allow, and what the operator's list of namespaces does.
+//! What Kubernetes lets the server read, and what the operator lets it read of that.
+//!
+//! Each test has a ServiceAccount of its own, so that its rights are nobody else's business.
 
 use std::path::PathBuf;
 
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
 use sandbar_tests::mcp::Client;
-use sandbar_tests::namespace::{Namespace, create};
+use sandbar_tests::namespace::{Namespace, create, resource};
 use sandbar_tests::sandbar::{Run, Server};
 use sandbar_tests::until;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-/// A namespace with something for every tool.
-async fn full(topic: &str) -> Namespace {
+/// The name of the ServiceAccounts.
+const NAME: &str = "sandbar";
+
+/// A ServiceAccount. It has no rights but those of every authenticated user, until it is granted some.
+struct Account {
+    folder: TempDir,
+    namespace: Namespace,
+}
+
+impl Account {
+    /// One in a namespace of its own, where nothing else is.
+    async fn fresh(topic: &str) -> Self {
+        let namespace = Namespace::fresh(topic).await;
+        namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": NAME } })).await;
+        let control_plane = ControlPlane::shared();
+        let token = control_plane.kubectl(&["create", "token", NAME, "--namespace", namespace.name()]);
+        let account = Self { folder: tempfile::tempdir().unwrap(), namespace };
+        let admin = std::fs::read_to_string(control_plane.kubeconfig()).unwrap();
+        std::fs::write(account.kubeconfig(), admin.replace("admin-token", token.trim())).unwrap();
+        account
+    }
+
+    /// The name by which the API server knows it.
+    fn user(&self) -> String {
+        format!("system:serviceaccount:{}:{NAME}", self.namespace.name())
+    }
+
+    /// A kubeconfig with its token in the place of the admin's.
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    /// A server that runs as this account.
+    async fn server(&self, config: &str) -> Server {
+        Server::builder().kubeconfig(&self.kubeconfig()).cluster("kubeconfig:admin").config(config).start().await
+    }
+
+    /// What `sandbar rbac` prints for this account.
+    async fn rbac(&self, config: &str) -> Vec<Value> {
+        let file = self.folder.path().join("rbac.yaml");
+        std::fs::write(&file, config).unwrap();
+        // Cluster roles have no namespace to keep them apart.
+        let unique = self.namespace.name();
+        let run = Run::new(&["rbac", "--cluster", "demo", "--name", unique, "--service-account", NAME, "--namespace", unique]);
+        let finished = run.arg("--config").arg(file).finish().await;
+        assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
+        let documents = finished.stdout.split("---\n").filter(|text| !text.trim().is_empty());
+        documents.map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()
+    }
+
+    /// Binds a role to the account in one namespace.
+    async fn grant(&self, namespace: &Namespace, rules: Value) {
+        let (name, api) = (self.namespace.name(), "rbac.authorization.k8s.io");
+        let metadata = json!({ "name": name });
+        let version = format!("{api}/v1");
+        namespace.create(json!({ "apiVersion": version, "kind": "Role", "metadata": metadata, "rules": rules })).await;
+        let subject = json!({ "kind": "ServiceAccount", "name": NAME, "namespace": name });
+        let role = json!({ "apiGroup": api, "kind": "Role", "name": name });
+        namespace
+            .create(json!({ "apiVersion": version, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject] }))
+            .await;
+    }
+}
+
+/// A namespace with something for each tool to read; the objects are named after it.
+async fn furnished(topic: &str) -> Namespace {
     let namespace = Namespace::fresh(topic).await;
-    namespace.control_plane("main", json!({ "phase": "Ready" })).await;
-    namespace.event("event", json!({})).await;
-    namespace.pod_with_log("web", &CriLog::of(["a line"])).await;
+    let name = namespace.name().to_owned();
+    namespace.control_plane(&name, json!({ "phase": "Ready", "readyReplicas": 1, "url": "http://coder" })).await;
     for kind in ["CoderWorkspace", "CoderTemplate"] {
-        let object = json!({ "apiVersion": "aggregation.coder.com/v1alpha1", "kind": kind, "metadata": { "name": "acme.one" }, "spec": {} });
+        let object = json!({
+            "apiVersion": "aggregation.coder.com/v1alpha1", "kind": kind, "metadata": { "name": name },
+            "spec": { "organization": "acme", "running": true },
+        });
         namespace.create(object).await;
     }
+    namespace.event("tested", json!({})).await;
+    namespace.pod_with_log("web", &CriLog::of(["a line"])).await;
     namespace
 }
 
-/// A call of each tool about a namespace.
-fn calls(namespace: &str) -> Vec<(&'static str, Value)> {
-    vec![
-        ("get_control_plane_status", json!({ "namespace": namespace, "name": "main" })),
+/// Everything that the seven tools may read.
+fn every_rule() -> Value {
+    json!([
+        { "apiGroups": [""], "resources": ["events"], "verbs": ["list"] },
+        { "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] },
+        { "apiGroups": ["coder.com"], "resources": ["codercontrolplanes"], "verbs": ["get", "list"] },
+        { "apiGroups": ["aggregation.coder.com"], "resources": ["coderworkspaces", "codertemplates"], "verbs": ["list"] },
+    ])
+}
+
+/// The tools, each with a call that reads something of this namespace.
+fn calls(namespace: &str) -> [(&'static str, Value); 7] {
+    [
+        ("check_health", json!({})),
+        ("get_control_plane_status", json!({ "namespace": namespace, "name": namespace })),
         ("get_events", json!({ "namespace": namespace })),
         ("get_pod_logs", json!({ "namespace": namespace, "name": "web" })),
         ("list_control_planes", json!({ "namespace": namespace })),
@@ -35,112 +117,132 @@ fn calls(namespace: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Lets a user do something in a namespace.
-async fn grant(namespace: &Namespace, user: &str, group: &str, resource: &str, verb: &str) {
-    let name = format!("{user}-{verb}-{}", resource.replace('/', "-"));
-    let rbac = "rbac.authorization.k8s.io";
-    namespace
-        .create(json!({
-            "apiVersion": format!("{rbac}/v1"), "kind": "Role", "metadata": { "name": name },
-            "rules": [{ "apiGroups": [group], "resources": [resource], "verbs": [verb] }],
-        }))
-        .await;
-    namespace
-        .create(json!({
-            "apiVersion": format!("{rbac}/v1"), "kind": "RoleBinding", "metadata": { "name": name },
-            "roleRef": { "apiGroup": rbac, "kind": "Role", "name": name },
-            "subjects": [{ "apiGroup": rbac, "kind": "User", "name": user }],
-        }))
-        .await;
+/// The tools that list over every namespace.
+const LISTS: [&str; 3] = ["list_control_planes", "list_templates", "list_workspaces"];
+
+/// What does not work in this namespace, with the words of each.
+async fn failures(client: &Client, namespace: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (tool, arguments) in calls(namespace) {
+        match client.call(tool, arguments).await {
+            Err(words) => failures.push(format!("{tool}: {words}")),
+            Ok(answer) => {
+                let something = ["items", "logs", "phase", "status"].iter().any(|key| match &answer[key] {
+                    Value::Array(items) => !items.is_empty(),
+                    Value::String(text) => !text.is_empty(),
+                    _ => false,
+                });
+                assert!(something, "{tool} found nothing in {namespace}: {answer}");
+            }
+        }
+    }
+    failures
 }
 
-/// Calls until the API server has taken note of a role.
-async fn until_answered(client: &Client, tool: &str, arguments: Value) -> Value {
-    until(&format!("{tool} is allowed"), || async { client.call(tool, arguments.clone()).await.ok() }).await
+/// The API server learns of new roles within moments.
+async fn until_all_work(client: &Client, namespaces: &[&Namespace]) {
+    for namespace in namespaces {
+        until(&format!("all tools work in {}", namespace.name()), || async {
+            failures(client, namespace.name()).await.is_empty().then_some(())
+        })
+        .await;
+    }
+}
+
+/// The namespaces of a list's items.
+fn namespaces_of(answer: &Value) -> Vec<&str> {
+    answer["items"].as_array().unwrap().iter().map(|item| item["namespace"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn what_rbac_denies_is_said_in_the_words_of_the_api_server() {
-    let namespace = full("denied").await;
-    let server = Server::builder().of(ControlPlane::shared(), "viewer").start().await;
-    for (tool, arguments) in calls(namespace.name()) {
-        let words = Client::modern(&server).failure(tool, arguments).await;
+async fn a_list_that_rbac_denies_says_what_to_do() {
+    let account = Account::fresh("denied").await;
+    let server = account.server("").await;
+    let client = Client::modern(&server);
+    for tool in LISTS {
+        let words = client.failure(tool, json!({})).await;
+        let resource = tool.replace("list_", "coder").replace('_', "");
+        assert!(words.contains(&format!("cannot list resource \"{resource}\"")), "{words}");
+        assert!(words.contains(&account.user()), "whose right it is: {words}");
+        assert!(words.contains("name a namespace") && words.contains("`namespaces`"), "{words}");
+        assert!(words.contains("`sandbar rbac`"), "{words}");
+    }
+    for (tool, arguments) in calls("default").into_iter().filter(|(tool, _)| *tool != "check_health") {
+        let words = client.failure(tool, arguments).await;
+        assert!(words.contains("forbidden") && words.contains("in the namespace \"default\""), "{words}");
+        assert!(words.contains("`sandbar rbac`"), "{words}");
+    }
+    assert_eq!(client.answer("check_health", json!({})).await["status"], "ok", "it needs no right");
+}
+
+#[tokio::test]
+async fn namespaces_are_enough_where_there_is_no_cluster_role() {
+    let account = Account::fresh("some").await;
+    let (a, b, c) = (furnished("a").await, furnished("b").await, furnished("c").await);
+    for namespace in [&a, &b] {
+        account.grant(namespace, every_rule()).await;
+    }
+    let config = format!("namespaces: [{}, {}, {}]\n", a.name(), b.name(), c.name());
+    let server = account.server(&config).await;
+    let client = Client::modern(&server);
+    until_all_work(&client, &[&a, &b]).await;
+
+    for tool in LISTS {
+        let answer = client.answer(tool, json!({})).await;
+        assert_eq!(namespaces_of(&answer), [a.name(), b.name()], "{tool}");
+        let [warning] = answer["warnings"].as_array().unwrap().as_slice() else { panic!("one warning: {answer}") };
+        let warning = warning.as_str().unwrap();
         assert!(
-            words.contains("forbidden") && words.contains("\"viewer\"") && words.contains(namespace.name()),
-            "{tool}: {words}"
+            warning.contains(&format!("namespace {} is missing here", c.name())) && warning.contains("forbidden"),
+            "{warning}"
         );
+
+        // The same page by page: each item once, and nothing but the end ends it.
+        let (mut found, mut cursor) = (Vec::new(), json!(""));
+        while !cursor.is_null() {
+            let page = client.answer(tool, json!({ "limit": 1, "continue": cursor })).await;
+            found.extend(namespaces_of(&page).into_iter().map(str::to_owned));
+            cursor = page["continue"].clone();
+        }
+        assert_eq!(found, [a.name(), b.name()], "{tool}");
+    }
+    for (tool, arguments) in calls(c.name()).into_iter().filter(|(tool, _)| *tool != "check_health") {
+        let words = client.failure(tool, arguments).await;
+        assert!(words.contains("forbidden") && words.contains(c.name()), "{tool}: {words}");
     }
 }
 
 #[tokio::test]
-async fn rights_in_one_namespace_are_enough_for_that_namespace() {
-    let namespace = full("narrow").await;
-    grant(&namespace, "narrow", "coder.com", "codercontrolplanes", "list").await;
-    let server = Server::builder().of(ControlPlane::shared(), "narrow").start().await;
-    let client = Client::modern(&server);
-    let answer = until_answered(&client, "list_control_planes", json!({ "namespace": namespace.name() })).await;
-    assert_eq!(answer["items"][0]["name"], "main");
-    let words = client.failure("list_control_planes", json!({})).await;
-    assert!(words.contains("cluster scope"), "{words}");
-    assert!(words.contains("namespace"), "it says what else to try: {words}");
-}
-
-#[tokio::test]
-async fn a_list_over_the_operators_namespaces_works_where_rbac_grants_single_ones() {
-    let (one, other, denied) = (full("fan-out").await, full("fan-out").await, full("fan-out").await);
-    for namespace in [&one, &other] {
-        grant(namespace, "narrow", "coder.com", "codercontrolplanes", "list").await;
-    }
-    let config = format!("namespaces: [{}, {}, {}]\n", one.name(), other.name(), denied.name());
-    let server = Server::builder().of(ControlPlane::shared(), "narrow").config(&config).start().await;
-    let client = Client::modern(&server);
-    for namespace in [&one, &other] {
-        until_answered(&client, "list_control_planes", json!({ "namespace": namespace.name() })).await;
-    }
-    let answer = client.answer("list_control_planes", json!({})).await;
-    let namespaces: Vec<&str> =
-        answer["items"].as_array().unwrap().iter().filter_map(|item| item["namespace"].as_str()).collect();
-    assert_eq!(namespaces, [one.name(), other.name()], "{answer}");
-    let warnings = answer["warnings"].as_array().unwrap();
-    assert_eq!(warnings.len(), 1);
-    let warning = warnings[0].as_str().unwrap();
-    assert!(warning.contains(denied.name()) && warning.contains("forbidden"), "{warning}");
-
-    // Page by page, nothing of it gets lost.
-    let first = client.answer("list_control_planes", json!({ "limit": 1 })).await;
-    assert_eq!(first["items"][0]["namespace"], one.name());
-    let second = client.answer("list_control_planes", json!({ "limit": 1, "continue": first["continue"] })).await;
-    assert_eq!(second["items"][0]["namespace"], other.name());
-    // The list ends only once the last namespace has been asked.
-    let last = client.answer("list_control_planes", json!({ "limit": 1, "continue": second["continue"] })).await;
-    assert_eq!((last["items"].as_array().unwrap().len(), last.get("continue")), (0, None), "{last}");
-    assert!(last["warnings"][0].as_str().unwrap().contains(denied.name()), "{last}");
-}
-
-#[tokio::test]
-async fn only_when_no_namespace_answers_a_list_over_them_fails() {
-    let (one, other) = (full("all-denied").await, full("all-denied").await);
-    let config = format!("namespaces: [{}, {}]\n", one.name(), other.name());
-    let server = Server::builder().of(ControlPlane::shared(), "viewer").config(&config).start().await;
-    let words = Client::modern(&server).failure("list_control_planes", json!({})).await;
-    assert!(words.contains("forbidden"), "{words}");
-}
-
-#[tokio::test]
-async fn a_namespace_outside_the_operators_list_is_refused_whatever_rbac_allows() {
-    let (inside, outside) = (full("inside").await, full("outside").await);
+async fn a_namespace_that_the_operator_leaves_out_is_refused_by_name_whatever_rbac_says() {
+    let (inside, outside) = (furnished("inside").await, furnished("outside").await);
     let config = format!("namespaces: [{}]\n", inside.name());
     let server = Server::builder().of(ControlPlane::shared(), "admin").config(&config).start().await;
     let client = Client::modern(&server);
-    for (tool, arguments) in calls(inside.name()) {
-        client.answer(tool, arguments).await;
-    }
-    for (tool, arguments) in calls(outside.name()) {
+    assert_eq!(failures(&client, inside.name()).await, [""; 0]);
+    for (tool, arguments) in calls(outside.name()).into_iter().filter(|(tool, _)| *tool != "check_health") {
         let words = client.failure(tool, arguments).await;
-        assert!(words.contains(outside.name()) && words.contains(inside.name()), "{tool}: {words}");
+        let said = format!(
+            "namespace `{}` is not among the namespaces that this server may look into ({})",
+            outside.name(),
+            inside.name()
+        );
+        assert!(words.contains(&said), "{tool}: {words}");
     }
-    let answer = client.answer("list_control_planes", json!({})).await;
-    assert_eq!(answer["items"].as_array().unwrap().len(), 1, "{answer}");
+    for tool in LISTS {
+        assert_eq!(namespaces_of(&client.answer(tool, json!({})).await), [inside.name()], "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_every_namespace_denies_is_an_error() {
+    let account = Account::fresh("none").await;
+    let (a, b) = (furnished("a").await, furnished("b").await);
+    let server = account.server(&format!("namespaces: [{}, {}]\n", a.name(), b.name())).await;
+    let client = Client::modern(&server);
+    for tool in LISTS {
+        let words = client.failure(tool, json!({})).await;
+        assert!(words.contains("forbidden") && words.contains("`sandbar rbac`"), "{words}");
+    }
 }
 
 #[tokio::test]
@@ -155,128 +257,133 @@ async fn a_token_that_the_api_server_does_not_know_is_named_as_the_fault() {
     assert!(!words.contains("stale-token") && !server.log().contains("stale-token"), "{words}");
 }
 
-/// A ServiceAccount with the roles that `sandbar rbac` prints for it, and a kubeconfig with its token.
-struct Account {
-    namespace: Namespace,
-    roles: Vec<Value>,
-    kubeconfig: PathBuf,
-    _folder: tempfile::TempDir,
+#[tokio::test]
+async fn the_printed_cluster_role_is_enough_and_nothing_of_it_can_be_left_out() {
+    let account = Account::fresh("whole").await;
+    let namespace = furnished("team").await;
+    let objects = account.rbac("").await;
+    for object in &objects {
+        create(account.namespace.client(), object.clone()).await;
+    }
+    let server = account.server("").await;
+    let client = Client::modern(&server);
+    until_all_work(&client, &[&namespace]).await;
+    for tool in LISTS {
+        let answer = client.answer(tool, json!({})).await;
+        assert_eq!(answer.get("warnings"), None, "{answer}");
+    }
+    let role = Role::of(&objects, "ClusterRole");
+    for right in role.rights() {
+        role.without(&account, &right).await;
+        until_denied(&client, &namespace, &right).await;
+    }
+    role.restore(&account).await;
+    until_all_work(&client, &[&namespace]).await;
 }
 
-impl Account {
-    /// `config` is the sandbar.yaml that the roles are for.
-    async fn with_printed_roles(config: &str) -> Self {
-        let namespace = Namespace::fresh("rbac").await;
-        let name = namespace.name();
-        let folder = tempfile::tempdir().unwrap();
-        let config_file = folder.path().join("sandbar.yaml");
-        std::fs::write(&config_file, config).unwrap();
-        let run = Run::new(&[
-            "rbac",
-            "--cluster",
-            "demo",
-            "--name",
-            name,
-            "--service-account",
-            "reader",
-            "--namespace",
-            name,
-            "--config",
-        ]);
-        let finished = run.arg(&config_file).finish().await;
-        assert_eq!(finished.code(), 0, "{finished:?}");
-        let roles: Vec<Value> =
-            finished.stdout.split("---\n").map(|document| serde_saphyr::from_str(document).expect("YAML")).collect();
-        namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "reader" } })).await;
-        for role in &roles {
-            create(namespace.client(), role.clone()).await;
-        }
-        let token = ControlPlane::shared().kubectl(&["create", "token", "reader", "--namespace", name]);
-        let admin = std::fs::read_to_string(ControlPlane::shared().kubeconfig()).unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, admin.replace("admin-token", token.trim())).unwrap();
-        Self { namespace, roles, kubeconfig, _folder: folder }
+#[tokio::test]
+async fn the_printed_roles_are_enough_and_nothing_of_them_can_be_left_out() {
+    let account = Account::fresh("parts").await;
+    let (a, b) = (furnished("a").await, furnished("b").await);
+    let config = format!("namespaces: [{}, {}]\n", a.name(), b.name());
+    let objects = account.rbac(&config).await;
+    assert!(!objects.iter().any(|object| object["kind"].as_str().unwrap().starts_with("Cluster")), "{objects:?}");
+    for object in &objects {
+        create(account.namespace.client(), object.clone()).await;
     }
-
-    async fn server(&self, config: &str) -> Server {
-        Server::builder().kubeconfig(&self.kubeconfig).cluster("kubeconfig:admin").config(config).start().await
+    let server = account.server(&config).await;
+    let client = Client::modern(&server);
+    until_all_work(&client, &[&a, &b]).await;
+    for tool in LISTS {
+        let answer = client.answer(tool, json!({})).await;
+        assert_eq!(namespaces_of(&answer), [a.name(), b.name()], "{tool}");
+        assert_eq!(answer.get("warnings"), None, "{answer}");
     }
-
-    /// Replaces the rules of one role.
-    async fn set_rules(&self, role: &Value, rules: &Value) {
-        let kind = role["kind"].as_str().unwrap();
-        let name = role["metadata"]["name"].as_str().unwrap();
-        let patch = json!({ "rules": rules }).to_string();
-        let mut arguments = vec!["patch", kind, name, "--type", "merge", "--patch", &patch];
-        if let Some(namespace) = role["metadata"]["namespace"].as_str() {
-            arguments.extend(["--namespace", namespace]);
-        }
-        ControlPlane::shared().kubectl(&arguments);
+    // Both namespaces have the same role, so one of them will do.
+    let role = Role::of(&objects, "Role");
+    assert_eq!(role.0["metadata"]["namespace"], a.name());
+    for right in role.rights() {
+        role.without(&account, &right).await;
+        until_denied(&client, &a, &right).await;
+        assert_eq!(failures(&client, b.name()).await, [""; 0], "the other role is another one");
     }
+    role.restore(&account).await;
+    until_all_work(&client, &[&a, &b]).await;
 }
 
-/// Each rule less one resource or one verb.
-fn reductions(rules: &Value) -> Vec<Value> {
-    let mut reduced = Vec::new();
-    for (index, rule) in rules.as_array().unwrap().iter().enumerate() {
-        for key in ["apiGroups", "resources", "verbs"] {
-            for entry in 0..rule[key].as_array().unwrap().len() {
-                let mut rules = rules.clone();
-                rules[index][key].as_array_mut().unwrap().remove(entry);
-                if rules[index][key].as_array().unwrap().is_empty() {
-                    rules.as_array_mut().unwrap().remove(index);
-                }
-                if !reduced.contains(&rules) {
-                    reduced.push(rules);
+/// A printed role, which is taken apart.
+struct Role(Value);
+
+/// One verb on one resource: the smallest part of a role. A role without a whole rule lacks several of them.
+struct Right {
+    group: String,
+    resource: String,
+    verb: String,
+}
+
+impl Role {
+    fn of(objects: &[Value], kind: &str) -> Self {
+        Self(objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}: {objects:?}")).clone())
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let texts = |list: &Value| -> Vec<String> {
+            list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+        };
+        let mut rights = Vec::new();
+        for rule in self.0["rules"].as_array().unwrap() {
+            assert_eq!(rule.as_object().unwrap().len(), 3, "groups, resources and verbs, and nothing else: {rule}");
+            for group in texts(&rule["apiGroups"]) {
+                for resource in texts(&rule["resources"]) {
+                    for verb in texts(&rule["verbs"]) {
+                        rights.push(Right { group: group.clone(), resource: resource.clone(), verb });
+                    }
                 }
             }
         }
+        assert!(!rights.is_empty());
+        rights
     }
-    reduced
+
+    /// Puts a role in its place that has all its rights but one.
+    async fn without(&self, account: &Account, left_out: &Right) {
+        let rules = self.rights().into_iter().filter(|right| right.to_string() != left_out.to_string());
+        let rules =
+            rules.map(|right| json!({ "apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb] }));
+        self.replace(account, rules.collect()).await;
+    }
+
+    async fn restore(&self, account: &Account) {
+        self.replace(account, self.0["rules"].clone()).await;
+    }
+
+    async fn replace(&self, account: &Account, rules: Value) {
+        let (kind, metadata) = (self.0["kind"].as_str().unwrap(), &self.0["metadata"]);
+        let resource = resource("rbac.authorization.k8s.io/v1", kind);
+        let client = account.namespace.client().clone();
+        let api: kube::Api<kube::api::DynamicObject> = match metadata["namespace"].as_str() {
+            Some(namespace) => kube::Api::namespaced_with(client, namespace, &resource),
+            None => kube::Api::all_with(client, &resource),
+        };
+        let patch = kube::api::Patch::Merge(json!({ "rules": rules }));
+        api.patch(metadata["name"].as_str().unwrap(), &kube::api::PatchParams::default(), &patch).await.unwrap();
+    }
 }
 
-#[tokio::test]
-async fn the_printed_cluster_role_suffices_and_nothing_of_it_can_be_left_out() {
-    let target = full("rbac-target").await;
-    let account = Account::with_printed_roles("").await;
-    let server = account.server("").await;
-    let client = Client::modern(&server);
-    let all_work = || async {
-        let mut calls = calls(target.name());
-        calls.extend(["list_control_planes", "list_templates", "list_workspaces"].map(|tool| (tool, json!({}))));
-        for (tool, arguments) in calls {
-            client.call(tool, arguments).await.ok()?;
-        }
-        Some(())
-    };
-    until("every tool works", all_work).await;
-    let role = account.roles.iter().find(|role| role["kind"] == "ClusterRole").unwrap();
-    let reductions = reductions(&role["rules"]);
-    assert!(reductions.len() >= 6, "{reductions:?}");
-    for rules in reductions {
-        account.set_rules(role, &rules).await;
-        until(&format!("a tool fails with {rules}"), || async { all_work().await.is_none().then_some(()) }).await;
+impl std::fmt::Display for Right {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if self.group.is_empty() { Ok(()) } else { write!(f, ".{}", self.group) }
     }
-    account.set_rules(role, &role["rules"]).await;
-    until("every tool works again", all_work).await;
 }
 
-#[tokio::test]
-async fn the_printed_roles_suffice_for_the_operators_namespaces() {
-    let (one, other) = (full("rbac-target").await, full("rbac-target").await);
-    let config = format!("namespaces: [{}, {}]\n", one.name(), other.name());
-    let account = Account::with_printed_roles(&config).await;
-    assert!(account.roles.iter().all(|role| !role["kind"].as_str().unwrap().starts_with("Cluster")), "{:?}", account.roles);
-    let server = account.server(&config).await;
-    let client = Client::modern(&server);
-    for namespace in [&one, &other] {
-        for (tool, arguments) in calls(namespace.name()) {
-            until_answered(&client, tool, arguments).await;
-        }
-    }
-    for tool in ["list_control_planes", "list_templates", "list_workspaces"] {
-        let answer = client.answer(tool, json!({})).await;
-        assert_eq!((answer["items"].as_array().unwrap().len(), answer.get("warnings")), (2, None), "{tool}: {answer}");
-    }
-    let _ = &account.namespace;
+/// Waits until a tool fails for the lack of a right. The one that was left out before has to be back by then, so it is the only one.
+async fn until_denied(client: &Client, namespace: &Namespace, right: &Right) {
+    let Right { group, resource, verb } = right;
+    let said = format!("cannot {verb} resource \"{resource}\" in API group \"{group}\"");
+    until(&format!("a tool fails without {right}"), || async {
+        let failures = failures(client, namespace.name()).await;
+        (!failures.is_empty() && failures.iter().all(|words| words.contains(&said))).then_some(())
+    })
+    .await;
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sandbar_tests::control_plane::ControlPlane;
-use sandbar_tests::fake_api::{Answer, FakeApi, Gate, kubeconfig};
+use sandbar_tests::fake_api::{Answer, FakeApi, Gate, Then, kubeconfig};
 use sandbar_tests::mcp::Client;
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::{Run, Server};
@@ -25,10 +25,15 @@ async fn in_front_of(address: &str) -> (Server, TempDir) {
 
 /// A server in front of a made-up API server, once it is ready.
 async fn in_front_of_fake(api: &FakeApi) -> (Server, TempDir) {
+    in_front_of_fake_with(api, "").await
+}
+
+/// The same with a sandbar.yaml.
+async fn in_front_of_fake_with(api: &FakeApi, config: &str) -> (Server, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kubeconfig");
     api.write_kubeconfig(&path);
-    (Server::builder().kubeconfig(&path).cluster("kubeconfig").start().await, folder)
+    (Server::builder().kubeconfig(&path).cluster("kubeconfig").config(config).start().await, folder)
 }
 
 async fn readyz(server: &Server) -> (u16, String) {

@@ -11,8 +11,13 @@ fn asks_for_events(path: &str) -> bool {
 
 /// The words of `get_events` where the API server answers like this, and how often it was asked.
 async fn events_of(answer: Answer) -> (String, usize) {
+    events_within("", answer).await
+}
+
+/// The same with a sandbar.yaml.
+async fn events_within(config: &str, answer: Answer) -> (String, usize) {
     let api = FakeApi::start(move |path| asks_for_events(path).then(|| answer.clone()));
-    let (server, _folder) = in_front_of_fake(&api).await;
+    let (server, _folder) = in_front_of_fake_with(&api, config).await;
     let client = Client::modern(&server);
     let words = client.failure("get_events", json!({ "namespace": "team-a" })).await;
     assert_eq!(client.answer("check_health", json!({})).await["status"], "ok", "the server goes on");
@@ -61,6 +66,69 @@ async fn errors_of_the_api_server_are_passed_on_with_their_code() {
         let (words, asked) = events_of(answer).await;
         assert!(words.starts_with("list events in team-a: ") && words.contains(said), "{words}");
         assert!(asked <= 2, "{asked} requests: {words}");
+    }
+}
+
+#[tokio::test]
+async fn a_busy_api_server_that_names_no_time_is_asked_once_more() {
+    for answer in [Answer::status(429, "TooManyRequests", "slow down"), Answer::text(429, "slow down")] {
+        let (words, asked) = events_of(answer).await;
+        assert!(words.contains("asks to wait") && words.contains("slow down"), "{words}");
+        assert_eq!(asked, 2, "{words}");
+    }
+}
+
+/// The beginning of a list of events.
+const BEGINNING: &str = r#"{"kind":"EventList","apiVersion":"v1","metadata":{},"items":["#;
+
+/// One of its items, and the comma to the next.
+const ITEM: &str = r#"{"metadata":{"name":"e","namespace":"team-a"},"reason":"Tested","message":"one of very many"},"#;
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_not_taken_for_a_short_one() {
+    for beginning in ["", "{", BEGINNING, &format!("{BEGINNING}{ITEM}"), &format!("{BEGINNING}]")] {
+        let (words, _) = events_of(Answer::Begun(beginning.to_owned(), Then::Breaks)).await;
+        assert!(words.starts_with("list events in team-a: ") && words.contains("broke off"), "{beginning:?}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_stops_in_its_middle_ends_with_the_calls_time() {
+    let stalled = Answer::Begun(format!("{BEGINNING}{ITEM}"), Then::Stalls);
+    let (words, asked) = events_within("limits: { time: 3s }\n", stalled).await;
+    assert!(words.contains("3 s") && words.contains("limit `time`"), "{words}");
+    assert_eq!(asked, 1);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_ends_with_what_the_call_may_read() {
+    for (beginning, again) in [(BEGINNING, ITEM), (BEGINNING, " "), (" ", " "), (r#"{"items":[{"a":""#, "a")] {
+        let endless = Answer::Begun(beginning.to_owned(), Then::Repeats(again.repeat(1000)));
+        let (words, asked) = events_within("limits: { read: 4Mi }\n", endless).await;
+        assert!(words.contains("4194304") || words.contains("64 KiB"), "{beginning:?}, {again:?}: {words}");
+        assert!(asked <= 4, "{beginning:?}, {again:?}: {asked} requests");
+    }
+}
+
+#[tokio::test]
+async fn a_log_without_end_or_without_its_end_is_bounded_too() {
+    let log = async |answer: Answer| {
+        let api = FakeApi::start(move |path| path.contains("/pods/web/log").then(|| answer.clone()));
+        let (server, _folder) = in_front_of_fake_with(&api, "limits: { time: 20s, read: 16Mi, logs: 64Ki }\n").await;
+        let client = Client::modern(&server);
+        let outcome = client.call("get_pod_logs", json!({ "namespace": "team-a", "name": "web" })).await;
+        assert_eq!(client.answer("check_health", json!({})).await["status"], "ok", "the server goes on");
+        outcome
+    };
+    let breaks = log(Answer::Begun("a line\n".to_owned(), Then::Breaks)).await;
+    assert!(breaks.as_ref().is_err_and(|words| words.contains("broke off")), "{breaks:?}");
+    let endless = log(Answer::Begun(String::new(), Then::Repeats("a line of a log\n".repeat(100)))).await;
+    match endless {
+        Ok(answer) => {
+            let text = answer["logs"].as_str().unwrap();
+            assert!(text.len() <= 65_536 + "\n(truncated)".len() && text.ends_with("(truncated)"), "{} bytes", text.len());
+        }
+        Err(words) => assert!(words.contains("16777216"), "{words}"),
     }
 }
 
