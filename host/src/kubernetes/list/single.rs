@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use super::cursor::Position;
 use super::filter::Filter;
@@ -174,8 +174,13 @@ struct Envelope {
     #[serde(default)]
     metadata: ListMetadata,
     /// It has to be there, or this is no list.
-    #[serde(rename = "items")]
-    _items: IgnoredAny,
+    #[serde(rename = "items", deserialize_with = "array_or_null")]
+    _items: (),
+}
+
+/// The array, which the splitter has emptied, or what Go makes of one that was never filled.
+fn array_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    Option::<Vec<IgnoredAny>>::deserialize(deserializer).map(drop)
 }
 
 #[derive(Default, Deserialize)]
