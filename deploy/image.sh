@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the container image: image.sh NAME:TAG [ARCHIVE]. Takes podman, docker or buildah, whichever works here.
+# Builds the container image: image.sh NAME:TAG [ARCHIVE]. Takes podman, docker or buildah, whichever works here. The archive is an
+# OCI archive, for `kind load image-archive`, `ctr -n k8s.io images import` or `podman load`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,6 +10,13 @@ target=$(uname -m)-unknown-linux-musl
 context=target/image
 
 fail() { echo "deploy/image.sh: $1" >&2; exit 1; }
+
+# A name without a registry means Docker's to Kubernetes. podman and buildah would call it localhost/NAME, which no pod finds.
+case ${image%%/*} in
+  "$image") image=docker.io/library/$image ;;
+  *.* | *:* | localhost) ;;
+  *) image=docker.io/$image ;;
+esac
 
 [[ $(uname -s) == Linux ]] || fail "the image is built on Linux, for the processor of this machine; this is $(uname -s)"
 command -v musl-gcc >/dev/null || fail "musl-gcc is missing; Debian and Ubuntu have it in the package musl-tools"

@@ -90,7 +90,7 @@ impl Readiness {
     }
 }
 
-/// A server that refuses is a server that is there; one that lets the time of a probe run out may not be.
+/// A server that refuses is a server that is there; one that says nothing until the probe's time is up is not.
 fn has_answered(probe: &Result<Health, Error>) -> bool {
     !matches!(probe, Err(Error { code: Code::Unavailable | Code::Exhausted, .. }))
 }

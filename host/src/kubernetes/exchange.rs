@@ -313,7 +313,7 @@ mod tests {
             (
                 Box::new(|| Answer::status(403, "Forbidden", "pods \"web-0\" is forbidden", none())),
                 Code::Denied,
-                "pods \"web-0\" is forbidden",
+                "pods \"web-0\" is forbidden (`sandbar rbac` prints the roles that this server needs)",
             ),
             (Box::new(|| Answer::status(422, "Invalid", "bad\u{1b}[31m\nvalue", none())), Code::Invalid, "bad value"),
             (Box::new(|| Answer::with_status(413, "")), Code::TooLarge, "the API server answered 413: Payload Too Large"),

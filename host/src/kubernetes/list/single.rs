@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
 
 use super::cursor::Position;
 use super::filter::Filter;
@@ -173,14 +173,10 @@ fn restart(reason: &str) -> Error {
 struct Envelope {
     #[serde(default)]
     metadata: ListMetadata,
-    /// It has to be there, or this is no list.
-    #[serde(rename = "items", deserialize_with = "array_or_null")]
-    _items: (),
-}
-
-/// The array, which the splitter has emptied, or what Go makes of one that was never filled.
-fn array_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-    Option::<Vec<IgnoredAny>>::deserialize(deserializer).map(drop)
+    /// It has to be there, or this is no list: an array, less what the splitter has taken out of it, or null, which is how some
+    /// servers write an empty one. Named like this, serde does not take it for optional.
+    #[serde(rename = "items", deserialize_with = "Option::deserialize")]
+    _items: Option<Vec<IgnoredAny>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -266,14 +266,23 @@ async fn a_list_that_rbac_forbids_everywhere_says_what_to_do() {
     assert_eq!(error.code, Code::Denied);
     assert_eq!(
         error.message,
-        "pods is forbidden; name a namespace, or let the operator set `namespaces`, so that each of them is asked by itself"
+        "pods is forbidden (`sandbar rbac` prints the roles that this server needs); name a namespace, or let the operator set `namespaces`, so that each of them is asked by itself"
     );
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_list_is_an_error() {
-    for body in ["", "<html>", r#"{"kind":"Pod"}"#, r#"{"items":[{"metadata":{"name":"#, "{\"items\":[{\"a\":\"\u{1}\"}]}"] {
+    for body in [
+        "",
+        "<html>",
+        r#"{"kind":"Pod"}"#,
+        r#"{"items":7}"#,
+        r#"{"items":[{"metadata":{"name":"#,
+        "{\"items\":[{\"a\":\"\u{1}\"}]}",
+    ] {
         let error = page_of(move || Answer::ok(body), &in_team_a()).await.expect_err(body);
         assert_eq!(error.code, Code::Other, "{body}: {}", error.message);
     }
+    let page = page_of(|| Answer::ok(r#"{"items":null}"#), &in_team_a()).await.expect("an empty list, as some servers write it");
+    assert_eq!(page.items, "[]");
 }
