@@ -7,6 +7,7 @@ mod cli;
 mod clients;
 mod components;
 mod conformance;
+mod deploy;
 mod faults;
 mod logs;
 mod paging;
