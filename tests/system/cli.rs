@@ -1,5 +1,9 @@
 //! The command line: what goes to which stream, and with which exit status.
 
+use sandbar_tests::control_plane::ControlPlane;
+use sandbar_tests::cri_log::CriLog;
+use sandbar_tests::mcp::Client;
+use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::{Finished, Run, Server};
 use serde_json::{Value, json};
 
@@ -154,4 +158,34 @@ async fn a_configuration_with_a_mistake_is_refused_with_its_place() {
     }
     let finished = sandbar(&["tools", "--cluster", "demo", "--config", "/no/such/sandbar.yaml"]).await;
     assert!(finished.code() != 0 && finished.stderr.contains("/no/such/sandbar.yaml"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_dump_of_a_real_cluster_answers_as_the_cluster_did() {
+    let namespace = Namespace::fresh("dump").await;
+    namespace.control_plane("main", json!({ "phase": "Ready", "readyReplicas": 2 })).await;
+    namespace.event("event", json!({ "reason": "Dumped", "lastTimestamp": "2026-11-22T10:05:00Z", "count": 3 })).await;
+    namespace.pod_with_log("web", &CriLog::of(["one", "two"])).await;
+    let folder = tempfile::tempdir().unwrap();
+    let dump = folder.path().to_str().unwrap();
+    let name = namespace.name();
+    let control_plane = ControlPlane::shared();
+    control_plane.kubectl(&["cluster-info", "dump", "--output-directory", dump, "--namespaces", name]);
+    // kubectl dumps no custom resources.
+    let planes = control_plane.kubectl(&["get", "codercontrolplanes", "--namespace", name, "--output", "yaml"]);
+    std::fs::write(folder.path().join("planes.yaml"), planes).unwrap();
+
+    let live = Client::modern(Server::shared().await);
+    let snapshot = format!("snapshot:{dump}");
+    for (tool, arguments) in [
+        ("list_control_planes", json!({ "namespace": name })),
+        ("get_control_plane_status", json!({ "namespace": name, "name": "main" })),
+        ("get_events", json!({ "namespace": name })),
+        ("get_pod_logs", json!({ "namespace": name, "name": "web" })),
+    ] {
+        let answer = live.answer(tool, arguments.clone()).await;
+        let finished = sandbar(&["call", tool, &arguments.to_string(), "--cluster", &snapshot]).await;
+        assert_eq!(finished.code(), 0, "{tool}: {finished:?}");
+        assert_eq!(finished.json(), answer, "{tool}");
+    }
 }

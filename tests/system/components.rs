@@ -12,6 +12,7 @@ mod answers;
 mod limits;
 mod loading;
 mod reading;
+mod settings;
 mod text;
 mod wasi;
 

@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     Fail { text: String },
     /// Fails with a text of so many bytes.
     FailLong { bytes: usize },
+    /// Answers with what the operator has set for an option.
+    Tell { option: String },
     /// Leaves a mark in memory that outlives a call, and answers with how many marks there were.
     Remember,
 }
@@ -59,6 +61,10 @@ impl Fault {
             Fault::Fill { bytes } => Ok(structured(&"x".repeat(bytes))),
             Fault::Fail { text } => Err(text),
             Fault::FailLong { bytes } => Err("x".repeat(bytes)),
+            Fault::Tell { option } => Ok(match context::setting(&option) {
+                Some(json) => format!(r#"{{"structuredContent":{{"set":{json}}}}}"#),
+                None => r#"{"structuredContent":{}}"#.to_owned(),
+            }),
             Fault::Remember => remember(),
         }
     }
