@@ -38,8 +38,15 @@ impl Connection {
         Self { client: Client::builder(TokioExecutor::new()).build(connector), server: server.address() }
     }
 
-    /// Calls a tool and returns its structured result.
+    /// Calls a tool that answers, and returns its structured result.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Value {
+        let mut result = self.result(tool, arguments).await;
+        assert_eq!(result["isError"], json!(false), "{result}");
+        result["structuredContent"].take()
+    }
+
+    /// Calls a tool, and returns what it says, also where that is a failure.
+    pub(crate) async fn result(&self, tool: &str, arguments: Value) -> Value {
         let request = mcp::modern(json!(1), "tools/call", json!({ "name": tool, "arguments": arguments }));
         let (mut head, body) = request.into_parts();
         head.uri = format!("http://{}/mcp", self.server).parse().expect("a URL");
@@ -49,8 +56,7 @@ impl Connection {
         // What takes long on a busy machine comes as a stream, with the answer in its last event.
         let json = text.lines().rev().find_map(|line| line.strip_prefix("data: ")).unwrap_or(text);
         let mut message: Value = serde_json::from_str(json).expect("JSON");
-        assert_eq!(message["result"]["isError"], json!(false), "{message}");
-        message["result"]["structuredContent"].take()
+        message["result"].take()
     }
 }
 
