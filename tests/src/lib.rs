@@ -16,6 +16,17 @@ pub mod namespace;
 pub mod process;
 pub mod sandbar;
 
+/// The bundled tools, in the order in which they are listed.
+pub const TOOLS: [&str; 7] = [
+    "check_health",
+    "get_control_plane_status",
+    "get_events",
+    "get_pod_logs",
+    "list_control_planes",
+    "list_templates",
+    "list_workspaces",
+];
+
 /// How long anything may take. Far more than it takes on a busy machine with two cores.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 

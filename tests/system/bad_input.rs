@@ -1,5 +1,6 @@
 //! Arguments that make no sense or mean harm: each is refused with a reason, and nothing of it reaches the API server.
 
+use sandbar_tests::TOOLS;
 use sandbar_tests::fake_api::{Answer, FakeApi};
 use sandbar_tests::mcp::Client;
 use sandbar_tests::sandbar::Server;
@@ -14,16 +15,6 @@ fn good(tool: &str) -> Value {
         _ => json!({ "namespace": "team-a" }),
     }
 }
-
-const TOOLS: [&str; 7] = [
-    "check_health",
-    "get_control_plane_status",
-    "get_events",
-    "get_pod_logs",
-    "list_control_planes",
-    "list_templates",
-    "list_workspaces",
-];
 
 /// A server in front of a made-up API server, which sees what gets through.
 struct Watched {

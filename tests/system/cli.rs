@@ -1,5 +1,6 @@
 //! The command line: what goes to which stream, and with which exit status.
 
+use sandbar_tests::TOOLS;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
 use sandbar_tests::mcp::Client;
@@ -78,15 +79,7 @@ async fn tools_shows_what_is_served_and_what_it_may_read() {
     assert_eq!(logs["source"], "bundled");
     assert_eq!(logs["grant"]["rules"], json!([{ "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] }]));
     let text = sandbar(&["tools", "--cluster", "demo"]).await;
-    for tool in [
-        "check_health",
-        "get_control_plane_status",
-        "get_events",
-        "get_pod_logs",
-        "list_control_planes",
-        "list_templates",
-        "list_workspaces",
-    ] {
+    for tool in TOOLS {
         assert!(text.stdout.contains(tool), "{tool}: {text:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Real clients: each lists the tools, calls all seven, and reads a log of 1 MiB.
 
+use sandbar_tests::TOOLS;
 use sandbar_tests::clients::{Outcome, RealClient, Seen};
 use sandbar_tests::cri_log::CriLog;
 use sandbar_tests::namespace::Namespace;
@@ -40,16 +41,7 @@ async fn uses_all_tools(client: RealClient) {
         { "tool": "get_pod_logs", "arguments": { "namespace": name, "name": "loud", "tailLines": 100_000 } },
     ]);
     let Seen { tools, results } = run(client, calls).await;
-    let expected = [
-        "check_health",
-        "get_control_plane_status",
-        "get_events",
-        "get_pod_logs",
-        "list_control_planes",
-        "list_templates",
-        "list_workspaces",
-    ];
-    assert_eq!(tools, expected);
+    assert_eq!(tools, TOOLS);
 
     let structured: Vec<&Value> = results.iter().map(answered).collect();
     assert_eq!(structured[0]["status"], "ok");
