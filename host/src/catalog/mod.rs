@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 pub use crate::capability::Progress;
+use crate::policy::Caller;
 pub use answer::Answer;
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, Settings};
@@ -78,6 +79,7 @@ impl Catalog {
     /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so.
     pub async fn call(
         &self,
+        caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
         progress: watch::Sender<Progress>,
@@ -88,7 +90,7 @@ impl Catalog {
         };
         let arguments = Value::Object(arguments);
         tool.definition.accepts(&arguments).map_err(|reason| Refusal::Arguments { tool: name.to_owned(), reason })?;
-        Ok(tool.component.call(&tool.definition, &arguments, progress).await)
+        Ok(tool.component.call(caller, &tool.definition, &arguments, progress).await)
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.

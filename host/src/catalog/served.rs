@@ -11,7 +11,7 @@ use super::manifest::{Definition, Manifest};
 use super::source::Source;
 use crate::capability::{Host, Progress};
 use crate::kubernetes;
-use crate::policy::{Budget, Grant, Limits};
+use crate::policy::{Budget, Caller, Grant, Limits};
 use crate::sandbox::{Artifact, Component, Engine};
 
 /// A component that is served.
@@ -59,7 +59,14 @@ impl Served {
     }
 
     /// Runs one of its tools with arguments that fit the schema.
-    pub(super) async fn call(&self, definition: &Definition, arguments: &Value, progress: watch::Sender<Progress>) -> Answer {
+    pub(super) async fn call(
+        &self,
+        caller: &Caller,
+        definition: &Definition,
+        arguments: &Value,
+        progress: watch::Sender<Progress>,
+    ) -> Answer {
+        tracing::debug!(component = %self.name(), tool = definition.name(), %caller, "a call");
         let budget = Arc::new(Budget::new(self.limits.clone()));
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
         let host =
