@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
+use super::audit::{Audit, Outcome};
 use super::manifest::{Definition, Manifest};
 use super::source::Source;
 use crate::capability::{Host, Progress};
 use crate::kubernetes;
-use crate::policy::{Budget, Caller, Grant, Limits};
+use crate::policy::{Budget, Grant, Limits};
 use crate::sandbox::{Artifact, Component, Engine};
 
 /// A component that is served.
@@ -59,23 +59,34 @@ impl Served {
     }
 
     /// Runs one of its tools with arguments that fit the schema.
-    pub(super) async fn call(
-        &self,
-        caller: &Caller,
+    pub(super) async fn call<'a>(
+        &'a self,
         definition: &Definition,
-        arguments: &Value,
+        arguments: String,
         progress: watch::Sender<Progress>,
+        audit: &mut Audit<'a>,
     ) -> Answer {
-        tracing::debug!(component = %self.name(), tool = definition.name(), %caller, "a call");
         let budget = Arc::new(Budget::new(self.limits.clone()));
+        audit.runs(self, budget.clone());
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
         let host =
             Host { component: self.name().clone(), budget, settings: self.settings.clone(), progress, reader: Some(reader) };
-        match self.component.call(&self.engine, host, definition.name(), arguments.to_string()).await {
-            Ok(Ok(returned)) => Answer::parse(&returned, definition, self.trust()),
-            Ok(Err(message)) => Answer::failure(&message),
-            Err(error) => Answer::failure(&error.to_string()),
-        }
+        let answer = match self.component.call(&self.engine, host, definition.name(), arguments).await {
+            Ok(Ok(returned)) => {
+                audit.returned(returned.len());
+                Answer::parse(&returned, definition, self.trust())
+            }
+            Ok(Err(message)) => {
+                audit.returned(message.len());
+                Answer::failure(&message)
+            }
+            Err(error) => {
+                audit.end(Outcome::from(&error));
+                return Answer::failure(&error.to_string());
+            }
+        };
+        audit.end(Outcome::of(&answer));
+        answer
     }
 
     fn trust(&self) -> Trust {
