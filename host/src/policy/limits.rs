@@ -28,6 +28,8 @@ pub struct Limits {
     pub result: u64,
     /// Objects on a page.
     pub page: u32,
+    /// Calls of one component that run at once; none: half of those that the server has room for.
+    pub calls: Option<usize>,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             result: 4 * MIB,
             // The cap of the server that Sandbar replaces.
             page: 1000,
+            calls: None,
         }
     }
 }
