@@ -59,7 +59,7 @@ impl Artifact {
 
     /// Links the component with the interfaces that it was granted. Another one that it imports does not exist for it, so it is
     /// refused. `calls` of it run at once; none: the engine's default for one component.
-    pub fn link(&self, engine: &Engine, granted: &[Interface], calls: Option<usize>) -> Result<Component, LoadError> {
+    pub fn link(&self, engine: &Engine, granted: &[Interface], calls: Option<u32>) -> Result<Component, LoadError> {
         if let Some(missing) = self.imports.capabilities().find(|interface| !granted.contains(interface)) {
             return Err(LoadError::NotGranted(missing));
         }

@@ -87,8 +87,8 @@ impl Engine {
 
     /// The queue of a component of which `calls` may run at once. By default that is half of the slots, so that no component can
     /// take them all.
-    pub(super) fn queue(&self, calls: Option<usize>) -> Queue {
-        let most = calls.unwrap_or(self.slot_count.div_ceil(2));
+    pub(super) fn queue(&self, calls: Option<u32>) -> Queue {
+        let most = calls.map_or(self.slot_count.div_ceil(2), |calls| usize::try_from(calls).unwrap_or(usize::MAX));
         Queue::new(most.clamp(1, self.slot_count))
     }
 
