@@ -1,8 +1,10 @@
 //! MCP's methods, answered from the catalog. Knows rmcp and the catalog, nothing of HTTP.
 
 mod call;
+mod changes;
 mod server;
 
+pub use changes::Changes;
 pub use server::Server;
 
 /// The first protocol version of the modern era, which has no sessions and where every request stands alone.
