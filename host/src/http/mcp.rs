@@ -149,7 +149,8 @@ async fn initialize(app: &App, head: request::Parts, message: &Message) -> Respo
     let (mut head, body) = response.into_parts();
     let body = axum::body::to_bytes(body, BODY_BYTES).await.unwrap_or_default();
     if let Some(version) = negotiated(&body)
-        && let Ok(id) = HeaderValue::from_str(&app.sessions.mint(&Session::new(version, &client(message), app.server.list_digest())))
+        && let Some(session) = Session::new(version, &client(message), app.server.list_digest())
+        && let Ok(id) = HeaderValue::from_str(&app.sessions.mint(&session))
     {
         head.headers.insert(SESSION_ID, id);
     }

@@ -12,6 +12,9 @@ use crate::catalog::ListDigest;
 /// Bytes of a client's name and version that an id carries.
 const CLIENT_BYTES: usize = 64;
 
+/// Random bytes of an id: enough that no two are ever alike, and that nobody guesses another's.
+const NONCE_BYTES: usize = 16;
+
 /// What all replicas of a Deployment share without asking each other, as the kubelet mounts it.
 const SHARED_FILES: [&str; 2] =
     ["/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", "/var/run/secrets/kubernetes.io/serviceaccount/namespace"];
@@ -32,12 +35,18 @@ pub(super) struct Session {
     /// The list of tools at that time; empty in ids of older servers.
     #[serde(rename = "t", default)]
     pub(super) tools: ListDigest,
+    /// What makes two sessions of one client two: calls are cancelled, and streams superseded, by the id.
+    #[serde(rename = "n", default)]
+    nonce: String,
 }
 
 impl Session {
-    /// A session as `initialize` has negotiated it.
-    pub(super) fn new(version: String, client: &str, tools: ListDigest) -> Self {
-        Self { version, client: client[..client.floor_char_boundary(CLIENT_BYTES)].to_owned(), tools }
+    /// A session as `initialize` has negotiated it. None where the system has no random bytes to tell it from others.
+    pub(super) fn new(version: String, client: &str, tools: ListDigest) -> Option<Self> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).inspect_err(|error| tracing::error!(%error, "a session has no id: no random bytes")).ok()?;
+        let client = client[..client.floor_char_boundary(CLIENT_BYTES)].to_owned();
+        Some(Self { version, client, tools, nonce: URL_SAFE_NO_PAD.encode(nonce) })
     }
 }
 
@@ -85,10 +94,17 @@ mod tests {
 
     #[test]
     fn another_process_with_the_key_opens_an_id() {
-        let session = Session::new("2025-11-25".to_owned(), "inspector 2.12", ListDigest::from("a list"));
+        let session = Session::new("2025-11-25".to_owned(), "inspector 2.12", ListDigest::from("a list")).expect("random bytes");
         let id = SessionKey::from_secret(b"k").mint(&session);
         assert_eq!(SessionKey::from_secret(b"k").open(&id), Some(session));
         assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "an id is visible ASCII");
+    }
+
+    #[test]
+    fn two_sessions_of_one_client_are_two() {
+        let session = || Session::new("2025-11-25".to_owned(), "x", ListDigest::default()).expect("random bytes");
+        let key = SessionKey::from_secret(b"k");
+        assert_ne!(key.mint(&session()), key.mint(&session()));
     }
 
     #[test]
@@ -97,13 +113,15 @@ mod tests {
         let payload = br#"{"v":"2025-11-25","c":"x"}"#;
         let signature = key.sign(payload).finalize().into_bytes();
         let id = format!("{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(signature));
-        assert_eq!(key.open(&id), Some(Session::new("2025-11-25".to_owned(), "x", ListDigest::default())));
+        let session = key.open(&id).expect("one of ours");
+        assert_eq!((session.version.as_str(), session.tools), ("2025-11-25", ListDigest::default()));
     }
 
     #[test]
     fn a_foreign_or_forged_id_does_not_open() {
         let key = SessionKey::from_secret(b"k");
-        let id = key.mint(&Session::new("2025-11-25".to_owned(), "x", ListDigest::default()));
+        let session = Session::new("2025-11-25".to_owned(), "x", ListDigest::default()).expect("random bytes");
+        let id = key.mint(&session);
         assert_eq!(SessionKey::from_secret(b"other").open(&id), None);
         let forged = URL_SAFE_NO_PAD.encode(r#"{"v":"2024-11-05","c":"x"}"#);
         assert_eq!(key.open(&format!("{forged}.{}", id.split_once('.').expect("signed").1)), None);
