@@ -76,6 +76,7 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
         problems.extend(failed.iter().map(named));
         self.report(&catalog, problems, fixed);
         log_changes(&before, &catalog);
+        tracing::info!(tools = catalog.definitions().count(), problems = self.known.len(), "read anew");
         self.catalogs.send_replace(Arc::new(catalog));
         if may_pass { Stamps::default() } else { stamps }
     }
