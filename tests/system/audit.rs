@@ -18,7 +18,8 @@ async fn events(server: &Server, count: usize) -> Vec<Value> {
     until("the events of all calls", async || {
         let log = server.log();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let events: Vec<_> = lines.filter(|line| line["target"] == "sandbar::audit").map(|mut line| line["fields"].take()).collect();
+        let events: Vec<_> =
+            lines.filter(|line| line["target"] == "sandbar::audit").map(|mut line| line["fields"].take()).collect();
         (events.len() >= count).then_some(events)
     })
     .await
@@ -49,7 +50,8 @@ async fn a_call_leaves_one_event_with_what_it_did() {
 #[tokio::test]
 async fn nothing_of_what_was_asked_or_read_is_in_it() {
     let server = server("").await;
-    let words = Client::modern(&server).failure("get_pod_logs", json!({ "namespace": "team-a", "name": "what-i-asked-for" })).await;
+    let words =
+        Client::modern(&server).failure("get_pod_logs", json!({ "namespace": "team-a", "name": "what-i-asked-for" })).await;
     assert!(words.contains("what-i-asked-for"), "{words}");
     let event = event(&server).await;
     assert_eq!(event["outcome"], "failed");

@@ -10,6 +10,7 @@ mod components;
 mod conformance;
 mod deploy;
 mod faults;
+mod live;
 mod logs;
 mod paging;
 mod protocol;

@@ -4,6 +4,7 @@ mod call;
 mod inspect;
 mod output;
 mod rbac;
+mod reload;
 mod serve;
 mod setup;
 mod tools;

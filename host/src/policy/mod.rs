@@ -11,8 +11,8 @@ mod limits;
 mod rule;
 mod text;
 
-pub use caller::Caller;
 pub use budget::{Aside, Budget, Exhausted};
+pub use caller::Caller;
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::{LEAST_MEMORY, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE};
