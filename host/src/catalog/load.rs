@@ -91,7 +91,7 @@ impl Reason {
 
     /// Whether it says more about the moment than about the component, which may load at the next attempt.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Call(CallError::Busy { .. }) | Self::Host(_))
+        matches!(self, Self::Call(CallError::Busy { .. } | CallError::ToolBusy { .. }) | Self::Host(_))
     }
 }
 
@@ -193,14 +193,15 @@ impl Loader {
             return Err(Reason::NotGranted { component: yaml_string(&source.to_string()), missing });
         }
         check_settings(&manifest, entry)?;
-        let component = artifact.link(&interfaces(&grant))?;
+        let limits = self.limits(entry);
+        let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
         Ok(Served {
             source,
             artifact,
             component,
             manifest,
             grant: Arc::new(grant),
-            limits: self.limits(entry),
+            limits,
             settings: Arc::new(entry.map(ToolConfig::settings).map(as_text).unwrap_or_default()),
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
@@ -273,7 +274,7 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
         progress: watch::Sender::default(),
         reader: None,
     };
-    let text = artifact.link(&Interface::ALL)?.manifest(engine, host).await?;
+    let text = artifact.link(engine, &Interface::ALL, None)?.manifest(engine, host).await?;
     let (manifest, unknown) = Manifest::parse(&text)?;
     if !unknown.is_empty() {
         tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");

@@ -48,6 +48,17 @@ impl Source {
         }
     }
 
+    /// Whether both are the same file, however their paths are spelled.
+    pub fn is_file_of(&self, other: &Source) -> bool {
+        match (self, other) {
+            (Source::File(one), Source::File(other)) => match (one.canonicalize(), other.canonicalize()) {
+                (Ok(one), Ok(other)) => one == other,
+                _ => one == other,
+            },
+            _ => false,
+        }
+    }
+
     /// The component's bytes.
     pub(super) fn bytes(&self) -> std::io::Result<Cow<'static, [u8]>> {
         match self {

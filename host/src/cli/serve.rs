@@ -16,7 +16,7 @@ use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
 use crate::catalog::{Source, Stamps};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::http::{Access, App, Readiness, SessionKey, serve};
 use crate::mcp::Server;
 
@@ -35,14 +35,14 @@ pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
     /// The address and port to listen on [default: 127.0.0.1:8090]
-    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN")]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = config::address)]
     listen: Option<SocketAddr>,
     /// A name by which clients may address the server, beside loopback, IP addresses and Service names; can be given several times
-    #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',')]
-    hosts: Vec<String>,
+    #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',', value_parser = config::host)]
+    hosts: Option<Vec<String>>,
     /// An origin of web pages that may connect, http://localhost:6274 for example; can be given several times
-    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',')]
-    origins: Vec<String>,
+    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',', value_parser = config::origin)]
+    origins: Option<Vec<String>>,
     /// A file with a secret to sign session ids with, the same for all replicas [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
     session_key_file: Option<PathBuf>,
@@ -105,8 +105,8 @@ impl Arguments {
     fn config(&self) -> anyhow::Result<Config> {
         let mut config = self.common.config()?;
         config.listen = self.listen.unwrap_or(config.listen);
-        config.hosts.extend_from_slice(&self.hosts);
-        config.origins.extend_from_slice(&self.origins);
+        config.hosts = self.hosts.clone().unwrap_or(config.hosts);
+        config.origins = self.origins.clone().unwrap_or(config.origins);
         Ok(config)
     }
 }

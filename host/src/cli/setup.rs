@@ -31,6 +31,10 @@ impl Common {
         if let Some(cluster) = &self.cluster {
             config.cluster = cluster.clone();
         }
+        if let Some(namespaces) = &self.namespaces {
+            config.namespaces = Some(namespaces.clone());
+        }
+        config.limits = self.limits.over(&config.limits);
         Ok(config)
     }
 
@@ -69,7 +73,7 @@ impl Common {
             });
             for source in found {
                 // A component of the configuration may also lie in a directory of the flags.
-                if !sources.contains(&source) {
+                if !sources.iter().any(|known: &Source| known.is_file_of(&source)) {
                     sources.push(source);
                 }
             }
