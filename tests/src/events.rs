@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::http::Reply;
+use crate::in_time;
 
 /// An open stream. Dropping it closes its connection.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ impl Events {
     /// # Panics
     /// When the stream breaks off, or nothing comes.
     pub async fn next(&mut self) -> Option<Event> {
+        // As a whole: comments keep a silent stream alive.
+        in_time("an event", self.read()).await
+    }
+
+    async fn read(&mut self) -> Option<Event> {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let event = event(block);

@@ -72,6 +72,11 @@ async fn a_mounted_config_map_that_is_updated_is_served() {
 
     publish("..2026_11_22_02", &tool("greet", "good evening"));
     until_said(&client, "greet", "good evening").await;
+
+    // The key is gone, and its link not yet: there is no component any more, rather than a broken one.
+    std::fs::remove_file(at("..2026_11_22_02").join("greet.wasm")).unwrap();
+    until_listed(&client, &[]).await;
+    until_ready_says(&server, &["greet.wasm", "not served", "cannot be read"]).await;
 }
 
 #[tokio::test]
