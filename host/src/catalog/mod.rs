@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 pub use crate::capability::Progress;
 pub use answer::Answer;
+pub use grant::{Missing, NotGranted, Right, Standing, rights};
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, Settings};
 pub use served::Served;

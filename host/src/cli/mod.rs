@@ -1,6 +1,7 @@
 //! The command line.
 
 mod call;
+mod config_schema;
 mod inspect;
 mod output;
 mod rbac;
@@ -44,12 +45,14 @@ enum Command {
     Call(call::Arguments),
     /// Show the tools that are loaded, what they may read and how much they may use
     Tools(tools::Arguments),
-    /// Show what a component exports, imports and asks for, without granting it anything
+    /// Show what a component exports, imports, asks for and is granted, without loading it into a server
     Inspect(inspect::Arguments),
     /// Print the Role or ClusterRole that the loaded tools need
     Rbac(rbac::Arguments),
     /// Write the WIT contract for authors of tools
     Wit(wit::Arguments),
+    /// Print the JSON Schema of sandbar.yaml, for editors
+    ConfigSchema,
 }
 
 /// What most commands share.
@@ -129,6 +132,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Rbac(arguments) => rbac::run(arguments),
         Command::Wit(arguments) => wit::run(arguments),
+        Command::ConfigSchema => config_schema::run(),
     };
     let (error, code) = match outcome {
         Ok(code) => return code,
