@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod access;
+mod audit;
 mod bad_input;
 mod cli;
 mod clients;
 mod components;
+mod configuration;
 mod conformance;
 mod deploy;
 mod faults;

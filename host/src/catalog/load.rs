@@ -118,14 +118,15 @@ impl Loader {
             return Err(NotGranted::new(file, missing, Standing::of(&self.config, entry)).into());
         }
         check_settings(&manifest, entry)?;
-        let component = artifact.link(&interfaces(&grant))?;
+        let limits = self.config.limits_of(entry);
+        let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
         Ok(Served {
             source,
             artifact,
             component,
             manifest,
             grant: Arc::new(grant),
-            limits: self.config.limits_of(entry),
+            limits,
             settings: Arc::new(entry.map(ToolConfig::settings).map(as_text).unwrap_or_default()),
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
@@ -174,7 +175,7 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
         progress: watch::Sender::default(),
         reader: None,
     };
-    let text = artifact.link(&Interface::ALL)?.manifest(engine, host).await?;
+    let text = artifact.link(engine, &Interface::ALL, None)?.manifest(engine, host).await?;
     let (manifest, unknown) = Manifest::parse(&text)?;
     if !unknown.is_empty() {
         tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");

@@ -58,6 +58,7 @@ fn as_json(served: &Served) -> Value {
             "page": limits.page,
             "loggedBytes": limits.logged,
             "progress": limits.progress,
+            "calls": limits.calls,
         },
     })
 }
@@ -77,7 +78,7 @@ fn as_text(served: &Served) -> String {
     let _ = writeln!(text, "  component  {origin}, sha256:{}", &digest[..digest.len().min(16)]);
     text.push_str(&side_by_side(&rights(served.manifest(), served.grant())));
     let _ = writeln!(text, "  namespaces {}", places(&served.grant().namespaces));
-    let limits = written_limits(served.limits()).map(|(key, value)| format!("{key} {value}"));
+    let limits: Vec<_> = written_limits(served.limits()).iter().map(|(key, value)| format!("{key} {value}")).collect();
     let _ = writeln!(text, "  limits     {}\n", limits.join(", "));
     text
 }

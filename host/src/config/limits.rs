@@ -70,6 +70,10 @@ pub struct LimitsConfig {
     #[arg(long = "limit-progress", value_name = "NUMBER", env = "SANDBAR_LIMIT_PROGRESS")]
     #[schemars(with = "Count<{ u32::MAX }>")]
     progress: Option<Count<{ u32::MAX }>>,
+    /// Calls of the component that run at once [default: half of those that the server has room for]
+    #[arg(long = "limit-calls", value_name = "NUMBER", env = "SANDBAR_LIMIT_CALLS")]
+    #[schemars(with = "Count<{ u32::MAX }>")]
+    calls: Option<Count<{ u32::MAX }>>,
 }
 
 /// All of them apart from the other flags, and in the long help only.
@@ -96,13 +100,15 @@ impl LimitsConfig {
             page: self.page.map_or(base.page, |Count(number)| number),
             logged: self.logged.map_or(base.logged, |Size(bytes)| bytes),
             progress: self.progress.map_or(base.progress, |Count(number)| number),
+            calls: self.calls.map_or(base.calls, |Count(number)| Some(number)),
         }
     }
 }
 
-/// Limits as sandbar.yaml writes them, by key.
-pub fn written(limits: &Limits) -> [(&'static str, String); 11] {
-    [
+/// Limits as sandbar.yaml writes them, by key; without `calls` where that follows from the server's room.
+pub fn written(limits: &Limits) -> Vec<(&'static str, String)> {
+    let calls = limits.calls.map(|calls| ("calls", calls.to_string()));
+    let others = [
         ("time", Time(limits.time).to_string()),
         ("cpu", Time(limits.cpu).to_string()),
         ("memory", size(limits.memory)),
@@ -114,7 +120,8 @@ pub fn written(limits: &Limits) -> [(&'static str, String); 11] {
         ("page", limits.page.to_string()),
         ("logged", size(limits.logged)),
         ("progress", limits.progress.to_string()),
-    ]
+    ];
+    others.into_iter().chain(calls).collect()
 }
 
 #[cfg(test)]
@@ -137,6 +144,7 @@ mod tests {
             page: 7,
             logged: 8,
             progress: 9,
+            calls: Some(10),
         };
         let file: serde_json::Map<_, _> =
             written(&other).into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();

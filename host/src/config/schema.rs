@@ -15,8 +15,8 @@ pub fn schema() -> Value {
     schema["properties"]["listen"]["default"] = json!(defaults.listen);
     schema["properties"]["cluster"]["default"] = json!(defaults.cluster.to_string());
     // These would say how the program holds an absent value, not how a file writes one.
-    for key in ["namespaces", "limits"] {
-        if let Some(property) = schema["properties"][key].as_object_mut() {
+    for pointer in ["/properties/namespaces", "/properties/limits", "/definitions/Tool/properties/namespaces"] {
+        if let Some(Value::Object(property)) = schema.pointer_mut(pointer) {
             property.remove("default");
         }
     }

@@ -46,6 +46,8 @@ pub struct Limits {
     pub result: u64,
     /// Objects on a page.
     pub page: u32,
+    /// Calls of one component that run at once; none: half of those that the server has room for.
+    pub calls: Option<u32>,
     /// Bytes that the component writes to the server's log.
     pub logged: u64,
     /// Times that the component reports its progress.
@@ -73,6 +75,7 @@ impl Default for Limits {
             result: 4 * MIB,
             // The cap of the server that Sandbar replaces.
             page: 1000,
+            calls: None,
             // Dozens of backtraces, and little for the operator's disk where a loop writes them.
             logged: 256 * KIB,
             // A report for each of 10,000 objects. Few of them leave the host, which passes on the newest four times a second.
