@@ -1,6 +1,8 @@
 //! sandbar.yaml: where to listen, which cluster, what tools are granted and how much they may use. Every key has a default.
 
 mod check;
+#[cfg(test)]
+mod documents;
 mod limits;
 mod mistake;
 mod places;
@@ -18,7 +20,7 @@ use serde_json::{Map, Value};
 use self::places::Places;
 use crate::catalog::Source;
 use crate::kubernetes;
-use crate::policy::{Limits, Namespaces, PolicyRule};
+use crate::policy::{Grant, Limits, Namespaces, PolicyRule};
 
 pub use check::{host, namespace, origin};
 pub use limits::{LimitsConfig, written as written_limits};
@@ -143,6 +145,12 @@ impl Config {
         self.tools.iter().map(|tool| self.limits_of(Some(tool)).memory).fold(self.limits.memory, u64::max)
     }
 
+    /// What a component of the operator's is granted: nothing without an entry.
+    pub fn grant_of(&self, tool: Option<&ToolConfig>) -> Grant {
+        let (rules, cluster_rules) = tool.map(|tool| (tool.rules.clone(), tool.cluster_rules.clone())).unwrap_or_default();
+        Grant { rules, cluster_rules, namespaces: self.namespaces_of(tool) }
+    }
+
     /// The namespaces that a component may look into.
     pub fn namespaces_of(&self, tool: Option<&ToolConfig>) -> Namespaces {
         let listed = |names: Option<&Vec<String>>| names.map_or(Namespaces::All, |names| names.iter().cloned().collect());
@@ -151,11 +159,6 @@ impl Config {
 }
 
 impl ToolConfig {
-    /// Its rules for namespaced and for cluster-scoped resources.
-    pub fn rules(&self) -> (Vec<PolicyRule>, Vec<PolicyRule>) {
-        (self.rules.clone(), self.cluster_rules.clone())
-    }
-
     /// Whether it is loaded although it asks for more than its rules hold.
     pub fn accepts_partial_grant(&self) -> bool {
         self.partial_grant

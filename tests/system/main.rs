@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod clients;
 mod components;
+mod configuration;
 mod conformance;
 mod deploy;
 mod faults;

@@ -25,6 +25,7 @@ use crate::policy::Caller;
 pub use answer::Answer;
 use audit::{Audit, Outcome};
 pub use list_digest::ListDigest;
+pub use grant::{Missing, NotGranted, Right, Standing, rights};
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, Settings};
 pub use served::Served;

@@ -16,5 +16,5 @@ pub use caller::Caller;
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::{LEAST_MEMORY, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE};
-pub use rule::{PolicyRule, RuleError, Verb};
+pub use rule::{POD_LOGS, PolicyRule, RuleError, Verb};
 pub use text::{clean, clean_line};
