@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::catalog::Source;
 use crate::kubernetes;
-use crate::policy::{Limits, Namespaces, PolicyRule, RuleError};
+use crate::policy::{Limits, Namespaces, PolicyRule, RuleError, Secrets};
 
 /// The port of the server that Sandbar replaces.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
@@ -33,8 +33,18 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Origins of web pages that may connect, `https://inspector.example.com` for example.
     pub origins: Vec<String>,
+    /// What holds for the bundled tools.
+    pub bundled: BundledConfig,
     /// Components to load beside the bundled ones, and what each is granted.
     pub tools: Vec<ToolConfig>,
+}
+
+/// What holds for the bundled tools.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BundledConfig {
+    /// Whether secrets in what they read are masked; none: they are.
+    mask_secrets: Option<bool>,
 }
 
 /// What one component is granted.
@@ -58,6 +68,9 @@ pub struct ToolConfig {
     /// Its limits, over those of the server.
     #[serde(default)]
     limits: LimitsConfig,
+    /// Whether secrets in what it reads are masked; none: they are.
+    #[serde(default)]
+    mask_secrets: Option<bool>,
 }
 
 /// Limits as they are written; what is absent is inherited.
@@ -114,6 +127,7 @@ impl Default for Config {
             limits: Limits::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
+            bundled: BundledConfig::default(),
             tools: Vec::new(),
         }
     }
@@ -151,6 +165,15 @@ impl Config {
         let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let path = canonical(path);
         self.tools.iter().find(|tool| canonical(&tool.component) == path)
+    }
+
+    /// Whether a component sees the secrets in what it reads.
+    pub fn secrets_of(&self, source: &Source, tool: Option<&ToolConfig>) -> Secrets {
+        let mask = match source {
+            Source::Bundled(_) => self.bundled.mask_secrets,
+            Source::File(_) => tool.and_then(|tool| tool.mask_secrets),
+        };
+        if mask.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown }
     }
 
     /// The limits of a component's calls.
@@ -275,7 +298,7 @@ mod tests {
         let config = Config::parse(
             "listen: 0.0.0.0:80\ncluster: demo\nnamespaces: [team-a, team-b]\nlimits: { time: 10s, memory: 32Mi, logs: 1000 }\n\
              tools:\n  - component: a.wasm\n    rules:\n      - { apiGroups: [\"\"], resources: [pods], verbs: [get] }\n    \
-             namespaces: [team-a, other]\n    settings: { threshold: 5 }\n    limits: { time: 500ms }\n",
+             namespaces: [team-a, other]\n    settings: { threshold: 5 }\n    limits: { time: 500ms }\n    maskSecrets: false\nbundled: {}\n",
         )
         .expect("valid");
         let tool = &config.tools[0];
@@ -285,6 +308,8 @@ mod tests {
         assert_eq!(config.limits_of(Some(tool)).memory, 32 << 20, "what is absent is inherited");
         assert_eq!(config.namespaces_of(Some(tool)), ["team-a".to_owned()].into_iter().collect());
         assert_eq!(tool.settings()["threshold"], 5);
+        assert_eq!(config.secrets_of(&Source::File("a.wasm".into()), Some(tool)), Secrets::Shown);
+        assert_eq!(config.secrets_of(&Source::File("b.wasm".into()), None), Secrets::Masked);
     }
 
     #[test]

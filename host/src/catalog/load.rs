@@ -146,13 +146,14 @@ impl Loader {
     /// Bundled tools are granted what they ask, because they ship with the host; anything else starts with nothing.
     fn grant(&self, source: &Source, manifest: &Manifest, entry: Option<&ToolConfig>) -> Grant {
         let namespaces = self.config.namespaces_of(entry);
+        let secrets = self.config.secrets_of(source, entry);
         match source {
             Source::Bundled(_) => {
-                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), namespaces }
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), namespaces, secrets }
             }
             Source::File(_) => {
                 let (rules, cluster_rules) = entry.map(ToolConfig::rules).unwrap_or_default();
-                Grant { rules, cluster_rules, namespaces }
+                Grant { rules, cluster_rules, namespaces, secrets }
             }
         }
     }

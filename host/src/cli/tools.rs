@@ -10,7 +10,7 @@ use super::output::Format;
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, Output, output};
 use crate::catalog::{Served, Source};
-use crate::policy::{Namespaces, PolicyRule};
+use crate::policy::{Namespaces, PolicyRule, Secrets};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -82,6 +82,7 @@ fn as_text(served: &Served) -> String {
             Namespaces::Only(names) => names.iter().cloned().collect::<Vec<_>>().join(", "),
         }
     );
+    let _ = writeln!(text, "  secrets    {}", if grant.secrets == Secrets::Masked { "masked" } else { "shown" });
     let limits = served.limits();
     let _ = writeln!(
         text,
