@@ -123,6 +123,8 @@ impl Loader {
         }
         check_settings(&manifest, entry)?;
         let component = artifact.link(&interfaces(&grant))?;
+        let hands_on = matches!(source, Source::File(_)) && grant.reads();
+        let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
         Ok(Served {
             source,
             artifact,

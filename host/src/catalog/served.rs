@@ -66,7 +66,7 @@ impl Served {
             Host { component: self.name().clone(), budget, settings: self.settings.clone(), progress, reader: Some(reader) };
         match self.component.call(&self.engine, host, definition.name(), arguments.to_string()).await {
             Ok(Ok(returned)) => Answer::parse(&returned, definition, self.trust()),
-            Ok(Err(message)) => Answer::failure(&message),
+            Ok(Err(message)) => Answer::failed(&message, self.trust()),
             Err(error) => Answer::failure(&error.to_string()),
         }
     }
@@ -74,6 +74,7 @@ impl Served {
     fn trust(&self) -> Trust {
         match self.source {
             Source::Bundled(_) => Trust::Bundled,
+            Source::File(_) if self.grant.reads() => Trust::Reader,
             Source::File(_) => Trust::Extra,
         }
     }

@@ -176,7 +176,7 @@ impl<'j> Walk<'j> {
         if place.hidden.is_some() {
             return;
         }
-        if let Some(value) = value.filter(|value| self.json[value.clone()].starts_with('"')) {
+        if let Some(value) = value.filter(|value| self.is_string(value)) {
             self.pair(name, value, place);
         }
         for data in data.into_iter().filter(|_| is_secret) {
@@ -208,7 +208,7 @@ impl<'j> Walk<'j> {
         let is_environment = place.key.to_ascii_lowercase().contains("env");
         match name {
             Some(name) => {
-                let name = if self.json[name.clone()].starts_with('"') { self.text(&name) } else { Cow::Borrowed("") };
+                let name = if self.is_string(&name) { self.text(&name) } else { Cow::Borrowed("") };
                 let credentials = Named { kind: "credentials", may_name_another: false };
                 let named = named(&name).or_else(|| name.eq_ignore_ascii_case("authorization").then_some(credentials));
                 if let Some(named) = named {
@@ -227,7 +227,7 @@ impl<'j> Walk<'j> {
 
     /// Masks a string because of its name, whatever is in it.
     fn named(&mut self, string: &Range<usize>, named: Named, hides: impl Fn(Named, &str) -> bool) {
-        if self.json[string.clone()].starts_with('"') && string.len() >= 2 && hides(named, &self.text(string)) {
+        if self.is_string(string) && hides(named, &self.text(string)) {
             self.forget(string);
             self.edits.push((string.clone(), quoted(&masked(named.kind))));
         }
@@ -275,6 +275,11 @@ impl<'j> Walk<'j> {
             Cow::Owned(hidden) => Some(Cow::Owned(hidden)),
             Cow::Borrowed(_) => Some(Cow::Borrowed(text)),
         }
+    }
+
+    fn is_string(&self, value: &Range<usize>) -> bool {
+        let json = &self.json[value.clone()];
+        json.len() >= 2 && json.starts_with('"') && json.ends_with('"')
     }
 
     /// A string without its quotes and escapes.

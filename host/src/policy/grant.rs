@@ -105,6 +105,11 @@ pub enum Denied {
 }
 
 impl Grant {
+    /// Whether anything may be read at all.
+    pub fn reads(&self) -> bool {
+        !(self.rules.is_empty() && self.cluster_rules.is_empty())
+    }
+
     /// Whether the grant holds an access.
     ///
     /// The namespace is checked first: a caller that errs in it can mend that itself, only the operator can mend a missing rule.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
-use memchr::memchr2_iter;
+use memchr::{memchr_iter, memchr2_iter};
 
 use super::{Found, places};
 use super::alphabet::{
@@ -13,7 +13,7 @@ use super::alphabet::{
 /// A form that begins with a fixed text.
 struct Format {
     kind: &'static str,
-    /// What it begins with. No other format begins with a part of it, unless it stands behind that one.
+    /// What it begins with: three bytes at least, because the search looks for the first three at once, and two are found too often.
     prefix: &'static str,
     body: Body,
 }
@@ -70,8 +70,6 @@ static FORMATS: &[Format] = &[
     format("Google token", "ya29.", Word(20, &DOTTED)),
     // https://developers.google.com/identity/protocols/oauth2/web-server
     format("Google client secret", "GOCSPX-", Word(20, &BASE64URL)),
-    // https://learn.microsoft.com/en-us/purview/sit-defn-azure-ad-client-secret
-    format("Azure client secret", "Q~", Custom(entra_secret)),
     // https://learn.microsoft.com/en-us/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate: 84 characters
     // with a signature at the 76th.
     format("Azure DevOps token", "AZDO", Custom(azure_devops)),
@@ -148,6 +146,7 @@ pub(super) fn prefixes() -> impl Iterator<Item = &'static str> {
 pub(super) fn find(text: &str, found: &mut Vec<Found>) {
     with_prefix(text, found);
     around_separator(text.as_bytes(), found);
+    found.extend(memchr_iter(b'~', text.as_bytes()).filter_map(|at| entra_secret(text.as_bytes(), at)));
 }
 
 fn with_prefix(text: &str, found: &mut Vec<Found>) {
@@ -205,15 +204,16 @@ fn jwt(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
     long_enough.then(|| at..at + without_full_stop(token))
 }
 
-fn entra_secret(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
-    // Three characters and a digit, the mark, and 31 to 34 more.
-    const BEFORE: usize = 4;
-    let start = at.checked_sub(BEFORE)?;
-    let head = &bytes[start..at];
-    let rest = &bytes[at + 2..bytes.len().min(at + 2 + 36)];
+/// A client secret of Microsoft Entra, which has `Q~` in it behind three characters and a digit, and 31 to 34 more.
+/// https://learn.microsoft.com/en-us/purview/sit-defn-azure-ad-client-secret
+fn entra_secret(bytes: &[u8], tilde: usize) -> Option<Found> {
+    let start = tilde.checked_sub("abc8Q".len())?;
+    let head = &bytes[start..tilde];
+    let rest = &bytes[tilde + 1..bytes.len().min(tilde + 1 + 36)];
     let tail = without_full_stop(&rest[..ENTRA.run(rest)]);
-    let fits = head[..3].iter().all(|&byte| ENTRA.has(byte)) && head[3].is_ascii_digit() && (31..=34).contains(&tail);
-    (fits && begins_word(bytes, start, &ENTRA)).then_some(start..at + 2 + tail)
+    let fits = head[..3].iter().all(|&byte| ENTRA.has(byte)) && head[3].is_ascii_digit() && head[4] == b'Q';
+    (fits && (31..=34).contains(&tail) && begins_word(bytes, start, &ENTRA))
+        .then(|| Found { at: start..tilde + 1 + tail, kind: "Azure client secret" })
 }
 
 fn azure_devops(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {

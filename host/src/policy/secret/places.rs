@@ -153,7 +153,7 @@ pub(super) fn bearer(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at + "bearer ".len();
     let length = BEARER.run(&bytes[start..]);
     let token = std::str::from_utf8(&bytes[start..start + length]).ok()?;
-    let least = if follows_authorization(bytes, at) { 8 } else { 16 };
+    let least = if length < 16 && follows_authorization(bytes, at) { 8 } else { 16 };
     let is_mixed = token.bytes().any(|byte| byte.is_ascii_uppercase()) && token.bytes().skip(1).any(|byte| byte.is_ascii_uppercase());
     let is_token = length >= least && !token.ends_with("=") && (is_random(token) || is_mixed) || length > 16 && token.ends_with('=');
     (is_token && begins_word(bytes, at, &WORD)).then_some(start..start + length)
