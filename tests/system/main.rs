@@ -3,6 +3,7 @@
 
 mod access;
 mod bad_input;
+mod clean_text;
 mod cli;
 mod clients;
 mod components;
@@ -12,4 +13,5 @@ mod faults;
 mod logs;
 mod paging;
 mod protocol;
+mod secrets;
 mod tools;
