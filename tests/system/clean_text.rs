@@ -3,7 +3,6 @@
 
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::fake_api::{Answer, FakeApi};
-use sandbar_tests::http as wire;
 use sandbar_tests::mcp::{Client, NOTICE, NOTICE_KEY};
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::Server;
@@ -17,15 +16,32 @@ const HIDDEN: &str = "a\u{1b}[31mb\u{1b}]0;owned\u{7}c\u{202e}d\u{e0068}\u{e0069
 /// The same without what a reader does not see.
 const SEEN: &str = "abcdefgh";
 
-/// Whether there is nothing hidden in an answer as it goes over the wire, escapes of JSON included.
-fn is_clean(wire: &str) -> bool {
-    let is_hidden = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{e0000}'..='\u{e007f}');
-    !wire.chars().any(is_hidden) && !wire.contains("\\u") && !wire.contains("\\r") && !wire.contains("\\b")
+/// Whether nothing is hidden in any string of a message.
+fn is_clean(message: &Value) -> bool {
+    match message {
+        Value::String(text) => is_clean_text(text),
+        Value::Array(items) => items.iter().all(is_clean),
+        Value::Object(entries) => entries.iter().all(|(key, value)| is_clean_text(key) && is_clean(value)),
+        _ => true,
+    }
 }
 
-/// The body of a tool's answer.
-async fn body(client: &Client, tool: &str, arguments: Value) -> String {
-    client.send("tools/call", json!({ "name": tool, "arguments": arguments })).await.text().await
+fn is_clean_text(text: &str) -> bool {
+    let is_hidden = |c: char| {
+        c.is_control() && c != '\n' && c != '\t'
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{e0000}'..='\u{e007f}')
+    };
+    !text.chars().any(is_hidden)
+}
+
+/// The message that answers a call.
+async fn message(client: &Client, tool: &str, arguments: Value) -> Value {
+    client.request("tools/call", json!({ "name": tool, "arguments": arguments })).await
+}
+
+/// Whether a message is clean, and says something.
+fn is_clean_and_says(message: &Value, words: &str) -> bool {
+    is_clean(message) && message.to_string().contains(words)
 }
 
 #[tokio::test]
@@ -36,14 +52,14 @@ async fn what_others_write_into_objects_comes_out_clean() {
     namespace.control_plane("coder", json!({ "phase": HIDDEN, "url": HIDDEN, "conditions": [condition] })).await;
     let client = Client::modern(Server::shared().await);
 
-    let events = body(&client, "get_events", json!({ "namespace": namespace.name() })).await;
-    assert!(is_clean(&events) && events.contains(&format!("{SEEN}\\n\\t{SEEN}")), "{events}");
+    let events = message(&client, "get_events", json!({ "namespace": namespace.name() })).await;
+    assert!(is_clean_and_says(&events, &format!("{SEEN}\\n\\t{SEEN}")), "{events}");
     for (tool, arguments) in [
         ("get_control_plane_status", json!({ "namespace": namespace.name(), "name": "coder" })),
         ("list_control_planes", json!({ "namespace": namespace.name() })),
     ] {
-        let answer = body(&client, tool, arguments).await;
-        assert!(is_clean(&answer) && answer.contains(SEEN), "{answer}");
+        let answer = message(&client, tool, arguments).await;
+        assert!(is_clean_and_says(&answer, SEEN), "{answer}");
     }
 }
 
@@ -55,8 +71,8 @@ async fn the_words_of_the_api_server_come_out_clean() {
         let kubeconfig = folder.path().join("kubeconfig");
         api.write_kubeconfig(&kubeconfig);
         let server = Server::builder().kubeconfig(&kubeconfig).start().await;
-        let answer = body(&Client::modern(&server), "get_events", json!({ "namespace": "team-a" })).await;
-        assert!(is_clean(&answer) && answer.contains(SEEN) && answer.contains("\"isError\":true"), "{answer}");
+        let answer = message(&Client::modern(&server), "get_events", json!({ "namespace": "team-a" })).await;
+        assert!(is_clean_and_says(&answer, SEEN) && answer["result"]["isError"] == true, "{answer}");
     }
 }
 
@@ -81,8 +97,8 @@ async fn warnings_come_out_clean() {
     let kubeconfig = folder.path().join("kubeconfig");
     api.write_kubeconfig(&kubeconfig);
     let server = Server::builder().kubeconfig(&kubeconfig).config("namespaces: [team-a, team-b]\n").start().await;
-    let answer = body(&Client::modern(&server), "list_control_planes", json!({})).await;
-    assert!(is_clean(&answer) && answer.contains(&format!("namespace team-b is missing here: {SEEN}")), "{answer}");
+    let answer = message(&Client::modern(&server), "list_control_planes", json!({})).await;
+    assert!(is_clean_and_says(&answer, &format!("namespace team-b is missing here: {SEEN}")), "{answer}");
 }
 
 #[tokio::test]
@@ -97,12 +113,14 @@ async fn what_the_caller_wrote_comes_back_clean() {
             ("get_pod_logs", json!({ "namespace": "team-a", "name": HIDDEN })),
             ("get_pod_logs", json!({ "namespace": "team-a", "name": "web", "matching": format!("({HIDDEN}") })),
         ] {
-            let answer = body(&client, tool, arguments).await;
-            let (hidden, escaped) = (['\u{202e}', '\u{200b}', '\u{e0068}', '\u{85}'], ["\\u001b", "\\u0007", "\\u000b"]);
-            assert!(!answer.contains(hidden) && !escaped.iter().any(|escape| answer.contains(escape)), "{tool}: {answer}");
+            let answer = message(&client, tool, arguments).await;
+            assert!(is_clean(&answer), "{tool}: {answer}");
         }
-        let unknown = client.request("tools/call", json!({ "name": "x\u{202e}\u{200b}", "arguments": {} })).await.to_string();
-        assert!(!unknown.contains(['\u{202e}', '\u{200b}']), "{unknown}");
+        // A request of the modern era has the name in a header, too, which takes no such characters.
+        if !client.session().is_empty() {
+            let unknown = message(&client, HIDDEN, json!({})).await;
+            assert!(is_clean_and_says(&unknown, "unknown tool"), "{unknown}");
+        }
     }
 }
 
@@ -114,7 +132,7 @@ async fn what_a_component_logs_is_clean_and_one_line() {
     server.until_logged("forged end").await;
     let log = server.log();
     let line = log.lines().find(|line| line.contains("forged end")).unwrap();
-    assert!(line.contains(&format!("begin {SEEN}")) && is_clean(line), "{line:?}");
+    assert!(line.contains(&format!("begin {SEEN}")) && is_clean_text(line), "{line:?}");
 }
 
 #[tokio::test]
@@ -150,6 +168,6 @@ async fn what_others_read_in_the_cluster_is_named_as_data_in_both_forms() {
 #[tokio::test]
 async fn a_list_of_tools_is_clean_as_it_goes_over_the_wire() {
     let server = Server::builder().cluster("demo").config(&hostile_config("")).start().await;
-    let text = wire::send(server.address(), Client::modern(&server).http_request(json!(1), "tools/list", json!({}))).await.text().await;
-    assert!(is_clean(&text), "{text}");
+    let list = Client::modern(&server).request("tools/list", json!({})).await;
+    assert!(is_clean_and_says(&list, "misbehave"), "{list}");
 }

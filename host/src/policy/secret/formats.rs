@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use memchr::{memchr_iter, memchr2_iter};
 
-use super::{Found, places};
+use super::{By, Found, places};
 use super::alphabet::{
     ALPHANUMERIC, Alphabet, BASE64, BASE64URL, CAPITAL, DOTTED, ENTRA, SMALL, WORD, begins_word,
 };
@@ -155,9 +155,14 @@ fn with_prefix(text: &str, found: &mut Vec<Found>) {
     while let Some(hit) = PREFIXES.find(Input::new(text).range(from..)) {
         let format = &FORMATS[hit.pattern().as_usize()];
         match format.body.range(bytes, hit.start(), hit.end()) {
+            // What a word such as `Bearer` announces may have a form of its own.
+            Some(at) if at.start >= hit.end() => {
+                from = hit.end();
+                found.push(Found { at, kind: format.kind, by: By::Place });
+            }
             Some(at) => {
                 from = at.end.max(hit.end());
-                found.push(Found { at, kind: format.kind });
+                found.push(Found { at, kind: format.kind, by: By::Form });
             }
             None => from = hit.start() + 1,
         }
@@ -213,7 +218,7 @@ fn entra_secret(bytes: &[u8], tilde: usize) -> Option<Found> {
     let tail = without_full_stop(&rest[..ENTRA.run(rest)]);
     let fits = head[..3].iter().all(|&byte| ENTRA.has(byte)) && head[3].is_ascii_digit() && head[4] == b'Q';
     (fits && (31..=34).contains(&tail) && begins_word(bytes, start, &ENTRA))
-        .then(|| Found { at: start..tilde + 1 + tail, kind: "Azure client secret" })
+        .then(|| Found { at: start..tilde + 1 + tail, kind: "Azure client secret", by: By::Form })
 }
 
 fn azure_devops(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
@@ -251,7 +256,7 @@ fn around_separator(bytes: &[u8], found: &mut Vec<Found>) {
     for at in memchr2_iter(b'-', b'.', bytes) {
         let range = if bytes[at] == b'-' { coder_session(bytes, at) } else { bootstrap(bytes, at) };
         if let Some((at, kind)) = range {
-            found.push(Found { at, kind });
+            found.push(Found { at, kind, by: By::Form });
         }
     }
 }

@@ -43,6 +43,17 @@ struct Found {
     at: Range<usize>,
     /// What it is: `GitHub token`.
     kind: &'static str,
+    /// How much that says.
+    by: By,
+}
+
+/// What a secret was known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    /// The place where it stands, which says little of it.
+    Place,
+    /// Its form.
+    Form,
 }
 
 /// A text without its secrets. Borrows where there are none, which is the common case.
@@ -90,12 +101,14 @@ fn find(text: &str) -> Vec<Found> {
     formats::find(text, &mut found);
     places::find(text, &mut found);
     if found.len() > 1 {
-        // Of two that begin together the longer one counts, and a format says more than a place.
         found.sort_by_key(|secret| (secret.at.start, std::cmp::Reverse(secret.at.end)));
         found.dedup_by(|later, earlier| {
             let overlaps = later.at.start < earlier.at.end;
             if overlaps {
                 earlier.at.end = earlier.at.end.max(later.at.end);
+                if later.by > earlier.by {
+                    (earlier.kind, earlier.by) = (later.kind, later.by);
+                }
             }
             overlaps
         });

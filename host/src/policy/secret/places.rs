@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr2_iter;
 
-use super::Found;
+use super::{By, Found};
 use super::alphabet::{BASE64, BEARER, NAME, QUERY, WORD, begins_word};
 use super::names::named;
 
@@ -43,19 +43,19 @@ fn url(bytes: &[u8], colon: usize) -> Option<Found> {
     let password = user_info.iter().position(|&byte| byte == b':')? + 1;
     let at = start + password..start + user_info.len();
     let shown = std::str::from_utf8(&bytes[at.clone()]).ok()?;
-    (!super::names_nothing(shown)).then_some(Found { at, kind: "password in a URL" })
+    (!super::names_nothing(shown)).then_some(Found { at, kind: "password in a URL", by: By::Place })
 }
 
 /// The value behind the separator at `at`, if the name before it says that it is secret.
 fn value(text: &str, at: usize) -> Option<Found> {
     let bytes = text.as_bytes();
     let (name, quoted) = name_before(text, at)?;
-    let kind = match named(name) {
+    let named = match named(name) {
         // The signature of a shared access signature, which is all that a request needs:
         // https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas
         None if name == "sig" && bytes[at] == b'=' => {
             let length = QUERY.run(&bytes[at + 1..]);
-            return (length >= 40).then(|| Found { at: at + 1..at + 1 + length, kind: "Azure signature" });
+            return (length >= 40).then(|| Found { at: at + 1..at + 1 + length, kind: "Azure signature", by: By::Place });
         }
         None => return None,
         Some(named) => named,
@@ -79,7 +79,7 @@ fn value(text: &str, at: usize) -> Option<Found> {
         (true, false, true) => shown.contains(' '),
         (true, false, false) => !is_random(shown),
     };
-    (!is_prose && kind.hides(shown)).then_some(Found { at: range, kind: kind.kind })
+    (!is_prose && named.hides(shown)).then_some(Found { at: range, kind: named.kind, by: By::Place })
 }
 
 /// The name before a separator, and whether it stands in quotes.
@@ -154,9 +154,8 @@ pub(super) fn bearer(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let length = BEARER.run(&bytes[start..]);
     let token = std::str::from_utf8(&bytes[start..start + length]).ok()?;
     let least = if length < 16 && follows_authorization(bytes, at) { 8 } else { 16 };
-    let is_mixed = token.bytes().any(|byte| byte.is_ascii_uppercase()) && token.bytes().skip(1).any(|byte| byte.is_ascii_uppercase());
-    let is_token = length >= least && !token.ends_with("=") && (is_random(token) || is_mixed) || length > 16 && token.ends_with('=');
-    (is_token && begins_word(bytes, at, &WORD)).then_some(start..start + length)
+    let is_token = is_random(token) || length >= 24 && token.bytes().any(|byte| byte.is_ascii_uppercase());
+    (length >= least && is_token && begins_word(bytes, at, &WORD)).then_some(start..start + length)
 }
 
 /// The credentials behind `Basic ` (RFC 7617, section 2): user and password with a colon between them, in base64.
