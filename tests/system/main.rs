@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod bad_input;
+mod clean_text;
 mod cli;
 mod clients;
 mod components;
@@ -15,4 +16,5 @@ mod live;
 mod logs;
 mod paging;
 mod protocol;
+mod secrets;
 mod tools;

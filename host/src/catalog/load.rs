@@ -191,6 +191,8 @@ impl Loader {
         check_settings(&manifest, entry)?;
         let limits = self.limits(entry);
         let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
+        let hands_on = matches!(source, Source::File(_)) && grant.reads();
+        let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
         Ok(Served {
             source,
             artifact,
@@ -221,7 +223,8 @@ impl Loader {
         let granted = self.config.grant_of(entry);
         match source {
             Source::Bundled(_) => {
-                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), ..granted }
+                let secrets = self.config.secrets_of(source, entry);
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), secrets, ..granted }
             }
             Source::File(_) => granted,
         }
