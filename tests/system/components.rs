@@ -9,6 +9,8 @@ use sandbar_tests::sandbar::{Run, Server};
 use serde_json::{Value, json};
 
 mod answers;
+mod floods;
+mod hand_made;
 mod limits;
 mod loading;
 mod reading;

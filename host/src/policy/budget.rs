@@ -9,6 +9,9 @@ use super::limits::Limits;
 /// a loop writes them.
 const LOG_BYTES: u64 = 256 * 1024;
 
+/// Bytes of what the log puts around a line: time, level, target, the component's name. Without them, empty lines would be free.
+const LINE_FRAME: u64 = 128;
+
 /// The counters of one call, shared by everything that works for it.
 #[derive(Debug)]
 pub struct Budget {
@@ -111,8 +114,9 @@ impl Budget {
         Ok(())
     }
 
-    /// Takes a line of so many bytes for the server's log.
+    /// Takes a line of so many bytes for the server's log, and what the log puts around it.
     pub fn take_log(&self, bytes: u64) -> LogLine {
+        let bytes = bytes.saturating_add(LINE_FRAME);
         match self.logged.fetch_add(bytes, Ordering::Relaxed) {
             before if before.saturating_add(bytes) <= LOG_BYTES => LogLine::Written,
             before if before <= LOG_BYTES => LogLine::FirstDropped,
@@ -143,9 +147,16 @@ mod tests {
     #[test]
     fn a_full_log_is_said_once() {
         let budget = Budget::new(Limits::default());
-        assert_eq!(budget.take_log(LOG_BYTES), LogLine::Written);
+        assert_eq!(budget.take_log(LOG_BYTES - LINE_FRAME), LogLine::Written);
         assert_eq!(budget.take_log(1), LogLine::FirstDropped);
         assert_eq!(budget.take_log(1), LogLine::Dropped);
+    }
+
+    #[test]
+    fn an_empty_line_is_not_free() {
+        let budget = Budget::new(Limits::default());
+        let written = (0..LOG_BYTES).take_while(|_| budget.take_log(0) == LogLine::Written).count();
+        assert_eq!(written as u64, LOG_BYTES / LINE_FRAME);
     }
 
     #[test]
