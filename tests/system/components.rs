@@ -14,6 +14,7 @@ mod hand_made;
 mod limits;
 mod loading;
 mod reading;
+mod schemas;
 mod settings;
 mod text;
 mod wasi;

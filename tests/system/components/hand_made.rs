@@ -73,10 +73,8 @@ async fn sockets_that_it_hoards_are_closed_with_it() {
 
 #[tokio::test]
 async fn whoever_sleeps_is_woken_by_the_time_limit_and_not_charged_for_computing() {
-    let config = format!(
-        "tools:\n  - component: {}\n    limits: {{ time: 2s, cpu: 500ms }}\n",
-        components::assemble("sleep").display()
-    );
+    let config =
+        format!("tools:\n  - component: {}\n    limits: {{ time: 2s, cpu: 500ms }}\n", components::assemble("sleep").display());
     let server = Server::builder().cluster("demo").config(&config).start().await;
     let words = Client::modern(&server).failure("sleep", json!({})).await;
     assert!(words.contains("2 s") && words.contains("limit `time`"), "{words}");
