@@ -4,6 +4,8 @@
 
 mod answer;
 mod bundled;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod load;
 mod manifest;
