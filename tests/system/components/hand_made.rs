@@ -1,5 +1,6 @@
 //! Components that no toolchain would make: the texts of `tests/components/hostile/wat`.
 
+use sandbar_tests::process::open_files;
 use sandbar_tests::until;
 use tokio::sync::OnceCell;
 
@@ -61,7 +62,7 @@ async fn what_it_prints_is_bounded_and_cannot_pass_for_a_line_of_the_server() {
 #[tokio::test]
 async fn sockets_that_it_hoards_are_closed_with_it() {
     let server = Server::builder().cluster("demo").arg("--tools").arg(components::assemble("hoard")).start().await;
-    let open = || std::fs::read_dir(format!("/proc/{}/fd", server.id())).map(Iterator::count).unwrap_or_default();
+    let open = || open_files(server.id());
     the_server_answers(&server).await;
     let before = open();
     for _ in 0..3 {

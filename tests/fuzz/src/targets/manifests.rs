@@ -19,6 +19,7 @@ pub(super) fn manifest(bytes: &[u8]) {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         assert!((1..=128).contains(&tool.name().len()) && tool.name().bytes().all(fits), "{:?}", tool.name());
         assert!(is_clean_value(&Value::Object(tool.object().clone())), "{:?}", tool.object());
+        assert_eq!(tool.object()["name"], tool.name());
         let _ = fuzzing::accepts(tool, &Value::Object(Map::new()));
     }
     for rule in manifest.rules.iter().chain(&manifest.cluster_rules) {
