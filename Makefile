@@ -37,6 +37,11 @@ conformance: python rust ## Run the official MCP conformance suite; the first ru
 	tests/clients/setup.sh
 	cargo test --locked -p sandbar-tests --test system conformance
 
+.PHONY: soak
+soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile components, dropped connections, an API server that comes and goes
+	tests/control-plane/build.sh
+	cargo test --locked --package sandbar-tests --test soak -- --ignored --nocapture
+
 # Minutes for each target, and which; `make test` runs a short, fixed part of all of them.
 FUZZ_MINUTES ?= 1
 FUZZ_TARGETS ?= component manifest arguments result configuration clean snapshot object list log status discovery request cursor

@@ -148,6 +148,7 @@ async fn no_selector_leads_out_of_the_namespace() {
             }
         }
     }
-    let honest = json!({ "function": "list-objects", "of": { "plural": "pods" }, "within": "every-namespace", "labelSelector": "app" });
+    let honest =
+        json!({ "function": "list-objects", "of": { "plural": "pods" }, "within": "every-namespace", "labelSelector": "app" });
     assert!(ask(&client, honest).await.unwrap().contains(&format!("web-{mine}")));
 }
