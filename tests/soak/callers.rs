@@ -132,7 +132,8 @@ impl Honest {
     pub(crate) async fn furnish(control_plane: &ControlPlane) -> Self {
         let namespace = Namespace::fresh_in(control_plane, "soak").await;
         let name = namespace.name().to_owned();
-        namespace.control_plane(&name, json!({ "phase": "Ready", "readyReplicas": 1, "url": "http://coder" })).await;
+        let url = format!("http://coder.{name}");
+        namespace.control_plane(&name, json!({ "phase": "Ready", "readyReplicas": 1, "url": url })).await;
         for kind in ["CoderWorkspace", "CoderTemplate"] {
             let object = json!({
                 "apiVersion": "aggregation.coder.com/v1alpha1", "kind": kind, "metadata": { "name": name },
@@ -140,7 +141,7 @@ impl Honest {
             });
             namespace.create(object).await;
         }
-        namespace.event("tested", json!({})).await;
+        namespace.event("tested", json!({ "message": format!("made in {name}") })).await;
         let lines: Vec<String> = (0..500).map(|number| format!("line {number} of {name}")).collect();
         namespace.pod_with_log("web", &CriLog::of(lines.iter().map(String::as_str))).await;
         Self { namespace: name, expected: Vec::new() }

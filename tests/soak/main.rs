@@ -9,6 +9,7 @@ mod weather;
 
 use std::time::{Duration, Instant};
 
+use sandbar::sandbox::available_memory;
 use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::sandbar::Server;
@@ -26,15 +27,22 @@ const HONEST: usize = 3;
 const HOSTILE: usize = 2;
 const DROPPING: usize = 2;
 
+/// Calls that may run at once, more or less: more than there are callers, and fewer than the faults of any one kind, so that a fault
+/// that keeps its slot stops everything. A server has as many slots as the largest call's memory leaves room for.
+const SLOTS: u64 = 12;
+
 /// The sandbar.yaml: the hostile component with limits that are reached soon, and the texts that take what they get.
 fn config() -> String {
     let limits = "    limits: { time: 2s, cpu: 200ms, memory: 16Mi, result: 64Ki, requests: 8 }\n";
+    // Nobody uses that much. A memory of more than 4 GiB does not exist.
+    let largest = (available_memory() / SLOTS).min(3 << 30);
     let hostile = components::build("hostile");
     let mut config = format!(
         "tools:\n  - component: {}\n    rules:\n      - {{ apiGroups: [\"\"], resources: [pods], verbs: [get, list] }}\n      - {{ apiGroups: [\"\"], resources: [pods/log], verbs: [get] }}\n{limits}",
         hostile.display()
     );
     for text in callers::TEXTS {
+        let limits = if text == "sleep" { limits.replace("16Mi", &largest.to_string()) } else { limits.to_owned() };
         config += &format!("  - component: {}\n{limits}", components::assemble(text).display());
     }
     config
