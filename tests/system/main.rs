@@ -12,4 +12,5 @@ mod faults;
 mod logs;
 mod paging;
 mod protocol;
+mod security_page;
 mod tools;
