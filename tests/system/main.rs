@@ -17,4 +17,5 @@ mod logs;
 mod paging;
 mod protocol;
 mod secrets;
+mod security_page;
 mod tools;
