@@ -1,14 +1,21 @@
 //! The cluster with Sandbar in it: one that was named, or one made here.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use sandbar_tests::until;
+use tokio::net::TcpStream;
 
 use crate::kubectl::Way;
 use crate::node::Node;
 
 /// The image that deploy/base names.
 const SHIPPED: &str = "image: sandbar:0.1.0";
+
+/// Of the Service.
+const PORT: u16 = 8090;
 
 /// The base as it ships, with two replicas.
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/overlay");
@@ -93,37 +100,25 @@ impl Cluster {
 
     /// `kubectl port-forward` to the Service, from this port or a free one.
     pub(crate) async fn port_forward(&self, port: u16) -> Way {
-        let ports = if port == 0 { ":8090".to_owned() } else { format!("{port}:8090") };
+        let ports = if port == 0 { format!(":{PORT}") } else { format!("{port}:{PORT}") };
         let arguments = ["port-forward", "--address", "127.0.0.1", "service/coder-k8s", &ports];
         Way::open(&self.kubectl, &self.kubeconfig, &arguments, "").await
     }
 
-    /// The way through the Service to whichever pod is ready: its address where this machine is the node, else the API server.
-    pub(crate) async fn service(&self) -> Service {
-        if self.node.is_some() {
-            let address = self.kubectl(&["get", "service", "coder-k8s", "--output", "jsonpath={.spec.clusterIP}"]);
-            return Service::Address(format!("http://{address}:8090/mcp"));
-        }
-        let path = "/api/v1/namespaces/coder-system/services/coder-k8s:mcp/proxy";
-        Service::ApiServer(Way::open(&self.kubectl, &self.kubeconfig, &["proxy", "--port", "0"], path).await)
+    /// The address of the Service, which kube-proxy serves; only this cluster's own machines reach it.
+    pub(crate) async fn service_url(&self) -> Option<String> {
+        self.node.as_ref()?;
+        let address = self.kubectl(&["get", "service", "coder-k8s", "--output", "jsonpath={.spec.clusterIP}"]);
+        let address = SocketAddr::new(address.parse().expect("an address"), PORT);
+        // kube-proxy hears of a new pod later than `kubectl rollout status` does.
+        until("the Service leads to a pod", || async move { TcpStream::connect(address).await.ok() }).await;
+        Some(format!("http://{address}/mcp"))
     }
-}
 
-/// A way through the Service.
-pub(crate) enum Service {
-    /// Its address, which kube-proxy serves.
-    Address(String),
-    /// The proxy of the API server.
-    ApiServer(Way),
-}
-
-impl Service {
-    /// The address of `/mcp`.
-    pub(crate) fn url(&self) -> &str {
-        match self {
-            Service::Address(url) => url,
-            Service::ApiServer(way) => way.url(),
-        }
+    /// The way through the API server to the Service.
+    pub(crate) async fn proxy(&self) -> Way {
+        let path = "/api/v1/namespaces/coder-system/services/coder-k8s:mcp/proxy";
+        Way::open(&self.kubectl, &self.kubeconfig, &["proxy", "--port", "0"], path).await
     }
 }
 

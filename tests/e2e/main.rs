@@ -1,6 +1,7 @@
 //! The image and the manifests as they ship, in a whole cluster: scheduled by a scheduler, run as containers, reached through Services and
 //! `kubectl port-forward`. `make e2e` runs it; run.sh says what it needs.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+#![allow(clippy::print_stdout, reason = "a run by hand: how many calls there were says how much it proves")]
 
 mod cluster;
 mod kubectl;
@@ -26,6 +27,9 @@ const STEADY: [(RealClient, Era); 7] = [
 ];
 
 const PYTHON: [(RealClient, Era); 2] = [(RealClient::Python, Era::Legacy), (RealClient::Python, Era::Modern)];
+
+/// Clients that reach the Service through the API server.
+const PROXIED: [(RealClient, Era); 2] = [(RealClient::Go, Era::Legacy), (RealClient::Go, Era::Modern)];
 
 /// Calls that each client makes after the new pods have taken over: they show that it went on.
 const CALLS_AFTER: usize = 5;
@@ -77,10 +81,14 @@ async fn clients_go_on_where_a_port_forward_breaks_and_is_opened_again() {
 #[ignore = "takes a whole cluster: make e2e"]
 async fn no_call_fails_while_the_deployment_is_rolled() {
     let cluster = Cluster::shared().await;
-    let way = cluster.service().await;
-    let clients = connected(&STEADY, way.url()).await.into_iter().chain(connected(&PYTHON, way.url()).await);
+    let proxy = cluster.proxy().await;
+    let mut clients = connected(&PROXIED, proxy.url()).await;
+    if let Some(url) = cluster.service_url().await {
+        clients.extend(connected(&STEADY, &url).await);
+        clients.extend(connected(&PYTHON, &url).await);
+    }
     let rolled: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
-    let calling: Vec<_> = clients.map(|client| tokio::spawn(call_until(client, rolled))).collect();
+    let calling: Vec<_> = clients.into_iter().map(|client| tokio::spawn(call_until(client, rolled))).collect();
 
     let before = cluster.pods();
     cluster.kubectl(&["rollout", "restart", "deployment/coder-k8s-mcp"]);
@@ -100,6 +108,7 @@ async fn no_call_fails_while_the_deployment_is_rolled() {
         failures.extend(failed);
     }
     assert!(failures.is_empty(), "{} of {calls} calls failed: {failures:#?}", failures.len());
+    println!("{calls} calls were answered");
 }
 
 /// Calls without a pause until it is rolled, and some more. Returns how often, and what went wrong.

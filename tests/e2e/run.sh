@@ -31,8 +31,8 @@ needs ip iproute2
 needs iptables iptables
 needs conntrack conntrack
 [[ -x /usr/lib/cni/bridge ]] || fail "/usr/lib/cni/bridge is missing; Debian and Ubuntu have it in the package containernetworking-plugins"
-pods=$(find /sys/fs/cgroup -maxdepth 2 -name 'kubepods*' -print -quit)
-[[ -z $pods ]] || fail "$pods says that this machine is a node already; E2E_KUBECONFIG names its cluster"
+pods=$(find /sys/fs/cgroup -path '*/kubepods*' -name cgroup.procs -exec cat {} + | head -n 1)
+[[ -z $pods ]] || fail "this machine is a node already, with process $pods in a pod; E2E_KUBECONFIG names its cluster"
 
 E2E_PROGRAMS=$(tests/e2e/build.sh)
 E2E_KUBECTL=$(tests/control-plane/build.sh)/kubectl
@@ -49,7 +49,14 @@ export E2E_IMAGE_TAR
 tests/clients/setup.sh >/dev/null
 "${tests[@]}" --no-run
 
-# The cgroups are all that outlives the namespaces.
-trap 'find /sys/fs/cgroup -depth -type d -path "*/kubepods*" -exec rmdir {} + 2>/dev/null || true' EXIT
+# The cgroups and the files are all that outlives the namespaces.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/sandbar-e2e.XXXXXX")
+export TMPDIR
+clean() {
+  local status=$?
+  find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null || true
+  if [[ $status == 0 ]]; then rm -rf "$TMPDIR"; else echo "e2e: the logs of the cluster are in $TMPDIR" >&2; fi
+}
+trap clean EXIT
 unshare --mount --net --pid --fork --mount-proc --kill-child \
   env E2E_ISOLATED=1 "${tests[@]}" --offline -- --ignored --nocapture --test-threads 1
