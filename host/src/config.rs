@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,15 @@ use crate::policy::{Limits, Namespaces, PolicyRule, RuleError};
 
 /// The port of the server that Sandbar replaces.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
+
+/// Tool calls a second for each caller. A model makes a few; while all callers are anonymous, this is for a hundred models at once.
+const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// Connections at once, each with up to 32 KiB of its own.
+const CONNECTIONS: usize = 4096;
+
+/// With the 3 s that the server goes on accepting and the 2 s of its last words it stays under a pod's grace period of 30 s.
+const DRAIN: Duration = Duration::from_secs(24);
 
 /// The configuration of a server.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,6 +43,13 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Origins of web pages that may connect, `https://inspector.example.com` for example.
     pub origins: Vec<String>,
+    /// Tool calls a second for each caller.
+    pub calls_per_second: NonZeroU32,
+    /// Connections at once.
+    pub connections: usize,
+    /// Time for running calls to end when the server stops.
+    #[serde(deserialize_with = "duration")]
+    pub drain: Duration,
     /// Components to load beside the bundled ones, and what each is granted.
     pub tools: Vec<ToolConfig>,
 }
@@ -114,6 +131,9 @@ impl Default for Config {
             limits: Limits::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
+            calls_per_second: CALLS_PER_SECOND,
+            connections: CONNECTIONS,
+            drain: DRAIN,
             tools: Vec::new(),
         }
     }
@@ -199,6 +219,10 @@ impl LimitsConfig {
 
 fn limits_over_defaults<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
     Ok(LimitsConfig::deserialize(deserializer)?.over(&Limits::default()))
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Seconds::deserialize(deserializer).map(|Seconds(time)| time)
 }
 
 fn from_str<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
