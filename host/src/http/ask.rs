@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use http::{HeaderValue, StatusCode, header, request};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::answer::{Pending, event, is_event_stream, json_response};
@@ -35,17 +36,9 @@ impl App {
         let request = http::Request::from_parts(head, Body::from(body));
         let (rmcp, ending, asked) = (self.rmcp.clone(), self.ending.clone(), Asked::of(message));
         Box::pin(async move {
-            let answered = AssertUnwindSafe(rmcp.oneshot(request)).catch_unwind();
-            let response = tokio::select! {
-                answered = answered => match answered {
-                    Ok(Ok(response)) => asked.until(response.map(Body::new), ending),
-                    Ok(Err(never)) => match never {},
-                    Err(panic) => asked.failed(&words(panic.as_ref())),
-                },
-                () = ending.clone().cancelled_owned() => asked.stopped(),
-                () = asked.time_out() => asked.failed("no answer"),
-            };
-            until_sent(response, held)
+            let answering =
+                async move { rmcp.oneshot(request).await.map_or_else(|never| match never {}, |answer| answer.map(Body::new)) };
+            until_sent(asked.answered(answering, ending).await, held)
         })
     }
 }
@@ -65,6 +58,18 @@ impl Asked {
             Kind::Response => (Value::Null, String::new()),
         };
         Self { id, method, modern: message.is_modern(None) }
+    }
+
+    /// The answer, or one that says why there is none.
+    async fn answered(self, answering: impl Future<Output = Response>, ending: CancellationToken) -> Response {
+        tokio::select! {
+            answered = AssertUnwindSafe(answering).catch_unwind() => match answered {
+                Ok(response) => self.until(response, ending),
+                Err(panic) => self.failed(&words(panic.as_ref())),
+            },
+            () = ending.clone().cancelled_owned() => self.stopped(),
+            () = self.time_out() => self.failed("no answer"),
+        }
     }
 
     async fn time_out(&self) {
@@ -94,7 +99,7 @@ impl Asked {
     }
 
     /// Ends a stream of events with a last one when the server ends.
-    fn until(self, response: Response, ending: tokio_util::sync::CancellationToken) -> Response {
+    fn until(self, response: Response, ending: CancellationToken) -> Response {
         if !is_event_stream(&response) || self.method != "tools/call" {
             return response;
         }
@@ -115,4 +120,71 @@ impl Asked {
 pub(super) fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(method: &str) -> Asked {
+        Asked { id: Value::from(7), method: method.to_owned(), modern: false }
+    }
+
+    async fn json(response: Response) -> Value {
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        for method in ["tools/call", "tools/list"] {
+            let response = asked(method).answered(async { panic!("on purpose") }, CancellationToken::new()).await;
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let answer = json(response).await;
+            assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::from(7), &Value::from(INTERNAL_ERROR)));
+            assert!(!answer.to_string().contains("on purpose"), "what it said is for the log");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_never_answers_is_given_up_and_a_call_has_its_own_limits() {
+        let silent = || std::future::pending::<Response>();
+        let answer = json(asked("tools/list").answered(silent(), CancellationToken::new()).await).await;
+        assert_eq!(answer["error"]["code"], INTERNAL_ERROR);
+        for method in LASTING {
+            let waiting = asked(method).answered(silent(), CancellationToken::new());
+            assert!(tokio::time::timeout(100 * METHOD_TIME, waiting).await.is_err(), "{method}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_stopped_with_the_server_has_an_answer() {
+        let ending = CancellationToken::new();
+        ending.cancel();
+        let answer = json(asked("tools/call").answered(std::future::pending(), ending).await).await;
+        assert_eq!(answer["result"]["content"][0]["text"], STOPPED);
+        assert_eq!(answer["result"]["isError"], true);
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_answer_or_with_the_server_whichever_is_first() {
+        let streaming = |frames| {
+            let mut response = Response::new(Body::from_stream(frames));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            response
+        };
+        let frame = |text: &'static str| Ok::<_, axum::Error>(axum::body::Bytes::from_static(text.as_bytes()));
+        let ending = CancellationToken::new();
+        let whole = streaming(stream::iter([frame("a"), frame("b")]).boxed());
+        let answered = asked("tools/call").answered(async { whole }, ending.clone()).await;
+        let body = axum::body::to_bytes(answered.into_body(), usize::MAX).await.expect("a body");
+        assert_eq!(body, "ab", "it ends although the server goes on");
+
+        let endless = streaming(stream::iter([frame("a")]).chain(stream::pending()).boxed());
+        let answered = asked("tools/call").answered(async { endless }, ending.clone()).await;
+        ending.cancel();
+        let body = axum::body::to_bytes(answered.into_body(), usize::MAX).await.expect("a body");
+        let text = String::from_utf8(body.to_vec()).expect("text");
+        assert!(text.contains(STOPPED) && text.ends_with("\n\n"), "{text}");
+    }
 }

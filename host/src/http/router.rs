@@ -145,3 +145,70 @@ async fn readyz(State(app): State<App>, RawQuery(query): RawQuery, request: Requ
     }
     (status, if ready { "ok" } else { "not ready; /readyz?verbose says why" }).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::kubernetes::{Cluster, Source};
+
+    async fn app() -> App {
+        let cluster = Cluster::connect(&Source::Demo).await.expect("it is in the binary");
+        App::new(
+            Server::new(Arc::new(Catalog::default())),
+            SessionKey::from_secret(b"k"),
+            Access::new(Vec::new(), Vec::new()),
+            Admission::new(NonZeroU32::MIN, 0),
+            Readiness::new(cluster, 0, true, Vec::new()),
+        )
+    }
+
+    fn get_of(path: &str) -> Request {
+        Request::get(path).header("host", "localhost").body(Body::empty()).expect("a request")
+    }
+
+    async fn panicking() -> &'static str {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_an_answer() {
+        let routes = probes().route("/panic", get(panicking));
+        let router = finished(routes, app().await);
+        let response = router.clone().oneshot(get_of("/panic")).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        let answer: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(answer["error"]["code"], INTERNAL_ERROR);
+        assert_eq!(router.oneshot(get_of("/healthz")).await.expect("an answer").status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn at_the_door_probes_are_answered_and_everybody_else_comes_back() {
+        let door = door(app().await);
+        assert_eq!(door.clone().oneshot(get_of("/healthz")).await.expect("an answer").status(), StatusCode::OK);
+        let response = door.oneshot(get_of("/mcp")).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "5");
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+    }
+
+    #[tokio::test]
+    async fn while_the_server_drains_its_answers_end_their_connections() {
+        let app = app().await;
+        let router = router(app.clone());
+        let closes = async |path: &str| {
+            let response = router.clone().oneshot(get_of(path)).await.expect("an answer");
+            response.headers().contains_key(header::CONNECTION)
+        };
+        assert!(!closes("/healthz").await && !closes("/mcp").await);
+        app.readiness.drain();
+        assert!(closes("/healthz").await && closes("/mcp").await);
+    }
+}
