@@ -17,6 +17,9 @@ use crate::policy::Caller;
 /// Seconds of the rate that may come at once: a model asks for many things in one breath and then reads for a while.
 const BURST_SECONDS: u32 = 10;
 
+/// With more, the time between two calls would be less than the clock can tell. No server is that fast.
+const MOST_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
+
 /// Bytes of memory for each call that is let in and does not run: it waits for a slot, or its answer waits for its reader. A log of
 /// 1 MiB, the most that a bundled tool answers with by default, is an answer of 2.1 to 6.3 MB.
 const CALL_BYTES: u64 = 8 * 1024 * 1024;
@@ -78,6 +81,7 @@ impl Admission {
     }
 
     fn with_places(per_second: NonZeroU32, calls: usize) -> Self {
+        let per_second = per_second.min(MOST_PER_SECOND);
         let burst = per_second.saturating_mul(const { NonZeroU32::new(BURST_SECONDS).unwrap() });
         let clock = DefaultClock::default();
         let rate =

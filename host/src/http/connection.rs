@@ -71,6 +71,7 @@ where
         // Never reached; without it hyper would not read, and so not run our timers, while a connection is idle.
         .header_read_timeout(2 * IDLE_TIME)
         .max_buf_size(HEAD_BYTES)
+        .max_header_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(timed), TowerToHyperService::new(service));
     if let Err(error) = stop.watch(connection).await {
