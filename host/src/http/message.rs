@@ -18,6 +18,9 @@ pub(super) const INTERNAL_ERROR: i32 = -32603;
 /// Bytes of an id or a progress token, which come back with every answer and notification.
 const ID_BYTES: usize = 1024;
 
+/// Bytes of a method or of a tool's name, as MCP bounds the latter: answers repeat them.
+const NAME_BYTES: usize = 128;
+
 /// The key under which a modern request carries its protocol version.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
@@ -69,6 +72,9 @@ impl Message {
             return Err(malformed(INVALID_REQUEST, "`jsonrpc` has to be \"2.0\"", id));
         }
         let method = object.get("method").and_then(Value::as_str).map(str::to_owned);
+        if method.as_ref().is_some_and(|method| method.len() > NAME_BYTES) {
+            return Err(malformed(INVALID_REQUEST, "`method` is longer than 128 bytes", id));
+        }
         let kind = match (method, id) {
             (Some(method), Some(id)) if is_id(id) => Kind::Request { id: id.clone(), method },
             (Some(_), Some(_)) => {
@@ -95,7 +101,9 @@ impl Message {
             return Err("`params._meta.progressToken` has to be an integer or a string of up to 1024 bytes");
         }
         match method.as_str() {
-            "tools/call" if !param("name").is_some_and(Value::is_string) => Err("`params.name` has to be a string"),
+            "tools/call" if !param("name").and_then(Value::as_str).is_some_and(|name| name.len() <= NAME_BYTES) => {
+                Err("`params.name` has to be a string of up to 128 bytes")
+            }
             "tools/call" if param("arguments").is_some_and(|arguments| !arguments.is_object()) => {
                 Err("`params.arguments` has to be an object")
             }

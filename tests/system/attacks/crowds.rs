@@ -1,6 +1,6 @@
 //! Too many connections, and connections that do nothing, or too slowly.
 
-use futures::future::join_all;
+use futures::future::{join_all, select_all};
 use sandbar_tests::until;
 
 use super::*;
@@ -58,9 +58,8 @@ async fn idle_connections_make_room_for_those_that_have_something_to_say() {
         (wire::send(server.address(), mcp::initialize(LEGACY)).await.status == 200).then_some(())
     })
     .await;
-    for connection in idle {
-        assert!(connection.answers().await.is_empty(), "they have ended in silence");
-    }
+    let ended = select_all(idle.into_iter().map(|connection| Box::pin(connection.answers()))).await.0;
+    assert!(ended.is_empty(), "it has ended in silence: {ended:?}");
 }
 
 #[tokio::test]

@@ -50,8 +50,10 @@ async fn numbers_of_any_size_are_numbers_or_refused() {
 async fn huge_strings_are_arguments_like_others() {
     let answer = answer_to(call(&format!("{{\"namespace\":\"{}\"}}", "x".repeat(3_900_000)))).await;
     assert_eq!(answer.status, 200);
-    let long_name = ping(1).replace("ping", &"x".repeat(1_000_000));
-    assert!((200..500).contains(&answer_to(long_name).await.status));
+    let answer = answer_to(call(&format!("{{\"namespace\":\"team-a\",\"limit\":\"{}\"}}", "x".repeat(3_900_000)))).await;
+    assert_eq!(answer.json()["error"]["code"], -32602, "a limit is a number: {answer:?}");
+    refused("a long method", ping(1).replace("ping", &"x".repeat(1_000_000)), -32600).await;
+    refused("a long name", call("{}").replace("get_events", &"x".repeat(1_000_000)), -32602).await;
     refused("a long id", ping(1).replace(":1,", &format!(":\"{}\",", "x".repeat(1_000_000))), -32600).await;
     all_is_well().await;
 }
