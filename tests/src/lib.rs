@@ -15,6 +15,7 @@ pub mod http;
 pub mod mcp;
 pub mod namespace;
 pub mod process;
+pub mod raw;
 pub mod sandbar;
 
 /// The bundled tools, in the order in which they are listed.

@@ -68,6 +68,10 @@ impl Readiness {
         self.0.draining.store(true, Ordering::Release);
     }
 
+    pub(super) fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.0.bundled_loaded && self.0.answered.load(Ordering::Acquire) && !self.0.draining.load(Ordering::Acquire)
     }
