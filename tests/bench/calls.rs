@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbar::catalog::{Catalog, Loader, Progress, Source};
 use sandbar::config::Config;
 use sandbar::kubernetes::{self, Cluster, Resource, Scope};
-use sandbar::policy::{Budget, Grant, Limits, PolicyRule, Verb};
+use sandbar::policy::{Budget, Caller, Grant, Limits, PolicyRule, Verb};
 use sandbar::sandbox::{Engine, Options, Slots};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -67,7 +67,8 @@ async fn load(sources: Vec<Source>) -> (Catalog, Cluster) {
 }
 
 async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
-    let answer = catalog.call(tool, arguments.clone(), watch::Sender::<Progress>::default()).await.expect("a call");
+    let answer =
+        catalog.call(&Caller::Operator, tool, arguments.clone(), watch::Sender::<Progress>::default()).await.expect("a call");
     assert!(!answer.is_error, "{answer:?}");
 }
 

@@ -3,6 +3,7 @@
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
+mod audit;
 mod bundled;
 mod grant;
 mod load;
@@ -18,7 +19,9 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 pub use crate::capability::Progress;
+use crate::policy::Caller;
 pub use answer::Answer;
+use audit::{Audit, Outcome};
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, Settings};
 pub use served::Served;
@@ -78,17 +81,24 @@ impl Catalog {
     /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so.
     pub async fn call(
         &self,
+        caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
         progress: watch::Sender<Progress>,
     ) -> Result<Answer, Refusal> {
+        let arguments = Value::Object(arguments);
+        let arguments_text = arguments.to_string();
+        let mut audit = Audit::begin(caller, name, arguments_text.len());
         let Some(tool) = self.tools.get(name) else {
+            audit.end(Outcome::Refused);
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return Err(Refusal::UnknownTool { name: name.to_owned(), known });
         };
-        let arguments = Value::Object(arguments);
-        tool.definition.accepts(&arguments).map_err(|reason| Refusal::Arguments { tool: name.to_owned(), reason })?;
-        Ok(tool.component.call(&tool.definition, &arguments, progress).await)
+        if let Err(reason) = tool.definition.accepts(&arguments) {
+            audit.end(Outcome::Refused);
+            return Err(Refusal::Arguments { tool: name.to_owned(), reason });
+        }
+        Ok(tool.component.call(&tool.definition, arguments_text, progress, &mut audit).await)
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.

@@ -6,6 +6,7 @@
 
 mod access;
 mod answer;
+mod caller;
 mod legacy;
 mod mcp;
 mod message;

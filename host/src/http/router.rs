@@ -12,6 +12,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::access::Access;
 use super::answer::json_response;
+use super::caller;
 use super::legacy::Calls;
 use super::mcp::{self, Rmcp};
 use super::message::{self, INVALID_REQUEST};
@@ -55,7 +56,12 @@ pub fn router(app: App) -> Router {
 
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     match app.access.check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let (mut head, body) = request.into_parts();
+            let caller = caller::of(&head);
+            head.extensions.insert(caller);
+            next.run(Request::from_parts(head, body)).await
+        }
         Err(forbidden) => {
             tracing::warn!(%forbidden, "a request was refused");
             json_response(StatusCode::FORBIDDEN, message::error(&Value::Null, INVALID_REQUEST, &forbidden.to_string()))

@@ -1,4 +1,5 @@
-//! MCP's methods, answered from the catalog. Knows rmcp and the catalog, nothing of HTTP.
+//! MCP's methods, answered from the catalog. Knows rmcp and the catalog, nothing of HTTP but that a request's head says who
+//! its caller is.
 
 mod call;
 mod server;

@@ -1,6 +1,8 @@
 //! What one running call has left.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
@@ -17,6 +19,8 @@ pub struct Budget {
     requests: AtomicU32,
     read: AtomicU64,
     logged: AtomicU64,
+    computed: AtomicU64,
+    touched: Mutex<BTreeSet<Box<str>>>,
 }
 
 /// What becomes of a line that a component writes to the server's log.
@@ -56,6 +60,8 @@ impl Budget {
             requests: AtomicU32::new(0),
             read: AtomicU64::new(0),
             logged: AtomicU64::new(0),
+            computed: AtomicU64::new(0),
+            touched: Mutex::default(),
             limits,
         }
     }
@@ -83,6 +89,30 @@ impl Budget {
     /// Bytes read from the API server so far.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// Processor time used so far, as last measured.
+    pub fn computed(&self) -> Duration {
+        Duration::from_nanos(self.computed.load(Ordering::Relaxed))
+    }
+
+    /// Notes how much processor time the call has used by now.
+    pub fn note_computed(&self, total: Duration) {
+        self.computed.store(u64::try_from(total.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Notes that the call asks for something in a namespace.
+    pub fn touch(&self, namespace: &str) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if !touched.contains(namespace) {
+            touched.insert(namespace.into());
+        }
+    }
+
+    /// The namespaces that requests went to, in order and separated by commas; `*` stands for a list over all of them.
+    pub fn touched(&self) -> String {
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(",")
     }
 
     /// Takes one request, or says which limit forbids it.

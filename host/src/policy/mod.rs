@@ -1,14 +1,17 @@
-//! What a component may do and how much of it: grants, limits, the budget of one call and the text that may reach a client.
+//! What a component may do and how much of it: grants, limits, the budget of one call, who makes it, and the text that may reach a
+//! client.
 //!
 //! Plain data without I/O. Every other module may use it; it uses none of them.
 
 mod budget;
+mod caller;
 mod grant;
 mod limits;
 mod rule;
 mod text;
 
 pub use budget::{Budget, Exhausted, LogLine};
+pub use caller::Caller;
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::Limits;
 pub use rule::{PolicyRule, RuleError, Verb};

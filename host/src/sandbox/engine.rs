@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::error::CallError;
 use super::memory::TABLE_ENTRIES;
 use super::slots::Slots;
+use super::threads::Threads;
 use super::ticker::{Ticker, Ticking};
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
@@ -51,7 +51,7 @@ pub struct Engine {
     ticker: Ticker,
     slots: Arc<Semaphore>,
     slot_count: usize,
-    guests: Guests,
+    threads: Threads,
 }
 
 /// A slot that a running call holds.
@@ -69,7 +69,7 @@ impl Engine {
             wasmtime,
             slots: Arc::new(Semaphore::new(options.slots.count())),
             slot_count: options.slots.count(),
-            guests: Guests::start()?,
+            threads: Threads::new(options.slots.count())?,
         })
     }
 
@@ -77,9 +77,9 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// The runtime that guests run on.
-    pub(super) fn guests(&self) -> &Handle {
-        self.guests.handle()
+    /// The threads that guests run on.
+    pub(super) fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// Waits for a slot, but not for long.
@@ -88,37 +88,6 @@ impl Engine {
         match permit {
             Ok(Ok(permit)) => Ok(Slot { _permit: permit, _ticking: self.ticker.run() }),
             Ok(Err(_)) | Err(_) => Err(CallError::Busy { slots: self.slot_count, retry_after: RETRY_AFTER }),
-        }
-    }
-}
-
-/// Threads that run guests and nothing else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was
-/// 360 ms late there; with this runtime apart, 1.2 ms.
-struct Guests(Option<Runtime>);
-
-impl Guests {
-    fn start() -> anyhow::Result<Self> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
-            .max_blocking_threads(1)
-            .thread_name("sandbar-guest")
-            .enable_time()
-            .build()
-            .context("the runtime for guests cannot be started")?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn handle(&self) -> &Handle {
-        self.0.as_ref().map(Runtime::handle).unwrap_or_else(|| unreachable!("taken in drop only"))
-    }
-}
-
-impl Drop for Guests {
-    fn drop(&mut self) {
-        // A runtime must not be dropped from async code, which is where the engine's last owner may be.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
         }
     }
 }

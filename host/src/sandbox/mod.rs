@@ -12,6 +12,7 @@ mod meter;
 mod run;
 mod slots;
 mod state;
+mod threads;
 mod ticker;
 mod wasi;
 
