@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -177,7 +178,13 @@ fn outlive(app: &App, pending: Pending, call: super::legacy::Call) -> Pending {
 
 /// Reads an answer to its end, whether or not anybody still wants it.
 async fn run_to_its_end(pending: Pending, reader: oneshot::Sender<Response>) {
-    let (head, mut body) = pending.await.into_parts();
+    let response = pending.await;
+    if response.body().size_hint().exact().is_some() {
+        // Plain JSON, all there: nothing is left to wait for, and its length can stand in its head.
+        let _ = reader.send(response);
+        return;
+    }
+    let (head, mut body) = response.into_parts();
     let (sender, mut receiver) = mpsc::channel(FRAMES);
     let frames = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
     let mut reader_is_there = reader.send(Response::from_parts(head, Body::from_stream(frames))).is_ok();

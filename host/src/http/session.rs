@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// Bytes of a client's name and version that an id carries.
 const CLIENT_BYTES: usize = 64;
@@ -29,6 +30,15 @@ pub(super) struct Session {
     pub(super) client: String,
 }
 
+/// What an id holds beside its session: clients of one name and version are told apart, so that none cancels another's calls.
+#[derive(Serialize)]
+struct Minted<'a> {
+    #[serde(flatten)]
+    session: &'a Session,
+    #[serde(rename = "n")]
+    number: String,
+}
+
 impl Session {
     /// A session as `initialize` has negotiated it.
     pub(super) fn new(version: String, client: &str) -> Self {
@@ -49,10 +59,10 @@ impl SessionKey {
         Self::from_secret(if shared.is_empty() { fallback.as_bytes() } else { &shared })
     }
 
-    /// The id of a session.
+    /// A new id of a session; no two are alike.
     pub(super) fn mint(&self, session: &Session) -> String {
         // A struct of two strings always serialises.
-        let payload = serde_json::to_vec(session).unwrap_or_default();
+        let payload = serde_json::to_vec(&Minted { session, number: Uuid::new_v4().simple().to_string() }).unwrap_or_default();
         let signature = self.sign(&payload).finalize().into_bytes();
         format!("{}.{}", URL_SAFE_NO_PAD.encode(&payload), URL_SAFE_NO_PAD.encode(signature))
     }
@@ -84,6 +94,12 @@ mod tests {
         let id = SessionKey::from_secret(b"k").mint(&session);
         assert_eq!(SessionKey::from_secret(b"k").open(&id), Some(session));
         assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "an id is visible ASCII");
+    }
+
+    #[test]
+    fn sessions_of_one_kind_of_client_are_told_apart() {
+        let (key, session) = (SessionKey::from_secret(b"k"), Session::new("2025-11-25".to_owned(), "inspector 2.12"));
+        assert_ne!(key.mint(&session), key.mint(&session));
     }
 
     #[test]
