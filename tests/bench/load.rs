@@ -87,16 +87,17 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Makes calls that are answered over so many connections for so long, from one thread, and returns how many there were each second.
-pub(crate) async fn rate(address: SocketAddr, request: &Raw, connections: usize, time: Duration) -> f64 {
+/// Makes calls that are answered over so many connections for so long, from one thread. Returns how many there were, and in which
+/// time.
+pub(crate) async fn load(address: SocketAddr, request: &Raw, connections: usize, time: Duration) -> (usize, Duration) {
     let request = request.clone();
     let load = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async move {
             let began = Instant::now();
             let calls = (0..connections).map(|_| call_until(address, &request, began + time));
-            let calls: usize = futures::future::join_all(calls).await.into_iter().sum();
-            calls as f64 / began.elapsed().as_secs_f64()
+            let calls = futures::future::join_all(calls).await.into_iter().sum();
+            (calls, began.elapsed())
         })
     };
     tokio::task::spawn_blocking(load).await.expect("no panic")

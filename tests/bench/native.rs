@@ -43,6 +43,10 @@ impl Native {
         Self { address: line.trim().parse().expect("an address"), child, _leash: leash }
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -183,6 +183,18 @@ pub(crate) fn resident(process: u32) -> u64 {
     status(process, "VmRSS:")
 }
 
+/// Processor time that a process has used so far, the kernel's for it included.
+pub(crate) fn processor_time(process: u32) -> Duration {
+    /// Ticks of the clock that /proc counts in, a second. Linux has no other value; see sysconf(3), _SC_CLK_TCK.
+    const TICKS: u64 = 100;
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("our own child");
+    // The name of the program stands in parentheses and may hold anything; see proc_pid_stat(5).
+    let (_, fields) = text.rsplit_once(')').expect("the kernel says so");
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let [user, system] = [11, 12].map(|field| fields[field].parse::<u64>().expect("a number"));
+    Duration::from_millis((user + system) * 1000 / TICKS)
+}
+
 /// The most resident memory while something runs, in bytes.
 async fn peak_of(server: &Server, work: impl Future<Output = ()>) -> u64 {
     // Resets the high-water mark; see proc(5).
