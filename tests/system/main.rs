@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod access;
+mod audit;
 mod bad_input;
 mod cli;
 mod clients;
@@ -9,6 +10,7 @@ mod components;
 mod conformance;
 mod deploy;
 mod faults;
+mod live;
 mod logs;
 mod paging;
 mod protocol;

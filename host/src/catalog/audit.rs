@@ -112,7 +112,7 @@ impl Outcome {
 impl From<&CallError> for Outcome {
     fn from(error: &CallError) -> Self {
         Self::Stopped(match error {
-            CallError::Busy { .. } => "busy",
+            CallError::Busy { .. } | CallError::ToolBusy { .. } => "busy",
             CallError::Time(_) => "limit time",
             CallError::Cpu(_) => "limit cpu",
             CallError::Memory { .. } => "limit memory",

@@ -4,6 +4,7 @@ mod call;
 mod inspect;
 mod output;
 mod rbac;
+mod reload;
 mod serve;
 mod setup;
 mod tools;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::config::{self, LimitsConfig};
 use crate::kubernetes;
 use output::Format;
 
@@ -58,14 +60,41 @@ struct Common {
     #[arg(long, value_name = "SOURCE", env = "SANDBAR_CLUSTER", global = true)]
     cluster: Option<kubernetes::Source>,
     /// A component, or a directory of components, to load beside the bundled ones; can be given several times
-    #[arg(long = "tools", value_name = "FILE|DIR", env = "SANDBAR_TOOLS", value_delimiter = ':', global = true)]
+    /// [env: SANDBAR_TOOLS, separated by `:`]
+    // Not clap's `env`: its delimiter would cut a path on the command line, too.
+    #[arg(
+        long = "tools",
+        value_name = "FILE|DIR",
+        default_values_os_t = tools_of_environment(),
+        hide_default_value = true,
+        verbatim_doc_comment,
+        global = true
+    )]
     tools: Vec<PathBuf>,
+    /// The namespaces that tools may look into, separated by commas
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "SANDBAR_NAMESPACES",
+        value_delimiter = ',',
+        value_parser = config::namespace,
+        global = true
+    )]
+    namespaces: Option<Vec<String>>,
     /// The configuration file, sandbar.yaml
     #[arg(long, value_name = "FILE", env = "SANDBAR_CONFIG", global = true)]
     config: Option<PathBuf>,
     /// Where compiled components are kept, or `none` [default: sandbar in the user's cache directory]
     #[arg(long, value_name = "DIR", env = "SANDBAR_CACHE_DIR", global = true)]
     cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitsConfig,
+}
+
+/// What `SANDBAR_TOOLS` names; a flag takes its place.
+fn tools_of_environment() -> Vec<PathBuf> {
+    let paths = std::env::var_os("SANDBAR_TOOLS").unwrap_or_default();
+    std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 /// How data is printed.

@@ -5,14 +5,16 @@
 
 mod budget;
 mod caller;
+mod dns;
 mod grant;
 mod limits;
 mod rule;
 mod text;
 
-pub use budget::{Budget, Exhausted, LogLine};
+pub use budget::{Aside, Budget, Exhausted};
 pub use caller::Caller;
+pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
-pub use limits::Limits;
+pub use limits::{LEAST_MEMORY, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE};
 pub use rule::{PolicyRule, RuleError, Verb};
 pub use text::{clean, clean_line};

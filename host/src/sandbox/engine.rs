@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::error::CallError;
 use super::memory::TABLE_ENTRIES;
+use super::queue::Queue;
 use super::slots::Slots;
 use super::threads::Threads;
 use super::ticker::{Ticker, Ticking};
@@ -56,7 +58,8 @@ pub struct Engine {
 
 /// A slot that a running call holds.
 pub(super) struct Slot {
-    _permit: OwnedSemaphorePermit,
+    _turn: OwnedSemaphorePermit,
+    _slot: OwnedSemaphorePermit,
     _ticking: Ticking,
 }
 
@@ -82,11 +85,22 @@ impl Engine {
         &self.threads
     }
 
+    /// The queue of a component of which `calls` may run at once. By default that is half of the slots, so that no component can
+    /// take them all.
+    pub(super) fn queue(&self, calls: Option<u32>) -> Queue {
+        let most = calls.map_or(self.slot_count.div_ceil(2), |calls| usize::try_from(calls).unwrap_or(usize::MAX));
+        Queue::new(most.clamp(1, self.slot_count))
+    }
+
     /// Waits for a slot, but not for long.
-    pub(super) async fn slot(&self) -> Result<Slot, CallError> {
-        let permit = tokio::time::timeout(SLOT_WAIT, self.slots.clone().acquire_owned()).await;
-        match permit {
-            Ok(Ok(permit)) => Ok(Slot { _permit: permit, _ticking: self.ticker.run() }),
+    pub(super) async fn slot(&self, queue: &Queue) -> Result<Slot, CallError> {
+        let patience = Instant::now() + SLOT_WAIT;
+        let turn = timeout_at(patience, queue.turn()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(CallError::ToolBusy { calls: queue.most(), retry_after: RETRY_AFTER });
+        };
+        match timeout_at(patience, self.slots.clone().acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(Slot { _turn: turn, _slot: slot, _ticking: self.ticker.run() }),
             Ok(Err(_)) | Err(_) => Err(CallError::Busy { slots: self.slot_count, retry_after: RETRY_AFTER }),
         }
     }

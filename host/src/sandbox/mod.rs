@@ -9,6 +9,7 @@ mod error;
 mod imports;
 mod memory;
 mod meter;
+mod queue;
 mod run;
 mod slots;
 mod state;

@@ -49,7 +49,7 @@ impl Component {
     }
 
     async fn run(&self, engine: &Engine, host: Host, ask: Ask) -> Result<Answer, CallError> {
-        let slot = engine.slot().await?;
+        let slot = engine.slot(&self.queue).await?;
         let budget = host.budget.clone();
         let guest = engine.threads().run(run_guest(self.clone(), slot, host, ask));
         match tokio::time::timeout_at(budget.deadline().into(), guest).await {

@@ -5,7 +5,7 @@
 //! 360 ms late there; and on a runtime of two threads for all guests, each would wait for the turns of the seven others.
 
 use anyhow::Context;
-use rustix::process::setpriority_process;
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
@@ -71,5 +71,5 @@ impl Drop for Threads {
 /// Lowers the priority of the thread that calls it. Where that is forbidden guests compete as equals.
 fn stand_back() {
     // On Linux this is about one thread, and none means the caller.
-    let _ = setpriority_process(None, NICENESS);
+    let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICENESS));
 }
