@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::bare::Bare;
 use crate::calls::{call, load};
 use crate::guests::{self, Does};
-use crate::load::{Connection, Raw};
+use crate::load::{Connection, NO_RATE_LIMIT, Raw};
 use crate::table::{Table, in_turn, median, ms, p99, us};
 
 /// Calls on each side.
@@ -182,7 +182,8 @@ pub(crate) async fn neighbours_over_http(table: &mut Table) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     guests::write(directory.path(), "spin", &guests::spin());
     guests::write(directory.path(), "nothing", &guests::nothing());
-    let server = Server::builder().cluster("demo").arg("--tools").arg(directory.path()).start().await;
+    let (name, value) = NO_RATE_LIMIT;
+    let server = Server::builder().cluster("demo").arg("--tools").arg(directory.path()).env(name, value).start().await;
     let address = server.address();
     let request = |tool: &str| Raw::new(address, &mcp::modern(json!(1), "tools/call", json!({ "name": tool, "arguments": {} })));
     let (nothing, spin) = (request("nothing"), request("spin"));

@@ -15,7 +15,7 @@ use sandbar_tests::{components, http as wire, until};
 use serde_json::json;
 
 use crate::guests;
-use crate::load::{Connection, Raw, load};
+use crate::load::{Connection, NO_RATE_LIMIT, Raw, load};
 use crate::native::Native;
 use crate::process::{processor_time, resident};
 use crate::table::{Table, mb, median_of};
@@ -34,6 +34,9 @@ const SESSIONS: usize = 10_000;
 /// once on a machine with 4 GB. Of the others, most wait for their turn to run.
 const STREAMS: usize = 1_000;
 const RUNNING: usize = 32;
+
+/// The most calls that any server runs at once. See `sandbox/slots.rs`.
+const SLOTS: usize = 128;
 
 /// The path on which the made-up API server keeps its callers waiting.
 const SLOW: &str = "/pods/slow";
@@ -54,6 +57,7 @@ impl Silent {
         let child = Command::new(binary())
             .args(["serve", "--cluster", "demo", "--listen", &address.to_string(), "--tools"])
             .arg(component)
+            .envs([NO_RATE_LIMIT])
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -186,11 +190,13 @@ pub(crate) async fn streams(table: &mut Table) {
     let files = tempfile::tempdir().expect("a temporary directory");
     let kubeconfig = files.path().join("kubeconfig");
     api.write_kubeconfig(&kubeconfig);
+    // By default half of the calls that run at once can be of one component, and too few of them wait.
     let config = format!(
-        "tools:\n  - component: {}\n    rules:\n      - {{ apiGroups: [\"\"], resources: [pods], verbs: [get] }}\n",
+        "tools:\n  - component: {}\n    rules:\n      - {{ apiGroups: [\"\"], resources: [pods], verbs: [get] }}\n    limits: {{ calls: {SLOTS} }}\n",
         components::build("echo").display()
     );
-    let server = Server::builder().kubeconfig(&kubeconfig).cluster("kubeconfig").config(&config).start().await;
+    let (name, value) = NO_RATE_LIMIT;
+    let server = Server::builder().kubeconfig(&kubeconfig).cluster("kubeconfig").config(&config).env(name, value).start().await;
     let address = server.address();
     let (quick, slow) = (Raw::new(address, &reading("quick")), Raw::new(address, &reading("slow")));
     Connection::to(address).await.exchange(&quick).await;

@@ -61,7 +61,9 @@ async fn only_what_is_in_flight_on_a_killed_replica_is_lost() {
         let kubeconfig = control_plane.kubeconfig().to_owned();
         move || {
             let server = Server::builder().kubeconfig(&kubeconfig).cluster("kubeconfig:admin").config(&config);
-            server.env("SANDBAR_SESSION_KEY", "one key for all replicas")
+            let server = server.env("SANDBAR_SESSION_KEY", "one key for all replicas");
+            // A hundred clients of one address are more than a model's user would be.
+            server.env("SANDBAR_CALLS_PER_SECOND", "100000")
         }
     };
     let mut replicas = Replicas::start(REPLICAS, template).await;
