@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -27,6 +27,10 @@ pub const REPLICA: &str = "x-replica";
 
 /// The header of a 502 whose request never reached the replica, because nobody listens there.
 pub const UNDELIVERED: &str = "x-undelivered";
+
+/// How long the proxy keeps a connection to a replica that nobody uses: as long as nginx and the load balancers of clouds do. A server
+/// that closes it earlier may do so just when the next request comes.
+const KEEP_IDLE: Duration = Duration::from_secs(60);
 
 /// Between two looks at a replica's /readyz. A kubelet looks every few seconds, and a replica that is rolled leaves it that time.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
@@ -60,7 +64,8 @@ impl Proxy {
         let all = replicas.iter().map(|&address| Replica { address, ready: false.into(), streams: watch::Sender::new(0) });
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client =
+            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(KEEP_IDLE).build(connector);
         let replicas = Arc::new(Replicas { all: all.collect(), next: AtomicUsize::new(0), client });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -118,8 +123,8 @@ impl Replicas {
 
     async fn pass(&self, request: Request<Incoming>) -> Response<AnyBody> {
         let (mut head, body) = request.into_parts();
-        let Ok(body) = body.collect().await else { return refuse(StatusCode::BAD_REQUEST, "") };
-        let Some(number) = self.pick() else { return refuse(StatusCode::SERVICE_UNAVAILABLE, "") };
+        let Ok(body) = body.collect().await else { return refuse(StatusCode::BAD_REQUEST, "", String::new()) };
+        let Some(number) = self.pick() else { return refuse(StatusCode::SERVICE_UNAVAILABLE, "", String::new()) };
         let replica = &self.all[number];
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = format!("http://{}{path}", replica.address).parse().expect("a URL");
@@ -136,7 +141,7 @@ impl Replicas {
                 response
             }
             Err(error) => {
-                let mut response = refuse(StatusCode::BAD_GATEWAY, &number.to_string());
+                let mut response = refuse(StatusCode::BAD_GATEWAY, &number.to_string(), chain(&error));
                 if error.is_connect() {
                     response.headers_mut().insert(UNDELIVERED, HeaderValue::from_static("true"));
                 }
@@ -146,8 +151,15 @@ impl Replicas {
     }
 }
 
-fn refuse(status: StatusCode, replica: &str) -> Response<AnyBody> {
-    let body = Full::new(Bytes::new()).map_err(|never| match never {});
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// An answer of the proxy's own, with its reason.
+fn refuse(status: StatusCode, replica: &str, reason: String) -> Response<AnyBody> {
+    let body = Full::new(Bytes::from(reason)).map_err(|never| match never {});
     Response::builder().status(status).header(REPLICA, replica).body(body.boxed_unsync()).expect("a response")
 }
 

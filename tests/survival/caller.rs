@@ -45,6 +45,8 @@ pub(crate) struct Lost {
     pub(crate) what: String,
     pub(crate) replica: usize,
     pub(crate) how: How,
+    /// The proxy's, where it had one.
+    pub(crate) reason: String,
     pub(crate) asked: Instant,
     pub(crate) ended: Instant,
 }
@@ -160,7 +162,7 @@ impl Caller {
         let replica = received.headers.get(REPLICA).and_then(|number| number.to_str().ok()?.parse().ok());
         let lost = |how| {
             let replica = replica.unwrap_or_else(|| panic!("{what}: {how:?}, and no replica had it"));
-            Lost { what: what.clone(), replica, how, asked, ended }
+            Lost { what: what.clone(), replica, how, reason: String::new(), asked, ended }
         };
         match (received.status, received.body) {
             (StatusCode::OK, Some(body)) => {
@@ -176,10 +178,13 @@ impl Caller {
                 }
             }
             (StatusCode::OK, None) => self.common.lost.lock().unwrap().push(lost(How::Cut)),
-            (StatusCode::BAD_GATEWAY, _) => {
+            (StatusCode::BAD_GATEWAY, reason) => {
+                let reason = reason.unwrap_or_default();
                 let undelivered = received.headers.contains_key(UNDELIVERED);
                 let how = if undelivered { How::Undelivered } else { How::Unanswered };
-                self.common.lost.lock().unwrap().push(lost(how));
+                let mut lost = lost(how);
+                lost.reason = String::from_utf8_lossy(&reason).into_owned();
+                self.common.lost.lock().unwrap().push(lost);
             }
             // 404 would be a session that is not known any more.
             (status, body) => panic!("{what}: {status} {body:?}"),
