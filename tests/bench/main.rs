@@ -8,6 +8,7 @@ mod calls;
 mod guests;
 mod isolation;
 mod load;
+mod masking;
 mod native;
 mod process;
 mod scale;
@@ -52,6 +53,9 @@ fn main() {
         }
         if chosen("tools") {
             tools::over_the_bare_request(&mut table).await;
+        }
+        if chosen("masking") {
+            masking::over_the_plain_read(&mut table).await;
         }
         if chosen("memory") {
             process::memory(&mut table).await;
