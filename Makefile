@@ -70,7 +70,8 @@ e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBEC
 .PHONY: bench
 bench: go rust ## Measure what Sandbar promises, with the release build, and print a table
 	tests/control-plane/build.sh
-	cargo bench --locked --package sandbar-tests
+	# A backtrace of each error inside wasmtime takes some microseconds of every call; nobody who deploys Sandbar asks for it.
+	env -u RUST_BACKTRACE -u RUST_LIB_BACKTRACE cargo bench --locked --package sandbar-tests
 
 .PHONY: rbac
 rbac: deploy/base/rbac.yaml deploy/overlays/namespaced/rbac.yaml ## Write the roles in deploy/ anew, from what the tools read

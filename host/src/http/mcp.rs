@@ -190,11 +190,13 @@ fn outlive(app: &App, pending: Pending, call: super::legacy::Call) -> Pending {
 
 /// Reads an answer to its end, whether or not anybody still wants it.
 async fn run_to_its_end(pending: Pending, reader: oneshot::Sender<Response>) {
-    let (mut head, mut body) = pending.await.into_parts();
-    // The length is known here for the last time.
-    if let Some(length) = body.size_hint().exact() {
-        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let response = pending.await;
+    if response.body().size_hint().exact().is_some() {
+        // Plain JSON, all there: nothing is left to wait for, and its length can stand in its head.
+        let _ = reader.send(response);
+        return;
     }
+    let (head, mut body) = response.into_parts();
     let (sender, mut receiver) = mpsc::channel(FRAMES);
     let frames = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
     let mut reader_is_there = reader.send(Response::from_parts(head, Body::from_stream(frames))).is_ok();
