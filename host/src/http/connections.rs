@@ -70,7 +70,7 @@ impl Connections {
 fn allowed() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
-    match setrlimit(Resource::Nofile, raised.clone()) {
+    match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit = raised,
         Err(error) => tracing::debug!(%error, "the limit of open files stays as it is"),
     }

@@ -101,7 +101,7 @@ impl Message {
             return Err("`params._meta.progressToken` has to be an integer or a string of up to 1024 bytes");
         }
         match method.as_str() {
-            "tools/call" if !param("name").and_then(Value::as_str).is_some_and(|name| name.len() <= NAME_BYTES) => {
+            "tools/call" if param("name").and_then(Value::as_str).is_none_or(|name| name.len() > NAME_BYTES) => {
                 Err("`params.name` has to be a string of up to 128 bytes")
             }
             "tools/call" if param("arguments").is_some_and(|arguments| !arguments.is_object()) => {

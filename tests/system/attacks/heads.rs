@@ -85,7 +85,7 @@ async fn a_request_has_one_host_and_one_origin() {
         let answers = attack(twice(name)).await.answers().await;
         assert!(matches!(answers[..], [Answer { status: 400 | 403, .. }]), "{name}: {answers:?}");
     }
-    let none = format!("POST /mcp HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    let none = "POST /mcp HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(attack(none).await.answers().await[0].status, 403, "and not none");
     all_is_well().await;
 }
