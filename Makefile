@@ -37,6 +37,21 @@ conformance: python rust ## Run the official MCP conformance suite; the first ru
 	tests/clients/setup.sh
 	cargo test --locked -p sandbar-tests --test system conformance
 
+.PHONY: soak
+soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile components, dropped connections, an API server that comes and goes
+	tests/control-plane/build.sh
+	cargo test --locked --package sandbar-tests --test soak -- --ignored --nocapture
+
+# Minutes for each target, and which; `make test` runs a short, fixed part of all of them.
+FUZZ_MINUTES ?= 1
+FUZZ_TARGETS ?= component manifest arguments result configuration clean snapshot object list log status discovery request cursor
+
+.PHONY: fuzz
+fuzz: rust ## Fuzz what parses what others wrote: FUZZ_MINUTES=n for each of FUZZ_TARGETS="a b"
+	@command -v c++ >/dev/null || { echo >&2 "make: a C++ compiler (c++) is missing; libFuzzer is written in it"; exit 1; }
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/instrument.sh cargo build --locked --package sandbar-fuzz --features libfuzzer --bin fuzz
+	for target in $(FUZZ_TARGETS); do tests/fuzz/run.sh $$target $$(($(FUZZ_MINUTES) * 60)) || exit 1; done
+
 .PHONY: check
 check: rust ## Check formatting and lints
 	cargo fmt --all --check

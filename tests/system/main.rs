@@ -4,9 +4,11 @@
 mod access;
 mod audit;
 mod bad_input;
+mod clean_text;
 mod cli;
 mod clients;
 mod components;
+mod configuration;
 mod conformance;
 mod deploy;
 mod faults;
@@ -14,4 +16,6 @@ mod live;
 mod logs;
 mod paging;
 mod protocol;
+mod secrets;
+mod security_page;
 mod tools;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Catalog;
-use super::grant::{Missing, interfaces};
+use super::grant::{Missing, NotGranted, Standing, interfaces};
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
 use super::source::Source;
@@ -58,15 +58,8 @@ pub enum Reason {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// It asks for more than it is granted.
-    #[error(
-        "it asks for more than it is granted; to grant it, add to sandbar.yaml:\ntools:\n  - component: {component}{missing}"
-    )]
-    NotGranted {
-        /// The file, as YAML writes it.
-        component: String,
-        /// What it asks for beyond its grant.
-        missing: Missing,
-    },
+    #[error(transparent)]
+    NotGranted(#[from] NotGranted),
     /// An option is set that the component does not have, or to a value that it cannot use.
     #[error("its `settings` in sandbar.yaml do not fit: {0}")]
     Settings(String),
@@ -189,12 +182,17 @@ impl Loader {
         let entry = self.config.tool(&source);
         let grant = self.grant(&source, &manifest, entry);
         let missing = Missing::of(&manifest, &grant);
-        if !missing.is_empty() {
-            return Err(Reason::NotGranted { component: yaml_string(&source.to_string()), missing });
+        if let Source::File(file) = &source
+            && !missing.is_empty()
+            && !entry.is_some_and(ToolConfig::accepts_partial_grant)
+        {
+            return Err(NotGranted::new(file, missing, Standing::of(&self.config, entry)).into());
         }
         check_settings(&manifest, entry)?;
         let limits = self.limits(entry);
         let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
+        let hands_on = matches!(source, Source::File(_)) && grant.reads();
+        let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
         Ok(Served {
             source,
             artifact,
@@ -222,15 +220,13 @@ impl Loader {
 
     /// Bundled tools are granted what they ask, because they ship with the host; anything else starts with nothing.
     fn grant(&self, source: &Source, manifest: &Manifest, entry: Option<&ToolConfig>) -> Grant {
-        let namespaces = self.config.namespaces_of(entry);
+        let granted = self.config.grant_of(entry);
         match source {
             Source::Bundled(_) => {
-                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), namespaces }
+                let secrets = self.config.secrets_of(source, entry);
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), secrets, ..granted }
             }
-            Source::File(_) => {
-                let (rules, cluster_rules) = entry.map(ToolConfig::rules).unwrap_or_default();
-                Grant { rules, cluster_rules, namespaces }
-            }
+            Source::File(_) => granted,
         }
     }
 }
@@ -243,12 +239,6 @@ async fn read(source: Source) -> Result<(Cow<'static, [u8]>, String), Reason> {
         Ok((bytes, digest))
     };
     tokio::task::spawn_blocking(read).await.map_err(|failure| Reason::Host(failure.to_string()))?
-}
-
-/// A string as a scalar of YAML: in quotes where YAML could read something else into it. JSON's are YAML's.
-fn yaml_string(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
-    if text.starts_with('/') && text.bytes().all(is_plain) { text.to_owned() } else { Value::from(text).to_string() }
 }
 
 /// Options are for components that have some, and have to fit what they say of them.

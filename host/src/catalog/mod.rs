@@ -5,6 +5,8 @@
 mod answer;
 mod audit;
 mod bundled;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod list_digest;
 mod load;
@@ -24,6 +26,7 @@ pub use crate::capability::Progress;
 use crate::policy::Caller;
 pub use answer::Answer;
 use audit::{Audit, Outcome};
+pub use grant::{Missing, NotGranted, Right, Standing, rights};
 pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, Settings};

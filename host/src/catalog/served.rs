@@ -90,7 +90,7 @@ impl Served {
             }
             Ok(Err(message)) => {
                 audit.returned(message.len());
-                Answer::failure(&message)
+                Answer::failed(&message, self.trust())
             }
             Err(error) => {
                 audit.end(Outcome::from(&error));
@@ -104,6 +104,7 @@ impl Served {
     fn trust(&self) -> Trust {
         match self.source {
             Source::Bundled(_) => Trust::Bundled,
+            Source::File(_) if self.grant.reads() => Trust::Reader,
             Source::File(_) => Trust::Extra,
         }
     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod call;
+mod config_schema;
 mod inspect;
 mod output;
 mod rbac;
@@ -46,12 +47,14 @@ enum Command {
     Call(call::Arguments),
     /// Show the tools that are loaded, what they may read and how much they may use
     Tools(tools::Arguments),
-    /// Show what a component exports, imports and asks for, without granting it anything
+    /// Show what a component exports, imports, asks for and is granted, without loading it into a server
     Inspect(inspect::Arguments),
     /// Print the Role or ClusterRole that the loaded tools need
     Rbac(rbac::Arguments),
     /// Write the WIT contract for authors of tools
     Wit(wit::Arguments),
+    /// Print the JSON Schema of sandbar.yaml, for editors
+    ConfigSchema,
 }
 
 /// What most commands share.
@@ -131,6 +134,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Rbac(arguments) => rbac::run(arguments),
         Command::Wit(arguments) => wit::run(arguments),
+        Command::ConfigSchema => config_schema::run(),
     };
     let (error, code) = match outcome {
         Ok(code) => return code,
@@ -164,5 +168,35 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_that_has_a_variable_is_documented_with_it() {
+        let document = include_str!("../../../docs/reference/configuration.md");
+        let command = Cli::command();
+        let flags = command.get_subcommands().flat_map(clap::Command::get_arguments);
+        let mut documented = 0;
+        for (flag, variable) in flags.filter_map(|flag| Some((flag.get_long()?, flag.get_env()?.to_str()?))) {
+            let (flag, variable) = match flag.strip_prefix("limit-") {
+                // One row stands for all of them.
+                Some(key) => {
+                    assert_eq!(variable, format!("SANDBAR_LIMIT_{}", key.to_uppercase()));
+                    ("limit-KEY", "SANDBAR_LIMIT_KEY")
+                }
+                None => (flag, variable),
+            };
+            let row = document.lines().find(|line| line.starts_with(&format!("| `--{flag} ")));
+            assert!(row.is_some_and(|row| row.contains(&format!("`{variable}`"))), "--{flag} and {variable}: {row:?}");
+            documented += 1;
+        }
+        assert!(documented > 0);
+    }
+
+    #[test]
+    fn every_command_is_documented() {
+        let document = include_str!("../../../docs/reference/cli.md");
+        for command in Cli::command().get_subcommands() {
+            assert!(document.contains(&format!("\n## {}\n", command.get_name())), "{}", command.get_name());
+        }
     }
 }

@@ -89,7 +89,7 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     /// The keys whose new values have no effect.
     fn fixed(&self) -> impl Iterator<Item = &'static str> {
         // All keys by name, so that another one has to be thought of here.
-        let Config { listen, cluster, hosts, origins, namespaces: _, limits: _, tools: _ } = self.loader.config();
+        let Config { listen, cluster, hosts, origins, namespaces: _, limits: _, bundled: _, tools: _ } = self.loader.config();
         let memory = self.loader.config().largest_memory();
         let keys = [
             ("listen", *listen != self.started.listen),

@@ -117,7 +117,12 @@ impl<const LEAST: u64, const MOST: u64> JsonSchema for Size<LEAST, MOST> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "integer"], "pattern": "^0*[1-9][0-9]*(Ki|Mi|Gi)?$", "minimum": LEAST, "maximum": MOST })
+        let mut schema =
+            json_schema!({ "type": ["string", "integer"], "pattern": "^0*[1-9][0-9]*(Ki|Mi|Gi)?$", "minimum": LEAST });
+        if MOST < u64::MAX {
+            schema.insert("maximum".to_owned(), MOST.into());
+        }
+        schema
     }
 }
 
@@ -159,7 +164,11 @@ impl<const MOST: u32> JsonSchema for Count<MOST> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 1, "maximum": MOST })
+        let mut schema = json_schema!({ "type": "integer", "minimum": 1 });
+        if MOST < u32::MAX {
+            schema.insert("maximum".to_owned(), MOST.into());
+        }
+        schema
     }
 }
 

@@ -1,12 +1,14 @@
 //! One Kubernetes RBAC PolicyRule, in the part of its grammar that a read-only tool can use.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dns::{is_label, is_subdomain};
 
 /// The subresource that is the log capability, and the only one there is.
-const POD_LOGS: &str = "pods/log";
+pub const POD_LOGS: &str = "pods/log";
 
 /// What `*` never covers: both have to be named.
 const NAMED_ONLY: [(&str, &str); 2] = [("", "secrets"), ("", POD_LOGS)];
@@ -113,6 +115,54 @@ impl PolicyRule {
         self.validate_names()
     }
 
+    /// The same rights in as few rules as there are groups and sets of verbs and names, with everything in order and nothing twice.
+    /// What could never be used is left out: a list of what has been named, or of logs.
+    pub fn merged<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Vec<PolicyRule> {
+        let mut rights: BTreeMap<(&str, &[String], &str), BTreeSet<Verb>> = BTreeMap::new();
+        for rule in rules {
+            let is_listable = |resource: &str| rule.resource_names.is_empty() && !resource.contains('/');
+            for (group, resource) in
+                rule.api_groups.iter().flat_map(|group| rule.resources.iter().map(move |plural| (group, plural)))
+            {
+                let verbs = rule.verbs.iter().copied().filter(|&verb| verb == Verb::Get || is_listable(resource));
+                rights.entry((group, &rule.resource_names, resource)).or_default().extend(verbs);
+            }
+        }
+        let mut merged: BTreeMap<(&str, &[String], Vec<Verb>), Vec<String>> = BTreeMap::new();
+        for (&(group, names, resource), verbs) in &rights {
+            let all = rights.get(&(group, &[][..], resource)).filter(|_| !names.is_empty());
+            let verbs: Vec<Verb> = verbs.iter().copied().filter(|verb| !all.is_some_and(|all| all.contains(verb))).collect();
+            if !verbs.is_empty() {
+                merged.entry((group, names, verbs)).or_default().push(resource.to_owned());
+            }
+        }
+        let rule = |((group, names, verbs), resources): ((&str, &[String], _), _)| PolicyRule {
+            api_groups: vec![group.to_owned()],
+            resources,
+            resource_names: names.to_vec(),
+            verbs,
+        };
+        merged.into_iter().map(rule).collect()
+    }
+
+    /// Whether the rule holds all that a rule with this group and resource asks for: a star that was asked for needs a star, no
+    /// enumeration is as much; and whatever a star does not cover has to be named, in whichever group it is.
+    pub fn covers(&self, verb: Verb, group: &str, resource: &str, name: Option<&str>) -> bool {
+        let has = |list: &[String], value: &str| list.iter().any(|entry| entry == value);
+        let needs_name = NAMED_ONLY.iter().any(|&(of, named)| named == resource && (of == group || group == "*"));
+        match (group, resource) {
+            ("*", _) if !has(&self.api_groups, "*") => false,
+            (_, "*") if !has(&self.resources, "*") => false,
+            _ if needs_name && !has(&self.resources, resource) => false,
+            _ => self.allows(verb, group, resource, name),
+        }
+    }
+
+    /// Whether it names fewer groups or resources than it means.
+    pub fn has_wildcard(&self) -> bool {
+        self.api_groups.iter().chain(&self.resources).any(|entry| entry == "*")
+    }
+
     fn validate_names(&self) -> Result<(), RuleError> {
         let groups = self.api_groups.iter().map(|group| ("apiGroups", group, problem_of_group(group)));
         let resources = self.resources.iter().map(|resource| ("resources", resource, problem_of_resource(resource)));
@@ -196,6 +246,37 @@ mod tests {
         }
         assert_eq!(rule(&[""], &["pods/log"], &[], &[Verb::List]).validate(), Err(RuleError::LogVerb));
         assert_eq!(rule(&[""], &["pods"], &[], &[]).validate(), Err(RuleError::Empty("verbs")));
+    }
+
+    #[test]
+    fn merged_rules_have_nothing_twice_and_nothing_idle() {
+        let both = [Verb::Get, Verb::List];
+        let rules = [
+            rule(&[""], &["services", "pods"], &[], &[Verb::List]),
+            rule(&["", "apps"], &["pods"], &[], &[Verb::Get]),
+            rule(&[""], &["pods/log"], &[], &both),
+            rule(&[""], &["pods"], &["web-0"], &[Verb::Get]),
+            rule(&[""], &["secrets"], &["token"], &both),
+        ];
+        let merged = [
+            rule(&[""], &["pods/log"], &[], &[Verb::Get]),
+            rule(&[""], &["pods"], &[], &both),
+            rule(&[""], &["services"], &[], &[Verb::List]),
+            rule(&[""], &["secrets"], &["token"], &[Verb::Get]),
+            rule(&["apps"], &["pods"], &[], &[Verb::Get]),
+        ];
+        assert_eq!(PolicyRule::merged(&rules), merged);
+    }
+
+    #[test]
+    fn a_star_that_was_asked_for_needs_a_star() {
+        let covers = |granted: &PolicyRule, group, resource| granted.covers(Verb::Get, group, resource, None);
+        let star = rule(&["*"], &["*"], &[], &[Verb::Get]);
+        assert!(covers(&star, "", "pods") && covers(&star, "*", "*") && covers(&star, "apps", "*"));
+        assert!(!covers(&star, "", "secrets") && !covers(&star, "*", "secrets") && !covers(&star, "*", "pods/log"));
+        let narrow = rule(&["", "apps"], &["pods", "secrets"], &[], &[Verb::Get]);
+        assert!(covers(&narrow, "", "pods") && covers(&narrow, "", "secrets"));
+        assert!(!covers(&narrow, "", "*") && !covers(&narrow, "*", "pods") && !covers(&narrow, "*", "secrets"));
     }
 
     #[test]
