@@ -87,7 +87,8 @@ impl Readiness {
             let loaded = self.lock();
             let _ = writeln!(text, "[{}] tools: {} loaded", mark(inner.bundled_loaded), loaded.tools);
             for problem in &loaded.problems {
-                let _ = writeln!(text, "[-] {problem}");
+                // Some have lines to paste, which belong to the same check.
+                let _ = writeln!(text, "[-] {}", problem.replace('\n', "\n    "));
             }
         }
         let answered = inner.answered.load(Ordering::Acquire);
