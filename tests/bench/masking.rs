@@ -43,7 +43,7 @@ pub(crate) async fn over_the_plain_read(table: &mut Table) {
         };
         let read = async |reader: &dyn Fn() -> Reader| drop(reader().list_objects(&query).await.expect("a page"));
         let (masked, plain) = in_turn(ROUNDS, || read(&masked), || read(&shown)).await;
-        row(table, what, masked, plain, Duration::from_millis(20));
+        row(table, what, masked, plain, Duration::from_millis(10));
     }
 }
 
@@ -84,7 +84,8 @@ fn log(leaks: impl Fn(usize) -> bool) -> String {
 
 /// Pods as a deployment makes them, some 2 KB each.
 fn pods() -> Value {
-    let variables: Vec<Value> = (0..10).map(|n| json!({ "name": format!("OPTION_{n}"), "value": "a value of an option" })).collect();
+    let variables: Vec<Value> =
+        (0..10).map(|n| json!({ "name": format!("OPTION_{n}"), "value": "a value of an option" })).collect();
     let pod = |n: usize| {
         json!({
             "metadata": {
@@ -102,7 +103,8 @@ fn pods() -> Value {
 fn cluster(ordinary: Bytes, leaky: Bytes, pods: Bytes) -> Cluster {
     /// What a read of a socket brings.
     const CHUNK: usize = 16 * 1024;
-    let resource = |name: &str| json!({ "name": name, "singularName": "", "namespaced": true, "kind": "Pod", "verbs": ["get", "list"] });
+    let resource =
+        |name: &str| json!({ "name": name, "singularName": "", "namespaced": true, "kind": "Pod", "verbs": ["get", "list"] });
     let discovery = json!({
         "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1", "resources": [resource("pods"), resource("pods/log")],
     });

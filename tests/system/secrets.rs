@@ -82,7 +82,8 @@ async fn full_of_secrets() -> Namespace {
 }
 
 fn log() -> CriLog {
-    let lines = ["line one".to_owned(), format!("Authorization: Bearer {}", token()), format!("connect password={PASSWORD} host=db")];
+    let lines =
+        ["line one".to_owned(), format!("Authorization: Bearer {}", token()), format!("connect password={PASSWORD} host=db")];
     CriLog::of(lines.into_iter().chain(key().map(str::to_owned)).chain(["line nine".to_owned()]))
 }
 

@@ -138,8 +138,8 @@ fn parse_tools(tools: Vec<Value>) -> Result<Vec<Definition>, ManifestError> {
 
 fn parse_rules(key: &'static str, rules: Option<Value>) -> Result<Vec<PolicyRule>, ManifestError> {
     let Some(rules) = rules else { return Ok(Vec::new()) };
-    let rules: Vec<PolicyRule> =
-        serde_json::from_value(rules).map_err(|error| ManifestError::RuleShape { key, reason: clean_line(&error.to_string()) })?;
+    let rules: Vec<PolicyRule> = serde_json::from_value(rules)
+        .map_err(|error| ManifestError::RuleShape { key, reason: clean_line(&error.to_string()) })?;
     for rule in &rules {
         rule.validate().map_err(|reason| ManifestError::Rule { key, reason })?;
     }

@@ -6,8 +6,8 @@ use memchr::{memchr, memchr_iter, memrchr};
 use regex::Regex;
 
 use super::newest::{Kept, Newest};
-use crate::policy::secret::{self, LONGEST, MaskedLines, Secrets};
 use crate::policy;
+use crate::policy::secret::{self, LONGEST, MaskedLines, Secrets};
 
 /// The longest record of a container runtime: it splits longer lines, and `tailLines` counts the pieces.
 pub(super) const RECORD_MAX: usize = 16 * 1024;

@@ -51,7 +51,8 @@ impl Default for MaskedLines {
 /// Masks the first word if it may be the rest of a secret: long, with small letters, capital letters and digits.
 fn without_rest(lines: &str) -> Cow<'_, str> {
     let bytes = lines.as_bytes();
-    let word = &bytes[..bytes.iter().position(|&byte| !BASE64URL.has(byte) && !matches!(byte, b'+' | b'=')).unwrap_or(bytes.len())];
+    let word =
+        &bytes[..bytes.iter().position(|&byte| !BASE64URL.has(byte) && !matches!(byte, b'+' | b'=')).unwrap_or(bytes.len())];
     // A line of nothing else may belong to a key or a certificate, which is for `KeyLines` to tell.
     let is_whole_line = matches!(bytes.get(word.len()), None | Some(b'\n' | b'/'));
     let has = |is: fn(&u8) -> bool| word.iter().any(is);
@@ -76,8 +77,17 @@ mod tests {
 
     #[test]
     fn the_rest_of_a_secret_at_the_beginning_is_masked() {
-        assert_eq!(shown("H7jK9mN1pQ2sT4vW6yZ8 was used\nH7jK9mN1pQ2sT4vW6yZ8 here\n"), "[masked: possibly the end of a secret] was used\nH7jK9mN1pQ2sT4vW6yZ8 here\n");
-        for line in ["2026-11-20T10:00:00.123Z x\n", "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0 x\n", "web-6d5f8b7c9-cwtch: x\n", "I1120 x\n", "NullPointerException at\n"] {
+        assert_eq!(
+            shown("H7jK9mN1pQ2sT4vW6yZ8 was used\nH7jK9mN1pQ2sT4vW6yZ8 here\n"),
+            "[masked: possibly the end of a secret] was used\nH7jK9mN1pQ2sT4vW6yZ8 here\n"
+        );
+        for line in [
+            "2026-11-20T10:00:00.123Z x\n",
+            "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0 x\n",
+            "web-6d5f8b7c9-cwtch: x\n",
+            "I1120 x\n",
+            "NullPointerException at\n",
+        ] {
             assert_eq!(shown(line), line);
         }
     }

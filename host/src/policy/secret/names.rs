@@ -73,8 +73,7 @@ pub fn named(name: &str) -> Option<Named> {
 /// Whether a value is none, whatever its name: nothing, a truth value, a reference to another variable, a mask.
 pub fn names_nothing(value: &str) -> bool {
     /// What programs print in place of a value.
-    const NONE: [&str; 11] =
-        ["true", "false", "yes", "no", "on", "off", "null", "nil", "none", "undefined", "redacted"];
+    const NONE: [&str; 11] = ["true", "false", "yes", "no", "on", "off", "null", "nil", "none", "undefined", "redacted"];
     let bare = value.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '[' | ']' | '(' | ')' | '<' | '>'));
     let same = bare.bytes().all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.' | b'-'));
     same || NONE.iter().any(|none| bare.eq_ignore_ascii_case(none))
@@ -86,7 +85,8 @@ pub fn names_nothing(value: &str) -> bool {
 
 /// Whether a value reads as the name of an object, with or without its namespace: `team-a/registry-login`.
 pub(super) fn reads_as_name(value: &str) -> bool {
-    let is_name = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'/'));
+    let is_name =
+        value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'/'));
     // It begins with a word. What is random begins with something else as a rule.
     let word = value.split(['-', '.', '/']).next().unwrap_or_default();
     is_name && word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase())
@@ -95,7 +95,8 @@ pub(super) fn reads_as_name(value: &str) -> bool {
 impl Named {
     /// Whether a value of this name has to be masked.
     pub fn hides(self, value: &str) -> bool {
-        !names_nothing(value) && !(self.may_name_another && reads_as_name(value))
+        let is_name = self.may_name_another && reads_as_name(value);
+        !is_name && !names_nothing(value)
     }
 }
 
@@ -150,8 +151,22 @@ mod tests {
             assert_eq!(named(name).map(|named| named.kind), Some(kind), "{name}");
         }
         for name in [
-            "", "-", "TOKEN_TTL", "passwordFile", "secretName", "key", "public_key", "cacheKey", "tokens", "KEYS", "imagePullSecrets",
-            "database", "X-Signature", "monkey", "compass", "é",
+            "",
+            "-",
+            "TOKEN_TTL",
+            "passwordFile",
+            "secretName",
+            "key",
+            "public_key",
+            "cacheKey",
+            "tokens",
+            "KEYS",
+            "imagePullSecrets",
+            "database",
+            "X-Signature",
+            "monkey",
+            "compass",
+            "é",
         ] {
             assert_eq!(named(name), None, "{name}");
         }
@@ -160,7 +175,9 @@ mod tests {
     #[test]
     fn a_value_may_be_none_or_name_another() {
         let (password, secret) = (named("password").expect("one"), named("secret").expect("one"));
-        for value in ["", "true", "***", "<nil>", "[REDACTED]", "$(DB_PASSWORD)", "${PASSWORD}", "{{ .Values.x }}", "[masked: JWT]"] {
+        for value in
+            ["", "true", "***", "<nil>", "[REDACTED]", "$(DB_PASSWORD)", "${PASSWORD}", "{{ .Values.x }}", "[masked: JWT]"]
+        {
             assert!(!password.hides(value) && !secret.hides(value), "{value}");
         }
         for value in ["registry-login", "team-a/registry-login"] {

@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memchr2_iter;
 
-use super::{By, Found};
 use super::alphabet::{BASE64, BEARER, NAME, QUERY, WORD, begins_word};
 use super::names::named;
+use super::{By, Found};
 
 /// Bytes of a name, of the user and the password of a URL.
 const NAME_MAX: usize = 128;
@@ -36,7 +36,11 @@ pub(super) fn find(text: &str, found: &mut Vec<Found>) {
 fn url(bytes: &[u8], colon: usize) -> Option<Found> {
     let start = colon + "://".len();
     let rest = &bytes[start..bytes.len().min(start + USER_MAX)];
-    let ends = |byte: u8| byte.is_ascii_whitespace() || byte.is_ascii_control() || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`');
+    let ends = |byte: u8| {
+        byte.is_ascii_whitespace()
+            || byte.is_ascii_control()
+            || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`')
+    };
     let authority = &rest[..rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len())];
     // The last one, because people forget to escape an @ in a password.
     let user_info = &authority[..authority.iter().rposition(|&byte| byte == b'@')?];

@@ -112,7 +112,7 @@ fn every_prefix_has_an_example() {
     for format in formats::prefixes() {
         let has_example = examples.iter().any(|(_, token)| token.contains(format));
         // Those that stand before something have tests of their own.
-        assert!(has_example || format.ends_with([' ', '/']) , "{format}");
+        assert!(has_example || format.ends_with([' ', '/']), "{format}");
     }
 }
 
@@ -133,21 +133,64 @@ fn what_only_looks_like_a_token_stays() {
         "10.0.0.1:6443",
         "2026-11-20T10:00:00.123456789Z",
         // The beginnings of tokens, and nothing behind them.
-        "ghp_", "github_pat_", "AKIA", "AKIAIOSFODNN7EXAMPL", "AKIAIOSFODNN7EXAMPLEX", "xoxb-", "sk_live_", "npm_config_registry", "hf_transfer",
-        "glpat-prefix", "eyJhbGciOiJSUzI1NiJ9", "eyJhbGciOiJSUzI1NiJ9.", "SG.1", "sk-learn-a-name-that-goes-on-for-quite-a-while",
-        "task-0123456789012345678901234567890123456789", "NAKIAIOSFODNN7EXAMPLE", "pk_live_aB3dE5gH7jK9mN1pQ2sT4vW6",
-        "https://hooks.slack.com/", "Q~", "1Q~", "AZDO",
+        "ghp_",
+        "github_pat_",
+        "AKIA",
+        "AKIAIOSFODNN7EXAMPL",
+        "AKIAIOSFODNN7EXAMPLEX",
+        "xoxb-",
+        "sk_live_",
+        "npm_config_registry",
+        "hf_transfer",
+        "glpat-prefix",
+        "eyJhbGciOiJSUzI1NiJ9",
+        "eyJhbGciOiJSUzI1NiJ9.",
+        "SG.1",
+        "sk-learn-a-name-that-goes-on-for-quite-a-while",
+        "task-0123456789012345678901234567890123456789",
+        "NAKIAIOSFODNN7EXAMPLE",
+        "pk_live_aB3dE5gH7jK9mN1pQ2sT4vW6",
+        "https://hooks.slack.com/",
+        "Q~",
+        "1Q~",
+        "AZDO",
         // Words of sentences.
-        "Bearer of bad news", "the Bearer authentication scheme", "WWW-Authenticate: Bearer realm=\"x\"", "Authorization: Bearer",
-        "a bearer token is required", "Authorization: Bearer authentication required", "Basic authentication failed",
-        "Basic YXV0aGVudGljYXRpb24=", "basic auth",
-        "pq: password authentication failed for user \"coder\" (28P01)", "password: required", "password is wrong: try again",
-        "invalid token: expired", "token=", "password=***", "password=<nil>", "\"password\":null", "\"token\":\"\"", "secret=\"team-a/registry-login\"",
-        "token == null", "a key: value", "secretName=registry-login", "passwordFile=/run/secrets/db", "tokenExpirationSeconds=3600",
-        "--token-ttl=24h0m0s", "publicKey=aB3dE5gH7jK9", "sig=abc",
+        "Bearer of bad news",
+        "the Bearer authentication scheme",
+        "WWW-Authenticate: Bearer realm=\"x\"",
+        "Authorization: Bearer",
+        "a bearer token is required",
+        "Authorization: Bearer authentication required",
+        "Basic authentication failed",
+        "Basic YXV0aGVudGljYXRpb24=",
+        "basic auth",
+        "pq: password authentication failed for user \"coder\" (28P01)",
+        "password: required",
+        "password is wrong: try again",
+        "invalid token: expired",
+        "token=",
+        "password=***",
+        "password=<nil>",
+        "\"password\":null",
+        "\"token\":\"\"",
+        "secret=\"team-a/registry-login\"",
+        "token == null",
+        "a key: value",
+        "secretName=registry-login",
+        "passwordFile=/run/secrets/db",
+        "tokenExpirationSeconds=3600",
+        "--token-ttl=24h0m0s",
+        "publicKey=aB3dE5gH7jK9",
+        "sig=abc",
         // URLs.
-        "https://example.com/a:b@c", "postgres://coder@db:5432/coder", "http://10.0.0.1:8080/", "ssh://git@github.com/x", "postgres://u:xxxxx@h/",
-        "://", "x://:@", "redis://:@h",
+        "https://example.com/a:b@c",
+        "postgres://coder@db:5432/coder",
+        "http://10.0.0.1:8080/",
+        "ssh://git@github.com/x",
+        "postgres://u:xxxxx@h/",
+        "://",
+        "x://:@",
+        "redis://:@h",
         certificate.as_str(),
         "",
     ] {
@@ -160,7 +203,10 @@ fn headers_lose_their_credentials() {
     let token = random(12);
     for (text, masked) in [
         (format!("Authorization: Bearer {token}"), "Authorization: Bearer [masked: bearer token]".to_owned()),
-        (format!("{{\"Authorization\":[\"Bearer {token}\"]}}"), "{\"Authorization\":[\"Bearer [masked: bearer token]\"]}".to_owned()),
+        (
+            format!("{{\"Authorization\":[\"Bearer {token}\"]}}"),
+            "{\"Authorization\":[\"Bearer [masked: bearer token]\"]}".to_owned(),
+        ),
         (format!("sent bearer {}", random(20)), "sent bearer [masked: bearer token]".to_owned()),
         ("authorization: Basic YWRtaW46aHVudGVyMg==".to_owned(), "authorization: Basic [masked: basic credentials]".to_owned()),
         ("-H 'PRIVATE-TOKEN: hunter2hunter'".to_owned(), "-H 'PRIVATE-TOKEN: [masked: token]'".to_owned()),
@@ -174,7 +220,10 @@ fn headers_lose_their_credentials() {
 #[test]
 fn urls_lose_their_passwords() {
     for (url, masked) in [
-        ("postgres://coder:s3same@db:5432/coder?sslmode=disable", "postgres://coder:[masked: password in a URL]@db:5432/coder?sslmode=disable"),
+        (
+            "postgres://coder:s3same@db:5432/coder?sslmode=disable",
+            "postgres://coder:[masked: password in a URL]@db:5432/coder?sslmode=disable",
+        ),
         ("redis://:s3same@redis:6379/0", "redis://:[masked: password in a URL]@redis:6379/0"),
         ("amqp://u:p%40ss@h", "amqp://u:[masked: password in a URL]@h"),
         ("mongodb+srv://u:p@ss:w@h/x?y", "mongodb+srv://u:[masked: password in a URL]@h/x?y"),
@@ -199,9 +248,15 @@ fn values_go_by_their_names() {
         ("PGPASSWORD=sesame psql", "PGPASSWORD=[masked: password] psql"),
         ("--db-password=sesame --x", "--db-password=[masked: password] --x"),
         ("{\"password\":\"sesame open\",\"a\":1}", "{\"password\":\"[masked: password]\",\"a\":1}"),
-        ("{\"msg\":\"{\\\"password\\\":\\\"ses\\\\\\\"ame\\\"}\"}", "{\"msg\":\"{\\\"password\\\":\\\"[masked: password]\\\"}\"}"),
+        (
+            "{\"msg\":\"{\\\"password\\\":\\\"ses\\\\\\\"ame\\\"}\"}",
+            "{\"msg\":\"{\\\"password\\\":\\\"[masked: password]\\\"}\"}",
+        ),
         ("{'token': 'ab12CD34'}", "{'token': '[masked: token]'}"),
-        ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key = [masked: AWS secret access key]"),
+        (
+            "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "aws_secret_access_key = [masked: AWS secret access key]",
+        ),
         ("AccountName=x;AccountKey=ab+/12==;EndpointSuffix=y", "AccountName=x;AccountKey=[masked: account key];EndpointSuffix=y"),
         ("Endpoint=sb://x/;SharedAccessKey=ab+/12=", "Endpoint=sb://x/;SharedAccessKey=[masked: access key]"),
         ("password: hunter2", "password: [masked: password]"),
@@ -221,7 +276,14 @@ fn key(label: &str, lines: usize) -> String {
 
 #[test]
 fn private_keys_are_masked_line_by_line() {
-    for label in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY", "PGP PRIVATE KEY BLOCK"] {
+    for label in [
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "OPENSSH PRIVATE KEY",
+        "PGP PRIVATE KEY BLOCK",
+    ] {
         let mask = "[masked: private key]\n";
         assert_eq!(
             shown(&format!("before\n{}after", key(label, 3))),
@@ -314,10 +376,47 @@ fn time_is_linear_whatever_the_text() {
     // Each would take minutes if a text were walked again for every place where something could begin in it.
     const LENGTH: usize = 1 << 16;
     for unit in [
-        "eyJ", "eyJ.", ".eyJ", "-eyJ-", "ghp_", "://", "://a:", "a://b:c", "password=", "password:", "\"password\":\"", "password='", "password=\\", "\\\"",
-        "Bearer ", "Bearer a1", "Basic YQ", "-", ".", "a-", "=", ":", "-----BEGIN PRIVATE KEY-----", "PRIVATE KEY", "PRIVATE KEY\n", "AAAA\n",
-        "-----END PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n", "AZDO", "1Q~", "sk-", "sk-1", "xoxe.xox", "hooks.slack.com/services/", "SG.", "token=a/",
-        "?sig=", "\\u003d", "%3D", "\n", "ya29.",
+        "eyJ",
+        "eyJ.",
+        ".eyJ",
+        "-eyJ-",
+        "ghp_",
+        "://",
+        "://a:",
+        "a://b:c",
+        "password=",
+        "password:",
+        "\"password\":\"",
+        "password='",
+        "password=\\",
+        "\\\"",
+        "Bearer ",
+        "Bearer a1",
+        "Basic YQ",
+        "-",
+        ".",
+        "a-",
+        "=",
+        ":",
+        "-----BEGIN PRIVATE KEY-----",
+        "PRIVATE KEY",
+        "PRIVATE KEY\n",
+        "AAAA\n",
+        "-----END PRIVATE KEY-----\n",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n",
+        "AZDO",
+        "1Q~",
+        "sk-",
+        "sk-1",
+        "xoxe.xox",
+        "hooks.slack.com/services/",
+        "SG.",
+        "token=a/",
+        "?sig=",
+        "\\u003d",
+        "%3D",
+        "\n",
+        "ya29.",
     ] {
         let text = unit.repeat(LENGTH / unit.len());
         let (shown, logged) = (mask(&text), log(&text, 50));
