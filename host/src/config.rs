@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use self::places::Places;
 use crate::catalog::Source;
 use crate::kubernetes;
-use crate::policy::{Grant, Limits, Namespaces, PolicyRule};
+use crate::policy::{Grant, Limits, Namespaces, PolicyRule, Secrets};
 
 pub use check::{host, namespace, origin};
 pub use limits::{LimitsConfig, written as written_limits};
@@ -56,8 +56,19 @@ pub struct Config {
     /// Origins of web pages that may connect, `https://inspector.example.com` for example.
     #[schemars(inner(regex(pattern = "^https?://[^/*]+$")))]
     pub origins: Vec<String>,
+    /// What holds for the bundled tools.
+    pub bundled: BundledConfig,
     /// Components to load beside the bundled ones, and what each is granted.
     pub tools: Vec<ToolConfig>,
+}
+
+/// What holds for the bundled tools.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Bundled")]
+pub struct BundledConfig {
+    /// Whether secrets in what they read are masked; none: they are.
+    mask_secrets: Option<bool>,
 }
 
 /// What one component is granted.
@@ -87,6 +98,9 @@ pub struct ToolConfig {
     /// Its limits, in the place of those for all.
     #[serde(default)]
     limits: LimitsConfig,
+    /// Whether secrets in what it reads are masked; none: they are.
+    #[serde(default)]
+    mask_secrets: Option<bool>,
 }
 
 impl Default for Config {
@@ -98,6 +112,7 @@ impl Default for Config {
             limits: Limits::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
+            bundled: BundledConfig::default(),
             tools: Vec::new(),
         }
     }
@@ -135,6 +150,14 @@ impl Config {
         self.tools.iter().find(|tool| check::file(&tool.component) == file)
     }
 
+    /// Whether a component sees the secrets in what it reads.
+    pub fn secrets_of(&self, source: &Source, tool: Option<&ToolConfig>) -> Secrets {
+        masked(match source {
+            Source::Bundled(_) => self.bundled.mask_secrets,
+            Source::File(_) => tool.and_then(|tool| tool.mask_secrets),
+        })
+    }
+
     /// The limits of a component's calls.
     pub fn limits_of(&self, tool: Option<&ToolConfig>) -> Limits {
         tool.map_or_else(|| self.limits.clone(), |tool| tool.limits.over(&self.limits))
@@ -148,7 +171,8 @@ impl Config {
     /// What a component of the operator's is granted: nothing without an entry.
     pub fn grant_of(&self, tool: Option<&ToolConfig>) -> Grant {
         let (rules, cluster_rules) = tool.map(|tool| (tool.rules.clone(), tool.cluster_rules.clone())).unwrap_or_default();
-        Grant { rules, cluster_rules, namespaces: self.namespaces_of(tool) }
+        let secrets = masked(tool.and_then(|tool| tool.mask_secrets));
+        Grant { rules, cluster_rules, namespaces: self.namespaces_of(tool), secrets }
     }
 
     /// The namespaces that a component may look into.
@@ -156,6 +180,11 @@ impl Config {
         let listed = |names: Option<&Vec<String>>| names.map_or(Namespaces::All, |names| names.iter().cloned().collect());
         listed(self.namespaces.as_ref()).intersection(&listed(tool.and_then(|tool| tool.namespaces.as_ref())))
     }
+}
+
+/// Secrets are masked unless the operator says otherwise.
+fn masked(mask: Option<bool>) -> Secrets {
+    if mask.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown }
 }
 
 impl ToolConfig {
@@ -220,7 +249,7 @@ mod tests {
             "listen: 0.0.0.0:80\ncluster: demo\nnamespaces: [team-a, team-b]\nlimits: { time: 10s, memory: 32Mi, logs: 1000 }\n\
              tools:\n  - component: a.wasm\n    rules:\n      - { apiGroups: [\"\"], resources: [pods], verbs: [get] }\n    \
              partialGrant: true\n    \
-             namespaces: [team-a, other]\n    settings: { threshold: 5 }\n    limits: { time: 500ms }\n",
+             namespaces: [team-a, other]\n    settings: { threshold: 5 }\n    limits: { time: 500ms }\n    maskSecrets: false\nbundled: {}\n",
         );
         let tool = &config.tools[0];
         assert_eq!(config.limits.memory, 32 << 20);
@@ -230,6 +259,8 @@ mod tests {
         assert_eq!(config.namespaces_of(Some(tool)), ["team-a".to_owned()].into_iter().collect());
         assert_eq!(tool.settings()["threshold"], 5);
         assert!(tool.accepts_partial_grant());
+        assert_eq!(config.secrets_of(&Source::File("a.wasm".into()), Some(tool)), Secrets::Shown);
+        assert_eq!(config.secrets_of(&Source::File("b.wasm".into()), None), Secrets::Masked);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub fn expand(grants: &[Grant], served: &Catalogue) -> Result<Vec<Grant>, Wildca
         Ok(Grant {
             rules: expand_all(&grant.rules, true)?,
             cluster_rules: expand_all(&grant.cluster_rules, false)?,
-            namespaces: grant.namespaces.clone(),
+            ..grant.clone()
         })
     };
     grants.iter().map(expand_grant).collect()

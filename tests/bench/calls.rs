@@ -60,7 +60,7 @@ async fn load(sources: Vec<Source>) -> (Catalog, Cluster) {
     let memory = Limits::default().memory;
     let engine = Engine::new(&Options { slots: Slots::for_memory(u64::MAX, memory), memory, cache: None }).expect("an engine");
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
-    let loader = Loader { engine: Arc::new(engine), cluster: cluster.clone(), config: Arc::new(Config::default()) };
+    let loader = Loader::new(Arc::new(engine), cluster.clone(), Arc::new(Config::default()));
     let (catalog, problems) = loader.load(sources).await;
     assert!(problems.is_empty(), "{}", problems[0]);
     (catalog, cluster)

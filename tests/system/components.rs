@@ -9,9 +9,14 @@ use sandbar_tests::sandbar::{Run, Server};
 use serde_json::{Value, json};
 
 mod answers;
+mod denied;
+mod floods;
+mod hand_made;
 mod limits;
 mod loading;
 mod reading;
+mod recovery;
+mod schemas;
 mod settings;
 mod text;
 mod wasi;
@@ -33,6 +38,12 @@ pub(super) fn hostile() -> &'static Path {
 /// A sandbar.yaml with the hostile component, granted what it asks for; `more` follows its rules.
 pub(super) fn hostile_config(more: &str) -> String {
     format!("tools:\n  - component: {}{HOSTILE_RULES}\n{more}", hostile().display())
+}
+
+/// The bytes of a component with this manifest. Each of its tools answers with this text block.
+pub(super) fn answering(manifest: &Value, words: &str) -> Vec<u8> {
+    let result = json!({ "content": [{ "type": "text", "text": words }] });
+    wat::parse_str(Text::new(manifest).answering(&result.to_string()).to_string()).unwrap()
 }
 
 /// Calls the hostile component: its structured result, or the words of its failure.

@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod bad_input;
+mod clean_text;
 mod cli;
 mod clients;
 mod components;
@@ -11,7 +12,10 @@ mod configuration;
 mod conformance;
 mod deploy;
 mod faults;
+mod live;
 mod logs;
 mod paging;
 mod protocol;
+mod secrets;
+mod security_page;
 mod tools;

@@ -5,15 +5,19 @@
 mod answer;
 mod audit;
 mod bundled;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
+mod list_digest;
 mod load;
 mod manifest;
 mod schema;
 mod served;
 mod source;
+mod stamps;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -23,16 +27,20 @@ use crate::policy::Caller;
 pub use answer::Answer;
 use audit::{Audit, Outcome};
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
+pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, Settings};
 pub use served::Served;
 pub use source::Source;
+pub use stamps::Stamps;
 
-/// All tools that are served, by name.
+/// All tools that are served, by name. It never changes: where the tools do, another catalog takes its place, and calls that run on
+/// this one end on it.
 #[derive(Default)]
 pub struct Catalog {
     components: Vec<Arc<Served>>,
     tools: BTreeMap<Arc<str>, Tool>,
+    digest: OnceLock<ListDigest>,
 }
 
 /// A tool and the component that serves it.
@@ -72,6 +80,16 @@ impl Catalog {
     /// The definitions of all tools, in the order of their names.
     pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
         self.tools.values().map(|tool| &tool.definition)
+    }
+
+    /// What stands for the list of all tools.
+    pub fn digest(&self) -> &ListDigest {
+        self.digest.get_or_init(|| ListDigest::of(self.definitions()))
+    }
+
+    /// The component that was loaded from there.
+    pub fn component(&self, source: &Source) -> Option<&Arc<Served>> {
+        self.components.iter().find(|component| component.source() == source)
     }
 
     /// The definition of one tool.

@@ -58,6 +58,18 @@ impl Served {
         &self.limits
     }
 
+    /// Whether the other does the same: the same code, with the same grant, limits and options.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        // All fields by name, so that another one has to be thought of here. What is left out follows from the digest, or is one for
+        // the whole process.
+        let Self { source, artifact, component: _, manifest: _, grant, limits, settings, engine: _, cluster: _ } = other;
+        self.source == *source
+            && self.artifact.digest() == artifact.digest()
+            && self.grant == *grant
+            && self.limits == *limits
+            && self.settings == *settings
+    }
+
     /// Runs one of its tools with arguments that fit the schema.
     pub(super) async fn call<'a>(
         &'a self,
@@ -78,7 +90,7 @@ impl Served {
             }
             Ok(Err(message)) => {
                 audit.returned(message.len());
-                Answer::failure(&message)
+                Answer::failed(&message, self.trust())
             }
             Err(error) => {
                 audit.end(Outcome::from(&error));
@@ -92,6 +104,7 @@ impl Served {
     fn trust(&self) -> Trust {
         match self.source {
             Source::Bundled(_) => Trust::Bundled,
+            Source::File(_) if self.grant.reads() => Trust::Reader,
             Source::File(_) => Trust::Extra,
         }
     }

@@ -35,6 +35,11 @@ impl Source {
         Ok(files.into_iter().map(Source::File).collect())
     }
 
+    /// Whether it is a file of this directory.
+    pub fn is_within(&self, directory: &Path) -> bool {
+        matches!(self, Source::File(path) if path.parent() == Some(directory))
+    }
+
     /// The name that stands for the component in logs and messages: the file's, without its extension.
     pub fn name(&self) -> String {
         match self {

@@ -5,6 +5,7 @@ mod config_schema;
 mod inspect;
 mod output;
 mod rbac;
+mod reload;
 mod serve;
 mod setup;
 mod tools;

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let runtime = runtime()?;
-    let Setup { config, cluster, catalog, problems } = runtime.block_on(arguments.common.load(config))?;
+    let Setup { config, cluster, catalog, problems, .. } = runtime.block_on(arguments.common.load(config))?;
     if let Some(problem) = problems.first() {
         // Roles for some of the tools would look complete.
         return Err(anyhow!("a component is not loaded, so its rules are unknown: {problem}").into());

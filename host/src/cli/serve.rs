@@ -10,11 +10,13 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
+use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
-use crate::catalog::Source;
-use crate::config;
+use crate::catalog::{Source, Stamps};
+use crate::config::{self, Config};
 use crate::http::{Access, App, Readiness, SessionKey, serve};
 use crate::mcp::Server;
 
@@ -55,36 +57,58 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
-    let mut config = arguments.common.config()?;
-    config.listen = arguments.listen.unwrap_or(config.listen);
-    config.hosts = arguments.hosts.unwrap_or(config.hosts);
-    config.origins = arguments.origins.unwrap_or(config.origins);
-
+    // From the beginning on, because without it the signal ends the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    let config = arguments.config()?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
 
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
-    let Setup { config, cluster, catalog, problems } = arguments.common.load(config).await?;
-    for problem in &problems {
-        tracing::error!("a component is not served: {problem}");
-    }
+    // Before the files are read, so that no change of theirs is missed.
+    let stamps = Stamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
+    let Setup { config, cluster, loader, catalog, problems } = arguments.common.load(config).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
-    let problems = problems.iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = problems.iter().map(reload::named).collect();
+    for problem in &problems {
+        tracing::error!("{problem}");
+    }
     let tools = catalog.definitions().count();
-    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems);
+    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
 
+    let (catalogs, current) = watch::channel(Arc::new(catalog));
     let access = Access::new(config.hosts.clone(), config.origins.clone());
     let app = App::new(
-        Server::new(Arc::new(catalog)),
+        Server::new(current),
         session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         access,
         readiness.clone(),
     );
     let address = listener.local_addr()?;
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
+    let reloader = Reloader {
+        common: arguments.common.clone(),
+        read: move || arguments.config(),
+        started: config,
+        loader,
+        catalogs,
+        readiness: readiness.clone(),
+        known: problems,
+    };
+    tokio::spawn(reloader.follow(stamps, hangup));
     serve(listener, app, stopped(readiness)?, DRAIN_GRACE).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+impl Arguments {
+    /// The configuration, with the flags over it.
+    fn config(&self) -> anyhow::Result<Config> {
+        let mut config = self.common.config()?;
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.hosts = self.hosts.clone().unwrap_or(config.hosts);
+        config.origins = self.origins.clone().unwrap_or(config.origins);
+        Ok(config)
+    }
 }
 
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.

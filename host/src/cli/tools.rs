@@ -12,7 +12,7 @@ use super::setup::{Setup, runtime};
 use super::{Common, Failure, Output, output};
 use crate::catalog::{Manifest, Missing, Right, Served, Source, rights};
 use crate::config::written_limits;
-use crate::policy::{Namespaces, Verb};
+use crate::policy::{Namespaces, Secrets, Verb};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -78,6 +78,7 @@ fn as_text(served: &Served) -> String {
     let _ = writeln!(text, "  component  {origin}, sha256:{}", &digest[..digest.len().min(16)]);
     text.push_str(&side_by_side(&rights(served.manifest(), served.grant())));
     let _ = writeln!(text, "  namespaces {}", places(&served.grant().namespaces));
+    let _ = writeln!(text, "  secrets    {}", if served.grant().secrets == Secrets::Masked { "masked" } else { "shown" });
     let limits: Vec<_> = written_limits(served.limits()).iter().map(|(key, value)| format!("{key} {value}")).collect();
     let _ = writeln!(text, "  limits     {}\n", limits.join(", "));
     text

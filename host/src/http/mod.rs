@@ -14,6 +14,7 @@ mod ready;
 mod router;
 mod serve;
 mod session;
+mod stream;
 
 pub use access::Access;
 pub use ready::Readiness;

@@ -2,8 +2,10 @@
 //! its caller is.
 
 mod call;
+mod changes;
 mod server;
 
+pub use changes::Changes;
 pub use server::Server;
 
 /// The first protocol version of the modern era, which has no sessions and where every request stands alone.
