@@ -39,7 +39,9 @@ fn each_proof_that_the_page_on_security_names_is_there() {
             assert!(folders.iter().any(|folder| exists(folder, name)), "there is no test {name}");
             proofs += 1;
         }
-        for name in proof.split_once("fuzz ").map(|(_, names)| names).into_iter().flat_map(quoted).filter(|name| !name.contains("::")) {
+        for name in
+            proof.split_once("fuzz ").map(|(_, names)| names).into_iter().flat_map(quoted).filter(|name| !name.contains("::"))
+        {
             assert!(targets.contains(&format!("name: \"{name}\"")), "there is no fuzz target {name}");
             proofs += 1;
         }
