@@ -15,7 +15,7 @@ IMAGE_TAR ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Serve the demo cluster on http://127.0.0.1:8090/mcp
@@ -33,7 +33,7 @@ test: go python rust ## Run all tests, against a real API server too; the first 
 	cargo test --locked --workspace
 
 .PHONY: conformance
-conformance: python rust ## Run the official MCP conformance suite; the first run installs it
+conformance: go python rust ## Run the official MCP conformance suite; the first run installs it
 	tests/clients/setup.sh
 	cargo test --locked -p sandbar-tests --test system conformance
 
@@ -62,6 +62,10 @@ check: rust ## Check formatting and lints
 # Each folder of guest-tools but the SDK is a package of the same name, and so is each test component.
 guests := $(patsubst guest-tools/%/Cargo.toml,--package=%,$(filter-out guest-tools/sdk/%,$(wildcard guest-tools/*/Cargo.toml))) \
 	$(patsubst tests/components/%/Cargo.toml,--package=%,$(wildcard tests/components/*/Cargo.toml))
+
+.PHONY: e2e
+e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBECONFIG, and use it
+	tests/e2e/run.sh
 
 .PHONY: bench
 bench: go rust ## Measure what Sandbar promises, with the release build, and print a table

@@ -85,7 +85,7 @@ pub(crate) async fn memory(table: &mut Table) {
     let namespace = Namespace::fresh("memory").await;
     namespace.pod_with_log("loud", &mebibyte()).await;
 
-    let server = Server::builder().of(control_plane, "admin").start().await;
+    let server = Server::builder().of(control_plane, "admin").arg("--calls-per-second=1000000").start().await;
     let connection = Connection::to(&server);
     connection.call("check_health", json!({})).await;
     let rest = resident(&server);
@@ -102,11 +102,11 @@ pub(crate) async fn memory(table: &mut Table) {
     table.row("resident under 32 concurrent 1 MiB logs", mb(peak), "200 MB", peak <= 200_000_000);
     drop(server);
 
-    let server = Server::builder().of(control_plane, "admin").start().await;
+    let server = Server::builder().of(control_plane, "admin").arg("--calls-per-second=1000000").start().await;
     large_list(table, &server).await;
     drop(server);
 
-    let server = Server::builder().of(control_plane, "admin").start().await;
+    let server = Server::builder().of(control_plane, "admin").arg("--calls-per-second=1000000").start().await;
     gibibyte_log(table, &server, &namespace).await;
 }
 

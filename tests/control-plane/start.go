@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -23,6 +24,7 @@ const (
 type options struct {
 	dir            string
 	port           int
+	address        string // of the machine, for real kubelets; "": loopback, and kwok
 	aggregated     bool
 	namespaces     []string
 	workspaces     int
@@ -44,8 +46,11 @@ type started struct {
 	Server       string `json:"server"`
 	CA           string `json:"ca"`
 	FrontProxyCA string `json:"frontProxyCA"`
-	Node         string `json:"node"`
-	KubeletPort  int    `json:"kubeletPort"`
+	// ServiceAccountKey signs the tokens of pods.
+	ServiceAccountKey string `json:"serviceAccountKey"`
+	// Node and KubeletPort are kwok's, absent with --address.
+	Node        string `json:"node,omitempty"`
+	KubeletPort int    `json:"kubeletPort,omitempty"`
 	// Aggregated is the address of the extension API server, absent without --aggregated.
 	Aggregated string `json:"aggregated,omitempty"`
 }
@@ -71,7 +76,7 @@ func start(ctx context.Context, options options) (err error) {
 		}
 	}()
 
-	keys, err := loadOrMakeKeys("pki")
+	keys, err := loadOrMakeKeys("pki", options.address)
 	if err != nil {
 		return err
 	}
@@ -80,7 +85,7 @@ func start(ctx context.Context, options options) (err error) {
 		return err
 	}
 	// Bound here and handed over, so nobody else can take the port in between.
-	listener, err := net.Listen("tcp", loopback(memory.APIServerPort))
+	listener, err := net.Listen("tcp", options.listen(memory.APIServerPort))
 	if err != nil {
 		return err
 	}
@@ -108,7 +113,13 @@ func start(ctx context.Context, options options) (err error) {
 
 	apiServer := make(chan struct{})
 	serving, drain := context.WithCancel(running)
-	arguments := append(apiServerFlags(memory.APIServerPort, keys), options.apiServerFlags...)
+	arguments := apiServerFlags(memory.APIServerPort, keys)
+	if options.address == "" {
+		arguments = append(arguments, apiServerFlagsWithoutPods...)
+	} else {
+		arguments = append(arguments, "--bind-address="+options.address, "--advertise-address="+options.address)
+	}
+	arguments = append(arguments, options.apiServerFlags...)
 	go func() {
 		defer close(apiServer)
 		if err := serveAPI(serving, listener, arguments); err != nil {
@@ -129,21 +140,24 @@ func start(ctx context.Context, options options) (err error) {
 		Server:       server,
 		CA:           filepath.Join(options.dir, keys.serving.certificateFile()),
 		FrontProxyCA: filepath.Join(options.dir, keys.frontProxy.certificateFile()),
-		Node:         nodeName,
+
+		ServiceAccountKey: filepath.Join(options.dir, keys.serviceAccount.keyFile()),
 	}
 	if err := cluster.waitReady(starting); err != nil {
 		return because(running, fmt.Errorf("the API server is not ready: %w", err))
 	}
-	if err := cluster.install(starting, options.aggregated); err != nil {
+	if err := cluster.install(starting, options); err != nil {
 		return because(running, err)
 	}
-	kwok, err := startKwok(starting, cluster, keys, memory.KubeletPort, fail)
-	if err != nil {
-		return because(running, fmt.Errorf("kwok: %w", err))
+	if options.address == "" {
+		kwok, err := startKwok(starting, cluster, keys, memory.KubeletPort, fail)
+		if err != nil {
+			return because(running, fmt.Errorf("kwok: %w", err))
+		}
+		defer kwok.stop()
+		memory.KubeletPort = kwok.port
+		result.Node, result.KubeletPort = nodeName, kwok.port
 	}
-	defer kwok.stop()
-	memory.KubeletPort = kwok.port
-	result.KubeletPort = kwok.port
 
 	if options.aggregated {
 		extension, err := startAggregated(starting, cluster, keys, options, fail)
@@ -179,11 +193,7 @@ func because(running context.Context, err error) error {
 func apiServerFlags(port int, keys *keys) []string {
 	return []string{
 		"--etcd-servers=" + etcdURL,
-		"--bind-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", port),
-		// Without these two the server wants an address of the machine other than loopback, and fails where there is none.
-		"--advertise-address=127.0.0.1",
-		"--endpoint-reconciler-type=none",
 		"--cert-dir=pki",
 		"--tls-cert-file=" + keys.apiServer.certificateFile(),
 		"--tls-private-key-file=" + keys.apiServer.keyFile(),
@@ -193,8 +203,6 @@ func apiServerFlags(port int, keys *keys) []string {
 		"--token-auth-file=tokens.csv",
 		"--authorization-mode=RBAC",
 		"--service-cluster-ip-range=10.0.0.0/24",
-		// No controller-manager makes service accounts here, and a pod without one would be refused.
-		"--disable-admission-plugins=ServiceAccount",
 		"--kubelet-preferred-address-types=InternalIP",
 		"--requestheader-client-ca-file=" + keys.frontProxy.certificateFile(),
 		"--requestheader-allowed-names=" + frontProxyName,
@@ -207,6 +215,15 @@ func apiServerFlags(port int, keys *keys) []string {
 		"--enable-aggregator-routing=false",
 		"--profiling=false",
 	}
+}
+
+var apiServerFlagsWithoutPods = []string{
+	"--bind-address=127.0.0.1",
+	// Without these two the server wants an address of the machine other than loopback, and fails where there is none.
+	"--advertise-address=127.0.0.1",
+	"--endpoint-reconciler-type=none",
+	// No controller-manager makes service accounts here, and a pod without one would be refused.
+	"--disable-admission-plugins=ServiceAccount",
 }
 
 const memoryFile = "control-plane.json"
@@ -236,6 +253,13 @@ func (memory memory) save() error {
 		return err
 	}
 	return os.WriteFile(memoryFile, text, 0o600)
+}
+
+func (options options) listen(port int) string {
+	if options.address == "" {
+		return loopback(port)
+	}
+	return net.JoinHostPort(options.address, strconv.Itoa(port))
 }
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -5,10 +5,13 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::task::JoinHandle;
 
 use crate::in_time;
+use crate::sandbar::profile_folder;
 
 /// The folder of the scripts and lists.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
@@ -16,36 +19,76 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 /// A client that is not ours.
 #[derive(Clone, Copy, Debug)]
 pub enum RealClient {
-    /// The official Python client, in the era of sessions.
-    PythonLegacy,
-    /// The official Python client, in the era without.
-    PythonModern,
-    /// The official TypeScript client, version 1, which knows sessions only.
-    TypeScript,
+    /// The official Python SDK.
+    Python,
+    /// The official TypeScript SDK, version 1, which knows sessions only.
+    TypeScriptV1,
+    /// The official TypeScript SDK, version 2.
+    TypeScriptV2,
+    /// The official Go SDK.
+    Go,
+    /// The official Java SDK, which knows sessions only.
+    Java,
+    /// The official Rust SDK.
+    Rust,
+    /// The Inspector on its command line.
+    InspectorCli,
+    /// The Inspector in a browser.
+    InspectorWeb,
 }
 
-/// What a client saw.
+/// An era of the protocol.
+#[derive(Clone, Copy, Debug)]
+pub enum Era {
+    /// With sessions.
+    Legacy,
+    /// Without.
+    Modern,
+}
+
+impl Era {
+    /// The protocol version that clients and the server agree on.
+    pub fn version(self) -> &'static str {
+        match self {
+            Era::Legacy => crate::mcp::LEGACY,
+            Era::Modern => crate::mcp::MODERN,
+        }
+    }
+}
+
+/// What a client says when it is connected.
 #[derive(Debug, Deserialize)]
-pub struct Seen {
+pub struct Greeting {
+    /// The version of its library, as it runs.
+    pub library: String,
+    /// The protocol version that was agreed on.
+    pub protocol: String,
     /// The names of the tools.
     pub tools: Vec<String>,
-    /// What each call came back with.
-    pub results: Vec<Outcome>,
 }
 
 /// What one call came back with.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Outcome {
-    /// The structured result; null where there is none.
-    pub structured: Value,
-    /// The text form.
-    pub text: String,
-    /// Whether the tool failed.
-    pub is_error: bool,
+#[serde(untagged)]
+pub enum Outcome {
+    /// A result, which may say that the tool failed.
+    #[serde(rename_all = "camelCase")]
+    Result {
+        /// The structured result; null where there is none.
+        structured: Value,
+        /// The text form.
+        text: String,
+        /// Whether the tool failed.
+        is_error: bool,
+    },
+    /// There is none: the protocol or the connection failed.
+    Failure {
+        /// Why, in the client's words.
+        failed: String,
+    },
 }
 
-/// One of the installed programs: `python`, `node` or `conformance`. The first time, they are installed.
+/// One of the installed programs, `node` for example. The first time, they are installed.
 ///
 /// # Panics
 /// When they cannot be installed.
@@ -60,30 +103,90 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 impl RealClient {
-    /// Connects to `url`, lists the tools and makes the calls, each `{"tool", "arguments"}`.
+    /// Its driver, or why it cannot be had on this machine.
+    fn driver(self) -> Result<Command, String> {
+        let script = |interpreter, script| {
+            let mut command = Command::new(program(interpreter));
+            command.arg(Path::new(FOLDER).join(script));
+            command
+        };
+        let driver = match self {
+            RealClient::Python => script("python", "client.py"),
+            RealClient::TypeScriptV1 => script("node", "typescript-v1.cjs"),
+            RealClient::TypeScriptV2 => script("node", "typescript-v2.cjs"),
+            RealClient::Go => Command::new(program("go-client")),
+            RealClient::Java => Command::new(program("java-client")),
+            RealClient::Rust => Command::new(profile_folder().join("rmcp-client")),
+            RealClient::InspectorCli => script("node", "inspector-cli.cjs"),
+            RealClient::InspectorWeb => script("browser", "inspector-web.cjs"),
+        };
+        // What could not be installed has left its reason in the place of the program.
+        let reason = Path::new(driver.get_program()).with_extension("missing");
+        match std::fs::read_to_string(reason) {
+            Ok(reason) => Err(reason.trim_end().to_owned()),
+            Err(_) => Ok(driver),
+        }
+    }
+
+    /// Starts it and connects to `url`. An error says why there is no such client on this machine.
     ///
     /// # Panics
-    /// When the client fails. That a tool fails is part of what it sees.
-    pub async fn run(self, url: &str, calls: Value) -> Seen {
-        let (interpreter, script, mode) = match self {
-            RealClient::PythonLegacy => ("python", "client.py", "legacy"),
-            RealClient::PythonModern => ("python", "client.py", "2026-07-28"),
-            RealClient::TypeScript => ("node", "client.cjs", ""),
-        };
-        let task = serde_json::json!({ "url": url, "mode": mode, "calls": calls });
-        let mut client = tokio::process::Command::new(program(interpreter))
-            .arg(Path::new(FOLDER).join(script))
+    /// When it cannot connect.
+    pub async fn connect(self, url: &str, era: Era) -> Result<(Greeting, Connected), String> {
+        let mut process = tokio::process::Command::from(self.driver()?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("the client can be run");
-        let mut input = client.stdin.take().expect("it is piped");
-        input.write_all(task.to_string().as_bytes()).await.expect("the client reads its task");
-        drop(input);
-        let output = in_time("a real client", client.wait_with_output()).await.expect("the client ends");
-        assert!(output.status.success(), "{self:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).expect("what the client saw")
+            .unwrap_or_else(|error| panic!("{self:?}: {error}"));
+        let calls = process.stdin.take().expect("it is piped");
+        let answers = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+        let mut errors = process.stderr.take().expect("it is piped");
+        // Read all the time, or a client with much to say would wait for us.
+        let words = tokio::spawn(async move {
+            let mut words = Vec::new();
+            let _ = errors.read_to_end(&mut words).await;
+            String::from_utf8_lossy(&words).into_owned()
+        });
+        let mut connected = Connected { client: self, calls, answers, words, _process: process };
+        let era = match era {
+            Era::Legacy => "legacy",
+            Era::Modern => "modern",
+        };
+        let greeting = connected.ask(json!({ "url": url, "era": era })).await;
+        Ok((serde_json::from_value(greeting).expect("a greeting"), connected))
+    }
+}
+
+/// A client that is connected. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Connected {
+    client: RealClient,
+    calls: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    words: JoinHandle<String>,
+    _process: Child,
+}
+
+impl Connected {
+    /// Calls a tool.
+    ///
+    /// # Panics
+    /// When the client ends. That a call fails is an outcome.
+    pub async fn call(&mut self, tool: &str, arguments: Value) -> Outcome {
+        let answer = self.ask(json!({ "tool": tool, "arguments": arguments })).await;
+        serde_json::from_value(answer).expect("an outcome")
+    }
+
+    async fn ask(&mut self, message: Value) -> Value {
+        // A client that has ended is recognized by its silence.
+        let _ = self.calls.write_all(format!("{message}\n").as_bytes()).await;
+        let client = self.client;
+        let line = in_time(&format!("{client:?}"), self.answers.next_line()).await.expect("lines of text");
+        let Some(line) = line else {
+            panic!("{client:?} ended: {}", (&mut self.words).await.expect("it is read to its end"));
+        };
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{client:?} says {line}: {error}"))
     }
 }

@@ -32,7 +32,11 @@ pub struct ControlPlane {
 struct Started {
     kubeconfig: PathBuf,
     server: String,
-    node: String,
+    ca: PathBuf,
+    #[serde(rename = "serviceAccountKey")]
+    service_account_key: PathBuf,
+    /// Absent where real kubelets are the nodes.
+    node: Option<String>,
 }
 
 impl ControlPlane {
@@ -112,9 +116,19 @@ impl ControlPlane {
         &self.started.server
     }
 
-    /// The node that pods run on.
+    /// The certificate that its own is signed with.
+    pub fn certificate_authority(&self) -> &Path {
+        &self.started.ca
+    }
+
+    /// The key that signs the tokens of pods.
+    pub fn service_account_key(&self) -> &Path {
+        &self.started.service_account_key
+    }
+
+    /// The node that pods run on, played by kwok.
     pub fn node(&self) -> &str {
-        &self.started.node
+        self.started.node.as_deref().expect("there is no kwok where real kubelets are the nodes")
     }
 
     /// A folder for files that kwok reads, log files for example. It goes with the control plane.

@@ -9,11 +9,13 @@ pub mod clients;
 pub mod components;
 pub mod control_plane;
 pub mod cri_log;
+pub mod events;
 pub mod fake_api;
 pub mod http;
 pub mod mcp;
 pub mod namespace;
 pub mod process;
+pub mod raw;
 pub mod sandbar;
 
 /// The bundled tools, in the order in which they are listed.

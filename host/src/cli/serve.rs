@@ -1,6 +1,7 @@
 //! `sandbar serve`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,19 +11,20 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
+use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
-use crate::catalog::Source;
-use crate::http::{Access, App, Readiness, SessionKey, serve};
+use crate::catalog::{Source, Stamps};
+use crate::config::{self, Config};
+use crate::http::{Access, Admission, App, Bounds, Readiness, SessionKey, serve};
 use crate::mcp::Server;
+use crate::sandbox::available_memory;
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
 const DRAIN_DELAY: Duration = Duration::from_secs(3);
-
-/// How long calls may go on while the server drains. With the delay it stays under a pod's grace period of 30 s.
-const DRAIN_GRACE: Duration = Duration::from_secs(25);
 
 /// Bytes of a session key: fewer can be guessed.
 const LEAST_SECRET: usize = 16;
@@ -32,14 +34,17 @@ pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
     /// The address and port to listen on [default: 127.0.0.1:8090]
-    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN")]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = config::address)]
     listen: Option<SocketAddr>,
     /// A name by which clients may address the server, beside loopback, IP addresses and Service names; can be given several times
-    #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',')]
-    hosts: Vec<String>,
+    #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',', value_parser = config::host)]
+    hosts: Option<Vec<String>>,
     /// An origin of web pages that may connect, http://localhost:6274 for example; can be given several times
-    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',')]
-    origins: Vec<String>,
+    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',', value_parser = config::origin)]
+    origins: Option<Vec<String>>,
+    /// Tool calls a second for each caller; ten times as many may come at once [default: 100]
+    #[arg(long, value_name = "NUMBER", env = "SANDBAR_CALLS_PER_SECOND")]
+    calls_per_second: Option<NonZeroU32>,
     /// A file with a secret to sign session ids with, the same for all replicas [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
     session_key_file: Option<PathBuf>,
@@ -54,36 +59,64 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
-    let mut config = arguments.common.config()?;
-    config.listen = arguments.listen.unwrap_or(config.listen);
-    config.hosts.extend(arguments.hosts);
-    config.origins.extend(arguments.origins);
-
+    // From the beginning on, because without it the signal ends the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    let config = arguments.config()?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
 
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
-    let Setup { config, cluster, catalog, problems } = arguments.common.load(config).await?;
-    for problem in &problems {
-        tracing::error!("a component is not served: {problem}");
-    }
+    // Before the files are read, so that no change of theirs is missed.
+    let stamps = Stamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
+    let Setup { config, cluster, loader, catalog, problems } = arguments.common.load(config).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
-    let problems = problems.iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = problems.iter().map(reload::named).collect();
+    for problem in &problems {
+        tracing::error!("{problem}");
+    }
     let tools = catalog.definitions().count();
-    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems);
+    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
 
-    let access = Access::new(config.hosts.clone(), config.origins.clone());
+    let (catalogs, current) = watch::channel(Arc::new(catalog));
+    let mut access = Access::new(config.hosts.clone(), config.origins.clone());
+    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        access = access.in_cluster(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
+    }
     let app = App::new(
-        Server::new(Arc::new(catalog)),
+        Server::new(current),
         session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         access,
+        Admission::new(config.calls_per_second, available_memory()),
         readiness.clone(),
     );
     let address = listener.local_addr()?;
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
-    serve(listener, app, stopped(readiness)?, DRAIN_GRACE).await;
+    let bounds = Bounds { connections: config.connections, drain: config.drain };
+    let reloader = Reloader {
+        common: arguments.common.clone(),
+        read: move || arguments.config(),
+        started: config,
+        loader,
+        catalogs,
+        readiness: readiness.clone(),
+        known: problems,
+    };
+    tokio::spawn(reloader.follow(stamps, hangup));
+    serve(listener, app, bounds, stopped(readiness)?).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+impl Arguments {
+    /// The configuration, with the flags over it.
+    fn config(&self) -> anyhow::Result<Config> {
+        let mut config = self.common.config()?;
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.hosts = self.hosts.clone().unwrap_or(config.hosts);
+        config.origins = self.origins.clone().unwrap_or(config.origins);
+        config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
+        Ok(config)
+    }
 }
 
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.

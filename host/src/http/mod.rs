@@ -5,7 +5,15 @@
 //! No state is kept between two requests.
 
 mod access;
+mod admission;
 mod answer;
+mod ask;
+mod body;
+mod caller;
+mod connection;
+mod connections;
+mod held;
+mod json;
 mod legacy;
 mod mcp;
 mod message;
@@ -13,9 +21,13 @@ mod ready;
 mod router;
 mod serve;
 mod session;
+mod stream;
 
 pub use access::Access;
+pub use admission::Admission;
+#[doc(hidden)]
+pub use message::check_body;
 pub use ready::Readiness;
 pub use router::{App, router};
-pub use serve::serve;
+pub use serve::{Bounds, serve};
 pub use session::SessionKey;

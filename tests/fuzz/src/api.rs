@@ -56,6 +56,7 @@ impl Api {
             rules: vec![PolicyRule::new("*", &["*", "pods/log"], &[Verb::Get, Verb::List])],
             cluster_rules: Vec::new(),
             namespaces: [NAMESPACE.to_owned()].into_iter().collect(),
+            ..Grant::default()
         };
         let reader = self.cluster.reader(Arc::new(grant), Arc::new(Budget::new(limits)));
         self.runtime.block_on(read(reader))

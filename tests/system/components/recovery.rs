@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sandbar::catalog::{Catalog, Loader, Progress, Source};
 use sandbar::config::Config;
 use sandbar::kubernetes::{self, Cluster};
+use sandbar::policy::Caller;
 use sandbar::sandbox::{Engine, Options, Slots};
 use tokio::sync::watch;
 
@@ -28,7 +29,7 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
     assert_eq!(options.slots.count(), 2);
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.unwrap();
     let config = Arc::new(Config::read(&path).unwrap());
-    let loader = Loader { engine: Arc::new(Engine::new(&options).unwrap()), cluster, config };
+    let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, config);
     let sources = Source::bundled().chain(files.iter().cloned().map(Source::File));
     let (catalog, problems) = loader.load(sources).await;
     assert!(problems.is_empty(), "{problems:?}");
@@ -38,7 +39,7 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
 /// Calls a tool: the words of its failure, or none.
 async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String> {
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-    let answer = catalog.call(tool, arguments, watch::Sender::<Progress>::default()).await.unwrap();
+    let answer = catalog.call(&Caller::Operator, tool, arguments, watch::Sender::<Progress>::default()).await.unwrap();
     answer.is_error.then(|| answer.content[0]["text"].as_str().unwrap().to_owned())
 }
 

@@ -23,9 +23,9 @@ pub(super) fn component(bytes: &[u8]) {
         && let Ok(artifact) = Artifact::compile(&ENGINE, "fuzz", bytes)
     {
         let granted: Vec<_> = imports.capabilities().collect();
-        let _ = artifact.link(&granted);
+        let _ = artifact.link(&ENGINE, &granted, None);
         if let Some((_, but_one)) = granted.split_first() {
-            assert!(artifact.link(but_one).is_err(), "it is linked with what it was not granted");
+            assert!(artifact.link(&ENGINE, but_one, None).is_err(), "it is linked with what it was not granted");
         }
     }
 }

@@ -42,9 +42,8 @@ pub(super) fn configuration(bytes: &[u8]) {
                 let limits = config.limits_of(tool);
                 assert!(limits.memory > 0 && limits.result > 0 && limits.read > 0 && limits.logs > 0, "{limits:?}");
                 assert!(!limits.time.is_zero() && !limits.cpu.is_zero(), "{limits:?}");
-                for rule in
-                    tool.map(|tool| tool.rules()).into_iter().flat_map(|(rules, cluster_rules)| [rules, cluster_rules].concat())
-                {
+                let grant = config.grant_of(tool);
+                for rule in [grant.rules, grant.cluster_rules].concat() {
                     assert_eq!(rule.validate(), Ok(()));
                 }
             }

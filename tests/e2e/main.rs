@@ -1,0 +1,147 @@
+//! The image and the manifests as they ship, in a whole cluster: scheduled by a scheduler, run as containers, reached through Services and
+//! `kubectl port-forward`. `make e2e` runs it; run.sh says what it needs.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+#![allow(clippy::print_stdout, reason = "a run by hand: how many calls there were says how much it proves")]
+
+mod cluster;
+mod kubectl;
+mod node;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cluster::Cluster;
+use sandbar_tests::clients::{Connected, Era, Outcome, RealClient};
+use sandbar_tests::until;
+use serde_json::{Value, json};
+
+/// Clients that survive a refused connection. The Python client is none of them: after one it has to be made anew, whatever a server does.
+const STEADY: [(RealClient, Era); 7] = [
+    (RealClient::TypeScriptV1, Era::Legacy),
+    (RealClient::TypeScriptV2, Era::Legacy),
+    (RealClient::TypeScriptV2, Era::Modern),
+    (RealClient::Go, Era::Legacy),
+    (RealClient::Go, Era::Modern),
+    (RealClient::Rust, Era::Legacy),
+    (RealClient::Rust, Era::Modern),
+];
+
+const PYTHON: [(RealClient, Era); 2] = [(RealClient::Python, Era::Legacy), (RealClient::Python, Era::Modern)];
+
+/// Clients that reach the Service through the API server.
+const PROXIED: [(RealClient, Era); 2] = [(RealClient::Go, Era::Legacy), (RealClient::Go, Era::Modern)];
+
+/// Calls that each client makes after the new pods have taken over: they show that it went on.
+const CALLS_AFTER: usize = 5;
+
+#[tokio::test]
+#[ignore = "takes a whole cluster: make e2e"]
+async fn a_deployed_server_reads_events_and_logs_of_the_cluster_that_it_runs_in() {
+    let cluster = Cluster::shared().await;
+    let forward = cluster.port_forward(0).await;
+    let (_, mut client) = RealClient::Go.connect(forward.url(), Era::Modern).await.unwrap();
+
+    let health = answered(client.call("check_health", json!({})).await);
+    assert_eq!(health["status"], "ok");
+    let events = answered(client.call("get_events", json!({ "namespace": "coder-system", "limit": 1000 })).await);
+    let reasons: Vec<&Value> = events["items"].as_array().unwrap().iter().map(|event| &event["reason"]).collect();
+    assert!(reasons.iter().any(|reason| **reason == "Started"), "{reasons:?}");
+    let pod = &cluster.pods()[0];
+    let log = answered(client.call("get_pod_logs", json!({ "namespace": "coder-system", "name": pod })).await);
+    assert!(log["logs"].as_str().unwrap().contains("sandbar serves 7 tools for cluster of this pod"), "{log}");
+}
+
+#[tokio::test]
+#[ignore = "takes a whole cluster: make e2e"]
+async fn clients_go_on_where_a_port_forward_breaks_and_is_opened_again() {
+    let cluster = Cluster::shared().await;
+    let forward = cluster.port_forward(0).await;
+    let port = forward.port();
+    let mut steady = connected(&STEADY, forward.url()).await;
+    let mut python = connected(&PYTHON, forward.url()).await;
+    for client in steady.iter_mut().chain(&mut python) {
+        answered(client.call("check_health", json!({})).await);
+    }
+
+    drop(forward);
+    for client in &mut steady {
+        let outcome = client.call("check_health", json!({})).await;
+        assert!(matches!(outcome, Outcome::Failure { .. }), "nobody listens: {outcome:?}");
+    }
+    // The pods of before are gone, so that the new way leads to another one.
+    cluster.kubectl(&["delete", "pods", "--selector", "app=coder-k8s-mcp"]);
+    cluster.rolled_out();
+    let _again = cluster.port_forward(port).await;
+    for client in steady.iter_mut().chain(&mut python) {
+        answered(client.call("check_health", json!({})).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a whole cluster: make e2e"]
+async fn no_call_fails_while_the_deployment_is_rolled() {
+    let cluster = Cluster::shared().await;
+    let proxy = cluster.proxy().await;
+    let mut clients = connected(&PROXIED, proxy.url()).await;
+    if let Some(url) = cluster.service_url().await {
+        clients.extend(connected(&STEADY, &url).await);
+        clients.extend(connected(&PYTHON, &url).await);
+    }
+    let rolled: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+    let calling: Vec<_> = clients.into_iter().map(|client| tokio::spawn(call_until(client, rolled))).collect();
+
+    let before = cluster.pods();
+    cluster.kubectl(&["rollout", "restart", "deployment/coder-k8s-mcp"]);
+    cluster.rolled_out();
+    until("the pods of before are gone", || {
+        let gone = cluster.pods().iter().all(|pod| !before.contains(pod));
+        async move { gone.then_some(()) }
+    })
+    .await;
+    rolled.store(true, Ordering::Relaxed);
+
+    let mut failures = Vec::new();
+    let mut calls = 0;
+    for client in calling {
+        let (made, failed) = client.await.unwrap();
+        calls += made;
+        failures.extend(failed);
+    }
+    assert!(failures.is_empty(), "{} of {calls} calls failed: {failures:#?}", failures.len());
+    println!("{calls} calls were answered");
+}
+
+/// Calls without a pause until it is rolled, and some more. Returns how often, and what went wrong.
+async fn call_until(mut client: Connected, rolled: &AtomicBool) -> (usize, Vec<String>) {
+    let (mut calls, mut left, mut failures) = (0, CALLS_AFTER, Vec::new());
+    while left > 0 {
+        if rolled.load(Ordering::Relaxed) {
+            left -= 1;
+        }
+        calls += 1;
+        match client.call("check_health", json!({})).await {
+            Outcome::Result { is_error: false, .. } => {}
+            failed => failures.push(format!("{client:?}: {failed:?}")),
+        }
+        // A person's pace, not a flood: there is a limit of calls at once.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    (calls, failures)
+}
+
+async fn connected(clients: &[(RealClient, Era)], url: &str) -> Vec<Connected> {
+    let mut connected = Vec::new();
+    for &(client, era) in clients {
+        let (greeting, client) = client.connect(url, era).await.unwrap();
+        assert_eq!(greeting.protocol, era.version());
+        connected.push(client);
+    }
+    connected
+}
+
+fn answered(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::Result { structured, is_error: false, .. } => structured,
+        failed => panic!("{failed:?}"),
+    }
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Runs the tests in a whole cluster, with containers. The cluster is
+#   - that of E2E_KUBECONFIG, a file, where it is set. E2E_IMAGE names the image, which the cluster has to be able to pull.
+#   - else one made here, of this machine as its only node, in namespaces of its own: it leaves nothing behind and disturbs nothing. Needs
+#     Linux and root. The image is that of E2E_IMAGE_TAR, an OCI archive, else it is built as `make image` does.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+fail() { echo "e2e: $1" >&2; exit 1; }
+
+# needs PROGRAM DEBIAN-PACKAGE
+needs() { command -v "$1" >/dev/null || fail "$1 is missing; Debian and Ubuntu have it in the package $2"; }
+
+tests=(cargo test --locked --package sandbar-tests --test e2e)
+
+if [[ -n ${E2E_KUBECONFIG:-} ]]; then
+  [[ -r $E2E_KUBECONFIG ]] || fail "E2E_KUBECONFIG=$E2E_KUBECONFIG cannot be read"
+  [[ -n ${E2E_IMAGE:-} ]] || fail "E2E_IMAGE has to name the image in the cluster of E2E_KUBECONFIG, registry.example.com/sandbar:0.1.0 for example"
+  needs kubectl kubectl
+  E2E_KUBECTL=$(command -v kubectl)
+  export E2E_KUBECTL
+  exec "${tests[@]}" -- --ignored --nocapture --test-threads 1
+fi
+
+[[ $(uname -s) == Linux ]] || fail "a cluster is made on Linux only, and this is $(uname -s); E2E_KUBECONFIG names another"
+[[ $(id -u) == 0 ]] || fail "only root can make a cluster here; E2E_KUBECONFIG names another"
+needs containerd containerd
+needs runc runc
+needs unshare util-linux
+needs ip iproute2
+needs iptables iptables
+needs conntrack conntrack
+[[ -x /usr/lib/cni/bridge ]] || fail "/usr/lib/cni/bridge is missing; Debian and Ubuntu have it in the package containernetworking-plugins"
+pods=$(find /sys/fs/cgroup -path '*/kubepods*' -name cgroup.procs -exec cat {} + | head -n 1)
+[[ -z $pods ]] || fail "this machine is a node already, with process $pods in a pod; E2E_KUBECONFIG names its cluster"
+
+E2E_PROGRAMS=$(tests/e2e/build.sh)
+E2E_KUBECTL=$(tests/control-plane/build.sh)/kubectl
+export E2E_PROGRAMS E2E_KUBECTL
+if [[ -z ${E2E_IMAGE_TAR:-} ]]; then
+  E2E_IMAGE_TAR=$PWD/target/e2e-image.tar
+  deploy/image.sh sandbar:0.1.0 "$E2E_IMAGE_TAR"
+fi
+[[ -r $E2E_IMAGE_TAR ]] || fail "E2E_IMAGE_TAR=$E2E_IMAGE_TAR cannot be read"
+E2E_IMAGE_TAR=$(realpath "$E2E_IMAGE_TAR")
+export E2E_IMAGE_TAR
+
+# What needs the network, before there is none.
+tests/clients/setup.sh >/dev/null
+"${tests[@]}" --no-run
+
+# The cgroups and the files are all that outlives the namespaces.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/sandbar-e2e.XXXXXX")
+export TMPDIR
+clean() {
+  local status=$?
+  find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null || true
+  if [[ $status == 0 ]]; then rm -rf "$TMPDIR"; else echo "e2e: the logs of the cluster are in $TMPDIR" >&2; fi
+}
+trap clean EXIT
+unshare --mount --net --pid --fork --mount-proc --kill-child \
+  env E2E_ISOLATED=1 "${tests[@]}" --offline -- --ignored --nocapture --test-threads 1
