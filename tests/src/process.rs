@@ -69,6 +69,14 @@ pub fn resident(process: u32) -> u64 {
     number_in(process, "VmRSS:") * 1024
 }
 
+/// The most that it ever had in use, in bytes.
+///
+/// # Panics
+/// As [`resident`].
+pub fn peak(process: u32) -> u64 {
+    number_in(process, "VmHWM:") * 1024
+}
+
 /// How many threads a process has.
 ///
 /// # Panics

@@ -1,5 +1,6 @@
 //! A fixed number of executions of each target, the same ones each time, and every input that once was a finding.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+#![allow(clippy::print_stderr, reason = "an input that is a finding has to be seen")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -27,6 +27,14 @@ fn pods() -> Resource {
     Resource { group: String::new(), version: "v1".to_owned(), plural: "pods".to_owned() }
 }
 
+/// What is kept, as JSON. It is copied and not read, so half a surrogate pair in it is there still: the one thing that serde_json finds
+/// fault with once brackets, strings and numbers are right.
+fn parsed(kept: &str, body: &[u8]) -> Option<Value> {
+    let parsed = serde_json::from_str(kept);
+    assert!(parsed.is_ok() || serde_json::from_slice::<Value>(body).is_err(), "{parsed:?} of {kept}");
+    parsed.ok()
+}
+
 fn check_words(error: &Error) {
     assert!(!error.message.is_empty() && error.message.len() <= WORDS, "{} bytes", error.message.len());
     assert!(is_clean(&error.message), "{:?}", error.message);
@@ -42,7 +50,7 @@ pub(super) fn object(bytes: &[u8]) {
     match api.read(Limits::default(), async |reader| reader.get_object(&pods(), &within, "web", fields.as_deref()).await) {
         Err(error) => check_words(&error),
         Ok(kept) => {
-            let kept: Value = serde_json::from_str(&kept).expect("JSON");
+            let Some(kept) = parsed(&kept, body) else { return };
             assert!(kept["metadata"].get("managedFields").is_none(), "{kept}");
             // A key that comes twice is the author's riddle: parsers differ in what they make of it.
             let plain = path.split('.').all(|key| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric()));
@@ -167,7 +175,8 @@ pub(super) fn list(bytes: &[u8]) {
     match &found {
         Err(error) => check_words(error),
         Ok(page) => {
-            let items: Vec<Value> = serde_json::from_str(&page.items).expect("one JSON array");
+            let Some(items) = parsed(&page.items, body) else { return };
+            let items = items.as_array().expect("one JSON array");
             assert!(items.len() <= 3 && items.iter().all(Value::is_object), "{items:?}");
             assert!(items.iter().all(|item| item["metadata"].get("managedFields").is_none()), "{items:?}");
             assert!(page.warnings.iter().all(|warning| is_clean(warning)), "{:?}", page.warnings);
@@ -277,7 +286,7 @@ pub(super) fn discovery(bytes: &[u8]) {
     for path in api.seen() {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let plain = |segment: &&str| segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b));
-        assert!(segments.iter().all(|segment| plain(segment)), "{path}");
+        assert!(segments.iter().all(plain), "{path}");
         match segments.as_slice() {
             ["apis"] | ["api", _] | ["apis", _, _] => {}
             ["apis", "coder.com", _, "namespaces", NAMESPACE, "things", "web"] => {}
