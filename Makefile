@@ -33,7 +33,7 @@ test: go python rust ## Run all tests, against a real API server too; the first 
 	cargo test --locked --workspace
 
 .PHONY: conformance
-conformance: python rust ## Run the official MCP conformance suite; the first run installs it
+conformance: go python rust ## Run the official MCP conformance suite; the first run installs it
 	tests/clients/setup.sh
 	cargo test --locked -p sandbar-tests --test system conformance
 

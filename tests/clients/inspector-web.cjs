@@ -37,9 +37,7 @@ async function serve(env, { url, era }) {
     stdio: ["ignore", "pipe", "inherit"],
   });
   process.on("exit", () => server.kill());
-  for await (const words of server.stdout) {
-    if (String(words).includes("up and running")) break;
-  }
+  await new Promise((ready) => server.stdout.on("data", (words) => String(words).includes("up and running") && ready()));
   return { page: `http://127.0.0.1:${port}/?MCP_INSPECTOR_API_TOKEN=${TOKEN}`, server };
 }
 
