@@ -1,108 +1,106 @@
 //! sandbar.yaml: where to listen, which cluster, what tools are granted and how much they may use. Every key has a default.
 
+mod check;
+#[cfg(test)]
+mod documents;
+mod limits;
+mod mistake;
+mod places;
+mod quantity;
+mod schema;
+
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
+use self::places::Places;
 use crate::catalog::Source;
 use crate::kubernetes;
-use crate::policy::{Limits, Namespaces, PolicyRule, RuleError};
+use crate::policy::{Grant, Limits, Namespaces, PolicyRule, Secrets};
+
+pub use check::{host, namespace, origin};
+pub use limits::{LimitsConfig, written as written_limits};
+pub use mistake::{ConfigError, Mistake};
+pub use quantity::size;
+pub use schema::schema;
 
 /// The port of the server that Sandbar replaces.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 
 /// The configuration of a server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Config {
-    /// Where to listen.
+    /// Where to listen: IP address and port.
+    #[serde(deserialize_with = "listening")]
+    #[schemars(with = "String", extend("examples" = ["0.0.0.0:8090", "[::]:8090"]))]
     pub listen: SocketAddr,
-    /// Which cluster to look into.
+    /// Which cluster to look into: auto, in-cluster, kubeconfig, kubeconfig:CONTEXT, snapshot:DIR or demo.
     #[serde(deserialize_with = "from_str")]
+    #[schemars(with = "String", regex(pattern = "^(auto|in-cluster|kubeconfig(:.+)?|snapshot:.+|demo)$"))]
     pub cluster: kubernetes::Source,
-    /// The namespaces that tools may look into; none: no restriction of ours.
+    /// The namespaces that tools may look into; absent: no restriction of ours.
+    #[serde(deserialize_with = "list")]
+    #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub namespaces: Option<Vec<String>>,
     /// The limits of every call.
     #[serde(deserialize_with = "limits_over_defaults")]
+    #[schemars(with = "LimitsConfig")]
     pub limits: Limits,
     /// Names by which clients may address the server, beside those that are always right (loopback, IP addresses, Service names).
     pub hosts: Vec<String>,
     /// Origins of web pages that may connect, `https://inspector.example.com` for example.
+    #[schemars(inner(regex(pattern = "^https?://[^/*]+$")))]
     pub origins: Vec<String>,
+    /// What holds for the bundled tools.
+    pub bundled: BundledConfig,
     /// Components to load beside the bundled ones, and what each is granted.
     pub tools: Vec<ToolConfig>,
 }
 
+/// What holds for the bundled tools.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Bundled")]
+pub struct BundledConfig {
+    /// Whether secrets in what they read are masked; none: they are.
+    mask_secrets: Option<bool>,
+}
+
 /// What one component is granted.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Tool")]
 pub struct ToolConfig {
     /// The component's file. A relative path starts at the configuration file's directory.
+    #[schemars(with = "String", length(min = 1))]
     pub component: PathBuf,
-    /// What it may read of namespaced resources.
+    /// What it may read of namespaced resources: Kubernetes PolicyRules with the verbs get and list.
     #[serde(default)]
     rules: Vec<PolicyRule>,
     /// What it may read of cluster-scoped resources.
     #[serde(default)]
     cluster_rules: Vec<PolicyRule>,
-    /// Where; it can only narrow the server's namespaces.
+    /// Whether to load it although it asks for more than it is granted. What it is not granted is denied to it.
     #[serde(default)]
+    partial_grant: bool,
+    /// Where `rules` hold; it can only narrow the server's namespaces.
+    #[serde(default, deserialize_with = "list")]
+    #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     namespaces: Option<Vec<String>>,
-    /// Its options, for `context.setting`.
+    /// Its options. `sandbar inspect` shows which it knows.
     #[serde(default)]
     settings: Map<String, Value>,
-    /// Its limits, over those of the server.
+    /// Its limits, in the place of those for all.
     #[serde(default)]
     limits: LimitsConfig,
-}
-
-/// Limits as they are written; what is absent is inherited.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct LimitsConfig {
-    time: Option<Seconds>,
-    cpu: Option<Seconds>,
-    memory: Option<Bytes>,
-    requests: Option<u32>,
-    read: Option<Bytes>,
-    logs: Option<Bytes>,
-    result: Option<Bytes>,
-    page: Option<u32>,
-}
-
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("the configuration {path} cannot be read: {error}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// It is no YAML, or has an unknown key or a value of a wrong type.
-    #[error("the configuration {path} is not valid: {reason}")]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// What, and where.
-        reason: String,
-    },
-    /// A rule that no grant can hold.
-    #[error("the configuration {path} grants {component} a rule that cannot be granted: {reason}")]
-    Rule {
-        /// The file.
-        path: PathBuf,
-        /// The component.
-        component: PathBuf,
-        /// Why.
-        reason: RuleError,
-    },
+    /// Whether secrets in what it reads are masked; none: they are.
+    #[serde(default)]
+    mask_secrets: Option<bool>,
 }
 
 impl Default for Config {
@@ -114,6 +112,7 @@ impl Default for Config {
             limits: Limits::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
+            bundled: BundledConfig::default(),
             tools: Vec::new(),
         }
     }
@@ -123,34 +122,40 @@ impl Config {
     /// Reads a configuration file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
-        let mut config = Self::parse(&text).map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        for tool in &mut config.tools {
-            tool.component = directory.join(&tool.component);
-            for rule in tool.rules.iter().chain(&tool.cluster_rules) {
-                rule.validate().map_err(|reason| ConfigError::Rule {
-                    path: path.to_owned(),
-                    component: tool.component.clone(),
-                    reason,
-                })?;
-            }
-        }
-        Ok(config)
+        Self::parse(&text, directory).map_err(|mistakes| ConfigError::Invalid { path: path.to_owned(), mistakes })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Takes text apart, and names what is wrong with it. Relative paths start at `directory`.
+    fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Mistake>> {
         // An empty document is null, not an empty mapping; it means all defaults.
-        let config: Option<Self> = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-        Ok(config.unwrap_or_default())
+        let config: Option<Self> = serde_saphyr::from_str(text).map_err(|error| vec![Mistake::from(&error)])?;
+        let mut config = config.unwrap_or_default();
+        for tool in &mut config.tools {
+            tool.component = directory.join(&tool.component);
+        }
+        let faults = check::faults(&config);
+        if faults.is_empty() {
+            return Ok(config);
+        }
+        let places = Places::of(text);
+        let place = |path: &[_]| places.as_ref().map_or(serde_saphyr::Location::UNKNOWN, |places| places.find(path));
+        Err(faults.into_iter().map(|fault| Mistake::at(place(&fault.path), fault.what)).collect())
     }
 
     /// The entry of a component, where there is one.
     pub fn tool(&self, source: &Source) -> Option<&ToolConfig> {
         let Source::File(path) = source else { return None };
-        // One file has many paths.
-        let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let path = canonical(path);
-        self.tools.iter().find(|tool| canonical(&tool.component) == path)
+        let file = check::file(path);
+        self.tools.iter().find(|tool| check::file(&tool.component) == file)
+    }
+
+    /// Whether a component sees the secrets in what it reads.
+    pub fn secrets_of(&self, source: &Source, tool: Option<&ToolConfig>) -> Secrets {
+        masked(match source {
+            Source::Bundled(_) => self.bundled.mask_secrets,
+            Source::File(_) => tool.and_then(|tool| tool.mask_secrets),
+        })
     }
 
     /// The limits of a component's calls.
@@ -163,6 +168,13 @@ impl Config {
         self.tools.iter().map(|tool| self.limits_of(Some(tool)).memory).fold(self.limits.memory, u64::max)
     }
 
+    /// What a component of the operator's is granted: nothing without an entry.
+    pub fn grant_of(&self, tool: Option<&ToolConfig>) -> Grant {
+        let (rules, cluster_rules) = tool.map(|tool| (tool.rules.clone(), tool.cluster_rules.clone())).unwrap_or_default();
+        let secrets = masked(tool.and_then(|tool| tool.mask_secrets));
+        Grant { rules, cluster_rules, namespaces: self.namespaces_of(tool), secrets }
+    }
+
     /// The namespaces that a component may look into.
     pub fn namespaces_of(&self, tool: Option<&ToolConfig>) -> Namespaces {
         let listed = |names: Option<&Vec<String>>| names.map_or(Namespaces::All, |names| names.iter().cloned().collect());
@@ -170,10 +182,15 @@ impl Config {
     }
 }
 
+/// Secrets are masked unless the operator says otherwise.
+fn masked(mask: Option<bool>) -> Secrets {
+    if mask.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown }
+}
+
 impl ToolConfig {
-    /// Its rules for namespaced and for cluster-scoped resources.
-    pub fn rules(&self) -> (Vec<PolicyRule>, Vec<PolicyRule>) {
-        (self.rules.clone(), self.cluster_rules.clone())
+    /// Whether it is loaded although it asks for more than its rules hold.
+    pub fn accepts_partial_grant(&self) -> bool {
+        self.partial_grant
     }
 
     /// Its options.
@@ -182,102 +199,58 @@ impl ToolConfig {
     }
 }
 
-impl LimitsConfig {
-    fn over(&self, base: &Limits) -> Limits {
-        Limits {
-            time: self.time.map_or(base.time, |Seconds(time)| time),
-            cpu: self.cpu.map_or(base.cpu, |Seconds(time)| time),
-            memory: self.memory.map_or(base.memory, |Bytes(bytes)| bytes),
-            requests: self.requests.unwrap_or(base.requests),
-            read: self.read.map_or(base.read, |Bytes(bytes)| bytes),
-            logs: self.logs.map_or(base.logs, |Bytes(bytes)| bytes),
-            result: self.result.map_or(base.result, |Bytes(bytes)| bytes),
-            page: self.page.unwrap_or(base.page),
-        }
-    }
-}
-
 fn limits_over_defaults<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
     Ok(LimitsConfig::deserialize(deserializer)?.over(&Limits::default()))
+}
+
+/// A list, if the key is there. `namespaces:` with nothing behind it is not the absence of a restriction.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
+}
+
+fn listening<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    address(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// An address to listen on.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no IP address with a port: write 127.0.0.1:8090, or 0.0.0.0:8090 in a container"))
 }
 
 fn from_str<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
-/// A duration as `30s`, `500ms` or `2m`.
-#[derive(Clone, Copy, Debug)]
-struct Seconds(Duration);
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let wrong = || de::Error::custom(format!("{text:?} is not a duration above zero: write 500ms, 30s or 2m"));
-        let number: u64 = text[..split].parse().map_err(|_| wrong())?;
-        let time = match &text[split..] {
-            "ms" => Duration::from_millis(number),
-            "s" => Duration::from_secs(number),
-            "m" => Duration::from_secs(number.saturating_mul(60)),
-            _ => return Err(wrong()),
-        };
-        if time.is_zero() { Err(wrong()) } else { Ok(Self(time)) }
-    }
-}
-
-/// A size as Kubernetes writes it: `64Mi`, `512Ki`, `1Gi`, or plain bytes.
-#[derive(Clone, Copy, Debug)]
-struct Bytes(u64);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Plain bytes may stand without quotes.
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(u64),
-            Text(String),
-        }
-        let text = match Written::deserialize(deserializer)? {
-            Written::Number(number) => number.to_string(),
-            Written::Text(text) => text,
-        };
-        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let wrong =
-            || de::Error::custom(format!("{text:?} is not a size above zero: write 64Mi, 512Ki, 1Gi or a number of bytes"));
-        let number: u64 = text[..split].parse().map_err(|_| wrong())?;
-        let unit = match &text[split..] {
-            "" => 1,
-            "Ki" => 1 << 10,
-            "Mi" => 1 << 20,
-            "Gi" => 1 << 30,
-            _ => return Err(wrong()),
-        };
-        match number.checked_mul(unit) {
-            Some(bytes) if bytes > 0 => Ok(Self(bytes)),
-            _ => Err(wrong()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    fn parse(text: &str) -> Config {
+        Config::parse(text, Path::new("")).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+    }
+
+    /// The mistakes as they are printed, without the file.
+    fn mistakes(text: &str) -> Vec<String> {
+        Config::parse(text, Path::new("")).expect_err(text).iter().map(ToString::to_string).collect()
+    }
 
     #[test]
     fn an_empty_file_means_defaults() {
-        assert_eq!(Config::parse("").expect("valid").listen, DEFAULT_LISTEN);
-        assert_eq!(Config::parse("# nothing\n").expect("valid").limits, Limits::default());
+        assert_eq!(parse("").listen, DEFAULT_LISTEN);
+        assert_eq!(parse("# nothing\n").limits, Limits::default());
     }
 
     #[test]
     fn every_key_is_read() {
-        let config = Config::parse(
+        let config = parse(
             "listen: 0.0.0.0:80\ncluster: demo\nnamespaces: [team-a, team-b]\nlimits: { time: 10s, memory: 32Mi, logs: 1000 }\n\
              tools:\n  - component: a.wasm\n    rules:\n      - { apiGroups: [\"\"], resources: [pods], verbs: [get] }\n    \
-             namespaces: [team-a, other]\n    settings: { threshold: 5 }\n    limits: { time: 500ms }\n",
-        )
-        .expect("valid");
+             partialGrant: true\n    \
+             namespaces: [team-a, other]\n    settings: { threshold: 5 }\n    limits: { time: 500ms }\n    maskSecrets: false\nbundled: {}\n",
+        );
         let tool = &config.tools[0];
         assert_eq!(config.limits.memory, 32 << 20);
         assert_eq!(config.limits.logs, 1000);
@@ -285,16 +258,86 @@ mod tests {
         assert_eq!(config.limits_of(Some(tool)).memory, 32 << 20, "what is absent is inherited");
         assert_eq!(config.namespaces_of(Some(tool)), ["team-a".to_owned()].into_iter().collect());
         assert_eq!(tool.settings()["threshold"], 5);
+        assert!(tool.accepts_partial_grant());
+        assert_eq!(config.secrets_of(&Source::File("a.wasm".into()), Some(tool)), Secrets::Shown);
+        assert_eq!(config.secrets_of(&Source::File("b.wasm".into()), None), Secrets::Masked);
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
-        let error = |text: &str| Config::parse(text).expect_err("refused");
-        assert!(error("lisen: x\n").contains("lisen"), "{}", error("lisen: x\n"));
-        assert!(error("limits: { time: 0s }\n").contains("\"0s\""));
-        assert!(error("limits: { memory: 5MB }\n").contains("5MB"));
-        assert!(error("cluster: nowhere\n").contains("nowhere"));
-        let text = "tools:\n  - component: a\n    rules:\n      - { apiGroups: [\"\"], resources: [pods], verbs: [watch] }\n";
-        assert!(error(text).contains("watch"));
+    fn an_unknown_key_is_named_with_its_place_and_the_nearest_right_one() {
+        assert_eq!(mistakes("cluster: demo\nlisen: x\n"), ["2:1: unknown key `lisen`; did you mean `listen`?"]);
+        assert_eq!(mistakes("limits:\n  cpus: 1s\n"), ["2:3: unknown key `cpus`; did you mean `cpu`?"]);
+        let [far] = &mistakes("replicas: 2\n")[..] else { panic!("one mistake") };
+        assert!(far.contains("the possible ones are listen, cluster, namespaces"), "{far}");
+        let text = "tools:\n  - component: a\n    rules:\n      - { apiGroup: [\"\"], resources: [pods], verbs: [get] }\n";
+        assert_eq!(mistakes(text), ["4:11: unknown key `apiGroup`; did you mean `apiGroups`?"]);
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_its_place() {
+        for (text, place, said) in [
+            ("namespaces: team-a\n", "1:13", "should be a list"),
+            ("namespaces:\n", "1:11", "should be a list"),
+            ("limits: 5\n", "1:9", "should be a mapping"),
+            ("limits:\n", "1:7", "should be a mapping"),
+            ("tools:\n  - a.wasm\n", "2:5", "should be a mapping"),
+            ("- listen\n", "1:1", "should be a mapping"),
+            ("limits:\n  requests: many\n", "2:13", "\"many\" is no whole number above zero"),
+            ("limits: { time: 0s }\n", "1:17", "\"0s\""),
+            ("limits: { time: 10 }\n", "1:17", "30s"),
+            ("limits: { memory: 5MB }\n", "1:19", "\"5MB\" is no size from 64Ki to 4Gi"),
+            ("limits: { memory: 5Gi }\n", "1:19", "4Gi"),
+            ("limits: { page: 0 }\n", "1:17", "from 1 to 10000"),
+            ("limits: { time: 2000m }\n", "1:17", "up to 60m"),
+            ("cluster: nowhere\n", "1:10", "nowhere"),
+            ("listen: 8090\n", "1:9", "\"8090\" is no IP address with a port"),
+            ("tools:\n  - rules: []\n", "2:", "`component` is missing"),
+            ("tools:\n  - component: a\n    partialGrant: maybe\n", "3:19", "true or false"),
+            ("hosts: [a]\nhosts: [b]\n", "2:1", "`hosts` is here twice"),
+            ("listen: [\n", "", ""),
+        ] {
+            let [mistake] = &mistakes(text)[..] else { panic!("one mistake: {text}") };
+            assert!(mistake.starts_with(place) && mistake.contains(said), "{text}: {mistake}");
+        }
+        let text = "tools:\n  - component: a\n    rules:\n      - { apiGroups: [\"\"], resources: [pods], verbs: [gets] }\n";
+        assert_eq!(mistakes(text), ["4:55: `gets` is not known here; did you mean `get`?"]);
+    }
+
+    #[test]
+    fn all_impossible_values_are_named_with_their_places() {
+        let text = "namespaces: [team-a, Team_B]\norigins: [inspector.example.com]\nhosts: [\"*.example.com\"]\ntools:\n  \
+                    - component: a.wasm\n    namespaces:\n      - a.b\n    rules:\n      \
+                    - { apiGroups: [core], resources: [pods], verbs: [get] }\n      \
+                    - { apiGroups: [\"\"], resources: [pods/exec], verbs: [get] }\n    clusterRules:\n      \
+                    - { apiGroups: [\"\"], resources: [pods/log], verbs: [get] }\n  - component: a.wasm\n";
+        let found = mistakes(text);
+        for (place, said) in [
+            ("1:22", "\"Team_B\" is no namespace"),
+            ("2:11", "is no origin"),
+            ("3:9", "is no host"),
+            ("7:9", "\"a.b\" is no namespace"),
+            ("9:9", "the core group is written \"\""),
+            ("10:9", "`pods/exec` cannot be granted"),
+            ("12:9", "put it under `rules`"),
+            ("13:16", "a.wasm has an entry already"),
+        ] {
+            let one = found.iter().find(|mistake| mistake.starts_with(place)).unwrap_or_else(|| panic!("{place}: {found:?}"));
+            assert!(one.contains(said), "{one}");
+        }
+        assert_eq!(found.len(), 8, "{found:?}");
+    }
+
+    #[test]
+    fn an_entry_is_for_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("tools:\n  - component: {}\n", folder.path().display());
+        let [mistake] = &mistakes(&text)[..] else { panic!("one mistake") };
+        assert!(mistake.starts_with("2:16: ") && mistake.contains("is a folder"), "{mistake}");
+
+        std::fs::write(folder.path().join("a.wasm"), "").unwrap();
+        std::fs::create_dir(folder.path().join("b")).unwrap();
+        let twice = "tools:\n  - component: a.wasm\n  - component: b/../a.wasm\n";
+        let found = Config::parse(twice, folder.path()).expect_err("one component twice");
+        assert!(found[0].what.contains("has an entry already"), "{found:?}");
     }
 }

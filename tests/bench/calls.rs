@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbar::catalog::{Catalog, Loader, Progress, Source};
 use sandbar::config::Config;
 use sandbar::kubernetes::{self, Cluster, Resource, Scope};
-use sandbar::policy::{Budget, Grant, Limits, PolicyRule, Verb};
+use sandbar::policy::{Budget, Caller, Grant, Limits, PolicyRule, Verb};
 use sandbar::sandbox::{Engine, Options, Slots};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -60,14 +60,15 @@ async fn load(sources: Vec<Source>) -> (Catalog, Cluster) {
     let memory = Limits::default().memory;
     let engine = Engine::new(&Options { slots: Slots::for_memory(u64::MAX, memory), memory, cache: None }).expect("an engine");
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
-    let loader = Loader { engine: Arc::new(engine), cluster: cluster.clone(), config: Arc::new(Config::default()) };
+    let loader = Loader::new(Arc::new(engine), cluster.clone(), Arc::new(Config::default()));
     let (catalog, problems) = loader.load(sources).await;
     assert!(problems.is_empty(), "{}", problems[0]);
     (catalog, cluster)
 }
 
 async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
-    let answer = catalog.call(tool, arguments.clone(), watch::Sender::<Progress>::default()).await.expect("a call");
+    let answer =
+        catalog.call(&Caller::Operator, tool, arguments.clone(), watch::Sender::<Progress>::default()).await.expect("a call");
     assert!(!answer.is_error, "{answer:?}");
 }
 

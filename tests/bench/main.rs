@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "this is where the table is printed")]
 
 mod calls;
+mod masking;
 mod process;
 mod table;
 mod tools;
@@ -29,6 +30,9 @@ fn main() {
         }
         if chosen("tools") {
             tools::over_the_bare_request(&mut table).await;
+        }
+        if chosen("masking") {
+            masking::over_the_plain_read(&mut table).await;
         }
         if chosen("memory") {
             process::memory(&mut table).await;

@@ -60,6 +60,12 @@ impl Reply {
         self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
     }
 
+    /// The next part of the body, as it arrives; none at its end.
+    pub async fn part(&mut self) -> Option<Bytes> {
+        let frame = in_time("more of a body", self.body.frame()).await?.expect("a body that ends as it should");
+        Some(frame.into_data().unwrap_or_default())
+    }
+
     /// The whole body.
     pub async fn bytes(self) -> Bytes {
         in_time("a body", self.body.collect()).await.expect("a body").to_bytes()

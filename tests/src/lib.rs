@@ -9,6 +9,7 @@ pub mod clients;
 pub mod components;
 pub mod control_plane;
 pub mod cri_log;
+pub mod events;
 pub mod fake_api;
 pub mod http;
 pub mod mcp;

@@ -128,10 +128,16 @@ impl Client {
     }
 }
 
-/// What a result of `tools/call` says.
+/// How the notice begins that stands before what a component of others has read.
+pub const NOTICE: &str = "This was read from the cluster by a tool that is not part of this server.";
+
+/// The key that it has in a structured result.
+pub const NOTICE_KEY: &str = "_untrusted";
+
+/// What a result of `tools/call` says, apart from the notice.
 fn outcome(result: &Value) -> Result<Value, String> {
-    let texts: Vec<&str> =
-        result["content"].as_array().into_iter().flatten().filter_map(|block| block["text"].as_str()).collect();
+    let texts = result["content"].as_array().into_iter().flatten().filter_map(|block| block["text"].as_str());
+    let texts: Vec<&str> = texts.filter(|text| !text.starts_with(NOTICE)).collect();
     if result["isError"] == json!(true) {
         return Err(texts.concat());
     }
@@ -140,7 +146,11 @@ fn outcome(result: &Value) -> Result<Value, String> {
     if let [text] = texts[..] {
         assert_eq!(text, structured.to_string(), "the text is the structured content");
     }
-    Ok(structured.clone())
+    let mut structured = structured.clone();
+    if let Some(structured) = structured.as_object_mut() {
+        structured.remove(NOTICE_KEY);
+    }
+    Ok(structured)
 }
 
 /// `initialize`, with this version.

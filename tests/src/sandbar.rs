@@ -108,6 +108,12 @@ impl Run {
         self
     }
 
+    /// In this folder.
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.0.current_dir(folder);
+        self
+    }
+
     /// With standard input from a file.
     pub fn stdin(mut self, file: std::fs::File) -> Self {
         self.0.stdin(file);

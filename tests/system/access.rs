@@ -8,7 +8,7 @@ use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
 use sandbar_tests::mcp::Client;
 use sandbar_tests::namespace::{Namespace, create, resource};
-use sandbar_tests::sandbar::{Run, Server};
+use sandbar_tests::sandbar::{Finished, Run, Server};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -50,17 +50,21 @@ impl Account {
         Server::builder().kubeconfig(&self.kubeconfig()).cluster("kubeconfig:admin").config(config).start().await
     }
 
-    /// What `sandbar rbac` prints for this account.
+    /// What `sandbar rbac` prints for this account. The roles follow from the tools alone, so no cluster has to be there.
     async fn rbac(&self, config: &str) -> Vec<Value> {
+        let finished = self.print_roles(config, |run| run.arg("--cluster").arg("demo")).await;
+        assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
+        documents(&finished.stdout)
+    }
+
+    /// Runs `sandbar rbac` for this account, in front of some cluster.
+    async fn print_roles(&self, config: &str, cluster: impl FnOnce(Run) -> Run) -> Finished {
         let file = self.folder.path().join("rbac.yaml");
         std::fs::write(&file, config).unwrap();
         // Cluster roles have no namespace to keep them apart.
         let unique = self.namespace.name();
-        let run = Run::new(&["rbac", "--cluster", "demo", "--name", unique, "--service-account", NAME, "--namespace", unique]);
-        let finished = run.arg("--config").arg(file).finish().await;
-        assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
-        let documents = finished.stdout.split("---\n").filter(|text| !text.trim().is_empty());
-        documents.map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()
+        let run = Run::new(&["rbac", "--name", unique, "--service-account", NAME, "--namespace", unique]);
+        cluster(run).arg("--config").arg(file).finish().await
     }
 
     /// Binds a role to the account in one namespace.
@@ -75,6 +79,11 @@ impl Account {
             .create(json!({ "apiVersion": version, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject] }))
             .await;
     }
+}
+
+/// The documents of a YAML stream.
+fn documents(yaml: &str) -> Vec<Value> {
+    yaml.split("---\n").filter(|text| !text.trim().is_empty()).map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()
 }
 
 /// A namespace with something for each tool to read; the objects are named after it.
@@ -282,10 +291,11 @@ async fn the_printed_cluster_role_is_enough_and_nothing_of_it_can_be_left_out() 
 }
 
 #[tokio::test]
-async fn the_printed_roles_are_enough_and_nothing_of_them_can_be_left_out() {
+async fn under_the_printed_roles_in_three_namespaces_each_tool_works_and_nothing_can_be_left_out() {
     let account = Account::fresh("parts").await;
-    let (a, b) = (furnished("a").await, furnished("b").await);
-    let config = format!("namespaces: [{}, {}]\n", a.name(), b.name());
+    let (a, b, c) = (furnished("a").await, furnished("b").await, furnished("c").await);
+    let all = [a.name(), b.name(), c.name()];
+    let config = format!("namespaces: [{}]\n", all.join(", "));
     let objects = account.rbac(&config).await;
     assert!(!objects.iter().any(|object| object["kind"].as_str().unwrap().starts_with("Cluster")), "{objects:?}");
     for object in &objects {
@@ -293,22 +303,97 @@ async fn the_printed_roles_are_enough_and_nothing_of_them_can_be_left_out() {
     }
     let server = account.server(&config).await;
     let client = Client::modern(&server);
-    until_all_work(&client, &[&a, &b]).await;
+    until_all_work(&client, &[&a, &b, &c]).await;
     for tool in LISTS {
         let answer = client.answer(tool, json!({})).await;
-        assert_eq!(namespaces_of(&answer), [a.name(), b.name()], "{tool}");
+        assert_eq!(namespaces_of(&answer), all, "{tool}");
         assert_eq!(answer.get("warnings"), None, "{answer}");
     }
-    // Both namespaces have the same role, so one of them will do.
+    // All have the same role but for the namespace, so taking one of them apart will do.
+    let roles: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "Role").collect();
+    assert_eq!(roles.len(), 3, "{objects:?}");
+    assert!(roles.iter().all(|role| role["rules"] == roles[0]["rules"]), "{roles:?}");
     let role = Role::of(&objects, "Role");
     assert_eq!(role.0["metadata"]["namespace"], a.name());
     for right in role.rights() {
         role.without(&account, &right).await;
         until_denied(&client, &a, &right).await;
-        assert_eq!(failures(&client, b.name()).await, [""; 0], "the other role is another one");
+        for other in [&b, &c] {
+            assert_eq!(failures(&client, other.name()).await, [""; 0], "the other roles are other ones");
+        }
+        // A list over all of them goes on without it, and says so.
+        if right.verb == "list" && right.resource != "events" {
+            let tool = LISTS.into_iter().find(|tool| right.resource.ends_with(&tool["list_".len()..].replace('_', ""))).unwrap();
+            let answer = client.answer(tool, json!({})).await;
+            assert_eq!(namespaces_of(&answer), all[1..], "{tool}");
+            assert!(answer["warnings"][0].as_str().unwrap().contains(a.name()), "{answer}");
+        }
     }
     role.restore(&account).await;
-    until_all_work(&client, &[&a, &b]).await;
+    until_all_work(&client, &[&a, &b, &c]).await;
+}
+
+/// Grants the hostile component everything of two groups, and logs by name.
+const EVERYTHING: &str = r#"
+    rules:
+      - { apiGroups: ["", coder.com], resources: ["*"], verbs: [get, list] }
+      - { apiGroups: [""], resources: [pods/log], verbs: [get] }
+"#;
+
+#[tokio::test]
+async fn a_wildcard_becomes_what_the_cluster_serves_and_never_secrets() {
+    let account = Account::fresh("star").await;
+    let namespace = furnished("stars").await;
+    for kind in ["ConfigMap", "Secret"] {
+        namespace.create(json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": "some" } })).await;
+    }
+    let hostile = crate::components::hostile().display();
+    let config = format!("namespaces: [{}]\ntools:\n  - component: {hostile}{EVERYTHING}", namespace.name());
+    let printed = account.print_roles(&config, |run| run.of(ControlPlane::shared(), "admin")).await;
+    assert_eq!(printed.code(), 0, "{printed:?}");
+    assert!(printed.stderr.contains("print the roles anew"), "{printed:?}");
+    let objects = documents(&printed.stdout);
+    let role = Role::of(&objects, "Role");
+    let rights: Vec<String> = role.rights().iter().map(ToString::to_string).collect();
+    for right in ["list configmaps", "get pods", "get pods/log", "list codercontrolplanes.coder.com"] {
+        assert!(rights.iter().any(|has| has == right), "{right}: {rights:?}");
+    }
+    for never in ["*", "secrets", "nodes", "bindings", "pods/exec"] {
+        assert!(!rights.iter().any(|has| has.contains(&format!(" {never}"))), "{never}: {rights:?}");
+    }
+    assert!(!objects.iter().any(|object| object["kind"].as_str().unwrap().starts_with("Cluster")), "{objects:?}");
+
+    for object in &objects {
+        create(account.namespace.client(), object.clone()).await;
+    }
+    let server = account.server(&config).await;
+    let client = Client::modern(&server);
+    until_all_work(&client, &[&namespace]).await;
+    let list = async |plural: &str| {
+        let within = json!({ "namespace": namespace.name() });
+        client.answer("read", json!({ "function": "list-objects", "of": { "plural": plural }, "within": within })).await
+    };
+    assert!(list("configmaps").await["answer"].as_str().unwrap().contains(r#""some""#));
+    let denied = list("secrets").await;
+    assert!(denied["code"] == "denied" && denied["message"].as_str().unwrap().contains("not granted"), "{denied}");
+}
+
+#[tokio::test]
+async fn a_wildcard_is_refused_where_no_cluster_says_what_it_stands_for() {
+    let account = Account::fresh("nobody").await;
+    let kubeconfig = account.folder.path().join("nobody");
+    let text = std::fs::read_to_string(ControlPlane::shared().kubeconfig()).unwrap();
+    // Nothing listens on port 1.
+    std::fs::write(&kubeconfig, text.replace(ControlPlane::shared().server(), "https://127.0.0.1:1")).unwrap();
+    let config = format!("tools:\n  - component: {}{EVERYTHING}", crate::components::hostile().display());
+    let nobody = |run: Run| run.env("KUBECONFIG", &kubeconfig).arg("--cluster").arg("kubeconfig:admin");
+    let printed = account.print_roles(&config, nobody).await;
+    assert_eq!((printed.code(), printed.stdout.as_str()), (1, ""), "{printed:?}");
+    assert!(printed.stderr.contains("wildcard") && printed.stderr.contains("127.0.0.1:1"), "{printed:?}");
+    // Without one, no cluster is asked.
+    let printed =
+        account.print_roles("", |run| run.env("KUBECONFIG", &kubeconfig).arg("--cluster").arg("kubeconfig:admin")).await;
+    assert_eq!((printed.code(), printed.stderr.as_str()), (0, ""), "{printed:?}");
 }
 
 /// A printed role, which is taken apart.

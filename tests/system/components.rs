@@ -35,6 +35,12 @@ pub(super) fn hostile_config(more: &str) -> String {
     format!("tools:\n  - component: {}{HOSTILE_RULES}\n{more}", hostile().display())
 }
 
+/// The bytes of a component with this manifest. Each of its tools answers with this text block.
+pub(super) fn answering(manifest: &Value, words: &str) -> Vec<u8> {
+    let result = json!({ "content": [{ "type": "text", "text": words }] });
+    wat::parse_str(Text::new(manifest).answering(&result.to_string()).to_string()).unwrap()
+}
+
 /// Calls the hostile component: its structured result, or the words of its failure.
 async fn misbehave(client: &Client, how: Value) -> Result<Value, String> {
     client.call("misbehave", how).await

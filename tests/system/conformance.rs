@@ -5,11 +5,14 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use sandbar_tests::clients::program;
 use sandbar_tests::sandbar::Server;
 use sandbar_tests::{components, in_time};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::components::answering;
 
 /// The folder of the lists.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
@@ -28,14 +31,19 @@ async fn revision_2026_07_28_is_met() {
 /// Runs all that a revision requires. The suite runs a few scenarios more, which it does not count; those named in `beyond` have to
 /// pass too.
 async fn meets(revision: &str, beyond: &[&str]) {
-    let server = Server::builder().cluster("demo").arg("--tools").arg(components::build("conformance")).start().await;
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::builder().cluster("demo").arg("--tools").arg(components::build("conformance"));
+    let server = server.arg("--tools").arg(folder.path()).start().await;
     let results = tempfile::tempdir().expect("a temporary directory");
     let mut suite = tokio::process::Command::new(program("conformance"));
     suite.args(["server", "--requirements", revision, "--url", &format!("http://{}/mcp", server.address())]);
     suite.arg("--output-dir").arg(results.path());
     suite.arg("--expected-failures").arg(format!("{FOLDER}/expected-failures-{revision}.yml"));
     suite.stdin(Stdio::null()).kill_on_drop(true);
-    let output = in_time("the conformance suite", suite.output()).await.expect("the suite can be run");
+    let output = tokio::select! {
+        output = in_time("the conformance suite", suite.output()) => output.expect("the suite can be run"),
+        never = change_tools_when_asked(&server, folder.path()) => match never {},
+    };
     let said = String::from_utf8_lossy(&output.stdout);
     let summary = said.find("=== SUMMARY").map_or(&*said, |start| &said[start..]);
     assert!(output.status.success(), "{}\n{summary}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
@@ -44,6 +52,27 @@ async fn meets(revision: &str, beyond: &[&str]) {
         let failed: Vec<_> = checks.iter().filter(|check| check["status"] == "FAILURE").collect();
         assert!(failed.is_empty(), "{scenario}: {failed:#?}");
         assert!(checks.iter().any(|check| check["status"] == "SUCCESS"), "{scenario} was not checked: {checks:#?}");
+    }
+}
+
+/// Adds a tool, or takes it away again, each time the fixture asks for it in the log. The suite waits 1.5 s for clients to hear of it.
+async fn change_tools_when_asked(server: &Server, folder: &Path) -> std::convert::Infallible {
+    /// Between two looks at the log.
+    const INTERVAL: Duration = Duration::from_millis(20);
+    let extra = answering(
+        &json!({ "tools": [{ "name": "extra", "description": "Comes and goes.", "inputSchema": { "type": "object" } }] }),
+        "here",
+    );
+    let file = folder.join("extra.wasm");
+    let mut changes = 0;
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        if server.log().matches("the list of tools is to change").count() > changes {
+            changes += 1;
+            let changed = if changes % 2 == 1 { std::fs::write(&file, &extra) } else { std::fs::remove_file(&file) };
+            changed.expect("a temporary directory");
+            server.signal("HUP");
+        }
     }
 }
 

@@ -2,14 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod access;
+mod audit;
 mod bad_input;
+mod clean_text;
 mod cli;
 mod clients;
 mod components;
+mod configuration;
 mod conformance;
 mod deploy;
 mod faults;
+mod live;
 mod logs;
 mod paging;
 mod protocol;
+mod secrets;
 mod tools;

@@ -40,4 +40,10 @@ impl Host {
             Error::new(Code::Denied, "a manifest is made without the cluster: read it in `call`, not in `manifest`")
         })
     }
+
+    /// Charges the call for text that is about to be handed to the component.
+    pub(super) fn hand_over(&self, text: String) -> Result<String, Error> {
+        self.budget.take_handed(text.len() as u64)?;
+        Ok(text)
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::bindings::sandbar::tool::logging::{self, Level};
 use super::host::Host;
-use crate::policy::{Budget, LogLine, clean_line};
+use crate::policy::{Aside, Budget, clean_line};
 
 /// Bytes of one line: enough for a panic message with its backtrace.
 const LINE_BYTES: usize = 8 * 1024;
@@ -29,11 +29,15 @@ impl logging::Host for Host {
 /// Whether a call of a component may write this line to the server's log. The log says so when it stops.
 pub(crate) fn may_log(component: &str, budget: &Budget, line: &str) -> bool {
     match budget.take_log(line.len() as u64) {
-        LogLine::Written => return true,
-        LogLine::FirstDropped => {
-            tracing::warn!(component, "a tool logs too much: the rest of what it logs in this call is dropped")
+        Aside::Heard => return true,
+        Aside::FirstDropped => {
+            let most = budget.limits().logged;
+            tracing::warn!(
+                component,
+                "a tool logs more than {most} bytes (limit `logged`): the rest of what it logs in this call is dropped"
+            );
         }
-        LogLine::Dropped => {}
+        Aside::Dropped => {}
     }
     false
 }

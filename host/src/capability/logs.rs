@@ -20,7 +20,8 @@ impl logs::Host for Host {
             matching: source.matching,
             limit_bytes: source.limit_bytes,
         };
-        let excerpt = self.reader()?.tail(&source).await?;
+        let mut excerpt = self.reader()?.tail(&source).await?;
+        excerpt.text = self.hand_over(excerpt.text)?;
         Ok(excerpt.into())
     }
 }

@@ -18,7 +18,7 @@ impl read::Host for Host {
         refuse_more(more.as_deref())?;
         let (of, within) = (Resource::from(of), Within::from(within));
         let object = self.reader()?.get_object(&of, &within, &name, fields.as_deref()).await?;
-        Ok(object)
+        Ok(self.hand_over(object)?)
     }
 
     async fn list_objects(&mut self, query: read::Query) -> Result<read::Page, Error> {
@@ -32,7 +32,8 @@ impl read::Host for Host {
             limit: query.limit,
             continue_: query.continue_,
         };
-        let page = self.reader()?.list_objects(&query).await?;
+        let mut page = self.reader()?.list_objects(&query).await?;
+        page.items = self.hand_over(page.items)?;
         Ok(page.into())
     }
 }

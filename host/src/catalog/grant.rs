@@ -1,9 +1,15 @@
 //! What a component asks for against what it is granted.
 
-use crate::capability::Interface;
-use crate::policy::{Grant, PolicyRule};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
 
 use super::manifest::Manifest;
+use crate::capability::Interface;
+use crate::config::{Config, ToolConfig};
+use crate::policy::{Grant, PolicyRule, Verb};
 
 /// The interfaces that a grant opens. Whoever may read nothing has no function to read with.
 pub(super) fn interfaces(grant: &Grant) -> Vec<Interface> {
@@ -20,8 +26,75 @@ pub(super) fn interfaces(grant: &Grant) -> Vec<Interface> {
     interfaces
 }
 
+/// What can be done with one resource, or with some named objects of it: asked for, granted or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// Whether the rules for cluster-scoped resources are meant.
+    pub of_cluster: bool,
+    /// The API group; `""` is the core group, `*` is every group.
+    pub group: String,
+    /// The plural name, `pods/log`, or `*`.
+    pub resource: String,
+    /// The names of the objects; empty: all of them.
+    pub names: Vec<String>,
+    /// What the component asks for.
+    pub asked: BTreeSet<Verb>,
+    /// What it is granted, by whichever rule.
+    pub granted: BTreeSet<Verb>,
+}
+
+impl Right {
+    /// What it asks for and is not granted.
+    pub fn missing(&self) -> BTreeSet<Verb> {
+        &self.asked - &self.granted
+    }
+}
+
+/// What is asked for and what is granted, side by side: one entry for each resource that either names.
+pub fn rights(manifest: &Manifest, grant: &Grant) -> Vec<Right> {
+    let mut rights = compare(false, &manifest.rules, &grant.rules);
+    rights.extend(compare(true, &manifest.cluster_rules, &grant.cluster_rules));
+    rights
+}
+
+fn compare(of_cluster: bool, asked: &[PolicyRule], granted: &[PolicyRule]) -> Vec<Right> {
+    let mut rights: BTreeMap<(String, String, Vec<String>), Right> = BTreeMap::new();
+    let sides = [(PolicyRule::merged(asked), true), (PolicyRule::merged(granted), false)];
+    for (rule, is_asked) in sides.iter().flat_map(|(rules, is_asked)| rules.iter().map(move |rule| (rule, *is_asked))) {
+        for (group, resource) in rule.api_groups.iter().flat_map(|group| rule.resources.iter().map(move |plural| (group, plural)))
+        {
+            let names = rule.resource_names.clone();
+            let right = rights.entry((group.clone(), resource.clone(), names.clone())).or_insert_with(|| Right {
+                of_cluster,
+                group: group.clone(),
+                resource: resource.clone(),
+                granted: covered(group, resource, &names, granted),
+                names,
+                asked: BTreeSet::new(),
+            });
+            if is_asked {
+                right.asked.extend(&rule.verbs);
+            }
+        }
+    }
+    rights.into_values().collect()
+}
+
+/// The verbs that some rule holds for a resource, and for each of the names where there are any.
+fn covered(group: &str, resource: &str, names: &[String], granted: &[PolicyRule]) -> BTreeSet<Verb> {
+    let holds = |verb, name| granted.iter().any(|rule| rule.covers(verb, group, resource, name));
+    let is_covered = |verb| match names {
+        // Logs have no list.
+        [] => holds(verb, None) && (verb == Verb::Get || !resource.contains('/')),
+        // A list does not stop at a name.
+        names => verb == Verb::Get && names.iter().all(|name| holds(verb, Some(name.as_str()))),
+    };
+    [Verb::Get, Verb::List].into_iter().filter(|&verb| is_covered(verb)).collect()
+}
+
 /// What a manifest asks for and a grant lacks, as rules that could be granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Missing {
     /// Rules for namespaced resources.
     pub rules: Vec<PolicyRule>,
@@ -31,61 +104,100 @@ pub struct Missing {
 
 impl Missing {
     /// Compares a manifest with a grant.
-    pub(super) fn of(manifest: &Manifest, grant: &Grant) -> Self {
-        Self {
-            rules: uncovered(&manifest.rules, &grant.rules),
-            cluster_rules: uncovered(&manifest.cluster_rules, &grant.cluster_rules),
-        }
+    pub fn of(manifest: &Manifest, grant: &Grant) -> Self {
+        let rights = rights(manifest, grant);
+        let lacking = |of_cluster| {
+            let rules: Vec<_> = rights.iter().filter(|right| right.of_cluster == of_cluster).filter_map(as_rule).collect();
+            PolicyRule::merged(&rules)
+        };
+        Self { rules: lacking(false), cluster_rules: lacking(true) }
     }
 
     /// Whether the grant holds everything.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.cluster_rules.is_empty()
     }
 }
 
-impl std::fmt::Display for Missing {
-    /// As YAML that can be pasted under the component's entry in sandbar.yaml.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (key, rules) in [("rules", &self.rules), ("clusterRules", &self.cluster_rules)] {
+/// What a right lacks, as a rule.
+fn as_rule(right: &Right) -> Option<PolicyRule> {
+    let verbs: Vec<Verb> = right.missing().into_iter().collect();
+    let rule = || PolicyRule {
+        api_groups: vec![right.group.clone()],
+        resources: vec![right.resource.clone()],
+        resource_names: right.names.clone(),
+        verbs: verbs.clone(),
+    };
+    (!verbs.is_empty()).then(rule)
+}
+
+/// What of sandbar.yaml is there already, and so what the missing rules have to be added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It grants nothing to any component.
+    NoTools,
+    /// It has entries of other components.
+    Others,
+    /// It has an entry of this component.
+    Entry,
+}
+
+impl Standing {
+    /// How a component with this entry stands in a configuration.
+    pub fn of(config: &Config, entry: Option<&ToolConfig>) -> Self {
+        match entry {
+            Some(_) => Self::Entry,
+            None if config.tools.is_empty() => Self::NoTools,
+            None => Self::Others,
+        }
+    }
+}
+
+/// A component that asks for more than it is granted. Its words end with YAML that can be pasted into sandbar.yaml.
+#[derive(Clone, Debug, thiserror::Error)]
+pub struct NotGranted {
+    component: String,
+    missing: Missing,
+    standing: Standing,
+}
+
+impl NotGranted {
+    /// A component's file, what its grant lacks, and what of sandbar.yaml there is.
+    pub fn new(file: &Path, missing: Missing, standing: Standing) -> Self {
+        // Relative paths of sandbar.yaml start where that is, those of flags where the command was run.
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        Self { component: yaml_string(&file.to_string_lossy()), missing, standing }
+    }
+}
+
+impl fmt::Display for NotGranted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it asks for more than it is granted; `partialGrant: true` loads it with what it is granted, and ")?;
+        match self.standing {
+            Standing::NoTools => write!(f, "to grant the rest, add to sandbar.yaml:\ntools:\n  - component: {}", self.component)?,
+            Standing::Others => {
+                write!(f, "to grant the rest, add to `tools` in sandbar.yaml:\n  - component: {}", self.component)?
+            }
+            Standing::Entry => write!(f, "to grant the rest, add these rules to its entry in sandbar.yaml:")?,
+        }
+        for (key, rules) in [("rules", &self.missing.rules), ("clusterRules", &self.missing.cluster_rules)] {
             if rules.is_empty() {
                 continue;
             }
             write!(f, "\n    {key}:")?;
             for rule in rules {
                 // JSON is YAML; one rule a line reads well.
-                write!(f, "\n      - {}", serde_json::to_string(rule).map_err(|_| std::fmt::Error)?)?;
+                write!(f, "\n      - {}", serde_json::to_string(rule).map_err(|_| fmt::Error)?)?;
             }
         }
         Ok(())
     }
 }
 
-/// The asked rules that the granted ones do not hold in every combination.
-fn uncovered(asked: &[PolicyRule], granted: &[PolicyRule]) -> Vec<PolicyRule> {
-    asked.iter().filter(|rule| !is_covered(rule, granted)).cloned().collect()
-}
-
-fn is_covered(asked: &PolicyRule, granted: &[PolicyRule]) -> bool {
-    let covers = |verb, group: &str, resource: &str, name: Option<&str>| {
-        granted.iter().any(|rule| match (group, resource) {
-            // A star that was asked for needs a star that was granted: no enumeration is as much.
-            ("*", _) if !rule.api_groups.iter().any(|entry| entry == "*") => false,
-            (_, "*") if !rule.resources.iter().any(|entry| entry == "*") => false,
-            _ => rule.allows(verb, group, resource, name),
-        })
-    };
-    asked.verbs.iter().all(|&verb| {
-        asked.api_groups.iter().all(|group| {
-            asked.resources.iter().all(|resource| {
-                if asked.resource_names.is_empty() {
-                    covers(verb, group, resource, None)
-                } else {
-                    asked.resource_names.iter().all(|name| covers(verb, group, resource, Some(name)))
-                }
-            })
-        })
-    })
+/// A string as a scalar of YAML: in quotes where YAML could read something else into it. JSON's are YAML's.
+fn yaml_string(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
+    if text.starts_with('/') && text.bytes().all(is_plain) { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
 #[cfg(test)]
@@ -93,15 +205,49 @@ mod tests {
     use super::*;
     use crate::policy::Verb::{Get, List};
 
+    fn side_by_side(asked: &[PolicyRule], granted: &[PolicyRule]) -> Vec<(String, Vec<Verb>, Vec<Verb>, Vec<Verb>)> {
+        let list = |verbs: &BTreeSet<Verb>| verbs.iter().copied().collect();
+        let line = |right: Right| (right.resource.clone(), list(&right.asked), list(&right.granted), list(&right.missing()));
+        compare(false, asked, granted).into_iter().map(line).collect()
+    }
+
     #[test]
-    fn a_rule_is_covered_in_every_combination_or_not_at_all() {
-        let granted = [PolicyRule::new("", &["pods"], &[Get, List]), PolicyRule::new("apps", &["deployments"], &[Get])];
-        assert!(is_covered(&PolicyRule::new("", &["pods"], &[Get]), &granted));
-        assert!(!is_covered(&PolicyRule::new("", &["pods", "services"], &[Get]), &granted));
-        assert!(!is_covered(&PolicyRule::new("apps", &["deployments"], &[Get, List]), &granted));
-        assert!(!is_covered(&PolicyRule::new("", &["*"], &[Get]), &granted));
-        assert!(is_covered(&PolicyRule::new("", &["*"], &[Get]), &[PolicyRule::new("*", &["*"], &[Get])]));
-        assert!(!is_covered(&PolicyRule::new("", &["pods/log"], &[Get]), &[PolicyRule::new("*", &["*"], &[Get])]));
+    fn asked_and_granted_are_compared_for_each_resource() {
+        let asked = [PolicyRule::new("", &["pods", "services"], &[Get, List]), PolicyRule::new("", &["pods/log"], &[Get])];
+        let granted = [PolicyRule::new("", &["pods"], &[Get, List]), PolicyRule::new("", &["services", "nodes"], &[List])];
+        let lines = [
+            ("nodes".to_owned(), vec![], vec![List], vec![]),
+            ("pods".to_owned(), vec![Get, List], vec![Get, List], vec![]),
+            ("pods/log".to_owned(), vec![Get], vec![], vec![Get]),
+            ("services".to_owned(), vec![Get, List], vec![List], vec![Get]),
+        ];
+        assert_eq!(side_by_side(&asked, &granted), lines);
+    }
+
+    #[test]
+    fn a_star_grants_what_it_covers() {
+        let all = [PolicyRule::new("*", &["*"], &[Get])];
+        let asked = [PolicyRule::new("", &["pods", "secrets"], &[Get])];
+        let lines = side_by_side(&asked, &all);
+        assert!(lines.contains(&("pods".to_owned(), vec![Get], vec![Get], vec![])), "{lines:?}");
+        assert!(lines.contains(&("secrets".to_owned(), vec![Get], vec![], vec![Get])), "{lines:?}");
+        let lines = side_by_side(&[PolicyRule::new("", &["*"], &[Get])], &[PolicyRule::new("", &["pods"], &[Get])]);
+        assert!(lines.contains(&("*".to_owned(), vec![Get], vec![], vec![Get])), "{lines:?}");
+    }
+
+    #[test]
+    fn named_objects_are_covered_by_name_or_by_all() {
+        let named = |names: &[&str]| PolicyRule {
+            resource_names: names.iter().map(|&name| name.to_owned()).collect(),
+            ..PolicyRule::new("", &["secrets"], &[Get])
+        };
+        let missing = |asked: PolicyRule, granted: PolicyRule| {
+            compare(false, &[asked], &[granted]).iter().filter_map(as_rule).collect::<Vec<_>>()
+        };
+        assert_eq!(missing(named(&["a"]), named(&["a", "b"])), []);
+        assert_eq!(missing(named(&["a"]), named(&[])), []);
+        assert_eq!(missing(named(&["a", "c"]), named(&["a", "b"])), [named(&["a", "c"])]);
+        assert_eq!(missing(named(&[]), named(&["a"])), [named(&[])]);
     }
 
     #[test]
@@ -114,10 +260,19 @@ mod tests {
 
     #[test]
     fn what_is_missing_can_be_pasted() {
-        let missing = Missing { rules: vec![PolicyRule::new("", &["pods"], &[List])], cluster_rules: Vec::new() };
-        assert_eq!(
-            missing.to_string(),
-            "\n    rules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"list\"]}"
-        );
+        let missing = Missing {
+            rules: vec![PolicyRule::new("", &["pods"], &[List])],
+            cluster_rules: vec![PolicyRule::new("", &["nodes"], &[Get])],
+        };
+        let rules = "\n    rules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"list\"]}\
+                     \n    clusterRules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"nodes\"],\"verbs\":[\"get\"]}";
+        for (standing, head) in [
+            (Standing::NoTools, "sandbar.yaml:\ntools:\n  - component: /t/a.wasm"),
+            (Standing::Others, "`tools` in sandbar.yaml:\n  - component: /t/a.wasm"),
+            (Standing::Entry, "its entry in sandbar.yaml:"),
+        ] {
+            let words = NotGranted::new(Path::new("/t/a.wasm"), missing.clone(), standing).to_string();
+            assert!(words.ends_with(&format!("{head}{rules}")), "{words}");
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! Loading components: compile, ask for the manifest, compare with the grant, link. One that cannot be loaded is named with the
-//! reason, and the rest still serves.
+//! reason, and the rest still serves. Loading anew keeps what has not changed, and what cannot be replaced.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Catalog;
-use super::grant::{Missing, interfaces};
+use super::grant::{Missing, NotGranted, Standing, interfaces};
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
 use super::source::Source;
@@ -26,11 +28,17 @@ pub struct Problem {
     pub source: Source,
     /// Why it is not served.
     pub reason: Reason,
+    /// Whether the one that was loaded from there before is still served.
+    pub kept: bool,
 }
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.source, self.reason)
+        write!(f, "{}: ", self.source)?;
+        if self.kept {
+            write!(f, "the one that was loaded before stays in force: ")?;
+        }
+        write!(f, "{}", self.reason)
     }
 }
 
@@ -50,15 +58,8 @@ pub enum Reason {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// It asks for more than it is granted.
-    #[error(
-        "it asks for more than it is granted; to grant it, add to sandbar.yaml:\ntools:\n  - component: {component}{missing}"
-    )]
-    NotGranted {
-        /// The file, as YAML writes it.
-        component: String,
-        /// What it asks for beyond its grant.
-        missing: Missing,
-    },
+    #[error(transparent)]
+    NotGranted(#[from] NotGranted),
     /// An option is set that the component does not have, or to a value that it cannot use.
     #[error("its `settings` in sandbar.yaml do not fit: {0}")]
     Settings(String),
@@ -75,25 +76,66 @@ pub enum Reason {
     Host(String),
 }
 
+impl Reason {
+    /// Whether there is no component any more, rather than one that cannot be served.
+    fn is_absence(&self) -> bool {
+        matches!(self, Self::Read(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether it says more about the moment than about the component, which may load at the next attempt.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Call(CallError::Busy { .. } | CallError::ToolBusy { .. }) | Self::Host(_))
+    }
+}
+
 /// What is needed to load a component.
 #[derive(Clone)]
 pub struct Loader {
     /// What runs it.
-    pub engine: Arc<Engine>,
+    engine: Arc<Engine>,
     /// What its tools look into.
-    pub cluster: kubernetes::Cluster,
+    cluster: kubernetes::Cluster,
     /// What the operator grants.
-    pub config: Arc<Config>,
+    config: Arc<Config>,
+    /// The largest memory that the engine has room for, in bytes.
+    room: u64,
 }
 
 impl Loader {
+    /// A loader for an engine that was made for this configuration.
+    pub fn new(engine: Arc<Engine>, cluster: kubernetes::Cluster, config: Arc<Config>) -> Self {
+        let room = config.largest_memory();
+        Self { engine, cluster, config, room }
+    }
+
+    /// The same with another configuration. A limit of memory beyond what the engine was made for is cut to that.
+    pub fn with(&self, config: Arc<Config>) -> Self {
+        Self { config, ..self.clone() }
+    }
+
+    /// The configuration that it loads with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The largest memory that a call may have, in bytes.
+    pub fn room(&self) -> u64 {
+        self.room
+    }
+
     /// Loads all of them, side by side, and names those that cannot be served. Their order decides who keeps a name.
     pub async fn load(&self, sources: impl IntoIterator<Item = Source>) -> (Catalog, Vec<Problem>) {
+        self.reload(sources, &Catalog::default()).await
+    }
+
+    /// Loads all of them where some are served already: what has not changed is taken over, and what is there but cannot be served
+    /// leaves its predecessor in force, with what it is granted now.
+    pub async fn reload(&self, sources: impl IntoIterator<Item = Source>, before: &Catalog) -> (Catalog, Vec<Problem>) {
         let mut tasks = JoinSet::new();
         let mut sources: Vec<_> = sources.into_iter().map(|source| (source, None)).collect();
         for (index, (source, _)) in sources.iter().enumerate() {
-            let (loader, source) = (self.clone(), source.clone());
-            tasks.spawn(async move { (index, loader.load_one(source).await) });
+            let (loader, source, before) = (self.clone(), source.clone(), before.component(source).cloned());
+            tasks.spawn(async move { (index, loader.load_one(source, before).await) });
         }
         while let Some(finished) = tasks.join_next().await {
             match finished {
@@ -105,63 +147,98 @@ impl Loader {
         let mut problems = Vec::new();
         for (source, outcome) in sources {
             let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
-            if let Err(reason) = outcome.and_then(|component| catalog.add(Arc::new(component))) {
-                problems.push(Problem { source, reason });
+            if let Err(reason) = outcome.and_then(|component| catalog.add(component)) {
+                let before = before.component(&source).filter(|_| !reason.is_absence());
+                let kept = before.is_some_and(|before| self.keep(before, &mut catalog));
+                problems.push(Problem { source, reason, kept });
             }
         }
         (catalog, problems)
     }
 
-    async fn load_one(&self, source: Source) -> Result<Served, Reason> {
-        let artifact = self.compile(&source).await?;
-        let manifest = manifest_of(&artifact, &self.engine, self.config.limits.clone()).await?;
+    async fn load_one(&self, source: Source, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
+        let (bytes, digest) = read(source.clone()).await?;
+        let (artifact, manifest) = match &before {
+            Some(before) if **before.artifact.digest() == *digest => (before.artifact.clone(), before.manifest.clone()),
+            _ => {
+                let artifact = self.compile(&source, bytes).await?;
+                let manifest = manifest_of(&artifact, &self.engine, self.limits(None)).await?;
+                (artifact, manifest)
+            }
+        };
+        let served = self.serve(source, artifact, manifest)?;
+        Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
+    }
+
+    /// Serves what was served before, if that is still granted what it asks for and its names are free.
+    fn keep(&self, before: &Arc<Served>, catalog: &mut Catalog) -> bool {
+        let served = self.serve(before.source.clone(), before.artifact.clone(), before.manifest.clone());
+        let kept = served.map(|served| if before.is_same(&served) { before.clone() } else { Arc::new(served) });
+        kept.and_then(|component| catalog.add(component)).is_ok()
+    }
+
+    /// Compares what a component asks for with what it is granted, and links it with that.
+    fn serve(&self, source: Source, artifact: Artifact, manifest: Manifest) -> Result<Served, Reason> {
         let entry = self.config.tool(&source);
         let grant = self.grant(&source, &manifest, entry);
         let missing = Missing::of(&manifest, &grant);
-        if !missing.is_empty() {
-            return Err(Reason::NotGranted { component: yaml_string(&source.to_string()), missing });
+        if let Source::File(file) = &source
+            && !missing.is_empty()
+            && !entry.is_some_and(ToolConfig::accepts_partial_grant)
+        {
+            return Err(NotGranted::new(file, missing, Standing::of(&self.config, entry)).into());
         }
         check_settings(&manifest, entry)?;
-        let component = artifact.link(&interfaces(&grant))?;
+        let limits = self.limits(entry);
+        let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
+        let hands_on = matches!(source, Source::File(_)) && grant.reads();
+        let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
         Ok(Served {
             source,
             artifact,
             component,
             manifest,
             grant: Arc::new(grant),
-            limits: self.config.limits_of(entry),
+            limits,
             settings: Arc::new(entry.map(ToolConfig::settings).map(as_text).unwrap_or_default()),
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
         })
     }
 
+    fn limits(&self, entry: Option<&ToolConfig>) -> Limits {
+        let limits = self.config.limits_of(entry);
+        Limits { memory: limits.memory.min(self.room), ..limits }
+    }
+
     /// Compiling takes up to seconds of processor time, so it has a thread of its own.
-    async fn compile(&self, source: &Source) -> Result<Artifact, Reason> {
-        let (engine, source) = (self.engine.clone(), source.clone());
-        let compile = move || Ok(Artifact::compile(&engine, &source.name(), &source.bytes()?)?);
+    async fn compile(&self, source: &Source, bytes: Cow<'static, [u8]>) -> Result<Artifact, Reason> {
+        let (engine, name) = (self.engine.clone(), source.name());
+        let compile = move || Ok(Artifact::compile(&engine, &name, &bytes)?);
         tokio::task::spawn_blocking(compile).await.map_err(|failure| Reason::Host(failure.to_string()))?
     }
 
     /// Bundled tools are granted what they ask, because they ship with the host; anything else starts with nothing.
     fn grant(&self, source: &Source, manifest: &Manifest, entry: Option<&ToolConfig>) -> Grant {
-        let namespaces = self.config.namespaces_of(entry);
+        let granted = self.config.grant_of(entry);
         match source {
             Source::Bundled(_) => {
-                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), namespaces }
+                let secrets = self.config.secrets_of(source, entry);
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), secrets, ..granted }
             }
-            Source::File(_) => {
-                let (rules, cluster_rules) = entry.map(ToolConfig::rules).unwrap_or_default();
-                Grant { rules, cluster_rules, namespaces }
-            }
+            Source::File(_) => granted,
         }
     }
 }
 
-/// A string as a scalar of YAML: in quotes where YAML could read something else into it. JSON's are YAML's.
-fn yaml_string(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
-    if text.starts_with('/') && text.bytes().all(is_plain) { text.to_owned() } else { Value::from(text).to_string() }
+/// The bytes of a component and their SHA-256, in hexadecimal. Takes as long as a network volume wants, so it has a thread of its own.
+async fn read(source: Source) -> Result<(Cow<'static, [u8]>, String), Reason> {
+    let read = move || {
+        let bytes = source.bytes()?;
+        let digest = format!("{:x}", Sha256::digest(&bytes));
+        Ok((bytes, digest))
+    };
+    tokio::task::spawn_blocking(read).await.map_err(|failure| Reason::Host(failure.to_string()))?
 }
 
 /// Options are for components that have some, and have to fit what they say of them.
@@ -187,7 +264,7 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
         progress: watch::Sender::default(),
         reader: None,
     };
-    let text = artifact.link(&Interface::ALL)?.manifest(engine, host).await?;
+    let text = artifact.link(engine, &Interface::ALL, None)?.manifest(engine, host).await?;
     let (manifest, unknown) = Manifest::parse(&text)?;
     if !unknown.is_empty() {
         tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");

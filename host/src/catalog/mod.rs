@@ -3,32 +3,42 @@
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
+mod audit;
 mod bundled;
 mod grant;
+mod list_digest;
 mod load;
 mod manifest;
 mod schema;
 mod served;
 mod source;
+mod stamps;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 pub use crate::capability::Progress;
+use crate::policy::Caller;
 pub use answer::Answer;
+use audit::{Audit, Outcome};
+pub use grant::{Missing, NotGranted, Right, Standing, rights};
+pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, Settings};
 pub use served::Served;
 pub use source::Source;
+pub use stamps::Stamps;
 
-/// All tools that are served, by name.
+/// All tools that are served, by name. It never changes: where the tools do, another catalog takes its place, and calls that run on
+/// this one end on it.
 #[derive(Default)]
 pub struct Catalog {
     components: Vec<Arc<Served>>,
     tools: BTreeMap<Arc<str>, Tool>,
+    digest: OnceLock<ListDigest>,
 }
 
 /// A tool and the component that serves it.
@@ -70,6 +80,16 @@ impl Catalog {
         self.tools.values().map(|tool| &tool.definition)
     }
 
+    /// What stands for the list of all tools.
+    pub fn digest(&self) -> &ListDigest {
+        self.digest.get_or_init(|| ListDigest::of(self.definitions()))
+    }
+
+    /// The component that was loaded from there.
+    pub fn component(&self, source: &Source) -> Option<&Arc<Served>> {
+        self.components.iter().find(|component| component.source() == source)
+    }
+
     /// The definition of one tool.
     pub fn definition(&self, name: &str) -> Option<&Definition> {
         self.tools.get(name).map(|tool| &tool.definition)
@@ -78,17 +98,24 @@ impl Catalog {
     /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so.
     pub async fn call(
         &self,
+        caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
         progress: watch::Sender<Progress>,
     ) -> Result<Answer, Refusal> {
+        let arguments = Value::Object(arguments);
+        let arguments_text = arguments.to_string();
+        let mut audit = Audit::begin(caller, name, arguments_text.len());
         let Some(tool) = self.tools.get(name) else {
+            audit.end(Outcome::Refused);
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return Err(Refusal::UnknownTool { name: name.to_owned(), known });
         };
-        let arguments = Value::Object(arguments);
-        tool.definition.accepts(&arguments).map_err(|reason| Refusal::Arguments { tool: name.to_owned(), reason })?;
-        Ok(tool.component.call(&tool.definition, &arguments, progress).await)
+        if let Err(reason) = tool.definition.accepts(&arguments) {
+            audit.end(Outcome::Refused);
+            return Err(Refusal::Arguments { tool: name.to_owned(), reason });
+        }
+        Ok(tool.component.call(&tool.definition, arguments_text, progress, &mut audit).await)
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
+use super::audit::{Audit, Outcome};
 use super::manifest::{Definition, Manifest};
 use super::source::Source;
 use crate::capability::{Host, Progress};
@@ -58,22 +58,53 @@ impl Served {
         &self.limits
     }
 
+    /// Whether the other does the same: the same code, with the same grant, limits and options.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        // All fields by name, so that another one has to be thought of here. What is left out follows from the digest, or is one for
+        // the whole process.
+        let Self { source, artifact, component: _, manifest: _, grant, limits, settings, engine: _, cluster: _ } = other;
+        self.source == *source
+            && self.artifact.digest() == artifact.digest()
+            && self.grant == *grant
+            && self.limits == *limits
+            && self.settings == *settings
+    }
+
     /// Runs one of its tools with arguments that fit the schema.
-    pub(super) async fn call(&self, definition: &Definition, arguments: &Value, progress: watch::Sender<Progress>) -> Answer {
+    pub(super) async fn call<'a>(
+        &'a self,
+        definition: &Definition,
+        arguments: String,
+        progress: watch::Sender<Progress>,
+        audit: &mut Audit<'a>,
+    ) -> Answer {
         let budget = Arc::new(Budget::new(self.limits.clone()));
+        audit.runs(self, budget.clone());
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
         let host =
             Host { component: self.name().clone(), budget, settings: self.settings.clone(), progress, reader: Some(reader) };
-        match self.component.call(&self.engine, host, definition.name(), arguments.to_string()).await {
-            Ok(Ok(returned)) => Answer::parse(&returned, definition, self.trust()),
-            Ok(Err(message)) => Answer::failure(&message),
-            Err(error) => Answer::failure(&error.to_string()),
-        }
+        let answer = match self.component.call(&self.engine, host, definition.name(), arguments).await {
+            Ok(Ok(returned)) => {
+                audit.returned(returned.len());
+                Answer::parse(&returned, definition, self.trust())
+            }
+            Ok(Err(message)) => {
+                audit.returned(message.len());
+                Answer::failed(&message, self.trust())
+            }
+            Err(error) => {
+                audit.end(Outcome::from(&error));
+                return Answer::failure(&error.to_string());
+            }
+        };
+        audit.end(Outcome::of(&answer));
+        answer
     }
 
     fn trust(&self) -> Trust {
         match self.source {
             Source::Bundled(_) => Trust::Bundled,
+            Source::File(_) if self.grant.reads() => Trust::Reader,
             Source::File(_) => Trust::Extra,
         }
     }

@@ -35,11 +35,27 @@ impl Source {
         Ok(files.into_iter().map(Source::File).collect())
     }
 
+    /// Whether it is a file of this directory.
+    pub fn is_within(&self, directory: &Path) -> bool {
+        matches!(self, Source::File(path) if path.parent() == Some(directory))
+    }
+
     /// The name that stands for the component in logs and messages: the file's, without its extension.
     pub fn name(&self) -> String {
         match self {
             Source::Bundled(file) => file.trim_end_matches(".wasm").to_owned(),
             Source::File(path) => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Whether both are the same file, however their paths are spelled.
+    pub fn is_file_of(&self, other: &Source) -> bool {
+        match (self, other) {
+            (Source::File(one), Source::File(other)) => match (one.canonicalize(), other.canonicalize()) {
+                (Ok(one), Ok(other)) => one == other,
+                _ => one == other,
+            },
+            _ => false,
         }
     }
 

@@ -14,6 +14,7 @@ use super::output::Format;
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, Output, output};
 use crate::catalog::{Answer, Progress, Refusal};
+use crate::policy::Caller;
 
 /// How long a call may take before a terminal shows that it runs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -44,7 +45,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             output::error(&format!("a component is not loaded: {problem}"));
         }
         let (sender, progress) = watch::channel(Progress::default());
-        let call = catalog.call(&arguments.tool, values, sender);
+        let call = catalog.call(&Caller::Operator, &arguments.tool, values, sender);
         Ok::<_, anyhow::Error>(with_progress(call, progress).await)
     })?;
     let answer = answer.map_err(|refusal: Refusal| Failure::Usage(anyhow!(refusal)))?;

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::output::Format;
 use super::setup::runtime;
-use super::tools::describe;
+use super::tools::{asked, side_by_side};
 use super::{Common, Failure, Output, output};
-use crate::catalog::{Manifest, Settings, manifest_of};
-use crate::policy::Limits;
+use crate::catalog::{Manifest, Missing, NotGranted, Settings, Source, Standing, manifest_of, rights};
+use crate::policy::{Grant, Limits};
 use crate::sandbox::Artifact;
 
 #[derive(Args)]
@@ -36,26 +36,36 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let manifest = runtime()?
         .block_on(manifest_of(&artifact, &engine, Limits::default()))
         .with_context(|| format!("{} has no usable manifest", file.display()))?;
+    let entry = config.tool(&Source::File(file.clone()));
+    let grant = config.grant_of(entry);
     match arguments.output.output {
-        Format::Json => output::json(&as_json(&artifact, &manifest))?,
-        Format::Text => output::text(&as_text(&artifact, &manifest)),
+        Format::Json => output::json(&as_json(&artifact, &manifest, &grant))?,
+        Format::Text => {
+            let mut text = as_text(&artifact, &manifest, &grant);
+            let missing = Missing::of(&manifest, &grant);
+            if !missing.is_empty() {
+                let _ = writeln!(text, "\n{}", NotGranted::new(file, missing, Standing::of(&config, entry)));
+            }
+            output::text(&text);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(artifact: &Artifact, manifest: &Manifest) -> Value {
+fn as_json(artifact: &Artifact, manifest: &Manifest, grant: &Grant) -> Value {
     json!({
         "component": artifact.name(),
         "digest": format!("sha256:{}", artifact.digest()),
         "imports": artifact.imports(),
         "tools": manifest.tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
-        "rules": manifest.rules,
-        "clusterRules": manifest.cluster_rules,
+        "asked": asked(manifest),
+        "granted": grant,
+        "missing": Missing::of(manifest, grant),
         "settings": manifest.settings.as_ref().map(Settings::object),
     })
 }
 
-fn as_text(artifact: &Artifact, manifest: &Manifest) -> String {
+fn as_text(artifact: &Artifact, manifest: &Manifest, grant: &Grant) -> String {
     let imports = artifact.imports();
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -78,14 +88,9 @@ fn as_text(artifact: &Artifact, manifest: &Manifest) -> String {
     for tool in &manifest.tools {
         let _ = writeln!(text, "  tool     {}", tool.name());
     }
-    for rule in &manifest.rules {
-        let _ = writeln!(text, "  asks to  {}", describe(rule));
-    }
-    for rule in &manifest.cluster_rules {
-        let _ = writeln!(text, "  asks to  {} (cluster)", describe(rule));
-    }
     if let Some(settings) = &manifest.settings {
         let _ = writeln!(text, "  settings {}", settings.object());
     }
+    text.push_str(&side_by_side(&rights(manifest, grant)));
     text
 }

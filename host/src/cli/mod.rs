@@ -1,9 +1,11 @@
 //! The command line.
 
 mod call;
+mod config_schema;
 mod inspect;
 mod output;
 mod rbac;
+mod reload;
 mod serve;
 mod setup;
 mod tools;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::config::{self, LimitsConfig};
 use crate::kubernetes;
 use output::Format;
 
@@ -43,12 +46,14 @@ enum Command {
     Call(call::Arguments),
     /// Show the tools that are loaded, what they may read and how much they may use
     Tools(tools::Arguments),
-    /// Show what a component exports, imports and asks for, without granting it anything
+    /// Show what a component exports, imports, asks for and is granted, without loading it into a server
     Inspect(inspect::Arguments),
     /// Print the Role or ClusterRole that the loaded tools need
     Rbac(rbac::Arguments),
     /// Write the WIT contract for authors of tools
     Wit(wit::Arguments),
+    /// Print the JSON Schema of sandbar.yaml, for editors
+    ConfigSchema,
 }
 
 /// What most commands share.
@@ -58,14 +63,41 @@ struct Common {
     #[arg(long, value_name = "SOURCE", env = "SANDBAR_CLUSTER", global = true)]
     cluster: Option<kubernetes::Source>,
     /// A component, or a directory of components, to load beside the bundled ones; can be given several times
-    #[arg(long = "tools", value_name = "FILE|DIR", env = "SANDBAR_TOOLS", value_delimiter = ':', global = true)]
+    /// [env: SANDBAR_TOOLS, separated by `:`]
+    // Not clap's `env`: its delimiter would cut a path on the command line, too.
+    #[arg(
+        long = "tools",
+        value_name = "FILE|DIR",
+        default_values_os_t = tools_of_environment(),
+        hide_default_value = true,
+        verbatim_doc_comment,
+        global = true
+    )]
     tools: Vec<PathBuf>,
+    /// The namespaces that tools may look into, separated by commas
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "SANDBAR_NAMESPACES",
+        value_delimiter = ',',
+        value_parser = config::namespace,
+        global = true
+    )]
+    namespaces: Option<Vec<String>>,
     /// The configuration file, sandbar.yaml
     #[arg(long, value_name = "FILE", env = "SANDBAR_CONFIG", global = true)]
     config: Option<PathBuf>,
     /// Where compiled components are kept, or `none` [default: sandbar in the user's cache directory]
     #[arg(long, value_name = "DIR", env = "SANDBAR_CACHE_DIR", global = true)]
     cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitsConfig,
+}
+
+/// What `SANDBAR_TOOLS` names; a flag takes its place.
+fn tools_of_environment() -> Vec<PathBuf> {
+    let paths = std::env::var_os("SANDBAR_TOOLS").unwrap_or_default();
+    std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 /// How data is printed.
@@ -101,6 +133,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Rbac(arguments) => rbac::run(arguments),
         Command::Wit(arguments) => wit::run(arguments),
+        Command::ConfigSchema => config_schema::run(),
     };
     let (error, code) = match outcome {
         Ok(code) => return code,
@@ -134,5 +167,35 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_that_has_a_variable_is_documented_with_it() {
+        let document = include_str!("../../../docs/reference/configuration.md");
+        let command = Cli::command();
+        let flags = command.get_subcommands().flat_map(clap::Command::get_arguments);
+        let mut documented = 0;
+        for (flag, variable) in flags.filter_map(|flag| Some((flag.get_long()?, flag.get_env()?.to_str()?))) {
+            let (flag, variable) = match flag.strip_prefix("limit-") {
+                // One row stands for all of them.
+                Some(key) => {
+                    assert_eq!(variable, format!("SANDBAR_LIMIT_{}", key.to_uppercase()));
+                    ("limit-KEY", "SANDBAR_LIMIT_KEY")
+                }
+                None => (flag, variable),
+            };
+            let row = document.lines().find(|line| line.starts_with(&format!("| `--{flag} ")));
+            assert!(row.is_some_and(|row| row.contains(&format!("`{variable}`"))), "--{flag} and {variable}: {row:?}");
+            documented += 1;
+        }
+        assert!(documented > 0);
+    }
+
+    #[test]
+    fn every_command_is_documented() {
+        let document = include_str!("../../../docs/reference/cli.md");
+        for command in Cli::command().get_subcommands() {
+            assert!(document.contains(&format!("\n## {}\n", command.get_name())), "{}", command.get_name());
+        }
     }
 }

@@ -4,6 +4,8 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::policy::clean;
+
 /// How data is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -32,7 +34,8 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Says what is wrong.
 pub(super) fn error(message: &str) {
-    eprintln!("sandbar: {message}");
+    // It may quote a component.
+    eprintln!("sandbar: {}", clean(message));
 }
 
 /// Says something to the person at the terminal.

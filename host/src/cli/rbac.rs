@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
-use crate::rbac::{Account, objects};
+use crate::rbac::{Account, expand, has_wildcard, objects};
 
 #[derive(Args)]
 #[command(after_help = "With `namespaces` in the configuration it prints a Role for each, else a ClusterRole.")]
@@ -27,12 +27,22 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
-    let Setup { config, catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config))?;
+    let runtime = runtime()?;
+    let Setup { config, cluster, catalog, problems, .. } = runtime.block_on(arguments.common.load(config))?;
     if let Some(problem) = problems.first() {
         // Roles for some of the tools would look complete.
         return Err(anyhow!("a component is not loaded, so its rules are unknown: {problem}").into());
     }
-    let grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
+    let mut grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
+    if has_wildcard(&grants) {
+        let served =
+            runtime.block_on(cluster.catalogue()).context("a rule has a wildcard, which only a cluster can turn into names")?;
+        grants = expand(&grants, &served)?;
+        output::say(&format!(
+            "sandbar: the wildcards stand for what {} serves today; print the roles anew when that changes",
+            cluster.describe()
+        ));
+    }
     let account = Account { name: arguments.name, service_account: arguments.service_account, namespace: arguments.namespace };
     let roles = objects(&grants, &config.namespaces_of(None), &account)?;
     if roles.is_empty() {

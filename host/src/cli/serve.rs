@@ -10,10 +10,13 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
+use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
-use crate::catalog::Source;
+use crate::catalog::{Source, Stamps};
+use crate::config::{self, Config};
 use crate::http::{Access, App, Readiness, SessionKey, serve};
 use crate::mcp::Server;
 
@@ -32,14 +35,14 @@ pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
     /// The address and port to listen on [default: 127.0.0.1:8090]
-    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN")]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = config::address)]
     listen: Option<SocketAddr>,
     /// A name by which clients may address the server, beside loopback, IP addresses and Service names; can be given several times
-    #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',')]
-    hosts: Vec<String>,
+    #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',', value_parser = config::host)]
+    hosts: Option<Vec<String>>,
     /// An origin of web pages that may connect, http://localhost:6274 for example; can be given several times
-    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',')]
-    origins: Vec<String>,
+    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',', value_parser = config::origin)]
+    origins: Option<Vec<String>>,
     /// A file with a secret to sign session ids with, the same for all replicas [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
     session_key_file: Option<PathBuf>,
@@ -54,36 +57,58 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
-    let mut config = arguments.common.config()?;
-    config.listen = arguments.listen.unwrap_or(config.listen);
-    config.hosts.extend(arguments.hosts);
-    config.origins.extend(arguments.origins);
-
+    // From the beginning on, because without it the signal ends the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    let config = arguments.config()?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
 
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
-    let Setup { config, cluster, catalog, problems } = arguments.common.load(config).await?;
-    for problem in &problems {
-        tracing::error!("a component is not served: {problem}");
-    }
+    // Before the files are read, so that no change of theirs is missed.
+    let stamps = Stamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
+    let Setup { config, cluster, loader, catalog, problems } = arguments.common.load(config).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
-    let problems = problems.iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = problems.iter().map(reload::named).collect();
+    for problem in &problems {
+        tracing::error!("{problem}");
+    }
     let tools = catalog.definitions().count();
-    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems);
+    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
 
+    let (catalogs, current) = watch::channel(Arc::new(catalog));
     let access = Access::new(config.hosts.clone(), config.origins.clone());
     let app = App::new(
-        Server::new(Arc::new(catalog)),
+        Server::new(current),
         session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         access,
         readiness.clone(),
     );
     let address = listener.local_addr()?;
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
+    let reloader = Reloader {
+        common: arguments.common.clone(),
+        read: move || arguments.config(),
+        started: config,
+        loader,
+        catalogs,
+        readiness: readiness.clone(),
+        known: problems,
+    };
+    tokio::spawn(reloader.follow(stamps, hangup));
     serve(listener, app, stopped(readiness)?, DRAIN_GRACE).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+impl Arguments {
+    /// The configuration, with the flags over it.
+    fn config(&self) -> anyhow::Result<Config> {
+        let mut config = self.common.config()?;
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.hosts = self.hosts.clone().unwrap_or(config.hosts);
+        config.origins = self.origins.clone().unwrap_or(config.origins);
+        Ok(config)
+    }
 }
 
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.

@@ -1,6 +1,6 @@
 //! From the shared flags to a loaded catalog.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -16,6 +16,7 @@ use crate::sandbox::{Engine, Options, Slots, available_memory};
 pub(super) struct Setup {
     pub(super) config: Arc<Config>,
     pub(super) cluster: Cluster,
+    pub(super) loader: Loader,
     pub(super) catalog: Catalog,
     pub(super) problems: Vec<Problem>,
 }
@@ -30,6 +31,10 @@ impl Common {
         if let Some(cluster) = &self.cluster {
             config.cluster = cluster.clone();
         }
+        if let Some(namespaces) = &self.namespaces {
+            config.namespaces = Some(namespaces.clone());
+        }
+        config.limits = self.limits.over(&config.limits);
         Ok(config)
     }
 
@@ -44,24 +49,46 @@ impl Common {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let cluster = Cluster::connect(&config.cluster).await?;
-        let loader = Loader { engine, cluster: cluster.clone(), config: config.clone() };
-        let (catalog, problems) = loader.load(self.sources(&config)?).await;
-        Ok(Setup { config, cluster, catalog, problems })
+        let loader = Loader::new(engine, cluster.clone(), config.clone());
+        let (sources, unreadable) = self.sources(&config, &Catalog::default());
+        if let Some(Problem { source, reason, .. }) = unreadable.into_iter().next() {
+            return Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"));
+        }
+        let (catalog, problems) = loader.load(sources).await;
+        Ok(Setup { config, cluster, loader, catalog, problems })
     }
 
-    /// Bundled components first, then those of the configuration, then those of the flags.
-    fn sources(&self, config: &Config) -> anyhow::Result<Vec<Source>> {
+    /// Bundled components first, then those of the configuration, then those of the flags. A path that cannot be looked at is a
+    /// problem; where something is there, what was served from it `before` is still a source.
+    pub(super) fn sources(&self, config: &Config, before: &Catalog) -> (Vec<Source>, Vec<Problem>) {
         let mut sources: Vec<Source> = Source::bundled().collect();
-        for path in config.tools.iter().map(|tool| &tool.component).chain(&self.tools) {
-            let found = Source::files(path).with_context(|| format!("the tools in {} cannot be loaded", path.display()))?;
+        let mut problems = Vec::new();
+        for path in self.tool_paths(config) {
+            let found = Source::files(path).unwrap_or_else(|error| {
+                let gone = error.kind() == std::io::ErrorKind::NotFound;
+                let within = before.components().iter().map(|served| served.source()).filter(|source| source.is_within(path));
+                let kept: Vec<Source> = within.filter(|_| !gone).cloned().collect();
+                problems.push(Problem { source: Source::File(path.to_owned()), reason: error.into(), kept: !kept.is_empty() });
+                kept
+            });
             for source in found {
                 // A component of the configuration may also lie in a directory of the flags.
-                if !sources.contains(&source) {
+                if !sources.iter().any(|known: &Source| known.is_file_of(&source)) {
                     sources.push(source);
                 }
             }
         }
-        Ok(sources)
+        (sources, problems)
+    }
+
+    /// The files and directories that decide what is served.
+    pub(super) fn watched(&self, config: &Config) -> Vec<PathBuf> {
+        self.config.iter().map(PathBuf::as_path).chain(self.tool_paths(config)).map(Path::to_owned).collect()
+    }
+
+    /// The files and directories of components, in the order in which they are loaded.
+    fn tool_paths<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a Path> {
+        config.tools.iter().map(|tool| &tool.component).chain(&self.tools).map(PathBuf::as_path)
     }
 
     /// The compile cache's directory; none where it was turned off, or where the user has no cache directory.

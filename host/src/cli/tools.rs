@@ -1,5 +1,6 @@
 //! `sandbar tools`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -9,8 +10,9 @@ use serde_json::{Value, json};
 use super::output::Format;
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, Output, output};
-use crate::catalog::{Served, Source};
-use crate::policy::{Namespaces, PolicyRule};
+use crate::catalog::{Manifest, Missing, Right, Served, Source, rights};
+use crate::config::written_limits;
+use crate::policy::{Namespaces, Secrets, Verb};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -41,16 +43,22 @@ fn as_json(served: &Served) -> Value {
         "digest": format!("sha256:{}", served.artifact().digest()),
         "imports": served.artifact().imports(),
         "tools": served.manifest().tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
-        "grant": served.grant(),
+        "asked": asked(served.manifest()),
+        "granted": served.grant(),
+        "missing": Missing::of(served.manifest(), served.grant()),
         "limits": {
             "timeSeconds": limits.time.as_secs_f64(),
             "cpuSeconds": limits.cpu.as_secs_f64(),
             "memoryBytes": limits.memory,
             "requests": limits.requests,
             "readBytes": limits.read,
+            "handedBytes": limits.handed,
             "logsBytes": limits.logs,
             "resultBytes": limits.result,
             "page": limits.page,
+            "loggedBytes": limits.logged,
+            "progress": limits.progress,
+            "calls": limits.calls,
         },
     })
 }
@@ -68,51 +76,61 @@ fn as_text(served: &Served) -> String {
     };
     let digest = served.artifact().digest();
     let _ = writeln!(text, "  component  {origin}, sha256:{}", &digest[..digest.len().min(16)]);
-    let grant = served.grant();
-    let rules =
-        grant.rules.iter().map(describe).chain(grant.cluster_rules.iter().map(|rule| format!("{} (cluster)", describe(rule))));
-    let rules: Vec<String> = rules.collect();
-    let _ =
-        writeln!(text, "  may read   {}", if rules.is_empty() { "nothing of the cluster".to_owned() } else { rules.join("; ") });
-    let _ = writeln!(
-        text,
-        "  namespaces {}",
-        match &grant.namespaces {
-            Namespaces::All => "all that the server's own rights allow".to_owned(),
-            Namespaces::Only(names) => names.iter().cloned().collect::<Vec<_>>().join(", "),
-        }
-    );
-    let limits = served.limits();
-    let _ = writeln!(
-        text,
-        "  limits     {:?}, {:?} of processor, {} memory, {} requests, {} read, {} of logs, {} result, {} objects a page\n",
-        limits.time,
-        limits.cpu,
-        size(limits.memory),
-        limits.requests,
-        size(limits.read),
-        size(limits.logs),
-        size(limits.result),
-        limits.page
-    );
+    text.push_str(&side_by_side(&rights(served.manifest(), served.grant())));
+    let _ = writeln!(text, "  namespaces {}", places(&served.grant().namespaces));
+    let _ = writeln!(text, "  secrets    {}", if served.grant().secrets == Secrets::Masked { "masked" } else { "shown" });
+    let limits: Vec<_> = written_limits(served.limits()).iter().map(|(key, value)| format!("{key} {value}")).collect();
+    let _ = writeln!(text, "  limits     {}\n", limits.join(", "));
     text
 }
 
-/// A rule in one line: `get, list codercontrolplanes.coder.com`.
-pub(super) fn describe(rule: &PolicyRule) -> String {
-    let verbs: Vec<_> = rule.verbs.iter().map(|verb| verb.as_str()).collect();
-    let resources = rule.resources.iter().flat_map(|resource| {
-        rule.api_groups.iter().map(move |group| if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") })
-    });
-    let names = if rule.resource_names.is_empty() { String::new() } else { format!(" named {}", rule.resource_names.join(", ")) };
-    format!("{} {}{names}", verbs.join(", "), resources.collect::<Vec<_>>().join(", "))
+/// What a component asks for, in the keys of sandbar.yaml.
+pub(super) fn asked(manifest: &Manifest) -> Value {
+    json!({ "rules": manifest.rules, "clusterRules": manifest.cluster_rules })
 }
 
-/// Bytes as sandbar.yaml writes them.
-fn size(bytes: u64) -> String {
-    let units = [(1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki")];
-    match units.into_iter().find(|&(unit, _)| bytes >= unit && bytes.is_multiple_of(unit)) {
-        Some((unit, name)) => format!("{}{name}", bytes / unit),
-        None => bytes.to_string(),
+pub(super) fn places(namespaces: &Namespaces) -> String {
+    match namespaces {
+        Namespaces::All => "all that the server's own rights allow".to_owned(),
+        Namespaces::Only(names) if names.is_empty() => "none".to_owned(),
+        Namespaces::Only(names) => names.iter().cloned().collect::<Vec<_>>().join(", "),
     }
+}
+
+/// A table of what is asked for, granted and missing, a line for each resource.
+pub(super) fn side_by_side(rights: &[Right]) -> String {
+    if rights.is_empty() {
+        return "  may read   nothing of the cluster\n".to_owned();
+    }
+    let mut lines = vec![["resource", "asked", "granted", "missing"].map(str::to_owned)];
+    lines.extend(
+        rights.iter().map(|right| [describe(right), verbs(&right.asked), verbs(&right.granted), verbs(&right.missing())]),
+    );
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+    let widths = [width(0), width(1), width(2)];
+    let line = |[resource, asked, granted, missing]: &[String; 4]| {
+        let [first, second, third] = widths;
+        format!("  {resource:first$}  {asked:second$}  {granted:third$}  {missing}\n")
+    };
+    lines.iter().map(line).collect()
+}
+
+/// A resource as kubectl writes it: `codercontrolplanes.coder.com`.
+fn describe(right: &Right) -> String {
+    let mut text = right.resource.clone();
+    if !right.group.is_empty() {
+        let _ = write!(text, ".{}", right.group);
+    }
+    if !right.names.is_empty() {
+        let _ = write!(text, " named {}", right.names.join(", "));
+    }
+    if right.of_cluster {
+        text.push_str(" (cluster)");
+    }
+    text
+}
+
+fn verbs(verbs: &BTreeSet<Verb>) -> String {
+    let words: Vec<_> = verbs.iter().map(|verb| verb.as_str()).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }

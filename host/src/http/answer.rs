@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time between two comments on a silent stream, so that proxies and port-forwards keep it open.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Bytes of the last event of a stream. The official Python client refuses an event of more than 1,048,576 bytes; plain JSON has no
 /// such limit.
@@ -40,7 +40,8 @@ pub(super) fn no_answer() -> Response {
     event_stream(Body::empty())
 }
 
-fn event_stream(body: Body) -> Response {
+/// A response that is a stream of events.
+pub(super) fn event_stream(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

@@ -17,6 +17,7 @@ use super::answer::{Pending, answer, json_response, no_answer};
 use super::message::{self, INVALID_REQUEST, Kind, Malformed, Message};
 use super::router::App;
 use super::session::Session;
+use super::stream;
 use crate::mcp::Server;
 
 /// Bytes of a request's body. A call's arguments are a few hundred.
@@ -28,8 +29,8 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 /// Frames between a call and its reader in the legacy era. A slow reader holds up its own call only.
 const FRAMES: usize = 4;
 
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// rmcp, without sessions of its own and with plain JSON answers.
 pub(super) type Rmcp = StreamableHttpService<Server, NeverSessionManager>;
@@ -43,7 +44,7 @@ pub(super) fn rmcp(server: Server) -> Rmcp {
         .with_sse_retry(None)
         .disable_allowed_hosts()
         .disable_allowed_origins();
-    StreamableHttpService::new(move || Ok(server.clone()), NeverSessionManager::default().into(), config)
+    StreamableHttpService::new(move || Ok(server.refreshed()), NeverSessionManager::default().into(), config)
 }
 
 /// Answers a POST.
@@ -55,7 +56,11 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Response {
     };
     accept_anything(&mut head.headers);
     if message.is_modern(text(&head.headers, &PROTOCOL_VERSION)) {
-        return answer(app.ask(head, &message)).await;
+        let pending = app.ask(head, &message);
+        return match message.kind() {
+            Kind::Request { id, method } if method == stream::LISTEN => stream::listen(&app, id, pending).await,
+            _ => answer(pending).await,
+        };
     }
     match text(&head.headers, &SESSION_ID).map(str::to_owned) {
         None => legacy(app, head, message, None).await,
@@ -64,20 +69,20 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Response {
                 speak_for(&session, &mut head.headers);
                 legacy(app, head, message, Some(id)).await
             }
-            None => {
-                let words = "this session is unknown here; initialize again";
-                json_response(StatusCode::NOT_FOUND, message::error(&Value::Null, INVALID_REQUEST, words))
-            }
+            None => unknown_session(),
         },
     }
 }
 
-/// Answers a GET or DELETE. The server starts no messages of its own, and there is nothing to delete: an id holds no state.
-pub(super) async fn not_allowed() -> Response {
-    let words = "this server has no stream to GET and no session to DELETE: POST your requests";
-    let mut response = json_response(StatusCode::METHOD_NOT_ALLOWED, message::error(&Value::Null, INVALID_REQUEST, words));
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-    response
+/// The answer to an id that is none of ours. It makes a client open a new session.
+pub(super) fn unknown_session() -> Response {
+    let words = "this session is unknown here; initialize again";
+    json_response(StatusCode::NOT_FOUND, message::error(&Value::Null, INVALID_REQUEST, words))
+}
+
+/// Answers a DELETE: there is nothing to delete, since an id holds no state.
+pub(super) async fn delete() -> Response {
+    stream::not_allowed("this server has no session to DELETE: an id costs nothing and ends by itself")
 }
 
 /// Reads and parses the body, or says how it is refused.
@@ -144,7 +149,8 @@ async fn initialize(app: &App, head: request::Parts, message: &Message) -> Respo
     let (mut head, body) = response.into_parts();
     let body = axum::body::to_bytes(body, BODY_BYTES).await.unwrap_or_default();
     if let Some(version) = negotiated(&body)
-        && let Ok(id) = HeaderValue::from_str(&app.sessions.mint(&Session::new(version, &client(message))))
+        && let Some(session) = Session::new(version, &client(message), app.server.list_digest())
+        && let Ok(id) = HeaderValue::from_str(&app.sessions.mint(&session))
     {
         head.headers.insert(SESSION_ID, id);
     }
@@ -205,6 +211,6 @@ impl App {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

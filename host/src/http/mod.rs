@@ -6,6 +6,7 @@
 
 mod access;
 mod answer;
+mod caller;
 mod legacy;
 mod mcp;
 mod message;
@@ -13,6 +14,7 @@ mod ready;
 mod router;
 mod serve;
 mod session;
+mod stream;
 
 pub use access::Access;
 pub use ready::Readiness;

@@ -5,8 +5,8 @@
 //! that says what is wrong.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::kubernetes::{Cluster, Code, Error, Health};
@@ -23,18 +23,29 @@ pub struct Readiness(Arc<Inner>);
 
 struct Inner {
     cluster: Cluster,
-    tools: usize,
-    problems: Vec<String>,
+    loaded: Mutex<Loaded>,
     bundled_loaded: bool,
     answered: AtomicBool,
     draining: AtomicBool,
 }
 
+/// What is served now.
+struct Loaded {
+    tools: usize,
+    problems: Vec<String>,
+}
+
 impl Readiness {
-    /// Not ready yet. `problems` are components that could not be loaded.
+    /// Not ready yet. `problems` are what is not served as it should be, each a line.
     pub fn new(cluster: Cluster, tools: usize, bundled_loaded: bool, problems: Vec<String>) -> Self {
         let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self(Arc::new(Inner { cluster, tools, problems, bundled_loaded, answered, draining }))
+        let loaded = Mutex::new(Loaded { tools, problems });
+        Self(Arc::new(Inner { cluster, loaded, bundled_loaded, answered, draining }))
+    }
+
+    /// From now on so many tools are served, with these problems. It makes the server neither ready nor unready.
+    pub fn loaded(&self, tools: usize, problems: Vec<String>) {
+        *self.lock() = Loaded { tools, problems };
     }
 
     /// Asks the API server until it answers for the first time.
@@ -68,9 +79,12 @@ impl Readiness {
         let mut text = String::new();
         let draining = inner.draining.load(Ordering::Acquire);
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "[{}] tools: {} loaded", mark(inner.bundled_loaded), inner.tools);
-        for problem in &inner.problems {
-            let _ = writeln!(text, "[-] component {problem}");
+        {
+            let loaded = self.lock();
+            let _ = writeln!(text, "[{}] tools: {} loaded", mark(inner.bundled_loaded), loaded.tools);
+            for problem in &loaded.problems {
+                let _ = writeln!(text, "[-] {problem}");
+            }
         }
         let answered = inner.answered.load(Ordering::Acquire);
         let _ = writeln!(text, "[{}] the API server has answered once", mark(answered));
@@ -83,6 +97,11 @@ impl Readiness {
         };
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
         text
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Loaded> {
+        // It is replaced as a whole, so a panic elsewhere leaves nothing broken.
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn probe(&self) -> Result<Health, Error> {

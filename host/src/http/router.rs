@@ -12,17 +12,21 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::access::Access;
 use super::answer::json_response;
+use super::caller;
 use super::legacy::Calls;
 use super::mcp::{self, Rmcp};
 use super::message::{self, INVALID_REQUEST};
 use super::ready::Readiness;
 use super::session::SessionKey;
+use super::stream::{self, Streams};
 use crate::mcp::Server;
 
 /// What the routes work with.
 #[derive(Clone)]
 pub struct App {
     pub(super) rmcp: Rmcp,
+    pub(super) server: Server,
+    pub(super) streams: Streams,
     pub(super) sessions: SessionKey,
     pub(super) calls: Calls,
     /// Calls whose request may be gone already.
@@ -34,7 +38,16 @@ pub struct App {
 impl App {
     /// Everything for one server.
     pub fn new(server: Server, sessions: SessionKey, access: Access, readiness: Readiness) -> Self {
-        Self { rmcp: mcp::rmcp(server), sessions, calls: Calls::default(), running: TaskTracker::new(), access, readiness }
+        Self {
+            rmcp: mcp::rmcp(server.clone()),
+            server,
+            streams: Streams::default(),
+            sessions,
+            calls: Calls::default(),
+            running: TaskTracker::new(),
+            access,
+            readiness,
+        }
     }
 }
 
@@ -46,7 +59,7 @@ pub fn router(app: App) -> Router {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([HeaderName::from_static("mcp-session-id")]);
     let guarded = Router::new()
-        .route("/mcp", post(mcp::post).get(mcp::not_allowed).delete(mcp::not_allowed))
+        .route("/mcp", post(mcp::post).get(stream::get).delete(mcp::delete))
         .layer(cors)
         .layer(middleware::from_fn_with_state(app.clone(), guard));
     // The kubelet probes by address and gets nothing of value, so these two are not guarded.
@@ -55,7 +68,12 @@ pub fn router(app: App) -> Router {
 
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     match app.access.check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let (mut head, body) = request.into_parts();
+            let caller = caller::of(&head);
+            head.extensions.insert(caller);
+            next.run(Request::from_parts(head, body)).await
+        }
         Err(forbidden) => {
             tracing::warn!(%forbidden, "a request was refused");
             json_response(StatusCode::FORBIDDEN, message::error(&Value::Null, INVALID_REQUEST, &forbidden.to_string()))

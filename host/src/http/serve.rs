@@ -38,6 +38,8 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         }
     }
     drop(listener);
+    // They have no end of their own.
+    app.server.end_changes();
     app.running.close();
     let drained = async {
         connections.shutdown().await;

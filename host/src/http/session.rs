@@ -7,8 +7,13 @@ use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::catalog::ListDigest;
+
 /// Bytes of a client's name and version that an id carries.
 const CLIENT_BYTES: usize = 64;
+
+/// Random bytes of an id: enough that no two are ever alike, and that nobody guesses another's.
+const NONCE_BYTES: usize = 16;
 
 /// What all replicas of a Deployment share without asking each other, as the kubelet mounts it.
 const SHARED_FILES: [&str; 2] =
@@ -27,12 +32,21 @@ pub(super) struct Session {
     /// The client's name and version, for the log.
     #[serde(rename = "c")]
     pub(super) client: String,
+    /// The list of tools at that time; empty in ids of older servers.
+    #[serde(rename = "t", default)]
+    pub(super) tools: ListDigest,
+    /// What makes two sessions of one client two: calls are cancelled, and streams superseded, by the id.
+    #[serde(rename = "n", default)]
+    nonce: String,
 }
 
 impl Session {
-    /// A session as `initialize` has negotiated it.
-    pub(super) fn new(version: String, client: &str) -> Self {
-        Self { version, client: client[..client.floor_char_boundary(CLIENT_BYTES)].to_owned() }
+    /// A session as `initialize` has negotiated it. None where the system has no random bytes to tell it from others.
+    pub(super) fn new(version: String, client: &str, tools: ListDigest) -> Option<Self> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).inspect_err(|error| tracing::error!(%error, "a session has no id: no random bytes")).ok()?;
+        let client = client[..client.floor_char_boundary(CLIENT_BYTES)].to_owned();
+        Some(Self { version, client, tools, nonce: URL_SAFE_NO_PAD.encode(nonce) })
     }
 }
 
@@ -51,7 +65,7 @@ impl SessionKey {
 
     /// The id of a session.
     pub(super) fn mint(&self, session: &Session) -> String {
-        // A struct of two strings always serialises.
+        // A struct of strings always serialises.
         let payload = serde_json::to_vec(session).unwrap_or_default();
         let signature = self.sign(&payload).finalize().into_bytes();
         format!("{}.{}", URL_SAFE_NO_PAD.encode(&payload), URL_SAFE_NO_PAD.encode(signature))
@@ -80,16 +94,34 @@ mod tests {
 
     #[test]
     fn another_process_with_the_key_opens_an_id() {
-        let session = Session::new("2025-11-25".to_owned(), "inspector 2.12");
+        let session = Session::new("2025-11-25".to_owned(), "inspector 2.12", ListDigest::from("a list")).expect("random bytes");
         let id = SessionKey::from_secret(b"k").mint(&session);
         assert_eq!(SessionKey::from_secret(b"k").open(&id), Some(session));
         assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "an id is visible ASCII");
     }
 
     #[test]
+    fn two_sessions_of_one_client_are_two() {
+        let session = || Session::new("2025-11-25".to_owned(), "x", ListDigest::default()).expect("random bytes");
+        let key = SessionKey::from_secret(b"k");
+        assert_ne!(key.mint(&session()), key.mint(&session()));
+    }
+
+    #[test]
+    fn an_id_from_before_lists_were_noted_opens() {
+        let key = SessionKey::from_secret(b"k");
+        let payload = br#"{"v":"2025-11-25","c":"x"}"#;
+        let signature = key.sign(payload).finalize().into_bytes();
+        let id = format!("{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(signature));
+        let session = key.open(&id).expect("one of ours");
+        assert_eq!((session.version.as_str(), session.tools), ("2025-11-25", ListDigest::default()));
+    }
+
+    #[test]
     fn a_foreign_or_forged_id_does_not_open() {
         let key = SessionKey::from_secret(b"k");
-        let id = key.mint(&Session::new("2025-11-25".to_owned(), "x"));
+        let session = Session::new("2025-11-25".to_owned(), "x", ListDigest::default()).expect("random bytes");
+        let id = key.mint(&session);
         assert_eq!(SessionKey::from_secret(b"other").open(&id), None);
         let forged = URL_SAFE_NO_PAD.encode(r#"{"v":"2024-11-05","c":"x"}"#);
         assert_eq!(key.open(&format!("{forged}.{}", id.split_once('.').expect("signed").1)), None);

@@ -58,7 +58,8 @@ pub struct ServedResource {
 }
 
 impl ServedResource {
-    pub(super) fn new(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> Self {
+    /// A resource that a server was seen to serve, or is made to serve.
+    pub(crate) fn new(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> Self {
         Self {
             group: group.to_owned(),
             version: version.to_owned(),

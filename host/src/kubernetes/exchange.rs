@@ -103,6 +103,9 @@ impl ApiServer {
 
     async fn attempt(&self, get: &Get, budget: &Budget, first_byte: Duration) -> Result<Attempt, Failure> {
         budget.take_request()?;
+        if let Some(namespace) = get.namespace() {
+            budget.touch(namespace);
+        }
         let request = get.to_http().map_err(|error| Error::new(Code::Other, format!("cannot make the request: {error}")))?;
         tracing::trace!(path = get.path(), "GET");
         let remaining = budget.remaining();

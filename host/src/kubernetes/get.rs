@@ -4,9 +4,10 @@ use super::error::{Code, Error};
 use super::exchange::FIRST_BYTE;
 use super::fields::Keep;
 use super::items::{OBJECT_MAX, check_single_value};
+use super::mask::Mask;
 use super::name::{ObjectName, check_resource};
 use super::place::{Asked, Target};
-use super::prune::{prune, text};
+use super::prune::text;
 use super::reader::Reader;
 use super::request::Get;
 use super::types::{Resource, Scope};
@@ -49,7 +50,7 @@ pub(super) async fn read(
     let body = incoming.bytes(OBJECT_MAX, "this object").await?;
     check_single_value(&body)?;
     let mut kept = String::new();
-    prune(text(&body)?, &keep, &mut kept)?;
+    Mask::of(reader.grant(), &served).prune(text(&body)?, &keep, &mut kept)?;
     Ok(kept)
 }
 

@@ -7,6 +7,7 @@
 use memchr::memchr2;
 
 use super::error::{Code, Error};
+use crate::policy;
 
 /// Bytes of everything around the items. A list's `metadata` with its token is well below 4 KiB.
 const ENVELOPE_MAX: usize = 64 * 1024;
@@ -269,6 +270,8 @@ pub(super) fn check_single_value(bytes: &[u8]) -> Result<(), Error> {
 
 /// The error for an answer that is not what it should be.
 pub(super) fn malformed(reason: &str) -> Error {
+    // A parser's words can quote what it could not read.
+    let reason = policy::quotable(reason);
     Error::new(Code::Other, format!("the API server's answer cannot be read: {reason}"))
 }
 

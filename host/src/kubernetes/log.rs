@@ -148,7 +148,7 @@ impl Log<'_> {
         if incoming.status == StatusCode::NO_CONTENT {
             return Ok(Outcome::NotScheduled);
         }
-        let mut reading = Window::new(self.cap, self.pattern);
+        let mut reading = Window::new(self.cap, self.pattern, self.reader.grant().secrets);
         while let Some(chunk) = incoming.chunk().await? {
             reading.feed(&chunk);
             if stop_at.is_some_and(|stop_at| reading.bytes() > stop_at) {

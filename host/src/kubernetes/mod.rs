@@ -3,7 +3,7 @@
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
 //! and is checked against the grant first. The way of a read: `reader` (its task and its time), `discovery` (which resource that
 //! is), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, and take the answer
-//! apart as it arrives (`response`, `items`, `prune`).
+//! apart as it arrives (`response`, `items`, `prune`), without the secrets in it (`mask`).
 
 mod client;
 mod cluster;
@@ -16,6 +16,7 @@ mod health;
 mod items;
 mod list;
 mod log;
+mod mask;
 mod name;
 mod place;
 mod proxy;

@@ -5,12 +5,7 @@
 
 use super::error::{Code, Error};
 use super::types::Resource;
-
-/// RFC 1123: a label has 63 characters at most.
-const LABEL_MAX: usize = 63;
-
-/// RFC 1123: a subdomain has 253 characters at most; Kubernetes holds object names to the same.
-const SUBDOMAIN_MAX: usize = 253;
+use crate::policy::{SUBDOMAIN_MAX, is_label, is_subdomain};
 
 /// How much of a refused value is quoted back, in characters.
 const QUOTE_MAX: usize = 80;
@@ -115,21 +110,6 @@ pub(super) fn quote(value: &str) -> String {
         Some((end, _)) => format!("`{}…`", &clean[..end]),
         None => format!("`{clean}`"),
     }
-}
-
-/// RFC 1123: `[a-z0-9]([-a-z0-9]*[a-z0-9])?`, 63 characters at most.
-pub(super) fn is_label(text: &str) -> bool {
-    let ends = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let bytes = text.as_bytes();
-    bytes.len() <= LABEL_MAX
-        && ends(bytes.first())
-        && ends(bytes.last())
-        && bytes.iter().all(|&b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-/// RFC 1123: labels with dots between them, 253 characters at most.
-fn is_subdomain(text: &str) -> bool {
-    text.len() <= SUBDOMAIN_MAX && text.split('.').all(is_label)
 }
 
 fn refused(what: &str, value: &str, rule: &str) -> Error {

@@ -23,7 +23,12 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("sandbar/", env
 pub(super) struct Get {
     path_and_query: String,
     accept: HeaderValue,
+    /// Whose namespace it looks into; [`EVERY`] for a list over all of them.
+    namespace: Option<Box<str>>,
 }
+
+/// A list over all namespaces.
+const EVERY: &str = "*";
 
 /// What a list request asks for. Absent means: the parameter is not sent.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +57,7 @@ impl Get {
     pub(super) fn object(of: &ServedResource, namespace: Option<&Namespace>, name: &ObjectName) -> Self {
         let mut path = collection(of, namespace);
         push_segment(&mut path, name.as_str());
-        Self::json(path)
+        Self { namespace: namespace.map(|namespace| namespace.as_str().into()), ..Self::json(path) }
     }
 
     /// A list. Without a namespace: the cluster's, or over all namespaces.
@@ -62,7 +67,8 @@ impl Get {
         query.push("fieldSelector", parameters.field_selector);
         query.push("limit", parameters.limit.map(|limit| limit.to_string()).as_deref());
         query.push("continue", parameters.token);
-        Self::json(query.0)
+        let namespace = namespace.map(Namespace::as_str).or(of.namespaced.then_some(EVERY));
+        Self { namespace: namespace.map(Into::into), ..Self::json(query.0) }
     }
 
     /// The log of one container of a pod.
@@ -79,7 +85,11 @@ impl Get {
         query.push("sinceSeconds", parameters.since_seconds.map(|seconds| seconds.to_string()).as_deref());
         query.push("tailLines", Some(parameters.tail.to_string().as_str()));
         // The log itself is plain text; only a refusal is JSON.
-        Self { path_and_query: query.0, accept: HeaderValue::from_static("application/json, */*") }
+        Self {
+            path_and_query: query.0,
+            accept: HeaderValue::from_static("application/json, */*"),
+            namespace: Some(namespace.as_str().into()),
+        }
     }
 
     /// A path that is the same for every cluster: `/version`, `/readyz`, `/apis`.
@@ -93,7 +103,7 @@ impl Get {
     }
 
     fn json(path_and_query: String) -> Self {
-        Self { path_and_query, accept: HeaderValue::from_static("application/json") }
+        Self { path_and_query, accept: HeaderValue::from_static("application/json"), namespace: None }
     }
 
     /// The request as it is sent.
@@ -102,6 +112,11 @@ impl Get {
             .header(header::ACCEPT, self.accept.clone())
             .header(header::USER_AGENT, USER_AGENT)
             .body(Body::empty())
+    }
+
+    /// The namespace that it looks into, `*` for a list over all; none where it is about the cluster.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
     }
 
     /// The path, for the log.

@@ -168,6 +168,7 @@ pub(super) fn grant(namespaces: Namespaces) -> Grant {
         rules: vec![PolicyRule::new("*", &["*", "pods/log"], &[Verb::Get, Verb::List])],
         cluster_rules: vec![PolicyRule::new("*", &["*"], &[Verb::Get, Verb::List])],
         namespaces,
+        ..Grant::default()
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::server::Server;
 use crate::catalog::{Answer, Progress, Refusal};
-use crate::policy::clean;
+use crate::policy::{Caller, clean};
 
 /// How long progress is held back. A notification before the answer turns plain JSON into a stream of events, and a call that is
 /// answered within this time needs no progress.
@@ -39,11 +39,12 @@ pub(super) async fn call_tool(
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
     let errors_are_results = speaks(&context, &ProtocolVersion::V_2025_11_25);
+    let caller = caller(&context)?;
     let (sender, receiver) = watch::channel(Progress::default());
     let catalog = server.catalog().clone();
     // A task of its own: rmcp would never answer for a handler that panicked.
     let call = AbortOnDropHandle::new(tokio::spawn(async move {
-        catalog.call(&request.name, request.arguments.unwrap_or_default(), sender).await
+        catalog.call(&caller, &request.name, request.arguments.unwrap_or_default(), sender).await
     }));
     let _progress = context
         .meta
@@ -65,6 +66,15 @@ pub(super) async fn call_tool(
             Err(ErrorData::internal_error("the server failed in this call; its log says why", None))
         }
     }
+}
+
+/// Who makes the call, as the HTTP layer has established it. A request that came past it is nobody's and is not served.
+fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+    let caller = context.extensions.get::<http::request::Parts>().and_then(|head| head.extensions.get::<Caller>());
+    caller.cloned().ok_or_else(|| {
+        tracing::error!("a call without a caller; it was not run");
+        ErrorData::internal_error("the server does not know who makes this call", None)
+    })
 }
 
 /// An answer as rmcp has it. Content that is not MCP's is a fault of the tool, and said in words for the model.

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::rule::{PolicyRule, Verb};
+use super::secret::Secrets;
 
 /// The namespaces that an operator allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -52,6 +53,8 @@ pub struct Grant {
     pub cluster_rules: Vec<PolicyRule>,
     /// Where the rules for namespaced resources hold.
     pub namespaces: Namespaces,
+    /// Whether it sees the secrets in what it reads.
+    pub secrets: Secrets,
 }
 
 /// Where an access takes place. The scope comes from discovery, never from the guest.
@@ -102,6 +105,11 @@ pub enum Denied {
 }
 
 impl Grant {
+    /// Whether anything may be read at all.
+    pub fn reads(&self) -> bool {
+        !(self.rules.is_empty() && self.cluster_rules.is_empty())
+    }
+
     /// Whether the grant holds an access.
     ///
     /// The namespace is checked first: a caller that errs in it can mend that itself, only the operator can mend a missing rule.
@@ -164,6 +172,7 @@ mod tests {
             rules: vec![PolicyRule::new("", &["pods"], &[Verb::Get, Verb::List])],
             cluster_rules: vec![PolicyRule::new("", &["nodes"], &[Verb::List])],
             namespaces,
+            secrets: Secrets::default(),
         }
     }
 

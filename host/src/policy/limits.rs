@@ -8,6 +8,22 @@ use serde::Serialize;
 const KIB: u64 = 1024;
 /// Bytes in a MiB.
 const MIB: u64 = 1024 * KIB;
+/// Bytes in a GiB.
+const GIB: u64 = 1024 * MIB;
+
+/// The longest time that a call may be given. Nothing that holds a connection open for longer survives the proxies on its way, and a
+/// model does not wait for it.
+pub const LONGEST_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// The least memory that a component can be given, in bytes: one page of WebAssembly.
+pub const LEAST_MEMORY: u64 = 64 * KIB;
+
+/// The most memory that a component can be given, in bytes: WebAssembly addresses it with 32 bits. So nothing that passes through
+/// that memory in one piece, as a log excerpt and a result do, can be larger.
+pub const MOST_MEMORY: u64 = 4 * GIB;
+
+/// The most objects that a page can be given: one page is in memory as a whole, in the host and in the component.
+pub const MOST_PAGE: u32 = 10_000;
 
 /// The limits of one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,12 +38,20 @@ pub struct Limits {
     pub requests: u32,
     /// Bytes read from the API server, after decompression.
     pub read: u64,
+    /// Bytes of objects and logs that host functions hand to the component, all together.
+    pub handed: u64,
     /// Bytes of text in one log excerpt.
     pub logs: u64,
     /// Bytes of JSON that the component returns.
     pub result: u64,
     /// Objects on a page.
     pub page: u32,
+    /// Calls of one component that run at once; none: half of those that the server has room for.
+    pub calls: Option<u32>,
+    /// Bytes that the component writes to the server's log.
+    pub logged: u64,
+    /// Times that the component reports its progress.
+    pub progress: u32,
 }
 
 impl Default for Limits {
@@ -43,12 +67,19 @@ impl Default for Limits {
             // A fan-out over a few dozen namespaces, or a list of 64,000 objects.
             requests: 64,
             read: 64 * MIB,
+            // What was read, less what the host took out of it.
+            handed: 64 * MIB,
             // The cap of the server that Sandbar replaces.
             logs: MIB,
             // Four times what a full log excerpt takes, so that escaping cannot make an allowed log fail.
             result: 4 * MIB,
             // The cap of the server that Sandbar replaces.
             page: 1000,
+            calls: None,
+            // Dozens of backtraces, and little for the operator's disk where a loop writes them.
+            logged: 256 * KIB,
+            // A report for each of 10,000 objects. Few of them leave the host, which passes on the newest four times a second.
+            progress: 10_000,
         }
     }
 }

@@ -1,15 +1,22 @@
-//! What a component may do and how much of it: grants, limits, the budget of one call and the text that may reach a client.
+//! What a component may do and how much of it: grants, limits, the budget of one call, who makes it, the secrets that a component
+//! does not see, and the text that may reach a client.
 //!
 //! Plain data without I/O. Every other module may use it; it uses none of them.
 
 mod budget;
+mod caller;
+mod dns;
 mod grant;
 mod limits;
 mod rule;
+pub mod secret;
 mod text;
 
-pub use budget::{Budget, Exhausted, LogLine};
+pub use budget::{Aside, Budget, Exhausted};
+pub use caller::Caller;
+pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
-pub use limits::Limits;
-pub use rule::{PolicyRule, RuleError, Verb};
-pub use text::{clean, clean_line};
+pub use limits::{LEAST_MEMORY, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE};
+pub use rule::{POD_LOGS, PolicyRule, RuleError, Verb};
+pub use secret::Secrets;
+pub use text::{clean, clean_line, quotable};

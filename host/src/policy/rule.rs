@@ -1,15 +1,20 @@
 //! One Kubernetes RBAC PolicyRule, in the part of its grammar that a read-only tool can use.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dns::{is_label, is_subdomain};
+
 /// The subresource that is the log capability, and the only one there is.
-const POD_LOGS: &str = "pods/log";
+pub const POD_LOGS: &str = "pods/log";
 
 /// What `*` never covers: both have to be named.
 const NAMED_ONLY: [(&str, &str); 2] = [("", "secrets"), ("", POD_LOGS)];
 
 /// What a rule allows to do. Sandbar only reads, so RBAC's other verbs cannot be written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// Read one object, or a container's log.
@@ -31,17 +36,20 @@ impl Verb {
 /// An RBAC PolicyRule: every combination of its groups, resources and verbs is allowed.
 ///
 /// The field names and the meaning of `*` are those of `rbac.authorization.k8s.io/v1`; `nonResourceURLs` do not exist here.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyRule {
     /// API groups; `""` is the core group, `*` is every group.
+    #[schemars(length(min = 1))]
     pub api_groups: Vec<String>,
     /// Plural resource names or `pods/log`; `*` is every resource but `secrets` and `pods/log`.
+    #[schemars(length(min = 1))]
     pub resources: Vec<String>,
     /// Names of single objects; empty: all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resource_names: Vec<String>,
     /// What may be done.
+    #[schemars(length(min = 1))]
     pub verbs: Vec<Verb>,
 }
 
@@ -56,6 +64,19 @@ pub enum RuleError {
         "`{0}` cannot be granted: `pods/log` is the only subresource that tools can read (a GET on proxy, exec, attach or portforward can change things)"
     )]
     Subresource(String),
+    /// A group or a resource that no cluster can have.
+    #[error("{value:?} in `{key}` is {problem}")]
+    Name {
+        /// `apiGroups`, `resources` or `resourceNames`.
+        key: &'static str,
+        /// What stands there.
+        value: String,
+        /// What is wrong with it, and what to write.
+        problem: &'static str,
+    },
+    /// Objects are named, but only lists are allowed, which read them all.
+    #[error("a rule with `resourceNames` needs the verb get: a list of all objects does not stop at a name")]
+    NamesWithoutGet,
     /// Logs are read with `get`; RBAC has no list of them.
     #[error("`pods/log` is read with the verb get, not list: put it into a rule of its own or add get")]
     LogVerb,
@@ -72,7 +93,7 @@ impl PolicyRule {
         }
     }
 
-    /// Refuses what the type cannot: empty lists and forbidden subresources.
+    /// Refuses what the type cannot: empty lists, forbidden subresources, names that nothing can have, and rules that allow nothing.
     pub fn validate(&self) -> Result<(), RuleError> {
         for (list, key) in [(&self.api_groups, "apiGroups"), (&self.resources, "resources")] {
             if list.is_empty() {
@@ -88,7 +109,68 @@ impl PolicyRule {
         if self.resources.iter().any(|name| name == POD_LOGS) && !self.verbs.contains(&Verb::Get) {
             return Err(RuleError::LogVerb);
         }
-        Ok(())
+        if !self.resource_names.is_empty() && !self.verbs.contains(&Verb::Get) {
+            return Err(RuleError::NamesWithoutGet);
+        }
+        self.validate_names()
+    }
+
+    /// The same rights in as few rules as there are groups and sets of verbs and names, with everything in order and nothing twice.
+    /// What could never be used is left out: a list of what has been named, or of logs.
+    pub fn merged<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Vec<PolicyRule> {
+        let mut rights: BTreeMap<(&str, &[String], &str), BTreeSet<Verb>> = BTreeMap::new();
+        for rule in rules {
+            let is_listable = |resource: &str| rule.resource_names.is_empty() && !resource.contains('/');
+            for (group, resource) in
+                rule.api_groups.iter().flat_map(|group| rule.resources.iter().map(move |plural| (group, plural)))
+            {
+                let verbs = rule.verbs.iter().copied().filter(|&verb| verb == Verb::Get || is_listable(resource));
+                rights.entry((group, &rule.resource_names, resource)).or_default().extend(verbs);
+            }
+        }
+        let mut merged: BTreeMap<(&str, &[String], Vec<Verb>), Vec<String>> = BTreeMap::new();
+        for (&(group, names, resource), verbs) in &rights {
+            let all = rights.get(&(group, &[][..], resource)).filter(|_| !names.is_empty());
+            let verbs: Vec<Verb> = verbs.iter().copied().filter(|verb| !all.is_some_and(|all| all.contains(verb))).collect();
+            if !verbs.is_empty() {
+                merged.entry((group, names, verbs)).or_default().push(resource.to_owned());
+            }
+        }
+        let rule = |((group, names, verbs), resources): ((&str, &[String], _), _)| PolicyRule {
+            api_groups: vec![group.to_owned()],
+            resources,
+            resource_names: names.to_vec(),
+            verbs,
+        };
+        merged.into_iter().map(rule).collect()
+    }
+
+    /// Whether the rule holds all that a rule with this group and resource asks for: a star that was asked for needs a star, no
+    /// enumeration is as much; and whatever a star does not cover has to be named, in whichever group it is.
+    pub fn covers(&self, verb: Verb, group: &str, resource: &str, name: Option<&str>) -> bool {
+        let has = |list: &[String], value: &str| list.iter().any(|entry| entry == value);
+        let needs_name = NAMED_ONLY.iter().any(|&(of, named)| named == resource && (of == group || group == "*"));
+        match (group, resource) {
+            ("*", _) if !has(&self.api_groups, "*") => false,
+            (_, "*") if !has(&self.resources, "*") => false,
+            _ if needs_name && !has(&self.resources, resource) => false,
+            _ => self.allows(verb, group, resource, name),
+        }
+    }
+
+    /// Whether it names fewer groups or resources than it means.
+    pub fn has_wildcard(&self) -> bool {
+        self.api_groups.iter().chain(&self.resources).any(|entry| entry == "*")
+    }
+
+    fn validate_names(&self) -> Result<(), RuleError> {
+        let groups = self.api_groups.iter().map(|group| ("apiGroups", group, problem_of_group(group)));
+        let resources = self.resources.iter().map(|resource| ("resources", resource, problem_of_resource(resource)));
+        let names = self.resource_names.iter().map(|name| ("resourceNames", name, problem_of_name(name)));
+        match groups.chain(resources).chain(names).find_map(|(key, value, problem)| Some((key, value, problem?))) {
+            Some((key, value, problem)) => Err(RuleError::Name { key, value: value.clone(), problem }),
+            None => Ok(()),
+        }
     }
 
     /// Whether the rule allows `verb` on `resource` of `group`; `name` is the object's name, none for a list of all.
@@ -101,6 +183,29 @@ impl PolicyRule {
             && (named(&self.api_groups, group) || starred(&self.api_groups))
             && (named(&self.resources, resource) || (starred(&self.resources) && !by_name_only))
             && (self.resource_names.is_empty() || name.is_some_and(|name| named(&self.resource_names, name)))
+    }
+}
+
+fn problem_of_group(group: &str) -> Option<&'static str> {
+    match group {
+        "" | "*" => None,
+        "core" | "v1" => Some("no API group: the core group is written \"\""),
+        _ if group.contains('/') => Some("a group with its version: a rule holds for all versions, so write the group alone"),
+        _ if !is_subdomain(group) => Some("no API group: write a DNS name such as apps or coder.com"),
+        _ => None,
+    }
+}
+
+fn problem_of_resource(resource: &str) -> Option<&'static str> {
+    let fits = resource == "*" || resource == POD_LOGS || is_label(resource);
+    (!fits).then_some("no resource: write its plural name in lower case, as in a Role, and its group under `apiGroups`")
+}
+
+fn problem_of_name(name: &str) -> Option<&'static str> {
+    match name {
+        "*" => Some("no name, and no wildcard here: leave `resourceNames` out for all objects"),
+        "" => Some("no name"),
+        _ => None,
     }
 }
 
@@ -141,5 +246,50 @@ mod tests {
         }
         assert_eq!(rule(&[""], &["pods/log"], &[], &[Verb::List]).validate(), Err(RuleError::LogVerb));
         assert_eq!(rule(&[""], &["pods"], &[], &[]).validate(), Err(RuleError::Empty("verbs")));
+    }
+
+    #[test]
+    fn merged_rules_have_nothing_twice_and_nothing_idle() {
+        let both = [Verb::Get, Verb::List];
+        let rules = [
+            rule(&[""], &["services", "pods"], &[], &[Verb::List]),
+            rule(&["", "apps"], &["pods"], &[], &[Verb::Get]),
+            rule(&[""], &["pods/log"], &[], &both),
+            rule(&[""], &["pods"], &["web-0"], &[Verb::Get]),
+            rule(&[""], &["secrets"], &["token"], &both),
+        ];
+        let merged = [
+            rule(&[""], &["pods/log"], &[], &[Verb::Get]),
+            rule(&[""], &["pods"], &[], &both),
+            rule(&[""], &["services"], &[], &[Verb::List]),
+            rule(&[""], &["secrets"], &["token"], &[Verb::Get]),
+            rule(&["apps"], &["pods"], &[], &[Verb::Get]),
+        ];
+        assert_eq!(PolicyRule::merged(&rules), merged);
+    }
+
+    #[test]
+    fn a_star_that_was_asked_for_needs_a_star() {
+        let covers = |granted: &PolicyRule, group, resource| granted.covers(Verb::Get, group, resource, None);
+        let star = rule(&["*"], &["*"], &[], &[Verb::Get]);
+        assert!(covers(&star, "", "pods") && covers(&star, "*", "*") && covers(&star, "apps", "*"));
+        assert!(!covers(&star, "", "secrets") && !covers(&star, "*", "secrets") && !covers(&star, "*", "pods/log"));
+        let narrow = rule(&["", "apps"], &["pods", "secrets"], &[], &[Verb::Get]);
+        assert!(covers(&narrow, "", "pods") && covers(&narrow, "", "secrets"));
+        assert!(!covers(&narrow, "", "*") && !covers(&narrow, "*", "pods") && !covers(&narrow, "*", "secrets"));
+    }
+
+    #[test]
+    fn a_rule_that_could_never_allow_anything_is_refused() {
+        let get = [Verb::Get];
+        let problem = |rule: PolicyRule| rule.validate().expect_err("refused").to_string();
+        assert!(problem(rule(&["core"], &["pods"], &[], &get)).contains(r#"the core group is written """#));
+        assert!(problem(rule(&["v1"], &["pods"], &[], &get)).contains("core group"));
+        assert!(problem(rule(&["apps/v1"], &["deployments"], &[], &get)).contains("write the group alone"));
+        assert!(problem(rule(&[""], &["Pods"], &[], &get)).contains(r#""Pods" in `resources`"#));
+        assert!(problem(rule(&[""], &["deployments.apps"], &[], &get)).contains("`apiGroups`"));
+        assert!(problem(rule(&[""], &["pods"], &["*"], &get)).contains("leave `resourceNames` out"));
+        assert_eq!(rule(&[""], &["pods"], &["web-0"], &[Verb::List]).validate(), Err(RuleError::NamesWithoutGet));
+        assert_eq!(rule(&["", "*", "rbac.authorization.k8s.io"], &["pods", "*"], &["web-0"], &get).validate(), Ok(()));
     }
 }

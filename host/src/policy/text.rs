@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::secret;
+
 /// Removes terminal escape sequences, control characters (newline and tab stay), bidi controls, zero-width and Unicode tag
 /// characters. Borrows where there is nothing to remove, which is the common case.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -24,6 +26,11 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 /// [`clean`], and line breaks become spaces: for text that has to stay on its line.
 pub fn clean_line(text: &str) -> String {
     clean(text).replace(['\n', '\r'], " ")
+}
+
+/// Somebody else's words inside of a message of ours: clean, on one line, without secrets.
+pub fn quotable(words: &str) -> String {
+    secret::mask(&clean_line(words)).into_owned()
 }
 
 /// The byte offset of the first character that has to go.

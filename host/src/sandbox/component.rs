@@ -8,6 +8,7 @@ use wasmtime::component::{InstancePre, Linker};
 use super::engine::Engine;
 use super::error::LoadError;
 use super::imports::Imports;
+use super::queue::Queue;
 use super::state::State;
 use super::wasi;
 use crate::capability::{Interface, ToolsIndices};
@@ -27,6 +28,7 @@ pub struct Component {
     pub(super) name: Arc<str>,
     pub(super) pre: InstancePre<State>,
     pub(super) tools: ToolsIndices,
+    pub(super) queue: Queue,
 }
 
 impl Artifact {
@@ -56,8 +58,8 @@ impl Artifact {
     }
 
     /// Links the component with the interfaces that it was granted. Another one that it imports does not exist for it, so it is
-    /// refused.
-    pub fn link(&self, granted: &[Interface]) -> Result<Component, LoadError> {
+    /// refused. `calls` of it run at once; none: the engine's default for one component.
+    pub fn link(&self, engine: &Engine, granted: &[Interface], calls: Option<u32>) -> Result<Component, LoadError> {
         if let Some(missing) = self.imports.capabilities().find(|interface| !granted.contains(interface)) {
             return Err(LoadError::NotGranted(missing));
         }
@@ -72,6 +74,6 @@ impl Artifact {
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
         // The one interface, never the whole world: a later contract may add exports that this component lacks.
         let tools = ToolsIndices::new(&pre).map_err(link)?;
-        Ok(Component { name: self.name.clone(), pre, tools })
+        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls) })
     }
 }

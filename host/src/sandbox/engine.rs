@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::error::CallError;
 use super::memory::TABLE_ENTRIES;
+use super::queue::Queue;
 use super::slots::Slots;
+use super::threads::Threads;
 use super::ticker::{Ticker, Ticking};
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
@@ -51,12 +53,13 @@ pub struct Engine {
     ticker: Ticker,
     slots: Arc<Semaphore>,
     slot_count: usize,
-    guests: Guests,
+    threads: Threads,
 }
 
 /// A slot that a running call holds.
 pub(super) struct Slot {
-    _permit: OwnedSemaphorePermit,
+    _turn: OwnedSemaphorePermit,
+    _slot: OwnedSemaphorePermit,
     _ticking: Ticking,
 }
 
@@ -69,7 +72,7 @@ impl Engine {
             wasmtime,
             slots: Arc::new(Semaphore::new(options.slots.count())),
             slot_count: options.slots.count(),
-            guests: Guests::start()?,
+            threads: Threads::new(options.slots.count())?,
         })
     }
 
@@ -77,48 +80,28 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// The runtime that guests run on.
-    pub(super) fn guests(&self) -> &Handle {
-        self.guests.handle()
+    /// The threads that guests run on.
+    pub(super) fn threads(&self) -> &Threads {
+        &self.threads
+    }
+
+    /// The queue of a component of which `calls` may run at once. By default that is half of the slots, so that no component can
+    /// take them all.
+    pub(super) fn queue(&self, calls: Option<u32>) -> Queue {
+        let most = calls.map_or(self.slot_count.div_ceil(2), |calls| usize::try_from(calls).unwrap_or(usize::MAX));
+        Queue::new(most.clamp(1, self.slot_count))
     }
 
     /// Waits for a slot, but not for long.
-    pub(super) async fn slot(&self) -> Result<Slot, CallError> {
-        let permit = tokio::time::timeout(SLOT_WAIT, self.slots.clone().acquire_owned()).await;
-        match permit {
-            Ok(Ok(permit)) => Ok(Slot { _permit: permit, _ticking: self.ticker.run() }),
+    pub(super) async fn slot(&self, queue: &Queue) -> Result<Slot, CallError> {
+        let patience = Instant::now() + SLOT_WAIT;
+        let turn = timeout_at(patience, queue.turn()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(CallError::ToolBusy { calls: queue.most(), retry_after: RETRY_AFTER });
+        };
+        match timeout_at(patience, self.slots.clone().acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(Slot { _turn: turn, _slot: slot, _ticking: self.ticker.run() }),
             Ok(Err(_)) | Err(_) => Err(CallError::Busy { slots: self.slot_count, retry_after: RETRY_AFTER }),
-        }
-    }
-}
-
-/// Threads that run guests and nothing else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was
-/// 360 ms late there; with this runtime apart, 1.2 ms.
-struct Guests(Option<Runtime>);
-
-impl Guests {
-    fn start() -> anyhow::Result<Self> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
-            .max_blocking_threads(1)
-            .thread_name("sandbar-guest")
-            .enable_time()
-            .build()
-            .context("the runtime for guests cannot be started")?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn handle(&self) -> &Handle {
-        self.0.as_ref().map(Runtime::handle).unwrap_or_else(|| unreachable!("taken in drop only"))
-    }
-}
-
-impl Drop for Guests {
-    fn drop(&mut self) {
-        // A runtime must not be dropped from async code, which is where the engine's last owner may be.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
         }
     }
 }

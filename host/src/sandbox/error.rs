@@ -76,6 +76,14 @@ pub enum CallError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// No turn among the calls of the same component.
+    #[error("this tool is busy: {calls} calls of it run already (limit `calls`); try again in {} s", .retry_after.as_secs())]
+    ToolBusy {
+        /// How many of its calls run at once.
+        calls: usize,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The wall-clock limit.
     #[error("the tool was stopped after {} s, its time limit (limit `time`); narrow the query", .0.as_secs_f64())]
     Time(Duration),

@@ -9,9 +9,11 @@ mod error;
 mod imports;
 mod memory;
 mod meter;
+mod queue;
 mod run;
 mod slots;
 mod state;
+mod threads;
 mod ticker;
 mod wasi;
 

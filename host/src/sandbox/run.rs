@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::component::Component;
@@ -12,6 +11,7 @@ use super::error::CallError;
 use super::memory::{Memory, Refused};
 use super::meter::Meter;
 use super::state::State;
+use super::threads::Gone;
 use crate::capability::{Host, Tools};
 use crate::policy::Limits;
 
@@ -49,14 +49,13 @@ impl Component {
     }
 
     async fn run(&self, engine: &Engine, host: Host, ask: Ask) -> Result<Answer, CallError> {
-        let slot = engine.slot().await?;
+        let slot = engine.slot(&self.queue).await?;
         let budget = host.budget.clone();
-        let guest = run_guest(self.clone(), slot, host, ask);
-        let task = AbortOnDropHandle::new(engine.guests().spawn(guest));
-        match tokio::time::timeout_at(budget.deadline().into(), task).await {
+        let guest = engine.threads().run(run_guest(self.clone(), slot, host, ask));
+        match tokio::time::timeout_at(budget.deadline().into(), guest).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(failure)) => {
-                tracing::error!(component = %self.name, %failure, "the host failed in a call");
+            Ok(Err(Gone)) => {
+                tracing::error!(component = %self.name, "the host failed in a call");
                 Err(CallError::Host)
             }
             Err(_) => Err(CallError::Time(budget.limits().time)),
@@ -64,13 +63,14 @@ impl Component {
     }
 }
 
-/// Runs on the guests' runtime. The slot is held until the instance is gone, also when the caller went first.
+/// Runs on a thread of its own. The slot is held until the instance is gone, also when the caller went first.
 async fn run_guest(component: Component, slot: Slot, host: Host, ask: Ask) -> Result<Answer, CallError> {
     let limits = host.budget.limits().clone();
-    let meter = Arc::new(Meter::new());
-    let mut store = store(&component, host, meter.clone());
-    let outcome = meter.measure(in_store(&component, &mut store, ask)).await;
-    let outcome = outcome.map_err(|error| explain(&component, &store, &meter, &error));
+    let meter = Meter::start();
+    let mut store = store(&component, host, meter);
+    let outcome = in_store(&component, &mut store, ask).await;
+    store.data().host.budget.note_computed(meter.spent());
+    let outcome = outcome.map_err(|error| explain(&component, &store, meter, &error));
     drop(store);
     drop(slot);
     match outcome? {
@@ -89,7 +89,7 @@ async fn in_store(component: &Component, store: &mut Store<State>, ask: Ask) -> 
 }
 
 /// A store with every limit in place.
-fn store(component: &Component, host: Host, meter: Arc<Meter>) -> Store<State> {
+fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
     let budget = host.budget.clone();
     let limits = budget.limits();
     let mut store = Store::new(component.pre.engine(), State::new(host, Memory::new(limits.memory)));
@@ -97,17 +97,18 @@ fn store(component: &Component, host: Host, meter: Arc<Meter>) -> Store<State> {
     store.set_max_component_handles(COMPONENT_HANDLES);
     store.set_hostcall_fuel(usize::try_from(limits.result.saturating_add(HOSTCALL_BYTES)).unwrap_or(usize::MAX));
     store.set_epoch_deadline(1);
-    let (cpu, deadline) = (limits.cpu, budget.deadline());
     store.epoch_deadline_callback(move |_| {
-        // The deadline is checked here too: behind other busy guests the task may not be polled, and so not dropped, in time.
-        let over = meter.spent() > cpu || Instant::now() > deadline;
+        // The deadline is checked here too: the runtime that keeps it may be late on a machine that is busy.
+        let spent = meter.spent();
+        budget.note_computed(spent);
+        let over = spent > budget.limits().cpu || Instant::now() > budget.deadline();
         Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
     });
     store
 }
 
 /// Says which limit, or which fault, ended a guest.
-fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &wasmtime::Error) -> CallError {
+fn explain(component: &Component, store: &Store<State>, meter: Meter, error: &wasmtime::Error) -> CallError {
     let budget = &store.data().host.budget;
     let limits: &Limits = budget.limits();
     let trap = error.downcast_ref::<Trap>();

@@ -79,10 +79,11 @@ async fn no_part_of_an_answer_hides_anything() {
     });
     let message = client.request("tools/call", json!({ "name": "misbehave", "arguments": returning(result) })).await;
     let result = &message["result"];
-    assert_eq!(result["structuredContent"], json!({ SEEN: [{ "deep": SEEN }] }), "{message}");
-    assert_eq!(result["content"][0]["text"], SEEN);
-    assert_eq!(result["content"][1]["name"], SEEN);
-    assert_eq!(result["content"][2]["resource"]["text"], SEEN);
+    // First of all comes the notice that this is data of others.
+    assert_eq!(result["structuredContent"][SEEN], json!([{ "deep": SEEN }]), "{message}");
+    assert_eq!(result["content"][1]["text"], SEEN);
+    assert_eq!(result["content"][2]["name"], SEEN);
+    assert_eq!(result["content"][3]["resource"]["text"], SEEN);
     assert_eq!(result["_meta"]["example.com/note"], SEEN);
     assert_eq!(result["_meta"][format!("example.com/{SEEN}")], json!({ "deep": [SEEN] }));
 }

@@ -205,10 +205,10 @@ async fn what_is_asked_for_beyond_the_grant_is_shown_as_yaml_that_grants_it() {
     let components = granted.json();
     let hostile = components.as_array().unwrap().iter().find(|component| component["component"] == "hostile").unwrap();
     let rules = json!([
-        { "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] },
         { "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] },
+        { "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] },
     ]);
-    assert_eq!(hostile["grant"]["rules"], rules);
+    assert_eq!(hostile["granted"]["rules"], rules);
 
     // Part of it is not enough, and only the rest is shown.
     let part = yaml.lines().filter(|line| !line.contains("pods/log")).collect::<Vec<_>>().join("\n");

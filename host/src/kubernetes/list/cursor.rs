@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::kubernetes::error::{Code, Error};
-use crate::kubernetes::name::is_label;
 use crate::kubernetes::types::{Query, Scope};
-use crate::policy::Namespaces;
+use crate::policy::{Namespaces, is_label};
 
 /// The layout of [`Wire`].
 const VERSION: u8 = 1;

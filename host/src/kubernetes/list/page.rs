@@ -12,7 +12,8 @@ use super::cursor::Key;
 use super::filter::Filter;
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::fields::Keep;
-use crate::kubernetes::prune::{Identity, identify, prune, text};
+use crate::kubernetes::mask::Mask;
+use crate::kubernetes::prune::{Identity, identify, text};
 
 /// What a page may hold.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,7 @@ pub(super) struct Size {
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'q> {
     pub(super) keep: &'q Keep,
+    pub(super) mask: Mask,
     pub(super) filter: &'q Filter,
     pub(super) size: Size,
 }
@@ -99,7 +101,7 @@ impl<'q> AsSent<'q> {
             self.json.push(',');
         }
         let start = self.json.len();
-        let identity = prune(object, self.wanted.keep, &mut self.json)?;
+        let identity = self.wanted.mask.prune(object, self.wanted.keep, &mut self.json)?;
         if !self.wanted.filter.matches(&identity)? {
             self.json.truncate(before);
             self.received += 1;
@@ -172,7 +174,7 @@ impl<'q> Smallest<'q> {
             return Ok(());
         }
         let mut json = String::new();
-        prune(object, self.wanted.keep, &mut json)?;
+        self.wanted.mask.prune(object, self.wanted.keep, &mut json)?;
         self.insert(Kept { key, json });
         Ok(())
     }
@@ -263,7 +265,7 @@ mod tests {
     }
 
     fn wanted<'q>(keep: &'q Keep, filter: &'q Filter, objects: u32, bytes: usize) -> Wanted<'q> {
-        Wanted { keep, filter, size: Size { objects: NonZeroU32::new(objects).expect("some"), bytes } }
+        Wanted { keep, mask: Mask::nothing(), filter, size: Size { objects: NonZeroU32::new(objects).expect("some"), bytes } }
     }
 
     /// Reads the list page by page; the list turns by one place for each request.

@@ -14,6 +14,7 @@ use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::exchange::Failure;
 use crate::kubernetes::fields::Keep;
 use crate::kubernetes::items::{Splitter, malformed};
+use crate::kubernetes::mask::Mask;
 use crate::kubernetes::name::Namespace;
 use crate::kubernetes::reader::Reader;
 use crate::kubernetes::request::{Get, ListParameters};
@@ -100,7 +101,8 @@ impl Listing<'_> {
 
     /// Reads a list's body into a page.
     async fn body(&self, mut incoming: Incoming<'_>, position: &Position, size: Size) -> Result<Part, Stop> {
-        let wanted = Wanted { keep: self.keep, filter: self.filter, size };
+        let mask = Mask::of(self.reader.grant(), self.served);
+        let wanted = Wanted { keep: self.keep, mask, filter: self.filter, size };
         let mut page = match position {
             Position::After(key) => Page::smallest(wanted, Some(key.clone())),
             Position::Start if self.served.ignores_limit() => Page::smallest(wanted, None),

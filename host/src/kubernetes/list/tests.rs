@@ -198,6 +198,7 @@ async fn the_grant_is_checked_before_anything_is_asked() {
         rules: vec![PolicyRule { resource_names: vec!["web-0".into()], ..PolicyRule::new("", &["pods"], &[Verb::List]) }],
         cluster_rules: Vec::new(),
         namespaces: allowed(&["team-a"]),
+        ..Grant::default()
     };
     let reader = cluster.reader(Arc::new(grant), Arc::new(Budget::new(Limits::default())));
     let named = |selector: &str, namespace: &str| Query {

@@ -1,4 +1,4 @@
-//! One reading of a log, as it streams in: lines are put together from chunks, cleaned, matched and handed on to the newest text.
+//! One reading of a log, as it streams in: lines are put together from chunks, cleaned, masked, matched and handed on to the newest text.
 
 use std::borrow::Cow;
 
@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::newest::{Kept, Newest};
 use crate::policy;
+use crate::policy::secret::{self, LONGEST, MaskedLines, Secrets};
 
 /// The longest record of a container runtime: it splits longer lines, and `tailLines` counts the pieces.
 pub(super) const RECORD_MAX: usize = 16 * 1024;
@@ -15,6 +16,8 @@ pub(super) const RECORD_MAX: usize = 16 * 1024;
 pub(super) struct Window<'p> {
     cap: usize,
     pattern: Option<&'p Regex>,
+    /// What takes the secrets out; none: they are shown.
+    mask: Option<MaskedLines>,
     newest: Newest,
     /// The beginning of a line whose end has not come yet; of a line over the cap, its newest bytes.
     partial: Vec<u8>,
@@ -49,11 +52,13 @@ pub(super) struct Reading {
 }
 
 impl<'p> Window<'p> {
-    /// `cap`: bytes of text at most. `pattern`: only lines that it matches are kept.
-    pub(super) fn new(cap: usize, pattern: Option<&'p Regex>) -> Self {
+    /// `cap`: bytes of text at most. `pattern`: only lines that it matches are kept; it sees what the tool will see, so that nobody
+    /// can ask it what a secret is.
+    pub(super) fn new(cap: usize, pattern: Option<&'p Regex>, secrets: Secrets) -> Self {
         Self {
             cap,
             pattern,
+            mask: (secrets == Secrets::Masked).then(MaskedLines::new),
             newest: Newest::new(cap),
             partial: Vec::new(),
             partial_lost: 0,
@@ -94,6 +99,9 @@ impl<'p> Window<'p> {
         if !self.partial.is_empty() {
             self.take_partial();
         }
+        if let Some(mut mask) = self.mask.take() {
+            self.keep(&mask.finish());
+        }
         Reading { kept: self.newest.finish(), bytes: self.bytes, lines: self.lines, records: self.records, first: self.first }
     }
 
@@ -101,7 +109,8 @@ impl<'p> Window<'p> {
     fn hold(&mut self, piece: &[u8]) {
         // A chunk is far smaller than the cap as a rule, so this copies each byte twice at most.
         self.partial.extend_from_slice(piece);
-        let room = self.cap.max(RECORD_MAX);
+        // What is kept without its beginning is not shown from its first byte on: see `mask_behind`.
+        let room = self.cap.max(RECORD_MAX) + 2 * LONGEST;
         if self.partial.len() > 2 * room {
             let lost = self.partial.len() - room;
             self.partial.drain(..lost);
@@ -131,9 +140,23 @@ impl<'p> Window<'p> {
         let text = String::from_utf8_lossy(lines);
         // Nearly every log is plain, and seeing that is ten times quicker than looking at each character.
         let text = if is_plain(lines) { text } else { Cow::Owned(policy::clean(&text).into_owned()) };
-        self.note_first(&text, 0);
+        match &mut self.mask {
+            None => self.keep(&text),
+            Some(mask) => {
+                let masked = mask.mask(&text);
+                self.keep(&masked);
+            }
+        }
+    }
+
+    /// Keeps what the pattern matches of these lines.
+    fn keep(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.note_first(text, 0);
         match self.pattern {
-            None => self.newest.push(&text),
+            None => self.newest.push(text),
             Some(pattern) => {
                 for line in text.split_inclusive('\n').filter(|line| is_match(pattern, line)) {
                     self.newest.push(line);
@@ -149,9 +172,19 @@ impl<'p> Window<'p> {
         let torn = line.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
         let text = String::from_utf8_lossy(&line[torn..]);
         let text = policy::clean(&text);
+        let (text, skipped) = match &mut self.mask {
+            None => (text, 0),
+            Some(mask) => {
+                // What was held back stands before this line.
+                let held = mask.finish();
+                self.keep(&held);
+                let (text, skipped) = secret::mask_behind(&text);
+                (text.into(), skipped)
+            }
+        };
         self.note_first(&text, lost);
         if self.pattern.is_none_or(|pattern| is_match(pattern, &text)) {
-            self.newest.push_headless(&text, lost + torn as u64);
+            self.newest.push_headless(&text, lost + (torn + skipped) as u64);
         }
     }
 
@@ -199,7 +232,7 @@ mod tests {
 
     fn read<'a>(cap: usize, pattern: Option<&str>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Reading {
         let pattern = pattern.map(|pattern| Regex::new(pattern).expect("valid"));
-        let mut window = Window::new(cap, pattern.as_ref());
+        let mut window = Window::new(cap, pattern.as_ref(), Secrets::Masked);
         chunks.into_iter().for_each(|chunk| window.feed(chunk));
         window.finish()
     }
@@ -239,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_endless_line_costs_the_cap_and_no_more() {
-        let mut window = Window::new(10, None);
+        let mut window = Window::new(10, None, Secrets::Masked);
         for _ in 0..1000 {
             window.feed(&[b'x'; 1000]);
             assert!(window.partial.capacity() <= 8 * RECORD_MAX);

@@ -50,6 +50,11 @@ impl Guest for Fixture {
                 log(Level::Info, "a line for the operator");
                 json!([text("A line was written.")])
             }
+            "test_trigger_tool_change" => {
+                // No tool can change what a server serves: whoever runs the suite reads the log and does.
+                log(Level::Info, "the list of tools is to change");
+                json!([text("The list of tools is about to change.")])
+            }
             "test_custom_header" | "json_schema_2020_12_tool" => json!([text("The arguments were accepted.")]),
             unknown => return Err(format!("the fixture has no tool `{unknown}`")),
         };

@@ -1,0 +1,131 @@
+//! The audit trail: one event for each call, with what it did and nothing of what it read or said.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::answer::Answer;
+use super::served::Served;
+use crate::policy::{Budget, Caller, clean_line};
+use crate::sandbox::CallError;
+
+/// Bytes of a tool's name that are written where there is no such tool: the longest name that MCP allows.
+const NAME_BYTES: usize = 128;
+
+/// A call whose event is written when this is dropped: also when the call is dropped before its end.
+pub(super) struct Audit<'a> {
+    began: Instant,
+    caller: &'a Caller,
+    tool: &'a str,
+    argument_bytes: usize,
+    ran: Option<Ran<'a>>,
+    outcome: Outcome,
+}
+
+/// What is known once a component runs.
+struct Ran<'a> {
+    component: &'a Served,
+    budget: Arc<Budget>,
+    result_bytes: usize,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The tool answered.
+    Answered,
+    /// The tool answered that it failed.
+    Failed,
+    /// It was not run: no such tool, or arguments that do not fit.
+    Refused,
+    /// The host ended it, and said why.
+    Stopped(&'static str),
+    /// The caller went away, or took the call back.
+    Cancelled,
+}
+
+impl<'a> Audit<'a> {
+    /// Begins with a call that nobody has looked at yet.
+    pub(super) fn begin(caller: &'a Caller, tool: &'a str, argument_bytes: usize) -> Self {
+        Self { began: Instant::now(), caller, tool, argument_bytes, ran: None, outcome: Outcome::Cancelled }
+    }
+
+    /// The call has come to its component.
+    pub(super) fn runs(&mut self, component: &'a Served, budget: Arc<Budget>) {
+        self.ran = Some(Ran { component, budget, result_bytes: 0 });
+    }
+
+    /// The component has returned so many bytes.
+    pub(super) fn returned(&mut self, bytes: usize) {
+        if let Some(ran) = &mut self.ran {
+            ran.result_bytes = bytes;
+        }
+    }
+
+    /// The call has ended.
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Audit<'_> {
+    fn drop(&mut self) {
+        let ran = self.ran.as_ref();
+        let budget = ran.map(|ran| &*ran.budget);
+        let end = clean_line(self.tool);
+        let tool = &end[..end.floor_char_boundary(NAME_BYTES)];
+        tracing::info!(
+            target: "sandbar::audit",
+            caller = %self.caller,
+            tool,
+            component = ran.map(|ran| &**ran.component.name()),
+            digest = ran.map(|ran| &**ran.component.artifact().digest()),
+            argument_bytes = self.argument_bytes,
+            namespaces = budget.map(Budget::touched),
+            requests = budget.map(Budget::requests),
+            read_bytes = budget.map(Budget::read),
+            result_bytes = ran.map(|ran| ran.result_bytes),
+            outcome = self.outcome.as_str(),
+            ms = milliseconds(self.began.elapsed()),
+            cpu_ms = budget.map(|budget| milliseconds(budget.computed())),
+            "call"
+        );
+    }
+}
+
+impl Outcome {
+    /// The outcome of a call that came to an answer.
+    pub(super) fn of(answer: &Answer) -> Self {
+        if answer.is_error { Self::Failed } else { Self::Answered }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Stopped(why) => why,
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl From<&CallError> for Outcome {
+    fn from(error: &CallError) -> Self {
+        Self::Stopped(match error {
+            CallError::Busy { .. } | CallError::ToolBusy { .. } => "busy",
+            CallError::Time(_) => "limit time",
+            CallError::Cpu(_) => "limit cpu",
+            CallError::Memory { .. } => "limit memory",
+            CallError::Table { .. } => "limit tables",
+            CallError::Result { .. } => "limit result",
+            CallError::Passed { .. } => "limit passed",
+            CallError::Trap(_) => "crashed",
+            CallError::Host => "server fault",
+        })
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    // Microseconds are as fine as these clocks are worth.
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

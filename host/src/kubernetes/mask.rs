@@ -1,0 +1,524 @@
+//! Takes the secrets out of objects, before anything of them reaches a tool.
+//!
+//! By structure where there is one: the values of Secrets, the environment of containers, what stands under a name such as
+//! `password`, and manifests inside of annotations. Every other string goes through [`secret::mask`]. What is cut out of an object
+//! must not decide what is masked of the rest, or a tool would only have to ask for the value without its name: so where the name
+//! is gone the value goes, too, and manifests of Secrets inside of other objects are masked before fields are picked.
+//!
+//! JSON stays JSON: whole strings are replaced, in their escaped form.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::{memchr2, memmem};
+use serde_json::value::RawValue;
+
+use super::discovery::ServedResource;
+use super::error::Error;
+use super::fields::Keep;
+use super::prune::{Identity, identify, prune};
+use crate::policy::secret::{self, Named, Secrets, masked, named, names_nothing};
+use crate::policy::{Grant, clean};
+
+/// How deep JSON is looked into that stands as text inside of JSON: a manifest in an annotation of a manifest.
+const TEXTS_MAX: u8 = 3;
+
+/// What the values of a Secret are called.
+const SECRET_VALUE: &str = "Secret value";
+
+/// What a value of the environment is called whose name is not known.
+const ENVIRONMENT_VALUE: &str = "environment value without its name";
+
+/// What is masked of the objects of one resource.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mask {
+    /// None: the operator lets the component see what the cluster holds.
+    secrets: Option<Kind>,
+}
+
+/// Which objects they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Secrets of the core group: all of their data is secret.
+    Secret,
+    Other,
+}
+
+impl Mask {
+    /// For objects of a resource, by what discovery says of it and not by what they say of themselves: an object without its `kind`
+    /// is a Secret all the same.
+    pub(super) fn of(grant: &Grant, served: &ServedResource) -> Self {
+        let is_secret = served.group.is_empty() && served.plural == "secrets";
+        let kind = if is_secret { Kind::Secret } else { Kind::Other };
+        Self { secrets: (grant.secrets == Secrets::Masked).then_some(kind) }
+    }
+
+    /// Masks nothing.
+    #[cfg(test)]
+    pub(super) fn nothing() -> Self {
+        Self { secrets: None }
+    }
+
+    /// [`prune`], and what is left is masked.
+    pub(super) fn prune<'o>(self, object: &'o str, keep: &Keep, out: &mut String) -> Result<Identity<'o>, Error> {
+        let Some(kind) = self.secrets else { return prune(object, keep, out) };
+        let start = out.len();
+        let identity = if *keep != Keep::Whole && holds_a_secret(object) {
+            // Its `kind`, which may be about to be cut off, is what tells a Secret inside of it.
+            prune(&hide(object, kind), keep, out)?;
+            identify(object)?
+        } else {
+            prune(object, keep, out)?
+        };
+        if let Cow::Owned(hidden) = hide(&out[start..], kind) {
+            out.truncate(start);
+            out.push_str(&hidden);
+        }
+        Ok(identity)
+    }
+}
+
+/// Whether an object may have the manifest of a Secret inside.
+fn holds_a_secret(object: &str) -> bool {
+    memmem::find(object.as_bytes(), b"\"Secret\"").is_some()
+}
+
+/// A JSON object without its secrets.
+fn hide(object: &str, kind: Kind) -> Cow<'_, str> {
+    Walk::new(object, 0).hide(kind)
+}
+
+/// A way through one JSON text, whose syntax has been checked, that notes which strings have to be replaced.
+struct Walk<'j> {
+    json: &'j str,
+    at: usize,
+    /// How many texts this JSON stands inside of.
+    texts: u8,
+    /// The text has something in it that looks like a secret. If not, strings without escapes have not either.
+    is_suspect: bool,
+    /// Strings with their quotes, and what stands there instead. None overlaps another.
+    edits: Vec<(Range<usize>, String)>,
+}
+
+/// What is known about a value from where it stands.
+#[derive(Clone, Copy)]
+struct Place<'j> {
+    /// The key that it stands under, arrays aside.
+    key: &'j str,
+    /// Everything below is secret, and this is what.
+    hidden: Option<&'static str>,
+}
+
+impl<'j> Walk<'j> {
+    fn new(json: &'j str, texts: u8) -> Self {
+        Self { json, at: 0, texts, is_suspect: secret::is_suspect(json), edits: Vec::new() }
+    }
+
+    fn hide(mut self, kind: Kind) -> Cow<'j, str> {
+        self.space();
+        match self.next() {
+            Some(b'{') => self.object(Place { key: "", hidden: None }, kind),
+            _ => self.value(Place { key: "", hidden: None }),
+        }
+        if self.edits.is_empty() {
+            return Cow::Borrowed(self.json);
+        }
+        self.edits.sort_by_key(|(at, _)| at.start);
+        let mut hidden = String::with_capacity(self.json.len());
+        let mut done = 0;
+        for (at, mask) in &self.edits {
+            hidden.push_str(&self.json[done..at.start]);
+            hidden.push_str(mask);
+            done = at.end;
+        }
+        hidden.push_str(&self.json[done..]);
+        Cow::Owned(hidden)
+    }
+
+    fn value(&mut self, place: Place<'j>) {
+        match self.next() {
+            Some(b'{') => self.object(place, Kind::Other),
+            Some(b'[') => self.array(place),
+            Some(b'"') => {
+                if let Some(string) = self.string() {
+                    self.leaf(string, place);
+                }
+            }
+            _ => {
+                let rest = &self.json.as_bytes()[self.at..];
+                self.at += rest
+                    .iter()
+                    .position(|byte| b",]} \n\r\t".contains(byte))
+                    .unwrap_or(rest.len())
+                    .max(usize::from(!rest.is_empty()));
+            }
+        }
+    }
+
+    fn object(&mut self, place: Place<'j>, kind: Kind) {
+        let mut is_secret = kind == Kind::Secret;
+        let (mut name, mut value) = (None, None);
+        let mut data = Vec::new();
+        self.at += 1;
+        while let Some(b'"') = self.entry(b'}') {
+            let Some(key) = self.string() else { return };
+            let key = &self.json[key.start + 1..key.end - 1];
+            self.space();
+            self.at = (self.at + 1).min(self.json.len());
+            self.space();
+            let start = self.at;
+            self.value(Place { key, ..place });
+            let range = start..self.at;
+            match key {
+                "name" => name = Some(range),
+                "value" => value = Some(range),
+                "kind" => is_secret |= &self.json[range] == "\"Secret\"",
+                "data" | "stringData" => data.push(range),
+                _ => {}
+            }
+        }
+        if place.hidden.is_some() {
+            return;
+        }
+        if let Some(value) = value.filter(|value| self.is_string(value)) {
+            self.pair(name, value, place);
+        }
+        for data in data.into_iter().filter(|_| is_secret) {
+            self.forget(&data);
+            let end = std::mem::replace(&mut self.at, data.start);
+            self.value(Place { key: "", hidden: Some(SECRET_VALUE) });
+            self.at = end;
+        }
+    }
+
+    /// An array. Of the arguments of a program, one that is a flag tells what the next one is: `--password`, `sesame`.
+    fn array(&mut self, place: Place<'j>) {
+        let mut flag = None;
+        self.at += 1;
+        while self.entry(b']').is_some() {
+            let start = self.at;
+            self.value(place);
+            let range = start..self.at;
+            if let Some(named) = flag.take() {
+                self.named(&range, named, Named::hides);
+            }
+            let element = &self.json[range];
+            flag = element.strip_prefix("\"-").and_then(|rest| rest.strip_suffix('"')).and_then(named);
+        }
+    }
+
+    /// A name and a value, as in the environment of a container and the headers of a probe.
+    fn pair(&mut self, name: Option<Range<usize>>, value: Range<usize>, place: Place<'j>) {
+        let is_environment = place.key.to_ascii_lowercase().contains("env");
+        match name {
+            Some(name) => {
+                let name = if self.is_string(&name) { self.text(&name) } else { Cow::Borrowed("") };
+                let credentials = Named { kind: "credentials", may_name_another: false };
+                let named = named(&name).or_else(|| name.eq_ignore_ascii_case("authorization").then_some(credentials));
+                if let Some(named) = named {
+                    // A variable holds the value itself, not the name of what holds it.
+                    let hides =
+                        |named: Named, value: &str| if is_environment { !names_nothing(value) } else { named.hides(value) };
+                    self.named(&value, named, hides);
+                }
+            }
+            None if is_environment => {
+                let unknown = Named { kind: ENVIRONMENT_VALUE, may_name_another: false };
+                self.named(&value, unknown, Named::hides);
+            }
+            None => {}
+        }
+    }
+
+    /// Masks a string because of its name, whatever is in it.
+    fn named(&mut self, string: &Range<usize>, named: Named, hides: impl Fn(Named, &str) -> bool) {
+        if self.is_string(string) && hides(named, &self.text(string)) {
+            self.forget(string);
+            self.edits.push((string.clone(), quoted(&masked(named.kind))));
+        }
+    }
+
+    /// A string by itself.
+    fn leaf(&mut self, string: Range<usize>, place: Place<'j>) {
+        let raw = &self.json[string.start + 1..string.end - 1];
+        if let Some(kind) = place.hidden {
+            if !raw.is_empty() {
+                self.edits.push((string, quoted(&masked(kind))));
+            }
+            return;
+        }
+        if let Some(named) = named(place.key)
+            && named.hides(&self.text(&string))
+        {
+            self.edits.push((string, quoted(&masked(named.kind))));
+            return;
+        }
+        let is_plain = raw.bytes().all(|byte| byte.is_ascii() && byte != b'\\');
+        if is_plain && !self.is_suspect {
+            return;
+        }
+        // What hides between the letters of a secret would be removed on the way to the client, so it must not count here.
+        let text = self.text(&string);
+        let text = clean(&text);
+        let hidden = match self.json_inside(&text) {
+            Some(hidden) => hidden,
+            None => secret::mask(&text),
+        };
+        if let Cow::Owned(hidden) = hidden
+            && hidden != *text
+        {
+            self.edits.push((string, quoted(&hidden)));
+        }
+    }
+
+    /// The masked form of a string that is JSON itself, such as the manifest that `kubectl apply` leaves in an annotation.
+    fn json_inside<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
+        let is_json = self.texts < TEXTS_MAX && text.trim_ascii_start().starts_with(['{', '[']);
+        // It also checks the syntax and the depth, which nobody has checked yet.
+        let json: &RawValue = serde_json::from_str(text).ok().filter(|_| is_json)?;
+        match Walk::new(json.get(), self.texts + 1).hide(Kind::Other) {
+            Cow::Owned(hidden) => Some(Cow::Owned(hidden)),
+            Cow::Borrowed(_) => Some(Cow::Borrowed(text)),
+        }
+    }
+
+    fn is_string(&self, value: &Range<usize>) -> bool {
+        let json = &self.json[value.clone()];
+        json.len() >= 2 && json.starts_with('"') && json.ends_with('"')
+    }
+
+    /// A string without its quotes and escapes.
+    fn text(&self, string: &Range<usize>) -> Cow<'j, str> {
+        let quoted = &self.json[string.clone()];
+        let raw = &quoted[1..quoted.len() - 1];
+        match raw.contains('\\') {
+            true => Cow::Owned(serde_json::from_str(quoted).unwrap_or_else(|_| raw.to_owned())),
+            false => Cow::Borrowed(raw),
+        }
+    }
+
+    /// Takes back what was noted inside of a value.
+    fn forget(&mut self, value: &Range<usize>) {
+        self.edits.retain(|(at, _)| at.end <= value.start || value.end <= at.start);
+    }
+
+    fn next(&self) -> Option<u8> {
+        self.json.as_bytes().get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while self.next().is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.at += 1;
+        }
+    }
+
+    /// Goes to the next entry of an object or an array and returns its first byte; none: it has ended, and is passed.
+    fn entry(&mut self, end: u8) -> Option<u8> {
+        loop {
+            match self.next()? {
+                b',' => self.at += 1,
+                byte if byte.is_ascii_whitespace() => self.at += 1,
+                byte if byte == end => {
+                    self.at += 1;
+                    return None;
+                }
+                byte => return Some(byte),
+            }
+        }
+    }
+
+    /// Passes a string and returns where it is, with its quotes; none: it has no end.
+    fn string(&mut self) -> Option<Range<usize>> {
+        let start = self.at;
+        let bytes = self.json.as_bytes();
+        self.at += 1;
+        while let Some(found) = memchr2(b'"', b'\\', &bytes[self.at..]) {
+            self.at += found;
+            if bytes[self.at] == b'"' {
+                self.at += 1;
+                return Some(start..self.at);
+            }
+            self.at = (self.at + 2).min(bytes.len());
+        }
+        self.at = bytes.len();
+        None
+    }
+}
+
+/// A text as a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn hidden(object: &Value) -> Value {
+        hidden_of(object, Kind::Other)
+    }
+
+    fn hidden_of(object: &Value, kind: Kind) -> Value {
+        serde_json::from_str(&hide(&object.to_string(), kind)).expect("it is JSON still")
+    }
+
+    /// What a component gets that asks for these fields.
+    fn asked(object: &Value, kind: Kind, fields: &[&str]) -> Value {
+        let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
+        let keep = Keep::parse(Some(&fields)).expect("valid");
+        let mut out = String::from("[");
+        Mask { secrets: Some(kind) }.prune(&object.to_string(), &keep, &mut out).expect("an object");
+        serde_json::from_str(&out[1..]).expect("it is JSON still")
+    }
+
+    #[test]
+    fn the_values_of_a_secret_are_masked_and_its_keys_are_not() {
+        let secret = json!({
+            "metadata": { "name": "db", "annotations": { "a": "b" } }, "type": "Opaque",
+            "data": { "user": "YQ==", "empty": "" }, "stringData": { "x": "y" }, "immutable": true,
+        });
+        let mut masked = secret.clone();
+        masked["data"]["user"] = json!("[masked: Secret value]");
+        masked["stringData"]["x"] = json!("[masked: Secret value]");
+        assert_eq!(hidden_of(&secret, Kind::Secret), masked);
+        assert_eq!(hidden_of(&secret, Kind::Other), secret, "a ConfigMap has data, too");
+        let data = asked(&secret, Kind::Secret, &["data.user"]);
+        assert_eq!(data, json!({ "data": { "user": "[masked: Secret value]" } }));
+    }
+
+    #[test]
+    fn a_manifest_in_an_annotation_is_masked_as_the_object_is() {
+        let inner = json!({ "kind": "Secret", "data": { "user": "YQ==" }, "metadata": { "name": "x\"y" } });
+        let outer = |manifest: &Value| json!({ "metadata": { "annotations": { "kubectl.kubernetes.io/last-applied-configuration": manifest.to_string() } } });
+        let mut masked = inner.clone();
+        masked["data"]["user"] = json!("[masked: Secret value]");
+        assert_eq!(hidden(&outer(&inner)), outer(&masked));
+        assert_eq!(hidden(&outer(&outer(&inner))), outer(&outer(&masked)));
+        let plain = outer(&json!({ "kind": "ConfigMap", "data": { "user": "YQ==" } }));
+        assert_eq!(hidden(&plain), plain);
+    }
+
+    #[test]
+    fn a_secret_inside_of_another_object_is_found_without_its_kind() {
+        let object = json!({ "spec": { "objects": [{ "data": { "a": "YQ==" }, "kind": "Secret" }, { "kind": "ConfigMap", "data": { "a": "YQ==" } }] } });
+        let masked =
+            json!({ "spec": { "objects": [{ "data": { "a": "[masked: Secret value]" } }, { "data": { "a": "YQ==" } }] } });
+        assert_eq!(asked(&object, Kind::Other, &["spec.objects.data"]), masked);
+    }
+
+    #[test]
+    fn the_environment_is_masked_by_its_names_and_by_its_values() {
+        let container = |env: Value| json!({ "spec": { "containers": [{ "name": "app", "env": env }] } });
+        let env = json!([
+            { "name": "DB_PASSWORD", "value": "sesame" },
+            { "value": "postgres://u:sesame@db/x", "name": "DB_URL" },
+            { "name": "PASSWORD", "value": "a\"b\\c\n" },
+            { "name": "API_TOKEN", "value": "letmein" },
+            { "name": "LOG_LEVEL", "value": "debug" },
+            { "name": "TOKEN_TTL", "value": "24h" },
+            { "name": "DB_PASSWORD_REF", "valueFrom": { "secretKeyRef": { "name": "db", "key": "password" } } },
+            { "name": "USE_PASSWORD", "value": "true" },
+            { "name": "COPY_PASSWORD", "value": "$(DB_PASSWORD)" },
+            { "name": "PASSWORD", "value": "" },
+        ]);
+        let mut masked = env.clone();
+        masked[0]["value"] = json!("[masked: password]");
+        masked[1]["value"] = json!("postgres://u:[masked: password in a URL]@db/x");
+        masked[2]["value"] = json!("[masked: password]");
+        masked[3]["value"] = json!("[masked: token]");
+        assert_eq!(hidden(&container(env.clone())), container(masked));
+
+        let values = asked(&container(env), Kind::Other, &["spec.containers.env.value"]);
+        let texts: Vec<&str> = values["spec"]["containers"][0]["env"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|entry| entry["value"].as_str())
+            .collect();
+        assert_eq!(texts[4], "[masked: environment value without its name]", "{texts:?}");
+        assert!(!values.to_string().contains("sesame") && !values.to_string().contains("letmein"), "{values}");
+    }
+
+    #[test]
+    fn names_of_keys_and_flags_tell_of_their_values() {
+        let object = json!({
+            "data": { "DB_PASSWORD": "sesame", "app.properties": "user=x\npassword=sesame\n", "tls-secret": "web-tls" },
+            "spec": {
+                "args": ["--db-password", "sesame", "--token=s3same123", "--verbose", "yes"],
+                "httpHeaders": [{ "name": "Authorization", "value": "sesame" }],
+                "secretName": "web-tls", "secret": "web-tls", "token": { "a": "b" }, "password": 7,
+            },
+        });
+        assert_eq!(
+            hidden(&object),
+            json!({
+                "data": { "DB_PASSWORD": "[masked: password]", "app.properties": "user=x\npassword=[masked: password]\n", "tls-secret": "web-tls" },
+                "spec": {
+                    "args": ["--db-password", "[masked: password]", "--token=[masked: token]", "--verbose", "yes"],
+                    "httpHeaders": [{ "name": "Authorization", "value": "[masked: credentials]" }],
+                    "secretName": "web-tls", "secret": "web-tls", "token": { "a": "b" }, "password": 7,
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn escapes_and_invisible_characters_do_not_hide_a_secret() {
+        let token = "ghp_aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3dE5gH7";
+        let escaped: String = token.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+        assert_eq!(hide(&format!("{{\"a\":\"{escaped}\"}}"), Kind::Other), "{\"a\":\"[masked: GitHub token]\"}");
+        let (head, tail) = token.split_at(12);
+        for between in ["\u{200b}", "\\u200b", "\\u0007", "\\u001b[31m", "\u{e0041}"] {
+            assert_eq!(hide(&format!("{{\"a\":\"{head}{between}{tail}\"}}"), Kind::Other), "{\"a\":\"[masked: GitHub token]\"}");
+        }
+        let unclean = "{\"a\":\"\u{200b}\\u0007\"}";
+        assert!(matches!(hide(unclean, Kind::Other), Cow::Borrowed(_)), "cleaning is for the answer");
+    }
+
+    #[test]
+    fn what_holds_no_secret_is_borrowed() {
+        for json in [
+            "{}",
+            "{ }",
+            "{\"a\":[],\"b\":[{}],\"c\":[1 , true,null] , \"d\":-1.5e3}",
+            " {\"a\": \"b\\n\"}\n",
+            "{\"items\":[{\"name\":\"x\",\"value\":7}]}",
+        ] {
+            assert!(matches!(hide(json, Kind::Secret), Cow::Borrowed(_)), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_ends_all_the_same() {
+        // It never comes here, and must not hang or panic if it does.
+        for text in [
+            "",
+            "{",
+            "{\"",
+            "{\"a",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":\"\\",
+            "[",
+            "[\"",
+            "}",
+            "{\"a\"}",
+            "{]",
+            "[}",
+            "{\"a\":}",
+            "\"é",
+        ] {
+            let _ = hide(text, Kind::Secret);
+        }
+    }
+
+    #[test]
+    fn nothing_is_masked_where_the_operator_says_so() {
+        let object = r#"{"data":{"password":"sesame"}}"#;
+        let mut out = String::new();
+        Mask { secrets: None }.prune(object, &Keep::Whole, &mut out).expect("an object");
+        assert_eq!(out, object);
+    }
+}

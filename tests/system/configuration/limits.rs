@@ -1,0 +1,91 @@
+//! Limits that one component has for itself, and what is said when it reaches them.
+
+use sandbar_tests::until;
+
+use super::*;
+
+/// The demo cluster with the hostile component, which has these limits, and the others have the defaults.
+async fn server(limits: &str) -> Server {
+    let config = crate::components::hostile_config(&format!("    limits: {limits}\n"));
+    Server::builder().cluster("demo").config(&config).start().await
+}
+
+/// What the hostile component reads.
+async fn read(client: &Client, request: Value) -> Value {
+    client.answer("read", request).await
+}
+
+fn pods(within: Value) -> Value {
+    json!({ "function": "list-objects", "of": { "plural": "pods" }, "within": within })
+}
+
+#[tokio::test]
+async fn what_is_handed_over_has_a_limit() {
+    let server = server("{ handed: 1Ki }").await;
+    let client = Client::modern(&server);
+    let list = pods(json!({ "namespace": "team-a" }));
+    let logs = json!({ "function": "tail", "namespace": "team-a", "pod": "postgres-0" });
+    let object = json!({ "function": "get-object", "of": { "plural": "pods" }, "within": { "namespace": "team-a" }, "name": "postgres-0" });
+    for request in [list, logs, object] {
+        let answer = read(&client, request.clone()).await;
+        assert_eq!(answer["code"], "exhausted", "{request}: {answer}");
+        assert!(
+            answer["message"].as_str().unwrap().contains("1024 bytes") && answer.to_string().contains("limit `handed`"),
+            "{answer}"
+        );
+    }
+    let mut few = pods(json!({ "namespace": "team-a" }));
+    few["fields"] = json!(["metadata.name"]);
+    assert!(read(&client, few).await["answer"].as_str().unwrap().contains("postgres-0"), "less fits");
+    // A bundled tool has its own.
+    let events = client.answer("get_events", json!({ "namespace": "team-b" })).await.to_string();
+    assert!(events.len() > 1024, "{events}");
+}
+
+#[tokio::test]
+async fn bytes_from_the_cluster_and_requests_have_a_limit() {
+    let server = server("{ read: 1Ki }").await;
+    let answer = read(&Client::modern(&server), pods(json!({ "namespace": "team-a" }))).await;
+    assert!(answer["message"].as_str().unwrap().contains("limit `read`"), "{answer}");
+
+    // A list over the allowed namespaces takes a request for each.
+    let config = crate::components::hostile_config("    limits: { requests: 1 }\n") + "namespaces: [team-a, team-b, default]\n";
+    let server = Server::builder().cluster("demo").config(&config).start().await;
+    let client = Client::modern(&server);
+    let page = read(&client, pods(json!("every-namespace"))).await;
+    assert!(page["continue"].is_string(), "what is left needs another call: {page}");
+    let all = client.answer("list_control_planes", json!({})).await;
+    assert_eq!((all["items"].as_array().unwrap().len(), all.get("continue")), (2, None), "a bundled tool has its own: {all}");
+}
+
+#[tokio::test]
+async fn log_excerpts_and_pages_have_a_limit() {
+    let server = server("{ logs: 100, page: 1 }").await;
+    let client = Client::modern(&server);
+    let logs = json!({ "function": "tail", "namespace": "team-a", "pod": "postgres-0" });
+    let text = read(&client, logs).await["answer"].as_str().unwrap().to_owned();
+    assert!(!text.is_empty() && text.len() <= 100, "{text}");
+    let page = read(&client, pods(json!({ "namespace": "team-a" }))).await;
+    let items: Vec<Value> = serde_json::from_str(page["answer"].as_str().unwrap()).unwrap();
+    assert!(items.len() == 1 && page["continue"].is_string(), "{page}");
+    let whole = client.answer("get_pod_logs", json!({ "namespace": "team-a", "name": "postgres-0" })).await;
+    assert!(whole["logs"].as_str().unwrap().len() > 100, "a bundled tool has its own: {whole}");
+}
+
+#[tokio::test]
+async fn log_lines_and_reports_of_progress_have_a_limit_and_the_log_says_so_once() {
+    let server = server("{ logged: 4Ki, progress: 10, time: 20s, cpu: 10s }").await;
+    let client = Client::modern(&server);
+    // Empty lines take room in a log, too.
+    for (calls, line) in [(1, "x".repeat(100)), (2, String::new())] {
+        let before = server.log().len();
+        let flood = json!({ "how": "flood", "times": 5000, "line": line });
+        assert_eq!(client.answer("misbehave", flood).await, json!({ "text": "done" }), "it is no reason to stop the call");
+        for said in ["logs more than 4096 bytes (limit `logged`)", "reports its progress more than 10 times (limit `progress`)"] {
+            until(said, || async { (server.log().matches(said).count() >= calls).then_some(()) }).await;
+            assert_eq!(server.log().matches(said).count(), calls, "once for each call: {}", server.log());
+        }
+        let written = server.log().len() - before;
+        assert!(written < 16 * 1024, "{written} bytes were logged");
+    }
+}

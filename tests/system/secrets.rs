@@ -1,0 +1,219 @@
+//! Secrets: what a component that may read everything gets to see of them, on a real API server.
+
+use sandbar_tests::control_plane::ControlPlane;
+use sandbar_tests::cri_log::CriLog;
+use sandbar_tests::mcp::Client;
+use sandbar_tests::namespace::Namespace;
+use sandbar_tests::sandbar::{Run, Server};
+use serde_json::{Value, json};
+
+use crate::components::hostile;
+
+/// The words that nothing of may come out. None opens anything.
+const PASSWORD: &str = "opensesame7";
+const ENCODED: &str = "b3BlbnNlc2FtZTc=";
+const BODY: &str = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDc9xYz1aQ2bW3c";
+
+/// A token in the form of GitHub's, in two halves, so that no scanner of repositories takes it for real.
+fn token() -> String {
+    format!("ghp_{}{}", "aB3dE5gH7jK9mN1pQ2", "sT4vW6yZ8aB3dE5gH7")
+}
+
+/// A private key of three lines.
+fn key() -> [&'static str; 5] {
+    ["-----BEGIN PRIVATE KEY-----", BODY, BODY, "x9A=", "-----END PRIVATE KEY-----"]
+}
+
+/// Everything that must not come out.
+fn is_hidden_in(text: &str) -> bool {
+    ![PASSWORD, ENCODED, &BODY[..20], &BODY[40..], &token()[4..]].iter().any(|secret| text.contains(secret))
+}
+
+/// The hostile component, granted everything that this is about; `more` follows its rules.
+fn config(more: &str) -> String {
+    let rules = r#"
+    rules:
+      - { apiGroups: [""], resources: [pods, secrets, configmaps, events], verbs: [get, list] }
+      - { apiGroups: [""], resources: [pods/log], verbs: [get] }"#;
+    format!("tools:\n  - component: {}{rules}\n{more}", hostile().display())
+}
+
+async fn server(config: &str) -> Server {
+    Server::builder().of(ControlPlane::shared(), "admin").config(config).start().await
+}
+
+/// A namespace with a secret in every place.
+async fn full_of_secrets() -> Namespace {
+    let namespace = Namespace::fresh("secrets").await;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "login" },
+        "data": { "password": ENCODED }, "stringData": { "token": token() },
+    });
+    let mut applied = secret.clone();
+    let annotation = json!({ "kubectl.kubernetes.io/last-applied-configuration": secret.to_string() });
+    applied["metadata"]["annotations"] = annotation.clone();
+    namespace.create(applied).await;
+    namespace
+        .create(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "config", "annotations": annotation },
+            "data": { "DB_PASSWORD": PASSWORD, "app.properties": format!("user=x\npassword={PASSWORD}\n"), "key.pem": key().join("\n") },
+        }))
+        .await;
+    namespace.log("web", None, &log(), None).await;
+    namespace
+        .create(json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "annotations": { "note": format!("the token is {}", token()) } },
+            "spec": {
+                "nodeName": ControlPlane::shared().node(),
+                "containers": [{
+                    "name": "app", "image": "example.com/app:1", "args": ["--db-password", PASSWORD],
+                    "env": [
+                        { "name": "DB_PASSWORD", "value": PASSWORD },
+                        { "name": "DB_URL", "value": format!("postgres://coder:{PASSWORD}@db:5432/coder") },
+                        { "name": "PLAIN", "value": "plain" },
+                    ],
+                }],
+            },
+        }))
+        .await;
+    namespace.until_running("web").await;
+    namespace.event("leak", json!({ "message": format!("login with {} failed\u{200b}", token()) })).await;
+    namespace
+}
+
+fn log() -> CriLog {
+    let lines =
+        ["line one".to_owned(), format!("Authorization: Bearer {}", token()), format!("connect password={PASSWORD} host=db")];
+    CriLog::of(lines.into_iter().chain(key().map(str::to_owned)).chain(["line nine".to_owned()]))
+}
+
+fn get(namespace: &Namespace, plural: &str, name: &str, fields: Value) -> Value {
+    json!({ "function": "get-object", "of": { "plural": plural }, "within": { "namespace": namespace.name() }, "name": name, "fields": fields })
+}
+
+fn list(namespace: &Namespace, plural: &str, fields: Value) -> Value {
+    json!({ "function": "list-objects", "of": { "plural": plural }, "within": { "namespace": namespace.name() }, "fields": fields })
+}
+
+fn tail(namespace: &Namespace, lines: usize, matching: Option<&str>) -> Value {
+    json!({ "function": "tail", "namespace": namespace.name(), "pod": "web", "tailLines": lines, "matching": matching })
+}
+
+/// What the component got from a host function, as text.
+async fn got(client: &Client, request: Value) -> String {
+    let said = client.answer("read", request).await;
+    said["answer"].as_str().unwrap_or_else(|| panic!("no answer: {said}")).to_owned()
+}
+
+#[tokio::test]
+async fn no_secret_reaches_a_component_whatever_it_asks_for() {
+    let namespace = full_of_secrets().await;
+    let server = server(&config("")).await;
+    let client = Client::modern(&server);
+    for (request, masks) in [
+        (get(&namespace, "secrets", "login", Value::Null), 4),
+        (get(&namespace, "secrets", "login", json!(["data"])), 2),
+        (get(&namespace, "secrets", "login", json!(["data.password"])), 1),
+        (list(&namespace, "secrets", Value::Null), 4),
+        (list(&namespace, "secrets", json!(["data.token"])), 1),
+        (get(&namespace, "configmaps", "config", Value::Null), 4),
+        (get(&namespace, "configmaps", "config", json!(["metadata.annotations"])), 2),
+        (get(&namespace, "pods", "web", Value::Null), 4),
+        (get(&namespace, "pods", "web", json!(["spec.containers.env.value"])), 3),
+        (list(&namespace, "pods", json!(["spec.containers.env", "spec.containers.args", "metadata.annotations.note"])), 4),
+        (list(&namespace, "events", json!(["message"])), 1),
+        (tail(&namespace, 100, None), 5),
+    ] {
+        let described = request.to_string();
+        let text = got(&client, request).await;
+        assert!(is_hidden_in(&text), "{described}: {text}");
+        assert!(text.matches("[masked: ").count() >= masks, "{described}: {text}");
+        if !described.contains("tail") {
+            serde_json::from_str::<Value>(&text).unwrap_or_else(|error| panic!("{described}: {error}: {text}"));
+        }
+    }
+    let pod: Value = serde_json::from_str(&got(&client, get(&namespace, "pods", "web", Value::Null)).await).unwrap();
+    assert_eq!(pod["spec"]["containers"][0]["env"][1]["value"], "postgres://coder:[masked: password in a URL]@db:5432/coder");
+    assert_eq!(pod["spec"]["containers"][0]["env"][2]["value"], "plain");
+    assert_eq!(pod["metadata"]["annotations"]["note"], "the token is [masked: GitHub token]");
+}
+
+#[tokio::test]
+async fn a_log_cut_anywhere_shows_nothing_of_a_key_and_keeps_its_lines() {
+    let namespace = full_of_secrets().await;
+    let server = server(&config("")).await;
+    let client = Client::modern(&server);
+    for lines in 1..=10 {
+        let text = got(&client, tail(&namespace, lines, None)).await;
+        assert!(is_hidden_in(&text), "{lines}: {text}");
+        assert_eq!(text.lines().count(), lines.min(9), "{text}");
+        assert!(text.ends_with("line nine\n"), "{text}");
+    }
+    // With limits that cut inside of a line, too.
+    for limit in 1..200 {
+        let arguments = json!({ "namespace": namespace.name(), "name": "web", "limitBytes": limit });
+        let answer = client.answer("get_pod_logs", arguments).await;
+        assert!(is_hidden_in(&answer.to_string()), "{limit}: {answer}");
+        let text = answer["logs"].as_str().unwrap().strip_suffix("\n(truncated)").expect("the cap cut");
+        assert!(text.len() <= limit, "{limit}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_pattern_cannot_be_asked_what_a_secret_is() {
+    let namespace = full_of_secrets().await;
+    let server = server(&config("")).await;
+    let client = Client::modern(&server);
+    for pattern in [&token(), "ghp_", PASSWORD, "opens", &BODY[..8], "x9A="] {
+        assert_eq!(got(&client, tail(&namespace, 100, Some(pattern))).await, "", "{pattern}");
+    }
+    let masked = got(&client, tail(&namespace, 100, Some("masked: GitHub|masked: password"))).await;
+    assert_eq!(masked, "Authorization: Bearer [masked: GitHub token]\nconnect password=[masked: password] host=db\n");
+}
+
+#[tokio::test]
+async fn the_bundled_tools_mask_secrets_too() {
+    let namespace = full_of_secrets().await;
+    let client = Client::modern(Server::shared().await);
+    let logs = client.answer("get_pod_logs", json!({ "namespace": namespace.name(), "name": "web" })).await;
+    assert!(is_hidden_in(&logs.to_string()), "{logs}");
+    assert!(logs.get("truncated").is_none(), "{logs}");
+    let events = client.answer("get_events", json!({ "namespace": namespace.name(), "kind": "Pod", "name": "web-0" })).await;
+    assert_eq!(events["items"][0]["message"], "login with [masked: GitHub token] failed");
+}
+
+#[tokio::test]
+async fn the_operator_can_show_secrets_to_one_component() {
+    let namespace = full_of_secrets().await;
+    let server = server(&config("    maskSecrets: false\n")).await;
+    let client = Client::modern(&server);
+    let secret: Value = serde_json::from_str(&got(&client, get(&namespace, "secrets", "login", Value::Null)).await).unwrap();
+    assert_eq!(secret["data"]["password"], ENCODED);
+    assert!(got(&client, tail(&namespace, 100, Some(PASSWORD))).await.contains(PASSWORD));
+    let logs = client.answer("get_pod_logs", json!({ "namespace": namespace.name(), "name": "web" })).await;
+    assert!(is_hidden_in(&logs.to_string()), "the bundled ones are not meant: {logs}");
+}
+
+#[tokio::test]
+async fn the_operator_can_show_secrets_to_the_bundled_tools() {
+    let namespace = full_of_secrets().await;
+    let server = server(&config("bundled: { maskSecrets: false }\n")).await;
+    let client = Client::modern(&server);
+    let logs = client.answer("get_pod_logs", json!({ "namespace": namespace.name(), "name": "web" })).await;
+    assert!(logs["logs"].as_str().unwrap().contains(&token()), "{logs}");
+    assert!(is_hidden_in(&got(&client, tail(&namespace, 100, None)).await), "others are not meant");
+}
+
+#[tokio::test]
+async fn sandbar_tools_says_who_sees_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sandbar.yaml");
+    std::fs::write(&file, config("    maskSecrets: false\n")).unwrap();
+    let arguments = ["tools", "--cluster", "demo", "--config", file.to_str().unwrap()];
+    let text = Run::new(&arguments).finish().await.stdout;
+    assert_eq!((text.matches("secrets    masked").count(), text.matches("secrets    shown").count()), (7, 1), "{text}");
+    let json = Run::new(&arguments).arg("-o").arg("json").finish().await.json();
+    let secrets: Vec<&Value> = json.as_array().unwrap().iter().map(|component| &component["grant"]["secrets"]).collect();
+    assert_eq!(secrets.last(), Some(&&json!("shown")), "{secrets:?}");
+    assert!(secrets[..7].iter().all(|secrets| *secrets == "masked"), "{secrets:?}");
+}
