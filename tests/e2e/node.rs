@@ -23,8 +23,8 @@ const SCRATCH: [&str; 4] = ["/run", "/var/log", "/var/lib/cni", "/var/lib/kubele
 
 /// A running cluster. It ends when this is dropped, or with this process.
 pub(crate) struct Node {
-    // In this order they end.
-    _programs: Vec<Program>,
+    // They end in this order.
+    programs: Vec<Program>,
     control_plane: ControlPlane,
     containerd: PathBuf,
     files: TempDir,
@@ -41,14 +41,14 @@ impl Node {
         let files = TempDir::with_prefix("sandbar-e2e-").expect("a temporary directory");
         let control_plane = ControlPlane::start(&["--address", ADDRESS]);
         let containerd = files.path().join("containerd.sock");
-        let mut node = Self { _programs: Vec::new(), control_plane, containerd, files };
+        let mut node = Self { programs: Vec::new(), control_plane, containerd, files };
 
+        node.write("cni/pods.conflist", &pod_network());
         let config = node.write("containerd.toml", &containerd_config(node.files.path()));
         node.run(Path::new("containerd"), &[format!("--config={config}")]);
         until("containerd answers", || {
-            let there =
-                node.ctr(&["version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("ctr can be run").success();
-            async move { there.then_some(()) }
+            let answer = node.ctr(&["version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("ctr can be run");
+            async move { answer.success().then_some(()) }
         })
         .await;
 
@@ -71,6 +71,7 @@ impl Node {
             format!("--hostname-override={NAME}"),
         ];
         node.run(&programs.join("kube-proxy"), &proxy);
+        node.write("resolv.conf", "");
         let config = node.write("kubelet.yaml", &kubelet_config(node.files.path()));
         let kubelet = [
             kubeconfig,
@@ -108,7 +109,7 @@ impl Node {
     }
 
     fn run(&mut self, program: &Path, arguments: &[String]) {
-        self._programs.push(Program::start(program, arguments, self.files.path()));
+        self.programs.push(Program::start(program, arguments, self.files.path()));
     }
 
     fn path(&self, name: &str) -> String {
@@ -116,7 +117,9 @@ impl Node {
     }
 
     fn write(&self, name: &str, text: &str) -> String {
-        std::fs::write(self.files.path().join(name), text).expect("a temporary file");
+        let path = self.files.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder of ours")).expect("a temporary directory");
+        std::fs::write(path, text).expect("a temporary file");
         self.path(name)
     }
 }
@@ -166,9 +169,9 @@ fn system(program: &str, arguments: &[&str]) {
     assert!(status.success(), "{program} {arguments:?}: {status}");
 }
 
-fn containerd_config(folder: &Path) -> String {
-    let folder = folder.display();
-    let network = format!(
+/// Of the network plugins: a bridge, and the way out through the node's address.
+fn pod_network() -> String {
+    format!(
         r#"{{
   "cniVersion": "1.0.0", "name": "pods",
   "plugins": [
@@ -179,10 +182,11 @@ fn containerd_config(folder: &Path) -> String {
     {{ "type": "portmap", "capabilities": {{ "portMappings": true }} }}
   ]
 }}"#
-    );
-    let plugins = Path::new(&folder.to_string()).join("cni");
-    std::fs::create_dir_all(&plugins).expect("a temporary directory");
-    std::fs::write(plugins.join("pods.conflist"), network).expect("a temporary file");
+    )
+}
+
+fn containerd_config(folder: &Path) -> String {
+    let folder = folder.display();
     format!(
         r#"version = 2
 root = "{folder}/containerd"
@@ -205,7 +209,6 @@ snapshotter = "native"
 
 fn kubelet_config(folder: &Path) -> String {
     let folder = folder.display();
-    std::fs::write(format!("{folder}/resolv.conf"), "").expect("a temporary file");
     format!(
         r#"apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests in a whole cluster, with containers. The cluster is
-#   - that of E2E_KUBECONFIG, a file, where it is set. E2E_IMAGE names the image, which the cluster has to be able to pull.
+#   - that of E2E_KUBECONFIG, a file, where it is set. E2E_IMAGE names the image, which the cluster has to be able to pull. What is
+#     deployed is deleted in the end; where there is something of that name already, nothing is touched.
 #   - else one made here, of this machine as its only node, in namespaces of its own: it leaves nothing behind and disturbs nothing. Needs
 #     Linux and root. The image is that of E2E_IMAGE_TAR, an OCI archive, else it is built as `make image` does.
 set -euo pipefail
@@ -16,10 +17,17 @@ tests=(cargo test --locked --package sandbar-tests --test e2e)
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   [[ -r $E2E_KUBECONFIG ]] || fail "E2E_KUBECONFIG=$E2E_KUBECONFIG cannot be read"
   [[ -n ${E2E_IMAGE:-} ]] || fail "E2E_IMAGE has to name the image in the cluster of E2E_KUBECONFIG, registry.example.com/sandbar:0.1.0 for example"
+  E2E_KUBECONFIG=$(realpath "$E2E_KUBECONFIG")
   needs kubectl kubectl
   E2E_KUBECTL=$(command -v kubectl)
   export E2E_KUBECTL
-  exec "${tests[@]}" -- --ignored --nocapture --test-threads 1
+  kubectl=(kubectl --kubeconfig "$E2E_KUBECONFIG")
+  "${kubectl[@]}" version >/dev/null || fail "the cluster of E2E_KUBECONFIG=$E2E_KUBECONFIG does not answer"
+  found=$("${kubectl[@]}" get --ignore-not-found --output name namespace/coder-system clusterrole/coder-k8s-mcp)
+  [[ -z $found ]] || fail "the cluster of E2E_KUBECONFIG=$E2E_KUBECONFIG has ${found//$'\n'/, } already, which is what the tests would make and delete"
+  trap '"${kubectl[@]}" delete --ignore-not-found --wait=false --kustomize tests/e2e/overlay' EXIT
+  "${tests[@]}" -- --ignored --nocapture --test-threads 1
+  exit
 fi
 
 [[ $(uname -s) == Linux ]] || fail "a cluster is made on Linux only, and this is $(uname -s); E2E_KUBECONFIG names another"

@@ -1,5 +1,6 @@
 //! Real MCP clients and the official conformance suite: see `tests/clients`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -47,6 +48,13 @@ pub enum Era {
 }
 
 impl Era {
+    fn name(self) -> &'static str {
+        match self {
+            Era::Legacy => "legacy",
+            Era::Modern => "modern",
+        }
+    }
+
     /// The protocol version that clients and the server agree on.
     pub fn version(self) -> &'static str {
         match self {
@@ -149,24 +157,26 @@ impl RealClient {
             let _ = errors.read_to_end(&mut words).await;
             String::from_utf8_lossy(&words).into_owned()
         });
-        let mut connected = Connected { client: self, calls, answers, words, _process: process };
-        let era = match era {
-            Era::Legacy => "legacy",
-            Era::Modern => "modern",
-        };
-        let greeting = connected.ask(json!({ "url": url, "era": era })).await;
+        let mut connected = Connected { client: self, era, calls, answers, words, _process: process };
+        let greeting = connected.ask(json!({ "url": url, "era": era.name() })).await;
         Ok((serde_json::from_value(greeting).expect("a greeting"), connected))
     }
 }
 
 /// A client that is connected. It ends when this is dropped.
-#[derive(Debug)]
 pub struct Connected {
     client: RealClient,
+    era: Era,
     calls: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     words: JoinHandle<String>,
     _process: Child,
+}
+
+impl fmt::Debug for Connected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} of the {} era", self.client, self.era.name())
+    }
 }
 
 impl Connected {
@@ -182,11 +192,11 @@ impl Connected {
     async fn ask(&mut self, message: Value) -> Value {
         // A client that has ended is recognized by its silence.
         let _ = self.calls.write_all(format!("{message}\n").as_bytes()).await;
-        let client = self.client;
-        let line = in_time(&format!("{client:?}"), self.answers.next_line()).await.expect("lines of text");
+        let client = format!("{self:?}");
+        let line = in_time(&client, self.answers.next_line()).await.expect("lines of text");
         let Some(line) = line else {
-            panic!("{client:?} ended: {}", (&mut self.words).await.expect("it is read to its end"));
+            panic!("{client} ended: {}", (&mut self.words).await.expect("it is read to its end"));
         };
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{client:?} says {line}: {error}"))
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{client} says {line}: {error}"))
     }
 }
