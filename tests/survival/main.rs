@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use futures::future::join_all;
-use sandbar_tests::clients::RealClient;
+use sandbar_tests::clients::{Era, Outcome, RealClient};
 use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::namespace::Namespace;
@@ -214,18 +214,22 @@ async fn kill_two(replicas: &mut Replicas, proxy: &Proxy, common: &Common) {
 /// A rollout: each replica after the other. Real clients call meanwhile, too, and nobody loses anything.
 async fn roll(replicas: &mut Replicas, proxy: &Proxy) {
     let url = format!("http://{}/mcp", proxy.address());
-    let real_clients = [RealClient::PythonLegacy, RealClient::PythonModern, RealClient::TypeScript].map(|client| {
-        let url = url.clone();
-        tokio::spawn(async move {
-            let word = |number| format!("{client:?} call {number}");
-            let calls = (0..REAL_CALLS).map(|number| json!({ "tool": "echo", "arguments": { "word": word(number) } }));
-            let seen = client.run(&url, calls.collect()).await;
-            for (number, result) in seen.results.iter().enumerate() {
-                assert_eq!(result.structured, json!({ "word": word(number) }));
-            }
-            assert_eq!(seen.results.len(), REAL_CALLS);
-        })
-    });
+    let real_clients =
+        [(RealClient::Python, Era::Legacy), (RealClient::Python, Era::Modern), (RealClient::TypeScriptV1, Era::Legacy)].map(
+            |(client, era)| {
+                let url = url.clone();
+                tokio::spawn(async move {
+                    let (_, mut connected) = client.connect(&url, era).await.unwrap();
+                    for number in 0..REAL_CALLS {
+                        let asked = json!({ "word": format!("{client:?} {era:?} call {number}") });
+                        match connected.call("echo", asked.clone()).await {
+                            Outcome::Result { structured, .. } => assert_eq!(structured, asked),
+                            Outcome::Failure { failed } => panic!("{client:?} {era:?}, call {number}: {failed}"),
+                        }
+                    }
+                })
+            },
+        );
     for replica in 0..REPLICAS {
         replicas.roll(replica).await;
         proxy.until_ready(replica).await;
