@@ -37,6 +37,21 @@ conformance: go python rust ## Run the official MCP conformance suite; the first
 	tests/clients/setup.sh
 	cargo test --locked -p sandbar-tests --test system conformance
 
+.PHONY: soak
+soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile components, dropped connections, an API server that comes and goes
+	tests/control-plane/build.sh
+	cargo test --locked --package sandbar-tests --test soak -- --ignored --nocapture
+
+# Minutes for each target, and which; `make test` runs a short, fixed part of all of them.
+FUZZ_MINUTES ?= 1
+FUZZ_TARGETS ?= component manifest arguments result configuration clean snapshot object list log status discovery request cursor
+
+.PHONY: fuzz
+fuzz: rust ## Fuzz what parses what others wrote: FUZZ_MINUTES=n for each of FUZZ_TARGETS="a b"
+	@command -v c++ >/dev/null || { echo >&2 "make: a C++ compiler (c++) is missing; libFuzzer is written in it"; exit 1; }
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/instrument.sh cargo build --locked --package sandbar-fuzz --features libfuzzer --bin fuzz
+	for target in $(FUZZ_TARGETS); do tests/fuzz/run.sh $$target $$(($(FUZZ_MINUTES) * 60)) || exit 1; done
+
 .PHONY: check
 check: rust ## Check formatting and lints
 	cargo fmt --all --check
@@ -55,7 +70,8 @@ e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBEC
 .PHONY: bench
 bench: go rust ## Measure what Sandbar promises, with the release build, and print a table
 	tests/control-plane/build.sh
-	cargo bench --locked --package sandbar-tests
+	# A backtrace of each error inside wasmtime takes some microseconds of every call; nobody who deploys Sandbar asks for it.
+	env -u RUST_BACKTRACE -u RUST_LIB_BACKTRACE cargo bench --locked --package sandbar-tests
 
 .PHONY: rbac
 rbac: deploy/base/rbac.yaml deploy/overlays/namespaced/rbac.yaml ## Write the roles in deploy/ anew, from what the tools read

@@ -11,7 +11,9 @@ mod schema;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
@@ -30,6 +32,15 @@ pub use schema::schema;
 
 /// The port of the server that Sandbar replaces.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
+
+/// Tool calls a second for each caller. A model makes a few; while all callers are anonymous, this is for a hundred models at once.
+const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// Connections at once, each with up to 32 KiB of its own.
+const CONNECTIONS: usize = 4096;
+
+/// With the 3 s that the server goes on accepting and the 2 s of its last words it stays under a pod's grace period of 30 s.
+const DRAIN: Duration = Duration::from_secs(24);
 
 /// The configuration of a server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -58,6 +69,14 @@ pub struct Config {
     pub origins: Vec<String>,
     /// What holds for the bundled tools.
     pub bundled: BundledConfig,
+    /// Tool calls a second for each caller.
+    pub calls_per_second: NonZeroU32,
+    /// Connections at once.
+    pub connections: usize,
+    /// Time for running calls to end when the server stops.
+    #[serde(deserialize_with = "duration")]
+    #[schemars(with = "quantity::Time")]
+    pub drain: Duration,
     /// Components to load beside the bundled ones, and what each is granted.
     pub tools: Vec<ToolConfig>,
 }
@@ -113,6 +132,9 @@ impl Default for Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             bundled: BundledConfig::default(),
+            calls_per_second: CALLS_PER_SECOND,
+            connections: CONNECTIONS,
+            drain: DRAIN,
             tools: Vec::new(),
         }
     }
@@ -203,6 +225,10 @@ fn limits_over_defaults<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Li
     Ok(LimitsConfig::deserialize(deserializer)?.over(&Limits::default()))
 }
 
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    quantity::Time::deserialize(deserializer).map(|quantity::Time(time)| time)
+}
+
 /// A list, if the key is there. `namespaces:` with nothing behind it is not the absence of a restriction.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     Vec::deserialize(deserializer).map(Some)
@@ -285,8 +311,9 @@ mod tests {
             ("limits:\n  requests: many\n", "2:13", "\"many\" is no whole number above zero"),
             ("limits: { time: 0s }\n", "1:17", "\"0s\""),
             ("limits: { time: 10 }\n", "1:17", "30s"),
-            ("limits: { memory: 5MB }\n", "1:19", "\"5MB\" is no size from 64Ki to 4Gi"),
+            ("limits: { memory: 5MB }\n", "1:19", "\"5MB\" is no size from 2Mi to 4Gi"),
             ("limits: { memory: 5Gi }\n", "1:19", "4Gi"),
+            ("limits: { memory: 64Ki }\n", "1:19", "2Mi"),
             ("limits: { page: 0 }\n", "1:17", "from 1 to 10000"),
             ("limits: { time: 2000m }\n", "1:17", "up to 60m"),
             ("cluster: nowhere\n", "1:10", "nowhere"),

@@ -11,6 +11,7 @@ use sandbar::sandbox::{Engine, Options, Slots};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
+use crate::guests;
 use crate::table::{Table, in_turn, us};
 
 /// Calls on each side.
@@ -22,7 +23,7 @@ const FIELDS: [&str; 5] =
 
 /// get_control_plane_status through its component, against the same read of the host called natively.
 pub(crate) async fn over_the_host_functions(table: &mut Table) {
-    let (catalog, cluster) = load(Source::bundled().collect()).await;
+    let (catalog, cluster) = load(Source::bundled().collect(), Config::default()).await;
     let arguments = object(json!({ "namespace": "team-a", "name": "coder" }));
     let grant = Grant { rules: vec![PolicyRule::new("coder.com", &["codercontrolplanes"], &[Verb::Get])], ..Grant::default() };
     let grant = Arc::new(grant);
@@ -48,25 +49,26 @@ pub(crate) async fn over_the_host_functions(table: &mut Table) {
 /// A tool that answers at once.
 pub(crate) async fn a_tool_that_does_nothing(table: &mut Table) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let file = directory.path().join("nothing.wasm");
-    std::fs::write(&file, wat::parse_str(NOTHING).expect("valid WAT")).expect("it can be written");
-    let (catalog, _) = load(vec![Source::File(file)]).await;
+    let file = guests::write(directory.path(), "nothing", &guests::nothing());
+    let (catalog, _) = load(vec![Source::File(file)], Config::default()).await;
     let arguments = Map::new();
     let (nothing, _) = in_turn(ROUNDS, || call(&catalog, "nothing", &arguments), async || {}).await;
     table.row("a tool that does nothing", us(nothing), "50 us", nothing <= Duration::from_micros(50));
 }
 
-async fn load(sources: Vec<Source>) -> (Catalog, Cluster) {
+/// Loads components into this process, for the demo cluster.
+pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Cluster) {
     let memory = Limits::default().memory;
     let engine = Engine::new(&Options { slots: Slots::for_memory(u64::MAX, memory), memory, cache: None }).expect("an engine");
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
-    let loader = Loader::new(Arc::new(engine), cluster.clone(), Arc::new(Config::default()));
+    let loader = Loader::new(Arc::new(engine), cluster.clone(), Arc::new(config));
     let (catalog, problems) = loader.load(sources).await;
     assert!(problems.is_empty(), "{}", problems[0]);
     (catalog, cluster)
 }
 
-async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
+/// Calls a tool that answers.
+pub(crate) async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
     let answer =
         catalog.call(&Caller::Operator, tool, arguments.clone(), watch::Sender::<Progress>::default()).await.expect("a call");
     assert!(!answer.is_error, "{answer:?}");
@@ -75,32 +77,3 @@ async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
 fn object(value: Value) -> Map<String, Value> {
     value.as_object().cloned().expect("an object")
 }
-
-/// A component in WebAssembly text: its manifest and its answer are data.
-const NOTHING: &str = r#"
-(component
-  (core module $guest
-    (memory (export "memory") 2)
-    (global $free (mut i32) (i32.const 4096))
-    (data (i32.const 16) "{\"tools\":[{\"name\":\"nothing\",\"inputSchema\":{\"type\":\"object\"}}]}")
-    (data (i32.const 512) "{\"content\":[]}")
-    (func (export "realloc") (param i32 i32 i32) (param $size i32) (result i32)
-      global.get $free
-      (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get $size) (i32.const 15)) (i32.const -16)))))
-    (func (export "manifest") (result i32)
-      (i32.store (i32.const 1024) (i32.const 16))
-      (i32.store (i32.const 1028) (i32.const 62))
-      i32.const 1024)
-    (func (export "call") (param i32 i32 i32 i32) (result i32)
-      (i32.store8 (i32.const 1040) (i32.const 0))
-      (i32.store (i32.const 1044) (i32.const 512))
-      (i32.store (i32.const 1048) (i32.const 14))
-      i32.const 1040))
-  (core instance $i (instantiate $guest))
-  (func $manifest (result string)
-    (canon lift (core func $i "manifest") (memory $i "memory") (realloc (func $i "realloc"))))
-  (func $call (param "name" string) (param "arguments" string) (result (result string (error string)))
-    (canon lift (core func $i "call") (memory $i "memory") (realloc (func $i "realloc"))))
-  (instance $tools (export "manifest" (func $manifest)) (export "call" (func $call)))
-  (export "sandbar:tool/tools@0.1.0" (instance $tools)))
-"#;

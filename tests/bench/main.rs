@@ -3,9 +3,15 @@
 //! Times are medians of interleaved runs, so that a slow moment of the machine hits both sides; what counts is the ratio.
 #![allow(clippy::print_stdout, reason = "this is where the table is printed")]
 
+mod bare;
 mod calls;
+mod guests;
+mod isolation;
+mod load;
 mod masking;
+mod native;
 mod process;
+mod scale;
 mod table;
 mod tools;
 
@@ -16,6 +22,9 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    if native::is_wanted() {
+        return runtime.block_on(native::serve());
+    }
     let mut table = Table::default();
     runtime.block_on(async {
         if chosen("size") {
@@ -27,6 +36,20 @@ fn main() {
         if chosen("calls") {
             calls::over_the_host_functions(&mut table).await;
             calls::a_tool_that_does_nothing(&mut table).await;
+        }
+        if chosen("isolation") {
+            isolation::guards(&mut table).await;
+            isolation::overruns(&mut table).await;
+            isolation::neighbours(&mut table).await;
+            isolation::neighbours_over_http(&mut table).await;
+        }
+        if chosen("rates") {
+            scale::rates(&mut table).await;
+        }
+        if chosen("scale") {
+            scale::sessions(&mut table).await;
+            scale::streams(&mut table).await;
+            scale::listeners(&mut table).await;
         }
         if chosen("tools") {
             tools::over_the_bare_request(&mut table).await;

@@ -43,7 +43,7 @@ pub(crate) async fn over_the_plain_read(table: &mut Table) {
         };
         let read = async |reader: &dyn Fn() -> Reader| drop(reader().list_objects(&query).await.expect("a page"));
         let (masked, plain) = in_turn(ROUNDS, || read(&masked), || read(&shown)).await;
-        row(table, what, masked, plain, Duration::from_millis(20));
+        row(table, what, masked, plain, Duration::from_millis(10));
     }
 }
 

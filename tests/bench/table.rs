@@ -46,6 +46,19 @@ pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
+/// The middle of some numbers.
+pub(crate) fn median_of(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
+}
+
+/// The time that 99 of 100 stay within.
+pub(crate) fn p99(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() * 99 / 100).copied().unwrap_or_default()
+}
+
 /// Runs two things in turn and returns the median time of each. The first rounds warm up and do not count.
 pub(crate) async fn in_turn<A, B>(rounds: usize, mut one: impl FnMut() -> A, mut other: impl FnMut() -> B) -> (Duration, Duration)
 where

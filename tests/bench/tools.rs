@@ -69,7 +69,7 @@ pub(crate) async fn over_the_bare_request(table: &mut Table) {
     let control_plane = ControlPlane::shared();
     let namespace = Namespace::fresh("bench").await;
     fill(&namespace).await;
-    let server = Server::builder().of(control_plane, "admin").start().await;
+    let server = Server::builder().of(control_plane, "admin").arg("--calls-per-second=1000000").start().await;
     let connection = Connection::to(&server);
     let api = control_plane.client("admin").await;
     let name = namespace.name();

@@ -1,7 +1,7 @@
-//! Test components: packages of `tests/components`, compiled when a test first wants one.
+//! Test components: packages of `tests/components`, compiled when a test first wants one, and texts of `tests/components/hostile/wat`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wit_component::ComponentEncoder;
 
@@ -25,10 +25,24 @@ const NOT_FOR_GUESTS: [&str; 5] =
 pub fn build(name: &str) -> PathBuf {
     let module = std::fs::read(compile(name)).expect("cargo has written it");
     let component = encode(&module).unwrap_or_else(|error| panic!("{name} is no component: {error}"));
+    write(name, &component)
+}
+
+/// Assembles `tests/components/hostile/wat/NAME.wat`, and returns the path of the component.
+///
+/// # Panics
+/// When there is no such text, or it is no WebAssembly.
+pub fn assemble(name: &str) -> PathBuf {
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("components/hostile/wat").join(name).with_extension("wat");
+    let component = wat::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", text.display()));
+    write(name, &component)
+}
+
+fn write(name: &str, component: &[u8]) -> PathBuf {
     let path = scratch("tools").join(name).with_extension("wasm");
     // All at once, because a server of another test may be reading it.
     let mut file = tempfile::NamedTempFile::new_in(scratch("tools")).expect("a file in the target directory");
-    file.write_all(&component).expect("room for it");
+    file.write_all(component).expect("room for it");
     file.persist(&path).expect("a file in the target directory");
     path
 }

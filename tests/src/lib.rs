@@ -15,6 +15,9 @@ pub mod http;
 pub mod mcp;
 pub mod namespace;
 pub mod process;
+pub mod proxy;
+pub mod raw;
+pub mod replicas;
 pub mod sandbar;
 
 /// The bundled tools, in the order in which they are listed.

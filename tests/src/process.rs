@@ -60,3 +60,41 @@ impl Transcript {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// The bytes of memory that a process has in use, as the kernel counts them.
+///
+/// # Panics
+/// When there is no such process, or no /proc.
+pub fn resident(process: u32) -> u64 {
+    number_in(process, "VmRSS:") * 1024
+}
+
+/// The most that it ever had in use, in bytes.
+///
+/// # Panics
+/// As [`resident`].
+pub fn peak(process: u32) -> u64 {
+    number_in(process, "VmHWM:") * 1024
+}
+
+/// How many threads a process has.
+///
+/// # Panics
+/// As [`resident`].
+pub fn threads(process: u32) -> u64 {
+    number_in(process, "Threads:")
+}
+
+/// How many files and sockets a process has open.
+///
+/// # Panics
+/// As [`resident`].
+pub fn open_files(process: u32) -> u64 {
+    std::fs::read_dir(format!("/proc/{process}/fd")).expect("a process").count() as u64
+}
+
+fn number_in(process: u32, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("the kernel says so");
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+}

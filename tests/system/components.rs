@@ -9,9 +9,14 @@ use sandbar_tests::sandbar::{Run, Server};
 use serde_json::{Value, json};
 
 mod answers;
+mod denied;
+mod floods;
+mod hand_made;
 mod limits;
 mod loading;
 mod reading;
+mod recovery;
+mod schemas;
 mod settings;
 mod text;
 mod wasi;

@@ -85,15 +85,15 @@ async fn readyz(server: &Server) -> String {
     reply.text().await
 }
 
-/// Waits until the state has a line with all of these, or none where they are none.
+/// Waits until the state has a problem with all of these, or no problem where they are none.
 async fn until_ready_says(server: &Server, parts: &[&str]) {
     until(&format!("a problem with {parts:?} in /readyz"), || async {
         let text = readyz(server).await;
-        let mut problems = text.lines().filter(|line| line.starts_with("[-]"));
+        let mut problems = text.split("\n[").filter(|check| check.starts_with("-]"));
         let found = if parts.is_empty() {
             problems.next().is_none()
         } else {
-            problems.any(|line| parts.iter().all(|part| line.contains(part)))
+            problems.any(|check| parts.iter().all(|part| check.contains(part)))
         };
         found.then_some(())
     })

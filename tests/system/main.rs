@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod access;
+mod attacks;
 mod audit;
 mod bad_input;
 mod clean_text;
@@ -17,4 +18,5 @@ mod logs;
 mod paging;
 mod protocol;
 mod secrets;
+mod security_page;
 mod tools;

@@ -47,3 +47,35 @@ impl context::Host for Host {
         self.progress.send_replace(Progress { done, total: total.filter(|total| total.is_finite()), message });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::context::Host as _;
+    use super::*;
+    use crate::policy::{Budget, Limits};
+
+    #[test]
+    fn a_progress_message_is_one_clean_short_line() {
+        let mut host = Host {
+            component: "test".into(),
+            budget: Arc::new(Budget::new(Limits::default())),
+            settings: Arc::new(BTreeMap::new()),
+            progress: watch::Sender::default(),
+            reader: None,
+        };
+        let message = format!("a\u{1b}[31mb\u{202e}c\u{200b}\nd{}", "é".repeat(PROGRESS_MESSAGE_BYTES));
+        host.progress(1.0, Some(f64::INFINITY), Some(message));
+        let Progress { done, total, message } = host.progress.borrow().clone();
+        let message = message.expect("a message");
+        assert_eq!((done, total), (1.0, None));
+        assert!(message.starts_with("abc dé") && message.len() <= PROGRESS_MESSAGE_BYTES, "{message}");
+
+        host.progress(f64::NAN, None, None);
+        assert_eq!(host.progress.borrow().done, 1.0, "that is no progress");
+    }
+}

@@ -205,7 +205,10 @@ mod tests {
     use super::*;
     use crate::policy::Verb::{Get, List};
 
-    fn side_by_side(asked: &[PolicyRule], granted: &[PolicyRule]) -> Vec<(String, Vec<Verb>, Vec<Verb>, Vec<Verb>)> {
+    /// A resource, and what of it is asked for, granted and missing.
+    type Line = (String, Vec<Verb>, Vec<Verb>, Vec<Verb>);
+
+    fn side_by_side(asked: &[PolicyRule], granted: &[PolicyRule]) -> Vec<Line> {
         let list = |verbs: &BTreeSet<Verb>| verbs.iter().copied().collect();
         let line = |right: Right| (right.resource.clone(), list(&right.asked), list(&right.granted), list(&right.missing()));
         compare(false, asked, granted).into_iter().map(line).collect()

@@ -271,3 +271,41 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
     }
     Ok(manifest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::{Options, Slots};
+
+    async fn loader() -> Loader {
+        let memory = Limits::default().memory;
+        let options = Options { slots: Slots::for_memory(0, memory), memory, cache: None };
+        let engine = Engine::new(&options).expect("an engine");
+        let cluster = kubernetes::Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
+        Loader::new(Arc::new(engine), cluster, Arc::new(Config::default()))
+    }
+
+    #[tokio::test]
+    async fn what_has_not_changed_is_taken_over_and_what_is_granted_anew_is_not_compiled_anew() {
+        let loader = loader().await;
+        let source = || Source::bundled().take(1);
+        let (first, problems) = loader.load(source()).await;
+        assert!(problems.is_empty(), "{problems:?}");
+        let (second, _) = loader.reload(source(), &first).await;
+        assert!(Arc::ptr_eq(&first.components()[0], &second.components()[0]));
+
+        let narrower = Config { namespaces: Some(vec!["team-a".to_owned()]), ..Config::default() };
+        let (third, _) = loader.with(Arc::new(narrower)).reload(source(), &second).await;
+        let (older, newer) = (&second.components()[0], &third.components()[0]);
+        assert_ne!(older.grant(), newer.grant());
+        assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "it is the same artifact");
+    }
+
+    #[tokio::test]
+    async fn memory_that_the_engine_has_no_room_for_is_not_promised() {
+        let loader = loader().await;
+        let limits = Limits { memory: loader.room() * 2, ..Limits::default() };
+        let larger = loader.with(Arc::new(Config { limits, ..Config::default() }));
+        assert_eq!(larger.limits(None).memory, loader.room());
+    }
+}

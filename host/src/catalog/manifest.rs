@@ -207,7 +207,7 @@ impl Definition {
     }
 
     fn parse(tool: Value) -> Result<Self, ManifestError> {
-        let Value::Object(mut object) = tool else {
+        let Value::Object(object) = tool else {
             return Err(ManifestError::Shape { key: "tools", expected: "a list of objects" });
         };
         let name = match object.get("name") {
@@ -215,7 +215,9 @@ impl Definition {
             Some(Value::String(name)) => return Err(ManifestError::Name(name.clone())),
             other => return Err(ManifestError::Name(other.map(Value::to_string).unwrap_or_default())),
         };
-        clean_words(&mut object);
+        // What a person would not see and a model would read goes. A key may become another one by that, but not the name.
+        let mut object = clean_object(object);
+        object.insert("name".to_owned(), Value::from(name.as_str()));
         let problem = |reason: String| ManifestError::Tool { tool: name.clone(), reason: clean_line(&reason) };
         let schema = |key: &str| match object.get(key) {
             None => Ok(None),
@@ -237,11 +239,6 @@ impl Definition {
 fn is_name(name: &str) -> bool {
     (1..=NAME_BYTES).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-}
-
-/// Removes from titles, descriptions and schemas what a person would not see and a model would read.
-fn clean_words(object: &mut Map<String, Value>) {
-    object.values_mut().for_each(clean_value);
 }
 
 /// [`clean`], for every string of a value.
@@ -327,10 +324,12 @@ mod tests {
     #[test]
     fn descriptions_carry_nothing_hidden() {
         let text = json!({ "tools": [{
-            "name": "a", "description": "reads\u{e0041} pods\u{202e}", "inputSchema": { "type": "object", "title\u{200b}": "x" },
+            "name": "a", "name\u{200b}": "b", "\u{202e}title": "x", "description": "reads\u{e0041} pods\u{202e}", "inputSchema": { "type": "object", "title\u{200b}": "x" },
         }] });
         let (manifest, _) = Manifest::parse(&text.to_string()).expect("valid");
         assert_eq!(manifest.tools[0].object()["description"], "reads pods");
         assert!(manifest.tools[0].object()["inputSchema"].get("title").is_some());
+        assert_eq!((manifest.tools[0].name(), &manifest.tools[0].object()["name"]), ("a", &json!("a")));
+        assert!(manifest.tools[0].object().contains_key("title"));
     }
 }

@@ -5,6 +5,8 @@
 mod answer;
 mod audit;
 mod bundled;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod list_digest;
 mod load;

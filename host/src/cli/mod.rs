@@ -21,8 +21,9 @@ use crate::config::{self, LimitsConfig};
 use crate::kubernetes;
 use output::Format;
 
-/// The log's default: what Sandbar and its components say, and of rmcp only what is wrong (it logs three lines for each request).
-const LOG_FILTER: &str = "info,rmcp=warn";
+/// The log's default: what Sandbar and its components say, and of rmcp only what is wrong (it logs three lines for each request). To
+/// `rmcp::service` every client that goes away is an error.
+const LOG_FILTER: &str = "info,rmcp=warn,rmcp::service=off";
 
 /// An MCP server for Kubernetes whose tools are sandboxed WebAssembly components.
 #[derive(Parser)]

@@ -89,13 +89,28 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     /// The keys whose new values have no effect.
     fn fixed(&self) -> impl Iterator<Item = &'static str> {
         // All keys by name, so that another one has to be thought of here.
-        let Config { listen, cluster, hosts, origins, namespaces: _, limits: _, bundled: _, tools: _ } = self.loader.config();
+        let Config {
+            listen,
+            cluster,
+            hosts,
+            origins,
+            calls_per_second,
+            connections,
+            drain,
+            namespaces: _,
+            limits: _,
+            bundled: _,
+            tools: _,
+        } = self.loader.config();
         let memory = self.loader.config().largest_memory();
         let keys = [
             ("listen", *listen != self.started.listen),
             ("cluster", *cluster != self.started.cluster),
             ("hosts", *hosts != self.started.hosts),
             ("origins", *origins != self.started.origins),
+            ("callsPerSecond", *calls_per_second != self.started.calls_per_second),
+            ("connections", *connections != self.started.connections),
+            ("drain", *drain != self.started.drain),
             // The pool of instances has its size from the start on.
             ("limits.memory", memory > self.loader.room()),
         ];

@@ -1,6 +1,7 @@
 //! `sandbar serve`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,15 +18,13 @@ use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
 use crate::catalog::{Source, Stamps};
 use crate::config::{self, Config};
-use crate::http::{Access, App, Readiness, SessionKey, serve};
+use crate::http::{Access, Admission, App, Bounds, Readiness, SessionKey, serve};
 use crate::mcp::Server;
+use crate::sandbox::available_memory;
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
 const DRAIN_DELAY: Duration = Duration::from_secs(3);
-
-/// How long calls may go on while the server drains. With the delay it stays under a pod's grace period of 30 s.
-const DRAIN_GRACE: Duration = Duration::from_secs(25);
 
 /// Bytes of a session key: fewer can be guessed.
 const LEAST_SECRET: usize = 16;
@@ -43,6 +42,9 @@ pub(super) struct Arguments {
     /// An origin of web pages that may connect, http://localhost:6274 for example; can be given several times
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',', value_parser = config::origin)]
     origins: Option<Vec<String>>,
+    /// Tool calls a second for each caller; ten times as many may come at once [default: 100]
+    #[arg(long, value_name = "NUMBER", env = "SANDBAR_CALLS_PER_SECOND")]
+    calls_per_second: Option<NonZeroU32>,
     /// A file with a secret to sign session ids with, the same for all replicas [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
     session_key_file: Option<PathBuf>,
@@ -76,15 +78,20 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
-    let access = Access::new(config.hosts.clone(), config.origins.clone());
+    let mut access = Access::new(config.hosts.clone(), config.origins.clone());
+    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        access = access.in_cluster(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
+    }
     let app = App::new(
         Server::new(current),
         session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         access,
+        Admission::new(config.calls_per_second, available_memory()),
         readiness.clone(),
     );
     let address = listener.local_addr()?;
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
+    let bounds = Bounds { connections: config.connections, drain: config.drain };
     let reloader = Reloader {
         common: arguments.common.clone(),
         read: move || arguments.config(),
@@ -95,7 +102,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         known: problems,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
-    serve(listener, app, stopped(readiness)?, DRAIN_GRACE).await;
+    serve(listener, app, bounds, stopped(readiness)?).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -107,6 +114,7 @@ impl Arguments {
         config.listen = self.listen.unwrap_or(config.listen);
         config.hosts = self.hosts.clone().unwrap_or(config.hosts);
         config.origins = self.origins.clone().unwrap_or(config.origins);
+        config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
         Ok(config)
     }
 }

@@ -10,6 +10,7 @@ use super::Common;
 use crate::catalog::{Catalog, Loader, Problem, Source};
 use crate::config::Config;
 use crate::kubernetes::Cluster;
+use crate::policy::Limits;
 use crate::sandbox::{Engine, Options, Slots, available_memory};
 
 /// Everything that a command needs to call tools.
@@ -41,7 +42,10 @@ impl Common {
     /// The engine, sized for this machine.
     pub(super) fn engine(&self, config: &Config) -> anyhow::Result<Engine> {
         let memory = config.largest_memory();
-        Engine::new(&Options { slots: Slots::for_memory(available_memory(), memory), memory, cache: self.cache()? })
+        let slots = Slots::for_memory(available_memory(), memory);
+        // Address space for more, so that a component that begins with more than its limit is told of that limit, and not of the pool.
+        let memory = memory.max(Limits::default().memory);
+        Engine::new(&Options { slots, memory, cache: self.cache()? })
     }
 
     /// Connects to the cluster and loads all components.

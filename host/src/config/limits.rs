@@ -135,7 +135,7 @@ mod tests {
         let other = Limits {
             time: std::time::Duration::from_millis(1500),
             cpu: std::time::Duration::from_secs(120),
-            memory: 1 << 20,
+            memory: 2 << 20,
             requests: 2,
             read: 3,
             handed: 4,

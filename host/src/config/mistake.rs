@@ -84,7 +84,7 @@ impl From<&serde_saphyr::Error> for Mistake {
 }
 
 /// What the parser names by its events.
-fn in_words<'a>(expected: &'a str) -> &'a str {
+fn in_words(expected: &str) -> &str {
     match expected {
         "sequence start" => "a list, as `[a, b]` or with a line `- a` for each entry",
         "mapping start" => "a mapping of keys to values",

@@ -14,6 +14,8 @@ use futures::stream::{self, Stream, StreamExt};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::message;
+
 /// How long an answer may take and still come as plain JSON.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -90,7 +92,7 @@ fn event_data(event: &str) -> Option<&str> {
     event.lines().find_map(|line| line.strip_prefix("data:")).map(str::trim_start)
 }
 
-fn is_event_stream(response: &Response) -> bool {
+pub(super) fn is_event_stream(response: &Response) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
@@ -101,7 +103,8 @@ async fn last_event(response: Response) -> Bytes {
     if text.len() > LAST_EVENT_BYTES { event(&shrink(&text)) } else { event(&text) }
 }
 
-fn event(data: &str) -> Bytes {
+/// A message as an event.
+pub(super) fn event(data: &str) -> Bytes {
     Bytes::from(format!("event: message\ndata: {data}\n\n"))
 }
 
@@ -121,12 +124,15 @@ fn shrink(text: &str) -> String {
         "the answer took longer than {} s and is larger than {LAST_EVENT_BYTES} bytes, which clients cannot read from a stream; ask for less, for example with a smaller limit",
         PATIENCE.as_secs()
     );
-    json!({
-        "jsonrpc": "2.0",
-        "id": message.get("id"),
-        "result": { "content": [{ "type": "text", "text": words }], "isError": true },
-    })
-    .to_string()
+    let modern = message.get("result").is_some_and(|result| result.get("resultType").is_some());
+    message::tool_failure(message.get("id").unwrap_or(&Value::Null), modern, &words)
+}
+
+/// A response of ours that asks the client to come back.
+pub(super) fn come_back(status: StatusCode, after: Duration, body: String) -> Response {
+    let mut response = json_response(status, body);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    response
 }
 
 /// A response of ours, with a JSON body.

@@ -1,30 +1,31 @@
 //! `/mcp`: one message a request, in either era, handed to rmcp and answered.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
-use http_body_util::{BodyExt, Limited};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
-use tower::ServiceExt;
 
-use super::answer::{Pending, answer, json_response, no_answer};
-use super::message::{self, INVALID_REQUEST, Kind, Malformed, Message};
+use super::admission::{Busy, Place};
+use super::answer::{Pending, answer, come_back, json_response, no_answer};
+use super::body::{LargeBody, Unread};
+use super::held::until_sent;
+use super::message::{self, INTERNAL_ERROR, INVALID_REQUEST, Kind, Malformed, Message};
 use super::router::App;
 use super::session::Session;
 use super::stream;
 use crate::mcp::Server;
+use crate::policy::Caller;
 
-/// Bytes of a request's body. A call's arguments are a few hundred.
-const BODY_BYTES: usize = 4 * 1024 * 1024;
-
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
+/// Bytes of an answer to `initialize`. It has about a thousand.
+const INITIALIZE_BYTES: usize = 64 * 1024;
 
 /// Frames between a call and its reader in the legacy era. A slow reader holds up its own call only.
 const FRAMES: usize = 4;
@@ -40,7 +41,8 @@ pub(super) fn rmcp(server: Server) -> Rmcp {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_max_request_body_bytes(BODY_BYTES)
+        // A message is bounded before it comes here, and may be a little longer as we write it.
+        .with_max_request_body_bytes(usize::MAX)
         .with_sse_retry(None)
         .disable_allowed_hosts()
         .disable_allowed_origins();
@@ -50,27 +52,29 @@ pub(super) fn rmcp(server: Server) -> Rmcp {
 /// Answers a POST.
 pub(super) async fn post(State(app): State<App>, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
-    let message = match read(body).await {
-        Ok(message) => message,
+    let (message, large) = match read(&app, body).await {
+        Ok(read) => read,
         Err(refusal) => return *refusal,
     };
     accept_anything(&mut head.headers);
-    if message.is_modern(text(&head.headers, &PROTOCOL_VERSION)) {
-        let pending = app.ask(head, &message);
-        return match message.kind() {
-            Kind::Request { id, method } if method == stream::LISTEN => stream::listen(&app, id, pending).await,
-            _ => answer(pending).await,
-        };
+    let modern = message.is_modern(text(&head.headers, &PROTOCOL_VERSION));
+    let session = text(&head.headers, &SESSION_ID).filter(|_| !modern).map(str::to_owned);
+    if let Some(id) = &session {
+        match app.sessions.open(id) {
+            Some(session) => speak_for(&session, &mut head.headers),
+            None => return unknown_session(),
+        }
     }
-    match text(&head.headers, &SESSION_ID).map(str::to_owned) {
-        None => legacy(app, head, message, None).await,
-        Some(id) => match app.sessions.open(&id) {
-            Some(session) => {
-                speak_for(&session, &mut head.headers);
-                legacy(app, head, message, Some(id)).await
+    match admit(&app, &head, &message, large) {
+        Ok(held) if modern => {
+            let pending = app.ask(head, &message, held);
+            match message.kind() {
+                Kind::Request { id, method } if method == stream::LISTEN => stream::listen(&app, id, pending).await,
+                _ => answer(pending).await,
             }
-            None => unknown_session(),
-        },
+        }
+        Ok(held) => legacy(app, head, message, session, held).await,
+        Err(refusal) => busy(&message, &refusal),
     }
 }
 
@@ -86,20 +90,22 @@ pub(super) async fn delete() -> Response {
 }
 
 /// Reads and parses the body, or says how it is refused.
-async fn read(body: Body) -> Result<Message, Box<Response>> {
-    let refuse = |status, code, words: &str| Err(Box::new(json_response(status, message::error(&Value::Null, code, words))));
-    let body = match tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_BYTES).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let words = format!("the body is larger than {BODY_BYTES} bytes");
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &words);
-        }
-        Ok(Err(error)) => return refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, &format!("the body did not arrive: {error}")),
-        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, "the body did not arrive in time"),
-    };
-    Message::parse(&body).map_err(|Malformed { code, message, id }| {
-        json_response(StatusCode::BAD_REQUEST, message::error(&id, code, &message)).into()
-    })
+async fn read(app: &App, body: Body) -> Result<(Message, Option<LargeBody>), Box<Response>> {
+    let refuse = |status, code, words: &str| json_response(status, message::error(&Value::Null, code, words));
+    let (body, large) = app.bodies.read(body).await.map_err(|unread| {
+        let words = unread.to_string();
+        Box::new(match unread {
+            Unread::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &words),
+            Unread::Late => refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, &words),
+            Unread::Broken(_) => refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, &words),
+            Unread::Busy { retry_after } => {
+                come_back(StatusCode::SERVICE_UNAVAILABLE, retry_after, message::error(&Value::Null, INTERNAL_ERROR, &words))
+            }
+        })
+    })?;
+    let message = Message::parse(&body)
+        .map_err(|Malformed { code, message, id }| json_response(StatusCode::BAD_REQUEST, message::error(&id, code, &message)))?;
+    Ok((message, large))
 }
 
 /// A client that takes anything takes both of MCP's content types; curl and the like send this.
@@ -118,14 +124,15 @@ fn speak_for(session: &Session, headers: &mut HeaderMap) {
 }
 
 /// A message of the legacy era.
-async fn legacy(app: App, head: request::Parts, message: Message, session: Option<String>) -> Response {
+async fn legacy(app: App, head: request::Parts, message: Message, session: Option<String>, held: Held) -> Response {
     match message.kind() {
-        Kind::Request { method, .. } if method == "initialize" => initialize(&app, head, &message).await,
+        Kind::Request { method, .. } if method == "initialize" => initialize(&app, head, &message, held).await,
         Kind::Request { id, .. } => {
             let call = app.calls.begin(session.as_deref().unwrap_or_default(), id);
-            let pending = app.ask(head, &message);
+            let pending = app.ask(head, &message, held.clone());
             let answered = outlive(&app, pending, call);
-            answer(answered).await
+            // The call may be over long before its reader has read: both hold the place.
+            until_sent(answer(answered).await, held)
         }
         Kind::Notification { method } if method == "notifications/cancelled" => {
             if let (Some(session), Some(id)) = (&session, message.param("requestId")) {
@@ -133,7 +140,7 @@ async fn legacy(app: App, head: request::Parts, message: Message, session: Optio
             }
             accepted()
         }
-        Kind::Notification { .. } | Kind::Response => app.ask(head, &message).await,
+        Kind::Notification { .. } | Kind::Response => app.ask(head, &message, held).await,
     }
 }
 
@@ -144,10 +151,10 @@ fn accepted() -> Response {
 }
 
 /// `initialize`: rmcp negotiates, and the outcome becomes a session id.
-async fn initialize(app: &App, head: request::Parts, message: &Message) -> Response {
-    let response = app.ask(head, message).await;
+async fn initialize(app: &App, head: request::Parts, message: &Message, held: Held) -> Response {
+    let response = app.ask(head, message, held).await;
     let (mut head, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, BODY_BYTES).await.unwrap_or_default();
+    let body = axum::body::to_bytes(body, INITIALIZE_BYTES).await.unwrap_or_default();
     if let Some(version) = negotiated(&body)
         && let Some(session) = Session::new(version, &client(message), app.server.list_digest())
         && let Ok(id) = HeaderValue::from_str(&app.sessions.mint(&session))
@@ -183,7 +190,13 @@ fn outlive(app: &App, pending: Pending, call: super::legacy::Call) -> Pending {
 
 /// Reads an answer to its end, whether or not anybody still wants it.
 async fn run_to_its_end(pending: Pending, reader: oneshot::Sender<Response>) {
-    let (head, mut body) = pending.await.into_parts();
+    let response = pending.await;
+    if response.body().size_hint().exact().is_some() {
+        // Plain JSON, all there: nothing is left to wait for, and its length can stand in its head.
+        let _ = reader.send(response);
+        return;
+    }
+    let (head, mut body) = response.into_parts();
     let (sender, mut receiver) = mpsc::channel(FRAMES);
     let frames = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
     let mut reader_is_there = reader.send(Response::from_parts(head, Body::from_stream(frames))).is_ok();
@@ -195,20 +208,28 @@ async fn run_to_its_end(pending: Pending, reader: oneshot::Sender<Response>) {
     }
 }
 
-impl App {
-    /// Hands a message to rmcp.
-    fn ask(&self, mut head: request::Parts, message: &Message) -> Pending {
-        let body = message.to_bytes();
-        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        let request = http::Request::from_parts(head, Body::from(body));
-        let rmcp = self.rmcp.clone();
-        Box::pin(async move {
-            match rmcp.oneshot(request).await {
-                Ok(response) => response.map(Body::new),
-                Err(never) => match never {},
-            }
-        })
-    }
+/// What a request holds until its answer has been sent: the place of a call, and that of a large body.
+#[derive(Clone)]
+struct Held {
+    _place: Option<Place>,
+    _large: Option<Arc<LargeBody>>,
+}
+
+/// Lets a call in. Other methods are answered from memory, and need no place.
+fn admit(app: &App, head: &request::Parts, message: &Message, large: Option<LargeBody>) -> Result<Held, Busy> {
+    let place = match (message.kind(), head.extensions.get::<Caller>()) {
+        (Kind::Request { method, .. }, Some(caller)) if method == "tools/call" => Some(app.admission.admit(caller)?),
+        _ => None,
+    };
+    Ok(Held { _place: place, _large: large.map(Arc::new) })
+}
+
+/// What the model reads of a call that is not let in. A client would not show it a status of HTTP.
+fn busy(message: &Message, busy: &Busy) -> Response {
+    tracing::warn!(%busy, "a call was not let in");
+    let Kind::Request { id, .. } = message.kind() else { unreachable!("only requests are turned away") };
+    let body = message::tool_failure(id, message.is_modern(None), &busy.to_string());
+    json_response(StatusCode::OK, body)
 }
 
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

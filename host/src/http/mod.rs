@@ -5,8 +5,15 @@
 //! No state is kept between two requests.
 
 mod access;
+mod admission;
 mod answer;
+mod ask;
+mod body;
 mod caller;
+mod connection;
+mod connections;
+mod held;
+mod json;
 mod legacy;
 mod mcp;
 mod message;
@@ -17,7 +24,10 @@ mod session;
 mod stream;
 
 pub use access::Access;
+pub use admission::Admission;
+#[doc(hidden)]
+pub use message::check_body;
 pub use ready::Readiness;
 pub use router::{App, router};
-pub use serve::serve;
+pub use serve::{Bounds, serve};
 pub use session::SessionKey;

@@ -68,6 +68,10 @@ impl Readiness {
         self.0.draining.store(true, Ordering::Release);
     }
 
+    pub(super) fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.0.bundled_loaded && self.0.answered.load(Ordering::Acquire) && !self.0.draining.load(Ordering::Acquire)
     }
@@ -83,7 +87,8 @@ impl Readiness {
             let loaded = self.lock();
             let _ = writeln!(text, "[{}] tools: {} loaded", mark(inner.bundled_loaded), loaded.tools);
             for problem in &loaded.problems {
-                let _ = writeln!(text, "[-] {problem}");
+                // Some have lines to paste, which belong to the same check.
+                let _ = writeln!(text, "[-] {}", problem.replace('\n', "\n    "));
             }
         }
         let answered = inner.answered.load(Ordering::Acquire);

@@ -1,28 +1,33 @@
-//! Connections: accepted, bounded in what they may send, and ended in peace.
+//! Accepting connections, and ending in peace.
 
 use std::time::Duration;
 
-use axum::Router;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use futures::FutureExt;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::router::{App, router};
+use super::connection;
+use super::connections::Connections;
+use super::router::{App, door, router};
 
-/// How long a client may take to send a request's headers.
-const HEADER_TIME: Duration = Duration::from_secs(5);
-
-/// Bytes of a request's headers.
-const HEADER_BYTES: usize = 64 * 1024;
-
-/// How long accepting goes on after an error such as too many open files; without a pause it would spin.
+/// How long accepting pauses after an error such as too many open files; without a pause it would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` resolves, then lets what has begun come to its end, for `grace` at most.
-pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>, grace: Duration) {
-    let connections = GracefulShutdown::new();
-    let router = router(app.clone());
+/// How long the answers may take to get out that tell of calls that were stopped.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What a server may use, and how long it may take to stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections at once.
+    pub connections: usize,
+    /// Time for running calls to end, from the moment that nothing new is accepted any more.
+    pub drain: Duration,
+}
+
+/// Serves until `stop` resolves, then lets what has begun come to its end, as long as it may take.
+pub async fn serve(listener: TcpListener, app: App, bounds: Bounds, stop: impl Future<Output = ()>) {
+    let accepting = Accepting::new(&app, bounds.connections);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -30,40 +35,66 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => connect(stream, router.clone(), &connections),
+            Ok((stream, _)) => tokio::select! {
+                () = accepting.accept(stream) => {}
+                () = &mut stop => break,
+            },
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+    // The kernel has accepted these already; their clients would see them cut.
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        if accepting.accept(stream).now_or_never().is_none() {
+            break;
+        }
+    }
     drop(listener);
     // They have no end of their own.
     app.server.end_changes();
     app.running.close();
-    let drained = async {
-        connections.shutdown().await;
+    let mut drained = std::pin::pin!(async {
+        accepting.graceful.shutdown().await;
         app.running.wait().await;
-    };
-    if tokio::time::timeout(grace, drained).await.is_err() {
-        tracing::warn!(seconds = grace.as_secs(), "calls were still running when the time to drain was over");
+    });
+    if tokio::time::timeout(bounds.drain, &mut drained).await.is_err() {
+        tracing::warn!(
+            seconds = bounds.drain.as_secs(),
+            "calls that were still running when the time to drain was over are stopped"
+        );
+        app.ending.cancel();
+        let _ = tokio::time::timeout(LAST_WORDS, drained).await;
     }
 }
 
-fn connect(stream: TcpStream, router: Router, connections: &GracefulShutdown) {
-    // Without it every event of a stream waits 40 ms for the client's acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY");
-    }
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended");
+/// What it takes to serve a connection.
+struct Accepting {
+    connections: Connections,
+    inside: axum::Router,
+    door: axum::Router,
+    graceful: GracefulShutdown,
+}
+
+impl Accepting {
+    fn new(app: &App, connections: usize) -> Self {
+        Self {
+            connections: Connections::new(connections),
+            inside: router(app.clone()),
+            door: door(app.clone()),
+            graceful: GracefulShutdown::new(),
         }
-    });
+    }
+
+    /// Serves a connection in a task of its own, as soon as there is a seat for it.
+    async fn accept(&self, stream: TcpStream) {
+        let seat = self.connections.seat().await;
+        let router = if seat.is_inside() { self.inside.clone() } else { self.door.clone() };
+        let (connections, stop) = (self.connections.clone(), self.graceful.watcher());
+        tokio::spawn(async move {
+            connection::serve(stream, router, connections, stop).await;
+            drop(seat);
+        });
+    }
 }

@@ -27,8 +27,8 @@ use crate::mcp::{Changes, MODERN};
 /// The newer era's method for a stream.
 pub(super) const LISTEN: &str = "subscriptions/listen";
 
-/// Open streams of both eras together: each holds a connection and some 20 KB. Twice of what one replica is meant for.
-const STREAMS: usize = 2_000;
+/// Open streams of both eras together. A session's takes 11 KiB, one of rmcp's 44 KiB: this many fit beside the memory of the calls.
+const STREAMS: usize = 1_000;
 
 /// Seconds after which a client that found no room should try again.
 const RETRY_AFTER: u32 = 60;

@@ -42,9 +42,9 @@ pub(super) async fn call_tool(
     let caller = caller(&context)?;
     let (sender, receiver) = watch::channel(Progress::default());
     let catalog = server.catalog().clone();
-    // A task of its own: rmcp would never answer for a handler that panicked.
+    // A task of its own: rmcp would never answer for a handler that panicked. All that can fail happens there.
     let call = AbortOnDropHandle::new(tokio::spawn(async move {
-        catalog.call(&caller, &request.name, request.arguments.unwrap_or_default(), sender).await
+        catalog.call(&caller, &request.name, request.arguments.unwrap_or_default(), sender).await.map(result)
     }));
     let _progress = context
         .meta
@@ -56,7 +56,7 @@ pub(super) async fn call_tool(
         () = context.ct.cancelled() => return Err(ErrorData::internal_error("the call was cancelled", None)),
     };
     match outcome {
-        Ok(Ok(answer)) => Ok(result(answer).unwrap_or_else(|fault| failure(&fault)).into()),
+        Ok(Ok(result)) => Ok(result.unwrap_or_else(|fault| failure(&fault)).into()),
         Ok(Err(refusal @ Refusal::UnknownTool { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
         // From 2025-11-25 on, a model gets to see what it did wrong.
         Ok(Err(refusal @ Refusal::Arguments { .. })) if errors_are_results => Ok(failure(&refusal.to_string()).into()),

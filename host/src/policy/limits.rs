@@ -15,8 +15,9 @@ const GIB: u64 = 1024 * MIB;
 /// model does not wait for it.
 pub const LONGEST_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// The least memory that a component can be given, in bytes: one page of WebAssembly.
-pub const LEAST_MEMORY: u64 = 64 * KIB;
+/// The least memory that a component can be given, in bytes. A guest in Rust begins with 1 MiB of stack, and one in C is not far
+/// below; with less, no tool that ships with the host would load.
+pub const LEAST_MEMORY: u64 = 2 * MIB;
 
 /// The most memory that a component can be given, in bytes: WebAssembly addresses it with 32 bits. So nothing that passes through
 /// that memory in one piece, as a log excerpt and a result do, can be larger.

@@ -118,25 +118,26 @@ impl PolicyRule {
     /// The same rights in as few rules as there are groups and sets of verbs and names, with everything in order and nothing twice.
     /// What could never be used is left out: a list of what has been named, or of logs.
     pub fn merged<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Vec<PolicyRule> {
-        let mut rights: BTreeMap<(&str, &[String], &str), BTreeSet<Verb>> = BTreeMap::new();
+        type Objects<'a> = (&'a str, &'a [String]);
+        let mut rights: BTreeMap<(Objects<'_>, &str), BTreeSet<Verb>> = BTreeMap::new();
         for rule in rules {
             let is_listable = |resource: &str| rule.resource_names.is_empty() && !resource.contains('/');
             for (group, resource) in
                 rule.api_groups.iter().flat_map(|group| rule.resources.iter().map(move |plural| (group, plural)))
             {
                 let verbs = rule.verbs.iter().copied().filter(|&verb| verb == Verb::Get || is_listable(resource));
-                rights.entry((group, &rule.resource_names, resource)).or_default().extend(verbs);
+                rights.entry(((group, &rule.resource_names), resource)).or_default().extend(verbs);
             }
         }
-        let mut merged: BTreeMap<(&str, &[String], Vec<Verb>), Vec<String>> = BTreeMap::new();
-        for (&(group, names, resource), verbs) in &rights {
-            let all = rights.get(&(group, &[][..], resource)).filter(|_| !names.is_empty());
+        let mut merged: BTreeMap<(Objects<'_>, Vec<Verb>), Vec<String>> = BTreeMap::new();
+        for (&((group, names), resource), verbs) in &rights {
+            let all = rights.get(&((group, &[][..]), resource)).filter(|_| !names.is_empty());
             let verbs: Vec<Verb> = verbs.iter().copied().filter(|verb| !all.is_some_and(|all| all.contains(verb))).collect();
             if !verbs.is_empty() {
-                merged.entry((group, names, verbs)).or_default().push(resource.to_owned());
+                merged.entry(((group, names), verbs)).or_default().push(resource.to_owned());
             }
         }
-        let rule = |((group, names, verbs), resources): ((&str, &[String], _), _)| PolicyRule {
+        let rule = |(((group, names), verbs), resources): ((Objects<'_>, _), _)| PolicyRule {
             api_groups: vec![group.to_owned()],
             resources,
             resource_names: names.to_vec(),

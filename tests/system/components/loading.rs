@@ -154,6 +154,20 @@ async fn a_manifest_that_never_ends_is_stopped() {
 }
 
 #[tokio::test]
+#[ignore = "it does: wit-parser makes room for what a section says of its size before it looks how much there is"]
+async fn a_file_that_declares_more_than_it_holds_takes_no_room() {
+    /// What the one section of the file says of its size, in bytes, and how the format writes that.
+    const DECLARED: (u64, &[u8]) = (0x3fff_ffff, b"\xff\xff\xff\xff\x03");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.wasm");
+    std::fs::write(&file, [b"\0asm\x0d\0\x01\0\x07", DECLARED.1, b"\x01"].concat()).unwrap();
+    let server = Server::builder().cluster("demo").arg("--tools").arg(&file).start().await;
+    assert!(server.log().contains("large.wasm: the component is damaged"), "{}", server.log());
+    let peak = sandbar_tests::process::peak(server.id());
+    assert!(peak < DECLARED.0, "{peak} bytes for a file of 14");
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_stays_with_whoever_was_loaded_first() {
     let folder = tempfile::tempdir().unwrap();
     Text::tool("twin").answering(r#"{"content":[{"type":"text","text":"the first"}]}"#).write(folder.path(), "a.wasm");

@@ -1,5 +1,7 @@
 //! What a component asks for against what sandbar.yaml grants it.
 
+use sandbar_tests::control_plane::ControlPlane;
+
 use super::*;
 
 /// All that the hostile component asks for.
@@ -121,4 +123,71 @@ async fn tools_and_inspect_show_asked_granted_and_missing_side_by_side() {
     assert!(finished.stdout.contains("  pods      get, list  -        get, list\n"), "{}", finished.stdout);
     let (_, yaml) = finished.stdout.split_once("sandbar.yaml:\n").expect("YAML to paste");
     is_granted(yaml).await;
+}
+
+/// What a component with these rules is told about a read: the answer, or the code of the refusal.
+async fn told(client: &Client, request: Value) -> String {
+    let said = client.answer("read", request).await;
+    said["code"].as_str().map_or_else(|| "answered".to_owned(), str::to_owned)
+}
+
+#[tokio::test]
+async fn names_verbs_and_stars_of_a_rule_mean_what_they_mean_in_a_role_and_less() {
+    let rules = "    partialGrant: true\n    rules:\n      \
+                 - { apiGroups: [\"\"], resources: [pods, pods/log], resourceNames: [postgres-0], verbs: [get, list] }\n      \
+                 - { apiGroups: [apps], resources: [deployments], verbs: [list] }\n      \
+                 - { apiGroups: [coder.com], resources: [\"*\"], verbs: [get] }\n    \
+                 clusterRules:\n      - { apiGroups: [\"*\"], resources: [\"*\"], verbs: [list] }\n";
+    let config = format!("tools:\n  - component: {}\n{rules}", hostile().display());
+    let server = Server::builder().cluster("demo").config(&config).start().await;
+    let client = Client::modern(&server);
+    let team = json!({ "namespace": "team-a" });
+    let of = |group: &str, version: &str, plural: &str| json!({ "group": group, "version": version, "plural": plural });
+    let get = |of: Value, name: &str| json!({ "function": "get-object", "of": of, "within": team, "name": name });
+    let list = |of: Value, within: Value| json!({ "function": "list-objects", "of": of, "within": within });
+    let tail = |pod: &str| json!({ "function": "tail", "namespace": "team-a", "pod": pod });
+    for (request, expected) in [
+        (get(of("", "v1", "pods"), "postgres-0"), "answered"),
+        (get(of("", "v1", "pods"), "coder-6d5f8b7c9-cwtch"), "denied"),
+        (list(of("", "v1", "pods"), team.clone()), "denied"),
+        (tail("postgres-0"), "answered"),
+        (tail("coder-6d5f8b7c9-cwtch"), "denied"),
+        (list(of("apps", "v1", "deployments"), team.clone()), "answered"),
+        (get(of("apps", "v1", "deployments"), "coder"), "denied"),
+        (get(of("coder.com", "v1alpha1", "codercontrolplanes"), "coder"), "answered"),
+        (list(of("coder.com", "v1alpha1", "codercontrolplanes"), team.clone()), "denied"),
+        // A star under `clusterRules` is of the cluster's resources only.
+        (list(of("", "v1", "nodes"), json!("cluster")), "answered"),
+        (list(of("", "v1", "services"), json!("every-namespace")), "denied"),
+        (list(of("", "v1", "services"), team.clone()), "denied"),
+    ] {
+        assert_eq!(told(&client, request.clone()).await, expected, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_star_covers_neither_secrets_nor_logs_and_no_subresource_can_be_granted() {
+    let star = "- { apiGroups: [\"*\"], resources: [\"*\"], verbs: [get, list] }";
+    let entry = |rule: &str| format!("tools:\n  - component: {}\n    rules:\n      {star}\n{rule}", hostile().display());
+    // Logs are not in it, so the component lacks a capability.
+    let folder = folder_with(&entry(""));
+    let refused = tools(folder.path()).finish().await;
+    assert!(refused.code() == 1 && yaml_of(&refused).contains("pods/log"), "{refused:?}");
+
+    let logs = "      - { apiGroups: [\"\"], resources: [pods/log], verbs: [get] }\n";
+    // A cluster that serves Secrets, to somebody who may read them.
+    let server = Server::builder().of(ControlPlane::shared(), "admin").config(&entry(logs)).start().await;
+    let client = Client::modern(&server);
+    let read = |function: &str, plural: &str| json!({ "function": function, "of": { "plural": plural }, "within": { "namespace": "default" }, "name": "x" });
+    for function in ["get-object", "list-objects"] {
+        assert_eq!(told(&client, read(function, "secrets")).await, "denied", "{function}");
+    }
+    assert_eq!(told(&client, read("list-objects", "services")).await, "answered");
+
+    for subresource in ["pods/proxy", "pods/exec", "pods/attach", "pods/portforward", "services/proxy", "nodes/proxy", "pods/*"] {
+        let folder = folder_with(&entry(&format!("      - {{ apiGroups: [\"\"], resources: [{subresource}], verbs: [get] }}\n")));
+        let refused = tools(folder.path()).finish().await;
+        let said = format!("sandbar.yaml:5:9: this rule cannot be granted: `{subresource}`");
+        assert!(refused.code() == 1 && refused.stderr.contains(&said), "{refused:?}");
+    }
 }

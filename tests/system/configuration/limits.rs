@@ -89,3 +89,14 @@ async fn log_lines_and_reports_of_progress_have_a_limit_and_the_log_says_so_once
         assert!(written < 16 * 1024, "{written} bytes were logged");
     }
 }
+
+#[tokio::test]
+async fn with_the_least_memory_the_bundled_tools_are_loaded() {
+    let folder = folder_with("limits: { memory: 2Mi }\n");
+    let finished = tools(folder.path()).finish().await;
+    assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
+    let config = crate::components::hostile_config("    limits: { memory: 2Mi }\n") + "limits: { memory: 3Mi }\n";
+    let server = Server::builder().cluster("demo").config(&config).start().await;
+    let words = Client::modern(&server).call("misbehave", json!({ "how": "grow" })).await.expect_err("it grows for ever");
+    assert!(words.contains("may have 2097152") && words.contains("limit `memory`"), "its own limit: {words}");
+}

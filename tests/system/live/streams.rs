@@ -109,6 +109,8 @@ async fn whoever_listens_hears_once_of_each_change() {
     let folder = Folder::new();
     let mut server = folder.serve().await;
     let client = Client::modern(&server);
+    // Somebody who goes away without a word.
+    drop(listen(&server, json!(1), json!({ "toolsListChanged": true })).await);
     let mut events = listen(&server, json!("sub"), json!({ "toolsListChanged": true, "promptsListChanged": true })).await;
     let acknowledged = events.next().await.unwrap().message;
     assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
@@ -132,6 +134,7 @@ async fn whoever_listens_hears_once_of_each_change() {
     }
     assert!(server.ended().await.success());
     assert!(!server.log().contains("still running"), "{}", server.log());
+    assert!(!server.log().contains("ERROR"), "nothing went wrong: {}", server.log());
 }
 
 #[tokio::test]

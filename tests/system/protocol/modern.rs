@@ -16,7 +16,7 @@ async fn discovery_names_the_versions_and_the_server() {
     let result = Client::modern(demo().await).request("server/discover", json!({})).await["result"].take();
     let versions: Vec<_> = result["supportedVersions"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(versions.contains(&MODERN) && versions.contains(&LEGACY), "{versions:?}");
-    assert_eq!(result["capabilities"], json!({ "tools": {} }));
+    assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": true } }));
     assert!(result["ttlMs"].is_u64() && result["cacheScope"].is_string(), "{result}");
 }
 

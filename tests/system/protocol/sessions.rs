@@ -114,3 +114,18 @@ async fn what_is_not_declared_does_not_exist() {
         assert_eq!(message["error"]["code"], -32601, "{method}: {message}");
     }
 }
+
+#[tokio::test]
+async fn clients_of_one_name_have_sessions_of_their_own() {
+    let (one, other) = (Client::legacy(demo().await).await, Client::legacy(demo().await).await);
+    assert_ne!(one.session(), other.session(), "one could cancel the other's calls");
+}
+
+#[tokio::test]
+async fn a_plain_answer_says_its_length_in_both_eras() {
+    for client in [Client::modern(demo().await), Client::legacy(demo().await).await] {
+        let reply = client.send("tools/call", json!({ "name": "check_health", "arguments": {} })).await;
+        let length = reply.header("content-length").unwrap_or_else(|| panic!("{:?}", reply.headers)).to_owned();
+        assert_eq!(length, reply.bytes().await.len().to_string());
+    }
+}

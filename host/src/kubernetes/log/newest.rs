@@ -76,6 +76,13 @@ impl Newest {
     /// What was kept.
     pub(super) fn finish(mut self) -> Kept {
         self.trim();
+        // A line without its beginning stays only where it is the newest. It may have got room for more by ending at a character.
+        if let Some(end) = memchr::memchr(b'\n', self.text.as_bytes()).filter(|end| self.headless && end + 1 < self.text.len()) {
+            self.text.drain(..=end);
+            self.dropped_bytes += end as u64 + 1;
+            self.dropped_lines += 1;
+            self.headless = false;
+        }
         Kept { text: self.text, dropped_bytes: self.dropped_bytes, dropped_lines: self.dropped_lines, headless: self.headless }
     }
 }
@@ -124,6 +131,13 @@ mod tests {
             assert!(piecewise.0.len() <= cap && all.ends_with(&piecewise.0));
             assert_eq!(piecewise.0.len() as u64 + piecewise.1, all.len() as u64);
         }
+    }
+
+    #[test]
+    fn a_cut_line_does_not_stay_above_a_whole_one() {
+        // The cut is at a character, so a byte of room is left.
+        assert_eq!(kept(5, &["日日日日\n", "x"]), ("x".into(), 13, 1, false));
+        assert_eq!(kept(5, &["日日日日\n", "x"]), kept(5, &["日日日日\nx"]));
     }
 
     #[test]

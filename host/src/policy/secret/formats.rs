@@ -1,5 +1,6 @@
 //! Tokens that are known by their form. Each entry names the document of the issuer that its form is taken from.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
@@ -25,7 +26,7 @@ enum Body {
     /// Exactly so many, and a word of its own.
     Exactly(usize, &'static Alphabet),
     /// Whatever this says: the range of the secret, for a prefix that stands at `at`.
-    Custom(fn(&[u8], usize) -> Option<std::ops::Range<usize>>),
+    Custom(fn(&[u8], usize) -> Option<Range<usize>>),
 }
 
 use Body::{AtLeast, Custom, Exactly, Word};
@@ -169,23 +170,19 @@ fn with_prefix(text: &str, found: &mut Vec<Found>) {
 
 impl Body {
     /// Where the token is whose prefix is at `start..end`.
-    fn range(&self, bytes: &[u8], start: usize, end: usize) -> Option<std::ops::Range<usize>> {
-        let is_token = match *self {
-            AtLeast(least, alphabet) => alphabet.run(&bytes[end..]) >= least,
-            Word(least, alphabet) => begins_word(bytes, start, &WORD) && alphabet.run(&bytes[end..]) >= least,
-            Exactly(length, alphabet) => {
-                let rest = &bytes[end..bytes.len().min(end + length + 1)];
-                begins_word(bytes, start, &WORD)
-                    && alphabet.run(rest) == length
-                    && rest.get(length).is_none_or(|&next| !WORD.has(next))
-            }
+    fn range(&self, bytes: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+        let (length, alphabet, is_exact) = match *self {
+            AtLeast(least, alphabet) => (least, alphabet, false),
+            Word(least, alphabet) if begins_word(bytes, start, &WORD) => (least, alphabet, false),
+            Exactly(length, alphabet) if begins_word(bytes, start, &WORD) => (length, alphabet, true),
+            Word(..) | Exactly(..) => return None,
             Custom(range) => return range(bytes, start),
         };
-        let alphabet = match *self {
-            AtLeast(_, alphabet) | Word(_, alphabet) | Exactly(_, alphabet) => alphabet,
-            Custom(_) => return None,
-        };
-        is_token.then(|| start..end + without_full_stop(&bytes[end..end + alphabet.run(&bytes[end..])]))
+        // Of an exact length one character more is enough to know that it is another.
+        let rest = if is_exact { &bytes[end..bytes.len().min(end + length + 1)] } else { &bytes[end..] };
+        let run = alphabet.run(rest);
+        let fits = if is_exact { run == length && rest.get(run).is_none_or(|&next| !WORD.has(next)) } else { run >= length };
+        fits.then(|| start..end + without_full_stop(&rest[..run]))
     }
 }
 
@@ -194,7 +191,7 @@ fn without_full_stop(run: &[u8]) -> usize {
     run.iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1)
 }
 
-fn jwt(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+fn jwt(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     /// `{"alg":"none"}` is 20 characters; what is shorter is no header.
     const HEADER: usize = 16;
     if !begins_word(bytes, at, &DOTTED) {
@@ -222,7 +219,7 @@ fn entra_secret(bytes: &[u8], tilde: usize) -> Option<Found> {
     })
 }
 
-fn azure_devops(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+fn azure_devops(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     const LENGTH: usize = 84;
     const SIGNATURE_AT: usize = 76;
     let start = at.checked_sub(SIGNATURE_AT)?;
@@ -231,7 +228,7 @@ fn azure_devops(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
     (ends && ALPHANUMERIC.run(token) == LENGTH && begins_word(bytes, start, &ALPHANUMERIC)).then_some(start..start + LENGTH)
 }
 
-fn slack_webhook(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+fn slack_webhook(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let path = at + "hooks.slack.com/".len();
     let kind = ["services/", "workflows/", "triggers/"].into_iter().find(|kind| bytes[path..].starts_with(kind.as_bytes()))?;
     let start = path + kind.len();
@@ -239,7 +236,7 @@ fn slack_webhook(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
     (length >= 20).then_some(start..start + length)
 }
 
-fn openai(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+fn openai(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     /// The shortest keys that were ever issued have 48 characters behind the prefix; other vendors use the prefix with 32.
     const LEAST: usize = 32;
     if !begins_word(bytes, at, &DOTTED) {
@@ -263,7 +260,7 @@ fn around_separator(bytes: &[u8], found: &mut Vec<Found>) {
 }
 
 /// Whether the separator at `at` has words of these lengths on both sides.
-fn two_words(bytes: &[u8], at: usize, left: usize, right: usize, alphabet: &Alphabet) -> Option<std::ops::Range<usize>> {
+fn two_words(bytes: &[u8], at: usize, left: usize, right: usize, alphabet: &Alphabet) -> Option<Range<usize>> {
     let (start, end) = (at.checked_sub(left)?, at + 1 + right);
     if end > bytes.len() || bytes.get(end).is_some_and(|&next| BASE64URL.has(next)) {
         return None;
@@ -274,7 +271,7 @@ fn two_words(bytes: &[u8], at: usize, left: usize, right: usize, alphabet: &Alph
 
 /// A session token or API key of Coder: an id of 10 and a secret of 22 letters and digits.
 /// https://github.com/coder/coder/blob/main/coderd/apikey/apikey.go
-fn coder_session(bytes: &[u8], at: usize) -> Option<(std::ops::Range<usize>, &'static str)> {
+fn coder_session(bytes: &[u8], at: usize) -> Option<(Range<usize>, &'static str)> {
     let range = two_words(bytes, at, 10, 22, &ALPHANUMERIC)?;
     // Random text of this length has all three with a probability of 99.6 %; names of things have one or two.
     let token = &bytes[range.clone()];
@@ -285,7 +282,7 @@ fn coder_session(bytes: &[u8], at: usize) -> Option<(std::ops::Range<usize>, &'s
 
 /// A bootstrap token: an id of 6 and a secret of 16 small letters and digits.
 /// https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format
-fn bootstrap(bytes: &[u8], at: usize) -> Option<(std::ops::Range<usize>, &'static str)> {
+fn bootstrap(bytes: &[u8], at: usize) -> Option<(Range<usize>, &'static str)> {
     let range = two_words(bytes, at, 6, 16, &SMALL)?;
     let secret = &bytes[at + 1..range.end];
     // Host names have words without digits. The name of an event ends in its time in nanoseconds, which are 16 hexadecimal digits

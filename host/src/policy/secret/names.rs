@@ -95,7 +95,8 @@ pub(super) fn reads_as_name(value: &str) -> bool {
 impl Named {
     /// Whether a value of this name has to be masked.
     pub fn hides(self, value: &str) -> bool {
-        !names_nothing(value) && !(self.may_name_another && reads_as_name(value))
+        let is_name = self.may_name_another && reads_as_name(value);
+        !is_name && !names_nothing(value)
     }
 }
 

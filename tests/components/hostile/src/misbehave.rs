@@ -27,8 +27,14 @@ pub(crate) enum Fault {
     Wait,
     /// Sends a log line so many times, and a progress report with it.
     Flood { times: u32, line: String },
-    /// Hands the host a string of so many bytes as a field path.
-    Push { bytes: usize },
+    /// Hands the host a string of so many bytes at a time.
+    Push {
+        bytes: usize,
+        #[serde(default)]
+        at: At,
+    },
+    /// Asks for a list with so many field paths.
+    PushPaths { paths: usize },
     /// Answers with this text, whether it is JSON or not.
     Return { text: String },
     /// Answers with a text of so many bytes.
@@ -56,7 +62,8 @@ impl Fault {
             Fault::Grow => grow(),
             Fault::Wait => wait(),
             Fault::Flood { times, line } => flood(times, &line),
-            Fault::Push { bytes } => push(bytes),
+            Fault::Push { bytes, at } => push(&"x".repeat(bytes), at),
+            Fault::PushPaths { paths } => push_paths(paths),
             Fault::Return { text } => Ok(text),
             Fault::Fill { bytes } => Ok(structured(&"x".repeat(bytes))),
             Fault::Fail { text } => Err(text),
@@ -95,30 +102,26 @@ fn grow() -> ! {
 
 fn wait() -> ! {
     loop {
-        let _ = read::list_objects(&read::Query {
-            of: ApiResource { group: String::new(), version: "v1".to_owned(), plural: "pods".to_owned() },
-            within: Scope::Namespace("team-a".to_owned()),
-            label_selector: None,
-            field_selector: None,
-            fields: None,
-            limit: None,
-            continue_: None,
-            more: None,
-        });
+        let _ = read::list_objects(&read::Query { within: Scope::Namespace("team-a".to_owned()), ..every_pod() });
     }
 }
 
-fn flood(times: u32, line: &str) -> Result<String, String> {
-    for number in 0..times {
-        logging::log(logging::Level::Info, line);
-        context::progress(number.into(), Some(f64::NAN), Some(line));
+fn every_pod() -> read::Query {
+    read::Query {
+        of: ApiResource { group: String::new(), version: "v1".to_owned(), plural: "pods".to_owned() },
+        within: Scope::EveryNamespace,
+        label_selector: None,
+        field_selector: None,
+        fields: None,
+        limit: None,
+        continue_: None,
+        more: None,
     }
-    Ok(structured("done"))
 }
 
-fn push(bytes: usize) -> Result<String, String> {
-    let source = logs::Source {
-        namespace: "x".repeat(bytes),
+fn log_of_web() -> logs::Source {
+    logs::Source {
+        namespace: "team-a".to_owned(),
         pod: "web".to_owned(),
         container: None,
         previous: None,
@@ -128,8 +131,63 @@ fn push(bytes: usize) -> Result<String, String> {
         matching: None,
         limit_bytes: None,
         more: None,
+    }
+}
+
+fn flood(times: u32, line: &str) -> Result<String, String> {
+    for number in 0..times {
+        logging::log(logging::Level::Info, line);
+        context::progress(f64::INFINITY, None, None);
+        context::progress(number.into(), Some(f64::NAN), Some(line));
+    }
+    Ok(structured("done"))
+}
+
+/// Where a huge string goes.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum At {
+    #[default]
+    Namespace,
+    Name,
+    Selector,
+    Cursor,
+    Pattern,
+    More,
+    Setting,
+    Log,
+    Progress,
+}
+
+fn push(text: &str, at: At) -> Result<String, String> {
+    let text = || text.to_owned();
+    let pods = || read::Query { within: Scope::Namespace("team-a".to_owned()), ..every_pod() };
+    let listed = |query: read::Query| read::list_objects(&query).map(|page| page.items);
+    let tail = |source: logs::Source| logs::tail(&source).map(|excerpt| excerpt.text);
+    let answer = match at {
+        At::Namespace => tail(logs::Source { namespace: text(), ..log_of_web() }),
+        At::Name => tail(logs::Source { pod: text(), ..log_of_web() }),
+        At::Pattern => tail(logs::Source { matching: Some(text()), ..log_of_web() }),
+        At::Selector => listed(read::Query { label_selector: Some(text()), ..pods() }),
+        At::Cursor => listed(read::Query { continue_: Some(text()), ..pods() }),
+        At::More => listed(read::Query { more: Some(text()), ..pods() }),
+        At::Setting => Ok(context::setting(&text()).unwrap_or_default()),
+        At::Log => {
+            logging::log(logging::Level::Info, &text());
+            Ok(String::new())
+        }
+        At::Progress => {
+            context::progress(1.0, None, Some(&text()));
+            Ok(String::new())
+        }
     };
-    logs::tail(&source).map(|excerpt| structured(&excerpt.text)).map_err(|error| error.message)
+    answer.map(|answer| structured(&answer.replace('"', "'"))).map_err(|error| error.message)
+}
+
+fn push_paths(paths: usize) -> Result<String, String> {
+    let fields = Some(vec!["status.phase".to_owned(); paths]);
+    let query = read::Query { fields, within: Scope::Namespace("team-a".to_owned()), ..every_pod() };
+    read::list_objects(&query).map(|_| structured("a page")).map_err(|error| error.message)
 }
 
 fn remember() -> Result<String, String> {

@@ -1,0 +1,21 @@
+//! What `tests/fuzz` calls of this module's inside. Not for anybody else.
+
+use serde_json::Value;
+
+use super::answer::{Answer, Trust};
+use super::manifest::{Definition, Manifest, ManifestError};
+
+/// Reads a manifest.
+pub fn manifest(text: &str) -> Result<Manifest, ManifestError> {
+    Manifest::parse(text).map(|(manifest, _unknown)| manifest)
+}
+
+/// Checks arguments against a tool's input schema.
+pub fn accepts(definition: &Definition, arguments: &Value) -> Result<(), String> {
+    definition.accepts(arguments)
+}
+
+/// Reads what a component of somebody else's returned.
+pub fn answer(returned: &str, definition: &Definition) -> Answer {
+    Answer::parse(returned, definition, Trust::Extra)
+}

@@ -1,0 +1,348 @@
+//! One connection: its requests one after the other, and the time that its client may take.
+//!
+//! hyper has one time limit for a request's head and for the pause before it. Here they are two. A head has to come quickly once it has
+//! begun. A pause may be long, longer than clients and proxies keep an idle connection: if the server closed first, a request that
+//! is on its way in that moment would be lost, and some MCP clients do not survive that.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+use tower::ServiceExt;
+
+use super::connections::Connections;
+use super::held::until_sent;
+
+/// How long a client may take to begin its first request, and how long any request's head may take from its first byte on.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// How long a connection may be idle between two requests: more than the 600 s of the most patient load balancers.
+const IDLE_TIME: Duration = Duration::from_secs(620);
+
+/// How often an idle connection looks whether it should make room for others.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+
+/// How long a client may leave an answer unread. With the megabytes that the kernel keeps for a connection, a reader of 50 kB/s is in
+/// time; one that has gone away without a word, or that means harm, holds an answer's memory no longer than this.
+const STALL_TIME: Duration = Duration::from_secs(60);
+
+/// Bytes of a request's head. Tokens of some identity providers have 16 KiB.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// Headers of a request.
+const HEADERS: usize = 100;
+
+/// Serves a connection until its client ends it, is too slow, or the server stops.
+pub(super) async fn serve(stream: TcpStream, router: Router, connections: Connections, stop: Watcher) {
+    // Without it every event of a stream waits 40 ms for the client's acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    serve_on(stream, router, connections, stop).await;
+}
+
+async fn serve_on<S>(stream: S, router: Router, connections: Connections, stop: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let turns = Turns::default();
+    let timed = Timed::new(stream, turns.clone(), connections);
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        let busy = turns.begin();
+        let router = router.clone();
+        async move { router.oneshot(request.map(Body::new)).await.map(|response: Response| until_sent(response, busy)) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Never reached; without it hyper would not read, and so not run our timers, while a connection is idle.
+        .header_read_timeout(2 * IDLE_TIME)
+        .max_buf_size(HEAD_BYTES)
+        .max_header_size(HEAD_BYTES)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(timed), TowerToHyperService::new(service));
+    if let Err(error) = stop.watch(connection).await {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// Counts the beginnings and ends of requests: an odd number while one is answered.
+#[derive(Clone, Default)]
+struct Turns(Arc<AtomicUsize>);
+
+/// From a request's head until its answer has been sent.
+struct Busy(Turns);
+
+impl Turns {
+    fn begin(&self) -> Busy {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Busy(self.clone())
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Awaiting {
+    /// The rest of a head, or the first byte of the first one.
+    Head,
+    /// An answer of ours, which has its own limits, and the body of its request, too.
+    Answer,
+    /// The next request.
+    Request { since: Instant },
+}
+
+/// A stream that fails when its client is too slow.
+struct Timed<S> {
+    stream: S,
+    turns: Turns,
+    /// The count that was there at the last read.
+    seen: usize,
+    connections: Connections,
+    awaiting: Awaiting,
+    timer: Pin<Box<Sleep>>,
+    /// Runs while there is something to write and the client does not take it.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Timed<S> {
+    fn new(stream: S, turns: Turns, connections: Connections) -> Self {
+        let timer = Box::pin(sleep(HEAD_TIME));
+        Self { stream, turns, seen: 0, connections, awaiting: Awaiting::Head, timer, stalled: None }
+    }
+
+    fn wait_for(&mut self, awaiting: Awaiting, time: Duration) {
+        self.awaiting = awaiting;
+        self.timer.as_mut().reset(Instant::now() + time);
+    }
+
+    /// Notices what has happened since the last read.
+    fn catch_up(&mut self) {
+        let turns = self.turns.count();
+        if turns % 2 == 1 {
+            self.awaiting = Awaiting::Answer;
+        } else if turns != self.seen {
+            self.wait_for(Awaiting::Request { since: Instant::now() }, IDLE_LOOK);
+        }
+        self.seen = turns;
+    }
+
+    /// Ready once the client has taken too long.
+    fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.awaiting == Awaiting::Answer {
+                return Poll::Pending;
+            }
+            ready!(self.timer.as_mut().poll(context));
+            match self.awaiting {
+                // hyper still writes the last answer; that has a time limit of its own.
+                Awaiting::Request { .. } if self.stalled.is_some() => {
+                    self.wait_for(Awaiting::Request { since: Instant::now() }, IDLE_LOOK);
+                }
+                Awaiting::Request { since } if since.elapsed() < IDLE_TIME && !self.connections.is_crowded() => {
+                    self.wait_for(Awaiting::Request { since }, IDLE_LOOK);
+                }
+                // Nothing read: the end of a connection in peace.
+                Awaiting::Request { .. } => return Poll::Ready(Ok(())),
+                _ => return Poll::Ready(Err(too_slow("no request came in time"))),
+            }
+        }
+    }
+
+    /// Passes the outcome of a write on, or fails where the client has not taken anything for too long.
+    fn written<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL_TIME))).as_mut().poll(context));
+        Poll::Ready(Err(too_slow("the client does not read its answer")))
+    }
+}
+
+fn too_slow(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.catch_up();
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Pending => self.poll_time(context),
+            ready => {
+                if buffer.filled().len() > before && matches!(self.awaiting, Awaiting::Request { .. }) {
+                    self.wait_for(Awaiting::Head, HEAD_TIME);
+                }
+                ready
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(outcome, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.written(outcome, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use hyper_util::server::graceful::GracefulShutdown;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_util::task::AbortOnDropHandle;
+
+    use super::*;
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// A connection to a server that answers with so many bytes. What is written is there at once, up to 4 KiB.
+    struct Client {
+        stream: DuplexStream,
+        server: AbortOnDropHandle<()>,
+        /// Dropping it would stop the server.
+        running: GracefulShutdown,
+        began: Instant,
+    }
+
+    impl Client {
+        fn of(connections: &Connections, answer: usize) -> Self {
+            let (stream, far) = tokio::io::duplex(4096);
+            let router = Router::new().route("/", get(async move || "x".repeat(answer)));
+            let running = GracefulShutdown::new();
+            let served = serve_on(far, router, connections.clone(), running.watcher());
+            Self { stream, server: AbortOnDropHandle::new(tokio::spawn(served)), running, began: Instant::now() }
+        }
+
+        async fn read_answer(&mut self) {
+            let mut text = Vec::new();
+            while !text.ends_with(b"\r\n\r\nx") {
+                text.push(self.stream.read_u8().await.expect("an answer"));
+            }
+        }
+
+        /// When the server has ended the connection.
+        async fn ended(self) -> Duration {
+            let Self { stream, server, began, running: _running } = self;
+            server.await.expect("no panic");
+            drop(stream);
+            began.elapsed()
+        }
+    }
+
+    fn near(time: Duration, expected: Duration) {
+        assert!(time >= expected && time < expected + Duration::from_secs(1), "{time:?}, not {expected:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_says_nothing_is_given_up() {
+        near(Client::of(&Connections::new(64), 1).ended().await, HEAD_TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_comes_byte_by_byte_is_given_up() {
+        let mut client = Client::of(&Connections::new(64), 1);
+        client.stream.write_all(GET).await.expect("sent");
+        client.read_answer().await;
+        // The second request too: the long pause is for connections on which nothing has begun.
+        let began = Instant::now();
+        for byte in GET {
+            if client.stream.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        client.ended().await;
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_stays_open_between_requests_for_longer_than_any_client_keeps_it() {
+        let mut client = Client::of(&Connections::new(64), 1);
+        for _ in 0..3 {
+            client.stream.write_all(GET).await.expect("sent");
+            client.read_answer().await;
+            tokio::time::sleep(Duration::from_secs(600)).await;
+        }
+        client.began = Instant::now();
+        let left = client.ended().await;
+        assert!(left > Duration::ZERO && left < Duration::from_secs(30), "{left:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connections_make_room_in_a_crowd() {
+        let connections = Connections::new(8);
+        let mut client = Client::of(&connections, 1);
+        client.stream.write_all(GET).await.expect("sent");
+        client.read_answer().await;
+        let mut crowd = Vec::new();
+        while !connections.is_crowded() {
+            crowd.push(connections.seat().await);
+        }
+        client.began = Instant::now();
+        near(client.ended().await, IDLE_LOOK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_reads_is_given_up_and_one_that_is_read_slowly_is_not() {
+        let mut client = Client::of(&Connections::new(64), 1 << 20);
+        client.stream.write_all(GET).await.expect("sent");
+        near(client.ended().await, STALL_TIME);
+
+        let mut slow = Client::of(&Connections::new(64), 100_000);
+        slow.stream.write_all(GET).await.expect("sent");
+        let mut read = 0;
+        let mut buffer = vec![0; 4096];
+        while read < 100_000 {
+            tokio::time::sleep(STALL_TIME / 2).await;
+            let bytes = slow.stream.read(&mut buffer).await.expect("it goes on");
+            assert!(bytes > 0, "cut off after {read} bytes");
+            read += bytes;
+        }
+    }
+}

@@ -1,0 +1,35 @@
+;; Hands the host a log line that is no text: 0xff is in no UTF-8.
+(component
+  (import "sandbar:tool/logging@0.1.0" (instance $logging
+    (type $levels (enum "trace" "debug" "info" "warn" "error"))
+    (export "level" (type $level (eq $levels)))
+    (export "log" (func (param "level" $level) (param "message" string)))))
+  (core module $memory
+    (memory (export "memory") 1)
+    (global $free (mut i32) (i32.const 0x8000))
+    (func (export "realloc") (param i32 i32 i32) (param $size i32) (result i32)
+      global.get $free
+      (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get $size) (i32.const 15)) (i32.const -16))))))
+  (core instance $m (instantiate $memory))
+  (alias core export $m "memory" (core memory $memory))
+  (alias core export $m "realloc" (core func $realloc))
+  (core func $log (canon lower (func $logging "log") (memory $memory)))
+  (core module $guest
+    (import "m" "memory" (memory 1))
+    (import "host" "log" (func $log (param i32 i32 i32)))
+    (data (i32.const 16) "{\"tools\":[{\"name\":\"bad-text\",\"inputSchema\":{\"type\":\"object\"}}]}")
+    (data (i32.const 1024) "half\ffway")
+    (func (export "manifest") (result i32)
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 63))
+      i32.const 0)
+    (func (export "call") (param i32 i32 i32 i32) (result i32)
+      (call $log (i32.const 2) (i32.const 1024) (i32.const 8))
+      unreachable))
+  (core instance $i (instantiate $guest (with "m" (instance $m)) (with "host" (instance (export "log" (func $log))))))
+  (func $manifest (result string)
+    (canon lift (core func $i "manifest") (memory $memory) (realloc $realloc)))
+  (func $call (param "name" string) (param "arguments" string) (result (result string (error string)))
+    (canon lift (core func $i "call") (memory $memory) (realloc $realloc)))
+  (instance $tools (export "manifest" (func $manifest)) (export "call" (func $call)))
+  (export "sandbar:tool/tools@0.1.0" (instance $tools)))

@@ -1,0 +1,37 @@
+;; Says something else each time it is asked what it serves: it looks at the clock.
+(component
+  (import "sandbar:tool/context@0.1.0" (instance $context
+    (export "now-ms" (func (result f64)))))
+  (core module $memory
+    (memory (export "memory") 1)
+    (global $free (mut i32) (i32.const 0x8000))
+    (func (export "realloc") (param i32 i32 i32) (param $size i32) (result i32)
+      global.get $free
+      (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get $size) (i32.const 15)) (i32.const -16))))))
+  (core instance $m (instantiate $memory))
+  (alias core export $m "memory" (core memory $memory))
+  (alias core export $m "realloc" (core func $realloc))
+  (core func $now (canon lower (func $context "now-ms")))
+  (core module $guest
+    (import "m" "memory" (memory 1))
+    (import "host" "now-ms" (func $now (result f64)))
+    (data (i32.const 16) "{\"tools\":[{\"name\":\"heads\",\"inputSchema\":{\"type\":\"object\"}}]}")
+    (data (i32.const 512) "{\"tools\":[{\"name\":\"tails\",\"inputSchema\":{\"type\":\"object\"}}]}")
+    (data (i32.const 1024) "{\"content\":[]}")
+    (func (export "manifest") (result i32)
+      (i32.store (i32.const 0)
+        (select (i32.const 16) (i32.const 512) (i32.and (i32.wrap_i64 (i64.trunc_sat_f64_u (call $now))) (i32.const 1))))
+      (i32.store (i32.const 4) (i32.const 60))
+      i32.const 0)
+    (func (export "call") (param i32 i32 i32 i32) (result i32)
+      (i32.store8 (i32.const 0) (i32.const 0))
+      (i32.store (i32.const 4) (i32.const 1024))
+      (i32.store (i32.const 8) (i32.const 14))
+      i32.const 0))
+  (core instance $i (instantiate $guest (with "m" (instance $m)) (with "host" (instance (export "now-ms" (func $now))))))
+  (func $manifest (result string)
+    (canon lift (core func $i "manifest") (memory $memory) (realloc $realloc)))
+  (func $call (param "name" string) (param "arguments" string) (result (result string (error string)))
+    (canon lift (core func $i "call") (memory $memory) (realloc $realloc)))
+  (instance $tools (export "manifest" (func $manifest)) (export "call" (func $call)))
+  (export "sandbar:tool/tools@0.1.0" (instance $tools)))

@@ -1,0 +1,50 @@
+;; Prints lines to the standard output of WASI for ever.
+(component
+  (import "wasi:io/error@0.2.6" (instance $errors (export "error" (type (sub resource)))))
+  (alias export $errors "error" (type $error))
+  (import "wasi:io/streams@0.2.6" (instance $streams
+    (alias outer 1 $error (type $outer)) (export "error" (type $e (eq $outer)))
+    (export "output-stream" (type $o (sub resource)))
+    (type $failed (variant (case "last-operation-failed" (own $e)) (case "closed")))
+    (export "stream-error" (type $se (eq $failed)))
+    (export "[method]output-stream.blocking-write-and-flush"
+      (func (param "self" (borrow $o)) (param "contents" (list u8)) (result (result (error $se)))))))
+  (alias export $streams "output-stream" (type $stream))
+  (import "wasi:cli/stdout@0.2.6" (instance $stdout
+    (alias outer 1 $stream (type $outer)) (export "output-stream" (type $o (eq $outer)))
+    (export "get-stdout" (func (result (own $o))))))
+  (core module $memory
+    (memory (export "memory") 1)
+    (global $free (mut i32) (i32.const 0x8000))
+    (func (export "realloc") (param i32 i32 i32) (param $size i32) (result i32)
+      global.get $free
+      (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get $size) (i32.const 15)) (i32.const -16))))))
+  (core instance $m (instantiate $memory))
+  (alias core export $m "memory" (core memory $memory))
+  (alias core export $m "realloc" (core func $realloc))
+  (core func $stdout (canon lower (func $stdout "get-stdout")))
+  (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush") (memory $memory)))
+  (core module $guest
+    (import "m" "memory" (memory 1))
+    (import "wasi" "stdout" (func $stdout (result i32)))
+    (import "wasi" "write" (func $write (param i32 i32 i32 i32)))
+    (data (i32.const 16) "{\"tools\":[{\"name\":\"print\",\"inputSchema\":{\"type\":\"object\"}}]}")
+    (data (i32.const 2048) "forged line\n\1b[2J2026-01-01T00:00:00Z ERROR forged: by a tool\n")
+    (func (export "manifest") (result i32)
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 60))
+      i32.const 0)
+    (func (export "call") (param i32 i32 i32 i32) (result i32)
+      (local $out i32)
+      (local.set $out (call $stdout))
+      (loop $again
+        (call $write (local.get $out) (i32.const 2048) (i32.const 4096) (i32.const 1024))
+        (br $again))
+      unreachable))
+  (core instance $i (instantiate $guest (with "m" (instance $m)) (with "wasi" (instance (export "stdout" (func $stdout)) (export "write" (func $write))))))
+  (func $manifest (result string)
+    (canon lift (core func $i "manifest") (memory $memory) (realloc $realloc)))
+  (func $call (param "name" string) (param "arguments" string) (result (result string (error string)))
+    (canon lift (core func $i "call") (memory $memory) (realloc $realloc)))
+  (instance $tools (export "manifest" (func $manifest)) (export "call" (func $call)))
+  (export "sandbar:tool/tools@0.1.0" (instance $tools)))

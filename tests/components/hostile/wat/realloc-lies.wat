@@ -1,0 +1,23 @@
+;; Tells the host to put the arguments where it has no memory.
+(component
+  (core module $guest
+    (memory (export "memory") 1)
+    (global $free (mut i32) (i32.const 0x8000))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      i32.const 0x7ffffff0)
+    (data (i32.const 16) "{\"tools\":[{\"name\":\"realloc-lies\",\"inputSchema\":{\"type\":\"object\"}}]}")
+    (func (export "manifest") (result i32)
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 67))
+      i32.const 0)
+    (func (export "call") (param i32 i32 i32 i32) (result i32)
+      unreachable))
+  (core instance $i (instantiate $guest))
+  (alias core export $i "memory" (core memory $memory))
+  (alias core export $i "realloc" (core func $realloc))
+  (func $manifest (result string)
+    (canon lift (core func $i "manifest") (memory $memory) (realloc $realloc)))
+  (func $call (param "name" string) (param "arguments" string) (result (result string (error string)))
+    (canon lift (core func $i "call") (memory $memory) (realloc $realloc)))
+  (instance $tools (export "manifest" (func $manifest)) (export "call" (func $call)))
+  (export "sandbar:tool/tools@0.1.0" (instance $tools)))

@@ -1,0 +1,28 @@
+;; Answers in UTF-16, with half a character in the middle.
+(component
+  (core module $guest
+    (memory (export "memory") 1)
+    (global $free (mut i32) (i32.const 0x8000))
+    (func (export "realloc") (param i32 i32 i32) (param $size i32) (result i32)
+      global.get $free
+      (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get $size) (i32.const 15)) (i32.const -16)))))
+    (data (i32.const 16) "{\"tools\":[{\"name\":\"utf16\",\"inputSchema\":{\"type\":\"object\"}}]}")
+    (data (i32.const 1024) "\7b\00\22\00\63\00\6f\00\6e\00\74\00\65\00\6e\00\74\00\22\00\3a\00\5b\00\7b\00\22\00\74\00\79\00\70\00\65\00\22\00\3a\00\22\00\74\00\65\00\78\00\74\00\22\00\2c\00\22\00\74\00\65\00\78\00\74\00\22\00\3a\00\22\00\00\d8\22\00\7d\00\5d\00\7d\00")
+    (func (export "manifest") (result i32)
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 60))
+      i32.const 0)
+    (func (export "call") (param i32 i32 i32 i32) (result i32)
+      (i32.store8 (i32.const 0) (i32.const 0))
+      (i32.store (i32.const 4) (i32.const 1024))
+      (i32.store (i32.const 8) (i32.const 40))
+      i32.const 0))
+  (core instance $i (instantiate $guest))
+  (alias core export $i "memory" (core memory $memory))
+  (alias core export $i "realloc" (core func $realloc))
+  (func $manifest (result string)
+    (canon lift (core func $i "manifest") (memory $memory) (realloc $realloc)))
+  (func $call (param "name" string) (param "arguments" string) (result (result string (error string)))
+    (canon lift (core func $i "call") (memory $memory) (realloc $realloc) string-encoding=utf16))
+  (instance $tools (export "manifest" (func $manifest)) (export "call" (func $call)))
+  (export "sandbar:tool/tools@0.1.0" (instance $tools)))

@@ -1,0 +1,27 @@
+//! The targets, by what is parsed.
+
+mod answers;
+mod components;
+mod manifests;
+mod requests;
+mod texts;
+
+use crate::Target;
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "component", run: components::component, seeds: components::seeds, executions: 300 },
+    Target { name: "manifest", run: manifests::manifest, seeds: manifests::manifest_seeds, executions: 2000 },
+    Target { name: "arguments", run: manifests::arguments, seeds: manifests::arguments_seeds, executions: 1000 },
+    Target { name: "result", run: manifests::result, seeds: manifests::result_seeds, executions: 4000 },
+    Target { name: "configuration", run: texts::configuration, seeds: texts::configuration_seeds, executions: 1000 },
+    Target { name: "clean", run: texts::clean_text, seeds: texts::clean_seeds, executions: 10_000 },
+    Target { name: "snapshot", run: texts::snapshot, seeds: texts::snapshot_seeds, executions: 500 },
+    Target { name: "object", run: answers::object, seeds: answers::object_seeds, executions: 2000 },
+    Target { name: "list", run: answers::list, seeds: answers::list_seeds, executions: 1500 },
+    Target { name: "log", run: answers::log, seeds: answers::log_seeds, executions: 1500 },
+    Target { name: "status", run: answers::status, seeds: answers::status_seeds, executions: 2000 },
+    Target { name: "discovery", run: answers::discovery, seeds: answers::discovery_seeds, executions: 1500 },
+    Target { name: "request", run: requests::request, seeds: requests::request_seeds, executions: 2000 },
+    Target { name: "cursor", run: requests::cursor, seeds: requests::cursor_seeds, executions: 1000 },
+];

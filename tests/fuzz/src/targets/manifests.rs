@@ -1,0 +1,95 @@
+//! What a component says: its manifest, the schemas in it, and its results.
+
+use std::sync::LazyLock;
+
+use sandbar::catalog::{Manifest, fuzzing};
+use serde_json::{Map, Value};
+
+use crate::{head_and_body, is_clean, is_clean_value};
+
+/// A fault's words are a few hundred bytes, of five faults at most, each with its place.
+const WORDS: usize = 64 * 1024;
+
+/// A manifest that is accepted keeps MCP's rules, hides nothing, and asks for nothing that cannot be granted.
+pub(super) fn manifest(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(manifest) = fuzzing::manifest(text) else { return };
+    assert!((1..=100).contains(&manifest.tools.len()));
+    for tool in &manifest.tools {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        assert!((1..=128).contains(&tool.name().len()) && tool.name().bytes().all(fits), "{:?}", tool.name());
+        assert!(is_clean_value(&Value::Object(tool.object().clone())), "{:?}", tool.object());
+        assert_eq!(tool.object()["name"], tool.name());
+        let _ = fuzzing::accepts(tool, &Value::Object(Map::new()));
+    }
+    for rule in manifest.rules.iter().chain(&manifest.cluster_rules) {
+        assert_eq!(rule.validate(), Ok(()));
+        assert!(rule.resources.iter().all(|resource| !resource.contains('/') || resource == "pods/log"), "{rule:?}");
+    }
+}
+
+pub(super) fn manifest_seeds() -> Vec<Vec<u8>> {
+    [
+        r#"{"tools":[{"name":"t","inputSchema":{"type":"object"}}]}"#,
+        r##"{"tools":[{"name":"a.b-c_1","title":"T","description":"d\u202e","inputSchema":{"type":"object","properties":{"n":{"type":"integer","minimum":1},"x":{"$ref":"#/$defs/x"}},"required":["n"],"$defs":{"x":{"enum":["a",null]}}},"outputSchema":{"type":"object","additionalProperties":false},"annotations":{"readOnlyHint":true}}],"rules":[{"apiGroups":[""],"resources":["pods","pods/log"],"verbs":["get"]}],"clusterRules":[{"apiGroups":["*"],"resources":["*"],"resourceNames":["a"],"verbs":["list"]}],"settings":{"type":"object","properties":{"threshold":{"type":"integer"}}}}"##,
+        r#"{"tools":[{"name":"t","inputSchema":{"type":"object"}},{"name":"u","inputSchema":{"type":"object","allOf":[{"if":{"properties":{"a":{"const":1}}},"then":{"required":["b"]}},{"not":{"required":["c"]}}]}}],"prompts":[]}"#,
+        r#"{"tools":[{"name":"t","inputSchema":{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","definitions":{"a":{"type":"array","items":{"type":"string","pattern":"^a+$","format":"date-time"},"uniqueItems":true}},"properties":{"a":{"$ref":"definitions.json#/a"}}}}]}"#,
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
+/// The first line is a schema, the rest are arguments. A check ends, and says little.
+pub(super) fn arguments(bytes: &[u8]) {
+    let (schema, arguments) = head_and_body(bytes);
+    let (Ok(schema), Ok(arguments)) = (str::from_utf8(schema), serde_json::from_slice::<Value>(arguments)) else { return };
+    let Some(rest) = schema.trim_start().strip_prefix('{') else { return };
+    let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+    let text = format!(r#"{{"tools":[{{"name":"t","inputSchema":{{"type":"object"{comma}{rest}}}]}}"#);
+    let Ok(manifest) = fuzzing::manifest(&text) else { return };
+    if let Err(words) = fuzzing::accepts(&manifest.tools[0], &arguments) {
+        assert!(!words.is_empty() && words.len() <= WORDS, "{} bytes", words.len());
+    }
+}
+
+pub(super) fn arguments_seeds() -> Vec<Vec<u8>> {
+    [
+        "{}\n{}",
+        "{\"properties\":{\"limit\":{\"type\":\"integer\",\"minimum\":0},\"namespace\":{\"type\":\"string\",\"maxLength\":63}},\"required\":[\"namespace\"],\"additionalProperties\":false}\n{\"namespace\":\"a\",\"limit\":1.5}",
+        "{\"$defs\":{\"n\":{\"properties\":{\"next\":{\"anyOf\":[{\"$ref\":\"#/$defs/n\"},{\"type\":\"null\"}]}}}},\"$ref\":\"#/$defs/n\"}\n{\"next\":{\"next\":{\"next\":null}}}",
+        "{\"propertyNames\":{\"pattern\":\"^[a-z]+$\"},\"patternProperties\":{\"^a\":{\"type\":\"array\",\"items\":{\"oneOf\":[{\"type\":\"number\"},{\"multipleOf\":2}]},\"uniqueItems\":true,\"contains\":{\"const\":1}}},\"unevaluatedProperties\":false}\n{\"ab\":[1,2,3.0,1e400],\"b\":{}}",
+        "{\"allOf\":[{\"$ref\":\"#/$defs/a\"},{\"$ref\":\"#/$defs/a\"}],\"$defs\":{\"a\":{\"allOf\":[{\"$ref\":\"#/$defs/b\"},{\"$ref\":\"#/$defs/b\"}]},\"b\":{\"minProperties\":1}}}\n{\"x\":[[[[]]]]}",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
+/// Whatever a component returns becomes a result that MCP allows and that hides nothing, or a failure that says why not.
+pub(super) fn result(bytes: &[u8]) {
+    static TOOL: LazyLock<Manifest> = LazyLock::new(|| {
+        let text = r#"{"tools":[{"name":"t","inputSchema":{"type":"object"},"outputSchema":{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}}]}"#;
+        fuzzing::manifest(text).unwrap()
+    });
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let answer = fuzzing::answer(text, &TOOL.tools[0]);
+    assert!(answer.content.iter().all(is_clean_value), "{answer:?}");
+    assert!(answer.structured.iter().all(is_clean_value), "{answer:?}");
+    assert!(answer.meta.iter().all(|meta| is_clean_value(&Value::Object(meta.clone()))), "{answer:?}");
+    if answer.is_error {
+        return;
+    }
+    let structured = answer.structured.as_ref().expect("it was promised");
+    assert!(structured["n"].is_i64() || structured["n"].is_u64() || structured["n"].is_f64(), "{structured}");
+    assert!(is_clean(&structured.to_string()), "{structured}");
+}
+
+pub(super) fn result_seeds() -> Vec<Vec<u8>> {
+    [
+        r#"{"structuredContent":{"n":1}}"#,
+        r#"{"structuredContent":{"n":1,"text":"\u001b[31mred\u202e \ud83d\ude00"},"content":[{"type":"text","text":"a\nb\tc"}],"_meta":{"a/b":{"c":[1.5e10,-0.0]}},"isError":false,"resultType":"complete"}"#,
+        r#"{"content":[{"type":"text","text":"no"}],"isError":true}"#,
+        r#"{"content":[{"type":"image","data":"AAAA","mimeType":"image/png"},{"type":"resource","resource":{"uri":"a:b","text":"t"}},{"type":"resource_link","uri":"a:b","name":"n"}],"structuredContent":{"n":18446744073709551615}}"#,
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}

@@ -1,0 +1,104 @@
+//! HTTP as bytes: what no client would send, and what really comes back.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::in_time;
+
+/// A connection on which anything can be sent.
+#[derive(Debug)]
+pub struct Raw {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+/// One answer as it came.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status code.
+    pub status: u16,
+    /// Its head, as text.
+    pub head: String,
+    /// Its body, as text.
+    pub body: String,
+}
+
+impl Answer {
+    /// The JSON of its body.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+    }
+
+    /// One of its headers.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        fields.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+impl Raw {
+    /// Connects.
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = in_time("a connection", TcpStream::connect(address)).await.expect("the server accepts connections");
+        Self { stream, read: Vec::new() }
+    }
+
+    /// Connects and sends.
+    pub async fn sent(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Self {
+        let mut raw = Self::connect(address).await;
+        raw.send(bytes).await;
+        raw
+    }
+
+    /// Sends. That the server has closed by now is one way to refuse.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = in_time("bytes are taken", self.stream.write_all(bytes.as_ref())).await;
+    }
+
+    /// The next answer; none where the connection ends instead. Of one with status 1xx there is only a head.
+    ///
+    /// # Panics
+    /// Where an answer is broken off, or is none of HTTP.
+    pub async fn answer(&mut self) -> Option<Answer> {
+        let end = loop {
+            if let Some(at) = find(&self.read, b"\r\n\r\n") {
+                break at + 4;
+            }
+            if !self.more().await {
+                assert!(self.read.is_empty(), "half a head: {:?}", String::from_utf8_lossy(&self.read));
+                return None;
+            }
+        };
+        let head = String::from_utf8(self.read.drain(..end).collect()).expect("a head is text");
+        let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
+        let mut answer = Answer { status: status.unwrap_or_else(|| panic!("no status: {head}")), head, body: String::new() };
+        let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        while self.read.len() < length {
+            assert!(self.more().await, "half a body of {answer:?}");
+        }
+        answer.body = String::from_utf8(self.read.drain(..length).collect()).expect("a body is text");
+        Some(answer)
+    }
+
+    /// All answers until the server ends the connection.
+    pub async fn answers(mut self) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        while let Some(answer) = self.answer().await {
+            answers.push(answer);
+        }
+        answers
+    }
+
+    async fn more(&mut self) -> bool {
+        let read = in_time("something to read", self.stream.read_buf(&mut self.read)).await;
+        // A reset is an end, too.
+        read.is_ok_and(|bytes| bytes > 0)
+    }
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}

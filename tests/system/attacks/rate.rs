@@ -1,0 +1,79 @@
+//! Calls beyond the rate, and beyond the slots.
+
+use futures::future::join_all;
+use sandbar_tests::until;
+
+use super::*;
+
+/// Calls that may come at once with a rate of one a second.
+const BURST: usize = 10;
+
+#[tokio::test]
+async fn calls_beyond_the_rate_are_told_when_to_come_back_and_nothing_else_is_limited() {
+    let server = Server::builder().cluster("demo").config("callsPerSecond: 1\n").start().await;
+    let clients = [Client::modern(&server), Client::legacy(&server).await];
+    let health =
+        |client: &Client| client.http_request(json!(1), "tools/call", json!({ "name": "check_health", "arguments": {} }));
+    let mut calls = Vec::new();
+    for _ in 0..20 * BURST {
+        calls.push(wire::send(server.address(), health(&clients[calls.len() % 2])));
+    }
+    let mut busy = 0;
+    for reply in join_all(calls).await {
+        assert_eq!(reply.status, 200, "a client would not show its model another status");
+        let message = reply.message().await.expect("an answer");
+        if message["result"]["isError"] == true {
+            let words = words_of(&message);
+            assert!(words.starts_with("busy") && words.contains("retry after ") && words.contains(" s"), "{words}");
+            busy += 1;
+        }
+    }
+    assert!(busy > 0 && busy <= 19 * BURST, "{busy} of {} were refused", 20 * BURST);
+
+    // While calls are refused, all else is served. A result of the modern era says that it is complete.
+    let refused = until("a call is refused", || async {
+        let message = wire::send(server.address(), health(&clients[0])).await.message().await.expect("an answer");
+        (message["result"]["isError"] == true).then_some(message)
+    })
+    .await;
+    assert_eq!(refused["result"]["resultType"], "complete");
+    for client in &clients {
+        assert_eq!(client.request("tools/list", json!({})).await["result"]["tools"].as_array().unwrap().len(), 7);
+    }
+    // A new session is no new caller.
+    let again = wire::send(server.address(), health(&Client::legacy(&server).await)).await;
+    assert!(again.message().await.is_some());
+    until("calls are let in again", || async { clients[0].call("check_health", json!({})).await.ok() }).await;
+}
+
+#[tokio::test]
+async fn the_rate_can_be_given_on_the_command_line() {
+    let server = Server::builder().cluster("demo").arg("--calls-per-second").arg("1").start().await;
+    let client = Client::modern(&server);
+    let outcomes = join_all((0..20 * BURST).map(|_| client.call("check_health", json!({})))).await;
+    assert!(outcomes.iter().any(Result::is_ok));
+    assert!(outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(|words| words.starts_with("busy"))));
+}
+
+#[tokio::test]
+async fn calls_beyond_the_slots_hear_that_the_server_is_busy_and_none_is_lost() {
+    /// More than there can be slots on any machine.
+    const CALLS: usize = 140;
+    let held = Held::start("").await;
+    let client = Client::modern(&held.server);
+    let calls = join_all((0..CALLS).map(|_| async {
+        let message = held.call(&client).await.message().await.expect("an answer");
+        if message["result"]["isError"] == true {
+            let words = words_of(&message).to_owned();
+            assert!(words.contains("busy"), "{words}");
+            // Those that wait for a slot get one.
+            held.gate.open();
+            return false;
+        }
+        assert!(message["result"]["structuredContent"]["items"].is_array(), "{message}");
+        true
+    }));
+    let answered = calls.await.into_iter().filter(|answered| *answered).count();
+    assert!(answered > 0 && answered < CALLS, "{answered} of {CALLS} ran");
+    client.answer("check_health", json!({})).await;
+}
