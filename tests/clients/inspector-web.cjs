@@ -49,7 +49,8 @@ async function call(page, tool, given) {
     await main.getByRole("textbox", { name, exact: true }).fill(String(value));
   }
   await main.getByRole("button", { name: "Execute Tool" }).click();
-  // The first is for the text, the second for the structured result; those of the messages beside them come later.
+  // The first is for the text, the second for the structured result; those of the messages beside them come later. A button that
+  // was used has another name for a while: hence the second one first.
   const copy = main.getByRole("button", { name: "Copy" });
   const failure = main.getByRole("alert", { name: "Tool Error" });
   await main.getByRole("heading", { name: "Structured Output" }).or(failure).first().waitFor();
@@ -57,8 +58,8 @@ async function call(page, tool, given) {
   if (outcome.isError) {
     outcome.text = await failure.innerText();
   } else {
-    outcome.text = await copied(page, copy.nth(0));
     outcome.structured = JSON.parse(await copied(page, copy.nth(1)));
+    outcome.text = await copied(page, copy.nth(0));
   }
   await main.getByRole("button", { name: "Close results" }).click();
   return outcome;
