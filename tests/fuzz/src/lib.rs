@@ -1,4 +1,4 @@
-//! Fuzzing of everything in Sandbar that parses what others wrote: components, manifests, arguments, results, what an API server
+//! Fuzzing of everything in Sandbar that parses what others wrote: messages of clients, components, manifests, arguments, results, what an API server
 //! answers, logs, snapshots, and sandbar.yaml.
 //!
 //! A [`Target`] takes any bytes and panics where a promise is broken, not only where code crashes: each says what has to hold.

@@ -3,6 +3,7 @@
 mod answers;
 mod components;
 mod manifests;
+mod messages;
 mod requests;
 mod texts;
 
@@ -10,6 +11,7 @@ use crate::Target;
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target { name: "message", run: messages::message, seeds: messages::seeds, executions: 5000 },
     Target { name: "component", run: components::component, seeds: components::seeds, executions: 300 },
     Target { name: "manifest", run: manifests::manifest, seeds: manifests::manifest_seeds, executions: 2000 },
     Target { name: "arguments", run: manifests::arguments, seeds: manifests::arguments_seeds, executions: 1000 },
