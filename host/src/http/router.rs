@@ -166,7 +166,7 @@ mod tests {
     async fn app() -> App {
         let cluster = Cluster::connect(&Source::Demo).await.expect("it is in the binary");
         App::new(
-            Server::new(Arc::new(Catalog::default())),
+            Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
             SessionKey::from_secret(b"k"),
             Access::new(Vec::new(), Vec::new()),
             Admission::new(NonZeroU32::MIN, 0),
