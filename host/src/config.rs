@@ -87,6 +87,7 @@ pub struct Config {
 #[schemars(rename = "Bundled")]
 pub struct BundledConfig {
     /// Whether secrets in what they read are masked; none: they are.
+    #[schemars(with = "bool", extend("default" = true))]
     mask_secrets: Option<bool>,
 }
 
@@ -119,6 +120,7 @@ pub struct ToolConfig {
     limits: LimitsConfig,
     /// Whether secrets in what it reads are masked; none: they are.
     #[serde(default)]
+    #[schemars(with = "bool", extend("default" = true))]
     mask_secrets: Option<bool>,
 }
 

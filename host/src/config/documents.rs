@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::quantity::Time;
 use super::{Config, schema, written_limits};
 use crate::policy::Limits;
 
@@ -61,7 +62,13 @@ fn every_key_is_documented_with_its_default() {
     }
     let defaults = Config::default();
     let top = rows(&document, "## sandbar.yaml");
-    for (key, default) in [("listen", defaults.listen.to_string()), ("cluster", defaults.cluster.to_string())] {
+    for (key, default) in [
+        ("listen", defaults.listen.to_string()),
+        ("cluster", defaults.cluster.to_string()),
+        ("callsPerSecond", defaults.calls_per_second.to_string()),
+        ("connections", defaults.connections.to_string()),
+        ("drain", Time(defaults.drain).to_string()),
+    ] {
         assert!(top.contains(&(key.to_owned(), default.clone())), "{key}: {default}");
     }
     let limits = rows(&document, "### limits");

@@ -3,6 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use super::quantity::Time;
 use super::{Config, written_limits};
 use crate::policy::Limits;
 
@@ -14,6 +15,7 @@ pub fn schema() -> Value {
     let defaults = Config::default();
     schema["properties"]["listen"]["default"] = json!(defaults.listen);
     schema["properties"]["cluster"]["default"] = json!(defaults.cluster.to_string());
+    schema["properties"]["drain"]["default"] = json!(Time(defaults.drain).to_string());
     // These would say how the program holds an absent value, not how a file writes one.
     for pointer in ["/properties/namespaces", "/properties/limits", "/definitions/Tool/properties/namespaces"] {
         if let Some(Value::Object(property)) = schema.pointer_mut(pointer) {
