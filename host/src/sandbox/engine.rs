@@ -26,8 +26,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next one faults no pages.
 const KEEP_RESIDENT: usize = 1024 * 1024;
 
-/// Memories, tables and core instances for each slot: a composed component has some of each.
-const CORE_INSTANCES_PER_SLOT: u32 = 4;
+/// Core instances, memories and tables that one component may have: a Rust component has three, one and two of them, a composed one
+/// a multiple, an interpreter with its libraries some dozens of instances around one memory. There is room for as many in every
+/// slot, or one component of many parts would take the room of others.
+const CORE_INSTANCES: u32 = 64;
+const MEMORIES: u32 = 8;
+const TABLES: u32 = 16;
 
 /// Bytes of one component's instance metadata; the largest known component (a Python interpreter) needs a quarter of it.
 const INSTANCE_METADATA: usize = 1024 * 1024;
@@ -146,13 +150,15 @@ fn open_cache(directory: &std::path::Path) -> anyhow::Result<Cache> {
 
 fn pool(options: &Options) -> PoolingAllocationConfig {
     let slots = u32::try_from(options.slots.count()).unwrap_or(u32::MAX);
-    let each = slots.saturating_mul(CORE_INSTANCES_PER_SLOT);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_stacks(slots)
-        .total_core_instances(each)
-        .total_memories(each)
-        .total_tables(each)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
+        .max_memories_per_component(MEMORIES)
+        .total_memories(slots.saturating_mul(MEMORIES))
+        .max_tables_per_component(TABLES)
+        .total_tables(slots.saturating_mul(TABLES))
         .max_component_instance_size(INSTANCE_METADATA)
         .max_core_instance_size(INSTANCE_METADATA)
         .max_memory_size(usize::try_from(options.memory).unwrap_or(usize::MAX))

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use wasmparser::Parser;
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, World, WorldItem, WorldKey};
 
@@ -32,6 +33,7 @@ impl Imports {
     /// Reads the imports and exports of a component, and refuses what the host cannot serve.
     pub fn of(bytes: &[u8]) -> Result<Self, LoadError> {
         check_header(bytes)?;
+        check_sections(bytes)?;
         let decoded = wit_component::decode(bytes).map_err(|error| LoadError::Malformed(format!("{error:#}")))?;
         let DecodedWasm::Component(resolve, world) = decoded else { return Err(LoadError::WitPackage) };
         let world = &resolve.worlds[world];
@@ -106,6 +108,13 @@ fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
         (1, 0) => Err(LoadError::CoreModule),
         _ => Err(LoadError::UnknownLayer { version, layer }),
     }
+}
+
+/// Whether every part is as long as it says. The decoder makes room for what a part says of its length before it looks how much of
+/// it there is: gigabytes, for a file of a few bytes.
+fn check_sections(bytes: &[u8]) -> Result<(), LoadError> {
+    let mut parts = Parser::new(0).parse_all(bytes);
+    parts.try_for_each(|part| part.map(drop)).map_err(|error| LoadError::Malformed(error.to_string()))
 }
 
 /// The first bytes as they would be typed, for a message.

@@ -50,7 +50,12 @@ impl Wasi {
     pub(super) fn view(&mut self) -> WasiCtxView<'_> {
         let printed = |stream| Printed::new(&self.component, &self.budget, stream);
         let (ctx, table) = self.context.get_or_insert_with(|| {
-            let context = WasiCtxBuilder::new().stdout(printed("stdout")).stderr(printed("stderr")).build();
+            let context = WasiCtxBuilder::new()
+                .stdout(printed("stdout"))
+                .stderr(printed("stderr"))
+                .allow_tcp(false)
+                .allow_udp(false)
+                .build();
             let mut table = ResourceTable::new();
             table.set_max_capacity(HANDLES);
             (context, table)

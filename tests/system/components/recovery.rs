@@ -119,7 +119,6 @@ fn of_many_parts(folder: &Path, parts: usize) -> PathBuf {
 }
 
 #[tokio::test]
-#[ignore = "it does: the pool's core instances, memories and tables are shared, and nothing bounds them for one component"]
 async fn a_component_of_many_parts_takes_no_more_than_its_slot() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = two_slots(&[of_many_parts(folder.path(), 6)]).await;
