@@ -213,7 +213,7 @@ async fn sandbar_tools_says_who_sees_secrets() {
     let text = Run::new(&arguments).finish().await.stdout;
     assert_eq!((text.matches("secrets    masked").count(), text.matches("secrets    shown").count()), (7, 1), "{text}");
     let json = Run::new(&arguments).arg("-o").arg("json").finish().await.json();
-    let secrets: Vec<&Value> = json.as_array().unwrap().iter().map(|component| &component["grant"]["secrets"]).collect();
+    let secrets: Vec<&Value> = json.as_array().unwrap().iter().map(|component| &component["granted"]["secrets"]).collect();
     assert_eq!(secrets.last(), Some(&&json!("shown")), "{secrets:?}");
     assert!(secrets[..7].iter().all(|secrets| *secrets == "masked"), "{secrets:?}");
 }
