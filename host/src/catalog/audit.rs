@@ -119,6 +119,7 @@ impl From<&CallError> for Outcome {
             CallError::Table { .. } => "limit tables",
             CallError::Result { .. } => "limit result",
             CallError::Passed { .. } => "limit passed",
+            CallError::Handles { .. } => "limit handles",
             CallError::Trap(_) => "crashed",
             CallError::Host => "server fault",
         })

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::quantity::{Count, Size, Time, size};
-use crate::policy::{LEAST_MEMORY, Limits, MOST_MEMORY, MOST_PAGE};
+use crate::policy::{LEAST_MEMORY, Limits, MOST_MEMORY, MOST_PAGE, MOST_TABLES};
 
 /// Bytes that pass through a component's memory in one piece.
 type Piece = Size<1, MOST_MEMORY>;
@@ -70,6 +70,18 @@ pub struct LimitsConfig {
     #[arg(long = "limit-progress", value_name = "NUMBER", env = "SANDBAR_LIMIT_PROGRESS")]
     #[schemars(with = "Count<{ u32::MAX }>")]
     progress: Option<Count<{ u32::MAX }>>,
+    /// Entries of the instance's tables
+    #[arg(long = "limit-tables", value_name = "NUMBER", env = "SANDBAR_LIMIT_TABLES")]
+    #[schemars(with = "Count<MOST_TABLES>")]
+    tables: Option<Count<MOST_TABLES>>,
+    /// Handles that the component holds, of streams for example
+    #[arg(long = "limit-handles", value_name = "NUMBER", env = "SANDBAR_LIMIT_HANDLES")]
+    #[schemars(with = "Count<{ u32::MAX }>")]
+    handles: Option<Count<{ u32::MAX }>>,
+    /// What the component hands to the host at once, beyond the size of a result
+    #[arg(long = "limit-passed", value_name = "SIZE", env = "SANDBAR_LIMIT_PASSED")]
+    #[schemars(with = "Piece")]
+    passed: Option<Piece>,
     /// Calls of the component that run at once [default: half of those that the server has room for]
     #[arg(long = "limit-calls", value_name = "NUMBER", env = "SANDBAR_LIMIT_CALLS")]
     #[schemars(with = "Count<{ u32::MAX }>")]
@@ -100,6 +112,9 @@ impl LimitsConfig {
             page: self.page.map_or(base.page, |Count(number)| number),
             logged: self.logged.map_or(base.logged, |Size(bytes)| bytes),
             progress: self.progress.map_or(base.progress, |Count(number)| number),
+            tables: self.tables.map_or(base.tables, |Count(number)| number),
+            handles: self.handles.map_or(base.handles, |Count(number)| number),
+            passed: self.passed.map_or(base.passed, |Size(bytes)| bytes),
             calls: self.calls.map_or(base.calls, |Count(number)| Some(number)),
         }
     }
@@ -120,6 +135,9 @@ pub fn written(limits: &Limits) -> Vec<(&'static str, String)> {
         ("page", limits.page.to_string()),
         ("logged", size(limits.logged)),
         ("progress", limits.progress.to_string()),
+        ("tables", limits.tables.to_string()),
+        ("handles", limits.handles.to_string()),
+        ("passed", size(limits.passed)),
     ];
     others.into_iter().chain(calls).collect()
 }
@@ -144,7 +162,10 @@ mod tests {
             page: 7,
             logged: 8,
             progress: 9,
-            calls: Some(10),
+            tables: 10,
+            handles: 11,
+            passed: 12,
+            calls: Some(13),
         };
         let file: serde_json::Map<_, _> =
             written(&other).into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();

@@ -26,6 +26,9 @@ pub const MOST_MEMORY: u64 = 4 * GIB;
 /// The most objects that a page can be given: one page is in memory as a whole, in the host and in the component.
 pub const MOST_PAGE: u32 = 10_000;
 
+/// The most entries of tables that an instance can have: the pool has room for so many, of 8 to 16 bytes each.
+pub const MOST_TABLES: u32 = 20_000;
+
 /// The limits of one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
@@ -47,6 +50,12 @@ pub struct Limits {
     pub result: u64,
     /// Objects on a page.
     pub page: u32,
+    /// Entries of tables, summed over all tables of the instance.
+    pub tables: u32,
+    /// Handles that the component holds of what is not its own: streams of WASI and the like.
+    pub handles: u32,
+    /// Bytes that the component hands to a host function at once, beyond the size of a result.
+    pub passed: u64,
     /// Calls of one component that run at once; none: half of those that the server has room for.
     pub calls: Option<u32>,
     /// Bytes that the component writes to the server's log.
@@ -76,6 +85,12 @@ impl Default for Limits {
             result: 4 * MIB,
             // The cap of the server that Sandbar replaces.
             page: 1000,
+            // A Python interpreter has some 10,000.
+            tables: MOST_TABLES,
+            // The contract has no resources, WASI needs a few.
+            handles: 256,
+            // What a query with thousands of field paths takes.
+            passed: MIB,
             calls: None,
             // Dozens of backtraces, and little for the operator's disk where a loop writes them.
             logged: 256 * KIB,

@@ -10,11 +10,11 @@ use tokio::time::{Instant, timeout_at};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::error::CallError;
-use super::memory::TABLE_ENTRIES;
 use super::queue::Queue;
 use super::slots::Slots;
 use super::threads::Threads;
 use super::ticker::{Ticker, Ticking};
+use crate::policy::MOST_TABLES;
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
 /// enough that a model still gets an answer.
@@ -162,7 +162,7 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
         .max_component_instance_size(INSTANCE_METADATA)
         .max_core_instance_size(INSTANCE_METADATA)
         .max_memory_size(usize::try_from(options.memory).unwrap_or(usize::MAX))
-        .table_elements(TABLE_ENTRIES as usize)
+        .table_elements(MOST_TABLES as usize)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(4096)
         .pagemap_scan(Enabled::Auto);

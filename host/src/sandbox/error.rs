@@ -103,7 +103,7 @@ pub enum CallError {
         limit: u64,
     },
     /// Too many table entries, core instances or the like.
-    #[error("the tool was stopped: it asked for {wanted} table entries, and may have {limit}")]
+    #[error("the tool was stopped: it asked for {wanted} table entries, and may have {limit} (limit `tables`)")]
     Table {
         /// What it would have had.
         wanted: u64,
@@ -116,8 +116,16 @@ pub enum CallError {
         /// What it may have, in bytes.
         limit: u64,
     },
+    /// Too many handles of the host's resources.
+    #[error("the tool was stopped: it held {limit} handles and asked for more (limit `handles`); this is a fault of the tool")]
+    Handles {
+        /// How many it may hold.
+        limit: u32,
+    },
     /// More than a guest may hand to a host function at once.
-    #[error("the tool was stopped: it handed more than {limit} bytes to the host at once; this is a fault of the tool")]
+    #[error(
+        "the tool was stopped: it handed more than {limit} bytes to the host at once (limits `result` and `passed` together); this is a fault of the tool"
+    )]
     Passed {
         /// What it may hand over, in bytes.
         limit: u64,

@@ -2,9 +2,6 @@
 
 use wasmtime::ResourceLimiter;
 
-/// Table entries of one instance, over all its tables. A Python interpreter has some 10,000; each entry takes 8 to 16 bytes.
-pub(super) const TABLE_ENTRIES: u64 = 20_000;
-
 /// What went over its limit first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
@@ -20,14 +17,15 @@ pub(super) enum Refused {
 pub(super) struct Memory {
     limit: u64,
     bytes: u64,
+    tables: u64,
     entries: u64,
     refused: Option<Refused>,
 }
 
 impl Memory {
-    /// Nothing used yet, out of `limit` bytes.
-    pub(super) fn new(limit: u64) -> Self {
-        Self { limit, bytes: 0, entries: 0, refused: None }
+    /// Nothing used yet, out of `limit` bytes and of `tables` entries.
+    pub(super) fn new(limit: u64, tables: u32) -> Self {
+        Self { limit, bytes: 0, tables: tables.into(), entries: 0, refused: None }
     }
 
     /// What was refused first, if anything was.
@@ -49,8 +47,8 @@ impl ResourceLimiter for Memory {
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = self.entries + (desired - current) as u64;
-        if wanted > TABLE_ENTRIES {
-            self.refused.get_or_insert(Refused::Table { wanted, limit: TABLE_ENTRIES });
+        if wanted > self.tables {
+            self.refused.get_or_insert(Refused::Table { wanted, limit: self.tables });
             return Ok(false);
         }
         self.entries = wanted;
@@ -64,7 +62,7 @@ mod tests {
 
     #[test]
     fn memories_are_summed() {
-        let mut memory = Memory::new(100);
+        let mut memory = Memory::new(100, 0);
         assert!(memory.memory_growing(0, 60, None).expect("no trap"));
         assert!(!memory.memory_growing(0, 60, None).expect("no trap"), "a second memory does not start anew");
         assert_eq!(memory.refused(), Some(Refused::Memory { wanted: 120, limit: 100 }));

@@ -15,13 +15,6 @@ use super::threads::Gone;
 use crate::capability::{Host, Tools};
 use crate::policy::Limits;
 
-/// Handles that a component may hold across the component boundary; the contract has no resources, WASI needs a few.
-const COMPONENT_HANDLES: usize = 256;
-
-/// Bytes that a guest may pass to the host in one call of a host function or as its answer, beyond the result itself: what a
-/// query with thousands of field paths takes.
-const HOSTCALL_BYTES: u64 = 1024 * 1024;
-
 /// What to ask a component for.
 enum Ask {
     Manifest,
@@ -92,10 +85,10 @@ async fn in_store(component: &Component, store: &mut Store<State>, ask: Ask) -> 
 fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
     let budget = host.budget.clone();
     let limits = budget.limits();
-    let mut store = Store::new(component.pre.engine(), State::new(host, Memory::new(limits.memory)));
+    let mut store = Store::new(component.pre.engine(), State::new(host, Memory::new(limits.memory, limits.tables)));
     store.limiter(|state| &mut state.memory);
-    store.set_max_component_handles(COMPONENT_HANDLES);
-    store.set_hostcall_fuel(usize::try_from(limits.result.saturating_add(HOSTCALL_BYTES)).unwrap_or(usize::MAX));
+    store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+    store.set_hostcall_fuel(usize::try_from(limits.result.saturating_add(limits.passed)).unwrap_or(usize::MAX));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         // The deadline is checked here too: the runtime that keeps it may be late on a machine that is busy.
@@ -121,16 +114,19 @@ fn explain(component: &Component, store: &Store<State>, meter: Meter, error: &wa
         None => {}
     }
     let text = format!("{error:#}");
-    // wasmtime has no type for it; a test holds the wording.
+    // wasmtime has no types for these two; tests hold the wording.
     if text.contains("fuel allocated for hostcalls") {
         // The guest's frames are part of the error only while the guest runs; its result is read once it has returned.
         let in_guest = error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
         let limit = limits.result;
         return if in_guest {
-            CallError::Passed { limit: limit.saturating_add(HOSTCALL_BYTES) }
+            CallError::Passed { limit: limit.saturating_add(limits.passed) }
         } else {
             CallError::Result { limit }
         };
+    }
+    if text.contains("store handle limit exceeded") {
+        return CallError::Handles { limit: limits.handles };
     }
     tracing::warn!(component = %component.name, error = ?error, "a tool crashed");
     CallError::Trap(trap.map_or_else(|| error.root_cause().to_string(), Trap::to_string))

@@ -14,9 +14,6 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use crate::capability::may_log;
 use crate::policy::{Budget, clean_line};
 
-/// Handles that a component may hold: streams, pollables and the like. It has nothing to open, so a few are plenty.
-const HANDLES: usize = 256;
-
 /// Bytes of one printed line that are kept.
 const LINE_BYTES: usize = 8 * 1024;
 
@@ -57,7 +54,8 @@ impl Wasi {
                 .allow_udp(false)
                 .build();
             let mut table = ResourceTable::new();
-            table.set_max_capacity(HANDLES);
+            // Above the limit on handles, which has words of its own: what a method borrows counts here, too.
+            table.set_max_capacity(usize::try_from(self.budget.limits().handles).unwrap_or(usize::MAX).saturating_mul(2));
             (context, table)
         });
         WasiCtxView { ctx, table }

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use super::*;
 
 /// The texts that serve a tool of their own name, and what is to be known of each: the words that its caller is told.
-const TOLD: [(&str, &[&str]); 9] = [
+const TOLD: [(&str, &[&str]); 10] = [
     ("fill", &["0.3 s", "limit `cpu`"]),
     ("realloc-spins", &["0.3 s", "limit `cpu`"]),
     ("realloc-lies", &["the tool crashed", "fault of the tool"]),
@@ -17,6 +17,7 @@ const TOLD: [(&str, &[&str]); 9] = [
     ("bad-text", &["the tool crashed", "utf-8"]),
     ("hoard", &["0.3 s", "limit `cpu`"]),
     ("print", &["0.3 s", "limit `cpu`"]),
+    ("clutch", &["held 256 handles", "limit `handles`"]),
 ];
 
 /// A server with all of them, under limits that are reached soon.

@@ -156,7 +156,7 @@ async fn told_by(text: Text) -> String {
 async fn tables_are_bounded() {
     let grow = "(loop $more (br_if $more (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1)))) unreachable";
     let words = told_by(Text::tool("odd").with_core("(table $t 1 funcref)", "").calling(grow)).await;
-    assert!(words.contains("table entries") && words.contains("may have 20000"), "{words}");
+    assert!(words.contains("table entries") && words.contains("may have 20000 (limit `tables`)"), "{words}");
 }
 
 #[tokio::test]
