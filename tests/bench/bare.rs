@@ -6,7 +6,9 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 /// As the host sets them in `sandbox/engine.rs`, which says why.
 const SLOTS: u32 = 128;
-const CORE_INSTANCES_PER_SLOT: u32 = 4;
+const CORE_INSTANCES: u32 = 64;
+const MEMORIES: u32 = 8;
+const TABLES: u32 = 16;
 const INSTANCE_METADATA: usize = 1024 * 1024;
 const MEMORY: usize = 64 * 1024 * 1024;
 const TABLE_ENTRIES: usize = 20_000;
@@ -51,12 +53,14 @@ impl Bare {
 
 fn config() -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    let each = SLOTS * CORE_INSTANCES_PER_SLOT;
     pool.total_component_instances(SLOTS)
         .total_stacks(SLOTS)
-        .total_core_instances(each)
-        .total_memories(each)
-        .total_tables(each)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .total_core_instances(SLOTS * CORE_INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .total_memories(SLOTS * MEMORIES)
+        .max_tables_per_component(TABLES)
+        .total_tables(SLOTS * TABLES)
         .max_component_instance_size(INSTANCE_METADATA)
         .max_core_instance_size(INSTANCE_METADATA)
         .max_memory_size(MEMORY)

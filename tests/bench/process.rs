@@ -8,6 +8,7 @@ use futures::future::join_all;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
 use sandbar_tests::namespace::Namespace;
+use sandbar_tests::process::{peak, resident};
 use sandbar_tests::sandbar::{Server, binary};
 use serde_json::{Value, json};
 
@@ -178,11 +179,6 @@ fn mebibyte() -> CriLog {
     CriLog::of((0..1024 * 1024 / 100).map(|number| format!("{number:099}")))
 }
 
-/// Resident memory of a process now, in bytes.
-pub(crate) fn resident(process: u32) -> u64 {
-    status(process, "VmRSS:")
-}
-
 /// Processor time that a process has used so far, the kernel's for it included.
 pub(crate) fn processor_time(process: u32) -> Duration {
     /// Ticks of the clock that /proc counts in, a second. Linux has no other value; see sysconf(3), _SC_CLK_TCK.
@@ -200,12 +196,5 @@ async fn peak_of(server: &Server, work: impl Future<Output = ()>) -> u64 {
     // Resets the high-water mark; see proc(5).
     std::fs::write(format!("/proc/{}/clear_refs", server.id()), "5").expect("our own child");
     work.await;
-    status(server.id(), "VmHWM:")
-}
-
-fn status(process: u32, key: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/status")).expect("our own child");
-    let line = text.lines().find_map(|line| line.strip_prefix(key)).expect("the kernel says so");
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
-    kib * 1024
+    peak(server.id())
 }

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use http::Request;
 use sandbar_tests::fake_api::{Answer, FakeApi, Gate};
 use sandbar_tests::mcp::{self, LEGACY};
-use sandbar_tests::process::Leash;
+use sandbar_tests::process::{Leash, resident};
 use sandbar_tests::sandbar::{Server, binary};
 use sandbar_tests::{components, http as wire, until};
 use serde_json::json;
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::guests;
 use crate::load::{Connection, NO_RATE_LIMIT, Raw, load};
 use crate::native::Native;
-use crate::process::{processor_time, resident};
+use crate::process::processor_time;
 use crate::table::{Table, mb, median_of};
 
 /// Connections of the load generator.
