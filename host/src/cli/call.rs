@@ -100,8 +100,8 @@ fn describe(progress: &Progress) -> String {
 fn print(answer: &Answer, format: Format) -> anyhow::Result<()> {
     if format == Format::Json {
         let mut result = json!({ "content": answer.content, "isError": answer.is_error });
-        if let Some(structured) = &answer.structured {
-            result["structuredContent"] = structured.clone();
+        if let Some(structured) = answer.structured_value() {
+            result["structuredContent"] = structured;
         }
         return output::json(&result);
     }

@@ -102,7 +102,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         known: problems,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
-    serve(listener, app, bounds, stopped(readiness)?).await;
+    serve(listener, Arc::new(app), bounds, stopped(readiness)?).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! Handing a message to rmcp, and an answer whatever becomes of it: when a handler panics, says nothing, or the server stops.
+//! Handing a message to who answers it, and an answer whatever becomes of it: when a handler panics, says nothing, or the server
+//! stops.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,6 +19,8 @@ use super::answer::{Pending, event, is_event_stream, json_response};
 use super::held::until_sent;
 use super::message::{self, INTERNAL_ERROR, Kind, Message};
 use super::router::App;
+use crate::mcp::PlainCall;
+use crate::policy::Caller;
 
 /// How long a method other than `tools/call` may take. All of them are answered from memory. rmcp never answers for a handler that
 /// panicked, so without a limit its client would wait for ever.
@@ -39,6 +43,25 @@ impl App {
             let answering =
                 async move { rmcp.oneshot(request).await.map_or_else(|never| match never {}, |answer| answer.map(Body::new)) };
             until_sent(asked.answered(answering, ending).await, held)
+        })
+    }
+
+    /// Runs a call, past rmcp. `held` is dropped once the answer has been sent or given up.
+    pub(super) fn call<T>(self: &Arc<Self>, caller: Caller, message: &Message, call: PlainCall, held: T) -> Pending
+    where
+        T: Send + Unpin + 'static,
+    {
+        let (app, asked) = (self.clone(), Asked::of(message));
+        let id = asked.id.clone();
+        Box::pin(async move {
+            let answering = async {
+                let body = match app.server.call(&caller, call).await {
+                    Ok(result) => message::response(&id, &result),
+                    Err(error) => message::error(&id, error.code.0, &error.message),
+                };
+                json_response(StatusCode::OK, body)
+            };
+            until_sent(asked.answered(answering, app.ending.clone()).await, held)
         })
     }
 }

@@ -18,6 +18,7 @@ use super::answer::{Pending, answer, come_back, json_response, no_answer};
 use super::body::{LargeBody, Unread};
 use super::held::until_sent;
 use super::message::{self, INTERNAL_ERROR, INVALID_REQUEST, Kind, Malformed, Message};
+use super::plain::plain_call;
 use super::router::App;
 use super::session::Session;
 use super::stream;
@@ -50,7 +51,7 @@ pub(super) fn rmcp(server: Server) -> Rmcp {
 }
 
 /// Answers a POST.
-pub(super) async fn post(State(app): State<App>, request: Request) -> Response {
+pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
     let (message, large) = match read(&app, body).await {
         Ok(read) => read,
@@ -67,14 +68,23 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Response {
     }
     match admit(&app, &head, &message, large) {
         Ok(held) if modern => {
-            let pending = app.ask(head, &message, held);
+            let pending = pending(&app, head, &message, held);
             match message.kind() {
                 Kind::Request { id, method } if method == stream::LISTEN => stream::listen(&app, id, pending).await,
                 _ => answer(pending).await,
             }
         }
-        Ok(held) => legacy(app, head, message, session, held).await,
+        Ok(held) => legacy(&app, head, message, session, held).await,
         Err(refusal) => busy(&message, &refusal),
+    }
+}
+
+/// The answer to a request: straight from the tool where that is possible, else from rmcp.
+fn pending(app: &Arc<App>, head: request::Parts, message: &Message, held: Held) -> Pending {
+    let mirrored = |tool: &str| app.server.has_mirrored_arguments(tool);
+    match (plain_call(message, &head.headers, mirrored), head.extensions.get::<Caller>()) {
+        (Some(call), Some(caller)) => app.call(caller.clone(), message, call, held),
+        _ => app.ask(head, message, held),
     }
 }
 
@@ -124,13 +134,13 @@ fn speak_for(session: &Session, headers: &mut HeaderMap) {
 }
 
 /// A message of the legacy era.
-async fn legacy(app: App, head: request::Parts, message: Message, session: Option<String>, held: Held) -> Response {
+async fn legacy(app: &Arc<App>, head: request::Parts, message: Message, session: Option<String>, held: Held) -> Response {
     match message.kind() {
-        Kind::Request { method, .. } if method == "initialize" => initialize(&app, head, &message, held).await,
+        Kind::Request { method, .. } if method == "initialize" => initialize(app, head, &message, held).await,
         Kind::Request { id, .. } => {
             let call = app.calls.begin(session.as_deref().unwrap_or_default(), id);
-            let pending = app.ask(head, &message, held.clone());
-            let answered = outlive(&app, pending, call);
+            let pending = pending(app, head, &message, held.clone());
+            let answered = outlive(app, pending, call);
             // The call may be over long before its reader has read: both hold the place.
             until_sent(answer(answered).await, held)
         }

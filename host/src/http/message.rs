@@ -22,7 +22,7 @@ const ID_BYTES: usize = 1024;
 const NAME_BYTES: usize = 128;
 
 /// The key under which a modern request carries its protocol version.
-const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+pub(super) const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// A JSON-RPC message of a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +128,12 @@ impl Message {
         self.object.get("params")?.get(key)
     }
 
+    /// The parameters, of a request that calls a tool.
+    pub(super) fn call_params(&self) -> Option<&Map<String, Value>> {
+        let calls = matches!(&self.kind, Kind::Request { method, .. } if method == "tools/call");
+        self.object.get("params").filter(|_| calls)?.as_object()
+    }
+
     /// Whether the message belongs to the era without sessions. `header` is its MCP-Protocol-Version.
     pub(super) fn is_modern(&self, header: Option<&str>) -> bool {
         let in_body = self.param("_meta").and_then(|meta| meta.get(VERSION_KEY)).is_some();
@@ -186,6 +192,11 @@ pub(super) fn tool_failure(id: &Value, modern: bool, words: &str) -> String {
         result["resultType"] = json!("complete");
     }
     json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string()
+}
+
+/// A JSON-RPC response, around a result that is JSON already.
+pub(super) fn response(id: &Value, result: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
 }
 
 /// A JSON-RPC error.

@@ -1,6 +1,7 @@
 //! The routes.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -32,7 +33,6 @@ use crate::mcp::Server;
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 
 /// What the routes work with.
-#[derive(Clone)]
 pub struct App {
     pub(super) rmcp: Rmcp,
     pub(super) server: Server,
@@ -69,7 +69,7 @@ impl App {
 }
 
 /// `/mcp`, `/healthz` and `/readyz`.
-pub fn router(app: App) -> Router {
+pub fn router(app: Arc<App>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(app.access.origins()))
         .allow_methods([Method::POST, Method::GET, Method::DELETE])
@@ -83,16 +83,16 @@ pub fn router(app: App) -> Router {
 }
 
 /// What is served at the door of a server that is full: the probes as ever, and for everything else a time to come back.
-pub(super) fn door(app: App) -> Router {
+pub(super) fn door(app: Arc<App>) -> Router {
     finished(probes().fallback(full), app).layer(middleware::map_response(leave))
 }
 
 /// The kubelet probes by address and gets one word, so these two are not guarded; `?verbose` is.
-fn probes() -> Router<App> {
+fn probes() -> Router<Arc<App>> {
     Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(readyz))
 }
 
-fn finished(router: Router<App>, app: App) -> Router {
+fn finished(router: Router<Arc<App>>, app: Arc<App>) -> Router {
     router
         .layer(middleware::map_response_with_state(app.clone(), leave_when_draining))
         .layer(CatchPanicLayer::custom(failed))
@@ -111,7 +111,7 @@ async fn leave(mut response: Response) -> Response {
 }
 
 /// While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
-async fn leave_when_draining(State(app): State<App>, response: Response) -> Response {
+async fn leave_when_draining(State(app): State<Arc<App>>, response: Response) -> Response {
     if app.readiness.is_draining() { leave(response).await } else { response }
 }
 
@@ -122,7 +122,7 @@ fn failed(panic: Box<dyn Any + Send + 'static>) -> Response {
     json_response(StatusCode::INTERNAL_SERVER_ERROR, message::error(&Value::Null, INTERNAL_ERROR, words))
 }
 
-async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match app.access.check(request.uri(), request.headers()) {
         Ok(()) => {
             let (mut head, body) = request.into_parts();
@@ -137,7 +137,7 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
     }
 }
 
-async fn readyz(State(app): State<App>, RawQuery(query): RawQuery, request: Request) -> Response {
+async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery, request: Request) -> Response {
     let ready = app.readiness.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let verbose = query.is_some_and(|query| query.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")));
@@ -154,7 +154,6 @@ async fn readyz(State(app): State<App>, RawQuery(query): RawQuery, request: Requ
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
-    use std::sync::Arc;
 
     use axum::body::Body;
     use tower::ServiceExt;
@@ -163,15 +162,15 @@ mod tests {
     use crate::catalog::Catalog;
     use crate::kubernetes::{Cluster, Source};
 
-    async fn app() -> App {
+    async fn app() -> Arc<App> {
         let cluster = Cluster::connect(&Source::Demo).await.expect("it is in the binary");
-        App::new(
+        Arc::new(App::new(
             Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
             SessionKey::from_secret(b"k"),
             Access::new(Vec::new(), Vec::new()),
             Admission::new(NonZeroU32::MIN, 0),
             Readiness::new(cluster, 0, true, Vec::new()),
-        )
+        ))
     }
 
     fn get_of(path: &str) -> Request {

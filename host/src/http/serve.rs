@@ -1,5 +1,6 @@
 //! Accepting connections, and ending in peace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -26,7 +27,7 @@ pub struct Bounds {
 }
 
 /// Serves until `stop` resolves, then lets what has begun come to its end, as long as it may take.
-pub async fn serve(listener: TcpListener, app: App, bounds: Bounds, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, stop: impl Future<Output = ()>) {
     let accepting = Accepting::new(&app, bounds.connections);
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -78,7 +79,7 @@ struct Accepting {
 }
 
 impl Accepting {
-    fn new(app: &App, connections: usize) -> Self {
+    fn new(app: &Arc<App>, connections: usize) -> Self {
         Self {
             connections: Connections::new(connections),
             inside: router(app.clone()),

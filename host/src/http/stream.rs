@@ -104,7 +104,7 @@ impl Drop for Stream {
 }
 
 /// Answers a GET: the stream of a session.
-pub(super) async fn get(State(app): State<App>, request: Request) -> Response {
+pub(super) async fn get(State(app): State<Arc<App>>, request: Request) -> Response {
     let headers = request.headers();
     let is_modern = text(headers, &PROTOCOL_VERSION).is_some_and(|version| version >= MODERN);
     // A HEAD comes here, too, and must not end the stream that is open.

@@ -1,19 +1,22 @@
-//! `tools/call`: one call in a task of its own, with its progress, its cancellation and its result.
+//! `tools/call`: one call with its progress, its cancellation and its result.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, MetaObject, ProgressNotificationParam,
-    ProgressToken, ProtocolVersion,
+    CallToolRequestParams, CallToolResponse, ErrorData, ProgressNotificationParam, ProgressToken, ProtocolVersion,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::MODERN;
+use super::result::Completed;
 use super::server::Server;
-use crate::catalog::{Answer, Progress, Refusal};
-use crate::policy::{Caller, clean};
+use crate::catalog::{Answer, Catalog, Progress, Refusal};
+use crate::policy::Caller;
 
 /// How long progress is held back. A notification before the answer turns plain JSON into a stream of events, and a call that is
 /// answered within this time needs no progress.
@@ -22,47 +25,69 @@ const QUIET: Duration = Duration::from_secs(2);
 /// The least time between two progress notifications: what a person can follow.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
+/// A call that asks for nothing but its result, read without rmcp: a name, arguments, and a protocol version that is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlainCall {
+    /// The tool.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: Map<String, Value>,
+    /// The protocol version that the client speaks.
+    pub version: String,
+}
+
 /// Whether a request belongs to the modern era.
 pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    speaks(context, &ProtocolVersion::V_2026_07_28)
+    context.protocol_version().is_some_and(|version| version.as_str() >= MODERN)
 }
 
-/// Whether the client speaks a protocol version or a later one. Versions are dates, so they compare as text.
-fn speaks(context: &RequestContext<RoleServer>, version: &ProtocolVersion) -> bool {
-    context.protocol_version().is_some_and(|spoken| spoken.as_str() >= version.as_str())
-}
-
-/// Answers `tools/call`.
+/// Answers a `tools/call` that rmcp has read.
 pub(super) async fn call_tool(
     server: &Server,
     request: CallToolRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let errors_are_results = speaks(&context, &ProtocolVersion::V_2025_11_25);
+    let version = context.protocol_version().map(|version| version.to_string()).unwrap_or_default();
+    let call = PlainCall { name: request.name.into_owned(), arguments: request.arguments.unwrap_or_default(), version };
     let caller = caller(&context)?;
     let (sender, receiver) = watch::channel(Progress::default());
-    let catalog = server.catalog().clone();
-    // A task of its own: rmcp would never answer for a handler that panicked. All that can fail happens there.
-    let call = AbortOnDropHandle::new(tokio::spawn(async move {
-        catalog.call(&caller, &request.name, request.arguments.unwrap_or_default(), sender).await.map(result)
-    }));
     let _progress = context
         .meta
         .get_progress_token()
         .map(|token| AbortOnDropHandle::new(tokio::spawn(report(context.peer.clone(), token, receiver))));
+    tokio::select! {
+        answer = run(server.catalog(), &caller, call, sender) => Ok(Completed::from(answer?).into_rmcp().into()),
+        () = context.ct.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
+    }
+}
 
-    let outcome = tokio::select! {
-        outcome = call => outcome,
-        () = context.ct.cancelled() => return Err(ErrorData::internal_error("the call was cancelled", None)),
-    };
-    match outcome {
-        Ok(Ok(result)) => Ok(result.unwrap_or_else(|fault| failure(&fault)).into()),
-        Ok(Err(refusal @ Refusal::UnknownTool { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
+/// Answers a `tools/call` that needs nothing of rmcp: its result, as JSON. The error is JSON-RPC's.
+pub(super) async fn call_plainly(catalog: &Catalog, caller: &Caller, call: PlainCall) -> Result<String, ErrorData> {
+    let modern = call.version.as_str() >= MODERN;
+    let answer = run(catalog, caller, call, watch::Sender::default()).await?;
+    let result = Completed::from(answer).of_era(modern);
+    serde_json::to_string(&result).map_err(|error| ErrorData::internal_error(error.to_string(), None))
+}
+
+/// Runs a call to its end.
+async fn run(
+    catalog: &Catalog,
+    caller: &Caller,
+    call: PlainCall,
+    progress: watch::Sender<Progress>,
+) -> Result<Answer, ErrorData> {
+    let PlainCall { name, arguments, version } = call;
+    let answering = catalog.call(caller, &name, arguments, progress);
+    // rmcp would never answer for a handler that panicked.
+    match AssertUnwindSafe(answering).catch_unwind().await {
+        Ok(Ok(answer)) => Ok(answer),
         // From 2025-11-25 on, a model gets to see what it did wrong.
-        Ok(Err(refusal @ Refusal::Arguments { .. })) if errors_are_results => Ok(failure(&refusal.to_string()).into()),
-        Ok(Err(refusal @ Refusal::Arguments { .. })) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
-        Err(failure) => {
-            tracing::error!(%failure, "a call failed inside the server");
+        Ok(Err(refusal @ Refusal::Arguments { .. })) if version.as_str() >= ProtocolVersion::V_2025_11_25.as_str() => {
+            Ok(Answer::failure(&refusal.to_string()))
+        }
+        Ok(Err(refusal)) => Err(ErrorData::invalid_params(refusal.to_string(), None)),
+        Err(_panic) => {
+            tracing::error!(tool = name, "the server failed in a call");
             Err(ErrorData::internal_error("the server failed in this call; its log says why", None))
         }
     }
@@ -75,30 +100,6 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         tracing::error!("a call without a caller; it was not run");
         ErrorData::internal_error("the server does not know who makes this call", None)
     })
-}
-
-/// An answer as rmcp has it. Content that is not MCP's is a fault of the tool, and said in words for the model.
-fn result(answer: Answer) -> Result<CallToolResult, String> {
-    let malformed = |error: serde_json::Error| {
-        let error = clean(&error.to_string()).into_owned();
-        format!("the tool answered with content that is not MCP's ({error}); this is a fault of the tool")
-    };
-    let content = answer
-        .content
-        .into_iter()
-        .map(serde_json::from_value::<ContentBlock>)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(malformed)?;
-    let mut result = if answer.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
-    result.structured_content = answer.structured;
-    result.meta =
-        answer.meta.map(|meta| serde_json::from_value::<MetaObject>(Value::Object(meta))).transpose().map_err(malformed)?;
-    Ok(result)
-}
-
-/// A failure, in words for the model.
-fn failure(words: &str) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(clean(words))])
 }
 
 /// Passes progress on to the client, the newest only, until the call is over.

@@ -3,8 +3,10 @@
 
 mod call;
 mod changes;
+mod result;
 mod server;
 
+pub use call::PlainCall;
 pub use changes::Changes;
 pub use server::Server;
 

@@ -15,9 +15,10 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::call;
+use super::call::{self, PlainCall};
 use super::changes::Changes;
 use crate::catalog::{Catalog, Definition, ListDigest};
+use crate::policy::Caller;
 
 /// How long a client may keep the list of tools without asking again. Whoever listens hears of a change at once; this is for those
 /// who do not.
@@ -66,6 +67,17 @@ impl Server {
             *newest = Arc::new(Listed::of(catalog));
         }
         Self { live: self.live.clone(), listed: newest.clone() }
+    }
+
+    /// Whether rmcp has to check headers that repeat arguments of this tool.
+    pub fn has_mirrored_arguments(&self, tool: &str) -> bool {
+        self.live.catalogs.borrow().definition(tool).is_some_and(Definition::has_mirrored_arguments)
+    }
+
+    /// Answers a call on the catalog that is current now: its result as JSON, or an error of JSON-RPC. Dropping the future stops it.
+    pub async fn call(&self, caller: &Caller, call: PlainCall) -> Result<String, ErrorData> {
+        let catalog = self.live.catalogs.borrow().clone();
+        call::call_plainly(&catalog, caller, call).await
     }
 
     /// What stands for the list of tools that is current now.

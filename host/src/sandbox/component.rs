@@ -10,6 +10,7 @@ use super::error::LoadError;
 use super::imports::Imports;
 use super::queue::Queue;
 use super::state::State;
+use super::threads::Habit;
 use super::wasi;
 use crate::capability::{Interface, ToolsIndices};
 
@@ -29,6 +30,7 @@ pub struct Component {
     pub(super) pre: InstancePre<State>,
     pub(super) tools: ToolsIndices,
     pub(super) queue: Queue,
+    pub(super) habit: Habit,
 }
 
 impl Artifact {
@@ -74,6 +76,6 @@ impl Artifact {
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
         // The one interface, never the whole world: a later contract may add exports that this component lacks.
         let tools = ToolsIndices::new(&pre).map_err(link)?;
-        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls) })
+        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), habit: Habit::default() })
     }
 }

@@ -1,4 +1,4 @@
-//! The engine: how components are compiled, where instances live, and the threads that guests run on.
+//! The engine: how components are compiled, where instances live, and how many calls run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, 
 use super::error::CallError;
 use super::queue::Queue;
 use super::slots::Slots;
-use super::threads::Threads;
 use super::ticker::{Ticker, Ticking};
 use crate::policy::MOST_TABLES;
 
@@ -57,7 +56,6 @@ pub struct Engine {
     ticker: Ticker,
     slots: Arc<Semaphore>,
     slot_count: usize,
-    threads: Threads,
 }
 
 /// A slot that a running call holds.
@@ -68,7 +66,7 @@ pub(super) struct Slot {
 }
 
 impl Engine {
-    /// Sets up the engine, its pool and its threads.
+    /// Sets up the engine, its pool and its clock.
     pub fn new(options: &Options) -> anyhow::Result<Self> {
         let wasmtime = pooled_or_plain(options)?;
         Ok(Self {
@@ -76,17 +74,11 @@ impl Engine {
             wasmtime,
             slots: Arc::new(Semaphore::new(options.slots.count())),
             slot_count: options.slots.count(),
-            threads: Threads::new(options.slots.count())?,
         })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
-    }
-
-    /// The threads that guests run on.
-    pub(super) fn threads(&self) -> &Threads {
-        &self.threads
     }
 
     /// The queue of a component of which `calls` may run at once. By default that is half of the slots, so that no component can

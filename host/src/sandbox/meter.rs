@@ -1,49 +1,105 @@
-//! Processor time of one call.
+//! Processor time of one call, counted while its guest is polled.
 //!
-//! A call has its thread to itself while it runs, so the thread's own clock tells what it used. Counting epoch ticks instead would
-//! charge a guest for waiting: 64 host calls of 12 ms each cost 630 ms by ticks. The wall clock between two waits would charge it
-//! for other guests that had the processor meanwhile.
+//! The clock of the polling thread tells what was used. Counting epoch ticks instead would charge a guest for waiting: 64 host
+//! calls of 12 ms each cost 630 ms by ticks. The wall clock would charge it for others that had the processor meanwhile.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Counts from its making on, on the thread that made it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Meter {
-    start: Duration,
+/// A count that its guest's future and whoever limits it share. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meter(Arc<Inner>);
+
+/// Times in nanoseconds.
+#[derive(Debug, Default)]
+struct Inner {
+    /// What was used before the poll that is going on, or in all where none is.
+    before: AtomicU64,
+    /// The thread's clock when that poll began; none: zero.
+    began: AtomicU64,
 }
 
 impl Meter {
-    /// A meter at zero.
-    pub(super) fn start() -> Self {
-        Self { start: thread_time() }
+    /// The processor time used so far. During a poll it must be asked on the thread that polls.
+    pub(super) fn spent(&self) -> Duration {
+        let before = self.0.before.load(Ordering::Relaxed);
+        match self.0.began.load(Ordering::Relaxed) {
+            0 => Duration::from_nanos(before),
+            began => Duration::from_nanos(before + thread_time().saturating_sub(began)),
+        }
     }
 
-    /// The processor time used since. Must be asked on the same thread.
-    pub(super) fn spent(&self) -> Duration {
-        thread_time().saturating_sub(self.start)
+    /// Counts what a future uses, from each poll's beginning to its end.
+    pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
+        Metered { meter: self.clone(), future: Box::pin(future) }
     }
 }
 
-/// What this thread has had of processors since it began.
-fn thread_time() -> Duration {
+/// A future whose processor time is counted.
+pub(super) struct Metered<F> {
+    meter: Meter,
+    future: Pin<Box<F>>,
+}
+
+impl<F> Metered<F> {
+    /// The count.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.meter.0.began.store(thread_time(), Ordering::Relaxed);
+        let polled = self.future.as_mut().poll(context);
+        let spent = self.meter.spent();
+        self.meter.0.before.store(nanos(spent), Ordering::Relaxed);
+        self.meter.0.began.store(0, Ordering::Relaxed);
+        polled
+    }
+}
+
+/// What this thread has had of processors since it began. Never zero, since it takes some to ask.
+fn thread_time() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+    nanos(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default()))
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn waiting_is_not_charged_and_computing_is() {
-        let meter = Meter::start();
-        std::thread::park_timeout(Duration::from_millis(50));
-        let waited = meter.spent();
-        assert!(waited < Duration::from_millis(50), "{waited:?}");
-        while meter.spent() < waited + Duration::from_millis(1) {
-            std::hint::black_box(thread_time());
-        }
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn waiting_is_not_charged_and_computing_is() {
+        let meter = Meter::default();
+        let during = meter.clone();
+        let guest = async move {
+            tokio::time::sleep(50 * MILLISECOND).await;
+            let waited = during.spent();
+            assert!(waited < 50 * MILLISECOND, "{waited:?}");
+            while during.spent() < waited + MILLISECOND {
+                std::hint::black_box(thread_time());
+            }
+            waited
+        };
+        let waited = meter.count(guest).await;
+        let spent = meter.spent();
+        assert!(spent >= waited + MILLISECOND);
+        let began = thread_time();
+        while thread_time() < began + nanos(MILLISECOND) {}
+        assert_eq!(meter.spent(), spent, "what the thread does after the last poll is not the guest's");
     }
 }

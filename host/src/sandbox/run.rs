@@ -43,9 +43,9 @@ impl Component {
 
     async fn run(&self, engine: &Engine, host: Host, ask: Ask) -> Result<Answer, CallError> {
         let slot = engine.slot(&self.queue).await?;
-        let budget = host.budget.clone();
-        let guest = engine.threads().run(run_guest(self.clone(), slot, host, ask));
-        match tokio::time::timeout_at(budget.deadline().into(), guest).await {
+        let (budget, meter) = (host.budget.clone(), Meter::default());
+        let guest = meter.count(run_guest(self.clone(), slot, host, meter.clone(), ask));
+        match tokio::time::timeout_at(budget.deadline().into(), self.habit.run(guest)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(Gone)) => {
                 tracing::error!(component = %self.name, "the host failed in a call");
@@ -56,14 +56,13 @@ impl Component {
     }
 }
 
-/// Runs on a thread of its own. The slot is held until the instance is gone, also when the caller went first.
-async fn run_guest(component: Component, slot: Slot, host: Host, ask: Ask) -> Result<Answer, CallError> {
+/// The slot is held until the instance is gone, also when the caller went first.
+async fn run_guest(component: Component, slot: Slot, host: Host, meter: Meter, ask: Ask) -> Result<Answer, CallError> {
     let limits = host.budget.limits().clone();
-    let meter = Meter::start();
-    let mut store = store(&component, host, meter);
+    let mut store = store(&component, host, meter.clone());
     let outcome = in_store(&component, &mut store, ask).await;
     store.data().host.budget.note_computed(meter.spent());
-    let outcome = outcome.map_err(|error| explain(&component, &store, meter, &error));
+    let outcome = outcome.map_err(|error| explain(&component, &store, &meter, &error));
     drop(store);
     drop(slot);
     match outcome? {
@@ -101,7 +100,7 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
 }
 
 /// Says which limit, or which fault, ended a guest.
-fn explain(component: &Component, store: &Store<State>, meter: Meter, error: &wasmtime::Error) -> CallError {
+fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &wasmtime::Error) -> CallError {
     let budget = &store.data().host.budget;
     let limits: &Limits = budget.limits();
     let trap = error.downcast_ref::<Trap>();

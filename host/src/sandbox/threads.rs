@@ -1,75 +1,160 @@
-//! The threads that guests run on: one for each running call.
+//! Where a guest runs: in the task that asks for it while it computes little, as most do, and from then on on a thread of its own.
 //!
 //! A guest that computes gives nobody a turn but the operating system, so that is who shares the processors out: between guests,
 //! and between guests and everything else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was
-//! 360 ms late there; and on a runtime of two threads for all guests, each would wait for the turns of the seven others.
+//! 360 ms late there; and on a runtime of two threads for all guests, each would wait for the turns of the seven others. But the way
+//! to another thread and back takes longer than a short call, so it is for those that make others wait.
 
-use anyhow::Context;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::FutureExt;
 use rustix::process::{getpriority_process, setpriority_process};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// How much the threads of guests stand back behind HTTP, API traffic and deadlines, in steps of `nice`: at 5 a thread gets a third
-/// of what another gets that it competes with.
-const NICENESS: i32 = 5;
+use super::meter::Metered;
 
-/// Threads that run one guest at a time and are kept for a while for the next.
-pub(super) struct Threads(Option<Runtime>);
+/// How long a guest may compute in the task that asks for it. It is looked at when the guest waits or is interrupted, which is one
+/// tick of the epoch later at most.
+const BRIEF: Duration = Duration::from_millis(1);
 
-/// The thread ended before it had an outcome: the host panicked, or is shutting down.
-#[derive(Debug)]
+/// How much the threads of guests stand back behind HTTP, API traffic and brief guests, in steps of `nice`: at 10 a thread gets a
+/// tenth of what another gets that it competes with.
+const NICENESS: i32 = 10;
+
+/// Whether the last call of a component computed for long. The next one begins where that one ended. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Habit(Arc<AtomicBool>);
+
+/// The guest ended without an outcome: the host panicked, or no thread could be started.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Gone;
 
-impl Threads {
-    /// At most so many threads; they are started as they are needed.
-    pub(super) fn new(most: usize) -> anyhow::Result<Self> {
-        // Tokio's pool for blocking work is the pool that is wanted; this runtime never runs a task of its own.
-        let pool = Builder::new_current_thread()
-            .max_blocking_threads(most)
-            .thread_name("sandbar-guest")
-            .on_thread_start(stand_back)
-            .build()
-            .context("the threads for guests cannot be set up")?;
-        Ok(Self(Some(pool)))
-    }
-
-    /// Runs a guest on a thread of its own, with the timers and connections of the runtime that asks. Dropping the future that is
-    /// returned drops the guest's, at the next moment at which it gives way.
-    pub(super) fn run<F>(&self, guest: F) -> impl Future<Output = Result<F::Output, Gone>> + use<F>
+impl Habit {
+    /// Runs a guest. Dropping the future that is returned drops the guest's, at the next moment at which it gives way.
+    pub(super) async fn run<F>(&self, mut guest: Metered<F>) -> Result<F::Output, Gone>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        let (mut done, outcome) = oneshot::channel();
-        let asking = Handle::current();
-        let on_thread = move || {
-            let outcome = asking.block_on(async {
-                tokio::select! {
-                    biased;
-                    () = done.closed() => None,
-                    outcome = guest => Some(outcome),
-                }
-            });
-            // Whoever asked may have gone just now.
-            let _ = outcome.map(|outcome| done.send(outcome));
-        };
-        if let Some(pool) = &self.0 {
-            drop(pool.spawn_blocking(on_thread));
+        if !self.computes() {
+            let brief = AssertUnwindSafe(briefly(&mut guest)).catch_unwind().await;
+            if let Some(outcome) = brief.map_err(|_panic| Gone)? {
+                return Ok(outcome);
+            }
         }
-        async { outcome.await.map_err(|_| Gone) }
+        let meter = guest.meter().clone();
+        let outcome = on_thread(guest).await;
+        self.0.store(meter.spent() > BRIEF, Ordering::Relaxed);
+        outcome
+    }
+
+    fn computes(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Threads {
-    fn drop(&mut self) {
-        // A runtime must not be dropped from async code, which is where the engine's last owner may be.
-        if let Some(pool) = self.0.take() {
-            pool.shutdown_background();
-        }
+/// Polls a guest until it is done, or has computed for too long to go on here.
+async fn briefly<F: Future>(guest: &mut Metered<F>) -> Option<F::Output> {
+    poll_fn(|context| match guest.poll_unpin(context) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending if guest.meter().spent() > BRIEF => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// Runs a guest to its end on a thread of its own, with the timers and connections of the runtime that asks.
+async fn on_thread<F>(guest: Metered<F>) -> Result<F::Output, Gone>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let (mut done, outcome) = oneshot::channel();
+    let asking = Handle::current();
+    let run = move || {
+        stand_back();
+        let outcome = asking.block_on(async {
+            tokio::select! {
+                biased;
+                () = done.closed() => None,
+                outcome = guest => Some(outcome),
+            }
+        });
+        // Whoever asked may have gone just now.
+        let _ = outcome.map(|outcome| done.send(outcome));
+    };
+    if let Err(error) = std::thread::Builder::new().name("sandbar-guest".to_owned()).spawn(run) {
+        tracing::error!(%error, "no thread can be started for a guest");
     }
+    outcome.await.map_err(|_| Gone)
 }
 
 /// Lowers the priority of the thread that calls it. Where that is forbidden guests compete as equals.
 fn stand_back() {
     // On Linux this is about one thread, and none means the caller.
     let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICENESS));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::meter::Meter;
+    use super::*;
+
+    fn thread() -> Option<String> {
+        std::thread::current().name().map(str::to_owned)
+    }
+
+    /// A guest that computes in small steps and says on which thread it ended.
+    async fn computes(habit: &Habit, time: Duration) -> Option<String> {
+        let meter = Meter::default();
+        let during = meter.clone();
+        let guest = async move {
+            while during.spent() < time {
+                tokio::task::yield_now().await;
+            }
+            thread()
+        };
+        habit.run(meter.count(guest)).await.expect("no panic")
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_computes_moves_to_a_thread_and_the_next_begins_there() {
+        let habit = Habit::default();
+        let (here, there) = (thread(), Some("sandbar-guest".to_owned()));
+        assert_eq!(computes(&habit, Duration::ZERO).await, here);
+        assert_eq!(computes(&habit, 5 * BRIEF).await, there);
+        assert_eq!(computes(&habit, Duration::ZERO).await, there, "as the last one");
+        assert_eq!(computes(&habit, Duration::ZERO).await, here, "the last one was brief again");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_wherever_it_happens() {
+        let habit = Habit::default();
+        for on_thread in [false, true] {
+            habit.0.store(on_thread, Ordering::Relaxed);
+            let guest = Meter::default().count(async { panic!("on purpose") });
+            assert_eq!(habit.run(guest).await.map(|_: ()| ()), Err(Gone));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_is_given_up_is_dropped() {
+        for on_thread in [false, true] {
+            let habit = Habit::default();
+            habit.0.store(on_thread, Ordering::Relaxed);
+            let (alive, dropped) = oneshot::channel::<()>();
+            let guest = Meter::default().count(async move {
+                let _alive = alive;
+                std::future::pending::<()>().await;
+            });
+            let mut running = Box::pin(habit.run(guest));
+            assert!(futures::poll!(&mut running).is_pending());
+            drop(running);
+            assert!(dropped.await.is_err(), "its future is gone");
+        }
+    }
 }
