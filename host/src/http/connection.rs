@@ -4,6 +4,7 @@
 //! begun. A pause may be long, longer than clients and proxies keep an idle connection: if the server closed first, a request that
 //! is on its way in that moment would be lost, and some MCP clients do not survive that.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,18 +12,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
-use tower::ServiceExt;
 
 use super::connections::Connections;
 use super::held::until_sent;
@@ -47,24 +46,30 @@ const HEAD_BYTES: usize = 32 * 1024;
 const HEADERS: usize = 100;
 
 /// Serves a connection until its client ends it, is too slow, or the server stops.
-pub(super) async fn serve(stream: TcpStream, router: Router, connections: Connections, stop: Watcher) {
+pub(super) async fn serve<A, F>(stream: TcpStream, answer: A, connections: Connections, stop: Watcher)
+where
+    A: Fn(Request<Body>) -> F + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     // Without it every event of a stream waits 40 ms for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
-    serve_on(stream, router, connections, stop).await;
+    serve_on(stream, answer, connections, stop).await;
 }
 
-async fn serve_on<S>(stream: S, router: Router, connections: Connections, stop: Watcher)
+async fn serve_on<S, A, F>(stream: S, answer: A, connections: Connections, stop: Watcher)
 where
+    A: Fn(Request<Body>) -> F + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let turns = Turns::default();
     let timed = Timed::new(stream, turns.clone(), connections);
-    let service = tower::service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let busy = turns.begin();
-        let router = router.clone();
-        async move { router.oneshot(request.map(Body::new)).await.map(|response: Response| until_sent(response, busy)) }
+        let answering = answer(request.map(Body::new));
+        async move { Ok::<_, Infallible>(until_sent(answering.await, busy)) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -73,7 +78,7 @@ where
         .max_buf_size(HEAD_BYTES)
         .max_header_size(HEAD_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(timed), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(timed), service);
     if let Err(error) = stop.watch(connection).await {
         tracing::debug!(%error, "a connection ended");
     }
@@ -232,7 +237,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
     use hyper_util::server::graceful::GracefulShutdown;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio_util::task::AbortOnDropHandle;
@@ -253,9 +257,9 @@ mod tests {
     impl Client {
         fn of(connections: &Connections, answer: usize) -> Self {
             let (stream, far) = tokio::io::duplex(4096);
-            let router = Router::new().route("/", get(async move || "x".repeat(answer)));
+            let answer = move |_| async move { Response::new(Body::from("x".repeat(answer))) };
             let running = GracefulShutdown::new();
-            let served = serve_on(far, router, connections.clone(), running.watcher());
+            let served = serve_on(far, answer, connections.clone(), running.watcher());
             Self { stream, server: AbortOnDropHandle::new(tokio::spawn(served)), running, began: Instant::now() }
         }
 

@@ -29,6 +29,6 @@ pub use admission::Admission;
 #[doc(hidden)]
 pub use message::check_body;
 pub use ready::Readiness;
-pub use router::{App, router};
+pub use router::App;
 pub use serve::{Bounds, serve};
 pub use session::SessionKey;

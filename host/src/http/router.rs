@@ -1,19 +1,20 @@
 //! The routes.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{RawQuery, Request, State};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures::FutureExt;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::ServiceExt;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::access::Access;
@@ -28,6 +29,9 @@ use super::session::SessionKey;
 use super::stream::{self, Streams};
 use super::{ask, caller};
 use crate::mcp::Server;
+
+const HEALTHZ: &str = "/healthz";
+const READYZ: &str = "/readyz";
 
 /// When a client should try again after it found all connections taken: idle ones make room after 5 s.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
@@ -68,35 +72,68 @@ impl App {
     }
 }
 
-/// `/mcp`, `/healthz` and `/readyz`.
-pub fn router(app: Arc<App>) -> Router {
-    let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(app.access.origins()))
-        .allow_methods([Method::POST, Method::GET, Method::DELETE])
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([HeaderName::from_static("mcp-session-id")]);
-    let guarded = Router::new()
-        .route("/mcp", post(mcp::post).get(stream::get).delete(mcp::delete))
-        .layer(cors)
-        .layer(middleware::from_fn_with_state(app.clone(), guard));
-    finished(probes().merge(guarded), app)
+/// Routes, and what holds for each request and for each answer, whatever the route.
+#[derive(Clone)]
+pub(super) struct Routes {
+    router: Router,
+    app: Arc<App>,
+    /// Each answer is the last of its connection.
+    last: bool,
 }
 
-/// What is served at the door of a server that is full: the probes as ever, and for everything else a time to come back.
-pub(super) fn door(app: Arc<App>) -> Router {
-    finished(probes().fallback(full), app).layer(middleware::map_response(leave))
+impl Routes {
+    /// `/mcp`, `/healthz` and `/readyz`.
+    pub(super) fn inside(app: Arc<App>) -> Self {
+        let cors = CorsLayer::new()
+            .allow_origin(AllowOrigin::list(app.access.origins()))
+            .allow_methods([Method::POST, Method::GET, Method::DELETE])
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers([HeaderName::from_static("mcp-session-id")]);
+        let mcp = Router::new().route("/mcp", post(mcp::post).get(stream::get).delete(mcp::delete)).layer(cors);
+        Self::new(probes().merge(mcp), app, false)
+    }
+
+    /// What is served at the door of a server that is full: the probes as ever, and for everything else a time to come back.
+    pub(super) fn door(app: Arc<App>) -> Self {
+        Self::new(probes().fallback(full), app, true)
+    }
+
+    fn new(router: Router<Arc<App>>, app: Arc<App>, last: bool) -> Self {
+        Self { router: router.with_state(app.clone()), app, last }
+    }
+
+    /// Answers a request.
+    pub(super) async fn answer(self, mut request: Request) -> Response {
+        let Self { router, app, last } = self;
+        let response = match admit(&app, &mut request) {
+            Ok(()) => match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(panic) => failed(panic.as_ref()),
+            },
+            Err(forbidden) => *forbidden,
+        };
+        // While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
+        if last || app.readiness.is_draining() { leave(response) } else { response }
+    }
 }
 
-/// The kubelet probes by address and gets one word, so these two are not guarded; `?verbose` is.
+/// What is asked for without saying who one is: the kubelet probes by address and gets one word. `?verbose` is another matter.
 fn probes() -> Router<Arc<App>> {
-    Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(readyz))
+    Router::new().route(HEALTHZ, get(|| async { "ok" })).route(READYZ, get(readyz))
 }
 
-fn finished(router: Router<Arc<App>>, app: Arc<App>) -> Router {
-    router
-        .layer(middleware::map_response_with_state(app.clone(), leave_when_draining))
-        .layer(CatchPanicLayer::custom(failed))
-        .with_state(app)
+/// Checks who may connect, and notes who it is.
+fn admit(app: &App, request: &mut Request) -> Result<(), Box<Response>> {
+    if ![HEALTHZ, READYZ].contains(&request.uri().path()) {
+        app.access.check(request.uri(), request.headers()).map_err(|forbidden| {
+            tracing::warn!(%forbidden, "a request was refused");
+            json_response(StatusCode::FORBIDDEN, message::error(&Value::Null, INVALID_REQUEST, &forbidden.to_string()))
+        })?;
+    }
+    let caller = caller::of(request.headers());
+    request.extensions_mut().insert(caller);
+    Ok(())
 }
 
 async fn full() -> Response {
@@ -105,36 +142,16 @@ async fn full() -> Response {
 }
 
 /// Ends the connection after this answer.
-async fn leave(mut response: Response) -> Response {
+fn leave(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
-async fn leave_when_draining(State(app): State<Arc<App>>, response: Response) -> Response {
-    if app.readiness.is_draining() { leave(response).await } else { response }
-}
-
 /// A panic in a handler of ours: an answer, and the connection goes on.
-fn failed(panic: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!(panic = ask::words(panic.as_ref()), "the server failed in a request");
+fn failed(panic: &(dyn Any + Send)) -> Response {
+    tracing::error!(panic = ask::words(panic), "the server failed in a request");
     let words = "the server failed in this request; its log says why";
     json_response(StatusCode::INTERNAL_SERVER_ERROR, message::error(&Value::Null, INTERNAL_ERROR, words))
-}
-
-async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    match app.access.check(request.uri(), request.headers()) {
-        Ok(()) => {
-            let (mut head, body) = request.into_parts();
-            let caller = caller::of(&head);
-            head.extensions.insert(caller);
-            next.run(Request::from_parts(head, body)).await
-        }
-        Err(forbidden) => {
-            tracing::warn!(%forbidden, "a request was refused");
-            json_response(StatusCode::FORBIDDEN, message::error(&Value::Null, INVALID_REQUEST, &forbidden.to_string()))
-        }
-    }
 }
 
 async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery, request: Request) -> Response {
@@ -156,7 +173,6 @@ mod tests {
     use std::num::NonZeroU32;
 
     use axum::body::Body;
-    use tower::ServiceExt;
 
     use super::*;
     use crate::catalog::Catalog;
@@ -183,21 +199,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_a_handler_is_an_answer() {
-        let routes = probes().route("/panic", get(panicking));
-        let router = finished(routes, app().await);
-        let response = router.clone().oneshot(get_of("/panic")).await.expect("an answer");
+        let routes = Routes::new(probes().route("/panic", get(panicking)), app().await, false);
+        let response = routes.clone().answer(get_of("/panic")).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
         let answer: Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(answer["error"]["code"], INTERNAL_ERROR);
-        assert_eq!(router.oneshot(get_of("/healthz")).await.expect("an answer").status(), StatusCode::OK);
+        assert_eq!(routes.answer(get_of("/healthz")).await.status(), StatusCode::OK);
     }
 
     #[tokio::test]
     async fn at_the_door_probes_are_answered_and_everybody_else_comes_back() {
-        let door = door(app().await);
-        assert_eq!(door.clone().oneshot(get_of("/healthz")).await.expect("an answer").status(), StatusCode::OK);
-        let response = door.oneshot(get_of("/mcp")).await.expect("an answer");
+        let door = Routes::door(app().await);
+        assert_eq!(door.clone().answer(get_of("/healthz")).await.status(), StatusCode::OK);
+        let response = door.answer(get_of("/mcp")).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "5");
         assert_eq!(response.headers()[header::CONNECTION], "close");
@@ -206,9 +221,9 @@ mod tests {
     #[tokio::test]
     async fn while_the_server_drains_its_answers_end_their_connections() {
         let app = app().await;
-        let router = router(app.clone());
+        let routes = Routes::inside(app.clone());
         let closes = async |path: &str| {
-            let response = router.clone().oneshot(get_of(path)).await.expect("an answer");
+            let response = routes.clone().answer(get_of(path)).await;
             response.headers().contains_key(header::CONNECTION)
         };
         assert!(!closes("/healthz").await && !closes("/mcp").await);

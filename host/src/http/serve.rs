@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::connection;
 use super::connections::Connections;
-use super::router::{App, door, router};
+use super::router::{App, Routes};
 
 /// How long accepting pauses after an error such as too many open files; without a pause it would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -73,8 +73,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, stop: i
 /// What it takes to serve a connection.
 struct Accepting {
     connections: Connections,
-    inside: axum::Router,
-    door: axum::Router,
+    inside: Routes,
+    door: Routes,
     graceful: GracefulShutdown,
 }
 
@@ -82,8 +82,8 @@ impl Accepting {
     fn new(app: &Arc<App>, connections: usize) -> Self {
         Self {
             connections: Connections::new(connections),
-            inside: router(app.clone()),
-            door: door(app.clone()),
+            inside: Routes::inside(app.clone()),
+            door: Routes::door(app.clone()),
             graceful: GracefulShutdown::new(),
         }
     }
@@ -91,10 +91,10 @@ impl Accepting {
     /// Serves a connection in a task of its own, as soon as there is a seat for it.
     async fn accept(&self, stream: TcpStream) {
         let seat = self.connections.seat().await;
-        let router = if seat.is_inside() { self.inside.clone() } else { self.door.clone() };
+        let routes = if seat.is_inside() { self.inside.clone() } else { self.door.clone() };
         let (connections, stop) = (self.connections.clone(), self.graceful.watcher());
         tokio::spawn(async move {
-            connection::serve(stream, router, connections, stop).await;
+            connection::serve(stream, move |request| routes.clone().answer(request), connections, stop).await;
             drop(seat);
         });
     }

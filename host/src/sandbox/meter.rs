@@ -1,13 +1,14 @@
 //! Processor time of one call, counted while its guest is polled.
 //!
-//! The clock of the polling thread tells what was used. Counting epoch ticks instead would charge a guest for waiting: 64 host
-//! calls of 12 ms each cost 630 ms by ticks. The wall clock would charge it for others that had the processor meanwhile.
+//! On a thread of the guest's own, the thread's clock tells what it used. Counting epoch ticks instead would charge a guest for
+//! waiting: 64 host calls of 12 ms each cost 630 ms by ticks. The wall clock would charge it for other guests that have the processor
+//! meanwhile. But it costs a fiftieth of the thread's clock, and so it is good enough for the first millisecond.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -20,8 +21,10 @@ pub(super) struct Meter(Arc<Inner>);
 struct Inner {
     /// What was used before the poll that is going on, or in all where none is.
     before: AtomicU64,
-    /// The thread's clock when that poll began; none: zero.
+    /// The clock when that poll began; none: zero.
     began: AtomicU64,
+    /// The guest has its thread to itself.
+    alone: AtomicBool,
 }
 
 impl Meter {
@@ -30,13 +33,18 @@ impl Meter {
         let before = self.0.before.load(Ordering::Relaxed);
         match self.0.began.load(Ordering::Relaxed) {
             0 => Duration::from_nanos(before),
-            began => Duration::from_nanos(before + thread_time().saturating_sub(began)),
+            began => Duration::from_nanos(before + self.clock().saturating_sub(began)),
         }
     }
 
     /// Counts what a future uses, from each poll's beginning to its end.
     pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
         Metered { meter: self.clone(), future: Box::pin(future) }
+    }
+
+    /// Never zero.
+    fn clock(&self) -> u64 {
+        if self.0.alone.load(Ordering::Relaxed) { thread_time() } else { wall_time() }
     }
 }
 
@@ -51,25 +59,38 @@ impl<F> Metered<F> {
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
     }
+
+    /// The same, for a thread that polls nothing else.
+    pub(super) fn alone(self) -> Self {
+        self.meter.0.alone.store(true, Ordering::Relaxed);
+        self
+    }
 }
 
 impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.meter.0.began.store(thread_time(), Ordering::Relaxed);
+        let count = &self.meter.0;
+        count.began.store(self.meter.clock(), Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
-        let spent = self.meter.spent();
-        self.meter.0.before.store(nanos(spent), Ordering::Relaxed);
-        self.meter.0.began.store(0, Ordering::Relaxed);
+        let count = &self.meter.0;
+        count.before.store(nanos(self.meter.spent()), Ordering::Relaxed);
+        count.began.store(0, Ordering::Relaxed);
         polled
     }
 }
 
-/// What this thread has had of processors since it began. Never zero, since it takes some to ask.
+/// What this thread has had of processors since it began. It takes some to ask.
 fn thread_time() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     nanos(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default()))
+}
+
+/// Since a moment before the first call.
+fn wall_time() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    nanos(START.elapsed()).saturating_add(1)
 }
 
 fn nanos(time: Duration) -> u64 {
@@ -95,11 +116,21 @@ mod tests {
             }
             waited
         };
-        let waited = meter.count(guest).await;
+        let waited = meter.count(guest).alone().await;
         let spent = meter.spent();
         assert!(spent >= waited + MILLISECOND);
         let began = thread_time();
         while thread_time() < began + nanos(MILLISECOND) {}
         assert_eq!(meter.spent(), spent, "what the thread does after the last poll is not the guest's");
+    }
+
+    #[tokio::test]
+    async fn between_two_polls_nothing_is_charged_by_either_clock() {
+        for alone in [false, true] {
+            let meter = Meter::default();
+            let guest = meter.count(tokio::time::sleep(200 * MILLISECOND));
+            if alone { guest.alone().await } else { guest.await }
+            assert!(meter.spent() > Duration::ZERO && meter.spent() < 100 * MILLISECOND, "{meter:?}");
+        }
     }
 }

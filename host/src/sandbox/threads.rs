@@ -74,7 +74,7 @@ where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
     let (mut done, outcome) = oneshot::channel();
-    let asking = Handle::current();
+    let (asking, guest) = (Handle::current(), guest.alone());
     let run = move || {
         stand_back();
         let outcome = asking.block_on(async {
