@@ -14,6 +14,7 @@ mod bodies;
 mod calls;
 mod connections;
 mod modern;
+mod plain;
 mod sessions;
 
 /// A server of the demo cluster, shared by the tests that only look.

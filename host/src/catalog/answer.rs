@@ -144,8 +144,14 @@ impl Answer {
 /// Whether no string of a JSON text holds anything that has to go. It may say no where there is nothing: an escape can stand for
 /// what is hidden, and is not looked at.
 fn is_clean_json(text: &str) -> bool {
-    let mut escapes = text.split('\\').skip(1);
-    matches!(clean(text), Cow::Borrowed(_)) && escapes.all(|after| after.starts_with(['n', 't', '"', '/']) || after.is_empty())
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        if !matches!(rest.as_bytes().get(at + 1), Some(b'n' | b't' | b'"' | b'\\' | b'/')) {
+            return false;
+        }
+        rest = &rest[at + 2..];
+    }
+    matches!(clean(text), Cow::Borrowed(_))
 }
 
 /// Puts the notice before a structured result, unless that breaks the tool's output schema, to which clients hold it.

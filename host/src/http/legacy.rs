@@ -1,5 +1,5 @@
-//! Calls of the legacy era. There a lost connection does not cancel a call, only `notifications/cancelled` does: so each call has
-//! a task of its own, which outlives the request that started it.
+//! Calls of the legacy era. There a lost connection does not cancel a call, only `notifications/cancelled` does, which comes with a
+//! request of its own: so the calls in flight are known by their ids.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

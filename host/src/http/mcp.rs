@@ -6,18 +6,16 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
 
 use super::admission::{Busy, Place};
-use super::answer::{Pending, answer, come_back, json_response, no_answer};
+use super::answer::{Pending, answer, come_back, json_response};
 use super::body::{LargeBody, Unread};
 use super::held::until_sent;
 use super::message::{self, INTERNAL_ERROR, INVALID_REQUEST, Kind, Malformed, Message};
+use super::outlive::outlive;
 use super::plain::plain_call;
 use super::router::App;
 use super::session::Session;
@@ -27,9 +25,6 @@ use crate::policy::Caller;
 
 /// Bytes of an answer to `initialize`. It has about a thousand.
 const INITIALIZE_BYTES: usize = 64 * 1024;
-
-/// Frames between a call and its reader in the legacy era. A slow reader holds up its own call only.
-const FRAMES: usize = 4;
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -140,7 +135,7 @@ async fn legacy(app: &Arc<App>, head: request::Parts, message: Message, session:
         Kind::Request { id, .. } => {
             let call = app.calls.begin(session.as_deref().unwrap_or_default(), id);
             let pending = pending(app, head, &message, held.clone());
-            let answered = outlive(app, pending, call);
+            let answered = outlive(pending, call, &app.running);
             // The call may be over long before its reader has read: both hold the place.
             until_sent(answer(answered).await, held)
         }
@@ -184,38 +179,6 @@ fn negotiated(body: &[u8]) -> Option<String> {
 fn client(message: &Message) -> String {
     let part = |key| message.param("clientInfo").and_then(|client| client.get(key)).and_then(Value::as_str).unwrap_or_default();
     format!("{} {}", part("name"), part("version")).trim().to_owned()
-}
-
-/// Runs a legacy call in a task of its own, which goes on when its client is gone and ends when the client cancels.
-fn outlive(app: &App, pending: Pending, call: super::legacy::Call) -> Pending {
-    let (head_sender, head_receiver) = oneshot::channel();
-    app.running.spawn(async move {
-        tokio::select! {
-            () = run_to_its_end(pending, head_sender) => {}
-            () = call.cancelled() => {}
-        }
-    });
-    Box::pin(async move { head_receiver.await.unwrap_or_else(|_| no_answer()) })
-}
-
-/// Reads an answer to its end, whether or not anybody still wants it.
-async fn run_to_its_end(pending: Pending, reader: oneshot::Sender<Response>) {
-    let response = pending.await;
-    if response.body().size_hint().exact().is_some() {
-        // Plain JSON, all there: nothing is left to wait for, and its length can stand in its head.
-        let _ = reader.send(response);
-        return;
-    }
-    let (head, mut body) = response.into_parts();
-    let (sender, mut receiver) = mpsc::channel(FRAMES);
-    let frames = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
-    let mut reader_is_there = reader.send(Response::from_parts(head, Body::from_stream(frames))).is_ok();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map(|frame| frame.into_data().unwrap_or_default()) else { return };
-        if reader_is_there {
-            reader_is_there = sender.send(Ok::<_, std::convert::Infallible>(data)).await.is_ok();
-        }
-    }
 }
 
 /// What a request holds until its answer has been sent: the place of a call, and that of a large body.

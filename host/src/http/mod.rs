@@ -17,6 +17,7 @@ mod json;
 mod legacy;
 mod mcp;
 mod message;
+mod outlive;
 mod plain;
 mod ready;
 mod router;

@@ -8,7 +8,7 @@
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,13 +23,16 @@ use super::meter::Metered;
 /// tick of the epoch later at most.
 const BRIEF: Duration = Duration::from_millis(1);
 
-/// How much the threads of guests stand back behind HTTP, API traffic and brief guests, in steps of `nice`: at 10 a thread gets a
-/// tenth of what another gets that it competes with.
+/// How long it may compute before it has to stand back behind all others. A page of 1,000 objects takes less.
+const LONG: Duration = Duration::from_millis(20);
+
+/// How far the threads of such guests stand back, in steps of `nice`: at 10 a thread gets a tenth of what another gets that it
+/// competes with.
 const NICENESS: i32 = 10;
 
-/// Whether the last call of a component computed for long. The next one begins where that one ended. Cheap to clone.
+/// How long the last call of a component has computed. The next one begins where that one ended. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Habit(Arc<AtomicBool>);
+pub(super) struct Habit(Arc<AtomicU64>);
 
 /// The guest ended without an outcome: the host panicked, or no thread could be started.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,20 +44,60 @@ impl Habit {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        if !self.computes() {
+        let before = self.computed();
+        if before <= BRIEF {
             let brief = AssertUnwindSafe(briefly(&mut guest)).catch_unwind().await;
             if let Some(outcome) = brief.map_err(|_panic| Gone)? {
                 return Ok(outcome);
             }
         }
-        let meter = guest.meter().clone();
-        let outcome = on_thread(guest).await;
-        self.0.store(meter.spent() > BRIEF, Ordering::Relaxed);
-        outcome
+        self.on_thread(guest, before > LONG).await
     }
 
-    fn computes(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Runs a guest to its end on a thread of its own, with the timers and connections of the runtime that asks. `back`: it stands back
+    /// from its beginning on.
+    async fn on_thread<F>(&self, guest: Metered<F>, mut back: bool) -> Result<F::Output, Gone>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let (mut done, outcome) = oneshot::channel();
+        let (asking, habit, meter) = (Handle::current(), self.clone(), guest.meter().clone());
+        let mut guest = guest.alone();
+        let run = move || {
+            if back {
+                stand_back();
+            }
+            let guest = poll_fn(|context| {
+                let polled = guest.poll_unpin(context);
+                if !back && guest.meter().spent() > LONG {
+                    stand_back();
+                    back = true;
+                }
+                polled
+            });
+            let outcome = asking.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = done.closed() => None,
+                    outcome = guest => Some(outcome),
+                }
+            });
+            habit.note(meter.spent());
+            // Whoever asked may have gone just now.
+            let _ = outcome.map(|outcome| done.send(outcome));
+        };
+        if let Err(error) = std::thread::Builder::new().name("sandbar-guest".to_owned()).spawn(run) {
+            tracing::error!(%error, "no thread can be started for a guest");
+        }
+        outcome.await.map_err(|_| Gone)
+    }
+
+    fn computed(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, computed: Duration) {
+        self.0.store(u64::try_from(computed.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
@@ -68,32 +111,8 @@ async fn briefly<F: Future>(guest: &mut Metered<F>) -> Option<F::Output> {
     .await
 }
 
-/// Runs a guest to its end on a thread of its own, with the timers and connections of the runtime that asks.
-async fn on_thread<F>(guest: Metered<F>) -> Result<F::Output, Gone>
-where
-    F: Future<Output: Send + 'static> + Send + 'static,
-{
-    let (mut done, outcome) = oneshot::channel();
-    let (asking, guest) = (Handle::current(), guest.alone());
-    let run = move || {
-        stand_back();
-        let outcome = asking.block_on(async {
-            tokio::select! {
-                biased;
-                () = done.closed() => None,
-                outcome = guest => Some(outcome),
-            }
-        });
-        // Whoever asked may have gone just now.
-        let _ = outcome.map(|outcome| done.send(outcome));
-    };
-    if let Err(error) = std::thread::Builder::new().name("sandbar-guest".to_owned()).spawn(run) {
-        tracing::error!(%error, "no thread can be started for a guest");
-    }
-    outcome.await.map_err(|_| Gone)
-}
-
-/// Lowers the priority of the thread that calls it. Where that is forbidden guests compete as equals.
+/// Lowers the priority of the thread that calls it, for ever: to raise it again takes a privilege. Where it is forbidden guests
+/// compete as equals.
 fn stand_back() {
     // On Linux this is about one thread, and none means the caller.
     let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICENESS));
@@ -135,7 +154,7 @@ mod tests {
     async fn a_panic_is_told_wherever_it_happens() {
         let habit = Habit::default();
         for on_thread in [false, true] {
-            habit.0.store(on_thread, Ordering::Relaxed);
+            habit.note(if on_thread { 2 * BRIEF } else { Duration::ZERO });
             let guest = Meter::default().count(async { panic!("on purpose") });
             assert_eq!(habit.run(guest).await.map(|_: ()| ()), Err(Gone));
         }
@@ -145,7 +164,7 @@ mod tests {
     async fn a_guest_that_is_given_up_is_dropped() {
         for on_thread in [false, true] {
             let habit = Habit::default();
-            habit.0.store(on_thread, Ordering::Relaxed);
+            habit.note(if on_thread { 2 * BRIEF } else { Duration::ZERO });
             let (alive, dropped) = oneshot::channel::<()>();
             let guest = Meter::default().count(async move {
                 let _alive = alive;
