@@ -123,8 +123,10 @@ fn accept_anything(headers: &mut HeaderMap) {
 
 /// Adds the protocol version that a session has negotiated, where the client leaves it out.
 fn speak_for(session: &Session, headers: &mut HeaderMap) {
-    if let Ok(version) = HeaderValue::from_str(&session.version) {
-        headers.entry(PROTOCOL_VERSION).or_insert(version);
+    if !headers.contains_key(PROTOCOL_VERSION)
+        && let Ok(version) = HeaderValue::from_str(&session.version)
+    {
+        headers.insert(PROTOCOL_VERSION, version);
     }
 }
 
