@@ -144,7 +144,8 @@ mod tests {
             without.remove(name);
             assert!(!is_plain(of_modern.clone(), &without), "no {name}");
         }
-        for accept in ["application/json", "application/json, text/event-stream;q=0", "a/b;x=\"application/json, text/event-stream, \""]
+        for accept in
+            ["application/json", "application/json, text/event-stream;q=0", "a/b;x=\"application/json, text/event-stream, \""]
         {
             let mut headers = legacy();
             headers.insert("accept", HeaderValue::from_static(accept));

@@ -129,7 +129,11 @@ mod tests {
         for alone in [false, true] {
             let meter = Meter::default();
             let guest = meter.count(tokio::time::sleep(200 * MILLISECOND));
-            if alone { guest.alone().await } else { guest.await }
+            if alone {
+                guest.alone().await
+            } else {
+                guest.await
+            }
             assert!(meter.spent() > Duration::ZERO && meter.spent() < 100 * MILLISECOND, "{meter:?}");
         }
     }
