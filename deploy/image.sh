@@ -28,7 +28,7 @@ else fail "podman, docker (with its daemon running) or buildah is needed to buil
 fi
 
 rustup target list --installed | grep -qx "$target" || rustup target add "$target"
-# The few parts in C (ring, zstd) have to be built for musl as well.
+# The few parts in C (ring, zstd, the allocator) have to be built for musl as well.
 export "CC_${target//-/_}=musl-gcc"
 cargo build --locked --release --target "$target"
 

@@ -231,14 +231,6 @@ async fn begin(address: SocketAddr, request: &Raw, count: usize) -> Vec<Connecti
 /// Streams that wait for what the server may have to say by itself.
 pub(crate) async fn listeners(table: &mut Table) {
     let server = Silent::start().await;
-    let session = open_session(server.address).await;
-    let mut request = Request::get("/mcp").header("accept", "text/event-stream").body(Bytes::new()).expect("a request");
-    mcp::set(&mut request, "mcp-session-id", &session);
-    mcp::set(&mut request, "mcp-protocol-version", LEGACY);
-    let first = wire::send(server.address, request).await;
-    if !first.is_event_stream() {
-        return;
-    }
     let rest = resident(server.child.id());
     let mut sessions = Vec::new();
     for _ in 0..STREAMS {

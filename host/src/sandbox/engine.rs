@@ -12,6 +12,7 @@ use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, 
 use super::error::CallError;
 use super::queue::Queue;
 use super::slots::Slots;
+use super::threads::Processors;
 use super::ticker::{Ticker, Ticking};
 use crate::policy::MOST_TABLES;
 
@@ -56,6 +57,7 @@ pub struct Engine {
     ticker: Ticker,
     slots: Arc<Semaphore>,
     slot_count: usize,
+    processors: Processors,
 }
 
 /// A slot that a running call holds.
@@ -74,11 +76,17 @@ impl Engine {
             wasmtime,
             slots: Arc::new(Semaphore::new(options.slots.count())),
             slot_count: options.slots.count(),
+            processors: Processors::all_but_one(),
         })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
+    }
+
+    /// The processors that guests which compute for long share.
+    pub(super) fn processors(&self) -> &Processors {
+        &self.processors
     }
 
     /// The queue of a component of which `calls` may run at once. By default that is half of the slots, so that no component can

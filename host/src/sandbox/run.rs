@@ -45,7 +45,7 @@ impl Component {
         let slot = engine.slot(&self.queue).await?;
         let (budget, meter) = (host.budget.clone(), Meter::default());
         let guest = meter.count(run_guest(self.clone(), slot, host, meter.clone(), ask));
-        match tokio::time::timeout_at(budget.deadline().into(), self.habit.run(guest)).await {
+        match tokio::time::timeout_at(budget.deadline().into(), self.habit.run(guest, engine.processors())).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(Gone)) => {
                 tracing::error!(component = %self.name, "the host failed in a call");

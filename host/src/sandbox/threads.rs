@@ -4,8 +4,12 @@
 //! and between guests and everything else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was
 //! 360 ms late there; and on a runtime of two threads for all guests, each would wait for the turns of the seven others. But the way
 //! to another thread and back takes longer than a short call, so it is for those that make others wait.
+//!
+//! Whoever computes for long gets its turns on all processors but one: with threads on every processor, even of the lowest priority, a
+//! call that waited for the network comes back to a processor that is taken, and may wait for some milliseconds at each step.
 
 use std::future::poll_fn;
+use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +19,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use rustix::process::{getpriority_process, setpriority_process};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::meter::Metered;
 
@@ -23,12 +27,25 @@ use super::meter::Metered;
 /// tick of the epoch later at most.
 const BRIEF: Duration = Duration::from_millis(1);
 
-/// How long it may compute before it has to stand back behind all others. A page of 1,000 objects takes less.
+/// How long it may compute before it has to stand back behind all others, and to take turns with its like. A page of 1,000 objects
+/// takes less.
 const LONG: Duration = Duration::from_millis(20);
 
 /// How far the threads of such guests stand back, in steps of `nice`: at 10 a thread gets a tenth of what another gets that it
 /// competes with.
 const NICENESS: i32 = 10;
+
+/// The processors that guests which compute for long share: first come first served, a tick of the epoch for each turn. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Processors(Arc<Semaphore>);
+
+impl Processors {
+    /// All of the machine's, or of the cgroup's, but one.
+    pub(super) fn all_but_one() -> Self {
+        let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self(Arc::new(Semaphore::new((all - 1).max(1))))
+    }
+}
 
 /// How long the last call of a component has computed. The next one begins where that one ended. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +57,7 @@ pub(super) struct Gone;
 
 impl Habit {
     /// Runs a guest. Dropping the future that is returned drops the guest's, at the next moment at which it gives way.
-    pub(super) async fn run<F>(&self, mut guest: Metered<F>) -> Result<F::Output, Gone>
+    pub(super) async fn run<F>(&self, mut guest: Metered<F>, processors: &Processors) -> Result<F::Output, Gone>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
@@ -51,35 +68,23 @@ impl Habit {
                 return Ok(outcome);
             }
         }
-        self.on_thread(guest, before > LONG).await
+        self.on_thread(guest, before > LONG, processors.clone()).await
     }
 
-    /// Runs a guest to its end on a thread of its own, with the timers and connections of the runtime that asks. `back`: it stands back
-    /// from its beginning on.
-    async fn on_thread<F>(&self, guest: Metered<F>, mut back: bool) -> Result<F::Output, Gone>
+    /// Runs a guest to its end on a thread of its own, with the timers and connections of the runtime that asks. `long`: it is taken
+    /// for one that computes for long from its beginning on.
+    async fn on_thread<F>(&self, guest: Metered<F>, long: bool, processors: Processors) -> Result<F::Output, Gone>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let (mut done, outcome) = oneshot::channel();
-        let (asking, habit, meter) = (Handle::current(), self.clone(), guest.meter().clone());
-        let mut guest = guest.alone();
+        let (asking, habit, meter, guest) = (Handle::current(), self.clone(), guest.meter().clone(), guest.alone());
         let run = move || {
-            if back {
-                stand_back();
-            }
-            let guest = poll_fn(|context| {
-                let polled = guest.poll_unpin(context);
-                if !back && guest.meter().spent() > LONG {
-                    stand_back();
-                    back = true;
-                }
-                polled
-            });
             let outcome = asking.block_on(async {
                 tokio::select! {
                     biased;
                     () = done.closed() => None,
-                    outcome = guest => Some(outcome),
+                    outcome = in_turns(guest, long, &processors) => Some(outcome),
                 }
             });
             habit.note(meter.spent());
@@ -111,6 +116,32 @@ async fn briefly<F: Future>(guest: &mut Metered<F>) -> Option<F::Output> {
     .await
 }
 
+/// Polls a guest until it is done. Once it has computed for long, each poll is a turn on one of the processors.
+async fn in_turns<F: Future>(mut guest: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
+    if long {
+        stand_back();
+    }
+    loop {
+        // It is never closed.
+        let turn = if long { processors.0.acquire().await.ok() } else { None };
+        if let Poll::Ready(outcome) = futures::poll!(&mut guest) {
+            return outcome;
+        }
+        drop(turn);
+        if !long && guest.meter().spent() > LONG {
+            stand_back();
+            long = true;
+        }
+        woken().await;
+    }
+}
+
+/// Waits until the task is woken, by whatever it has been polling.
+async fn woken() {
+    let mut asked = false;
+    poll_fn(|_| if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
 /// Lowers the priority of the thread that calls it, for ever: to raise it again takes a privilege. Where it is forbidden guests
 /// compete as equals.
 fn stand_back() {
@@ -137,7 +168,7 @@ mod tests {
             }
             thread()
         };
-        habit.run(meter.count(guest)).await.expect("no panic")
+        habit.run(meter.count(guest), &Processors::all_but_one()).await.expect("no panic")
     }
 
     #[tokio::test]
@@ -156,7 +187,7 @@ mod tests {
         for on_thread in [false, true] {
             habit.note(if on_thread { 2 * BRIEF } else { Duration::ZERO });
             let guest = Meter::default().count(async { panic!("on purpose") });
-            assert_eq!(habit.run(guest).await.map(|_: ()| ()), Err(Gone));
+            assert_eq!(habit.run(guest, &Processors::all_but_one()).await.map(|_: ()| ()), Err(Gone));
         }
     }
 
@@ -170,10 +201,38 @@ mod tests {
                 let _alive = alive;
                 std::future::pending::<()>().await;
             });
-            let mut running = Box::pin(habit.run(guest));
+            let processors = Processors::all_but_one();
+            let mut running = Box::pin(habit.run(guest, &processors));
             assert!(futures::poll!(&mut running).is_pending());
             drop(running);
             assert!(dropped.await.is_err(), "its future is gone");
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn guests_that_compute_for_long_take_turns() {
+        let one = Processors(Arc::new(Semaphore::new(1)));
+        let running = Arc::new(AtomicU64::new(0));
+        let spinning = || {
+            let (running, one) = (running.clone(), one.clone());
+            async move {
+                let habit = Habit::default();
+                habit.note(2 * LONG);
+                let meter = Meter::default();
+                let during = meter.clone();
+                let guest = async move {
+                    while during.spent() < 2 * LONG {
+                        assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "nobody else computes");
+                        let began = during.spent();
+                        while during.spent() < began + BRIEF {}
+                        running.fetch_sub(1, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
+                    }
+                };
+                habit.run(meter.count(guest), &one).await
+            }
+        };
+        let ends = futures::join!(spinning(), spinning(), spinning());
+        assert_eq!(ends, (Ok(()), Ok(()), Ok(())));
     }
 }
