@@ -30,6 +30,8 @@ fi
 rustup target list --installed | grep -qx "$target" || rustup target add "$target"
 # The few parts in C (ring, zstd, the allocator) have to be built for musl as well.
 export "CC_${target//-/_}=musl-gcc"
+# Such a processor's pages can have 64 KiB, and an allocator that is built for smaller ones does not start there.
+[[ $target != aarch64-* ]] || export JEMALLOC_SYS_WITH_LG_PAGE=16
 cargo build --locked --release --target "$target"
 
 rm -rf "$context"

@@ -151,7 +151,8 @@ fn is_clean_json(text: &str) -> bool {
         }
         rest = &rest[at + 2..];
     }
-    matches!(clean(text), Cow::Borrowed(_))
+    // Between two values a line break hides nothing, but an event of a stream is one line.
+    !text.contains('\n') && matches!(clean(text), Cow::Borrowed(_))
 }
 
 /// Puts the notice before a structured result, unless that breaks the tool's output schema, to which clients hold it.
@@ -227,6 +228,7 @@ mod tests {
             (r#"{"x": "\u202Ered\r"}"#, r#"{"x":"red"}"#),
             ("{\"x\": \"\u{202e}red\"}", r#"{"x":"red"}"#),
             (r#"{"x\u200b": "\\\u0007"}"#, r#"{"x":"\\"}"#),
+            ("{\n  \"x\": 1\n}", r#"{"x":1}"#),
         ] {
             assert_eq!(structured(hiding), clean);
         }

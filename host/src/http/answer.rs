@@ -70,7 +70,11 @@ async fn next_event(state: State) -> Option<(Bytes, State)> {
         State::Opening(pending) => Some((Bytes::from_static(b": the call is running\n\n"), State::Waiting(pending))),
         State::Waiting(mut pending) => match tokio::time::timeout(KEEP_ALIVE, &mut pending).await {
             Err(_) => Some((Bytes::from_static(b":\n\n"), State::Waiting(pending))),
-            Ok(response) if is_event_stream(&response) => pass(response.into_body().into_data_stream()).await,
+            Ok(response) if is_event_stream(&response) => {
+                // What is left of it goes on by itself from here on.
+                drop(pending);
+                pass(response.into_body().into_data_stream()).await
+            }
             Ok(response) => Some((last_event(response).await, State::Over)),
         },
         State::Passing(frames) => pass(frames).await,

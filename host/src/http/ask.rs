@@ -3,7 +3,6 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,7 +18,7 @@ use super::answer::{Pending, event, is_event_stream, json_response};
 use super::held::until_sent;
 use super::message::{self, INTERNAL_ERROR, Kind, Message};
 use super::router::App;
-use crate::mcp::PlainCall;
+use crate::mcp::{PlainCall, Server};
 use crate::policy::Caller;
 
 /// How long a method other than `tools/call` may take. All of them are answered from memory. rmcp never answers for a handler that
@@ -47,21 +46,21 @@ impl App {
     }
 
     /// Runs a call, past rmcp. `held` is dropped once the answer has been sent or given up.
-    pub(super) fn call<T>(self: &Arc<Self>, caller: Caller, message: &Message, call: PlainCall, held: T) -> Pending
+    pub(super) fn call<T>(&self, server: Server, caller: Caller, message: &Message, call: PlainCall, held: T) -> Pending
     where
         T: Send + Unpin + 'static,
     {
-        let (app, asked) = (self.clone(), Asked::of(message));
+        let (ending, asked) = (self.ending.clone(), Asked::of(message));
         let id = asked.id.clone();
         Box::pin(async move {
             let answering = async {
-                let body = match app.server.call(&caller, call).await {
+                let body = match server.call(&caller, call).await {
                     Ok(result) => message::response(&id, &result),
                     Err(error) => message::error(&id, error.code.0, &error.message),
                 };
                 json_response(StatusCode::OK, body)
             };
-            until_sent(asked.answered(answering, app.ending.clone()).await, held)
+            until_sent(asked.answered(answering, ending).await, held)
         })
     }
 }

@@ -76,9 +76,11 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Respo
 
 /// The answer to a request: straight from the tool where that is possible, else from rmcp.
 fn pending(app: &Arc<App>, head: request::Parts, message: &Message, held: Held) -> Pending {
-    let mirrored = |tool: &str| app.server.has_mirrored_arguments(tool);
+    // One catalog for the check and for the call.
+    let server = app.server.refreshed();
+    let mirrored = |tool: &str| server.has_mirrored_arguments(tool);
     match (plain_call(message, &head.headers, mirrored), head.extensions.get::<Caller>()) {
-        (Some(call), Some(caller)) => app.call(caller.clone(), message, call, held),
+        (Some(call), Some(caller)) => app.call(server, caller.clone(), message, call, held),
         _ => app.ask(head, message, held),
     }
 }

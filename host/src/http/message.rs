@@ -128,10 +128,11 @@ impl Message {
         self.object.get("params")?.get(key)
     }
 
-    /// The parameters, of a request that calls a tool.
+    /// The parameters, of a request that calls a tool and is nothing else besides.
     pub(super) fn call_params(&self) -> Option<&Map<String, Value>> {
         let calls = matches!(&self.kind, Kind::Request { method, .. } if method == "tools/call");
-        self.object.get("params").filter(|_| calls)?.as_object()
+        // Beside these: jsonrpc, id and method.
+        self.object.get("params").filter(|_| calls && self.object.len() == 4)?.as_object()
     }
 
     /// Whether the message belongs to the era without sessions. `header` is its MCP-Protocol-Version.

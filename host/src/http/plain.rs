@@ -19,6 +19,9 @@ const LEGACY: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
+/// What a header's value begins with that stands for another one.
+const ENCODED: &str = "=?";
+
 /// The key under which a modern request carries what its client can do.
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 
@@ -47,6 +50,7 @@ pub(super) fn plain_call(message: &Message, headers: &HeaderMap, mirrored: impl 
                     && ClientCapabilities::deserialize(meta.get(CAPABILITIES_KEY)?).is_ok()
                     && only(headers, &METHOD)? == "tools/call"
                     && only(headers, &NAME)? == name
+                    && !name.starts_with(ENCODED)
                     && !mirrored(name)
             }
         };
@@ -151,6 +155,12 @@ mod tests {
             headers.insert("accept", HeaderValue::from_static(accept));
             assert!(!is_plain(of_legacy.clone(), &headers), "{accept}");
         }
+        let mut encoded = modern();
+        encoded.insert("mcp-name", HeaderValue::from_static("=?base64?dA==?="));
+        assert!(!is_plain(json!({ "name": "=?base64?dA==?=", "_meta": meta() }), &encoded));
+        let two = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": of_legacy, "result": {} }).to_string();
+        let two = Message::parse(two.as_bytes()).expect("a message");
+        assert_eq!(plain_call(&two, &legacy(), |_| false), None, "a request and a response");
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": of_modern }).to_string();
         let message = Message::parse(message.as_bytes()).expect("a message");
         assert_eq!(plain_call(&message, &modern(), |tool| tool == "t"), None, "headers repeat its arguments");

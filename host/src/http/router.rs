@@ -105,14 +105,14 @@ impl Routes {
     /// Answers a request.
     pub(super) async fn answer(self, mut request: Request) -> Response {
         let Self { router, app, last } = self;
-        let response = match admit(&app, &mut request) {
-            Ok(()) => match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(panic) => failed(panic.as_ref()),
-            },
-            Err(forbidden) => *forbidden,
+        let answering = async {
+            match admit(&app, &mut request) {
+                Ok(()) => router.oneshot(request).await.unwrap_or_else(|never| match never {}),
+                Err(forbidden) => *forbidden,
+            }
         };
+        let answered = AssertUnwindSafe(answering).catch_unwind().await;
+        let response = answered.unwrap_or_else(|panic| failed(panic.as_ref()));
         // While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
         if last || app.readiness.is_draining() { leave(response) } else { response }
     }

@@ -71,13 +71,12 @@ impl Server {
 
     /// Whether rmcp has to check headers that repeat arguments of this tool.
     pub fn has_mirrored_arguments(&self, tool: &str) -> bool {
-        self.live.catalogs.borrow().definition(tool).is_some_and(Definition::has_mirrored_arguments)
+        self.catalog().definition(tool).is_some_and(Definition::has_mirrored_arguments)
     }
 
-    /// Answers a call on the catalog that is current now: its result as JSON, or an error of JSON-RPC. Dropping the future stops it.
+    /// Answers a call: its result as JSON, or an error of JSON-RPC. Dropping the future stops it.
     pub async fn call(&self, caller: &Caller, call: PlainCall) -> Result<String, ErrorData> {
-        let catalog = self.live.catalogs.borrow().clone();
-        call::call_plainly(&catalog, caller, call).await
+        call::call_plainly(self.catalog(), caller, call).await
     }
 
     /// What stands for the list of tools that is current now.

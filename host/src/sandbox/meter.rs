@@ -37,6 +37,11 @@ impl Meter {
         }
     }
 
+    /// Whether no time of anybody else's is in the count.
+    pub(super) fn is_exact(&self) -> bool {
+        self.0.alone.load(Ordering::Relaxed)
+    }
+
     /// Counts what a future uses, from each poll's beginning to its end.
     pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
         Metered { meter: self.clone(), future: Box::pin(future) }
@@ -44,7 +49,7 @@ impl Meter {
 
     /// Never zero.
     fn clock(&self) -> u64 {
-        if self.0.alone.load(Ordering::Relaxed) { thread_time() } else { wall_time() }
+        if self.is_exact() { thread_time() } else { wall_time() }
     }
 }
 
@@ -60,8 +65,10 @@ impl<F> Metered<F> {
         &self.meter
     }
 
-    /// The same, for a thread that polls nothing else.
-    pub(super) fn alone(self) -> Self {
+    /// The same, for a thread that polls nothing else. Of what was charged by the wall clock, no more than `most` is kept: the rest may
+    /// be somebody else's.
+    pub(super) fn alone(self, most: Duration) -> Self {
+        self.meter.0.before.fetch_min(nanos(most), Ordering::Relaxed);
         self.meter.0.alone.store(true, Ordering::Relaxed);
         self
     }
@@ -116,7 +123,7 @@ mod tests {
             }
             waited
         };
-        let waited = meter.count(guest).alone().await;
+        let waited = meter.count(guest).alone(MILLISECOND).await;
         let spent = meter.spent();
         assert!(spent >= waited + MILLISECOND);
         let began = thread_time();
@@ -130,7 +137,7 @@ mod tests {
             let meter = Meter::default();
             let guest = meter.count(tokio::time::sleep(200 * MILLISECOND));
             if alone {
-                guest.alone().await
+                guest.alone(MILLISECOND).await
             } else {
                 guest.await
             }

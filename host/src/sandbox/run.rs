@@ -93,7 +93,8 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
         // The deadline is checked here too: the runtime that keeps it may be late on a machine that is busy.
         let spent = meter.spent();
         budget.note_computed(spent);
-        let over = spent > budget.limits().cpu || Instant::now() > budget.deadline();
+        let computed = meter.is_exact() && spent > budget.limits().cpu;
+        let over = computed || Instant::now() > budget.deadline();
         Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
     });
     store

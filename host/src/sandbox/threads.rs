@@ -23,8 +23,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::meter::Metered;
 
-/// How long a guest may compute in the task that asks for it. It is looked at when the guest waits or is interrupted, which is one
-/// tick of the epoch later at most.
+/// How long a guest may compute in the task that asks for it. It is looked at when the guest waits, ends or is interrupted: a tick of
+/// the epoch later at most, or as long as one instruction that fills all its memory takes.
 const BRIEF: Duration = Duration::from_millis(1);
 
 /// How long it may compute before it has to stand back behind all others, and to take turns with its like. A page of 1,000 objects
@@ -47,7 +47,8 @@ impl Processors {
     }
 }
 
-/// How long the last call of a component has computed. The next one begins where that one ended. Cheap to clone.
+/// How long the call of a component has computed that was the last to end, or to move. The next one begins where that one got to.
+/// Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Habit(Arc<AtomicU64>);
 
@@ -64,6 +65,9 @@ impl Habit {
         let before = self.computed();
         if before <= BRIEF {
             let brief = AssertUnwindSafe(briefly(&mut guest)).catch_unwind().await;
+            // A guest can end before anybody has looked at it. The next one will not compute here. That it has to stand back is for
+            // the thread's clock to say.
+            self.note(guest.meter().spent().min(LONG));
             if let Some(outcome) = brief.map_err(|_panic| Gone)? {
                 return Ok(outcome);
             }
@@ -78,7 +82,7 @@ impl Habit {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let (mut done, outcome) = oneshot::channel();
-        let (asking, habit, meter, guest) = (Handle::current(), self.clone(), guest.meter().clone(), guest.alone());
+        let (asking, habit, meter, guest) = (Handle::current(), self.clone(), guest.meter().clone(), guest.alone(BRIEF));
         let run = move || {
             let outcome = asking.block_on(async {
                 tokio::select! {
