@@ -37,6 +37,11 @@ impl Meter {
         }
     }
 
+    /// The part of it that was used before the poll that is going on.
+    pub(super) fn spent_before(&self) -> Duration {
+        Duration::from_nanos(self.0.before.load(Ordering::Relaxed))
+    }
+
     /// Whether no time of anybody else's is in the count.
     pub(super) fn is_exact(&self) -> bool {
         self.0.alone.load(Ordering::Relaxed)

@@ -11,7 +11,7 @@ use super::error::CallError;
 use super::memory::{Memory, Refused};
 use super::meter::Meter;
 use super::state::State;
-use super::threads::Gone;
+use super::threads::{Gone, has_turn};
 use crate::capability::{Host, Tools};
 use crate::policy::Limits;
 
@@ -95,7 +95,13 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
         budget.note_computed(spent);
         let computed = meter.is_exact() && spent > budget.limits().cpu;
         let over = computed || Instant::now() > budget.deadline();
-        Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        Ok(if over {
+            UpdateDeadline::Interrupt
+        } else if has_turn(&meter) {
+            UpdateDeadline::Continue(1)
+        } else {
+            UpdateDeadline::Yield(1)
+        })
     });
     store
 }

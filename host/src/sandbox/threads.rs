@@ -21,7 +21,7 @@ use rustix::process::{getpriority_process, setpriority_process};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::meter::Metered;
+use super::meter::{Meter, Metered};
 
 /// How long a guest may compute in the task that asks for it. It is looked at when the guest waits, ends or is interrupted: a tick of
 /// the epoch later at most, or as long as one instruction that fills all its memory takes.
@@ -35,7 +35,11 @@ const LONG: Duration = Duration::from_millis(20);
 /// competes with.
 const NICENESS: i32 = 10;
 
-/// The processors that guests which compute for long share: first come first served, a tick of the epoch for each turn. Cheap to clone.
+/// How long such a turn is. Each change of turns wakes a thread, perhaps on the processor that was free: with a change at every tick of
+/// the epoch, one call in a hundred came upon it.
+const TURN: Duration = Duration::from_millis(50);
+
+/// The processors that guests which compute for long share, first come first served. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Processors(Arc<Semaphore>);
 
@@ -120,6 +124,12 @@ async fn briefly<F: Future>(guest: &mut Metered<F>) -> Option<F::Output> {
     .await
 }
 
+/// Whether a guest that is interrupted in a poll has a turn that is not over: it need not give way.
+pub(super) fn has_turn(meter: &Meter) -> bool {
+    let before = meter.spent_before();
+    meter.is_exact() && before > LONG && meter.spent() < before + TURN
+}
+
 /// Polls a guest until it is done. Once it has computed for long, each poll is a turn on one of the processors.
 async fn in_turns<F: Future>(mut guest: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
     if long {
@@ -155,7 +165,6 @@ fn stand_back() {
 
 #[cfg(test)]
 mod tests {
-    use super::super::meter::Meter;
     use super::*;
 
     fn thread() -> Option<String> {
