@@ -87,7 +87,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::answer::json_response;
+    use super::super::answer::{answer, event_stream, json_response};
     use super::super::legacy::Calls;
     use super::*;
 
@@ -127,5 +127,22 @@ mod tests {
         end.await.expect_err("it was given up");
         running.close();
         running.wait().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_whose_first_event_comes_late_reaches_its_reader() {
+        let (calls, running) = (Calls::default(), TaskTracker::new());
+        let pending: Pending = Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let late = futures::stream::once(async {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                Ok::<_, Infallible>("data: late\n\n")
+            });
+            event_stream(Body::from_stream(late))
+        });
+        let response = answer(outlive(pending, calls.begin("s", &json!(1)), &running)).await;
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX);
+        let body = tokio::time::timeout(Duration::from_secs(60), body).await.expect("it ends").expect("a body");
+        assert!(body.ends_with(b"data: late\n\n"), "{body:?}");
     }
 }
