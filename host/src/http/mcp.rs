@@ -75,7 +75,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Respo
 }
 
 /// The answer to a request: straight from the tool where that is possible, else from rmcp.
-fn pending(app: &Arc<App>, head: request::Parts, message: &Message, held: Held) -> Pending {
+fn pending(app: &App, head: request::Parts, message: &Message, held: Held) -> Pending {
     // One catalog for the check and for the call.
     let server = app.server.refreshed();
     let mirrored = |tool: &str| server.has_mirrored_arguments(tool);
@@ -133,7 +133,7 @@ fn speak_for(session: &Session, headers: &mut HeaderMap) {
 }
 
 /// A message of the legacy era.
-async fn legacy(app: &Arc<App>, head: request::Parts, message: Message, session: Option<String>, held: Held) -> Response {
+async fn legacy(app: &App, head: request::Parts, message: Message, session: Option<String>, held: Held) -> Response {
     match message.kind() {
         Kind::Request { method, .. } if method == "initialize" => initialize(app, head, &message, held).await,
         Kind::Request { id, .. } => {

@@ -42,6 +42,11 @@ impl Meter {
         Duration::from_nanos(self.0.before.load(Ordering::Relaxed))
     }
 
+    /// Whether more than `limit` was used beyond doubt, with no time of anybody else's in the count.
+    pub(super) fn is_over(&self, limit: Duration) -> bool {
+        self.is_exact() && self.spent() > limit
+    }
+
     /// Whether no time of anybody else's is in the count.
     pub(super) fn is_exact(&self) -> bool {
         self.0.alone.load(Ordering::Relaxed)

@@ -91,10 +91,8 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         // The deadline is checked here too: the runtime that keeps it may be late on a machine that is busy.
-        let spent = meter.spent();
-        budget.note_computed(spent);
-        let computed = meter.is_exact() && spent > budget.limits().cpu;
-        let over = computed || Instant::now() > budget.deadline();
+        budget.note_computed(meter.spent());
+        let over = meter.is_over(budget.limits().cpu) || Instant::now() > budget.deadline();
         Ok(if over {
             UpdateDeadline::Interrupt
         } else if has_turn(&meter) {
@@ -112,7 +110,7 @@ fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &w
     let limits: &Limits = budget.limits();
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt) {
-        return if meter.spent() > limits.cpu { CallError::Cpu(limits.cpu) } else { CallError::Time(limits.time) };
+        return if meter.is_over(limits.cpu) { CallError::Cpu(limits.cpu) } else { CallError::Time(limits.time) };
     }
     match store.data().memory.refused() {
         Some(Refused::Memory { wanted, limit }) => return CallError::Memory { wanted, limit },

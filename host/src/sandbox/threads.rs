@@ -36,7 +36,7 @@ const LONG: Duration = Duration::from_millis(20);
 const NICENESS: i32 = 10;
 
 /// How long such a turn is. Each change of turns wakes a thread, perhaps on the processor that was free: with a change at every tick of
-/// the epoch, one call in a hundred came upon it.
+/// the epoch there would be two hundred a second.
 const TURN: Duration = Duration::from_millis(50);
 
 /// The processors that guests which compute for long share, first come first served. Cheap to clone.
