@@ -58,8 +58,9 @@ pub(crate) async fn a_tool_that_does_nothing(table: &mut Table) {
 
 /// Loads components into this process, for the demo cluster.
 pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Cluster) {
-    let memory = Limits::default().memory;
-    let engine = Engine::new(&Options { slots: Slots::for_memory(u64::MAX, memory), memory, cache: None }).expect("an engine");
+    let Limits { memory, stack, .. } = Limits::default();
+    let options = Options { slots: Slots::for_memory(u64::MAX, memory), memory, stack, cache: None };
+    let engine = Engine::new(&options).expect("an engine");
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
     let loader = Loader::new(Arc::new(engine), cluster.clone(), Arc::new(config));
     let (catalog, problems) = loader.load(sources).await;

@@ -116,6 +116,7 @@ impl From<&CallError> for Outcome {
             CallError::Time(_) => "limit time",
             CallError::Cpu(_) => "limit cpu",
             CallError::Memory { .. } => "limit memory",
+            CallError::Stack { .. } => "limit stack",
             CallError::Table { .. } => "limit tables",
             CallError::Result { .. } => "limit result",
             CallError::Passed { .. } => "limit passed",

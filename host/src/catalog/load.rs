@@ -158,11 +158,13 @@ impl Loader {
 
     async fn load_one(&self, source: Source, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
         let (bytes, digest) = read(source.clone()).await?;
+        let limits = self.limits(self.config.tool(&source));
+        let same = |before: &Served| **before.artifact.digest() == *digest && before.artifact.stack() == limits.stack;
         let (artifact, manifest) = match &before {
-            Some(before) if **before.artifact.digest() == *digest => (before.artifact.clone(), before.manifest.clone()),
+            Some(before) if same(before) => (before.artifact.clone(), before.manifest.clone()),
             _ => {
-                let artifact = self.compile(&source, bytes).await?;
-                let manifest = manifest_of(&artifact, &self.engine, self.limits(None)).await?;
+                let artifact = self.compile(&source, bytes, limits.stack).await?;
+                let manifest = manifest_of(&artifact, &self.engine, limits).await?;
                 (artifact, manifest)
             }
         };
@@ -189,7 +191,8 @@ impl Loader {
             return Err(NotGranted::new(file, missing, Standing::of(&self.config, entry)).into());
         }
         check_settings(&manifest, entry)?;
-        let limits = self.limits(entry);
+        // One that is kept in force has the stack that it was compiled for.
+        let limits = Limits { stack: artifact.stack(), ..self.limits(entry) };
         let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
         let hands_on = matches!(source, Source::File(_)) && grant.reads();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
@@ -212,9 +215,9 @@ impl Loader {
     }
 
     /// Compiling takes up to seconds of processor time, so it has a thread of its own.
-    async fn compile(&self, source: &Source, bytes: Cow<'static, [u8]>) -> Result<Artifact, Reason> {
+    async fn compile(&self, source: &Source, bytes: Cow<'static, [u8]>, stack: u64) -> Result<Artifact, Reason> {
         let (engine, name) = (self.engine.clone(), source.name());
-        let compile = move || Ok(Artifact::compile(&engine, &name, &bytes)?);
+        let compile = move || Ok(Artifact::compile(&engine, &name, &bytes, stack)?);
         tokio::task::spawn_blocking(compile).await.map_err(|failure| Reason::Host(failure.to_string()))?
     }
 
@@ -278,8 +281,8 @@ mod tests {
     use crate::sandbox::{Options, Slots};
 
     async fn loader() -> Loader {
-        let memory = Limits::default().memory;
-        let options = Options { slots: Slots::for_memory(0, memory), memory, cache: None };
+        let Limits { memory, stack, .. } = Limits::default();
+        let options = Options { slots: Slots::for_memory(0, memory), memory, stack, cache: None };
         let engine = Engine::new(&options).expect("an engine");
         let cluster = kubernetes::Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
         Loader::new(Arc::new(engine), cluster, Arc::new(Config::default()))
@@ -299,6 +302,12 @@ mod tests {
         let (older, newer) = (&second.components()[0], &third.components()[0]);
         assert_ne!(older.grant(), newer.grant());
         assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "it is the same artifact");
+
+        let limits = Limits { stack: 2 * Limits::default().stack, ..Limits::default() };
+        let roomier = loader.with(Arc::new(Config { limits: limits.clone(), ..Config::default() }));
+        let (fourth, _) = roomier.reload(source(), &third).await;
+        assert_eq!(fourth.components()[0].limits(), &limits, "that takes another artifact");
+        assert!(!Arc::ptr_eq(newer.artifact().digest(), fourth.components()[0].artifact().digest()));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use super::setup::runtime;
 use super::tools::{asked, side_by_side};
 use super::{Common, Failure, Output, output};
 use crate::catalog::{Manifest, Missing, NotGranted, Settings, Source, Standing, manifest_of, rights};
-use crate::policy::{Grant, Limits};
+use crate::policy::Grant;
 use crate::sandbox::Artifact;
 
 #[derive(Args)]
@@ -32,11 +32,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let engine = arguments.common.engine(&config)?;
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
-    let artifact = Artifact::compile(&engine, &name, &bytes).with_context(|| format!("{} cannot be loaded", file.display()))?;
-    let manifest = runtime()?
-        .block_on(manifest_of(&artifact, &engine, Limits::default()))
-        .with_context(|| format!("{} has no usable manifest", file.display()))?;
     let entry = config.tool(&Source::File(file.clone()));
+    let limits = config.limits_of(entry);
+    let artifact = Artifact::compile(&engine, &name, &bytes, limits.stack).with_context(|| format!("{} cannot be loaded", file.display()))?;
+    let manifest = runtime()?
+        .block_on(manifest_of(&artifact, &engine, limits))
+        .with_context(|| format!("{} has no usable manifest", file.display()))?;
     let grant = config.grant_of(entry);
     match arguments.output.output {
         Format::Json => output::json(&as_json(&artifact, &manifest, &grant))?,

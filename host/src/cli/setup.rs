@@ -45,7 +45,7 @@ impl Common {
         let slots = Slots::for_memory(available_memory(), memory);
         // Address space for more, so that a component that begins with more than its limit is told of that limit, and not of the pool.
         let memory = memory.max(Limits::default().memory);
-        Engine::new(&Options { slots, memory, cache: self.cache()? })
+        Engine::new(&Options { slots, memory, stack: config.limits.stack, cache: self.cache()? })
     }
 
     /// Connects to the cluster and loads all components.

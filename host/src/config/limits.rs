@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::quantity::{Count, Size, Time, size};
-use crate::policy::{LEAST_MEMORY, Limits, MOST_MEMORY, MOST_PAGE, MOST_TABLES};
+use crate::policy::{LEAST_MEMORY, LEAST_STACK, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
 
 /// Bytes that pass through a component's memory in one piece.
 type Piece = Size<1, MOST_MEMORY>;
@@ -15,6 +15,9 @@ type Amount = Size<1, { u64::MAX }>;
 
 /// The memory of an instance.
 type Memory = Size<LEAST_MEMORY, MOST_MEMORY>;
+
+/// The stack of an instance.
+type Stack = Size<LEAST_STACK, MOST_STACK>;
 
 /// Where `--help` shows the flags.
 const HEADING: &str = "Limits of a call, for components that have none of their own in sandbar.yaml";
@@ -70,6 +73,10 @@ pub struct LimitsConfig {
     #[arg(long = "limit-progress", value_name = "NUMBER", env = "SANDBAR_LIMIT_PROGRESS")]
     #[schemars(with = "Count<{ u32::MAX }>")]
     progress: Option<Count<{ u32::MAX }>>,
+    /// Stack of the instance: calls that have not returned
+    #[arg(long = "limit-stack", value_name = "SIZE", env = "SANDBAR_LIMIT_STACK")]
+    #[schemars(with = "Stack")]
+    stack: Option<Stack>,
     /// Entries of the instance's tables
     #[arg(long = "limit-tables", value_name = "NUMBER", env = "SANDBAR_LIMIT_TABLES")]
     #[schemars(with = "Count<MOST_TABLES>")]
@@ -112,6 +119,7 @@ impl LimitsConfig {
             page: self.page.map_or(base.page, |Count(number)| number),
             logged: self.logged.map_or(base.logged, |Size(bytes)| bytes),
             progress: self.progress.map_or(base.progress, |Count(number)| number),
+            stack: self.stack.map_or(base.stack, |Size(bytes)| bytes),
             tables: self.tables.map_or(base.tables, |Count(number)| number),
             handles: self.handles.map_or(base.handles, |Count(number)| number),
             passed: self.passed.map_or(base.passed, |Size(bytes)| bytes),
@@ -135,6 +143,7 @@ pub fn written(limits: &Limits) -> Vec<(&'static str, String)> {
         ("page", limits.page.to_string()),
         ("logged", size(limits.logged)),
         ("progress", limits.progress.to_string()),
+        ("stack", size(limits.stack)),
         ("tables", limits.tables.to_string()),
         ("handles", limits.handles.to_string()),
         ("passed", size(limits.passed)),
@@ -162,6 +171,7 @@ mod tests {
             page: 7,
             logged: 8,
             progress: 9,
+            stack: 65 << 10,
             tables: 10,
             handles: 11,
             passed: 12,

@@ -29,6 +29,13 @@ pub const MOST_PAGE: u32 = 10_000;
 /// The most entries of tables that an instance can have: the pool has room for so many, of 8 to 16 bytes each.
 pub const MOST_TABLES: u32 = 20_000;
 
+/// The least stack that a component can be given, in bytes: a few dozen calls of the kind that compiled code makes.
+pub const LEAST_STACK: u64 = 64 * KIB;
+
+/// The most stack that a component can be given, in bytes. It is the machine's memory, beside that of the instance, and has to be small
+/// against what the host sets aside for each call.
+pub const MOST_STACK: u64 = 4 * MIB;
+
 /// The limits of one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
@@ -50,6 +57,8 @@ pub struct Limits {
     pub result: u64,
     /// Objects on a page.
     pub page: u32,
+    /// Stack, in bytes: of calls that have not returned. What compilers put into linear memory as their own stack is memory.
+    pub stack: u64,
     /// Entries of tables, summed over all tables of the instance.
     pub tables: u32,
     /// Handles that the component holds of what is not its own: streams of WASI and the like.
@@ -85,6 +94,8 @@ impl Default for Limits {
             result: 4 * MIB,
             // The cap of the server that Sandbar replaces.
             page: 1000,
+            // A Python interpreter gets by with it, and it is what wasmtime gives by default.
+            stack: 512 * KIB,
             // A Python interpreter has some 10,000.
             tables: MOST_TABLES,
             // The contract has no resources, WASI needs a few.

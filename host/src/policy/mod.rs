@@ -16,7 +16,7 @@ pub use budget::{Aside, Budget, Exhausted};
 pub use caller::Caller;
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
-pub use limits::{LEAST_MEMORY, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_TABLES};
+pub use limits::{LEAST_MEMORY, LEAST_STACK, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
 pub use rule::{POD_LOGS, PolicyRule, RuleError, Verb};
 pub use secret::Secrets;
 pub use text::{clean, clean_line, quotable};

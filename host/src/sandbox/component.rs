@@ -20,6 +20,7 @@ pub struct Artifact {
     name: Arc<str>,
     digest: Arc<str>,
     imports: Arc<Imports>,
+    stack: u64,
     compiled: wasmtime::component::Component,
 }
 
@@ -34,14 +35,15 @@ pub struct Component {
 }
 
 impl Artifact {
-    /// Checks and compiles a component. `name` stands for it in logs and messages. Takes milliseconds to seconds of processor
-    /// time, less where the compile cache knows the bytes.
-    pub fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Self, LoadError> {
+    /// Checks and compiles a component that will have so many bytes of `stack`. `name` stands for it in logs and messages. Takes
+    /// milliseconds to seconds of processor time, less where the compile cache knows the bytes.
+    pub fn compile(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Self, LoadError> {
         let imports = Imports::of(bytes)?;
-        let compiled = wasmtime::component::Component::new(engine.wasmtime(), bytes)
+        let wasmtime = engine.with_stack(stack).map_err(|source| LoadError::Stack { stack, source })?;
+        let compiled = wasmtime::component::Component::new(&wasmtime, bytes)
             .map_err(|error| LoadError::Malformed(format!("{error:#}")))?;
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Ok(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), compiled })
+        Ok(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), stack, compiled })
     }
 
     /// The name that it was loaded under.
@@ -52,6 +54,11 @@ impl Artifact {
     /// SHA-256 of its bytes, in hexadecimal.
     pub fn digest(&self) -> &Arc<str> {
         &self.digest
+    }
+
+    /// The bytes of stack that it was compiled for.
+    pub fn stack(&self) -> u64 {
+        self.stack
     }
 
     /// What it imports and exports.

@@ -55,6 +55,14 @@ pub enum LoadError {
     /// An import that the operator has not granted.
     #[error("the component imports `{}`, which is not granted to it", .0.name())]
     NotGranted(Interface),
+    /// The engine has no room for stacks of this size.
+    #[error("the component cannot have {stack} bytes of stack on this machine (limit `stack`): {source:#}")]
+    Stack {
+        /// What it was to have, in bytes.
+        stack: u64,
+        /// What the engine says.
+        source: anyhow::Error,
+    },
     /// Types differ from the contract, or the component is invalid in a way that only compiling shows.
     #[error("the component cannot be linked: {0}")]
     Link(String),
@@ -110,6 +118,14 @@ pub enum CallError {
         /// What it may have.
         limit: u64,
     },
+    /// The stack limit.
+    #[error(
+        "the tool was stopped: it used all of its {limit} bytes of stack (limit `stack`); this is a fault of the tool, which calls itself too often"
+    )]
+    Stack {
+        /// What it may have, in bytes.
+        limit: u64,
+    },
     /// The result limit.
     #[error("the tool's result is larger than {limit} bytes (limit `result`); ask it for less")]
     Result {
@@ -130,7 +146,7 @@ pub enum CallError {
         /// What it may hand over, in bytes.
         limit: u64,
     },
-    /// The guest trapped: a panic, an out-of-bounds access, a stack overflow.
+    /// The guest trapped: a panic, an out-of-bounds access.
     #[error("the tool crashed ({0}); this is a fault of the tool, its log has the details")]
     Trap(String),
     /// The host panicked. Never the guest's fault.

@@ -2,6 +2,8 @@
 
 use wasmtime::ResourceLimiter;
 
+use super::pools::{CORE_INSTANCES, MEMORIES, TABLES};
+
 /// What went over its limit first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
@@ -53,6 +55,20 @@ impl ResourceLimiter for Memory {
         }
         self.entries = wanted;
         Ok(true)
+    }
+
+    // A pool refuses more than these by itself. They are for a machine without the address space for one.
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES as usize
     }
 }
 

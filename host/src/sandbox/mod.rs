@@ -9,6 +9,7 @@ mod error;
 mod imports;
 mod memory;
 mod meter;
+mod pools;
 mod queue;
 mod run;
 mod slots;
@@ -18,8 +19,9 @@ mod ticker;
 mod wasi;
 
 pub use component::{Artifact, Component};
-pub use engine::{Engine, Options};
+pub use engine::Engine;
 pub use error::{CallError, LoadError};
 pub use imports::Imports;
+pub use pools::Options;
 pub use run::Answer;
 pub use slots::{Slots, available_memory};

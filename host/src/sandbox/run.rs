@@ -112,6 +112,9 @@ fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &w
     if trap == Some(&Trap::Interrupt) {
         return if meter.is_over(limits.cpu) { CallError::Cpu(limits.cpu) } else { CallError::Time(limits.time) };
     }
+    if trap == Some(&Trap::StackOverflow) {
+        return CallError::Stack { limit: limits.stack };
+    }
     match store.data().memory.refused() {
         Some(Refused::Memory { wanted, limit }) => return CallError::Memory { wanted, limit },
         Some(Refused::Table { wanted, limit }) => return CallError::Table { wanted, limit },

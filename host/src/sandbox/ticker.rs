@@ -1,11 +1,9 @@
-//! The clock that interrupts guests: a thread that moves the engine's epoch on while calls run, and sleeps while none does.
+//! The clock that interrupts guests: a thread that moves the epoch on while calls run, and sleeps while none does.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::Thread;
 use std::time::Duration;
-
-use wasmtime::Engine;
 
 /// Time between two interruptions of a running guest. A spinning guest is stopped at most this late.
 const TICK: Duration = Duration::from_millis(5);
@@ -22,13 +20,13 @@ pub(super) struct Ticker {
 pub(super) struct Ticking(Arc<AtomicUsize>);
 
 impl Ticker {
-    /// Starts the clock's thread. It ends with the engine.
-    pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
+    /// Starts the clock's thread, which moves the epoch on with `advance`. It ends with the ticker and the last call that runs.
+    pub(super) fn start(advance: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let running = Arc::new(AtomicUsize::new(0));
-        let (weak_engine, weak_running) = (engine.weak(), Arc::downgrade(&running));
+        let weak_running = Arc::downgrade(&running);
         let thread = std::thread::Builder::new()
             .name("sandbar-epoch".to_owned())
-            .spawn(move || tick(&weak_running, || weak_engine.upgrade().map(|engine| engine.increment_epoch())))?
+            .spawn(move || tick(&weak_running, advance))?
             .thread()
             .clone();
         Ok(Self { running, thread })
@@ -45,7 +43,7 @@ impl Ticker {
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        // A parked thread would never see that the engine is gone.
+        // A parked thread would never see that nobody is left.
         self.thread.unpark();
     }
 }
@@ -56,17 +54,15 @@ impl Drop for Ticking {
     }
 }
 
-/// Ticks while something runs; returns when the ticker or the engine is gone.
-fn tick(running: &Weak<AtomicUsize>, advance: impl Fn() -> Option<()>) {
+/// Ticks while something runs; returns when the ticker and all calls are gone.
+fn tick(running: &Weak<AtomicUsize>, advance: impl Fn()) {
     while let Some(count) = running.upgrade().map(|count| count.load(Ordering::Acquire)) {
         if count == 0 {
             // An unpark between the load and here is not lost: the token makes this return at once.
             std::thread::park();
         } else {
             std::thread::sleep(TICK);
-            if advance().is_none() {
-                return;
-            }
+            advance();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sandbar::catalog::{Catalog, Loader, Progress, Source};
 use sandbar::config::Config;
 use sandbar::kubernetes::{self, Cluster};
-use sandbar::policy::Caller;
+use sandbar::policy::{Caller, Limits};
 use sandbar::sandbox::{Engine, Options, Slots};
 use tokio::sync::watch;
 
@@ -25,7 +25,7 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
         yaml += &format!("  - component: {}{HOSTILE_RULES}\n", file.display());
     }
     std::fs::write(&path, yaml).unwrap();
-    let options = Options { slots: Slots::for_memory(0, MEMORY), memory: MEMORY, cache: None };
+    let options = Options { slots: Slots::for_memory(0, MEMORY), memory: MEMORY, stack: Limits::default().stack, cache: None };
     assert_eq!(options.slots.count(), 2);
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.unwrap();
     let config = Arc::new(Config::read(&path).unwrap());

@@ -91,8 +91,24 @@ async fn log_lines_and_reports_of_progress_have_a_limit_and_the_log_says_so_once
 }
 
 #[tokio::test]
-async fn with_the_least_memory_the_bundled_tools_are_loaded() {
-    let folder = folder_with("limits: { memory: 2Mi }\n");
+async fn the_stack_has_a_limit() {
+    let deep = json!({ "how": "recurse", "times": 3000 });
+    let small = server("{ stack: 64Ki }").await;
+    let words = Client::modern(&small).call("misbehave", deep.clone()).await.expect_err("it does not fit");
+    assert!(words.contains("all of its 65536 bytes") && words.contains("limit `stack`"), "{words}");
+    // It fits into what the others have, and what others have is no bound for one.
+    for (own, others) in [("", ""), ("    limits: { stack: 1Mi }\n", "limits: { stack: 64Ki }\n")] {
+        let config = crate::components::hostile_config(own) + others;
+        let server = Server::builder().cluster("demo").config(&config).start().await;
+        let client = Client::modern(&server);
+        assert_eq!(client.answer("misbehave", deep.clone()).await, json!({ "text": "3000" }));
+        client.answer("get_events", json!({ "namespace": "team-b" })).await;
+    }
+}
+
+#[tokio::test]
+async fn with_the_least_memory_and_stack_the_bundled_tools_are_loaded() {
+    let folder = folder_with("limits: { memory: 2Mi, stack: 64Ki }\n");
     let finished = tools(folder.path()).finish().await;
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
     let config = crate::components::hostile_config("    limits: { memory: 2Mi }\n") + "limits: { memory: 3Mi }\n";

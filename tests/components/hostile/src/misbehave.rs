@@ -15,8 +15,8 @@ pub(crate) enum Fault {
     Trap,
     /// Panics with these words.
     Panic { words: String },
-    /// Calls itself until the stack is full.
-    Recurse,
+    /// Calls itself so many times, one within the other; without a number until the stack is full.
+    Recurse { times: Option<u64> },
     /// Computes for ever.
     Spin,
     /// Asks the host for facts for ever, which computes, too.
@@ -54,7 +54,7 @@ impl Fault {
         match self {
             Fault::Trap => core::arch::wasm32::unreachable(),
             Fault::Panic { words } => panic!("{words}"),
-            Fault::Recurse => Ok(recurse(0).to_string()),
+            Fault::Recurse { times } => Ok(structured(&recurse(times.unwrap_or(u64::MAX)).to_string())),
             Fault::Spin => spin(),
             Fault::Ask => loop {
                 black_box(context::now_ms());
@@ -81,9 +81,8 @@ fn structured(text: &str) -> String {
     format!(r#"{{"structuredContent":{{"text":"{text}"}}}}"#)
 }
 
-#[expect(unconditional_recursion, reason = "that is the fault")]
-fn recurse(depth: u64) -> u64 {
-    black_box(recurse(black_box(depth + 1))) + 1
+fn recurse(times: u64) -> u64 {
+    if times == 0 { 0 } else { black_box(recurse(black_box(times - 1))) + 1 }
 }
 
 fn spin() -> ! {
