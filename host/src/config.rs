@@ -1,6 +1,7 @@
 //! sandbar.yaml: where to listen, which cluster, what tools are granted and how much they may use. Every key has a default.
 
 mod check;
+mod component;
 #[cfg(test)]
 mod documents;
 mod limits;
@@ -12,19 +13,21 @@ mod schema;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value};
 
+use self::component::Own;
 use self::places::Places;
+use self::quantity::{Count, Time};
 use crate::catalog::Source;
 use crate::kubernetes;
-use crate::policy::{Grant, Limits, Namespaces, PolicyRule, Secrets};
+use crate::policy::{Grant, Limits, Namespaces, Secrets};
 
 pub use check::{host, namespace, origin};
+pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
 pub use mistake::{ConfigError, Mistake};
 pub use quantity::size;
@@ -38,6 +41,9 @@ const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 /// Connections at once, each with up to 32 KiB of its own.
 const CONNECTIONS: usize = 4096;
+
+/// As many connections as can be configured: with fewer than 8, a client with a stream and a few calls would keep everybody else out.
+type Connections = Count<8, { u32::MAX }>;
 
 /// With the 3 s that the server goes on accepting and the 2 s of its last words it stays under a pod's grace period of 30 s.
 const DRAIN: Duration = Duration::from_secs(24);
@@ -72,56 +78,15 @@ pub struct Config {
     /// Tool calls a second for each caller.
     pub calls_per_second: NonZeroU32,
     /// Connections at once.
+    #[serde(deserialize_with = "count")]
+    #[schemars(with = "Connections")]
     pub connections: usize,
     /// Time for running calls to end when the server stops.
     #[serde(deserialize_with = "duration")]
-    #[schemars(with = "quantity::Time")]
+    #[schemars(with = "Time")]
     pub drain: Duration,
     /// Components to load beside the bundled ones, and what each is granted.
     pub tools: Vec<ToolConfig>,
-}
-
-/// What holds for the bundled tools.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schemars(rename = "Bundled")]
-pub struct BundledConfig {
-    /// Whether secrets in what they read are masked; none: they are.
-    #[schemars(with = "bool", extend("default" = true))]
-    mask_secrets: Option<bool>,
-}
-
-/// What one component is granted.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Tool")]
-pub struct ToolConfig {
-    /// The component's file. A relative path starts at the configuration file's directory.
-    #[schemars(with = "String", length(min = 1))]
-    pub component: PathBuf,
-    /// What it may read of namespaced resources: Kubernetes PolicyRules with the verbs get and list.
-    #[serde(default)]
-    rules: Vec<PolicyRule>,
-    /// What it may read of cluster-scoped resources.
-    #[serde(default)]
-    cluster_rules: Vec<PolicyRule>,
-    /// Whether to load it although it asks for more than it is granted. What it is not granted is denied to it.
-    #[serde(default)]
-    partial_grant: bool,
-    /// Where `rules` hold; it can only narrow the server's namespaces.
-    #[serde(default, deserialize_with = "list")]
-    #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
-    namespaces: Option<Vec<String>>,
-    /// Its options. `sandbar inspect` shows which it knows.
-    #[serde(default)]
-    settings: Map<String, Value>,
-    /// Its limits, in the place of those for all.
-    #[serde(default)]
-    limits: LimitsConfig,
-    /// Whether secrets in what it reads are masked; none: they are.
-    #[serde(default)]
-    #[schemars(with = "bool", extend("default" = true))]
-    mask_secrets: Option<bool>,
 }
 
 impl Default for Config {
@@ -167,60 +132,58 @@ impl Config {
         Err(faults.into_iter().map(|fault| Mistake::at(place(&fault.path), fault.what)).collect())
     }
 
-    /// The entry of a component, where there is one.
+    /// The entry of a file, where there is one.
     pub fn tool(&self, source: &Source) -> Option<&ToolConfig> {
         let Source::File(path) = source else { return None };
         let file = check::file(path);
         self.tools.iter().find(|tool| check::file(&tool.component) == file)
     }
 
-    /// Whether a component sees the secrets in what it reads.
-    pub fn secrets_of(&self, source: &Source, tool: Option<&ToolConfig>) -> Secrets {
-        masked(match source {
-            Source::Bundled(_) => self.bundled.mask_secrets,
-            Source::File(_) => tool.and_then(|tool| tool.mask_secrets),
-        })
+    /// Whether a component is served at all.
+    pub fn serves(&self, source: &Source) -> bool {
+        match source {
+            Source::Bundled(_) => self.bundled.tools.of(source).is_none_or(|tool| tool.enabled),
+            Source::File(_) => true,
+        }
     }
 
     /// The limits of a component's calls.
-    pub fn limits_of(&self, tool: Option<&ToolConfig>) -> Limits {
-        tool.map_or_else(|| self.limits.clone(), |tool| tool.limits.over(&self.limits))
+    pub fn limits_of(&self, source: &Source) -> Limits {
+        self.own(source).limits.over(&self.limits)
     }
 
     /// The largest memory that any call may have, in bytes.
     pub fn largest_memory(&self) -> u64 {
-        self.tools.iter().map(|tool| self.limits_of(Some(tool)).memory).fold(self.limits.memory, u64::max)
+        let sources = self.tools.iter().map(|tool| Source::File(tool.component.clone())).chain(Source::bundled());
+        sources.map(|source| self.limits_of(&source).memory).fold(self.limits.memory, u64::max)
     }
 
-    /// What a component of the operator's is granted: nothing without an entry.
-    pub fn grant_of(&self, tool: Option<&ToolConfig>) -> Grant {
-        let (rules, cluster_rules) = tool.map(|tool| (tool.rules.clone(), tool.cluster_rules.clone())).unwrap_or_default();
-        let secrets = masked(tool.and_then(|tool| tool.mask_secrets));
-        Grant { rules, cluster_rules, namespaces: self.namespaces_of(tool), secrets }
+    /// What a component is granted by its entry: nothing without one. `rules` are for files only.
+    pub fn grant_of(&self, source: &Source) -> Grant {
+        let (rules, cluster_rules) = self.tool(source).map(ToolConfig::granted).unwrap_or_default();
+        let own = self.own(source);
+        let secrets = if own.mask_secrets.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown };
+        let namespaces = self.namespaces().intersection(&listed(own.namespaces));
+        Grant { rules, cluster_rules, namespaces, secrets }
     }
 
-    /// The namespaces that a component may look into.
-    pub fn namespaces_of(&self, tool: Option<&ToolConfig>) -> Namespaces {
-        let listed = |names: Option<&Vec<String>>| names.map_or(Namespaces::All, |names| names.iter().cloned().collect());
-        listed(self.namespaces.as_ref()).intersection(&listed(tool.and_then(|tool| tool.namespaces.as_ref())))
+    /// The namespaces that any component may look into.
+    pub fn namespaces(&self) -> Namespaces {
+        listed(self.namespaces.as_ref())
+    }
+
+    /// What a component has for itself.
+    fn own(&self, source: &Source) -> Own<'_> {
+        match source {
+            Source::Bundled(_) => self.bundled.own(source),
+            Source::File(_) => self.tool(source).map(ToolConfig::own).unwrap_or_default(),
+        }
     }
 }
 
-/// Secrets are masked unless the operator says otherwise.
-fn masked(mask: Option<bool>) -> Secrets {
-    if mask.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown }
-}
-
-impl ToolConfig {
-    /// Whether it is loaded although it asks for more than its rules hold.
-    pub fn accepts_partial_grant(&self) -> bool {
-        self.partial_grant
-    }
-
-    /// Its options.
-    pub fn settings(&self) -> &Map<String, Value> {
-        &self.settings
-    }
+/// Those of a list, where there is one.
+fn listed(names: Option<&Vec<String>>) -> Namespaces {
+    names.map_or(Namespaces::All, |names| names.iter().cloned().collect())
 }
 
 fn limits_over_defaults<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
@@ -228,7 +191,21 @@ fn limits_over_defaults<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Li
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    quantity::Time::deserialize(deserializer).map(|quantity::Time(time)| time)
+    Time::deserialize(deserializer).map(|Time(time)| time)
+}
+
+/// The flag of `connections`.
+pub fn connections(text: &str) -> Result<usize, String> {
+    text.parse().map(|Count(number): Connections| number as usize)
+}
+
+/// The flag of `drain`.
+pub fn drain(text: &str) -> Result<Duration, String> {
+    text.parse().map(|Time(time)| time)
+}
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    Connections::deserialize(deserializer).map(|Count(number)| number as usize)
 }
 
 /// A list, if the key is there. `namespaces:` with nothing behind it is not the absence of a restriction.
@@ -282,13 +259,33 @@ mod tests {
         let tool = &config.tools[0];
         assert_eq!(config.limits.memory, 32 << 20);
         assert_eq!(config.limits.logs, 1000);
-        assert_eq!(config.limits_of(Some(tool)).time, Duration::from_millis(500));
-        assert_eq!(config.limits_of(Some(tool)).memory, 32 << 20, "what is absent is inherited");
-        assert_eq!(config.namespaces_of(Some(tool)), ["team-a".to_owned()].into_iter().collect());
+        let source = Source::File("a.wasm".into());
+        assert_eq!(config.limits_of(&source).time, Duration::from_millis(500));
+        assert_eq!(config.limits_of(&source).memory, 32 << 20, "what is absent is inherited");
+        assert_eq!(config.grant_of(&source).namespaces, ["team-a".to_owned()].into_iter().collect());
         assert_eq!(tool.settings()["threshold"], 5);
         assert!(tool.accepts_partial_grant());
-        assert_eq!(config.secrets_of(&Source::File("a.wasm".into()), Some(tool)), Secrets::Shown);
-        assert_eq!(config.secrets_of(&Source::File("b.wasm".into()), None), Secrets::Masked);
+        assert_eq!(config.grant_of(&source).secrets, Secrets::Shown);
+        assert_eq!(config.grant_of(&Source::File("b.wasm".into())).secrets, Secrets::Masked);
+    }
+
+    #[test]
+    fn a_bundled_tool_has_its_own_where_it_has_some() {
+        let config = parse(
+            "limits: { cpu: 2s }\nnamespaces: [team-a, team-b]\nbundled:\n  maskSecrets: false\n  tools:\n    \
+             get_events: { limits: { time: 1s }, namespaces: [team-a, other], maskSecrets: true }\n    \
+             get_pod_logs: { enabled: false, limits: { memory: 1Gi } }\n",
+        );
+        let of = |tool: &str| Source::bundled().find(|source| source.name() == tool).expect("a bundled component");
+        let (events, logs, health) = (of("get-events"), of("get-pod-logs"), of("check-health"));
+        let (time, cpu) = (Duration::from_secs(1), Duration::from_secs(2));
+        assert_eq!(config.limits_of(&events), Limits { time, cpu, ..Limits::default() });
+        assert_eq!(config.grant_of(&events).namespaces, ["team-a".to_owned()].into_iter().collect());
+        assert_eq!((config.grant_of(&events).secrets, config.grant_of(&health).secrets), (Secrets::Masked, Secrets::Shown));
+        assert_eq!((config.serves(&logs), config.serves(&events)), (false, true));
+        assert_eq!(config.largest_memory(), 1 << 30);
+        let [unknown] = &mistakes("bundled: { tools: { get_log: {} } }")[..] else { panic!("one mistake") };
+        assert!(unknown.contains("unknown key `get_log`; did you mean `get_pod_logs`?"), "{unknown}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbar::catalog::{Catalog, Loader, Progress, Source};
 use sandbar::config::Config;
 use sandbar::kubernetes::{self, Cluster, Resource, Scope};
-use sandbar::policy::{Budget, Caller, Grant, Limits, PolicyRule, Verb};
+use sandbar::policy::{Budget, Caller, Grant, Identity, Limits, PolicyRule, Verb};
 use sandbar::sandbox::{Engine, Options, Slots};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -71,7 +71,7 @@ pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Clus
 /// Calls a tool that answers.
 pub(crate) async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
     let answer =
-        catalog.call(&Caller::Operator, tool, arguments.clone(), watch::Sender::<Progress>::default()).await.expect("a call");
+        catalog.call(&Caller::new(Identity::Operator), tool, arguments.clone(), watch::Sender::<Progress>::default()).await.expect("a call");
     assert!(!answer.is_error, "{answer:?}");
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use sandbar::catalog::{Answer, Catalog, Progress, Source};
 use sandbar::config::Config;
-use sandbar::policy::{Caller, Limits};
+use sandbar::policy::{Caller, Identity, Limits};
 use sandbar_tests::mcp;
 use sandbar_tests::sandbar::Server;
 use serde_json::{Map, json};
@@ -123,7 +123,7 @@ async fn overrun(catalog: &Catalog, limit: &str) -> Duration {
 }
 
 async fn spin(catalog: &Catalog) -> Answer {
-    catalog.call(&Caller::Operator, "spin", Map::new(), watch::Sender::<Progress>::default()).await.expect("a call")
+    catalog.call(&Caller::new(Identity::Operator), "spin", Map::new(), watch::Sender::<Progress>::default()).await.expect("a call")
 }
 
 /// Other tools beside guests that compute for ever, inside this process.

@@ -37,6 +37,8 @@ pub(super) enum Outcome {
     Failed,
     /// It was not run: no such tool, or arguments that do not fit.
     Refused,
+    /// There was no room for it.
+    Busy,
     /// The host ended it, and said why.
     Stopped(&'static str),
     /// The caller went away, or took the call back.
@@ -75,7 +77,8 @@ impl Drop for Audit<'_> {
         let tool = &end[..end.floor_char_boundary(NAME_BYTES)];
         tracing::info!(
             target: "sandbar::audit",
-            caller = %self.caller,
+            caller = %self.caller.identity(),
+            client = self.caller.client(),
             tool,
             component = ran.map(|ran| &**ran.component.name()),
             digest = ran.map(|ran| &**ran.component.artifact().digest()),
@@ -103,6 +106,7 @@ impl Outcome {
             Self::Answered => "answered",
             Self::Failed => "failed",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Stopped(why) => why,
             Self::Cancelled => "cancelled",
         }
@@ -112,7 +116,7 @@ impl Outcome {
 impl From<&CallError> for Outcome {
     fn from(error: &CallError) -> Self {
         Self::Stopped(match error {
-            CallError::Busy { .. } | CallError::ToolBusy { .. } => "busy",
+            CallError::Busy { .. } | CallError::ToolBusy { .. } => return Self::Busy,
             CallError::Time(_) => "limit time",
             CallError::Cpu(_) => "limit cpu",
             CallError::Memory { .. } => "limit memory",

@@ -158,7 +158,7 @@ impl Loader {
 
     async fn load_one(&self, source: Source, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
         let (bytes, digest) = read(source.clone()).await?;
-        let limits = self.limits(self.config.tool(&source));
+        let limits = self.limits(&source);
         let same = |before: &Served| **before.artifact.digest() == *digest && before.artifact.stack() == limits.stack;
         let (artifact, manifest) = match &before {
             Some(before) if same(before) => (before.artifact.clone(), before.manifest.clone()),
@@ -182,7 +182,7 @@ impl Loader {
     /// Compares what a component asks for with what it is granted, and links it with that.
     fn serve(&self, source: Source, artifact: Artifact, manifest: Manifest) -> Result<Served, Reason> {
         let entry = self.config.tool(&source);
-        let grant = self.grant(&source, &manifest, entry);
+        let grant = self.grant(&source, &manifest);
         let missing = Missing::of(&manifest, &grant);
         if let Source::File(file) = &source
             && !missing.is_empty()
@@ -192,7 +192,7 @@ impl Loader {
         }
         check_settings(&manifest, entry)?;
         // One that is kept in force has the stack that it was compiled for.
-        let limits = Limits { stack: artifact.stack(), ..self.limits(entry) };
+        let limits = Limits { stack: artifact.stack(), ..self.limits(&source) };
         let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
         let hands_on = matches!(source, Source::File(_)) && grant.reads();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
@@ -209,8 +209,8 @@ impl Loader {
         })
     }
 
-    fn limits(&self, entry: Option<&ToolConfig>) -> Limits {
-        let limits = self.config.limits_of(entry);
+    fn limits(&self, source: &Source) -> Limits {
+        let limits = self.config.limits_of(source);
         Limits { memory: limits.memory.min(self.room), ..limits }
     }
 
@@ -222,12 +222,11 @@ impl Loader {
     }
 
     /// Bundled tools are granted what they ask, because they ship with the host; anything else starts with nothing.
-    fn grant(&self, source: &Source, manifest: &Manifest, entry: Option<&ToolConfig>) -> Grant {
-        let granted = self.config.grant_of(entry);
+    fn grant(&self, source: &Source, manifest: &Manifest) -> Grant {
+        let granted = self.config.grant_of(source);
         match source {
             Source::Bundled(_) => {
-                let secrets = self.config.secrets_of(source, entry);
-                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), secrets, ..granted }
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), ..granted }
             }
             Source::File(_) => granted,
         }
@@ -315,6 +314,7 @@ mod tests {
         let loader = loader().await;
         let limits = Limits { memory: loader.room() * 2, ..Limits::default() };
         let larger = loader.with(Arc::new(Config { limits, ..Config::default() }));
-        assert_eq!(larger.limits(None).memory, loader.room());
+        let bundled = Source::bundled().next().expect("a bundled component");
+        assert_eq!(larger.limits(&bundled).memory, loader.room());
     }
 }

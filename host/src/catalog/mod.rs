@@ -120,6 +120,11 @@ impl Catalog {
         Ok(tool.component.call(&tool.definition, arguments_text, progress, &mut audit).await)
     }
 
+    /// Notes a call that is not let in, because there are too many.
+    pub fn turned_away(caller: &Caller, name: &str, argument_bytes: usize) {
+        Audit::begin(caller, name, argument_bytes).end(Outcome::Busy);
+    }
+
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.
     fn add(&mut self, component: Arc<Served>) -> Result<(), load::Reason> {
         for definition in &component.manifest().tools {

@@ -14,7 +14,7 @@ use super::output::Format;
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, Output, output};
 use crate::catalog::{Answer, Progress, Refusal};
-use crate::policy::Caller;
+use crate::policy::{Caller, Identity};
 
 /// How long a call may take before a terminal shows that it runs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -45,7 +45,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             output::error(&format!("a component is not loaded: {problem}"));
         }
         let (sender, progress) = watch::channel(Progress::default());
-        let call = catalog.call(&Caller::Operator, &arguments.tool, values, sender);
+        let caller = Caller::new(Identity::Operator);
+        let call = catalog.call(&caller, &arguments.tool, values, sender);
         Ok::<_, anyhow::Error>(with_progress(call, progress).await)
     })?;
     let answer = answer.map_err(|refusal: Refusal| Failure::Usage(anyhow!(refusal)))?;

@@ -32,20 +32,20 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let engine = arguments.common.engine(&config)?;
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
-    let entry = config.tool(&Source::File(file.clone()));
-    let limits = config.limits_of(entry);
+    let source = Source::File(file.clone());
+    let limits = config.limits_of(&source);
     let artifact = Artifact::compile(&engine, &name, &bytes, limits.stack).with_context(|| format!("{} cannot be loaded", file.display()))?;
     let manifest = runtime()?
         .block_on(manifest_of(&artifact, &engine, limits))
         .with_context(|| format!("{} has no usable manifest", file.display()))?;
-    let grant = config.grant_of(entry);
+    let grant = config.grant_of(&source);
     match arguments.output.output {
         Format::Json => output::json(&as_json(&artifact, &manifest, &grant))?,
         Format::Text => {
             let mut text = as_text(&artifact, &manifest, &grant);
             let missing = Missing::of(&manifest, &grant);
             if !missing.is_empty() {
-                let _ = writeln!(text, "\n{}", NotGranted::new(file, missing, Standing::of(&config, entry)));
+                let _ = writeln!(text, "\n{}", NotGranted::new(file, missing, Standing::of(&config, config.tool(&source))));
             }
             output::text(&text);
         }

@@ -3,6 +3,7 @@
 mod call;
 mod config_schema;
 mod inspect;
+mod log;
 mod output;
 mod rbac;
 mod reload;
@@ -15,15 +16,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, LimitsConfig};
 use crate::kubernetes;
 use output::Format;
-
-/// The log's default: what Sandbar and its components say, and of rmcp only what is wrong (it logs three lines for each request). To
-/// `rmcp::service` every client that goes away is an error.
-const LOG_FILTER: &str = "info,rmcp=warn,rmcp::service=off";
 
 /// An MCP server for Kubernetes whose tools are sandboxed WebAssembly components.
 #[derive(Parser)]
@@ -88,6 +84,9 @@ struct Common {
     /// The configuration file, sandbar.yaml
     #[arg(long, value_name = "FILE", env = "SANDBAR_CONFIG", global = true)]
     config: Option<PathBuf>,
+    /// Whether secrets in what the bundled tools read are masked [default: true]
+    #[arg(long, value_name = "BOOL", env = "SANDBAR_MASK_SECRETS", action = clap::ArgAction::Set, global = true)]
+    mask_secrets: Option<bool>,
     /// Where compiled components are kept, or `none` [default: sandbar in the user's cache directory]
     #[arg(long, value_name = "DIR", env = "SANDBAR_CACHE_DIR", global = true)]
     cache_dir: Option<PathBuf>,
@@ -126,7 +125,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    start_log(matches!(cli.command, Command::Serve(_)));
+    log::start(matches!(cli.command, Command::Serve(_)));
     let outcome = match cli.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Call(arguments) => call::run(arguments),
@@ -143,20 +142,6 @@ pub fn run() -> ExitCode {
     };
     output::error(&format!("{error:#}"));
     ExitCode::from(code)
-}
-
-/// The log goes to stderr. Commands that answer a person at a terminal only warn.
-fn start_log(serves: bool) {
-    let default = if serves { LOG_FILTER } else { "warn" };
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .parse_lossy(std::env::var("SANDBAR_LOG").ok().filter(|filter| !filter.is_empty()).as_deref().unwrap_or(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::env::var("SANDBAR_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        log.json().init();
-    } else {
-        log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
-    }
 }
 
 #[cfg(test)]

@@ -15,9 +15,11 @@ pub(super) enum Format {
     Json,
 }
 
-/// Prints text as it is, with a line break at its end. A reader that has gone away, such as `head`, is no error.
+/// Prints text with a line break at its end, and without what a terminal would obey: it may quote a component or the cluster. A reader
+/// that has gone away, such as `head`, is no error.
 pub(super) fn text(text: &str) {
     use std::io::Write;
+    let text = clean(text);
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes());
     if !text.ends_with('\n') {
@@ -34,7 +36,6 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Says what is wrong.
 pub(super) fn error(message: &str) {
-    // It may quote a component.
     eprintln!("sandbar: {}", clean(message));
 }
 

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     let account = Account { name: arguments.name, service_account: arguments.service_account, namespace: arguments.namespace };
-    let roles = objects(&grants, &config.namespaces_of(None), &account)?;
+    let roles = objects(&grants, &config.namespaces(), &account)?;
     if roles.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
     }

@@ -45,6 +45,12 @@ pub(super) struct Arguments {
     /// Tool calls a second for each caller; ten times as many may come at once [default: 100]
     #[arg(long, value_name = "NUMBER", env = "SANDBAR_CALLS_PER_SECOND")]
     calls_per_second: Option<NonZeroU32>,
+    /// Connections at once, at least 8 [default: 4096]
+    #[arg(long, value_name = "NUMBER", env = "SANDBAR_CONNECTIONS", value_parser = config::connections)]
+    connections: Option<usize>,
+    /// Time for running calls to end when the server stops [default: 24s]
+    #[arg(long, value_name = "TIME", env = "SANDBAR_DRAIN", value_parser = config::drain)]
+    drain: Option<Duration>,
     /// A file with a secret to sign session ids with, the same for all replicas [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
     session_key_file: Option<PathBuf>,
@@ -115,6 +121,8 @@ impl Arguments {
         config.hosts = self.hosts.clone().unwrap_or(config.hosts);
         config.origins = self.origins.clone().unwrap_or(config.origins);
         config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
+        config.connections = self.connections.unwrap_or(config.connections);
+        config.drain = self.drain.unwrap_or(config.drain);
         Ok(config)
     }
 }

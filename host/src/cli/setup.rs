@@ -36,6 +36,7 @@ impl Common {
             config.namespaces = Some(namespaces.clone());
         }
         config.limits = self.limits.over(&config.limits);
+        config.bundled.mask_secrets = self.mask_secrets.or(config.bundled.mask_secrets);
         Ok(config)
     }
 
@@ -65,7 +66,7 @@ impl Common {
     /// Bundled components first, then those of the configuration, then those of the flags. A path that cannot be looked at is a
     /// problem; where something is there, what was served from it `before` is still a source.
     pub(super) fn sources(&self, config: &Config, before: &Catalog) -> (Vec<Source>, Vec<Problem>) {
-        let mut sources: Vec<Source> = Source::bundled().collect();
+        let mut sources: Vec<Source> = Source::bundled().filter(|source| config.serves(source)).collect();
         let mut problems = Vec::new();
         for path in self.tool_paths(config) {
             let found = Source::files(path).unwrap_or_else(|error| {

@@ -30,6 +30,12 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     for (index, text) in config.origins.iter().enumerate() {
         add(&list("origins")(index), origin(text).map(drop));
     }
+    for (tool, own) in config.bundled.tools.all() {
+        for (index, name) in own.namespaces.iter().flatten().enumerate() {
+            let entry = [Step::Key("bundled"), Step::Key("tools"), Step::Key(tool)];
+            add(&[&entry[..], &list("namespaces")(index)].concat(), namespace(name).map(drop));
+        }
+    }
     for (index, tool) in config.tools.iter().enumerate() {
         let entry = list("tools")(index);
         for (path, what) in faults_of_tool(tool) {

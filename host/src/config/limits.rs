@@ -13,6 +13,9 @@ type Piece = Size<1, MOST_MEMORY>;
 /// Bytes that are counted over a call.
 type Amount = Size<1, { u64::MAX }>;
 
+/// Something that is counted over a call.
+type Number = Count<1, { u32::MAX }>;
+
 /// The memory of an instance.
 type Memory = Size<LEAST_MEMORY, MOST_MEMORY>;
 
@@ -43,8 +46,8 @@ pub struct LimitsConfig {
     memory: Option<Memory>,
     /// Requests to the API server
     #[arg(long = "limit-requests", value_name = "NUMBER", env = "SANDBAR_LIMIT_REQUESTS")]
-    #[schemars(with = "Count<{ u32::MAX }>")]
-    requests: Option<Count<{ u32::MAX }>>,
+    #[schemars(with = "Number")]
+    requests: Option<Number>,
     /// Bytes read from the API server, unpacked
     #[arg(long = "limit-read", value_name = "SIZE", env = "SANDBAR_LIMIT_READ")]
     #[schemars(with = "Amount")]
@@ -63,36 +66,36 @@ pub struct LimitsConfig {
     result: Option<Piece>,
     /// Objects on a page
     #[arg(long = "limit-page", value_name = "NUMBER", env = "SANDBAR_LIMIT_PAGE")]
-    #[schemars(with = "Count<MOST_PAGE>")]
-    page: Option<Count<MOST_PAGE>>,
+    #[schemars(with = "Count<1, MOST_PAGE>")]
+    page: Option<Count<1, MOST_PAGE>>,
     /// What the component writes to the server's log
     #[arg(long = "limit-logged", value_name = "SIZE", env = "SANDBAR_LIMIT_LOGGED")]
     #[schemars(with = "Amount")]
     logged: Option<Amount>,
     /// Reports of its progress that the component makes
     #[arg(long = "limit-progress", value_name = "NUMBER", env = "SANDBAR_LIMIT_PROGRESS")]
-    #[schemars(with = "Count<{ u32::MAX }>")]
-    progress: Option<Count<{ u32::MAX }>>,
+    #[schemars(with = "Number")]
+    progress: Option<Number>,
     /// Stack of the instance: calls that have not returned
     #[arg(long = "limit-stack", value_name = "SIZE", env = "SANDBAR_LIMIT_STACK")]
     #[schemars(with = "Stack")]
     stack: Option<Stack>,
     /// Entries of the instance's tables
     #[arg(long = "limit-tables", value_name = "NUMBER", env = "SANDBAR_LIMIT_TABLES")]
-    #[schemars(with = "Count<MOST_TABLES>")]
-    tables: Option<Count<MOST_TABLES>>,
+    #[schemars(with = "Count<1, MOST_TABLES>")]
+    tables: Option<Count<1, MOST_TABLES>>,
     /// Handles that the component holds, of streams for example
     #[arg(long = "limit-handles", value_name = "NUMBER", env = "SANDBAR_LIMIT_HANDLES")]
-    #[schemars(with = "Count<{ u32::MAX }>")]
-    handles: Option<Count<{ u32::MAX }>>,
+    #[schemars(with = "Number")]
+    handles: Option<Number>,
     /// What the component hands to the host at once, beyond the size of a result
     #[arg(long = "limit-passed", value_name = "SIZE", env = "SANDBAR_LIMIT_PASSED")]
     #[schemars(with = "Piece")]
     passed: Option<Piece>,
     /// Calls of the component that run at once [default: half of those that the server has room for]
     #[arg(long = "limit-calls", value_name = "NUMBER", env = "SANDBAR_LIMIT_CALLS")]
-    #[schemars(with = "Count<{ u32::MAX }>")]
-    calls: Option<Count<{ u32::MAX }>>,
+    #[schemars(with = "Number")]
+    calls: Option<Number>,
 }
 
 /// All of them apart from the other flags, and in the long help only.

@@ -128,33 +128,33 @@ impl<const LEAST: u64, const MOST: u64> JsonSchema for Size<LEAST, MOST> {
 
 /// A whole number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Count<const MOST: u32>(pub(super) u32);
+pub(super) struct Count<const LEAST: u32, const MOST: u32>(pub(super) u32);
 
-impl<const MOST: u32> FromStr for Count<MOST> {
+impl<const LEAST: u32, const MOST: u32> FromStr for Count<LEAST, MOST> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
-            Ok(number) if (1..=MOST).contains(&number) => Ok(Self(number)),
-            _ if MOST == u32::MAX => Err(format!("{text:?} is no whole number above zero")),
-            _ => Err(format!("{text:?} is no whole number from 1 to {MOST}")),
+            Ok(number) if (LEAST..=MOST).contains(&number) => Ok(Self(number)),
+            _ if (LEAST, MOST) == (1, u32::MAX) => Err(format!("{text:?} is no whole number above zero")),
+            _ => Err(format!("{text:?} is no whole number from {LEAST} to {MOST}")),
         }
     }
 }
 
-impl<const MOST: u32> fmt::Display for Count<MOST> {
+impl<const LEAST: u32, const MOST: u32> fmt::Display for Count<LEAST, MOST> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl<'de, const MOST: u32> Deserialize<'de> for Count<MOST> {
+impl<'de, const LEAST: u32, const MOST: u32> Deserialize<'de> for Count<LEAST, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         written(deserializer)
     }
 }
 
-impl<const MOST: u32> JsonSchema for Count<MOST> {
+impl<const LEAST: u32, const MOST: u32> JsonSchema for Count<LEAST, MOST> {
     fn inline_schema() -> bool {
         true
     }
@@ -164,7 +164,7 @@ impl<const MOST: u32> JsonSchema for Count<MOST> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = json_schema!({ "type": "integer", "minimum": 1 });
+        let mut schema = json_schema!({ "type": "integer", "minimum": LEAST });
         if MOST < u32::MAX {
             schema.insert("maximum".to_owned(), MOST.into());
         }
@@ -225,10 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_above_zero() {
-        assert_eq!("1000".parse(), Ok(Count::<1000>(1000)));
+    fn counts_are_within_their_bounds() {
+        assert_eq!("1000".parse(), Ok(Count::<1, 1000>(1000)));
         for text in ["0", "1001", "-1", "1.0", "many", ""] {
-            assert!(text.parse::<Count<1000>>().is_err(), "{text}");
+            assert!(text.parse::<Count<1, 1000>>().is_err(), "{text}");
         }
+        let error = "7".parse::<Count<8, 1000>>().expect_err("too few");
+        assert!(error.contains("from 8 to 1000"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::policy::Caller;
+use crate::policy::Identity;
 
 /// Seconds of the rate that may come at once: a model asks for many things in one breath and then reads for a while.
 const BURST_SECONDS: u32 = 10;
@@ -41,7 +41,7 @@ const CALLERS: usize = 10_000;
 pub struct Admission(Arc<Inner>);
 
 struct Inner {
-    rate: RateLimiter<Caller, HashMapStateStore<Caller>, DefaultClock>,
+    rate: RateLimiter<Identity, HashMapStateStore<Identity>, DefaultClock>,
     clock: DefaultClock,
     per_second: NonZeroU32,
     places: Arc<Semaphore>,
@@ -90,9 +90,9 @@ impl Admission {
     }
 
     /// Lets a call in, or says when to try again. It never waits.
-    pub(super) fn admit(&self, caller: &Caller) -> Result<Place, Busy> {
+    pub(super) fn admit(&self, caller: Identity) -> Result<Place, Busy> {
         let Inner { rate, clock, per_second, places, calls } = &*self.0;
-        rate.check_key(caller).map_err(|early| Busy::Rate {
+        rate.check_key(&caller).map_err(|early| Busy::Rate {
             per_second: *per_second,
             retry_after: early.wait_time_from(clock.now()).max(Duration::from_secs(1)),
         })?;
@@ -114,24 +114,24 @@ mod tests {
     fn a_caller_over_its_rate_is_told_when_to_come_back_and_another_is_not() {
         let admission = Admission::with_places(ONE, 1000);
         for _ in 0..BURST_SECONDS {
-            admission.admit(&Caller::Anonymous).expect("a burst is fine");
+            admission.admit(Identity::Anonymous).expect("a burst is fine");
         }
-        let busy = admission.admit(&Caller::Anonymous).expect_err("too many");
+        let busy = admission.admit(Identity::Anonymous).expect_err("too many");
         assert!(matches!(busy, Busy::Rate { .. }), "{busy}");
         assert!(busy.to_string().contains("retry after 1 s"), "{busy}");
-        admission.admit(&Caller::Operator).expect("somebody else");
+        admission.admit(Identity::Operator).expect("somebody else");
     }
 
     #[test]
     fn a_place_is_free_again_once_its_call_is_over() {
         let admission = Admission::with_places(NonZeroU32::MAX, 2);
         let (first, _second) =
-            (admission.admit(&Caller::Anonymous).expect("free"), admission.admit(&Caller::Anonymous).expect("free"));
-        let busy = admission.admit(&Caller::Anonymous).expect_err("full");
+            (admission.admit(Identity::Anonymous).expect("free"), admission.admit(Identity::Anonymous).expect("free"));
+        let busy = admission.admit(Identity::Anonymous).expect_err("full");
         assert_eq!(busy, Busy::Full { calls: 2, retry_after: RETRY_WHEN_FULL });
         assert!(busy.to_string().contains("retry after 2 s"), "{busy}");
         drop(first);
-        admission.admit(&Caller::Anonymous).expect("free again");
+        admission.admit(Identity::Anonymous).expect("free again");
     }
 
     #[test]

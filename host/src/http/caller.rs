@@ -3,9 +3,9 @@
 
 use http::HeaderMap;
 
-use crate::policy::Caller;
+use crate::policy::{Caller, Identity};
 
 /// The caller of a request. It depends on what the request proves by itself, never on its session.
 pub(super) fn of(_headers: &HeaderMap) -> Caller {
-    Caller::Anonymous
+    Caller::new(Identity::Anonymous)
 }

@@ -20,8 +20,12 @@ use super::plain::plain_call;
 use super::router::App;
 use super::session::Session;
 use super::stream;
+use crate::catalog::Catalog;
 use crate::mcp::Server;
 use crate::policy::Caller;
+
+/// The key under which a modern request carries what its client calls itself.
+const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
 
 /// Bytes of an answer to `initialize`. It has about a thousand.
 const INITIALIZE_BYTES: usize = 64 * 1024;
@@ -55,11 +59,10 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Respo
     accept_anything(&mut head.headers);
     let modern = message.is_modern(text(&head.headers, &PROTOCOL_VERSION));
     let session = text(&head.headers, &SESSION_ID).filter(|_| !modern).map(str::to_owned);
-    if let Some(id) = &session {
-        match app.sessions.open(id) {
-            Some(session) => speak_for(&session, &mut head.headers),
-            None => return unknown_session(),
-        }
+    match session.as_ref().map(|id| app.sessions.open(id)) {
+        Some(Some(session)) => speak_for(&session, &mut head),
+        Some(None) => return unknown_session(),
+        None => introduce(&client(&message, modern), &mut head),
     }
     match admit(&app, &head, &message, large) {
         Ok(held) if modern => {
@@ -70,7 +73,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Respo
             }
         }
         Ok(held) => legacy(&app, head, message, session, held).await,
-        Err(refusal) => busy(&message, &refusal),
+        Err(refusal) => busy(&head, &message, &refusal),
     }
 }
 
@@ -123,12 +126,19 @@ fn accept_anything(headers: &mut HeaderMap) {
     }
 }
 
-/// Adds the protocol version that a session has negotiated, where the client leaves it out.
-fn speak_for(session: &Session, headers: &mut HeaderMap) {
-    if !headers.contains_key(PROTOCOL_VERSION)
+/// Says what a session knows of its client: what it calls itself, and the protocol version, where the request leaves that out.
+fn speak_for(session: &Session, head: &mut request::Parts) {
+    introduce(&session.client, head);
+    if !head.headers.contains_key(PROTOCOL_VERSION)
         && let Ok(version) = HeaderValue::from_str(&session.version)
     {
-        headers.insert(PROTOCOL_VERSION, version);
+        head.headers.insert(PROTOCOL_VERSION, version);
+    }
+}
+
+fn introduce(client: &str, head: &mut request::Parts) {
+    if let Some(caller) = head.extensions.get_mut::<Caller>() {
+        caller.introduce(client);
     }
 }
 
@@ -161,11 +171,12 @@ fn accepted() -> Response {
 
 /// `initialize`: rmcp negotiates, and the outcome becomes a session id.
 async fn initialize(app: &App, head: request::Parts, message: &Message, held: Held) -> Response {
+    let client = head.extensions.get::<Caller>().and_then(Caller::client).unwrap_or_default().to_owned();
     let response = app.ask(head, message, held).await;
     let (mut head, body) = response.into_parts();
     let body = axum::body::to_bytes(body, INITIALIZE_BYTES).await.unwrap_or_default();
     if let Some(version) = negotiated(&body)
-        && let Some(session) = Session::new(version, &client(message), app.server.list_digest())
+        && let Some(session) = Session::new(version, client, app.server.list_digest())
         && let Ok(id) = HeaderValue::from_str(&app.sessions.mint(&session))
     {
         head.headers.insert(SESSION_ID, id);
@@ -179,9 +190,10 @@ fn negotiated(body: &[u8]) -> Option<String> {
     answer.get("result")?.get("protocolVersion")?.as_str().map(str::to_owned)
 }
 
-/// The client's name and version, as it introduces itself.
-fn client(message: &Message) -> String {
-    let part = |key| message.param("clientInfo").and_then(|client| client.get(key)).and_then(Value::as_str).unwrap_or_default();
+/// The client's name and version, as it introduces itself: when it initializes, or with each request of the modern era.
+fn client(message: &Message, modern: bool) -> String {
+    let info = if modern { message.meta(CLIENT_KEY) } else { message.param("clientInfo") };
+    let part = |key| info.and_then(|client| client.get(key)).and_then(Value::as_str).unwrap_or_default();
     format!("{} {}", part("name"), part("version")).trim().to_owned()
 }
 
@@ -195,15 +207,19 @@ struct Held {
 /// Lets a call in. Other methods are answered from memory, and need no place.
 fn admit(app: &App, head: &request::Parts, message: &Message, large: Option<LargeBody>) -> Result<Held, Busy> {
     let place = match (message.kind(), head.extensions.get::<Caller>()) {
-        (Kind::Request { method, .. }, Some(caller)) if method == "tools/call" => Some(app.admission.admit(caller)?),
+        (Kind::Request { method, .. }, Some(caller)) if method == "tools/call" => Some(app.admission.admit(caller.identity())?),
         _ => None,
     };
     Ok(Held { _place: place, _large: large.map(Arc::new) })
 }
 
 /// What the model reads of a call that is not let in. A client would not show it a status of HTTP.
-fn busy(message: &Message, busy: &Busy) -> Response {
-    tracing::warn!(%busy, "a call was not let in");
+fn busy(head: &request::Parts, message: &Message, busy: &Busy) -> Response {
+    if let Some(caller) = head.extensions.get::<Caller>() {
+        let tool = message.param("name").and_then(Value::as_str).unwrap_or_default();
+        let arguments = message.param("arguments").map(Value::to_string).unwrap_or_default();
+        Catalog::turned_away(caller, tool, arguments.len());
+    }
     let Kind::Request { id, .. } = message.kind() else { unreachable!("only requests are turned away") };
     let body = message::tool_failure(id, message.is_modern(None), &busy.to_string());
     json_response(StatusCode::OK, body)

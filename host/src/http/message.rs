@@ -128,6 +128,11 @@ impl Message {
         self.object.get("params")?.get(key)
     }
 
+    /// A member of the parameters' `_meta`.
+    pub(super) fn meta(&self, key: &str) -> Option<&Value> {
+        self.param("_meta")?.get(key)
+    }
+
     /// The parameters, of a request that calls a tool and is nothing else besides.
     pub(super) fn call_params(&self) -> Option<&Map<String, Value>> {
         let calls = matches!(&self.kind, Kind::Request { method, .. } if method == "tools/call");
@@ -137,7 +142,7 @@ impl Message {
 
     /// Whether the message belongs to the era without sessions. `header` is its MCP-Protocol-Version.
     pub(super) fn is_modern(&self, header: Option<&str>) -> bool {
-        let in_body = self.param("_meta").and_then(|meta| meta.get(VERSION_KEY)).is_some();
+        let in_body = self.meta(VERSION_KEY).is_some();
         let discovers = matches!(&self.kind, Kind::Request { method, .. } if method == "server/discover");
         in_body || discovers || header.is_some_and(|version| version >= MODERN)
     }

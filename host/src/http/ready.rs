@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::kubernetes::{Cluster, Code, Error, Health};
+use crate::policy::{clean, clean_line};
 
 /// Time for the API server to answer a probe.
 const PROBE_TIME: Duration = Duration::from_secs(2);
@@ -88,7 +89,7 @@ impl Readiness {
             let _ = writeln!(text, "[{}] tools: {} loaded", mark(inner.bundled_loaded), loaded.tools);
             for problem in &loaded.problems {
                 // Some have lines to paste, which belong to the same check.
-                let _ = writeln!(text, "[-] {}", problem.replace('\n', "\n    "));
+                let _ = writeln!(text, "[-] {}", clean(problem).replace('\n', "\n    "));
             }
         }
         let answered = inner.answered.load(Ordering::Acquire);
@@ -98,7 +99,7 @@ impl Readiness {
             Ok(health) => {
                 writeln!(text, "[{}] now: {cluster}, {} on {}", mark(health.ready), health.git_version, health.platform)
             }
-            Err(error) => writeln!(text, "[-] now: {cluster}: {error}"),
+            Err(error) => writeln!(text, "[-] now: {cluster}: {}", clean_line(&error.to_string())),
         };
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
         text

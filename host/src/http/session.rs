@@ -9,9 +9,6 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog::ListDigest;
 
-/// Bytes of a client's name and version that an id carries.
-const CLIENT_BYTES: usize = 64;
-
 /// Random bytes of an id: enough that no two are ever alike, and that nobody guesses another's.
 const NONCE_BYTES: usize = 16;
 
@@ -29,7 +26,7 @@ pub(super) struct Session {
     /// The protocol version that was negotiated.
     #[serde(rename = "v")]
     pub(super) version: String,
-    /// The client's name and version, for the log.
+    /// The client's name and version, for the audit trail.
     #[serde(rename = "c")]
     pub(super) client: String,
     /// The list of tools at that time; empty in ids of older servers.
@@ -42,10 +39,9 @@ pub(super) struct Session {
 
 impl Session {
     /// A session as `initialize` has negotiated it. None where the system has no random bytes to tell it from others.
-    pub(super) fn new(version: String, client: &str, tools: ListDigest) -> Option<Self> {
+    pub(super) fn new(version: String, client: String, tools: ListDigest) -> Option<Self> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).inspect_err(|error| tracing::error!(%error, "a session has no id: no random bytes")).ok()?;
-        let client = client[..client.floor_char_boundary(CLIENT_BYTES)].to_owned();
         Some(Self { version, client, tools, nonce: URL_SAFE_NO_PAD.encode(nonce) })
     }
 }
@@ -94,7 +90,7 @@ mod tests {
 
     #[test]
     fn another_process_with_the_key_opens_an_id() {
-        let session = Session::new("2025-11-25".to_owned(), "inspector 2.12", ListDigest::from("a list")).expect("random bytes");
+        let session = Session::new("2025-11-25".to_owned(), "inspector 2.12".to_owned(), ListDigest::from("a list")).expect("random bytes");
         let id = SessionKey::from_secret(b"k").mint(&session);
         assert_eq!(SessionKey::from_secret(b"k").open(&id), Some(session));
         assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "an id is visible ASCII");
@@ -102,7 +98,7 @@ mod tests {
 
     #[test]
     fn two_sessions_of_one_client_are_two() {
-        let session = || Session::new("2025-11-25".to_owned(), "x", ListDigest::default()).expect("random bytes");
+        let session = || Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default()).expect("random bytes");
         let key = SessionKey::from_secret(b"k");
         assert_ne!(key.mint(&session()), key.mint(&session()));
     }
@@ -120,7 +116,7 @@ mod tests {
     #[test]
     fn a_foreign_or_forged_id_does_not_open() {
         let key = SessionKey::from_secret(b"k");
-        let session = Session::new("2025-11-25".to_owned(), "x", ListDigest::default()).expect("random bytes");
+        let session = Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default()).expect("random bytes");
         let id = key.mint(&session);
         assert_eq!(SessionKey::from_secret(b"other").open(&id), None);
         let forged = URL_SAFE_NO_PAD.encode(r#"{"v":"2024-11-05","c":"x"}"#);

@@ -13,7 +13,7 @@ pub mod secret;
 mod text;
 
 pub use budget::{Aside, Budget, Exhausted};
-pub use caller::Caller;
+pub use caller::{Caller, Identity};
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::{LEAST_MEMORY, LEAST_STACK, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};

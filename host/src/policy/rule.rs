@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dns::{is_label, is_subdomain};
+use super::text::clean_line;
 
 /// The subresource that is the log capability, and the only one there is.
 pub const POD_LOGS: &str = "pods/log";
@@ -61,7 +62,8 @@ pub enum RuleError {
     Empty(&'static str),
     /// A subresource that reaches into a pod or a node, or that no tool can read.
     #[error(
-        "`{0}` cannot be granted: `pods/log` is the only subresource that tools can read (a GET on proxy, exec, attach or portforward can change things)"
+        "`{}` cannot be granted: `pods/log` is the only subresource that tools can read (a GET on proxy, exec, attach or portforward can change things)",
+        .0.escape_debug()
     )]
     Subresource(String),
     /// A group or a resource that no cluster can have.
@@ -206,6 +208,7 @@ fn problem_of_name(name: &str) -> Option<&'static str> {
     match name {
         "*" => Some("no name, and no wildcard here: leave `resourceNames` out for all objects"),
         "" => Some("no name"),
+        _ if name.contains(['/', '%', ' ', '\t']) || clean_line(name) != name => Some("no name that an object can have"),
         _ => None,
     }
 }
@@ -290,6 +293,11 @@ mod tests {
         assert!(problem(rule(&[""], &["Pods"], &[], &get)).contains(r#""Pods" in `resources`"#));
         assert!(problem(rule(&[""], &["deployments.apps"], &[], &get)).contains("`apiGroups`"));
         assert!(problem(rule(&[""], &["pods"], &["*"], &get)).contains("leave `resourceNames` out"));
+        for name in ["a/b", "a b", "a\nb", "\u{1b}[2Ja", "a\u{200b}"] {
+            let words = problem(rule(&[""], &["pods"], &[name], &get));
+            assert!(words.contains("no name that an object can have") && !words.contains(['\n', '\u{1b}', '\u{200b}']), "{words}");
+        }
+        assert_eq!(rule(&[""], &["pods"], &["system:node.a_1"], &get).validate(), Ok(()));
         assert_eq!(rule(&[""], &["pods"], &["web-0"], &[Verb::List]).validate(), Err(RuleError::NamesWithoutGet));
         assert_eq!(rule(&["", "*", "rbac.authorization.k8s.io"], &["pods", "*"], &["web-0"], &get).validate(), Ok(()));
     }

@@ -101,18 +101,25 @@ fn skip_string(text: &str) -> &str {
     &text[end.unwrap_or(0)..]
 }
 
-/// Characters beyond ASCII that a person does not see and that change how text reads.
+/// Characters beyond ASCII that a person does not see: C1 controls, line separators, and all that Unicode (17) has as
+/// Default_Ignorable_Code_Point, since a bit can be hidden in whether any of them is there.
 fn is_hidden(character: char) -> bool {
     matches!(character,
         '\u{80}'..='\u{9f}'         // C1 controls
         | '\u{ad}'                  // soft hyphen
+        | '\u{34f}'                 // combining grapheme joiner
         | '\u{61c}'                 // Arabic letter mark
-        | '\u{180e}'                // Mongolian vowel separator
+        | '\u{115f}'..='\u{1160}'   // Hangul fillers
+        | '\u{17b4}'..='\u{17b5}'   // Khmer inherent vowels
+        | '\u{180b}'..='\u{180f}'   // Mongolian variation selectors and vowel separator
         | '\u{200b}'..='\u{200f}'   // zero-width space and joiners, direction marks
         | '\u{2028}'..='\u{202e}'   // line and paragraph separators, bidi embeddings and overrides
         | '\u{2060}'..='\u{206f}'   // word joiner, invisible operators, bidi isolates
+        | '\u{3164}'                // Hangul filler
+        | '\u{fe00}'..='\u{fe0f}'   // variation selectors: an emoji without its one is still seen
         | '\u{feff}'                // byte order mark
-        | '\u{fff9}'..='\u{fffb}'   // interlinear annotation
+        | '\u{ffa0}'                // halfwidth Hangul filler
+        | '\u{fff0}'..='\u{fffb}'   // unassigned, and interlinear annotation
         | '\u{1bca0}'..='\u{1bca3}' // shorthand format controls
         | '\u{1d173}'..='\u{1d17a}' // musical format controls
         | '\u{e0000}'..='\u{e0fff}' // tags and variation selectors supplement
@@ -146,6 +153,7 @@ mod tests {
 
     #[test]
     fn hidden_characters_are_removed() {
+        assert_eq!(clean("a\u{fe0f}\u{fe00}b\u{34f}c\u{3164}d\u{180b}e\u{115f}f\u{ffa0}g\u{17b4}h\u{e01ef}i"), "abcdefghi");
         assert_eq!(clean("a\u{202e}b\u{200b}c\u{2066}d\u{e0041}e\u{feff}f\u{0}g\rh\u{8}i"), "abcdefghi");
     }
 

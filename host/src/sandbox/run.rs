@@ -12,8 +12,11 @@ use super::memory::{Memory, Refused};
 use super::meter::Meter;
 use super::state::State;
 use super::threads::{Gone, has_turn};
-use crate::capability::{Host, Tools};
-use crate::policy::Limits;
+use crate::capability::{Host, Tools, may_log};
+use crate::policy::{Budget, Limits, clean_line};
+
+/// Bytes of the log for a crash: a backtrace with the names of some dozens of functions.
+const CRASH_BYTES: usize = 8 * 1024;
 
 /// What to ask a component for.
 enum Ask {
@@ -96,12 +99,22 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
         Ok(if over {
             UpdateDeadline::Interrupt
         } else if has_turn(&meter) {
+            if std::env::var_os("NO_YIELD").is_none() { std::thread::yield_now(); }
             UpdateDeadline::Continue(1)
         } else {
             UpdateDeadline::Yield(1)
         })
     });
     store
+}
+
+/// Tells the operator where a guest crashed. The names of its functions are its own words, so they are its part of the log.
+fn log_crash(component: &Component, budget: &Budget, error: &wasmtime::Error) {
+    let words = format!("{error:?}");
+    let words = clean_line(&words[..words.floor_char_boundary(CRASH_BYTES)]);
+    if may_log(&component.name, budget, &words) {
+        tracing::warn!(component = %component.name, "a tool crashed: {words}");
+    }
 }
 
 /// Says which limit, or which fault, ended a guest.
@@ -135,6 +148,6 @@ fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &w
     if text.contains("store handle limit exceeded") {
         return CallError::Handles { limit: limits.handles };
     }
-    tracing::warn!(component = %component.name, error = ?error, "a tool crashed");
+    log_crash(component, budget, error);
     CallError::Trap(trap.map_or_else(|| error.root_cause().to_string(), Trap::to_string))
 }

@@ -6,7 +6,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 /// Time between two interruptions of a running guest. A spinning guest is stopped at most this late.
-const TICK: Duration = Duration::from_millis(5);
+static TICK_MS: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| std::env::var("TICK_US").ok().and_then(|t| t.parse().ok()).unwrap_or(5000));
 
 /// Counts the running calls and wakes the clock for the first.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ fn tick(running: &Weak<AtomicUsize>, advance: impl Fn()) {
             // An unpark between the load and here is not lost: the token makes this return at once.
             std::thread::park();
         } else {
-            std::thread::sleep(TICK);
+            std::thread::sleep(Duration::from_micros(*TICK_MS));
             advance();
         }
     }

@@ -17,6 +17,10 @@ use crate::policy::{Budget, clean_line};
 /// Bytes of one printed line that are kept.
 const LINE_BYTES: usize = 8 * 1024;
 
+/// Random bytes that a component gets at once. They are made before it is asked for the memory that they go to, so the default of
+/// wasmtime, 64 MiB, would be memory and time that nobody counts.
+const RANDOM_BYTES: u64 = 64 * 1024;
+
 /// The WASI packages that a component may import: those of a command without the network.
 const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
@@ -52,6 +56,7 @@ impl Wasi {
                 .stderr(printed("stderr"))
                 .allow_tcp(false)
                 .allow_udp(false)
+                .max_random_size(RANDOM_BYTES)
                 .build();
             let mut table = ResourceTable::new();
             // Above the limit on handles, which has words of its own: what a method borrows counts here, too.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sandbar::catalog::{Catalog, Loader, Progress, Source};
 use sandbar::config::Config;
 use sandbar::kubernetes::{self, Cluster};
-use sandbar::policy::{Caller, Limits};
+use sandbar::policy::{Caller, Identity, Limits};
 use sandbar::sandbox::{Engine, Options, Slots};
 use tokio::sync::watch;
 
@@ -39,7 +39,7 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
 /// Calls a tool: the words of its failure, or none.
 async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String> {
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-    let answer = catalog.call(&Caller::Operator, tool, arguments, watch::Sender::<Progress>::default()).await.unwrap();
+    let answer = catalog.call(&Caller::new(Identity::Operator), tool, arguments, watch::Sender::<Progress>::default()).await.unwrap();
     answer.is_error.then(|| answer.content[0]["text"].as_str().unwrap().to_owned())
 }
 
