@@ -13,7 +13,6 @@ mod caller;
 mod connection;
 mod connections;
 mod held;
-mod json;
 mod legacy;
 mod mcp;
 mod message;

@@ -158,7 +158,7 @@ async fn woken() {
 
 /// Lowers the priority of the thread that calls it, for ever: to raise it again takes a privilege. Where it is forbidden guests
 /// compete as equals.
-fn stand_back() {
+pub(super) fn stand_back() {
     // On Linux this is about one thread, and none means the caller.
     let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICENESS));
 }
