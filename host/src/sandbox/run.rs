@@ -12,7 +12,7 @@ use super::error::CallError;
 use super::memory::{Memory, Refused};
 use super::meter::Meter;
 use super::state::State;
-use super::threads::{Gone, has_turn};
+use super::threads::{Gone, has_turn, let_others_run};
 use crate::capability::{Host, Tools, may_log};
 use crate::policy::{Budget, Limits, clean_line};
 
@@ -102,7 +102,7 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
         Ok(if over {
             UpdateDeadline::Interrupt
         } else if has_turn(&meter) {
-            if std::env::var_os("NO_YIELD").is_none() { std::thread::yield_now(); }
+            let_others_run();
             UpdateDeadline::Continue(1)
         } else {
             UpdateDeadline::Yield(1)
