@@ -35,7 +35,8 @@ impl Room {
 
     fn take<E: de::Error>(&mut self, values: usize) -> Result<(), E> {
         let left = self.left.checked_sub(values);
-        self.left = left.ok_or_else(|| E::custom(format_args!("it holds more than {} values (an object counts as 8)", self.most)))?;
+        self.left =
+            left.ok_or_else(|| E::custom(format_args!("it holds more than {} values (an object counts as 8)", self.most)))?;
         Ok(())
     }
 }
@@ -155,7 +156,10 @@ mod tests {
         assert!(refused(&many(MOST_VALUES + 1)).contains("more than 50000 values"));
         let keys: Vec<String> = (0..=MOST_VALUES).map(|key| format!("\"{key}\":0")).collect();
         assert!(refused(&format!("{{{}}}", keys.join(","))).contains("more than 50000 values"));
-        assert!(refused(&format!("[{}0]", "{\"\":0},".repeat(MOST_VALUES / 9 + 1))).contains("more than 50000 values"), "objects are large");
+        assert!(
+            refused(&format!("[{}0]", "{\"\":0},".repeat(MOST_VALUES / 9 + 1))).contains("more than 50000 values"),
+            "objects are large"
+        );
         let mut room = Room::new(10);
         assert!(room.parse(b"[1,2,3,4,5]").is_ok() && room.parse(b"[1,2,3,4,5]").is_err(), "it is one room for all texts");
     }

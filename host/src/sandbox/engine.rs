@@ -44,7 +44,8 @@ impl Engine {
         let pools = Arc::new(Pools::new(options)?);
         let ticking = Arc::downgrade(&pools);
         Ok(Self {
-            ticker: Ticker::start(move || ticking.upgrade().into_iter().for_each(|pools| pools.advance())).context("the epoch thread cannot be started")?,
+            ticker: Ticker::start(move || ticking.upgrade().into_iter().for_each(|pools| pools.advance()))
+                .context("the epoch thread cannot be started")?,
             pools,
             slots: Arc::new(Semaphore::new(options.slots.count())),
             slot_count: options.slots.count(),
