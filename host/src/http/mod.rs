@@ -23,6 +23,7 @@ mod router;
 mod serve;
 mod session;
 mod stream;
+mod unread;
 
 pub use access::Access;
 pub use admission::Admission;

@@ -25,4 +25,4 @@ pub use error::{CallError, LoadError};
 pub use imports::Imports;
 pub use pools::Options;
 pub use run::{Answer, Returned};
-pub use slots::{Slots, available_memory};
+pub use slots::{Slots, available_memory, for_answers};

@@ -9,6 +9,9 @@ const RESERVE: u64 = 96 * 1024 * 1024;
 /// Bytes that the host needs for one call beside the guest's memory: a page or log on its way, and the answer being written.
 const HOST_SHARE: u64 = 16 * 1024 * 1024;
 
+/// The part of a process's memory that is for what calls have answered, until somebody has read it: one over this.
+const ANSWERS: u64 = 8;
+
 /// With fewer, one slow call would block everybody.
 const LEAST: u64 = 2;
 
@@ -22,7 +25,8 @@ pub struct Slots(usize);
 impl Slots {
     /// Slots for calls of `memory` bytes each in a process that may use `available` bytes.
     pub fn for_memory(available: u64, memory: u64) -> Self {
-        let slots = available.saturating_sub(RESERVE) / memory.saturating_add(HOST_SHARE);
+        let left = available.saturating_sub(RESERVE).saturating_sub(for_answers(available));
+        let slots = left / memory.saturating_add(HOST_SHARE);
         Self(usize::try_from(slots.clamp(LEAST, MOST)).unwrap_or(LEAST as usize))
     }
 
@@ -30,6 +34,11 @@ impl Slots {
     pub fn count(self) -> usize {
         self.0
     }
+}
+
+/// The bytes that answers may take of so many that the process may use, while they wait for their readers.
+pub fn for_answers(available: u64) -> u64 {
+    available / ANSWERS
 }
 
 /// The bytes of memory that this process may use: the limit of its cgroup where there is one, else what the machine has.
@@ -75,7 +84,7 @@ mod tests {
 
     #[test]
     fn slots_follow_from_memory() {
-        assert_eq!(Slots::for_memory(1024 * MIB, 64 * MIB).count(), 11);
+        assert_eq!(Slots::for_memory(1024 * MIB, 64 * MIB).count(), 10);
         assert_eq!(Slots::for_memory(64 * MIB, 64 * MIB).count(), 2, "a small container still serves");
         assert_eq!(Slots::for_memory(u64::MAX, 64 * MIB).count(), 128);
     }
