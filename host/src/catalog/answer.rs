@@ -88,9 +88,11 @@ impl Answer {
         Self::try_parse(returned, definition, trust).unwrap_or_else(|breach| {
             let breach = shortened(&clean_line(&breach));
             tracing::warn!(tool = definition.name(), "a tool broke the contract: {breach}");
-            Self::failure(&format!(
-                "the tool answered in a way that this server cannot pass on: {breach}; this is a fault of the tool"
-            ))
+            // The breach may quote what it is about.
+            Self::failed(
+                &format!("the tool answered in a way that this server cannot pass on: {breach}; this is a fault of the tool"),
+                trust,
+            )
         })
     }
 
@@ -291,7 +293,7 @@ mod tests {
 
         let words = |answer: Answer| {
             assert!(answer.is_error && answer.structured.is_none(), "{answer:?}");
-            answer.content[0]["text"].as_str().unwrap_or_default().to_owned()
+            answer.content[1]["text"].as_str().unwrap_or_default().to_owned()
         };
         let full = closed("maxProperties").marked_untrusted();
         assert!(words(Answer::parse(r#"{"structuredContent": {"n": 1}}"#, &full, Trust::Reader)).contains("no room for the key"));
