@@ -14,9 +14,14 @@ fn doubling(levels: usize) -> Value {
 
 /// Calls a tool with these schemas, which answers with an empty object. Returns what the caller is told.
 async fn told_by(input: Value, output: Value, arguments: Value) -> Value {
+    told(input, output, arguments, r#"{"structuredContent":{}}"#).await
+}
+
+/// The same for a tool that answers with this.
+async fn told(input: Value, output: Value, arguments: Value, result: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let tool = json!({ "name": "odd", "inputSchema": input, "outputSchema": output });
-    let file = Text::new(&json!({ "tools": [tool] })).answering(r#"{"structuredContent":{}}"#).write(folder.path(), "odd.wasm");
+    let file = Text::new(&json!({ "tools": [tool] })).answering(result).write(folder.path(), "odd.wasm");
     let server = Server::builder().cluster("demo").arg("--tools").arg(&file).start().await;
     let client = Client::modern(&server);
     let answer = client.request("tools/call", json!({ "name": "odd", "arguments": arguments })).await;
@@ -47,4 +52,19 @@ async fn a_pattern_cannot_backtrack() {
     let pattern = json!({ "type": "object", "properties": { "a": { "type": "string", "pattern": "^(a+)+$" } } });
     let result = told_by(pattern, json!({ "type": "object" }), json!({ "a": "a".repeat(50_000) + "!" })).await;
     assert!(result["isError"] == true && result.to_string().contains("invalid arguments for odd: `a`"), "{result}");
+}
+
+#[tokio::test]
+async fn a_result_with_countless_faults_is_told_one_of_them() {
+    let failing = json!({ "type": "string", "minimum": 5, "enum": ["x"], "multipleOf": 7.5, "exclusiveMinimum": 3, "const": "y", "not": {} });
+    let output = json!({ "type": "object", "properties": { "a": { "items": failing } } });
+    let result = json!({ "structuredContent": { "a": vec![0; 10_000] } }).to_string();
+    let result = told(json!({ "type": "object" }), output, json!({}), &result).await;
+    assert!(result["isError"] == true && result.to_string().contains("`a.0`"), "{result}");
+}
+
+#[tokio::test]
+async fn keywords_that_hold_values_are_left_alone() {
+    let output = json!({ "type": "object", "dependentRequired": { "a": ["b"] }, "default": { "a": { "b": 1 } } });
+    assert_eq!(told_by(json!({ "type": "object" }), output, json!({})).await["isError"], false);
 }
