@@ -14,14 +14,9 @@ fn doubling(levels: usize) -> Value {
 
 /// Calls a tool with these schemas, which answers with an empty object. Returns what the caller is told.
 async fn told_by(input: Value, output: Value, arguments: Value) -> Value {
-    told(input, output, arguments, r#"{"structuredContent":{}}"#).await
-}
-
-/// The same for a tool that answers with this.
-async fn told(input: Value, output: Value, arguments: Value, result: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let tool = json!({ "name": "odd", "inputSchema": input, "outputSchema": output });
-    let file = Text::new(&json!({ "tools": [tool] })).answering(result).write(folder.path(), "odd.wasm");
+    let file = Text::new(&json!({ "tools": [tool] })).answering(r#"{"structuredContent":{}}"#).write(folder.path(), "odd.wasm");
     let server = Server::builder().cluster("demo").arg("--tools").arg(&file).start().await;
     let client = Client::modern(&server);
     let answer = client.request("tools/call", json!({ "name": "odd", "arguments": arguments })).await;
@@ -55,12 +50,24 @@ async fn a_pattern_cannot_backtrack() {
 }
 
 #[tokio::test]
-async fn a_result_with_countless_faults_is_told_one_of_them() {
-    let failing = json!({ "type": "string", "minimum": 5, "enum": ["x"], "multipleOf": 7.5, "exclusiveMinimum": 3, "const": "y", "not": {} });
-    let output = json!({ "type": "object", "properties": { "a": { "items": failing } } });
-    let result = json!({ "structuredContent": { "a": vec![0; 10_000] } }).to_string();
-    let result = told(json!({ "type": "object" }), output, json!({}), &result).await;
-    assert!(result["isError"] == true && result.to_string().contains("`a.0`"), "{result}");
+async fn of_countless_faults_one_is_told() {
+    let failing = json!({ "type": "string", "minimum": 5, "enum": ["x"], "multipleOf": 7.5, "exclusiveMinimum": 3, "not": {} });
+    let input = json!({ "type": "object", "properties": { "a": { "items": failing } } });
+    let result = told_by(input, json!({ "type": "object" }), json!({ "a": vec![0; 10_000] })).await;
+    let words = result["content"][0]["text"].as_str().unwrap();
+    assert!(result["isError"] == true && words.contains("invalid arguments for odd: `a.0`: "), "{result}");
+    assert!(words.len() < 1000, "{} bytes", words.len());
+}
+
+#[tokio::test]
+async fn a_reference_that_is_spelled_in_another_way_goes_around_nothing() {
+    let mut schema = json!({ "type": "object", "anyOf": [{ "$ref": "#/%24defs/60" }], "$defs": { "0": false } });
+    for level in 1..=60 {
+        let below = json!({ "$ref": format!("#/%24defs/{}", level - 1) });
+        schema["$defs"][level.to_string()] = json!({ "anyOf": [below, below] });
+    }
+    let result = told_by(schema, json!({ "type": "object" }), json!({})).await;
+    assert!(result["isError"] == true && result.to_string().contains("takes too long"), "what fails is counted, too: {result}");
 }
 
 #[tokio::test]
