@@ -205,7 +205,7 @@ fn decoded(pointer: &str) -> Cow<'_, str> {
             _ => bytes.push(*first),
         }
     }
-    // What is not UTF-8 leads nowhere; jsonschema says so.
+    // What is not UTF-8 leads nowhere, with or without the characters that stand for it.
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 use super::parts;
 use crate::policy::clean_line;
 
+/// Bytes of a pattern as it is written. The longest in use, for URLs and for versions, have some hundred; a class of Unicode takes
+/// kilobytes before anything is compiled.
+const WRITTEN_BYTES: usize = 2 * 1024;
+
 /// Bytes of one compiled pattern. One for the names of Kubernetes takes 2 KiB, a list of a dozen words 7 KiB, `\p{L}` 45 KiB.
 const PATTERN_BYTES: usize = 64 * 1024;
 
@@ -63,6 +67,9 @@ impl Weights {
         }
         left.count =
             left.count.checked_sub(1).ok_or_else(|| format!("it has more patterns than the {COUNT} that a manifest may have"))?;
+        if pattern.len() > WRITTEN_BYTES {
+            return Err(format!("the pattern {} is over {WRITTEN_BYTES} bytes", quoted(pattern)));
+        }
         let bytes = weight(pattern)?;
         left.bytes = left.bytes.checked_sub(bytes).ok_or_else(|| {
             format!(
