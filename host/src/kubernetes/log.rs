@@ -128,7 +128,7 @@ impl Log<'_> {
         let mut stop_at = Some(self.too_much());
         let mut best: Option<(Reading, u64)> = None;
         // One for all requests: what the first has taken is gone for the second.
-        let mut search = self.pattern.map(|pattern| Search::new(pattern, self.reader.budget().limits().cpu));
+        let mut search = self.pattern.map(|pattern| Search::new(pattern, self.reader.budget()));
         for _ in 0..REQUESTS {
             match self.read(window, stop_at.filter(|_| window > self.fewest()), search.as_mut()).await {
                 Ok(Outcome::NotScheduled) => return Ok(not_scheduled(self.pod)),

@@ -9,6 +9,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::name::quote;
+use crate::policy::Budget;
 
 /// Bytes of a pattern.
 const PATTERN_MAX: usize = 1024;
@@ -104,17 +105,16 @@ fn as_re2(pattern: &str) -> String {
     re2
 }
 
-/// One search through the lines of a log, and the time that it has taken.
+/// One search through the lines of a log, and the time that it has taken. It is the call's time, too.
 pub(super) struct Search<'p> {
     pattern: &'p Pattern,
-    left: Duration,
+    budget: &'p Budget,
     taken: Duration,
 }
 
 impl<'p> Search<'p> {
-    /// `most`: the processor time of the whole call; a search may not have more than that.
-    pub(super) fn new(pattern: &'p Pattern, most: Duration) -> Self {
-        Self { pattern, left: most.min(TIME), taken: Duration::ZERO }
+    pub(super) fn new(pattern: &'p Pattern, budget: &'p Budget) -> Self {
+        Self { pattern, budget, taken: Duration::ZERO }
     }
 
     /// How long matching has taken so far.
@@ -122,7 +122,7 @@ impl<'p> Search<'p> {
         self.taken
     }
 
-    /// Whether the pattern matches a line, its newline aside. Fails once matching has taken too long.
+    /// Whether the pattern matches a line, its newline aside. Fails once matching has taken too long, here or in the whole call.
     pub(super) fn is_match(&mut self, line: &str) -> Result<bool, Error> {
         let line = line.strip_suffix('\n').unwrap_or(line);
         if (line.len() as u64).saturating_mul(self.pattern.size as u64) > AT_ONCE {
@@ -132,13 +132,10 @@ impl<'p> Search<'p> {
         let is_match = self.pattern.regex.is_match(line);
         let taken = began.elapsed();
         self.taken += taken;
-        match self.left.checked_sub(taken) {
-            Some(left) => {
-                self.left = left;
-                Ok(is_match)
-            }
-            None => Err(self.too_costly(&format!("the search has taken {:.1} s", self.taken.as_secs_f64()))),
+        if self.budget.take_search(taken) && self.taken <= TIME {
+            return Ok(is_match);
         }
+        Err(self.too_costly(&format!("the search has taken {:.1} s", self.taken.as_secs_f64())))
     }
 
     fn too_costly(&self, found: &str) -> Error {
@@ -151,10 +148,11 @@ impl<'p> Search<'p> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Limits;
 
     fn is_match(pattern: &str, line: &str) -> bool {
         let pattern = compile(pattern).unwrap_or_else(|error| panic!("{}", error.message));
-        Search::new(&pattern, TIME).is_match(line).expect("in time")
+        Search::new(&pattern, &Budget::new(Limits::default())).is_match(line).expect("in time")
     }
 
     #[test]
@@ -208,7 +206,8 @@ mod tests {
     #[test]
     fn a_search_that_takes_too_long_ends_in_an_error() {
         let pattern = compile("[a-y]{1,200}z").expect("it compiles");
-        let error = Search::new(&pattern, Duration::ZERO).is_match(&"a".repeat(100)).expect_err("no time");
+        let none = Budget::new(Limits { cpu: Duration::ZERO, ..Limits::default() });
+        let error = Search::new(&pattern, &none).is_match(&"a".repeat(100)).expect_err("no time");
         assert_eq!(error.code, Code::Exhausted);
         assert!(error.message.contains("too costly") && error.message.contains("repeat less"), "{}", error.message);
     }
@@ -217,7 +216,8 @@ mod tests {
     fn a_line_that_is_too_long_for_a_large_pattern_is_not_searched() {
         let long = "a".repeat(1 << 20);
         let pattern = compile("[a-y]{1,200}z").expect("it compiles");
-        let mut search = Search::new(&pattern, TIME);
+        let budget = Budget::new(Limits::default());
+        let mut search = Search::new(&pattern, &budget);
         assert!(search.is_match(&long).expect_err("too long").message.contains("a line of 1048576 bytes"));
         assert_eq!(search.taken(), Duration::ZERO);
         assert!(!is_match("(?i)error|warn|panic", &long));

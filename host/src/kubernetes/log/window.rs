@@ -248,10 +248,12 @@ fn is_plain(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::kubernetes::log::matching;
+    use crate::policy::{Budget, Limits};
 
     fn read<'a>(cap: usize, pattern: Option<&str>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Reading {
         let pattern = pattern.map(|pattern| matching::compile(pattern).unwrap_or_else(|error| panic!("{}", error.message)));
-        let mut search = pattern.as_ref().map(|pattern| Search::new(pattern, Duration::MAX));
+        let budget = Budget::new(Limits::default());
+        let mut search = pattern.as_ref().map(|pattern| Search::new(pattern, &budget));
         let mut window = Window::new(cap, search.as_mut(), Secrets::Masked);
         chunks.into_iter().for_each(|chunk| window.feed(chunk).expect("in time"));
         window.finish().expect("in time")
@@ -261,7 +263,8 @@ mod tests {
     fn a_search_that_takes_too_long_ends_the_reading() {
         let pattern = matching::compile("x").unwrap_or_else(|error| panic!("{}", error.message));
         for log in ["one\ntwo\n", "one"] {
-            let mut search = Search::new(&pattern, Duration::ZERO);
+            let budget = Budget::new(Limits { cpu: Duration::ZERO, ..Limits::default() });
+            let mut search = Search::new(&pattern, &budget);
             let mut window = Window::new(100, Some(&mut search), Secrets::Shown);
             let fed = window.feed(log.as_bytes());
             assert!(fed.and_then(|()| window.finish().map(drop)).is_err(), "{log:?}");
