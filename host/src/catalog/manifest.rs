@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::schema::Schema;
+use super::schema::{Patterns, Schema};
 use crate::policy::{PolicyRule, RuleError, clean, clean_line};
 
 /// Bytes of a tool's name, as MCP has it.
@@ -115,11 +115,12 @@ impl Manifest {
         let Some(Value::Array(tools)) = object.remove("tools") else {
             return Err(ManifestError::Shape { key: "tools", expected: "a list of tools" });
         };
+        let mut patterns = Patterns::default();
         let manifest = Self {
-            tools: parse_tools(tools)?,
+            tools: parse_tools(tools, &mut patterns)?,
             rules: parse_rules("rules", object.remove("rules"))?,
             cluster_rules: parse_rules("clusterRules", object.remove("clusterRules"))?,
-            settings: object.remove("settings").map(Settings::parse).transpose()?,
+            settings: object.remove("settings").map(|object| Settings::parse(object, &mut patterns)).transpose()?,
         };
         Ok((manifest, object.into_iter().map(|(key, _)| key).collect()))
     }
@@ -131,11 +132,11 @@ impl Manifest {
     }
 }
 
-fn parse_tools(tools: Vec<Value>) -> Result<Vec<Definition>, ManifestError> {
+fn parse_tools(tools: Vec<Value>, patterns: &mut Patterns) -> Result<Vec<Definition>, ManifestError> {
     if tools.is_empty() || tools.len() > TOOLS {
         return Err(ManifestError::Count(tools.len()));
     }
-    let tools = tools.into_iter().map(Definition::parse).collect::<Result<Vec<_>, _>>()?;
+    let tools = tools.into_iter().map(|tool| Definition::parse(tool, patterns)).collect::<Result<Vec<_>, _>>()?;
     let mut names = BTreeSet::new();
     match tools.iter().find(|tool| !names.insert(tool.name())) {
         Some(tool) => Err(ManifestError::Twice(tool.name().to_owned())),
@@ -154,8 +155,8 @@ fn parse_rules(key: &'static str, rules: Option<Value>) -> Result<Vec<PolicyRule
 }
 
 impl Settings {
-    fn parse(object: Value) -> Result<Self, ManifestError> {
-        let schema = Schema::compile(&object).map_err(|error| ManifestError::Settings(clean_line(&error)))?;
+    fn parse(object: Value, patterns: &mut Patterns) -> Result<Self, ManifestError> {
+        let schema = Schema::compile_within(&object, patterns).map_err(|error| ManifestError::Settings(clean_line(&error)))?;
         Ok(Self { object, schema: Arc::new(schema) })
     }
 
@@ -229,7 +230,7 @@ impl Definition {
         self.result.is_some()
     }
 
-    fn parse(tool: Value) -> Result<Self, ManifestError> {
+    fn parse(tool: Value, patterns: &mut Patterns) -> Result<Self, ManifestError> {
         let Value::Object(object) = tool else {
             return Err(ManifestError::Shape { key: "tools", expected: "a list of objects" });
         };
@@ -242,10 +243,11 @@ impl Definition {
         let mut object = clean_object(object);
         object.insert("name".to_owned(), Value::from(name.as_str()));
         let problem = |reason: String| ManifestError::Tool { tool: name.clone(), reason: clean_line(&reason) };
-        let schema = |key: &str| match object.get(key) {
+        let mut schema = |key: &str| match object.get(key) {
             None => Ok(None),
             Some(schema @ Value::Object(_)) => {
-                Schema::compile(schema).map(|schema| Some(Arc::new(schema))).map_err(|error| problem(format!("`{key}`: {error}")))
+                let schema = Schema::compile_within(schema, patterns).map_err(|error| problem(format!("`{key}`: {error}")))?;
+                Ok(Some(Arc::new(schema)))
             }
             Some(_) => Err(problem(format!("`{key}` is not an object"))),
         };
@@ -305,6 +307,19 @@ mod tests {
 
     fn error(manifest: &Value) -> String {
         Manifest::parse(&manifest.to_string()).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn the_patterns_of_all_tools_have_a_bound_together() {
+        let of = |tool: usize| {
+            let properties: Map<String, Value> =
+                (0..30).map(|n| (format!("p{n}"), json!({ "pattern": format!("^{tool}-{n}$") }))).collect();
+            json!({ "name": format!("t{tool}"), "inputSchema": { "type": "object", "properties": properties } })
+        };
+        let parsed = |tools: usize| Manifest::parse(&manifest((0..tools).map(of).collect()).to_string());
+        assert!(parsed(4).is_ok());
+        let words = parsed(5).expect_err("150 patterns").to_string();
+        assert!(words.contains("\"t4\"") && words.contains("more patterns"), "{words}");
     }
 
     #[test]

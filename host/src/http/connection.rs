@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::connections::Connections;
 use super::held::until_sent;
@@ -38,6 +38,13 @@ const IDLE_LOOK: Duration = Duration::from_secs(5);
 /// How long a client may leave an answer unread. With the megabytes that the kernel keeps for a connection, a reader of 50 kB/s is in
 /// time; one that has gone away without a word, or that means harm, holds an answer's memory no longer than this.
 const STALL_TIME: Duration = Duration::from_secs(60);
+
+/// How long something may be left to write, beside what [`SLOWEST_READER`] makes of its size. A reader that takes a little now and then
+/// would otherwise hold its place, and the memory of its answer, for hours.
+const BEHIND_TIME: Duration = Duration::from_secs(60);
+
+/// Bytes a second of the slowest client that is waited for: a bad mobile network. It gets 5 MiB in some three minutes.
+const SLOWEST_READER: u64 = 50_000;
 
 /// Bytes of a request's head. Tokens of some identity providers have 16 KiB.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -130,12 +137,28 @@ struct Timed<S> {
     timer: Pin<Box<Sleep>>,
     /// Runs while there is something to write and the client does not take it.
     stalled: Option<Pin<Box<Sleep>>>,
+    behind: Option<Behind>,
+}
+
+/// Something is being written. Where an answer has no end, as a stream of events, this is about what has come of it so far: it is over
+/// once the client has caught up, and begins anew with the next event.
+struct Behind {
+    since: Instant,
+    /// Bytes that the client, or the kernel for it, has taken since.
+    written: u64,
+}
+
+impl Behind {
+    /// When the client has been too slow.
+    fn deadline(&self) -> Instant {
+        self.since + BEHIND_TIME + Duration::from_secs(self.written / SLOWEST_READER)
+    }
 }
 
 impl<S> Timed<S> {
     fn new(stream: S, turns: Turns, connections: Connections) -> Self {
         let timer = Box::pin(sleep(HEAD_TIME));
-        Self { stream, turns, seen: 0, connections, awaiting: Awaiting::Head, timer, stalled: None }
+        Self { stream, turns, seen: 0, connections, awaiting: Awaiting::Head, timer, stalled: None, behind: None }
     }
 
     fn wait_for(&mut self, awaiting: Awaiting, time: Duration) {
@@ -176,14 +199,17 @@ impl<S> Timed<S> {
         }
     }
 
-    /// Passes the outcome of a write on, or fails where the client has not taken anything for too long.
-    fn written<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
+    /// Passes the outcome of a write on, or fails where the client has not taken anything for too long, or too little in all.
+    fn written(&mut self, outcome: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let behind = self.behind.get_or_insert_with(|| Behind { since: Instant::now(), written: 0 });
+        if let Poll::Ready(outcome) = outcome {
             self.stalled = None;
-            return outcome;
+            behind.written += outcome.as_ref().map_or(0, |&bytes| bytes as u64);
+            return Poll::Ready(outcome);
         }
-        ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL_TIME))).as_mut().poll(context));
-        Poll::Ready(Err(too_slow("the client does not read its answer")))
+        let deadline = behind.deadline().min(Instant::now() + STALL_TIME);
+        ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(context));
+        Poll::Ready(Err(too_slow("the client does not read its answer, or too slowly")))
     }
 }
 
@@ -227,6 +253,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper comes here once it has written all that it has.
+        self.behind = None;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -256,8 +284,23 @@ mod tests {
 
     impl Client {
         fn of(connections: &Connections, answer: usize) -> Self {
+            Self::answered(connections, move || Body::from("x".repeat(answer)))
+        }
+
+        /// One whose answer is a stream of events without end.
+        fn of_events(bytes: usize, pause: Duration) -> Self {
+            let events = move || {
+                futures::stream::unfold((), move |()| async move {
+                    tokio::time::sleep(pause).await;
+                    Some((Ok::<_, Infallible>("x".repeat(bytes)), ()))
+                })
+            };
+            Self::answered(&Connections::new(64), move || Body::from_stream(events()))
+        }
+
+        fn answered(connections: &Connections, answer: impl Fn() -> Body + Send + Sync + 'static) -> Self {
             let (stream, far) = tokio::io::duplex(4096);
-            let answer = move |_| async move { Response::new(Body::from("x".repeat(answer))) };
+            let answer = move |_| std::future::ready(Response::new(answer()));
             let running = GracefulShutdown::new();
             let served = serve_on(far, answer, connections.clone(), running.watcher());
             Self { stream, server: AbortOnDropHandle::new(tokio::spawn(served)), running, began: Instant::now() }
@@ -333,20 +376,56 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_nobody_reads_is_given_up_and_one_that_is_read_slowly_is_not() {
+    async fn an_answer_that_nobody_reads_is_given_up() {
         let mut client = Client::of(&Connections::new(64), 1 << 20);
         client.stream.write_all(GET).await.expect("sent");
         near(client.ended().await, STALL_TIME);
+    }
 
-        let mut slow = Client::of(&Connections::new(64), 100_000);
-        slow.stream.write_all(GET).await.expect("sent");
-        let mut read = 0;
+    /// Reads 4 KiB after each pause, until so many bytes have come or the server has cut it off; how many have come.
+    async fn read_slowly(client: &mut Client, pause: Duration, most: usize) -> usize {
+        client.stream.write_all(GET).await.expect("sent");
         let mut buffer = vec![0; 4096];
-        while read < 100_000 {
-            tokio::time::sleep(STALL_TIME / 2).await;
-            let bytes = slow.stream.read(&mut buffer).await.expect("it goes on");
-            assert!(bytes > 0, "cut off after {read} bytes");
-            read += bytes;
+        let mut read = 0;
+        while read < most {
+            tokio::time::sleep(pause).await;
+            match client.stream.read(&mut buffer).await {
+                Ok(bytes) if bytes > 0 => read += bytes,
+                _ => break,
+            }
         }
+        read
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_read_slowly_is_not_given_up() {
+        // Far below the slowest rate, and over soon.
+        let mut small = Client::of(&Connections::new(64), 100_000);
+        assert!(read_slowly(&mut small, Duration::from_secs(2), 100_000).await >= 100_000);
+        // Little more than the slowest rate, for many minutes.
+        let mut large = Client::of(&Connections::new(64), 32 << 20);
+        assert!(read_slowly(&mut large, Duration::from_millis(80), 32 << 20).await >= 32 << 20);
+        assert!(large.began.elapsed() > 5 * BEHIND_TIME);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_read_a_little_now_and_then_is_given_up() {
+        let mut client = Client::of(&Connections::new(64), 1 << 20);
+        let read = read_slowly(&mut client, STALL_TIME / 2, 1 << 20).await;
+        assert!(read < 32 * 1024, "{read}");
+        // What the pipe still held has been read after the end.
+        let lasted = client.began.elapsed();
+        assert!(lasted <= BEHIND_TIME + STALL_TIME, "{lasted:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_lasts_as_long_as_its_reader_keeps_up() {
+        // A whole hour of rare events, read at a rate that would be too slow for one answer.
+        let mut rare = Client::of_events(1000, Duration::from_secs(30));
+        assert!(read_slowly(&mut rare, Duration::from_secs(20), 120_000).await >= 120_000);
+        assert!(rare.began.elapsed() > 10 * BEHIND_TIME);
+        let mut flood = Client::of_events(4096, Duration::from_secs(1));
+        let read = read_slowly(&mut flood, STALL_TIME / 2, 1 << 20).await;
+        assert!(read < 64 * 1024, "{read}");
     }
 }

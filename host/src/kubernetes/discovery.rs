@@ -37,8 +37,21 @@ const REQUESTS: u32 = 2;
 /// Bytes of one discovery document. The largest group of a cluster with 1,000 CRDs is below 1 MiB.
 const DOCUMENT_MAX: usize = 8 * 1024 * 1024;
 
-/// How many of a group's resources an error names.
+/// How many of a group's resources, or versions, an error names.
 const NAMED_IN_ERROR: usize = 20;
+
+/// Bytes of a group's name: a DNS name.
+const GROUP_BYTES: usize = 253;
+
+/// Bytes of the name of a version, a resource or a verb: a DNS label. Nobody can ask for what has a longer one, and an aggregated API
+/// that lists it would have it repeated in errors.
+const NAME_BYTES: usize = 63;
+
+/// Verbs of one resource. Kubernetes has eight.
+const VERBS: usize = 20;
+
+/// Bytes of a parser's words in an error: they can quote all of what it could not read.
+const REASON_BYTES: usize = 200;
 
 /// One resource that the cluster serves.
 #[derive(Debug)]
@@ -169,7 +182,8 @@ impl Discovery {
         self.groups
             .recall(good_for, if_stale, async {
                 let list: GroupList = self.read(&Get::fixed("/apis")).await?;
-                Ok(list.groups.into_iter().map(|group| (group.name.clone(), group.into())).collect())
+                let named = list.groups.into_iter().filter(|group| group.name.len() <= GROUP_BYTES);
+                Ok(named.map(|group| (group.name.clone(), group.into())).collect())
             })
             .await
     }
@@ -186,8 +200,9 @@ impl Discovery {
         memory
             .recall(good_for, if_stale, async {
                 let list: ResourceList = self.read(&Get::group_version(group, version)).await?;
-                let served = list.resources.into_iter().filter(|entry| !entry.name.contains('/')).map(|entry| {
-                    let verbs: Vec<&str> = entry.verbs.iter().map(String::as_str).collect();
+                let served = list.resources.into_iter().filter(ResourceEntry::can_be_asked_for).map(|entry| {
+                    let verbs = entry.verbs.iter().map(String::as_str).filter(|verb| verb.len() <= NAME_BYTES);
+                    let verbs: Vec<&str> = verbs.take(VERBS).collect();
                     let served = ServedResource::new(group, version, &entry.name, entry.namespaced, &verbs);
                     (entry.name, Arc::new(served))
                 });
@@ -207,7 +222,11 @@ impl Discovery {
         };
         let incoming = self.api.get(get, &own, FIRST_BYTE).await.map_err(|failure| unanswered(failure.into()))?;
         let body = incoming.bytes(DOCUMENT_MAX, "the API server's discovery document").await.map_err(unanswered)?;
-        serde_json::from_slice(&body).map_err(|error| unanswered(Error::new(Code::Other, format!("not a document: {error}"))))
+        serde_json::from_slice(&body).map_err(|error| {
+            let mut reason = crate::policy::quotable(&error.to_string());
+            reason.truncate(reason.floor_char_boundary(REASON_BYTES));
+            unanswered(Error::new(Code::Other, format!("not a document: {reason}")))
+        })
     }
 
     /// The error for a resource that is not there, with what there is.
@@ -220,7 +239,7 @@ impl Discovery {
         };
         if !of.version.is_empty() && !versions.all.contains(&of.version) {
             let group = if of.group.is_empty() { "the core group" } else { of.group.as_str() };
-            let all = versions.all.join(", ");
+            let all = versions.all.iter().take(NAMED_IN_ERROR).map(String::as_str).collect::<Vec<_>>().join(", ");
             return missing(format!("the cluster does not serve {of} in version {}: {group} is served as {all}", of.version));
         }
         let looked = if of.version.is_empty() { versions.preferred.as_str() } else { of.version.as_str() };
@@ -269,9 +288,11 @@ struct GroupVersionName {
 
 impl From<Group> for Versions {
     fn from(group: Group) -> Self {
-        let all: Vec<String> = group.versions.into_iter().map(|entry| entry.version).collect();
+        let named = |entry: &GroupVersionName| entry.version.len() <= NAME_BYTES;
+        let all: Vec<String> = group.versions.into_iter().filter(named).map(|entry| entry.version).collect();
         // The server orders them by its priority, so the first is the preferred one where it does not say.
-        let preferred = group.preferred_version.map(|entry| entry.version).or_else(|| all.first().cloned()).unwrap_or_default();
+        let preferred =
+            group.preferred_version.filter(named).map(|entry| entry.version).or_else(|| all.first().cloned()).unwrap_or_default();
         Self { preferred, all }
     }
 }
@@ -287,6 +308,13 @@ struct ResourceEntry {
     name: String,
     namespaced: bool,
     verbs: Vec<String>,
+}
+
+impl ResourceEntry {
+    /// Not a subresource, and no name that no query can have.
+    fn can_be_asked_for(&self) -> bool {
+        !self.name.contains('/') && self.name.len() <= NAME_BYTES
+    }
 }
 
 #[cfg(test)]
@@ -357,6 +385,34 @@ mod tests {
         }
         let asked: Vec<String> = asked.lock().expect("not poisoned").clone();
         assert_eq!(asked, ["/apis"]);
+    }
+
+    /// What becomes of a look for the resource `things` of a server that answers with this at `/apis/a.example/v1`.
+    async fn found(resources: String) -> Result<Arc<ServedResource>, Error> {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let body = match request.uri().path() {
+                "/apis" => r#"{"groups":[{"name":"a.example","versions":[{"version":"v1"}]}]}"#.to_owned(),
+                _ => resources.clone(),
+            };
+            std::future::ready(Ok::<_, BoxError>(Response::new(Full::new(Bytes::from(body)))))
+        });
+        Discovery::new(ApiServer::new(kube::Client::new(service, "default"), "the API server"))
+            .find(&of("a.example", "things"))
+            .await
+    }
+
+    #[tokio::test]
+    async fn what_a_server_lists_is_not_repeated_at_length() {
+        let long = "x".repeat(1 << 20);
+        let entry = |name: &str, verbs: &[&str]| serde_json::json!({ "name": name, "namespaced": true, "verbs": verbs });
+        let list = |entry: serde_json::Value| serde_json::json!({ "resources": [entry] }).to_string();
+        let served = found(list(entry("things", &["watch", &long]))).await.expect("it is served");
+        assert_eq!(served.verbs, ["watch"]);
+        assert!(found(list(entry("things", &["v"; 1000]))).await.expect("it is served").verbs.len() <= VERBS);
+        for answer in [list(entry(&long, &[])), serde_json::json!({ "resources": long }).to_string()] {
+            let message = found(answer).await.expect_err("not there").message;
+            assert!(message.len() < 500, "{} bytes", message.len());
+        }
     }
 
     #[tokio::test]

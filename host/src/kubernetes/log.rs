@@ -9,9 +9,11 @@ mod newest;
 mod tests;
 mod window;
 
-use http::StatusCode;
-use regex::Regex;
+use std::time::Duration;
 
+use http::StatusCode;
+
+use self::matching::{Pattern, Search};
 use self::newest::Kept;
 use self::window::{RECORD_MAX, Reading, Window};
 use super::error::{Code, Error};
@@ -40,12 +42,18 @@ const REQUESTS: u32 = 4;
 /// How many times more records one further request may ask for.
 const GROWTH_MAX: u64 = 64;
 
+/// Bytes of a log that are searched before the search looks whether others wait: with the most expensive pattern, 100 ms of work.
+const PIECE: usize = 16 * 1024;
+
+/// How long a search works before it gives way to whatever else the thread has to do: more than an honest one takes for a piece, and
+/// little for who waits.
+const TURN: Duration = Duration::from_millis(1);
+
 /// Reads the excerpt.
 pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt, Error> {
     let namespace = Namespace::parse(&source.namespace)?;
     let pod = ObjectName::parse(&source.pod)?;
     let container = source.container.as_deref().filter(|name| !name.is_empty()).map(Container::parse).transpose()?;
-    let pattern = source.matching.as_deref().map(matching::compile).transpose()?;
     if source.since_seconds == Some(0) {
         return Err(Error::new(Code::Invalid, "`since-seconds` is 0: it has to be 1 or more, leave it out for the whole log"));
     }
@@ -57,15 +65,29 @@ pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt,
         name: Some(pod.as_str()),
     })?;
 
-    let default = if pattern.is_some() { DEFAULT_LINES_MATCHING } else { DEFAULT_LINES };
+    let default = if source.matching.is_some() { DEFAULT_LINES_MATCHING } else { DEFAULT_LINES };
     let lines = u64::from(source.tail_lines.unwrap_or(default));
     if lines == 0 {
         return Ok(Excerpt::empty());
     }
     let container = container.as_ref();
+    let pattern = source.matching.as_deref().map(|pattern| compile(reader, pattern)).transpose()?;
     let log =
         Log { reader, source, namespace: &namespace, pod: &pod, container, pattern: pattern.as_ref(), cap: cap(reader, source) };
     log.excerpt(lines).await
+}
+
+/// Compiles a pattern. That is work, so each has a request of the budget beside it: the one for the log, or the one that is taken
+/// where it cannot be used.
+fn compile(reader: &Reader, pattern: &str) -> Result<Pattern, Error> {
+    let budget = reader.budget();
+    if !budget.has_request() {
+        budget.take_request()?;
+    }
+    matching::compile(pattern).or_else(|error| {
+        budget.take_request()?;
+        Err(error)
+    })
 }
 
 /// The caller can only lower the operator's cap.
@@ -83,7 +105,7 @@ struct Log<'q> {
     namespace: &'q Namespace,
     pod: &'q ObjectName,
     container: Option<&'q Container>,
-    pattern: Option<&'q Regex>,
+    pattern: Option<&'q Pattern>,
     cap: usize,
 }
 
@@ -105,8 +127,10 @@ impl Log<'_> {
         let mut window = wanted;
         let mut stop_at = Some(self.too_much());
         let mut best: Option<(Reading, u64)> = None;
+        // One for all requests: what the first has taken is gone for the second.
+        let mut search = self.pattern.map(|pattern| Search::new(pattern, self.reader.budget()));
         for _ in 0..REQUESTS {
-            match self.read(window, stop_at.filter(|_| window > self.fewest())).await {
+            match self.read(window, stop_at.filter(|_| window > self.fewest()), search.as_mut()).await {
                 Ok(Outcome::NotScheduled) => return Ok(not_scheduled(self.pod)),
                 Ok(Outcome::TooMuch { bytes, lines }) => {
                     window = self.fewer(window, bytes, lines);
@@ -134,7 +158,7 @@ impl Log<'_> {
     }
 
     /// One request, for one record more than the window has: whether older lines exist is told by its being there.
-    async fn read(&self, window: u64, stop_at: Option<u64>) -> Result<Outcome, Error> {
+    async fn read(&self, window: u64, stop_at: Option<u64>, search: Option<&mut Search<'_>>) -> Result<Outcome, Error> {
         let parameters = LogParameters {
             container: self.container,
             previous: self.source.previous,
@@ -148,14 +172,17 @@ impl Log<'_> {
         if incoming.status == StatusCode::NO_CONTENT {
             return Ok(Outcome::NotScheduled);
         }
-        let mut reading = Window::new(self.cap, self.pattern, self.reader.grant().secrets);
+        let mut reading = Window::new(self.cap, search, self.reader.grant().secrets);
         while let Some(chunk) = incoming.chunk().await? {
-            reading.feed(&chunk);
+            match self.pattern {
+                None => reading.feed(&chunk)?,
+                Some(_) => search_through(&mut reading, &chunk).await?,
+            }
             if stop_at.is_some_and(|stop_at| reading.bytes() > stop_at) {
                 return Ok(Outcome::TooMuch { bytes: reading.bytes(), lines: reading.lines() });
             }
         }
-        Ok(Outcome::Read(reading.finish()))
+        Ok(Outcome::Read(reading.finish()?))
     }
 
     /// Bytes after which fewer records are asked for. A search reads as much as it may, and keeps the other half for that.
@@ -262,6 +289,19 @@ impl Log<'_> {
             Failure::Failed(error) => error,
         }
     }
+}
+
+/// Feeds a chunk in pieces, and lets others have a turn where that takes long.
+async fn search_through(reading: &mut Window<'_, '_>, chunk: &[u8]) -> Result<(), Error> {
+    let mut since = reading.searched();
+    for piece in chunk.chunks(PIECE) {
+        reading.feed(piece)?;
+        if reading.searched() - since > TURN {
+            tokio::task::yield_now().await;
+            since = reading.searched();
+        }
+    }
+    Ok(())
 }
 
 impl Excerpt {

@@ -20,6 +20,7 @@ pub struct Budget {
     handed: AtomicU64,
     logged: AtomicU64,
     computed: AtomicU64,
+    searched: AtomicU64,
     touched: Mutex<BTreeSet<Box<str>>>,
     reported: AtomicU32,
 }
@@ -69,6 +70,7 @@ impl Budget {
             handed: AtomicU64::new(0),
             logged: AtomicU64::new(0),
             computed: AtomicU64::new(0),
+            searched: AtomicU64::new(0),
             touched: Mutex::default(),
             reported: AtomicU32::new(0),
             limits,
@@ -108,6 +110,15 @@ impl Budget {
     /// Notes how much processor time the call has used by now.
     pub fn note_computed(&self, total: Duration) {
         self.computed.store(u64::try_from(total.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Counts time that the host has spent on matching text for the call. Returns whether all of it together is still within what
+    /// the call may compute itself.
+    pub fn take_search(&self, time: Duration) -> bool {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // Hundreds of years do not overflow it.
+        let before = self.searched.fetch_add(nanos(time), Ordering::Relaxed);
+        before.saturating_add(nanos(time)) <= nanos(self.limits.cpu)
     }
 
     /// Notes that the call asks for something in a namespace.
@@ -209,6 +220,14 @@ mod tests {
         assert_eq!(budget.take_handed(10), Ok(()));
         assert_eq!(budget.take_handed(1), Err(Exhausted::Handed(10)));
         assert!(Exhausted::Handed(10).to_string().contains("limit `handed`"));
+    }
+
+    #[test]
+    fn all_searches_of_a_call_count_together() {
+        let budget = Budget::new(Limits { cpu: Duration::from_secs(3), ..Limits::default() });
+        assert!(budget.take_search(Duration::from_secs(2)));
+        assert!(budget.take_search(Duration::from_secs(1)));
+        assert!(!budget.take_search(Duration::from_nanos(1)));
     }
 
     #[test]

@@ -48,3 +48,30 @@ async fn a_pattern_cannot_backtrack() {
     let result = told_by(pattern, json!({ "type": "object" }), json!({ "a": "a".repeat(50_000) + "!" })).await;
     assert!(result["isError"] == true && result.to_string().contains("invalid arguments for odd: `a`"), "{result}");
 }
+
+#[tokio::test]
+async fn of_countless_faults_one_is_told() {
+    let failing = json!({ "type": "string", "minimum": 5, "enum": ["x"], "multipleOf": 7.5, "exclusiveMinimum": 3, "not": {} });
+    let input = json!({ "type": "object", "properties": { "a": { "items": failing } } });
+    let result = told_by(input, json!({ "type": "object" }), json!({ "a": vec![0; 10_000] })).await;
+    let words = result["content"][0]["text"].as_str().unwrap();
+    assert!(result["isError"] == true && words.contains("invalid arguments for odd: `a.0`: "), "{result}");
+    assert!(words.len() < 1000, "{} bytes", words.len());
+}
+
+#[tokio::test]
+async fn a_reference_that_is_spelled_in_another_way_goes_around_nothing() {
+    let mut schema = json!({ "type": "object", "anyOf": [{ "$ref": "#/%24defs/60" }], "$defs": { "0": false } });
+    for level in 1..=60 {
+        let below = json!({ "$ref": format!("#/%24defs/{}", level - 1) });
+        schema["$defs"][level.to_string()] = json!({ "anyOf": [below, below] });
+    }
+    let result = told_by(schema, json!({ "type": "object" }), json!({})).await;
+    assert!(result["isError"] == true && result.to_string().contains("takes too long"), "what fails is counted, too: {result}");
+}
+
+#[tokio::test]
+async fn keywords_that_hold_values_are_left_alone() {
+    let output = json!({ "type": "object", "dependentRequired": { "a": ["b"] }, "default": { "a": { "b": 1 } } });
+    assert_eq!(told_by(json!({ "type": "object" }), output, json!({})).await["isError"], false);
+}

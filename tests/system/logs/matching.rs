@@ -45,12 +45,21 @@ async fn a_pattern_that_cannot_be_used_is_refused_with_the_reason() {
         (r"(a)\1", "backreferences are not supported"),
         ("(?=a)", "look-around"),
         (r"\w{1000}{1000}", "too large"),
+        (r"(?:[ -~]{0,50}){0,400}[\x01-\x1e]", "repeat less"),
     ] {
         let words = refusal(&namespace, json!({ "matching": pattern })).await;
         assert!(words.contains("`matching`") && words.contains(reason), "{pattern}: {words}");
     }
     let words = refusal(&namespace, json!({ "matching": "a".repeat(100_000) })).await;
     assert!(words.len() < 1000, "the pattern is not repeated: {} bytes", words.len());
+}
+
+#[tokio::test]
+async fn classes_are_those_of_re2_and_cost_little() {
+    let namespace = web(&CriLog::of(["from 10.0.0.1 port 80", "from ü", "mail to a.b@example.com"])).await;
+    assert_eq!(logs(&read(&namespace, json!({ "matching": r"\b\d{1,3}(\.\d{1,3}){3}\b" })).await), "from 10.0.0.1 port 80\n");
+    assert_eq!(logs(&read(&namespace, json!({ "matching": r"[\w.]+@\w+\.\w+" })).await), "mail to a.b@example.com\n");
+    assert_eq!(logs(&read(&namespace, json!({ "matching": r"^from \W$" })).await), "from ü\n");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Logs against servers with every kind of record.
 
+use std::time::Duration;
+
 use crate::kubernetes::error::{Code, Error};
-use crate::kubernetes::testing::{Answer, cluster, parameter, reader};
+use crate::kubernetes::testing::{Answer, allowed, cluster, parameter, reader};
 use crate::kubernetes::types::{Excerpt, LogSource};
 use crate::policy::{Limits, Namespaces};
 
@@ -191,6 +193,33 @@ async fn what_cannot_be_asked_is_refused_by_name() {
         assert_eq!((error.code, asked.len()), (Code::Invalid, 0));
         assert!(error.message.contains(words), "{}", error.message);
     }
+}
+
+#[tokio::test]
+async fn a_pattern_is_compiled_for_a_request_of_the_budget_and_within_the_grant() {
+    let (cluster, seen) = cluster(|_, _| Answer::ok("x\n"));
+    let matching = |pattern: &str| LogSource { matching: Some(pattern.into()), ..web() };
+    let one = reader(&cluster, Namespaces::All, Limits { requests: 1, ..Limits::default() });
+    assert_eq!(one.tail(&matching("(")).await.expect_err("no pattern").code, Code::Invalid);
+    assert_eq!(one.tail(&matching("(")).await.expect_err("no request left").code, Code::Exhausted);
+    let one = reader(&cluster, Namespaces::All, Limits { requests: 1, ..Limits::default() });
+    assert_eq!(one.tail(&matching("x")).await.expect("a log").text, "x\n", "one that is usable needs no second request");
+
+    let nowhere = reader(&cluster, allowed(&["team-b"]), Limits::default());
+    assert_eq!(nowhere.tail(&matching("(")).await.expect_err("not granted").code, Code::Denied);
+    let none = LogSource { tail_lines: Some(0), ..matching("(") };
+    let any = reader(&cluster, Namespaces::All, Limits::default());
+    assert_eq!(any.tail(&none).await, Ok(Excerpt::empty()), "no lines need no pattern");
+    assert_eq!(seen.count(), 1);
+}
+
+#[tokio::test]
+async fn a_search_has_no_more_time_than_the_call() {
+    let search = LogSource { matching: Some("[a-y]{1,200}z".into()), ..web() };
+    let (excerpt, _) = tail(lines(10, 100), &search, Limits { cpu: Duration::ZERO, ..Limits::default() }).await;
+    let error = excerpt.expect_err("no time");
+    assert_eq!(error.code, Code::Exhausted);
+    assert!(error.message.contains("too costly") && error.message.contains("repeat less"), "{}", error.message);
 }
 
 /// What the server's answer becomes.

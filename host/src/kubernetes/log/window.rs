@@ -1,11 +1,13 @@
 //! One reading of a log, as it streams in: lines are put together from chunks, cleaned, masked, matched and handed on to the newest text.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use memchr::{memchr, memchr_iter, memrchr};
-use regex::Regex;
 
+use super::matching::Search;
 use super::newest::{Kept, Newest};
+use crate::kubernetes::error::Error;
 use crate::policy;
 use crate::policy::secret::{self, LONGEST, MaskedLines, Secrets};
 
@@ -13,9 +15,9 @@ use crate::policy::secret::{self, LONGEST, MaskedLines, Secrets};
 pub(super) const RECORD_MAX: usize = 16 * 1024;
 
 /// A log while it is read.
-pub(super) struct Window<'p> {
+pub(super) struct Window<'s, 'p> {
     cap: usize,
-    pattern: Option<&'p Regex>,
+    search: Option<&'s mut Search<'p>>,
     /// What takes the secrets out; none: they are shown.
     mask: Option<MaskedLines>,
     newest: Newest,
@@ -51,13 +53,13 @@ pub(super) struct Reading {
     pub(super) first: Option<FirstLine>,
 }
 
-impl<'p> Window<'p> {
-    /// `cap`: bytes of text at most. `pattern`: only lines that it matches are kept; it sees what the tool will see, so that nobody
+impl<'s, 'p> Window<'s, 'p> {
+    /// `cap`: bytes of text at most. `search`: only lines that it matches are kept; it sees what the tool will see, so that nobody
     /// can ask it what a secret is.
-    pub(super) fn new(cap: usize, pattern: Option<&'p Regex>, secrets: Secrets) -> Self {
+    pub(super) fn new(cap: usize, search: Option<&'s mut Search<'p>>, secrets: Secrets) -> Self {
         Self {
             cap,
-            pattern,
+            search,
             mask: (secrets == Secrets::Masked).then(MaskedLines::new),
             newest: Newest::new(cap),
             partial: Vec::new(),
@@ -79,30 +81,40 @@ impl<'p> Window<'p> {
         self.lines
     }
 
-    /// Takes the next chunk.
-    pub(super) fn feed(&mut self, chunk: &[u8]) {
+    /// How long the lines have been searched so far.
+    pub(super) fn searched(&self) -> Duration {
+        self.search.as_ref().map_or(Duration::ZERO, |search| search.taken())
+    }
+
+    /// Takes the next chunk. Fails where the search through its lines takes too long.
+    pub(super) fn feed(&mut self, chunk: &[u8]) -> Result<(), Error> {
         self.bytes += chunk.len() as u64;
-        let Some(last) = memrchr(b'\n', chunk) else { return self.hold(chunk) };
+        let Some(last) = memrchr(b'\n', chunk) else {
+            self.hold(chunk);
+            return Ok(());
+        };
         let (mut whole, rest) = chunk.split_at(last + 1);
         if !self.partial.is_empty() {
             let end = memchr(b'\n', whole).map_or(whole.len(), |at| at + 1);
             self.hold(&whole[..end]);
-            self.take_partial();
+            self.take_partial()?;
             whole = &whole[end..];
         }
-        self.take(whole);
+        self.take(whole)?;
         self.hold(rest);
+        Ok(())
     }
 
-    /// The end of the log.
-    pub(super) fn finish(mut self) -> Reading {
+    /// The end of the log. Fails as [`Self::feed`] does.
+    pub(super) fn finish(mut self) -> Result<Reading, Error> {
         if !self.partial.is_empty() {
-            self.take_partial();
+            self.take_partial()?;
         }
         if let Some(mut mask) = self.mask.take() {
-            self.keep(&mask.finish());
+            self.keep(&mask.finish())?;
         }
-        Reading { kept: self.newest.finish(), bytes: self.bytes, lines: self.lines, records: self.records, first: self.first }
+        let Self { newest, bytes, lines, records, first, .. } = self;
+        Ok(Reading { kept: newest.finish(), bytes, lines, records, first })
     }
 
     /// Keeps the piece of a line until its end comes, the newest bytes of it at least.
@@ -119,22 +131,23 @@ impl<'p> Window<'p> {
     }
 
     /// Takes the line that was held.
-    fn take_partial(&mut self) {
+    fn take_partial(&mut self) -> Result<(), Error> {
         let line = std::mem::take(&mut self.partial);
         let lost = std::mem::take(&mut self.partial_lost);
         if lost == 0 {
-            self.take(&line);
+            self.take(&line)?;
         } else {
-            self.take_headless(&line, lost);
+            self.take_headless(&line, lost)?;
         }
         self.partial = line;
         self.partial.clear();
+        Ok(())
     }
 
     /// Takes whole lines.
-    fn take(&mut self, lines: &[u8]) {
+    fn take(&mut self, lines: &[u8]) -> Result<(), Error> {
         if lines.is_empty() {
-            return;
+            return Ok(());
         }
         self.count(lines);
         let text = String::from_utf8_lossy(lines);
@@ -144,29 +157,32 @@ impl<'p> Window<'p> {
             None => self.keep(&text),
             Some(mask) => {
                 let masked = mask.mask(&text);
-                self.keep(&masked);
+                self.keep(&masked)
             }
         }
     }
 
     /// Keeps what the pattern matches of these lines.
-    fn keep(&mut self, text: &str) {
+    fn keep(&mut self, text: &str) -> Result<(), Error> {
         if text.is_empty() {
-            return;
+            return Ok(());
         }
-        self.note_first(text, 0);
-        match self.pattern {
+        self.note_first(text, 0)?;
+        match &mut self.search {
             None => self.newest.push(text),
-            Some(pattern) => {
-                for line in text.split_inclusive('\n').filter(|line| is_match(pattern, line)) {
-                    self.newest.push(line);
+            Some(search) => {
+                for line in text.split_inclusive('\n') {
+                    if search.is_match(line)? {
+                        self.newest.push(line);
+                    }
                 }
             }
         }
+        Ok(())
     }
 
     /// Takes a line whose beginning is gone.
-    fn take_headless(&mut self, line: &[u8], lost: u64) {
+    fn take_headless(&mut self, line: &[u8], lost: u64) -> Result<(), Error> {
         self.count_line(line.len() as u64 + lost);
         // It may have been cut inside a character, whose other bytes say nothing any more.
         let torn = line.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
@@ -177,15 +193,16 @@ impl<'p> Window<'p> {
             Some(mask) => {
                 // What was held back stands before this line.
                 let held = mask.finish();
-                self.keep(&held);
+                self.keep(&held)?;
                 let (text, skipped) = secret::mask_behind(&text);
                 (text.into(), skipped)
             }
         };
-        self.note_first(&text, lost);
-        if self.pattern.is_none_or(|pattern| is_match(pattern, &text)) {
+        self.note_first(&text, lost)?;
+        if self.is_match(&text)? {
             self.newest.push_headless(&text, lost + (torn + skipped) as u64);
         }
+        Ok(())
     }
 
     fn count(&mut self, lines: &[u8]) {
@@ -204,13 +221,19 @@ impl<'p> Window<'p> {
         self.records += bytes.div_ceil(RECORD_MAX as u64).max(1);
     }
 
-    fn note_first(&mut self, text: &str, lost: u64) {
+    fn note_first(&mut self, text: &str, lost: u64) -> Result<(), Error> {
         if self.first.is_some() {
-            return;
+            return Ok(());
         }
         let line = text.split_inclusive('\n').next().unwrap_or_default();
-        let matched = self.pattern.is_none_or(|pattern| is_match(pattern, line));
+        let matched = self.is_match(line)?;
         self.first = Some(FirstLine { bytes: line.len() as u64 + lost, matched });
+        Ok(())
+    }
+
+    /// Whether a line is to be kept.
+    fn is_match(&mut self, line: &str) -> Result<bool, Error> {
+        self.search.as_mut().map_or(Ok(true), |search| search.is_match(line))
     }
 }
 
@@ -221,20 +244,31 @@ fn is_plain(bytes: &[u8]) -> bool {
     bytes.chunks(64).all(|block| block.iter().fold(true, |all, &byte| all & plain(byte)))
 }
 
-/// Whether the pattern matches a line, its newline aside.
-fn is_match(pattern: &Regex, line: &str) -> bool {
-    pattern.is_match(line.strip_suffix('\n').unwrap_or(line))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::log::matching;
+    use crate::policy::{Budget, Limits};
 
     fn read<'a>(cap: usize, pattern: Option<&str>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Reading {
-        let pattern = pattern.map(|pattern| Regex::new(pattern).expect("valid"));
-        let mut window = Window::new(cap, pattern.as_ref(), Secrets::Masked);
-        chunks.into_iter().for_each(|chunk| window.feed(chunk));
-        window.finish()
+        let pattern = pattern.map(|pattern| matching::compile(pattern).unwrap_or_else(|error| panic!("{}", error.message)));
+        let budget = Budget::new(Limits::default());
+        let mut search = pattern.as_ref().map(|pattern| Search::new(pattern, &budget));
+        let mut window = Window::new(cap, search.as_mut(), Secrets::Masked);
+        chunks.into_iter().for_each(|chunk| window.feed(chunk).expect("in time"));
+        window.finish().expect("in time")
+    }
+
+    #[test]
+    fn a_search_that_takes_too_long_ends_the_reading() {
+        let pattern = matching::compile("x").unwrap_or_else(|error| panic!("{}", error.message));
+        for log in ["one\ntwo\n", "one"] {
+            let budget = Budget::new(Limits { cpu: Duration::ZERO, ..Limits::default() });
+            let mut search = Search::new(&pattern, &budget);
+            let mut window = Window::new(100, Some(&mut search), Secrets::Shown);
+            let fed = window.feed(log.as_bytes());
+            assert!(fed.and_then(|()| window.finish().map(drop)).is_err(), "{log:?}");
+        }
     }
 
     #[test]
@@ -274,11 +308,11 @@ mod tests {
     fn an_endless_line_costs_the_cap_and_no_more() {
         let mut window = Window::new(10, None, Secrets::Masked);
         for _ in 0..1000 {
-            window.feed(&[b'x'; 1000]);
+            window.feed(&[b'x'; 1000]).expect("in time");
             assert!(window.partial.capacity() <= 8 * RECORD_MAX);
         }
-        window.feed("é12345678é\n".as_bytes());
-        let reading = window.finish();
+        window.feed("é12345678é\n".as_bytes()).expect("in time");
+        let reading = window.finish().expect("in time");
         assert_eq!(reading.kept.text, "2345678é\n");
         assert!(reading.kept.headless && reading.records == 62);
         assert_eq!(reading.kept.dropped_bytes, 1_000_000 + 13 - 10);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::{head_and_body, is_clean, is_clean_value};
 
 /// A fault's words are a few hundred bytes, of five faults at most, each with its place.
-const WORDS: usize = 64 * 1024;
+const WORDS: usize = 4 * 1024;
 
 /// A manifest that is accepted keeps MCP's rules, hides nothing, and asks for nothing that cannot be granted.
 pub(super) fn manifest(bytes: &[u8]) {
@@ -59,6 +59,8 @@ pub(super) fn arguments_seeds() -> Vec<Vec<u8>> {
         "{\"$defs\":{\"n\":{\"properties\":{\"next\":{\"anyOf\":[{\"$ref\":\"#/$defs/n\"},{\"type\":\"null\"}]}}}},\"$ref\":\"#/$defs/n\"}\n{\"next\":{\"next\":{\"next\":null}}}",
         "{\"propertyNames\":{\"pattern\":\"^[a-z]+$\"},\"patternProperties\":{\"^a\":{\"type\":\"array\",\"items\":{\"oneOf\":[{\"type\":\"number\"},{\"multipleOf\":2}]},\"uniqueItems\":true,\"contains\":{\"const\":1}}},\"unevaluatedProperties\":false}\n{\"ab\":[1,2,3.0,1e400],\"b\":{}}",
         "{\"allOf\":[{\"$ref\":\"#/$defs/a\"},{\"$ref\":\"#/$defs/a\"}],\"$defs\":{\"a\":{\"allOf\":[{\"$ref\":\"#/$defs/b\"},{\"$ref\":\"#/$defs/b\"}]},\"b\":{\"minProperties\":1}}}\n{\"x\":[[[[]]]]}",
+        "{\"anyOf\":[{\"$ref\":\"#/%64efault/0\"},{\"$ref\":\"#/$defs/a~1b\"},{\"$dynamicRef\":\"#n\"}],\"$defs\":{\"a/b\":false,\"c\":{\"$dynamicAnchor\":\"n\"}},\"default\":{\"0\":{}}}\n{\"x\":1}",
+        "{\"dependentRequired\":{\"a\":[\"b\"]},\"additionalProperties\":{\"pattern\":\"(\\\\p{L}{20}|x){2}\"}}\n{\"a\":\"xx\",\"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk\":\"y\"}",
     ]
     .map(|text| text.as_bytes().to_vec())
     .to_vec()
