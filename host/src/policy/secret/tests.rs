@@ -303,6 +303,50 @@ fn private_keys_are_masked_line_by_line() {
     assert!(!shown(prose).contains(&random(20)));
 }
 
+#[test]
+fn any_number_of_keys_may_stand_on_a_line() {
+    let (begin, end, mask) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "[masked: private key]");
+    let body = random(64);
+    let whole = |body: &str| format!("{begin}{body}{end}");
+    for (text, masked) in [
+        (format!("{} and {}", whole(&body), whole(&body)), format!("{} and {}", whole(mask), whole(mask))),
+        (whole(&body).repeat(3), whole(mask).repeat(3)),
+        (format!("{begin}\n{body}\n{end}{begin}\n{body}\n{end}\n"), format!("{begin}\n{mask}\n{end}{begin}\n{mask}\n{end}\n")),
+        (format!("{end} {}", whole(&body)), format!("{end} {}", whole(mask))),
+        (format!("x\n{} {body}{end}\n", whole(&body)), format!("x\n{} {mask}{end}\n", whole(mask))),
+        (format!("{begin} {body} {body} x9A=\nok"), format!("{begin} {mask} {mask} {mask}\nok")),
+        (format!("{begin}{body}{begin}{body}"), format!("{begin}{mask}{begin}{mask}")),
+    ] {
+        assert_eq!(shown(&text), masked);
+    }
+}
+
+#[test]
+fn a_key_is_found_in_whatever_its_lines_are_wrapped() {
+    let body = random(64);
+    for wrap in
+        ["{\"msg\":\"?\"}", "level=info msg=\"?\"", "[app]?", "[app] ?", "app | ?", "2026-11-20T10:00:00.000000000Z stdout F ? "]
+    {
+        let lines = ["-----BEGIN PRIVATE KEY-----", &body, &body, "x9A=", "-----END PRIVATE KEY-----"];
+        let whole: String = lines.iter().map(|line| wrap.replace('?', line) + "\n").collect();
+        for from in 0..3 {
+            let cut: String = whole.split_inclusive('\n').skip(from).collect();
+            for text in [cut.clone(), format!("one\n{cut}"), cut.replacen('\n', "\nready\n", 1)] {
+                let shown = log(&text, 1);
+                assert!(!shown.contains(&body[..20]) && !shown.contains(&body[44..]) && !shown.contains("x9A"), "{shown}");
+                assert_eq!(shown.lines().count(), text.lines().count(), "{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn words_that_follow_the_mention_of_a_key_stay() {
+    let text = "no '-----BEGIN PRIVATE KEY-----' line in the file\nretrying\nfailed\nbye\n";
+    assert_eq!(shown(text), text);
+    assert_eq!(log(text, 1), text);
+}
+
 /// The lines of a log, in pieces of so many.
 fn log(lines: &str, piece: usize) -> String {
     let mut keys = KeyLines::new(Beginning::Anywhere);
@@ -401,6 +445,9 @@ fn time_is_linear_whatever_the_text() {
         "-----BEGIN PRIVATE KEY-----",
         "PRIVATE KEY",
         "PRIVATE KEY\n",
+        "-\n",
+        "-----END PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----AAAA-----END PRIVATE KEY-----",
         "AAAA\n",
         "-----END PRIVATE KEY-----\n",
         "-----BEGIN PRIVATE KEY-----\nAAAA\n",
@@ -418,7 +465,7 @@ fn time_is_linear_whatever_the_text() {
         "\n",
         "ya29.",
     ] {
-        let text = unit.repeat(LENGTH / unit.len());
+        let text = unit.repeat(LENGTH / unit.len()) + "PRIVATE KEY";
         let (shown, logged) = (mask(&text), log(&text, 50));
         assert_eq!(mask(&shown), shown, "{unit}");
         assert_eq!(logged.lines().count(), text.lines().count(), "{unit}");
