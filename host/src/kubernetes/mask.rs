@@ -22,7 +22,7 @@ use super::error::Error;
 use super::fields::Keep;
 use super::items::malformed;
 use super::prune::{Identity, identify, prune};
-use crate::policy::secret::{self, Named, Secrets, masked, named, names_nothing};
+use crate::policy::secret::{self, Named, Secrets, Value, masked, named};
 use crate::policy::{Grant, clean};
 
 /// How deep JSON is looked into that stands as text inside of JSON: a manifest in an annotation of a manifest.
@@ -282,7 +282,7 @@ impl<'j> Walk<'j> {
             self.value(place);
             let range = start..self.at;
             if let Some(named) = flag.take() {
-                self.named(&range, named, Named::hides);
+                self.named(&range, named);
             }
             let element = &self.json[range];
             flag = element.strip_prefix("\"-").and_then(|rest| rest.strip_suffix('"')).and_then(named);
@@ -296,26 +296,23 @@ impl<'j> Walk<'j> {
         match name {
             Some(name) => {
                 let name = if self.is_string(&name) { self.text(&name) } else { Cow::Borrowed("") };
-                let credentials = Named { kind: "credentials", may_name_another: false };
+                let credentials = Named { kind: "credentials", value: Value::Secret };
                 let named = named(&name).or_else(|| name.eq_ignore_ascii_case("authorization").then_some(credentials));
                 if let Some(named) = named {
-                    // A variable holds the value itself, not the name of what holds it.
-                    let hides =
-                        |named: Named, value: &str| if is_environment { !names_nothing(value) } else { named.hides(value) };
-                    self.named(&value, named, hides);
+                    self.named(&value, if is_environment { named.of_variable() } else { named });
                 }
             }
             None if is_environment => {
-                let unknown = Named { kind: ENVIRONMENT_VALUE, may_name_another: false };
-                self.named(&value, unknown, Named::hides);
+                let unknown = Named { kind: ENVIRONMENT_VALUE, value: Value::Secret };
+                self.named(&value, unknown);
             }
             None => {}
         }
     }
 
     /// Masks a string because of its name, whatever is in it.
-    fn named(&mut self, string: &Range<usize>, named: Named, hides: impl Fn(Named, &str) -> bool) {
-        if self.is_string(string) && hides(named, &self.text(string)) {
+    fn named(&mut self, string: &Range<usize>, named: Named) {
+        if self.is_string(string) && named.hides(&self.text(string)) {
             self.edits.push((string.clone(), quoted(&masked(named.kind))));
         }
     }

@@ -123,6 +123,9 @@ static FORMATS: &[Format] = &[
     format("basic credentials", "Basic ", Custom(places::basic)),
     format("basic credentials", "basic ", Custom(places::basic)),
     format("basic credentials", "BASIC ", Custom(places::basic)),
+    // https://redis.io/docs/latest/operate/oss_and_stack/management/config/
+    format("password", "requirepass ", Custom(places::redis)),
+    format("password", "masterauth ", Custom(places::redis)),
     // https://github.com/C2SP/C2SP/blob/main/age.md#x25519
     format("age key", "AGE-SECRET-KEY-1", AtLeast(40, &CAPITAL)),
 ];

@@ -182,7 +182,34 @@ fn what_only_looks_like_a_token_stays() {
         "--token-ttl=24h0m0s",
         "publicKey=aB3dE5gH7jK9",
         "sig=abc",
+        "password=$(DB_PASSWORD)",
+        "--password=$(DB_PASSWORD) --x",
+        "password=${X} y",
+        "password: {{ .X }}",
+        "password={{ .Values.db.password }} x",
+        "password=$DB_PASSWORD",
+        "PWD=/home/coder",
+        "PWD=/",
+        "token=/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "SyntaxError: unexpected token: abc123",
+        "nextPageToken=aB3dE5gH7jK9",
+        "page_token: aB3dE5gH7jK9",
+        "DB_PASSWORD: required",
+        "password: expired.",
+        "password: {",
+        "password: |\n",
+        "pass: 5 fail: 0",
+        "tokens=1500ms",
+        "max_tokens=4096",
+        "Authorization: required",
+        "the cookie: it is gone",
+        "authorization: user may not list pods",
+        "region=eu-central-1",
         // URLs.
+        "https://r.io:5000@x",
+        "docker://sha256:abc@x",
+        "http://10.0.0.1:8080/a@b",
+        "git://h/a:b/c@d",
         "https://example.com/a:b@c",
         "postgres://coder@db:5432/coder",
         "http://10.0.0.1:8080/",
@@ -218,6 +245,89 @@ fn headers_lose_their_credentials() {
 }
 
 #[test]
+fn headers_are_secret_as_a_whole() {
+    for (text, masked) in [
+        ("authorization: token hunter2hunter", "authorization: token [masked: credentials]"),
+        ("Authorization: ApiKey aB3dE5gH7jK9==", "Authorization: ApiKey [masked: credentials]"),
+        ("Authorization: hunter2hunter", "Authorization: [masked: credentials]"),
+        ("Authorization:  Bearer  hunter2hunter x=1", "Authorization:  Bearer  [masked: bearer token] x=1"),
+        ("\"Authorization\":[\"hunter2hunter\"],\"a\":1", "\"Authorization\":[\"[masked: credentials]\"],\"a\":1"),
+        ("Proxy-Authorization: Basic YWRtaW46aHVudGVyMg", "Proxy-Authorization: Basic [masked: basic credentials]"),
+        ("sent Basic  YWRtaW46aHVudGVyMg now", "sent Basic  [masked: basic credentials] now"),
+        ("Authorization: Digest username=\"a\"", "Authorization: Digest username=\"a\""),
+        (
+            "Authorization: AWS4-HMAC-SHA256 Credential=x1y2z3/20260101, Signature=0a1b2c3d\nnext",
+            "Authorization: [masked: credentials]\nnext",
+        ),
+        ("Cookie: a=b; session=letmein\r\nnext", "Cookie: [masked: cookie]\r\nnext"),
+        ("curl -H 'Cookie: session=letmein' x", "curl -H 'Cookie: [masked: cookie]' x"),
+        ("{\"Set-Cookie\":[\"id=letmein; Path=/\"]}", "{\"Set-Cookie\":[\"[masked: cookie]\"]}"),
+    ] {
+        assert_eq!(shown(text), masked);
+    }
+}
+
+#[test]
+fn escapes_before_a_name_do_not_hide_it() {
+    for (text, masked) in [
+        (r"x\npassword=sesame", r"x\npassword=[masked: password]"),
+        (r"x\ntoken: abc\nb", r"x\ntoken: [masked: token]\nb"),
+        (r"x\tpassword=sesame\ty", r"x\tpassword=[masked: password]\ty"),
+        (r"a=1\u0026password=sesame\u0026b=2", r"a=1\u0026password=[masked: password]\u0026b=2"),
+        ("u%3Da%26password=sesame&b", "u%3Da%26password=[masked: password]&b"),
+        ("password%3Dsesame&b", "password%3D[masked: password]&b"),
+        (r"password\u003dsesame\u0026b", r"password\u003d[masked: password]\u0026b"),
+        (r"\x22password\x22:\x22let me in\x22,", r"\x22password\x22:\x22[masked: password]\x22,"),
+        (r"dir\token=hunter2", r"dir\token=[masked: token]"),
+        (r"postgres:\/\/u:pw@h\/x", r"postgres:\/\/u:[masked: password in a URL]@h\/x"),
+    ] {
+        assert_eq!(shown(text), masked);
+    }
+    let jwt = format!("eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJ{}.{}", random(90), random(80));
+    assert_eq!(shown(&format!("\\x22{jwt}\\x22")), "\\x22[masked: JWT]\\x22");
+}
+
+#[test]
+fn settings_need_not_look_random() {
+    for (text, masked) in [
+        ("password: letmein", "password: [masked: password]"),
+        ("user: x\n  - password:   letmein  \nb: c", "user: x\n  - password:   [masked: password]  \nb: c"),
+        ("password: 'let me in'", "password: '[masked: password]'"),
+        ("POSTGRES_PASSWORD: postgres", "POSTGRES_PASSWORD: [masked: password]"),
+        ("{db_password: postgres, a: b}", "{db_password: [masked: password], a: b}"),
+        ("password = letmein\n", "password = [masked: password]\n"),
+        ("export TOKEN=changeme", "export TOKEN=[masked: token]"),
+        ("\"clientSecret\":\"supersecret\"", "\"clientSecret\":\"[masked: secret]\""),
+        ("requirepass foobared\n", "requirepass [masked: password]\n"),
+        (
+            "{\"auths\":{\"r.io\":{\"auth\":\"dXNlcjpodW50ZXIy\"}}}",
+            "{\"auths\":{\"r.io\":{\"auth\":\"[masked: basic credentials]\"}}}",
+        ),
+        ("//r.io/:_auth=dXNlcjpodW50ZXIy", "//r.io/:_auth=[masked: basic credentials]"),
+    ] {
+        assert_eq!(shown(text), masked);
+    }
+    let pulumi = format!("PULUMI_ACCESS_TOKEN=pul-{}", "0a1b2c3d".repeat(5));
+    assert_eq!(shown(&pulumi), "PULUMI_ACCESS_TOKEN=[masked: token]");
+    let prod = format!("{{\"token\":\"prod-{}\"}}", "0a1b2c3d".repeat(4));
+    assert_eq!(shown(&prod), "{\"token\":\"[masked: token]\"}");
+}
+
+#[test]
+fn a_flag_and_its_value_may_stand_in_one_string() {
+    for (text, masked) in [
+        ("app --db-password sesame --x", "app --db-password [masked: password] --x"),
+        ("sh -c 'app --token \"let me in\"'", "sh -c 'app --token \"[masked: token]\"'"),
+        ("app --password $(DB_PASSWORD)", "app --password $(DB_PASSWORD)"),
+        ("app --password --verbose", "app --password --verbose"),
+        ("  --token string   the token", "  --token string   the token"),
+        ("app --secret registry-login", "app --secret registry-login"),
+    ] {
+        assert_eq!(shown(text), masked);
+    }
+}
+
+#[test]
 fn urls_lose_their_passwords() {
     for (url, masked) in [
         (
@@ -228,6 +338,8 @@ fn urls_lose_their_passwords() {
         ("amqp://u:p%40ss@h", "amqp://u:[masked: password in a URL]@h"),
         ("mongodb+srv://u:p@ss:w@h/x?y", "mongodb+srv://u:[masked: password in a URL]@h/x?y"),
         ("(https://u:hunter2@h)", "(https://u:[masked: password in a URL]@h)"),
+        ("postgres://u:p/w?#@db:5432/x y@z", "postgres://u:[masked: password in a URL]@db:5432/x y@z"),
+        ("redis://default:12345@h", "redis://default:[masked: password in a URL]@h"),
     ] {
         assert_eq!(shown(url), masked);
     }
@@ -433,6 +545,30 @@ fn time_is_linear_whatever_the_text() {
         "\"password\":\"",
         "password='",
         "password=\\",
+        "password=[masked:",
+        "password: [masked: ",
+        "password= ",
+        "password=\"[masked:",
+        "password=\\x22",
+        "password%3D",
+        "password\\u003d",
+        "token=a-b",
+        "token=a-",
+        "token: a\n",
+        "--password ",
+        "--password a",
+        "--token a-b ",
+        "authorization:",
+        "authorization: a=b ",
+        "Authorization: Bearer ",
+        "cookie:",
+        "cookie: a=b",
+        "requirepass ",
+        "postgres://u:p/",
+        "auth=",
+        "tokens=",
+        "\t",
+        "\n ",
         "\\\"",
         "Bearer ",
         "Bearer a1",
