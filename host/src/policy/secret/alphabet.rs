@@ -63,6 +63,8 @@ pub(super) static BEARER: Alphabet = Alphabet::alphanumeric_and(b"-._~+/=");
 pub(super) static ENTRA: Alphabet = Alphabet::alphanumeric_and(b"-._~");
 /// Base64 with percent signs, as it stands in a query string.
 pub(super) static QUERY: Alphabet = Alphabet::alphanumeric_and(b"-_.~%+/=");
+/// Base64 in parts with an underscore between them.
+pub(super) static SENTRY: Alphabet = Alphabet::alphanumeric_and(b"+/=_");
 /// Names: variables, flags, headers, keys of JSON.
 pub(super) static NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use memchr::{memchr2_iter, memmem};
+use memchr::{memchr, memchr2_iter, memmem};
 
 use super::alphabet::{BASE64, BEARER, NAME, QUERY, WORD, begins_word};
 use super::names::{is_random, named, names_nothing};
@@ -33,13 +33,21 @@ pub(super) fn find(text: &str, found: &mut Vec<Found>) {
     let bytes = text.as_bytes();
     let mut values = Values { text, bytes, unquoted: [0..0, 0..0] };
     let mut done = 0;
+    // Where the next @ is. Most URLs have none, and need not be walked to see it.
+    let mut next_at = 0;
     for at in memchr2_iter(b'=', b':', bytes) {
         if at < done {
             continue;
         }
         let slashes = [&b"//"[..], b"\\/\\/"].into_iter().find(|slashes| bytes[at + 1..].starts_with(slashes));
         let secret = match slashes {
-            Some(slashes) if bytes[at] == b':' => url(bytes, at + 1 + slashes.len(), slashes.len() > 2),
+            Some(slashes) if bytes[at] == b':' => {
+                let start = at + 1 + slashes.len();
+                if next_at < start {
+                    next_at = memchr(b'@', &bytes[start..]).map_or(usize::MAX, |found| start + found);
+                }
+                if next_at - start < USER_MAX { url(bytes, start, slashes.len() > 2) } else { None }
+            }
             _ => values.value(&Separator { at, end: at + 1, is_colon: bytes[at] == b':' }),
         };
         if let Some(secret) = secret {
@@ -309,7 +317,7 @@ impl Values<'_> {
         let rest = &self.bytes[start..];
         if let Some(quote) = QUOTES.into_iter().find(|quote| rest.starts_with(quote)) {
             let value = &rest[quote.len()..rest.len().min(LONGEST / 4)];
-            let line = memchr::memchr(b'\n', value).unwrap_or(value.len());
+            let line = memchr(b'\n', value).unwrap_or(value.len());
             let length = memmem::find(&value[..line], quote).unwrap_or(line);
             return (start + quote.len()..start + quote.len() + length, true);
         }
@@ -469,6 +477,25 @@ pub(super) fn basic(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let start = behind_scheme(bytes, at + "basic ".len());
     let length = BASE64.run(&bytes[start..bytes.len().min(start + USER_MAX)]);
     (is_basic(&bytes[start..start + length]) && begins_word(bytes, at, &WORD)).then_some(start..start + length)
+}
+
+/// A PEM file in base64, as it stands in Secrets and in a kubeconfig, if there is a private key in it:
+/// https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets. Certificates look the same from outside.
+pub(super) fn pem(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    /// What has the label of every key in it, if a key is what the file begins with: `-----BEGIN ENCRYPTED PRIVATE KEY`.
+    const LABEL: usize = 48;
+    /// `PRIVATE KEY` in base64, less its ends, as it comes out behind a multiple of three bytes, one more, and two more.
+    const LABELS: [&[u8]; 3] = [b"UFJJVkFURSBLRV", b"BSSVZBVEUgS0VZ", b"QUklWQVRFIEtFW"];
+    let length = BASE64.run(&bytes[at..bytes.len().min(at + LABEL)]);
+    let begins_file = begins_word(bytes, at, &BASE64) || matches!(bytes[..at], [.., b'=']);
+    let decoded = BASE64_ANY.decode(&bytes[at..at + length / 4 * 4]).ok()?;
+    let is_key = memmem::find(&decoded, b"PRIVATE KEY").is_some();
+    if !is_key && !begins_file {
+        return None;
+    }
+    let length = BASE64.run(&bytes[at..]);
+    let file = &bytes[at..at + length];
+    (is_key || LABELS.iter().any(|label| memmem::find(file, label).is_some())).then_some(at..at + length)
 }
 
 /// Whether a text is a user and a password in base64, with or without its padding.
