@@ -22,7 +22,7 @@ use super::error::Error;
 use super::fields::Keep;
 use super::items::malformed;
 use super::prune::{Identity, identify, prune};
-use crate::policy::secret::{self, Named, Secrets, Value, masked, named};
+use crate::policy::secret::{self, Named, Secrets, Value, masked, named, named_header};
 use crate::policy::{Grant, clean};
 
 /// How deep JSON is looked into that stands as text inside of JSON: a manifest in an annotation of a manifest.
@@ -296,8 +296,7 @@ impl<'j> Walk<'j> {
         match name {
             Some(name) => {
                 let name = if self.is_string(&name) { self.text(&name) } else { Cow::Borrowed("") };
-                let credentials = Named { kind: "credentials", value: Value::Secret };
-                let named = named(&name).or_else(|| name.eq_ignore_ascii_case("authorization").then_some(credentials));
+                let named = named(&name).or_else(|| named_header(&name));
                 if let Some(named) = named {
                     self.named(&value, if is_environment { named.of_variable() } else { named });
                 }
@@ -326,7 +325,9 @@ impl<'j> Walk<'j> {
             }
             return;
         }
-        if let Some(named) = named(place.key)
+        // What is only called like a header may be a setting: `authorization: RBAC`.
+        let header = || named_header(place.key).map(|named| Named { value: Value::IfRandom, ..named });
+        if let Some(named) = named(place.key).or_else(header)
             && named.hides(&self.text(&string))
         {
             self.edits.push((string, quoted(&masked(named.kind))));

@@ -116,6 +116,22 @@ fn names_of_keys_and_flags_tell_of_their_values() {
 }
 
 #[test]
+fn a_string_is_masked_as_a_text_of_its_own() {
+    let object = json!({
+        "data": { "a": "password: letmein", "b": "--db-password letmein", "c": "requirepass letmein", "Cookie": "sid=0a1b2c3d4e5f" },
+        "spec": { "authorization": "RBAC" },
+    });
+    let masked = json!({
+        "data": {
+            "a": "password: [masked: password]", "b": "--db-password [masked: password]", "c": "requirepass [masked: password]",
+            "Cookie": "[masked: cookie]",
+        },
+        "spec": { "authorization": "RBAC" },
+    });
+    assert_eq!(hidden(&object), masked);
+}
+
+#[test]
 fn escapes_and_invisible_characters_do_not_hide_a_secret() {
     let token = "ghp_aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3dE5gH7";
     let escaped: String = token.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();

@@ -19,7 +19,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use lines::MaskedLines;
-pub use names::{Named, Value, named};
+pub use names::{Named, Value, named, named_header};
 
 use key_lines::{Beginning, KeyLines};
 use names::names_nothing;

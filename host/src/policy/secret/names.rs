@@ -92,6 +92,17 @@ pub fn named(name: &str) -> Option<Named> {
     Some(if is_variable { named.of_variable() } else { named })
 }
 
+/// What the name of a header says of its value, if that is secret as a whole.
+pub fn named_header(name: &str) -> Option<Named> {
+    const HEADERS: [(&str, &str); 4] =
+        [("authorization", "credentials"), ("proxy-authorization", "credentials"), ("cookie", COOKIE), ("set-cookie", COOKIE)];
+    let (_, kind) = HEADERS.into_iter().find(|(header, _)| name.eq_ignore_ascii_case(header))?;
+    Some(Named { kind, value: Secret })
+}
+
+/// What a mask calls a cookie.
+pub(super) const COOKIE: &str = "cookie";
+
 /// By the last word alone, or nearly.
 fn by_word(last: &str, words: &mut Words<'_>) -> Option<Named> {
     let &(word, kind, value) = WORDS.iter().find(|(word, ..)| last.eq_ignore_ascii_case(word))?;

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::{memchr, memchr2_iter, memmem};
 
 use super::alphabet::{BASE64, BEARER, NAME, QUERY, WORD, begins_word};
-use super::names::{is_random, named, names_nothing};
+use super::names::{COOKIE, Value, is_random, named, named_header, names_nothing};
 use super::{By, Found, LONGEST};
 
 /// Bytes of a name, of the user and the password of a URL.
@@ -128,8 +128,8 @@ impl Values<'_> {
         let &Separator { at, end, is_colon } = separator;
         let before = name_before(self.text, at)?;
         let quoted = before.is_quoted;
-        if let Some(kind) = header_kind(before.bare) {
-            return self.header(kind, end);
+        if let Some(header) = named_header(before.bare) {
+            return self.header(header.kind, end);
         }
         let (name, named) = match named(before.bare) {
             Some(named) => (before.bare, named),
@@ -154,7 +154,12 @@ impl Values<'_> {
         if is_reference(&bytes[start..]) || (is_colon && self.is_unexpected(name_at)) {
             return None;
         }
-        let (range, in_quotes) = self.extent(start, is_colon);
+        let (mut range, in_quotes) = self.extent(start, is_colon);
+        // A list of keys.
+        let is_list = named.value == Value::Secret && name.ends_with(['S', 's']) && !in_quotes;
+        while is_list && bytes.get(range.end) == Some(&b',') {
+            range.end = self.extent(range.end + 1, is_colon).0.end;
+        }
         let shown = self.text.get(range.clone())?;
         // A colon also follows a word of a sentence. What follows that is prose, not a secret, unless it is a setting.
         let is_setting = || {
@@ -219,7 +224,9 @@ impl Values<'_> {
         // Parameters, or one word that nobody would write in a sentence.
         let is_word = !near.contains(' ') && near.len() >= 6 && is_random(near);
         let has_parameters = near.split([' ', ',']).any(|word| word.contains('=') && is_random(word));
-        (is_word || has_parameters).then(|| Found { at: start..whole(), kind, by: By::Place })
+        // Without a scheme, what follows is the token itself, and anything may follow that.
+        let is_token = scheme.len() >= 12 && is_random(scheme);
+        (is_word || is_token || has_parameters).then(|| Found { at: start..whole(), kind, by: By::Place })
     }
 
     /// What follows a flag, where both stand in one string: `--password sesame`.
@@ -271,10 +278,18 @@ impl Values<'_> {
             return None;
         }
         let length = NAME.run(&bytes[start..bytes.len().min(start + NAME_MAX)]);
-        let space = bytes[start + length..].iter().take(4).take_while(|&&byte| byte == b' ').count();
-        let named = Some(self.text.get(start..start + length)?).filter(|_| space > 0).and_then(named)?;
+        // In a list, both are in quotes: `"--password", "sesame"`.
+        let space =
+            bytes[start + length..].iter().take(4).take_while(|&&byte| matches!(byte, b' ' | b'"' | b'\'' | b',')).count();
+        let between = &bytes[start + length..start + length + space];
+        let is_list = [&b"\",\""[..], b"\", \"", b"','", b"', '"].contains(&between);
+        let is_flag = is_list || between.first() == Some(&b' ');
+        // A quote of the value is a part of the value.
+        let space = if is_list { space - 1 } else { between.iter().take_while(|&&byte| byte == b' ').count() };
+        let named = Some(self.text.get(start..start + length)?).filter(|_| is_flag).and_then(named)?;
         let start = start + length + space;
-        if bytes.get(start) == Some(&b'-') || is_reference(&bytes[start..]) {
+        let begins_flag = bytes.get(start + usize::from(is_list)) == Some(&b'-');
+        if begins_flag || is_reference(&bytes[start..]) {
             return None;
         }
         let (range, _) = self.extent(start, false);
@@ -291,7 +306,8 @@ impl Values<'_> {
         let before = &before[..without_space(before)];
         let before = [&b"-"[..], b"export", b"set"].into_iter().find_map(|word| before.strip_suffix(word)).unwrap_or(before);
         match &before[..without_space(before)] {
-            [.., b'\n' | b'\r'] | [.., b'\\', b'n' | b'r'] => true,
+            // A quote begins a string of JSON, whose contents are looked at by themselves, too, and have to look the same there.
+            [.., b'\n' | b'\r' | b'"'] | [.., b'\\', b'n' | b'r'] => true,
             rest => rest.is_empty() && start <= NAME_MAX,
         }
     }
@@ -301,9 +317,8 @@ impl Values<'_> {
         let rest = &self.bytes[at..];
         let space = rest.iter().take(NEAR).take_while(|&&byte| byte == b' ').count();
         let rest = &rest[space..];
-        rest.is_empty()
-            || matches!(rest[0], b'\n' | b'\r')
-            || [&b"\\n"[..], b"\\r", b"\""].iter().any(|end| rest.starts_with(end))
+        let is_comment = space > 0 && rest.starts_with(b"# ");
+        rest.is_empty() || is_comment || [&b"\n"[..], b"\r", b"\\n", b"\\r", b"\""].iter().any(|end| rest.starts_with(end))
     }
 
     /// Whether a parser complains of what follows.
@@ -341,20 +356,6 @@ impl Values<'_> {
         (start..known.end.max(start), false)
     }
 }
-
-/// What is secret in a header of this name.
-fn header_kind(name: &str) -> Option<&'static str> {
-    match name.len() {
-        13 | 19 if ["authorization", "proxy-authorization"].iter().any(|header| name.eq_ignore_ascii_case(header)) => {
-            Some("credentials")
-        }
-        6 | 10 if ["cookie", "set-cookie"].iter().any(|header| name.eq_ignore_ascii_case(header)) => Some(COOKIE),
-        _ => None,
-    }
-}
-
-/// What a mask calls a cookie.
-const COOKIE: &str = "cookie";
 
 /// Whether a value is what a variable holds that is filled in later, or a mask.
 fn is_reference(value: &[u8]) -> bool {
@@ -508,12 +509,17 @@ pub(super) fn is_basic(text: &[u8]) -> bool {
 
 /// What follows a setting of Redis in its configuration: https://redis.io/docs/latest/operate/oss_and_stack/management/config/
 pub(super) fn redis(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    let name = bytes[at..].iter().position(|&byte| byte == b' ')?;
-    let rest = &bytes[at + name + 1..bytes.len().min(at + name + 1 + USER_MAX)];
-    let length =
-        rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'\\')).unwrap_or(rest.len());
+    let start = at + bytes[at..].iter().position(|&byte| byte == b' ')? + 1;
+    let quote = bytes.get(start).copied().filter(|byte| matches!(byte, b'"' | b'\''));
+    let start = start + usize::from(quote.is_some());
+    let rest = &bytes[start..bytes.len().min(start + USER_MAX)];
+    let ends = |byte: u8| match quote {
+        Some(quote) => byte == quote || byte == b'\n',
+        None => byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'\\'),
+    };
+    let length = rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len());
     let value = std::str::from_utf8(&rest[..length]).ok()?;
     let starts_line = matches!(bytes[..at], [] | [.., b'\n' | b' ' | b'-' | b'"' | b'\'']);
     let is_secret = starts_line && length >= 4 && !names_nothing(value) && !says_why(value) && !is_reference(rest);
-    is_secret.then_some(at + name + 1..at + name + 1 + length)
+    is_secret.then_some(start..start + length)
 }

@@ -294,6 +294,7 @@ fn headers_are_secret_as_a_whole() {
         ("authorization: token hunter2hunter", "authorization: token [masked: credentials]"),
         ("Authorization: ApiKey aB3dE5gH7jK9==", "Authorization: ApiKey [masked: credentials]"),
         ("Authorization: hunter2hunter", "Authorization: [masked: credentials]"),
+        ("Authorization: hunter2hunter user=x", "Authorization: [masked: credentials]"),
         ("Authorization:  Bearer  hunter2hunter x=1", "Authorization:  Bearer  [masked: bearer token] x=1"),
         ("\"Authorization\":[\"hunter2hunter\"],\"a\":1", "\"Authorization\":[\"[masked: credentials]\"],\"a\":1"),
         ("Proxy-Authorization: Basic YWRtaW46aHVudGVyMg", "Proxy-Authorization: Basic [masked: basic credentials]"),
@@ -343,6 +344,10 @@ fn settings_need_not_look_random() {
         ("export TOKEN=changeme", "export TOKEN=[masked: token]"),
         ("\"clientSecret\":\"supersecret\"", "\"clientSecret\":\"[masked: secret]\""),
         ("requirepass foobared\n", "requirepass [masked: password]\n"),
+        ("requirepass \"foo bared\"\n", "requirepass \"[masked: password]\"\n"),
+        ("password: letmein # for now", "password: [masked: password] # for now"),
+        ("\"password: letmein\"", "\"password: [masked: password]\""),
+        ("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS=YWJj,ZGVm x", "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS=[masked: encryption key] x"),
         (
             "{\"auths\":{\"r.io\":{\"auth\":\"dXNlcjpodW50ZXIy\"}}}",
             "{\"auths\":{\"r.io\":{\"auth\":\"[masked: basic credentials]\"}}}",
@@ -366,6 +371,11 @@ fn a_flag_and_its_value_may_stand_in_one_string() {
         ("app --password --verbose", "app --password --verbose"),
         ("  --token string   the token", "  --token string   the token"),
         ("app --secret registry-login", "app --secret registry-login"),
+        (
+            "[\"--password\", \"let me\",\"--token\",\"letmein\"]",
+            "[\"--password\", \"[masked: password]\",\"--token\",\"[masked: token]\"]",
+        ),
+        ("[\"--password\", \"--token\"]", "[\"--password\", \"--token\"]"),
     ] {
         assert_eq!(shown(text), masked);
     }
@@ -604,6 +614,11 @@ fn time_is_linear_whatever_the_text() {
         "token: a\n",
         "--password ",
         "--password a",
+        "\"--password\",\"",
+        "\"--token\",\"a-b\",",
+        "TOKENS=a,",
+        "ENCRYPTION_KEYS=[masked:,",
+        "ENCRYPTION_KEYS=***,",
         "--token a-b ",
         "authorization:",
         "authorization: a=b ",
