@@ -11,6 +11,7 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use memchr::{memchr2, memmem};
@@ -19,12 +20,16 @@ use serde_json::value::RawValue;
 use super::discovery::ServedResource;
 use super::error::Error;
 use super::fields::Keep;
+use super::items::malformed;
 use super::prune::{Identity, identify, prune};
-use crate::policy::secret::{self, Named, Secrets, masked, named, names_nothing};
+use crate::policy::secret::{self, Named, Secrets, Value, masked, named, named_header};
 use crate::policy::{Grant, clean};
 
 /// How deep JSON is looked into that stands as text inside of JSON: a manifest in an annotation of a manifest.
 const TEXTS_MAX: u8 = 3;
+
+/// How deep JSON is followed, which is a call for each level. What parsers follow, ours and those of the guests.
+const DEPTH_MAX: usize = 128;
 
 /// What the values of a Secret are called.
 const SECRET_VALUE: &str = "Secret value";
@@ -68,27 +73,35 @@ impl Mask {
         let start = out.len();
         let identity = if *keep != Keep::Whole && holds_a_secret(object) {
             // Its `kind`, which may be about to be cut off, is what tells a Secret inside of it.
-            prune(&hide(object, kind), keep, out)?;
+            prune(&hide(object, kind).ok_or_else(too_deep)?, keep, out)?;
             identify(object)?
         } else {
             prune(object, keep, out)?
         };
-        if let Cow::Owned(hidden) = hide(&out[start..], kind) {
-            out.truncate(start);
-            out.push_str(&hidden);
+        match hide(&out[start..], kind).ok_or_else(too_deep)? {
+            Cow::Borrowed(_) => {}
+            Cow::Owned(hidden) => {
+                out.truncate(start);
+                out.push_str(&hidden);
+            }
         }
         Ok(identity)
     }
 }
 
-/// Whether an object may have the manifest of a Secret inside.
+/// Whether an object may have the manifest of a Secret inside, or that of a list of them.
 fn holds_a_secret(object: &str) -> bool {
-    memmem::find(object.as_bytes(), b"\"Secret\"").is_some()
+    let object = object.as_bytes();
+    [&b"\"Secret\""[..], b"\"SecretList\""].iter().any(|kind| memmem::find(object, kind).is_some())
 }
 
-/// A JSON object without its secrets.
-fn hide(object: &str, kind: Kind) -> Cow<'_, str> {
+/// A JSON object without its secrets; none: it is too deep to be followed.
+fn hide(object: &str, kind: Kind) -> Option<Cow<'_, str>> {
     Walk::new(object, 0).hide(kind)
+}
+
+fn too_deep() -> Error {
+    malformed("it nests deeper than 128 levels")
 }
 
 /// A way through one JSON text, whose syntax has been checked, that notes which strings have to be replaced.
@@ -99,8 +112,17 @@ struct Walk<'j> {
     texts: u8,
     /// The text has something in it that looks like a secret. If not, strings without escapes have not either.
     is_suspect: bool,
-    /// Strings with their quotes, and what stands there instead. None overlaps another.
+    /// How many objects and arrays this place is inside of.
+    depth: usize,
+    /// It was deeper somewhere than is followed, and the walk has ended there.
+    is_too_deep: bool,
+    /// Strings with their quotes, and what stands there instead. Of two for one string the later one knows more.
     edits: Vec<(Range<usize>, String)>,
+    /// The values of Secrets, wherever they stand.
+    secrets: Vec<Range<usize>>,
+    /// What is `data` in the elements of an array, and how deep: these are Secrets if the array turns out to be that of a list of them,
+    /// whose elements do not say what they are.
+    elements: Vec<(usize, Range<usize>)>,
 }
 
 /// What is known about a value from where it stands.
@@ -114,28 +136,71 @@ struct Place<'j> {
 
 impl<'j> Walk<'j> {
     fn new(json: &'j str, texts: u8) -> Self {
-        Self { json, at: 0, texts, is_suspect: secret::is_suspect(json), edits: Vec::new() }
+        Self {
+            json,
+            at: 0,
+            texts,
+            is_suspect: secret::is_suspect(json),
+            depth: 0,
+            is_too_deep: false,
+            edits: Vec::new(),
+            secrets: Vec::new(),
+            elements: Vec::new(),
+        }
     }
 
-    fn hide(mut self, kind: Kind) -> Cow<'j, str> {
+    fn hide(mut self, kind: Kind) -> Option<Cow<'j, str>> {
         self.space();
         match self.next() {
             Some(b'{') => self.object(Place { key: "", hidden: None }, kind),
             _ => self.value(Place { key: "", hidden: None }),
         }
-        if self.edits.is_empty() {
-            return Cow::Borrowed(self.json);
+        self.hide_secrets();
+        if self.is_too_deep {
+            return None;
         }
+        if self.edits.is_empty() {
+            return Some(Cow::Borrowed(self.json));
+        }
+        // Stable, so that the later one of two for a string comes later.
         self.edits.sort_by_key(|(at, _)| at.start);
         let mut hidden = String::with_capacity(self.json.len());
         let mut done = 0;
-        for (at, mask) in &self.edits {
+        for (index, (at, mask)) in self.edits.iter().enumerate() {
+            if self.edits.get(index + 1).is_some_and(|(later, _)| later.start == at.start) {
+                continue;
+            }
             hidden.push_str(&self.json[done..at.start]);
             hidden.push_str(mask);
             done = at.end;
         }
         hidden.push_str(&self.json[done..]);
-        Cow::Owned(hidden)
+        Some(Cow::Owned(hidden))
+    }
+
+    /// Masks all values of the Secrets that were found, each once, also where one stands inside of another.
+    fn hide_secrets(&mut self) {
+        let mut secrets = std::mem::take(&mut self.secrets);
+        secrets.sort_by_key(|data| (data.start, Reverse(data.end)));
+        let mut done = 0;
+        for data in secrets {
+            if data.start >= done {
+                self.at = data.start;
+                self.depth = 0;
+                self.value(Place { key: "", hidden: Some(SECRET_VALUE) });
+                done = data.end;
+            }
+        }
+    }
+
+    /// Goes a level deeper, or ends the walk.
+    fn descend(&mut self) -> bool {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            self.is_too_deep = true;
+            self.at = self.json.len();
+        }
+        !self.is_too_deep
     }
 
     fn value(&mut self, place: Place<'j>) {
@@ -159,12 +224,16 @@ impl<'j> Walk<'j> {
     }
 
     fn object(&mut self, place: Place<'j>, kind: Kind) {
-        let mut is_secret = kind == Kind::Secret;
+        if !self.descend() {
+            return;
+        }
+        let (mut is_secret, mut is_list) = (kind == Kind::Secret, false);
         let (mut name, mut value) = (None, None);
         let mut data = Vec::new();
+        let elements = self.elements.len();
         self.at += 1;
         while let Some(b'"') = self.entry(b'}') {
-            let Some(key) = self.string() else { return };
+            let Some(key) = self.string() else { break };
             let key = &self.json[key.start + 1..key.end - 1];
             self.space();
             self.at = (self.at + 1).min(self.json.len());
@@ -175,27 +244,37 @@ impl<'j> Walk<'j> {
             match key {
                 "name" => name = Some(range),
                 "value" => value = Some(range),
-                "kind" => is_secret |= &self.json[range] == "\"Secret\"",
+                "kind" => {
+                    is_secret |= &self.json[range.clone()] == "\"Secret\"";
+                    is_list |= &self.json[range] == "\"SecretList\"";
+                }
                 "data" | "stringData" => data.push(range),
                 _ => {}
             }
         }
+        self.depth -= 1;
         if place.hidden.is_some() {
             return;
         }
         if let Some(value) = value.filter(|value| self.is_string(value)) {
             self.pair(name, value, place);
         }
-        for data in data.into_iter().filter(|_| is_secret) {
-            self.forget(&data);
-            let end = std::mem::replace(&mut self.at, data.start);
-            self.value(Place { key: "", hidden: Some(SECRET_VALUE) });
-            self.at = end;
+        // The array and its elements are two levels below the list.
+        let own = self.depth + 2;
+        let of_list = self.elements.drain(elements..).filter(|&(depth, _)| is_list && depth == own).map(|(_, data)| data);
+        self.secrets.extend(of_list);
+        if is_secret {
+            self.secrets.extend(data);
+        } else if place.key == "items" {
+            self.elements.extend(data.into_iter().map(|data| (self.depth, data)));
         }
     }
 
     /// An array. Of the arguments of a program, one that is a flag tells what the next one is: `--password`, `sesame`.
     fn array(&mut self, place: Place<'j>) {
+        if !self.descend() {
+            return;
+        }
         let mut flag = None;
         self.at += 1;
         while self.entry(b']').is_some() {
@@ -203,11 +282,12 @@ impl<'j> Walk<'j> {
             self.value(place);
             let range = start..self.at;
             if let Some(named) = flag.take() {
-                self.named(&range, named, Named::hides);
+                self.named(&range, named);
             }
             let element = &self.json[range];
             flag = element.strip_prefix("\"-").and_then(|rest| rest.strip_suffix('"')).and_then(named);
         }
+        self.depth -= 1;
     }
 
     /// A name and a value, as in the environment of a container and the headers of a probe.
@@ -216,27 +296,22 @@ impl<'j> Walk<'j> {
         match name {
             Some(name) => {
                 let name = if self.is_string(&name) { self.text(&name) } else { Cow::Borrowed("") };
-                let credentials = Named { kind: "credentials", may_name_another: false };
-                let named = named(&name).or_else(|| name.eq_ignore_ascii_case("authorization").then_some(credentials));
+                let named = named(&name).or_else(|| named_header(&name));
                 if let Some(named) = named {
-                    // A variable holds the value itself, not the name of what holds it.
-                    let hides =
-                        |named: Named, value: &str| if is_environment { !names_nothing(value) } else { named.hides(value) };
-                    self.named(&value, named, hides);
+                    self.named(&value, if is_environment { named.of_variable() } else { named });
                 }
             }
             None if is_environment => {
-                let unknown = Named { kind: ENVIRONMENT_VALUE, may_name_another: false };
-                self.named(&value, unknown, Named::hides);
+                let unknown = Named { kind: ENVIRONMENT_VALUE, value: Value::Secret };
+                self.named(&value, unknown);
             }
             None => {}
         }
     }
 
     /// Masks a string because of its name, whatever is in it.
-    fn named(&mut self, string: &Range<usize>, named: Named, hides: impl Fn(Named, &str) -> bool) {
-        if self.is_string(string) && hides(named, &self.text(string)) {
-            self.forget(string);
+    fn named(&mut self, string: &Range<usize>, named: Named) {
+        if self.is_string(string) && named.hides(&self.text(string)) {
             self.edits.push((string.clone(), quoted(&masked(named.kind))));
         }
     }
@@ -250,7 +325,9 @@ impl<'j> Walk<'j> {
             }
             return;
         }
-        if let Some(named) = named(place.key)
+        // What is only called like a header may be a setting: `authorization: RBAC`.
+        let header = || named_header(place.key).map(|named| Named { value: Value::IfRandom, ..named });
+        if let Some(named) = named(place.key).or_else(header)
             && named.hides(&self.text(&string))
         {
             self.edits.push((string, quoted(&masked(named.kind))));
@@ -277,9 +354,12 @@ impl<'j> Walk<'j> {
     /// The masked form of a string that is JSON itself, such as the manifest that `kubectl apply` leaves in an annotation.
     fn json_inside<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
         let is_json = self.texts < TEXTS_MAX && text.trim_ascii_start().starts_with(['{', '[']);
-        // It also checks the syntax and the depth, which nobody has checked yet.
-        let json: &RawValue = serde_json::from_str(text).ok().filter(|_| is_json)?;
-        match Walk::new(json.get(), self.texts + 1).hide(Kind::Other) {
+        if !is_json {
+            return None;
+        }
+        // It checks the syntax, which nobody has checked yet, but not the depth, which the walk does.
+        let json: &RawValue = serde_json::from_str(text).ok()?;
+        match Walk::new(json.get(), self.texts + 1).hide(Kind::Other)? {
             Cow::Owned(hidden) => Some(Cow::Owned(hidden)),
             Cow::Borrowed(_) => Some(Cow::Borrowed(text)),
         }
@@ -298,11 +378,6 @@ impl<'j> Walk<'j> {
             true => Cow::Owned(serde_json::from_str(quoted).unwrap_or_else(|_| raw.to_owned())),
             false => Cow::Borrowed(raw),
         }
-    }
-
-    /// Takes back what was noted inside of a value.
-    fn forget(&mut self, value: &Range<usize>) {
-        self.edits.retain(|(at, _)| at.end <= value.start || value.end <= at.start);
     }
 
     fn next(&self) -> Option<u8> {

@@ -105,11 +105,18 @@ pub(super) fn check_resource(of: &Resource) -> Result<(), Error> {
 
 /// A value in back quotes, short enough for a message and without anything that a reader cannot see.
 pub(super) fn quote(value: &str) -> String {
-    let clean = crate::policy::clean_line(value);
-    match clean.char_indices().nth(QUOTE_MAX) {
-        Some((end, _)) => format!("`{}…`", &clean[..end]),
-        None => format!("`{clean}`"),
+    // Cleaning costs time and memory, so it gets no more than can be of use: some of it may be invisible, and is not counted.
+    let (start, is_cut) = first(value, 16 * QUOTE_MAX);
+    let clean = crate::policy::clean_line(start);
+    match first(&clean, QUOTE_MAX) {
+        (start, false) if !is_cut => format!("`{start}`"),
+        (start, _) => format!("`{start}…`"),
     }
+}
+
+/// The first characters of a text, and whether there are more.
+fn first(text: &str, characters: usize) -> (&str, bool) {
+    text.char_indices().nth(characters).map_or((text, false), |(end, _)| (&text[..end], true))
 }
 
 fn refused(what: &str, value: &str, rule: &str) -> Error {
@@ -136,6 +143,16 @@ mod tests {
         }
         assert!(ObjectName::parse(&"x".repeat(254)).is_err());
         assert_eq!(ObjectName::parse("").expect_err("empty").message, "name is required");
+    }
+
+    #[test]
+    fn a_quote_is_cut() {
+        assert_eq!(quote("a\u{200b}b"), "`ab`");
+        let long = format!("`{}…`", "é".repeat(QUOTE_MAX));
+        assert_eq!(quote(&"é".repeat(QUOTE_MAX)), long.replace('…', ""));
+        assert_eq!(quote(&"é".repeat(QUOTE_MAX + 1)), long);
+        assert_eq!(quote(&"é\u{200b}".repeat(1_000_000)), long);
+        assert_eq!(quote(&"\u{200b}".repeat(1_000_000)), "`…`");
     }
 
     #[test]

@@ -12,11 +12,12 @@ use super::secret;
 pub fn clean(text: &str) -> Cow<'_, str> {
     let Some(first) = first_unclean(text) else { return Cow::Borrowed(text) };
     let mut cleaned = String::with_capacity(text.len());
+    let mut skip = Skip { text, unended: 0 };
     let mut rest = text;
     let mut next = Some(first);
     while let Some(at) = next {
         cleaned.push_str(&rest[..at]);
-        rest = skip_unclean(&rest[at..]);
+        rest = skip.unclean(&rest[at..]);
         next = first_unclean(rest);
     }
     cleaned.push_str(rest);
@@ -56,30 +57,58 @@ fn first_unclean(text: &str) -> Option<usize> {
     None
 }
 
-/// The text after the unclean run that it begins with: one whole escape sequence, or one character.
-fn skip_unclean(text: &str) -> &str {
-    let mut characters = text.chars();
-    match characters.next() {
-        Some('\u{1b}') => skip_escape(characters.as_str()),
-        // The 8-bit forms of CSI and OSC.
-        Some('\u{9b}') => skip_csi(characters.as_str()),
-        Some('\u{9d}') => skip_string(characters.as_str()),
-        _ => characters.as_str(),
-    }
+/// A way through a text over what has to go.
+struct Skip<'t> {
+    text: &'t str,
+    /// Up to this byte no control string is ended. Without it, each of many that are only opened would look through its whole line.
+    unended: usize,
 }
 
-/// What follows ESC, per ECMA-48: CSI sequences, strings (OSC, DCS, SOS, PM, APC), or a short sequence.
-fn skip_escape(text: &str) -> &str {
-    match text.as_bytes().first() {
-        Some(b'[') => skip_csi(&text[1..]),
-        Some(b']' | b'P' | b'X' | b'^' | b'_') => skip_string(&text[1..]),
-        // Intermediate bytes, then a final one: `ESC ( B` selects a character set.
-        Some(0x20..=0x2f) => {
-            let after = text.trim_start_matches(|c| ('\u{20}'..='\u{2f}').contains(&c));
-            after.strip_prefix(|c| ('\u{30}'..='\u{7e}').contains(&c)).unwrap_or(after)
+impl<'t> Skip<'t> {
+    /// The text after the unclean run that the rest begins with: one whole escape sequence, or one character.
+    fn unclean(&mut self, rest: &'t str) -> &'t str {
+        let mut characters = rest.chars();
+        match characters.next() {
+            Some('\u{1b}') => self.escape(characters.as_str()),
+            // The 8-bit forms of CSI and OSC.
+            Some('\u{9b}') => skip_csi(characters.as_str()),
+            Some('\u{9d}') => self.string(characters.as_str()),
+            _ => characters.as_str(),
         }
-        Some(0x30..=0x7e) => &text[1..],
-        _ => text,
+    }
+
+    /// What follows ESC, per ECMA-48: CSI sequences, strings (OSC, DCS, SOS, PM, APC), or a short sequence.
+    fn escape(&mut self, rest: &'t str) -> &'t str {
+        match rest.as_bytes().first() {
+            Some(b'[') => skip_csi(&rest[1..]),
+            Some(b']' | b'P' | b'X' | b'^' | b'_') => self.string(&rest[1..]),
+            // Intermediate bytes, then a final one: `ESC ( B` selects a character set.
+            Some(0x20..=0x2f) => {
+                let after = rest.trim_start_matches(|c| ('\u{20}'..='\u{2f}').contains(&c));
+                after.strip_prefix(|c| ('\u{30}'..='\u{7e}').contains(&c)).unwrap_or(after)
+            }
+            Some(0x30..=0x7e) => &rest[1..],
+            _ => rest,
+        }
+    }
+
+    /// The rest of a control string, up to its terminator. One that is not ended on its line is only opened, never swallowed: a log
+    /// line must not be able to hide the lines after it.
+    fn string(&mut self, rest: &'t str) -> &'t str {
+        let at = self.text.len() - rest.len();
+        if at < self.unended {
+            return rest;
+        }
+        let line = rest.find('\n').unwrap_or(rest.len());
+        let end = rest[..line].char_indices().find_map(|(at, c)| match c {
+            '\u{7}' | '\u{9c}' => Some(at + c.len_utf8()),
+            '\u{1b}' if rest[at + 1..].starts_with('\\') => Some(at + 2),
+            _ => None,
+        });
+        if end.is_none() {
+            self.unended = at + line;
+        }
+        &rest[end.unwrap_or(0)..]
     }
 }
 
@@ -87,18 +116,6 @@ fn skip_escape(text: &str) -> &str {
 fn skip_csi(text: &str) -> &str {
     let after = text.trim_start_matches(|c| ('\u{20}'..='\u{3f}').contains(&c));
     after.strip_prefix(|c| ('\u{40}'..='\u{7e}').contains(&c)).unwrap_or(after)
-}
-
-/// The rest of a control string, up to its terminator. One that is not ended on its line is only opened, never swallowed: a log
-/// line must not be able to hide the lines after it.
-fn skip_string(text: &str) -> &str {
-    let line = text.find('\n').unwrap_or(text.len());
-    let end = text[..line].char_indices().find_map(|(at, c)| match c {
-        '\u{7}' | '\u{9c}' => Some(at + c.len_utf8()),
-        '\u{1b}' if text[at + 1..].starts_with('\\') => Some(at + 2),
-        _ => None,
-    });
-    &text[end.unwrap_or(0)..]
 }
 
 /// Characters beyond ASCII that a person does not see: C1 controls, line separators, and all that Unicode (17) has as
@@ -149,6 +166,16 @@ mod tests {
     #[test]
     fn an_unended_string_does_not_hide_the_next_line() {
         assert_eq!(clean("\u{1b}]0;title\nline two\u{7}"), "0;title\nline two");
+    }
+
+    #[test]
+    fn strings_that_are_only_opened_are_looked_through_once() {
+        // It would take minutes if each of them looked for its end again.
+        for opened in ["\u{1b}]", "\u{9d}", "\u{1b}Px", "\u{9d}\u{1b}["] {
+            let text = opened.repeat((1 << 20) / opened.len());
+            assert!(clean(&text).bytes().all(|byte| byte == b'x'));
+            assert_eq!(clean(&format!("{text}\n\u{1b}]0;title\u{7}end")).trim_start_matches('x'), "\nend");
+        }
     }
 
     #[test]

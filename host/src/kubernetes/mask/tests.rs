@@ -8,8 +8,12 @@ fn hidden(object: &Value) -> Value {
     hidden_of(object, Kind::Other)
 }
 
+fn shown(json: &str, kind: Kind) -> Cow<'_, str> {
+    hide(json, kind).expect("it is not too deep")
+}
+
 fn hidden_of(object: &Value, kind: Kind) -> Value {
-    serde_json::from_str(&hide(&object.to_string(), kind)).expect("it is JSON still")
+    serde_json::from_str(&shown(&object.to_string(), kind)).expect("it is JSON still")
 }
 
 /// What a component gets that asks for these fields.
@@ -112,16 +116,32 @@ fn names_of_keys_and_flags_tell_of_their_values() {
 }
 
 #[test]
+fn a_string_is_masked_as_a_text_of_its_own() {
+    let object = json!({
+        "data": { "a": "password: letmein", "b": "--db-password letmein", "c": "requirepass letmein", "Cookie": "sid=0a1b2c3d4e5f" },
+        "spec": { "authorization": "RBAC" },
+    });
+    let masked = json!({
+        "data": {
+            "a": "password: [masked: password]", "b": "--db-password [masked: password]", "c": "requirepass [masked: password]",
+            "Cookie": "[masked: cookie]",
+        },
+        "spec": { "authorization": "RBAC" },
+    });
+    assert_eq!(hidden(&object), masked);
+}
+
+#[test]
 fn escapes_and_invisible_characters_do_not_hide_a_secret() {
     let token = "ghp_aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3dE5gH7";
     let escaped: String = token.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
-    assert_eq!(hide(&format!("{{\"a\":\"{escaped}\"}}"), Kind::Other), "{\"a\":\"[masked: GitHub token]\"}");
+    assert_eq!(shown(&format!("{{\"a\":\"{escaped}\"}}"), Kind::Other), "{\"a\":\"[masked: GitHub token]\"}");
     let (head, tail) = token.split_at(12);
     for between in ["\u{200b}", "\\u200b", "\\u0007", "\\u001b[31m", "\u{e0041}"] {
-        assert_eq!(hide(&format!("{{\"a\":\"{head}{between}{tail}\"}}"), Kind::Other), "{\"a\":\"[masked: GitHub token]\"}");
+        assert_eq!(shown(&format!("{{\"a\":\"{head}{between}{tail}\"}}"), Kind::Other), "{\"a\":\"[masked: GitHub token]\"}");
     }
     let unclean = "{\"a\":\"\u{200b}\\u0007\"}";
-    assert!(matches!(hide(unclean, Kind::Other), Cow::Borrowed(_)), "cleaning is for the answer");
+    assert!(matches!(shown(unclean, Kind::Other), Cow::Borrowed(_)), "cleaning is for the answer");
 }
 
 #[test]
@@ -133,7 +153,7 @@ fn what_holds_no_secret_is_borrowed() {
         " {\"a\": \"b\\n\"}\n",
         "{\"items\":[{\"name\":\"x\",\"value\":7}]}",
     ] {
-        assert!(matches!(hide(json, Kind::Secret), Cow::Borrowed(_)), "{json}");
+        assert!(matches!(shown(json, Kind::Secret), Cow::Borrowed(_)), "{json}");
     }
 }
 
@@ -153,4 +173,59 @@ fn nothing_is_masked_where_the_operator_says_so() {
     let mut out = String::new();
     Mask { secrets: None }.prune(object, &Keep::Whole, &mut out).expect("an object");
     assert_eq!(out, object);
+}
+
+/// Runs this where a thread of the server has to get by, too.
+fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).expect("a thread").join().expect("it ends");
+}
+
+#[test]
+fn deep_json_in_a_string_is_only_text() {
+    on_a_small_stack(|| {
+        for (open, close) in [("{\"a\":", "}"), ("[", "]"), ("[\"é\",", "]"), ("{\"a\":[", "]}")] {
+            for depth in [100, 200, 2000, 200_000] {
+                let text = format!("{}\"password=sesame1\"{}", open.repeat(depth), close.repeat(depth));
+                let hidden = hidden(&json!({ "data": { "a": text, "b": open.repeat(depth) } })).to_string();
+                assert!(!hidden.contains("sesame1"), "{depth} of {open}");
+            }
+        }
+    });
+}
+
+#[test]
+fn an_object_that_is_too_deep_is_refused() {
+    on_a_small_stack(|| {
+        for (open, close) in [("{\"a\":", "}"), ("[", "]")] {
+            for depth in [127, 128, 100_000] {
+                let object = format!("{{\"spec\":{}1{}}}", open.repeat(depth), close.repeat(depth));
+                let mut out = String::new();
+                let pruned = Mask { secrets: Some(Kind::Other) }.prune(&object, &Keep::Whole, &mut out);
+                assert_eq!(pruned.is_ok(), depth < DEPTH_MAX, "{depth}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_list_of_secrets_is_known_by_its_kind() {
+    let list = |kind: &str, value: &str| json!({ "items": [{ "data": { "a": value } }, { "stringData": { "b": value } }], "kind": kind });
+    let text = |list: Value| json!({ "data": { "backup.json": list.to_string() } });
+    let mask = "[masked: Secret value]";
+    assert_eq!(hidden(&text(list("SecretList", "YQ=="))), text(list("SecretList", mask)));
+    assert_eq!(hidden(&text(list("ConfigMapList", "YQ=="))), text(list("ConfigMapList", "YQ==")));
+    let object = json!({ "spec": list("SecretList", "YQ==") });
+    let items = asked(&object, Kind::Other, &["spec.items.data"]);
+    assert_eq!(items, json!({ "spec": { "items": [{ "data": { "a": mask } }, {}] } }));
+}
+
+#[test]
+fn time_is_linear_in_the_pairs_of_an_object() {
+    // It would take minutes if what was noted were walked again for each of them.
+    let pair = json!({ "name": "PASSWORD", "value": "sesame" });
+    let object = json!({ "env": vec![pair; 100_000] });
+    assert_eq!(shown(&object.to_string(), Kind::Other).matches("[masked: password]").count(), 100_000);
+    let secret =
+        (0..100).fold(json!({ "kind": "Secret" }), |inner, _| json!({ "kind": "Secret", "a": "b".repeat(100), "data": inner }));
+    assert!(!shown(&secret.to_string(), Kind::Other).contains("bbb\",\"data\":{\"a\":\"b"));
 }

@@ -63,11 +63,13 @@ pub(super) static BEARER: Alphabet = Alphabet::alphanumeric_and(b"-._~+/=");
 pub(super) static ENTRA: Alphabet = Alphabet::alphanumeric_and(b"-._~");
 /// Base64 with percent signs, as it stands in a query string.
 pub(super) static QUERY: Alphabet = Alphabet::alphanumeric_and(b"-_.~%+/=");
+/// Base64 in parts with an underscore between them.
+pub(super) static SENTRY: Alphabet = Alphabet::alphanumeric_and(b"+/=_");
 /// Names: variables, flags, headers, keys of JSON.
 pub(super) static NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
 
 /// Whether a word can begin at `at`: nothing before it, or nothing that belongs to a word. The last letter of an escape sequence does
-/// not: `\n` and `\u003d` of JSON, `%3D` of a URL.
+/// not: `\n` and `\u003d` of JSON, `\x22` of nginx, `%3D` of a URL.
 pub(super) fn begins_word(bytes: &[u8], at: usize, word: &Alphabet) -> bool {
     let before = &bytes[..at];
     match before.last() {
@@ -77,6 +79,7 @@ pub(super) fn begins_word(bytes: &[u8], at: usize, word: &Alphabet) -> bool {
         Some(_) => {
             let hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
             (before.len() >= 3 && before[before.len() - 3] == b'%' && hex(&before[before.len() - 2..]))
+                || (before.len() >= 4 && before[before.len() - 4..].starts_with(b"\\x") && hex(&before[before.len() - 2..]))
                 || (before.len() >= 6 && before[before.len() - 6..].starts_with(b"\\u") && hex(&before[before.len() - 4..]))
         }
     }

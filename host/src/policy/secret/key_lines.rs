@@ -5,8 +5,9 @@
 //! what follows shows what they are.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use memchr::memmem;
+use memchr::{memmem, memrchr};
 
 use super::alphabet::BASE64;
 use super::masked;
@@ -29,6 +30,12 @@ const OTHERS_MAX: u32 = 8;
 /// Bytes of a line that can be a part of a key: 64 or 76 by the standards, more where somebody has joined them.
 const LINE_MAX: usize = 16 * 1024;
 
+/// Bytes of lines that are held back: the longest key has some 12 KiB, and those of others stand between them.
+const HELD_MAX: usize = 256 * 1024;
+
+/// Bytes of the shortest line that is not the last one of a key.
+const LEAST: usize = 40;
+
 /// What is known of the place where a text begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
@@ -47,20 +54,42 @@ pub(super) struct KeyLines {
 
 #[derive(Debug)]
 enum State {
-    /// At the beginning, which may be inside of a key: these lines could be a part of it.
-    Held(Vec<String>),
+    /// At the beginning, which may be inside of a key.
+    Held(Held),
     /// Outside of a key.
     Outside,
-    /// Inside of a key, so many lines after its beginning.
-    Inside { lines: u32, others: u32, words_before: usize },
+    /// Inside of a key.
+    Inside(Inside),
+}
+
+/// Lines that could be a part of a key, and those of others between them.
+#[derive(Debug, Default)]
+struct Held {
+    lines: Vec<String>,
+    bytes: usize,
+    /// Lines of others in a row.
+    others: u32,
+}
+
+/// What is known of a key whose beginning was seen.
+#[derive(Debug, Default)]
+struct Inside {
+    /// Lines since then.
+    lines: u32,
+    /// Lines of others in a row.
+    others: u32,
+    /// Words that stood before its beginning, a time stamp for example.
+    words_before: usize,
+    /// A part of its body was seen: it is a key, not only the mention of one.
+    has_body: bool,
 }
 
 /// Where a line says that a key begins or ends.
 enum Boundary {
     /// At this byte a key begins, and it goes on at this one, behind the boundary.
     Begin { at: usize, body: usize },
-    /// A key ends before this byte.
-    End { at: usize },
+    /// A key ends before this byte, and the label of its end before that one. Dashes may follow, which can be those of another key.
+    End { at: usize, label: usize },
 }
 
 /// Whether a text says anything about private keys.
@@ -71,26 +100,32 @@ pub(super) fn mentions_a_key(text: &str) -> bool {
 impl KeyLines {
     /// For a text that begins like this.
     pub(super) fn new(beginning: Beginning) -> Self {
-        Self { state: State::Held(Vec::new()), beginning }
+        Self { state: State::Held(Held::default()), beginning }
     }
 
     /// The lines without private keys. Some may be held back.
     pub(super) fn mask<'t>(&mut self, lines: &'t str) -> Cow<'t, str> {
-        if matches!(self.state, State::Held(_)) && self.beginning == Beginning::Known {
-            // Only an end without a beginning makes one look back.
-            if !mentions_a_key(lines) {
-                return Cow::Borrowed(lines);
-            }
-        }
-        if matches!(self.state, State::Outside) && !mentions_a_key(lines) {
+        // Where the beginning is known, only an end without a beginning makes one look back.
+        let may_skip = match self.state {
+            State::Held(_) => self.beginning == Beginning::Known,
+            State::Outside => true,
+            State::Inside(_) => false,
+        };
+        if may_skip && !mentions_a_key(lines) {
             return Cow::Borrowed(lines);
         }
         let mut out = String::with_capacity(lines.len());
         let mut rest = lines;
         while !rest.is_empty() {
-            if matches!(self.state, State::Outside) && !mentions_a_key(rest) {
-                out.push_str(rest);
-                break;
+            if matches!(self.state, State::Outside) {
+                // What comes before the line that mentions a key is passed at once, not line by line.
+                let Some(label) = memmem::find(rest.as_bytes(), LABEL) else {
+                    out.push_str(rest);
+                    break;
+                };
+                let (before, line) = rest.split_at(memrchr(b'\n', &rest.as_bytes()[..label]).map_or(0, |end| end + 1));
+                out.push_str(before);
+                rest = line;
             }
             let end = memchr::memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |at| at + 1);
             let (line, after) = rest.split_at(end);
@@ -107,95 +142,155 @@ impl KeyLines {
         out
     }
 
+    /// One line, on which any number of keys may begin and end.
     fn line(&mut self, line: &str, out: &mut String) {
-        match (boundary(line), &mut self.state) {
-            (Some(Boundary::Begin { at, body }), _) => {
-                self.release(out);
-                self.begin(line, at, body, out);
-            }
-            (Some(Boundary::End { at }), State::Held(_)) => {
-                self.mask_held(out);
-                // The end of the body may stand on the same line.
-                let body = line[..at].rfind(|c: char| !is_of_body(c)).map_or(0, |before| before + 1);
-                let body = line.ceil_char_boundary(body);
-                push_masked(&line[..body], &line[body..at], &line[at..], out);
-                self.state = State::Outside;
-            }
-            (Some(Boundary::End { at }), State::Inside { .. }) => {
-                push_masked("", &line[..at], &line[at..], out);
-                self.state = State::Outside;
-            }
-            (None, State::Held(held)) => match body(line, None) {
-                Some(_) if held.len() < LINES_MAX as usize => held.push(line.to_owned()),
-                _ if is_public_end(line) => {
-                    let held = std::mem::take(held);
-                    held.iter().for_each(|line| out.push_str(line));
-                    out.push_str(line);
-                    self.state = State::Outside;
-                }
-                _ => {
+        let mut rest = line;
+        // Where the key begins on this line that `rest` is a part of.
+        let mut begun = None;
+        while let Some(boundary) = boundary(rest) {
+            match boundary {
+                Boundary::Begin { at, body } => {
                     self.release(out);
-                    out.push_str(line);
-                }
-            },
-            (None, State::Inside { lines, others, words_before }) => {
-                *lines += 1;
-                match body(line, Some(*words_before)) {
-                    Some(at) => {
-                        *others = 0;
-                        push_masked(&line[..at.start], &line[at.clone()], &line[at.end..], out);
+                    if matches!(self.state, State::Inside(_)) {
+                        push_runs(&rest[..at], begun.is_some(), begun.is_some(), false, out);
+                    } else {
+                        out.push_str(&rest[..at]);
                     }
-                    None => {
-                        *others += u32::from(!line.trim().is_empty());
-                        out.push_str(line);
-                    }
+                    out.push_str(&rest[at..body]);
+                    begun = Some(line.len() - rest.len() + at);
+                    self.state = State::Inside(Inside::default());
+                    rest = &rest[body..];
                 }
-                if *lines > LINES_MAX || *others > OTHERS_MAX {
+                Boundary::End { at, label } => {
+                    match &mut self.state {
+                        State::Inside(_) => push_masked("", &rest[..at], "", out),
+                        State::Held(held) => {
+                            let has_body = mask_held(&std::mem::take(held), out);
+                            push_runs(&rest[..at], has_body, false, true, out);
+                        }
+                        State::Outside => _ = push_runs(&rest[..at], false, false, true, out),
+                    }
+                    out.push_str(&rest[at..label]);
+                    begun = None;
                     self.state = State::Outside;
+                    rest = &rest[label..];
                 }
             }
-            (_, State::Outside) => out.push_str(line),
+        }
+        match &mut self.state {
+            State::Outside => out.push_str(rest),
+            State::Held(_) => self.hold(rest, out),
+            State::Inside(inside) => match begun {
+                Some(at) => {
+                    inside.words_before = line[..at].split_whitespace().count();
+                    inside.has_body = push_runs(rest, false, true, false, out);
+                }
+                None if inside.line(rest, out) => self.state = State::Outside,
+                None => {}
+            },
         }
     }
 
-    /// A line on which a key begins, and perhaps ends.
-    fn begin(&mut self, line: &str, at: usize, body: usize, out: &mut String) {
-        let rest = &line[body..];
-        if let Some(Boundary::End { at: end }) = boundary(rest) {
-            out.push_str(&line[..body]);
-            push_masked("", &rest[..end], "", out);
+    /// Keeps a line at the beginning until what follows shows what it is.
+    fn hold(&mut self, line: &str, out: &mut String) {
+        let State::Held(held) = &mut self.state else { return };
+        if is_public_end(line) {
+            held.lines.iter().for_each(|line| out.push_str(line));
+            out.push_str(line);
             self.state = State::Outside;
-            // A second key may follow on the same line.
-            self.line(&rest[end..], out);
             return;
         }
-        let key = rest.find(|c: char| !is_of_body(c)).map_or(rest, |end| &rest[..end]);
-        push_masked(&line[..body], key, &rest[key.len()..], out);
-        let words_before = line[..at].split_whitespace().count();
-        self.state = State::Inside { lines: 0, others: 0, words_before };
+        let is_of_key = body(line, None).is_some() || runs(line).any(|run| run.len() >= LEAST);
+        held.others = if is_of_key { 0 } else { held.others + u32::from(!line.trim().is_empty()) };
+        held.bytes += line.len();
+        let has_room = held.lines.len() < LINES_MAX as usize && held.bytes <= HELD_MAX;
+        if has_room && held.others <= OTHERS_MAX && !line.contains("-----BEGIN ") {
+            held.lines.push(line.to_owned());
+        } else {
+            self.release(out);
+            out.push_str(line);
+        }
     }
 
     /// Lets go of what was held: it was no key as far as one can tell, unless it is as random as one.
     fn release(&mut self, out: &mut String) {
-        if let State::Held(held) = std::mem::replace(&mut self.state, State::Outside) {
-            for line in held {
-                match body(&line, None).filter(|at| self.beginning == Beginning::Anywhere && is_random(&line[at.clone()])) {
-                    Some(at) => push_masked(&line[..at.start], &line[at.clone()], &line[at.end..], out),
-                    None => out.push_str(&line),
-                }
+        let State::Held(held) = &mut self.state else { return };
+        for line in std::mem::take(&mut held.lines) {
+            match body(&line, None).filter(|at| self.beginning == Beginning::Anywhere && is_random(&line[at.clone()])) {
+                Some(at) => push_masked(&line[..at.start], &line[at.clone()], &line[at.end..], out),
+                None => out.push_str(&line),
             }
         }
+        self.state = State::Outside;
     }
+}
 
-    fn mask_held(&mut self, out: &mut String) {
-        if let State::Held(held) = &mut self.state {
-            for line in std::mem::take(held) {
-                if let Some(at) = body(&line, None) {
-                    push_masked(&line[..at.start], &line[at.clone()], &line[at.end..], out);
-                }
-            }
+impl Inside {
+    /// A line after that of the beginning. Its result: whether the key is given up.
+    fn line(&mut self, line: &str, out: &mut String) -> bool {
+        self.lines += 1;
+        let is_of_key = push_body(line, Some(self.words_before), self.has_body, out);
+        self.has_body |= is_of_key;
+        self.others = if is_of_key { 0 } else { self.others + u32::from(!line.trim().is_empty()) };
+        self.lines > LINES_MAX || self.others > OTHERS_MAX
+    }
+}
+
+/// Masks the lines that were held, now that an end has shown that they are those of a key. Its result: whether one of them is.
+fn mask_held(held: &Held, out: &mut String) -> bool {
+    let mut has_body = false;
+    for line in &held.lines {
+        has_body |= push_body(line, None, has_body, out);
+    }
+    has_body
+}
+
+/// Writes a line with a mask for what of it is a part of a key. Its result: whether something is.
+///
+/// A short word can be the end of a body, whose length is a multiple of four; before anything was seen of a body it is one of somebody
+/// else unless it looks like base64.
+fn push_body(line: &str, words_before: Option<usize>, has_body: bool, out: &mut String) -> bool {
+    let is_of_key = |word: &str| {
+        let is_end = has_body && (word.len().is_multiple_of(4) || word.contains('\\'));
+        is_end || word.len() >= LEAST || looks_like_base64(word)
+    };
+    match body(line, words_before).filter(|at| is_of_key(&line[at.clone()])) {
+        Some(at) => {
+            push_masked(&line[..at.start], &line[at.clone()], &line[at.end..], out);
+            true
+        }
+        None => push_runs(line, has_body, false, false, out),
+    }
+}
+
+/// Writes a part of a line with a mask for each long run of base64, for the last run if it looks like the end of a body, and for what
+/// stands right behind the beginning of a key or right before its end. Its result: whether there was one.
+fn push_runs(text: &str, has_body: bool, behind_begin: bool, before_end: bool, out: &mut String) -> bool {
+    let mut done = 0;
+    let mut has_body = has_body;
+    let mut found = false;
+    let last = text.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']' | ')' | ',')).len();
+    for run in runs(text) {
+        let is_last = run.end == last && has_body && looks_like_base64(&text[run.clone()]);
+        let touches = behind_begin && run.start == 0 || before_end && run.end == text.len();
+        if run.len() >= LEAST || is_last || touches {
+            push_masked(&text[done..run.start], &text[run.clone()], "", out);
+            done = run.end;
+            (has_body, found) = (true, true);
         }
     }
+    out.push_str(&text[done..]);
+    found
+}
+
+/// Where a text has characters of a body in a row.
+fn runs(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + text[at..].find(is_of_body)?;
+        at = text[start..].find(|c| !is_of_body(c)).map_or(text.len(), |length| start + length);
+        Some(start..at)
+    })
 }
 
 fn push_masked(before: &str, key: &str, after: &str, out: &mut String) {
@@ -215,15 +310,14 @@ fn boundary(line: &str) -> Option<Boundary> {
         let begin = memmem::rfind(before, b"--BEGIN ").or_else(|| memmem::rfind(before, b"-- BEGIN "));
         let end = memmem::rfind(before, b"--END ").or_else(|| memmem::rfind(before, b"-- END "));
         let dashes = |at: usize| bytes[..start + at].iter().rposition(|&byte| byte != b'-').map_or(0, |last| last + 1);
+        let label_end = label + LABEL.len();
         match (begin, end) {
             (Some(begin), end) if end.is_none_or(|end| end < begin) => {
-                let label_end = label + LABEL.len();
-                let closing = bytes[label_end..].iter().take_while(|&&byte| byte != b'-').count().min(" BLOCK ".len());
-                let body = label_end + closing;
-                let body = body + bytes[body..].iter().take_while(|&&byte| byte == b'-').count();
-                Some(Boundary::Begin { at: dashes(begin), body: line.floor_char_boundary(body) })
+                let closing = if bytes[label_end..].starts_with(b" BLOCK") { label_end + " BLOCK".len() } else { label_end };
+                let body = closing + bytes[closing..].iter().take_while(|&&byte| byte == b'-').count();
+                Some(Boundary::Begin { at: dashes(begin), body })
             }
-            (_, Some(end)) => Some(Boundary::End { at: dashes(end) }),
+            (_, Some(end)) => Some(Boundary::End { at: dashes(end), label: label_end }),
             _ => None,
         }
     })
@@ -241,7 +335,7 @@ fn is_of_body(c: char) -> bool {
 
 /// The part of a line that is a line of a key: its last word, if it has as many words before it as the line with the beginning had,
 /// or at most a time stamp where that line is not known.
-fn body(line: &str, words_before: Option<usize>) -> Option<std::ops::Range<usize>> {
+fn body(line: &str, words_before: Option<usize>) -> Option<Range<usize>> {
     let trimmed = line.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ','));
     let start = trimmed.rfind(char::is_whitespace).map_or(0, |space| space + 1);
     let word = trimmed[start..].trim_start_matches(['"', '\'']);
@@ -262,10 +356,18 @@ fn is_time_stamp(word: &str) -> bool {
     word.len() >= 20 && word.as_bytes()[10] == b'T' && word[..4].bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a word has all that random base64 of a line's length has.
+/// Whether a word of a line's length has all that random base64 has.
 fn is_random(word: &str) -> bool {
-    /// The shortest line that is not the last one of a key.
-    const LEAST: usize = 40;
+    word.len() >= LEAST && has_all_kinds(word)
+}
+
+/// Whether a word is more likely base64 than a word of a language.
+fn looks_like_base64(word: &str) -> bool {
+    has_all_kinds(word) || (word.ends_with('=') && word.len().is_multiple_of(4))
+}
+
+/// Whether there are digits, small letters and capital letters in a word.
+fn has_all_kinds(word: &str) -> bool {
     let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
-    word.len() >= LEAST && has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)
+    has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)
 }
