@@ -277,7 +277,9 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
         reader: None,
     };
     let text = artifact.link(engine, &Interface::ALL, None)?.manifest(engine, host).await?;
-    let (manifest, unknown) = Manifest::parse(&text)?;
+    // Its schemas and their patterns are compiled, so it has a thread of its own, too.
+    let parsing = tokio::task::spawn_blocking(move || Manifest::parse(&text));
+    let (manifest, unknown) = parsing.await.map_err(|failure| Reason::Host(failure.to_string()))??;
     if !unknown.is_empty() {
         tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");
     }

@@ -10,9 +10,10 @@ use std::fmt::{self, Write};
 
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(super) use self::patterns::Patterns;
-use self::toll::TooMuch;
+use self::toll::{STEPS, TooMuch};
 use crate::policy::clean_line;
 
 /// How many faults a message lists; a model mends a few at a time.
@@ -30,6 +31,9 @@ const COLLECTED_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Bytes of one of them, its path aside.
 const COLLECTED_FAULT: u64 = 512;
+
+/// Steps of a check that nobody has to wait for: about a millisecond.
+const BRIEF_STEPS: u64 = 10_000;
 
 /// Said of a value whose check was given up.
 const TOO_MUCH: &str = "checking it against the tool's schema takes too long; ask for less, or have the schema simplified";
@@ -75,7 +79,14 @@ impl Schema {
 
     /// Whether a value fits; else the first faults, with the place of each.
     pub(super) fn check(&self, value: &Value) -> Result<(), String> {
-        match toll::bounded(0, || self.0.is_valid(value)) {
+        match toll::bounded(BRIEF_STEPS, 0, || self.0.is_valid(value)) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => aside(|| self.check_at_length(value)),
+        }
+    }
+
+    fn check_at_length(&self, value: &Value) -> Result<(), String> {
+        match toll::bounded(STEPS, 0, || self.0.is_valid(value)) {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.faults(value)),
             Err(_) => Err(TOO_MUCH.to_owned()),
@@ -88,8 +99,8 @@ impl Schema {
         let several = || self.0.iter_errors(value).take(FAULTS).map(|error| fault(&error)).collect::<Vec<_>>().join("; ");
         // Of alternatives, it still looks for all the faults.
         let first = || self.0.validate(value).err().map(|error| fault(&error)).unwrap_or_default();
-        let words = match toll::bounded(most, several) {
-            Err(TooMuch::Faults) => toll::bounded(most, first),
+        let words = match toll::bounded(STEPS, most, several) {
+            Err(TooMuch::Faults) => toll::bounded(STEPS, most, first),
             done => done,
         };
         match words {
@@ -98,6 +109,14 @@ impl Schema {
             Err(TooMuch::Faults) => TOO_MANY_FAULTS.to_owned(),
             Err(TooMuch::Steps) => TOO_MUCH.to_owned(),
         }
+    }
+}
+
+/// Does what takes longer than the tasks beside it should wait: they go over to another thread.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

@@ -16,9 +16,9 @@ use super::patterns::Weights;
 /// The keyword. A schema that has it already loses it.
 pub(super) const KEYWORD: &str = "sandbar:toll";
 
-/// Steps of one check, each some 100 ns. A result of 4 MiB has a few hundred thousand values, each of which two or three parts of its
-/// schema look at.
-const STEPS: u64 = 2_000_000;
+/// Steps of one check, each some 100 ns. A result has 100,000 values at most, each of which two or three parts of its schema look at,
+/// and a pattern for 4 MiB of text takes a million.
+pub(super) const STEPS: u64 = 2_000_000;
 
 /// Bytes of a string, items of an array, or values of an `enum` and the like, that count as one more step.
 const BULK: u64 = 16;
@@ -51,9 +51,9 @@ pub(super) enum TooMuch {
     Faults,
 }
 
-/// Runs one check that may put so many faults together, or gives it up.
-pub(super) fn bounded<T>(faults: u64, check: impl FnOnce() -> T) -> Result<T, TooMuch> {
-    LEFT.set(Left { steps: STEPS, faults });
+/// Runs one check that may take so many steps and put so many faults together, or gives it up.
+pub(super) fn bounded<T>(steps: u64, faults: u64, check: impl FnOnce() -> T) -> Result<T, TooMuch> {
+    LEFT.set(Left { steps, faults });
     // What is unwound is a check that only reads, and it is not used again.
     catch_unwind(AssertUnwindSafe(check))
         .or_else(|cause| cause.downcast().map_or_else(|cause| resume_unwind(cause), |much| Err(*much)))

@@ -337,7 +337,8 @@ fn is_of_body(c: char) -> bool {
 /// or at most a time stamp where that line is not known.
 fn body(line: &str, words_before: Option<usize>) -> Option<Range<usize>> {
     let trimmed = line.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ','));
-    let start = trimmed.rfind(char::is_whitespace).map_or(0, |space| space + 1);
+    let word = trimmed.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let start = trimmed.len() - word.len();
     let word = trimmed[start..].trim_start_matches(['"', '\'']);
     let start = trimmed.len() - word.len();
     if word.is_empty() || word.len() > LINE_MAX || !word.chars().all(is_of_body) || !word.bytes().any(|byte| BASE64.has(byte)) {
