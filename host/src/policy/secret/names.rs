@@ -149,7 +149,7 @@ fn by_words(last: &str, words: &mut Words<'_>) -> Option<Named> {
 }
 
 /// Whether a value is none, whatever its name: nothing, a truth value, a reference to another variable, a mask.
-pub fn names_nothing(value: &str) -> bool {
+pub(super) fn names_nothing(value: &str) -> bool {
     /// What programs print in place of a value.
     const NONE: [&str; 11] = ["true", "false", "yes", "no", "on", "off", "null", "nil", "none", "undefined", "redacted"];
     if value.len() > JUDGED_MAX {
