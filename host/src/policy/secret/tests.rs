@@ -242,6 +242,8 @@ fn what_only_looks_like_a_token_stays() {
         "password: {",
         "password: |\n",
         "pass: 5 fail: 0",
+        "--- PASS: TestReader",
+        "Authorization: Bearer <token>",
         "tokens=1500ms",
         "max_tokens=4096",
         "Authorization: required",
