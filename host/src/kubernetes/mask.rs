@@ -292,7 +292,7 @@ impl<'j> Walk<'j> {
 
     /// A name and a value, as in the environment of a container and the headers of a probe.
     fn pair(&mut self, name: Option<Range<usize>>, value: Range<usize>, place: Place<'j>) {
-        let is_environment = place.key.to_ascii_lowercase().contains("env");
+        let is_environment = is_environment(place.key);
         match name {
             Some(name) => {
                 let name = if self.is_string(&name) { self.text(&name) } else { Cow::Borrowed("") };
@@ -421,6 +421,14 @@ impl<'j> Walk<'j> {
         self.at = bytes.len();
         None
     }
+}
+
+/// Whether what stands under a key is an environment: `env`, `extraEnv`, `envVars`.
+fn is_environment(key: &str) -> bool {
+    /// Bytes of a key that are looked at, since each of many values under a long one asks again.
+    const KEY_MAX: usize = 64;
+    let key = &key.as_bytes()[..key.len().min(KEY_MAX)];
+    key.windows("env".len()).any(|word| word.eq_ignore_ascii_case(b"env"))
 }
 
 /// A text as a JSON string.

@@ -184,12 +184,24 @@ fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
 fn deep_json_in_a_string_is_only_text() {
     on_a_small_stack(|| {
         for (open, close) in [("{\"a\":", "}"), ("[", "]"), ("[\"é\",", "]"), ("{\"a\":[", "]}")] {
-            for depth in [100, 200, 2000, 200_000] {
+            for depth in [60, 127, 200, 2000, 200_000] {
                 let text = format!("{}\"password=sesame1\"{}", open.repeat(depth), close.repeat(depth));
                 let hidden = hidden(&json!({ "data": { "a": text, "b": open.repeat(depth) } })).to_string();
                 assert!(!hidden.contains("sesame1"), "{depth} of {open}");
             }
         }
+    });
+}
+
+#[test]
+fn deep_json_in_deep_json_is_followed() {
+    on_a_small_stack(|| {
+        let deep = |inner: Value| (0..60).fold(inner, |inner, _| json!([{ "a": inner }]));
+        let mut object = deep(json!({ "password": "sesame" }));
+        for _ in 0..TEXTS_MAX {
+            object = deep(Value::from(object.to_string()));
+        }
+        assert!(!hidden(&json!({ "data": object })).to_string().contains("sesame"));
     });
 }
 
@@ -225,6 +237,10 @@ fn time_is_linear_in_the_pairs_of_an_object() {
     let pair = json!({ "name": "PASSWORD", "value": "sesame" });
     let object = json!({ "env": vec![pair; 100_000] });
     assert_eq!(shown(&object.to_string(), Kind::Other).matches("[masked: password]").count(), 100_000);
+    // Nor if a long key were walked for each of the values under it.
+    let pairs = vec![json!({ "name": "A", "value": "a b" }); 100_000];
+    let long = json!({ "env".repeat(1 << 19): pairs, "-token".repeat(1 << 18): vec!["registry-login"; 100_000] });
+    assert!(matches!(shown(&long.to_string(), Kind::Other), Cow::Borrowed(_)));
     let secret =
         (0..100).fold(json!({ "kind": "Secret" }), |inner, _| json!({ "kind": "Secret", "a": "b".repeat(100), "data": inner }));
     assert!(!shown(&secret.to_string(), Kind::Other).contains("bbb\",\"data\":{\"a\":\"b"));

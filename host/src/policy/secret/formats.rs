@@ -69,7 +69,7 @@ static FORMATS: &[Format] = &[
     format("AWS access key", "ASIA", Exactly(16, &CAPITAL)),
     format("AWS access key", "ABIA", Exactly(16, &CAPITAL)),
     // https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-how.html, and for a short time
-    // https://github.com/aws/aws-bedrock-token-generator-python
+    // https://pypi.org/project/aws-bedrock-token-generator/
     format("AWS access key", "ABSK", Word(100, &BASE64)),
     format("AWS access key", "bedrock-api-key-", Word(40, &BASE64)),
     // https://cloud.google.com/docs/authentication/api-keys
@@ -97,7 +97,7 @@ static FORMATS: &[Format] = &[
     format("Slack token", "xwfp-", Word(10, &BASE64URL)),
     // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
     format("Slack webhook", "hooks.slack.com/", Custom(slack_webhook)),
-    // https://docs.slack.dev/govslack
+    // That of GovSlack, which has a domain of its own.
     format("Slack webhook", "hooks.slack-gov.com/", Custom(slack_webhook)),
     // https://docs.stripe.com/keys: `pk_` is public.
     format("Stripe key", "sk_live_", Word(10, &ALPHANUMERIC)),
@@ -116,7 +116,8 @@ static FORMATS: &[Format] = &[
     format("Anthropic key", "sk-ant-", Word(20, &BASE64URL)),
     // https://developers.openai.com/api/reference/overview, which states no form: this one is that of the keys that are issued.
     format("OpenAI key", "sk-", Custom(openai)),
-    // https://docs.docker.com/security/access-tokens/ and https://docs.docker.com/enterprise/security/access-tokens/
+    // https://docs.docker.com/security/access-tokens/personal-access-tokens/
+    // https://docs.docker.com/security/access-tokens/organization-access-tokens/
     format("Docker token", "dckr_pat_", AtLeast(20, &BASE64URL)),
     format("Docker token", "dckr_oat_", AtLeast(20, &BASE64URL)),
     // https://developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes

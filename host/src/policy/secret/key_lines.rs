@@ -36,6 +36,9 @@ const HELD_MAX: usize = 256 * 1024;
 /// Bytes of the shortest line that is not the last one of a key.
 const LEAST: usize = 40;
 
+/// Bytes of the shortest piece of a body that is masked for itself.
+const PIECE: usize = 16;
+
 /// What is known of the place where a text begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
@@ -272,7 +275,9 @@ fn push_runs(text: &str, has_body: bool, behind_begin: bool, before_end: bool, o
     let last = text.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']' | ')' | ',')).len();
     for run in runs(text) {
         let is_last = run.end == last && has_body && looks_like_base64(&text[run.clone()]);
-        let touches = behind_begin && run.start == 0 || before_end && run.end == text.len();
+        // Behind a beginning, a body may have been split anywhere.
+        let is_piece = behind_begin && run.len() >= PIECE && looks_like_base64(&text[run.clone()]);
+        let touches = is_piece || behind_begin && run.start == 0 || before_end && run.end == text.len();
         if run.len() >= LEAST || is_last || touches {
             push_masked(&text[done..run.start], &text[run.clone()], "", out);
             done = run.end;

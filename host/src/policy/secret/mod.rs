@@ -22,7 +22,6 @@ pub use lines::MaskedLines;
 pub use names::{Named, Value, named, named_header};
 
 use key_lines::{Beginning, KeyLines};
-use names::names_nothing;
 
 /// Bytes of the longest token that is looked for. A JWT of a service account has some 1,200; HTTP servers take headers of 8 to 16 KiB.
 pub const LONGEST: usize = 16 * 1024;

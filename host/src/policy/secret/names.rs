@@ -78,12 +78,17 @@ const KEYS: &[(&str, &str)] = &[
 /// Words in one that names write without a separator: `accountkey`, `secretkey`.
 const WORD_MAX: usize = 24;
 
+/// Bytes of a name that are looked at, from its end.
+const NAME_MAX: usize = 128;
+
 /// Bytes of a value that can be something else than a secret: a path, a name, a reference.
 const JUDGED_MAX: usize = 256;
 
 /// What a name says of its value; none: nothing secret. Only its last words count, numbers aside: `TOKEN_TTL` and `passwordFile` are
 /// no secrets, `PASSWORD1` is.
 pub fn named(name: &str) -> Option<Named> {
+    // Each of many values under one long key asks again.
+    let name = &name[name.ceil_char_boundary(name.len().saturating_sub(NAME_MAX))..];
     let mut words = Words::new(name.trim_end_matches(|c: char| c.is_ascii_digit()));
     let last = words.back()?;
     let named = by_word(last, &mut words).or_else(|| by_words(last, &mut words))?;
@@ -149,7 +154,7 @@ fn by_words(last: &str, words: &mut Words<'_>) -> Option<Named> {
 }
 
 /// Whether a value is none, whatever its name: nothing, a truth value, a reference to another variable, a mask.
-pub fn names_nothing(value: &str) -> bool {
+pub(super) fn names_nothing(value: &str) -> bool {
     /// What programs print in place of a value.
     const NONE: [&str; 11] = ["true", "false", "yes", "no", "on", "off", "null", "nil", "none", "undefined", "redacted"];
     if value.len() > JUDGED_MAX {

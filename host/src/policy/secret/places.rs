@@ -175,9 +175,10 @@ impl Values<'_> {
             (true, false, true) => shown.contains(' ') && !starts_line,
             (true, false, false) => !is_random(shown) && !is_setting(),
         };
-        // Tests that have passed are counted.
+        // Tests that have passed are named and counted.
         let is_count = name.eq_ignore_ascii_case("pass") && shown.bytes().all(|byte| byte.is_ascii_digit());
-        (!is_prose && !is_count && named.hides(shown)).then_some(Found { at: range, kind: named.kind, by: By::Place })
+        let is_test = name == "PASS" && is_colon;
+        (!is_prose && !is_count && !is_test && named.hides(shown)).then_some(Found { at: range, kind: named.kind, by: By::Place })
     }
 
     /// What follows the name of a header that is secret as a whole, but for the scheme of its credentials.
@@ -218,7 +219,7 @@ impl Values<'_> {
             let shown = std::str::from_utf8(token).ok()?;
             let is_alone = rest.get(token.len()).is_none_or(|&byte| ends(byte));
             let is_secret = is_random(shown) || (is_alone && token.len() >= 6 && !says_why(shown));
-            let is_shown = is_reference(rest) || names_nothing(shown);
+            let is_shown = is_reference(rest) || names_nothing(shown) || shown.starts_with('<');
             return (is_secret && !is_shown).then(|| Found { at: start..start + token.len(), kind, by: By::Place });
         }
         // Parameters, or one word that nobody would write in a sentence.

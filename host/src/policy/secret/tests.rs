@@ -242,6 +242,8 @@ fn what_only_looks_like_a_token_stays() {
         "password: {",
         "password: |\n",
         "pass: 5 fail: 0",
+        "--- PASS: TestReader",
+        "Authorization: Bearer <token>",
         "tokens=1500ms",
         "max_tokens=4096",
         "Authorization: required",
@@ -484,6 +486,7 @@ fn any_number_of_keys_may_stand_on_a_line() {
         (format!("{end} {}", whole(&body)), format!("{end} {}", whole(mask))),
         (format!("x\n{} {body}{end}\n", whole(&body)), format!("x\n{} {mask}{end}\n", whole(mask))),
         (format!("{begin} {body} {body} x9A=\nok"), format!("{begin} {mask} {mask} {mask}\nok")),
+        (format!("{begin} {} {} end", &body[..24], &body[24..40]), format!("{begin} {mask} {mask} end")),
         (format!("{begin}{body}{begin}{body}"), format!("{begin}{mask}{begin}{mask}")),
     ] {
         assert_eq!(shown(&text), masked);
