@@ -21,7 +21,7 @@ mod settings;
 mod text;
 mod wasi;
 
-use text::Text;
+pub(super) use text::Text;
 
 /// What the hostile component asks for, as it stands in sandbar.yaml.
 const HOSTILE_RULES: &str = r#"
