@@ -14,6 +14,7 @@ mod floods;
 mod hand_made;
 mod limits;
 mod loading;
+mod log;
 mod reading;
 mod recovery;
 mod schemas;

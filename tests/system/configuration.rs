@@ -12,8 +12,10 @@ use tempfile::TempDir;
 
 use crate::components::hostile;
 
+mod bundled;
 mod grants;
 mod limits;
+mod serving;
 
 /// A folder with this sandbar.yaml.
 fn folder_with(yaml: &str) -> TempDir {

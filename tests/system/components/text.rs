@@ -24,6 +24,7 @@ pub(crate) struct Text {
     call: String,
     texts: String,
     arguments: String,
+    pages: usize,
 }
 
 impl Text {
@@ -48,7 +49,14 @@ impl Text {
             call: format!("(call $answer (i32.const {TEXT_AT}) (i32.const {}))", EMPTY_ANSWER.len()),
             texts: EMPTY_ANSWER.to_owned(),
             arguments: String::new(),
+            pages: 0,
         }
+    }
+
+    /// With so many pages of memory beside those that the manifest takes.
+    pub(crate) fn with_pages(mut self, pages: usize) -> Self {
+        self.pages = pages;
+        self
     }
 
     /// Exports the tools under another name.
@@ -106,8 +114,8 @@ impl Text {
 
 impl std::fmt::Display for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { manifest, export, imports, glue, core, call, texts, arguments } = self;
-        let pages = 2 + manifest.len() / 0x1_0000;
+        let Self { manifest, export, imports, glue, core, call, texts, arguments, pages } = self;
+        let pages = 2 + pages + manifest.len() / 0x1_0000;
         let (length, manifest, texts) = (manifest.len(), escaped(manifest), escaped(texts.as_bytes()));
         write!(
             f,
@@ -151,7 +159,7 @@ impl std::fmt::Display for Text {
 }
 
 /// Bytes as they stand in a string of WebAssembly text.
-fn escaped(bytes: &[u8]) -> String {
+pub(crate) fn escaped(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "\\{byte:02x}");

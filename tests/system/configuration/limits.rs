@@ -115,7 +115,6 @@ async fn told_by(text: &Text, limits: &str) -> Option<String> {
     let server = Server::builder().cluster("demo").config(&config).start().await;
     let mut message = Client::modern(&server).request("tools/call", json!({ "name": "odd", "arguments": {} })).await;
     let result = message["result"].take();
-    eprintln!("{result} {message} {}", server.log());
     (result["isError"] == true).then(|| result["content"][0]["text"].as_str().unwrap().to_owned())
 }
 
@@ -124,9 +123,15 @@ async fn entries_of_tables_have_a_limit_which_is_that_of_all_tables_together() {
     let grow = |table: &str| {
         format!("(if (i32.eq (table.grow ${table} (ref.null func) (i32.const 60)) (i32.const -1)) (then unreachable))")
     };
-    let two = "(table $one 1 funcref) (table $other 1 funcref)";
-    for (tables, [first, second], all) in [("(table $one 1 funcref)", ["one", "one"], 121), (two, ["one", "other"], 122)] {
-        let text = Text::tool("odd").with_core(tables, "").before_answering(&(grow(first) + &grow(second)));
+    let one = || Text::tool("odd").with_core("(table $one 1 funcref)", "");
+    // A module has one table; the other is that of another module.
+    let two = || {
+        let module = r#"(core module $second (table (export "table") 1 funcref)) (core instance $n (instantiate $second))"#;
+        let import = r#"(import "n" "table" (table $other 1 funcref)) (table $one 1 funcref)"#;
+        Text::tool("odd").importing(module).with_core(import, r#"(with "n" (instance $n))"#)
+    };
+    for (text, [first, second], all) in [(one(), ["one", "one"], 121), (two(), ["one", "other"], 122)] {
+        let text = text.before_answering(&(grow(first) + &grow(second)));
         let words = told_by(&text, "{ tables: 100 }").await.expect("too many");
         let said = format!("asked for {all} table entries, and may have 100 (limit `tables`)");
         assert!(words.contains(&said), "{words}");
