@@ -38,7 +38,7 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
     let mut faults = vec![
         misbehave(json!({ "how": "trap" }), "crashed"),
         misbehave(json!({ "how": "panic", "words": "soak" }), "crashed"),
-        misbehave(json!({ "how": "recurse" }), "crashed"),
+        misbehave(json!({ "how": "recurse" }), "limit `stack`"),
         misbehave(json!({ "how": "spin" }), "limit `"),
         misbehave(json!({ "how": "grow" }), "limit `memory`"),
         misbehave(json!({ "how": "wait" }), "limit `"),

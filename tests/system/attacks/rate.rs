@@ -93,10 +93,7 @@ async fn calls_beyond_those_of_one_tool_hear_its_limit_and_when_to_come_back() {
         held.gate.open();
         turned_away
     });
-    assert_eq!(
-        words_of(&turned_away),
-        "this tool is busy: 1 calls of it run already (limit `calls`); try again in 2 s"
-    );
+    assert_eq!(words_of(&turned_away), "this tool is busy: 1 calls of it run already (limit `calls`); try again in 2 s");
     let answered = running.message().await.expect("an answer");
     assert!(answered["result"]["structuredContent"]["items"].is_array(), "{answered}");
     held.call(&client).await.message().await.expect("its turn has come");
@@ -107,7 +104,8 @@ async fn where_all_slots_are_taken_another_tool_hears_how_many_there_are_and_whe
     /// A memory that leaves room for few calls on any machine: bytes, and as sandbar.yaml writes them.
     const LARGE: (u64, &str) = (4 << 30, "4Gi");
     let slots = Slots::for_memory(available_memory(), LARGE.0).count();
-    let config = format!("bundled: {{ tools: {{ list_workspaces: {{ limits: {{ memory: {}, calls: {slots} }} }} }} }}\n", LARGE.1);
+    let config =
+        format!("bundled: {{ tools: {{ list_workspaces: {{ limits: {{ memory: {}, calls: {slots} }} }} }} }}\n", LARGE.1);
     let held = Held::start(&config).await;
     let client = Client::modern(&held.server);
     let running = join_all((0..slots).map(|_| held.call(&client)));
@@ -117,10 +115,7 @@ async fn where_all_slots_are_taken_another_tool_hears_how_many_there_are_and_whe
         held.gate.open();
         turned_away
     });
-    assert_eq!(
-        turned_away,
-        format!("the server is busy: all {slots} slots for running tools are taken; try again in 2 s")
-    );
+    assert_eq!(turned_away, format!("the server is busy: all {slots} slots for running tools are taken; try again in 2 s"));
     for reply in running {
         let answered = reply.message().await.expect("an answer");
         assert!(answered["result"]["structuredContent"]["items"].is_array(), "{answered}");

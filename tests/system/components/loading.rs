@@ -278,7 +278,11 @@ async fn whoever_imports_a_capability_without_asking_for_it_is_not_linked() {
     for (rule, said) in [(pods, said), (LOGS_RULES, "")] {
         std::fs::write(&config, format!("tools:\n  - component: quiet.wasm\n    rules: [{rule}]\n")).unwrap();
         let finished = Run::new(&["tools", "--cluster", "demo", "--config"]).arg(&config).finish().await;
-        assert_eq!((finished.code(), finished.stdout.contains("quiet")), (i32::from(rule == pods), rule == LOGS_RULES), "{finished:?}");
+        assert_eq!(
+            (finished.code(), finished.stdout.contains("quiet")),
+            (i32::from(rule == pods), rule == LOGS_RULES),
+            "{finished:?}"
+        );
         assert!(finished.stderr.contains(said), "{finished:?}");
     }
 }

@@ -7,7 +7,8 @@ use super::text::escaped;
 use super::*;
 
 /// What would pass for an event of the server's, of a year in which there was none, behind what would wipe it from a terminal.
-const FORGED: &str = "odd\u{1b}[2J\u{9b}2J\u{202e}\n1999-12-31T23:59:59.000000Z  INFO sandbar::audit: call caller=operator\r\n1999";
+const FORGED: &str =
+    "odd\u{1b}[2J\u{9b}2J\u{202e}\n1999-12-31T23:59:59.000000Z  INFO sandbar::audit: call caller=operator\r\n1999";
 
 /// How its lines begin.
 const YEAR: &str = "1999";
@@ -137,7 +138,7 @@ async fn a_function_whose_name_unfolds_without_end_costs_the_server_nothing() {
 fn manifest() -> Value {
     json!({
         "tools": [{
-            "name": "odd", "title": FORGED, "description": FORGED,
+            "name": "odd", "title": FORGED.replace('\n', " "), "description": FORGED,
             "inputSchema": { "type": "object", "properties": { FORGED: { "description": FORGED } } },
         }],
         "settings": { "type": "object", "title": FORGED, "properties": { FORGED: { "const": FORGED }, "a": { "const": FORGED } } },
@@ -168,6 +169,17 @@ async fn commands_that_show_a_component_show_nothing_that_a_terminal_obeys() {
         assert!(finished.stderr.contains("`resourceNames`"), "{finished:?}");
         is_quoted_and_forges_nothing(&finished.stderr);
     }
+}
+
+#[tokio::test]
+async fn a_title_stays_on_the_line_of_its_tool() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut manifest = manifest();
+    manifest["tools"][0]["title"] = json!(FORGED);
+    let file = Text::new(&manifest).write(folder.path(), "evil.wasm");
+    let finished = Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(&file).finish().await;
+    is_quoted_and_forges_nothing(&finished.stdout);
+    assert!(finished.stdout.lines().any(|line| line.starts_with("odd  odd ") && line.contains(YEAR)), "{finished:?}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! A component that a WASI toolchain made: what it imports is there, and empty.
 
+use sandbar_tests::process::Holdings;
+
 use super::*;
 
 /// Imports of WASI as such toolchains write them.
@@ -184,6 +186,34 @@ async fn it_finds_no_environment_no_arguments_no_files_and_no_network() {
 
     let inspected = Run::new(&["inspect"]).arg(&file).finish().await;
     assert!(inspected.stdout.contains("interfaces of WASI, which are empty here"), "{inspected:?}");
+}
+
+#[tokio::test]
+async fn no_socket_is_hoarded_because_none_is_had_however_often_it_asks() {
+    /// How often it asks in one call. Each time it takes hold of the network, and of those handles it may have 256.
+    const TIMES: u32 = 200;
+    let folder = tempfile::tempdir().unwrap();
+    let again = format!(
+        "(local $n i32) (loop $again (call $look)
+          (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const {TIMES}))))"
+    );
+    let text = Text::tool("look")
+        .importing(IMPORTS)
+        .lowering(LOWERED)
+        .answering(ANSWER)
+        .with_core(&looking(1), LINKED)
+        .before_answering(&again);
+    let file = text.write(folder.path(), "look.wasm");
+    let server = Server::builder().cluster("demo").arg("--tools").arg(&file).start().await;
+    let client = Client::modern(&server);
+    client.answer("look", json!({})).await;
+    let before = Holdings::of(server.id());
+    for _ in 0..5 {
+        let found = client.answer("look", json!({})).await;
+        assert_eq!((&found["tcp"], &found["udp"]), (&json!(ACCESS_DENIED), &json!(ACCESS_DENIED)), "the last one: {found}");
+    }
+    let more = Holdings { memory: 4 << 20, files: 0, threads: 4 };
+    before.until_as_before(server.id(), &more, "a thousand attempts at sockets").await;
 }
 
 /// A component that calls one function of WASI in each call; `code` is that call.

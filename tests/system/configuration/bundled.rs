@@ -79,9 +79,18 @@ async fn its_namespaces_and_limits_are_its_own_and_only_narrow() {
 #[tokio::test]
 async fn an_unknown_tool_or_key_is_refused_with_the_nearest_right_one() {
     for (yaml, said) in [
-        ("bundled:\n  tools:\n    get_pod_log: { enabled: false }\n", "sandbar.yaml:3:5: unknown key `get_pod_log`; did you mean `get_pod_logs`?"),
-        ("bundled:\n  tools:\n    get-events: { enabled: false }\n", "sandbar.yaml:3:5: unknown key `get-events`; did you mean `get_events`?"),
-        ("bundled:\n  tools:\n    get_events: { enable: false }\n", "sandbar.yaml:3:19: unknown key `enable`; did you mean `enabled`?"),
+        (
+            "bundled:\n  tools:\n    get_pod_log: { enabled: false }\n",
+            "sandbar.yaml:3:5: unknown key `get_pod_log`; did you mean `get_pod_logs`?",
+        ),
+        (
+            "bundled:\n  tools:\n    get-events: { enabled: false }\n",
+            "sandbar.yaml:3:5: unknown key `get-events`; did you mean `get_events`?",
+        ),
+        (
+            "bundled:\n  tools:\n    get_events: { enable: false }\n",
+            "sandbar.yaml:3:19: unknown key `enable`; did you mean `enabled`?",
+        ),
         ("bundled:\n  tools:\n    get_events: { namespaces: [Team] }\n", "sandbar.yaml:3:32: \"Team\" is no namespace"),
         ("bundled:\n  tools:\n    get_events: { rules: [] }\n", "sandbar.yaml:3:19: unknown key `rules`"),
     ] {
