@@ -3,19 +3,33 @@
 use std::path::{Path, PathBuf};
 
 /// What a component does when it is called.
-pub(crate) enum Does {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Does<'a> {
     /// Answers with this JSON at once.
-    Answers(String),
+    Answers(&'a str),
     /// Computes for ever.
     Spins,
+    /// Computes for ever where it has arguments.
+    SpinsForArguments,
+    /// Takes nearly all the memory that it may have, and fills it for ever.
+    Fills,
 }
 
 /// A component with one tool. `more` are further members of the tool's definition, each after a comma.
-pub(crate) fn component(tool: &str, more: &str, does: Does) -> Vec<u8> {
+pub(crate) fn component(tool: &str, more: &str, does: Does<'_>) -> Vec<u8> {
     let manifest = format!(r#"{{"tools":[{{"name":"{tool}","inputSchema":{{"type":"object"}}{more}}}]}}"#);
     let (answer, work) = match does {
         Does::Answers(json) => (json, ""),
-        Does::Spins => (String::new(), "(loop $again (br $again))"),
+        Does::Spins => ("", "(loop $again (br $again))"),
+        // `{}` has two bytes.
+        Does::SpinsForArguments => {
+            (r#"{"content":[]}"#, "(if (i32.gt_u (local.get 3) (i32.const 2)) (then (loop $again (br $again))))")
+        }
+        Does::Fills => (
+            "",
+            "(drop (memory.grow (i32.const 900)))
+             (loop $again (memory.fill (i32.const 196608) (i32.const 1) (i32.const 58720256)) (br $again))",
+        ),
     };
     let text = TEMPLATE
         .replace("MANIFEST_BYTES", &manifest.len().to_string())
@@ -28,7 +42,7 @@ pub(crate) fn component(tool: &str, more: &str, does: Does) -> Vec<u8> {
 
 /// A tool that answers at once, with nothing.
 pub(crate) fn nothing() -> Vec<u8> {
-    component("nothing", "", Does::Answers(r#"{"content":[]}"#.to_owned()))
+    component("nothing", "", Does::Answers(r#"{"content":[]}"#))
 }
 
 /// A tool that computes until it is stopped.

@@ -11,7 +11,7 @@ use sandbar::config::Config;
 use sandbar::policy::{Caller, Identity, Limits};
 use sandbar_tests::mcp;
 use sandbar_tests::sandbar::Server;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -36,6 +36,10 @@ const LIMIT: Duration = Duration::from_millis(200);
 /// The limit that is not the one in question.
 const FAR: Duration = Duration::from_secs(20);
 
+/// A guest that spins only now and then does it for so long, and then makes so many calls that take no time: what makes a host forget.
+const SPELL: Duration = Duration::from_millis(20);
+const BRIEF_CALLS: usize = 10;
+
 /// How often the neighbours of busy guests are timed, and the calls of each time.
 const TURNS: usize = 5;
 const CALLS: usize = 400;
@@ -48,11 +52,14 @@ const UNNOTICED: Duration = Duration::from_millis(5);
 
 /// A call with everything around it, against the same component called by a program that trusts it.
 ///
-/// The difference is: the wait for a slot, the thread that the guest has to itself and the way there and back, the limiter, the fuel
-/// for what it hands over, the epochs that interrupt it and the clock of its thread, the deadline, the check of the arguments and of
-/// the result against their schemas, the parsing and cleaning of the result, its form as text, and the event for the audit trail as
-/// far as the log is not written.
+/// The difference is: the wait for a slot, the limiter, the fuel
+/// for what it hands over, the epochs that interrupt it and the clock that measures it, the deadline, the check of the arguments and of
+/// the result against their schemas, the parsing and cleaning of the result, its form as text, and the event for the audit trail, in
+/// JSON lines as in a cluster, but written nowhere.
 pub(crate) async fn guards(table: &mut Table) {
+    // Calls as short as these are made in the task that asks for them, so on this thread.
+    let log = tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).with_writer(std::io::sink).finish();
+    let _logging = tracing::subscriber::set_default(log);
     let cases =
         [("nothing", "a call that does nothing", guests::nothing()), ("typical", "a call with a result of 1 kB", typical())];
     for (tool, what, component) in cases {
@@ -88,7 +95,7 @@ fn typical() -> Vec<u8> {
         } } },
     });
     let answer = json!({ "structuredContent": { "items": items } }).to_string();
-    guests::component("typical", &format!(",\"outputSchema\":{schema}"), Does::Answers(answer))
+    guests::component("typical", &format!(",\"outputSchema\":{schema}"), Does::Answers(&answer))
 }
 
 /// How long after its limit a guest that computes for ever is stopped.
@@ -123,14 +130,34 @@ async fn overrun(catalog: &Catalog, limit: &str) -> Duration {
 }
 
 async fn spin(catalog: &Catalog) -> Answer {
-    catalog.call(&Caller::new(Identity::Operator), "spin", Map::new(), watch::Sender::<Progress>::default()).await.expect("a call")
+    ask(catalog, json!({ "for": "ever" })).await
 }
 
-/// Other tools beside guests that compute for ever, inside this process.
+/// Calls the component that spins.
+async fn ask(catalog: &Catalog, arguments: Value) -> Answer {
+    let Value::Object(arguments) = arguments else { unreachable!("an object") };
+    let caller = Caller::new(Identity::Operator);
+    catalog.call(&caller, "spin", arguments, watch::Sender::<Progress>::default()).await.expect("a call")
+}
+
+/// What the greedy component does, and what the table calls it.
+const GREEDY: [(&str, Does<'static>); 3] = [
+    ("spinning guests", Does::Spins),
+    ("guests that fill their memory", Does::Fills),
+    ("guests that spin now and then", Does::SpinsForArguments),
+];
+
+/// Other tools beside guests that take what they can get, inside this process.
 pub(crate) async fn neighbours(table: &mut Table) {
+    for (greedy, does) in GREEDY {
+        beside(table, greedy, does).await;
+    }
+}
+
+async fn beside(table: &mut Table, greedy: &str, does: Does<'static>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut sources: Vec<Source> = Source::bundled().collect();
-    sources.push(Source::File(guests::write(directory.path(), "spin", &guests::spin())));
+    sources.push(Source::File(guests::write(directory.path(), "spin", &guests::component("spin", "", does))));
     sources.push(Source::File(guests::write(directory.path(), "nothing", &guests::nothing())));
     let catalog = Arc::new(load(sources, Config::default()).await.0);
     let status = json!({ "namespace": "team-a", "name": "coder" });
@@ -143,14 +170,21 @@ pub(crate) async fn neighbours(table: &mut Table) {
                 let catalog = catalog.clone();
                 async move {
                     while going_on.load(Ordering::Relaxed) {
-                        spin_until_told(&catalog, &going_on).await;
+                        if does == Does::SpinsForArguments {
+                            let _ = tokio::time::timeout(SPELL, spin(&catalog)).await;
+                            for _ in 0..BRIEF_CALLS {
+                                ask(&catalog, json!({})).await;
+                            }
+                        } else {
+                            spin_until_told(&catalog, &going_on).await;
+                        }
                     }
                 }
             });
             busy.extend(time_calls(&catalog, tool, &arguments).await);
             spinning.stop().await;
         }
-        neighbour_row(table, &format!("p99 of {tool} beside {SPINNING} spinning guests"), idle, busy);
+        neighbour_row(table, &format!("p99 of {tool} beside {SPINNING} {greedy}"), idle, busy);
     }
 }
 
@@ -167,7 +201,7 @@ async fn spin_until_told(catalog: &Catalog, going_on: &AtomicBool) {
     }
 }
 
-async fn time_calls(catalog: &Catalog, tool: &str, arguments: &Map<String, serde_json::Value>) -> Vec<Duration> {
+async fn time_calls(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) -> Vec<Duration> {
     let mut times = Vec::with_capacity(CALLS);
     for _ in 0..CALLS {
         let began = Instant::now();

@@ -6,6 +6,9 @@ use sandbar_tests::sandbar::Run;
 /// The folder.
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
+/// Overlays over it, which take up the components.
+const OVERLAYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/system/deploy");
+
 #[tokio::test]
 async fn the_cluster_role_of_the_base_is_what_rbac_prints() {
     assert_no_drift("base", None).await;
@@ -27,7 +30,7 @@ async fn assert_no_drift(folder: &str, config: Option<&str>) {
 }
 
 #[test]
-fn a_real_api_server_accepts_the_base_and_the_overlay() {
+fn a_real_api_server_accepts_the_base_the_overlay_and_each_component() {
     let control_plane = ControlPlane::start(&[]);
     // A dry run creates nothing, so the namespaces that the objects are in have to be there. A Deployment whose pods `restricted`
     // would refuse is a warning, and a warning is an error here.
@@ -35,11 +38,17 @@ fn a_real_api_server_accepts_the_base_and_the_overlay() {
         control_plane.kubectl(&["create", "namespace", namespace]);
     }
     control_plane.kubectl(&["label", "namespace", "coder-system", "pod-security.kubernetes.io/warn=restricted"]);
-    for folder in ["base", "overlays/namespaced"] {
-        let folder = format!("{DEPLOY}/{folder}");
+    let always = ["serviceaccount/coder-k8s-mcp", "service/coder-k8s", "deployment.apps/coder-k8s-mcp"];
+    let policy = "networkpolicy.networking.k8s.io/coder-k8s-mcp";
+    for (folder, more) in [
+        (format!("{DEPLOY}/base"), vec!["clusterrole.rbac.authorization.k8s.io/coder-k8s-mcp"]),
+        (format!("{DEPLOY}/overlays/namespaced"), vec!["role.rbac.authorization.k8s.io/coder-k8s-mcp", "configmap/", policy]),
+        (format!("{OVERLAYS}/private"), vec!["poddisruptionbudget.policy/coder-k8s-mcp", "configmap/", policy]),
+        (format!("{OVERLAYS}/proxied"), vec![policy]),
+    ] {
         let accepted = control_plane.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", "-k", &folder]);
-        for object in ["serviceaccount/coder-k8s-mcp", "service/coder-k8s", "deployment.apps/coder-k8s-mcp"] {
-            assert!(accepted.contains(object), "{folder}: {accepted}");
+        for object in always.into_iter().chain(more) {
+            assert!(accepted.contains(object), "{object} in {folder}: {accepted}");
         }
     }
 }

@@ -7,7 +7,11 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::manifest::{Definition, NOTICE_KEY, clean_object, clean_value};
+use crate::policy::json::Room;
 use crate::policy::{clean, clean_line};
+
+/// Values in what a component returns: a page of 1,000 objects with a hundred fields each, or some 8 MB in memory.
+const MOST_VALUES: usize = 100_000;
 
 /// Bytes of a failure's message. The longest honest one, with a rule to paste, has some hundreds.
 const FAILURE_BYTES: usize = 4096;
@@ -34,14 +38,14 @@ pub struct Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Returned<'a> {
-    #[serde(default)]
-    content: Option<Vec<Value>>,
+    #[serde(default, borrow)]
+    content: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
     structured_content: Option<&'a RawValue>,
     #[serde(default)]
     is_error: bool,
-    #[serde(default, rename = "_meta")]
-    meta: Option<Map<String, Value>>,
+    #[serde(default, borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
     #[serde(default)]
     result_type: Option<String>,
 }
@@ -84,9 +88,11 @@ impl Answer {
         Self::try_parse(returned, definition, trust).unwrap_or_else(|breach| {
             let breach = shortened(&clean_line(&breach));
             tracing::warn!(tool = definition.name(), "a tool broke the contract: {breach}");
-            Self::failure(&format!(
-                "the tool answered in a way that this server cannot pass on: {breach}; this is a fault of the tool"
-            ))
+            // The breach may quote what it is about.
+            Self::failed(
+                &format!("the tool answered in a way that this server cannot pass on: {breach}; this is a fault of the tool"),
+                trust,
+            )
         })
     }
 
@@ -100,10 +106,11 @@ impl Answer {
         if let Some(kind) = returned.result_type.filter(|kind| kind != "complete") {
             return Err(format!("its result type is {kind:?}, which this version does not know"));
         }
+        let mut room = Room::new(MOST_VALUES);
         let structured = match returned.structured_content {
             Some(written) if trust == Trust::Bundled && is_clean_json(written.get()) => Some(written.to_owned()),
             Some(written) => {
-                let mut structured = serde_json::from_str(written.get()).map_err(malformed)?;
+                let mut structured = room.parse(written.get().as_bytes()).map_err(malformed)?;
                 clean_value(&mut structured);
                 if !returned.is_error && trust != Trust::Bundled {
                     definition.promises(&structured).map_err(|fault| format!("its result breaks its output schema ({fault})"))?;
@@ -123,20 +130,28 @@ impl Answer {
             None => None,
         };
         let content = match (returned.content, &structured) {
-            (Some(mut content), _) => {
-                content.iter_mut().for_each(clean_value);
-                content
-            }
+            (Some(content), _) => match room.parse(content.get().as_bytes()).map_err(malformed)? {
+                Value::Array(mut content) => {
+                    content.iter_mut().for_each(clean_value);
+                    content
+                }
+                _ => return Err("its `content` is not a list".to_owned()),
+            },
             (None, Some(structured)) => vec![text_block(structured.get().to_owned())],
             (None, None) => return Err("it has neither `content` nor `structuredContent`".to_owned()),
         };
-        let answer = Self { content, structured, is_error: returned.is_error, meta: returned.meta.map(clean_object) };
+        let meta = match returned.meta.map(|meta| room.parse(meta.get().as_bytes()).map_err(malformed)).transpose()? {
+            Some(Value::Object(meta)) => Some(clean_object(meta)),
+            None => None,
+            Some(_) => return Err("its `_meta` is not an object".to_owned()),
+        };
+        let answer = Self { content, structured, is_error: returned.is_error, meta };
         Ok(answer.with_notice(trust))
     }
 
-    /// Puts the notice before the content, where there is some.
+    /// Puts the notice before the content, where there is something to read.
     fn with_notice(mut self, trust: Trust) -> Self {
-        if trust == Trust::Reader && !self.content.is_empty() {
+        if trust == Trust::Reader && (!self.content.is_empty() || self.structured.is_some()) {
             self.content.insert(0, text_block(NOTICE.to_owned()));
         }
         self
@@ -266,6 +281,8 @@ mod tests {
         assert_eq!(Answer::failed("no", Trust::Reader).content[0]["text"], NOTICE);
         assert_eq!(Answer::failed("no", Trust::Bundled).content.len(), 1);
         assert_eq!(Answer::parse(r#"{"content": []}"#, &without_schema(), Trust::Reader).content.len(), 0);
+        let silent = r#"{"content": [], "structuredContent": {"n": 1}}"#;
+        assert_eq!(Answer::parse(silent, &definition(), Trust::Reader).content, [json!({ "type": "text", "text": NOTICE })]);
     }
 
     #[test]
@@ -276,7 +293,7 @@ mod tests {
 
         let words = |answer: Answer| {
             assert!(answer.is_error && answer.structured.is_none(), "{answer:?}");
-            answer.content[0]["text"].as_str().unwrap_or_default().to_owned()
+            answer.content[1]["text"].as_str().unwrap_or_default().to_owned()
         };
         let full = closed("maxProperties").marked_untrusted();
         assert!(words(Answer::parse(r#"{"structuredContent": {"n": 1}}"#, &full, Trust::Reader)).contains("no room for the key"));
@@ -304,6 +321,12 @@ mod tests {
         assert!(breach(r#"{"content": []}"#).contains("no structured result"));
         assert!(breach(r#"{"resultType": "input_required"}"#).contains("input_required"));
         assert!(breach(r#"{"contents": []}"#).contains("contents"));
+        assert!(breach(r#"{"content": {}, "structuredContent": {"n": 1}}"#).contains("`content` is not a list"));
+        assert!(breach(r#"{"structuredContent": {"n": 1}, "_meta": []}"#).contains("`_meta` is not an object"));
+        let many = format!(r#"{{"structuredContent": {{"n": 1}}, "content": [{}0]}}"#, "0,".repeat(MOST_VALUES));
+        assert!(breach(&many).contains("more than 100000 values"));
+        let twice = r#"{"structuredContent": {"n": 1, "n": 2}}"#;
+        assert!(breach(twice).contains("stands twice"), "two readers could read two things");
     }
 
     #[test]

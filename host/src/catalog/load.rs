@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Catalog;
 use super::grant::{Missing, NotGranted, Standing, interfaces};
@@ -20,6 +22,9 @@ use crate::config::{Config, ToolConfig};
 use crate::kubernetes;
 use crate::policy::{Budget, Grant, Limits};
 use crate::sandbox::{Artifact, CallError, Engine, LoadError};
+
+/// Time for one component to be compiled. A Python interpreter takes 6 s on two processors.
+const COMPILE_TIME: Duration = Duration::from_secs(60);
 
 /// A component that is not served, and why.
 #[derive(Debug)]
@@ -71,6 +76,9 @@ pub enum Reason {
         /// The component that has the name.
         by: String,
     },
+    /// It takes too long to compile.
+    #[error("it was still being compiled after {} s; it is given up until it is replaced", .0.as_secs())]
+    Slow(Duration),
     /// The host failed.
     #[error("the host failed while it loaded the component: {0}")]
     Host(String),
@@ -84,7 +92,7 @@ impl Reason {
 
     /// Whether it says more about the moment than about the component, which may load at the next attempt.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Call(CallError::Busy { .. } | CallError::ToolBusy { .. }) | Self::Host(_))
+        matches!(self, Self::Call(CallError::Busy { .. } | CallError::ToolBusy { .. }))
     }
 }
 
@@ -214,11 +222,13 @@ impl Loader {
         Limits { memory: limits.memory.min(self.room), ..limits }
     }
 
-    /// Compiling takes up to seconds of processor time, so it has a thread of its own.
+    /// Compiling takes up to seconds of processor time, so it has a thread of its own. All others wait for it, so it is not waited for
+    /// without end; the thread cannot be stopped.
     async fn compile(&self, source: &Source, bytes: Cow<'static, [u8]>, stack: u64) -> Result<Artifact, Reason> {
         let (engine, name) = (self.engine.clone(), source.name());
         let compile = move || Ok(Artifact::compile(&engine, &name, &bytes, stack)?);
-        tokio::task::spawn_blocking(compile).await.map_err(|failure| Reason::Host(failure.to_string()))?
+        let compiling = timeout(COMPILE_TIME, tokio::task::spawn_blocking(compile)).await;
+        compiling.map_err(|_| Reason::Slow(COMPILE_TIME))?.map_err(|failure| Reason::Host(failure.to_string()))?
     }
 
     /// Bundled tools are granted what they ask, because they ship with the host; anything else starts with nothing.

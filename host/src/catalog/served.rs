@@ -83,19 +83,18 @@ impl Served {
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
         let host =
             Host { component: self.name().clone(), budget, settings: self.settings.clone(), progress, reader: Some(reader) };
-        let answer = match self.component.call(&self.engine, host, definition.name(), arguments).await {
-            Ok(Ok(returned)) => {
-                audit.returned(returned.len());
-                Answer::parse(&returned, definition, self.trust())
-            }
-            Ok(Err(message)) => {
-                audit.returned(message.len());
-                Answer::failed(&message, self.trust())
-            }
+        let returned = match self.component.call(&self.engine, host, definition.name(), arguments).await {
+            Ok(returned) => returned,
             Err(error) => {
                 audit.end(Outcome::from(&error));
                 return Answer::failure(&error.to_string());
             }
+        };
+        let (Ok(words) | Err(words)) = &returned.answer;
+        audit.returned(words.len());
+        let answer = match &returned.answer {
+            Ok(result) => Answer::parse(result, definition, self.trust()),
+            Err(message) => Answer::failed(message, self.trust()),
         };
         audit.end(Outcome::of(&answer));
         answer

@@ -34,7 +34,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
     let source = Source::File(file.clone());
     let limits = config.limits_of(&source);
-    let artifact = Artifact::compile(&engine, &name, &bytes, limits.stack).with_context(|| format!("{} cannot be loaded", file.display()))?;
+    let artifact = Artifact::compile(&engine, &name, &bytes, limits.stack)
+        .with_context(|| format!("{} cannot be loaded", file.display()))?;
     let manifest = runtime()?
         .block_on(manifest_of(&artifact, &engine, limits))
         .with_context(|| format!("{} has no usable manifest", file.display()))?;

@@ -140,8 +140,17 @@ pub fn run() -> ExitCode {
         Err(Failure::Usage(error)) => (error, 2),
         Err(Failure::Failed(error)) => (error, 1),
     };
-    output::error(&format!("{error:#}"));
+    output::error(&words(&error));
     ExitCode::from(code)
+}
+
+/// An error with its causes, less those that a message quotes already.
+fn words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |words, cause| match words.as_str() {
+        "" => cause,
+        _ if words.contains(&cause) => words,
+        _ => format!("{words}: {cause}"),
+    })
 }
 
 #[cfg(test)]
@@ -153,6 +162,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let quoted = std::io::Error::other("disk on fire");
+        let error = anyhow::Error::new(quoted).context("the file cannot be read: disk on fire").context("nothing is served");
+        assert_eq!(words(&error), "nothing is served: the file cannot be read: disk on fire");
+        assert_eq!(words(&anyhow::anyhow!("b").context("a")), "a: b");
     }
 
     #[test]

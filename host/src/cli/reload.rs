@@ -9,7 +9,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::Common;
+use super::{Common, words};
 use crate::catalog::{Catalog, Loader, Problem, Served, Stamps};
 use crate::config::Config;
 use crate::http::Readiness;
@@ -63,7 +63,7 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
         let mut problems = Vec::new();
         match block_in_place(&self.read) {
             Ok(config) => self.loader = self.loader.with(Arc::new(config)),
-            Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {error:#}")),
+            Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {}", words(&error))),
         }
         let fixed: Vec<String> = self.fixed().map(|key| format!("configuration: a changed `{key}` needs a restart")).collect();
 

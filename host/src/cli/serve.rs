@@ -20,7 +20,7 @@ use crate::catalog::{Source, Stamps};
 use crate::config::{self, Config};
 use crate::http::{Access, Admission, App, Bounds, Readiness, SessionKey, serve};
 use crate::mcp::Server;
-use crate::sandbox::available_memory;
+use crate::sandbox::{available_memory, for_answers};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
@@ -93,6 +93,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         access,
         Admission::new(config.calls_per_second, available_memory()),
+        for_answers(available_memory()),
         readiness.clone(),
     );
     let address = listener.local_addr()?;

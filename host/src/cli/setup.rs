@@ -128,7 +128,7 @@ fn create_private(directory: &std::path::Path) -> std::io::Result<()> {
     builder.create(directory)
 }
 
-/// The runtime of a command: HTTP, API traffic and deadlines. Guests have their own.
+/// The runtime of a command: HTTP, API traffic, deadlines, and guests while they compute little.
 pub(super) fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
 }

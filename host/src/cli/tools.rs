@@ -1,6 +1,6 @@
 //! `sandbar tools`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -36,7 +36,6 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn as_json(served: &Served) -> Value {
-    let limits = served.limits();
     json!({
         "component": served.name(),
         "source": served.source(),
@@ -46,20 +45,8 @@ fn as_json(served: &Served) -> Value {
         "asked": asked(served.manifest()),
         "granted": served.grant(),
         "missing": Missing::of(served.manifest(), served.grant()),
-        "limits": {
-            "timeSeconds": limits.time.as_secs_f64(),
-            "cpuSeconds": limits.cpu.as_secs_f64(),
-            "memoryBytes": limits.memory,
-            "requests": limits.requests,
-            "readBytes": limits.read,
-            "handedBytes": limits.handed,
-            "logsBytes": limits.logs,
-            "resultBytes": limits.result,
-            "page": limits.page,
-            "loggedBytes": limits.logged,
-            "progress": limits.progress,
-            "calls": limits.calls,
-        },
+        "namespaces": places(&served.grant().namespaces),
+        "limits": written_limits(served.limits()).into_iter().collect::<BTreeMap<_, _>>(),
     })
 }
 

@@ -53,6 +53,8 @@ fn every_key_is_documented_with_its_default() {
     for (heading, properties) in [
         ("## sandbar.yaml", &schema["properties"]),
         ("### tools", &schema["definitions"]["Tool"]["properties"]),
+        ("### bundled", &schema["definitions"]["Bundled"]["properties"]),
+        ("### bundled.tools", &schema["definitions"]["BundledTool"]["properties"]),
         ("### limits", &schema["definitions"]["Limits"]["properties"]),
     ] {
         let rows = rows(&document, heading);
@@ -140,6 +142,10 @@ fn the_schema_refuses_what_the_server_refuses() {
         "limits: { cpus: 1s }",
         "origins: [inspector.example.com]",
         "tools: [{ rules: [] }]",
+        "connections: 7",
+        "bundled: { tools: { get_log: {} } }",
+        "bundled: { tools: { get_events: { rules: [] } } }",
+        "bundled: { tools: { get_events: { namespaces: [Team_A] } } }",
         "tools: [{ component: a, rules: [{ apiGroups: [], resources: [pods], verbs: [get] }] }]",
         "tools: [{ component: a, rules: [{ apiGroups: [''], resources: [pods], verbs: [delete] }] }]",
         "tools: [{ component: a, limits: { time: fast } }]",

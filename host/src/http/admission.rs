@@ -20,8 +20,8 @@ const BURST_SECONDS: u32 = 10;
 /// With more, the time between two calls would be less than the clock can tell. No server is that fast.
 const MOST_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 
-/// Bytes of memory for each call that is let in and does not run: it waits for a slot, or its answer waits for its reader. A log of
-/// 1 MiB, the most that a bundled tool answers with by default, is an answer of 2.1 to 6.3 MB.
+/// Bytes of the process's memory for each call that is let in, whether it runs, waits for a slot, or its answer waits for its reader. What
+/// such a call takes is bounded elsewhere; this keeps its number in proportion.
 const CALL_BYTES: u64 = 8 * 1024 * 1024;
 
 /// With fewer, the parallel calls of a few models would be turned away although a slot becomes free within milliseconds.

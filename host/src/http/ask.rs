@@ -18,6 +18,7 @@ use super::answer::{Pending, event, is_event_stream, json_response};
 use super::held::until_sent;
 use super::message::{self, INTERNAL_ERROR, Kind, Message};
 use super::router::App;
+use super::unread::{NoRoom, Unread};
 use crate::mcp::{PlainCall, Server};
 use crate::policy::Caller;
 
@@ -37,11 +38,11 @@ impl App {
         let body = message.to_bytes();
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         let request = http::Request::from_parts(head, Body::from(body));
-        let (rmcp, ending, asked) = (self.rmcp.clone(), self.ending.clone(), Asked::of(message));
+        let (rmcp, way, asked) = (self.rmcp.clone(), self.way_back(), Asked::of(message));
         Box::pin(async move {
             let answering =
                 async move { rmcp.oneshot(request).await.map_or_else(|never| match never {}, |answer| answer.map(Body::new)) };
-            until_sent(asked.answered(answering, ending).await, held)
+            until_sent(asked.answered(answering, way).await, held)
         })
     }
 
@@ -50,7 +51,7 @@ impl App {
     where
         T: Send + Unpin + 'static,
     {
-        let (ending, asked) = (self.ending.clone(), Asked::of(message));
+        let (way, asked) = (self.way_back(), Asked::of(message));
         let id = asked.id.clone();
         Box::pin(async move {
             let answering = async {
@@ -60,9 +61,20 @@ impl App {
                 };
                 json_response(StatusCode::OK, body)
             };
-            until_sent(asked.answered(answering, ending).await, held)
+            until_sent(asked.answered(answering, way).await, held)
         })
     }
+
+    fn way_back(&self) -> WayBack {
+        WayBack { ending: self.ending.clone(), unread: self.unread.clone() }
+    }
+}
+
+/// What an answer depends on: that the server goes on, and that there is room until it is read.
+#[derive(Clone)]
+struct WayBack {
+    ending: CancellationToken,
+    unread: Unread,
 }
 
 /// What was asked, for answers that rmcp does not give.
@@ -83,10 +95,11 @@ impl Asked {
     }
 
     /// The answer, or one that says why there is none.
-    async fn answered(self, answering: impl Future<Output = Response>, ending: CancellationToken) -> Response {
+    async fn answered(self, answering: impl Future<Output = Response>, WayBack { ending, unread }: WayBack) -> Response {
         tokio::select! {
-            answered = AssertUnwindSafe(answering).catch_unwind() => match answered {
-                Ok(response) => self.until(response, ending),
+            answered = AssertUnwindSafe(answering).catch_unwind() => match answered.map(|response| unread.keep(response)) {
+                Ok(Ok(response)) => self.until(response, ending),
+                Ok(Err(no_room)) => self.given_up(&no_room),
                 Err(panic) => self.failed(&words(panic.as_ref())),
             },
             () = ending.clone().cancelled_owned() => self.stopped(),
@@ -106,6 +119,11 @@ impl Asked {
         tracing::error!(method = self.method, what, "the server failed in a request");
         let words = "the server failed in this request; its log says why";
         json_response(StatusCode::INTERNAL_SERVER_ERROR, message::error(&self.id, INTERNAL_ERROR, words))
+    }
+
+    fn given_up(&self, no_room: &NoRoom) -> Response {
+        tracing::warn!("an answer was given up: {no_room}");
+        json_response(StatusCode::OK, message::tool_failure(&self.id, self.modern, &no_room.to_string()))
     }
 
     fn stopped(&self) -> Response {
@@ -152,15 +170,29 @@ mod tests {
         Asked { id: Value::from(7), method: method.to_owned(), modern: false }
     }
 
+    fn way(ending: CancellationToken) -> WayBack {
+        WayBack { ending, unread: Unread::new(u64::MAX) }
+    }
+
     async fn json(response: Response) -> Value {
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
         serde_json::from_slice(&body).expect("JSON")
     }
 
     #[tokio::test]
+    async fn an_answer_that_there_is_no_room_for_is_given_up_in_words() {
+        let full = WayBack { ending: CancellationToken::new(), unread: Unread::new(100_000) };
+        let large = async || json_response(StatusCode::OK, "x".repeat(90_000));
+        let _first = asked("tools/call").answered(large(), full.clone()).await;
+        let answer = json(asked("tools/call").answered(large(), full).await).await;
+        assert_eq!((&answer["id"], &answer["result"]["isError"]), (&Value::from(7), &Value::from(true)));
+        assert!(answer["result"]["content"][0]["text"].as_str().unwrap_or_default().contains("retry after 2 s"), "{answer}");
+    }
+
+    #[tokio::test]
     async fn a_panic_is_an_answer() {
         for method in ["tools/call", "tools/list"] {
-            let response = asked(method).answered(async { panic!("on purpose") }, CancellationToken::new()).await;
+            let response = asked(method).answered(async { panic!("on purpose") }, way(CancellationToken::new())).await;
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
             let answer = json(response).await;
             assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::from(7), &Value::from(INTERNAL_ERROR)));
@@ -171,10 +203,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_never_answers_is_given_up_and_a_call_has_its_own_limits() {
         let silent = || std::future::pending::<Response>();
-        let answer = json(asked("tools/list").answered(silent(), CancellationToken::new()).await).await;
+        let answer = json(asked("tools/list").answered(silent(), way(CancellationToken::new())).await).await;
         assert_eq!(answer["error"]["code"], INTERNAL_ERROR);
         for method in LASTING {
-            let waiting = asked(method).answered(silent(), CancellationToken::new());
+            let waiting = asked(method).answered(silent(), way(CancellationToken::new()));
             assert!(tokio::time::timeout(100 * METHOD_TIME, waiting).await.is_err(), "{method}");
         }
     }
@@ -183,7 +215,7 @@ mod tests {
     async fn a_call_that_is_stopped_with_the_server_has_an_answer() {
         let ending = CancellationToken::new();
         ending.cancel();
-        let answer = json(asked("tools/call").answered(std::future::pending(), ending).await).await;
+        let answer = json(asked("tools/call").answered(std::future::pending(), way(ending)).await).await;
         assert_eq!(answer["result"]["content"][0]["text"], STOPPED);
         assert_eq!(answer["result"]["isError"], true);
     }
@@ -198,12 +230,12 @@ mod tests {
         let frame = |text: &'static str| Ok::<_, axum::Error>(axum::body::Bytes::from_static(text.as_bytes()));
         let ending = CancellationToken::new();
         let whole = streaming(stream::iter([frame("a"), frame("b")]).boxed());
-        let answered = asked("tools/call").answered(async { whole }, ending.clone()).await;
+        let answered = asked("tools/call").answered(async { whole }, way(ending.clone())).await;
         let body = axum::body::to_bytes(answered.into_body(), usize::MAX).await.expect("a body");
         assert_eq!(body, "ab", "it ends although the server goes on");
 
         let endless = streaming(stream::iter([frame("a")]).chain(stream::pending()).boxed());
-        let answered = asked("tools/call").answered(async { endless }, ending.clone()).await;
+        let answered = asked("tools/call").answered(async { endless }, way(ending.clone())).await;
         ending.cancel();
         let body = axum::body::to_bytes(answered.into_body(), usize::MAX).await.expect("a body");
         let text = String::from_utf8(body.to_vec()).expect("text");

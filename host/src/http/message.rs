@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::json;
 use crate::mcp::MODERN;
+use crate::policy::json::Room;
 
 /// JSON-RPC's code for what is not JSON.
 pub(super) const PARSE_ERROR: i32 = -32700;
@@ -17,6 +17,9 @@ pub(super) const INTERNAL_ERROR: i32 = -32603;
 
 /// Bytes of an id or a progress token, which come back with every answer and notification.
 const ID_BYTES: usize = 1024;
+
+/// Values in a message: some 5 MB at most. The arguments of a call have a few dozen.
+const MOST_VALUES: usize = 50_000;
 
 /// Bytes of a method or of a tool's name, as MCP bounds the latter: answers repeat them.
 const NAME_BYTES: usize = 128;
@@ -58,7 +61,7 @@ impl Message {
             message: message.to_owned(),
             id: id.filter(|id| is_id(id)).cloned().unwrap_or(Value::Null),
         };
-        let value = json::parse(body);
+        let value = Room::new(MOST_VALUES).parse(body);
         let value = value.map_err(|error| malformed(PARSE_ERROR, &format!("the body cannot be read as JSON: {error}"), None))?;
         let object = match value {
             Value::Object(object) => object,

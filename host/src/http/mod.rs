@@ -13,7 +13,6 @@ mod caller;
 mod connection;
 mod connections;
 mod held;
-mod json;
 mod legacy;
 mod mcp;
 mod message;
@@ -24,6 +23,7 @@ mod router;
 mod serve;
 mod session;
 mod stream;
+mod unread;
 
 pub use access::Access;
 pub use admission::Admission;

@@ -27,6 +27,7 @@ use super::message::{self, INTERNAL_ERROR, INVALID_REQUEST};
 use super::ready::Readiness;
 use super::session::SessionKey;
 use super::stream::{self, Streams};
+use super::unread::Unread;
 use super::{ask, caller};
 use crate::mcp::Server;
 
@@ -49,13 +50,21 @@ pub struct App {
     pub(super) ending: CancellationToken,
     pub(super) admission: Admission,
     pub(super) bodies: Bodies,
+    pub(super) unread: Unread,
     pub(super) access: Access,
     pub(super) readiness: Readiness,
 }
 
 impl App {
-    /// Everything for one server.
-    pub fn new(server: Server, sessions: SessionKey, access: Access, admission: Admission, readiness: Readiness) -> Self {
+    /// Everything for one server. `answers` are the bytes of large answers that may wait for their readers.
+    pub fn new(
+        server: Server,
+        sessions: SessionKey,
+        access: Access,
+        admission: Admission,
+        answers: u64,
+        readiness: Readiness,
+    ) -> Self {
         Self {
             rmcp: mcp::rmcp(server.clone()),
             server,
@@ -66,6 +75,7 @@ impl App {
             ending: CancellationToken::new(),
             admission,
             bodies: Bodies::default(),
+            unread: Unread::new(answers),
             access,
             readiness,
         }
@@ -185,6 +195,7 @@ mod tests {
             SessionKey::from_secret(b"k"),
             Access::new(Vec::new(), Vec::new()),
             Admission::new(NonZeroU32::MIN, 0),
+            u64::MAX,
             Readiness::new(cluster, 0, true, Vec::new()),
         ))
     }

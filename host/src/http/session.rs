@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn another_process_with_the_key_opens_an_id() {
-        let session = Session::new("2025-11-25".to_owned(), "inspector 2.12".to_owned(), ListDigest::from("a list")).expect("random bytes");
+        let session =
+            Session::new("2025-11-25".to_owned(), "inspector 2.12".to_owned(), ListDigest::from("a list")).expect("random bytes");
         let id = SessionKey::from_secret(b"k").mint(&session);
         assert_eq!(SessionKey::from_secret(b"k").open(&id), Some(session));
         assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "an id is visible ASCII");

@@ -7,6 +7,7 @@ mod budget;
 mod caller;
 mod dns;
 mod grant;
+pub mod json;
 mod limits;
 mod rule;
 pub mod secret;

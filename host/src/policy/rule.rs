@@ -295,7 +295,10 @@ mod tests {
         assert!(problem(rule(&[""], &["pods"], &["*"], &get)).contains("leave `resourceNames` out"));
         for name in ["a/b", "a b", "a\nb", "\u{1b}[2Ja", "a\u{200b}"] {
             let words = problem(rule(&[""], &["pods"], &[name], &get));
-            assert!(words.contains("no name that an object can have") && !words.contains(['\n', '\u{1b}', '\u{200b}']), "{words}");
+            assert!(
+                words.contains("no name that an object can have") && !words.contains(['\n', '\u{1b}', '\u{200b}']),
+                "{words}"
+            );
         }
         assert_eq!(rule(&[""], &["pods"], &["system:node.a_1"], &get).validate(), Ok(()));
         assert_eq!(rule(&[""], &["pods"], &["web-0"], &[Verb::List]).validate(), Err(RuleError::NamesWithoutGet));

@@ -40,8 +40,8 @@ impl Artifact {
     pub fn compile(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Self, LoadError> {
         let imports = Imports::of(bytes)?;
         let wasmtime = engine.with_stack(stack).map_err(|source| LoadError::Stack { stack, source })?;
-        let compiled = wasmtime::component::Component::new(&wasmtime, bytes)
-            .map_err(|error| LoadError::Malformed(format!("{error:#}")))?;
+        let compiled =
+            wasmtime::component::Component::new(&wasmtime, bytes).map_err(|error| LoadError::Malformed(format!("{error:#}")))?;
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         Ok(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), stack, compiled })
     }

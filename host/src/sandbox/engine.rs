@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::CallError;
 use super::pools::{Options, Pools};
 use super::queue::Queue;
-use super::threads::Processors;
+use super::threads::{Processors, stand_back};
 use super::ticker::{Ticker, Ticking};
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
@@ -39,10 +39,13 @@ pub(super) struct Slot {
 impl Engine {
     /// Sets up the engine, the pool of those components that have the stack of `options`, and the clock.
     pub fn new(options: &Options) -> anyhow::Result<Self> {
+        // Calls go before compiling. There is one such pool for the process, so a second engine finds it made.
+        let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| stand_back()).build_global();
         let pools = Arc::new(Pools::new(options)?);
         let ticking = Arc::downgrade(&pools);
         Ok(Self {
-            ticker: Ticker::start(move || ticking.upgrade().into_iter().for_each(|pools| pools.advance())).context("the epoch thread cannot be started")?,
+            ticker: Ticker::start(move || ticking.upgrade().into_iter().for_each(|pools| pools.advance()))
+                .context("the epoch thread cannot be started")?,
             pools,
             slots: Arc::new(Semaphore::new(options.slots.count())),
             slot_count: options.slots.count(),

@@ -26,6 +26,14 @@ pub enum LoadError {
     /// Truncated or malformed.
     #[error("the component is damaged: {0}")]
     Malformed(String),
+    /// One function that would take the compiler minutes, and the memory of the server.
+    #[error("one function of the component has {bytes} bytes of code, and may have {most}: split it up")]
+    HugeFunction {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        most: usize,
+    },
     /// A WIT package instead of a component.
     #[error("this is a WIT package in binary form, not a component")]
     WitPackage,

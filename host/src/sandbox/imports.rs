@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use wasmparser::Parser;
+use wasmparser::{Parser, Payload};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, World, WorldItem, WorldKey};
 
@@ -14,6 +14,10 @@ use crate::capability::Interface;
 
 /// The interface that every tool component exports, without its version.
 const TOOLS: &str = "sandbar:tool/tools";
+
+/// Bytes of one function. The time to compile one grows faster than its size; the largest of interpreters, a loop over all
+/// instructions, has a few hundred KiB.
+const FUNCTION_BYTES: usize = 1024 * 1024;
 
 /// The first bytes of every WebAssembly file.
 const MAGIC: &[u8] = b"\0asm";
@@ -110,11 +114,18 @@ fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-/// Whether every part is as long as it says. The decoder makes room for what a part says of its length before it looks how much of
+/// Whether every part is as long as it says, and no function longer than can be compiled in passing. The decoder makes room for what a part says of its length before it looks how much of
 /// it there is: gigabytes, for a file of a few bytes.
 fn check_sections(bytes: &[u8]) -> Result<(), LoadError> {
-    let mut parts = Parser::new(0).parse_all(bytes);
-    parts.try_for_each(|part| part.map(drop)).map_err(|error| LoadError::Malformed(error.to_string()))
+    for part in Parser::new(0).parse_all(bytes) {
+        let part = part.map_err(|error| LoadError::Malformed(error.to_string()))?;
+        if let Payload::CodeSectionEntry(function) = part
+            && function.range().len() > FUNCTION_BYTES
+        {
+            return Err(LoadError::HugeFunction { bytes: function.range().len(), most: FUNCTION_BYTES });
+        }
+    }
+    Ok(())
 }
 
 /// The first bytes as they would be typed, for a message.

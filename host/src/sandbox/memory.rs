@@ -22,12 +22,15 @@ pub(super) struct Memory {
     tables: u64,
     entries: u64,
     refused: Option<Refused>,
+    /// What the last growth of a memory took, and of a table: it is given back where wasmtime cannot grow it after all.
+    last_bytes: u64,
+    last_entries: u64,
 }
 
 impl Memory {
     /// Nothing used yet, out of `limit` bytes and of `tables` entries.
     pub(super) fn new(limit: u64, tables: u32) -> Self {
-        Self { limit, bytes: 0, tables: tables.into(), entries: 0, refused: None }
+        Self { limit, bytes: 0, tables: tables.into(), entries: 0, refused: None, last_bytes: 0, last_entries: 0 }
     }
 
     /// What was refused first, if anything was.
@@ -38,23 +41,36 @@ impl Memory {
 
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let wanted = self.bytes + (desired - current) as u64;
+        let more = desired.saturating_sub(current) as u64;
+        // What a guest asks for is any number.
+        let wanted = self.bytes.saturating_add(more);
         if wanted > self.limit {
             self.refused.get_or_insert(Refused::Memory { wanted, limit: self.limit });
             return Ok(false);
         }
-        self.bytes = wanted;
+        (self.bytes, self.last_bytes) = (wanted, more);
         Ok(true)
     }
 
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.bytes -= std::mem::take(&mut self.last_bytes);
+        Ok(())
+    }
+
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let wanted = self.entries + (desired - current) as u64;
+        let more = desired.saturating_sub(current) as u64;
+        let wanted = self.entries.saturating_add(more);
         if wanted > self.tables {
             self.refused.get_or_insert(Refused::Table { wanted, limit: self.tables });
             return Ok(false);
         }
-        self.entries = wanted;
+        (self.entries, self.last_entries) = (wanted, more);
         Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.entries -= std::mem::take(&mut self.last_entries);
+        Ok(())
     }
 
     // A pool refuses more than these by itself. They are for a machine without the address space for one.
@@ -83,5 +99,26 @@ mod tests {
         assert!(!memory.memory_growing(0, 60, None).expect("no trap"), "a second memory does not start anew");
         assert_eq!(memory.refused(), Some(Refused::Memory { wanted: 120, limit: 100 }));
         assert!(memory.memory_growing(60, 100, None).expect("no trap"), "what still fits is given");
+    }
+
+    #[test]
+    fn no_number_leads_around_the_limit() {
+        let mut memory = Memory::new(100, 100);
+        assert!(memory.memory_growing(0, 60, None).expect("no trap") && memory.table_growing(0, 60, None).expect("no trap"));
+        for wanted in [usize::MAX, usize::MAX - 65_535, usize::MAX - 59] {
+            assert!(!memory.memory_growing(0, wanted, None).expect("no trap"), "{wanted}");
+            assert!(!memory.table_growing(0, wanted, None).expect("no trap"), "{wanted}");
+        }
+        assert!(!memory.memory_growing(0, 60, None).expect("no trap") && !memory.table_growing(0, 60, None).expect("no trap"));
+    }
+
+    #[test]
+    fn what_could_not_be_grown_is_given_back() {
+        let mut memory = Memory::new(100, 100);
+        assert!(memory.memory_growing(0, 60, None).expect("no trap") && memory.table_growing(0, 60, None).expect("no trap"));
+        let failed = || wasmtime::Error::msg("the system has none");
+        memory.memory_grow_failed(failed()).expect("no trap");
+        memory.table_grow_failed(failed()).expect("no trap");
+        assert!(memory.memory_growing(0, 100, None).expect("no trap") && memory.table_growing(0, 100, None).expect("no trap"));
     }
 }

@@ -4,6 +4,7 @@
 //! `imports` decides what a component may be linked with, `meter` and `memory` measure it while it runs.
 
 mod component;
+mod crash;
 mod engine;
 mod error;
 mod imports;
@@ -23,5 +24,5 @@ pub use engine::Engine;
 pub use error::{CallError, LoadError};
 pub use imports::Imports;
 pub use pools::Options;
-pub use run::Answer;
-pub use slots::{Slots, available_memory};
+pub use run::{Answer, Returned};
+pub use slots::{Slots, available_memory, for_answers};

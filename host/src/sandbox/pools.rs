@@ -100,6 +100,8 @@ impl Pools {
     fn config(&self, stack: usize) -> Config {
         let mut config = Config::new();
         config.wasm_component_model(true);
+        // The contract's lists and strings have 32-bit addresses.
+        config.wasm_memory64(false);
         config.epoch_interruption(true);
         config.max_wasm_stack(stack);
         config.async_stack_size(stack.saturating_add(HOST_STACK));

@@ -6,17 +6,15 @@ use std::time::Instant;
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::component::Component;
+use super::crash;
 use super::engine::{Engine, Slot};
 use super::error::CallError;
 use super::memory::{Memory, Refused};
 use super::meter::Meter;
 use super::state::State;
-use super::threads::{Gone, has_turn};
+use super::threads::{Gone, has_turn, let_others_run};
 use crate::capability::{Host, Tools, may_log};
 use crate::policy::{Budget, Limits, clean_line};
-
-/// Bytes of the log for a crash: a backtrace with the names of some dozens of functions.
-const CRASH_BYTES: usize = 8 * 1024;
 
 /// What to ask a component for.
 enum Ask {
@@ -27,6 +25,13 @@ enum Ask {
 /// What a component says: an answer, or a failure in its own words.
 pub type Answer = Result<String, String>;
 
+/// What a component has said. Its slot is taken until this is dropped, since what is made of the answer takes memory, too.
+pub struct Returned {
+    /// In its words.
+    pub answer: Answer,
+    _slot: Slot,
+}
+
 impl Component {
     /// The name that it was loaded under.
     pub fn name(&self) -> &Arc<str> {
@@ -35,16 +40,15 @@ impl Component {
 
     /// Asks the component what it serves.
     pub async fn manifest(&self, engine: &Engine, host: Host) -> Result<String, CallError> {
-        let answer = self.run(engine, host, Ask::Manifest).await?;
-        answer.map_err(|_| CallError::Host)
+        self.run(engine, host, Ask::Manifest).await?.answer.map_err(|_| CallError::Host)
     }
 
     /// Runs one of its tools. Dropping the future stops the guest.
-    pub async fn call(&self, engine: &Engine, host: Host, tool: &str, arguments: String) -> Result<Answer, CallError> {
+    pub async fn call(&self, engine: &Engine, host: Host, tool: &str, arguments: String) -> Result<Returned, CallError> {
         self.run(engine, host, Ask::Call { tool: tool.to_owned(), arguments }).await
     }
 
-    async fn run(&self, engine: &Engine, host: Host, ask: Ask) -> Result<Answer, CallError> {
+    async fn run(&self, engine: &Engine, host: Host, ask: Ask) -> Result<Returned, CallError> {
         let slot = engine.slot(&self.queue).await?;
         let (budget, meter) = (host.budget.clone(), Meter::default());
         let guest = meter.count(run_guest(self.clone(), slot, host, meter.clone(), ask));
@@ -60,17 +64,16 @@ impl Component {
 }
 
 /// The slot is held until the instance is gone, also when the caller went first.
-async fn run_guest(component: Component, slot: Slot, host: Host, meter: Meter, ask: Ask) -> Result<Answer, CallError> {
+async fn run_guest(component: Component, slot: Slot, host: Host, meter: Meter, ask: Ask) -> Result<Returned, CallError> {
     let limits = host.budget.limits().clone();
     let mut store = store(&component, host, meter.clone());
     let outcome = in_store(&component, &mut store, ask).await;
     store.data().host.budget.note_computed(meter.spent());
     let outcome = outcome.map_err(|error| explain(&component, &store, &meter, &error));
     drop(store);
-    drop(slot);
     match outcome? {
         Ok(answer) | Err(answer) if answer.len() as u64 > limits.result => Err(CallError::Result { limit: limits.result }),
-        answer => Ok(answer),
+        answer => Ok(Returned { answer, _slot: slot }),
     }
 }
 
@@ -99,7 +102,7 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
         Ok(if over {
             UpdateDeadline::Interrupt
         } else if has_turn(&meter) {
-            if std::env::var_os("NO_YIELD").is_none() { std::thread::yield_now(); }
+            let_others_run();
             UpdateDeadline::Continue(1)
         } else {
             UpdateDeadline::Yield(1)
@@ -110,8 +113,7 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
 
 /// Tells the operator where a guest crashed. The names of its functions are its own words, so they are its part of the log.
 fn log_crash(component: &Component, budget: &Budget, error: &wasmtime::Error) {
-    let words = format!("{error:?}");
-    let words = clean_line(&words[..words.floor_char_boundary(CRASH_BYTES)]);
+    let words = clean_line(&crash::words(error));
     if may_log(&component.name, budget, &words) {
         tracing::warn!(component = %component.name, "a tool crashed: {words}");
     }
@@ -133,7 +135,8 @@ fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &w
         Some(Refused::Table { wanted, limit }) => return CallError::Table { wanted, limit },
         None => {}
     }
-    let text = format!("{error:#}");
+    // Without its context, which holds names that the guest has given.
+    let text = error.root_cause().to_string();
     // wasmtime has no types for these two; tests hold the wording.
     if text.contains("fuel allocated for hostcalls") {
         // The guest's frames are part of the error only while the guest runs; its result is read once it has returned.

@@ -9,6 +9,9 @@ const RESERVE: u64 = 96 * 1024 * 1024;
 /// Bytes that the host needs for one call beside the guest's memory: a page or log on its way, and the answer being written.
 const HOST_SHARE: u64 = 16 * 1024 * 1024;
 
+/// The part of a process's memory that is for what calls have answered, until somebody has read it: one over this.
+const ANSWERS: u64 = 8;
+
 /// With fewer, one slow call would block everybody.
 const LEAST: u64 = 2;
 
@@ -22,7 +25,8 @@ pub struct Slots(usize);
 impl Slots {
     /// Slots for calls of `memory` bytes each in a process that may use `available` bytes.
     pub fn for_memory(available: u64, memory: u64) -> Self {
-        let slots = available.saturating_sub(RESERVE) / memory.saturating_add(HOST_SHARE);
+        let left = available.saturating_sub(RESERVE).saturating_sub(for_answers(available));
+        let slots = left / memory.saturating_add(HOST_SHARE);
         Self(usize::try_from(slots.clamp(LEAST, MOST)).unwrap_or(LEAST as usize))
     }
 
@@ -32,13 +36,37 @@ impl Slots {
     }
 }
 
-/// The bytes of memory that this process may use: the cgroup's limit where there is one, else what the machine has.
+/// The bytes that answers may take of so many that the process may use, while they wait for their readers.
+pub fn for_answers(available: u64) -> u64 {
+    available / ANSWERS
+}
+
+/// The bytes of memory that this process may use: the limit of its cgroup where there is one, else what the machine has.
 pub fn available_memory() -> u64 {
-    let read = |path: &str| std::fs::read_to_string(Path::new(path)).ok();
-    let machine = read("/proc/meminfo").and_then(|text| machine_memory(&text)).unwrap_or(u64::MAX);
-    // Version 2 first; a version 1 hierarchy without a limit shows a number larger than the machine.
-    let cgroup = read("/sys/fs/cgroup/memory.max").or_else(|| read("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
-    cgroup.and_then(|text| text.trim().parse().ok()).map_or(machine, |limit: u64| limit.min(machine))
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let machine = machine_memory(&read("/proc/meminfo")).unwrap_or(u64::MAX);
+    cgroup_memory(&read("/proc/self/cgroup"), Path::new("/sys/fs/cgroup")).map_or(machine, |limit| limit.min(machine))
+}
+
+/// The least limit of a process's cgroups and of those around them, in bytes. `groups` is its /proc/self/cgroup; the hierarchies are
+/// below `root`. In a container the group may have a path that is not visible there: then it is the root.
+fn cgroup_memory(groups: &str, root: &Path) -> Option<u64> {
+    let limit = |line: &str| {
+        let mut parts = line.splitn(3, ':');
+        let (hierarchy, file) = match (parts.next()?, parts.next()?) {
+            // Version 2.
+            ("0", "") => (root.to_owned(), "memory.max"),
+            // Version 1, where no limit is a number larger than any machine.
+            (_, controllers) if controllers.split(',').any(|controller| controller == "memory") => {
+                (root.join("memory"), "memory.limit_in_bytes")
+            }
+            _ => return None,
+        };
+        let group = Path::new(parts.next()?.trim_start_matches('/'));
+        let limit = |group: &Path| std::fs::read_to_string(hierarchy.join(group).join(file)).ok()?.trim().parse::<u64>().ok();
+        group.ancestors().filter_map(limit).min()
+    };
+    groups.lines().filter_map(limit).min()
 }
 
 /// `MemTotal` of /proc/meminfo, in bytes.
@@ -56,9 +84,31 @@ mod tests {
 
     #[test]
     fn slots_follow_from_memory() {
-        assert_eq!(Slots::for_memory(1024 * MIB, 64 * MIB).count(), 11);
+        assert_eq!(Slots::for_memory(1024 * MIB, 64 * MIB).count(), 10);
         assert_eq!(Slots::for_memory(64 * MIB, 64 * MIB).count(), 2, "a small container still serves");
         assert_eq!(Slots::for_memory(u64::MAX, 64 * MIB).count(), 128);
+    }
+
+    #[test]
+    fn the_least_limit_of_a_cgroup_and_those_around_it_counts() {
+        let root = tempfile::tempdir().expect("a folder");
+        let write = |file: &str, text: &str| {
+            let file = root.path().join(file);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+            std::fs::write(file, text).expect("a file");
+        };
+        let limit = |groups: &str| cgroup_memory(groups, root.path());
+        assert_eq!(limit("0::/\n"), None, "no hierarchy, no limit");
+        write("system.slice/sandbar.service/memory.max", "max\n");
+        write("system.slice/memory.max", "1073741824\n");
+        assert_eq!(limit("0::/system.slice/sandbar.service\n"), Some(1 << 30));
+        write("system.slice/sandbar.service/memory.max", "536870912\n");
+        assert_eq!(limit("0::/system.slice/sandbar.service\n"), Some(512 << 20));
+        write("memory.max", "268435456\n");
+        assert_eq!(limit("0::/kubepods/not/visible/here\n"), Some(256 << 20), "a container sees its own group as the root");
+        write("memory/pod/memory.limit_in_bytes", "9223372036854771712\n");
+        write("memory/memory.limit_in_bytes", "134217728\n");
+        assert_eq!(limit("5:cpu,cpuacct:/pod\n4:memory:/pod\n"), Some(128 << 20), "version 1");
     }
 
     #[test]

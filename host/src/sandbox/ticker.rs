@@ -5,8 +5,10 @@ use std::sync::{Arc, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// Time between two interruptions of a running guest. A spinning guest is stopped at most this late.
-static TICK_MS: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| std::env::var("TICK_US").ok().and_then(|t| t.parse().ok()).unwrap_or(5000));
+/// Time between two interruptions of a running guest: how late a spinning guest is stopped, how long one can hold the task of its
+/// request, and how long a thread waits that wakes up on the processor of one that computes for long. A tick takes some
+/// microseconds, of this thread and of each guest that runs.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Counts the running calls and wakes the clock for the first.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ fn tick(running: &Weak<AtomicUsize>, advance: impl Fn()) {
             // An unpark between the load and here is not lost: the token makes this return at once.
             std::thread::park();
         } else {
-            std::thread::sleep(Duration::from_micros(*TICK_MS));
+            std::thread::sleep(TICK);
             advance();
         }
     }

@@ -36,6 +36,8 @@ async fn what_is_no_result_is_a_fault_of_the_tool() {
         (r#"{"structuredContent":"\ud800"}"#, "malformed"),
         (r#"{"resultType":"input_required","content":[]}"#, "input_required"),
         (r#"{"content":[],"content":[]}"#, "duplicate"),
+        (r#"{"structuredContent":{"n":1,"n":2}}"#, "stands twice"),
+        (&format!(r#"{{"structuredContent":{{"a":[{}0]}}}}"#, "0,".repeat(100_000)), "more than 100000 values"),
         (&deep, "malformed"),
         (r#"{"content":[{"type":"hologram"}]}"#, "content"),
         (r#"{"content":[7]}"#, "content"),

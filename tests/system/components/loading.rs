@@ -169,6 +169,39 @@ async fn a_file_that_declares_more_than_it_holds_takes_no_room() {
 }
 
 #[tokio::test]
+async fn a_file_of_any_size_takes_no_more_room_than_the_largest_component() {
+    /// Bytes of a file that is a hole, and has no blocks of a disk.
+    const HUGE: u64 = 1 << 40;
+    /// What a server takes that reads of each file as much as the largest component has.
+    const MOST: u64 = 512 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let huge = folder.path().join("huge.wasm");
+    std::fs::File::create(&huge).unwrap().set_len(HUGE).unwrap();
+    // It has no end at all.
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless.wasm")).unwrap();
+    let server = Server::builder().cluster("demo").arg("--tools").arg(folder.path()).start().await;
+    for name in ["huge.wasm", "endless.wasm"] {
+        let log = server.log();
+        let line = log.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("no word of {name}: {log}"));
+        assert!(line.contains("it has more than 64 MiB"), "{line}");
+    }
+    let peak = sandbar_tests::process::peak(server.id());
+    assert!(peak < MOST, "{peak} bytes");
+}
+
+#[tokio::test]
+async fn a_function_that_would_take_minutes_to_compile_is_refused() {
+    /// Bytes of code that one function may have.
+    const MOST: usize = 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let long = format!("(func {})", "nop ".repeat(MOST));
+    let file = Text::tool("t").with_core(&long, "").write(folder.path(), "long.wasm");
+    let finished = Run::new(&["inspect"]).arg(&file).finish().await;
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
+    assert!(finished.stderr.contains("bytes of code, and may have 1048576: split it up"), "{finished:?}");
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_stays_with_whoever_was_loaded_first() {
     let folder = tempfile::tempdir().unwrap();
     Text::tool("twin").answering(r#"{"content":[{"type":"text","text":"the first"}]}"#).write(folder.path(), "a.wasm");

@@ -72,6 +72,14 @@ pub(super) fn result(bytes: &[u8]) {
     });
     let Ok(text) = str::from_utf8(bytes) else { return };
     let answer = fuzzing::answer(text, &TOOL.tools[0]);
+    let marked = fuzzing::marked_answer(text, &TOOL.tools[0]);
+    assert_eq!(marked.is_error, answer.is_error, "a mark breaks nothing: {marked:?}");
+    assert!(
+        marked.content.is_empty() || marked.content.first() != answer.content.first(),
+        "what there is to read is marked: {marked:?}"
+    );
+    let first_key = |structured: Value| structured.as_object().and_then(|object| object.keys().next().cloned());
+    assert!(marked.structured_value().is_none_or(|value| first_key(value).as_deref() == Some("_untrusted")), "{marked:?}");
     assert!(answer.content.iter().all(is_clean_value), "{answer:?}");
     let structured = answer.structured_value();
     assert!(structured.iter().all(is_clean_value), "{answer:?}");

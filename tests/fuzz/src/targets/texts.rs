@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use sandbar::catalog;
 use sandbar::config::Config;
 use sandbar::kubernetes::{Cluster, Query, Resource, Scope, Source};
 use sandbar::policy::{Budget, Grant, Limits, PolicyRule, Verb, clean, clean_line};
@@ -38,11 +39,12 @@ pub(super) fn configuration(bytes: &[u8]) {
     std::fs::write(&path, bytes).unwrap();
     match Config::read(&path) {
         Ok(config) => {
-            for tool in std::iter::once(None).chain(config.tools.iter().map(Some)) {
-                let limits = config.limits_of(tool);
+            let files = config.tools.iter().map(|tool| catalog::Source::File(tool.component.clone()));
+            for source in catalog::Source::bundled().chain(files) {
+                let limits = config.limits_of(&source);
                 assert!(limits.memory > 0 && limits.result > 0 && limits.read > 0 && limits.logs > 0, "{limits:?}");
                 assert!(!limits.time.is_zero() && !limits.cpu.is_zero(), "{limits:?}");
-                let grant = config.grant_of(tool);
+                let grant = config.grant_of(&source);
                 for rule in [grant.rules, grant.cluster_rules].concat() {
                     assert_eq!(rule.validate(), Ok(()));
                 }

@@ -1,4 +1,4 @@
-//! JSON as any two readers read it, and no more of it than a message needs.
+//! JSON of others, as any two readers read it, and no more of it than there is room for.
 //!
 //! Which of two equal keys counts differs from reader to reader, so a gateway in front could have checked another message than the
 //! one that is served: they are refused. A short text can stand for a large value (`[[],[],[]` costs two bytes an element in the
@@ -9,27 +9,46 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Values in one text: some 5 MB at most. The arguments of a call have a few dozen.
-pub(super) const MOST_VALUES: usize = 50_000;
+/// What an object counts for, beside the values in it: with one key it takes some 600 bytes, as much as eight numbers.
+const OBJECT: usize = 8;
 
-/// Parses a text that holds one value.
-pub(super) fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
-    let mut left = MOST_VALUES;
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Counted(&mut left).deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
+/// How many values may be read, over all texts that are read with it. One takes some 80 bytes of memory, whatever its text takes.
+#[derive(Debug)]
+pub struct Room {
+    most: usize,
+    left: usize,
 }
 
-/// One value, which takes one from what is left.
-struct Counted<'a>(&'a mut usize);
+impl Room {
+    /// Room for so many values.
+    pub fn new(most: usize) -> Self {
+        Self { most, left: most }
+    }
+
+    /// Parses a text that holds one value.
+    pub fn parse(&mut self, text: &[u8]) -> Result<Value, serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        let value = Counted(self).deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(value)
+    }
+
+    fn take<E: de::Error>(&mut self, values: usize) -> Result<(), E> {
+        let left = self.left.checked_sub(values);
+        self.left =
+            left.ok_or_else(|| E::custom(format_args!("it holds more than {} values (an object counts as 8)", self.most)))?;
+        Ok(())
+    }
+}
+
+/// One value, which takes its part of what is left.
+struct Counted<'a>(&'a mut Room);
 
 impl<'de> DeserializeSeed<'de> for Counted<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let left = self.0.checked_sub(1);
-        *self.0 = left.ok_or_else(|| de::Error::custom(format!("it holds more than {MOST_VALUES} values")))?;
+        self.0.take(1)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -78,6 +97,7 @@ impl<'de> Visitor<'de> for Counted<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        self.0.take(OBJECT - 1)?;
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if object.contains_key(&key) {
@@ -101,6 +121,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    const MOST_VALUES: usize = 50_000;
+
+    fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
+        Room::new(MOST_VALUES).parse(text)
+    }
 
     fn refused(text: &str) -> String {
         parse(text.as_bytes()).expect_err(text.get(..100).unwrap_or(text)).to_string()
@@ -130,6 +156,12 @@ mod tests {
         assert!(refused(&many(MOST_VALUES + 1)).contains("more than 50000 values"));
         let keys: Vec<String> = (0..=MOST_VALUES).map(|key| format!("\"{key}\":0")).collect();
         assert!(refused(&format!("{{{}}}", keys.join(","))).contains("more than 50000 values"));
+        assert!(
+            refused(&format!("[{}0]", "{\"\":0},".repeat(MOST_VALUES / 9 + 1))).contains("more than 50000 values"),
+            "objects are large"
+        );
+        let mut room = Room::new(10);
+        assert!(room.parse(b"[1,2,3,4,5]").is_ok() && room.parse(b"[1,2,3,4,5]").is_err(), "it is one room for all texts");
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! What the operator's log says of a crash. The names of a guest's functions are its own words, of any length, and a mangled one can stand
+//! for a text that doubles with every letter: so they are written out here, within bounds, and not by wasmtime.
+
+use std::fmt::{self, Write};
+
+use wasmtime::WasmBacktrace;
+
+/// Frames that are named, the innermost first: as many as wasmtime keeps.
+const FRAMES: usize = 20;
+
+/// Bytes of one function's name.
+const NAME_BYTES: usize = 160;
+
+/// What went wrong, and in which functions.
+pub(super) fn words(error: &wasmtime::Error) -> String {
+    let mut words = Short::of(8 * NAME_BYTES);
+    // What does not fit is left out.
+    let _ = write!(words, "{}", error.root_cause());
+    let mut words = words.text;
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    for (index, frame) in frames.iter().take(FRAMES).enumerate() {
+        words.push_str(if index == 0 { ", in " } else { " < " });
+        words.push_str(&frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), function));
+    }
+    words
+}
+
+/// A function's name as its author wrote it.
+fn function(name: &str) -> String {
+    let mut short = Short::of(NAME_BYTES);
+    let _ = write!(short, "{:#}", rustc_demangle::demangle(name));
+    short.text
+}
+
+/// A text that takes so many bytes and then refuses more, which ends whoever writes it.
+struct Short {
+    text: String,
+    left: usize,
+}
+
+impl Short {
+    fn of(bytes: usize) -> Self {
+        Self { text: String::new(), left: bytes }
+    }
+}
+
+impl Write for Short {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let end = more.floor_char_boundary(self.left);
+        self.text.push_str(&more[..end]);
+        self.left -= end;
+        if end == more.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_readable_and_short() {
+        assert_eq!(function("_ZN7hostile9misbehave4trap17h0123456789abcdefE"), "hostile::misbehave::trap");
+        assert_eq!(function("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
+        assert_eq!(function("plain"), "plain");
+        assert_eq!(function(&"é".repeat(1 << 20)).len(), NAME_BYTES);
+    }
+
+    #[test]
+    fn a_name_that_stands_for_a_huge_text_ends_where_there_is_no_more_room() {
+        // Each letter behind is a pair of what the one before stands for.
+        let mut name = "_RINvC1a1fT".to_owned();
+        let mut before = name.len() - 1;
+        name.push_str("hhE");
+        for _ in 0..60 {
+            let here = name.len();
+            let digit = |number: usize| {
+                const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+                let (high, low) = ((number - 1) / 62, (number - 1) % 62);
+                let high = (high > 0).then(|| char::from(DIGITS[high]).to_string()).unwrap_or_default();
+                format!("B{high}{}_", char::from(DIGITS[low]))
+            };
+            let back = digit(before - 2);
+            name.push_str(&format!("T{back}{back}E"));
+            before = here;
+        }
+        name.push('E');
+        assert!(rustc_demangle::try_demangle(&name).is_ok(), "{name}");
+        assert!(function(&name).len() <= NAME_BYTES);
+    }
+}
