@@ -26,7 +26,7 @@ async fn what_is_no_result_is_a_fault_of_the_tool() {
         ("[]", "malformed"),
         ("null", "malformed"),
         ("{}", "neither `content` nor `structuredContent`"),
-        (r#"{"content":"text"}"#, "malformed"),
+        (r#"{"content":"text"}"#, "is not a list"),
         (r#"{"content":[],"colour":"red"}"#, "colour"),
         (r#"{"structuredContent":1e999}"#, "malformed"),
         (r#"{"structuredContent":{"n":NaN}}"#, "malformed"),
