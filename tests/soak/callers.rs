@@ -46,7 +46,7 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
         misbehave(json!({ "how": "fill", "bytes": 100_000 }), "limit `result`"),
         misbehave(json!({ "how": "ask" }), "limit `"),
         misbehave(json!({ "how": "flood", "times": u32::MAX, "line": "soak" }), "limit `"),
-        misbehave(json!({ "how": "push-paths", "paths": 1_000_000 }), "handed more than"),
+        misbehave(json!({ "how": "push-paths", "paths": 200_000 }), "handed more than"),
         misbehave(json!({ "how": "return", "text": "[".repeat(60_000) }), "malformed"),
         misbehave(json!({ "how": "fail", "text": "soak" }), "soak"),
     ];

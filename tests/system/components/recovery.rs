@@ -54,7 +54,7 @@ fn faults() -> Vec<(&'static str, Value)> {
         json!({ "how": "wait" }),
         json!({ "how": "flood", "times": u32::MAX, "line": "x" }),
         json!({ "how": "push", "bytes": 8_000_000 }),
-        json!({ "how": "push-paths", "paths": 1_000_000 }),
+        json!({ "how": "push-paths", "paths": 200_000 }),
         json!({ "how": "return", "text": "no JSON" }),
         json!({ "how": "fill", "bytes": 100_000 }),
         json!({ "how": "fail", "text": "no" }),
