@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
@@ -15,11 +15,22 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::weather::Weather;
+use crate::weather::{SHORTEST, Weather};
 
 /// The hostile texts that take part; their tools have the same names.
-pub(crate) const TEXTS: [&str; 8] =
-    ["fill", "realloc-spins", "realloc-lies", "realloc-grows", "bundle", "bad-text", "hoard", "sleep"];
+pub(crate) const TEXTS: [&str; 11] = [
+    "fill",
+    "realloc-spins",
+    "realloc-lies",
+    "realloc-grows",
+    "bundle",
+    "utf16",
+    "bad-text",
+    "hoard",
+    "print",
+    "clutch",
+    "sleep",
+];
 
 /// Faults of the hostile component, and what the caller is told of each.
 fn faults() -> Vec<(&'static str, Value, &'static str)> {
@@ -27,18 +38,22 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
     let mut faults = vec![
         misbehave(json!({ "how": "trap" }), "crashed"),
         misbehave(json!({ "how": "panic", "words": "soak" }), "crashed"),
-        misbehave(json!({ "how": "recurse" }), "crashed"),
+        misbehave(json!({ "how": "recurse" }), "limit `stack`"),
         misbehave(json!({ "how": "spin" }), "limit `"),
         misbehave(json!({ "how": "grow" }), "limit `memory`"),
         misbehave(json!({ "how": "wait" }), "limit `"),
         misbehave(json!({ "how": "push", "bytes": 3_000_000 }), "handed more than"),
         misbehave(json!({ "how": "fill", "bytes": 100_000 }), "limit `result`"),
+        misbehave(json!({ "how": "ask" }), "limit `"),
+        misbehave(json!({ "how": "flood", "times": u32::MAX, "line": "soak" }), "limit `"),
+        misbehave(json!({ "how": "push-paths", "paths": 200_000 }), "handed more than"),
         misbehave(json!({ "how": "return", "text": "[".repeat(60_000) }), "malformed"),
         misbehave(json!({ "how": "fail", "text": "soak" }), "soak"),
     ];
     let said = |text| match text {
-        "realloc-lies" | "bad-text" => "crashed",
+        "realloc-lies" | "bad-text" | "utf16" => "crashed",
         "realloc-grows" | "bundle" => "limit `memory`",
+        "hoard" | "clutch" => "limit `handles`",
         _ => "limit `",
     };
     faults.extend(TEXTS.map(|text| (text, json!({}), said(text))));
@@ -243,10 +258,12 @@ impl Tally {
     }
 
     /// A soak in which something did not happen says nothing about it.
-    pub(crate) fn check(&self) {
+    pub(crate) fn check(&self, time: Duration) {
         for (what, count) in [("answers", &self.answered), ("faults", &self.faults), ("dropped connections", &self.dropped)] {
             assert!(count.load(Ordering::Relaxed) > 100, "too few {what}: {self}");
         }
+        let outages = self.outages.load(Ordering::Relaxed);
+        assert!(outages > 0 || time < SHORTEST, "the API server was there all the while: {self}");
     }
 }
 

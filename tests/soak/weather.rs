@@ -18,6 +18,9 @@ const FAIR: Duration = Duration::from_secs(20);
 /// How long it stays away.
 const FOUL: Duration = Duration::from_secs(5);
 
+/// The shortest soak in which there has to be an outage: time for two, since one of them may begin late.
+pub(crate) const SHORTEST: Duration = Duration::from_secs(2 * (FAIR.as_secs() + FOUL.as_secs()));
+
 /// The number of changes so far: even while the API server is there.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather(Arc<AtomicU64>);

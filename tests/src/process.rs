@@ -3,6 +3,12 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::PATIENCE;
+
+/// Between two looks at what a process holds.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Ends a process when it is dropped, and also when this process dies first, however it dies: a static of a test binary is never
 /// dropped, and a test run can be killed.
@@ -91,6 +97,56 @@ pub fn threads(process: u32) -> u64 {
 /// As [`resident`].
 pub fn open_files(process: u32) -> u64 {
     std::fs::read_dir(format!("/proc/{process}/fd")).expect("a process").count() as u64
+}
+
+/// What a process holds, or may hold at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Holdings {
+    /// Bytes of memory, as [`resident`] counts them.
+    pub memory: u64,
+    /// As [`open_files`] counts them.
+    pub files: u64,
+    /// As [`threads`] counts them.
+    pub threads: u64,
+}
+
+impl Holdings {
+    /// What a process holds now.
+    ///
+    /// # Panics
+    /// As [`resident`].
+    pub fn of(process: u32) -> Self {
+        Self { memory: resident(process), files: open_files(process), threads: threads(process) }
+    }
+
+    /// Waits until a process holds no more than this and `more`.
+    ///
+    /// # Panics
+    /// As [`resident`], and where it goes on holding more; `what` says after what.
+    pub async fn until_as_before(&self, process: u32, more: &Self, what: &str) -> Self {
+        let mut now = Self::of(process);
+        let given_back = tokio::time::timeout(PATIENCE, async {
+            while !now.is_within(self, more) {
+                tokio::time::sleep(INTERVAL).await;
+                now = Self::of(process);
+            }
+        });
+        let given_back = given_back.await;
+        assert!(given_back.is_ok(), "something is kept after {what}. Before: {self}; after: {now}");
+        now
+    }
+
+    fn is_within(&self, before: &Self, more: &Self) -> bool {
+        self.memory <= before.memory + more.memory
+            && self.files <= before.files + more.files
+            && self.threads <= before.threads + more.threads
+    }
+}
+
+impl std::fmt::Display for Holdings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} KiB resident, {} files, {} threads", self.memory / 1024, self.files, self.threads)
+    }
 }
 
 fn number_in(process: u32, key: &str) -> u64 {

@@ -1,7 +1,7 @@
 //! The audit trail: who called what, what it touched and what it used, and nothing of what was read or said.
 
 use sandbar_tests::fake_api::{Answer, FakeApi, Gate};
-use sandbar_tests::mcp::Client;
+use sandbar_tests::mcp::{Client, LEGACY};
 use sandbar_tests::sandbar::Server;
 use sandbar_tests::{mcp, until};
 use serde_json::{Value, json};
@@ -116,4 +116,81 @@ async fn a_call_that_its_caller_leaves_is_cancelled() {
 
 fn held_back(gate: &Gate) -> Answer {
     Answer::Behind(gate.clone(), Box::new(Answer::text(500, "too late")))
+}
+
+/// `check_health`, called by a client of this name, in the era without sessions.
+async fn call_as(server: &Server, client_info: Value) {
+    let mut request = mcp::modern(json!(1), "tools/call", json!({ "name": "check_health", "arguments": {} }));
+    let mut message: Value = serde_json::from_slice(request.body()).unwrap();
+    message["params"]["_meta"]["io.modelcontextprotocol/clientInfo"] = client_info;
+    *request.body_mut() = message.to_string().into();
+    assert_eq!(sandbar_tests::http::send(server.address(), request).await.status, 200);
+}
+
+/// The same in a session that such a client has opened.
+async fn call_in_session_as(server: &Server, client_info: Value) {
+    let params = json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": client_info });
+    let initialize = mcp::post(json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params }));
+    let reply = sandbar_tests::http::send(server.address(), initialize).await;
+    let session = reply.header("mcp-session-id").expect("a session").to_owned();
+    Client::resume(server, LEGACY, &session).answer("check_health", json!({})).await;
+}
+
+#[tokio::test]
+async fn the_client_is_what_it_calls_itself_in_both_eras() {
+    let server = server("").await;
+    call_as(&server, json!({ "name": "modern", "version": "2.1" })).await;
+    call_in_session_as(&server, json!({ "name": "legacy", "version": "1.0" })).await;
+    let events = events(&server, 2).await;
+    assert_eq!((&events[0]["client"], &events[1]["client"]), (&json!("modern 2.1"), &json!("legacy 1.0")), "{events:?}");
+    assert!(events.iter().all(|event| event["caller"] == "anonymous"), "its word proves nothing: {events:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_has_no_name() {
+    let server = server("").await;
+    call_as(&server, json!({ "name": "", "version": "" })).await;
+    let event = event(&server).await;
+    assert_eq!(event.get("client"), None, "{event}");
+}
+
+#[tokio::test]
+async fn what_a_client_calls_itself_is_one_clean_short_line() {
+    /// Bytes that are kept.
+    const KEPT: usize = 64;
+    let name = format!("odd\u{1b}[2J\u{202e}\n1999-12-31T23:59:59Z  INFO sandbar::audit: {}", "é".repeat(1000));
+    for format in ["text", "json"] {
+        let server = Server::builder().cluster("demo").env("SANDBAR_LOG_FORMAT", format).start().await;
+        call_as(&server, json!({ "name": name, "version": "1" })).await;
+        call_in_session_as(&server, json!({ "name": name, "version": "1" })).await;
+        until("both events", async || (server.log().matches("check_health").count() == 2).then_some(())).await;
+        let log = server.log();
+        assert!(!log.contains(['\u{1b}', '\u{202e}']) && !log.lines().any(|line| line.starts_with("1999")), "{log}");
+        if format == "json" {
+            for event in events(&server, 2).await {
+                let client = event["client"].as_str().unwrap();
+                assert!(client.starts_with("odd 1999") && client.len() <= KEPT, "{client:?}");
+                assert!(client.len() > KEPT - 'é'.len_utf8(), "no more is cut than has to be: {client:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_turned_away_leaves_an_event_that_says_busy() {
+    /// More than the rate lets in at once.
+    const CALLS: usize = 40;
+    let server = server("callsPerSecond: 1\n").await;
+    let client = Client::modern(&server);
+    let calls = (0..CALLS).map(|_| client.call("get_events", json!({ "namespace": "team-b" })));
+    let busy = futures::future::join_all(calls).await.into_iter().filter(Result::is_err).count();
+    assert!(busy > 0 && busy < CALLS, "{busy} of {CALLS}");
+    let events = events(&server, CALLS).await;
+    let turned_away: Vec<_> = events.iter().filter(|event| event["outcome"] == "busy").collect();
+    assert_eq!((turned_away.len(), events.len()), (busy, CALLS));
+    for event in turned_away {
+        assert_eq!((&event["tool"], &event["client"]), (&json!("get_events"), &json!("tests 1")), "{event}");
+        assert_eq!(event["argument_bytes"], json!({ "namespace": "team-b" }).to_string().len());
+        assert!(event["component"].is_null() && event["requests"].is_null(), "it reached no component: {event}");
+    }
 }

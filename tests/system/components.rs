@@ -14,6 +14,7 @@ mod floods;
 mod hand_made;
 mod limits;
 mod loading;
+mod log;
 mod reading;
 mod recovery;
 mod schemas;
@@ -21,7 +22,7 @@ mod settings;
 mod text;
 mod wasi;
 
-use text::Text;
+pub(super) use text::Text;
 
 /// What the hostile component asks for, as it stands in sandbar.yaml.
 const HOSTILE_RULES: &str = r#"

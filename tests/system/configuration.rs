@@ -12,8 +12,10 @@ use tempfile::TempDir;
 
 use crate::components::hostile;
 
+mod bundled;
 mod grants;
 mod limits;
+mod serving;
 
 /// A folder with this sandbar.yaml.
 fn folder_with(yaml: &str) -> TempDir {
@@ -57,8 +59,8 @@ async fn a_mistake_is_refused_with_file_line_and_the_nearest_right_key() {
     assert!(finished.code() == 1 && finished.stderr.contains("/no/such/sandbar.yaml"), "{finished:?}");
 }
 
-/// Each limit with four values: of the file, of the variable, of the flag, and of what `sandbar tools` says of the default.
-const LIMITS: [(&str, [&str; 3]); 12] = [
+/// Each limit with three values: of the file, of the variable and of the flag.
+const LIMITS: [(&str, [&str; 3]); 16] = [
     ("time", ["11s", "12s", "13s"]),
     ("cpu", ["11s", "12s", "13s"]),
     ("memory", ["11Mi", "12Mi", "13Mi"]),
@@ -70,6 +72,10 @@ const LIMITS: [(&str, [&str; 3]); 12] = [
     ("page", ["11", "12", "13"]),
     ("logged", ["11Ki", "12Ki", "13Ki"]),
     ("progress", ["11", "12", "13"]),
+    ("stack", ["1Mi", "2Mi", "3Mi"]),
+    ("tables", ["1100", "1200", "1300"]),
+    ("handles", ["11", "12", "13"]),
+    ("passed", ["11Ki", "12Ki", "13Ki"]),
     ("calls", ["1", "2", "3"]),
 ];
 

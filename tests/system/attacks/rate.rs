@@ -1,6 +1,7 @@
 //! Calls beyond the rate, and beyond the slots.
 
 use futures::future::join_all;
+use sandbar::sandbox::{Slots, available_memory};
 use sandbar_tests::until;
 
 use super::*;
@@ -75,5 +76,49 @@ async fn calls_beyond_the_slots_hear_that_the_server_is_busy_and_none_is_lost() 
     }));
     let answered = calls.await.into_iter().filter(|answered| *answered).count();
     assert!(answered > 0 && answered < CALLS, "{answered} of {CALLS} ran");
+    client.answer("check_health", json!({})).await;
+}
+
+#[tokio::test]
+async fn calls_beyond_those_of_one_tool_hear_its_limit_and_when_to_come_back() {
+    let held = Held::start("bundled: { tools: { list_workspaces: { limits: { calls: 1 } } } }\n").await;
+    let client = Client::modern(&held.server);
+    // One runs, and those that may wait hear the same once they have waited.
+    let running = Box::pin(held.call(&client));
+    let (running, turned_away) = tokio::join!(running, async {
+        held.until_held(1).await;
+        let turned_away = held.call(&client).await.message().await.expect("an answer");
+        // Others are served meanwhile.
+        client.answer("check_health", json!({})).await;
+        held.gate.open();
+        turned_away
+    });
+    assert_eq!(words_of(&turned_away), "this tool is busy: 1 calls of it run already (limit `calls`); try again in 2 s");
+    let answered = running.message().await.expect("an answer");
+    assert!(answered["result"]["structuredContent"]["items"].is_array(), "{answered}");
+    held.call(&client).await.message().await.expect("its turn has come");
+}
+
+#[tokio::test]
+async fn where_all_slots_are_taken_another_tool_hears_how_many_there_are_and_when_to_come_back() {
+    /// A memory that leaves room for few calls on any machine: bytes, and as sandbar.yaml writes them.
+    const LARGE: (u64, &str) = (4 << 30, "4Gi");
+    let slots = Slots::for_memory(available_memory(), LARGE.0).count();
+    let config =
+        format!("bundled: {{ tools: {{ list_workspaces: {{ limits: {{ memory: {}, calls: {slots} }} }} }} }}\n", LARGE.1);
+    let held = Held::start(&config).await;
+    let client = Client::modern(&held.server);
+    let running = join_all((0..slots).map(|_| held.call(&client)));
+    let (running, turned_away) = tokio::join!(running, async {
+        held.until_held(slots).await;
+        let turned_away = client.failure("check_health", json!({})).await;
+        held.gate.open();
+        turned_away
+    });
+    assert_eq!(turned_away, format!("the server is busy: all {slots} slots for running tools are taken; try again in 2 s"));
+    for reply in running {
+        let answered = reply.message().await.expect("an answer");
+        assert!(answered["result"]["structuredContent"]["items"].is_array(), "{answered}");
+    }
     client.answer("check_health", json!({})).await;
 }

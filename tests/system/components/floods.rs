@@ -44,7 +44,32 @@ async fn a_million_requests_are_no_more_than_the_limit() {
 }
 
 /// What a tool can hand over: everywhere that the contract has a string.
-const PLACES: [&str; 9] = ["namespace", "name", "selector", "cursor", "pattern", "more", "setting", "log", "progress"];
+const PLACES: [&str; 24] = [
+    "namespace",
+    "name",
+    "container",
+    "pattern",
+    "log-more",
+    "group",
+    "version",
+    "plural",
+    "scope",
+    "label-selector",
+    "field-selector",
+    "field",
+    "cursor",
+    "more",
+    "get-group",
+    "get-version",
+    "get-plural",
+    "get-scope",
+    "get-name",
+    "get-field",
+    "get-more",
+    "setting",
+    "log",
+    "progress",
+];
 
 #[tokio::test]
 async fn a_huge_string_is_too_much_wherever_it_goes() {

@@ -73,6 +73,8 @@ fn refused(folder: &Path) -> Vec<Refused> {
         &["`wasi:http/outgoing-handler@0.2.6`", "without HTTP"],
     );
     text("no-json.wasm", Text::with_manifest("tools: []"), &["manifest is not a JSON object"]);
+    let nested = format!(r#"{{"tools":[],"deep":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    text("deep.wasm", Text::with_manifest(nested), &["manifest is not a JSON object", "recursion limit"]);
     text("no-utf8.wasm", Text::with_manifest(b"{\"tools\":\xff}"), &["manifest", "utf-8"]);
     text("list.wasm", Text::new(&json!([])), &["manifest is not a JSON object"]);
     text("no-tools.wasm", Text::new(&json!({ "rules": [] })), &["`tools` in the manifest is not a list"]);
@@ -167,6 +169,39 @@ async fn a_file_that_declares_more_than_it_holds_takes_no_room() {
 }
 
 #[tokio::test]
+async fn a_file_of_any_size_takes_no_more_room_than_the_largest_component() {
+    /// Bytes of a file that is a hole, and has no blocks of a disk.
+    const HUGE: u64 = 1 << 40;
+    /// What a server takes that reads of each file as much as the largest component has.
+    const MOST: u64 = 512 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let huge = folder.path().join("huge.wasm");
+    std::fs::File::create(&huge).unwrap().set_len(HUGE).unwrap();
+    // It has no end at all.
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless.wasm")).unwrap();
+    let server = Server::builder().cluster("demo").arg("--tools").arg(folder.path()).start().await;
+    for name in ["huge.wasm", "endless.wasm"] {
+        let log = server.log();
+        let line = log.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("no word of {name}: {log}"));
+        assert!(line.contains("it has more than 64 MiB"), "{line}");
+    }
+    let peak = sandbar_tests::process::peak(server.id());
+    assert!(peak < MOST, "{peak} bytes");
+}
+
+#[tokio::test]
+async fn a_function_that_would_take_minutes_to_compile_is_refused() {
+    /// Bytes of code that one function may have.
+    const MOST: usize = 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let long = format!("(func {})", "nop ".repeat(MOST));
+    let file = Text::tool("t").with_core(&long, "").write(folder.path(), "long.wasm");
+    let finished = Run::new(&["inspect"]).arg(&file).finish().await;
+    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
+    assert!(finished.stderr.contains("bytes of code, and may have 1048576: split it up"), "{finished:?}");
+}
+
+#[tokio::test]
 async fn a_name_that_is_taken_stays_with_whoever_was_loaded_first() {
     let folder = tempfile::tempdir().unwrap();
     Text::tool("twin").answering(r#"{"content":[{"type":"text","text":"the first"}]}"#).write(folder.path(), "a.wasm");
@@ -232,14 +267,77 @@ async fn what_is_asked_for_beyond_the_grant_is_shown_as_yaml_that_grants_it() {
 }
 
 #[tokio::test]
+async fn a_memory_that_32_bits_cannot_address_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = Text::tool("own").with_core("(memory $wide i64 1)", "").write(folder.path(), "own.wasm");
+    let wide = "(core module $wide (memory i64 0)) (core instance (instantiate $wide))";
+    let beside = Text::tool("beside").lowering(wide).write(folder.path(), "beside.wasm");
+    for file in [own, beside] {
+        let finished = Run::new(&["inspect"]).arg(&file).finish().await;
+        assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
+        assert!(finished.stderr.contains("memory64"), "{finished:?}");
+    }
+}
+
+/// `sandbar:kubernetes/logs`, with the types of the contract: nothing but a grant is missing.
+const LOGS: &str = r#"(import "sandbar:kubernetes/logs@0.1.0" (instance
+    (type $failure (record (field "code" string) (field "message" string) (field "retry-after-ms" (option u32))))
+    (export "error" (type $e (eq $failure)))
+    (type $wanted (record (field "namespace" string) (field "pod" string) (field "container" (option string))
+      (field "previous" (option bool)) (field "tail-lines" (option u32)) (field "since-seconds" (option u32))
+      (field "timestamps" (option bool)) (field "matching" (option string)) (field "limit-bytes" (option u32))
+      (field "more" (option string))))
+    (export "source" (type $s (eq $wanted)))
+    (type $found (record (field "text" string) (field "truncated" bool) (field "dropped-bytes" (option u32))
+      (field "older" (option bool)) (field "warnings" (list string)) (field "more" (option string))))
+    (export "excerpt" (type $x (eq $found)))
+    (export "tail" (func (param "source" $s) (result (result $x (error $e)))))))"#;
+
+/// What grants it.
+const LOGS_RULES: &str = r#"{ apiGroups: [""], resources: [pods/log], verbs: [get] }"#;
+
+#[tokio::test]
 async fn whoever_imports_a_capability_without_asking_for_it_is_not_linked() {
     let folder = tempfile::tempdir().unwrap();
-    // The interface's types do not matter: it is refused before anything is linked.
-    let import = r#"(import "sandbar:kubernetes/logs@0.1.0" (instance (export "tail" (func))))"#;
-    let file = Text::tool("quiet").importing(import).write(folder.path(), "quiet.wasm");
+    let file = Text::tool("quiet").importing(LOGS).write(folder.path(), "quiet.wasm");
     let finished = Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(&file).finish().await;
     assert_eq!(finished.code(), 1, "{finished:?}");
-    assert!(finished.stderr.contains("quiet.wasm:") && !finished.stdout.contains("quiet"), "{finished:?}");
+    let said = "quiet.wasm: the component imports `sandbar:kubernetes/logs`, which is not granted to it";
+    assert!(finished.stderr.contains(said) && !finished.stdout.contains("quiet"), "{finished:?}");
+
+    // The grant is all that it lacked. Another one is none.
+    let config = folder.path().join("sandbar.yaml");
+    let pods = r#"{ apiGroups: [""], resources: [pods], verbs: [get, list] }"#;
+    for (rule, said) in [(pods, said), (LOGS_RULES, "")] {
+        std::fs::write(&config, format!("tools:\n  - component: quiet.wasm\n    rules: [{rule}]\n")).unwrap();
+        let finished = Run::new(&["tools", "--cluster", "demo", "--config"]).arg(&config).finish().await;
+        assert_eq!(
+            (finished.code(), finished.stdout.contains("quiet")),
+            (i32::from(rule == pods), rule == LOGS_RULES),
+            "{finished:?}"
+        );
+        assert!(finished.stderr.contains(said), "{finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_what_it_imports_is_told_the_rules_that_are_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut manifest = json!({ "tools": [{ "name": "asking", "inputSchema": { "type": "object" } }] });
+    manifest["rules"] = json!([{ "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] }]);
+    let file = Text::new(&manifest).importing(LOGS).write(folder.path(), "asking.wasm");
+    let finished = Run::new(&["tools", "--cluster", "demo", "--tools"]).arg(&file).finish().await;
+    assert_eq!(finished.code(), 1, "{finished:?}");
+    let rule = r#"{"apiGroups":[""],"resources":["pods/log"],"verbs":["get"]}"#;
+    for said in ["asking.wasm: it asks for more than it is granted", rule] {
+        assert!(finished.stderr.contains(said), "{said}: {finished:?}");
+    }
+    // Without the right to its logs the interface does not exist, whatever the operator accepts.
+    let config = folder.path().join("sandbar.yaml");
+    std::fs::write(&config, "tools:\n  - component: asking.wasm\n    partialGrant: true\n").unwrap();
+    let finished = Run::new(&["tools", "--cluster", "demo", "--config"]).arg(&config).finish().await;
+    assert_eq!(finished.code(), 1, "{finished:?}");
+    assert!(finished.stderr.contains("`sandbar:kubernetes/logs`, which is not granted to it"), "{finished:?}");
 }
 
 #[tokio::test]

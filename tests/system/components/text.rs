@@ -15,7 +15,7 @@ const TEXT_AT: usize = 16;
 const EMPTY_ANSWER: &str = r#"{"content":[]}"#;
 
 /// A component in the making. Its parts are WebAssembly text.
-pub(super) struct Text {
+pub(crate) struct Text {
     manifest: Vec<u8>,
     export: &'static str,
     imports: String,
@@ -24,21 +24,22 @@ pub(super) struct Text {
     call: String,
     texts: String,
     arguments: String,
+    pages: usize,
 }
 
 impl Text {
     /// Serves one tool of this name, which answers with nothing.
-    pub(super) fn tool(name: &str) -> Self {
+    pub(crate) fn tool(name: &str) -> Self {
         Self::new(&json!({ "tools": [{ "name": name, "inputSchema": { "type": "object" } }] }))
     }
 
     /// With this manifest, and tools that answer with nothing.
-    pub(super) fn new(manifest: &Value) -> Self {
+    pub(crate) fn new(manifest: &Value) -> Self {
         Self::with_manifest(manifest.to_string())
     }
 
     /// With this text, or these bytes, for a manifest.
-    pub(super) fn with_manifest(manifest: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with_manifest(manifest: impl Into<Vec<u8>>) -> Self {
         Self {
             manifest: manifest.into(),
             export: "sandbar:tool/tools@0.1.0",
@@ -48,55 +49,62 @@ impl Text {
             call: format!("(call $answer (i32.const {TEXT_AT}) (i32.const {}))", EMPTY_ANSWER.len()),
             texts: EMPTY_ANSWER.to_owned(),
             arguments: String::new(),
+            pages: 0,
         }
     }
 
+    /// With so many pages of memory beside those that the manifest takes.
+    pub(crate) fn with_pages(mut self, pages: usize) -> Self {
+        self.pages = pages;
+        self
+    }
+
     /// Exports the tools under another name.
-    pub(super) fn exporting(mut self, name: &'static str) -> Self {
+    pub(crate) fn exporting(mut self, name: &'static str) -> Self {
         self.export = name;
         self
     }
 
     /// Imports something into the component.
-    pub(super) fn importing(mut self, import: &str) -> Self {
+    pub(crate) fn importing(mut self, import: &str) -> Self {
         self.imports.push_str(import);
         self
     }
 
     /// Adds fields to the component that need its memory `$mem` and its function `$realloc`.
-    pub(super) fn lowering(mut self, fields: &str) -> Self {
+    pub(crate) fn lowering(mut self, fields: &str) -> Self {
         self.glue.push_str(fields);
         self
     }
 
     /// Adds fields to the core module, and what it is instantiated with.
-    pub(super) fn with_core(mut self, fields: &str, arguments: &str) -> Self {
+    pub(crate) fn with_core(mut self, fields: &str, arguments: &str) -> Self {
         self.core.push_str(fields);
         self.arguments.push_str(arguments);
         self
     }
 
     /// Runs this code in each call. It leaves the address of a result; `$answer` makes one of an address and a length.
-    pub(super) fn calling(mut self, code: &str) -> Self {
+    pub(crate) fn calling(mut self, code: &str) -> Self {
         code.clone_into(&mut self.call);
         self
     }
 
     /// Puts this text at address 16, and answers with it.
-    pub(super) fn answering(mut self, text: &str) -> Self {
+    pub(crate) fn answering(mut self, text: &str) -> Self {
         text.clone_into(&mut self.texts);
         self.call = format!("(call $answer (i32.const {TEXT_AT}) (i32.const {}))", text.len());
         self
     }
 
     /// Runs this code first in each call.
-    pub(super) fn before_answering(mut self, code: &str) -> Self {
+    pub(crate) fn before_answering(mut self, code: &str) -> Self {
         self.call.insert_str(0, code);
         self
     }
 
     /// Writes the component to a file.
-    pub(super) fn write(&self, folder: &Path, name: &str) -> PathBuf {
+    pub(crate) fn write(&self, folder: &Path, name: &str) -> PathBuf {
         let file = folder.join(name);
         let bytes = wat::parse_str(self.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));
         std::fs::write(&file, bytes).expect("a file in a temporary folder");
@@ -106,8 +114,8 @@ impl Text {
 
 impl std::fmt::Display for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { manifest, export, imports, glue, core, call, texts, arguments } = self;
-        let pages = 2 + manifest.len() / 0x1_0000;
+        let Self { manifest, export, imports, glue, core, call, texts, arguments, pages } = self;
+        let pages = 2 + pages + manifest.len() / 0x1_0000;
         let (length, manifest, texts) = (manifest.len(), escaped(manifest), escaped(texts.as_bytes()));
         write!(
             f,
@@ -151,7 +159,7 @@ impl std::fmt::Display for Text {
 }
 
 /// Bytes as they stand in a string of WebAssembly text.
-fn escaped(bytes: &[u8]) -> String {
+pub(crate) fn escaped(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "\\{byte:02x}");

@@ -1,8 +1,9 @@
 //! Limits that one component has for itself, and what is said when it reaches them.
 
-use sandbar_tests::until;
+use sandbar_tests::{components, until};
 
 use super::*;
+use crate::components::Text;
 
 /// The demo cluster with the hostile component, which has these limits, and the others have the defaults.
 async fn server(limits: &str) -> Server {
@@ -104,6 +105,71 @@ async fn the_stack_has_a_limit() {
         assert_eq!(client.answer("misbehave", deep.clone()).await, json!({ "text": "3000" }));
         client.answer("get_events", json!({ "namespace": "team-b" })).await;
     }
+}
+
+/// What the caller of a tool in WebAssembly text is told, whose component has these limits: the words of its failure, or none.
+async fn told_by(text: &Text, limits: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = text.write(folder.path(), "odd.wasm");
+    let config = format!("tools:\n  - component: {}\n    limits: {limits}\n", file.display());
+    let server = Server::builder().cluster("demo").config(&config).start().await;
+    let mut message = Client::modern(&server).request("tools/call", json!({ "name": "odd", "arguments": {} })).await;
+    let result = message["result"].take();
+    (result["isError"] == true).then(|| result["content"][0]["text"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn entries_of_tables_have_a_limit_which_is_that_of_all_tables_together() {
+    let grow = |table: &str| {
+        format!("(if (i32.eq (table.grow ${table} (ref.null func) (i32.const 60)) (i32.const -1)) (then unreachable))")
+    };
+    let one = || Text::tool("odd").with_core("(table $one 1 funcref)", "");
+    // A module has one table; the other is that of another module.
+    let two = || {
+        let module = r#"(core module $second (table (export "table") 1 funcref)) (core instance $n (instantiate $second))"#;
+        let import = r#"(import "n" "table" (table $other 1 funcref)) (table $one 1 funcref)"#;
+        Text::tool("odd").importing(module).with_core(import, r#"(with "n" (instance $n))"#)
+    };
+    for (text, [first, second], all) in [(one(), ["one", "one"], 121), (two(), ["one", "other"], 122)] {
+        let text = text.before_answering(&(grow(first) + &grow(second)));
+        let words = told_by(&text, "{ tables: 100 }").await.expect("too many");
+        let said = format!("asked for {all} table entries, and may have 100 (limit `tables`)");
+        assert!(words.contains(&said), "{words}");
+        assert_eq!(told_by(&text, &format!("{{ tables: {all} }}")).await, None, "so many fit");
+    }
+}
+
+#[tokio::test]
+async fn handles_have_a_limit() {
+    for name in ["hoard", "clutch"] {
+        let file = components::assemble(name);
+        let config = format!("tools:\n  - component: {}\n    limits: {{ handles: 10 }}\n", file.display());
+        let server = Server::builder().cluster("demo").config(&config).start().await;
+        let words = Client::modern(&server).failure(name, json!({})).await;
+        assert!(words.contains("held 10 handles and asked for more (limit `handles`)"), "{name}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_handed_to_the_host_at_once_has_a_limit_beyond_that_of_a_result() {
+    let push = json!({ "how": "push", "bytes": 3000 });
+    let small = server("{ result: 1Ki, passed: 1Ki }").await;
+    let words = Client::modern(&small).failure("misbehave", push.clone()).await;
+    assert!(words.contains("handed more than 2048 bytes to the host at once (limits `result` and `passed` together)"), "{words}");
+    let roomy = server("{ result: 1Ki, passed: 8Ki }").await;
+    let words = Client::modern(&roomy).failure("misbehave", push).await;
+    assert!(words.contains("not a valid namespace"), "it has come to the host: {words}");
+}
+
+#[tokio::test]
+async fn the_request_after_the_last_one_names_the_limit() {
+    let twice = json!({ "how": "twice" });
+    let one = server("{ requests: 1 }").await;
+    let words = Client::modern(&one).failure("misbehave", twice.clone()).await;
+    let said = "the second: this call has used all of its 1 requests to the API server (limit `requests`)";
+    assert!(words.starts_with(said), "{words}");
+    let two = server("{ requests: 2 }").await;
+    assert_eq!(Client::modern(&two).answer("misbehave", twice).await, json!({ "text": "a page" }));
 }
 
 #[tokio::test]

@@ -133,3 +133,35 @@ async fn a_key_that_needs_a_restart_is_named_and_the_others_count() {
     configured.write("");
     until_ready_says(&configured.server, &[]).await;
 }
+
+#[tokio::test]
+async fn a_bundled_tool_comes_and_goes_and_clients_hear_of_it() {
+    let disabled = "bundled: { tools: { get_pod_logs: { enabled: false } } }\n";
+    let configured = Configured::start("").await;
+    let client = Client::legacy(&configured.server).await;
+    let request = Request::get("/mcp").header("accept", "text/event-stream").header("mcp-session-id", client.session());
+    let request = request.header("mcp-protocol-version", LEGACY).body(Bytes::new()).unwrap();
+    let mut events = Events::of(wire::send(configured.server.address(), request).await);
+    let listed = async || {
+        let list = client.request("tools/list", json!({})).await["result"]["tools"].take();
+        list.as_array().unwrap().iter().any(|tool| tool["name"] == "get_pod_logs")
+    };
+    for (yaml, is_there) in [(disabled, false), ("", true), (disabled, false)] {
+        configured.write(yaml);
+        let event = events.next().await.expect("a change");
+        assert_eq!(event.message["method"], "notifications/tools/list_changed");
+        assert_eq!(listed().await, is_there, "{yaml}");
+        let logs = json!({ "name": "get_pod_logs", "arguments": { "namespace": "team-a", "name": "postgres-0" } });
+        let called = client.request("tools/call", logs).await;
+        assert_eq!(called["result"]["structuredContent"]["logs"].is_string(), is_there, "{called}");
+    }
+    // The server is as ready as before: nothing is broken.
+    until_ready_says(&configured.server, &[]).await;
+
+    configured.write("bundled: { tools: { get_events: { namespaces: [team-b] } } }\n");
+    until("a namespace that the tool may not look into any more", || async {
+        client.call("get_events", json!({ "namespace": "team-a" })).await.err()
+    })
+    .await;
+    client.answer("get_events", json!({ "namespace": "team-b" })).await;
+}

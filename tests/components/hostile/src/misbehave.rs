@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Grow,
     /// Lists pods for ever, whatever comes back.
     Wait,
+    /// Lists pods twice, and fails with what the host says to the second request.
+    Twice,
     /// Sends a log line so many times, and a progress report with it.
     Flood { times: u32, line: String },
     /// Hands the host a string of so many bytes at a time.
@@ -61,6 +63,7 @@ impl Fault {
             },
             Fault::Grow => grow(),
             Fault::Wait => wait(),
+            Fault::Twice => twice(),
             Fault::Flood { times, line } => flood(times, &line),
             Fault::Push { bytes, at } => push(&"x".repeat(bytes), at),
             Fault::PushPaths { paths } => push_paths(paths),
@@ -103,6 +106,12 @@ fn wait() -> ! {
     loop {
         let _ = read::list_objects(&read::Query { within: Scope::Namespace("team-a".to_owned()), ..every_pod() });
     }
+}
+
+fn twice() -> Result<String, String> {
+    let list = || read::list_objects(&read::Query { within: Scope::Namespace("team-a".to_owned()), ..every_pod() });
+    list().map_err(|error| format!("the first: {}", error.message))?;
+    list().map(|_| structured("a page")).map_err(|error| format!("the second: {}", error.message))
 }
 
 fn every_pod() -> read::Query {
@@ -149,10 +158,25 @@ pub(crate) enum At {
     #[default]
     Namespace,
     Name,
-    Selector,
-    Cursor,
+    Container,
     Pattern,
+    LogMore,
+    Group,
+    Version,
+    Plural,
+    Scope,
+    LabelSelector,
+    FieldSelector,
+    Field,
+    Cursor,
     More,
+    GetGroup,
+    GetVersion,
+    GetPlural,
+    GetScope,
+    GetName,
+    GetField,
+    GetMore,
     Setting,
     Log,
     Progress,
@@ -163,13 +187,31 @@ fn push(text: &str, at: At) -> Result<String, String> {
     let pods = || read::Query { within: Scope::Namespace("team-a".to_owned()), ..every_pod() };
     let listed = |query: read::Query| read::list_objects(&query).map(|page| page.items);
     let tail = |source: logs::Source| logs::tail(&source).map(|excerpt| excerpt.text);
+    let of = |of: ApiResource| listed(read::Query { of, ..pods() });
+    let pod = every_pod().of;
+    let here = Scope::Namespace("team-a".to_owned());
     let answer = match at {
         At::Namespace => tail(logs::Source { namespace: text(), ..log_of_web() }),
         At::Name => tail(logs::Source { pod: text(), ..log_of_web() }),
+        At::Container => tail(logs::Source { container: Some(text()), ..log_of_web() }),
         At::Pattern => tail(logs::Source { matching: Some(text()), ..log_of_web() }),
-        At::Selector => listed(read::Query { label_selector: Some(text()), ..pods() }),
+        At::LogMore => tail(logs::Source { more: Some(text()), ..log_of_web() }),
+        At::Group => of(ApiResource { group: text(), ..pod }),
+        At::Version => of(ApiResource { version: text(), ..pod }),
+        At::Plural => of(ApiResource { plural: text(), ..pod }),
+        At::Scope => listed(read::Query { within: Scope::Namespace(text()), ..every_pod() }),
+        At::LabelSelector => listed(read::Query { label_selector: Some(text()), ..pods() }),
+        At::FieldSelector => listed(read::Query { field_selector: Some(text()), ..pods() }),
+        At::Field => listed(read::Query { fields: Some(vec![text()]), ..pods() }),
         At::Cursor => listed(read::Query { continue_: Some(text()), ..pods() }),
         At::More => listed(read::Query { more: Some(text()), ..pods() }),
+        At::GetGroup => read::get_object(&ApiResource { group: text(), ..pod }, &here, "web", None, None),
+        At::GetVersion => read::get_object(&ApiResource { version: text(), ..pod }, &here, "web", None, None),
+        At::GetPlural => read::get_object(&ApiResource { plural: text(), ..pod }, &here, "web", None, None),
+        At::GetScope => read::get_object(&pod, &Scope::Namespace(text()), "web", None, None),
+        At::GetName => read::get_object(&pod, &here, &text(), None, None),
+        At::GetField => read::get_object(&pod, &here, "web", Some(&[text()]), None),
+        At::GetMore => read::get_object(&pod, &here, "web", None, Some(&text())),
         At::Setting => Ok(context::setting(&text()).unwrap_or_default()),
         At::Log => {
             logging::log(logging::Level::Info, &text());

@@ -1,9 +1,38 @@
-;; Asks for no rule, but bundles a component that reads Secrets: whatever the inner one imports has to come through the outer one.
+;; Asks for no rule, but bundles a component that reads objects: whatever the inner one imports has to come through the outer one. The
+;; types are those of the contract, so that nothing but the grant keeps it out.
 (component
-  (import "sandbar:kubernetes/read@0.1.0" (instance $read (export "get-object" (func))))
+  (import "sandbar:kubernetes/read@0.1.0" (instance $read
+    (type $of (record (field "group" string) (field "version" string) (field "plural" string)))
+    (export "api-resource" (type $r (eq $of)))
+    (type $where (variant (case "cluster") (case "every-namespace") (case "namespace" string)))
+    (export "scope" (type $s (eq $where)))
+    (type $failure (record (field "code" string) (field "message" string) (field "retry-after-ms" (option u32))))
+    (export "error" (type $e (eq $failure)))
+    (export "get-object" (func
+      (param "of" $r) (param "within" $s) (param "name" string) (param "fields" (option (list string)))
+      (param "more" (option string)) (result (result string (error $e)))))))
   (component $inner
-    (import "read" (instance $read (export "get-object" (func))))
-    (core func $get (canon lower (func $read "get-object"))))
+    (import "read" (instance $read
+      (type $of (record (field "group" string) (field "version" string) (field "plural" string)))
+      (export "api-resource" (type $r (eq $of)))
+      (type $where (variant (case "cluster") (case "every-namespace") (case "namespace" string)))
+      (export "scope" (type $s (eq $where)))
+      (type $failure (record (field "code" string) (field "message" string) (field "retry-after-ms" (option u32))))
+      (export "error" (type $e (eq $failure)))
+      (export "get-object" (func
+        (param "of" $r) (param "within" $s) (param "name" string) (param "fields" (option (list string)))
+        (param "more" (option string)) (result (result string (error $e)))))))
+    (core module $memory
+      (memory (export "memory") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0x8000))
+    (core instance $m (instantiate $memory))
+    (core func $get (canon lower (func $read "get-object")
+      (memory (core memory $m "memory")) (realloc (func $m "realloc"))))
+    (core module $reader
+      (import "host" "get" (func $get (param i32 i32)))
+      (func (export "read") (call $get (i32.const 0) (i32.const 1024))))
+    (core instance $i (instantiate $reader (with "host" (instance (export "get" (func $get))))))
+    (func (export "read") (canon lift (core func $i "read"))))
   (instance $bundled (instantiate $inner (with "read" (instance $read))))
   (core module $memory
     (memory (export "memory") 1)
