@@ -76,8 +76,8 @@ mod tests {
             let digit = |number: usize| {
                 const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
                 let (high, low) = ((number - 1) / 62, (number - 1) % 62);
-                let high = (high > 0).then(|| char::from(DIGITS[high]).to_string()).unwrap_or_default();
-                format!("B{high}{}_", char::from(DIGITS[low]))
+                let high = if high > 0 { &DIGITS[high..=high] } else { &[] };
+                format!("B{}{}_", String::from_utf8_lossy(high), char::from(DIGITS[low]))
             };
             let back = digit(before - 2);
             name.push_str(&format!("T{back}{back}E"));
