@@ -521,6 +521,11 @@ pub(super) fn redis(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let length = rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len());
     let value = std::str::from_utf8(&rest[..length]).ok()?;
     let starts_line = matches!(bytes[..at], [] | [.., b'\n' | b' ' | b'-' | b'"' | b'\'']);
-    let is_secret = starts_line && length >= 4 && !names_nothing(value) && !says_why(value) && !is_reference(rest);
+    let is_secret = starts_line
+        && length >= 4
+        && !value.starts_with(['=', ':'])
+        && !names_nothing(value)
+        && !says_why(value)
+        && !is_reference(rest);
     is_secret.then_some(start..start + length)
 }
