@@ -63,8 +63,8 @@ impl Source {
         }
     }
 
-    /// The component's bytes.
-    pub(super) fn bytes(&self) -> std::io::Result<Cow<'static, [u8]>> {
+    /// The component's bytes. More than any component needs are an error.
+    pub fn bytes(&self) -> std::io::Result<Cow<'static, [u8]>> {
         match self {
             Source::Bundled(wanted) => {
                 let found = BUNDLED.iter().find(|(name, _)| name == wanted);

@@ -28,11 +28,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let file = &arguments.file;
-    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let source = Source::File(file.clone());
+    let bytes = source.bytes().with_context(|| format!("{} cannot be read", file.display()))?;
     let config = arguments.common.config()?;
     let engine = arguments.common.engine(&config)?;
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
-    let source = Source::File(file.clone());
     let limits = config.limits_of(&source);
     let artifact = Artifact::compile(&engine, &name, &bytes, limits.stack)
         .with_context(|| format!("{} cannot be loaded", file.display()))?;

@@ -12,7 +12,7 @@ use super::setup::{Setup, runtime};
 use super::{Common, Failure, Output, output};
 use crate::catalog::{Manifest, Missing, Right, Served, Source, rights};
 use crate::config::written_limits;
-use crate::policy::{Namespaces, Secrets, Verb};
+use crate::policy::{Namespaces, Secrets, Verb, clean_line};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -55,7 +55,7 @@ fn as_text(served: &Served) -> String {
     // Writing to a string cannot fail.
     for tool in &served.manifest().tools {
         let title = tool.object().get("title").and_then(Value::as_str).unwrap_or_default();
-        let _ = writeln!(text, "{}  {title}", tool.name());
+        let _ = writeln!(text, "{}  {}", tool.name(), clean_line(title));
     }
     let origin = match served.source() {
         Source::Bundled(_) => "bundled".to_owned(),

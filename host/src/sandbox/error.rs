@@ -23,8 +23,8 @@ pub enum LoadError {
         /// The layer field of the header.
         layer: u16,
     },
-    /// Truncated or malformed.
-    #[error("the component is damaged: {0}")]
+    /// Truncated, malformed, or made of more, or of other things, than this host runs.
+    #[error("the component is damaged, or needs what this host does not have: {0}")]
     Malformed(String),
     /// One function that would take the compiler minutes, and the memory of the server.
     #[error("one function of the component has {bytes} bytes of code, and may have {most}: split it up")]
