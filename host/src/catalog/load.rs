@@ -2,8 +2,8 @@
 //! reason, and the rest still serves. Loading anew keeps what has not changed, and what cannot be replaced.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -107,13 +107,15 @@ pub struct Loader {
     config: Arc<Config>,
     /// The largest memory that the engine has room for, in bytes.
     room: u64,
+    /// What was given up because it takes too long to compile, by digest and stack: nobody waits for it again.
+    slow: Arc<Mutex<BTreeSet<(String, u64)>>>,
 }
 
 impl Loader {
     /// A loader for an engine that was made for this configuration.
     pub fn new(engine: Arc<Engine>, cluster: kubernetes::Cluster, config: Arc<Config>) -> Self {
         let room = config.largest_memory();
-        Self { engine, cluster, config, room }
+        Self { engine, cluster, config, room, slow: Arc::default() }
     }
 
     /// The same with another configuration. A limit of memory beyond what the engine was made for is cut to that.
@@ -171,7 +173,7 @@ impl Loader {
         let (artifact, manifest) = match &before {
             Some(before) if same(before) => (before.artifact.clone(), before.manifest.clone()),
             _ => {
-                let artifact = self.compile(&source, bytes, limits.stack).await?;
+                let artifact = self.compile_once(&source, bytes, digest, limits.stack).await?;
                 let manifest = manifest_of(&artifact, &self.engine, limits).await?;
                 (artifact, manifest)
             }
@@ -220,6 +222,26 @@ impl Loader {
     fn limits(&self, source: &Source) -> Limits {
         let limits = self.config.limits_of(source);
         Limits { memory: limits.memory.min(self.room), ..limits }
+    }
+
+    /// Compiles what has not been given up before.
+    async fn compile_once(
+        &self,
+        source: &Source,
+        bytes: Cow<'static, [u8]>,
+        digest: String,
+        stack: u64,
+    ) -> Result<Artifact, Reason> {
+        let slow = || self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = (digest, stack);
+        if slow().contains(&id) {
+            return Err(Reason::Slow(COMPILE_TIME));
+        }
+        let outcome = self.compile(source, bytes, stack).await;
+        if matches!(outcome, Err(Reason::Slow(_))) {
+            slow().insert(id);
+        }
+        outcome
     }
 
     /// Compiling takes up to seconds of processor time, so it has a thread of its own. All others wait for it, so it is not waited for

@@ -12,6 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures::stream::{self, Stream, StreamExt};
 use http::{HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::message;
@@ -58,7 +59,8 @@ enum State {
     Opening(Pending),
     Waiting(Pending),
     Passing(axum::body::BodyDataStream),
-    Over,
+    /// The last event is on its way, with what its answer holds until it is sent.
+    Sending(#[expect(dead_code, reason = "it is dropped once the event has been taken")] Body),
 }
 
 fn events(pending: Pending) -> impl Stream<Item = Bytes> + Send {
@@ -75,10 +77,10 @@ async fn next_event(state: State) -> Option<(Bytes, State)> {
                 drop(pending);
                 pass(response.into_body().into_data_stream()).await
             }
-            Ok(response) => Some((last_event(response).await, State::Over)),
+            Ok(response) => Some(last_event(response).await),
         },
         State::Passing(frames) => pass(frames).await,
-        State::Over => None,
+        State::Sending(_) => None,
     }
 }
 
@@ -101,10 +103,15 @@ pub(super) fn is_event_stream(response: &Response) -> bool {
 }
 
 /// A JSON answer as the one event of its stream.
-async fn last_event(response: Response) -> Bytes {
-    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&body);
-    if text.len() > LAST_EVENT_BYTES { event(&shrink(&text)) } else { event(&text) }
+async fn last_event(response: Response) -> (Bytes, State) {
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        frame.into_data().into_iter().for_each(|data| bytes.extend_from_slice(&data));
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let event = if text.len() > LAST_EVENT_BYTES { event(&shrink(&text)) } else { event(&text) };
+    (event, State::Sending(body))
 }
 
 /// A message as an event.

@@ -123,7 +123,7 @@ impl Asked {
 
     fn given_up(&self, no_room: &NoRoom) -> Response {
         tracing::warn!("an answer was given up: {no_room}");
-        json_response(StatusCode::OK, message::tool_failure(&self.id, self.modern, &no_room.to_string()))
+        json_response(StatusCode::OK, self.words(&no_room.to_string(), &no_room.to_string()))
     }
 
     fn stopped(&self) -> Response {
@@ -131,10 +131,15 @@ impl Asked {
     }
 
     fn stopped_message(&self) -> String {
+        self.words(STOPPED, "the server is shutting down")
+    }
+
+    /// Words in the place of an answer: the model reads those about a call, the client others.
+    fn words(&self, of_call: &str, others: &str) -> String {
         if self.method == "tools/call" {
-            message::tool_failure(&self.id, self.modern, STOPPED)
+            message::tool_failure(&self.id, self.modern, of_call)
         } else {
-            message::error(&self.id, INTERNAL_ERROR, "the server is shutting down")
+            message::error(&self.id, INTERNAL_ERROR, others)
         }
     }
 

@@ -26,10 +26,34 @@ impl<T: Unpin> http_body::Body for Held<T> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // At the end of its frames hyper would drop the body, and then write for as long as its reader takes. So it asks once more, when
+        // most is written.
+        false
     }
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http_body::Body as _;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_held_is_held_until_the_body_is_asked_for_more_than_there_is() {
+        let thing = Arc::new(());
+        let mut body = until_sent(Response::new(Body::from("all of it")), thing.clone()).into_body();
+        assert_eq!(body.size_hint().exact(), Some(9));
+        assert!(body.frame().await.is_some());
+        assert!(!body.is_end_stream() && Arc::strong_count(&thing) == 2, "it is not written yet");
+        assert!(body.frame().await.is_none());
+        drop(body);
+        assert_eq!(Arc::strong_count(&thing), 1);
     }
 }

@@ -66,10 +66,10 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Respo
     }
     match admit(&app, &head, &message, large) {
         Ok(held) if modern => {
-            let pending = pending(&app, head, &message, held);
+            let pending = pending(&app, head, &message, held.clone());
             match message.kind() {
                 Kind::Request { id, method } if method == stream::LISTEN => stream::listen(&app, id, pending).await,
-                _ => answer(pending).await,
+                _ => until_sent(answer(pending).await, held),
             }
         }
         Ok(held) => legacy(&app, head, message, session, held).await,

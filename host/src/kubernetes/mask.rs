@@ -281,7 +281,10 @@ impl<'j> Walk<'j> {
             let start = self.at;
             self.value(place);
             let range = start..self.at;
-            if let Some(named) = flag.take() {
+            // Behind a flag that takes no value stands the next one.
+            if let Some(named) = flag.take()
+                && !self.json[range.clone()].starts_with("\"-")
+            {
                 self.named(&range, named);
             }
             let element = &self.json[range];

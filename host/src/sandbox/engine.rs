@@ -42,10 +42,9 @@ impl Engine {
         // Calls go before compiling. There is one such pool for the process, so a second engine finds it made.
         let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| stand_back()).build_global();
         let pools = Arc::new(Pools::new(options)?);
-        let ticking = Arc::downgrade(&pools);
+        let ticking = pools.clone();
         Ok(Self {
-            ticker: Ticker::start(move || ticking.upgrade().into_iter().for_each(|pools| pools.advance()))
-                .context("the epoch thread cannot be started")?,
+            ticker: Ticker::start(move || ticking.advance()).context("the epoch thread cannot be started")?,
             pools,
             slots: Arc::new(Semaphore::new(options.slots.count())),
             slot_count: options.slots.count(),

@@ -64,13 +64,12 @@ impl Pools {
     /// The engine for components with so many bytes of stack. Made when the first of them is loaded, and kept: what it reserves is
     /// address space.
     pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
-        let mut by_stack = self.by_stack();
-        if let Some(engine) = by_stack.get(&bytes) {
+        if let Some(engine) = self.by_stack().get(&bytes) {
             return Ok(engine.clone());
         }
+        // Not under the lock, which the clock needs. Whoever is second uses what the first has made.
         let engine = self.pooled_or_plain(usize::try_from(bytes).unwrap_or(usize::MAX))?;
-        by_stack.insert(bytes, engine.clone());
-        Ok(engine)
+        Ok(self.by_stack().entry(bytes).or_insert(engine).clone())
     }
 
     /// Moves the epoch of all of them on.

@@ -12,7 +12,7 @@ use super::error::CallError;
 use super::memory::{Memory, Refused};
 use super::meter::Meter;
 use super::state::State;
-use super::threads::{Gone, has_turn, let_others_run};
+use super::threads::{Gone, give_way, has_turn};
 use crate::capability::{Host, Tools, may_log};
 use crate::policy::{Budget, Limits, clean_line};
 
@@ -99,14 +99,11 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
         // The deadline is checked here too: the runtime that keeps it may be late on a machine that is busy.
         budget.note_computed(meter.spent());
         let over = meter.is_over(budget.limits().cpu) || Instant::now() > budget.deadline();
-        Ok(if over {
-            UpdateDeadline::Interrupt
-        } else if has_turn(&meter) {
-            let_others_run();
-            UpdateDeadline::Continue(1)
-        } else {
-            UpdateDeadline::Yield(1)
-        })
+        if over {
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        give_way(&meter);
+        Ok(if has_turn(&meter) { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) })
     });
     store
 }

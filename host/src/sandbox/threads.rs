@@ -27,8 +27,7 @@ use super::meter::{Meter, Metered};
 /// the epoch later at most, or as long as one instruction that fills all its memory takes.
 const BRIEF: Duration = Duration::from_millis(1);
 
-/// How long it may compute before it has to stand back behind all others, and to take turns with its like. A page of 1,000 objects
-/// takes less.
+/// How long it may compute before it has to take turns with its like. A page of 1,000 objects takes less.
 const LONG: Duration = Duration::from_millis(20);
 
 /// How far the threads of such guests stand back, in steps of `nice`: at 10 a thread gets a tenth of what another gets that it
@@ -70,8 +69,8 @@ impl Habit {
         let before = self.computed();
         if before <= BRIEF {
             let brief = AssertUnwindSafe(briefly(&mut guest)).catch_unwind().await;
-            // A guest can end before anybody has looked at it. The next one will not compute here. That it has to stand back is for
-            // the thread's clock to say.
+            // A guest can end before anybody has looked at it. The next one will not compute here. That it has to take turns is
+            // for the thread's clock to say.
             self.note(guest.meter().spent().min(LONG));
             if let Some(outcome) = brief.map_err(|_panic| Gone)? {
                 return Ok(outcome);
@@ -134,17 +133,17 @@ pub(super) fn has_turn(meter: &Meter) -> bool {
     meter.is_exact() && before > LONG && meter.spent() < before + TURN
 }
 
-/// Gives way to whoever waits for the processor, in the middle of a turn. By itself Linux lets a thread of the lowest priority finish
-/// its slice, of up to 4 ms, before one that has just woken up.
-pub(super) fn let_others_run() {
-    std::thread::yield_now();
+/// Lets whoever waits for the processor go first, where a guest has a thread of its own. By itself Linux lets a thread of a low
+/// priority finish its slice, of up to 4 ms, before one that has just woken up.
+pub(super) fn give_way(meter: &Meter) {
+    if meter.is_exact() {
+        std::thread::yield_now();
+    }
 }
 
 /// Polls a guest until it is done. Once it has computed for long, each poll is a turn on one of the processors.
 async fn in_turns<F: Future>(mut guest: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
-    if long {
-        stand_back();
-    }
+    stand_back();
     loop {
         // It is never closed.
         let turn = if long { processors.0.acquire().await.ok() } else { None };
@@ -152,10 +151,7 @@ async fn in_turns<F: Future>(mut guest: Metered<F>, mut long: bool, processors: 
             return outcome;
         }
         drop(turn);
-        if !long && guest.meter().spent() > LONG {
-            stand_back();
-            long = true;
-        }
+        long |= guest.meter().spent() > LONG;
         woken().await;
     }
 }

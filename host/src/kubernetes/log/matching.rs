@@ -95,7 +95,8 @@ fn as_re2(pattern: &str) -> String {
             _ => "",
         };
         // Behind a hyphen it would be the end of a range, which is an error that has to stay one.
-        if class.is_empty() || (in_class && re2.ends_with('-')) {
+        let is_range = re2.ends_with('-') && !["[-", "[^-", r"\-"].iter().any(|lone| re2.ends_with(lone));
+        if class.is_empty() || (in_class && is_range) {
             re2.push('\\');
             re2.extend(escaped);
         } else {
@@ -184,6 +185,9 @@ mod tests {
             (r"\p{L}+", "ü"),
             (r"status=[45]\d\d .*(timeout|reset|refused)", "status=502 x reset"),
             (r"\bü", "aü"),
+            (r"[-\w]+\.[-\w]+\.svc", "to web-0.team-a.svc"),
+            (r"[^-\w]{3}", "a / b"),
+            (r"[.\-\w]+:\d+", "db-0.x:5432"),
         ] {
             assert!(is_match(pattern, line), "{pattern}");
         }

@@ -359,7 +359,7 @@ fn body(line: &str, words_before: Option<usize>) -> Option<Range<usize>> {
 
 /// Whether a word is a time stamp as the kubelet writes them (RFC 3339).
 fn is_time_stamp(word: &str) -> bool {
-    word.len() >= 20 && word.as_bytes()[10] == b'T' && word[..4].bytes().all(|byte| byte.is_ascii_digit())
+    word.len() >= 20 && word.as_bytes()[10] == b'T' && word.as_bytes()[..4].iter().all(u8::is_ascii_digit)
 }
 
 /// Whether a word of a line's length has all that random base64 has.

@@ -121,9 +121,10 @@ fn without(text: &str, found: &[Found], skip: usize) -> String {
     let mut masked_text = String::with_capacity(text.len() - skip);
     let mut done = skip;
     for secret in found.iter().filter(|secret| secret.at.end > skip) {
-        masked_text.push_str(&text[done..secret.at.start.max(done)]);
+        // A secret that was cut off in the middle of a character goes with the whole of it.
+        masked_text.push_str(&text[done..text.floor_char_boundary(secret.at.start).max(done)]);
         masked_text.push_str(&masked(secret.kind));
-        done = secret.at.end;
+        done = text.ceil_char_boundary(secret.at.end).max(done);
     }
     masked_text.push_str(&text[done..]);
     masked_text

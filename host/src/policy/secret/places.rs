@@ -63,6 +63,9 @@ pub(super) fn find(text: &str, found: &mut Vec<Found>) {
     found.extend(memmem::find_iter(bytes, b"--").filter_map(|at| values.flag(at)));
 }
 
+/// Bytes in which an `@` is looked for behind what should have ended the authority: it is looked for at each `://`.
+const FORGOTTEN: usize = 128;
+
 /// The password in the authority of a URL (RFC 3986, section 3.2.1): databases are configured with such URLs, for example
 /// https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS. The authority begins at `start`.
 fn url(bytes: &[u8], start: usize, is_escaped: bool) -> Option<Found> {
@@ -81,7 +84,8 @@ fn url(bytes: &[u8], start: usize, is_escaped: bool) -> Option<Found> {
             if port.iter().all(u8::is_ascii_digit) || authority.starts_with(b"[") {
                 return None;
             }
-            rest[..rest.iter().position(|&byte| ends_url(byte)).unwrap_or(rest.len())].iter().rposition(|&byte| byte == b'@')?
+            let near = &rest[..rest.len().min(FORGOTTEN)];
+            near[..near.iter().position(|&byte| ends_url(byte)).unwrap_or(near.len())].iter().rposition(|&byte| byte == b'@')?
         }
     };
     let password = rest.get(colon + 1..end)?;
@@ -155,8 +159,11 @@ impl Values<'_> {
             return None;
         }
         let (mut range, in_quotes) = self.extent(start, is_colon);
+        // Tests that have passed are named and counted.
+        let counts = self.text.get(range.clone())?.bytes().all(|byte| byte.is_ascii_digit());
+        let is_count = counts && name.eq_ignore_ascii_case("pass");
         // A list of keys.
-        let is_list = named.value == Value::Secret && name.ends_with(['S', 's']) && !in_quotes;
+        let is_list = named.value == Value::Secret && (name.ends_with("keys") || name.ends_with("KEYS")) && !in_quotes;
         while is_list && bytes.get(range.end) == Some(&b',') {
             range.end = self.extent(range.end + 1, is_colon).0.end;
         }
@@ -175,8 +182,6 @@ impl Values<'_> {
             (true, false, true) => shown.contains(' ') && !starts_line,
             (true, false, false) => !is_random(shown) && !is_setting(),
         };
-        // Tests that have passed are named and counted.
-        let is_count = name.eq_ignore_ascii_case("pass") && shown.bytes().all(|byte| byte.is_ascii_digit());
         let is_test = name == "PASS" && is_colon;
         (!is_prose && !is_count && !is_test && named.hides(shown)).then_some(Found { at: range, kind: named.kind, by: By::Place })
     }
@@ -192,6 +197,8 @@ impl Values<'_> {
             ("api-key", "credentials"),
             ("negotiate", "credentials"),
         ];
+        /// The schemes after which parameters follow.
+        const PARAMETERS: [&str; 5] = ["digest", "aws4-hmac-sha256", "oauth", "hawk", "signature"];
         let bytes = self.bytes;
         let skip =
             |at: usize, is: fn(u8) -> bool, most: usize| at + bytes[at..].iter().take(most).take_while(|&&byte| is(byte)).count();
@@ -200,9 +207,9 @@ impl Values<'_> {
         start = skip(start, |byte| byte == b'[', 1);
         start = skip(start, |byte| matches!(byte, b'"' | b'\'' | b'\\'), 4);
         let ends = |byte: u8| matches!(byte, b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\' | b']');
-        let rest = &bytes[start..bytes.len().min(start + LONGEST)];
-        let near = &rest[..rest.len().min(NEAR)];
-        let near = std::str::from_utf8(&near[..near.iter().position(|&byte| ends(byte)).unwrap_or(near.len())]).ok()?;
+        let rest = self.within(start, LONGEST).as_bytes();
+        let near = self.within(start, NEAR);
+        let near = &near[..near.bytes().position(ends).unwrap_or(near.len())];
         if near.starts_with("[masked:") || names_nothing(near) || is_reference(rest) {
             return None;
         }
@@ -214,20 +221,25 @@ impl Values<'_> {
         if let Some((_, kind)) = SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name)) {
             let start = skip(start + scheme.len(), |byte| byte == b' ', 4);
             let word = |byte: u8| ends(byte) || byte.is_ascii_whitespace() || byte == b',';
-            let rest = &bytes[start..bytes.len().min(start + LONGEST)];
-            let token = &rest[..rest.iter().position(|&byte| word(byte)).unwrap_or(rest.len())];
-            let shown = std::str::from_utf8(token).ok()?;
-            let is_alone = rest.get(token.len()).is_none_or(|&byte| ends(byte));
-            let is_secret = is_random(shown) || (is_alone && token.len() >= 6 && !says_why(shown));
-            let is_shown = is_reference(rest) || names_nothing(shown) || shown.starts_with('<');
-            return (is_secret && !is_shown).then(|| Found { at: start..start + token.len(), kind, by: By::Place });
+            let rest = self.within(start, LONGEST);
+            let shown = &rest[..rest.bytes().position(word).unwrap_or(rest.len())];
+            let is_alone = rest.as_bytes().get(shown.len()).is_none_or(|&byte| ends(byte));
+            let is_secret = is_random(shown) || (is_alone && shown.len() >= 6 && !says_why(shown));
+            let is_shown = is_reference(rest.as_bytes()) || names_nothing(shown) || shown.starts_with('<');
+            return (is_secret && !is_shown).then(|| Found { at: start..start + shown.len(), kind, by: By::Place });
         }
         // Parameters, or one word that nobody would write in a sentence.
         let is_word = !near.contains(' ') && near.len() >= 6 && is_random(near);
-        let has_parameters = near.split([' ', ',']).any(|word| word.contains('=') && is_random(word));
+        let names_parameters = scheme.contains('=') || PARAMETERS.iter().any(|name| scheme.eq_ignore_ascii_case(name));
+        let has_parameters = names_parameters && near.split([' ', ',']).any(|word| word.contains('=') && is_random(word));
         // Without a scheme, what follows is the token itself, and anything may follow that.
         let is_token = scheme.len() >= 12 && is_random(scheme);
         (is_word || is_token || has_parameters).then(|| Found { at: start..whole(), kind, by: By::Place })
+    }
+
+    /// The text from a place on, and no more than so many bytes of it.
+    fn within(&self, start: usize, most: usize) -> &str {
+        &self.text[start..self.text.floor_char_boundary(start + most)]
     }
 
     /// What follows a flag, where both stand in one string: `--password sesame`.
@@ -332,7 +344,7 @@ impl Values<'_> {
     fn extent(&mut self, start: usize, is_colon: bool) -> (Range<usize>, bool) {
         let rest = &self.bytes[start..];
         if let Some(quote) = QUOTES.into_iter().find(|quote| rest.starts_with(quote)) {
-            let value = &rest[quote.len()..rest.len().min(LONGEST / 4)];
+            let value = self.within(start + quote.len(), LONGEST / 4).as_bytes();
             let line = memchr(b'\n', value).unwrap_or(value.len());
             let length = memmem::find(&value[..line], quote).unwrap_or(line);
             return (start + quote.len()..start + quote.len() + length, true);
