@@ -2,6 +2,7 @@
 //! components, in words for its embedder; these are for the operator and the author.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::catch_unwind;
 
 use serde::Serialize;
 use wasmparser::{Parser, Payload};
@@ -38,7 +39,7 @@ impl Imports {
     pub fn of(bytes: &[u8]) -> Result<Self, LoadError> {
         check_header(bytes)?;
         check_sections(bytes)?;
-        let decoded = wit_component::decode(bytes).map_err(|error| LoadError::Malformed(format!("{error:#}")))?;
+        let decoded = decode(bytes)?;
         let DecodedWasm::Component(resolve, world) = decoded else { return Err(LoadError::WitPackage) };
         let world = &resolve.worlds[world];
 
@@ -91,6 +92,13 @@ impl Imports {
         self.interfaces.insert(interface, functions);
         Ok(())
     }
+}
+
+/// Reads the types of a component. The decoder panics on some that make no sense, a method of what is no resource for example.
+fn decode(bytes: &[u8]) -> Result<DecodedWasm, LoadError> {
+    let decoded = catch_unwind(|| wit_component::decode(bytes));
+    let decoded = decoded.map_err(|_panic| LoadError::Malformed("its types cannot be read".to_owned()))?;
+    decoded.map_err(|error| LoadError::Malformed(format!("{error:#}")))
 }
 
 /// The magic number, then version and layer: 1 and 0 for a core module, 13 and 1 for a component.

@@ -1,6 +1,6 @@
 //! libFuzzer on one target: `FUZZ_TARGET` names it, `FUZZ_CORPUS` is a folder that its seeds are written to. See `make fuzz`.
 #![no_main]
-#![allow(clippy::unwrap_used, reason = "it is a test")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "it is a test")]
 
 use std::sync::LazyLock;
 
@@ -11,6 +11,12 @@ static TARGET: LazyLock<&'static Target> = LazyLock::new(|| {
     Target::named(&name).unwrap_or_else(|| panic!("FUZZ_TARGET={name:?} is no target"))
 });
 
+/// libFuzzer's own hook ends the process at each panic, also at one that the host expects of a library and catches. One that nobody
+/// catches ends it anyway.
+fn expect_panics() {
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+}
+
 fn write_seeds() {
     let Some(folder) = std::env::var_os("FUZZ_CORPUS").map(std::path::PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();
@@ -19,4 +25,4 @@ fn write_seeds() {
     }
 }
 
-libfuzzer_sys::fuzz_target!(init: write_seeds(), |input: &[u8]| (TARGET.run)(input));
+libfuzzer_sys::fuzz_target!(init: { write_seeds(); expect_panics() }, |input: &[u8]| (TARGET.run)(input));
