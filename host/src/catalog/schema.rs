@@ -6,7 +6,7 @@ mod patterns;
 mod tests;
 mod toll;
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(super) use self::patterns::Patterns;
 use self::toll::{STEPS, TooMuch};
-use crate::policy::clean_line;
+use crate::policy::{beginning, clean_line};
 
 /// How many faults a message lists; a model mends a few at a time.
 const FAULTS: usize = 5;
@@ -81,7 +81,8 @@ impl Schema {
     pub(super) fn check(&self, value: &Value) -> Result<(), String> {
         match toll::bounded(BRIEF_STEPS, 0, || self.0.is_valid(value)) {
             Ok(true) => Ok(()),
-            Ok(false) | Err(_) => aside(|| self.check_at_length(value)),
+            Ok(false) => aside(|| Err(self.faults(value))),
+            Err(_) => aside(|| self.check_at_length(value)),
         }
     }
 
@@ -145,24 +146,8 @@ fn fault(error: &ValidationError<'_>) -> String {
 
 /// The beginning of what something says, on one line and clean.
 fn cut(said: &impl fmt::Display, most: usize) -> String {
-    let mut beginning = Beginning { text: String::new(), most };
-    match write!(beginning, "{said}") {
-        Ok(()) => clean_line(&beginning.text),
-        // The only reason to fail is that there is more.
-        Err(fmt::Error) => clean_line(&beginning.text) + "…",
-    }
-}
-
-/// Takes text until there is enough.
-struct Beginning {
-    text: String,
-    most: usize,
-}
-
-impl Write for Beginning {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        let fits = more.floor_char_boundary(self.most - self.text.len());
-        self.text.push_str(&more[..fits]);
-        if fits < more.len() { Err(fmt::Error) } else { Ok(()) }
+    match beginning(said, most) {
+        (text, true) => clean_line(&text),
+        (text, false) => clean_line(&text) + "…",
     }
 }

@@ -20,4 +20,4 @@ pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::{LEAST_MEMORY, LEAST_STACK, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
 pub use rule::{POD_LOGS, PolicyRule, RuleError, Verb};
 pub use secret::Secrets;
-pub use text::{clean, clean_line, quotable};
+pub use text::{beginning, clean, clean_line, quotable};

@@ -4,6 +4,7 @@
 //! line read backwards, and Unicode tag characters can carry words that a model reads and a person does not.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write};
 
 use super::secret;
 
@@ -32,6 +33,28 @@ pub fn clean_line(text: &str) -> String {
 /// Somebody else's words inside of a message of ours: clean, on one line, without secrets.
 pub fn quotable(words: &str) -> String {
     secret::mask(&clean_line(words)).into_owned()
+}
+
+/// The first bytes of what something says, up to so many, and whether that is all. Whoever writes it is stopped where there is enough, so it
+/// may be of any length.
+pub fn beginning(said: &impl fmt::Display, most: usize) -> (String, bool) {
+    let mut beginning = Beginning { text: String::new(), most };
+    let is_all = write!(beginning, "{said}").is_ok();
+    (beginning.text, is_all)
+}
+
+/// Takes text until there is enough.
+struct Beginning {
+    text: String,
+    most: usize,
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let fits = more.floor_char_boundary(self.most - self.text.len());
+        self.text.push_str(&more[..fits]);
+        if fits < more.len() { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 /// The byte offset of the first character that has to go.

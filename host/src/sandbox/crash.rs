@@ -1,9 +1,9 @@
 //! What the operator's log says of a crash. The names of a guest's functions are its own words, of any length, and a mangled one can stand
 //! for a text that doubles with every letter: so they are written out here, within bounds, and not by wasmtime.
 
-use std::fmt::{self, Write};
-
 use wasmtime::WasmBacktrace;
+
+use crate::policy::beginning;
 
 /// Frames that are named, the innermost first: as many as wasmtime keeps.
 const FRAMES: usize = 20;
@@ -13,10 +13,7 @@ const NAME_BYTES: usize = 160;
 
 /// What went wrong, and in which functions.
 pub(super) fn words(error: &wasmtime::Error) -> String {
-    let mut words = Short::of(8 * NAME_BYTES);
-    // What does not fit is left out.
-    let _ = write!(words, "{}", error.root_cause());
-    let mut words = words.text;
+    let (mut words, _) = beginning(&error.root_cause(), 8 * NAME_BYTES);
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     for (index, frame) in frames.iter().take(FRAMES).enumerate() {
         words.push_str(if index == 0 { ", in " } else { " < " });
@@ -27,30 +24,8 @@ pub(super) fn words(error: &wasmtime::Error) -> String {
 
 /// A function's name as its author wrote it.
 fn function(name: &str) -> String {
-    let mut short = Short::of(NAME_BYTES);
-    let _ = write!(short, "{:#}", rustc_demangle::demangle(name));
-    short.text
-}
-
-/// A text that takes so many bytes and then refuses more, which ends whoever writes it.
-struct Short {
-    text: String,
-    left: usize,
-}
-
-impl Short {
-    fn of(bytes: usize) -> Self {
-        Self { text: String::new(), left: bytes }
-    }
-}
-
-impl Write for Short {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        let end = more.floor_char_boundary(self.left);
-        self.text.push_str(&more[..end]);
-        self.left -= end;
-        if end == more.len() { Ok(()) } else { Err(fmt::Error) }
-    }
+    // The alternate form leaves out the hash.
+    beginning(&format_args!("{:#}", rustc_demangle::demangle(name)), NAME_BYTES).0
 }
 
 #[cfg(test)]
