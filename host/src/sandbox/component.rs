@@ -10,9 +10,9 @@ use super::error::LoadError;
 use super::imports::Imports;
 use super::queue::Queue;
 use super::state::State;
-use super::threads::Habit;
 use super::wasi;
 use crate::capability::{Interface, ToolsIndices};
+use crate::processor::CpuEstimate;
 
 /// A compiled component that is not linked with anything yet.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub struct Component {
     pub(super) pre: InstancePre<State>,
     pub(super) tools: ToolsIndices,
     pub(super) queue: Queue,
-    pub(super) habit: Habit,
+    pub(super) estimate: CpuEstimate,
 }
 
 impl Artifact {
@@ -83,6 +83,6 @@ impl Artifact {
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
         // The one interface, never the whole world: a later contract may add exports that this component lacks.
         let tools = ToolsIndices::new(&pre).map_err(link)?;
-        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), habit: Habit::default() })
+        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), estimate: CpuEstimate::default() })
     }
 }

@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout_at};
 use super::error::CallError;
 use super::pools::{Options, Pools};
 use super::queue::Queue;
-use super::threads::{Processors, stand_back};
 use super::ticker::{Ticker, Ticking};
+use crate::processor::{Processors, lower_priority};
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
 /// enough that a model still gets an answer.
@@ -40,7 +40,7 @@ impl Engine {
     /// Sets up the engine, the pool of those components that have the stack of `options`, and the clock.
     pub fn new(options: &Options) -> anyhow::Result<Self> {
         // Calls go before compiling. There is one such pool for the process, so a second engine finds it made.
-        let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| stand_back()).build_global();
+        let _ = rayon::ThreadPoolBuilder::new().start_handler(|_| lower_priority()).build_global();
         let pools = Arc::new(Pools::new(options)?);
         let ticking = pools.clone();
         Ok(Self {
@@ -57,8 +57,8 @@ impl Engine {
         self.pools.with_stack(bytes)
     }
 
-    /// The processors that guests which compute for long share.
-    pub(super) fn processors(&self) -> &Processors {
+    /// The processors that calls which compute for long share.
+    pub(crate) fn processors(&self) -> &Processors {
         &self.processors
     }
 

@@ -1,7 +1,7 @@
 //! Running components: one fresh instance for each call, within its budget.
 //!
 //! Knows wasmtime and the capability next door; knows neither MCP nor Kubernetes. A call goes `engine` → `component` → `run`;
-//! `imports` decides what a component may be linked with, `meter` and `memory` measure it while it runs.
+//! `imports` decides what a component may be linked with, `memory` and `crate::processor` measure it while it runs.
 
 mod component;
 mod crash;
@@ -9,13 +9,11 @@ mod engine;
 mod error;
 mod imports;
 mod memory;
-mod meter;
 mod pools;
 mod queue;
 mod run;
 mod slots;
 mod state;
-mod threads;
 mod ticker;
 mod wasi;
 
@@ -24,5 +22,5 @@ pub use engine::Engine;
 pub use error::{CallError, LoadError};
 pub use imports::Imports;
 pub use pools::Options;
-pub use run::{Answer, Returned};
+pub use run::Answer;
 pub use slots::{Slots, available_memory, for_answers};
