@@ -20,7 +20,7 @@ use super::name::{Container, Namespace, ObjectName};
 use super::reader::Reader;
 use super::request::{Get, LogParameters};
 use super::types::{Excerpt, LogSource};
-use crate::policy::{Access, Place, Verb};
+use crate::policy::{Access, Exhausted, Place, Verb};
 
 /// Lines, where nobody says how many: the default of the server that Sandbar replaces.
 const DEFAULT_LINES: u32 = 2_000;
@@ -74,7 +74,10 @@ pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt,
     };
     let log =
         Log { reader, source, namespace: &namespace, pod: &pod, container, pattern: pattern.as_ref(), cap: cap(reader, source) };
-    log.excerpt(lines).await
+    log.excerpt(lines).await.map_err(|error| match (log.pattern, reader.budget().check()) {
+        (Some(pattern), Err(Exhausted::Cpu(_))) if error.code == Code::Exhausted => pattern.too_costly(&error),
+        _ => error,
+    })
 }
 
 /// The caller can only lower the operator's cap.

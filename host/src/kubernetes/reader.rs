@@ -85,7 +85,9 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::testing::{query, resource};
+    use crate::kubernetes::testing::{Answer, cluster, grant, query, resource};
+    use crate::policy::{Limits, Namespaces};
+    use crate::processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
 
     #[test]
     fn reads_can_move_between_threads() {
@@ -94,5 +96,35 @@ mod tests {
         assert_send(|reader| async move { reader.get_object(&resource("", "pods"), &Scope::Cluster, "x", None).await });
         assert_send(|reader| async move { reader.tail(&LogSource::default()).await });
         assert_send(|reader| async move { reader.api_server().await });
+    }
+    #[tokio::test]
+    async fn a_long_body_is_worked_on_on_a_thread_of_the_calls_own() {
+        let here = std::thread::current().name().map(str::to_owned);
+        for (bytes, own) in [(1, false), (STEP_BYTES / 2, false), (2 * STEP_BYTES, true), (20 * STEP_BYTES, true)] {
+            let name = "x".repeat(bytes);
+            let (cluster, _) = cluster(move |path, _| match path {
+                path if path.contains("/log") => Answer::ok(format!("{name}\n")),
+                path if path.contains("/pods/") => Answer::ok(format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)),
+                _ => Answer::ok(format!(r#"{{"metadata":{{}},"items":[{{"metadata":{{"name":"{name}"}}}}]}}"#)),
+            });
+            for what in ["get", "list", "log"] {
+                // Its clock stands still, so that it is the size alone that decides.
+                let budget = Arc::new(Budget::counted_by(Hand::default().meter(), Limits::default()));
+                let reader = cluster.reader(Arc::new(grant(Namespaces::All)), budget.clone());
+                let within = Scope::Namespace("team-a".into());
+                let source = LogSource { namespace: "team-a".into(), pod: "web-0".into(), ..LogSource::default() };
+                let call = async move {
+                    match what {
+                        "get" => drop(reader.get_object(&resource("", "pods"), &within, "web-0", None).await?),
+                        "list" => drop(reader.list_objects(&query(resource("", "pods"), within)).await?),
+                        _ => drop(reader.tail(&source).await?),
+                    }
+                    Ok::<_, Error>(std::thread::current().name().map(str::to_owned))
+                };
+                let ended = Processors::all_but_one().run(budget.meter(), &CpuEstimate::default(), call).await.expect("no panic");
+                let on = if own { Some("sandbar-call".to_owned()) } else { here.clone() };
+                assert_eq!(ended, Ok(on), "{what}, {bytes} bytes");
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use regex_automata::{MatchKind, Span};
 
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::name::quote;
-use crate::policy::{Budget, Exhausted};
+use crate::policy::Budget;
 
 /// Bytes of a pattern.
 const PATTERN_MAX: usize = 1024;
@@ -108,6 +108,16 @@ fn as_re2(pattern: &str) -> String {
     re2
 }
 
+impl Pattern {
+    /// What a search says for which the call had no processor time left.
+    pub(super) fn too_costly(&self, exhausted: &Error) -> Error {
+        let Self { shown, .. } = self;
+        let message =
+            format!("`matching` {shown} is too costly for this log: {}; {ADVICE}, or ask for fewer lines", exhausted.message);
+        Error::new(Code::Exhausted, message)
+    }
+}
+
 /// One search through the lines of a log.
 pub(super) struct Search<'p> {
     pattern: &'p Pattern,
@@ -155,17 +165,7 @@ impl<'p> Search<'p> {
             return Ok(());
         }
         self.unchecked = 0;
-        self.budget.check().map_err(|exhausted| match exhausted {
-            Exhausted::Cpu(_) => {
-                let Error { message, .. } = exhausted.into();
-                let shown = &self.pattern.shown;
-                Error::new(
-                    Code::Exhausted,
-                    format!("`matching` {shown} is too costly for this log: {message}; {ADVICE}, or ask for fewer lines"),
-                )
-            }
-            other => other.into(),
-        })
+        Ok(self.budget.check()?)
     }
 
     /// It gives up on nothing: neither does the automaton look at what it cannot follow, nor is its cache bounded in how often it is
@@ -279,6 +279,6 @@ mod tests {
         let (lines, error) = processors.run(&meter, &estimate, call).await.expect("no panic");
         assert!(lines <= PIECE / 2, "{lines}");
         assert_eq!(error.code, Code::Exhausted);
-        assert!(error.message.contains("too costly") && error.message.contains("repeat less"), "{}", error.message);
+        assert!(error.message.contains("limit `cpu`"), "{}", error.message);
     }
 }
