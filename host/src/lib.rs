@@ -8,6 +8,7 @@ pub mod capability;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod files;
 pub mod http;
 pub mod kubernetes;
 pub mod mcp;

@@ -5,6 +5,7 @@
 mod answer;
 mod audit;
 mod bundled;
+mod compiling;
 #[doc(hidden)]
 pub mod fuzzing;
 mod grant;

@@ -18,7 +18,8 @@ pub use estimate::CpuEstimate;
 #[cfg(test)]
 pub(crate) use meter::Hand;
 pub use meter::Meter;
-pub(crate) use priority::{lower_priority, yield_cpu};
+use priority::lower_priority;
+pub(crate) use priority::yield_cpu;
 pub use processors::{Failed, Processors};
 
 /// How long a call may compute in the task of its request. It is looked at where the call waits, ends, or could give way: for a guest
