@@ -3,6 +3,7 @@
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
+pub mod arguments;
 mod audit;
 mod bundled;
 #[doc(hidden)]
@@ -20,11 +21,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 pub use crate::capability::Progress;
 use crate::policy::Caller;
 pub use answer::Answer;
+pub use arguments::IgnoredArguments;
 use audit::{Audit, Outcome};
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
 pub use list_digest::ListDigest;
@@ -40,6 +43,7 @@ pub use stamps::Stamps;
 pub struct Catalog {
     components: Vec<Arc<Served>>,
     tools: BTreeMap<Arc<str>, Tool>,
+    ignored: IgnoredArguments,
     digest: OnceLock<ListDigest>,
 }
 
@@ -72,6 +76,11 @@ pub enum Refusal {
 }
 
 impl Catalog {
+    /// A catalog without tools, whose tools do not get these arguments.
+    fn ignoring(ignored: IgnoredArguments) -> Self {
+        Self { ignored, ..Self::default() }
+    }
+
     /// The components, bundled ones first.
     pub fn components(&self) -> &[Arc<Served>] {
         &self.components
@@ -106,18 +115,21 @@ impl Catalog {
         progress: watch::Sender<Progress>,
     ) -> Result<Answer, Refusal> {
         let arguments = Value::Object(arguments);
-        let arguments_text = arguments.to_string();
-        let mut audit = Audit::begin(caller, name, arguments_text.len());
+        let written = arguments.to_string();
+        let mut audit = Audit::begin(caller, name, written.len());
         let Some(tool) = self.tools.get(name) else {
             audit.end(Outcome::Refused);
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return Err(Refusal::UnknownTool { name: name.to_owned(), known });
         };
-        if let Err(reason) = tool.definition.accepts(&arguments) {
-            audit.end(Outcome::Refused);
-            return Err(Refusal::Arguments { tool: name.to_owned(), reason });
+        let read = || tool.definition.read(arguments, &self.ignored);
+        match if tool.definition.reads_briefly(written.len()) { read() } else { aside(read) } {
+            Ok(read) => Ok(tool.component.call(&tool.definition, read.to_string(), progress, &mut audit).await),
+            Err(reason) => {
+                audit.end(Outcome::Refused);
+                Err(Refusal::Arguments { tool: name.to_owned(), reason })
+            }
         }
-        Ok(tool.component.call(&tool.definition, arguments_text, progress, &mut audit).await)
     }
 
     /// Notes a call that is not let in, because there are too many.
@@ -141,5 +153,13 @@ impl Catalog {
         }
         self.components.push(component);
         Ok(())
+    }
+}
+
+/// Does what takes longer than the tasks beside it should wait: they go over to another thread.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }

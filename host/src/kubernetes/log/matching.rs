@@ -62,9 +62,25 @@ pub(super) fn compile(pattern: &str) -> Result<Pattern, Error> {
                 // A syntax error is a drawing of several lines; the last one says what is wrong.
                 let drawing = other.to_string();
                 let reason = drawing.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
-                return Err(refused(pattern, reason));
+                return Err(refused(pattern, &format!("{reason}{}", advice(reason))));
             }
         }
+    }
+}
+
+/// What to write instead, for what other programs take.
+fn advice(reason: &str) -> &'static str {
+    match reason {
+        _ if reason.contains("look-around") => "; search for what has to be there, and leave out afterwards what must not",
+        _ if reason.contains("backreferences") => "; write out what repeats",
+        _ if reason.contains("repetition operator missing") => {
+            r"; `*`, `+` and `?` repeat what stands before them: for anything, as in the name of a file, write `.*`"
+        }
+        _ if reason.contains("unclosed") || reason.contains("unopened") => {
+            r"; a bracket that is looked for as text has a backslash before it, as in `\(` and `\[`"
+        }
+        _ if reason.contains("unrecognized escape") => r"; a backslash that is looked for as text is written `\\`",
+        _ => "",
     }
 }
 
@@ -165,6 +181,13 @@ mod tests {
             (r"(?:[ -~]{0,50}){0,400}[\x01-\x1e]", "repeat less"),
             (r"\p{L}\p{L}", r"\w rather than \p{L}"),
             (r"[!-\w]", "invalid"),
+            ("*.log", "write `.*`"),
+            (
+                "(?!debug)error",
+                "look-around, including look-ahead and look-behind, is not supported; search for what has to be there",
+            ),
+            ("f(x", r"as in `\(`"),
+            (r"a\qb", r"written `\\`"),
             (&"a".repeat(PATTERN_MAX + 1), "over 1 KiB"),
         ] {
             let error = compile(pattern).err().unwrap_or_else(|| panic!("{pattern} compiles"));
