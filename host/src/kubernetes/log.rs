@@ -234,6 +234,13 @@ impl Log<'_> {
             warnings
                 .push(format!("only the newest {window} lines were searched: they are long, and a call may read only so much"));
         }
+        if self.pattern.is_some() && text.is_empty() && !cut && !reduced {
+            let age = self.source.since_seconds.map(|seconds| format!(" of the last {seconds} s")).unwrap_or_default();
+            warnings.push(match lines.min(window) {
+                0 => format!("there was no line{age} to search"),
+                lines => format!("{lines} lines{age} were searched, and none matches"),
+            });
+        }
         // All records came that were asked for, and they are fewer lines: what was to show that there is more is part of a line.
         if !cut && lines <= window && records > window && first.is_some_and(|first| first.bytes > RECORD_MAX as u64) {
             warnings.push("the first line may lack its beginning: it is so long that the runtime has split it".to_owned());
