@@ -25,11 +25,12 @@ use tokio::sync::watch;
 pub use crate::capability::Progress;
 use crate::policy::Caller;
 pub use answer::Answer;
-use audit::{Audit, Outcome};
+pub use audit::AuditEvent;
+use audit::Outcome;
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
 pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
-pub use manifest::{Definition, Manifest, Settings};
+pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
 pub use served::Served;
 pub use source::Source;
 pub use stamps::Stamps;
@@ -97,32 +98,34 @@ impl Catalog {
         self.tools.get(name).map(|tool| &tool.definition)
     }
 
-    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so.
+    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so. The call's event is written
+    /// when it is dropped, so whoever delivers the answer can say how that went.
     pub async fn call(
         &self,
         caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
         progress: watch::Sender<Progress>,
-    ) -> Result<Answer, Refusal> {
+    ) -> (Result<Answer, Refusal>, AuditEvent) {
         let arguments = Value::Object(arguments);
         let arguments_text = arguments.to_string();
-        let mut audit = Audit::begin(caller, name, arguments_text.len());
+        let mut event = AuditEvent::begin(caller, name, arguments_text.len());
         let Some(tool) = self.tools.get(name) else {
-            audit.end(Outcome::Refused);
+            event.end(Outcome::Refused);
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-            return Err(Refusal::UnknownTool { name: name.to_owned(), known });
+            return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
         };
         if let Err(reason) = tool.definition.accepts(&arguments) {
-            audit.end(Outcome::Refused);
-            return Err(Refusal::Arguments { tool: name.to_owned(), reason });
+            event.end(Outcome::Refused);
+            return (Err(Refusal::Arguments { tool: name.to_owned(), reason }), event);
         }
-        Ok(tool.component.call(&tool.definition, arguments_text, progress, &mut audit).await)
+        let answer = tool.component.call(&tool.definition, arguments_text, progress, &mut event).await;
+        (Ok(answer), event)
     }
 
     /// Notes a call that is not let in, because there are too many.
     pub fn turned_away(caller: &Caller, name: &str, argument_bytes: usize) {
-        Audit::begin(caller, name, argument_bytes).end(Outcome::Busy);
+        AuditEvent::begin(caller, name, argument_bytes).end(Outcome::Busy);
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.
