@@ -118,7 +118,7 @@ impl Drop for AuditEvent {
             result_bytes = ran.map(|ran| ran.result_bytes),
             outcome = self.outcome.as_str(),
             ms = milliseconds(self.took.unwrap_or_else(|| self.began.elapsed())),
-            cpu_ms = budget.map(|budget| milliseconds(budget.computed())),
+            cpu_ms = budget.map(|budget| milliseconds(budget.meter().last_spent())),
             "call"
         );
     }

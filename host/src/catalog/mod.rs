@@ -5,6 +5,7 @@
 mod answer;
 mod audit;
 mod bundled;
+mod compiling;
 #[doc(hidden)]
 pub mod fuzzing;
 mod grant;
@@ -24,6 +25,8 @@ use tokio::sync::watch;
 
 pub use crate::capability::Progress;
 use crate::policy::Caller;
+use crate::processor::Failed;
+use crate::sandbox::CallError;
 pub use answer::Answer;
 pub use audit::AuditEvent;
 use audit::Outcome;
@@ -72,6 +75,18 @@ pub enum Refusal {
     },
 }
 
+impl Tool {
+    /// Whether arguments fit the input schema; else which does not, and why. Where that takes long it is not said in this task, in which
+    /// others wait.
+    async fn check(&self, arguments: Value) -> Result<Result<(), String>, Failed> {
+        if let Some(checked) = self.definition.accepts_briefly(&arguments) {
+            return Ok(checked);
+        }
+        let definition = self.definition.clone();
+        self.component.processors().work(move || definition.accepts(&arguments)).await
+    }
+}
+
 impl Catalog {
     /// The components, bundled ones first.
     pub fn components(&self) -> &[Arc<Served>] {
@@ -115,9 +130,16 @@ impl Catalog {
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
         };
-        if let Err(reason) = tool.definition.accepts(&arguments) {
-            event.end(Outcome::Refused);
-            return (Err(Refusal::Arguments { tool: name.to_owned(), reason }), event);
+        match tool.check(arguments).await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => {
+                event.end(Outcome::Refused);
+                return (Err(Refusal::Arguments { tool: name.to_owned(), reason }), event);
+            }
+            Err(Failed) => {
+                event.end(Outcome::from(&CallError::Host));
+                return (Ok(Answer::failure(&CallError::Host.to_string())), event);
+            }
         }
         let answer = tool.component.call(&tool.definition, arguments_text, progress, &mut event).await;
         (Ok(answer), event)
