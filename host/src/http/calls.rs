@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
+use rmcp::model::RequestId;
 use tokio_util::sync::CancellationToken;
 
 /// A session's id and a request's id. Without a session id all such clients share one space, as they do on any stateless server:
 /// they cannot cancel, since one could cancel another's call.
-type Key = (String, String);
+type Key = (String, RequestId);
 
 /// The calls in flight. Nothing is left of a call once it is over.
 #[derive(Clone, Default)]
@@ -24,16 +24,16 @@ pub(super) struct Call {
 
 impl Calls {
     /// Notes a call. One id may be used for several calls at once; each keeps its own answer.
-    pub(super) fn begin(&self, session: &str, id: &Value) -> Call {
-        let key = (session.to_owned(), id.to_string());
+    pub(super) fn begin(&self, session: &str, id: &RequestId) -> Call {
+        let key = (session.to_owned(), id.clone());
         let token = CancellationToken::new();
         self.lock().entry(key.clone()).or_default().push(token.clone());
         Call { calls: self.clone(), key, token }
     }
 
     /// Cancels the calls of an id. Unknown ids are none of anybody's business: the call may be over, or run on another replica.
-    pub(super) fn cancel(&self, session: &str, id: &Value) {
-        for token in self.lock().get(&(session.to_owned(), id.to_string())).into_iter().flatten() {
+    pub(super) fn cancel(&self, session: &str, id: &RequestId) {
+        for token in self.lock().get(&(session.to_owned(), id.clone())).into_iter().flatten() {
             token.cancel();
         }
     }
@@ -67,16 +67,18 @@ impl Drop for Call {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
-    use serde_json::json;
-
     use super::*;
+    use futures::FutureExt;
 
     #[test]
     fn a_cancellation_reaches_its_call_and_no_other() {
         let calls = Calls::default();
-        let (one, other, elsewhere) = (calls.begin("s", &json!(1)), calls.begin("s", &json!("1")), calls.begin("t", &json!(1)));
-        calls.cancel("s", &json!(1));
+        let (one, other, elsewhere) = (
+            calls.begin("s", &RequestId::Number(1)),
+            calls.begin("s", &RequestId::String("1".into())),
+            calls.begin("t", &RequestId::Number(1)),
+        );
+        calls.cancel("s", &RequestId::Number(1));
         assert!(one.cancelled().now_or_never().is_some());
         assert!(other.cancelled().now_or_never().is_none(), "the string \"1\" is another id");
         assert!(elsewhere.cancelled().now_or_never().is_none());
@@ -85,7 +87,7 @@ mod tests {
     #[test]
     fn nothing_is_left_of_a_finished_call() {
         let calls = Calls::default();
-        let (first, second) = (calls.begin("s", &json!(1)), calls.begin("s", &json!(1)));
+        let (first, second) = (calls.begin("s", &RequestId::Number(1)), calls.begin("s", &RequestId::Number(1)));
         drop(first);
         assert!(second.cancelled().now_or_never().is_none(), "the other call of the same id goes on");
         drop(second);
