@@ -68,8 +68,10 @@ impl Listing<'_> {
                 }
                 Err(failure) => return Err(failure.into()),
             };
+            let said = incoming.warnings.clone();
             match self.body(incoming, &position, size).await {
                 Ok(mut part) => {
+                    part.warnings.extend(said);
                     part.warnings.extend(warning);
                     return Ok(part);
                 }
