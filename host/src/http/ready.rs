@@ -51,14 +51,19 @@ impl Readiness {
 
     /// Asks the API server until it answers for the first time.
     pub async fn wait_for_cluster(&self) {
+        let mut said = None;
         loop {
             let probe = self.probe().await;
             if has_answered(&probe) {
                 self.0.answered.store(true, Ordering::Release);
                 return;
             }
-            if let Err(error) = probe {
+            // Once, and again when there is another reason: it may go on for hours.
+            if let Err(error) = probe
+                && said.as_ref() != Some(&error.message)
+            {
                 tracing::warn!(%error, "the API server has not answered yet");
+                said = Some(error.message);
             }
             tokio::time::sleep(PROBE_INTERVAL).await;
         }
@@ -101,6 +106,9 @@ impl Readiness {
             }
             Err(error) => writeln!(text, "[-] now: {cluster}: {}", clean_line(&error.to_string())),
         };
+        if let Some(trouble) = inner.cluster.login_trouble() {
+            let _ = writeln!(text, "[-] login: {}", clean_line(&trouble));
+        }
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
         text
     }
