@@ -5,6 +5,7 @@
 mod answer;
 mod audit;
 mod bundled;
+mod compiling;
 #[doc(hidden)]
 pub mod fuzzing;
 mod grant;
@@ -24,6 +25,8 @@ use tokio::sync::watch;
 
 pub use crate::capability::Progress;
 use crate::policy::Caller;
+use crate::processor::Failed;
+use crate::sandbox::CallError;
 pub use answer::Answer;
 use audit::{Audit, Outcome};
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
@@ -71,6 +74,18 @@ pub enum Refusal {
     },
 }
 
+impl Tool {
+    /// Whether arguments fit the input schema; else which does not, and why. Where that takes long it is not said in this task, in which
+    /// others wait.
+    async fn check(&self, arguments: Value) -> Result<Result<(), String>, Failed> {
+        if let Some(checked) = self.definition.accepts_briefly(&arguments) {
+            return Ok(checked);
+        }
+        let definition = self.definition.clone();
+        self.component.processors().work(move || definition.accepts(&arguments)).await
+    }
+}
+
 impl Catalog {
     /// The components, bundled ones first.
     pub fn components(&self) -> &[Arc<Served>] {
@@ -113,9 +128,16 @@ impl Catalog {
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return Err(Refusal::UnknownTool { name: name.to_owned(), known });
         };
-        if let Err(reason) = tool.definition.accepts(&arguments) {
-            audit.end(Outcome::Refused);
-            return Err(Refusal::Arguments { tool: name.to_owned(), reason });
+        match tool.check(arguments).await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => {
+                audit.end(Outcome::Refused);
+                return Err(Refusal::Arguments { tool: name.to_owned(), reason });
+            }
+            Err(Failed) => {
+                audit.end(Outcome::from(&CallError::Host));
+                return Ok(Answer::failure(&CallError::Host.to_string()));
+            }
         }
         Ok(tool.component.call(&tool.definition, arguments_text, progress, &mut audit).await)
     }

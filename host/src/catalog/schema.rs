@@ -10,7 +10,6 @@ use std::fmt;
 
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(super) use self::patterns::Patterns;
 use self::toll::{STEPS, TooMuch};
@@ -77,47 +76,40 @@ impl Schema {
             .map_err(|error| fault(&error))
     }
 
-    /// Whether a value fits; else the first faults, with the place of each.
+    /// Whether a value fits; else the first faults, with the place of each. It can take large parts of a second, so it is not for a task
+    /// of the runtime.
     pub(super) fn check(&self, value: &Value) -> Result<(), String> {
-        match toll::bounded(BRIEF_STEPS, 0, || self.0.is_valid(value)) {
-            Ok(true) => Ok(()),
-            Ok(false) => aside(|| Err(self.faults(value))),
-            Err(_) => aside(|| self.check_at_length(value)),
-        }
+        self.check_within(STEPS, value).unwrap_or_else(|_| Err(TOO_MUCH.to_owned()))
     }
 
-    fn check_at_length(&self, value: &Value) -> Result<(), String> {
-        match toll::bounded(STEPS, 0, || self.0.is_valid(value)) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.faults(value)),
-            Err(_) => Err(TOO_MUCH.to_owned()),
+    /// The same, if that can be said in about a millisecond.
+    pub(super) fn check_briefly(&self, value: &Value) -> Option<Result<(), String>> {
+        self.check_within(BRIEF_STEPS, value).ok()
+    }
+
+    fn check_within(&self, steps: u64, value: &Value) -> Result<Result<(), String>, TooMuch> {
+        match toll::bounded(steps, 0, || self.0.is_valid(value))? {
+            true => Ok(Ok(())),
+            false => self.faults(steps, value).map(Err),
         }
     }
 
     /// The first faults of a value; one, where there may be too many to put together.
-    fn faults(&self, value: &Value) -> String {
+    fn faults(&self, steps: u64, value: &Value) -> Result<String, TooMuch> {
         let most = COLLECTED_BYTES / (COLLECTED_FAULT + longest_path(value));
         let several = || self.0.iter_errors(value).take(FAULTS).map(|error| fault(&error)).collect::<Vec<_>>().join("; ");
         // Of alternatives, it still looks for all the faults.
         let first = || self.0.validate(value).err().map(|error| fault(&error)).unwrap_or_default();
-        let words = match toll::bounded(STEPS, most, several) {
-            Err(TooMuch::Faults) => toll::bounded(STEPS, most, first),
+        let words = match toll::bounded(steps, most, several) {
+            Err(TooMuch::Faults) => toll::bounded(steps, most, first),
             done => done,
         };
         match words {
-            Ok(words) if !words.is_empty() => words,
-            Ok(_) => NO_WORDS.to_owned(),
-            Err(TooMuch::Faults) => TOO_MANY_FAULTS.to_owned(),
-            Err(TooMuch::Steps) => TOO_MUCH.to_owned(),
+            Ok(words) if !words.is_empty() => Ok(words),
+            Ok(_) => Ok(NO_WORDS.to_owned()),
+            Err(TooMuch::Faults) => Ok(TOO_MANY_FAULTS.to_owned()),
+            Err(TooMuch::Steps) => Err(TooMuch::Steps),
         }
-    }
-}
-
-/// Does what takes longer than the tasks beside it should wait: they go over to another thread.
-fn aside<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        _ => work(),
     }
 }
 
