@@ -89,7 +89,7 @@ impl Drop for Audit<'_> {
             result_bytes = ran.map(|ran| ran.result_bytes),
             outcome = self.outcome.as_str(),
             ms = milliseconds(self.began.elapsed()),
-            cpu_ms = budget.map(|budget| milliseconds(budget.computed())),
+            cpu_ms = budget.map(|budget| milliseconds(budget.meter().last_spent())),
             "call"
         );
     }

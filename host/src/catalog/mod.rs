@@ -6,6 +6,7 @@ mod answer;
 pub mod arguments;
 mod audit;
 mod bundled;
+mod compiling;
 #[doc(hidden)]
 pub mod fuzzing;
 mod grant;
@@ -21,11 +22,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 pub use crate::capability::Progress;
 use crate::policy::Caller;
+use crate::processor::Failed;
+use crate::sandbox::CallError;
 pub use answer::Answer;
 pub use arguments::IgnoredArguments;
 use audit::{Audit, Outcome};
@@ -43,7 +45,7 @@ pub use stamps::Stamps;
 pub struct Catalog {
     components: Vec<Arc<Served>>,
     tools: BTreeMap<Arc<str>, Tool>,
-    ignored: IgnoredArguments,
+    ignored: Arc<IgnoredArguments>,
     digest: OnceLock<ListDigest>,
 }
 
@@ -75,10 +77,27 @@ pub enum Refusal {
     },
 }
 
+impl Tool {
+    /// The arguments as they were meant; else which of them does not fit the input schema, and why. `bytes` is their length as JSON:
+    /// where they take long, they are not read in this task, in which others wait.
+    async fn read(
+        &self,
+        arguments: Value,
+        bytes: usize,
+        ignored: &Arc<IgnoredArguments>,
+    ) -> Result<Result<Value, String>, Failed> {
+        if self.definition.reads_briefly(bytes) {
+            return Ok(self.definition.read(arguments, ignored));
+        }
+        let (definition, ignored) = (self.definition.clone(), ignored.clone());
+        self.component.processors().work(move || definition.read(arguments, &ignored)).await
+    }
+}
+
 impl Catalog {
     /// A catalog without tools, whose tools do not get these arguments.
     fn ignoring(ignored: IgnoredArguments) -> Self {
-        Self { ignored, ..Self::default() }
+        Self { ignored: Arc::new(ignored), ..Self::default() }
     }
 
     /// The components, bundled ones first.
@@ -122,12 +141,15 @@ impl Catalog {
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return Err(Refusal::UnknownTool { name: name.to_owned(), known });
         };
-        let read = || tool.definition.read(arguments, &self.ignored);
-        match if tool.definition.reads_briefly(written.len()) { read() } else { aside(read) } {
-            Ok(read) => Ok(tool.component.call(&tool.definition, read.to_string(), progress, &mut audit).await),
-            Err(reason) => {
+        match tool.read(arguments, written.len(), &self.ignored).await {
+            Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read.to_string(), progress, &mut audit).await),
+            Ok(Err(reason)) => {
                 audit.end(Outcome::Refused);
                 Err(Refusal::Arguments { tool: name.to_owned(), reason })
+            }
+            Err(Failed) => {
+                audit.end(Outcome::from(&CallError::Host));
+                Ok(Answer::failure(&CallError::Host.to_string()))
             }
         }
     }
@@ -153,13 +175,5 @@ impl Catalog {
         }
         self.components.push(component);
         Ok(())
-    }
-}
-
-/// Does what takes longer than the tasks beside it should wait: they go over to another thread.
-fn aside<T>(work: impl FnOnce() -> T) -> T {
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        _ => work(),
     }
 }

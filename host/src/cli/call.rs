@@ -40,7 +40,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let values = parse(&arguments.arguments).map_err(Failure::Usage)?;
     let config = arguments.common.config()?;
     let answer = runtime()?.block_on(async {
-        let Setup { catalog, problems, .. } = arguments.common.load(config).await?;
+        let Setup { catalog, problems, .. } = arguments.common.load(config, Duration::MAX).await?;
         for problem in problems {
             output::error(&format!("a component is not loaded: {problem}"));
         }

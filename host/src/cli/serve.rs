@@ -26,6 +26,10 @@ use crate::sandbox::{available_memory, for_answers};
 /// connections to it.
 const DRAIN_DELAY: Duration = Duration::from_secs(3);
 
+/// How long a start waits for components that have to be compiled. They are served when that is done, and who knows the list of tools
+/// by then is told that it has changed; but many clients ask for it once.
+const LOAD_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Bytes of a session key: fewer can be guessed.
 const LEAST_SECRET: usize = 16;
 
@@ -74,12 +78,15 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     // Before the files are read, so that no change of theirs is missed.
     let stamps = Stamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
-    let Setup { config, cluster, loader, catalog, problems } = arguments.common.load(config).await?;
+    let Setup { config, cluster, loader, catalog, problems } = arguments.common.load(config, LOAD_PATIENCE).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
-    let problems: Vec<String> = problems.iter().map(reload::named).collect();
     for problem in &problems {
-        tracing::error!("{problem}");
+        match problem.reason.is_compiling() {
+            true => tracing::info!("{}", reload::named(problem)),
+            false => tracing::error!("{}", reload::named(problem)),
+        }
     }
+    let problems: Vec<String> = problems.iter().map(reload::named).collect();
     let tools = catalog.definitions().count();
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
 
