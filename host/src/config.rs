@@ -68,9 +68,9 @@ pub struct Config {
     #[serde(deserialize_with = "limits_over_defaults")]
     #[schemars(with = "LimitsConfig")]
     pub limits: Limits,
-    /// Names by which clients may address the server, beside those that are always right (loopback, IP addresses, Service names).
+    /// Names by which clients may address the server, beside those that are always right (localhost, IP addresses, in a pod its Services' names).
     pub hosts: Vec<String>,
-    /// Origins of web pages that may connect, `https://inspector.example.com` for example.
+    /// Origins of web pages and desktop apps that may connect, `https://inspector.example.com` or `tauri://localhost` for example.
     #[schemars(inner(regex(pattern = "^https?://[^/*]+$")))]
     pub origins: Vec<String>,
     /// What holds for the bundled tools.

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let (sender, progress) = watch::channel(Progress::default());
         let caller = Caller::new(Identity::Operator);
         let call = catalog.call(&caller, &arguments.tool, values, sender);
-        Ok::<_, anyhow::Error>(with_progress(call, progress).await)
+        Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;
     let answer = answer.map_err(|refusal: Refusal| Failure::Usage(anyhow!(refusal)))?;
     print(&answer, arguments.output.output)?;

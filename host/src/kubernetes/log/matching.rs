@@ -216,6 +216,10 @@ mod tests {
             (r"(?:[ -~]{0,50}){0,400}[\x01-\x1e]", "repeat less"),
             (r"\p{L}\p{L}", r"\w rather than \p{L}"),
             (r"[!-\w]", "invalid"),
+            (r"\b{start}a", r"there are \b and \B"),
+            (r"\<a", r"there are \b and \B"),
+            (&deep, "nest"),
+            (&long, "over 1 KiB"),
             ("*.log", "write `.*`"),
             (
                 "(?!debug)error",
@@ -223,10 +227,6 @@ mod tests {
             ),
             ("f(x", r"as in `\(`"),
             (r"a\qb", r"written `\\`"),
-            (r"\b{start}a", r"there are \b and \B"),
-            (r"\<a", r"there are \b and \B"),
-            (&deep, "nest"),
-            (&long, "over 1 KiB"),
         ] {
             let error = compile(pattern).err().unwrap_or_else(|| panic!("{pattern} compiles"));
             assert_eq!(error.code, Code::Invalid);
