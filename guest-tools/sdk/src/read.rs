@@ -335,6 +335,40 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_none_says_where_there_are_some() {
+        let of = |everywhere: Vec<Value>| {
+            Host::new().lists(move |request| match &request.within {
+                Scope::EveryNamespace => Ok(page(everywhere.clone())),
+                _ => Ok(page([])),
+            })
+        };
+        let hint = |host: &Host, within: Scope, after: Option<&str>| {
+            let list = PODS.list::<Pod>().within(within).after(after.map(str::to_owned)).called("pods");
+            host.run(|| list.page()).expect("a page").hint
+        };
+        let here = || Scope::from("team-b");
+        assert_eq!(
+            hint(&of(vec![pod("a"), pod("b")]), here(), None).as_deref(),
+            Some("there are no pods in namespace team-b; there are some in team-a (2)")
+        );
+        assert_eq!(
+            hint(&of(Vec::new()), here(), None).as_deref(),
+            Some("there are no pods in namespace team-b, and none in the others that this server looks into")
+        );
+        assert_eq!(
+            hint(&of(Vec::new()), Scope::EveryNamespace, None).as_deref(),
+            Some("there are no pods in the namespaces that this server looks into")
+        );
+        assert_eq!(hint(&of(vec![pod("a")]), Scope::EveryNamespace, None), None, "there are some");
+        assert_eq!(hint(&of(vec![pod("a")]), here(), Some("2")), None, "it is only the end of the list");
+        let refusing = Host::new().lists(|request| match &request.within {
+            Scope::EveryNamespace => Err(Error::new(Code::Denied, "no")),
+            _ => Ok(page([])),
+        });
+        assert_eq!(hint(&refusing, here(), None).as_deref(), Some("there are no pods in namespace team-b"));
+    }
+
+    #[test]
     fn an_empty_namespace_means_every_one() {
         assert_eq!(Scope::or_every(None), Scope::EveryNamespace);
         assert_eq!(Scope::or_every(Some(String::new())), Scope::EveryNamespace);
