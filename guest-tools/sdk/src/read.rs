@@ -245,11 +245,14 @@ fn elsewhere(called: &str, query: &wit::Query) -> String {
         limit: Some(LOOKED_AT),
         ..query.clone()
     };
-    let Ok(page) = read_page::<Named>(&everywhere) else { return format!("there are no {called} in namespace {namespace}") };
+    let none = format!("there are no {called} in namespace {namespace}");
+    let Ok(page) = read_page::<Named>(&everywhere) else { return none };
+    let is_all = page.continue_.is_none() && page.warnings.is_empty();
     let some = tally::tally(page.items.into_iter().map(|named| named.metadata.namespace));
-    match some.is_empty() {
-        true => format!("there are no {called} in namespace {namespace}, and none in the others that this server looks into"),
-        false => format!("there are no {called} in namespace {namespace}; there are some in {some}"),
+    match (some.is_empty(), is_all) {
+        (false, _) => format!("{none}; there are some in {some}"),
+        (true, true) => format!("{none}, and none in the others that this server looks into"),
+        (true, false) => none,
     }
 }
 
