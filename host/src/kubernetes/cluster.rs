@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::discovery::{Catalogue, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
@@ -16,9 +14,8 @@ use crate::policy::{Budget, Grant, Limits};
 /// How long listing everything that a cluster serves may take: some hundred requests of a few milliseconds.
 const CATALOGUE_TIME: Duration = Duration::from_secs(60);
 
-/// A cluster that can be read. Cheap to clone; all clones share connections and what discovery has found.
-///
-/// It lives on the runtime that it was made on: requests, parsing and time limits run there, whichever runtime asks.
+/// A cluster that can be read. Cheap to clone; all clones share connections and what discovery has found. Connections are tasks of the
+/// runtime that it is made and used on.
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
@@ -28,7 +25,6 @@ struct Inner {
     api: ApiServer,
     discovery: Discovery,
     description: String,
-    home: Handle,
 }
 
 impl Cluster {
@@ -49,7 +45,7 @@ impl Cluster {
     fn new(client: kube::Client, server: &str, description: String) -> Self {
         let api = ApiServer::new(client, server);
         let discovery = Discovery::new(api.clone());
-        Self { inner: Arc::new(Inner { api, discovery, description, home: Handle::current() }) }
+        Self { inner: Arc::new(Inner { api, discovery, description }) }
     }
 
     /// A reader for one call.
@@ -81,9 +77,5 @@ impl Cluster {
 
     pub(super) fn discovery(&self) -> &Discovery {
         &self.inner.discovery
-    }
-
-    pub(super) fn home(&self) -> &Handle {
-        &self.inner.home
     }
 }

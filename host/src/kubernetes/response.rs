@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::error::{Code, Error};
 use super::exchange::root_cause;
 use crate::policy::{self, Budget, Exhausted};
+use crate::processor::STEP_BYTES;
 
 /// How long the server may pause inside an answer.
 const BETWEEN_CHUNKS: Duration = Duration::from_secs(10);
@@ -31,22 +32,35 @@ pub(super) struct Incoming<'b> {
     /// What the server says about its answer: that a version is deprecated, or that something is missing.
     pub(super) warnings: Vec<String>,
     body: Body,
+    /// What has come and is not handed out yet.
+    rest: Bytes,
+    handed_out: usize,
     budget: &'b Budget,
 }
 
 impl<'b> Incoming<'b> {
     pub(super) fn new(response: Response<Body>, budget: &'b Budget) -> Self {
-        let warnings = warnings(response.headers());
-        Self { status: response.status(), warnings, body: response.into_body(), budget }
+        let (status, warnings) = (response.status(), warnings(response.headers()));
+        Self { status, warnings, body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
     }
 
-    /// The next piece of the body; none at its end. Every byte is taken from the budget.
+    /// The next piece of the body, [`STEP_BYTES`] at most; none at its end. Every byte is taken from the budget.
+    ///
+    /// What is done with a piece is one step of the call's work, so between two of them others have their turn. A body that is longer is
+    /// worked on on a thread of the call's own: what its pieces add up to, an object for example, is one step, too.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let chunk = next_chunk(&mut self.body, self.budget).await?;
-        if let Some(chunk) = &chunk {
-            self.budget.take_read(chunk.len() as u64)?;
+        self.budget.checkpoint().await?;
+        if self.rest.is_empty() {
+            match next_chunk(&mut self.body, self.budget).await? {
+                Some(chunk) => self.rest = chunk,
+                None => return Ok(None),
+            }
+            self.budget.take_read(self.rest.len() as u64)?;
         }
-        Ok(chunk)
+        self.budget.meter().prepare_for(self.handed_out.saturating_add(self.rest.len())).await;
+        let piece = self.rest.split_to(self.rest.len().min(STEP_BYTES));
+        self.handed_out += piece.len();
+        Ok(Some(piece))
     }
 
     /// The whole body, which is `what` and may have `max` bytes.
