@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, de};
 use self::component::Own;
 use self::places::Places;
 use self::quantity::{Count, Time};
-use crate::catalog::Source;
+use crate::catalog::{IgnoredArguments, Source};
 use crate::kubernetes;
 use crate::policy::{Grant, Limits, Namespaces, Secrets};
 
@@ -75,6 +75,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// What holds for the bundled tools.
     pub bundled: BundledConfig,
+    /// Arguments that clients add by themselves, and that are dropped where a tool has none of that name.
+    pub ignored_arguments: IgnoredArguments,
     /// Tool calls a second for each caller.
     pub calls_per_second: NonZeroU32,
     /// Connections at once.
@@ -99,6 +101,7 @@ impl Default for Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             bundled: BundledConfig::default(),
+            ignored_arguments: IgnoredArguments::default(),
             calls_per_second: CALLS_PER_SECOND,
             connections: CONNECTIONS,
             drain: DRAIN,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::arguments::IgnoredArguments;
 use super::schema::{Patterns, Schema};
 use crate::policy::{PolicyRule, RuleError, clean, clean_line};
 
@@ -199,16 +200,16 @@ impl Definition {
         &self.mirrored
     }
 
-    /// Whether the arguments fit the input schema; else which does not, and why. As [`Schema::check`], it can take long.
-    pub(super) fn accepts(&self, arguments: &Value) -> Result<(), String> {
-        // The words quote the arguments.
-        self.arguments.check(arguments).map_err(|faults| clean(&faults).into_owned())
+    /// Whether arguments of so many bytes are read in about a millisecond.
+    pub(super) fn reads_briefly(&self, bytes: usize) -> bool {
+        self.arguments.is_brief(bytes)
     }
 
-    /// The same, if that can be said in about a millisecond.
-    pub(super) fn accepts_briefly(&self, arguments: &Value) -> Option<Result<(), String>> {
-        let checked = self.arguments.check_briefly(arguments)?;
-        Some(checked.map_err(|faults| clean(&faults).into_owned()))
+    /// The arguments as they were meant; else which of them does not fit the input schema, and why.
+    pub(super) fn read(&self, mut arguments: Value, ignored: &IgnoredArguments) -> Result<Value, String> {
+        self.arguments.read(&mut arguments, |name| ignored.have(name));
+        self.arguments.check(&arguments)?;
+        Ok(arguments)
     }
 
     /// Whatever the component says: the world that the tool reads is open, its description warns of that, and its output schema has a
@@ -231,7 +232,7 @@ impl Definition {
                 properties.insert(NOTICE_KEY.to_owned(), json!({ "type": "string" }));
             }
             // A property more breaks no schema. One that has become too much work to check stays as it was, and has no room.
-            if let Ok(roomier) = Schema::compile(&object["outputSchema"]) {
+            if let Ok(roomier) = Schema::compile_within(&object["outputSchema"], &mut Patterns::default()) {
                 self.result = Some(Arc::new(roomier));
             }
         }
@@ -241,6 +242,11 @@ impl Definition {
     /// Whether a structured result fits the output schema, where there is one.
     pub(super) fn promises(&self, structured: &Value) -> Result<(), String> {
         self.result.as_ref().map_or(Ok(()), |schema| schema.check(structured))
+    }
+
+    /// Whether a structured result of so many bytes is checked in about a millisecond.
+    pub(super) fn is_checked_briefly(&self, bytes: usize) -> bool {
+        self.result.as_ref().is_none_or(|schema| schema.is_brief(bytes))
     }
 
     /// Whether there is an output schema, and with it the duty to answer with structured content.

@@ -3,6 +3,7 @@
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
+pub mod arguments;
 mod audit;
 mod bundled;
 mod compiling;
@@ -28,6 +29,7 @@ use crate::policy::Caller;
 use crate::processor::Failed;
 use crate::sandbox::CallError;
 pub use answer::Answer;
+pub use arguments::IgnoredArguments;
 pub use audit::AuditEvent;
 use audit::Outcome;
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
@@ -44,6 +46,7 @@ pub use stamps::Stamps;
 pub struct Catalog {
     components: Vec<Arc<Served>>,
     tools: BTreeMap<Arc<str>, Tool>,
+    ignored: IgnoredArguments,
     digest: OnceLock<ListDigest>,
 }
 
@@ -76,18 +79,25 @@ pub enum Refusal {
 }
 
 impl Tool {
-    /// Whether arguments fit the input schema; else which does not, and why. Where that takes long it is not said in this task, in which
-    /// others wait.
-    async fn check(&self, arguments: Value) -> Result<Result<(), String>, Failed> {
-        if let Some(checked) = self.definition.accepts_briefly(&arguments) {
-            return Ok(checked);
+    /// Arguments of so many bytes as they were meant, as JSON; else which of them does not fit, and why. Where that takes long it is not
+    /// done in this task, in which others wait.
+    async fn read(&self, arguments: Value, bytes: usize, ignored: &IgnoredArguments) -> Result<Result<String, String>, Failed> {
+        let definition = &self.definition;
+        if definition.reads_briefly(bytes) {
+            return Ok(definition.read(arguments, ignored).map(|read| read.to_string()));
         }
-        let definition = self.definition.clone();
-        self.component.processors().work(move || definition.accepts(&arguments)).await
+        let (definition, ignored) = (definition.clone(), ignored.clone());
+        let read = move || definition.read(arguments, &ignored).map(|read| read.to_string());
+        self.component.processors().work(read).await
     }
 }
 
 impl Catalog {
+    /// A catalog without tools, whose tools do not get these arguments.
+    fn ignoring(ignored: IgnoredArguments) -> Self {
+        Self { ignored, ..Self::default() }
+    }
+
     /// The components, bundled ones first.
     pub fn components(&self) -> &[Arc<Served>] {
         &self.components
@@ -123,26 +133,25 @@ impl Catalog {
         progress: watch::Sender<Progress>,
     ) -> (Result<Answer, Refusal>, AuditEvent) {
         let arguments = Value::Object(arguments);
-        let arguments_text = arguments.to_string();
-        let mut event = AuditEvent::begin(caller, name, arguments_text.len());
+        let written = arguments.to_string();
+        let mut event = AuditEvent::begin(caller, name, written.len());
         let Some(tool) = self.tools.get(name) else {
             event.end(Outcome::Refused);
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
         };
-        match tool.check(arguments).await {
-            Ok(Ok(())) => {}
+        let outcome = match tool.read(arguments, written.len(), &self.ignored).await {
+            Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event).await),
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);
-                return (Err(Refusal::Arguments { tool: name.to_owned(), reason }), event);
+                Err(Refusal::Arguments { tool: name.to_owned(), reason })
             }
             Err(Failed) => {
                 event.end(Outcome::from(&CallError::Host));
-                return (Ok(Answer::failure(&CallError::Host.to_string())), event);
+                Ok(Answer::failure(&CallError::Host.to_string()))
             }
-        }
-        let answer = tool.component.call(&tool.definition, arguments_text, progress, &mut event).await;
-        (Ok(answer), event)
+        };
+        (outcome, event)
     }
 
     /// Notes a call that is not let in, because there are too many.

@@ -118,7 +118,8 @@ impl Served {
         let budget = host.budget.clone();
         let returned = self.component.call(host, definition.name(), arguments).await?;
         let (Ok(words) | Err(words)) = &returned;
-        budget.meter().prepare_for(words.len()).await;
+        let is_brief = self.trust() == Trust::Bundled || definition.is_checked_briefly(words.len());
+        budget.meter().prepare_for(if is_brief { words.len() } else { usize::MAX }).await;
         let answer = match &returned {
             Ok(result) => Answer::parse(result, &definition, self.trust()),
             Err(message) => Answer::failed(message, self.trust()),
