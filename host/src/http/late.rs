@@ -56,13 +56,13 @@ pub(super) async fn answer(mut running: Running, takes: Takes) -> HttpResponse {
         running.progress = None;
     }
     let first = match &mut running.progress {
-        Some(progress) => tokio::select! {
+        Some(progress) if takes.json => tokio::select! {
             biased;
             ended = &mut running.work => return soon(ended, &running.id, takes),
             report = progress.next() => report,
             () = sleep_until(began + FIRST_REPORT) => None,
         },
-        None => None,
+        _ => None,
     };
     if first.is_some() || !takes.json { streamed(running, first) } else { spaced(running) }
 }
