@@ -79,12 +79,11 @@ fn expand_rule(rule: &PolicyRule, namespaced: bool, served: &Catalogue) -> Resul
     let logs = namespaced && rule.resources.iter().any(|resource| resource == POD_LOGS) && may_cover("");
     let logs = logs.then(|| one(rule, "", POD_LOGS, vec![Verb::Get]));
     let resources = served.resources.iter().filter(|resource| resource.namespaced == namespaced).filter_map(|resource| {
-        let can = |verb: &Verb| resource.verbs.iter().any(|known| known == verb.as_str());
         let covered = |verb: &Verb| {
             let covers = |name: Option<&str>| rule.allows(*verb, &resource.group, &resource.plural, name);
             covers(None) || rule.resource_names.first().is_some_and(|name| covers(Some(name)))
         };
-        let verbs: Vec<Verb> = rule.verbs.iter().copied().filter(|verb| can(verb) && covered(verb)).collect();
+        let verbs: Vec<Verb> = rule.verbs.iter().copied().filter(|verb| resource.verbs.has(*verb) && covered(verb)).collect();
         (!verbs.is_empty()).then(|| one(rule, &resource.group, &resource.plural, verbs))
     });
     let expanded: Vec<_> = logs.into_iter().chain(resources).collect();
@@ -153,8 +152,6 @@ fn push_role(objects: &mut Vec<Value>, account: &Account, namespace: Option<&str
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::kubernetes::{Code, Error, ServedResource};
     use crate::policy::Verb::{Get, List};
@@ -207,7 +204,7 @@ mod tests {
             ServedResource::new("metrics.k8s.io", "v1", "pods", true, &["list"]),
         ];
         let down = |group: &str| (format!("{group}/v1"), Error::new(Code::Unavailable, "down"));
-        Catalogue { resources: resources.map(Arc::new).into(), unanswered: unanswered.map(down).into_iter().collect() }
+        Catalogue { resources: resources.into(), unanswered: unanswered.map(down).into_iter().collect() }
     }
 
     /// What a wildcard rule becomes, each part as `get,list pods.`.

@@ -6,13 +6,17 @@ use std::time::Duration;
 use super::discovery::{Catalogue, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
+use super::list::Unpaged;
 use super::reader::Reader;
 use super::source::{ConnectError, Connection, Source};
 use super::types::Health;
-use crate::policy::{Budget, Grant, Limits};
+use crate::policy::{Budget, Grant};
 
 /// How long listing everything that a cluster serves may take: some hundred requests of a few milliseconds.
 const CATALOGUE_TIME: Duration = Duration::from_secs(60);
+
+/// Requests for the state of the API server: two, and their retries.
+const HEALTH_REQUESTS: u32 = 4;
 
 /// A cluster that can be read. Cheap to clone; all clones share connections and what discovery has found. Connections are tasks of the
 /// runtime that it is made and used on.
@@ -24,6 +28,7 @@ pub struct Cluster {
 struct Inner {
     api: ApiServer,
     discovery: Discovery,
+    unpaged: Unpaged,
     description: String,
 }
 
@@ -44,7 +49,7 @@ impl Cluster {
 
     fn new(api: ApiServer, description: String) -> Self {
         let discovery = Discovery::new(api.clone());
-        Self { inner: Arc::new(Inner { api, discovery, description }) }
+        Self { inner: Arc::new(Inner { api, discovery, unpaged: Unpaged::default(), description }) }
     }
 
     /// A reader for one call.
@@ -54,7 +59,7 @@ impl Cluster {
 
     /// Whether the API server is there and ready, outside of any call.
     pub async fn health(&self, timeout: Duration) -> Result<Health, Error> {
-        let budget = Arc::new(Budget::new(Limits { time: timeout, ..Limits::default() }));
+        let budget = Arc::new(Budget::of_the_process(timeout, HEALTH_REQUESTS));
         self.reader(Arc::new(Grant::default()), budget).api_server().await
     }
 
@@ -89,5 +94,9 @@ impl Cluster {
 
     pub(super) fn discovery(&self) -> &Discovery {
         &self.inner.discovery
+    }
+
+    pub(super) fn unpaged(&self) -> &Unpaged {
+        &self.inner.unpaged
     }
 }

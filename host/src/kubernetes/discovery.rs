@@ -4,25 +4,24 @@
 //! namespaces look alike. Its answers are kept for a while and shared by all calls, so they are not charged to any one of them,
 //! and only what the server lists itself is ever asked for: a guest that makes up names causes no requests.
 
+mod document;
+mod documents;
 mod memory;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::document::{Document, Groups, Resources, Versions};
+use self::documents::Documents;
 use self::memory::{IfStale, Memory};
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
 use super::name::quote;
 use super::request::Get;
-use super::types::Resource;
-use crate::policy::{Budget, Limits};
-use crate::processor::STEP_BYTES;
+use super::types::{Resource, ServedResource};
+use crate::policy::Budget;
 
 /// How long an answer is good for. A new CRD is found at once (see `SECOND_LOOK`); a removed one answers 404 by itself.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
@@ -36,115 +35,51 @@ const DOCUMENT_TIME: Duration = Duration::from_secs(20);
 /// Requests for one look-up: one, and its retry.
 const REQUESTS: u32 = 2;
 
-/// Bytes of one discovery document. The largest group of a cluster with 1,000 CRDs is below 1 MiB.
-const DOCUMENT_MAX: usize = 8 * 1024 * 1024;
-
 /// How many of a group's resources, or versions, an error names.
 const NAMED_IN_ERROR: usize = 20;
 
-/// Bytes of a group's name: a DNS name.
-const GROUP_BYTES: usize = 253;
-
-/// Bytes of the name of a version, a resource or a verb: a DNS label. Nobody can ask for what has a longer one, and an aggregated API
-/// that lists it would have it repeated in errors.
-const NAME_BYTES: usize = 63;
-
-/// Verbs of one resource. Kubernetes has eight.
-const VERBS: usize = 20;
-
-/// Bytes of a parser's words in an error: they can quote all of what it could not read.
-const REASON_BYTES: usize = 200;
-
-/// One resource that the cluster serves.
-#[derive(Debug)]
-pub struct ServedResource {
-    /// The API group; `""` is the core group.
-    pub group: String,
-    /// The version that this entry is about.
-    pub version: String,
-    /// The plural name, as in a URL.
-    pub plural: String,
-    /// Whether its objects live in namespaces.
-    pub namespaced: bool,
-    /// What can be done with it, in RBAC's words.
-    pub verbs: Vec<String>,
-    /// The server behind it was seen to send whole lists, whatever `limit` it was sent.
-    ignores_limit: AtomicBool,
-}
-
-impl ServedResource {
-    /// A resource that a server was seen to serve, or is made to serve.
-    pub(crate) fn new(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> Self {
-        Self {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            plural: plural.to_owned(),
-            namespaced,
-            verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
-            ignores_limit: AtomicBool::new(false),
-        }
-    }
-
-    pub(super) fn ignores_limit(&self) -> bool {
-        self.ignores_limit.load(Ordering::Relaxed)
-    }
-
-    /// Remembered until the entry is read anew, so a server that learns to page is found out.
-    pub(super) fn remember_that_it_ignores_limit(&self) {
-        self.ignores_limit.store(true, Ordering::Relaxed);
-    }
-}
+/// Resources of a whole cluster, for the command line. The largest known one has some 5,000.
+const CATALOGUE_MAX: usize = 100_000;
 
 /// Everything that the cluster serves, as far as it could be found out.
 #[derive(Debug)]
 pub struct Catalogue {
     /// Every resource in every version, sorted by group, version and plural.
-    pub resources: Vec<Arc<ServedResource>>,
-    /// Groups that did not answer, and why.
+    pub resources: Vec<ServedResource>,
+    /// Groups that did not answer, or not with all that they have, and why.
     pub unanswered: Vec<(String, Error)>,
 }
-
-/// The versions of one API group.
-#[derive(Clone, Debug)]
-struct Versions {
-    preferred: String,
-    all: Vec<String>,
-}
-
-type Groups = BTreeMap<String, Versions>;
-type Resources = BTreeMap<String, Arc<ServedResource>>;
-type GroupVersion = (String, String);
 
 /// The cluster's answers so far. One per cluster.
 pub(super) struct Discovery {
     api: ApiServer,
     groups: Memory<Groups>,
-    /// One entry for each version that the server lists, hence bounded by it.
-    resources: Mutex<HashMap<GroupVersion, Arc<Memory<Resources>>>>,
+    resources: Documents,
 }
 
 impl Discovery {
     pub(super) fn new(api: ApiServer) -> Self {
-        Self { api, groups: Memory::default(), resources: Mutex::default() }
+        Self { api, groups: Memory::default(), resources: Documents::default() }
     }
 
     /// Finds a resource. Errors: `not-served` with what is served instead; `unavailable` where the server does not say.
     /// Each document is bounded in time; whoever has less of it bounds this future.
-    pub(super) async fn find(&self, of: &Resource) -> Result<Arc<ServedResource>, Error> {
+    pub(super) async fn find(&self, of: &Resource) -> Result<ServedResource, Error> {
         for (good_for, if_stale) in [(GOOD_FOR, IfStale::Use), (SECOND_LOOK, IfStale::Fail)] {
             let Some(versions) = self.versions(&of.group, good_for, if_stale).await? else { continue };
             let candidates = if of.version.is_empty() {
                 versions.preferred_first()
-            } else if versions.all.contains(&of.version) {
+            } else if versions.all().any(|version| version == of.version) {
                 vec![of.version.as_str()]
             } else {
                 continue;
             };
             for version in candidates {
                 match self.in_version(&of.group, version, good_for, if_stale).await {
-                    Ok(served) => {
-                        if let Some(found) = served.get(&of.plural) {
-                            return Ok(found.clone());
+                    Ok(resources) => {
+                        if let Some((namespaced, verbs)) = resources.get(&of.plural) {
+                            let (group, version, plural) = (of.group.clone(), version.to_owned(), of.plural.clone());
+                            return Ok(ServedResource { group, version, plural, namespaced, verbs });
                         }
                     }
                     // A version that has gone since the groups were listed.
@@ -159,12 +94,14 @@ impl Discovery {
     /// Everything that is served, a group that does not answer left out and named. For the command line, not for calls.
     pub(super) async fn everything(&self) -> Result<Catalogue, Error> {
         let groups = self.groups(GOOD_FOR, IfStale::Use).await?;
-        let named = groups.iter().map(|(group, versions)| (group.as_str(), versions.clone()));
+        if groups.is_cut {
+            return Err(Error::new(Code::TooLarge, "the cluster lists more API groups than can be read"));
+        }
         let mut catalogue = Catalogue { resources: Vec::new(), unanswered: Vec::new() };
-        for (group, versions) in std::iter::once(("", Versions::core())).chain(named) {
-            for version in &versions.all {
+        for (group, versions) in std::iter::once(("", &Versions::core())).chain(groups.iter()) {
+            for version in versions.all() {
                 match self.in_version(group, version, GOOD_FOR, IfStale::Use).await {
-                    Ok(resources) => catalogue.resources.extend(resources.values().cloned()),
+                    Ok(resources) => catalogue.add(group, version, &resources)?,
                     Err(error) => catalogue.unanswered.push((format!("{group}/{version}"), error)),
                 }
             }
@@ -181,13 +118,7 @@ impl Discovery {
     }
 
     async fn groups(&self, good_for: Duration, if_stale: IfStale) -> Result<Arc<Groups>, Error> {
-        self.groups
-            .recall(good_for, if_stale, async {
-                let list: GroupList = self.read(Get::fixed("/apis")).await?;
-                let named = list.groups.into_iter().filter(|group| group.name.len() <= GROUP_BYTES);
-                Ok(named.map(|group| (group.name.clone(), group.into())).collect())
-            })
-            .await
+        self.groups.recall(good_for, if_stale, self.read(Get::fixed("/apis"))).await
     }
 
     async fn in_version(
@@ -197,25 +128,16 @@ impl Discovery {
         good_for: Duration,
         if_stale: IfStale,
     ) -> Result<Arc<Resources>, Error> {
-        let key = (group.to_owned(), version.to_owned());
-        let memory = self.resources.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
-        memory
-            .recall(good_for, if_stale, async {
-                let list: ResourceList = self.read(Get::group_version(group, version)).await?;
-                let served = list.resources.into_iter().filter(ResourceEntry::can_be_asked_for).map(|entry| {
-                    let verbs = entry.verbs.iter().map(String::as_str).filter(|verb| verb.len() <= NAME_BYTES);
-                    let verbs: Vec<&str> = verbs.take(VERBS).collect();
-                    let served = ServedResource::new(group, version, &entry.name, entry.namespaced, &verbs);
-                    (entry.name, Arc::new(served))
-                });
-                Ok(served.collect())
-            })
-            .await
+        let get = Get::group_version(group, version);
+        let kept = self.resources.of(group, version);
+        let resources = kept.recall(good_for, if_stale, self.read(get)).await?;
+        self.resources.note(group, version, &resources);
+        Ok(resources)
     }
 
     /// Reads one document on the process's account, in a task of its own: all calls wait for it, so it must not wait until the call that
     /// asks first has its turn on a processor.
-    async fn read<T: DeserializeOwned + Send + 'static>(&self, get: Get) -> Result<T, Error> {
+    async fn read<D: Document>(&self, get: Get) -> Result<D, Error> {
         let task = AbortOnDropHandle::new(tokio::spawn(read(self.api.clone(), get)));
         match task.await {
             Ok(document) => document,
@@ -226,120 +148,74 @@ impl Discovery {
 
     /// The error for a resource that is not there, with what there is.
     async fn not_served(&self, of: &Resource) -> Error {
-        let missing = |advice: String| Error::new(Code::NotServed, advice);
-        let versions = match self.versions(&of.group, GOOD_FOR, IfStale::Use).await {
-            Ok(Some(versions)) => versions,
-            Ok(None) => return missing(format!("the cluster does not serve {of}: it has no API group {}", quote(&of.group))),
+        let missing = |advice: String| Error::new(Code::NotServed, format!("the cluster does not serve {of}{advice}"));
+        let groups = if of.group.is_empty() { Ok(Arc::default()) } else { self.groups(GOOD_FOR, IfStale::Use).await };
+        let groups = match groups {
+            Ok(groups) => groups,
             Err(error) => return error,
         };
-        if !of.version.is_empty() && !versions.all.contains(&of.version) {
-            let group = if of.group.is_empty() { "the core group" } else { of.group.as_str() };
-            let all = versions.all.iter().take(NAMED_IN_ERROR).map(String::as_str).collect::<Vec<_>>().join(", ");
-            return missing(format!("the cluster does not serve {of} in version {}: {group} is served as {all}", of.version));
-        }
-        let looked = if of.version.is_empty() { versions.preferred.as_str() } else { of.version.as_str() };
-        let names = match self.in_version(&of.group, looked, GOOD_FOR, IfStale::Use).await {
-            Ok(resources) if resources.len() <= NAMED_IN_ERROR => resources.keys().cloned().collect::<Vec<_>>().join(", "),
-            _ => String::new(),
+        let core = Versions::core();
+        let versions = if of.group.is_empty() { Some(&core) } else { groups.get(&of.group) };
+        let Some(versions) = versions else {
+            let among = if groups.is_cut { " among the first ones that it lists, and the others were not read" } else { "" };
+            return missing(format!(": it has no API group {}{among}", quote(&of.group)));
         };
-        if names.is_empty() {
-            missing(format!("the cluster does not serve {of}"))
-        } else {
-            missing(format!("the cluster does not serve {of}; the API group has {names}"))
+        if !of.version.is_empty() && versions.all().all(|version| version != of.version) {
+            let group = if of.group.is_empty() { "the core group" } else { of.group.as_str() };
+            let all = versions.all().take(NAMED_IN_ERROR).collect::<Vec<_>>().join(", ");
+            return missing(format!(" in version {}: {group} is served as {all}", of.version));
+        }
+        let looked = if of.version.is_empty() { versions.preferred() } else { of.version.as_str() };
+        match self.in_version(&of.group, looked, GOOD_FOR, IfStale::Use).await {
+            Ok(resources) if resources.is_cut => missing(format!(
+                ": it is not among the first {} resources of its API group, and the others were not read",
+                resources.len()
+            )),
+            Ok(resources) if (1..=NAMED_IN_ERROR).contains(&resources.len()) => {
+                missing(format!("; the API group has {}", resources.names().collect::<Vec<_>>().join(", ")))
+            }
+            _ => missing(String::new()),
         }
     }
 }
 
-impl Versions {
-    /// The core group is not in the list of groups, and has had one version since 2015.
-    fn core() -> Self {
-        Self { preferred: "v1".to_owned(), all: vec!["v1".to_owned()] }
-    }
-
-    fn preferred_first(&self) -> Vec<&str> {
-        let others = self.all.iter().filter(|&version| *version != self.preferred);
-        std::iter::once(&self.preferred).chain(others).map(String::as_str).collect()
-    }
-}
-
-/// Reads one document. A long one is parsed beside the tasks of the runtime.
-async fn read<T: DeserializeOwned + Send + 'static>(api: ApiServer, get: Get) -> Result<T, Error> {
-    let own = Budget::new(Limits { time: DOCUMENT_TIME, requests: REQUESTS, read: DOCUMENT_MAX as u64, ..Limits::default() });
-    let unanswered = |error: Error| {
+/// Reads one document.
+async fn read<D: Document>(api: ApiServer, get: Get) -> Result<D, Error> {
+    let own = Budget::of_the_process(DOCUMENT_TIME, REQUESTS);
+    let document = async { D::read(api.get(&get, &own, FIRST_BYTE).await?).await };
+    document.await.map_err(|error: Error| {
         let what = format!("the cluster does not say what it serves under {}: ", get.path());
-        // The limits behind an `exhausted` here are ours, not those of the call.
-        let code = if error.code == Code::Exhausted { Code::Unavailable } else { error.code };
+        // The limits behind an `exhausted` here are ours, not those of the call, and so is the size of a document.
+        let is_ours = matches!(error.code, Code::Exhausted | Code::TooLarge);
+        let code = if is_ours { Code::Unavailable } else { error.code };
         Error { code, message: what + &error.message, retry_after: error.retry_after }
-    };
-    let incoming = api.get(&get, &own, FIRST_BYTE).await.map_err(|failure| unanswered(failure.into()))?;
-    let body = incoming.bytes(DOCUMENT_MAX, "the API server's discovery document").await.map_err(unanswered)?;
-    let document = if body.len() > STEP_BYTES {
-        let parsing = tokio::task::spawn_blocking(move || serde_json::from_slice(&body));
-        parsing.await.map_err(|_| unanswered(Error::new(Code::Other, "this server is shutting down")))?
-    } else {
-        serde_json::from_slice(&body)
-    };
-    document.map_err(|error| {
-        let mut reason = crate::policy::quotable(&error.to_string());
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES));
-        unanswered(Error::new(Code::Other, format!("not a document: {reason}")))
     })
 }
 
-/// `APIGroupList`.
-#[derive(Deserialize)]
-struct GroupList {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Group {
-    name: String,
-    versions: Vec<GroupVersionName>,
-    preferred_version: Option<GroupVersionName>,
-}
-
-#[derive(Deserialize)]
-struct GroupVersionName {
-    version: String,
-}
-
-impl From<Group> for Versions {
-    fn from(group: Group) -> Self {
-        let named = |entry: &GroupVersionName| entry.version.len() <= NAME_BYTES;
-        let all: Vec<String> = group.versions.into_iter().filter(named).map(|entry| entry.version).collect();
-        // The server orders them by its priority, so the first is the preferred one where it does not say.
-        let preferred =
-            group.preferred_version.filter(named).map(|entry| entry.version).or_else(|| all.first().cloned()).unwrap_or_default();
-        Self { preferred, all }
-    }
-}
-
-/// `APIResourceList`.
-#[derive(Deserialize)]
-struct ResourceList {
-    resources: Vec<ResourceEntry>,
-}
-
-#[derive(Deserialize)]
-struct ResourceEntry {
-    name: String,
-    namespaced: bool,
-    verbs: Vec<String>,
-}
-
-impl ResourceEntry {
-    /// Not a subresource, and no name that no query can have.
-    fn can_be_asked_for(&self) -> bool {
-        !self.name.contains('/') && self.name.len() <= NAME_BYTES
+impl Catalogue {
+    fn add(&mut self, group: &str, version: &str, resources: &Resources) -> Result<(), Error> {
+        if self.resources.len() + resources.len() > CATALOGUE_MAX {
+            return Err(Error::new(Code::TooLarge, format!("the cluster serves more than {CATALOGUE_MAX} resources")));
+        }
+        if resources.is_cut {
+            let words = format!("it has more than {} resources, and the others were not read", resources.len());
+            self.unanswered.push((format!("{group}/{version}"), Error::new(Code::TooLarge, words)));
+        }
+        self.resources.extend(resources.iter().map(|(plural, namespaced, verbs)| ServedResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            plural: plural.to_owned(),
+            namespaced,
+            verbs,
+        }));
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicU32;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use bytes::Bytes;
     use http::{Request, Response};
@@ -407,7 +283,7 @@ mod tests {
     }
 
     /// What becomes of a look for the resource `things` of a server that answers with this at `/apis/a.example/v1`.
-    async fn found(resources: String) -> Result<Arc<ServedResource>, Error> {
+    async fn found(resources: String) -> Result<ServedResource, Error> {
         let service = tower::service_fn(move |request: Request<Body>| {
             let body = match request.uri().path() {
                 "/apis" => r#"{"groups":[{"name":"a.example","versions":[{"version":"v1"}]}]}"#.to_owned(),
@@ -420,18 +296,100 @@ mod tests {
             .await
     }
 
+    fn entry(name: &str, verbs: &[&str]) -> serde_json::Value {
+        serde_json::json!({ "name": name, "namespaced": true, "verbs": verbs })
+    }
+
+    fn document(entries: impl IntoIterator<Item = serde_json::Value>) -> String {
+        serde_json::json!({ "kind": "APIResourceList", "resources": entries.into_iter().collect::<Vec<_>>() }).to_string()
+    }
+
     #[tokio::test]
-    async fn what_a_server_lists_is_not_repeated_at_length() {
+    async fn what_breaks_the_rules_for_names_is_not_kept() {
+        let long = "x".repeat(1 << 15);
+        let odd = ["", "Things", "a_b", "a.b", "th\u{1b}ings", "../things", "things/status", "-x", &long];
+        let served = found(document(
+            odd.iter().map(|name| entry(name, &["get"])).chain([entry("things", &["watch", &long, "", "\u{202e}list", "get"])]),
+        ))
+        .await;
+        assert_eq!(served.expect("it is served").verbs.to_string(), "get, watch");
+        let only =
+            found(document(odd.iter().map(|name| entry(name, &["get"])))).await.expect_err("nothing that can be asked for");
+        assert_eq!(only.message, "the cluster does not serve things.a.example");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_repeated() {
         let long = "x".repeat(1 << 20);
-        let entry = |name: &str, verbs: &[&str]| serde_json::json!({ "name": name, "namespaced": true, "verbs": verbs });
-        let list = |entry: serde_json::Value| serde_json::json!({ "resources": [entry] }).to_string();
-        let served = found(list(entry("things", &["watch", &long]))).await.expect("it is served");
-        assert_eq!(served.verbs, ["watch"]);
-        assert!(found(list(entry("things", &["v"; 1000]))).await.expect("it is served").verbs.len() <= VERBS);
-        for answer in [list(entry(&long, &[])), serde_json::json!({ "resources": long }).to_string()] {
-            let message = found(answer).await.expect_err("not there").message;
-            assert!(message.len() < 500, "{} bytes", message.len());
+        for answer in [
+            serde_json::json!({ "resources": long }).to_string(),
+            document([entry(&long, &[])]),
+            document([serde_json::json!({ "name": "things", "namespaced": "\u{1b}[31m".repeat(1000), "verbs": [] })]),
+            document([serde_json::json!({ "name": "things", "namespaced": true, "verbs": [1] })]),
+            "{}".to_owned(),
+            "<html>".to_owned(),
+            format!("{{\"resources\":[]{}}}", " ".repeat(9 << 20)),
+        ] {
+            let error = found(answer).await.expect_err("unreadable");
+            assert!(
+                error.message.starts_with("the cluster does not say what it serves under /apis/a.example/v1: "),
+                "{}",
+                error.message
+            );
+            assert!(error.message.len() < 500 && !error.message.contains('\u{1b}'), "{} bytes", error.message.len());
         }
+        assert!(found(r#"{"resources":null}"#.to_owned()).await.is_err_and(|error| error.code == Code::NotServed));
+    }
+
+    #[tokio::test]
+    async fn of_a_huge_document_the_beginning_is_kept_and_the_rest_is_not_read() {
+        let many = |count: usize| (0..count).map(|n| entry(&format!("r{n}"), &["list"]));
+        let last = found(document(many(4_999).chain([entry("things", &["list"])]))).await;
+        assert!(last.is_ok(), "so many are kept");
+        let beyond = format!("{}, what is no JSON", document(many(5_001)).trim_end_matches("]}"));
+        let error = found(beyond).await.expect_err("the rest is not read");
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (
+                Code::NotServed,
+                "the cluster does not serve things.a.example: it is not among the first 5000 resources of its API group, and the others were not read"
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn of_the_groups_no_more_is_kept_than_there_is_room_for() {
+        let service = tower::service_fn(|request: Request<Body>| {
+            let versions: Vec<_> = (0..40).map(|n| serde_json::json!({ "version": format!("v{n}") })).collect();
+            let body = match request.uri().path() {
+                "/apis" => {
+                    let groups: Vec<_> = (0..3_000)
+                        .map(|n| serde_json::json!({ "name": format!("g{n}.example"), "versions": versions }))
+                        .collect();
+                    serde_json::json!({ "groups": groups }).to_string()
+                }
+                _ => document([]),
+            };
+            let pieces = body
+                .into_bytes()
+                .chunks(10_000)
+                .map(|piece| Ok::<_, BoxError>(http_body::Frame::data(Bytes::copy_from_slice(piece))))
+                .collect::<Vec<_>>();
+            std::future::ready(Ok::<_, BoxError>(Response::new(http_body_util::StreamBody::new(futures::stream::iter(pieces)))))
+        });
+        let discovery = Discovery::new(ApiServer::new(kube::Client::new(service, "default"), "the API server"));
+        let message = |group: &str, version: &str| {
+            let of = Resource { version: version.to_owned(), ..of(group, "things") };
+            let discovery = &discovery;
+            async move { discovery.find(&of).await.expect_err("not served").message }
+        };
+        let all = (0..16).map(|n| format!("v{n}")).collect::<Vec<_>>().join(", ");
+        assert_eq!(
+            message("g0.example", "v39").await,
+            format!("the cluster does not serve things.g0.example in version v39: g0.example is served as {all}")
+        );
+        assert!(message("g2999.example", "").await.ends_with("among the first ones that it lists, and the others were not read"));
+        assert!(discovery.everything().await.is_err());
     }
 
     #[tokio::test]

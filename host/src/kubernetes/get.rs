@@ -25,10 +25,10 @@ pub(super) async fn read(
     let asked = Asked::parse(within)?;
 
     let served = reader.discovery().find(of).await?;
-    if !served.verbs.iter().any(|verb| verb == Verb::Get.as_str()) {
+    if !served.verbs.has(Verb::Get) {
         return Err(Error::new(
             Code::NotServed,
-            format!("the cluster cannot get a single object of {of}: it only offers {}", served.verbs.join(", ")),
+            format!("the cluster cannot get a single object of {of}: it only offers {}", served.verbs),
         ));
     }
     let target = asked.target(&served)?;

@@ -8,6 +8,7 @@ use super::exchange::{ApiServer, FIRST_BYTE, Failure};
 use super::items::malformed;
 use super::request::Get;
 use super::types::Health;
+use super::words::of_others;
 use crate::policy::Budget;
 
 /// Bytes of `/version`, which has under 1 KiB, and of `/readyz`, which says `ok`.
@@ -16,34 +17,20 @@ const ANSWER_MAX: usize = 64 * 1024;
 /// Bytes of a version or a platform, such as `v1.37.2-eks-1234567` and `linux/amd64`.
 const VERSION_BYTES: usize = 100;
 
-/// Bytes of a parser's words: they can quote all of what it could not read.
-const REASON_BYTES: usize = 300;
-
 /// Asks `/version`, which is static, and `/readyz`, which includes etcd.
 ///
 /// A server that answers and says that it is not ready is no error: `ready` is false then.
 pub(super) async fn read(api: &ApiServer, budget: &Budget) -> Result<Health, Error> {
     let (version, ready) = futures::join!(version(api, budget), ready(api, budget));
     let Version { git_version, platform } = version?;
-    let (git_version, platform) = (shortened(git_version, VERSION_BYTES), shortened(platform, VERSION_BYTES));
+    let (git_version, platform) = (of_others(&git_version, VERSION_BYTES), of_others(&platform, VERSION_BYTES));
     Ok(Health { git_version, platform, ready: ready? })
 }
 
 async fn version(api: &ApiServer, budget: &Budget) -> Result<Version, Error> {
     let incoming = api.get(&Get::fixed("/version"), budget, FIRST_BYTE).await?;
     let body = incoming.bytes(ANSWER_MAX, "the API server's version").await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let error = malformed(&error.to_string());
-        Error { message: shortened(error.message, REASON_BYTES), ..error }
-    })
-}
-
-fn shortened(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
-        text.push('…');
-    }
-    text
+    serde_json::from_slice(&body).map_err(|error| malformed(&error.to_string()))
 }
 
 async fn ready(api: &ApiServer, budget: &Budget) -> Result<bool, Error> {
@@ -91,6 +78,14 @@ mod tests {
         assert_eq!(health(|| Answer::Silence).await, health_is(false));
         assert_eq!(health(|| Answer::with_status(404, "404 page not found")).await, health_is(true));
         assert_eq!(health(|| Answer::with_status(401, "no")).await.expect_err("no access").code, Code::Denied);
+    }
+
+    #[tokio::test]
+    async fn what_a_server_says_of_itself_is_clean() {
+        let version = r#"{"gitVersion":"v1\u001b[31m\u202eevil\u001b]0;t\u0007\n[+] all is well","platform":"x\u200b\u001b[2J"}"#;
+        let (cluster, _) = cluster(move |_, _| Answer::ok(version));
+        let health = cluster.health(Duration::from_secs(1)).await.expect("healthy");
+        assert_eq!((health.git_version.as_str(), health.platform.as_str()), ("v1evil [+] all is well", "x"));
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
-//! Takes a list's body apart while it arrives: each element of the top-level `items` by itself, and everything else, which is
-//! little, as one envelope.
+//! Takes a body apart while it arrives: each element of one array at its top level by itself - the `items` of a list, the `groups` or
+//! `resources` of discovery - and everything else, which is little, as one envelope.
 //!
 //! Only brackets and strings are followed here, with no opinion on what is between them; whether an element is JSON is for
 //! whoever parses it, and the envelope is parsed at the end, so nothing malformed gets through.
@@ -7,14 +7,18 @@
 use memchr::memchr2;
 
 use super::error::{Code, Error};
-use super::object::OBJECT_MAX;
-use crate::policy;
+use super::words::{of_others, size};
 
-/// Bytes of everything around the items. A list's `metadata` with its token is well below 4 KiB.
+/// Bytes of everything around the elements. A list's `metadata` with its token is well below 4 KiB.
 const ENVELOPE_MAX: usize = 64 * 1024;
+
+/// How much of the reason a message carries, in bytes.
+const REASON_MAX: usize = 300;
 
 /// The state between two chunks of a body.
 pub(super) struct Splitter {
+    /// Bytes of one element.
+    element_max: usize,
     state: State,
     envelope: Envelope,
     value: Value,
@@ -24,9 +28,9 @@ pub(super) struct Splitter {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Outside of `items`.
+    /// Outside of the array.
     Envelope,
-    /// Inside `items`, where an element or the end may come; the second and later ones follow a comma.
+    /// Inside the array, where an element or the end may come; the second and later ones follow a comma.
     BeforeElement { first: bool },
     /// In an element.
     Element,
@@ -35,8 +39,10 @@ enum State {
 }
 
 impl Splitter {
-    pub(super) fn new() -> Self {
-        Self { state: State::Envelope, envelope: Envelope::default(), value: Value::default(), element: Vec::new() }
+    /// For a body whose elements, of so many bytes at most, stand in an array of this name.
+    pub(super) fn new(array: &'static str, element_max: usize) -> Self {
+        let envelope = Envelope { array, ..Envelope::default() };
+        Self { element_max, state: State::Envelope, envelope, value: Value::default(), element: Vec::new() }
     }
 
     /// Takes the next chunk and calls `each` for every element that it ends.
@@ -56,7 +62,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// The document with `items` emptied, once the body has ended.
+    /// The document with its array emptied, once the body has ended.
     pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
         if self.state != State::Envelope || self.envelope.depth != 0 || self.envelope.bytes.is_empty() {
             return Err(malformed("it ends in the middle"));
@@ -83,7 +89,7 @@ impl Splitter {
                 Ok(chunk)
             }
             b']' if first => self.end_of_items(chunk),
-            _ => Err(malformed("`items` holds something that is not an object")),
+            _ => Err(malformed(&format!("`{}` holds something that is not an object", self.envelope.array))),
         }
     }
 
@@ -94,13 +100,10 @@ impl Splitter {
     ) -> Result<&'c [u8], E> {
         let end = self.value.end(chunk);
         let (piece, rest) = chunk.split_at(end.unwrap_or(chunk.len()));
-        if self.element.len() + piece.len() > OBJECT_MAX {
-            let limit = OBJECT_MAX >> 20;
-            return Err(Error::new(
-                Code::TooLarge,
-                format!("the list holds an object of over {limit} MiB, which cannot be read"),
-            )
-            .into());
+        if self.element.len() + piece.len() > self.element_max {
+            let (array, most) = (self.envelope.array, size(self.element_max));
+            let words = format!("`{array}` of the API server's answer holds an object of over {most}, which cannot be read");
+            return Err(Error::new(Code::TooLarge, words).into());
         }
         if end.is_none() {
             self.element.extend_from_slice(piece);
@@ -125,7 +128,7 @@ impl Splitter {
                 Ok(&chunk[1..])
             }
             b']' => self.end_of_items(chunk),
-            _ => Err(malformed("two objects of `items` have no comma between them")),
+            _ => Err(malformed(&format!("two objects of `{}` have no comma between them", self.envelope.array))),
         }
     }
 
@@ -136,24 +139,26 @@ impl Splitter {
     }
 }
 
-/// Everything around the items.
+/// Everything around the elements.
 #[derive(Default)]
 struct Envelope {
+    /// The key of the array.
+    array: &'static str,
     bytes: Vec<u8>,
     depth: usize,
     in_string: bool,
     escaped: bool,
     /// The string that began last at depth 1, without its quotes.
     key: Vec<u8>,
-    /// That string was `items`, and only its colon and white space came since.
-    at_items: bool,
+    /// That string was the array's key, and only its colon and white space came since.
+    at_array: bool,
 }
 
 impl Envelope {
-    /// Takes one byte; true if it opens the array of items.
+    /// Takes one byte; true if it opens the array.
     fn push(&mut self, byte: u8) -> Result<bool, Error> {
         if self.bytes.len() >= ENVELOPE_MAX {
-            return Err(malformed("what is around its items is over 64 KiB"));
+            return Err(malformed("what is around its objects is over 64 KiB"));
         }
         self.bytes.push(byte);
         if self.in_string {
@@ -163,23 +168,23 @@ impl Envelope {
         match byte {
             b'"' => {
                 self.in_string = true;
-                self.at_items = false;
+                self.at_array = false;
                 self.key.clear();
             }
             b'{' | b'[' => {
                 self.depth += 1;
-                if std::mem::take(&mut self.at_items) && byte == b'[' {
+                if std::mem::take(&mut self.at_array) && byte == b'[' {
                     return Ok(true);
                 }
             }
             b'}' | b']' => {
                 self.depth = self.depth.checked_sub(1).ok_or_else(|| malformed("a bracket is closed that was not opened"))?;
-                self.at_items = false;
+                self.at_array = false;
             }
-            // After a colon only: a string `items` that is a value is followed by a comma or a brace.
-            b':' => self.at_items = self.depth == 1 && self.key == b"items",
+            // After a colon only: such a string that is a value is followed by a comma or a brace.
+            b':' => self.at_array = self.depth == 1 && self.key == b"items",
             byte if byte.is_ascii_whitespace() => {}
-            _ => self.at_items = false,
+            _ => self.at_array = false,
         }
         Ok(false)
     }
@@ -246,17 +251,18 @@ impl Value {
 /// The error for an answer that is not what it should be.
 pub(super) fn malformed(reason: &str) -> Error {
     // A parser's words can quote what it could not read.
-    let reason = policy::quotable(reason);
-    Error::new(Code::Other, format!("the API server's answer cannot be read: {reason}"))
+    Error::new(Code::Other, format!("the API server's answer cannot be read: {}", of_others(reason, REASON_MAX)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ELEMENT_MAX: usize = 1 << 20;
+
     /// Feeds a body in these pieces; what came out.
     fn split<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<String>, String), Error> {
-        let mut splitter = Splitter::new();
+        let mut splitter = Splitter::new("items", ELEMENT_MAX);
         let mut items = Vec::new();
         for piece in pieces {
             splitter.feed(piece, |item| {
@@ -316,13 +322,13 @@ mod tests {
 
     #[test]
     fn what_has_no_end_is_cut_off() {
-        let deep = format!(r#"{{"items":[{}"#, r#"{"a":"#.repeat(OBJECT_MAX / 5 + 1));
+        let deep = format!(r#"{{"items":[{}"#, r#"{"a":"#.repeat(ELEMENT_MAX / 5 + 1));
         assert_eq!(split([deep.as_bytes()]).expect_err("deep").code, Code::TooLarge);
 
         let wide = format!(r#"{{"note":"{}"#, "x".repeat(ENVELOPE_MAX));
         assert!(split([wide.as_bytes()]).expect_err("wide").message.contains("64 KiB"));
 
-        let large = format!(r#"{{"items":[{{"a":"{}"#, "x".repeat(OBJECT_MAX));
+        let large = format!(r#"{{"items":[{{"a":"{}"#, "x".repeat(ELEMENT_MAX));
         assert_eq!(split([large.as_bytes()]).expect_err("large").code, Code::TooLarge);
     }
 }

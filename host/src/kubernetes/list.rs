@@ -10,6 +10,7 @@ mod page;
 mod single;
 #[cfg(test)]
 mod tests;
+mod unpaged;
 
 use std::num::NonZeroU32;
 
@@ -25,6 +26,8 @@ use super::reader::Reader;
 use super::types::{Page, Query};
 use crate::policy::{Access, Limits, Namespaces, Verb};
 use filter::{Filter, single_name};
+
+pub(super) use self::unpaged::Unpaged;
 
 /// Objects on a page, where nobody says how many: as many as a model reads at once, and one event page of the server that Sandbar
 /// replaces.
@@ -53,10 +56,10 @@ pub(super) async fn read(reader: &Reader, query: &Query) -> Result<Page, Error> 
     let asked = Asked::parse(&query.within)?;
 
     let served = reader.discovery().find(&query.of).await?;
-    if !served.verbs.iter().any(|verb| verb == Verb::List.as_str()) {
+    if !served.verbs.has(Verb::List) {
         return Err(Error::new(
             Code::NotServed,
-            format!("the cluster cannot list {}: it only offers {}", query.of, served.verbs.join(", ")),
+            format!("the cluster cannot list {}: it only offers {}", query.of, served.verbs),
         ));
     }
     let target = asked.target(&served)?;

@@ -2,9 +2,9 @@
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
 //! and is checked against the grant first. The way of a read: `reader` (its task and its time), `discovery` (which resource that
-//! is), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, and take the answer
-//! apart as it arrives (`response`, `items`) and reads each object (`object`), which comes out without its secrets and cut down to the
-//! fields that were asked for.
+//! is), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, take the answer apart as it
+//! arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut down to the fields that
+//! were asked for.
 
 mod client;
 mod cluster;
@@ -37,12 +37,13 @@ mod target;
 mod testing;
 mod tls;
 mod types;
+mod words;
 
 pub use cluster::Cluster;
-pub use discovery::{Catalogue, ServedResource};
+pub use discovery::Catalogue;
 pub use error::{Code, Error};
 pub use kubeconfig::Fault;
 pub use reader::Reader;
 pub use snapshot::SnapshotError;
 pub use source::{ConnectError, Source, SourceError};
-pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
+pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope, ServedResource, Verbs};

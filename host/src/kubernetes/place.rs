@@ -1,9 +1,8 @@
 //! Where a read takes place: the scope that was asked for, held against what discovery says.
 
-use super::discovery::ServedResource;
 use super::error::{Code, Error};
 use super::name::Namespace;
-use super::types::Scope;
+use super::types::{Scope, ServedResource};
 use crate::policy::Place;
 
 /// A scope whose namespace is a valid name. Whether it fits the resource is not known yet.

@@ -67,6 +67,10 @@ impl Reader {
         self.cluster.discovery()
     }
 
+    pub(super) fn unpaged(&self) -> &list::Unpaged {
+        self.cluster.unpaged()
+    }
+
     pub(super) fn grant(&self) -> &Grant {
         &self.grant
     }

@@ -9,8 +9,8 @@ use http::{HeaderValue, Request, header};
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::discovery::ServedResource;
 use super::name::{Container, Namespace, ObjectName};
+use super::types::ServedResource;
 
 /// What is escaped in a path segment or a query value: everything but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

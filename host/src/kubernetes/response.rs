@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::error::{Code, Error};
 use super::explain::explain;
 use super::request::is_of_resource;
-use crate::policy::{self, Budget, Exhausted};
+use super::words::{of_others, size};
+use crate::policy::{Budget, Exhausted, SUBDOMAIN_MAX};
 use crate::processor::STEP_BYTES;
 
 /// How long the server may pause inside an answer.
@@ -22,6 +23,9 @@ const ERROR_BODY_MAX: usize = 16 * 1024;
 
 /// How much of the server's words a message carries, in bytes.
 const MESSAGE_MAX: usize = 2 * 1024;
+
+/// How much of an object's name a message carries, in bytes: names are no longer.
+const NAME_MAX: usize = SUBDOMAIN_MAX;
 
 /// Warnings of one answer that are passed on, and the bytes of each: what the API server itself keeps to.
 const WARNINGS_MAX: usize = 8;
@@ -69,7 +73,7 @@ impl<'b> Incoming<'b> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             if bytes.len() + chunk.len() > max {
-                return Err(Error::new(Code::TooLarge, format!("{what} is over {} MiB and cannot be read", max >> 20)));
+                return Err(Error::new(Code::TooLarge, format!("{what} is over {} and cannot be read", size(max))));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -90,8 +94,7 @@ fn warning(value: &[u8]) -> Option<String> {
     while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
         text.push(if *byte == b'\\' { *bytes.next()? } else { *byte });
     }
-    let mut text = policy::quotable(&String::from_utf8_lossy(&text));
-    text.truncate(text.floor_char_boundary(WARNING_MAX));
+    let text = of_others(&String::from_utf8_lossy(&text), WARNING_MAX);
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -161,12 +164,12 @@ impl Refusal {
                 let continue_ = metadata.continue_.filter(|token| !token.is_empty());
                 let details = details.unwrap_or_default();
                 let wait = details.retry_after_seconds;
-                (message, Some(StatusDetails { reason, name: details.name, continue_ }), wait)
+                (message, Some(StatusDetails { reason, name: of_others(&details.name, NAME_MAX), continue_ }), wait)
             }
             None => (String::from_utf8_lossy(&bytes).trim().to_owned(), None, None),
         };
         let retry_after = header.or(wait).map(Duration::from_secs).filter(|wait| !wait.is_zero());
-        Self { status, message: shorten(&message), retry_after, path: path.to_owned(), details }
+        Self { status, message: of_others(&message, MESSAGE_MAX), retry_after, path: path.to_owned(), details }
     }
 
     /// A 410's way out: a token that goes on where the old one stood, over the list as it is now.
@@ -228,16 +231,6 @@ impl From<Refusal> for Error {
         };
         Error { code, message, retry_after: refusal.retry_after }
     }
-}
-
-/// Somebody else's words: clean, on one line, and short enough for a message.
-fn shorten(words: &str) -> String {
-    let mut line = policy::quotable(words);
-    if line.len() > MESSAGE_MAX {
-        line.truncate(line.floor_char_boundary(MESSAGE_MAX));
-        line.push('…');
-    }
-    line
 }
 
 /// The part of `metav1.Status` that says something to us.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Verb;
 
 /// An API resource as it stands in a URL and in RBAC.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +25,112 @@ impl fmt::Display for Resource {
             write!(f, ".{}", self.group)?;
         }
         Ok(())
+    }
+}
+
+/// One resource that the cluster serves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServedResource {
+    /// The API group; `""` is the core group.
+    pub group: String,
+    /// The version that this is about.
+    pub version: String,
+    /// The plural name, as in a URL.
+    pub plural: String,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// What can be done with it.
+    pub verbs: Verbs,
+}
+
+impl ServedResource {
+    /// A resource that a server was seen to serve, or is made to serve.
+    pub(crate) fn new(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> Self {
+        let verbs = verbs.iter().copied().collect();
+        Self { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced, verbs }
+    }
+}
+
+/// What can be done with a resource, in RBAC's words. Verbs that Kubernetes does not have are left out: nothing here could use one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Verbs(u8);
+
+impl Verbs {
+    /// https://kubernetes.io/docs/reference/using-api/api-concepts/#api-verbs
+    const ALL: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+    /// Whether this can be done.
+    pub fn has(self, verb: Verb) -> bool {
+        self.names().any(|name| name == verb.as_str())
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().enumerate().filter(move |(bit, _)| self.0 & (1_u8 << bit) != 0).map(|(_, name)| name)
+    }
+
+    fn add(&mut self, verb: &str) {
+        if let Some(bit) = Self::ALL.iter().position(|name| *name == verb) {
+            self.0 |= 1_u8 << bit;
+        }
+    }
+}
+
+impl<'v> FromIterator<&'v str> for Verbs {
+    fn from_iter<I: IntoIterator<Item = &'v str>>(names: I) -> Self {
+        let mut verbs = Self::default();
+        names.into_iter().for_each(|name| verbs.add(name));
+        verbs
+    }
+}
+
+/// For messages: `get, list`.
+impl fmt::Display for Verbs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::default() {
+            return f.write_str("nothing");
+        }
+        f.write_str(&self.names().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// From a list of names, of which none is kept.
+impl<'de> Deserialize<'de> for Verbs {
+    fn deserialize<D: Deserializer<'de>>(list: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Verbs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of verbs")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Verbs, A::Error> {
+                let mut verbs = Verbs::default();
+                while names.next_element_seed(Name(&mut verbs))?.is_some() {}
+                Ok(verbs)
+            }
+        }
+        struct Name<'v>(&'v mut Verbs);
+        impl<'de> DeserializeSeed<'de> for Name<'_> {
+            type Value = ();
+
+            fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<(), D::Error> {
+                name.deserialize_str(self)
+            }
+        }
+        impl Visitor<'_> for Name<'_> {
+            type Value = ();
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a verb")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<(), E> {
+                self.0.add(name);
+                Ok(())
+            }
+        }
+        list.deserialize_seq(List)
     }
 }
 

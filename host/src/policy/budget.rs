@@ -82,6 +82,12 @@ impl Budget {
         }
     }
 
+    /// A budget for what the process asks on its own account, in no call: for so long, and so many requests. What may be read is up to
+    /// whoever reads it.
+    pub fn of_the_process(time: Duration, requests: u32) -> Self {
+        Self::new(Limits { time, requests, read: u64::MAX, ..Limits::default() })
+    }
+
     /// The same with a clock that a test moves on.
     #[cfg(test)]
     pub(crate) fn counted_by(meter: Meter, limits: Limits) -> Self {

@@ -112,7 +112,12 @@ impl Binding {
             Wire { version: VERSION, list: self.0.clone(), namespace: cursor.namespace, token, after, answered: cursor.answered };
         let json =
             serde_json::to_vec(&wire).map_err(|error| Error::new(Code::Other, format!("cannot write the cursor: {error}")))?;
-        Ok(URL_SAFE_NO_PAD.encode(json))
+        let sealed = URL_SAFE_NO_PAD.encode(json);
+        if sealed.len() > CURSOR_MAX {
+            let words = "the API server names a place in this list that is too long for a cursor; narrow the query, or ask for more objects on a page";
+            return Err(Error::new(Code::TooLarge, words));
+        }
+        Ok(sealed)
     }
 
     /// The cursor that a client sent. Errors: `invalid`, for what is no cursor and for one of another list.
@@ -206,5 +211,14 @@ mod tests {
         }
         let foreign = json(&format!(r#"{{"v":1,"l":"{}","n":"../x"}}"#, binding.0));
         assert_eq!(binding.open(&foreign).expect_err("no namespace").code, Code::Invalid);
+    }
+
+    #[test]
+    fn a_place_that_no_client_could_send_back_is_no_cursor() {
+        let cursor = |length| Cursor { namespace: None, position: Position::Token("x".repeat(length)), answered: true };
+        let binding = Binding::new(&query(), &Namespaces::All);
+        let longest = binding.seal(cursor(CURSOR_MAX / 4 * 3 - 100)).expect("short enough");
+        assert!(binding.open(&longest).is_ok());
+        assert_eq!(binding.seal(cursor(CURSOR_MAX)).expect_err("too long").code, Code::TooLarge);
     }
 }

@@ -9,17 +9,16 @@ use serde::de::IgnoredAny;
 use super::cursor::Position;
 use super::filter::Filter;
 use super::page::{Page, Size, Smallest, Stop, Wanted, too_large};
-use crate::kubernetes::discovery::ServedResource;
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::exchange::Failure;
 use crate::kubernetes::fields::Keep;
 use crate::kubernetes::items::{Splitter, malformed};
 use crate::kubernetes::name::Namespace;
-use crate::kubernetes::object::Mask;
+use crate::kubernetes::object::{Mask, OBJECT_MAX};
 use crate::kubernetes::reader::Reader;
 use crate::kubernetes::request::{Get, ListParameters};
 use crate::kubernetes::response::Incoming;
-use crate::kubernetes::types::Query;
+use crate::kubernetes::types::{Query, ServedResource};
 
 /// A list that has passed the grant.
 #[derive(Clone, Copy)]
@@ -85,13 +84,18 @@ impl Listing<'_> {
         }
     }
 
+    /// Whether the server was seen to send this list whole, whatever `limit` it was sent.
+    fn comes_whole(&self) -> bool {
+        self.reader.unpaged().has(self.served)
+    }
+
     fn request(&self, namespace: Option<&Namespace>, position: &Position, objects: NonZeroU32) -> Get {
         let token = match position {
             Position::Token(token) => Some(token.as_str()),
             Position::Start | Position::After(_) => None,
         };
         // A limit is sent with an `After` position too: a made-up cursor must not make a server that pages send everything.
-        let limit = Some(objects).filter(|_| token.is_some() || !self.served.ignores_limit());
+        let limit = Some(objects).filter(|_| token.is_some() || !self.comes_whole());
         let parameters = ListParameters {
             label_selector: self.query.label_selector.as_deref().filter(|selector| !selector.is_empty()),
             field_selector: self.query.field_selector.as_deref().filter(|selector| !selector.is_empty()),
@@ -107,10 +111,10 @@ impl Listing<'_> {
         let wanted = Wanted { keep: self.keep, mask, filter: self.filter, size };
         let mut page = match position {
             Position::After(key) => Page::smallest(wanted, Some(key.clone())),
-            Position::Start if self.served.ignores_limit() => Page::smallest(wanted, None),
+            Position::Start if self.comes_whole() => Page::smallest(wanted, None),
             Position::Start | Position::Token(_) => Page::as_sent(wanted),
         };
-        let mut splitter = Splitter::new();
+        let mut splitter = Splitter::new("items", OBJECT_MAX);
         let read_before = self.reader.budget().read();
         while let Some(chunk) = incoming.chunk().await.map_err(|error| self.too_much(error, &page, read_before))? {
             splitter.feed(&chunk, |item| page.take(item))?;
@@ -137,7 +141,7 @@ impl Listing<'_> {
 
     /// A page of a list that came whole.
     fn cut(&self, page: Smallest<'_>) -> Result<Part, Error> {
-        self.served.remember_that_it_ignores_limit();
+        self.reader.unpaged().remember(self.served);
         let mut warnings = Vec::new();
         if page.selectors_are_uncertain() {
             let of = &self.query.of;

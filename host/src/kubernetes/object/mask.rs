@@ -5,9 +5,10 @@
 //! the object is asked for is not known here, so it cannot matter.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::tree::{Kind, Value};
-use crate::kubernetes::discovery::ServedResource;
+use crate::kubernetes::types::ServedResource;
 use crate::policy::secret::{Named, Secrets, Value as Expected, named, named_header};
 use crate::policy::{Grant, clean};
 
@@ -91,7 +92,7 @@ impl Place {
 
     /// What is known inside of an object that stands here.
     pub(super) fn inside(self, object: Value<'_>) -> Inside {
-        let mut inside = Inside { place: self, is_secret: self.is_secret, lists_secrets: false, pair: None };
+        let mut inside = Inside { place: self, is_secret: self.is_secret, lists_secrets: false, pairs: Pairs::default() };
         if self.hidden.is_some() {
             return inside;
         }
@@ -110,8 +111,14 @@ impl Place {
             }
         }
         if has_name && has_value {
-            let names = object.entries().filter(|&(key, value)| value.is_string() && Role::of(&seen(key)) == Role::Name);
-            inside.pair = names.map(|(_, name)| self.says(&seen(name))).fold(None, stronger);
+            for (key, name) in object.entries().filter(|(_, name)| name.is_string()) {
+                let key = seen(key);
+                if Role::of(&key) == Role::Name
+                    && let Some(says) = self.says(&seen(name))
+                {
+                    inside.pairs.add(owner(&key), says);
+                }
+            }
         }
         inside
     }
@@ -134,8 +141,43 @@ pub(super) struct Inside {
     is_secret: bool,
     /// Its `items` are Secrets, which do not say so themselves.
     lists_secrets: bool,
-    /// What the name says of the value, where both stand in this object: `name` and `value`.
-    pair: Option<Named>,
+    pairs: Pairs,
+}
+
+/// What names say of their values, where both stand in one object: `name` and `value`, `ParameterKey` and `ParameterValue`.
+#[derive(Default)]
+struct Pairs {
+    /// By any of the names.
+    any: Option<Named>,
+    /// By one whose key is nothing but `name` and the like.
+    bare: Option<Named>,
+    /// By what stands before `Name` in the key: `parameter`.
+    owned: BTreeMap<String, Named>,
+}
+
+impl Pairs {
+    fn add(&mut self, owner: &str, says: Named) {
+        self.any = stronger(self.any, Some(says));
+        if owner.is_empty() {
+            self.bare = stronger(self.bare, Some(says));
+        } else {
+            let said = self.owned.entry(owner.to_ascii_lowercase()).or_insert(says);
+            *said = stronger(Some(*said), Some(says)).unwrap_or(says);
+        }
+    }
+
+    /// What they say of the value under a key. In an object of many settings one is not about the other: `AUTH_TYPE` and `LOG_DEFAULT`.
+    fn of(&self, key: &str) -> Option<Named> {
+        match owner(key) {
+            "" => self.any,
+            _ if self.any.is_none() => None,
+            owner => {
+                let is_value = last_word(key).get(..3).is_some_and(|word| word.eq_ignore_ascii_case("val"));
+                let same = self.owned.get(&owner.to_ascii_lowercase()).copied();
+                stronger(same, self.bare.filter(|_| is_value))
+            }
+        }
+    }
 }
 
 impl Inside {
@@ -165,9 +207,8 @@ impl Inside {
         };
         let mut says = named(key).or_else(header);
         if Role::of(key) == Role::Value {
-            let owner = &key[..key.len() - last_word(key).len()];
-            let of_owner = named(owner).map(Named::of_variable);
-            says = [of_owner, self.pair, own.named].into_iter().fold(says, stronger);
+            let of_owner = named(owner(key)).map(Named::of_variable);
+            says = [of_owner, self.pairs.of(key), own.named].into_iter().fold(says, stronger);
         }
         if own.is_environment { says.map(Named::of_variable) } else { says }
     }
@@ -184,11 +225,12 @@ impl Elements {
     /// What is known of the next element.
     pub(super) fn next(&mut self, element: Value<'_>) -> Place {
         let flag = self.flag.take();
-        if !element.raw().starts_with("\"-") {
-            return Place { named: stronger(self.place.named, flag), ..self.place };
+        let text = element.text();
+        match text.strip_prefix('-').filter(|_| element.is_string()) {
+            // Behind a flag that takes no value stands the next one.
+            Some(name) => self.flag = named(name),
+            None => return Place { named: stronger(self.place.named, flag), ..self.place },
         }
-        // Behind a flag that takes no value stands the next one.
-        self.flag = named(&element.text()[1..]);
         self.place
     }
 }
@@ -275,7 +317,7 @@ impl Role {
         let word = last_word(key);
         let last = word.bytes().last().unwrap_or_default().to_ascii_lowercase();
         let letters = LAST_LETTERS.get(word.len()).copied().unwrap_or_default();
-        if !last.is_ascii_lowercase() || letters & 1 << (last - b'a') == 0 {
+        if !last.is_ascii_lowercase() || letters & (1 << (last - b'a')) == 0 {
             return Role::Neither;
         }
         ROLES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map_or(Role::Neither, |&(_, role)| role)
@@ -294,6 +336,11 @@ fn last_word(key: &str) -> &str {
         }
     }
     &key[start..]
+}
+
+/// What stands before the last word of a key: `secret` of `secretValue`.
+fn owner(key: &str) -> &str {
+    &key[..key.len() - last_word(key).len()]
 }
 
 /// Whether what stands under a key is an environment: `env`, `extraEnv`, `envVars`.

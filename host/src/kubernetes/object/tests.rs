@@ -323,6 +323,7 @@ fn what_only_looks_like_a_name_and_a_value_stays() {
         json!({ "rules": [{ "resources": ["secrets", "configmaps"], "verbs": ["get", "list"], "resourceNames": ["token", "password"] }] }),
         json!({ "addresses": [{ "type": "Hostname", "value": "node-1" }], "metric": { "name": "tokens", "value": "100" } }),
         json!({ "data": { "user": "YQ==" }, "kind": "ConfigMap" }),
+        json!({ "data": { "AUTH_TYPE": "token", "LOG_DEFAULT": "info", "DB_NAME": "password", "HELP_CONTENT": "none", "MAX_VALUE": "7" } }),
     ] {
         let object = json!({ "spec": object });
         assert_eq!(hidden(&object), object);
