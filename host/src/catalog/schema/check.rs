@@ -287,7 +287,11 @@ impl<'s> Check<'s> {
                 keep!(self, fits, self.part(id, item, &inside));
             }
             for name in required_with.get(key).into_iter().flatten() {
-                keep!(self, fits, object.contains_key(name) || self.missing(name, &format!(" beside `{}`", cut(key)), place));
+                keep!(
+                    self,
+                    fits,
+                    object.contains_key(name) || self.missing(name, &format!(" beside `{}`", clean_line(cut(key))), place)
+                );
             }
             if let Some(id) = fits_with.get(key) {
                 keep!(self, fits, self.part(*id, value, place));
