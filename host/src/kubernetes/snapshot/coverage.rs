@@ -146,11 +146,17 @@ impl Coverage {
         coverage
     }
 
-    /// Notes that custom resources of these kinds were looked for everywhere, where that did not fail.
-    pub(super) fn looked_for<'k>(&mut self, kinds: impl Iterator<Item = &'k Kind>) {
+    /// Notes that custom resources of these kinds were looked for, where that did not fail: everywhere if there is a list of the
+    /// cluster's namespaces, else in those that are described.
+    pub(super) fn looked_for<'k>(&mut self, kinds: impl Iterator<Item = &'k Kind>, described: &BTreeSet<String>) {
         for kind in kinds {
-            if !self.failures.iter().any(|failure| failure.is_of(kind, None)) {
-                self.held.entry((kind.group.clone(), kind.kind.clone())).or_default().add(None);
+            if self.failures.iter().any(|failure| failure.is_of(kind, None)) {
+                continue;
+            }
+            let held = self.held.entry((kind.group.clone(), kind.kind.clone())).or_default();
+            match self.namespaces {
+                Some(_) => held.add(None),
+                None => described.iter().for_each(|namespace| held.add(Some(namespace))),
             }
         }
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use include_dir::Dir;
 
 use super::notes::Notes;
-use super::regular;
+use crate::files;
 
 /// Files and folders that are looked at: three times those of a large must-gather.
 const ENTRIES_MAX: usize = 200_000;
@@ -86,7 +86,8 @@ impl File {
     pub(super) fn open(&self) -> io::Result<Content> {
         match &self.tree {
             Tree::Directory(root) => {
-                let (file, length) = regular::open(&inside(root, &self.path)?)?;
+                let file = files::open(&inside(root, &self.path)?)?;
+                let length = file.metadata()?.len();
                 Ok(Content::Disk(file, length))
             }
             Tree::Embedded(directory) => embedded(directory, &self.path).map(Content::Embedded),
@@ -99,7 +100,16 @@ impl File {
     /// As [`open`](Self::open), or if it is larger.
     pub(super) fn read(&self, most: u64) -> io::Result<Bytes> {
         match &self.tree {
-            Tree::Directory(root) => regular::read(&inside(root, &self.path)?, most).map(Bytes::from),
+            Tree::Directory(root) => {
+                let path = inside(root, &self.path)?;
+                let length = path.metadata()?.len();
+                // It would be read up to the bound for nothing.
+                if length > most {
+                    let words = format!("it has {length} bytes, and a file may have {} MiB", most >> 20);
+                    return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
+                }
+                files::read(&path, most).map(Bytes::from)
+            }
             Tree::Embedded(directory) => embedded(directory, &self.path).map(Bytes::from_static),
         }
     }

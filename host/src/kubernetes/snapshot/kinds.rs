@@ -1,7 +1,7 @@
 //! How kinds are called in URLs, and which of them are cluster-scoped: what a real server answers from its own types.
 
 /// A resource as discovery describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Kind {
     /// The API group; `""` is the core group.
     pub(super) group: String,
@@ -53,6 +53,11 @@ pub(super) const ALWAYS: [(&str, &[&str]); 15] = [
     ("coder.com/v1alpha1", &["CoderControlPlane"]),
     ("aggregation.coder.com/v1alpha1", &["CoderTemplate", "CoderWorkspace"]),
 ];
+
+/// Whether a kind is among [`ALWAYS`].
+pub(super) fn is_served_always(api_version: &str, kind: &str) -> bool {
+    ALWAYS.iter().any(|(of, kinds)| *of == api_version && kinds.contains(&kind))
+}
 
 /// The cluster-scoped kinds of Kubernetes' own groups; every other kind of these groups is namespaced.
 const CLUSTER_SCOPED: [(&str, &[&str]); 13] = [

@@ -75,7 +75,8 @@ fn runtime(line: &[u8]) -> Option<Head<'_>> {
         b"F" => false,
         _ => return None,
     };
-    let text = text + stream.len() + 1 + tags.len() + 1;
+    let end = text + stream.len() + 1 + tags.len();
+    let text = end + usize::from(line.get(end) == Some(&b' '));
     [&b"stdout"[..], b"stderr"].contains(&stream).then_some(Head { written, time, text, partial })
 }
 
@@ -236,6 +237,12 @@ mod tests {
         );
         let long = format!("2026-11-19T09:00:00Z stdout P {}\n2026-11-19T09:00:00Z stdout F y\n", "x".repeat(200));
         assert_eq!(cut(Stamps::Runtime, &long, None, true), format!("2026-11-19T09:00:00Z {}y\n", "x".repeat(200)));
+    }
+
+    #[test]
+    fn a_line_without_text_keeps_its_end() {
+        let text = "2026-11-19T09:00:00Z stdout F\n2026-11-19T09:00:00Z stdout P\n2026-11-19T09:00:00Z stdout F x\n";
+        assert_eq!(cut(Stamps::Runtime, text, None, false), "\nx\n");
     }
 
     #[test]

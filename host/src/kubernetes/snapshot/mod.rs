@@ -12,7 +12,7 @@
 //! time stamp. Only GET is answered, and a watch is refused. What nobody gathered is not denied: [`coverage`] says so, in an error
 //! or in a `Warning` header.
 //!
-//! **Everything in a snapshot is somebody else's.** Files are opened by [`regular`] and found by [`files`], documents are read by
+//! **Everything in a snapshot is somebody else's.** Files are found by [`files`] and opened by [`crate::files`], documents are read by
 //! [`document`], each within bounds, and a log is never in memory as a whole.
 
 mod claims;
@@ -30,7 +30,6 @@ mod notes;
 mod object;
 mod pod_log;
 mod read;
-mod regular;
 mod service;
 mod status;
 mod store;

@@ -8,6 +8,7 @@ use super::claims;
 use super::coverage::{Failure, Gathered};
 use super::document::{self, Document, List, Room};
 use super::files::{File, Tree};
+use super::kinds;
 use super::layout::{self, Hint, Role};
 use super::log::Logs;
 use super::notes::Notes;
@@ -27,7 +28,7 @@ pub(super) const KINDS: usize = 4_000;
 pub(super) struct Contents {
     /// All objects, in the order of their files.
     pub(super) objects: Vec<Object>,
-    /// Their kinds and those of empty lists, by `apiVersion`.
+    /// Their kinds and those of empty lists, by `apiVersion`, but for those that are served always.
     kinds: BTreeSet<(String, String)>,
     /// What was asked for when the files were written, as far as they show it.
     pub(super) gathered: BTreeSet<Gathered>,
@@ -124,6 +125,9 @@ impl Contents {
     /// # Errors
     /// If there are too many kinds.
     fn note_kind(&mut self, api_version: &str, kind: &str) -> Result<(), String> {
+        if kinds::is_served_always(api_version, kind) {
+            return Ok(());
+        }
         let of = (api_version.to_owned(), kind.to_owned());
         if self.kinds.len() >= KINDS && !self.kinds.contains(&of) {
             return Err(format!("a snapshot has {KINDS} kinds of objects at most, and this file has more; give a part of it"));

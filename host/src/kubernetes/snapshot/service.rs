@@ -15,6 +15,7 @@ use super::status::Refusal;
 use super::store::{Collection, Snapshot};
 use super::tail::Body;
 use super::{discovery, list, pod_log};
+use crate::policy;
 
 /// Answers like an API server. Clones share the snapshot.
 #[derive(Clone)]
@@ -94,7 +95,8 @@ async fn respond(snapshot: &Arc<Snapshot>, request: &Parts) -> Response<Body> {
 
 /// As the API server writes warnings: a miscellaneous one, of nobody, in quotes.
 fn warning_header(text: &str) -> Option<HeaderValue> {
-    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    // A path or a name in it may have what no header can.
+    let quoted = policy::clean_line(text).replace('\\', "\\\\").replace('"', "\\\"");
     HeaderValue::try_from(format!("299 - \"{quoted}\"")).ok()
 }
 

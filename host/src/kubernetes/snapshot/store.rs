@@ -18,6 +18,8 @@ use super::read::{Contents, KINDS};
 /// A cluster at rest.
 pub(super) struct Snapshot {
     collections: Vec<Collection>,
+    /// Where in `collections` a kind is.
+    places: BTreeMap<Kind, usize>,
     coverage: Coverage,
     logs: Logs,
     version: Value,
@@ -73,6 +75,7 @@ impl Snapshot {
         let names = Names::new(custom, &objects);
         let mut store = Self {
             collections: Vec::new(),
+            places: BTreeMap::new(),
             coverage: Coverage::default(),
             clock: objects.iter().filter_map(|object| object.newest).max().max(logs.newest),
             revision: objects.iter().map(|object| object.revision).max().unwrap_or_default().max(1),
@@ -97,7 +100,7 @@ impl Snapshot {
         }
         store.coverage = Coverage::new(&gathered, failures, store.collections.iter().map(|collection| &collection.kind), all);
         if custom_resources {
-            store.coverage.looked_for(names.custom.values().map(|custom| &custom.kind));
+            store.coverage.looked_for(names.custom.values().map(|custom| &custom.kind), &described);
         }
         store.id = store.digest();
         store
@@ -146,9 +149,10 @@ impl Snapshot {
     }
 
     fn serve(&mut self, kind: Kind) -> &mut Collection {
-        let at = self.collections.iter().position(|collection| collection.kind == kind).unwrap_or_else(|| {
-            self.collections.push(Collection { kind, objects: BTreeMap::new() });
-            self.collections.len() - 1
+        let Self { collections, places, .. } = self;
+        let at = *places.entry(kind).or_insert_with_key(|kind| {
+            collections.push(Collection { kind: kind.clone(), objects: BTreeMap::new() });
+            collections.len() - 1
         });
         &mut self.collections[at]
     }

@@ -124,8 +124,14 @@ async fn troubleshoot_looks_for_all_custom_resources_but_those_that_it_names_in_
         r#"{ "barns.farm.example.com": "forbidden: s3cret" }"#,
     );
     let (oxen, barns) = ("/apis/farm.example.com/v1/oxen", "/apis/farm.example.com/v1/barns");
-    let bundle = Asker::of(&[definitions, failed]);
+    let all = r#"{ "kind": "NamespaceList", "apiVersion": "v1", "items": [{ "metadata": { "name": "alp" } }] }"#;
+    let bundle = Asker::of(&[definitions, failed, ("cluster-resources/namespaces.json", all)]);
     assert_eq!(bundle.names(oxen).await, Vec::<String>::new(), "there were none");
+    assert_eq!(bundle.warning(oxen).await, None);
+    let some = r#"[{ "metadata": { "name": "alp" } }]"#;
+    let some = Asker::of(&[definitions, failed, ("cluster-resources/namespaces.json", some)]);
+    assert_eq!(some.warning(oxen).await.as_deref(), Some("this snapshot holds oxen.farm.example.com of namespace alp only"));
+    not_held(&some, "/apis/farm.example.com/v1/namespaces/moor/oxen").await;
     let message = not_held(&bundle, barns).await;
     assert!(
         message.contains("could not read them, see cluster-resources/custom-resources/custom-resources-errors.json"),
