@@ -46,7 +46,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         let (sender, progress) = watch::channel(Progress::default());
         let caller = Caller::new(Identity::Operator);
-        let call = catalog.call(&caller, &arguments.tool, values, sender);
+        let call = catalog.call(&caller, &arguments.tool, values, sender, |answer| answer);
         Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;
     let answer = answer.map_err(|refusal: Refusal| Failure::Usage(anyhow!(refusal)))?;
