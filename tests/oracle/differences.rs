@@ -47,9 +47,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         why: "a body that is no message gets JSON-RPC's code in JSON; rmcp says 415 in plain text",
-        is_it: |_, ours, rmcps| {
-            rmcps.status == 415 && ours.status == 400 && [Some(-32600), Some(-32602)].contains(&ours.code())
-        },
+        is_it: |_, ours, rmcps| rmcps.status == 415 && ours.status == 400 && [Some(-32600), Some(-32602)].contains(&ours.code()),
     },
     Difference {
         why: "an id has to come back as it was sent, so a number with a fraction is none, though it may stand for an integer",
@@ -77,7 +75,9 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         why: "parameters that stand for nothing, or that no method needs, are no reason to refuse",
-        is_it: |case, ours, rmcps| ours.is_served() && [Some(-32601), Some(-32602)].contains(&rmcps.code()) && METHODS.contains(&case.method().as_str()),
+        is_it: |case, ours, rmcps| {
+            ours.is_served() && [Some(-32601), Some(-32602)].contains(&rmcps.code()) && METHODS.contains(&case.method().as_str())
+        },
     },
     Difference {
         why: "parameters of the wrong shape are named, where rmcp takes the method for an unknown one",
@@ -107,7 +107,8 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         why: "an answer to nothing that was asked is refused whatever it holds",
         is_it: |case, ours, _| {
-            ours.status == 400 && case.message().is_some_and(|message| message.get("method").is_none_or(|method| !method.is_string()))
+            ours.status == 400
+                && case.message().is_some_and(|message| message.get("method").is_none_or(|method| !method.is_string()))
         },
     },
     Difference {

@@ -9,8 +9,7 @@ const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// Versions, and what is none.
-const VERSIONS: [&str; 9] =
-    ["2024-11-05", "2025-03-26", "2025-06-18", LEGACY, MODERN, "2026-07-29", "1999-01-01", "", "latest"];
+const VERSIONS: [&str; 9] = ["2024-11-05", "2025-03-26", "2025-06-18", LEGACY, MODERN, "2026-07-29", "1999-01-01", "", "latest"];
 
 /// Methods, and what is none.
 const METHODS: [&str; 12] = [
@@ -50,9 +49,8 @@ const TYPES: [&str; 6] = [
 ];
 
 /// Pieces that readers of JSON are known to stumble over.
-const PIECES: [&[u8]; 12] = [
-    b"\"id\":1,", b"\\ud800", b"\0", b"\xff", b"1e999", b"-0", b"[", b"}", b",", b"null", b"{\"a\":1,\"a\":2}", b"1.5",
-];
+const PIECES: [&[u8]; 12] =
+    [b"\"id\":1,", b"\\ud800", b"\0", b"\xff", b"1e999", b"-0", b"[", b"}", b",", b"null", b"{\"a\":1,\"a\":2}", b"1.5"];
 
 /// A request.
 #[derive(Clone)]

@@ -102,4 +102,3 @@ impl ServerHandler for Handler {
 fn version(context: &RequestContext<RoleServer>) -> ProtocolVersion {
     context.protocol_version().unwrap_or(ProtocolVersion::V_2025_03_26)
 }
-

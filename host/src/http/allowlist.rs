@@ -88,8 +88,8 @@ impl Surroundings {
         let labels: Vec<&str> = service.unwrap_or(name).split('.').collect();
         labels.iter().all(|label| is_label(label))
             && match (labels.as_slice(), service) {
-                // As its neighbours call it.
-                ([_], None) => true,
+                // As its neighbours call it. To a browser a number is an address.
+                ([name], None) => !name.bytes().all(|byte| byte.is_ascii_digit()),
                 ([_, its], None) => namespace.as_deref() == Some(*its),
                 // A Service, or a pod behind one that has names for its pods.
                 ([_, its] | [_, _, its], Some(_)) => namespace.as_deref().is_none_or(|namespace| namespace == *its),

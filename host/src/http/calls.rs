@@ -1,4 +1,4 @@
-//! Calls of the legacy era. There a lost connection does not cancel a call, only `notifications/cancelled` does, which comes with a
+//! CallsInFlight of the legacy era. There a lost connection does not cancel a call, only `notifications/cancelled` does, which comes with a
 //! request of its own: so the calls in flight are known by their ids.
 
 use std::collections::HashMap;
@@ -13,22 +13,22 @@ type Key = (String, RequestId);
 
 /// The calls in flight. Nothing is left of a call once it is over.
 #[derive(Clone, Default)]
-pub(super) struct Calls(Arc<Mutex<HashMap<Key, Vec<CancellationToken>>>>);
+pub(super) struct CallsInFlight(Arc<Mutex<HashMap<Key, Vec<CancellationToken>>>>);
 
 /// A call in flight; dropping it forgets the call.
-pub(super) struct Call {
-    calls: Calls,
+pub(super) struct CallInFlight {
+    calls: CallsInFlight,
     key: Key,
     token: CancellationToken,
 }
 
-impl Calls {
+impl CallsInFlight {
     /// Notes a call. One id may be used for several calls at once; each keeps its own answer.
-    pub(super) fn begin(&self, session: &str, id: &RequestId) -> Call {
+    pub(super) fn begin(&self, session: &str, id: &RequestId) -> CallInFlight {
         let key = (session.to_owned(), id.clone());
         let token = CancellationToken::new();
         self.lock().entry(key.clone()).or_default().push(token.clone());
-        Call { calls: self.clone(), key, token }
+        CallInFlight { calls: self.clone(), key, token }
     }
 
     /// Cancels the calls of an id. Unknown ids are none of anybody's business: the call may be over, or run on another replica.
@@ -44,14 +44,14 @@ impl Calls {
     }
 }
 
-impl Call {
+impl CallInFlight {
     /// Resolves once the client has cancelled the call.
     pub(super) async fn cancelled(&self) {
         self.token.cancelled().await;
     }
 }
 
-impl Drop for Call {
+impl Drop for CallInFlight {
     fn drop(&mut self) {
         // Each token knows itself only by being cancelled, so mark it and drop the marked ones.
         self.token.cancel();
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_cancellation_reaches_its_call_and_no_other() {
-        let calls = Calls::default();
+        let calls = CallsInFlight::default();
         let (one, other, elsewhere) = (
             calls.begin("s", &RequestId::Number(1)),
             calls.begin("s", &RequestId::String("1".into())),
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_of_a_finished_call() {
-        let calls = Calls::default();
+        let calls = CallsInFlight::default();
         let (first, second) = (calls.begin("s", &RequestId::Number(1)), calls.begin("s", &RequestId::Number(1)));
         drop(first);
         assert!(second.cancelled().now_or_never().is_none(), "the other call of the same id goes on");

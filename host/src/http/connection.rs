@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::Response;
+use super::HttpResponse;
 use super::connections::Connections;
 
 /// How long a client may take to begin its first request, and how long any request's head may take from its first byte on.
@@ -54,7 +54,7 @@ const HEADERS: usize = 100;
 pub(super) async fn serve<A, F>(stream: TcpStream, answer: A, connections: Connections, stop: Watcher)
 where
     A: Fn(Request<Incoming>) -> F + Send + 'static,
-    F: Future<Output = Response> + Send + 'static,
+    F: Future<Output = HttpResponse> + Send + 'static,
 {
     // Without it every event of a stream waits 40 ms for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
@@ -66,7 +66,7 @@ where
 async fn serve_on<S, A, F>(stream: S, answer: A, connections: Connections, stop: Watcher)
 where
     A: Fn(Request<Incoming>) -> F + Send + 'static,
-    F: Future<Output = Response> + Send + 'static,
+    F: Future<Output = HttpResponse> + Send + 'static,
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let turns = Turns::default();
@@ -325,7 +325,7 @@ mod tests {
 
         fn answered(connections: &Connections, answer: impl Fn() -> Outgoing + Send + Sync + 'static) -> Self {
             let (stream, far) = tokio::io::duplex(4096);
-            let answer = move |_| std::future::ready(Response::new(answer()));
+            let answer = move |_| std::future::ready(HttpResponse::new(answer()));
             let running = GracefulShutdown::new();
             let served = serve_on(far, answer, connections.clone(), running.watcher());
             Self { stream, server: AbortOnDropHandle::new(tokio::spawn(served)), running, began: Instant::now() }

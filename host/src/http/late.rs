@@ -13,11 +13,11 @@ use http::StatusCode;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::Response;
+use super::HttpResponse;
 use super::lease::{Lease, Outgoing, Part};
 use super::media::{JSON, Takes};
 use super::outlive::Work;
-use super::refusal::{Refusal, json, typed};
+use super::rejection::{Rejection, json, typed};
 use super::stream::{comment, event, event_stream, unbuffered};
 use crate::mcp::{self, Notifications};
 
@@ -47,7 +47,7 @@ pub(super) struct Running {
 }
 
 /// Answers a call as its client takes it.
-pub(super) async fn answer(mut running: Running, takes: Takes) -> Response {
+pub(super) async fn answer(mut running: Running, takes: Takes) -> HttpResponse {
     let began = Instant::now();
     if let Ok(ended) = timeout(PATIENCE, &mut running.work).await {
         return soon(ended, &running.id, takes);
@@ -56,19 +56,19 @@ pub(super) async fn answer(mut running: Running, takes: Takes) -> Response {
         running.progress = None;
     }
     let first = match &mut running.progress {
-        Some(progress) => tokio::select! {
+        Some(progress) if takes.json => tokio::select! {
             biased;
             ended = &mut running.work => return soon(ended, &running.id, takes),
             report = progress.next() => report,
             () = sleep_until(began + FIRST_REPORT) => None,
         },
-        None => None,
+        _ => None,
     };
     if first.is_some() || !takes.json { streamed(running, first) } else { spaced(running) }
 }
 
 /// An answer within the patience.
-fn soon(ended: Ended, id: &RequestId, takes: Takes) -> Response {
+fn soon(ended: Ended, id: &RequestId, takes: Takes) -> HttpResponse {
     let Ended { response, lease } = ended;
     match response {
         Some(response) if takes.json => json(StatusCode::OK, response.text, lease),
@@ -80,7 +80,7 @@ fn soon(ended: Ended, id: &RequestId, takes: Takes) -> Response {
 }
 
 /// JSON that is not there yet.
-fn spaced(running: Running) -> Response {
+fn spaced(running: Running) -> HttpResponse {
     let last_words = failed(&running.id);
     let parts = stream::unfold((Some(running), true), |(running, is_first)| async move {
         let mut running: Running = running?;
@@ -95,7 +95,7 @@ fn spaced(running: Running) -> Response {
 }
 
 /// A stream of events that begins with a report of the call's progress, if there is one yet, and ends with its response.
-fn streamed(running: Running, first: Option<String>) -> Response {
+fn streamed(running: Running, first: Option<String>) -> HttpResponse {
     let last_words = event(&failed(&running.id));
     let opening = first.map_or_else(|| comment("the call is running"), |report| event(&report));
     let parts = stream::unfold((Some(running), Some(opening)), |(running, opening)| async move {
@@ -134,7 +134,7 @@ fn taken_back(id: &RequestId) -> String {
 }
 
 fn failed(id: &RequestId) -> String {
-    mcp::Response::error(&Refusal::failed(Some(id.clone())).error).text
+    mcp::Response::error(&Rejection::failed(Some(id.clone())).error).text
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
     }
 
     /// Type and body.
-    async fn read(response: Response) -> (String, String) {
+    async fn read(response: HttpResponse) -> (String, String) {
         let kind = response.headers()[header::CONTENT_TYPE].to_str().expect("text").to_owned();
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         (kind, String::from_utf8(body.to_vec()).expect("text"))

@@ -10,10 +10,10 @@ use futures::stream::{BoxStream, Stream, StreamExt};
 use http_body::{Frame, SizeHint};
 
 use super::admission::Place;
+use super::backlog::Queued;
 use super::body::LargeBody;
 use super::connection::Turn;
 use super::panics;
-use super::room::Room;
 use crate::catalog::AuditEvent;
 
 /// What an answer holds. A call that goes on without its reader holds it alone.
@@ -24,7 +24,7 @@ pub(super) struct Lease {
     /// The place of the request's large body.
     pub(super) body: Option<LargeBody>,
     /// The room that a large answer takes.
-    pub(super) room: Option<Room>,
+    pub(super) queued: Option<Queued>,
     /// The way of a call's answer.
     pub(super) delivery: Option<Delivery>,
 }
@@ -121,7 +121,7 @@ impl http_body::Body for Outgoing {
                             return Poll::Ready(None);
                         }
                     },
-                    Err(_failed) => {
+                    Err(_panicked) => {
                         let last_words = std::mem::take(last_words);
                         this.content = Content::Sent;
                         last_words
@@ -161,10 +161,10 @@ impl Drop for Outgoing {
 impl Lease {
     /// Holds what the other holds, too.
     fn take_over(&mut self, other: Self) {
-        let Self { place, body, room, delivery } = other;
+        let Self { place, body, queued, delivery } = other;
         self.place = place.or_else(|| self.place.take());
         self.body = body.or_else(|| self.body.take());
-        self.room = room.or_else(|| self.room.take());
+        self.queued = queued.or_else(|| self.queued.take());
         self.delivery = delivery.or_else(|| self.delivery.take());
     }
 }

@@ -6,6 +6,7 @@
 
 mod admission;
 mod allowlist;
+mod backlog;
 mod body;
 mod caller;
 mod calls;
@@ -19,8 +20,7 @@ mod outlive;
 mod panics;
 mod post;
 mod ready;
-mod refusal;
-mod room;
+mod rejection;
 mod router;
 mod serve;
 mod session;
@@ -34,4 +34,4 @@ pub use serve::{Bounds, serve};
 pub use session::SessionKey;
 
 /// An answer, as it goes out.
-type Response = http::Response<lease::Outgoing>;
+type HttpResponse = http::Response<lease::Outgoing>;

@@ -5,21 +5,22 @@ use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
 use http_body::Body;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 
-use super::Response;
+use super::HttpResponse;
 use super::admission::Busy;
+use super::backlog::Backlog;
 use super::body::{LargeBody, NotRead};
-use super::calls;
+use super::calls::CallInFlight;
 use super::headers::{self, PROTOCOL_VERSION, SESSION_ID, only};
 use super::late::{self, Ended, Running};
 use super::lease::{Delivery, Lease, Outgoing};
 use super::media::{Takes, not_json};
 use super::outlive::Work;
-use super::refusal::{Refusal, json};
+use super::rejection::{Rejection, json};
 use super::router::App;
 use super::session::Session;
 use super::stream::{self, event, event_stream};
 use crate::catalog::{Catalog, Definition};
-use crate::mcp::{self, Call, Era, Kind, Message, Method, Reply, Request, ToolCall, Version};
+use crate::mcp::{self, Call, Called, Era, Kind, Message, Method, Reply, Request, ToolCall, Version};
 use crate::policy::Caller;
 
 /// What the caller of a call reads that was still running when the time to drain was over.
@@ -35,25 +36,29 @@ struct Head<'a> {
 }
 
 /// Answers a POST.
-pub(super) async fn post<B: Body<Data = Bytes>>(app: &App, request: HttpRequest<B>, caller: Caller) -> Result<Response, Refusal> {
+pub(super) async fn post<B: Body<Data = Bytes>>(
+    app: &App,
+    request: HttpRequest<B>,
+    caller: Caller,
+) -> Result<HttpResponse, Rejection> {
     let (request::Parts { headers, .. }, body) = request.into_parts();
     let takes = Takes::of(&headers);
     if takes.nothing() {
         let words = "answers are JSON or a stream of events: send `Accept: application/json, text/event-stream`";
-        return Err(Refusal::of_http(StatusCode::NOT_ACCEPTABLE, words));
+        return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
     if let Some(words) = not_json(&headers) {
-        return Err(Refusal::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+        return Err(Rejection::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
     }
     let (body, large) = app.bodies.read(body).await.map_err(not_read)?;
-    let message = Message::parse(&body).map_err(|error| Refusal::of_message(error, Era::Legacy))?;
+    let message = Message::parse(&body).map_err(|error| Rejection::of_message(error, Era::Legacy))?;
     drop(body);
     let mut head = Head { headers: &headers, takes, session: None, caller };
     let version = decide(app, &message, &mut head)?;
     match message.kind {
         Kind::Request { ref id, .. } => {
             let id = id.clone();
-            let request = Request::read(id, message, version).map_err(|error| Refusal::of_message(error, version.era()))?;
+            let request = Request::read(id, message, version).map_err(|error| Rejection::of_message(error, version.era()))?;
             answer(app, request, head, large).await
         }
         Kind::Notification { .. } => {
@@ -62,14 +67,14 @@ pub(super) async fn post<B: Body<Data = Bytes>>(app: &App, request: HttpRequest<
         }
         Kind::Response => {
             let error = ErrorData::invalid_request("this server asks its clients nothing, so there is nothing to answer", None);
-            Err(Refusal::of_message(JsonRpcError::new(None, error), version.era()))
+            Err(Rejection::of_message(JsonRpcError::new(None, error), version.era()))
         }
     }
 }
 
 /// Decides which version a message speaks, and in which session, and notes who sent it as far as it says.
-fn decide(app: &App, message: &Message, head: &mut Head<'_>) -> Result<Version, Refusal> {
-    let refused = |error| Refusal::of_message(JsonRpcError::new(message.id().cloned(), error), Era::Legacy);
+fn decide(app: &App, message: &Message, head: &mut Head<'_>) -> Result<Version, Rejection> {
+    let refused = |error| Rejection::of_message(JsonRpcError::new(message.id().cloned(), error), Era::Legacy);
     let header = only(head.headers, PROTOCOL_VERSION).map_err(refused)?;
     let mut version = Version::of(message, header, None).map_err(refused)?;
     let opens = message.method() == Some("initialize");
@@ -90,7 +95,7 @@ fn decide(app: &App, message: &Message, head: &mut Head<'_>) -> Result<Version, 
 }
 
 /// Answers a request.
-async fn answer(app: &App, request: Request, head: Head<'_>, large: Option<LargeBody>) -> Result<Response, Refusal> {
+async fn answer(app: &App, request: Request, head: Head<'_>, large: Option<LargeBody>) -> Result<HttpResponse, Rejection> {
     // One catalog for the checks and for the answer.
     let server = app.server.refreshed();
     let mut lease = Lease { body: large, ..Lease::default() };
@@ -98,7 +103,7 @@ async fn answer(app: &App, request: Request, head: Head<'_>, large: Option<Large
         if request.version.era() == Era::Modern {
             let mirrored = server.catalog().definition(&call.name).map(Definition::mirrored_arguments);
             headers::check_call(head.headers, call, mirrored.unwrap_or_default())
-                .map_err(|error| Refusal::of_message(JsonRpcError::new(Some(request.id.clone()), error), Era::Modern))?;
+                .map_err(|error| Rejection::of_message(JsonRpcError::new(Some(request.id.clone()), error), Era::Modern))?;
         }
         match app.admission.admit(head.caller.identity()) {
             Ok(place) => lease.place = Some(place),
@@ -107,7 +112,7 @@ async fn answer(app: &App, request: Request, head: Head<'_>, large: Option<Large
     }
     if matches!(request.method, Method::Listen { .. }) && !head.takes.events {
         let words = "a subscription is a stream of events: send `Accept: text/event-stream`";
-        return Err(Refusal::of_http(StatusCode::NOT_ACCEPTABLE, words));
+        return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
     let session = matches!(request.method, Method::Initialize).then(|| opened(app, request.version, &head.caller)).flatten();
     let Head { takes, session: spoken_in, caller, .. } = head;
@@ -128,7 +133,7 @@ async fn answer(app: &App, request: Request, head: Head<'_>, large: Option<Large
 }
 
 /// A response that is known at once.
-fn ready(response: mcp::Response, takes: Takes, lease: Lease) -> Response {
+fn ready(response: mcp::Response, takes: Takes, lease: Lease) -> HttpResponse {
     if takes.json {
         json(StatusCode::OK, response.text, lease)
     } else {
@@ -149,8 +154,8 @@ fn running(app: &App, mut call: Call, session: &str, lease: Lease) -> Running {
 }
 
 /// Runs a call to its end, or to whatever ends it before.
-fn run(app: &App, call: Call, in_flight: Option<calls::Call>, mut lease: Lease) -> impl Future<Output = Ended> + use<> {
-    let (ending, rooms) = (app.ending.clone(), app.rooms.clone());
+fn run(app: &App, call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> impl Future<Output = Ended> + use<> {
+    let (ending, backlog) = (app.ending.clone(), app.backlog.clone());
     let (id, version) = (call.id().clone(), call.version());
     async move {
         let cancelled = async {
@@ -159,7 +164,7 @@ fn run(app: &App, call: Call, in_flight: Option<calls::Call>, mut lease: Lease) 
                 None => std::future::pending().await,
             }
         };
-        let mut called = tokio::select! {
+        let called = tokio::select! {
             biased;
             called = call.run() => called,
             () = cancelled => return Ended { response: None, lease },
@@ -167,20 +172,26 @@ fn run(app: &App, call: Call, in_flight: Option<calls::Call>, mut lease: Lease) 
                 return Ended { response: Some(mcp::tool_failure(&id, version, STOPPED)), lease };
             }
         };
-        match rooms.take(called.response.text.len()) {
-            Ok(room) => lease.room = Some(room),
-            Err(no_room) => {
-                called.event.given_up();
-                called.response = mcp::tool_failure(&id, version, &no_room.to_string());
-            }
-        }
-        lease.delivery = Some(Delivery::of(called.event));
-        Ended { response: Some(called.response), lease }
+        with_room(called, &backlog, lease, |words| mcp::tool_failure(&id, version, words))
     }
 }
 
+/// Finds room for an answer, or gives it up and says so in words.
+fn with_room(called: Called, backlog: &Backlog, mut lease: Lease, say: impl Fn(&str) -> mcp::Response) -> Ended {
+    let Called { mut response, mut event } = called;
+    match backlog.take(response.text.len()) {
+        Ok(room) => lease.queued = Some(room),
+        Err(no_room) => {
+            event.given_up();
+            response = say(&no_room.to_string());
+        }
+    }
+    lease.delivery = Some(Delivery::of(event));
+    Ended { response: Some(response), lease }
+}
+
 /// What the model reads of a call that is not let in. A client would not show it a status of HTTP.
-fn turned_away(id: &RequestId, version: Version, call: &ToolCall, head: &Head<'_>, busy: &Busy) -> Response {
+fn turned_away(id: &RequestId, version: Version, call: &ToolCall, head: &Head<'_>, busy: &Busy) -> HttpResponse {
     // The size is for the audit trail, which has that of the arguments as JSON.
     let arguments = serde_json::to_vec(&call.arguments).map_or(0, |arguments| arguments.len());
     Catalog::turned_away(&head.caller, &call.name, arguments);
@@ -203,23 +214,53 @@ fn notice(app: &App, message: &Message, head: &Head<'_>) {
     }
 }
 
-fn accepted() -> Response {
-    let mut response = Response::new(Outgoing::default());
+fn accepted() -> HttpResponse {
+    let mut response = HttpResponse::new(Outgoing::default());
     *response.status_mut() = StatusCode::ACCEPTED;
     response
 }
 
 /// The answer to an id that is none of ours. It makes a client open a new session.
-pub(super) fn unknown_session() -> Refusal {
-    Refusal::of_http(StatusCode::NOT_FOUND, "this session is unknown here; initialize again")
+pub(super) fn unknown_session() -> Rejection {
+    Rejection::of_http(StatusCode::NOT_FOUND, "this session is unknown here; initialize again")
 }
 
-fn not_read(why: NotRead) -> Refusal {
+fn not_read(why: NotRead) -> Rejection {
     let words = why.to_string();
     match why {
-        NotRead::TooLarge => Refusal::of_http(StatusCode::PAYLOAD_TOO_LARGE, words),
-        NotRead::Late => Refusal::of_http(StatusCode::REQUEST_TIMEOUT, words),
-        NotRead::Broken => Refusal::of_http(StatusCode::BAD_REQUEST, words),
-        NotRead::Busy { retry_after } => Refusal::no_room(None, retry_after, words),
+        NotRead::TooLarge => Rejection::of_http(StatusCode::PAYLOAD_TOO_LARGE, words),
+        NotRead::Late => Rejection::of_http(StatusCode::REQUEST_TIMEOUT, words),
+        NotRead::Broken => Rejection::of_http(StatusCode::BAD_REQUEST, words),
+        NotRead::Busy { retry_after } => Rejection::no_room(None, retry_after, words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::policy::Identity;
+
+    /// A call that is over, with an answer of so many bytes.
+    async fn called(bytes: usize) -> Called {
+        let caller = Caller::new(Identity::Anonymous);
+        let (_, event) = Catalog::default().call(&caller, "t", Map::new(), watch::Sender::default()).await;
+        Called { response: mcp::Response { text: "x".repeat(bytes), error: None }, event }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_there_is_no_room_for_is_given_up_in_words() {
+        let backlog = Backlog::new(100_000);
+        let say = |words: &str| mcp::tool_failure(&RequestId::Number(7), Version::V2025_11_25, words);
+        let first = with_room(called(90_000).await, &backlog, Lease::default(), say);
+        let second = with_room(called(90_000).await, &backlog, Lease::default(), say);
+        let message: Value = serde_json::from_str(&second.response.expect("an answer").text).expect("JSON");
+        assert_eq!((&message["id"], &message["result"]["isError"]), (&Value::from(7), &Value::from(true)));
+        assert!(message["result"]["content"][0]["text"].as_str().unwrap_or_default().contains("retry after 2 s"), "{message}");
+        drop(first);
+        let third = with_room(called(90_000).await, &backlog, Lease::default(), say);
+        assert_eq!(third.response.expect("an answer").text.len(), 90_000);
     }
 }

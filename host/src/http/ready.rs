@@ -97,14 +97,19 @@ impl Readiness {
 
     /// Asks the API server until it answers for the first time.
     pub async fn wait_for_cluster(&self) {
+        let mut said = None;
         loop {
             let probe = self.probe().await;
             if has_answered(&probe) {
                 self.0.answered.store(true, Ordering::Release);
                 return;
             }
-            if let Err(error) = probe {
+            // Once, and again when there is another reason: it may go on for hours.
+            if let Err(error) = probe
+                && said.as_ref() != Some(&error.message)
+            {
                 tracing::warn!(%error, "the API server has not answered yet");
+                said = Some(error.message);
             }
             sleep(FIRST_PROBES).await;
         }
@@ -152,6 +157,9 @@ impl Readiness {
         let (good, words) = self.describe_cluster().await;
         let words = if audience == Audience::Operator { words } else { "the API server answers".to_owned() };
         let _ = writeln!(text, "[{}] {words}", mark(good));
+        if let Some(trouble) = inner.cluster.login_trouble().filter(|_| audience == Audience::Operator) {
+            let _ = writeln!(text, "[-] login: {}", clean_line(&trouble));
+        }
         let draining = self.is_draining();
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
         text
@@ -205,6 +213,7 @@ fn has_answered(probe: &Result<Health, Error>) -> bool {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use futures::FutureExt;
     use http::{HeaderValue, Request, Response};
     use kube::client::Body;
 
@@ -230,28 +239,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn however_many_ask_the_api_server_is_probed_once_in_a_while() {
+    async fn however_many_ask_one_probe_is_asked_for_and_only_when_the_last_is_old() {
+        let readiness = Readiness::new(cluster(true).0, 7, true, Vec::new());
+        let asked = async || {
+            futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Operator))).await;
+            let for_a_probe = || readiness.0.asked.notified().now_or_never().is_some();
+            (for_a_probe(), for_a_probe())
+        };
+        let probed = || Probed { at: Instant::now(), outcome: Err(Error::new(Code::Unavailable, "gone".to_owned())) };
+        assert_eq!(asked().await, (true, false), "none was made yet");
+        readiness.0.probed.send_replace(Some(probed()));
+        assert_eq!(asked().await, (false, false));
+        tokio::time::advance(LATER_PROBES).await;
+        assert_eq!(asked().await, (true, false));
+    }
+
+    #[tokio::test]
+    async fn a_probe_costs_two_requests() {
         let (cluster, requests) = cluster(false);
         let readiness = Readiness::new(cluster, 7, true, Vec::new());
         tokio::spawn(readiness.clone().watch_cluster());
-        let count = || requests.load(Ordering::Relaxed);
-        let asked = async |times| {
-            let asking = (0..times).map(|_| readiness.describe(Audience::Operator));
-            for text in futures::future::join_all(asking).await {
-                assert!(text.contains("v1.37.2 on linux/amd64"), "{text}");
-            }
-        };
-        asked(100).await;
-        assert_eq!(count(), 2, "the version and the state");
-        sleep(LATER_PROBES / 2).await;
-        asked(100).await;
-        assert_eq!(count(), 2, "the answer is recent");
-        sleep(LATER_PROBES).await;
-        asked(100).await;
-        assert_eq!(count(), 4);
-        // Nobody asks, nobody probes.
-        sleep(100 * LATER_PROBES).await;
-        assert_eq!(count(), 4);
+        futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Stranger))).await;
+        assert_eq!(requests.load(Ordering::Relaxed), 2, "the version and the state");
     }
 
     #[tokio::test(start_paused = true)]
@@ -264,7 +273,16 @@ mod tests {
         assert!(began.elapsed() <= 2 * PROBE_TIME && text.contains("[-] now: "), "{text}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn an_operator_hears_all_there_is_to_know() {
+        let readiness = Readiness::new(cluster(false).0, 7, true, vec!["a problem\nin two lines".to_owned()]);
+        tokio::spawn(readiness.clone().watch_cluster());
+        let text = readiness.describe(Audience::Operator).await;
+        assert!(text.starts_with("[+] tools: 7 loaded\n[-] a problem\n    in two lines\n"), "{text}");
+        assert!(text.contains("[+] now: a client that was handed in, v1.37.2 on linux/amd64\n"), "{text}");
+    }
+
+    #[tokio::test]
     async fn a_stranger_hears_which_check_fails_and_nothing_of_the_cluster() {
         let (cluster, _) = cluster(false);
         let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()]);

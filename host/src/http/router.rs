@@ -13,16 +13,16 @@ use tokio_util::task::TaskTracker;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::Response;
+use super::HttpResponse;
 use super::admission::Admission;
 use super::allowlist::Allowlist;
+use super::backlog::Backlog;
 use super::body::Bodies;
-use super::calls::Calls;
+use super::calls::CallsInFlight;
 use super::headers::SESSION_ID;
 use super::post::post;
 use super::ready::{Audience, Readiness};
-use super::refusal::{Refusal, last, words};
-use super::room::Rooms;
+use super::rejection::{Rejection, last, words};
 use super::session::SessionKey;
 use super::stream::{self, Streams};
 use super::{caller, panics};
@@ -48,14 +48,14 @@ pub struct App {
     pub(super) server: Server,
     pub(super) streams: Streams,
     pub(super) sessions: SessionKey,
-    pub(super) calls: Calls,
+    pub(super) calls: CallsInFlight,
     /// Calls whose request may be gone already.
     pub(super) running: TaskTracker,
     /// Cancelled once calls that still run have to be given up, because the server stops.
     pub(super) ending: CancellationToken,
     pub(super) admission: Admission,
     pub(super) bodies: Bodies,
-    pub(super) rooms: Rooms,
+    pub(super) backlog: Backlog,
     pub(super) allowed: Allowlist,
     pub(super) readiness: Readiness,
 }
@@ -74,12 +74,12 @@ impl App {
             server,
             streams: Streams::default(),
             sessions,
-            calls: Calls::default(),
+            calls: CallsInFlight::default(),
             running: TaskTracker::new(),
             ending: CancellationToken::new(),
             admission,
             bodies: Bodies::default(),
-            rooms: Rooms::new(answers),
+            backlog: Backlog::new(answers),
             allowed,
             readiness,
         }
@@ -113,7 +113,7 @@ impl Routes {
     }
 
     /// Answers a request that comes from there.
-    pub(super) async fn answer<B>(self, request: Request<B>, from: IpAddr) -> Response
+    pub(super) async fn answer<B>(self, request: Request<B>, from: IpAddr) -> HttpResponse
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
@@ -128,8 +128,8 @@ impl Routes {
                 _ => web(app, cors, request).await,
             }
         });
-        let answered = answered.await.unwrap_or_else(|_failed| Err(Refusal::failed(None)));
-        let mut response = answered.unwrap_or_else(Response::from);
+        let answered = answered.await.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
+        let mut response = answered.unwrap_or_else(HttpResponse::from);
         // While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
         if at_the_door || draining.readiness.is_draining() {
             last(&mut response);
@@ -139,32 +139,32 @@ impl Routes {
 }
 
 /// What web pages can reach, and so everybody has to be allowed to. What pages have to hear of that is added here.
-async fn web<B>(app: Arc<App>, cors: Arc<CorsLayer>, request: Request<B>) -> Result<Response, Refusal>
+async fn web<B>(app: Arc<App>, cors: Arc<CorsLayer>, request: Request<B>) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
     app.allowed.check(request.uri(), request.headers()).map_err(|forbidden| {
         tracing::warn!(%forbidden, "a request was refused");
-        Refusal::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
+        Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
     })?;
     if !request.headers().contains_key(header::ORIGIN) {
         return mcp(&app, request).await;
     }
     let answering = tower::service_fn(move |request: Request<B>| {
         let app = app.clone();
-        async move { Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(Response::from)) }
+        async move { Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(HttpResponse::from)) }
     });
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
 /// MCP.
-async fn mcp<B>(app: &App, request: Request<B>) -> Result<Response, Refusal>
+async fn mcp<B>(app: &App, request: Request<B>) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
     if !MCP.contains(&request.uri().path()) {
         let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
-        return Err(Refusal::of_http(StatusCode::NOT_FOUND, words));
+        return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
     }
     match *request.method() {
         Method::POST => {
@@ -174,15 +174,15 @@ where
         Method::GET | Method::HEAD => stream::get(app, request.method(), request.headers()),
         Method::DELETE => {
             let words = "this server has no session to DELETE: an id costs nothing and ends by itself";
-            Err(Refusal::of_method(MCP_METHODS, words))
+            Err(Rejection::of_method(MCP_METHODS, words))
         }
-        _ => Err(Refusal::of_method(MCP_METHODS, "MCP is spoken by POST, and by GET for a session's stream")),
+        _ => Err(Rejection::of_method(MCP_METHODS, "MCP is spoken by POST, and by GET for a session's stream")),
     }
 }
 
 /// The one transfer coding that is known is `chunked`, once. Of others hyper takes every list that ends with it, and would hand on what
 /// is coded in some other way below.
-fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     match (codings.next(), codings.next()) {
@@ -191,36 +191,36 @@ fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
         _ => {
             let words = "the only transfer coding that is known here is `chunked`, once: send the body with it, or with a length";
             // Whoever stands in front may see its end elsewhere, so nothing may follow it.
-            Err(Refusal { is_last: true, ..Refusal::of_http(StatusCode::BAD_REQUEST, words) })
+            Err(Rejection { is_last: true, ..Rejection::of_http(StatusCode::BAD_REQUEST, words) })
         }
     }
 }
 
 /// What is asked for without saying who one is: the kubelet probes by address and gets one word.
-fn probe(method: &Method, answer: impl FnOnce() -> Response) -> Result<Response, Refusal> {
+fn probe(method: &Method, answer: impl FnOnce() -> HttpResponse) -> Result<HttpResponse, Rejection> {
     if [Method::GET, Method::HEAD].contains(method) {
         Ok(answer())
     } else {
-        Err(Refusal::of_method(PROBE_METHODS, "a probe is a GET"))
+        Err(Rejection::of_method(PROBE_METHODS, "a probe is a GET"))
     }
 }
 
 /// `/readyz`. With `?verbose` it tells of the cluster, so that is not for everybody.
-async fn readyz(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap, from: IpAddr) -> Result<Response, Refusal> {
+async fn readyz(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap, from: IpAddr) -> Result<HttpResponse, Rejection> {
     let ready = app.readiness.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let verbose = uri.query().is_some_and(|query| query.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")));
     if !verbose {
         return probe(method, || words(status, if ready { "ok" } else { "not ready; /readyz?verbose says why" }));
     }
-    app.allowed.check(uri, headers).map_err(|forbidden| Refusal::of_http(StatusCode::FORBIDDEN, forbidden.to_string()))?;
+    app.allowed.check(uri, headers).map_err(|forbidden| Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string()))?;
     let description = app.readiness.describe(Audience::of(from, uri, headers)).await;
     probe(method, || words(status, description))
 }
 
-fn full() -> Refusal {
+fn full() -> Rejection {
     let words = format!("all connections of this server are taken; come back in {} s", RETRY_WHEN_FULL.as_secs());
-    Refusal::no_room(None, RETRY_WHEN_FULL, words)
+    Rejection::no_room(None, RETRY_WHEN_FULL, words)
 }
 
 #[cfg(test)]
@@ -254,7 +254,7 @@ mod tests {
         Request::get(path).header("host", "localhost").body(Empty::new()).expect("a request")
     }
 
-    async fn json_of(response: Response) -> Value {
+    async fn json_of(response: HttpResponse) -> Value {
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         serde_json::from_slice(&body).expect("JSON")

@@ -16,12 +16,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Response;
+use super::HttpResponse;
 use super::headers::{PROTOCOL_VERSION, SESSION_ID, only};
 use super::lease::{Outgoing, Part};
 use super::media::{EVENTS, Takes};
 use super::post::unknown_session;
-use super::refusal::{Refusal, typed};
+use super::rejection::{Rejection, typed};
 use super::router::{App, MCP_METHODS};
 use crate::catalog::ListDigest;
 use crate::mcp::{Changes, Era, Subscription, Version};
@@ -103,22 +103,22 @@ impl Drop for Stream {
 }
 
 /// Answers a GET: the stream of a session.
-pub(super) fn get(app: &App, method: &Method, headers: &HeaderMap) -> Result<Response, Refusal> {
-    let header = |name| only(headers, name).map_err(|error| Refusal::of_http(StatusCode::BAD_REQUEST, error.message));
+pub(super) fn get(app: &App, method: &Method, headers: &HeaderMap) -> Result<HttpResponse, Rejection> {
+    let header = |name| only(headers, name).map_err(|error| Rejection::of_http(StatusCode::BAD_REQUEST, error.message));
     let is_modern = header(PROTOCOL_VERSION)?.and_then(Version::parse).is_some_and(|version| version.era() == Era::Modern);
     // A HEAD comes here, too, and must not end the stream that is open.
     if is_modern || method != Method::GET {
         let words = "there is nothing to GET here: POST your requests, `subscriptions/listen` for a stream";
-        return Err(Refusal::of_method(MCP_METHODS, words));
+        return Err(Rejection::of_method(MCP_METHODS, words));
     }
     let Some(id) = header(SESSION_ID)? else {
         let words = "there is no stream without a session: `initialize` first, and send the Mcp-Session-Id";
-        return Err(Refusal::of_method(MCP_METHODS, words));
+        return Err(Rejection::of_method(MCP_METHODS, words));
     };
     let session = app.sessions.open(id).ok_or_else(unknown_session)?;
     if !Takes::of(headers).events {
         let words = "the stream is one of events: send `Accept: text/event-stream`";
-        return Err(Refusal::of_http(StatusCode::NOT_ACCEPTABLE, words));
+        return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
     let stream = app.streams.open(id).ok_or_else(|| no_room(None))?;
     let known = header("last-event-id")?.map_or(session.tools, ListDigest::from);
@@ -126,7 +126,7 @@ pub(super) fn get(app: &App, method: &Method, headers: &HeaderMap) -> Result<Res
 }
 
 /// Answers `subscriptions/listen`, where there is room.
-pub(super) fn listen(app: &App, subscription: Subscription) -> Result<Response, Refusal> {
+pub(super) fn listen(app: &App, subscription: Subscription) -> Result<HttpResponse, Rejection> {
     let place = app.streams.place().ok_or_else(|| no_room(Some(subscription.id().clone())))?;
     let opening = stream::once(std::future::ready(event(&subscription.acknowledgement())));
     let rest = stream::unfold((Some(subscription), place), |(subscription, place)| async move {
@@ -140,18 +140,18 @@ pub(super) fn listen(app: &App, subscription: Subscription) -> Result<Response, 
     Ok(event_stream(Outgoing::parts(opening.chain(rest).map(Part::from), "")))
 }
 
-fn no_room(id: Option<RequestId>) -> Refusal {
+fn no_room(id: Option<RequestId>) -> Rejection {
     let words = format!("this server has {STREAMS} streams open, and no room for more; requests are served without one");
-    Refusal::no_room(id, RETRY_AFTER, words)
+    Rejection::no_room(id, RETRY_AFTER, words)
 }
 
 /// An answer that is a stream of events.
-pub(super) fn event_stream(body: Outgoing) -> Response {
+pub(super) fn event_stream(body: Outgoing) -> HttpResponse {
     unbuffered(typed(StatusCode::OK, EVENTS, body))
 }
 
 /// An answer that comes in parts, each of which has to reach its reader at once.
-pub(super) fn unbuffered(mut response: Response) -> Response {
+pub(super) fn unbuffered(mut response: HttpResponse) -> HttpResponse {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx would hold it back.

@@ -80,11 +80,8 @@ async fn the_head_of_a_slow_answer_goes_out_before_it_is_there() {
     let mut events = Slow::list(&legacy, 2, "team-b");
     mcp::set(&mut events, "accept", "text/event-stream");
     // The heads arrive while the API server still holds everything back.
-    let (modern, legacy, events) = tokio::join!(
-        slow.send(Slow::list(&modern, 1, "team-a")),
-        slow.send(Slow::list(&legacy, 1, "team-b")),
-        slow.send(events)
-    );
+    let (modern, legacy, events) =
+        tokio::join!(slow.send(Slow::list(&modern, 1, "team-a")), slow.send(Slow::list(&legacy, 1, "team-b")), slow.send(events));
     for reply in [&modern, &legacy] {
         assert_eq!(reply.header("content-type"), Some("application/json"));
         assert_eq!((reply.header("content-length"), reply.header("x-accel-buffering")), (None, Some("no")));

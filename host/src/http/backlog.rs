@@ -17,13 +17,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The room for answers. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Rooms {
+pub(super) struct Backlog {
     units: Arc<Semaphore>,
     all: u32,
 }
 
 /// The room of one answer, until it has been sent or given up; none for a small one.
-pub(super) struct Room(#[expect(dead_code, reason = "it is free again once this is dropped")] Option<OwnedSemaphorePermit>);
+pub(super) struct Queued(#[expect(dead_code, reason = "it is free again once this is dropped")] Option<OwnedSemaphorePermit>);
 
 /// There is no room for an answer. In words for the model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,20 +33,20 @@ pub(super) struct Room(#[expect(dead_code, reason = "it is free again once this 
 )]
 pub(super) struct NoRoom;
 
-impl Rooms {
-    /// Room for so many bytes.
+impl Backlog {
+    /// Queued for so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
         let all = u32::try_from(bytes / UNIT as u64).unwrap_or(u32::MAX);
         Self { units: Arc::new(Semaphore::new(all as usize)), all }
     }
 
     /// Counts an answer of so many bytes. One that is larger than all the room is let out when there is no other.
-    pub(super) fn take(&self, bytes: usize) -> Result<Room, NoRoom> {
+    pub(super) fn take(&self, bytes: usize) -> Result<Queued, NoRoom> {
         if bytes <= SMALL {
-            return Ok(Room(None));
+            return Ok(Queued(None));
         }
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.all);
-        self.units.clone().try_acquire_many_owned(units).map(|permit| Room(Some(permit))).map_err(|_| NoRoom)
+        self.units.clone().try_acquire_many_owned(units).map(|permit| Queued(Some(permit))).map_err(|_| NoRoom)
     }
 }
 
@@ -56,14 +56,14 @@ mod tests {
 
     #[test]
     fn large_answers_have_room_together_until_they_are_read() {
-        let rooms = Rooms::new(4 * SMALL as u64);
-        let first = rooms.take(3 * SMALL).expect("there is room");
-        assert_eq!(rooms.take(2 * SMALL).err(), Some(NoRoom));
-        assert!(rooms.take(SMALL).is_ok(), "a small one needs none");
+        let backlog = Backlog::new(4 * SMALL as u64);
+        let first = backlog.take(3 * SMALL).expect("there is room");
+        assert_eq!(backlog.take(2 * SMALL).err(), Some(NoRoom));
+        assert!(backlog.take(SMALL).is_ok(), "a small one needs none");
         drop(first);
-        let all = rooms.take(9 * SMALL).expect("more than there is, but alone");
-        assert_eq!(rooms.take(2 * SMALL).err(), Some(NoRoom));
+        let all = backlog.take(9 * SMALL).expect("more than there is, but alone");
+        assert_eq!(backlog.take(2 * SMALL).err(), Some(NoRoom));
         drop(all);
-        assert!(rooms.take(2 * SMALL).is_ok());
+        assert!(backlog.take(2 * SMALL).is_ok());
     }
 }

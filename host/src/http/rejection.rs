@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
 
-use super::Response;
+use super::HttpResponse;
 use super::lease::{Lease, Outgoing};
 use super::media::JSON;
 use crate::mcp::{self, Era};
@@ -15,7 +15,7 @@ use crate::mcp::{self, Era};
 const OWN: ErrorCode = ErrorCode(-32000);
 
 /// A request that is not served.
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     pub(super) status: StatusCode,
     pub(super) error: JsonRpcError,
     /// When to try again.
@@ -26,7 +26,7 @@ pub(super) struct Refusal {
     pub(super) is_last: bool,
 }
 
-impl Refusal {
+impl Rejection {
     /// A request that is wrong as HTTP has it.
     pub(super) fn of_http(status: StatusCode, words: impl Into<String>) -> Self {
         let error = JsonRpcError::new(None, ErrorData::invalid_request(words.into(), None));
@@ -63,8 +63,8 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Response {
-    fn from(Refusal { status, error, retry_after, allow, is_last }: Refusal) -> Self {
+impl From<Rejection> for HttpResponse {
+    fn from(Rejection { status, error, retry_after, allow, is_last }: Rejection) -> Self {
         let mut response = json(status, mcp::Response::error(&error).text, Lease::default());
         let headers = response.headers_mut();
         if let Some(after) = retry_after {
@@ -81,23 +81,23 @@ impl From<Refusal> for Response {
 }
 
 /// Makes an answer the last one of its connection.
-pub(super) fn last(response: &mut Response) {
+pub(super) fn last(response: &mut HttpResponse) {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// An answer that is JSON and all there.
-pub(super) fn json(status: StatusCode, body: impl Into<Bytes>, lease: Lease) -> Response {
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>, lease: Lease) -> HttpResponse {
     typed(status, JSON, Outgoing::whole(body, lease))
 }
 
 /// An answer that is a few words.
-pub(super) fn words(status: StatusCode, words: impl Into<Bytes>) -> Response {
+pub(super) fn words(status: StatusCode, words: impl Into<Bytes>) -> HttpResponse {
     typed(status, "text/plain; charset=utf-8", Outgoing::whole(words, Lease::default()))
 }
 
 /// An answer of this type.
-pub(super) fn typed(status: StatusCode, kind: &'static str, body: Outgoing) -> Response {
-    let mut response = Response::new(body);
+pub(super) fn typed(status: StatusCode, kind: &'static str, body: Outgoing) -> HttpResponse {
+    let mut response = HttpResponse::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
