@@ -102,7 +102,7 @@ impl Served {
         let (answering, in_call) = (self.clone().answer(definition.clone(), host, arguments), write.clone());
         let work = async move {
             let (answer, bytes) = answering.await?;
-            Ok((bytes, Outcome::of(&answer), in_call(answer)))
+            Ok::<_, CallError>((bytes, Outcome::of(&answer), in_call(answer)))
         };
         match self.component.run(&self.engine, &budget, work).await {
             Ok((bytes, outcome, written)) => {
