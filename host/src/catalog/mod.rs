@@ -123,15 +123,21 @@ impl Catalog {
         self.tools.get(name).map(|tool| &tool.definition)
     }
 
-    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so. The call's event is written
-    /// when it is dropped, so whoever delivers the answer can say how that went.
-    pub async fn call(
+    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so. What `write` makes of the
+    /// answer is made as a part of the call, on its processor time. The call's event is written when it is dropped, so whoever delivers
+    /// the answer can say how that went.
+    pub async fn call<T, W>(
         &self,
         caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
         progress: watch::Sender<Progress>,
-    ) -> (Result<Answer, Refusal>, AuditEvent) {
+        write: W,
+    ) -> (Result<T, Refusal>, AuditEvent)
+    where
+        T: Send + 'static,
+        W: FnOnce(Answer) -> T + Clone + Send + 'static,
+    {
         let arguments = Value::Object(arguments);
         let written = arguments.to_string();
         let mut event = AuditEvent::begin(caller, name, written.len());
@@ -141,14 +147,14 @@ impl Catalog {
             return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
         };
         let outcome = match tool.read(arguments, written.len(), &self.ignored).await {
-            Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event).await),
+            Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event, write).await),
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);
                 Err(Refusal::Arguments { tool: name.to_owned(), reason })
             }
             Err(Failed) => {
                 event.end(Outcome::from(&CallError::Host));
-                Ok(Answer::failure(&CallError::Host.to_string()))
+                Ok(write(Answer::failure(&CallError::Host.to_string())))
             }
         };
         (outcome, event)

@@ -77,13 +77,18 @@ impl Served {
     }
 
     /// Runs one of its tools with arguments that fit the schema. What is made of its answer is a part of the call, too.
-    pub(super) async fn call(
+    pub(super) async fn call<T, W>(
         self: &Arc<Self>,
         definition: &Definition,
         arguments: String,
         progress: watch::Sender<Progress>,
         audit: &mut AuditEvent,
-    ) -> Answer {
+        write: W,
+    ) -> T
+    where
+        T: Send + 'static,
+        W: FnOnce(Answer) -> T + Clone + Send + 'static,
+    {
         let budget = Arc::new(Budget::new(self.limits.clone()));
         audit.runs(self.clone(), budget.clone());
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
@@ -94,16 +99,20 @@ impl Served {
             progress,
             reader: Some(reader),
         };
-        let work = self.clone().answer(definition.clone(), host, arguments);
+        let (answering, in_call) = (self.clone().answer(definition.clone(), host, arguments), write.clone());
+        let work = async move {
+            let (answer, bytes) = answering.await?;
+            Ok::<_, CallError>((bytes, Outcome::of(&answer), in_call(answer)))
+        };
         match self.component.run(&self.engine, &budget, work).await {
-            Ok((answer, bytes)) => {
+            Ok((bytes, outcome, written)) => {
                 audit.returned(bytes);
-                audit.end(Outcome::of(&answer));
-                answer
+                audit.end(outcome);
+                written
             }
             Err(error) => {
                 audit.end(Outcome::from(&error));
-                Answer::failure(&error.to_string())
+                write(Answer::failure(&error.to_string()))
             }
         }
     }

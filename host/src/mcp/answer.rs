@@ -102,9 +102,11 @@ impl Call {
     /// Runs it to its end. Dropping the future stops it.
     pub async fn run(self) -> Called {
         let Self { server, caller, id, version, tool: ToolCall { name, arguments }, reports, progress: _ } = self;
-        let (answer, event) = server.catalog().call(&caller, &name, arguments, reports).await;
-        let response = match answer {
-            Ok(answer) => Response::result(&id, &result::of(answer, version)),
+        let called = id.clone();
+        let write = move |answer| Response::result(&called, &result::of(answer, version));
+        let (response, event) = server.catalog().call(&caller, &name, arguments, reports, write).await;
+        let response = match response {
+            Ok(response) => response,
             // From 2025-11-25 on, a model gets to see what it did wrong.
             Err(refusal @ Refusal::Arguments { .. }) if version >= Version::V2025_11_25 => {
                 tool_failure(&id, version, &refusal.to_string())

@@ -59,7 +59,7 @@ pub enum Exhausted {
     )]
     Handed(u64),
     /// The processor time is up.
-    #[error("the call has computed for all of the {} s that it may (limit `cpu`); narrow the query", .0.as_secs_f64())]
+    #[error("the call has computed for nearly all of the {} s that it may (limit `cpu`); narrow the query", .0.as_secs_f64())]
     Cpu(Duration),
     /// The time is up.
     #[error("the call's time of {} s is up (limit `time`); narrow the query", .0.as_secs_f64())]

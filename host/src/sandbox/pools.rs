@@ -26,7 +26,8 @@ pub(super) const TABLES: u32 = 16;
 /// Bytes of one component's instance metadata; the largest known component (a Python interpreter) needs a quarter of it.
 const INSTANCE_METADATA: usize = 1024 * 1024;
 
-/// Bytes of a stack beyond the component's part, for the host functions that it calls.
+/// Bytes of a stack beyond the component's part, for the host functions that it calls: reads are polled on it, from the connection to
+/// the masking of an object. A thread of the runtime has not much more.
 const HOST_STACK: usize = 1536 * 1024;
 
 /// How an engine is set up.

@@ -72,8 +72,11 @@ fn all_files() -> Vec<PathBuf> {
 /// Calls a tool: the words of its failure, or none.
 async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String> {
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-    let answer =
-        catalog.call(&Caller::new(Identity::Operator), tool, arguments, watch::Sender::<Progress>::default()).await.unwrap();
+    let answer = catalog
+        .call(&Caller::new(Identity::Operator), tool, arguments, watch::Sender::<Progress>::default(), |answer| answer)
+        .await
+        .0
+        .unwrap();
     answer.is_error.then(|| answer.content[0]["text"].as_str().unwrap().to_owned())
 }
 
