@@ -217,7 +217,10 @@ fn an_object_that_is_too_deep_or_too_large_is_refused() {
         }
     });
     let error = pick(&format!("{{\"a\":[{}0]}}", "0,".repeat(VALUES_MAX)), Objects::Others, &Keep::Whole).expect_err("too many");
-    assert_eq!((error.code, &*error.message), (Code::TooLarge, "an object with more than 1048576 keys and values cannot be read"));
+    assert_eq!(
+        (error.code, &*error.message),
+        (Code::TooLarge, "an object with more than 1048576 keys and values cannot be read")
+    );
 }
 
 #[test]
@@ -231,7 +234,8 @@ fn json_in_a_string_that_cannot_be_followed_is_hidden() {
 
 #[test]
 fn a_list_of_secrets_is_known_by_its_kind() {
-    let list = |kind: &str, value: &str| json!({ "items": [{ "data": { "a": value } }, { "data": { "b": value } }], "kind": kind });
+    let list =
+        |kind: &str, value: &str| json!({ "items": [{ "data": { "a": value } }, { "data": { "b": value } }], "kind": kind });
     let text = |list: Value| json!({ "data": { "backup.json": list.to_string() } });
     let mask = MASK_OF_SECRETS;
     assert_eq!(hidden(&text(list("SecretList", "YQ=="))), text(list("SecretList", mask)));
@@ -247,14 +251,26 @@ fn a_value_is_masked_by_its_name_wherever_both_stand() {
     for (object, path) in [
         (json!({ "spec": { "httpHeaders": [{ "name": "X-Api-Key", "value": secret }] } }), "spec.httpHeaders.value"),
         (json!({ "spec": { "httpHeaders": [{ "value": secret, "name": "Authorization" }] } }), "spec.httpHeaders.value"),
-        (json!({ "spec": { "source": { "helm": { "parameters": [{ "name": "db.password", "value": secret }] } } } }), "spec.source.helm.parameters.value"),
+        (
+            json!({ "spec": { "source": { "helm": { "parameters": [{ "name": "db.password", "value": secret }] } } } }),
+            "spec.source.helm.parameters.value",
+        ),
         (json!({ "spec": { "params": [{ "name": "registry-password", "value": secret }] } }), "spec.params.value"),
-        (json!({ "spec": { "params": [{ "name": "registry-password", "type": "string", "default": secret }] } }), "spec.params.default"),
+        (
+            json!({ "spec": { "params": [{ "name": "registry-password", "type": "string", "default": secret }] } }),
+            "spec.params.default",
+        ),
         (json!({ "spec": { "params": [{ "name": "registry-passwords", "value": ["a", secret] }] } }), "spec.params.value"),
-        (json!({ "spec": { "params": [{ "name": "db-password", "value": { "stringValue": secret } }] } }), "spec.params.value.stringValue"),
+        (
+            json!({ "spec": { "params": [{ "name": "db-password", "value": { "stringValue": secret } }] } }),
+            "spec.params.value.stringValue",
+        ),
         (json!({ "spec": { "settings": [{ "key": "client_secret", "value": secret }] } }), "spec.settings.value"),
         (json!({ "spec": { "tags": [{ "Key": "DbPassword", "Value": secret }] } }), "spec.tags.Value"),
-        (json!({ "spec": { "stack": [{ "ParameterKey": "DbPassword", "ParameterValue": secret }] } }), "spec.stack.ParameterValue"),
+        (
+            json!({ "spec": { "stack": [{ "ParameterKey": "DbPassword", "ParameterValue": secret }] } }),
+            "spec.stack.ParameterValue",
+        ),
         (json!({ "spec": { "form": [{ "type": "password", "value": secret }] } }), "spec.form.value"),
         (json!({ "spec": { "headers": [{ "headerName": "X-Auth-Token", "headerValue": secret }] } }), "spec.headers.headerValue"),
         (json!({ "spec": { "things": [{ "name": "x", "secretValue": secret }] } }), "spec.things.secretValue"),
@@ -272,8 +288,14 @@ fn a_value_is_masked_by_its_name_wherever_both_stand() {
         (json!({ "spec": { "token": 20261128 } }), "spec.token"),
         (json!({ "spec": { "params": [{ "name": "pin-password", "value": 20261128 }] } }), "spec.params.value"),
         (json!({ "data": { "pass\u{200b}word": secret } }), "data"),
-        (json!({ "spec": { "list": { "kind": "SecretList", "items": [{ "data": { "a": secret } }] } } }), "spec.list.items.data.a"),
-        (json!({ "spec": { "manifest": { "kind": "Secret", "data": { "a": 20261128, "b": [secret], "c": true } } } }), "spec.manifest.data"),
+        (
+            json!({ "spec": { "list": { "kind": "SecretList", "items": [{ "data": { "a": secret } }] } } }),
+            "spec.list.items.data.a",
+        ),
+        (
+            json!({ "spec": { "manifest": { "kind": "Secret", "data": { "a": 20261128, "b": [secret], "c": true } } } }),
+            "spec.manifest.data",
+        ),
         (json!({ "spec": { "template": { "stringData": { "a": secret } } } }), "spec.template.stringData.a"),
     ] {
         for answer in [hidden(&object), asked(&object, Objects::Others, &[path])] {
@@ -314,7 +336,10 @@ fn a_key_that_is_a_secret_is_masked_and_not_found_by_itself() {
     let masked = json!({ "data": { "[masked: GitHub token]": "a", "é[masked: GitHub token]": "b", "c": "d" } });
     assert_eq!(hidden(&object), masked);
     assert_eq!(asked(&object, Objects::Others, &[&format!("data[\"{token}\"]")]), json!({ "data": {} }));
-    assert_eq!(asked(&object, Objects::Others, &["data[\"[masked: GitHub token]\"]"]), json!({ "data": { "[masked: GitHub token]": "a" } }));
+    assert_eq!(
+        asked(&object, Objects::Others, &["data[\"[masked: GitHub token]\"]"]),
+        json!({ "data": { "[masked: GitHub token]": "a" } })
+    );
 }
 
 /// Objects with names and values in odd places.
@@ -335,17 +360,61 @@ impl Made {
 
     fn key(&mut self) -> &'static str {
         const KEYS: &[&str] = &[
-            "name", "value", "key", "values", "kind", "data", "stringData", "items", "env", "headers", "args", "password", "token",
-            "secret", "secretValue", "Authorization", "metadata", "managedFields", "default", "a b", "é", "pass", "spec", "tokens",
-            "ghp_aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3dE5gH7", "pass\u{200b}word", "x\"y", "type", "ParameterKey", "ParameterValue", "DB_PASSWORD",
+            "name",
+            "value",
+            "key",
+            "values",
+            "kind",
+            "data",
+            "stringData",
+            "items",
+            "env",
+            "headers",
+            "args",
+            "password",
+            "token",
+            "secret",
+            "secretValue",
+            "Authorization",
+            "metadata",
+            "managedFields",
+            "default",
+            "a b",
+            "é",
+            "pass",
+            "spec",
+            "tokens",
+            "ghp_aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3dE5gH7",
+            "pass\u{200b}word",
+            "x\"y",
+            "type",
+            "ParameterKey",
+            "ParameterValue",
+            "DB_PASSWORD",
         ];
         self.one_of(KEYS)
     }
 
     fn value(&mut self, depth: usize) -> Value {
         const TEXTS: &[&str] = &[
-            "s3same-street", "password", "DB_PASSWORD", "X-Api-Key", "Secret", "SecretList", "ConfigMap", "--password", "-v", "", "true",
-            "registry-login", "password=s3same", "é", "a\nb: c", "https://u:s3same@h/", "ghp_aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3dE5gH7", "é token: s3same1",
+            "s3same-street",
+            "password",
+            "DB_PASSWORD",
+            "X-Api-Key",
+            "Secret",
+            "SecretList",
+            "ConfigMap",
+            "--password",
+            "-v",
+            "",
+            "true",
+            "registry-login",
+            "password=s3same",
+            "é",
+            "a\nb: c",
+            "https://u:s3same@h/",
+            "ghp_aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3dE5gH7",
+            "é token: s3same1",
         ];
         match self.below(if depth == 0 { 6 } else { 14 }) {
             0 => json!(self.below(100_000_000)),
@@ -431,7 +500,10 @@ fn time_is_linear_in_the_pairs_of_an_object() {
     let pairs = vec![json!({ "name": "A", "value": "a b" }); 100_000];
     let long = json!({ "env".repeat(1 << 19): pairs, "-token".repeat(1 << 18): vec!["registry-login"; 100_000] }).to_string();
     assert_eq!(shown(&long, Objects::Others), long);
-    let many: serde_json::Map<_, _> = (0..100_000).map(|n| (format!("n{n}Name"), json!("x"))).chain((0..100_000).map(|n| (format!("n{n}Value"), json!("y")))).collect();
+    let many: serde_json::Map<_, _> = (0..100_000)
+        .map(|n| (format!("n{n}Name"), json!("x")))
+        .chain((0..100_000).map(|n| (format!("n{n}Value"), json!("y"))))
+        .collect();
     let many = Value::from(many).to_string();
     assert_eq!(shown(&many, Objects::Others), many);
     let secret =

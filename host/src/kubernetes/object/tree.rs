@@ -457,7 +457,8 @@ mod tests {
         let mut refused = 0;
         for seed in seeds {
             for at in 0..seed.len() {
-                for insert in [&b""[..], b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"0", b"-", b"e", b" ", b"\n", b"\x01"] {
+                for insert in [&b""[..], b"\"", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"0", b"-", b"e", b" ", b"\n", b"\x01"]
+                {
                     for skip in [0, 1] {
                         let text = [&seed.as_bytes()[..at], insert, &seed.as_bytes()[at + skip..]].concat();
                         let text = String::from_utf8(text).expect("ASCII");
@@ -474,7 +475,9 @@ mod tests {
 
     #[test]
     fn half_of_a_surrogate_pair_is_no_character() {
-        for (escaped, text) in [(r#""\ud800""#, "\u{fffd}\u{fffd}\u{fffd}"), (r#""a\udc00b\u00e9""#, "a\u{fffd}\u{fffd}\u{fffd}bé")] {
+        for (escaped, text) in
+            [(r#""\ud800""#, "\u{fffd}\u{fffd}\u{fffd}"), (r#""a\udc00b\u00e9""#, "a\u{fffd}\u{fffd}\u{fffd}bé")]
+        {
             assert_eq!(Tree::parse(escaped).expect("JSON").root().text(), text);
         }
     }

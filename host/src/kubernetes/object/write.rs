@@ -277,7 +277,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Object, OBJECT_MAX};
+    use super::super::{OBJECT_MAX, Object};
     use super::*;
     use crate::kubernetes::error::{Code, Error};
 
