@@ -245,11 +245,14 @@ fn elsewhere(called: &str, query: &wit::Query) -> String {
         limit: Some(LOOKED_AT),
         ..query.clone()
     };
-    let Ok(page) = read_page::<Named>(&everywhere) else { return format!("there are no {called} in namespace {namespace}") };
+    let none = format!("there are no {called} in namespace {namespace}");
+    let Ok(page) = read_page::<Named>(&everywhere) else { return none };
+    let is_all = page.continue_.is_none() && page.warnings.is_empty();
     let some = tally::tally(page.items.into_iter().map(|named| named.metadata.namespace));
-    match some.is_empty() {
-        true => format!("there are no {called} in namespace {namespace}, and none in the others that this server looks into"),
-        false => format!("there are no {called} in namespace {namespace}; there are some in {some}"),
+    match (some.is_empty(), is_all) {
+        (false, _) => format!("{none}; there are some in {some}"),
+        (true, true) => format!("{none}, and none in the others that this server looks into"),
+        (true, false) => none,
     }
 }
 
@@ -332,6 +335,40 @@ mod tests {
         let error = host.run(|| PODS.get::<Pod>("team-a", "a")).expect_err("a number for a name");
         assert_eq!(error.code(), Code::Other);
         assert!(error.to_string().starts_with("the cluster's answer has an unknown shape: invalid type: integer `7`"), "{error}");
+    }
+
+    #[test]
+    fn a_list_of_none_says_where_there_are_some() {
+        let of = |everywhere: Vec<Value>| {
+            Host::new().lists(move |request| match &request.within {
+                Scope::EveryNamespace => Ok(page(everywhere.clone())),
+                _ => Ok(page([])),
+            })
+        };
+        let hint = |host: &Host, within: Scope, after: Option<&str>| {
+            let list = PODS.list::<Pod>().within(within).after(after.map(str::to_owned)).called("pods");
+            host.run(|| list.page()).expect("a page").hint
+        };
+        let here = || Scope::from("team-b");
+        assert_eq!(
+            hint(&of(vec![pod("a"), pod("b")]), here(), None).as_deref(),
+            Some("there are no pods in namespace team-b; there are some in team-a (2)")
+        );
+        assert_eq!(
+            hint(&of(Vec::new()), here(), None).as_deref(),
+            Some("there are no pods in namespace team-b, and none in the others that this server looks into")
+        );
+        assert_eq!(
+            hint(&of(Vec::new()), Scope::EveryNamespace, None).as_deref(),
+            Some("there are no pods in the namespaces that this server looks into")
+        );
+        assert_eq!(hint(&of(vec![pod("a")]), Scope::EveryNamespace, None), None, "there are some");
+        assert_eq!(hint(&of(vec![pod("a")]), here(), Some("2")), None, "it is only the end of the list");
+        let refusing = Host::new().lists(|request| match &request.within {
+            Scope::EveryNamespace => Err(Error::new(Code::Denied, "no")),
+            _ => Ok(page([])),
+        });
+        assert_eq!(hint(&refusing, here(), None).as_deref(), Some("there are no pods in namespace team-b"));
     }
 
     #[test]

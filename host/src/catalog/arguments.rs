@@ -2,8 +2,6 @@
 //!
 //! How a schema reads what is in them is in `schema/reading.rs`.
 
-use std::borrow::Cow;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -56,19 +54,19 @@ impl IgnoredArguments {
     }
 }
 
-/// The arguments of a call from what stands for them in a message: null and an empty array are none, and some clients send the object
-/// as a text. None where they are anything else.
-pub fn of_message(arguments: Option<&Value>) -> Option<Cow<'_, Map<String, Value>>> {
-    match arguments {
-        None | Some(Value::Null) => Some(Cow::Owned(Map::new())),
-        Some(Value::Array(items)) if items.is_empty() => Some(Cow::Owned(Map::new())),
-        Some(Value::Object(object)) => Some(Cow::Borrowed(object)),
-        Some(Value::String(text)) if text.trim().is_empty() => Some(Cow::Owned(Map::new())),
-        Some(Value::String(text)) => match Room::new(TEXT_VALUES).parse(text.as_bytes()) {
-            Ok(Value::Object(object)) => Some(Cow::Owned(object)),
+/// The arguments of a call from what stands for them in a message: null, an empty array and an empty text are none, and some clients
+/// send the object as a text. None where they are anything else.
+pub fn of_message(arguments: Option<Value>) -> Option<Map<String, Value>> {
+    match arguments.unwrap_or_default() {
+        Value::Null => Some(Map::new()),
+        Value::Array(items) if items.is_empty() => Some(Map::new()),
+        Value::Object(object) => Some(object),
+        Value::String(text) if text.trim().is_empty() => Some(Map::new()),
+        Value::String(text) => match Room::new(TEXT_VALUES).parse(text.as_bytes()) {
+            Ok(Value::Object(object)) => Some(object),
             _ => None,
         },
-        Some(_) => None,
+        _ => None,
     }
 }
 
@@ -80,11 +78,11 @@ mod tests {
 
     #[test]
     fn arguments_are_an_object_however_they_are_written() {
-        let of = |arguments: Value| of_message(Some(&arguments)).map(Cow::into_owned).map(Value::Object);
+        let of = |arguments: Value| of_message(Some(arguments)).map(Value::Object);
         for none in [json!(null), json!([]), json!({}), json!(""), json!(" "), json!("{}")] {
             assert_eq!(of(none.clone()), Some(json!({})), "{none}");
         }
-        assert_eq!(of_message(None).map(Cow::into_owned), Some(Map::new()));
+        assert_eq!(of_message(None), Some(Map::new()));
         assert_eq!(of(json!({ "a": 1 })), Some(json!({ "a": 1 })));
         assert_eq!(of(json!("{\"a\": {\"b\": [1]}}")), Some(json!({ "a": { "b": [1] } })));
         for other in [json!([1]), json!(0), json!(false), json!("a"), json!("[1]"), json!("{\"a\":1,\"a\":2}"), json!([[]])] {

@@ -97,14 +97,19 @@ impl Readiness {
 
     /// Asks the API server until it answers for the first time.
     pub async fn wait_for_cluster(&self) {
+        let mut said = None;
         loop {
             let probe = self.probe().await;
             if has_answered(&probe) {
                 self.0.answered.store(true, Ordering::Release);
                 return;
             }
-            if let Err(error) = probe {
+            // Once, and again when there is another reason: it may go on for hours.
+            if let Err(error) = probe
+                && said.as_ref() != Some(&error.message)
+            {
                 tracing::warn!(%error, "the API server has not answered yet");
+                said = Some(error.message);
             }
             sleep(FIRST_PROBES).await;
         }
@@ -152,6 +157,9 @@ impl Readiness {
         let (good, words) = self.describe_cluster().await;
         let words = if audience == Audience::Operator { words } else { "the API server answers".to_owned() };
         let _ = writeln!(text, "[{}] {words}", mark(good));
+        if let Some(trouble) = inner.cluster.login_trouble().filter(|_| audience == Audience::Operator) {
+            let _ = writeln!(text, "[-] login: {}", clean_line(&trouble));
+        }
         let draining = self.is_draining();
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
         text

@@ -30,20 +30,19 @@ struct Inner {
 impl Cluster {
     /// Finds out where the cluster is and prepares the client.
     ///
-    /// Reads files and the environment, and may run the kubeconfig's credential plugin; the API server need not be there. Must be
-    /// called on a tokio runtime.
+    /// Reads files and the environment. The API server need not be there, and no credential plugin runs: that is for the first request
+    /// that needs it. Must be called on a tokio runtime.
     pub async fn connect(source: &Source) -> Result<Self, ConnectError> {
-        let Connection { client, server, description } = source.open().await?;
-        Ok(Self::new(client, &server, description))
+        let Connection { api, description } = source.open().await?;
+        Ok(Self::new(api, description))
     }
 
     /// A cluster behind a client that somebody else made. Must be called on a tokio runtime.
     pub fn from_client(client: kube::Client) -> Self {
-        Self::new(client, "the API server", "a client that was handed in".to_owned())
+        Self::new(ApiServer::new(client, "the API server"), "a client that was handed in".to_owned())
     }
 
-    fn new(client: kube::Client, server: &str, description: String) -> Self {
-        let api = ApiServer::new(client, server);
+    fn new(api: ApiServer, description: String) -> Self {
         let discovery = Discovery::new(api.clone());
         Self { inner: Arc::new(Inner { api, discovery, description }) }
     }
@@ -57,6 +56,19 @@ impl Cluster {
     pub async fn health(&self, timeout: Duration) -> Result<Health, Error> {
         let budget = Arc::new(Budget::new(Limits { time: timeout, ..Limits::default() }));
         self.reader(Arc::new(Grant::default()), budget).api_server().await
+    }
+
+    /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any
+    /// call. For commands, of which nothing is left once they have ended. Why it failed is told by what needs it.
+    pub async fn log_in(&self) {
+        if let Some(login) = self.inner.api.login() {
+            login.wait().await;
+        }
+    }
+
+    /// What is wrong with the login while an earlier one still holds. For the operator.
+    pub fn login_trouble(&self) -> Option<String> {
+        self.inner.api.login()?.trouble()
     }
 
     /// Everything that the cluster serves. For the command line; not charged to any call.

@@ -241,6 +241,7 @@ impl Log<'_> {
             let age = self.source.since_seconds.map(|seconds| format!(" of the last {seconds} s")).unwrap_or_default();
             warnings.push(match lines.min(window) {
                 0 => format!("there was no line{age} to search"),
+                1 => format!("there was one line{age} to search, and it does not match"),
                 lines => format!("{lines} lines{age} were searched, and none matches"),
             });
         }

@@ -9,7 +9,8 @@ use kube::client::Body;
 use serde::Deserialize;
 
 use super::error::{Code, Error};
-use super::exchange::root_cause;
+use super::explain::explain;
+use super::request::is_of_resource;
 use crate::policy::{self, Budget, Exhausted};
 use crate::processor::STEP_BYTES;
 
@@ -105,7 +106,7 @@ async fn next_chunk(body: &mut Body, budget: &Budget) -> Result<Option<Bytes>, E
                 Err(_trailers) => continue,
             },
             Ok(Some(Err(error))) => {
-                let cause = policy::quotable(&root_cause(&error));
+                let cause = explain(&error);
                 return Err(Error::new(Code::Unavailable, format!("the API server's answer broke off: {cause}")));
             }
             Err(_) if remaining <= BETWEEN_CHUNKS => return Err(Exhausted::Time(budget.limits().time).into()),
@@ -207,6 +208,10 @@ impl From<Refusal> for Error {
         let message = match code {
             Code::Denied if *status == StatusCode::UNAUTHORIZED => {
                 format!("the API server does not accept this server's credentials: {words}")
+            }
+            // What `sandbar rbac` prints are rights on resources. Every user has the others, unless somebody has taken them away.
+            Code::Denied if refusal.details.is_some() && !is_of_resource(path) => {
+                format!("{words} (the ClusterRole system:discovery allows it: bind that to the user of this server)")
             }
             // A 403 without a Status is a proxy's, or a kubelet's: no role mends that.
             Code::Denied if refusal.details.is_some() => {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::message::{Kind, Message, NAME_BYTES, absent_or_object, malformed, request_id};
 use super::version::{Era, Version};
+use crate::catalog::arguments;
 
 /// The key under which a modern request carries its protocol version.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
@@ -185,9 +186,9 @@ fn call(mut params: Map<String, Value>) -> Result<ToolCall, ErrorData> {
         Some(Value::String(name)) if name.len() <= NAME_BYTES => name,
         _ => return Err(ErrorData::invalid_params("`params.name` has to be a string of up to 128 bytes", None)),
     };
-    let arguments = absent_or_object(params.remove("arguments"))
+    let arguments = arguments::of_message(params.remove("arguments"))
         .ok_or_else(|| ErrorData::invalid_params("`params.arguments` has to be an object", None))?;
-    Ok(ToolCall { name, arguments: arguments.unwrap_or_default() })
+    Ok(ToolCall { name, arguments })
 }
 
 fn listen(params: &Map<String, Value>) -> Result<Method, ErrorData> {
@@ -271,6 +272,9 @@ mod tests {
             let called = Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments: Map::new() }));
             assert_eq!(legacy("tools/call", json!({ "name": "t", "arguments": nothing })), called);
         }
+        let as_text = legacy("tools/call", json!({ "name": "t", "arguments": "{\"a\":1}" }));
+        let arguments = Map::from_iter([("a".to_owned(), json!(1))]);
+        assert_eq!(as_text, Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments })));
         for cursor in [Value::Null, json!("")] {
             assert_eq!(legacy("tools/list", json!({ "cursor": cursor })), Ok(Method::ListTools));
         }
@@ -285,7 +289,7 @@ mod tests {
             ("tools/call", json!({ "name": 1 }), "params.name"),
             ("tools/call", json!({ "name": "x".repeat(129) }), "params.name"),
             ("tools/call", json!({ "name": "t", "arguments": [1] }), "params.arguments"),
-            ("tools/call", json!({ "name": "t", "arguments": "{}" }), "params.arguments"),
+            ("tools/call", json!({ "name": "t", "arguments": "{" }), "params.arguments"),
             ("tools/call", json!({ "name": "t", "_meta": 1 }), "params._meta"),
             ("tools/call", json!({ "name": "t", "_meta": { "progressToken": 1.5 } }), "progressToken"),
             ("tools/list", json!({ "cursor": 1 }), "params.cursor"),

@@ -295,7 +295,10 @@ impl<'s> Scope<'_, 's, '_> {
                     Some(Contains { item, least: count("minContains").unwrap_or(1), most: count("maxContains") });
             }
 
-            "properties" => part.object.properties = self.named()?,
+            "properties" => {
+                part.object.properties = self.named()?;
+                part.object.lists = true;
+            }
             "patternProperties" => {
                 for (pattern, id) in self.named()? {
                     part.object.patterns.push((self.compiler.patterns.compile(&pattern)?, id));
@@ -307,7 +310,7 @@ impl<'s> Scope<'_, 's, '_> {
             "required" if self.value.is_boolean() => {
                 return Err(Fault::Words("`required` of draft 3 is not known: list the names beside `properties`".to_owned()));
             }
-            "required" => part.object.required = self.names(self.value)?,
+            "required" => part.object.required = self.names(self.value)?.into_iter().collect(),
             "minProperties" => part.object.least = self.count()?,
             "maxProperties" => part.object.most = Some(self.count()?),
             "dependentRequired" => {

@@ -98,7 +98,9 @@ pub(super) struct Objects {
     /// `unevaluatedProperties`: for those that no keyword has looked at, here or in a part that looks at the same value.
     pub(super) unevaluated: Option<Id>,
     pub(super) names: Option<Id>,
-    pub(super) required: Vec<String>,
+    /// There is a list of properties, be it empty: an object with others has more than was thought of.
+    pub(super) lists: bool,
+    pub(super) required: BTreeSet<String>,
     pub(super) least: usize,
     pub(super) most: Option<usize>,
     /// `dependentRequired`: with one name, these are required too.

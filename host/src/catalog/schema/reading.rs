@@ -39,11 +39,12 @@ pub(super) fn read(parts: &[Part], arguments: &mut Value, is_ignored: impl Fn(&s
     reading.value(&[Id(0)], arguments);
 }
 
-/// Whether a tool has an argument of that name, or says that it takes any.
+/// Whether a tool has an argument of that name, or takes any: because it says so, or because it lists none.
 fn has(parts: &[Part], name: &str) -> bool {
-    everywhere(parts, &[Id(0)])
-        .iter()
-        .any(|part| part.object.knows(name) || part.object.others.is_some_and(|others| parts[others.0].types != Types::NONE))
+    let all = everywhere(parts, &[Id(0)]);
+    let takes_any = |part: &&Part| part.object.others.is_some() && !part.is_closed(parts);
+    all.iter().any(|part| part.object.knows(name) || takes_any(part))
+        || !all.iter().any(|part| part.object.lists || part.is_closed(parts))
 }
 
 /// The parts that look at the same value as these, in alternatives or not.
@@ -90,14 +91,15 @@ impl<'s> Reading<'s> {
         {
             return;
         }
-        let required: BTreeSet<&str> = parts.iter().flat_map(|part| &part.object.required).map(String::as_str).collect();
         object.retain(|name, value| {
             let ids: BTreeSet<Id> = parts.iter().flat_map(|part| part.object.of(name)).collect();
             let ids: Vec<Id> = ids.into_iter().collect();
             let was_absent = stands_for_absent(value);
             self.value(&ids, value);
-            let is_optional = !required.contains(name.as_str()) && parts.iter().any(|part| part.object.knows(name));
-            !(is_optional && (was_absent || stands_for_absent(value)) && self.is_useless(&ids, value))
+            let may_be_absent = (was_absent || stands_for_absent(value))
+                && parts.iter().any(|part| part.object.knows(name))
+                && !parts.iter().any(|part| part.object.required.contains(name));
+            !(may_be_absent && self.is_useless(&ids, value))
         });
     }
 

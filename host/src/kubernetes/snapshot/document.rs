@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::object::Object;
@@ -100,18 +101,30 @@ pub(super) fn each(extension: &str, text: &[u8], room: &mut Room, mut take: impl
         let tried = each_json(text, room, &mut take);
         // A flow collection begins like JSON, and only a parser can tell.
         if extension == "json" || tried.is_ok() {
-            return tried.map_err(|error| format!("line {}: not JSON: {error}", error.line()));
+            return tried;
         }
     }
     each_yaml(text, room, take)
 }
 
-fn each_json(text: &str, room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), serde_json::Error> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    while parser.end().is_err() {
-        take(within(room, |room| Whole { room }.deserialize(&mut parser))?);
+fn each_json(text: &str, room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), String> {
+    // Cut into documents first: a parser that is asked after each of many whether there is more counts lines from the beginning.
+    for document in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let document = document.map_err(|error| not_json(error.line(), &error))?.get();
+        let read = |room: &mut Room| Whole { room }.deserialize(&mut serde_json::Deserializer::from_str(document));
+        take(within(room, read).map_err(|error| {
+            let before = document.as_ptr().addr() - text.as_ptr().addr();
+            not_json(line_of(text.as_bytes(), before) + error.line() - 1, &error)
+        })?);
     }
     Ok(())
+}
+
+fn not_json(line: usize, error: &serde_json::Error) -> String {
+    // The parser's own line is that of the document.
+    let words = error.to_string();
+    let words = words.rsplit_once(" at line ").map_or(words.as_str(), |(words, _)| words);
+    format!("line {line}: not JSON: {words}")
 }
 
 fn each_yaml(text: &str, room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), String> {
@@ -467,6 +480,19 @@ mod tests {
             let (documents, result) = read(extension, text);
             assert_eq!(result, Ok(()), "{text}");
             assert!(documents.iter().all(|document| matches!(document, Document::Map(value) if value["a"] == 1)), "{text}");
+        }
+    }
+
+    #[test]
+    fn many_documents_take_time_linear_in_their_number() {
+        for (extension, document) in [("json", "{\"a\":1}\n"), ("yaml", "---\na: 1\n")] {
+            let text = document.repeat(100_000);
+            let (documents, result) = read(extension, &text);
+            assert_eq!((documents.len(), result), (100_000, Ok(())), "in a blink, and not in minutes");
+            let (_, result) = read(extension, &format!("{text}{{"));
+            let error = result.unwrap_err();
+            let line = 100_000 * document.lines().count() + 1;
+            assert!(error.starts_with(&format!("line {line}: ")), "{error}");
         }
     }
 

@@ -93,6 +93,10 @@ pub(super) fn role(path: &str) -> Role<'_> {
     let mut parts: Vec<&str> = path.split('/').collect();
     let file = parts.pop().unwrap_or_default();
     let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
+    // What the kubelet has rotated is older than what is asked for.
+    if file.contains(".log.") {
+        return Role::Other;
+    }
     if [".tar", ".gz", ".tgz", ".zip", ".xz", ".bz2", ".zst", ".7z"].iter().any(|end| file.ends_with(end)) {
         return Role::Archive;
     }
@@ -188,7 +192,9 @@ mod tests {
             ("README.md", Role::Other),
             ("pods", Role::Other),
             ("bundle.tar.gz", Role::Archive),
-            ("logs/0.log.20261119-090000.gz", Role::Archive),
+            ("pods.json.gz", Role::Archive),
+            ("logs/rotated/0.log.20261119-090000", Role::Other),
+            ("logs/rotated/0.log.20261119-090000.gz", Role::Other),
         ] {
             assert_eq!(role(path), expected, "{path}");
         }

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::items::OBJECT_MAX;
+use super::super::object::OBJECT_MAX;
 
 /// One object. It is kept as text, a fraction of what the parsed form takes.
 pub(super) struct Object {

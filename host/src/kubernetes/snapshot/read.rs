@@ -19,11 +19,16 @@ const FILE_BYTES: u64 = 128 << 20;
 /// Bytes of all files with objects. Reading them takes a minute, the server's start.
 const TOTAL_BYTES: u64 = 2 << 30;
 
+/// Kinds of objects: a cluster with hundreds of definitions has some 1,000.
+pub(super) const KINDS: usize = 4_000;
+
 /// What the files of a snapshot hold.
 #[derive(Default)]
 pub(super) struct Contents {
     /// All objects, in the order of their files.
     pub(super) objects: Vec<Object>,
+    /// Their kinds and those of empty lists, by `apiVersion`.
+    kinds: BTreeSet<(String, String)>,
     /// What was asked for when the files were written, as far as they show it.
     pub(super) gathered: BTreeSet<Gathered>,
     /// What was asked for and could not be read.
@@ -116,6 +121,17 @@ impl Contents {
         Ok(())
     }
 
+    /// # Errors
+    /// If there are too many kinds.
+    fn note_kind(&mut self, api_version: &str, kind: &str) -> Result<(), String> {
+        let of = (api_version.to_owned(), kind.to_owned());
+        if self.kinds.len() >= KINDS && !self.kinds.contains(&of) {
+            return Err(format!("a snapshot has {KINDS} kinds of objects at most, and this file has more; give a part of it"));
+        }
+        self.kinds.insert(of);
+        Ok(())
+    }
+
     /// One object, or a version.
     fn take_map(&mut self, hint: &Hint<'_>, mut value: Value, path: &str) -> Result<(), String> {
         if let Some(version) = version(&mut value) {
@@ -127,6 +143,7 @@ impl Contents {
         }
         let (api_version, kind) = hint.kind.unwrap_or_default();
         let object = Object::new(&value).and_then(|object| object.complete(api_version, kind))?;
+        self.note_kind(&object.api_version, &object.kind)?;
         self.gathered.insert(Gathered::kind(&object.api_version, &object.kind, object.namespace.as_deref()));
         self.objects.push(object);
         Ok(())
@@ -147,12 +164,14 @@ impl Contents {
         let within = hint.namespace.filter(|namespace| items.iter().all(|item| item.namespace.as_deref() == Some(*namespace)));
         let mut namespaces: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
         if !kind.is_empty() {
+            self.note_kind(api_version, kind)?;
             namespaces.insert((api_version.to_owned(), kind.to_owned()), BTreeSet::new());
         } else if items.is_empty() && !fields.is_empty() {
             self.gathered.insert(Gathered::called(hint.stem, within));
         }
         for item in items {
-            match item.complete(api_version, kind) {
+            let complete = item.complete(api_version, kind);
+            match complete.and_then(|object| self.note_kind(&object.api_version, &object.kind).map(|()| object)) {
                 Ok(object) => {
                     let of = (object.api_version.clone(), object.kind.clone());
                     namespaces.entry(of).or_default().insert(object.namespace.clone());

@@ -13,7 +13,7 @@ use super::coverage::{Coverage, Gathered};
 use super::kinds::{self, Kind};
 use super::log::{Log, Logs};
 use super::object::Object;
-use super::read::Contents;
+use super::read::{Contents, KINDS};
 
 /// A cluster at rest.
 pub(super) struct Snapshot {
@@ -68,7 +68,7 @@ fn key(namespace: Option<&str>, name: &str) -> String {
 impl Snapshot {
     /// A cluster that holds `contents`. Of two copies of an object, the later one counts.
     pub(super) fn new(contents: Contents) -> Self {
-        let Contents { mut objects, gathered, failures, logs, version, namespaces, custom_resources, notes: _ } = contents;
+        let Contents { mut objects, gathered, failures, logs, version, namespaces, custom_resources, .. } = contents;
         let custom = custom_kinds(&objects);
         let names = Names::new(custom, &objects);
         let mut store = Self {
@@ -85,7 +85,7 @@ impl Snapshot {
             let (group, version) = kinds::group_and_version(api_version);
             store.serve(names.describe(group, version, kind));
         }
-        for kind in names.custom.values().flat_map(Custom::kinds) {
+        for kind in names.custom.values().flat_map(Custom::kinds).take(KINDS) {
             store.serve(kind);
         }
         let described = described_namespaces(&objects);

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What the bundled tools and the one for conformance say of themselves.
-const HONEST: [&str; 8] = [
+pub(super) const HONEST: [&str; 8] = [
     include_str!("../../../../../guest-tools/check-health/manifest.json"),
     include_str!("../../../../../guest-tools/get-control-plane-status/manifest.json"),
     include_str!("../../../../../guest-tools/get-events/manifest.json"),

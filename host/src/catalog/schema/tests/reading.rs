@@ -258,6 +258,48 @@ fn what_changes_the_meaning_is_refused_with_its_value_and_what_fits() {
 }
 
 #[test]
+fn each_argument_of_the_bundled_tools_is_read_as_frameworks_send_it() {
+    let mut read = 0;
+    for manifest in &super::generators::HONEST[..7] {
+        let manifest: Value = serde_json::from_str(manifest).expect("JSON");
+        for tool in manifest["tools"].as_array().expect("tools") {
+            let schema = &tool["inputSchema"];
+            let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let base: serde_json::Map<String, Value> = required.iter().map(|name| ((*name).to_owned(), json!("a"))).collect();
+            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+                let with = |value: Value| {
+                    let mut arguments = base.clone();
+                    arguments.insert(name.clone(), value);
+                    read_by(schema, &Value::Object(arguments)).map(|read| read.get(name).cloned())
+                };
+                if required.contains(&name.as_str()) {
+                    let words = with(Value::Null).expect_err("a required one");
+                    assert!(words.contains(&format!("`{name}` is null")), "{}: {words}", tool["name"]);
+                    continue;
+                }
+                let rows = match property["type"].as_str() {
+                    Some("integer") => {
+                        vec![(json!("7"), is(json!(7))), (json!(7.0), is(json!(7))), (json!(0), is(json!(0))), (json!(""), None)]
+                    }
+                    Some("boolean") => {
+                        vec![(json!("false"), is(json!(false))), (json!("TRUE"), is(json!(true))), (json!(""), None)]
+                    }
+                    _ if property.get("enum").is_some() => {
+                        vec![(json!(""), None), (json!("warning"), is(json!("Warning"))), (json!("NORMAL "), is(json!("Normal")))]
+                    }
+                    _ => vec![(json!(""), is(json!(""))), (json!(7), is(json!("7")))],
+                };
+                for (given, expected) in rows.into_iter().chain([(Value::Null, None), (json!([]), None), (json!({}), None)]) {
+                    assert_eq!(with(given.clone()), Ok(expected), "{} {name}: {given}", tool["name"]);
+                    read += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 80, "{read}");
+}
+
+#[test]
 fn what_is_required_is_never_absent() {
     let schema = json!({ "type": "object", "properties": { "x": { "type": "string", "minLength": 1 }, "n": { "type": "integer" } }, "required": ["x", "n"] });
     for (arguments, words) in [
@@ -278,6 +320,7 @@ fn what_clients_add_is_dropped_where_the_tool_has_none_of_that_name() {
     assert_eq!(read_by(&open, &added), Ok(json!({ "x": 1 })), "a tool that only does not say that it refuses others");
     for taking in [
         json!({ "type": "object", "properties": { "x": {}, "action": {}, "sessionId": {}, "chatInput": {}, "toolCallId": {}, "task_progress": {} }, "additionalProperties": false }),
+        json!({ "type": "object" }),
         json!({ "type": "object", "additionalProperties": true }),
         json!({ "type": "object", "additionalProperties": {} }),
         json!({ "type": "object", "patternProperties": { "": {} } }),

@@ -55,6 +55,26 @@ async fn a_file_with_objects_has_a_bound_and_is_named_beyond_it() {
 }
 
 #[tokio::test]
+async fn kinds_have_a_bound() {
+    let kinds: String = (0..10_000)
+        .map(|n| format!("{{\"kind\":\"K{n}\",\"apiVersion\":\"g{n}.example.com/v1\",\"metadata\":{{\"name\":\"a\"}}}}\n"))
+        .collect();
+    let versions = (0..10_000).map(|n| format!("{{\"name\":\"v{n}\"}}")).collect::<Vec<_>>().join(",");
+    let definition = format!(
+        "{{\"kind\":\"CustomResourceDefinition\",\"apiVersion\":\"apiextensions.k8s.io/v1\",\"metadata\":{{\"name\":\"b\"}},\
+         \"spec\":{{\"group\":\"b\",\"names\":{{\"plural\":\"bs\",\"kind\":\"B\"}},\"versions\":[{versions}]}}}}"
+    );
+    let folder = directory(&[CLUSTER[1], ("definition.json", &definition), ("kinds.json", &kinds)]);
+    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    assert_eq!(contents.notes.len(), 1);
+    assert!(contents.notes[0].starts_with("kinds.json: a snapshot has 4000 kinds of objects at most"), "{:?}", contents.notes);
+    let cluster = Asker(open(folder.path()).unwrap(), Some(folder));
+    let groups = cluster.json("/apis").await["groups"].as_array().unwrap().len();
+    assert!((3_900..4_100).contains(&groups), "{groups}");
+    assert!(cluster.json("/apis/b").await["versions"].as_array().unwrap().len() <= 4_000);
+}
+
+#[tokio::test]
 async fn a_log_that_is_gone_by_now_is_said() {
     let cluster = Asker::of(&[CLUSTER[1], ("team-a/web-1/app.log", "x\n")]);
     fs::remove_file(cluster.1.as_ref().unwrap().path().join("team-a/web-1/app.log")).unwrap();
