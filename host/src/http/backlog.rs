@@ -34,7 +34,7 @@ pub(super) struct Queued(#[expect(dead_code, reason = "it is free again once thi
 pub(super) struct NoRoom;
 
 impl Backlog {
-    /// Queued for so many bytes.
+    /// Room for so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
         let all = u32::try_from(bytes / UNIT as u64).unwrap_or(u32::MAX);
         Self { units: Arc::new(Semaphore::new(all as usize)), all }

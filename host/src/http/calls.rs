@@ -1,4 +1,4 @@
-//! CallsInFlight of the legacy era. There a lost connection does not cancel a call, only `notifications/cancelled` does, which comes with a
+//! Calls of the legacy era. There a lost connection does not cancel a call, only `notifications/cancelled` does, which comes with a
 //! request of its own: so the calls in flight are known by their ids.
 
 use std::collections::HashMap;

@@ -35,25 +35,29 @@ struct Head<'a> {
     caller: Caller,
 }
 
-/// Answers a POST.
+/// Answers a POST. Its body is read before anything else, since a connection cannot go on behind one that is not.
 pub(super) async fn post<B: Body<Data = Bytes>>(
     app: &App,
     request: HttpRequest<B>,
     caller: Caller,
 ) -> Result<HttpResponse, Rejection> {
     let (request::Parts { headers, .. }, body) = request.into_parts();
-    let takes = Takes::of(&headers);
-    if takes.nothing() {
+    let (body, large) = app.bodies.read(body).await.map_err(not_read)?;
+    let head = Head { headers: &headers, takes: Takes::of(&headers), session: None, caller };
+    receive(app, head, body, large).await.map_err(Rejection::of_read)
+}
+
+/// Reads the one message of a body, and answers it.
+async fn receive(app: &App, mut head: Head<'_>, body: Vec<u8>, large: Option<LargeBody>) -> Result<HttpResponse, Rejection> {
+    if head.takes.nothing() {
         let words = "answers are JSON or a stream of events: send `Accept: application/json, text/event-stream`";
         return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
-    if let Some(words) = not_json(&headers) {
+    if let Some(words) = not_json(head.headers) {
         return Err(Rejection::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
     }
-    let (body, large) = app.bodies.read(body).await.map_err(not_read)?;
     let message = Message::parse(&body).map_err(|error| Rejection::of_message(error, Era::Legacy))?;
     drop(body);
-    let mut head = Head { headers: &headers, takes, session: None, caller };
     let version = decide(app, &message, &mut head)?;
     match message.kind {
         Kind::Request { ref id, .. } => {

@@ -22,21 +22,21 @@ pub(super) struct Rejection {
     pub(super) retry_after: Option<Duration>,
     /// The methods of HTTP that are served there.
     pub(super) allow: Option<&'static str>,
-    /// The connection ends with it.
-    pub(super) is_last: bool,
+    /// The request's body has been read. Else the connection cannot go on behind it.
+    pub(super) is_read: bool,
 }
 
 impl Rejection {
     /// A request that is wrong as HTTP has it.
     pub(super) fn of_http(status: StatusCode, words: impl Into<String>) -> Self {
         let error = JsonRpcError::new(None, ErrorData::invalid_request(words.into(), None));
-        Self { status, error, retry_after: None, allow: None, is_last: false }
+        Self { status, error, retry_after: None, allow: None, is_read: false }
     }
 
     /// A request that there is no room for.
     pub(super) fn no_room(id: Option<RequestId>, retry_after: Duration, words: impl Into<String>) -> Self {
         let error = JsonRpcError::new(id, ErrorData::new(OWN, words.into(), None));
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error, retry_after: Some(retry_after), allow: None, is_last: false }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error, retry_after: Some(retry_after), allow: None, is_read: false }
     }
 
     /// A method of HTTP that is not served there.
@@ -52,19 +52,34 @@ impl Rejection {
             (ErrorCode::METHOD_NOT_FOUND, Era::Legacy) => StatusCode::OK,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { status, error, retry_after: None, allow: None, is_last: false }
+        Self { status, error, retry_after: None, allow: None, is_read: false }
+    }
+
+    /// The same, once the request's body has been read.
+    pub(super) fn of_read(self) -> Self {
+        Self { is_read: true, ..self }
+    }
+
+    /// The answer to a request with or without a body.
+    pub(super) fn answer(self, has_body: bool) -> HttpResponse {
+        let is_last = has_body && !self.is_read;
+        let mut response = HttpResponse::from(self);
+        if is_last {
+            last(&mut response);
+        }
+        response
     }
 
     /// A fault of the server's own.
     pub(super) fn failed(id: Option<RequestId>) -> Self {
         let words = "the server failed in this request; its log says why";
         let error = JsonRpcError::new(id, ErrorData::internal_error(words, None));
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error, retry_after: None, allow: None, is_last: false }
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error, retry_after: None, allow: None, is_read: false }
     }
 }
 
 impl From<Rejection> for HttpResponse {
-    fn from(Rejection { status, error, retry_after, allow, is_last }: Rejection) -> Self {
+    fn from(Rejection { status, error, retry_after, allow, is_read: _ }: Rejection) -> Self {
         let mut response = json(status, mcp::Response::error(&error).text, Lease::default());
         let headers = response.headers_mut();
         if let Some(after) = retry_after {
@@ -72,9 +87,6 @@ impl From<Rejection> for HttpResponse {
         }
         if let Some(allow) = allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
-        }
-        if is_last {
-            last(&mut response);
         }
         response
     }

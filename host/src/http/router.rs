@@ -119,6 +119,7 @@ impl Routes {
     {
         let Self { app, cors, at_the_door } = self;
         let draining = app.clone();
+        let has_body = !request.body().is_end_stream();
         let answered = panics::caught_in(async move {
             check_coding(request.headers())?;
             match request.uri().path() {
@@ -129,7 +130,7 @@ impl Routes {
             }
         });
         let answered = answered.await.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
-        let mut response = answered.unwrap_or_else(HttpResponse::from);
+        let mut response = answered.unwrap_or_else(|rejection| rejection.answer(has_body));
         // While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
         if at_the_door || draining.readiness.is_draining() {
             last(&mut response);
@@ -152,7 +153,10 @@ where
     }
     let answering = tower::service_fn(move |request: Request<B>| {
         let app = app.clone();
-        async move { Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(HttpResponse::from)) }
+        async move {
+            let has_body = !request.body().is_end_stream();
+            Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(|rejection| rejection.answer(has_body)))
+        }
     });
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
@@ -190,8 +194,8 @@ fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
         (Some(coding), None) if is_chunked(coding) => Ok(()),
         _ => {
             let words = "the only transfer coding that is known here is `chunked`, once: send the body with it, or with a length";
-            // Whoever stands in front may see its end elsewhere, so nothing may follow it.
-            Err(Rejection { is_last: true, ..Rejection::of_http(StatusCode::BAD_REQUEST, words) })
+            // Its body is not read, so nothing can follow it: whoever stands in front may see its end elsewhere.
+            Err(Rejection::of_http(StatusCode::BAD_REQUEST, words))
         }
     }
 }
@@ -328,12 +332,17 @@ mod tests {
             (400, post().header("transfer-encoding", "gzip, chunked").body(ping), "chunked"),
             (400, post().body("{"), "JSON"),
         ] {
-            let request = request.expect("a request").map(Full::<Bytes>::from);
+            let request = request.expect("a request");
+            let has_body = !request.body().is_empty();
+            let request = request.map(Full::<Bytes>::from);
             let response = routes.clone().answer(request, HERE).await;
             assert_eq!(response.status().as_u16(), status, "{named}");
+            let goes_on = !response.headers().contains_key(header::CONNECTION);
             let message = json_of(response).await;
             let words = message["error"]["message"].as_str().expect("words");
             assert!(words.contains(named), "{words}");
+            // A body that is left unread would be taken for the next request.
+            assert_eq!(goes_on, !has_body || matches!(status, 406 | 415) || named == "JSON", "{words}");
         }
     }
 

@@ -218,8 +218,11 @@ fn unknown_method(method: &str, version: Version) -> ErrorData {
 }
 
 fn unsupported(version: &str) -> ErrorData {
-    let requested: ProtocolVersion = serde_json::from_value(shortened(version).into()).unwrap_or_default();
-    ErrorData::unsupported_protocol_version(requested, &Version::ALL.map(ProtocolVersion::from))
+    let version = shortened(version);
+    let requested: ProtocolVersion = serde_json::from_value(version.into()).unwrap_or_default();
+    let spoken = Version::ALL.map(Version::as_str).join(", ");
+    let message = format!("this server does not speak version {version:?} of the protocol; it speaks {spoken}").into();
+    ErrorData { message, ..ErrorData::unsupported_protocol_version(requested, &Version::ALL.map(ProtocolVersion::from)) }
 }
 
 /// Somebody's text as an error may repeat it.
