@@ -68,7 +68,7 @@ impl Folder {
         let parents = [std::env::temp_dir(), PathBuf::from("/dev/shm")];
         let mut first = None;
         for parent in parents {
-            let made = tempfile::Builder::new().prefix("sandbar-").tempdir_in(&parent);
+            let made = temporary(&parent, "sandbar-");
             match made.and_then(|made| Self::at(made.path().to_owned(), Some(made))) {
                 Ok(folder) => return Ok(folder),
                 Err(error) => drop(first.get_or_insert(error)),
@@ -111,7 +111,7 @@ impl Folder {
     /// A folder for one process.
     pub(super) fn scratch(&self) -> io::Result<TempDir> {
         self.is_trusted()?;
-        tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.path)
+        temporary(&self.path, SCRATCH)
     }
 
     /// Takes over what a process has left in its folder under this name.
@@ -161,6 +161,11 @@ impl Drop for Folder {
             let _ = (0..REMOVALS).find(|_| fs::remove_dir_all(&path).is_ok());
         }
     }
+}
+
+/// Makes a folder for this user alone, whatever the umask says.
+fn temporary(parent: &Path, prefix: &str) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
 }
 
 /// Looks whether a folder is one that nobody but this user can put anything into.
