@@ -36,6 +36,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let mut grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
     if has_wildcard(&grants) {
+        runtime.block_on(cluster.log_in());
         let served =
             runtime.block_on(cluster.catalogue()).context("a rule has a wildcard, which only a cluster can turn into names")?;
         grants = expand(&grants, &served)?;

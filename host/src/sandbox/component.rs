@@ -11,9 +11,9 @@ use super::error::{LoadError, short};
 use super::imports::{Imports, check_header};
 use super::queue::Queue;
 use super::state::State;
-use super::threads::Habit;
 use super::wasi;
 use crate::capability::{Interface, ToolsIndices};
+use crate::processor::CpuEstimate;
 
 /// A compiled component that is not linked with anything yet.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub struct Component {
     pub(super) pre: InstancePre<State>,
     pub(super) tools: ToolsIndices,
     pub(super) queue: Queue,
-    pub(super) habit: Habit,
+    pub(super) estimate: CpuEstimate,
 }
 
 impl Artifact {
@@ -118,6 +118,6 @@ impl Artifact {
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
         // The one interface, never the whole world: a later contract may add exports that this component lacks.
         let tools = ToolsIndices::new(&pre).map_err(link)?;
-        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), habit: Habit::default() })
+        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), estimate: CpuEstimate::default() })
     }
 }

@@ -12,8 +12,8 @@ use super::error::CallError;
 use super::pools::{Options, Pools};
 use super::queue::Queue;
 use super::slots::Slots;
-use super::threads::Processors;
 use super::ticker::{Ticker, Ticking};
+use crate::processor::Processors;
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
 /// enough that a model still gets an answer.
@@ -95,8 +95,8 @@ impl Engine {
         Ok(entry_name(&engine, bytes))
     }
 
-    /// The processors that guests which compute for long share.
-    pub(super) fn processors(&self) -> &Processors {
+    /// The processors that calls which compute for long share.
+    pub(crate) fn processors(&self) -> &Processors {
         &self.processors
     }
 

@@ -1,7 +1,7 @@
 //! Running components: one fresh instance for each call, within its budget.
 //!
 //! Knows wasmtime and the capability next door; knows neither MCP nor Kubernetes. A call goes `engine` → `component` → `run`;
-//! `imports` decides what a component may be linked with, `meter` and `memory` measure it while it runs.
+//! `imports` decides what a component may be linked with, `memory` and `crate::processor` measure it while it runs.
 
 mod compile;
 mod component;
@@ -11,13 +11,11 @@ mod error;
 mod features;
 mod imports;
 mod memory;
-mod meter;
 mod pools;
 mod queue;
 mod run;
 mod slots;
 mod state;
-mod threads;
 mod ticker;
 mod wasi;
 
@@ -28,5 +26,5 @@ pub use engine::Engine;
 pub use error::{CallError, LoadError};
 pub use imports::{Imports, check_header};
 pub use pools::Options;
-pub use run::{Answer, Returned};
+pub use run::Answer;
 pub use slots::{Slots, available_memory, for_answers};

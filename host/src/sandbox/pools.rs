@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::capability::{Host, Interface, Progress};
     use crate::policy::{Budget, Limits};
-    use crate::sandbox::{Artifact, Component, Engine, LoadError};
+    use crate::sandbox::{Artifact, CallError, Component, Engine, LoadError};
 
     /// Nothing that is further down.
     const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;
@@ -233,6 +233,12 @@ mod tests {
         (Host { component: "t".into(), budget, settings, progress: sender, reader: None }, progress)
     }
 
+    /// Runs one call to its end.
+    async fn call(component: Component, engine: &Engine, host: Host) -> Result<(), CallError> {
+        let (called, budget) = (component.clone(), host.budget.clone());
+        component.run(engine, &budget, async move { called.call(host, "t", String::new()).await.map(drop) }).await
+    }
+
     /// A part that has `count` instances of a core module with this in it.
     fn instances(count: u32, module: &str) -> String {
         let instances: String = (0..count).map(|n| format!("(core instance $x{n} (instantiate $x))")).collect();
@@ -264,14 +270,14 @@ mod tests {
                 // Each by itself, so that they are not calls of one component.
                 let greedy = load(&engine, &forever).unwrap_or_else(|error| panic!("{what}: {error}"));
                 let ((host, mut progress), engine) = (host(), engine.clone());
-                let call = calls.spawn(async move { greedy.call(&engine, host, "t", String::new()).await.map(drop) });
+                let running = calls.spawn(async move { call(greedy, &engine, host).await });
                 // It has been instantiated, and runs, when it reports; if it cannot be, the sender goes.
                 progress.changed().await.unwrap_or_else(|_| panic!("{what}: the other has taken what it needs"));
-                assert!(!call.is_finished(), "{what}");
+                assert!(!running.is_finished(), "{what}");
             }
             calls.shutdown().await;
             let plain = load(&engine, &component("", NO_DEEPER, "")).expect("a plain one");
-            assert!(plain.call(&engine, host().0, "t", String::new()).await.is_ok(), "after {what}");
+            call(plain, &engine, host().0).await.unwrap_or_else(|error| panic!("after {what}: {error}"));
         }
     }
 
@@ -303,7 +309,7 @@ mod tests {
         for _ in 0..2 {
             let deep = load(&engine, &bytes).expect("a composed component");
             let ((host, mut progress), engine) = (host(), engine.clone());
-            calls.spawn(async move { deep.call(&engine, host, "t", String::new()).await.map(drop) });
+            calls.spawn(async move { call(deep, &engine, host).await });
             progress.changed().await.expect("the other has taken the stacks");
         }
         calls.shutdown().await;
