@@ -23,6 +23,7 @@ use self::component::Own;
 use self::places::Places;
 use self::quantity::{Count, Time};
 use crate::catalog::{IgnoredArguments, Source};
+use crate::files;
 use crate::kubernetes;
 use crate::policy::{Grant, Limits, Namespaces, Secrets};
 
@@ -32,6 +33,10 @@ pub use limits::{LimitsConfig, written as written_limits};
 pub use mistake::{ConfigError, Mistake};
 pub use quantity::size;
 pub use schema::schema;
+
+/// Bytes of sandbar.yaml: more than a ConfigMap can have. And how long it may take to be read.
+const FILE_BYTES: u64 = 2 * 1024 * 1024;
+const READ_TIME: Duration = Duration::from_secs(10);
 
 /// The port of the server that Sandbar replaces.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
@@ -113,7 +118,8 @@ impl Default for Config {
 impl Config {
     /// Reads a configuration file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        let text = files::in_time(path, READ_TIME, |path| files::read_to_string(path, FILE_BYTES))
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
         let directory = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, directory).map_err(|mistakes| ConfigError::Invalid { path: path.to_owned(), mistakes })
     }

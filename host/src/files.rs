@@ -4,14 +4,19 @@
 //! looked at before it is opened, opened in a way that does not wait, and looked at again. A file of a network volume whose server is
 //! gone waits all the same; who cannot wait reads it [in time](in_time).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, FileType, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
+
+/// How many threads wait at once for what is at one path.
+const THREADS_FOR_A_PATH: u32 = 4;
 
 /// All of a regular file, if it has at most so many bytes. Symbolic links are followed.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
@@ -75,18 +80,47 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Does something with files on a thread of its own, and gives it up after so long: a network volume whose server is gone keeps a
-/// thread for as long as it wants, and nothing can stop it.
-pub fn in_time<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+/// Does something with what is at `path`, on a thread of its own, and gives it up after so long: a network volume whose server is gone
+/// keeps a thread for as long as it wants, and nothing can stop it. So that only a few are lost to one path, the next ones fail at once
+/// until those have come back.
+pub fn in_time<T: Send + 'static>(
+    path: &Path,
+    time: Duration,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    // Counted from the beginning on: a thread that comes back takes away what it has added, and nothing else.
+    if *stuck().get(path).unwrap_or(&0) >= THREADS_FOR_A_PATH {
+        return Err(too_late("its disk or network has not answered yet"));
+    }
+    *stuck().entry(path.to_owned()).or_default() += 1;
     let (done, waits) = mpsc::sync_channel(1);
-    // Nobody takes the result any more where it was given up.
-    std::thread::Builder::new().name("files".to_owned()).spawn(move || drop(done.send(work())))?;
-    waits.recv_timeout(time).map_err(|_| {
-        io::Error::new(
-            ErrorKind::TimedOut,
-            format!("it could not be read within {} s; does its disk or network answer?", time.as_secs_f64()),
-        )
-    })
+    let at = path.to_owned();
+    let working = move || {
+        let outcome = work(&at);
+        let mut stuck = stuck();
+        if let Entry::Occupied(mut threads) = stuck.entry(at) {
+            *threads.get_mut() -= 1;
+            if *threads.get() == 0 {
+                threads.remove();
+            }
+        }
+        drop(stuck);
+        // Nobody takes it any more where it was given up.
+        let _ = done.send(outcome);
+    };
+    std::thread::Builder::new().name("files".to_owned()).spawn(working)?;
+    waits.recv_timeout(time).unwrap_or_else(|_| Err(too_late("does its disk or network answer?")))
+}
+
+/// How many threads are at each path.
+fn stuck() -> MutexGuard<'static, BTreeMap<PathBuf, u32>> {
+    static STUCK: Mutex<BTreeMap<PathBuf, u32>> = Mutex::new(BTreeMap::new());
+    // Each change is one step, so a panic elsewhere leaves nothing broken.
+    STUCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn too_late(why: &str) -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, format!("it takes too long to be read; {why}"))
 }
 
 #[cfg(test)]
@@ -148,11 +182,25 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_is_given_up() {
+    fn what_does_not_end_is_given_up_and_takes_few_threads() {
+        let path = Path::new("/a/volume/that/hangs");
         let (ends, waits) = mpsc::channel::<()>();
-        let error = in_time(Duration::from_millis(10), move || waits.recv()).expect_err("it waits");
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let waits = std::sync::Arc::new(Mutex::new(waits));
+        let hang = || {
+            let waits = waits.clone();
+            in_time(path, Duration::from_millis(1), move |_| Ok(waits.lock().expect("no panic").recv()))
+        };
+        for _ in 0..THREADS_FOR_A_PATH {
+            assert_eq!(hang().expect_err("it waits").kind(), ErrorKind::TimedOut);
+        }
+        let time = Duration::from_secs(600);
+        let refused = in_time(path, time, |_| Ok(7)).expect_err("there are enough that wait");
+        assert!(refused.to_string().contains("has not answered yet"), "{refused}");
+        assert_eq!(in_time(Path::new("/elsewhere"), time, |_| Ok(7)).expect("another path"), 7);
         drop(ends);
-        assert_eq!(in_time(Duration::from_secs(60), || 7).expect("it ends"), 7);
+        while stuck().contains_key(path) {
+            std::thread::yield_now();
+        }
+        assert_eq!(in_time(path, time, |_| Ok(7)).expect("it answers again"), 7);
     }
 }

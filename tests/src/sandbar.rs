@@ -102,6 +102,12 @@ impl Run {
         self
     }
 
+    /// Without a variable in its environment.
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.env_remove(name);
+        self
+    }
+
     /// With another argument.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.0.arg(argument);

@@ -9,6 +9,7 @@ use sandbar_tests::sandbar::{Run, Server};
 use serde_json::{Value, json};
 
 mod answers;
+mod compiling;
 mod denied;
 mod floods;
 mod hand_made;

@@ -15,6 +15,7 @@ use crate::components::answering;
 
 mod configuration;
 mod files;
+mod odd_files;
 mod streams;
 
 /// A folder that a server has its components from.

@@ -1,7 +1,7 @@
 //! Components that are being compiled while others are served: one after the other, and nobody waits for them. When some are ready,
 //! the catalog is loaded anew.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,11 +29,13 @@ pub(super) struct Compiling {
 struct State {
     /// Each with the digest that it had.
     next: VecDeque<(String, Source)>,
+    /// Whether there is a task for them, and the digest of what it is at.
     runs: bool,
+    current: Option<String>,
     /// What cannot be compiled, by digest: it is not tried again.
     failed: BTreeMap<String, CompileError>,
-    /// What was compiled and has not been loaded yet.
-    ready: BTreeSet<String>,
+    /// How often something was compiled that has not been loaded since.
+    ready: BTreeMap<String, u32>,
 }
 
 impl Compiling {
@@ -57,8 +59,13 @@ impl Compiling {
         if let Some(error) = state.failed.get(digest) {
             return Err(error.clone());
         }
-        if state.ready.remove(digest) {
+        // Once it may have become ready just after it was looked for.
+        if state.ready.get(digest).is_some_and(|times| *times > 1) {
+            state.ready.remove(digest);
             return Err(CompileError::Now("what it was compiled to is gone again, or does not fit this machine".to_owned()));
+        }
+        if state.current.as_deref() == Some(digest) || state.next.iter().any(|(known, _)| known == digest) {
+            return Ok(());
         }
         state.next.push_back((digest.to_owned(), source.clone()));
         if !std::mem::replace(&mut state.runs, true) {
@@ -95,13 +102,14 @@ impl Compiling {
         let mut state = self.lock();
         let next = state.next.pop_front();
         state.runs = next.is_some();
+        state.current = next.as_ref().map(|(digest, _)| digest.clone());
         next
     }
 
     fn note(&self, digest: String, source: &Source, outcome: Result<(), CompileError>) {
         let mut state = self.lock();
         match outcome {
-            Ok(()) => drop(state.ready.insert(digest)),
+            Ok(()) => *state.ready.entry(digest).or_default() += 1,
             Err(error) => {
                 tracing::debug!(component = %source, %error, "a component cannot be compiled");
                 if state.failed.len() >= REMEMBERED {

@@ -253,13 +253,14 @@ impl Loader {
         check_header(&bytes)?;
         match source {
             Source::Bundled(_) => {
-                if let Cow::Borrowed(bytes) = bytes {
-                    self.engine.compile_bundled(&[bytes]).await.map_err(LoadError::from)?;
+                if let Some(artifact) = self.load_on_thread(source, bytes.clone(), stack).await? {
+                    return Ok(artifact);
                 }
+                self.engine.compile_bundled(&[&bytes]).await.map_err(LoadError::from)?;
                 let lost = || Reason::Host("what it was compiled to is gone again".to_owned());
-                self.on_thread(source, bytes, stack, Artifact::load_bundled).await?.ok_or_else(lost)
+                self.load_on_thread(source, bytes, stack).await?.ok_or_else(lost)
             }
-            Source::File(_) => match self.on_thread(source, bytes, stack, Artifact::load).await? {
+            Source::File(_) => match self.load_on_thread(source, bytes, stack).await? {
                 Some(artifact) => {
                     self.compiling.loaded(digest);
                     Ok(artifact)
@@ -273,15 +274,12 @@ impl Loader {
     }
 
     /// What was compiled is unpacked, which takes milliseconds of processor time, or a second for an interpreter.
-    async fn on_thread(
-        &self,
-        source: &Source,
-        bytes: Cow<'static, [u8]>,
-        stack: u64,
-        load: fn(&Engine, &str, &[u8], u64) -> Result<Option<Artifact>, LoadError>,
-    ) -> Result<Option<Artifact>, Reason> {
-        let (engine, name) = (self.engine.clone(), source.name());
-        let loading = tokio::task::spawn_blocking(move || load(&engine, &name, &bytes, stack));
+    async fn load_on_thread(&self, source: &Source, bytes: Cow<'static, [u8]>, stack: u64) -> Result<Option<Artifact>, Reason> {
+        let (engine, source) = (self.engine.clone(), source.clone());
+        let loading = tokio::task::spawn_blocking(move || match &source {
+            Source::Bundled(_) => Artifact::load_bundled(&engine, &source.name(), &bytes, stack),
+            Source::File(_) => Artifact::load(&engine, &source.name(), &bytes, stack),
+        });
         Ok(loading.await.map_err(|failure| Reason::Host(failure.to_string()))??)
     }
 

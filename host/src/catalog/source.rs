@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
@@ -10,6 +11,11 @@ use crate::files;
 
 /// Bytes of a component's file. A Python interpreter with its libraries has some 40 MiB.
 const COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long a look at a path may take, and how long a file may take to be read. Nothing else is loaded meanwhile, and no right is taken
+/// back.
+pub(super) const LOOK_TIME: Duration = Duration::from_secs(1);
+const READ_TIME: Duration = Duration::from_secs(10);
 
 /// Where a component comes from. It decides what the component is granted by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +34,11 @@ impl Source {
 
     /// The components that a path names: the file itself, or every `.wasm` file of a directory, in the order of their names.
     pub fn files(path: &Path) -> std::io::Result<Vec<Source>> {
+        files::in_time(path, LOOK_TIME, Self::files_at)
+    }
+
+    /// The same for as long as it takes.
+    pub(super) fn files_at(path: &Path) -> std::io::Result<Vec<Source>> {
         if !path.metadata()?.is_dir() {
             return Ok(vec![Source::File(path.to_owned())]);
         }
@@ -54,11 +65,11 @@ impl Source {
 
     /// Whether both are the same file, however their paths are spelled.
     pub fn is_file_of(&self, other: &Source) -> bool {
+        let real = |path: &Path| files::in_time(path, LOOK_TIME, Path::canonicalize).ok();
         match (self, other) {
-            (Source::File(one), Source::File(other)) => match (one.canonicalize(), other.canonicalize()) {
-                (Ok(one), Ok(other)) => one == other,
-                _ => one == other,
-            },
+            (Source::File(one), Source::File(other)) => {
+                one == other || real(one).is_some_and(|one| real(other).is_some_and(|other| one == other))
+            }
             _ => false,
         }
     }
@@ -70,7 +81,7 @@ impl Source {
                 let found = BUNDLED.iter().find(|(name, _)| name == wanted);
                 found.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| std::io::ErrorKind::NotFound.into())
             }
-            Source::File(path) => files::read(path, COMPONENT_BYTES).map(Cow::Owned),
+            Source::File(path) => files::in_time(path, READ_TIME, |path| files::read(path, COMPONENT_BYTES)).map(Cow::Owned),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::source::Source;
+use super::source::{LOOK_TIME, Source};
+use crate::files;
 
 /// The files behind some paths, each with what changes when the file does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,16 +28,23 @@ impl Stamps {
     pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut stamps = BTreeMap::new();
         for path in paths {
-            match Source::files(path) {
-                Ok(sources) => stamps.extend(sources.into_iter().filter_map(|source| match source {
-                    Source::File(file) => Some((file.clone(), Stamp::of(&file))),
-                    Source::Bundled(_) => None,
-                })),
+            match files::in_time(path, LOOK_TIME, at) {
+                Ok(found) => stamps.extend(found),
                 Err(error) => drop(stamps.insert(path.to_owned(), Stamp::Unreadable(error.kind()))),
             }
         }
         Self(stamps)
     }
+}
+
+fn at(path: &Path) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
+    let sources = Source::files_at(path)?.into_iter();
+    Ok(sources
+        .filter_map(|source| match source {
+            Source::File(file) => Some((file.clone(), Stamp::of(&file))),
+            Source::Bundled(_) => None,
+        })
+        .collect())
 }
 
 impl Stamp {

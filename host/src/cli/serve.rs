@@ -29,7 +29,7 @@ const DRAIN_DELAY: Duration = Duration::from_secs(3);
 
 /// How long a start waits for components that have to be compiled. They are served when that is done, and who knows the list of tools
 /// by then is told that it has changed; but many clients ask for it once.
-const LOAD_PATIENCE: Duration = Duration::from_secs(10);
+const LOAD_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Bytes of a session key: fewer can be guessed.
 const LEAST_SECRET: usize = 16;

@@ -7,7 +7,7 @@ use wasmtime::component::{InstancePre, Linker};
 
 use super::compile::{CompileError, Compiler, entry_name};
 use super::engine::Engine;
-use super::error::LoadError;
+use super::error::{LoadError, short};
 use super::imports::{Imports, check_header};
 use super::queue::Queue;
 use super::state::State;
@@ -52,13 +52,16 @@ impl Artifact {
         let (imports, compiled) = match engine.compiler().folder() {
             None => {
                 let imports = Imports::of(bytes)?;
-                (imports, loaded().map_err(|error| LoadError::Malformed(format!("{error:#}")))?)
+                (imports, loaded().map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))?)
             }
             Some(folder) => {
                 let entry = entry_name(&wasmtime, bytes);
                 let Some(imports) = folder.find(&entry) else { return Ok(None) };
-                // One for another processor, say, or one that has been tidied away.
-                let Ok(compiled) = loaded() else { return Ok(None) };
+                let Ok(compiled) = loaded() else {
+                    // Half of it has been tidied away, say, or it is for another processor.
+                    folder.remove(&entry);
+                    return Ok(None);
+                };
                 folder.loaded(&entry);
                 (imports, compiled)
             }
@@ -104,7 +107,7 @@ impl Artifact {
         if let Some(missing) = self.imports.capabilities().find(|interface| !granted.contains(interface)) {
             return Err(LoadError::NotGranted(missing));
         }
-        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
+        let link = |error: wasmtime::Error| LoadError::Link(short(format_args!("{error:#}")));
         let mut linker = Linker::<State>::new(self.compiled.engine());
         for interface in self.imports.interfaces.keys() {
             interface.add_to_linker(&mut linker, State::host).map_err(link)?;

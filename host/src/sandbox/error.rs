@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::compile::CompileError;
 use crate::capability::Interface;
+use crate::policy::{beginning, clean_line};
 
 /// Why a component could not be loaded. Worded for the operator and the component's author.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,12 @@ pub enum LoadError {
         /// What they may have.
         most: usize,
     },
+    /// Something of the component model's asynchronous functions, in wasmparser's words.
+    #[error(
+        "the component uses asynchronous functions (`{0}`), which are not part of the contract: export and import plain functions, \
+        and compose it of such"
+    )]
+    Asynchronous(String),
     /// A WIT package instead of a component.
     #[error("this is a WIT package in binary form, not a component")]
     WitPackage,
@@ -86,6 +93,15 @@ pub enum LoadError {
     /// Types differ from the contract, or the component is invalid in a way that only compiling shows.
     #[error("the component cannot be linked: {0}")]
     Link(String),
+}
+
+/// Bytes of what wasmtime, or a decoder, says about a component. It quotes names that the component has given.
+const WORDS: usize = 1024;
+
+/// What somebody else says about a component, as a part of a line of ours: cleaned and cut.
+pub(super) fn short(words: impl std::fmt::Display) -> String {
+    let (beginning, is_all) = beginning(&words, WORDS);
+    format!("{}{}", clean_line(&beginning), if is_all { "" } else { "…" })
 }
 
 /// What the host offers, for a message.

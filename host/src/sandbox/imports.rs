@@ -9,7 +9,8 @@ use wasmparser::{Parser, Payload};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, World, WorldItem, WorldKey};
 
-use super::error::LoadError;
+use super::error::{LoadError, short};
+use super::features;
 use super::wasi;
 use crate::capability::Interface;
 
@@ -63,7 +64,7 @@ impl Imports {
                     let functions = resolve.interfaces[*id].functions.keys().cloned();
                     self.add(name, functions)?;
                 }
-                WorldItem::Function(_) => return Err(LoadError::UnknownImport(name)),
+                WorldItem::Function(_) => return Err(LoadError::UnknownImport(short(name))),
                 WorldItem::Type { .. } => {}
             }
         }
@@ -72,7 +73,7 @@ impl Imports {
 
     fn add(&mut self, name: String, functions: impl Iterator<Item = String>) -> Result<(), LoadError> {
         if name.starts_with("wasi:http/") {
-            return Err(LoadError::Http(name));
+            return Err(LoadError::Http(short(name)));
         }
         if wasi::is_offered(&name) {
             self.wasi.insert(name);
@@ -80,14 +81,14 @@ impl Imports {
         }
         let (base, version) = name.split_once('@').unwrap_or((&name, ""));
         let Some(interface) = Interface::ALL.into_iter().find(|interface| interface.name() == base) else {
-            return Err(LoadError::UnknownImport(name));
+            return Err(LoadError::UnknownImport(short(name)));
         };
         if !same_track(version) {
-            return Err(LoadError::Version { found: name });
+            return Err(LoadError::Version { found: short(name) });
         }
         let functions: BTreeSet<String> = functions.collect();
         if let Some(function) = functions.iter().find(|function| !interface.functions().contains(&function.as_str())) {
-            return Err(LoadError::UnknownFunction { interface: interface.name(), function: function.clone() });
+            return Err(LoadError::UnknownFunction { interface: interface.name(), function: short(function) });
         }
         self.interfaces.insert(interface, functions);
         Ok(())
@@ -98,7 +99,7 @@ impl Imports {
 fn decode(bytes: &[u8]) -> Result<DecodedWasm, LoadError> {
     let decoded = catch_unwind(|| wit_component::decode(bytes));
     let decoded = decoded.map_err(|_panic| LoadError::Malformed("its types cannot be read".to_owned()))?;
-    decoded.map_err(|error| LoadError::Malformed(format!("{error:#}")))
+    decoded.map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))
 }
 
 /// Whether bytes may be a component's at all. The magic number, then version and layer: 1 and 0 for a core module, 13 and 1 for a
@@ -123,11 +124,13 @@ pub fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-/// Whether every part is as long as it says, and no function longer than can be compiled in passing. The decoder makes room for what a part says of its length before it looks how much of
-/// it there is: gigabytes, for a file of a few bytes.
+/// Whether every part is as long as it says, and is something that tools use, and no function longer than can be compiled in passing.
+/// The decoder makes room for what a part says of its length before it looks how much of it there is: gigabytes, for a file of a few
+/// bytes.
 fn check_sections(bytes: &[u8]) -> Result<(), LoadError> {
     for part in Parser::new(0).parse_all(bytes) {
-        let part = part.map_err(|error| LoadError::Malformed(error.to_string()))?;
+        let part = part.map_err(|error| LoadError::Malformed(short(error)))?;
+        features::check(&part)?;
         if let Payload::CodeSectionEntry(function) = part
             && function.range().len() > FUNCTION_BYTES
         {
@@ -146,9 +149,9 @@ fn check_exports(exports: &BTreeSet<String>) -> Result<(), LoadError> {
     let tools = exports.iter().find(|name| name.split('@').next() == Some(TOOLS));
     match tools {
         Some(name) if name.split_once('@').is_some_and(|(_, version)| same_track(version)) => Ok(()),
-        Some(name) => Err(LoadError::Version { found: name.clone() }),
+        Some(name) => Err(LoadError::Version { found: short(name) }),
         None if exports.is_empty() => Err(LoadError::NoTools("nothing".to_owned())),
-        None => Err(LoadError::NoTools(exports.iter().cloned().collect::<Vec<_>>().join(", "))),
+        None => Err(LoadError::NoTools(short(exports.iter().map(String::as_str).collect::<Vec<_>>().join(", ")))),
     }
 }
 

@@ -19,6 +19,9 @@ const KEEP_RESIDENT: usize = 1024 * 1024;
 /// Core instances, memories and tables that one component may have: a Rust component has three, one and two of them, a composed one
 /// a multiple, an interpreter with its libraries some dozens of instances around one memory. There is room for as many in every
 /// slot, or one component of many parts would take the room of others.
+///
+/// So it is with each pool: one component instance, whatever it is composed of, and one stack, since `features` lets nothing start a
+/// task that would need another.
 pub(super) const CORE_INSTANCES: u32 = 64;
 pub(super) const MEMORIES: u32 = 8;
 pub(super) const TABLES: u32 = 16;
@@ -132,8 +135,12 @@ impl Pools {
             .max_core_instance_size(INSTANCE_METADATA)
             .max_memory_size(usize::try_from(self.memory).unwrap_or(usize::MAX))
             .table_elements(MOST_TABLES as usize)
+            // Of a module that has more, each of the others would be counted as one of another module.
+            .max_memories_per_module(1)
+            .max_tables_per_module(1)
             .linear_memory_keep_resident(KEEP_RESIDENT)
             .table_keep_resident(4096)
+            .async_stack_keep_resident(0)
             .pagemap_scan(Enabled::Auto);
         pool
     }
@@ -154,4 +161,174 @@ pub(super) fn open_cache(folder: &Path) -> anyhow::Result<Cache> {
     Cache::new(config)
         .map_err(|error| anyhow::anyhow!("{error:#}"))
         .with_context(|| format!("the folder of compiled components {} cannot be used", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::capability::{Host, Interface, Progress};
+    use crate::policy::{Budget, Limits};
+    use crate::sandbox::{Artifact, CallError, Component, Engine, LoadError};
+
+    /// Nothing that is further down.
+    const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;
+
+    /// A component whose call reports its progress and then does `then`, perhaps with the core function `$down` of `deeper`. It has
+    /// these parts `beside` what it needs for that.
+    fn component(beside: &str, deeper: &str, then: &str) -> Vec<u8> {
+        let text = format!(
+            r#"(component
+                (import "sandbar:tool/context@0.1.0" (instance $context
+                    (export "progress" (func (param "done" f64) (param "total" (option f64)) (param "message" (option string))))))
+                {beside} {deeper}
+                (core module $memory (memory (export "memory") 1))
+                (core instance $m (instantiate $memory))
+                (alias core export $m "memory" (core memory $mem))
+                (alias export $context "progress" (func $progress))
+                (core func $report (canon lower (func $progress) (memory $mem)))
+                (core module $guest
+                    (import "m" "memory" (memory 1))
+                    (import "host" "report" (func $report (param f64 i32 f64 i32 i32 i32)))
+                    (import "host" "down" (func $down))
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+                    (func (export "manifest") (result i32) unreachable)
+                    (func (export "call") (param i32 i32 i32 i32) (result i32)
+                        (call $report (f64.const 1) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+                        {then}
+                        (i32.const 0)))
+                (core instance $g (instantiate $guest
+                    (with "m" (instance $m))
+                    (with "host" (instance (export "report" (func $report)) (export "down" (func $down))))))
+                (alias core export $g "realloc" (core func $realloc))
+                (func $manifest (result string) (canon lift (core func $g "manifest") (memory $mem)))
+                (func $call (param "name" string) (param "arguments" string) (result (result string (error string)))
+                    (canon lift (core func $g "call") (memory $mem) (realloc $realloc)))
+                (instance $tools (export "manifest" (func $manifest)) (export "call" (func $call)))
+                (export "sandbar:tool/tools@0.1.0" (instance $tools)))"#
+        );
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    fn engine() -> Engine {
+        let Limits { memory, stack, .. } = Limits::default();
+        let options = Options { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
+        assert_eq!(options.slots.count(), 2);
+        Engine::new(&options).expect("an engine")
+    }
+
+    fn load(engine: &Engine, bytes: &[u8]) -> Result<Component, LoadError> {
+        let artifact = Artifact::load(engine, "t", bytes, Limits::default().stack)?.expect("it is compiled here");
+        artifact.link(engine, &[Interface::Context], None)
+    }
+
+    /// The host of a call, and how far the call is.
+    fn host() -> (Host, watch::Receiver<Progress>) {
+        let (sender, progress) = watch::channel(Progress::default());
+        let budget = Arc::new(Budget::new(Limits::default()));
+        let settings = Arc::new(BTreeMap::new());
+        (Host { component: "t".into(), budget, settings, progress: sender, reader: None }, progress)
+    }
+
+    /// Runs one call to its end.
+    async fn call(component: Component, engine: &Engine, host: Host) -> Result<(), CallError> {
+        let (called, budget) = (component.clone(), host.budget.clone());
+        component.run(engine, &budget, async move { called.call(host, "t", String::new()).await.map(drop) }).await
+    }
+
+    /// A part that has `count` instances of a core module with this in it.
+    fn instances(count: u32, module: &str) -> String {
+        let instances: String = (0..count).map(|n| format!("(core instance $x{n} (instantiate $x))")).collect();
+        format!("(core module $x {module}) {instances}")
+    }
+
+    /// What a component can have the most of, in each pool: with the three instances and the memory that the call needs.
+    fn greedy() -> [(&'static str, String); 6] {
+        [
+            ("core instances", instances(CORE_INSTANCES - 3, "")),
+            ("memories", instances(MEMORIES - 1, "(memory 1)")),
+            ("tables", instances(TABLES, "(table 1000 funcref)")),
+            ("memory", instances(1, "(memory 1000)")),
+            ("entries of tables", instances(1, "(table 19000 funcref)")),
+            (
+                "component instances",
+                format!("(component $c) {}", (0..500).map(|n| format!("(instance $c{n} (instantiate $c))")).collect::<String>()),
+            ),
+        ]
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn calls_that_have_all_that_they_can_leave_room_for_as_many_as_there_are_slots() {
+        for (what, parts) in greedy() {
+            let engine = Arc::new(engine());
+            let forever = component(&parts, NO_DEEPER, "(loop $forever (br $forever))");
+            let mut calls = tokio::task::JoinSet::new();
+            for _ in 0..2 {
+                // Each by itself, so that they are not calls of one component.
+                let greedy = load(&engine, &forever).unwrap_or_else(|error| panic!("{what}: {error}"));
+                let ((host, mut progress), engine) = (host(), engine.clone());
+                let running = calls.spawn(async move { call(greedy, &engine, host).await });
+                // It has been instantiated, and runs, when it reports; if it cannot be, the sender goes.
+                progress.changed().await.unwrap_or_else(|_| panic!("{what}: the other has taken what it needs"));
+                assert!(!running.is_finished(), "{what}");
+            }
+            calls.shutdown().await;
+            let plain = load(&engine, &component("", NO_DEEPER, "")).expect("a plain one");
+            call(plain, &engine, host().0).await.unwrap_or_else(|error| panic!("after {what}: {error}"));
+        }
+    }
+
+    /// Of a component that is composed, each part may call the next; all of that is on the stack of one call.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_call_has_one_stack_through_however_many_components_it_goes() {
+        let depth = 12;
+        let mut parts = String::from(
+            r#"(component $c0
+                (core module $m (func (export "f") (loop $forever (br $forever))))
+                (core instance $i (instantiate $m)) (func (export "f") (canon lift (core func $i "f"))))
+            (instance $i0 (instantiate $c0))"#,
+        );
+        for n in 1..depth {
+            let below = n - 1;
+            parts += &format!(
+                r#"(component $c{n} (import "f" (func $f)) (core func $l (canon lower (func $f)))
+                    (core module $m (import "h" "f" (func $f)) (func (export "f") (call $f)))
+                    (core instance $i (instantiate $m (with "h" (instance (export "f" (func $l))))))
+                    (func (export "f") (canon lift (core func $i "f"))))
+                (instance $i{n} (instantiate $c{n} (with "f" (func $i{below} "f"))))"#
+            );
+        }
+        let last = depth - 1;
+        let deeper = format!(r#"(alias export $i{last} "f" (func $deep)) (core func $down (canon lower (func $deep)))"#);
+        let engine = Arc::new(engine());
+        let bytes = component(&parts, &deeper, "(call $down)");
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..2 {
+            let deep = load(&engine, &bytes).expect("a composed component");
+            let ((host, mut progress), engine) = (host(), engine.clone());
+            calls.spawn(async move { call(deep, &engine, host).await });
+            progress.changed().await.expect("the other has taken the stacks");
+        }
+        calls.shutdown().await;
+    }
+
+    #[test]
+    fn whoever_has_more_than_its_share_is_not_loaded() {
+        let engine = engine();
+        for (what, parts) in [
+            ("core instances", instances(CORE_INSTANCES - 2, "")),
+            ("memories", instances(MEMORIES, "(memory 1)")),
+            ("tables", instances(TABLES + 1, "(table 1 funcref)")),
+            ("tables of a module", instances(1, "(table 1 funcref) (table 1 funcref)")),
+            ("memories of a module", instances(1, "(memory 1) (memory 1)")),
+            ("pages", instances(1, "(memory 65536)")),
+            ("entries", instances(1, "(table 20001 funcref)")),
+        ] {
+            assert!(matches!(load(&engine, &component(&parts, NO_DEEPER, "")), Err(LoadError::Malformed(_))), "{what}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ const LEAST: u64 = 2;
 /// With more, calls only wait for processors, and the pool's address space grows without use.
 const MOST: u64 = 128;
 
-/// The most that a component may take to be compiled, in bytes. A Python interpreter takes some 300 MiB.
+/// The most that a component may take to be compiled, in bytes. A Python interpreter takes 400 MiB.
 const MOST_FOR_COMPILING: u64 = 512 * 1024 * 1024;
 
 /// How many calls run at once, and what each may take.
@@ -50,11 +50,12 @@ impl Slots {
         self.count
     }
 
-    /// What compiling takes of them: half at most, so that calls go on meanwhile.
+    /// What compiling takes of them: two thirds at most, so that calls go on meanwhile. In the 1Gi of deploy/ that is enough for a
+    /// Python interpreter.
     pub(super) fn for_compiling(self) -> Share {
-        let half = (self.count / 2).max(1);
-        let bytes = self.bytes.saturating_mul(half as u64).min(MOST_FOR_COMPILING);
-        let slots = usize::try_from(bytes.div_ceil(self.bytes)).unwrap_or(half);
+        let most = (self.count * 2 / 3).max(1);
+        let bytes = self.bytes.saturating_mul(most as u64).min(MOST_FOR_COMPILING);
+        let slots = usize::try_from(bytes.div_ceil(self.bytes)).unwrap_or(most);
         Share { slots, bytes }
     }
 }
@@ -132,6 +133,22 @@ mod tests {
         write("memory/pod/memory.limit_in_bytes", "9223372036854771712\n");
         write("memory/memory.limit_in_bytes", "134217728\n");
         assert_eq!(limit("5:cpu,cpuacct:/pod\n4:memory:/pod\n"), Some(128 << 20), "version 1");
+    }
+
+    #[test]
+    fn compiling_takes_the_memory_of_calls_that_do_not_run_meanwhile() {
+        let share = |available: u64, memory: u64| {
+            let slots = Slots::for_memory(available * MIB, memory * MIB);
+            let share = slots.for_compiling();
+            assert!(share.slots < slots.count() && share.bytes <= share.slots as u64 * (memory * MIB + HOST_SHARE), "{share:?}");
+            share.bytes / MIB
+        };
+        assert_eq!(share(1024, 64), 480, "a Python interpreter is compiled");
+        assert_eq!(share(256, 64), 80, "and refused, rather than that the container ends");
+        assert_eq!(share(512, 64), 160);
+        assert_eq!(share(1 << 20, 64), 512);
+        assert_eq!(share(1 << 20, 1024), 512);
+        assert_eq!(share(1024, 16), 512);
     }
 
     #[test]

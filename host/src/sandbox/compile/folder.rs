@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -23,7 +23,8 @@ use crate::sandbox::Imports;
 /// Where wasmtime's cache has its entries, in a folder for each of its versions.
 const ENTRIES: &str = "modules";
 
-/// Where it is written what each of these components imports. By version, because that is what decides what may be imported.
+/// Where it is written what each of these components imports, and of this version, since that decides what may be imported.
+const ABOUT: &str = "imports";
 const IMPORTS: &str = concat!("imports/", env!("CARGO_PKG_VERSION"));
 
 /// Bytes of what is written about one component's imports and exports.
@@ -34,6 +35,9 @@ const KEPT_BYTES: u64 = 512 * 1024 * 1024;
 
 /// How long the folder of a process that was killed is left alone; no process compiles for as long.
 const LEFT_OVER: Duration = Duration::from_secs(3600);
+
+/// How often a temporary folder is removed, until nothing comes into it meanwhile.
+const REMOVALS: u32 = 10;
 
 /// What a process that compiles calls its own folder.
 const SCRATCH: &str = "compiling-";
@@ -53,7 +57,7 @@ impl Folder {
     /// wrong with it.
     pub fn kept(path: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        let folder = Self::at(path, None)?;
+        let folder = Self::at(path.to_owned(), None)?;
         // On a disk that is full or that can only be read, this is what fails.
         drop(folder.scratch()?);
         Ok(folder)
@@ -64,21 +68,23 @@ impl Folder {
         let parents = [std::env::temp_dir(), PathBuf::from("/dev/shm")];
         let mut first = None;
         for parent in parents {
-            let made = tempfile::Builder::new().prefix("sandbar-").tempdir_in(&parent);
-            match made.and_then(|made| Self::at(&made.path().to_owned(), Some(made))) {
+            let made = temporary(&parent, "sandbar-");
+            match made.and_then(|made| Self::at(made.path().to_owned(), Some(made))) {
                 Ok(folder) => return Ok(folder),
                 Err(error) => drop(first.get_or_insert(error)),
             }
         }
-        Err(first.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+        Err(first.unwrap_or_else(|| ErrorKind::NotFound.into()))
     }
 
-    fn at(path: &Path, temporary: Option<TempDir>) -> io::Result<Self> {
+    fn at(path: PathBuf, temporary: Option<TempDir>) -> io::Result<Self> {
         let path = path.canonicalize()?;
         let found = private(&path)?;
-        let closed = Permissions::from_mode(0o700);
-        if found.permissions().mode() & 0o777 != 0o700 {
-            fs::set_permissions(&path, closed)?;
+        for inside in [ENTRIES, ABOUT].map(|name| path.join(name)) {
+            if let Ok(found) = inside.symlink_metadata() {
+                only_ours(&found)?;
+                fs::set_permissions(&inside, Permissions::from_mode(0o700))?;
+            }
         }
         Ok(Self { path, identity: (found.dev(), found.ino()), temporary })
     }
@@ -105,13 +111,13 @@ impl Folder {
     /// A folder for one process.
     pub(super) fn scratch(&self) -> io::Result<TempDir> {
         self.is_trusted()?;
-        tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.path)
+        temporary(&self.path, SCRATCH)
     }
 
     /// Takes over what a process has left in its folder under this name.
     pub(super) fn take(&self, scratch: &Path, name: &str, imports: &Imports) -> io::Result<()> {
         self.is_trusted()?;
-        let (version, made) = entries(scratch, name).next().ok_or(io::ErrorKind::NotFound)?;
+        let (version, made) = entries(scratch, name).next().ok_or(ErrorKind::NotFound)?;
         let folder = self.path.join(ENTRIES).join(version.file_name().unwrap_or_default());
         let about = self.path.join(IMPORTS);
         let mut builder = DirBuilder::new();
@@ -128,7 +134,8 @@ impl Folder {
         Ok(())
     }
 
-    fn remove(&self, name: &str) {
+    /// Removes what is kept of a component.
+    pub(in crate::sandbox) fn remove(&self, name: &str) {
         for (_, entry) in entries(&self.path, name) {
             // It takes room, and no more than that.
             let _ = fs::remove_file(entry);
@@ -146,21 +153,27 @@ impl Folder {
     }
 }
 
+impl Drop for Folder {
+    /// Wasmtime notes on a thread of its own that an entry was used, perhaps while its folder is being removed.
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            let path = temporary.keep();
+            let _ = (0..REMOVALS).find(|_| fs::remove_dir_all(&path).is_ok());
+        }
+    }
+}
+
+/// Makes a folder for this user alone, whatever the umask says.
+fn temporary(parent: &Path, prefix: &str) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
+}
+
 /// Looks whether a folder is one that nobody but this user can put anything into.
 fn private(path: &Path) -> io::Result<Metadata> {
-    let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    let refused = |why: String| Err(io::Error::new(ErrorKind::PermissionDenied, why));
     let found = path.symlink_metadata()?;
-    if !found.is_dir() {
-        return Err(io::ErrorKind::NotADirectory.into());
-    }
-    let user = rustix::process::geteuid().as_raw();
-    if found.uid() != user {
-        return refused(format!("it belongs to user {}, not to user {user}, and what lies there is run", found.uid()));
-    }
-    let mode = found.mode() & 0o7777;
-    if mode & 0o022 != 0 {
-        return refused(format!("others may write to it (mode {mode:o}), and what lies there is run: `chmod 700` and empty it"));
-    }
+    only_ours(&found)?;
+    let user = found.uid();
     // Whoever may write to a folder around it can put another in its place. A volume's own folder is as open as whoever mounted it
     // wants it to be; in a pod nobody else has it.
     for (below, around) in path.ancestors().zip(path.ancestors().skip(1)) {
@@ -172,6 +185,23 @@ fn private(path: &Path) -> io::Result<Metadata> {
         }
     }
     Ok(found)
+}
+
+/// Whether this is a folder of this user that no other can write to.
+fn only_ours(found: &Metadata) -> io::Result<()> {
+    let refused = |why: String| Err(io::Error::new(ErrorKind::PermissionDenied, why));
+    if !found.is_dir() {
+        return Err(ErrorKind::NotADirectory.into());
+    }
+    let user = rustix::process::geteuid().as_raw();
+    if found.uid() != user {
+        return refused(format!("it belongs to user {}, not to user {user}, and what lies there is run", found.uid()));
+    }
+    let mode = found.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return refused(format!("others may write to it (mode {mode:o}), and what lies there is run: `chmod 700` and empty it"));
+    }
+    Ok(())
 }
 
 /// The entries of that name below wasmtime's folder there, each after the folder that it lies in.
@@ -263,9 +293,15 @@ mod tests {
             assert_eq!(made.metadata().expect("there").mode() & 0o777, 0o700, "{}", made.display());
         }
         assert!(folder.find("nothing").is_none());
+        let inside = path.join(ENTRIES);
+        fs::create_dir(&inside).expect("made");
         mode(&path, 0o755);
+        mode(&inside, 0o755);
         Folder::kept(&path).expect("nobody could write to it");
-        assert_eq!(path.metadata().expect("there").mode() & 0o777, 0o700, "and nobody can look into it");
+        assert_eq!(inside.metadata().expect("there").mode() & 0o777, 0o700, "and nobody can look into it");
+        assert_eq!(path.metadata().expect("there").mode() & 0o777, 0o755, "its own mode is its owner's");
+        mode(&inside, 0o757);
+        assert!(Folder::kept(&path).is_err(), "others could write to it");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A component of 35 KB can take a compiler gigabytes, and a compiler cannot be stopped from within the process that it runs in. So
 //! the engines of the server have no compiler at all: they find what a component was compiled to in the cache, or nothing. What is
-//! not there is compiled by a process with limits of memory and of time, at the lowest priority, which the kernel ends and which
+//! not there is compiled by a process with limits of memory and of time, at a low priority, which the kernel ends and which
 //! takes its memory along.
 
 mod folder;

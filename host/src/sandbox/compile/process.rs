@@ -14,7 +14,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use super::CompileError;
 use super::folder::{self, Folder, IMPORTS_BYTES};
 use crate::files;
-use crate::policy::{beginning, quotable};
+use crate::policy::beginning;
+use crate::sandbox::error::short;
 use crate::sandbox::{Imports, LoadError, pools};
 
 /// Processor time for one component. A Python interpreter takes 15 s, a JavaScript engine as much.
@@ -30,16 +31,21 @@ const FILE_BYTES: u64 = 256 * 1024 * 1024;
 const ADDRESSES: u64 = 1024 * 1024 * 1024;
 
 /// With more threads each compiles less, and has memory of its own.
-const THREADS: usize = 8;
+const THREADS: usize = 4;
 
-/// Bytes of the compiler's words.
-const WORDS: usize = 1024;
+/// How the allocator of a process with little memory is to work: it gives back at once what is free, and keeps no address space. By
+/// itself it has half as much again for a large component.
+const ALLOCATOR: (&str, &str) = ("_RJEM_MALLOC_CONF", "retain:false,narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0");
+
+/// Bytes of what a process says of a component, beside its imports: more than the server shows.
+const WORDS: usize = 4096;
 
 /// The file that a process says its last words in.
 const LAST_WORDS: &str = "last-words";
 
-/// The lowest priority: whatever else there is to do comes first.
-const NICENESS: i32 = 19;
+/// How far a process stands back that compiles a component of somebody else: as far as guests that compute for long. A start waits for
+/// the bundled ones, so they do not.
+const NICENESS: i32 = 10;
 
 /// What one process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +85,11 @@ pub(super) async fn compile(
     let scratch = folder.scratch().map_err(now)?;
     let last_words = scratch.path().join(LAST_WORDS);
     let mut command = Command::new(program);
-    command.arg("compile").arg(scratch.path());
+    command.env_clear().arg("compile").arg(scratch.path());
     if let Some(memory) = bounds.memory {
-        command.arg(memory.to_string());
+        command.arg(memory.to_string()).env(ALLOCATOR.0, ALLOCATOR.1);
     }
-    command.env_clear().kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.stderr(std::fs::File::create(&last_words).map_err(now)?);
     let mut child = command.spawn().map_err(|error| CompileError::Now(format!("no process can be started: {error}")))?;
     let talking = async {
@@ -92,8 +98,11 @@ pub(super) async fn compile(
             let Ok(reply) = talk.about(name, bytes).await else { return Ok(false) };
             match reply {
                 Reply::Compiled(imports) => folder.take(scratch.path(), name, &imports).map_err(now)?,
-                Reply::Refused(words) => return Err(CompileError::Refused(short(&words))),
-                Reply::NoMemory => return Err(CompileError::Memory(bounds.memory.unwrap_or_default())),
+                Reply::Refused(words) => return Err(CompileError::Refused(short(words))),
+                Reply::NoMemory => {
+                    let crashed = || CompileError::Crashed("it found no memory".to_owned());
+                    return Err(bounds.memory.map_or_else(crashed, CompileError::Memory));
+                }
                 Reply::NotKept => {
                     return Err(CompileError::Now(format!(
                         "what it is compiled to cannot be written to {}; is there room?",
@@ -113,12 +122,6 @@ pub(super) async fn compile(
     let said = files::read_beginning(&last_words, 4096).unwrap_or_default();
     let ended = ended.map_err(|error| CompileError::Now(format!("its process cannot be waited for: {error}")))?;
     Err(explain(ended, &String::from_utf8_lossy(&said), bounds))
-}
-
-/// What somebody else says, as a part of a line of ours.
-fn short(words: &str) -> String {
-    let (beginning, is_all) = beginning(&words, WORDS);
-    format!("{}{}", quotable(&beginning), if is_all { "" } else { "…" })
 }
 
 /// The pipes to a process.
@@ -177,8 +180,8 @@ pub(crate) fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
     while (&mut requests).take(WORDS as u64).read_until(b'\n', &mut line)? > 0 {
         let request: Request = serde_json::from_slice(&line)?;
         line.clear();
-        let mut component = Vec::new();
-        (&mut requests).take(request.bytes).read_to_end(&mut component)?;
+        let mut component = vec![0; usize::try_from(request.bytes).map_err(io::Error::other)?];
+        requests.read_exact(&mut component)?;
         let mut reply = serde_json::to_vec(&workshop.compile(&request.name, &component))?;
         reply.push(b'\n');
         replies.write_all(&reply)?;
@@ -189,7 +192,6 @@ pub(crate) fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
 
 /// Limits this process, before it has read a byte of others.
 fn bound(bounds: Bounds) -> io::Result<()> {
-    setpriority_process(None, NICENESS)?;
     // Where memory runs out all the same, the kernel is to end this process. Not everywhere is there such a file.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let limit = |resource, most: u64, grace: u64| {
@@ -201,6 +203,7 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     // The second after the first is for a kernel whose first signal is not obeyed.
     limit(Resource::Cpu, CPU.as_secs(), 5)?;
     if let Some(memory) = bounds.memory {
+        setpriority_process(None, NICENESS)?;
         limit(Resource::Data, memory, 0)?;
         limit(Resource::As, memory.saturating_add(ADDRESSES), 0)?;
     }
@@ -250,5 +253,5 @@ impl Workshop {
 
 /// As many words as the server shows.
 fn text(words: &impl std::fmt::Display) -> String {
-    beginning(words, 2 * WORDS).0
+    beginning(words, WORDS).0
 }
