@@ -25,7 +25,10 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// The same as text.
 pub fn read_to_string(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, most)?).map_err(|error| {
-        io::Error::new(ErrorKind::InvalidData, format!("it is not UTF-8 text: byte {} is not", error.utf8_error().valid_up_to() + 1))
+        io::Error::new(
+            ErrorKind::InvalidData,
+            format!("it is not UTF-8 text: byte {} is not", error.utf8_error().valid_up_to() + 1),
+        )
     })
 }
 
@@ -48,7 +51,11 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 fn regular(found: &Metadata) -> io::Result<()> {
     let kind = found.file_type();
-    if kind.is_file() { Ok(()) } else { Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {}, not a file", named(kind)))) }
+    if kind.is_file() {
+        Ok(())
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {}, not a file", named(kind))))
+    }
 }
 
 fn named(kind: FileType) -> &'static str {
@@ -75,7 +82,10 @@ pub fn in_time<T: Send + 'static>(time: Duration, work: impl FnOnce() -> T + Sen
     // Nobody takes the result any more where it was given up.
     std::thread::Builder::new().name("files".to_owned()).spawn(move || drop(done.send(work())))?;
     waits.recv_timeout(time).map_err(|_| {
-        io::Error::new(ErrorKind::TimedOut, format!("it could not be read within {} s; does its disk or network answer?", time.as_secs_f64()))
+        io::Error::new(
+            ErrorKind::TimedOut,
+            format!("it could not be read within {} s; does its disk or network answer?", time.as_secs_f64()),
+        )
     })
 }
 
@@ -105,7 +115,11 @@ mod tests {
             [("folder", "a folder"), ("pipe", "a named pipe"), ("socket", "a socket"), ("link-to-pipe", "a named pipe")]
         {
             let error = read(&at(name), 100).expect_err(name);
-            assert_eq!((error.kind(), error.to_string()), (ErrorKind::InvalidInput, format!("it is {kind}, not a file")), "{name}");
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (ErrorKind::InvalidInput, format!("it is {kind}, not a file")),
+                "{name}"
+            );
         }
         for device in ["/dev/zero", "/dev/null", "/dev/tty"] {
             assert!(read(Path::new(device), 100).is_err(), "{device}");

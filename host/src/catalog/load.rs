@@ -249,13 +249,7 @@ impl Loader {
     }
 
     /// The component as it was compiled before. One that was not is compiled now if it is bundled, and else when it is its turn.
-    async fn artifact(
-        &self,
-        source: &Source,
-        bytes: Cow<'static, [u8]>,
-        digest: &str,
-        stack: u64,
-    ) -> Result<Artifact, Reason> {
+    async fn artifact(&self, source: &Source, bytes: Cow<'static, [u8]>, digest: &str, stack: u64) -> Result<Artifact, Reason> {
         check_header(&bytes)?;
         match source {
             Source::Bundled(_) => {

@@ -107,8 +107,10 @@ impl Common {
             None => {
                 let found = default_cache();
                 if found.is_none() {
-                    tracing::warn!("compiled components are not kept, since neither HOME nor XDG_CACHE_HOME names a folder; each start \
-                        compiles them again, unless --cache-dir names one, or is `none`");
+                    tracing::warn!(
+                        "compiled components are not kept, since neither HOME nor XDG_CACHE_HOME names a folder; each start \
+                        compiles them again, unless --cache-dir names one, or is `none`"
+                    );
                 }
                 found
             }
@@ -116,14 +118,18 @@ impl Common {
         let kept = kept.and_then(|path| {
             let open = |error: std::io::Error| {
                 let path = path.display();
-                tracing::warn!("compiled components are not kept, since {path} cannot be used: {error}; each start compiles them \
-                    again, unless --cache-dir names another folder, or is `none`");
+                tracing::warn!(
+                    "compiled components are not kept, since {path} cannot be used: {error}; each start compiles them \
+                    again, unless --cache-dir names another folder, or is `none`"
+                );
             };
             Folder::kept(&path).map_err(open).ok()
         });
         let temporary = || {
             let failed = |error| {
-                tracing::warn!("there is no folder for temporary files either ({error}): no components but bundled ones can be served");
+                tracing::warn!(
+                    "there is no folder for temporary files either ({error}): no components but bundled ones can be served"
+                );
             };
             Folder::temporary().map_err(failed).ok()
         };

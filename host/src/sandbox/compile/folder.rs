@@ -287,7 +287,10 @@ mod tests {
         fs::write(root.path().join("file"), "").expect("written");
         assert!(Folder::kept(&root.path().join("file")).is_err(), "a file");
         symlink(&path, root.path().join("link")).expect("linked");
-        assert_eq!(Folder::kept(&root.path().join("link")).expect("the folder itself").path(), path.canonicalize().expect("there"));
+        assert_eq!(
+            Folder::kept(&root.path().join("link")).expect("the folder itself").path(),
+            path.canonicalize().expect("there")
+        );
     }
 
     #[test]
@@ -326,8 +329,7 @@ mod tests {
         file("used.stats", 1);
         file("newer", 5);
         let left = || {
-            let mut names: Vec<_> =
-                fs::read_dir(&version).expect("there").map(|file| file.expect("there").file_name()).collect();
+            let mut names: Vec<_> = fs::read_dir(&version).expect("there").map(|file| file.expect("there").file_name()).collect();
             names.sort();
             names
         };
