@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::memory::{IfStale, Memory};
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
+use super::explain;
 use super::name::quote;
 use super::request::Get;
 use super::types::Resource;
@@ -51,9 +52,6 @@ const NAME_BYTES: usize = 63;
 
 /// Verbs of one resource. Kubernetes has eight.
 const VERBS: usize = 20;
-
-/// Bytes of a parser's words in an error: they can quote all of what it could not read.
-const REASON_BYTES: usize = 200;
 
 /// One resource that the cluster serves.
 #[derive(Debug)]
@@ -279,11 +277,7 @@ async fn read<T: DeserializeOwned + Send + 'static>(api: ApiServer, get: Get) ->
     } else {
         serde_json::from_slice(&body)
     };
-    document.map_err(|error| {
-        let mut reason = crate::policy::quotable(&error.to_string());
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES));
-        unanswered(Error::new(Code::Other, format!("not a document: {reason}")))
-    })
+    document.map_err(|error| unanswered(Error::new(Code::Other, format!("not a document: {}", explain::json(&error)))))
 }
 
 /// `APIGroupList`.

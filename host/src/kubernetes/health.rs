@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE, Failure};
+use super::explain;
 use super::items::malformed;
 use super::request::Get;
 use super::types::Health;
@@ -15,9 +16,6 @@ const ANSWER_MAX: usize = 64 * 1024;
 
 /// Bytes of a version or a platform, such as `v1.37.2-eks-1234567` and `linux/amd64`.
 const VERSION_BYTES: usize = 100;
-
-/// Bytes of a parser's words: they can quote all of what it could not read.
-const REASON_BYTES: usize = 300;
 
 /// Asks `/version`, which is static, and `/readyz`, which includes etcd.
 ///
@@ -32,10 +30,7 @@ pub(super) async fn read(api: &ApiServer, budget: &Budget) -> Result<Health, Err
 async fn version(api: &ApiServer, budget: &Budget) -> Result<Version, Error> {
     let incoming = api.get(&Get::fixed("/version"), budget, FIRST_BYTE).await?;
     let body = incoming.bytes(ANSWER_MAX, "the API server's version").await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let error = malformed(&error.to_string());
-        Error { message: shortened(error.message, REASON_BYTES), ..error }
-    })
+    serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))
 }
 
 fn shortened(mut text: String, most: usize) -> String {

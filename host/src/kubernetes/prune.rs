@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::error::Error;
+use super::explain;
 use super::fields::Keep;
 use super::items::malformed;
 
@@ -32,7 +33,7 @@ pub(super) fn prune<'o>(object: &'o str, keep: &Keep, out: &mut String) -> Resul
     let mut identity = Identity::default();
     let mut json = serde_json::Deserializer::from_str(object);
     let part = Object { keep, out, identity: &mut identity };
-    part.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| malformed(&error.to_string()))?;
+    part.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| malformed(&explain::json(&error)))?;
     Ok(identity)
 }
 
@@ -43,12 +44,12 @@ pub(super) fn identify(object: &str) -> Result<Identity<'_>, Error> {
         #[serde(borrow, default)]
         metadata: Identity<'o>,
     }
-    serde_json::from_str::<Outline<'_>>(object).map(|outline| outline.metadata).map_err(|error| malformed(&error.to_string()))
+    serde_json::from_str::<Outline<'_>>(object).map(|outline| outline.metadata).map_err(|error| malformed(&explain::json(&error)))
 }
 
 /// The body of an item as text, which JSON has to be.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(bytes).map_err(|error| malformed(&error.to_string()))
+    std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8"))
 }
 
 /// The object itself. Apart from [`Part`] because its `metadata` is looked into whatever is kept.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::kubernetes::error::Error;
+use crate::kubernetes::explain;
 use crate::kubernetes::items::malformed;
 use crate::kubernetes::name::ObjectName;
 use crate::kubernetes::prune::Identity;
@@ -47,7 +48,9 @@ impl Filter {
             return Ok(selected);
         }
         let labels: HashMap<String, String> = match object.labels {
-            Some(labels) => serde_json::from_str(labels.get()).map_err(|error| malformed(&format!("labels: {error}")))?,
+            Some(labels) => {
+                serde_json::from_str(labels.get()).map_err(|error| malformed(&format!("labels: {}", explain::json(&error))))?
+            }
             None => HashMap::new(),
         };
         Ok(self.labels.matches(|key| labels.get(key)))

@@ -12,6 +12,7 @@ use super::page::{Page, Size, Smallest, Stop, Wanted, too_large};
 use crate::kubernetes::discovery::ServedResource;
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::exchange::Failure;
+use crate::kubernetes::explain;
 use crate::kubernetes::fields::Keep;
 use crate::kubernetes::items::{Splitter, malformed};
 use crate::kubernetes::mask::Mask;
@@ -114,7 +115,7 @@ impl Listing<'_> {
             splitter.feed(&chunk, |item| page.take(item))?;
         }
         let envelope = splitter.finish()?;
-        let Envelope { metadata, .. } = serde_json::from_slice(&envelope).map_err(|error| malformed(&error.to_string()))?;
+        let Envelope { metadata, .. } = serde_json::from_slice(&envelope).map_err(|error| malformed(&explain::json(&error)))?;
         match page {
             Page::AsSent(page) => {
                 let (json, count) = page.finish();
