@@ -7,7 +7,7 @@ use sandbar::catalog::{Catalog, Loader, Progress, Source};
 use sandbar::config::Config;
 use sandbar::kubernetes::{self, Cluster, Resource, Scope};
 use sandbar::policy::{Budget, Caller, Grant, Identity, Limits, PolicyRule, Verb};
-use sandbar::sandbox::{Engine, Options, Slots};
+use sandbar::sandbox::{Compiler, Engine, Options, Slots};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -59,21 +59,20 @@ pub(crate) async fn a_tool_that_does_nothing(table: &mut Table) {
 /// Loads components into this process, for the demo cluster.
 pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Cluster) {
     let Limits { memory, stack, .. } = Limits::default();
-    let options = Options { slots: Slots::for_memory(u64::MAX, memory), memory, stack, cache: None };
+    let options = Options { slots: Slots::for_memory(u64::MAX, memory), memory, stack, compiler: Compiler::InProcess };
     let engine = Engine::new(&options).expect("an engine");
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
     let loader = Loader::new(Arc::new(engine), cluster.clone(), Arc::new(config));
-    let (catalog, problems) = loader.load(sources).await;
+    let (catalog, problems) = loader.load(sources, std::time::Duration::MAX).await;
     assert!(problems.is_empty(), "{}", problems[0]);
     (catalog, cluster)
 }
 
 /// Calls a tool that answers.
 pub(crate) async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
-    let answer = catalog
-        .call(&Caller::new(Identity::Operator), tool, arguments.clone(), watch::Sender::<Progress>::default())
-        .await
-        .expect("a call");
+    let progress = watch::Sender::<Progress>::default();
+    let (answer, _) = catalog.call(&Caller::new(Identity::Operator), tool, arguments.clone(), progress).await;
+    let answer = answer.expect("a call");
     assert!(!answer.is_error, "{answer:?}");
 }
 

@@ -177,7 +177,7 @@ impl Loader {
                 Err(failure) => tracing::error!(%failure, "the host failed while it loaded a component"),
             }
         }
-        let mut catalog = Catalog::default();
+        let mut catalog = Catalog::ignoring(self.config.ignored_arguments.clone());
         let mut problems = Vec::new();
         for (source, outcome) in sources {
             let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));

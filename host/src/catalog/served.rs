@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
-use super::audit::{Audit, Outcome};
+use super::audit::{AuditEvent, Outcome};
 use super::manifest::{Definition, Manifest};
 use super::source::Source;
 use crate::capability::{Host, Progress};
@@ -77,15 +77,15 @@ impl Served {
     }
 
     /// Runs one of its tools with arguments that fit the schema. What is made of its answer is a part of the call, too.
-    pub(super) async fn call<'a>(
-        self: &'a Arc<Self>,
+    pub(super) async fn call(
+        self: &Arc<Self>,
         definition: &Definition,
         arguments: String,
         progress: watch::Sender<Progress>,
-        audit: &mut Audit<'a>,
+        audit: &mut AuditEvent,
     ) -> Answer {
         let budget = Arc::new(Budget::new(self.limits.clone()));
-        audit.runs(self, budget.clone());
+        audit.runs(self.clone(), budget.clone());
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
         let host = Host {
             component: self.name().clone(),
@@ -118,7 +118,8 @@ impl Served {
         let budget = host.budget.clone();
         let returned = self.component.call(host, definition.name(), arguments).await?;
         let (Ok(words) | Err(words)) = &returned;
-        budget.meter().prepare_for(words.len()).await;
+        let is_brief = self.trust() == Trust::Bundled || definition.is_checked_briefly(words.len());
+        budget.meter().prepare_for(if is_brief { words.len() } else { usize::MAX }).await;
         let answer = match &returned {
             Ok(result) => Answer::parse(result, &definition, self.trust()),
             Err(message) => Answer::failed(message, self.trust()),

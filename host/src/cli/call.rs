@@ -51,7 +51,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             cluster.log_in().await;
             catalog.call(&caller, &arguments.tool, values, sender).await
         };
-        Ok::<_, anyhow::Error>(with_progress(call, progress).await)
+        Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;
     let answer = answer.map_err(|refusal: Refusal| Failure::Usage(anyhow!(refusal)))?;
     print(&answer, arguments.output.output)?;

@@ -108,6 +108,7 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
             namespaces: _,
             limits: _,
             bundled: _,
+            ignored_arguments: _,
             tools: _,
         } = self.loader.config();
         let memory = self.loader.config().largest_memory();

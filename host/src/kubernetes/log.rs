@@ -103,12 +103,10 @@ struct Log<'q> {
 enum Outcome {
     /// The pod has not been started anywhere, so there is no log.
     NotScheduled,
-    Read(Reading),
+    /// What was read, and what the server says about it.
+    Read(Reading, Vec<String>),
     /// Reading stopped after these bytes and lines.
-    TooMuch {
-        bytes: u64,
-        lines: u64,
-    },
+    TooMuch { bytes: u64, lines: u64 },
 }
 
 impl Log<'_> {
@@ -116,7 +114,7 @@ impl Log<'_> {
     async fn excerpt(&self, wanted: u64) -> Result<Excerpt, Error> {
         let mut window = wanted;
         let mut stop_at = Some(self.too_much());
-        let mut best: Option<(Reading, u64)> = None;
+        let mut best: Option<(Reading, u64, Vec<String>)> = None;
         // One for all requests: what the first has taken is gone for the second.
         let mut search = self.pattern.map(|pattern| Search::new(pattern, self.reader.budget()));
         for _ in 0..REQUESTS {
@@ -126,9 +124,9 @@ impl Log<'_> {
                     window = self.fewer(window, bytes, lines);
                     stop_at = None;
                 }
-                Ok(Outcome::Read(reading)) => {
+                Ok(Outcome::Read(reading, warnings)) => {
                     let larger = self.more(&reading, window, wanted);
-                    best = Some((reading, window));
+                    best = Some((reading, window, warnings));
                     match larger {
                         Some(larger) => window = larger,
                         None => break,
@@ -142,7 +140,11 @@ impl Log<'_> {
             }
         }
         match best {
-            Some((reading, window)) => Ok(self.make(reading, window, wanted)),
+            Some((reading, window, warnings)) => {
+                let mut excerpt = self.make(reading, window, wanted);
+                excerpt.warnings.extend(warnings);
+                Ok(excerpt)
+            }
             None => Err(Error::new(Code::TooLarge, "this log's lines are too long to be read; ask for fewer lines")),
         }
     }
@@ -162,6 +164,7 @@ impl Log<'_> {
         if incoming.status == StatusCode::NO_CONTENT {
             return Ok(Outcome::NotScheduled);
         }
+        let warnings = std::mem::take(&mut incoming.warnings);
         let mut reading = Window::new(self.cap, search, self.reader.grant().secrets);
         while let Some(chunk) = incoming.chunk().await? {
             reading.feed(&chunk)?;
@@ -169,7 +172,7 @@ impl Log<'_> {
                 return Ok(Outcome::TooMuch { bytes: reading.bytes(), lines: reading.lines() });
             }
         }
-        Ok(Outcome::Read(reading.finish()?))
+        Ok(Outcome::Read(reading.finish()?, warnings))
     }
 
     /// Bytes after which fewer records are asked for. A search reads as much as it may, and keeps the other half for that.
@@ -233,6 +236,14 @@ impl Log<'_> {
         if reduced && self.pattern.is_some() {
             warnings
                 .push(format!("only the newest {window} lines were searched: they are long, and a call may read only so much"));
+        }
+        if self.pattern.is_some() && text.is_empty() && !cut && !reduced {
+            let age = self.source.since_seconds.map(|seconds| format!(" of the last {seconds} s")).unwrap_or_default();
+            warnings.push(match lines.min(window) {
+                0 => format!("there was no line{age} to search"),
+                1 => format!("there was one line{age} to search, and it does not match"),
+                lines => format!("{lines} lines{age} were searched, and none matches"),
+            });
         }
         // All records came that were asked for, and they are fewer lines: what was to show that there is more is part of a line.
         if !cut && lines <= window && records > window && first.is_some_and(|first| first.bytes > RECORD_MAX as u64) {

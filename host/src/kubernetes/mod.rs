@@ -3,7 +3,8 @@
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
 //! and is checked against the grant first. The way of a read: `reader` (its task and its time), `discovery` (which resource that
 //! is), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, and take the answer
-//! apart as it arrives (`response`, `items`, `prune`), without the secrets in it (`mask`).
+//! apart as it arrives (`response`, `items`) and reads each object (`object`), which comes out without its secrets and cut down to the
+//! fields that were asked for.
 
 mod client;
 mod cluster;
@@ -21,11 +22,10 @@ mod kubeconfig;
 mod list;
 mod log;
 mod login;
-mod mask;
 mod name;
+mod object;
 mod place;
 mod proxy;
-mod prune;
 mod reader;
 mod request;
 mod response;

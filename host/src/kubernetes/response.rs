@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde::Deserialize;
@@ -23,9 +23,15 @@ const ERROR_BODY_MAX: usize = 16 * 1024;
 /// How much of the server's words a message carries, in bytes.
 const MESSAGE_MAX: usize = 2 * 1024;
 
+/// Warnings of one answer that are passed on, and the bytes of each: what the API server itself keeps to.
+const WARNINGS_MAX: usize = 8;
+const WARNING_MAX: usize = 512;
+
 /// A successful answer whose body is still on its way.
 pub(super) struct Incoming<'b> {
     pub(super) status: StatusCode,
+    /// What the server says about its answer: that a version is deprecated, or that something is missing.
+    pub(super) warnings: Vec<String>,
     body: Body,
     /// What has come and is not handed out yet.
     rest: Bytes,
@@ -35,7 +41,8 @@ pub(super) struct Incoming<'b> {
 
 impl<'b> Incoming<'b> {
     pub(super) fn new(response: Response<Body>, budget: &'b Budget) -> Self {
-        Self { status: response.status(), body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
+        let (status, warnings) = (response.status(), warnings(response.headers()));
+        Self { status, warnings, body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
     }
 
     /// The next piece of the body, [`STEP_BYTES`] at most; none at its end. Every byte is taken from the budget.
@@ -68,6 +75,24 @@ impl<'b> Incoming<'b> {
         }
         Ok(bytes)
     }
+}
+
+/// The `Warning` headers with the code that Kubernetes uses, `299 - "text"`.
+fn warnings(headers: &HeaderMap) -> Vec<String> {
+    headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.as_bytes())).take(WARNINGS_MAX).collect()
+}
+
+fn warning(value: &[u8]) -> Option<String> {
+    let value = &value[..value.len().min(2 * WARNING_MAX)];
+    let quoted = value.strip_prefix(b"299 ")?.splitn(2, |byte| *byte == b'"').nth(1)?;
+    let mut text = Vec::new();
+    let mut bytes = quoted.iter();
+    while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
+        text.push(if *byte == b'\\' { *bytes.next()? } else { *byte });
+    }
+    let mut text = policy::quotable(&String::from_utf8_lossy(&text));
+    text.truncate(text.floor_char_boundary(WARNING_MAX));
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// The next piece of a body, within the time that is left.
@@ -240,4 +265,37 @@ struct StatusMetadata {
 struct RawDetails {
     name: String,
     retry_after_seconds: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_read_as_the_api_server_writes_them() {
+        for (value, expected) in [
+            (r#"299 - "v1 Endpoints is deprecated""#, Some("v1 Endpoints is deprecated")),
+            (r#"299 - "a \"b\" c\\d" "Thu, 19 Nov 2026 09:00:00 GMT""#, Some(r#"a "b" c\d"#)),
+            (r#"299 proxy:3128 "x""#, Some("x")),
+            (r#"299 - "never closed"#, Some("never closed")),
+            (r#"199 - "x""#, None),
+            (r#"299 - """#, None),
+            ("299 - x", None),
+            ("299", None),
+            ("", None),
+        ] {
+            assert_eq!(warning(value.as_bytes()).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn warnings_are_few_short_and_clean() {
+        let mut headers = HeaderMap::new();
+        for _ in 0..100 {
+            headers.append(header::WARNING, format!("299 - \"a\tb{}\"", "\u{e9}".repeat(100_000)).try_into().expect("valid"));
+        }
+        let warnings = warnings(&headers);
+        assert_eq!(warnings.len(), WARNINGS_MAX);
+        assert!(warnings.iter().all(|warning| warning.len() <= WARNING_MAX && warning.starts_with('a')));
+    }
 }

@@ -131,6 +131,15 @@ pub(super) struct Connection {
 }
 
 impl Source {
+    /// Whether it leads to the cluster that this process runs in, as a pod.
+    pub fn is_this_pods(&self) -> bool {
+        match self {
+            Source::Auto => matches!(Environment::read().auto(), Ok(Found::InCluster)),
+            Source::InCluster => true,
+            Source::Kubeconfig(_) | Source::Snapshot(_) | Source::Demo => false,
+        }
+    }
+
     /// Reads the configuration and makes the client.
     pub(super) async fn open(&self) -> Result<Connection, ConnectError> {
         let environment = Environment::read();

@@ -8,7 +8,7 @@ use sandbar::catalog::{Catalog, Loader, Progress, Source};
 use sandbar::config::Config;
 use sandbar::kubernetes::{self, Cluster};
 use sandbar::policy::{Caller, Identity, Limits};
-use sandbar::sandbox::{Engine, Options, Slots};
+use sandbar::sandbox::{Compiler, Engine, Options, Slots};
 use sandbar_tests::process::Holdings;
 use tokio::sync::watch;
 
@@ -26,13 +26,18 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
         yaml += &format!("  - component: {}{HOSTILE_RULES}\n{}", file.display(), patience_with(file));
     }
     std::fs::write(&path, yaml).unwrap();
-    let options = Options { slots: Slots::for_memory(0, MEMORY), memory: MEMORY, stack: Limits::default().stack, cache: None };
+    let options = Options {
+        slots: Slots::for_memory(0, MEMORY),
+        memory: MEMORY,
+        stack: Limits::default().stack,
+        compiler: Compiler::InProcess,
+    };
     assert_eq!(options.slots.count(), 2);
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.unwrap();
     let config = Arc::new(Config::read(&path).unwrap());
     let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, config);
     let sources = Source::bundled().chain(files.iter().cloned().map(Source::File));
-    let (catalog, problems) = loader.load(sources).await;
+    let (catalog, problems) = loader.load(sources, std::time::Duration::MAX).await;
     assert!(problems.is_empty(), "{problems:?}");
     catalog
 }

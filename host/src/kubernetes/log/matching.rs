@@ -55,7 +55,8 @@ pub(super) fn compile(pattern: &str) -> Result<Pattern, Error> {
     let parsed = syntax::parse_with(&as_re2(pattern), &syntax).map_err(|error| {
         // A syntax error is a drawing of several lines; the last one says what is wrong.
         let drawing = error.to_string();
-        refused(pattern, drawing.lines().last().unwrap_or_default().trim().trim_start_matches("error: "))
+        let reason = drawing.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
+        refused(pattern, &format!("{reason}{}", advice(reason)))
     })?;
     let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(COMPILED_MAX));
     let automaton = thompson::Compiler::new().configure(config).build_from_hir(&parsed);
@@ -67,6 +68,22 @@ pub(super) fn compile(pattern: &str) -> Result<Pattern, Error> {
     let dfa = DFA::builder().configure(DFA::config().cache_capacity(CACHE_MAX)).build_from_nfa(automaton);
     let beginnings = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, &parsed).filter(Prefilter::is_fast);
     Ok(Pattern { dfa: dfa.map_err(|_too_large| too_large())?, beginnings, shown: quote(pattern) })
+}
+
+/// What to write instead, for what other programs take.
+fn advice(reason: &str) -> &'static str {
+    match reason {
+        _ if reason.contains("look-around") => "; search for what has to be there, and leave out afterwards what must not",
+        _ if reason.contains("backreferences") => "; write out what repeats",
+        _ if reason.contains("repetition operator missing") => {
+            r"; `*`, `+` and `?` repeat what stands before them: for anything, as in the name of a file, write `.*`"
+        }
+        _ if reason.contains("unclosed") || reason.contains("unopened") => {
+            r"; a bracket that is looked for as text has a backslash before it, as in `\(` and `\[`"
+        }
+        _ if reason.contains("unrecognized escape") => r"; a backslash that is looked for as text is written `\\`",
+        _ => "",
+    }
 }
 
 fn refused(pattern: &str, reason: &str) -> Error {
@@ -203,6 +220,13 @@ mod tests {
             (r"\<a", r"there are \b and \B"),
             (&deep, "nest"),
             (&long, "over 1 KiB"),
+            ("*.log", "write `.*`"),
+            (
+                "(?!debug)error",
+                "look-around, including look-ahead and look-behind, is not supported; search for what has to be there",
+            ),
+            ("f(x", r"as in `\(`"),
+            (r"a\qb", r"written `\\`"),
         ] {
             let error = compile(pattern).err().unwrap_or_else(|| panic!("{pattern} compiles"));
             assert_eq!(error.code, Code::Invalid);

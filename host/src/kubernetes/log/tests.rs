@@ -146,6 +146,20 @@ async fn a_search_that_cannot_read_all_says_so() {
 }
 
 #[tokio::test]
+async fn a_search_without_a_hit_says_how_much_was_searched() {
+    let said = async |log: &str, source: LogSource| {
+        let search = LogSource { matching: Some("needle".into()), ..source };
+        tail(log.split_inclusive('\n').map(str::to_owned).collect(), &search, Limits::default()).await.0.expect("a log").warnings
+    };
+    assert_eq!(said("a\nb\nc\n", web()).await, ["3 lines were searched, and none matches"]);
+    assert_eq!(said("a\n", web()).await, ["there was one line to search, and it does not match"]);
+    assert_eq!(said("", web()).await, ["there was no line to search"]);
+    let since = LogSource { since_seconds: Some(60), ..web() };
+    assert_eq!(said("a\nb\n", since).await, ["2 lines of the last 60 s were searched, and none matches"]);
+    assert!(said("a\nneedle\n", web()).await.is_empty(), "there is a hit");
+}
+
+#[tokio::test]
 async fn whether_older_lines_exist_is_not_guessed() {
     let since = LogSource { since_seconds: Some(60), ..web() };
     assert_eq!(tail(lines(3, 4), &since, Limits::default()).await.0.expect("a log").older, None);
