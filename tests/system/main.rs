@@ -13,6 +13,7 @@ mod configuration;
 mod conformance;
 mod deploy;
 mod faults;
+mod hints;
 mod kubeconfigs;
 mod live;
 mod logins;

@@ -51,6 +51,18 @@ fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError +
     }
 }
 
+/// What is wrong with JSON of the API server. The parser would quote it.
+pub(super) fn json(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof => "it ends in the middle".to_owned(),
+        Category::Data if line == 0 => "it holds something of another type than Kubernetes has there".to_owned(),
+        Category::Data => format!("what it holds at line {line}, column {column} is of another type than Kubernetes has there"),
+        Category::Syntax | Category::Io => format!("it is not JSON from line {line}, column {column} on"),
+    }
+}
+
 fn of_tls(error: &rustls::Error) -> String {
     use rustls::Error;
     match error {
@@ -147,6 +159,14 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("SECRET")]
     struct Layer(#[source] Box<dyn StdError + Send + Sync>);
+
+    #[test]
+    fn what_is_wrong_with_json_is_told_without_it() {
+        for text in [r#""SECRET""#, r#"["SECRET"]"#, "SECRET", r#"{"SECRET": 1"#, r#"{"SECRET": SECRET}"#] {
+            let error = serde_json::from_str::<std::collections::BTreeMap<String, u8>>(text).expect_err(text);
+            assert!(!json(&error).contains("SECRET"), "{}", json(&error));
+        }
+    }
 
     #[test]
     fn every_error_is_told_in_our_words() {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE, Failure};
+use super::explain;
 use super::items::malformed;
 use super::request::Get;
 use super::types::Health;
@@ -30,7 +31,7 @@ pub(super) async fn read(api: &ApiServer, budget: &Budget) -> Result<Health, Err
 async fn version(api: &ApiServer, budget: &Budget) -> Result<Version, Error> {
     let incoming = api.get(&Get::fixed("/version"), budget, FIRST_BYTE).await?;
     let body = incoming.bytes(ANSWER_MAX, "the API server's version").await?;
-    serde_json::from_slice(&body).map_err(|error| malformed(&error.to_string()))
+    serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))
 }
 
 async fn ready(api: &ApiServer, budget: &Budget) -> Result<bool, Error> {

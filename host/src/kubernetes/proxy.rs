@@ -244,7 +244,7 @@ mod tests {
             "the proxy `ftp://proxy.example` (from HTTPS_PROXY) cannot be used: its scheme is not supported; use an `http://`, `https://` or `socks5://` address"
         );
         let proxy = Proxy::parse("socks5://me:secret@proxy.example", "HTTPS_PROXY").expect("usable");
-        assert_eq!(proxy.to_string(), " through socks5://proxy.example:1080");
+        assert_eq!(proxy.to_string(), " through socks5://proxy.example:1080/");
         let proxy = Proxy::parse("http://me:secret@proxy.example:1", "HTTPS_PROXY").expect("usable");
         assert_eq!(proxy.to_string(), " through http://proxy.example:1/");
     }

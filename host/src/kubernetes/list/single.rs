@@ -11,6 +11,7 @@ use super::filter::Filter;
 use super::page::{Page, Size, Smallest, Stop, Wanted, too_large};
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::exchange::Failure;
+use crate::kubernetes::explain;
 use crate::kubernetes::fields::Keep;
 use crate::kubernetes::items::{Splitter, malformed};
 use crate::kubernetes::name::Namespace;
@@ -120,7 +121,7 @@ impl Listing<'_> {
             splitter.feed(&chunk, |item| page.take(item))?;
         }
         let envelope = splitter.finish()?;
-        let Envelope { metadata, .. } = serde_json::from_slice(&envelope).map_err(|error| malformed(&error.to_string()))?;
+        let Envelope { metadata, .. } = serde_json::from_slice(&envelope).map_err(|error| malformed(&explain::json(&error)))?;
         match page {
             Page::AsSent(page) => {
                 let (json, count) = page.finish();

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -100,8 +101,8 @@ struct State {
     session: Option<Arc<Session>>,
     /// The last one that the server has refused.
     refused: Option<u64>,
-    /// Since when a login is under way.
-    running: Option<Instant>,
+    /// A login is under way.
+    is_running: bool,
     /// Why the last login failed.
     failed: Option<Fault>,
     /// After logins that failed.
@@ -225,7 +226,7 @@ impl Login {
             is_stale: false,
             session: session.map(Arc::new),
             refused: None,
-            running: None,
+            is_running: false,
             failed: None,
             failing: Pause::default(),
             refusing: Pause::default(),
@@ -305,14 +306,14 @@ impl Login {
         let mut state = self.lock();
         let session = state.session.clone().filter(|session| state.refused != Some(session.generation) && session.is_valid());
         let needs_login = session.as_ref().is_none_or(|session| session.wants_renewal()) || state.is_stale;
-        if needs_login && state.running.is_none() && state.failing.left().is_zero() {
-            state.running = Some(Instant::now());
+        if needs_login && !state.is_running && state.failing.left().is_zero() {
+            state.is_running = true;
             self.0.home.spawn(self.clone().log_in());
         }
         match (session, &state.failed) {
-            (Some(session), _) if state.is_stale && state.running.is_some() => Step::Wait(Some(session)),
+            (Some(session), _) if state.is_stale && state.is_running => Step::Wait(Some(session)),
             (Some(session), _) => Step::Use(session),
-            (None, Some(fault)) if state.running.is_none() => {
+            (None, Some(fault)) if !state.is_running => {
                 let retry_after = Some(state.failing.left()).filter(|left| !left.is_zero());
                 Step::Fail(Error { code: Code::Unavailable, message: fault.to_string(), retry_after })
             }
@@ -323,10 +324,9 @@ impl Login {
     /// A login that takes longer than whoever needs it waits.
     fn under_way(&self) -> Error {
         let state = self.lock();
-        let seconds = state.running.map_or(0, |since| since.elapsed().as_secs());
         let words = match &state.target.user.method {
             Method::Plugin(plugin) => format!(
-                "the credential plugin `{}` ({}) has run for {seconds} s and may wait for somebody to log in; its words stand in the log of this server. Try again when that is done",
+                "the credential plugin `{}` ({}) still runs and may wait for somebody to log in; its words stand in the log of this server. Try again when that is done",
                 plugin::name(plugin),
                 state.target.user.called
             ),
@@ -359,7 +359,12 @@ impl Login {
     async fn log_in(self) {
         let patience = self.clone();
         let outcome = {
-            let attempt = self.attempt();
+            // Who waits for it would wait for ever.
+            let attempt = std::panic::AssertUnwindSafe(self.attempt()).catch_unwind().map(|outcome| {
+                outcome.unwrap_or_else(|_panic| {
+                    Err(Fault::new("logging in has failed, which is a fault of this server; its log has more"))
+                })
+            });
             let mut attempt = std::pin::pin!(attempt);
             match tokio::time::timeout(UNUSUAL, &mut attempt).await {
                 Ok(outcome) => outcome,
@@ -371,7 +376,7 @@ impl Login {
         };
         {
             let mut state = self.lock();
-            state.running = None;
+            state.is_running = false;
             match outcome {
                 Ok(session) => {
                     if state.failed.take().is_some() {
@@ -461,7 +466,7 @@ impl Session {
             (Method::TokenFile(..), _) => SystemTime::now().checked_add(TOKEN_FILE_PERIOD),
             (_, Some(until)) => {
                 let left = until.duration_since(SystemTime::now()).unwrap_or_default();
-                until.checked_sub(LEAD.min(left / 4))
+                until.checked_sub(if left > LEAD { LEAD } else { left / 4 })
             }
             _ => None,
         };
