@@ -14,7 +14,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(super) use self::patterns::Patterns;
 use self::toll::{STEPS, TooMuch};
-use crate::policy::{beginning, clean_line};
+use crate::policy::clean_line;
 
 /// How many faults a message lists; a model mends a few at a time.
 const FAULTS: usize = 5;
@@ -146,8 +146,5 @@ fn fault(error: &ValidationError<'_>) -> String {
 
 /// The beginning of what something says, on one line and clean.
 fn cut(said: &impl fmt::Display, most: usize) -> String {
-    match beginning(said, most) {
-        (text, true) => clean_line(&text),
-        (text, false) => clean_line(&text) + "…",
-    }
+    clean_line(said, most)
 }

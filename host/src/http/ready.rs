@@ -18,6 +18,9 @@ const PROBE_TIME: Duration = Duration::from_secs(2);
 /// Time between two probes until the first answer.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Bytes of an error of the API server.
+const ERROR_BYTES: usize = 1024;
+
 /// What is known of the server's readiness.
 #[derive(Clone)]
 pub struct Readiness(Arc<Inner>);
@@ -99,7 +102,7 @@ impl Readiness {
             Ok(health) => {
                 writeln!(text, "[{}] now: {cluster}, {} on {}", mark(health.ready), health.git_version, health.platform)
             }
-            Err(error) => writeln!(text, "[-] now: {cluster}: {}", clean_line(&error.to_string())),
+            Err(error) => writeln!(text, "[-] now: {cluster}: {}", clean_line(error, ERROR_BYTES)),
         };
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
         text

@@ -223,8 +223,7 @@ impl Discovery {
         let incoming = self.api.get(get, &own, FIRST_BYTE).await.map_err(|failure| unanswered(failure.into()))?;
         let body = incoming.bytes(DOCUMENT_MAX, "the API server's discovery document").await.map_err(unanswered)?;
         serde_json::from_slice(&body).map_err(|error| {
-            let mut reason = crate::policy::quotable(&error.to_string());
-            reason.truncate(reason.floor_char_boundary(REASON_BYTES));
+            let reason = crate::policy::quotable(error, REASON_BYTES);
             unanswered(Error::new(Code::Other, format!("not a document: {reason}")))
         })
     }

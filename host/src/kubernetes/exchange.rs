@@ -22,6 +22,9 @@ pub(super) const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// The same for a log: the API server itself gives up on a hung kubelet after 10 s, and its words say more than ours.
 pub(super) const LOG_FIRST_BYTE: Duration = Duration::from_secs(12);
 
+/// Bytes of the words of a library or a plugin in an error.
+const CAUSE_BYTES: usize = 1024;
+
 /// The pause before a connection that failed is tried again: long enough for a server that restarts its listener.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -138,7 +141,7 @@ impl ApiServer {
         }
         Error::new(
             Code::Unavailable,
-            format!("{} cannot be reached: {}", self.name, crate::policy::clean_line(&root_cause(error))),
+            format!("{} cannot be reached: {}", self.name, crate::policy::clean_line(root_cause(error), CAUSE_BYTES)),
         )
     }
 }
@@ -175,7 +178,7 @@ fn is_connection_failure(error: &(dyn StdError + 'static)) -> bool {
 
 /// The innermost cause: the layers around it only say that a request failed.
 pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
+    causes(error).last().map(|cause| crate::policy::beginning(&cause, 4 * CAUSE_BYTES).0).unwrap_or_default()
 }
 
 /// An error and what is behind it, outermost first.
@@ -187,7 +190,7 @@ fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (
 pub(super) fn auth_failure(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecRun { cmd, out } => format!("the credential plugin `{cmd}` failed ({})", out.status),
-        other => crate::policy::clean_line(&other.to_string()),
+        other => crate::policy::clean_line(other, CAUSE_BYTES),
     }
 }
 

@@ -268,10 +268,13 @@ pub(super) fn check_single_value(bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
+/// Bytes of what a parser says.
+const REASON_MAX: usize = 512;
+
 /// The error for an answer that is not what it should be.
 pub(super) fn malformed(reason: &str) -> Error {
     // A parser's words can quote what it could not read.
-    let reason = policy::quotable(reason);
+    let reason = policy::quotable(reason, REASON_MAX);
     Error::new(Code::Other, format!("the API server's answer cannot be read: {reason}"))
 }
 

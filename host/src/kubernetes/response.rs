@@ -66,7 +66,7 @@ async fn next_chunk(body: &mut Body, budget: &Budget) -> Result<Option<Bytes>, E
                 Err(_trailers) => continue,
             },
             Ok(Some(Err(error))) => {
-                let cause = policy::quotable(&root_cause(&error));
+                let cause = policy::quotable(root_cause(&error), MESSAGE_MAX);
                 return Err(Error::new(Code::Unavailable, format!("the API server's answer broke off: {cause}")));
             }
             Err(_) if remaining <= BETWEEN_CHUNKS => return Err(Exhausted::Time(budget.limits().time).into()),
@@ -188,12 +188,7 @@ impl From<Refusal> for Error {
 
 /// Somebody else's words: clean, on one line, and short enough for a message.
 fn shorten(words: &str) -> String {
-    let mut line = policy::quotable(words);
-    if line.len() > MESSAGE_MAX {
-        line.truncate(line.floor_char_boundary(MESSAGE_MAX));
-        line.push('…');
-    }
-    line
+    policy::quotable(words, MESSAGE_MAX)
 }
 
 /// The part of `metav1.Status` that says something to us.

@@ -6,7 +6,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::catalog::Answer;
-use crate::policy::clean;
+use crate::policy::clean_line;
+
+/// Bytes of what is wrong with content that is not MCP's.
+const ERROR_BYTES: usize = 1024;
 
 /// A result that is MCP's. Its structured content is text until it is needed as a value: parsing and writing 1 MB takes milliseconds.
 #[derive(Debug, Serialize)]
@@ -54,7 +57,7 @@ impl From<Answer> for Completed {
     /// Content that is not MCP's is a fault of the tool, and said in words for the model.
     fn from(answer: Answer) -> Self {
         Self::try_from(answer).unwrap_or_else(|error| {
-            let error = clean(&error.to_string()).into_owned();
+            let error = clean_line(error, ERROR_BYTES);
             let words = format!("the tool answered with content that is not MCP's ({error}); this is a fault of the tool");
             let content = vec![ContentBlock::text(words)];
             Self { result_type: None, content, structured_content: None, is_error: true, meta: None }

@@ -44,8 +44,7 @@ impl Caller {
 
     /// Notes what the caller's program calls itself: a line of up to 64 bytes; an empty one is none.
     pub fn introduce(&mut self, client: &str) {
-        let client = clean_line(client);
-        let client = &client[..client.floor_char_boundary(CLIENT_BYTES)];
+        let client = clean_line(client, CLIENT_BYTES);
         self.client = (!client.is_empty()).then(|| client.into());
     }
 }
@@ -70,6 +69,6 @@ mod tests {
         assert_eq!(caller.client(), None);
         caller.introduce(&format!("a\u{1b}[31mb\n{}", "é".repeat(CLIENT_BYTES)));
         let client = caller.client().expect("a name");
-        assert!(client.starts_with("ab é") && client.len() <= CLIENT_BYTES, "{client}");
+        assert!(client.ends_with('…') && client.starts_with("a b é") && client.len() <= CLIENT_BYTES, "{client}");
     }
 }

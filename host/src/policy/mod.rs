@@ -11,6 +11,7 @@ pub mod json;
 mod limits;
 mod rule;
 pub mod secret;
+mod steps;
 mod text;
 
 pub use budget::{Aside, Budget, Exhausted};

@@ -210,6 +210,5 @@ fn decoded(pointer: &str) -> Cow<'_, str> {
 }
 
 fn quoted(text: &str) -> String {
-    let cut = text.floor_char_boundary(QUOTE_BYTES);
-    format!("{:?}{}", clean_line(&text[..cut]), if cut < text.len() { "…" } else { "" })
+    format!("{:?}", clean_line(text, QUOTE_BYTES))
 }

@@ -122,6 +122,5 @@ fn weight(pattern: &str) -> Result<usize, String> {
 }
 
 fn quoted(pattern: &str) -> String {
-    let cut = pattern.floor_char_boundary(QUOTE_BYTES);
-    format!("{:?}{}", clean_line(&pattern[..cut]), if cut < pattern.len() { "…" } else { "" })
+    format!("{:?}", clean_line(pattern, QUOTE_BYTES))
 }
