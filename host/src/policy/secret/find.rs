@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
 use memchr::memchr2_iter;
 
 use super::commands::{self, PROGRAMS, Program};
@@ -54,6 +53,8 @@ const PLACES: &[(&str, fn(&Scan<'_>, usize) -> Option<Found>)] = &[
     ("://", urls::password),
     ("@tcp(", urls::before_network),
     ("@unix(", urls::before_network),
+    // JSON Web Keys, whose members have too short names to be looked for where they are escaped.
+    ("kty", |_, _| None),
     ("thin:", urls::oracle),
     ("sig=", urls::signature),
     ("--password-stdin", commands::piped),
@@ -69,39 +70,10 @@ const PLACES: &[(&str, fn(&Scan<'_>, usize) -> Option<Found>)] = &[
     ("BASIC ", headers::basic),
 ];
 
-/// How many are looked for at once. The search looks at many bytes at a time for what can begin one, but only of 64.
-const AT_ONCE: usize = 60;
+/// The search for all of them.
+static SEARCH: LazyLock<Search> = LazyLock::new(|| Search::new(triggers()));
 
-/// Searches for so many triggers each.
-static SEARCHES: LazyLock<Vec<Search>> = LazyLock::new(|| {
-    let triggers = triggers();
-    let search = |triggers: &[(String, Trigger)]| {
-        // It fails for more patterns than a 32-bit number can count, and these are some hundred.
-        #[allow(clippy::unwrap_used, reason = "the patterns are constants, and a test builds them")]
-        let search =
-            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(triggers.iter().map(|(text, _)| text)).unwrap();
-        // A search reports the longest one at a place. Those that it begins with stand there, too.
-        let at = |text: &str| {
-            triggers
-                .iter()
-                .rev()
-                .filter(|(other, _)| text.starts_with(other))
-                .map(|(other, trigger)| (other.len(), *trigger))
-                .collect()
-        };
-        Search { search, found: triggers.iter().map(|(text, _)| at(text)).collect() }
-    };
-    triggers.chunks(AT_ONCE).map(search).collect()
-});
-
-/// A search for some triggers.
-struct Search {
-    search: AhoCorasick,
-    /// For each of them what stands where it is found, the longest first, and how long it is.
-    found: Vec<Vec<(usize, Trigger)>>,
-}
-
-/// All of them. Those that begin alike stand together, which the search likes.
+/// All of them.
 fn triggers() -> Vec<(String, Trigger)> {
     let mut all: Vec<(String, Trigger)> = Vec::new();
     all.extend(FORMATS.iter().map(|format| (format.prefix.to_owned(), Trigger::Format(format))));
@@ -114,7 +86,6 @@ fn triggers() -> Vec<(String, Trigger)> {
         let capital = word[..1].to_ascii_uppercase() + &word[1..];
         all.extend([(*word).to_owned(), capital, word.to_ascii_uppercase()].map(|word| (word, Trigger::Name)));
     }
-    all.sort_by(|(one, _), (other, _)| one.cmp(other));
     all
 }
 
@@ -154,7 +125,7 @@ fn merge(found: &mut Vec<Found>) {
 /// Adds the secrets of a text and of its other readings, which may overlap.
 fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut Vec<Found>) {
     let scan = Scan::new(text, seams, is_source);
-    SEARCHES.iter().for_each(|search| search.find(text, &scan, depth, found));
+    let hits = SEARCH.find(text.as_bytes(), &scan, depth, found);
     steps(text.len());
     found.extend(memchr2_iter(b'-', b'.', text.as_bytes()).filter_map(|at| formats::around_separator(&scan, at)));
     if let Some(glued) = reading::glued(text, seams) {
@@ -163,7 +134,7 @@ fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut V
         found.extend(inside.into_iter().map(|secret| Found { at: glued.source(&secret.at), ..secret }));
     }
     if let Some(depth) = depth.checked_sub(1)
-        && let Some(unescaped) = reading::unescaped(text)
+        && let Some(unescaped) = reading::unescaped(text, &hits)
     {
         let mut inside = find_unclean(&unescaped.text, depth);
         inside.iter_mut().for_each(|secret| secret.at = unescaped.source(&secret.at));
@@ -185,24 +156,80 @@ fn find_unclean(text: &str, depth: u8) -> Vec<Found> {
     found
 }
 
+/// A search for many texts at once: the three bytes before each place are looked up in a table of what some text begins with.
+struct Search {
+    /// A bit for each hash of three bytes that a text begins with.
+    begins: [u64; WORDS],
+    /// By what they begin with, the longest first.
+    triggers: Vec<(u32, Vec<(Box<[u8]>, Trigger)>)>,
+}
+
+/// Words of the table: eight KiB, of which one bit in two hundred is set.
+const WORDS: usize = 1024;
+
+/// Bytes that are looked up.
+const KEY: usize = 3;
+
 impl Search {
-    fn find(&self, text: &str, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) {
-        let mut from = 0;
-        while from < text.len()
-            && let Some(hit) = self.search.find(Input::new(text).range(from..))
-        {
-            steps(hit.end() - from);
-            let start = hit.start();
-            from = start + 1;
-            for &(length, trigger) in &self.found[hit.pattern().as_usize()] {
-                let before = found.len();
-                from = from.max(at_trigger(trigger, scan, &(start..start + length), depth, found));
-                if found.len() > before {
-                    break;
+    fn new(all: Vec<(String, Trigger)>) -> Self {
+        let mut search = Self { begins: [0; WORDS], triggers: Vec::new() };
+        for (text, trigger) in all {
+            let text = text.into_bytes().into_boxed_slice();
+            let key = text.iter().take(KEY).fold(0, |key, &byte| key << 8 | u32::from(byte));
+            let (word, bit) = Self::place(key);
+            search.begins[word] |= bit;
+            let at = search.triggers.binary_search_by_key(&key, |(key, _)| *key).unwrap_or_else(|at| {
+                search.triggers.insert(at, (key, Vec::new()));
+                at
+            });
+            search.triggers[at].1.push((text, trigger));
+        }
+        search.triggers.iter_mut().for_each(|(_, texts)| texts.sort_by_key(|(text, _)| std::cmp::Reverse(text.len())));
+        search
+    }
+
+    /// The word of the table and the bit in it for three bytes.
+    fn place(key: u32) -> (usize, u64) {
+        let hash = key.wrapping_mul(0x9e37_79b1) >> 16;
+        ((hash >> 6) as usize % WORDS, 1 << (hash & 63))
+    }
+
+    /// Adds the secrets at the triggers of a text. Its result: where the triggers are.
+    fn find(&self, bytes: &[u8], scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Vec<usize> {
+        steps(bytes.len());
+        let mut hits = Vec::new();
+        let (mut key, mut from) = (0, 0);
+        for (at, &byte) in bytes.iter().enumerate() {
+            key = (key << 8 | u32::from(byte)) & 0x00ff_ffff;
+            let (word, bit) = Self::place(key);
+            if self.begins[word] & bit != 0 && at + 1 >= from + KEY {
+                let start = at + 1 - KEY;
+                if let Some(on) = self.look(key, start, scan, depth, found) {
+                    hits.push(start);
+                    from = on;
                 }
             }
         }
-        steps(text.len() - from.min(text.len()));
+        hits
+    }
+
+    /// Looks at a place where three bytes stand that some text begins with. Its result: where to look on, if one of the texts stands there.
+    #[inline(never)]
+    fn look(&self, key: u32, start: usize, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Option<usize> {
+        let at = self.triggers.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        let mut on = None;
+        for (text, trigger) in &self.triggers[at].1 {
+            if scan.ahead(start, text.len()) != &**text {
+                continue;
+            }
+            let before = found.len();
+            let next = at_trigger(*trigger, scan, &(start..start + text.len()), depth, found);
+            on = on.max(Some(next));
+            if found.len() > before {
+                break;
+            }
+        }
+        on
     }
 }
 
@@ -245,6 +272,7 @@ fn encoded(scan: &Scan<'_>, at: usize, depth: u8, found: &mut Vec<Found>) -> usi
     merge(&mut inside);
     if let Some(first) = inside.first() {
         found.push(Found { at: range.clone(), kind: first.kind, by: By::Place });
+        return range.end;
     }
-    range.end
+    at + 1
 }

@@ -140,8 +140,9 @@ fn check(looks: &[(&str, fn(&str))], unit: &str, short: usize) {
 
 #[test]
 fn each_trigger_by_itself_and_beside_what_makes_one_look_on() {
-    for literal in find::literals() {
-        for around in AROUND {
+    // Each meets a quarter of them, and its neighbours the others.
+    for (index, literal) in find::literals().iter().enumerate() {
+        for around in AROUND.iter().skip(index % 4).step_by(4) {
             check(MASK, &format!("{around}{literal}{around}"), SHORT);
         }
     }
@@ -151,7 +152,7 @@ fn each_trigger_by_itself_and_beside_what_makes_one_look_on() {
 fn two_triggers_in_turn() {
     let literals = find::literals();
     // Of all pairs those that are so far apart, each distance once: every trigger meets dozens of others.
-    for distance in [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144] {
+    for distance in [1, 8, 34, 89, 144] {
         for (index, literal) in literals.iter().enumerate() {
             let other = &literals[(index + distance) % literals.len()];
             check(MASK, &format!("{literal}{other}"), SHORT / 2);

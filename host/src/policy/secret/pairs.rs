@@ -64,11 +64,36 @@ struct Site<'t> {
 /// Adds the value of the name that a word at `hit` is a part of.
 pub(super) fn find(scan: &Scan<'_>, hit: &Range<usize>, found: &mut Vec<Found>) {
     let end = scan.run(hit.end, &NAME);
-    // A name has several such words as a rule.
-    if scan.is_new_name(end) {
+    // A name has several such words as a rule, and most names have no value.
+    if scan.is_new_name(end) && may_have_value(scan, hit.start, end) {
         let from = hit.start - scan.run_back(hit.start, &PATH_NAME, NAME_MAX);
         let (start, end) = trimmed(scan, from.max(end.saturating_sub(NAME_MAX)), end);
         found.extend(by_name(scan, start, end));
+    }
+}
+
+/// Whether what follows a name can join it to a value.
+fn may_have_value(scan: &Scan<'_>, start: usize, end: usize) -> bool {
+    let next = match scan.byte(end) {
+        Some(b' ' | b'\t') => scan.byte(end + scan.spaces(end, SPACES_MAX)),
+        Some(byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2)) => {
+            Some(byte)
+        }
+        // The arrow of `password->sesame`, whose hyphen looks like a part of the name.
+        _ => return false,
+    };
+    match next {
+        None => false,
+        Some(byte) if !byte.is_ascii_alphanumeric() => true,
+        // A word follows behind a space: of a flag, of SQL and `.netrc`, of a tag, of a pair, of a sentence.
+        Some(b'v' | b'V' | b'i') => true,
+        Some(_) => {
+            let name = start - scan.run_back(start, &NAME, NAME_MAX);
+            let is_marked =
+                scan.byte(name) == Some(b'-') || matches!(scan.byte_before(name), Some(b'<' | b':' | b'=' | b'"' | b'\''));
+            let before = scan.behind(name, 5).trim_ascii_end();
+            is_marked || before.ends_with(b"set") || before.ends_with(b"SET") || scan.starts_with_ignoring_case(start, "pass")
+        }
     }
 }
 

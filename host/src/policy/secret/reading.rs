@@ -16,24 +16,29 @@ pub(super) struct Reading {
     pieces: Vec<Piece>,
 }
 
-/// A part of a reading, and what it stands for: the same bytes, or fewer for an escape.
+/// A place in a reading where it says something else than its source. What follows is the same in both, up to the next one.
 struct Piece {
     at: usize,
+    /// Bytes that stand for this part of the source.
+    length: usize,
     source: Range<usize>,
 }
 
 impl Reading {
-    fn new(capacity: usize) -> Self {
-        Self { text: String::with_capacity(capacity), seams: Vec::new(), pieces: Vec::new() }
+    fn new() -> Self {
+        Self { text: String::new(), seams: Vec::new(), pieces: Vec::new() }
     }
 
     /// Adds what stands for a part of the source.
     fn push(&mut self, text: &str, source: Range<usize>) {
+        self.pieces.push(Piece { at: self.text.len(), length: text.len(), source });
+        self.text.push_str(text);
+    }
+
+    /// Adds what is the same in both and follows what was added last.
+    fn copy(&mut self, text: &str) {
         steps(text.len());
-        if !source.is_empty() {
-            self.pieces.push(Piece { at: self.text.len(), source });
-            self.text.push_str(text);
-        }
+        self.text.push_str(text);
     }
 
     /// Notes that a word may begin or end here.
@@ -41,70 +46,73 @@ impl Reading {
         self.seams.push(Seam { at: self.text.len(), is_space: false, taken: 0..0 });
     }
 
-    /// Parts the next line from the last one, if others stand between them in the source.
+    /// Goes on at another place of the source, on a line of its own.
     fn begin_line(&mut self, start: usize) {
-        if self.pieces.last().is_some_and(|last| last.source.end != start) {
-            self.pieces.push(Piece { at: self.text.len(), source: start..start });
-            self.text.push('\n');
-        }
+        self.push(if self.text.is_empty() { "" } else { "\n" }, start..start);
     }
 
     /// What a place in the reading is in the source.
     pub(super) fn source(&self, at: &Range<usize>) -> Range<usize> {
-        let piece = |place: usize| self.pieces.partition_point(|piece| piece.at <= place).saturating_sub(1);
-        let length = |index: usize| self.pieces.get(index + 1).map_or(self.text.len(), |next| next.at) - self.pieces[index].at;
-        let (first, last) = (piece(at.start), piece(at.end.saturating_sub(1)));
-        let (Some(start), Some(end)) = (self.pieces.get(first), self.pieces.get(last)) else { return 0..0 };
-        let is_same = |index: usize| self.pieces[index].source.len() == length(index);
-        let from = if is_same(first) { start.source.start + (at.start - start.at) } else { start.source.start };
-        let to = if is_same(last) { end.source.start + (at.end - end.at) } else { end.source.end };
-        from..to.max(from)
+        let of = |place: usize, is_end: bool| {
+            let last = self.pieces.partition_point(|piece| piece.at <= place).checked_sub(1)?;
+            let piece = &self.pieces[last];
+            Some(match place.checked_sub(piece.at + piece.length) {
+                Some(behind) => piece.source.end + behind + usize::from(is_end),
+                None if is_end => piece.source.end,
+                None => piece.source.start,
+            })
+        };
+        let start = of(at.start, false).unwrap_or(at.start);
+        let end = at.end.checked_sub(1).and_then(|last| of(last, true)).unwrap_or(at.end);
+        start..end.max(start)
     }
 }
 
 /// The lines with a space that stands for what was taken out, without it: nobody knows whether it parted two words.
 pub(super) fn glued(text: &str, seams: &[Seam]) -> Option<Reading> {
-    let mut reading = Reading::new(0);
+    let mut reading = Reading::new();
     let mut spaces = seams.iter().filter(|seam| seam.is_space).map(|seam| seam.at).peekable();
+    let mut last = 0;
     while let Some(first) = spaces.next() {
-        let (start, end) = line_around(text, first, reading.pieces.last().map_or(0, |piece| piece.source.end));
+        let (start, end) = line_around(text, first, last);
+        last = end;
         reading.begin_line(start);
-        reading.push(&text[start..first], start..first);
-        let mut done = first + 1;
-        reading.push_seam();
-        while let Some(next) = spaces.next_if(|&next| next < end) {
-            reading.push(&text[done..next], done..next);
+        let mut done = start;
+        let mut next = Some(first);
+        while let Some(space) = next {
+            reading.copy(&text[done..space]);
             reading.push_seam();
-            done = next + 1;
+            reading.push("", space..space + 1);
+            done = space + 1;
+            next = spaces.next_if(|&space| space < end);
         }
-        reading.push(&text[done..end], done..end);
+        reading.copy(&text[done..end]);
     }
-    (!reading.pieces.is_empty()).then_some(reading)
+    (last > 0).then_some(reading)
 }
 
 /// A text that had to be cleaned.
 pub(super) fn cleaned(cleaned: Cleaned<'_>, text: &str) -> Reading {
-    let mut reading = Reading::new(text.len());
+    let mut reading = Reading::new();
     let mut done = 0;
     for seam in &cleaned.seams {
-        reading.push(&text[done..seam.taken.start], done..seam.taken.start);
-        if seam.is_space {
-            reading.push(" ", seam.taken.clone());
-        }
+        reading.copy(&text[done..seam.taken.start]);
+        reading.push(if seam.is_space { " " } else { "" }, seam.taken.clone());
         done = seam.taken.end;
     }
-    reading.push(&text[done..], done..text.len());
+    reading.copy(&text[done..]);
     reading.seams = cleaned.seams;
     reading
 }
 
-/// The lines with escapes, once these are undone: those of JSON and of C, of URLs, and of HTML.
-pub(super) fn unescaped(text: &str) -> Option<Reading> {
+/// The lines with escapes, once these are undone: those of JSON and of C, of URLs, and of HTML. Of lines without any of `hits`, which
+/// are places where something may announce a secret, only those with an escape that hides more than quotes and spaces.
+pub(super) fn unescaped(text: &str, hits: &[usize]) -> Option<Reading> {
     let bytes = text.as_bytes();
-    let mut reading = Reading::new(0);
-    let (mut at, mut done) = (0, 0);
-    // Where the line ends that is being read; none: there was no escape on it so far.
-    let mut line: Option<usize> = None;
+    let mut reading = Reading::new();
+    let mut hits = hits.iter().copied().peekable();
+    // Up to here it is known which lines are read, and the line that was looked at last.
+    let (mut at, mut line, mut is_read) = (0, (0, 0), false);
     steps(text.len());
     while let Some(found) = memchr3(b'\\', b'%', b'&', &bytes[at..]) {
         let here = at + found;
@@ -112,23 +120,44 @@ pub(super) fn unescaped(text: &str) -> Option<Reading> {
             at = here + 1;
             continue;
         };
-        if line.is_none_or(|end| here >= end) {
-            if let Some(end) = line {
-                reading.push(&text[done..end], done..end);
-            }
-            let (start, end) = line_around(text, here, line.unwrap_or(0));
-            reading.begin_line(start);
-            (line, done) = (Some(end), start);
+        if here >= line.1 {
+            line = line_around(text, here, line.1);
+            while hits.next_if(|&hit| hit < line.0).is_some() {}
+            is_read = hits.peek().is_some_and(|&hit| hit < line.1);
+        } else if is_read {
+            // It was read as a whole.
+            at = line.1;
+            continue;
         }
-        reading.push(&text[done..here], done..here);
-        let mut buffer = [0; 4];
-        reading.push(meaning.encode_utf8(&mut buffer), here..here + length);
-        at = here + length;
-        done = at;
+        is_read |= !matches!(meaning, '"' | '\'' | '`' | '\\' | '\n' | '\r' | '\t' | ' ' | '<' | '>' | '&' | '=' | ',');
+        if is_read {
+            reading.begin_line(line.0);
+            unescape(text, line, &mut reading);
+            at = line.1;
+        } else {
+            at = here + length;
+        }
     }
-    let end = line?;
-    reading.push(&text[done..end], done..end);
-    Some(reading)
+    (!reading.text.is_empty()).then_some(reading)
+}
+
+/// Adds a line without its escapes.
+fn unescape(text: &str, (start, end): (usize, usize), reading: &mut Reading) {
+    let bytes = &text.as_bytes()[..end];
+    let (mut at, mut done) = (start, start);
+    while let Some(found) = memchr3(b'\\', b'%', b'&', &bytes[at..]) {
+        let here = at + found;
+        match escape(&bytes[here..end.min(here + ESCAPE_MAX)]) {
+            None => at = here + 1,
+            Some((meaning, length)) => {
+                reading.copy(&text[done..here]);
+                reading.push(meaning.encode_utf8(&mut [0; 4]), here..here + length);
+                at = here + length;
+                done = at;
+            }
+        }
+    }
+    reading.copy(&text[done..end]);
 }
 
 /// The line that a place is on, of what follows `from`.
