@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, de};
 use self::component::Own;
 use self::places::Places;
 use self::quantity::{Count, Time};
-use crate::catalog::Source;
+use crate::catalog::{IgnoredArguments, Source};
 use crate::kubernetes;
 use crate::policy::{Grant, Limits, Namespaces, Secrets};
 
@@ -68,13 +68,15 @@ pub struct Config {
     #[serde(deserialize_with = "limits_over_defaults")]
     #[schemars(with = "LimitsConfig")]
     pub limits: Limits,
-    /// Names by which clients may address the server, beside those that are always right (loopback, IP addresses, Service names).
+    /// Names by which clients may address the server, beside those that are always right (localhost, IP addresses, in a pod its Services' names).
     pub hosts: Vec<String>,
-    /// Origins of web pages that may connect, `https://inspector.example.com` for example.
+    /// Origins of web pages and desktop apps that may connect, `https://inspector.example.com` or `tauri://localhost` for example.
     #[schemars(inner(regex(pattern = "^https?://[^/*]+$")))]
     pub origins: Vec<String>,
     /// What holds for the bundled tools.
     pub bundled: BundledConfig,
+    /// Arguments that clients add by themselves, and that are dropped where a tool has none of that name.
+    pub ignored_arguments: IgnoredArguments,
     /// Tool calls a second for each caller.
     pub calls_per_second: NonZeroU32,
     /// Connections at once.
@@ -99,6 +101,7 @@ impl Default for Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             bundled: BundledConfig::default(),
+            ignored_arguments: IgnoredArguments::default(),
             calls_per_second: CALLS_PER_SECOND,
             connections: CONNECTIONS,
             drain: DRAIN,

@@ -70,10 +70,9 @@ pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Clus
 
 /// Calls a tool that answers.
 pub(crate) async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
-    let answer = catalog
-        .call(&Caller::new(Identity::Operator), tool, arguments.clone(), watch::Sender::<Progress>::default())
-        .await
-        .expect("a call");
+    let progress = watch::Sender::<Progress>::default();
+    let (answer, _) = catalog.call(&Caller::new(Identity::Operator), tool, arguments.clone(), progress).await;
+    let answer = answer.expect("a call");
     assert!(!answer.is_error, "{answer:?}");
 }
 

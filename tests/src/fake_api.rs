@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -23,6 +24,8 @@ pub enum Answer {
     Now(StatusCode, Vec<(&'static str, String)>, String),
     /// Answers once the gate is open.
     Behind(Gate, Box<Answer>),
+    /// Answers after this time.
+    After(Duration, Box<Answer>),
     /// Never answers.
     Never,
     /// 200, a body that begins with this text, and what it does after that.
@@ -191,6 +194,11 @@ async fn respond(mut answer: Answer) -> Response<Body> {
             Answer::Behind(gate, next) => {
                 // The gate lives as long as its answer, so the sender cannot be gone.
                 let _ = gate.0.subscribe().wait_for(|open| *open).await;
+                answer = *next;
+                continue;
+            }
+            Answer::After(time, next) => {
+                tokio::time::sleep(time).await;
                 answer = *next;
                 continue;
             }

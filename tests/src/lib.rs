@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod raw;
 pub mod replicas;
 pub mod sandbar;
+pub mod tls_api;
 
 /// The bundled tools, in the order in which they are listed.
 pub const TOOLS: [&str; 7] = [

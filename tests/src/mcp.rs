@@ -142,7 +142,6 @@ fn outcome(result: &Value) -> Result<Value, String> {
         return Err(texts.concat());
     }
     let structured = &result["structuredContent"];
-    // On a stream, where events have a limit, the copy as text may be left out.
     if let [text] = texts[..] {
         assert_eq!(text, structured.to_string(), "the text is the structured content");
     }

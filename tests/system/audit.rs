@@ -114,6 +114,28 @@ async fn a_call_that_its_caller_leaves_is_cancelled() {
     assert_eq!((&event["outcome"], &event["namespaces"]), (&json!("cancelled"), &json!("team-a")));
 }
 
+#[tokio::test]
+async fn an_answer_that_its_caller_does_not_take_is_undelivered() {
+    // Some 5 MB as an answer, more than the kernel keeps for a reader that reads nothing.
+    let api = FakeApi::start(|path| path.contains("/log").then(|| Answer::text(200, &"\\\n".repeat(500_000))));
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    api.write_kubeconfig(&kubeconfig);
+    let server = Server::builder().kubeconfig(&kubeconfig).cluster("kubeconfig").env("SANDBAR_LOG_FORMAT", "json").start().await;
+    let arguments = json!({ "namespace": "team-a", "name": "web", "tailLines": 1_000_000 });
+    let call = json!({ "name": "get_pod_logs", "arguments": arguments });
+    for (number, client) in [Client::modern(&server), Client::legacy(&server).await].iter().enumerate() {
+        // The head is there, and the answer is not read.
+        drop(client.send("tools/call", call.clone()).await);
+        let events = events(&server, 2 * number + 1).await;
+        assert_eq!(events[2 * number]["outcome"], "undelivered", "{events:?}");
+        assert!(events[2 * number]["result_bytes"].as_u64() > Some(1_000_000), "{events:?}");
+        let read = client.send("tools/call", call.clone()).await.bytes().await;
+        assert!(read.len() > 4_000_000, "{} bytes", read.len());
+        assert_eq!(self::events(&server, 2 * number + 2).await[2 * number + 1]["outcome"], "answered");
+    }
+}
+
 fn held_back(gate: &Gate) -> Answer {
     Answer::Behind(gate.clone(), Box::new(Answer::text(500, "too late")))
 }

@@ -59,9 +59,13 @@ async fn a_short_log_is_the_whole_answer() {
 }
 
 #[tokio::test]
-async fn an_empty_log_is_empty() {
+async fn an_empty_log_is_empty_and_says_why() {
     let namespace = web(&CriLog::new()).await;
-    assert_eq!(read(&namespace, json!({})).await, json!({ "logs": "" }));
+    let hint = "this container has logged nothing, or its log has been rotated away";
+    assert_eq!(read(&namespace, json!({})).await, json!({ "hint": hint, "logs": "" }));
+    let full = web(&CriLog::of(["one"])).await;
+    let none = read(&full, json!({ "tailLines": 0 })).await;
+    assert_eq!(none, json!({ "hint": "tailLines is 0, so no line was read; leave it out for the newest 2000", "logs": "" }));
 }
 
 #[tokio::test]
@@ -95,7 +99,7 @@ async fn what_a_person_would_not_see_does_not_reach_a_model() {
         "tab\tstays",
     ]))
     .await;
-    assert_eq!(logs(&read(&namespace, json!({})).await), "red and bold\nlink\nabcdef\ntab\tstays\n");
+    assert_eq!(logs(&read(&namespace, json!({})).await), "red and bold\nlink\nabcd e f\ntab\tstays\n");
 }
 
 #[tokio::test]

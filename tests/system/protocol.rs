@@ -14,8 +14,8 @@ mod bodies;
 mod calls;
 mod connections;
 mod modern;
-mod plain;
 mod sessions;
+mod tokens;
 
 /// A server of the demo cluster, shared by the tests that only look.
 async fn demo() -> &'static Server {

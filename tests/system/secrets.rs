@@ -67,6 +67,7 @@ async fn full_of_secrets() -> Namespace {
                 "nodeName": ControlPlane::shared().node(),
                 "containers": [{
                     "name": "app", "image": "example.com/app:1", "args": ["--db-password", PASSWORD],
+                    "livenessProbe": { "httpGet": { "port": 80, "httpHeaders": [{ "name": "X-Api-Key", "value": PASSWORD }] } },
                     "env": [
                         { "name": "DB_PASSWORD", "value": PASSWORD },
                         { "name": "DB_URL", "value": format!("postgres://coder:{PASSWORD}@db:5432/coder") },
@@ -118,8 +119,9 @@ async fn no_secret_reaches_a_component_whatever_it_asks_for() {
         (list(&namespace, "secrets", json!(["data.token"])), 1),
         (get(&namespace, "configmaps", "config", Value::Null), 4),
         (get(&namespace, "configmaps", "config", json!(["metadata.annotations"])), 2),
-        (get(&namespace, "pods", "web", Value::Null), 4),
-        (get(&namespace, "pods", "web", json!(["spec.containers.env.value"])), 3),
+        (get(&namespace, "pods", "web", Value::Null), 5),
+        (get(&namespace, "pods", "web", json!(["spec.containers.env.value"])), 2),
+        (get(&namespace, "pods", "web", json!(["spec.containers.livenessProbe.httpGet.httpHeaders.value"])), 1),
         (list(&namespace, "pods", json!(["spec.containers.env", "spec.containers.args", "metadata.annotations.note"])), 4),
         (list(&namespace, "events", json!(["message"])), 1),
         (tail(&namespace, 100, None), 5),

@@ -49,14 +49,19 @@ async fn lists_of_nothing_are_empty_and_never_null() {
     let client = client().await;
     for tool in ["list_control_planes", "list_workspaces", "list_templates", "get_events"] {
         let answer = client.answer(tool, json!({ "namespace": namespace.name() })).await;
-        assert_eq!(answer, json!({ "items": [] }), "{tool}");
+        assert_eq!(answer["items"], json!([]), "{tool}");
+        assert!(
+            answer["hint"].as_str().is_some_and(|hint| hint.contains(namespace.name())),
+            "it says what was searched: {answer}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_namespace_that_does_not_exist_is_as_empty_as_any() {
     let answer = client().await.answer("list_control_planes", json!({ "namespace": "no-such-namespace" })).await;
-    assert_eq!(answer, json!({ "items": [] }));
+    assert_eq!(answer["items"], json!([]));
+    assert!(answer["hint"].as_str().is_some_and(|hint| hint.contains("no-such-namespace")), "{answer}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The tool `get_control_plane_status`: what one CoderControlPlane says about itself.
 
+use sandbar_tool::arguments::required;
 use sandbar_tool::{Component, Error, Resource, Rule, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,12 +57,7 @@ struct Status {
 }
 
 fn get_control_plane_status(Arguments { namespace, name }: Arguments) -> Result<Answer, Error> {
-    if namespace.is_empty() {
-        return Err(Error::invalid("namespace is required"));
-    }
-    if name.is_empty() {
-        return Err(Error::invalid("name is required"));
-    }
+    let (namespace, name) = (required("namespace", &namespace)?, required("name", &name)?);
     let status = CONTROL_PLANES
         .get::<ControlPlane>(&*namespace, &name)
         .map_err(|error| error.context(format_args!("get CoderControlPlane {namespace}/{name}")))?

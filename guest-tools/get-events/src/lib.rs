@@ -1,8 +1,13 @@
 //! The tool `get_events`: what happened in a namespace, or to one object in it.
 
+mod near;
+
+use sandbar_tool::arguments::{given, required};
 use sandbar_tool::{Component, Error, Integer, Page, Resource, Rule, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::near::{Asked, near};
 
 const EVENTS: Resource = Resource::new("", "v1", "events");
 
@@ -73,36 +78,56 @@ impl From<Event> for Item {
     }
 }
 
-fn get_events(arguments: Arguments) -> Result<Page<Item>, Error> {
-    let Arguments { namespace, name, kind, r#type, limit, r#continue } = arguments;
-    if namespace.is_empty() {
-        return Err(Error::invalid("namespace is required"));
-    }
-    let begins = r#continue.as_deref().is_none_or(str::is_empty);
-
-    let mut list = EVENTS.list::<Event>().within(&*namespace).limit(limit.map(Integer::clamp_u32)).after(r#continue);
-    for (field, value) in [("involvedObject.name", name), ("involvedObject.kind", kind)] {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            list = list.with_field(field, &value);
+impl Type {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "Warning",
+            Self::Normal => "Normal",
         }
     }
-    if let Some(kind) = r#type {
-        list = list.with_field(
-            "type",
-            match kind {
-                Type::Warning => "Warning",
-                Type::Normal => "Normal",
-            },
-        );
-    }
-    let page = list.page().map_err(|error| error.context(format_args!("list events in {namespace}")))?;
+}
 
+fn get_events(arguments: Arguments) -> Result<Page<Item>, Error> {
+    let Arguments { namespace, name, kind, r#type, limit, r#continue } = arguments;
+    let namespace = required("namespace", &namespace)?;
+    let (kind, name) = object(given(kind), given(name));
+    let r#continue = given(r#continue);
+    let begins = r#continue.is_none();
+    let asked = Asked { namespace: &namespace, name: name.as_deref(), kind: kind.as_deref(), r#type: r#type.map(Type::name) };
+
+    let mut page = list(asked, limit, r#continue)?;
+    if begins && page.is_all_of_nothing() {
+        let near = near(EVENTS, asked);
+        if near.kind.is_some() {
+            page = list(Asked { kind: near.kind.as_deref(), ..asked }, limit, None)?;
+        }
+        page.hint = Some(near.hint);
+    }
     let mut page = page.map(Item::from);
     // The server lists events by name. An order by time would mislead on one of several pages: the newest may be on another.
     if begins && page.continue_.is_none() {
         page.items.sort_by(|one, other| when(other).cmp(&when(one)));
     }
     Ok(page)
+}
+
+/// Kind and name of what the events are about. No name holds a slash: `pod/web-0` is how kubectl writes both.
+fn object(kind: Option<String>, name: Option<String>) -> (Option<String>, Option<String>) {
+    match name.as_deref().and_then(|name| name.split_once('/')) {
+        Some((of, name)) if !of.is_empty() && !name.is_empty() => (kind.or_else(|| Some(of.to_owned())), Some(name.to_owned())),
+        _ => (kind, name),
+    }
+}
+
+fn list(asked: Asked<'_>, limit: Option<Integer>, after: Option<String>) -> Result<Page<Event>, Error> {
+    let Asked { namespace, name, kind, r#type } = asked;
+    let mut list = EVENTS.list::<Event>().within(namespace).limit(limit.map(Integer::clamp_u32)).after(after);
+    for (field, value) in [("involvedObject.name", name), ("involvedObject.kind", kind), ("type", r#type)] {
+        if let Some(value) = value {
+            list = list.with_field(field, value);
+        }
+    }
+    list.page().map_err(|error| error.context(format_args!("list events in {namespace}")))
 }
 
 /// The time of an event, as a text that sorts; none comes before all. Both kinds of time that the server writes are UTC and end in
@@ -211,7 +236,7 @@ mod tests {
             let host = Host::new().lists(|request| {
                 assert_eq!((&*request.resource, &request.within), ("events", &Scope::Namespace("team-a".to_owned())));
                 let asked = format!("{:?} {}", request.limit, request.selector.as_deref().unwrap_or("none"));
-                Ok(Page { warnings: vec![asked], ..page([]) })
+                Ok(Page { warnings: vec![asked], ..page([json!({})]) })
             });
             let answer = host.run(|| component().call("get_events", &arguments.to_string())).expect("an answer");
             serde_json::from_str::<Value>(&answer).expect("JSON")["structuredContent"]["warnings"][0].take()
@@ -226,6 +251,72 @@ mod tests {
             selector(json!({ "namespace": "team-a", "name": "a,type=Normal" })),
             r"None involvedObject.name=a\,type\=Normal"
         );
+    }
+
+    /// The answer from a server that selects as a real one does.
+    fn answer(arguments: Value, events: Vec<Value>) -> Value {
+        let host = Host::new().lists(move |request| {
+            let selected = |event: &Value| {
+                let selectors = request.selector.as_deref().unwrap_or_default().split(',').filter(|one| !one.is_empty());
+                selectors
+                    .map(|one| one.split_once('=').expect("a selector"))
+                    .all(|(path, value)| event.pointer(&format!("/{}", path.replace('.', "/"))) == Some(&json!(value)))
+            };
+            Ok(page(events.iter().filter(|event| selected(event)).cloned()))
+        });
+        let answer = host.run(|| component().call("get_events", &arguments.to_string())).expect("an answer");
+        serde_json::from_str::<Value>(&answer).expect("JSON")["structuredContent"].take()
+    }
+
+    fn about(kind: &str, name: &str) -> Value {
+        json!({ "type": "Normal", "reason": "R", "involvedObject": { "kind": kind, "name": name } })
+    }
+
+    #[test]
+    fn an_empty_answer_says_what_is_near() {
+        let events = vec![about("Pod", "web-0"), about("Pod", "web-0"), about("ReplicaSet", "web"), about("Node", "node-a")];
+        for (asked, found, hint) in [
+            (json!({}), 4, None),
+            (json!({ "kind": "Pod" }), 2, None),
+            (json!({ "kind": "pods" }), 2, Some("kind pods was taken for Pod")),
+            (json!({ "kind": "rs" }), 1, Some("kind rs was taken for ReplicaSet")),
+            (json!({ "kind": "REPLICASETS.apps" }), 1, Some("kind REPLICASETS.apps was taken for ReplicaSet")),
+            (json!({ "name": "pod/web-0" }), 2, Some("kind pod was taken for Pod")),
+            (json!({ "name": " web-0 ", "kind": " Pod\n", "continue": " " }), 2, None),
+            (
+                json!({ "kind": "Deployment" }),
+                0,
+                Some("no event is about a Deployment; namespace team-a has events about Pod (2), Node (1), ReplicaSet (1)"),
+            ),
+            (
+                json!({ "name": "web-1" }),
+                0,
+                Some("no event is about an object named web-1; namespace team-a has events about ReplicaSet web (1)"),
+            ),
+            (
+                json!({ "name": "db", "kind": "Pod" }),
+                0,
+                Some("no event is about Pod db; namespace team-a has events about Pod web-0 (2)"),
+            ),
+            (json!({ "type": "Warning" }), 0, Some("none of these events is of type Warning; there are Normal (4)")),
+            (
+                json!({ "type": "Warning", "name": "web" }),
+                0,
+                Some("none of these events is of type Warning; there are Normal (1)"),
+            ),
+            (
+                json!({ "type": "Warning", "kind": "po" }),
+                0,
+                Some("kind po was taken for Pod; none of these events is of type Warning; there are Normal (2)"),
+            ),
+        ] {
+            let mut arguments = json!({ "namespace": "team-a" });
+            arguments.as_object_mut().expect("an object").extend(asked.as_object().expect("an object").clone());
+            let answer = answer(arguments, events.clone());
+            assert_eq!((answer["items"].as_array().map(Vec::len), answer["hint"].as_str()), (Some(found), hint), "{asked}");
+        }
+        let nothing = answer(json!({ "namespace": "team-a", "kind": "Pod" }), Vec::new());
+        assert!(nothing["hint"].as_str().is_some_and(|hint| hint.contains("no events at all")), "{nothing}");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The tool `get_pod_logs`: the end of one container's log.
 
+mod empty;
+
+use sandbar_tool::arguments::{given, required};
 use sandbar_tool::logs::{self, Excerpt, Source};
 use sandbar_tool::{Component, Error, Integer, Rule, Tool, Tools, Verb};
 use schemars::JsonSchema;
@@ -52,30 +55,25 @@ fn get_pod_logs(arguments: Arguments) -> Result<Answer, Error> {
     Ok(answer(&source, excerpt))
 }
 
-/// What to ask of the host. Empty strings and a limit of 0 mean what an absent argument means.
+/// What to ask of the host. Empty strings, a limit of 0 and an age of 0 mean what an absent argument means.
 fn source(arguments: Arguments) -> Result<Source, Error> {
-    if arguments.namespace.is_empty() {
-        return Err(Error::invalid("namespace is required"));
-    }
-    if arguments.name.is_empty() {
-        return Err(Error::invalid("name is required"));
-    }
+    let (namespace, pod) = (required("namespace", &arguments.namespace)?, required("name", &arguments.name)?);
     if let Some(lines) = arguments.tail_lines.filter(|lines| lines.0 < 0) {
         return Err(Error::invalid(format!("tailLines is {lines}: it counts lines, so give 0 or more, or leave it out")));
     }
-    if let Some(seconds) = arguments.since_seconds.filter(|seconds| seconds.0 < 1) {
+    if let Some(seconds) = arguments.since_seconds.filter(|seconds| seconds.0 < 0) {
         return Err(Error::invalid(format!("sinceSeconds is {seconds}: give 1 or more, or leave it out for lines of any age")));
     }
-    let given = |text: &String| !text.is_empty();
     Ok(Source {
-        namespace: arguments.namespace,
-        pod: arguments.name,
-        container: arguments.container.filter(given),
+        namespace,
+        pod,
+        container: given(arguments.container),
         previous: arguments.previous.unwrap_or_default(),
         tail_lines: arguments.tail_lines.map(Integer::clamp_u32),
-        since_seconds: arguments.since_seconds.map(Integer::clamp_u32),
+        since_seconds: arguments.since_seconds.map(Integer::clamp_u32).filter(|&seconds| seconds > 0),
         timestamps: arguments.timestamps.unwrap_or_default(),
-        matching: arguments.matching.filter(given),
+        // White space can be what is looked for.
+        matching: arguments.matching.filter(|pattern| !pattern.is_empty()),
         limit_bytes: arguments.limit_bytes.map(Integer::clamp_u32).filter(|&bytes| bytes > 0),
     })
 }
@@ -98,6 +96,9 @@ fn hint(source: &Source, excerpt: &Excerpt) -> Option<String> {
             "{cut} were cut off, and the newest {} bytes are here; {wider}read less with a smaller tailLines, sinceSeconds, or matching",
             excerpt.text.len()
         ));
+    }
+    if excerpt.text.is_empty() {
+        return empty::hint(source, excerpt);
     }
     let hint = match (excerpt.older, source.tail_lines, &source.matching) {
         (Some(true), _, Some(_)) => "only the newest part of the log was searched; give a larger tailLines to search more",
@@ -174,20 +175,23 @@ mod tests {
             "namespace": "team-a", "name": "web-0", "container": "app", "previous": true, "tailLines": 0, "sinceSeconds": 60,
             "timestamps": true, "matching": "panic|fatal", "limitBytes": 4096,
         });
-        assert_eq!(call(&host, arguments), Ok(json!({ "logs": "" })));
+        let why = "tailLines is 0, so no line was read; leave it out for the newest 2000";
+        assert_eq!(call(&host, arguments), Ok(json!({ "hint": why, "logs": "" })));
     }
 
     #[test]
     fn empty_and_huge_arguments_are_the_default_and_the_most() {
         let host = Host::new().logs(|source| {
             assert_eq!((&source.container, &source.matching, source.limit_bytes), (&None, &None, None));
-            assert_eq!(source.tail_lines, Some(u32::MAX));
-            Ok(Excerpt::default())
+            assert_eq!((source.tail_lines, source.since_seconds), (Some(u32::MAX), None));
+            assert_eq!((&*source.namespace, &*source.pod), ("team-a", "web-0"));
+            Ok(Excerpt { text: "one\n".to_owned(), ..Excerpt::default() })
         });
         let arguments = json!({
-            "namespace": "team-a", "name": "web-0", "container": "", "matching": "", "tailLines": 1e30, "limitBytes": -1,
+            "namespace": " team-a", "name": "web-0\n", "container": " ", "matching": "", "tailLines": 1e30, "limitBytes": -1,
+            "sinceSeconds": 0,
         });
-        assert_eq!(call(&host, arguments), Ok(json!({ "logs": "" })));
+        assert_eq!(call(&host, arguments), Ok(json!({ "logs": "one\n" })));
     }
 
     #[test]
@@ -249,8 +253,8 @@ mod tests {
             "tailLines is -1: it counts lines, so give 0 or more, or leave it out"
         );
         assert_eq!(
-            refused(json!({ "namespace": "team-a", "name": "web-0", "sinceSeconds": 0 })),
-            "sinceSeconds is 0: give 1 or more, or leave it out for lines of any age"
+            refused(json!({ "namespace": "team-a", "name": "web-0", "sinceSeconds": -1 })),
+            "sinceSeconds is -1: give 1 or more, or leave it out for lines of any age"
         );
     }
 

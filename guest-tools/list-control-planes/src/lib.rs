@@ -62,6 +62,7 @@ fn list_control_planes(arguments: Arguments) -> Result<Page<Item>, Error> {
         .within(Scope::or_every(arguments.namespace))
         .limit(arguments.limit.map(Integer::clamp_u32))
         .after(arguments.r#continue)
+        .called("CoderControlPlanes")
         .page()
         .map_err(|error| error.context("list CoderControlPlanes"))?;
     Ok(page.map(Item::from))

@@ -64,6 +64,7 @@ fn list_templates(arguments: Arguments) -> Result<Page<Item>, Error> {
         .within(Scope::or_every(arguments.namespace))
         .limit(arguments.limit.map(Integer::clamp_u32))
         .after(arguments.r#continue)
+        .called("CoderTemplates")
         .page()
         .map_err(|error| error.context("list CoderTemplates"))?;
     Ok(page.map(Item::from))

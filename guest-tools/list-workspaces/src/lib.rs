@@ -64,6 +64,7 @@ fn list_workspaces(arguments: Arguments) -> Result<Page<Item>, Error> {
         .within(Scope::or_every(arguments.namespace))
         .limit(arguments.limit.map(Integer::clamp_u32))
         .after(arguments.r#continue)
+        .called("CoderWorkspaces")
         .page()
         .map_err(|error| error.context("list CoderWorkspaces"))?;
     Ok(page.map(Item::from))

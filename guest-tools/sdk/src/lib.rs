@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod arguments;
 #[doc(hidden)]
 pub mod bindings;
 mod component;
@@ -15,6 +16,7 @@ pub mod logs;
 mod manifest;
 pub mod read;
 mod schema;
+pub mod tally;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::sandbar::kubernetes::{read as wit, types};
-use crate::{Code, Error, fields, host};
+use crate::{Code, Error, arguments, fields, host, tally};
 
 /// An API resource as it stands in a URL and in RBAC: `apps`, `v1`, `deployments`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Scope {
 impl Scope {
     /// The scope of an optional argument: absent or empty means every namespace.
     pub fn or_every(namespace: Option<String>) -> Self {
-        namespace.filter(|name| !name.is_empty()).map_or(Self::EveryNamespace, Self::Namespace)
+        arguments::given(namespace).map_or(Self::EveryNamespace, Self::Namespace)
     }
 }
 
@@ -59,6 +59,7 @@ impl Resource {
     /// A list of these objects in every namespace, of which `T` says the fields to read. Nothing is read yet.
     pub fn list<T: DeserializeOwned>(&self) -> List<T> {
         List {
+            called: None,
             query: wit::Query {
                 of: self.into(),
                 within: types::Scope::EveryNamespace,
@@ -79,6 +80,7 @@ impl Resource {
 #[must_use = "nothing is read before `page`"]
 pub struct List<T> {
     query: wit::Query,
+    called: Option<&'static str>,
     objects: PhantomData<fn() -> T>,
 }
 
@@ -127,13 +129,26 @@ impl<T: DeserializeOwned> List<T> {
 
     /// Goes on where an earlier page of the same list ended; none and "" begin it.
     pub fn after(mut self, cursor: Option<String>) -> Self {
-        self.query.continue_ = cursor.filter(|cursor| !cursor.is_empty());
+        self.query.continue_ = arguments::given(cursor);
+        self
+    }
+
+    /// What the objects are called, in the plural: a list of none then says where there are some, for which it reads once more.
+    pub fn called(mut self, plural: &'static str) -> Self {
+        self.called = Some(plural);
         self
     }
 
     /// Reads one page.
     pub fn page(self) -> Result<Page<T>, Error> {
-        read_page(&self.query)
+        let mut page = read_page(&self.query)?;
+        if let Some(called) = self.called
+            && page.is_all_of_nothing()
+            && self.query.continue_.is_none()
+        {
+            page.hint = Some(elsewhere(called, &self.query));
+        }
+        Ok(page)
     }
 
     /// Reads page after page to the end of the list, or to the first error. What the call may read has bounds, so a list may end
@@ -171,6 +186,10 @@ pub struct Page<T> {
     #[schemars(description = "")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What was searched, and what is near, where nothing was found.
+    #[schemars(description = "")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl<T> Page<T> {
@@ -181,7 +200,13 @@ impl<T> Page<T> {
             continue_: self.continue_,
             remaining: self.remaining,
             warnings: self.warnings,
+            hint: self.hint,
         }
+    }
+
+    /// Whether there is nothing, and no more to come.
+    pub fn is_all_of_nothing(&self) -> bool {
+        self.items.is_empty() && self.continue_.is_none()
     }
 }
 
@@ -197,7 +222,38 @@ pub struct Metadata {
 
 fn read_page<T: DeserializeOwned>(query: &wit::Query) -> Result<Page<T>, Error> {
     let page = host::list_objects(query)?;
-    Ok(Page { items: parse(&page.items)?, continue_: page.continue_, remaining: page.remaining, warnings: page.warnings })
+    let items = parse(&page.items)?;
+    Ok(Page { items, continue_: page.continue_, remaining: page.remaining, warnings: page.warnings, hint: None })
+}
+
+/// Objects that are looked at for a hint.
+const LOOKED_AT: u32 = 1000;
+
+/// Where there are objects of a kind of which the query has found none. A hint is not worth an error: where it cannot be had, it says
+/// what was searched.
+fn elsewhere(called: &str, query: &wit::Query) -> String {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        metadata: Metadata,
+    }
+    let types::Scope::Namespace(namespace) = &query.within else {
+        return format!("there are no {called} in the namespaces that this server looks into");
+    };
+    let everywhere = wit::Query {
+        within: types::Scope::EveryNamespace,
+        fields: fields::of::<Named>(),
+        limit: Some(LOOKED_AT),
+        ..query.clone()
+    };
+    let none = format!("there are no {called} in namespace {namespace}");
+    let Ok(page) = read_page::<Named>(&everywhere) else { return none };
+    let is_all = page.continue_.is_none() && page.warnings.is_empty();
+    let some = tally::tally(page.items.into_iter().map(|named| named.metadata.namespace));
+    match (some.is_empty(), is_all) {
+        (false, _) => format!("{none}; there are some in {some}"),
+        (true, true) => format!("{none}, and none in the others that this server looks into"),
+        (true, false) => none,
+    }
 }
 
 /// What the host hands over is JSON; whether it has the shape of `T` depends on the cluster.
@@ -279,6 +335,40 @@ mod tests {
         let error = host.run(|| PODS.get::<Pod>("team-a", "a")).expect_err("a number for a name");
         assert_eq!(error.code(), Code::Other);
         assert!(error.to_string().starts_with("the cluster's answer has an unknown shape: invalid type: integer `7`"), "{error}");
+    }
+
+    #[test]
+    fn a_list_of_none_says_where_there_are_some() {
+        let of = |everywhere: Vec<Value>| {
+            Host::new().lists(move |request| match &request.within {
+                Scope::EveryNamespace => Ok(page(everywhere.clone())),
+                _ => Ok(page([])),
+            })
+        };
+        let hint = |host: &Host, within: Scope, after: Option<&str>| {
+            let list = PODS.list::<Pod>().within(within).after(after.map(str::to_owned)).called("pods");
+            host.run(|| list.page()).expect("a page").hint
+        };
+        let here = || Scope::from("team-b");
+        assert_eq!(
+            hint(&of(vec![pod("a"), pod("b")]), here(), None).as_deref(),
+            Some("there are no pods in namespace team-b; there are some in team-a (2)")
+        );
+        assert_eq!(
+            hint(&of(Vec::new()), here(), None).as_deref(),
+            Some("there are no pods in namespace team-b, and none in the others that this server looks into")
+        );
+        assert_eq!(
+            hint(&of(Vec::new()), Scope::EveryNamespace, None).as_deref(),
+            Some("there are no pods in the namespaces that this server looks into")
+        );
+        assert_eq!(hint(&of(vec![pod("a")]), Scope::EveryNamespace, None), None, "there are some");
+        assert_eq!(hint(&of(vec![pod("a")]), here(), Some("2")), None, "it is only the end of the list");
+        let refusing = Host::new().lists(|request| match &request.within {
+            Scope::EveryNamespace => Err(Error::new(Code::Denied, "no")),
+            _ => Ok(page([])),
+        });
+        assert_eq!(hint(&refusing, here(), None).as_deref(), Some("there are no pods in namespace team-b"));
     }
 
     #[test]

@@ -157,9 +157,9 @@ pub fn assert_manifest(component: &Component<impl Tools>, file: &Path) {
     );
 }
 
-/// A page without an end to come and without warnings.
+/// A page to which no other comes, and without words.
 pub fn page(items: impl IntoIterator<Item = Value>) -> Page<Value> {
-    Page { items: items.into_iter().collect(), continue_: None, remaining: None, warnings: Vec::new() }
+    Page { items: items.into_iter().collect(), continue_: None, remaining: None, warnings: Vec::new(), hint: None }
 }
 
 /// What stands in for the imports of a component.

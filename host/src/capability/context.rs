@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::bindings::sandbar::tool::context;
 use super::host::{Host, Progress};
-use crate::policy::{Aside, clean_line};
+use crate::policy::{Quota, clean_line};
 
 /// Bytes of a progress message: a line for a person.
 const PROGRESS_MESSAGE_BYTES: usize = 256;
@@ -30,15 +30,15 @@ impl context::Host for Host {
             return;
         }
         match self.budget.take_report() {
-            Aside::Heard => {}
-            Aside::FirstDropped => {
+            Quota::Within => {}
+            Quota::FirstBeyond => {
                 let (component, most) = (&*self.component, self.budget.limits().progress);
                 return tracing::warn!(
                     component,
                     "a tool reports its progress more than {most} times (limit `progress`): the rest in this call is dropped"
                 );
             }
-            Aside::Dropped => return,
+            Quota::Beyond => return,
         }
         let message = message.map(|message| clean_line(message, PROGRESS_MESSAGE_BYTES));
         self.progress.send_replace(Progress { done, total: total.filter(|total| total.is_finite()), message });

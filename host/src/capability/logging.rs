@@ -2,7 +2,7 @@
 
 use super::bindings::sandbar::tool::logging::{self, Level};
 use super::host::Host;
-use crate::policy::{Aside, Budget, clean_line};
+use crate::policy::{Budget, Quota, clean_line};
 
 /// Bytes of one line: enough for a panic message with its backtrace.
 const LINE_BYTES: usize = 8 * 1024;
@@ -28,15 +28,15 @@ impl logging::Host for Host {
 /// Whether a call of a component may write this line to the server's log. The log says so when it stops.
 pub(crate) fn may_log(component: &str, budget: &Budget, line: &str) -> bool {
     match budget.take_log(line.len() as u64) {
-        Aside::Heard => return true,
-        Aside::FirstDropped => {
+        Quota::Within => return true,
+        Quota::FirstBeyond => {
             let most = budget.limits().logged;
             tracing::warn!(
                 component,
                 "a tool logs more than {most} bytes (limit `logged`): the rest of what it logs in this call is dropped"
             );
         }
-        Aside::Dropped => {}
+        Quota::Beyond => {}
     }
     false
 }

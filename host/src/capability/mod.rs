@@ -19,7 +19,7 @@ pub use host::{Host, Progress};
 pub(crate) use logging::may_log;
 
 /// An interface of the contract that a component can import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Interface {
     /// `sandbar:tool/context`
     #[serde(rename = "sandbar:tool/context")]

@@ -1,7 +1,7 @@
 //! The audit trail: one event for each call, with what it did and nothing of what it read or said.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::answer::Answer;
 use super::served::Served;
@@ -11,19 +11,21 @@ use crate::sandbox::CallError;
 /// Bytes of a tool's name that are written where there is no such tool: the longest name that MCP allows.
 const NAME_BYTES: usize = 128;
 
-/// A call whose event is written when this is dropped: also when the call is dropped before its end.
-pub(super) struct Audit<'a> {
+/// The event of one call. It is written when this is dropped: also when the call is dropped before its end.
+pub struct AuditEvent {
     began: Instant,
-    caller: &'a Caller,
-    tool: &'a str,
+    /// From its beginning to its end; what comes after is its reader's time.
+    took: Option<Duration>,
+    caller: Caller,
+    tool: String,
     argument_bytes: usize,
-    ran: Option<Ran<'a>>,
+    ran: Option<Ran>,
     outcome: Outcome,
 }
 
 /// What is known once a component runs.
-struct Ran<'a> {
-    component: &'a Served,
+struct Ran {
+    component: Arc<Served>,
     budget: Arc<Budget>,
     result_bytes: usize,
 }
@@ -39,20 +41,27 @@ pub(super) enum Outcome {
     Refused,
     /// There was no room for it.
     Busy,
+    /// The tool answered, and there was no room for its answer.
+    GivenUp,
+    /// The tool answered, and its caller did not take all of the answer.
+    Undelivered,
     /// The host ended it, and said why.
     Stopped(&'static str),
     /// The caller went away, or took the call back.
     Cancelled,
 }
 
-impl<'a> Audit<'a> {
+impl AuditEvent {
     /// Begins with a call that nobody has looked at yet.
-    pub(super) fn begin(caller: &'a Caller, tool: &'a str, argument_bytes: usize) -> Self {
-        Self { began: Instant::now(), caller, tool, argument_bytes, ran: None, outcome: Outcome::Cancelled }
+    pub(super) fn begin(caller: &Caller, tool: &str, argument_bytes: usize) -> Self {
+        // Cut before it is cleaned. No tool's name is longer.
+        let tool = tool[..tool.floor_char_boundary(NAME_BYTES)].to_owned();
+        let (caller, outcome) = (caller.clone(), Outcome::Cancelled);
+        Self { began: Instant::now(), took: None, caller, tool, argument_bytes, ran: None, outcome }
     }
 
     /// The call has come to its component.
-    pub(super) fn runs(&mut self, component: &'a Served, budget: Arc<Budget>) {
+    pub(super) fn runs(&mut self, component: Arc<Served>, budget: Arc<Budget>) {
         self.ran = Some(Ran { component, budget, result_bytes: 0 });
     }
 
@@ -66,14 +75,35 @@ impl<'a> Audit<'a> {
     /// The call has ended.
     pub(super) fn end(&mut self, outcome: Outcome) {
         self.outcome = outcome;
+        self.took = Some(self.began.elapsed());
+    }
+
+    /// There was no room for the answer; its caller got words in its place.
+    pub fn given_up(&mut self) {
+        self.instead_of_answered(Outcome::GivenUp);
+    }
+
+    /// The caller did not take all of the answer.
+    pub fn undelivered(&mut self) {
+        self.instead_of_answered(Outcome::Undelivered);
+    }
+
+    /// What went wrong before says more than this.
+    fn instead_of_answered(&mut self, outcome: Outcome) {
+        if self.outcome == Outcome::Answered {
+            self.outcome = outcome;
+        }
     }
 }
 
-impl Drop for Audit<'_> {
+impl Drop for AuditEvent {
     fn drop(&mut self) {
+        if self.took.is_none() && std::thread::panicking() {
+            self.outcome = Outcome::Stopped("server fault");
+        }
         let ran = self.ran.as_ref();
         let budget = ran.map(|ran| &*ran.budget);
-        let tool = clean_line(self.tool, NAME_BYTES);
+        let tool = clean_line(&self.tool, NAME_BYTES);
         tracing::info!(
             target: "sandbar::audit",
             caller = %self.caller.identity(),
@@ -87,8 +117,8 @@ impl Drop for Audit<'_> {
             read_bytes = budget.map(Budget::read),
             result_bytes = ran.map(|ran| ran.result_bytes),
             outcome = self.outcome.as_str(),
-            ms = milliseconds(self.began.elapsed()),
-            cpu_ms = budget.map(|budget| milliseconds(budget.computed())),
+            ms = milliseconds(self.took.unwrap_or_else(|| self.began.elapsed())),
+            cpu_ms = budget.map(|budget| milliseconds(budget.meter().last_spent())),
             "call"
         );
     }
@@ -106,6 +136,8 @@ impl Outcome {
             Self::Failed => "failed",
             Self::Refused => "refused",
             Self::Busy => "busy",
+            Self::GivenUp => "given up",
+            Self::Undelivered => "undelivered",
             Self::Stopped(why) => why,
             Self::Cancelled => "cancelled",
         }
@@ -130,7 +162,7 @@ impl From<&CallError> for Outcome {
     }
 }
 
-fn milliseconds(duration: std::time::Duration) -> f64 {
+fn milliseconds(duration: Duration) -> f64 {
     // Microseconds are as fine as these clocks are worth.
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::answer::{Answer, Trust};
+use super::arguments::IgnoredArguments;
 use super::manifest::{Definition, Manifest, ManifestError};
 
 /// Reads a manifest.
@@ -10,9 +11,9 @@ pub fn manifest(text: &str) -> Result<Manifest, ManifestError> {
     Manifest::parse(text).map(|(manifest, _unknown)| manifest)
 }
 
-/// Checks arguments against a tool's input schema.
-pub fn accepts(definition: &Definition, arguments: &Value) -> Result<(), String> {
-    definition.accepts(arguments)
+/// Reads arguments by a tool's input schema.
+pub fn read(definition: &Definition, arguments: &Value) -> Result<Value, String> {
+    definition.read(arguments.clone(), &IgnoredArguments::default())
 }
 
 /// Reads what a component of somebody else's returned.

@@ -1,18 +1,21 @@
-//! Loading components: compile, ask for the manifest, compare with the grant, link. One that cannot be loaded is named with the
-//! reason, and the rest still serves. Loading anew keeps what has not changed, and what cannot be replaced.
+//! Loading components: ask for the manifest, compare with the grant, link. One that cannot be loaded is named with the reason, and
+//! the rest still serves. Loading anew keeps what has not changed, and what cannot be replaced.
+//!
+//! Nothing waits for a component that has to be compiled first, unless it is a bundled one: it is left out, or its predecessor stays,
+//! until it is ready.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::Catalog;
+use super::compiling::Compiling;
 use super::grant::{Missing, NotGranted, Standing, interfaces};
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
@@ -21,10 +24,7 @@ use crate::capability::{Host, Interface};
 use crate::config::{Config, ToolConfig};
 use crate::kubernetes;
 use crate::policy::{Budget, Grant, Limits};
-use crate::sandbox::{Artifact, CallError, Engine, LoadError};
-
-/// Time for one component to be compiled. A Python interpreter takes 6 s on two processors.
-const COMPILE_TIME: Duration = Duration::from_secs(60);
+use crate::sandbox::{Artifact, CallError, Engine, LoadError, check_header};
 
 /// A component that is not served, and why.
 #[derive(Debug)]
@@ -76,9 +76,9 @@ pub enum Reason {
         /// The component that has the name.
         by: String,
     },
-    /// It takes too long to compile.
-    #[error("it was still being compiled after {} s; it is given up until it is replaced", .0.as_secs())]
-    Slow(Duration),
+    /// It is served as soon as it is compiled.
+    #[error("it is being compiled, and served when that is done")]
+    Compiling,
     /// The host failed.
     #[error("the host failed while it loaded the component: {0}")]
     Host(String),
@@ -88,6 +88,11 @@ impl Reason {
     /// Whether there is no component any more, rather than one that cannot be served.
     fn is_absence(&self) -> bool {
         matches!(self, Self::Read(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether nothing is wrong, and it takes its time.
+    pub fn is_compiling(&self) -> bool {
+        matches!(self, Self::Compiling)
     }
 
     /// Whether it says more about the moment than about the component, which may load at the next attempt.
@@ -107,15 +112,16 @@ pub struct Loader {
     config: Arc<Config>,
     /// The largest memory that the engine has room for, in bytes.
     room: u64,
-    /// What was given up because it takes too long to compile, by digest and stack: nobody waits for it again.
-    slow: Arc<Mutex<BTreeSet<(String, u64)>>>,
+    /// What is not in the compile cache.
+    compiling: Arc<Compiling>,
 }
 
 impl Loader {
     /// A loader for an engine that was made for this configuration.
     pub fn new(engine: Arc<Engine>, cluster: kubernetes::Cluster, config: Arc<Config>) -> Self {
         let room = config.largest_memory();
-        Self { engine, cluster, config, room, slow: Arc::default() }
+        let compiling = Compiling::new(engine.clone());
+        Self { engine, cluster, config, room, compiling }
     }
 
     /// The same with another configuration. A limit of memory beyond what the engine was made for is cut to that.
@@ -133,16 +139,34 @@ impl Loader {
         self.room
     }
 
-    /// Loads all of them, side by side, and names those that cannot be served. Their order decides who keeps a name.
-    pub async fn load(&self, sources: impl IntoIterator<Item = Source>) -> (Catalog, Vec<Problem>) {
-        self.reload(sources, &Catalog::default()).await
+    /// Changes whenever loading again finds more than before, because components have been compiled meanwhile.
+    pub fn compiled(&self) -> watch::Receiver<u64> {
+        self.compiling.progress()
+    }
+
+    /// Loads all of them, side by side, and names those that cannot be served. Their order decides who keeps a name. Those that have
+    /// to be compiled are waited for, but for no longer than `patience`.
+    pub async fn load(&self, sources: impl IntoIterator<Item = Source>, patience: Duration) -> (Catalog, Vec<Problem>) {
+        let mut over = std::pin::pin!(tokio::time::sleep(patience));
+        let sources: Vec<_> = sources.into_iter().collect();
+        let mut compiled = self.compiled();
+        let (mut catalog, mut problems) = self.reload(sources.clone(), &Catalog::default()).await;
+        while problems.iter().any(|problem| problem.reason.is_compiling()) {
+            tokio::select! {
+                () = &mut over => break,
+                _ = compiled.changed() => (catalog, problems) = self.reload(sources.clone(), &catalog).await,
+            }
+        }
+        (catalog, problems)
     }
 
     /// Loads all of them where some are served already: what has not changed is taken over, and what is there but cannot be served
     /// leaves its predecessor in force, with what it is granted now.
     pub async fn reload(&self, sources: impl IntoIterator<Item = Source>, before: &Catalog) -> (Catalog, Vec<Problem>) {
-        let mut tasks = JoinSet::new();
         let mut sources: Vec<_> = sources.into_iter().map(|source| (source, None)).collect();
+        self.compile_bundled(sources.iter().map(|(source, _)| source), before).await;
+        self.compiling.start_over();
+        let mut tasks = JoinSet::new();
         for (index, (source, _)) in sources.iter().enumerate() {
             let (loader, source, before) = (self.clone(), source.clone(), before.component(source).cloned());
             tasks.spawn(async move { (index, loader.load_one(source, before).await) });
@@ -153,7 +177,7 @@ impl Loader {
                 Err(failure) => tracing::error!(%failure, "the host failed while it loaded a component"),
             }
         }
-        let mut catalog = Catalog::default();
+        let mut catalog = Catalog::ignoring(self.config.ignored_arguments.clone());
         let mut problems = Vec::new();
         for (source, outcome) in sources {
             let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
@@ -173,7 +197,7 @@ impl Loader {
         let (artifact, manifest) = match &before {
             Some(before) if same(before) => (before.artifact.clone(), before.manifest.clone()),
             _ => {
-                let artifact = self.compile_once(&source, bytes, digest, limits.stack).await?;
+                let artifact = self.artifact(&source, bytes, &digest, limits.stack).await?;
                 let manifest = manifest_of(&artifact, &self.engine, limits).await?;
                 (artifact, manifest)
             }
@@ -224,33 +248,52 @@ impl Loader {
         Limits { memory: limits.memory.min(self.room), ..limits }
     }
 
-    /// Compiles what has not been given up before.
-    async fn compile_once(
+    /// The component as it was compiled before. One that was not is compiled now if it is bundled, and else when it is its turn.
+    async fn artifact(&self, source: &Source, bytes: Cow<'static, [u8]>, digest: &str, stack: u64) -> Result<Artifact, Reason> {
+        check_header(&bytes)?;
+        match source {
+            Source::Bundled(_) => {
+                if let Cow::Borrowed(bytes) = bytes {
+                    self.engine.compile_bundled(&[bytes]).await.map_err(LoadError::from)?;
+                }
+                let lost = || Reason::Host("what it was compiled to is gone again".to_owned());
+                self.on_thread(source, bytes, stack, Artifact::load_bundled).await?.ok_or_else(lost)
+            }
+            Source::File(_) => match self.on_thread(source, bytes, stack, Artifact::load).await? {
+                Some(artifact) => {
+                    self.compiling.loaded(digest);
+                    Ok(artifact)
+                }
+                None => {
+                    self.compiling.want(digest, source).map_err(LoadError::from)?;
+                    Err(Reason::Compiling)
+                }
+            },
+        }
+    }
+
+    /// What was compiled is unpacked, which takes milliseconds of processor time, or a second for an interpreter.
+    async fn on_thread(
         &self,
         source: &Source,
         bytes: Cow<'static, [u8]>,
-        digest: String,
         stack: u64,
-    ) -> Result<Artifact, Reason> {
-        let slow = || self.slow.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = (digest, stack);
-        if slow().contains(&id) {
-            return Err(Reason::Slow(COMPILE_TIME));
-        }
-        let outcome = self.compile(source, bytes, stack).await;
-        if matches!(outcome, Err(Reason::Slow(_))) {
-            slow().insert(id);
-        }
-        outcome
+        load: fn(&Engine, &str, &[u8], u64) -> Result<Option<Artifact>, LoadError>,
+    ) -> Result<Option<Artifact>, Reason> {
+        let (engine, name) = (self.engine.clone(), source.name());
+        let loading = tokio::task::spawn_blocking(move || load(&engine, &name, &bytes, stack));
+        Ok(loading.await.map_err(|failure| Reason::Host(failure.to_string()))??)
     }
 
-    /// Compiling takes up to seconds of processor time, so it has a thread of its own. All others wait for it, so it is not waited for
-    /// without end; the thread cannot be stopped.
-    async fn compile(&self, source: &Source, bytes: Cow<'static, [u8]>, stack: u64) -> Result<Artifact, Reason> {
-        let (engine, name) = (self.engine.clone(), source.name());
-        let compile = move || Ok(Artifact::compile(&engine, &name, &bytes, stack)?);
-        let compiling = timeout(COMPILE_TIME, tokio::task::spawn_blocking(compile)).await;
-        compiling.map_err(|_| Reason::Slow(COMPILE_TIME))?.map_err(|failure| Reason::Host(failure.to_string()))?
+    /// All bundled components that are new are compiled by one process, before anything else is looked at.
+    async fn compile_bundled(&self, sources: impl Iterator<Item = &Source>, before: &Catalog) {
+        let new = sources.filter(|source| before.component(source).is_none()).filter_map(|source| match source.bytes() {
+            Ok(Cow::Borrowed(bytes)) => Some(bytes),
+            _ => None,
+        });
+        if let Err(error) = self.engine.compile_bundled(&new.collect::<Vec<_>>()).await {
+            tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
+        }
     }
 
     /// Bundled tools are granted what they ask, because they ship with the host; anything else starts with nothing.
@@ -266,7 +309,7 @@ impl Loader {
 }
 
 /// The bytes of a component and their SHA-256, in hexadecimal. Takes as long as a network volume wants, so it has a thread of its own.
-async fn read(source: Source) -> Result<(Cow<'static, [u8]>, String), Reason> {
+pub(super) async fn read(source: Source) -> Result<(Cow<'static, [u8]>, String), Reason> {
     let read = move || {
         let bytes = source.bytes()?;
         let digest = format!("{:x}", Sha256::digest(&bytes));
@@ -311,11 +354,11 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::{Options, Slots};
+    use crate::sandbox::{Compiler, Options, Slots};
 
     async fn loader() -> Loader {
         let Limits { memory, stack, .. } = Limits::default();
-        let options = Options { slots: Slots::for_memory(0, memory), memory, stack, cache: None };
+        let options = Options { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
         let engine = Engine::new(&options).expect("an engine");
         let cluster = kubernetes::Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
         Loader::new(Arc::new(engine), cluster, Arc::new(Config::default()))
@@ -325,7 +368,7 @@ mod tests {
     async fn what_has_not_changed_is_taken_over_and_what_is_granted_anew_is_not_compiled_anew() {
         let loader = loader().await;
         let source = || Source::bundled().take(1);
-        let (first, problems) = loader.load(source()).await;
+        let (first, problems) = loader.load(source(), Duration::ZERO).await;
         assert!(problems.is_empty(), "{problems:?}");
         let (second, _) = loader.reload(source(), &first).await;
         assert!(Arc::ptr_eq(&first.components()[0], &second.components()[0]));

@@ -3,8 +3,10 @@
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
+pub mod arguments;
 mod audit;
 mod bundled;
+mod compiling;
 #[doc(hidden)]
 pub mod fuzzing;
 mod grant;
@@ -24,12 +26,16 @@ use tokio::sync::watch;
 
 pub use crate::capability::Progress;
 use crate::policy::Caller;
+use crate::processor::Failed;
+use crate::sandbox::CallError;
 pub use answer::Answer;
-use audit::{Audit, Outcome};
+pub use arguments::IgnoredArguments;
+pub use audit::AuditEvent;
+use audit::Outcome;
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
 pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
-pub use manifest::{Definition, Manifest, Settings};
+pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
 pub use served::Served;
 pub use source::Source;
 pub use stamps::Stamps;
@@ -40,6 +46,7 @@ pub use stamps::Stamps;
 pub struct Catalog {
     components: Vec<Arc<Served>>,
     tools: BTreeMap<Arc<str>, Tool>,
+    ignored: IgnoredArguments,
     digest: OnceLock<ListDigest>,
 }
 
@@ -71,7 +78,26 @@ pub enum Refusal {
     },
 }
 
+impl Tool {
+    /// Arguments of so many bytes as they were meant, as JSON; else which of them does not fit, and why. Where that takes long it is not
+    /// done in this task, in which others wait.
+    async fn read(&self, arguments: Value, bytes: usize, ignored: &IgnoredArguments) -> Result<Result<String, String>, Failed> {
+        let definition = &self.definition;
+        if definition.reads_briefly(bytes) {
+            return Ok(definition.read(arguments, ignored).map(|read| read.to_string()));
+        }
+        let (definition, ignored) = (definition.clone(), ignored.clone());
+        let read = move || definition.read(arguments, &ignored).map(|read| read.to_string());
+        self.component.processors().work(read).await
+    }
+}
+
 impl Catalog {
+    /// A catalog without tools, whose tools do not get these arguments.
+    fn ignoring(ignored: IgnoredArguments) -> Self {
+        Self { ignored, ..Self::default() }
+    }
+
     /// The components, bundled ones first.
     pub fn components(&self) -> &[Arc<Served>] {
         &self.components
@@ -97,32 +123,40 @@ impl Catalog {
         self.tools.get(name).map(|tool| &tool.definition)
     }
 
-    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so.
+    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so. The call's event is written
+    /// when it is dropped, so whoever delivers the answer can say how that went.
     pub async fn call(
         &self,
         caller: &Caller,
         name: &str,
         arguments: Map<String, Value>,
         progress: watch::Sender<Progress>,
-    ) -> Result<Answer, Refusal> {
+    ) -> (Result<Answer, Refusal>, AuditEvent) {
         let arguments = Value::Object(arguments);
-        let arguments_text = arguments.to_string();
-        let mut audit = Audit::begin(caller, name, arguments_text.len());
+        let written = arguments.to_string();
+        let mut event = AuditEvent::begin(caller, name, written.len());
         let Some(tool) = self.tools.get(name) else {
-            audit.end(Outcome::Refused);
+            event.end(Outcome::Refused);
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-            return Err(Refusal::UnknownTool { name: name.to_owned(), known });
+            return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
         };
-        if let Err(reason) = tool.definition.accepts(&arguments) {
-            audit.end(Outcome::Refused);
-            return Err(Refusal::Arguments { tool: name.to_owned(), reason });
-        }
-        Ok(tool.component.call(&tool.definition, arguments_text, progress, &mut audit).await)
+        let outcome = match tool.read(arguments, written.len(), &self.ignored).await {
+            Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event).await),
+            Ok(Err(reason)) => {
+                event.end(Outcome::Refused);
+                Err(Refusal::Arguments { tool: name.to_owned(), reason })
+            }
+            Err(Failed) => {
+                event.end(Outcome::from(&CallError::Host));
+                Ok(Answer::failure(&CallError::Host.to_string()))
+            }
+        };
+        (outcome, event)
     }
 
     /// Notes a call that is not let in, because there are too many.
     pub fn turned_away(caller: &Caller, name: &str, argument_bytes: usize) {
-        Audit::begin(caller, name, argument_bytes).end(Outcome::Busy);
+        AuditEvent::begin(caller, name, argument_bytes).end(Outcome::Busy);
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.

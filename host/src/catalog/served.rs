@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
-use super::audit::{Audit, Outcome};
+use super::audit::{AuditEvent, Outcome};
 use super::manifest::{Definition, Manifest};
 use super::source::Source;
 use crate::capability::{Host, Progress};
 use crate::kubernetes;
 use crate::policy::{Budget, Grant, Limits};
-use crate::sandbox::{Artifact, Component, Engine};
+use crate::processor::Processors;
+use crate::sandbox::{Artifact, CallError, Component, Engine};
 
 /// A component that is served.
 pub struct Served {
@@ -58,6 +59,11 @@ impl Served {
         &self.limits
     }
 
+    /// The processors that its calls compute on.
+    pub(super) fn processors(&self) -> &Processors {
+        self.engine.processors()
+    }
+
     /// Whether the other does the same: the same code, with the same grant, limits and options.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         // All fields by name, so that another one has to be thought of here. What is left out follows from the digest, or is one for
@@ -70,34 +76,55 @@ impl Served {
             && self.settings == *settings
     }
 
-    /// Runs one of its tools with arguments that fit the schema.
-    pub(super) async fn call<'a>(
-        &'a self,
+    /// Runs one of its tools with arguments that fit the schema. What is made of its answer is a part of the call, too.
+    pub(super) async fn call(
+        self: &Arc<Self>,
         definition: &Definition,
         arguments: String,
         progress: watch::Sender<Progress>,
-        audit: &mut Audit<'a>,
+        audit: &mut AuditEvent,
     ) -> Answer {
         let budget = Arc::new(Budget::new(self.limits.clone()));
-        audit.runs(self, budget.clone());
+        audit.runs(self.clone(), budget.clone());
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
-        let host =
-            Host { component: self.name().clone(), budget, settings: self.settings.clone(), progress, reader: Some(reader) };
-        let returned = match self.component.call(&self.engine, host, definition.name(), arguments).await {
-            Ok(returned) => returned,
+        let host = Host {
+            component: self.name().clone(),
+            budget: budget.clone(),
+            settings: self.settings.clone(),
+            progress,
+            reader: Some(reader),
+        };
+        let work = self.clone().answer(definition.clone(), host, arguments);
+        match self.component.run(&self.engine, &budget, work).await {
+            Ok((answer, bytes)) => {
+                audit.returned(bytes);
+                audit.end(Outcome::of(&answer));
+                answer
+            }
             Err(error) => {
                 audit.end(Outcome::from(&error));
-                return Answer::failure(&error.to_string());
+                Answer::failure(&error.to_string())
             }
-        };
-        let (Ok(words) | Err(words)) = &returned.answer;
-        audit.returned(words.len());
-        let answer = match &returned.answer {
-            Ok(result) => Answer::parse(result, definition, self.trust()),
+        }
+    }
+
+    /// The answer to a call, and how many bytes the component has returned for it.
+    async fn answer(
+        self: Arc<Self>,
+        definition: Definition,
+        host: Host,
+        arguments: String,
+    ) -> Result<(Answer, usize), CallError> {
+        let budget = host.budget.clone();
+        let returned = self.component.call(host, definition.name(), arguments).await?;
+        let (Ok(words) | Err(words)) = &returned;
+        let is_brief = self.trust() == Trust::Bundled || definition.is_checked_briefly(words.len());
+        budget.meter().prepare_for(if is_brief { words.len() } else { usize::MAX }).await;
+        let answer = match &returned {
+            Ok(result) => Answer::parse(result, &definition, self.trust()),
             Err(message) => Answer::failed(message, self.trust()),
         };
-        audit.end(Outcome::of(&answer));
-        answer
+        Ok((answer, words.len()))
     }
 
     fn trust(&self) -> Trust {

@@ -1,12 +1,12 @@
 //! Where components come from.
 
 use std::borrow::Cow;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
 use super::bundled::BUNDLED;
+use crate::files;
 
 /// Bytes of a component's file. A Python interpreter with its libraries has some 40 MiB.
 const COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -70,20 +70,9 @@ impl Source {
                 let found = BUNDLED.iter().find(|(name, _)| name == wanted);
                 found.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| std::io::ErrorKind::NotFound.into())
             }
-            Source::File(path) => read(path).map(Cow::Owned),
+            Source::File(path) => files::read(path, COMPONENT_BYTES).map(Cow::Owned),
         }
     }
-}
-
-/// A file's bytes, if they are not too many.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(COMPONENT_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > COMPONENT_BYTES {
-        let words = format!("it has more than {} MiB, which no component needs", COMPONENT_BYTES >> 20);
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, words));
-    }
-    Ok(bytes)
 }
 
 impl std::fmt::Display for Source {

@@ -40,14 +40,18 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let values = parse(&arguments.arguments).map_err(Failure::Usage)?;
     let config = arguments.common.config()?;
     let answer = runtime()?.block_on(async {
-        let Setup { catalog, problems, .. } = arguments.common.load(config).await?;
+        let Setup { catalog, cluster, problems, .. } = arguments.common.load(config, Duration::MAX).await?;
         for problem in problems {
             output::error(&format!("a component is not loaded: {problem}"));
         }
         let (sender, progress) = watch::channel(Progress::default());
         let caller = Caller::new(Identity::Operator);
-        let call = catalog.call(&caller, &arguments.tool, values, sender);
-        Ok::<_, anyhow::Error>(with_progress(call, progress).await)
+        let call = async {
+            // Before the call's own time begins: who logs in with a browser needs longer than that.
+            cluster.log_in().await;
+            catalog.call(&caller, &arguments.tool, values, sender).await
+        };
+        Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;
     let answer = answer.map_err(|refusal: Refusal| Failure::Usage(anyhow!(refusal)))?;
     print(&answer, arguments.output.output)?;

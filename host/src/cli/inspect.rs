@@ -34,9 +34,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let engine = arguments.common.engine(&config)?;
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
     let limits = config.limits_of(&source);
-    let artifact = Artifact::compile(&engine, &name, &bytes, limits.stack)
+    let runtime = runtime()?;
+    let artifact = runtime
+        .block_on(Artifact::compile(&engine, &name, &bytes, limits.stack))
         .with_context(|| format!("{} cannot be loaded", file.display()))?;
-    let manifest = runtime()?
+    let manifest = runtime
         .block_on(manifest_of(&artifact, &engine, limits))
         .with_context(|| format!("{} has no usable manifest", file.display()))?;
     let grant = config.grant_of(&source);

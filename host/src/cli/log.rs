@@ -6,9 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::policy::clean;
 
-/// The log's default: what Sandbar and its components say, and of rmcp only what is wrong (it logs three lines for each request). To
-/// `rmcp::service` every client that goes away is an error.
-const SERVING: &str = "info,rmcp=warn,rmcp::service=off";
+/// The log's default: what Sandbar and its components say.
+const SERVING: &str = "info";
 
 /// What commands say that answer a person at a terminal.
 const ANSWERING: &str = "warn";

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod call;
+mod compile;
 mod config_schema;
 mod inspect;
 mod log;
@@ -51,6 +52,9 @@ enum Command {
     Wit(wit::Arguments),
     /// Print the JSON Schema of sandbar.yaml, for editors
     ConfigSchema,
+    /// Compile components in a process of its own, as the server has it done
+    #[command(hide = true)]
+    Compile(compile::Arguments),
 }
 
 /// What most commands share.
@@ -134,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::Rbac(arguments) => rbac::run(arguments),
         Command::Wit(arguments) => wit::run(arguments),
         Command::ConfigSchema => config_schema::run(),
+        Command::Compile(arguments) => compile::run(&arguments),
     };
     let (error, code) = match outcome {
         Ok(code) => return code,
@@ -197,7 +202,7 @@ mod tests {
     #[test]
     fn every_command_is_documented() {
         let document = include_str!("../../../docs/reference/cli.md");
-        for command in Cli::command().get_subcommands() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             assert!(document.contains(&format!("\n## {}\n", command.get_name())), "{}", command.get_name());
         }
     }

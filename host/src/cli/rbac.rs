@@ -1,6 +1,7 @@
 //! `sandbar rbac`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -28,13 +29,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let runtime = runtime()?;
-    let Setup { config, cluster, catalog, problems, .. } = runtime.block_on(arguments.common.load(config))?;
+    let Setup { config, cluster, catalog, problems, .. } = runtime.block_on(arguments.common.load(config, Duration::MAX))?;
     if let Some(problem) = problems.first() {
         // Roles for some of the tools would look complete.
         return Err(anyhow!("a component is not loaded, so its rules are unknown: {problem}").into());
     }
     let mut grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
     if has_wildcard(&grants) {
+        runtime.block_on(cluster.log_in());
         let served =
             runtime.block_on(cluster.catalogue()).context("a rule has a wildcard, which only a cluster can turn into names")?;
         grants = expand(&grants, &served)?;

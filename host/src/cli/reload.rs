@@ -40,12 +40,18 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     /// Goes on for ever. `stamps` are those of the files that were loaded at start.
     pub(super) async fn follow(mut self, mut stamps: Stamps, mut hangup: Signal) {
         let mut unsettled = None;
+        let mut compiled = self.loader.compiled();
+        if *compiled.borrow() > 0 {
+            // Since the start, perhaps.
+            compiled.mark_changed();
+        }
         loop {
             let look = tokio::select! {
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: reading the configuration and the components anew");
                     None
                 }
+                Ok(()) = compiled.changed() => None,
                 () = tokio::time::sleep(INTERVAL) => Some(block_in_place(|| self.stamps())),
             };
             // What changes from look to look is still being written.
@@ -72,9 +78,11 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
             block_in_place(|| (self.stamps(), self.common.sources(self.loader.config(), &before)));
         let (catalog, more) = self.loader.reload(sources, &before).await;
         failed.extend(more);
+        let (compiling, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|problem| problem.reason.is_compiling());
         let may_pass = failed.iter().any(|problem| problem.reason.may_pass());
         problems.extend(failed.iter().map(named));
-        self.report(&catalog, problems, fixed);
+        let compiling: Vec<String> = compiling.iter().map(named).collect();
+        self.report(&catalog, problems, fixed, compiling);
         log_changes(&before, &catalog);
         tracing::info!(tools = catalog.definitions().count(), problems = self.known.len(), "read anew");
         self.catalogs.send_replace(Arc::new(catalog));
@@ -100,6 +108,7 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
             namespaces: _,
             limits: _,
             bundled: _,
+            ignored_arguments: _,
             tools: _,
         } = self.loader.config();
         let memory = self.loader.config().largest_memory();
@@ -118,14 +127,18 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     }
 
     /// Logs what is new of the problems, and shows all of them.
-    fn report(&mut self, catalog: &Catalog, mut problems: Vec<String>, fixed: Vec<String>) {
+    fn report(&mut self, catalog: &Catalog, mut problems: Vec<String>, fixed: Vec<String>, compiling: Vec<String>) {
         for problem in problems.iter().filter(|problem| !self.known.contains(problem)) {
             tracing::error!("{problem}");
         }
         for key in fixed.iter().filter(|key| !self.known.contains(key)) {
             tracing::warn!("{key}");
         }
+        for component in compiling.iter().filter(|component| !self.known.contains(component)) {
+            tracing::info!("{component}");
+        }
         problems.extend(fixed);
+        problems.extend(compiling);
         self.readiness.loaded(catalog.definitions().count(), problems.clone());
         self.known = problems;
     }

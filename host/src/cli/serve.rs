@@ -18,13 +18,18 @@ use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
 use crate::catalog::{Source, Stamps};
 use crate::config::{self, Config};
-use crate::http::{Access, Admission, App, Bounds, Readiness, SessionKey, serve};
+use crate::http::{Admission, Allowlist, App, Bounds, Readiness, SessionKey, Surroundings, serve};
+use crate::kubernetes;
 use crate::mcp::Server;
 use crate::sandbox::{available_memory, for_answers};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
 const DRAIN_DELAY: Duration = Duration::from_secs(3);
+
+/// How long a start waits for components that have to be compiled. They are served when that is done, and who knows the list of tools
+/// by then is told that it has changed; but many clients ask for it once.
+const LOAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes of a session key: fewer can be guessed.
 const LEAST_SECRET: usize = 16;
@@ -36,10 +41,10 @@ pub(super) struct Arguments {
     /// The address and port to listen on [default: 127.0.0.1:8090]
     #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = config::address)]
     listen: Option<SocketAddr>,
-    /// A name by which clients may address the server, beside loopback, IP addresses and Service names; can be given several times
+    /// A name by which clients may address the server, beside localhost, IP addresses and, in a pod, its Services' names; can be given several times
     #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',', value_parser = config::host)]
     hosts: Option<Vec<String>>,
-    /// An origin of web pages that may connect, http://localhost:6274 for example; can be given several times
+    /// An origin of web pages or desktop apps that may connect, http://localhost:6274 or tauri://localhost for example; can be given several times
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',', value_parser = config::origin)]
     origins: Option<Vec<String>>,
     /// Tool calls a second for each caller; ten times as many may come at once [default: 100]
@@ -74,30 +79,31 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     // Before the files are read, so that no change of theirs is missed.
     let stamps = Stamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
-    let Setup { config, cluster, loader, catalog, problems } = arguments.common.load(config).await?;
+    let Setup { config, cluster, loader, catalog, problems } = arguments.common.load(config, LOAD_PATIENCE).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
-    let problems: Vec<String> = problems.iter().map(reload::named).collect();
     for problem in &problems {
-        tracing::error!("{problem}");
+        match problem.reason.is_compiling() {
+            true => tracing::info!("{}", reload::named(problem)),
+            false => tracing::error!("{}", reload::named(problem)),
+        }
     }
+    let problems: Vec<String> = problems.iter().map(reload::named).collect();
     let tools = catalog.definitions().count();
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
-    let mut access = Access::new(config.hosts.clone(), config.origins.clone());
-    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
-        access = access.in_cluster(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
-    }
+    let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config.cluster));
     let app = App::new(
         Server::new(current),
         session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
-        access,
+        allowed,
         Admission::new(config.calls_per_second, available_memory()),
         for_answers(available_memory()),
         readiness.clone(),
     );
     let address = listener.local_addr()?;
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
+    tokio::spawn(readiness.clone().watch_cluster());
     let bounds = Bounds { connections: config.connections, drain: config.drain };
     let reloader = Reloader {
         common: arguments.common.clone(),
@@ -143,6 +149,16 @@ fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
         ),
         _ => Ok(Some(SessionKey::from_secret(secret))),
     }
+}
+
+/// Where the server runs, as far as its names are concerned: in a cluster only if that is the one that it serves. A laptop can have a
+/// pod's variables, too, from tools that connect it to one.
+fn surroundings(cluster: &kubernetes::Source) -> Surroundings {
+    if !cluster.is_this_pods() {
+        return Surroundings::Elsewhere;
+    }
+    let namespace = std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok();
+    Surroundings::pod(namespace.as_deref(), &std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

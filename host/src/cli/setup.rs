@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
@@ -11,7 +12,7 @@ use crate::catalog::{Catalog, Loader, Problem, Source};
 use crate::config::Config;
 use crate::kubernetes::Cluster;
 use crate::policy::Limits;
-use crate::sandbox::{Engine, Options, Slots, available_memory};
+use crate::sandbox::{Compiler, Engine, Folder, Options, Slots, available_memory};
 
 /// Everything that a command needs to call tools.
 pub(super) struct Setup {
@@ -46,11 +47,12 @@ impl Common {
         let slots = Slots::for_memory(available_memory(), memory);
         // Address space for more, so that a component that begins with more than its limit is told of that limit, and not of the pool.
         let memory = memory.max(Limits::default().memory);
-        Engine::new(&Options { slots, memory, stack: config.limits.stack, cache: self.cache()? })
+        Engine::new(&Options { slots, memory, stack: config.limits.stack, compiler: self.compiler() })
     }
 
-    /// Connects to the cluster and loads all components.
-    pub(super) async fn load(&self, config: Config) -> anyhow::Result<Setup> {
+    /// Connects to the cluster and loads all components. Those that have to be compiled are waited for, but for no longer than
+    /// `patience`.
+    pub(super) async fn load(&self, config: Config, patience: Duration) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let cluster = Cluster::connect(&config.cluster).await?;
@@ -59,7 +61,7 @@ impl Common {
         if let Some(Problem { source, reason, .. }) = unreadable.into_iter().next() {
             return Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"));
         }
-        let (catalog, problems) = loader.load(sources).await;
+        let (catalog, problems) = loader.load(sources, patience).await;
         Ok(Setup { config, cluster, loader, catalog, problems })
     }
 
@@ -96,20 +98,46 @@ impl Common {
         config.tools.iter().map(|tool| &tool.component).chain(&self.tools).map(PathBuf::as_path)
     }
 
-    /// The compile cache's directory; none where it was turned off, or where the user has no cache directory.
-    fn cache(&self) -> anyhow::Result<Option<PathBuf>> {
-        let directory = match &self.cache_dir {
-            Some(directory) if directory.as_os_str() == "none" => return Ok(None),
-            Some(directory) => std::path::absolute(directory)?,
-            None => match default_cache() {
-                Some(directory) => directory,
-                None => return Ok(None),
-            },
+    /// Compiling takes a process of its own, and a folder for what that leaves: one that is kept, or else a temporary one. Says what
+    /// is missing, since everything works without.
+    fn compiler(&self) -> Compiler {
+        let kept = match &self.cache_dir {
+            Some(folder) if folder.as_os_str() == "none" => None,
+            Some(folder) => Some(folder.clone()),
+            None => {
+                let found = default_cache();
+                if found.is_none() {
+                    tracing::warn!(
+                        "compiled components are not kept, since neither HOME nor XDG_CACHE_HOME names a folder; each start \
+                        compiles them again, unless --cache-dir names one, or is `none`"
+                    );
+                }
+                found
+            }
         };
-        create_private(&directory).with_context(|| {
-            format!("the compile cache {} cannot be made; name another with --cache-dir, or `none`", directory.display())
-        })?;
-        Ok(Some(directory))
+        let kept = kept.and_then(|path| {
+            let open = |error: std::io::Error| {
+                let path = path.display();
+                tracing::warn!(
+                    "compiled components are not kept, since {path} cannot be used: {error}; each start compiles them \
+                    again, unless --cache-dir names another folder, or is `none`"
+                );
+            };
+            Folder::kept(&path).map_err(open).ok()
+        });
+        let temporary = || {
+            let failed = |error| {
+                tracing::warn!(
+                    "there is no folder for temporary files either ({error}): no components but bundled ones can be served"
+                );
+            };
+            Folder::temporary().map_err(failed).ok()
+        };
+        match kept.or_else(temporary) {
+            // Not by its path: the binary may have been replaced since.
+            Some(folder) => Compiler::Process { program: "/proc/self/exe".into(), folder: Arc::new(folder) },
+            None => Compiler::OnlyBundled,
+        }
     }
 }
 
@@ -117,15 +145,6 @@ impl Common {
 fn default_cache() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))).map(|caches| caches.join("sandbar/components"))
-}
-
-/// What lies in the cache is run as it is, so nobody else may write there.
-fn create_private(directory: &std::path::Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
 
 /// The runtime of a command: HTTP, API traffic, deadlines, and guests while they compute little.

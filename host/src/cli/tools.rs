@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
-    let Setup { catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config))?;
+    let Setup { catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config, Duration::MAX))?;
     match arguments.output.output {
         Format::Json => output::json(&catalog.components().iter().map(|served| as_json(served)).collect::<Vec<_>>())?,
         Format::Text => output::text(&catalog.components().iter().map(|served| as_text(served)).collect::<String>()),

@@ -100,15 +100,27 @@ pub fn host(name: &str) -> Result<String, String> {
     Err(format!("{name:?} is no host: write a name such as sandbar.example.com, without a scheme and without wildcards"))
 }
 
-/// An origin as a browser sends it.
+/// An origin as a browser sends it: of a web page, or of a desktop app or an extension, whose schemes are their own.
 pub fn origin(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    if rest.is_some_and(|authority| host(authority).is_ok()) {
-        return Ok(text.to_owned());
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    };
+    match text.split_once("://") {
+        Some((scheme, authority)) if is_scheme(scheme) && host(authority).is_ok() => Ok(text.to_owned()),
+        // As an address bar shows it.
+        Some((scheme, rest))
+            if is_scheme(scheme) && rest.split_once('/').is_some_and(|(authority, _)| host(authority).is_ok()) =>
+        {
+            let authority = rest.split('/').next().unwrap_or_default();
+            Err(format!("{text:?} is no origin: it ends with the host or the port, as {scheme}://{authority} does"))
+        }
+        _ if text == "null" => Err("the origin `null` is that of every page without one, so it cannot be allowed".to_owned()),
+        _ => Err(format!(
+            "{text:?} is no origin: write scheme, host and port as a browser sends them, https://inspector.example.com or tauri://localhost \
+             for example"
+        )),
     }
-    Err(format!(
-        "{text:?} is no origin: write scheme, host and port as a browser sends them, https://inspector.example.com for example"
-    ))
 }
 
 #[cfg(test)]
@@ -123,13 +135,35 @@ mod tests {
         for name in ["", "https://sandbar.example.com", "a/b", "*.example.com", "me@example.com", "a b", ":80"] {
             assert!(host(name).is_err(), "{name}");
         }
-        for text in ["https://inspector.example.com", "http://localhost:6274"] {
+        for text in [
+            "https://inspector.example.com",
+            "http://localhost:6274",
+            "http://tauri.localhost",
+            "tauri://localhost",
+            "app://obsidian.md",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            "vscode-webview://1a2b3c",
+            "x-y.z+1://a",
+        ] {
             assert!(origin(text).is_ok(), "{text}");
         }
-        for text in
-            ["", "*", "null", "inspector.example.com", "https://a.example/", "https://*.example.com", "file://a", "http://"]
-        {
+        for text in [
+            "",
+            "*",
+            "null",
+            "inspector.example.com",
+            "https://*.example.com",
+            "http://",
+            "://a",
+            "1a://b",
+            "a b://c",
+            "file:///a",
+        ] {
             assert!(origin(text).is_err(), "{text}");
+        }
+        for text in ["https://a.example/", "https://a.example/x/y"] {
+            let words = origin(text).expect_err("an address");
+            assert!(words.contains("as https://a.example does"), "{words}");
         }
     }
 }

@@ -55,12 +55,17 @@ fn every_key_is_documented_with_its_default() {
         ("### tools", &schema["definitions"]["Tool"]["properties"]),
         ("### bundled", &schema["definitions"]["Bundled"]["properties"]),
         ("### bundled.tools", &schema["definitions"]["BundledTool"]["properties"]),
+        ("### ignoredArguments", &schema["definitions"]["IgnoredArguments"]["properties"]),
         ("### limits", &schema["definitions"]["Limits"]["properties"]),
     ] {
         let rows = rows(&document, heading);
         let documented: Vec<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(documented, keys(properties), "the keys under {heading}, in the order of the types");
         assert!(rows.iter().all(|(_, default)| !default.is_empty()), "{heading}: {rows:?}");
+    }
+    let section = document.split("### ignoredArguments").nth(1).expect("the section");
+    for name in crate::catalog::arguments::KNOWN {
+        assert!(section.contains(&format!("`{name}`")), "{name} is not documented");
     }
     let defaults = Config::default();
     let top = rows(&document, "## sandbar.yaml");
@@ -143,6 +148,8 @@ fn the_schema_refuses_what_the_server_refuses() {
         "origins: [inspector.example.com]",
         "tools: [{ rules: [] }]",
         "connections: 7",
+        "ignoredArguments: [traceId]",
+        "ignoredArguments: { known: all }",
         "bundled: { tools: { get_log: {} } }",
         "bundled: { tools: { get_events: { rules: [] } } }",
         "bundled: { tools: { get_events: { namespaces: [Team_A] } } }",

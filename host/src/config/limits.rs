@@ -36,7 +36,7 @@ pub struct LimitsConfig {
     #[arg(long = "limit-time", value_name = "TIME", env = "SANDBAR_LIMIT_TIME")]
     #[schemars(with = "Time")]
     time: Option<Time>,
-    /// Time on a processor inside the component
+    /// Time on a processor, with the host's work for the component
     #[arg(long = "limit-cpu", value_name = "TIME", env = "SANDBAR_LIMIT_CPU")]
     #[schemars(with = "Time")]
     cpu: Option<Time>,

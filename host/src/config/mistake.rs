@@ -5,9 +5,7 @@ use std::path::PathBuf;
 
 use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter};
 
-/// How alike two words have to be before one is offered for the other: `lisen` and `listen` are at 0.97, `namespace` and `listen`
-/// at 0.48 of Jaro and Winkler's measure.
-const ALIKE: f64 = 0.8;
+use crate::policy::nearest;
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,38 +97,5 @@ fn meant(word: &str, known: &[&str]) -> String {
     match nearest(word, known) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("the possible ones are {}", known.join(", ")),
-    }
-}
-
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let likeness = |known: &str| strsim::jaro_winkler(&word, &known.to_lowercase());
-    let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) >= ALIKE).then_some(best)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_word_is_offered_and_a_strange_one_is_not() {
-        let keys = ["listen", "cluster", "namespaces", "limits", "hosts", "origins", "tools"];
-        for (word, meant) in [
-            ("lisen", "listen"),
-            ("namespace", "namespaces"),
-            ("nameSpaces", "namespaces"),
-            ("Limits", "limits"),
-            ("host", "hosts"),
-            ("tool", "tools"),
-            ("cluser", "cluster"),
-        ] {
-            assert_eq!(nearest(word, &keys), Some(meant), "{word}");
-        }
-        for word in ["rules", "x", "", "replicas"] {
-            assert_eq!(nearest(word, &keys), None, "{word}");
-        }
-        assert_eq!(nearest("apiGroup", &["apiGroups", "resources", "resourceNames", "verbs"]), Some("apiGroups"));
-        assert_eq!(nearest("cluster_rules", &["rules", "clusterRules", "settings"]), Some("clusterRules"));
     }
 }

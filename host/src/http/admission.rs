@@ -49,10 +49,8 @@ struct Inner {
 }
 
 /// A call's place, from its arrival until its answer has been written or given up.
-#[derive(Clone, Debug)]
-pub(super) struct Place(
-    #[expect(dead_code, reason = "it is free again once the last copy is dropped")] Arc<OwnedSemaphorePermit>,
-);
+#[derive(Debug)]
+pub(super) struct Place(#[expect(dead_code, reason = "it is free again once this is dropped")] OwnedSemaphorePermit);
 
 /// Why a call is not let in, in words for the model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +98,7 @@ impl Admission {
             rate.retain_recent();
         }
         let permit = places.clone().try_acquire_owned();
-        permit.map(|permit| Place(Arc::new(permit))).map_err(|_| Busy::Full { calls: *calls, retry_after: RETRY_WHEN_FULL })
+        permit.map(Place).map_err(|_| Busy::Full { calls: *calls, retry_after: RETRY_WHEN_FULL })
     }
 }
 

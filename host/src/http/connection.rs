@@ -8,12 +8,10 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -23,8 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::HttpResponse;
 use super::connections::Connections;
-use super::held::until_sent;
 
 /// How long a client may take to begin its first request, and how long any request's head may take from its first byte on.
 const HEAD_TIME: Duration = Duration::from_secs(5);
@@ -55,8 +53,8 @@ const HEADERS: usize = 100;
 /// Serves a connection until its client ends it, is too slow, or the server stops.
 pub(super) async fn serve<A, F>(stream: TcpStream, answer: A, connections: Connections, stop: Watcher)
 where
-    A: Fn(Request<Body>) -> F + Send + 'static,
-    F: Future<Output = Response> + Send + 'static,
+    A: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = HttpResponse> + Send + 'static,
 {
     // Without it every event of a stream waits 40 ms for the client's acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
@@ -67,16 +65,16 @@ where
 
 async fn serve_on<S, A, F>(stream: S, answer: A, connections: Connections, stop: Watcher)
 where
-    A: Fn(Request<Body>) -> F + Send + 'static,
-    F: Future<Output = Response> + Send + 'static,
+    A: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = HttpResponse> + Send + 'static,
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let turns = Turns::default();
     let timed = Timed::new(stream, turns.clone(), connections);
     let service = service_fn(move |request: Request<Incoming>| {
-        let busy = turns.begin();
-        let answering = answer(request.map(Body::new));
-        async move { Ok::<_, Infallible>(until_sent(answering.await, busy)) }
+        let turn = turns.begin();
+        let answering = answer(request);
+        async move { Ok::<_, Infallible>(answering.await.map(|body| body.on(turn))) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -91,27 +89,46 @@ where
     }
 }
 
-/// Counts the beginnings and ends of requests: an odd number while one is answered.
+/// What a connection and its answers know of each other.
 #[derive(Clone, Default)]
-struct Turns(Arc<AtomicUsize>);
+struct Turns(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// The beginnings and ends of requests: an odd number while one is answered.
+    count: AtomicUsize,
+    /// The client is gone, or so slow that it counts as gone.
+    lost: AtomicBool,
+}
 
 /// From a request's head until its answer has been sent.
-struct Busy(Turns);
+pub(super) struct Turn(Turns);
 
 impl Turns {
-    fn begin(&self) -> Busy {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        Busy(self.clone())
+    fn begin(&self) -> Turn {
+        self.0.count.fetch_add(1, Ordering::AcqRel);
+        Turn(self.clone())
     }
 
     fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
+        self.0.count.load(Ordering::Acquire)
+    }
+
+    fn lose(&self) {
+        self.0.lost.store(true, Ordering::Release);
     }
 }
 
-impl Drop for Busy {
+impl Turn {
+    /// Whether the connection has ended before the answer could be sent.
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.0.lost.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::AcqRel);
+        self.0.0.count.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -204,11 +221,15 @@ impl<S> Timed<S> {
         let behind = self.behind.get_or_insert_with(|| Behind { since: Instant::now(), written: 0 });
         if let Poll::Ready(outcome) = outcome {
             self.stalled = None;
-            behind.written += outcome.as_ref().map_or(0, |&bytes| bytes as u64);
+            match &outcome {
+                Ok(bytes) => behind.written += *bytes as u64,
+                Err(_) => self.turns.lose(),
+            }
             return Poll::Ready(outcome);
         }
         let deadline = behind.deadline().min(Instant::now() + STALL_TIME);
         ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(context));
+        self.turns.lose();
         Poll::Ready(Err(too_slow("the client does not read its answer, or too slowly")))
     }
 }
@@ -224,7 +245,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
             Poll::Pending => self.poll_time(context),
             ready => {
-                if buffer.filled().len() > before && matches!(self.awaiting, Awaiting::Request { .. }) {
+                if buffer.filled().len() == before {
+                    self.turns.lose();
+                } else if matches!(self.awaiting, Awaiting::Request { .. }) {
                     self.wait_for(Awaiting::Head, HEAD_TIME);
                 }
                 ready
@@ -265,10 +288,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use hyper_util::server::graceful::GracefulShutdown;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio_util::task::AbortOnDropHandle;
 
+    use super::super::lease::{Lease, Outgoing};
     use super::*;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -284,7 +309,7 @@ mod tests {
 
     impl Client {
         fn of(connections: &Connections, answer: usize) -> Self {
-            Self::answered(connections, move || Body::from("x".repeat(answer)))
+            Self::answered(connections, move || Outgoing::whole("x".repeat(answer), Lease::default()))
         }
 
         /// One whose answer is a stream of events without end.
@@ -292,15 +317,15 @@ mod tests {
             let events = move || {
                 futures::stream::unfold((), move |()| async move {
                     tokio::time::sleep(pause).await;
-                    Some((Ok::<_, Infallible>("x".repeat(bytes)), ()))
+                    Some((Bytes::from("x".repeat(bytes)).into(), ()))
                 })
             };
-            Self::answered(&Connections::new(64), move || Body::from_stream(events()))
+            Self::answered(&Connections::new(64), move || Outgoing::parts(events(), ""))
         }
 
-        fn answered(connections: &Connections, answer: impl Fn() -> Body + Send + Sync + 'static) -> Self {
+        fn answered(connections: &Connections, answer: impl Fn() -> Outgoing + Send + Sync + 'static) -> Self {
             let (stream, far) = tokio::io::duplex(4096);
-            let answer = move |_| std::future::ready(Response::new(answer()));
+            let answer = move |_| std::future::ready(HttpResponse::new(answer()));
             let running = GracefulShutdown::new();
             let served = serve_on(far, answer, connections.clone(), running.watcher());
             Self { stream, server: AbortOnDropHandle::new(tokio::spawn(served)), running, began: Instant::now() }

@@ -1,35 +1,37 @@
 //! Streamable HTTP: connections, sessions and streams around MCP's methods.
 //!
-//! A request passes `serve` (the connection), `router`, `access` (who may connect), `message` (one JSON-RPC message, parsed once),
-//! `session` and `legacy` (the older era), rmcp, and on its way back `answer` (plain JSON, or a stream where it takes long).
-//! No state is kept between two requests.
+//! A request passes `serve` (the connection), `router` (the address, and who may connect), and `post`, where its one message is read and
+//! decided on: version, session, method. `mcp` answers it, and `late` and `stream` are the ways back of what takes time. A `lease`
+//! holds what an answer needs until it is sent. No state is kept between two requests.
 
-mod access;
 mod admission;
-mod answer;
-mod ask;
+mod allowlist;
+mod backlog;
 mod body;
 mod caller;
+mod calls;
 mod connection;
 mod connections;
-mod held;
-mod legacy;
-mod mcp;
-mod message;
+mod headers;
+mod late;
+mod lease;
+mod media;
 mod outlive;
-mod plain;
+mod panics;
+mod post;
 mod ready;
+mod rejection;
 mod router;
 mod serve;
 mod session;
 mod stream;
-mod unread;
 
-pub use access::Access;
 pub use admission::Admission;
-#[doc(hidden)]
-pub use message::check_body;
+pub use allowlist::{Allowlist, Surroundings};
 pub use ready::Readiness;
 pub use router::App;
 pub use serve::{Bounds, serve};
 pub use session::SessionKey;
+
+/// An answer, as it goes out.
+type HttpResponse = http::Response<lease::Outgoing>;

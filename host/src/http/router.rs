@@ -1,57 +1,62 @@
-//! The routes.
+//! The routes, and what holds for each request and for each answer, whatever the route.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{RawQuery, Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use futures::FutureExt;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use serde_json::Value;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body::Body;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::access::Access;
+use super::HttpResponse;
 use super::admission::Admission;
-use super::answer::{come_back, json_response};
+use super::allowlist::Allowlist;
+use super::backlog::Backlog;
 use super::body::Bodies;
-use super::legacy::Calls;
-use super::mcp::{self, Rmcp};
-use super::message::{self, INTERNAL_ERROR, INVALID_REQUEST};
-use super::ready::Readiness;
+use super::calls::CallsInFlight;
+use super::headers::SESSION_ID;
+use super::post::post;
+use super::ready::{Audience, Readiness};
+use super::rejection::{Rejection, last, words};
 use super::session::SessionKey;
 use super::stream::{self, Streams};
-use super::unread::Unread;
-use super::{ask, caller};
+use super::{caller, panics};
 use crate::mcp::Server;
 
 const HEALTHZ: &str = "/healthz";
 const READYZ: &str = "/readyz";
+
+/// Where MCP is. Some clients add a slash to every address.
+const MCP: [&str; 2] = ["/mcp", "/mcp/"];
+
+/// The methods of HTTP that MCP has here.
+pub(super) const MCP_METHODS: &str = "GET, POST";
+
+/// The methods of HTTP that probes have.
+const PROBE_METHODS: &str = "GET, HEAD";
 
 /// When a client should try again after it found all connections taken: idle ones make room after 5 s.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 
 /// What the routes work with.
 pub struct App {
-    pub(super) rmcp: Rmcp,
     pub(super) server: Server,
     pub(super) streams: Streams,
     pub(super) sessions: SessionKey,
-    pub(super) calls: Calls,
+    pub(super) calls: CallsInFlight,
     /// Calls whose request may be gone already.
     pub(super) running: TaskTracker,
     /// Cancelled once calls that still run have to be given up, because the server stops.
     pub(super) ending: CancellationToken,
     pub(super) admission: Admission,
     pub(super) bodies: Bodies,
-    pub(super) unread: Unread,
-    pub(super) access: Access,
+    pub(super) backlog: Backlog,
+    pub(super) allowed: Allowlist,
     pub(super) readiness: Readiness,
 }
 
@@ -60,170 +65,231 @@ impl App {
     pub fn new(
         server: Server,
         sessions: SessionKey,
-        access: Access,
+        allowed: Allowlist,
         admission: Admission,
         answers: u64,
         readiness: Readiness,
     ) -> Self {
         Self {
-            rmcp: mcp::rmcp(server.clone()),
             server,
             streams: Streams::default(),
             sessions,
-            calls: Calls::default(),
+            calls: CallsInFlight::default(),
             running: TaskTracker::new(),
             ending: CancellationToken::new(),
             admission,
             bodies: Bodies::default(),
-            unread: Unread::new(answers),
-            access,
+            backlog: Backlog::new(answers),
+            allowed,
             readiness,
         }
     }
 }
 
-/// Routes, and what holds for each request and for each answer, whatever the route.
+/// The routes, for one sort of connections. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Routes {
-    router: Router,
     app: Arc<App>,
-    /// Each answer is the last of its connection.
-    last: bool,
+    cors: Arc<CorsLayer>,
+    /// The server is full: the probes are answered as ever, and everything else is told when to come back.
+    at_the_door: bool,
 }
 
 impl Routes {
     /// `/mcp`, `/healthz` and `/readyz`.
     pub(super) fn inside(app: Arc<App>) -> Self {
+        let allowed = app.clone();
         let cors = CorsLayer::new()
-            .allow_origin(AllowOrigin::list(app.access.origins()))
+            .allow_origin(AllowOrigin::predicate(move |origin, _| allowed.allowed.is_configured_origin(origin)))
             .allow_methods([Method::POST, Method::GET, Method::DELETE])
             .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers([HeaderName::from_static("mcp-session-id")]);
-        let mcp = Router::new().route("/mcp", post(mcp::post).get(stream::get).delete(mcp::delete)).layer(cors);
-        Self::new(probes().merge(mcp), app, false)
+            .expose_headers([HeaderName::from_static(SESSION_ID)]);
+        Self { app, cors: Arc::new(cors), at_the_door: false }
     }
 
-    /// What is served at the door of a server that is full: the probes as ever, and for everything else a time to come back.
+    /// What is served at the door of a server that is full.
     pub(super) fn door(app: Arc<App>) -> Self {
-        Self::new(probes().fallback(full), app, true)
+        Self { at_the_door: true, ..Self::inside(app) }
     }
 
-    fn new(router: Router<Arc<App>>, app: Arc<App>, last: bool) -> Self {
-        Self { router: router.with_state(app.clone()), app, last }
-    }
-
-    /// Answers a request.
-    pub(super) async fn answer(self, mut request: Request) -> Response {
-        let Self { router, app, last } = self;
-        let answering = async {
-            match admit(&app, &mut request) {
-                Ok(()) => router.oneshot(request).await.unwrap_or_else(|never| match never {}),
-                Err(forbidden) => *forbidden,
+    /// Answers a request that comes from there.
+    pub(super) async fn answer<B>(self, request: Request<B>, from: IpAddr) -> HttpResponse
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+    {
+        let Self { app, cors, at_the_door } = self;
+        let draining = app.clone();
+        let answered = panics::caught_in(async move {
+            check_coding(request.headers())?;
+            match request.uri().path() {
+                HEALTHZ => probe(request.method(), || words(StatusCode::OK, "ok")),
+                READYZ => readyz(&app, request.method(), request.uri(), request.headers(), from).await,
+                _ if at_the_door => Err(full()),
+                _ => web(app, cors, request).await,
             }
-        };
-        let answered = AssertUnwindSafe(answering).catch_unwind().await;
-        let response = answered.unwrap_or_else(|panic| failed(panic.as_ref()));
+        });
+        let answered = answered.await.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
+        let mut response = answered.unwrap_or_else(HttpResponse::from);
         // While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
-        if last || app.readiness.is_draining() { leave(response) } else { response }
+        if at_the_door || draining.readiness.is_draining() {
+            last(&mut response);
+        }
+        response
     }
 }
 
-/// What is asked for without saying who one is: the kubelet probes by address and gets one word. `?verbose` is another matter.
-fn probes() -> Router<Arc<App>> {
-    Router::new().route(HEALTHZ, get(|| async { "ok" })).route(READYZ, get(readyz))
-}
-
-/// Checks who may connect, and notes who it is.
-fn admit(app: &App, request: &mut Request) -> Result<(), Box<Response>> {
-    if ![HEALTHZ, READYZ].contains(&request.uri().path()) {
-        app.access.check(request.uri(), request.headers()).map_err(|forbidden| {
-            tracing::warn!(%forbidden, "a request was refused");
-            json_response(StatusCode::FORBIDDEN, message::error(&Value::Null, INVALID_REQUEST, &forbidden.to_string()))
-        })?;
+/// What web pages can reach, and so everybody has to be allowed to. What pages have to hear of that is added here.
+async fn web<B>(app: Arc<App>, cors: Arc<CorsLayer>, request: Request<B>) -> Result<HttpResponse, Rejection>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    app.allowed.check(request.uri(), request.headers()).map_err(|forbidden| {
+        tracing::warn!(%forbidden, "a request was refused");
+        Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
+    })?;
+    if !request.headers().contains_key(header::ORIGIN) {
+        return mcp(&app, request).await;
     }
-    let caller = caller::of(request.headers());
-    request.extensions_mut().insert(caller);
-    Ok(())
+    let answering = tower::service_fn(move |request: Request<B>| {
+        let app = app.clone();
+        async move { Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(HttpResponse::from)) }
+    });
+    Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
-async fn full() -> Response {
-    let words = format!("all connections of this server are taken; come back in {} s", RETRY_WHEN_FULL.as_secs());
-    come_back(StatusCode::SERVICE_UNAVAILABLE, RETRY_WHEN_FULL, message::error(&Value::Null, INTERNAL_ERROR, &words))
+/// MCP.
+async fn mcp<B>(app: &App, request: Request<B>) -> Result<HttpResponse, Rejection>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    if !MCP.contains(&request.uri().path()) {
+        let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
+        return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
+    }
+    match *request.method() {
+        Method::POST => {
+            let caller = caller::of(request.headers());
+            post(app, request, caller).await
+        }
+        Method::GET | Method::HEAD => stream::get(app, request.method(), request.headers()),
+        Method::DELETE => {
+            let words = "this server has no session to DELETE: an id costs nothing and ends by itself";
+            Err(Rejection::of_method(MCP_METHODS, words))
+        }
+        _ => Err(Rejection::of_method(MCP_METHODS, "MCP is spoken by POST, and by GET for a session's stream")),
+    }
 }
 
-/// Ends the connection after this answer.
-fn leave(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+/// The one transfer coding that is known is `chunked`, once. Of others hyper takes every list that ends with it, and would hand on what
+/// is coded in some other way below.
+fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if is_chunked(coding) => Ok(()),
+        _ => {
+            let words = "the only transfer coding that is known here is `chunked`, once: send the body with it, or with a length";
+            // Whoever stands in front may see its end elsewhere, so nothing may follow it.
+            Err(Rejection { is_last: true, ..Rejection::of_http(StatusCode::BAD_REQUEST, words) })
+        }
+    }
 }
 
-/// A panic in a handler of ours: an answer, and the connection goes on.
-fn failed(panic: &(dyn Any + Send)) -> Response {
-    tracing::error!(panic = ask::words(panic), "the server failed in a request");
-    let words = "the server failed in this request; its log says why";
-    json_response(StatusCode::INTERNAL_SERVER_ERROR, message::error(&Value::Null, INTERNAL_ERROR, words))
+/// What is asked for without saying who one is: the kubelet probes by address and gets one word.
+fn probe(method: &Method, answer: impl FnOnce() -> HttpResponse) -> Result<HttpResponse, Rejection> {
+    if [Method::GET, Method::HEAD].contains(method) {
+        Ok(answer())
+    } else {
+        Err(Rejection::of_method(PROBE_METHODS, "a probe is a GET"))
+    }
 }
 
-async fn readyz(State(app): State<Arc<App>>, RawQuery(query): RawQuery, request: Request) -> Response {
+/// `/readyz`. With `?verbose` it tells of the cluster, so that is not for everybody.
+async fn readyz(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap, from: IpAddr) -> Result<HttpResponse, Rejection> {
     let ready = app.readiness.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let verbose = query.is_some_and(|query| query.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")));
-    if verbose {
-        // It tells of the cluster, so it is not for web pages.
-        if let Err(forbidden) = app.access.check(request.uri(), request.headers()) {
-            return (StatusCode::FORBIDDEN, forbidden.to_string()).into_response();
-        }
-        return (status, app.readiness.describe().await).into_response();
+    let verbose = uri.query().is_some_and(|query| query.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")));
+    if !verbose {
+        return probe(method, || words(status, if ready { "ok" } else { "not ready; /readyz?verbose says why" }));
     }
-    (status, if ready { "ok" } else { "not ready; /readyz?verbose says why" }).into_response()
+    app.allowed.check(uri, headers).map_err(|forbidden| Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string()))?;
+    let description = app.readiness.describe(Audience::of(from, uri, headers)).await;
+    probe(method, || words(status, description))
+}
+
+fn full() -> Rejection {
+    let words = format!("all connections of this server are taken; come back in {} s", RETRY_WHEN_FULL.as_secs());
+    Rejection::no_room(None, RETRY_WHEN_FULL, words)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::num::NonZeroU32;
 
-    use axum::body::Body;
+    use http_body_util::{BodyExt, Empty, Full};
+    use serde_json::Value;
 
+    use super::super::allowlist::Surroundings;
     use super::*;
     use crate::catalog::Catalog;
     use crate::kubernetes::{Cluster, Source};
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     async fn app() -> Arc<App> {
         let cluster = Cluster::connect(&Source::Demo).await.expect("it is in the binary");
         Arc::new(App::new(
             Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
             SessionKey::from_secret(b"k"),
-            Access::new(Vec::new(), Vec::new()),
+            Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             Admission::new(NonZeroU32::MIN, 0),
             u64::MAX,
             Readiness::new(cluster, 0, true, Vec::new()),
         ))
     }
 
-    fn get_of(path: &str) -> Request {
-        Request::get(path).header("host", "localhost").body(Body::empty()).expect("a request")
+    fn get_of(path: &str) -> Request<Empty<Bytes>> {
+        Request::get(path).header("host", "localhost").body(Empty::new()).expect("a request")
     }
 
-    async fn panicking() -> &'static str {
-        panic!("on purpose")
+    async fn json_of(response: HttpResponse) -> Value {
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    /// A body that panics when it is read.
+    struct Panicking;
+
+    impl Body for Panicking {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+            panic!("on purpose")
+        }
     }
 
     #[tokio::test]
     async fn a_panic_in_a_handler_is_an_answer() {
-        let routes = Routes::new(probes().route("/panic", get(panicking)), app().await, false);
-        let response = routes.clone().answer(get_of("/panic")).await;
+        let routes = Routes::inside(app().await);
+        let request = Request::post("/mcp").header("host", "localhost").body(Panicking).expect("a request");
+        let response = routes.clone().answer(request, HERE).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-        let answer: Value = serde_json::from_slice(&body).expect("JSON");
-        assert_eq!(answer["error"]["code"], INTERNAL_ERROR);
-        assert_eq!(routes.answer(get_of("/healthz")).await.status(), StatusCode::OK);
+        assert_eq!(json_of(response).await["error"]["code"], -32603);
+        assert_eq!(routes.answer(get_of("/healthz"), HERE).await.status(), StatusCode::OK);
     }
 
     #[tokio::test]
     async fn at_the_door_probes_are_answered_and_everybody_else_comes_back() {
         let door = Routes::door(app().await);
-        assert_eq!(door.clone().answer(get_of("/healthz")).await.status(), StatusCode::OK);
-        let response = door.answer(get_of("/mcp")).await;
+        assert_eq!(door.clone().answer(get_of("/healthz"), HERE).await.status(), StatusCode::OK);
+        let response = door.answer(get_of("/mcp"), HERE).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "5");
         assert_eq!(response.headers()[header::CONNECTION], "close");
@@ -234,11 +300,58 @@ mod tests {
         let app = app().await;
         let routes = Routes::inside(app.clone());
         let closes = async |path: &str| {
-            let response = routes.clone().answer(get_of(path)).await;
+            let response = routes.clone().answer(get_of(path), HERE).await;
             response.headers().contains_key(header::CONNECTION)
         };
         assert!(!closes("/healthz").await && !closes("/mcp").await);
         app.readiness.drain();
         assert!(closes("/healthz").await && closes("/mcp").await);
+    }
+
+    #[tokio::test]
+    async fn whatever_is_refused_is_refused_in_words_as_json() {
+        let routes = Routes::inside(app().await);
+        let post = || Request::post("/mcp").header("host", "localhost");
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        for (status, request, named) in [
+            (404, Request::get("/").header("host", "localhost").body(""), "/mcp"),
+            (404, Request::post("/mcp/mcp").header("host", "localhost").body(ping), "/mcp"),
+            (405, Request::put("/mcp").header("host", "localhost").body(ping), "POST"),
+            (405, Request::delete("/mcp/").header("host", "localhost").body(""), "DELETE"),
+            (405, Request::get("/mcp").header("host", "localhost").body(""), "initialize"),
+            (405, Request::post("/healthz").body(""), "GET"),
+            (406, post().header("accept", "text/html").body(ping), "application/json"),
+            (415, post().header("content-type", "text/plain").body(ping), "application/json"),
+            (415, post().header("content-encoding", "gzip").body(ping), "Content-Encoding"),
+            (403, Request::post("/mcp").header("host", "evil.example.com").body(ping), "evil.example.com"),
+            (403, post().header("origin", "http://evil.example.com").body(ping), "origins"),
+            (400, post().header("transfer-encoding", "gzip, chunked").body(ping), "chunked"),
+            (400, post().body("{"), "JSON"),
+        ] {
+            let request = request.expect("a request").map(Full::<Bytes>::from);
+            let response = routes.clone().answer(request, HERE).await;
+            assert_eq!(response.status().as_u16(), status, "{named}");
+            let message = json_of(response).await;
+            let words = message["error"]["message"].as_str().expect("words");
+            assert!(words.contains(named), "{words}");
+        }
+    }
+
+    #[tokio::test]
+    async fn both_writings_of_the_address_are_served_with_and_without_an_origin() {
+        let routes = Routes::inside(app().await);
+        for path in MCP {
+            for origin in [None, Some("tauri://localhost")] {
+                let mut request = Request::post(path).header("host", "localhost");
+                if let Some(origin) = origin {
+                    request = request.header("origin", origin);
+                }
+                let ping = Full::<Bytes>::from(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+                let response = routes.clone().answer(request.body(ping).expect("a request"), HERE).await;
+                let allowed = response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned();
+                assert_eq!(allowed.as_ref().map(HeaderValue::as_bytes), origin.map(str::as_bytes));
+                assert_eq!(json_of(response).await["result"], serde_json::json!({}));
+            }
+        }
     }
 }

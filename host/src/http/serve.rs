@@ -1,5 +1,6 @@
 //! Accepting connections, and ending in peace.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, stop: i
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => tokio::select! {
-                () = accepting.accept(stream) => {}
+            Ok((stream, from)) => tokio::select! {
+                () = accepting.accept(stream, from.ip()) => {}
                 () = &mut stop => break,
             },
             Err(error) => {
@@ -47,8 +48,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, stop: i
         }
     }
     // The kernel has accepted these already; their clients would see them cut.
-    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        if accepting.accept(stream).now_or_never().is_none() {
+    while let Some(Ok((stream, from))) = listener.accept().now_or_never() {
+        if accepting.accept(stream, from.ip()).now_or_never().is_none() {
             break;
         }
     }
@@ -89,12 +90,12 @@ impl Accepting {
     }
 
     /// Serves a connection in a task of its own, as soon as there is a seat for it.
-    async fn accept(&self, stream: TcpStream) {
+    async fn accept(&self, stream: TcpStream, from: IpAddr) {
         let seat = self.connections.seat().await;
         let routes = if seat.is_inside() { self.inside.clone() } else { self.door.clone() };
         let (connections, stop) = (self.connections.clone(), self.graceful.watcher());
         tokio::spawn(async move {
-            connection::serve(stream, move |request| routes.clone().answer(request), connections, stop).await;
+            connection::serve(stream, move |request| routes.clone().answer(request, from), connections, stop).await;
             drop(seat);
         });
     }

@@ -5,36 +5,35 @@
 //! event which list it announced. So a stream that opens, on any replica, knows what its client has missed.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::response::Response;
+use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use serde_json::Value;
+use rmcp::model::RequestId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{KEEP_ALIVE, Pending, answer, event_stream, json_response};
-use super::mcp::{PROTOCOL_VERSION, SESSION_ID, text, unknown_session};
-use super::message::{self, INVALID_REQUEST};
-use super::router::App;
+use super::HttpResponse;
+use super::headers::{PROTOCOL_VERSION, SESSION_ID, only};
+use super::lease::{Outgoing, Part};
+use super::media::{EVENTS, Takes};
+use super::post::unknown_session;
+use super::rejection::{Rejection, typed};
+use super::router::{App, MCP_METHODS};
 use crate::catalog::ListDigest;
-use crate::mcp::{Changes, MODERN};
+use crate::mcp::{Changes, Era, Subscription, Version};
 
-/// The newer era's method for a stream.
-pub(super) const LISTEN: &str = "subscriptions/listen";
-
-/// Open streams of both eras together. A session's takes 11 KiB, one of rmcp's 44 KiB: this many fit beside the memory of the calls.
+/// Open streams of both eras together. Each takes some 11 KiB: this many fit beside the memory of the calls.
 const STREAMS: usize = 1_000;
 
-/// Seconds after which a client that found no room should try again.
-const RETRY_AFTER: u32 = 60;
+/// When a client that found no room should try again.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// JSON-RPC's first code for errors of a server's own.
-const NO_ROOM: i32 = -32000;
+/// Time between two comments on a silent stream, so that proxies and port-forwards keep it open.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The event that says it.
 const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
@@ -104,74 +103,87 @@ impl Drop for Stream {
 }
 
 /// Answers a GET: the stream of a session.
-pub(super) async fn get(State(app): State<Arc<App>>, request: Request) -> Response {
-    let headers = request.headers();
-    let is_modern = text(headers, &PROTOCOL_VERSION).is_some_and(|version| version >= MODERN);
+pub(super) fn get(app: &App, method: &Method, headers: &HeaderMap) -> Result<HttpResponse, Rejection> {
+    let header = |name| only(headers, name).map_err(|error| Rejection::of_http(StatusCode::BAD_REQUEST, error.message));
+    let is_modern = header(PROTOCOL_VERSION)?.and_then(Version::parse).is_some_and(|version| version.era() == Era::Modern);
     // A HEAD comes here, too, and must not end the stream that is open.
-    if is_modern || request.method() != Method::GET {
-        return not_allowed("there is nothing to GET here: POST your requests, `subscriptions/listen` for a stream");
+    if is_modern || method != Method::GET {
+        let words = "there is nothing to GET here: POST your requests, `subscriptions/listen` for a stream";
+        return Err(Rejection::of_method(MCP_METHODS, words));
     }
-    let Some(id) = text(headers, &SESSION_ID) else {
-        return not_allowed("there is no stream without a session: `initialize` first, and send the Mcp-Session-Id");
+    let Some(id) = header(SESSION_ID)? else {
+        let words = "there is no stream without a session: `initialize` first, and send the Mcp-Session-Id";
+        return Err(Rejection::of_method(MCP_METHODS, words));
     };
-    let Some(session) = app.sessions.open(id) else { return unknown_session() };
-    if !takes_events(headers) {
+    let session = app.sessions.open(id).ok_or_else(unknown_session)?;
+    if !Takes::of(headers).events {
         let words = "the stream is one of events: send `Accept: text/event-stream`";
-        return json_response(StatusCode::NOT_ACCEPTABLE, message::error(&Value::Null, INVALID_REQUEST, words));
+        return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
-    let Some(stream) = app.streams.open(id) else { return no_room(&Value::Null) };
-    let known = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map_or(session.tools, ListDigest::from);
-    let changes = app.server.changes_since(known);
-    event_stream(Body::from_stream(events(stream, changes).map(Ok::<_, Infallible>)))
+    let stream = app.streams.open(id).ok_or_else(|| no_room(None))?;
+    let known = header("last-event-id")?.map_or(session.tools, ListDigest::from);
+    Ok(event_stream(Outgoing::parts(events(stream, app.server.changes_since(known)), "")))
 }
 
-/// Answers `subscriptions/listen` with what rmcp makes of it, where there is room.
-pub(super) async fn listen(app: &App, id: &Value, pending: Pending) -> Response {
-    let Some(place) = app.streams.place() else { return no_room(id) };
-    answer(pending).await.map(|body| {
-        let held = body.into_data_stream().map(move |frame| {
-            let _until_the_stream_is_dropped = &place;
-            frame
-        });
-        Body::from_stream(held)
-    })
+/// Answers `subscriptions/listen`, where there is room.
+pub(super) fn listen(app: &App, subscription: Subscription) -> Result<HttpResponse, Rejection> {
+    let place = app.streams.place().ok_or_else(|| no_room(Some(subscription.id().clone())))?;
+    let opening = stream::once(std::future::ready(event(&subscription.acknowledgement())));
+    let rest = stream::unfold((Some(subscription), place), |(subscription, place)| async move {
+        let mut subscription: Subscription = subscription?;
+        Some(match timeout(KEEP_ALIVE, subscription.next()).await {
+            Ok(Some(message)) => (event(&message), (Some(subscription), place)),
+            Ok(None) => (event(&subscription.response().text), (None, place)),
+            Err(_) => (comment(""), (Some(subscription), place)),
+        })
+    });
+    Ok(event_stream(Outgoing::parts(opening.chain(rest).map(Part::from), "")))
 }
 
-/// An answer to a method of HTTP that is not served, in words for whoever reads it.
-pub(super) fn not_allowed(words: &str) -> Response {
-    let mut response = json_response(StatusCode::METHOD_NOT_ALLOWED, message::error(&Value::Null, INVALID_REQUEST, words));
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
-    response
-}
-
-fn no_room(id: &Value) -> Response {
+fn no_room(id: Option<RequestId>) -> Rejection {
     let words = format!("this server has {STREAMS} streams open, and no room for more; requests are served without one");
-    let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, message::error(id, NO_ROOM, &words));
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+    Rejection::no_room(id, RETRY_AFTER, words)
+}
+
+/// An answer that is a stream of events.
+pub(super) fn event_stream(body: Outgoing) -> HttpResponse {
+    unbuffered(typed(StatusCode::OK, EVENTS, body))
+}
+
+/// An answer that comes in parts, each of which has to reach its reader at once.
+pub(super) fn unbuffered(mut response: HttpResponse) -> HttpResponse {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would hold it back.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-fn takes_events(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    let mut kinds = accepted.flat_map(|accept| accept.split(',')).map(|kind| kind.split(';').next().unwrap_or_default().trim());
-    !headers.contains_key(header::ACCEPT) || kinds.any(|kind| matches!(kind, "text/event-stream" | "text/*" | "*/*"))
+/// A message as an event.
+pub(super) fn event(message: &str) -> Bytes {
+    Bytes::from(format!("event: message\ndata: {message}\n\n"))
+}
+
+/// What keeps a stream open and says nothing to its client.
+pub(super) fn comment(words: &str) -> Bytes {
+    Bytes::from(if words.is_empty() { ":\n\n".to_owned() } else { format!(": {words}\n\n") })
 }
 
 /// The events of a session's stream, each made when the client is ready to take it.
-fn events(stream: Stream, changes: Changes) -> impl stream::Stream<Item = Bytes> + Send {
+fn events(stream: Stream, changes: Changes) -> impl stream::Stream<Item = Part> + Send {
     // A comment at once, so that proxies pass the headers on.
-    let opening = stream::once(async { Bytes::from_static(b": the list of tools is watched\n\n") });
-    opening.chain(stream::unfold((stream, changes), next_event))
+    let opening = stream::once(async { comment("the list of tools is watched") });
+    opening.chain(stream::unfold((stream, changes), next_event)).map(Part::from)
 }
 
 async fn next_event((stream, mut changes): (Stream, Changes)) -> Option<(Bytes, (Stream, Changes))> {
     let event = tokio::select! {
         biased;
         () = stream.superseded.cancelled() => return None,
-        changed = tokio::time::timeout(KEEP_ALIVE, changes.next()) => match changed {
+        changed = timeout(KEEP_ALIVE, changes.next()) => match changed {
             Ok(Some(list)) => Bytes::from(format!("id: {}\nevent: message\ndata: {CHANGED}\n\n", list.as_str())),
             Ok(None) => return None,
-            Err(_) => Bytes::from_static(b":\n\n"),
+            Err(_) => comment(""),
         },
     };
     Some((event, (stream, changes)))

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::discovery::{Catalogue, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
@@ -16,9 +14,8 @@ use crate::policy::{Budget, Grant, Limits};
 /// How long listing everything that a cluster serves may take: some hundred requests of a few milliseconds.
 const CATALOGUE_TIME: Duration = Duration::from_secs(60);
 
-/// A cluster that can be read. Cheap to clone; all clones share connections and what discovery has found.
-///
-/// It lives on the runtime that it was made on: requests, parsing and time limits run there, whichever runtime asks.
+/// A cluster that can be read. Cheap to clone; all clones share connections and what discovery has found. Connections are tasks of the
+/// runtime that it is made and used on.
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
@@ -28,28 +25,26 @@ struct Inner {
     api: ApiServer,
     discovery: Discovery,
     description: String,
-    home: Handle,
 }
 
 impl Cluster {
     /// Finds out where the cluster is and prepares the client.
     ///
-    /// Reads files and the environment, and may run the kubeconfig's credential plugin; the API server need not be there. Must be
-    /// called on a tokio runtime.
+    /// Reads files and the environment. The API server need not be there, and no credential plugin runs: that is for the first request
+    /// that needs it. Must be called on a tokio runtime.
     pub async fn connect(source: &Source) -> Result<Self, ConnectError> {
-        let Connection { client, server, description } = source.open().await?;
-        Ok(Self::new(client, &server, description))
+        let Connection { api, description } = source.open().await?;
+        Ok(Self::new(api, description))
     }
 
     /// A cluster behind a client that somebody else made. Must be called on a tokio runtime.
     pub fn from_client(client: kube::Client) -> Self {
-        Self::new(client, "the API server", "a client that was handed in".to_owned())
+        Self::new(ApiServer::new(client, "the API server"), "a client that was handed in".to_owned())
     }
 
-    fn new(client: kube::Client, server: &str, description: String) -> Self {
-        let api = ApiServer::new(client, server);
+    fn new(api: ApiServer, description: String) -> Self {
         let discovery = Discovery::new(api.clone());
-        Self { inner: Arc::new(Inner { api, discovery, description, home: Handle::current() }) }
+        Self { inner: Arc::new(Inner { api, discovery, description }) }
     }
 
     /// A reader for one call.
@@ -61,6 +56,19 @@ impl Cluster {
     pub async fn health(&self, timeout: Duration) -> Result<Health, Error> {
         let budget = Arc::new(Budget::new(Limits { time: timeout, ..Limits::default() }));
         self.reader(Arc::new(Grant::default()), budget).api_server().await
+    }
+
+    /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any
+    /// call. For commands, of which nothing is left once they have ended. Why it failed is told by what needs it.
+    pub async fn log_in(&self) {
+        if let Some(login) = self.inner.api.login() {
+            login.wait().await;
+        }
+    }
+
+    /// What is wrong with the login while an earlier one still holds. For the operator.
+    pub fn login_trouble(&self) -> Option<String> {
+        self.inner.api.login()?.trouble()
     }
 
     /// Everything that the cluster serves. For the command line; not charged to any call.
@@ -81,9 +89,5 @@ impl Cluster {
 
     pub(super) fn discovery(&self) -> &Discovery {
         &self.inner.discovery
-    }
-
-    pub(super) fn home(&self) -> &Handle {
-        &self.inner.home
     }
 }

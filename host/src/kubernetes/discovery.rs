@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::memory::{IfStale, Memory};
 use super::error::{Code, Error};
@@ -21,6 +22,7 @@ use super::name::quote;
 use super::request::Get;
 use super::types::Resource;
 use crate::policy::{Budget, Limits};
+use crate::processor::STEP_BYTES;
 
 /// How long an answer is good for. A new CRD is found at once (see `SECOND_LOOK`); a removed one answers 404 by itself.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
@@ -181,7 +183,7 @@ impl Discovery {
     async fn groups(&self, good_for: Duration, if_stale: IfStale) -> Result<Arc<Groups>, Error> {
         self.groups
             .recall(good_for, if_stale, async {
-                let list: GroupList = self.read(&Get::fixed("/apis")).await?;
+                let list: GroupList = self.read(Get::fixed("/apis")).await?;
                 let named = list.groups.into_iter().filter(|group| group.name.len() <= GROUP_BYTES);
                 Ok(named.map(|group| (group.name.clone(), group.into())).collect())
             })
@@ -199,7 +201,7 @@ impl Discovery {
         let memory = self.resources.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
         memory
             .recall(good_for, if_stale, async {
-                let list: ResourceList = self.read(&Get::group_version(group, version)).await?;
+                let list: ResourceList = self.read(Get::group_version(group, version)).await?;
                 let served = list.resources.into_iter().filter(ResourceEntry::can_be_asked_for).map(|entry| {
                     let verbs = entry.verbs.iter().map(String::as_str).filter(|verb| verb.len() <= NAME_BYTES);
                     let verbs: Vec<&str> = verbs.take(VERBS).collect();
@@ -211,21 +213,15 @@ impl Discovery {
             .await
     }
 
-    /// Reads one document on the process's account.
-    async fn read<T: DeserializeOwned>(&self, get: &Get) -> Result<T, Error> {
-        let own = Budget::new(Limits { time: DOCUMENT_TIME, requests: REQUESTS, read: DOCUMENT_MAX as u64, ..Limits::default() });
-        let unanswered = |error: Error| {
-            let what = format!("the cluster does not say what it serves under {}: ", get.path());
-            // The limits behind an `exhausted` here are ours, not those of the call.
-            let code = if error.code == Code::Exhausted { Code::Unavailable } else { error.code };
-            Error { code, message: what + &error.message, retry_after: error.retry_after }
-        };
-        let incoming = self.api.get(get, &own, FIRST_BYTE).await.map_err(|failure| unanswered(failure.into()))?;
-        let body = incoming.bytes(DOCUMENT_MAX, "the API server's discovery document").await.map_err(unanswered)?;
-        serde_json::from_slice(&body).map_err(|error| {
-            let reason = crate::policy::quotable(error, REASON_BYTES);
-            unanswered(Error::new(Code::Other, format!("not a document: {reason}")))
-        })
+    /// Reads one document on the process's account, in a task of its own: all calls wait for it, so it must not wait until the call that
+    /// asks first has its turn on a processor.
+    async fn read<T: DeserializeOwned + Send + 'static>(&self, get: Get) -> Result<T, Error> {
+        let task = AbortOnDropHandle::new(tokio::spawn(read(self.api.clone(), get)));
+        match task.await {
+            Ok(document) => document,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_cancelled) => Err(Error::new(Code::Unavailable, "this server is shutting down")),
+        }
     }
 
     /// The error for a resource that is not there, with what there is.
@@ -264,6 +260,29 @@ impl Versions {
         let others = self.all.iter().filter(|&version| *version != self.preferred);
         std::iter::once(&self.preferred).chain(others).map(String::as_str).collect()
     }
+}
+
+/// Reads one document. A long one is parsed beside the tasks of the runtime.
+async fn read<T: DeserializeOwned + Send + 'static>(api: ApiServer, get: Get) -> Result<T, Error> {
+    let own = Budget::new(Limits { time: DOCUMENT_TIME, requests: REQUESTS, read: DOCUMENT_MAX as u64, ..Limits::default() });
+    let unanswered = |error: Error| {
+        let what = format!("the cluster does not say what it serves under {}: ", get.path());
+        // The limits behind an `exhausted` here are ours, not those of the call.
+        let code = if error.code == Code::Exhausted { Code::Unavailable } else { error.code };
+        Error { code, message: what + &error.message, retry_after: error.retry_after }
+    };
+    let incoming = api.get(&get, &own, FIRST_BYTE).await.map_err(|failure| unanswered(failure.into()))?;
+    let body = incoming.bytes(DOCUMENT_MAX, "the API server's discovery document").await.map_err(unanswered)?;
+    let document = if body.len() > STEP_BYTES {
+        let parsing = tokio::task::spawn_blocking(move || serde_json::from_slice(&body));
+        parsing.await.map_err(|_| unanswered(Error::new(Code::Other, "this server is shutting down")))?
+    } else {
+        serde_json::from_slice(&body)
+    };
+    document.map_err(|error| {
+        let reason = crate::policy::quotable(error, REASON_BYTES);
+        unanswered(Error::new(Code::Other, format!("not a document: {reason}")))
+    })
 }
 
 /// `APIGroupList`.

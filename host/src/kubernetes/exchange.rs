@@ -3,15 +3,19 @@
 //! kube's own client retries for minutes, waits for a silent server for ever and reads an error of any size. Here every wait
 //! ends, every attempt is counted, and dropping the future ends the request.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Response;
-use kube::client::{AuthError, Body};
+use http::{Response, StatusCode};
+use kube::client::Body;
+use tower::buffer::error::{Closed, ServiceError};
 
 use super::error::{Code, Error};
+use super::explain::{causes, explain, is_refused_certificate};
+use super::login::{Login, Session};
 use super::request::Get;
 use super::response::{Incoming, Refusal};
 use crate::policy::{Budget, Exhausted};
@@ -22,9 +26,6 @@ pub(super) const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// The same for a log: the API server itself gives up on a hung kubelet after 10 s, and its words say more than ours.
 pub(super) const LOG_FIRST_BYTE: Duration = Duration::from_secs(12);
 
-/// Bytes of the words of a library or a plugin in an error.
-const CAUSE_BYTES: usize = 1024;
-
 /// The pause before a connection that failed is tried again: long enough for a server that restarts its listener.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -34,11 +35,21 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// What a 429 without `Retry-After` is taken to mean: API Priority and Fairness says 1.
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
-/// The API server: a client, and its name for messages.
+/// How long a request waits for a login. Most take a second or two; one that waits for a person takes longer than any call.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(8);
+
+/// The API server, and the way to it.
 #[derive(Clone)]
 pub(super) struct ApiServer {
-    client: kube::Client,
-    name: Arc<str>,
+    link: Link,
+}
+
+#[derive(Clone)]
+enum Link {
+    /// A client that asks for itself, and the server's name in messages.
+    Given(kube::Client, Arc<str>),
+    /// One for as long as a login holds.
+    Login(Login),
 }
 
 /// Why a request brought nothing.
@@ -72,77 +83,163 @@ impl From<Failure> for Error {
 }
 
 impl ApiServer {
-    /// `name` is for messages: the server's address, where it is known.
+    /// `name` is for messages.
     pub(super) fn new(client: kube::Client, name: &str) -> Self {
-        Self { client, name: name.into() }
+        Self { link: Link::Given(client, name.into()) }
+    }
+
+    /// The server that a login is for.
+    pub(super) fn with(login: Login) -> Self {
+        Self { link: Link::Login(login) }
+    }
+
+    /// The login, where this is not a server that knows nobody.
+    pub(super) fn login(&self) -> Option<&Login> {
+        match &self.link {
+            Link::Given(..) => None,
+            Link::Login(login) => Some(login),
+        }
+    }
+
+    fn name(&self) -> Cow<'_, str> {
+        match &self.link {
+            Link::Given(_, name) => Cow::Borrowed(name),
+            Link::Login(login) => Cow::Owned(login.server()),
+        }
     }
 
     /// Sends a GET and waits for the head of the answer, `first_byte` at most.
     pub(super) async fn get<'b>(&self, get: &Get, budget: &'b Budget, first_byte: Duration) -> Result<Incoming<'b>, Failure> {
-        match self.attempt(get, budget, first_byte).await? {
+        match self.attempt(get, budget, first_byte, None).await? {
             Attempt::Done(response) => Ok(Incoming::new(response, budget)),
+            Attempt::Unknown(session, words) if budget.has_request() && session.login.refused(&session.session) => {
+                self.last_attempt(get, budget, first_byte, Some((session, words))).await
+            }
+            Attempt::Unknown(session, words) => Err(session.refusal(&words).into()),
             Attempt::Refused(refusal) if refusal.wait().is_none_or(|wait| !may_wait(wait, budget)) => {
                 Err(Failure::Refused(refusal))
             }
             Attempt::Refused(refusal) => {
                 tokio::time::sleep(refusal.wait().unwrap_or(DEFAULT_WAIT)).await;
-                self.last_attempt(get, budget, first_byte).await
+                self.last_attempt(get, budget, first_byte, None).await
             }
             Attempt::Disconnected(error) if !may_wait(RECONNECT_PAUSE, budget) => Err(self.unreachable(error.as_ref()).into()),
             Attempt::Disconnected(_) => {
                 tokio::time::sleep(RECONNECT_PAUSE).await;
-                self.last_attempt(get, budget, first_byte).await
+                self.last_attempt(get, budget, first_byte, None).await
             }
         }
     }
 
-    async fn last_attempt<'b>(&self, get: &Get, budget: &'b Budget, first_byte: Duration) -> Result<Incoming<'b>, Failure> {
-        match self.attempt(get, budget, first_byte).await? {
+    /// `unknown` is the login that the first attempt was refused with: the same once more would be refused again.
+    async fn last_attempt<'b>(
+        &self,
+        get: &Get,
+        budget: &'b Budget,
+        first_byte: Duration,
+        unknown: Option<(LoggedIn, String)>,
+    ) -> Result<Incoming<'b>, Failure> {
+        match self.attempt(get, budget, first_byte, unknown).await? {
             Attempt::Done(response) => Ok(Incoming::new(response, budget)),
+            Attempt::Unknown(session, words) => Err(session.refusal(&words).into()),
             Attempt::Refused(refusal) => Err(Failure::Refused(refusal)),
             Attempt::Disconnected(error) => Err(self.unreachable(error.as_ref()).into()),
         }
     }
 
-    async fn attempt(&self, get: &Get, budget: &Budget, first_byte: Duration) -> Result<Attempt, Failure> {
+    async fn attempt(
+        &self,
+        get: &Get,
+        budget: &Budget,
+        first_byte: Duration,
+        unknown: Option<(LoggedIn, String)>,
+    ) -> Result<Attempt, Failure> {
+        let (client, session) = self.log_in(budget).await?;
+        if let (Some(session), Some((before, words))) = (&session, unknown)
+            && session.session.is_as(&before.session)
+        {
+            return Err(session.refusal(&words).into());
+        }
         budget.take_request()?;
         if let Some(namespace) = get.namespace() {
             budget.touch(namespace);
         }
-        let request = get.to_http().map_err(|error| Error::new(Code::Other, format!("cannot make the request: {error}")))?;
+        let request =
+            get.to_http().map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;
         tracing::trace!(path = get.path(), "GET");
         let remaining = budget.remaining();
-        let response = match tokio::time::timeout(first_byte.min(remaining), self.client.send(request)).await {
+        let response = match tokio::time::timeout(first_byte.min(remaining), client.send(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) if is_connection_failure(&error) => return Ok(Attempt::Disconnected(error.into())),
-            Ok(Err(error)) => return Err(self.unreachable(&error).into()),
+            Ok(Err(error)) => return self.failed(error, session),
             Err(_) if remaining <= first_byte => return Err(Exhausted::Time(budget.limits().time).into()),
             Err(_) => return Err(self.silent(first_byte).into()),
         };
-        if response.status().is_success() {
+        let status = response.status();
+        if let Some(session) = session {
+            if status == StatusCode::UNAUTHORIZED {
+                let refusal = Refusal::read(response, get.path(), budget).await;
+                return Ok(Attempt::Unknown(session, refusal.message));
+            }
+            session.session.accept();
+        }
+        if status.is_success() {
             return Ok(Attempt::Done(response));
         }
         Ok(Attempt::Refused(Refusal::read(response, get.path(), budget).await))
     }
 
+    /// What to send with, as soon as somebody is logged in. Part of the call's time stays for the words about it.
+    async fn log_in(&self, budget: &Budget) -> Result<(kube::Client, Option<LoggedIn>), Error> {
+        match &self.link {
+            Link::Given(client, _) => Ok((client.clone(), None)),
+            Link::Login(login) => {
+                let session = login.session(LOGIN_PATIENCE.min(budget.remaining() / 2)).await?;
+                Ok((session.client().clone(), Some(LoggedIn { login: login.clone(), session })))
+            }
+        }
+    }
+
+    /// An attempt without an answer.
+    fn failed(&self, error: kube::Error, session: Option<LoggedIn>) -> Result<Attempt, Failure> {
+        if let Some(session) = session {
+            if is_refused_certificate(&error) {
+                return Ok(Attempt::Unknown(session, explain(&error)));
+            }
+            if causes(&error).any(|cause| cause.is::<Closed>() || cause.is::<ServiceError>()) {
+                session.login.discard(&session.session);
+                return Ok(Attempt::Disconnected(error.into()));
+            }
+        }
+        if causes(&error).any(|cause| cause.is::<hyper_util::client::legacy::Error>() || cause.is::<io::Error>()) {
+            // The request may never have reached the server, or the connection broke before an answer. A GET can be sent again.
+            return Ok(Attempt::Disconnected(error.into()));
+        }
+        Err(self.unreachable(&error).into())
+    }
+
     fn silent(&self, waited: Duration) -> Error {
         Error::new(
             Code::Unavailable,
-            format!("{} did not answer within {} s; try again later", self.name, waited.as_secs_f32().round()),
+            format!("{} did not answer within {} s; try again later", self.name(), waited.as_secs_f32().round()),
         )
     }
 
     fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
-        if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<AuthError>()) {
-            return Error::new(
-                Code::Unavailable,
-                format!("the credentials for {} cannot be renewed: {}", self.name, auth_failure(error)),
-            );
-        }
-        Error::new(
-            Code::Unavailable,
-            format!("{} cannot be reached: {}", self.name, crate::policy::clean_line(root_cause(error), CAUSE_BYTES)),
-        )
+        Error::new(Code::Unavailable, format!("{} cannot be reached: {}", self.name(), explain(error)))
+    }
+}
+
+/// A login, and what it has given.
+struct LoggedIn {
+    login: Login,
+    session: Arc<Session>,
+}
+
+impl LoggedIn {
+    /// The server refuses it, in these words.
+    fn refusal(&self, words: &str) -> Error {
+        let (server, session) = (self.login.server(), self.session.refusal());
+        Error::new(Code::Denied, format!("{server} does not accept this server's credentials ({words}); {session}"))
     }
 }
 
@@ -150,6 +247,8 @@ impl ApiServer {
 enum Attempt {
     Done(Response<Body>),
     Refused(Refusal),
+    /// The server does not know who asks, and says so.
+    Unknown(LoggedIn, String),
     Disconnected(Box<dyn StdError + Send + Sync>),
 }
 
@@ -167,30 +266,6 @@ impl Refusal {
             503 => self.retry_after,
             _ => None,
         }
-    }
-}
-
-/// Whether the request may never have reached the server, or the connection broke before an answer. A GET can be sent again.
-fn is_connection_failure(error: &(dyn StdError + 'static)) -> bool {
-    causes(error).any(|cause| cause.is::<hyper_util::client::legacy::Error>() || cause.is::<io::Error>())
-        && !causes(error).any(|cause| cause.is::<AuthError>())
-}
-
-/// The innermost cause: the layers around it only say that a request failed.
-pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
-    causes(error).last().map(|cause| crate::policy::beginning(&cause, 4 * CAUSE_BYTES).0).unwrap_or_default()
-}
-
-/// An error and what is behind it, outermost first.
-fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error: &&'e (dyn StdError + 'static)| (*error).source())
-}
-
-/// An authentication failure without the output of a credential plugin, which may hold a token.
-pub(super) fn auth_failure(error: &AuthError) -> String {
-    match error {
-        AuthError::AuthExecRun { cmd, out } => format!("the credential plugin `{cmd}` failed ({})", out.status),
-        other => crate::policy::clean_line(other, CAUSE_BYTES),
     }
 }
 

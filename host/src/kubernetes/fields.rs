@@ -23,6 +23,9 @@ pub(super) enum Keep {
     Keys(BTreeMap<String, Keep>),
 }
 
+/// What every mask begins with.
+const MASK: &str = "[masked: ";
+
 impl Keep {
     /// Reads the paths of a request; none keep everything.
     pub(super) fn parse(fields: Option<&[String]>) -> Result<Self, Error> {
@@ -39,6 +42,22 @@ impl Keep {
             root.add(keys);
         }
         Ok(root)
+    }
+
+    /// What is kept of the value under a key; none: nothing.
+    pub(super) fn of(&self, key: &str) -> Option<&Keep> {
+        match self {
+            Keep::Whole => Some(&Keep::Whole),
+            Keep::Keys(children) => children.get(key),
+        }
+    }
+
+    /// Whether one of the keys may be what a mask has made of another.
+    pub(super) fn asks_for_a_mask(&self) -> bool {
+        match self {
+            Keep::Whole => true,
+            Keep::Keys(children) => children.keys().any(|key| key.contains(MASK)),
+        }
     }
 
     /// Adds one path. A path that is the beginning of another keeps both.

@@ -3,11 +3,9 @@
 use super::error::{Code, Error};
 use super::exchange::FIRST_BYTE;
 use super::fields::Keep;
-use super::items::{OBJECT_MAX, check_single_value};
-use super::mask::Mask;
 use super::name::{ObjectName, check_resource};
+use super::object::{Mask, OBJECT_MAX, Object};
 use super::place::{Asked, Target};
-use super::prune::text;
 use super::reader::Reader;
 use super::request::Get;
 use super::types::{Resource, Scope};
@@ -48,9 +46,8 @@ pub(super) async fn read(
     let get = Get::object(&served, target.namespace(), &name);
     let incoming = reader.api().get(&get, reader.budget(), FIRST_BYTE).await?;
     let body = incoming.bytes(OBJECT_MAX, "this object").await?;
-    check_single_value(&body)?;
     let mut kept = String::new();
-    Mask::of(reader.grant(), &served).prune(text(&body)?, &keep, &mut kept)?;
+    Object::read(&body)?.masked(Mask::of(reader.grant(), &served)).pick(&keep, &mut kept);
     Ok(kept)
 }
 

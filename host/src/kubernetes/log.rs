@@ -9,8 +9,6 @@ mod newest;
 mod tests;
 mod window;
 
-use std::time::Duration;
-
 use http::StatusCode;
 
 use self::matching::{Pattern, Search};
@@ -22,7 +20,7 @@ use super::name::{Container, Namespace, ObjectName};
 use super::reader::Reader;
 use super::request::{Get, LogParameters};
 use super::types::{Excerpt, LogSource};
-use crate::policy::{Access, Place, Verb};
+use crate::policy::{Access, Exhausted, Place, Verb};
 
 /// Lines, where nobody says how many: the default of the server that Sandbar replaces.
 const DEFAULT_LINES: u32 = 2_000;
@@ -42,12 +40,8 @@ const REQUESTS: u32 = 4;
 /// How many times more records one further request may ask for.
 const GROWTH_MAX: u64 = 64;
 
-/// Bytes of a log that are searched before the search looks whether others wait: with the most expensive pattern, 100 ms of work.
-const PIECE: usize = 16 * 1024;
-
-/// How long a search works before it gives way to whatever else the thread has to do: more than an honest one takes for a piece, and
-/// little for who waits.
-const TURN: Duration = Duration::from_millis(1);
+/// Bytes of text that take as long to look at as one byte of a pattern to compile: a class of Unicode of five bytes takes 200 us.
+const PATTERN_COSTS: usize = 1024;
 
 /// Reads the excerpt.
 pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt, Error> {
@@ -71,22 +65,18 @@ pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt,
         return Ok(Excerpt::empty());
     }
     let container = container.as_ref();
-    let pattern = source.matching.as_deref().map(|pattern| compile(reader, pattern)).transpose()?;
+    let pattern = match &source.matching {
+        Some(pattern) => {
+            reader.budget().meter().prepare_for(pattern.len().saturating_mul(PATTERN_COSTS)).await;
+            Some(matching::compile(pattern)?)
+        }
+        None => None,
+    };
     let log =
         Log { reader, source, namespace: &namespace, pod: &pod, container, pattern: pattern.as_ref(), cap: cap(reader, source) };
-    log.excerpt(lines).await
-}
-
-/// Compiles a pattern. That is work, so each has a request of the budget beside it: the one for the log, or the one that is taken
-/// where it cannot be used.
-fn compile(reader: &Reader, pattern: &str) -> Result<Pattern, Error> {
-    let budget = reader.budget();
-    if !budget.has_request() {
-        budget.take_request()?;
-    }
-    matching::compile(pattern).or_else(|error| {
-        budget.take_request()?;
-        Err(error)
+    log.excerpt(lines).await.map_err(|error| match (log.pattern, reader.budget().check()) {
+        (Some(pattern), Err(Exhausted::Cpu(_))) if error.code == Code::Exhausted => pattern.too_costly(&error),
+        _ => error,
     })
 }
 
@@ -113,12 +103,10 @@ struct Log<'q> {
 enum Outcome {
     /// The pod has not been started anywhere, so there is no log.
     NotScheduled,
-    Read(Reading),
+    /// What was read, and what the server says about it.
+    Read(Reading, Vec<String>),
     /// Reading stopped after these bytes and lines.
-    TooMuch {
-        bytes: u64,
-        lines: u64,
-    },
+    TooMuch { bytes: u64, lines: u64 },
 }
 
 impl Log<'_> {
@@ -126,7 +114,7 @@ impl Log<'_> {
     async fn excerpt(&self, wanted: u64) -> Result<Excerpt, Error> {
         let mut window = wanted;
         let mut stop_at = Some(self.too_much());
-        let mut best: Option<(Reading, u64)> = None;
+        let mut best: Option<(Reading, u64, Vec<String>)> = None;
         // One for all requests: what the first has taken is gone for the second.
         let mut search = self.pattern.map(|pattern| Search::new(pattern, self.reader.budget()));
         for _ in 0..REQUESTS {
@@ -136,9 +124,9 @@ impl Log<'_> {
                     window = self.fewer(window, bytes, lines);
                     stop_at = None;
                 }
-                Ok(Outcome::Read(reading)) => {
+                Ok(Outcome::Read(reading, warnings)) => {
                     let larger = self.more(&reading, window, wanted);
-                    best = Some((reading, window));
+                    best = Some((reading, window, warnings));
                     match larger {
                         Some(larger) => window = larger,
                         None => break,
@@ -152,7 +140,11 @@ impl Log<'_> {
             }
         }
         match best {
-            Some((reading, window)) => Ok(self.make(reading, window, wanted)),
+            Some((reading, window, warnings)) => {
+                let mut excerpt = self.make(reading, window, wanted);
+                excerpt.warnings.extend(warnings);
+                Ok(excerpt)
+            }
             None => Err(Error::new(Code::TooLarge, "this log's lines are too long to be read; ask for fewer lines")),
         }
     }
@@ -172,17 +164,15 @@ impl Log<'_> {
         if incoming.status == StatusCode::NO_CONTENT {
             return Ok(Outcome::NotScheduled);
         }
+        let warnings = std::mem::take(&mut incoming.warnings);
         let mut reading = Window::new(self.cap, search, self.reader.grant().secrets);
         while let Some(chunk) = incoming.chunk().await? {
-            match self.pattern {
-                None => reading.feed(&chunk)?,
-                Some(_) => search_through(&mut reading, &chunk).await?,
-            }
+            reading.feed(&chunk)?;
             if stop_at.is_some_and(|stop_at| reading.bytes() > stop_at) {
                 return Ok(Outcome::TooMuch { bytes: reading.bytes(), lines: reading.lines() });
             }
         }
-        Ok(Outcome::Read(reading.finish()?))
+        Ok(Outcome::Read(reading.finish()?, warnings))
     }
 
     /// Bytes after which fewer records are asked for. A search reads as much as it may, and keeps the other half for that.
@@ -247,6 +237,14 @@ impl Log<'_> {
             warnings
                 .push(format!("only the newest {window} lines were searched: they are long, and a call may read only so much"));
         }
+        if self.pattern.is_some() && text.is_empty() && !cut && !reduced {
+            let age = self.source.since_seconds.map(|seconds| format!(" of the last {seconds} s")).unwrap_or_default();
+            warnings.push(match lines.min(window) {
+                0 => format!("there was no line{age} to search"),
+                1 => format!("there was one line{age} to search, and it does not match"),
+                lines => format!("{lines} lines{age} were searched, and none matches"),
+            });
+        }
         // All records came that were asked for, and they are fewer lines: what was to show that there is more is part of a line.
         if !cut && lines <= window && records > window && first.is_some_and(|first| first.bytes > RECORD_MAX as u64) {
             warnings.push("the first line may lack its beginning: it is so long that the runtime has split it".to_owned());
@@ -289,19 +287,6 @@ impl Log<'_> {
             Failure::Failed(error) => error,
         }
     }
-}
-
-/// Feeds a chunk in pieces, and lets others have a turn where that takes long.
-async fn search_through(reading: &mut Window<'_, '_>, chunk: &[u8]) -> Result<(), Error> {
-    let mut since = reading.searched();
-    for piece in chunk.chunks(PIECE) {
-        reading.feed(piece)?;
-        if reading.searched() - since > TURN {
-            tokio::task::yield_now().await;
-            since = reading.searched();
-        }
-    }
-    Ok(())
 }
 
 impl Excerpt {

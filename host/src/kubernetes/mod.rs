@@ -3,39 +3,45 @@
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
 //! and is checked against the grant first. The way of a read: `reader` (its task and its time), `discovery` (which resource that
 //! is), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, and take the answer
-//! apart as it arrives (`response`, `items`, `prune`), without the secrets in it (`mask`).
+//! apart as it arrives (`response`, `items`) and reads each object (`object`), which comes out without its secrets and cut down to the
+//! fields that were asked for.
 
 mod client;
 mod cluster;
 mod discovery;
 mod error;
 mod exchange;
+mod explain;
 mod fields;
+mod files;
 mod get;
 mod health;
+mod in_cluster;
 mod items;
+mod kubeconfig;
 mod list;
 mod log;
-mod mask;
+mod login;
 mod name;
+mod object;
 mod place;
 mod proxy;
-mod prune;
 mod reader;
 mod request;
 mod response;
 mod selector;
 mod snapshot;
 mod source;
+mod target;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod types;
 
-pub use client::ClientError;
 pub use cluster::Cluster;
 pub use discovery::{Catalogue, ServedResource};
 pub use error::{Code, Error};
-pub use proxy::ProxyError;
+pub use kubeconfig::Fault;
 pub use reader::Reader;
 pub use snapshot::SnapshotError;
 pub use source::{ConnectError, Source, SourceError};

@@ -8,6 +8,9 @@ use std::net::IpAddr;
 
 use http::Uri;
 
+/// Where a SOCKS proxy listens that names no port. The connector knows no default for it.
+const SOCKS_PORT: u16 = 1080;
+
 /// The way to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Proxy {
@@ -15,14 +18,16 @@ pub(super) enum Proxy {
     Direct,
     /// Through an HTTP proxy that opens tunnels.
     Http(Uri),
+    /// The same, with TLS on the way to the proxy.
+    Https(Uri),
     /// Through a SOCKS 5 proxy, which also resolves the name.
     Socks5(Uri),
 }
 
 /// A proxy that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the proxy `{url}` (from {origin}) cannot be used: {reason}; use an `http://` or `socks5://` address")]
-pub struct ProxyError {
+#[error("the proxy `{url}` (from {origin}) cannot be used: {reason}; use an `http://`, `https://` or `socks5://` address")]
+pub(super) struct ProxyError {
     /// Its address, without a password.
     url: String,
     /// Where it was set.
@@ -79,9 +84,8 @@ impl Proxy {
         match uri.scheme_str() {
             _ if uri.host().is_none_or(str::is_empty) => Err(error("it names no host")),
             Some("http") => Ok(Proxy::Http(uri)),
-            // The connector below knows no default for it.
-            Some("socks5" | "socks5h") if uri.port().is_none() => Err(error("it names no port")),
-            Some("socks5" | "socks5h") => Ok(Proxy::Socks5(uri)),
+            Some("https") => Ok(Proxy::Https(uri)),
+            Some("socks5" | "socks5h") => Ok(Proxy::Socks5(with_port(uri, SOCKS_PORT).ok_or(error("it is not a URL"))?)),
             _ => Err(error("its scheme is not supported")),
         }
     }
@@ -91,9 +95,21 @@ impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Proxy::Direct => Ok(()),
-            Proxy::Http(uri) | Proxy::Socks5(uri) => write!(f, " through {}", without_password(&uri.to_string())),
+            Proxy::Http(uri) | Proxy::Https(uri) | Proxy::Socks5(uri) => {
+                write!(f, " through {}", without_password(&uri.to_string()))
+            }
         }
     }
+}
+
+/// An address with a port: its own, else this one.
+fn with_port(uri: Uri, port: u16) -> Option<Uri> {
+    if uri.port().is_some() {
+        return Some(uri);
+    }
+    let mut parts = uri.into_parts();
+    parts.authority = Some(format!("{}:{port}", parts.authority?).parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// A URL that can be shown.
@@ -222,12 +238,13 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        let error = Proxy::parse("https://me:secret@proxy.example", "HTTPS_PROXY").expect_err("TLS to the proxy");
+        let error = Proxy::parse("ftp://me:secret@proxy.example", "HTTPS_PROXY").expect_err("another scheme");
         assert_eq!(
             error.to_string(),
-            "the proxy `https://proxy.example` (from HTTPS_PROXY) cannot be used: its scheme is not supported; use an `http://` or `socks5://` address"
+            "the proxy `ftp://proxy.example` (from HTTPS_PROXY) cannot be used: its scheme is not supported; use an `http://`, `https://` or `socks5://` address"
         );
-        assert!(Proxy::parse("socks5://me:secret@proxy.example", "HTTPS_PROXY").is_err(), "no port");
+        let proxy = Proxy::parse("socks5://me:secret@proxy.example", "HTTPS_PROXY").expect("usable");
+        assert_eq!(proxy.to_string(), " through socks5://proxy.example:1080");
         let proxy = Proxy::parse("http://me:secret@proxy.example:1", "HTTPS_PROXY").expect("usable");
         assert_eq!(proxy.to_string(), " through http://proxy.example:1/");
     }

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio_util::task::AbortOnDropHandle;
-
 use super::cluster::Cluster;
 use super::discovery::Discovery;
-use super::error::{Code, Error};
+use super::error::Error;
 use super::exchange::ApiServer;
 use super::types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
 use super::{get, health, list, log};
@@ -14,8 +12,8 @@ use crate::policy::{Budget, Exhausted, Grant};
 
 /// Reads the cluster for one call.
 ///
-/// Every read runs as a task of the runtime that the [`Cluster`] was connected on: parsing a page must not stand in the way of the
-/// guests, nor be counted as their time. Dropping the future of a read ends the task, and with it the request.
+/// A read is a part of its call: it runs where the call does, and what it computes, parsing and masking for example, is the call's
+/// processor time. Dropping the future of a read ends its request.
 #[derive(Clone)]
 pub struct Reader {
     cluster: Cluster,
@@ -38,8 +36,7 @@ impl Reader {
         name: &str,
         fields: Option<&[String]>,
     ) -> Result<String, Error> {
-        let (of, within, name, fields) = (of.clone(), within.clone(), name.to_owned(), fields.map(<[String]>::to_vec));
-        self.at_home(async move |reader| get::read(&reader, &of, &within, &name, fields.as_deref()).await).await
+        self.in_time(get::read(self, of, within, name, fields)).await
     }
 
     /// Reads one page of a list.
@@ -47,21 +44,19 @@ impl Reader {
     /// A page has 200 objects by default; a higher `limit` than the operator's is lowered without a word. It may have fewer, even
     /// none, while `continue_` is set. Its JSON is 8 MiB at most, or an eighth of the component's memory.
     pub async fn list_objects(&self, query: &Query) -> Result<Page, Error> {
-        let query = query.clone();
-        self.at_home(async move |reader| list::read(&reader, &query).await).await
+        self.in_time(list::read(self, query)).await
     }
 
     /// Reads the end of one container's log.
     ///
     /// Without `tail_lines` that is 2,000 lines, or 20,000 with `matching`, which then drops most of them.
     pub async fn tail(&self, source: &LogSource) -> Result<Excerpt, Error> {
-        let source = source.clone();
-        self.at_home(async move |reader| log::tail(&reader, &source).await).await
+        self.in_time(log::tail(self, source)).await
     }
 
     /// Asks the API server for its version and whether it is ready. It needs no rule.
     pub async fn api_server(&self) -> Result<Health, Error> {
-        self.at_home(async move |reader| health::read(reader.api(), reader.budget()).await).await
+        self.in_time(health::read(self.api(), &self.budget)).await
     }
 
     pub(super) fn api(&self) -> &ApiServer {
@@ -80,33 +75,19 @@ impl Reader {
         &self.budget
     }
 
-    /// Runs a read on the cluster's runtime, until the call's time is up.
-    async fn at_home<T, W, F>(&self, work: W) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        W: FnOnce(Reader) -> F,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        let time = self.budget.limits().time;
-        let deadline = self.budget.deadline().into();
-        let work = work(self.clone());
-        // The timer is made inside the task: it belongs to the runtime that it is made on.
-        let task = self.cluster.home().spawn(async move { tokio::time::timeout_at(deadline, work).await });
-        let task = AbortOnDropHandle::new(task);
-        match task.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_late)) => Err(Exhausted::Time(time).into()),
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_cancelled) => Err(Error::new(Code::Unavailable, "this server is shutting down")),
-        }
+    /// Ends a read with the call's time. It is the runtime that keeps the time, so it does not wait for a read that computes.
+    async fn in_time<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let read = tokio::time::timeout_at(self.budget.deadline().into(), read).await;
+        read.unwrap_or_else(|_late| Err(Exhausted::Time(self.budget.limits().time).into()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::testing::{Answer, cluster, query, reader, resource};
+    use crate::kubernetes::testing::{Answer, cluster, grant, query, resource};
     use crate::policy::{Limits, Namespaces};
+    use crate::processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
 
     #[test]
     fn reads_can_move_between_threads() {
@@ -116,17 +97,34 @@ mod tests {
         assert_send(|reader| async move { reader.tail(&LogSource::default()).await });
         assert_send(|reader| async move { reader.api_server().await });
     }
-
-    #[test]
-    fn a_read_runs_on_the_clusters_runtime_whoever_asks() {
-        let home = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let (cluster, _) = {
-            let _home = home.enter();
-            cluster(|_, _| Answer::ok(format!(r#"{{"gitVersion":"{}"}}"#, tokio::runtime::Handle::current().id())))
-        };
-        // A runtime without timers or I/O, as the guests' may be: whatever needs them runs at home.
-        let elsewhere = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let health = elsewhere.block_on(reader(&cluster, Namespaces::All, Limits::default()).api_server());
-        assert_eq!(health.expect("healthy").git_version, home.handle().id().to_string());
+    #[tokio::test]
+    async fn a_long_body_is_worked_on_on_a_thread_of_the_calls_own() {
+        let here = std::thread::current().name().map(str::to_owned);
+        for (bytes, own) in [(1, false), (STEP_BYTES / 2, false), (2 * STEP_BYTES, true), (20 * STEP_BYTES, true)] {
+            let name = "x".repeat(bytes);
+            let (cluster, _) = cluster(move |path, _| match path {
+                path if path.contains("/log") => Answer::ok(format!("{name}\n")),
+                path if path.contains("/pods/") => Answer::ok(format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)),
+                _ => Answer::ok(format!(r#"{{"metadata":{{}},"items":[{{"metadata":{{"name":"{name}"}}}}]}}"#)),
+            });
+            for what in ["get", "list", "log"] {
+                // Its clock stands still, so that it is the size alone that decides.
+                let budget = Arc::new(Budget::counted_by(Hand::default().meter(), Limits::default()));
+                let reader = cluster.reader(Arc::new(grant(Namespaces::All)), budget.clone());
+                let within = Scope::Namespace("team-a".into());
+                let source = LogSource { namespace: "team-a".into(), pod: "web-0".into(), ..LogSource::default() };
+                let call = async move {
+                    match what {
+                        "get" => drop(reader.get_object(&resource("", "pods"), &within, "web-0", None).await?),
+                        "list" => drop(reader.list_objects(&query(resource("", "pods"), within)).await?),
+                        _ => drop(reader.tail(&source).await?),
+                    }
+                    Ok::<_, Error>(std::thread::current().name().map(str::to_owned))
+                };
+                let ended = Processors::all_but_one().run(budget.meter(), &CpuEstimate::default(), call).await.expect("no panic");
+                let on = if own { Some("sandbar-call".to_owned()) } else { here.clone() };
+                assert_eq!(ended, Ok(on), "{what}, {bytes} bytes");
+            }
+        }
     }
 }

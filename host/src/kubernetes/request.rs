@@ -135,6 +135,17 @@ fn root(group: &str, version: &str) -> String {
     path
 }
 
+/// Whether a path is that of a resource, and not of discovery, the version or the like: what RBAC calls a non-resource URL.
+pub(super) fn is_of_resource(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    let root = match segments.next() {
+        Some("api") => 1,
+        Some("apis") => 2,
+        _ => return false,
+    };
+    segments.count() > root
+}
+
 /// Where the objects of a resource are.
 fn collection(of: &ServedResource, namespace: Option<&Namespace>) -> String {
     let mut path = root(&of.group, &of.version);
@@ -211,6 +222,16 @@ mod tests {
         assert_eq!(request.method(), http::Method::GET);
         let headers: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
         assert_eq!(headers, ["accept", "user-agent"]);
+    }
+
+    #[test]
+    fn what_rbac_calls_a_resource_is_one() {
+        for path in ["/api/v1/pods", "/api/v1/namespaces/a/pods/b/log", "/apis/apps/v1/deployments"] {
+            assert!(is_of_resource(path), "{path}");
+        }
+        for path in ["/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/version", "/readyz", "/"] {
+            assert!(!is_of_resource(path), "{path}");
+        }
     }
 
     #[test]

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde::Deserialize;
 
 use super::error::{Code, Error};
-use super::exchange::root_cause;
+use super::explain::explain;
+use super::request::is_of_resource;
 use crate::policy::{self, Budget, Exhausted};
+use crate::processor::STEP_BYTES;
 
 /// How long the server may pause inside an answer.
 const BETWEEN_CHUNKS: Duration = Duration::from_secs(10);
@@ -21,25 +23,45 @@ const ERROR_BODY_MAX: usize = 16 * 1024;
 /// How much of the server's words a message carries, in bytes.
 const MESSAGE_MAX: usize = 2 * 1024;
 
+/// Warnings of one answer that are passed on, and the bytes of each: what the API server itself keeps to.
+const WARNINGS_MAX: usize = 8;
+const WARNING_MAX: usize = 512;
+
 /// A successful answer whose body is still on its way.
 pub(super) struct Incoming<'b> {
     pub(super) status: StatusCode,
+    /// What the server says about its answer: that a version is deprecated, or that something is missing.
+    pub(super) warnings: Vec<String>,
     body: Body,
+    /// What has come and is not handed out yet.
+    rest: Bytes,
+    handed_out: usize,
     budget: &'b Budget,
 }
 
 impl<'b> Incoming<'b> {
     pub(super) fn new(response: Response<Body>, budget: &'b Budget) -> Self {
-        Self { status: response.status(), body: response.into_body(), budget }
+        let (status, warnings) = (response.status(), warnings(response.headers()));
+        Self { status, warnings, body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
     }
 
-    /// The next piece of the body; none at its end. Every byte is taken from the budget.
+    /// The next piece of the body, [`STEP_BYTES`] at most; none at its end. Every byte is taken from the budget.
+    ///
+    /// What is done with a piece is one step of the call's work, so between two of them others have their turn. A body that is longer is
+    /// worked on on a thread of the call's own: what its pieces add up to, an object for example, is one step, too.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let chunk = next_chunk(&mut self.body, self.budget).await?;
-        if let Some(chunk) = &chunk {
-            self.budget.take_read(chunk.len() as u64)?;
+        self.budget.checkpoint().await?;
+        if self.rest.is_empty() {
+            match next_chunk(&mut self.body, self.budget).await? {
+                Some(chunk) => self.rest = chunk,
+                None => return Ok(None),
+            }
+            self.budget.take_read(self.rest.len() as u64)?;
         }
-        Ok(chunk)
+        self.budget.meter().prepare_for(self.handed_out.saturating_add(self.rest.len())).await;
+        let piece = self.rest.split_to(self.rest.len().min(STEP_BYTES));
+        self.handed_out += piece.len();
+        Ok(Some(piece))
     }
 
     /// The whole body, which is `what` and may have `max` bytes.
@@ -55,6 +77,23 @@ impl<'b> Incoming<'b> {
     }
 }
 
+/// The `Warning` headers with the code that Kubernetes uses, `299 - "text"`.
+fn warnings(headers: &HeaderMap) -> Vec<String> {
+    headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.as_bytes())).take(WARNINGS_MAX).collect()
+}
+
+fn warning(value: &[u8]) -> Option<String> {
+    let value = &value[..value.len().min(2 * WARNING_MAX)];
+    let quoted = value.strip_prefix(b"299 ")?.splitn(2, |byte| *byte == b'"').nth(1)?;
+    let mut text = Vec::new();
+    let mut bytes = quoted.iter();
+    while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
+        text.push(if *byte == b'\\' { *bytes.next()? } else { *byte });
+    }
+    let text = policy::quotable(String::from_utf8_lossy(&text), WARNING_MAX);
+    Some(text).filter(|text| !text.is_empty())
+}
+
 /// The next piece of a body, within the time that is left.
 async fn next_chunk(body: &mut Body, budget: &Budget) -> Result<Option<Bytes>, Error> {
     let remaining = budget.remaining();
@@ -66,7 +105,7 @@ async fn next_chunk(body: &mut Body, budget: &Budget) -> Result<Option<Bytes>, E
                 Err(_trailers) => continue,
             },
             Ok(Some(Err(error))) => {
-                let cause = policy::quotable(root_cause(&error), MESSAGE_MAX);
+                let cause = explain(&error);
                 return Err(Error::new(Code::Unavailable, format!("the API server's answer broke off: {cause}")));
             }
             Err(_) if remaining <= BETWEEN_CHUNKS => return Err(Exhausted::Time(budget.limits().time).into()),
@@ -169,6 +208,10 @@ impl From<Refusal> for Error {
             Code::Denied if *status == StatusCode::UNAUTHORIZED => {
                 format!("the API server does not accept this server's credentials: {words}")
             }
+            // What `sandbar rbac` prints are rights on resources. Every user has the others, unless somebody has taken them away.
+            Code::Denied if refusal.details.is_some() && !is_of_resource(path) => {
+                format!("{words} (the ClusterRole system:discovery allows it: bind that to the user of this server)")
+            }
             // A 403 without a Status is a proxy's, or a kubelet's: no role mends that.
             Code::Denied if refusal.details.is_some() => {
                 format!("{words} (`sandbar rbac` prints the roles that this server needs)")
@@ -216,4 +259,37 @@ struct StatusMetadata {
 struct RawDetails {
     name: String,
     retry_after_seconds: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_read_as_the_api_server_writes_them() {
+        for (value, expected) in [
+            (r#"299 - "v1 Endpoints is deprecated""#, Some("v1 Endpoints is deprecated")),
+            (r#"299 - "a \"b\" c\\d" "Thu, 19 Nov 2026 09:00:00 GMT""#, Some(r#"a "b" c\d"#)),
+            (r#"299 proxy:3128 "x""#, Some("x")),
+            (r#"299 - "never closed"#, Some("never closed")),
+            (r#"199 - "x""#, None),
+            (r#"299 - """#, None),
+            ("299 - x", None),
+            ("299", None),
+            ("", None),
+        ] {
+            assert_eq!(warning(value.as_bytes()).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn warnings_are_few_short_and_clean() {
+        let mut headers = HeaderMap::new();
+        for _ in 0..100 {
+            headers.append(header::WARNING, format!("299 - \"a\tb{}\"", "\u{e9}".repeat(100_000)).try_into().expect("valid"));
+        }
+        let warnings = warnings(&headers);
+        assert_eq!(warnings.len(), WARNINGS_MAX);
+        assert!(warnings.iter().all(|warning| warning.len() <= WARNING_MAX && warning.starts_with('a')));
+    }
 }

@@ -7,16 +7,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Mutex;
 
-use kube::Config;
-use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
-
-use super::client::{self, ClientError};
-use super::proxy::{Proxy, ProxyError};
+use super::exchange::ApiServer;
+use super::files::off_thread;
+use super::kubeconfig::{Fault, Kubeconfig, Unusable};
+use super::login::{Login, Origin};
 use super::snapshot::{self, SnapshotError};
-
-/// Where a pod finds the token of its ServiceAccount.
-const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+use super::target::Target;
+use super::{in_cluster, proxy};
 
 /// What `--cluster` selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,22 +81,22 @@ pub enum ConnectError {
     Nothing(String),
     /// The pod's environment is not complete.
     #[error("this does not run in a pod with a ServiceAccount: {0}; outside of a cluster use `--cluster kubeconfig`")]
-    InCluster(#[source] InClusterError),
+    InCluster(Fault),
     /// A kubeconfig that is not there.
     #[error("there is no kubeconfig at {0}; set $KUBECONFIG to the right path, or try `--cluster demo`")]
     Missing(String),
-    /// A kubeconfig that cannot be read or parsed, or whose files cannot.
+    /// A kubeconfig that cannot be read, or whose context cannot be used.
     #[error("the kubeconfig {path} cannot be used: {reason}")]
     Broken {
-        /// Its path, or several with separators.
+        /// Its path, or several with commas between them.
         path: String,
         /// What is wrong with it.
-        reason: String,
+        reason: Fault,
     },
     /// No context was asked for, and the kubeconfig names none.
     #[error("the kubeconfig {path} has no current context; name one as `--cluster kubeconfig:CONTEXT` ({contexts})")]
     NoContext {
-        /// Its path, or several with separators.
+        /// Its path, or several with commas between them.
         path: String,
         /// The contexts that it has.
         contexts: String,
@@ -105,48 +104,52 @@ pub enum ConnectError {
     /// A context that the kubeconfig does not have.
     #[error("the kubeconfig {path} has no context `{context}` ({contexts})")]
     UnknownContext {
-        /// Its path, or several with separators.
+        /// Its path, or several with commas between them.
         path: String,
         /// The one that was asked for.
         context: String,
         /// The contexts that it has.
         contexts: String,
     },
-    /// The way through the proxy.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
     /// Certificates or credentials.
-    #[error("the {cluster} cannot be used: {source}")]
-    Client {
+    #[error("the {cluster} cannot be used: {reason}")]
+    Unusable {
         /// Which cluster.
         cluster: String,
         /// What is wrong with it.
-        source: ClientError,
+        reason: Fault,
     },
     /// A snapshot that cannot be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
 }
 
-/// A client, and what to call the cluster behind it.
+/// A cluster's API server, and what to call the cluster.
 pub(super) struct Connection {
-    pub(super) client: kube::Client,
-    /// The API server's name in messages.
-    pub(super) server: String,
+    pub(super) api: ApiServer,
     pub(super) description: String,
 }
 
 impl Source {
+    /// Whether it leads to the cluster that this process runs in, as a pod.
+    pub fn is_this_pods(&self) -> bool {
+        match self {
+            Source::Auto => matches!(Environment::read().auto(), Ok(Found::InCluster)),
+            Source::InCluster => true,
+            Source::Kubeconfig(_) | Source::Snapshot(_) | Source::Demo => false,
+        }
+    }
+
     /// Reads the configuration and makes the client.
     pub(super) async fn open(&self) -> Result<Connection, ConnectError> {
         let environment = Environment::read();
         match self {
             Source::Auto => match environment.auto()? {
-                Found::Kubeconfig => from_kubeconfig(&environment, None).await,
-                Found::InCluster => in_cluster().await,
+                Found::Kubeconfig => from_kubeconfig(environment, None).await,
+                Found::InCluster => from_pod().await,
             },
-            Source::InCluster => in_cluster().await,
-            Source::Kubeconfig(context) => from_kubeconfig(&environment, context.as_deref()).await,
+            Source::InCluster => from_pod().await,
+            Source::Kubeconfig(context) => from_kubeconfig(environment, context.clone()).await,
             Source::Snapshot(directory) => {
                 let client = snapshot::open(directory)?;
                 Ok(Connection::in_process(client, format!("snapshot {}", directory.display())))
@@ -158,46 +161,69 @@ impl Source {
 
 impl Connection {
     fn in_process(client: kube::Client, description: String) -> Self {
-        Self { client, server: format!("the {description}"), description }
+        Self { api: ApiServer::new(client, &format!("the {description}")), description }
     }
 
-    /// A client may run a credential plugin while it is built, hence not on this thread.
-    async fn build(config: Config, proxy: Proxy, cluster: String) -> Result<Self, ConnectError> {
-        let address = config.cluster_url.to_string();
-        let address = address.trim_end_matches('/');
-        let description = format!("{cluster} ({address}){proxy}");
-        let server = format!("the API server at {address}");
-        let client = match tokio::task::spawn_blocking(move || client::build(&config, &proxy)).await {
-            Ok(client) => client.map_err(|source| ConnectError::Client { cluster, source })?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
-        Ok(Self { client, server, description })
+    async fn to(target: Target, origin: Origin) -> Result<Self, ConnectError> {
+        let cluster = target.called.clone();
+        let description = format!("{cluster} ({}){}", target.server, target.proxy);
+        let login = Login::open(origin, target).await.map_err(|reason| ConnectError::Unusable { cluster, reason })?;
+        Ok(Self { api: ApiServer::with(login), description })
     }
 }
 
-async fn in_cluster() -> Result<Connection, ConnectError> {
-    let config = Config::incluster().map_err(ConnectError::InCluster)?;
-    // client-go reads HTTPS_PROXY here too, but a pod that has to leave its cluster to reach its own API server is misconfigured.
-    Connection::build(config, Proxy::Direct, "cluster of this pod".to_owned()).await
+async fn from_pod() -> Result<Connection, ConnectError> {
+    let target = off_thread(in_cluster::target).await.and_then(|target| target).map_err(ConnectError::InCluster)?;
+    Connection::to(target, Origin::Pod).await
 }
 
-async fn from_kubeconfig(environment: &Environment, context: Option<&str>) -> Result<Connection, ConnectError> {
-    let file = KubeconfigFile::read(environment)?;
-    let context = file.context(context)?;
-    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let declared = file.proxy_of(&context);
-    let KubeconfigFile { path, content } = file;
-    let mut config = Config::from_custom_kubeconfig(content, &options).await.map_err(|error| broken(path, &error))?;
-    let proxy = Proxy::towards(&config.cluster_url, declared.as_deref(), &environment.proxies)?;
-    // kube would take one from the environment without asking NO_PROXY.
-    config.proxy_url = None;
-    Connection::build(config, proxy, format!("kubeconfig context {context}")).await
+async fn from_kubeconfig(environment: Environment, asked: Option<String>) -> Result<Connection, ConnectError> {
+    let paths = environment.kubeconfig_paths();
+    let path = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let (target, origin) = off_thread(move || open_kubeconfig(environment, asked.as_deref()))
+        .await
+        .map_err(|reason| ConnectError::Broken { path, reason })??;
+    Connection::to(target, origin).await
 }
 
-/// A parser's message goes on with the lines around the error, and those can hold a token. The first line is enough.
-fn broken(path: String, error: &KubeconfigError) -> ConnectError {
-    let reason = error.to_string().lines().next().unwrap_or_default().to_owned();
-    ConnectError::Broken { path, reason }
+/// Reads the kubeconfig, and where its context leads. Blocks.
+fn open_kubeconfig(environment: Environment, asked: Option<&str>) -> Result<(Target, Origin), ConnectError> {
+    let paths = environment.kubeconfig_paths();
+    let path = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let kubeconfig = Kubeconfig::read(&paths, None)?;
+    // As kubectl has it: files of a list may be missing. But not all of them.
+    if kubeconfig.is_missing() {
+        return Err(ConnectError::Missing(path));
+    }
+    let context = context(&kubeconfig, path, asked)?;
+    let target = kubeconfig.target(&context, &environment.proxies)?;
+    let origin = Origin::Kubeconfig { paths, context, variables: environment.proxies, last: Mutex::new(kubeconfig) };
+    Ok((target, origin))
+}
+
+/// The context to use: the one that was asked for or the current one, if it exists.
+fn context(kubeconfig: &Kubeconfig, path: String, asked: Option<&str>) -> Result<String, ConnectError> {
+    let contexts = || {
+        let names = kubeconfig.contexts();
+        if names.is_empty() { "it has none at all".to_owned() } else { format!("it has {}", names.join(", ")) }
+    };
+    let current = match asked {
+        None => kubeconfig.current_context()?,
+        Some(_) => None,
+    };
+    let Some(name) = asked.or(current) else {
+        return Err(ConnectError::NoContext { path, contexts: contexts() });
+    };
+    if !kubeconfig.contexts().contains(&name) {
+        return Err(ConnectError::UnknownContext { path, context: name.to_owned(), contexts: contexts() });
+    }
+    Ok(name.to_owned())
+}
+
+impl From<Unusable> for ConnectError {
+    fn from(Unusable { path, fault }: Unusable) -> Self {
+        ConnectError::Broken { path: path.display().to_string(), reason: fault }
+    }
 }
 
 /// The parts of the environment that decide where the cluster is.
@@ -206,7 +232,7 @@ struct Environment {
     kubeconfig: Option<OsString>,
     home: Option<PathBuf>,
     in_pod: bool,
-    proxies: super::proxy::Variables,
+    proxies: proxy::Variables,
 }
 
 /// What `auto` leads to.
@@ -221,8 +247,8 @@ impl Environment {
         Self {
             kubeconfig: std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()),
             home: std::env::home_dir(),
-            in_pod: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && Path::new(SERVICE_ACCOUNT_TOKEN).exists(),
-            proxies: super::proxy::Variables::read(),
+            in_pod: in_cluster::is_pod(),
+            proxies: proxy::Variables::read(),
         }
     }
 
@@ -247,57 +273,17 @@ impl Environment {
     /// `$KUBECONFIG` may name several files; the first to set a value wins.
     fn kubeconfig_paths(&self) -> Vec<PathBuf> {
         let named = self.kubeconfig.iter().flat_map(std::env::split_paths);
-        let mut paths: Vec<PathBuf> = named.filter(|path| !path.as_os_str().is_empty()).collect();
+        let mut paths = Vec::new();
+        for path in named.filter(|path| !path.as_os_str().is_empty()) {
+            // A file that is named twice is read once: it may be a pipe.
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
         if paths.is_empty() {
             paths.push(self.default_kubeconfig());
         }
         paths
-    }
-}
-
-/// A kubeconfig, merged from its files.
-struct KubeconfigFile {
-    path: String,
-    content: Kubeconfig,
-}
-
-impl KubeconfigFile {
-    fn read(environment: &Environment) -> Result<Self, ConnectError> {
-        let paths = environment.kubeconfig_paths();
-        let path = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        // As kubectl has it: files of a list may be missing, but not all of them.
-        let present: Vec<&PathBuf> = paths.iter().filter(|path| path.exists()).collect();
-        if present.is_empty() {
-            return Err(ConnectError::Missing(path));
-        }
-        let merged = present.into_iter().try_fold(Kubeconfig::default(), |merged, file| {
-            let next = Kubeconfig::read_from(file).and_then(|next| merged.merge(next));
-            next.map_err(|error| broken(file.display().to_string(), &error))
-        });
-        Ok(Self { path, content: merged? })
-    }
-
-    /// The context to use: the one that was asked for or the current one, if it exists.
-    fn context(&self, asked: Option<&str>) -> Result<String, ConnectError> {
-        let contexts = || {
-            let names: Vec<&str> = self.content.contexts.iter().map(|context| context.name.as_str()).collect();
-            if names.is_empty() { "it has none at all".to_owned() } else { format!("it has {}", names.join(", ")) }
-        };
-        let current = self.content.current_context.as_deref().filter(|name| !name.is_empty());
-        let Some(name) = asked.or(current) else {
-            return Err(ConnectError::NoContext { path: self.path.clone(), contexts: contexts() });
-        };
-        if !self.content.contexts.iter().any(|context| context.name == name) {
-            return Err(ConnectError::UnknownContext { path: self.path.clone(), context: name.to_owned(), contexts: contexts() });
-        }
-        Ok(name.to_owned())
-    }
-
-    /// The `proxy-url` of a context's cluster.
-    fn proxy_of(&self, context: &str) -> Option<String> {
-        let context = self.content.contexts.iter().find(|entry| entry.name == context)?.context.as_ref()?;
-        let cluster = self.content.clusters.iter().find(|entry| entry.name == context.cluster)?.cluster.as_ref()?;
-        cluster.proxy_url.clone().filter(|url| !url.is_empty())
     }
 }
 
@@ -330,12 +316,18 @@ mod tests {
 
     #[test]
     fn kubeconfig_names_several_files() {
-        let environment = Environment { kubeconfig: Some("/a::/b".into()), ..Environment::default() };
+        let environment = Environment { kubeconfig: Some("/a::/b:/a".into()), ..Environment::default() };
         assert_eq!(environment.kubeconfig_paths(), [PathBuf::from("/a"), PathBuf::from("/b")]);
     }
 
-    fn file(yaml: &str) -> KubeconfigFile {
-        KubeconfigFile { path: "/home/me/.kube/config".into(), content: Kubeconfig::from_yaml(yaml).expect("valid YAML") }
+    /// What becomes of a kubeconfig with this text.
+    fn opened(yaml: &str, asked: Option<&str>) -> Result<(Target, Origin), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, yaml).unwrap();
+        let environment = Environment { kubeconfig: Some(path.clone().into()), ..Environment::default() };
+        let opened = open_kubeconfig(environment, asked);
+        opened.map_err(|error| error.to_string().replace(path.to_str().unwrap(), "FILE"))
     }
 
     const TWO_CONTEXTS: &str = "
@@ -350,45 +342,46 @@ clusters:
 
     #[test]
     fn a_context_that_does_not_exist_is_told_with_those_that_do() {
-        let file = file(TWO_CONTEXTS);
-        assert_eq!(file.context(None).expect("current"), "kind-dev");
-        assert_eq!(file.context(Some("prod")).expect("named"), "prod");
+        let called = |asked| opened(TWO_CONTEXTS, asked).expect("a cluster").0.called;
         assert_eq!(
-            file.context(Some("staging")).expect_err("unknown").to_string(),
-            "the kubeconfig /home/me/.kube/config has no context `staging` (it has kind-dev, prod)"
+            (called(None).as_str(), called(Some("prod")).as_str()),
+            ("kubeconfig context kind-dev", "kubeconfig context prod")
         );
-        assert_eq!(file.proxy_of("prod").as_deref(), Some("http://proxy.example:3128"));
-        assert_eq!(file.proxy_of("kind-dev"), None);
+        let error = opened(TWO_CONTEXTS, Some("staging")).expect_err("unknown");
+        assert_eq!(error, "the kubeconfig FILE has no context `staging` (it has kind-dev, prod)");
+        let proxy = |asked| opened(TWO_CONTEXTS, asked).expect("a cluster").0.proxy.to_string();
+        assert_eq!((proxy(Some("prod")).as_str(), proxy(None).as_str()), (" through http://proxy.example:3128/", ""));
     }
 
     #[test]
     fn a_kubeconfig_without_a_current_context_asks_for_one() {
-        let error = file("contexts: [{ name: a, context: { cluster: a } }]").context(None).expect_err("none");
         assert_eq!(
-            error.to_string(),
-            "the kubeconfig /home/me/.kube/config has no current context; name one as `--cluster kubeconfig:CONTEXT` (it has a)"
+            opened("contexts: [{ name: a, context: { cluster: a } }]", None).expect_err("none"),
+            "the kubeconfig FILE has no current context; name one as `--cluster kubeconfig:CONTEXT` (it has a)"
         );
-        assert!(file("{}").context(None).expect_err("none").to_string().contains("it has none at all"));
+        for empty in ["{}", "", "contexts: null", "current-context: ''"] {
+            assert!(opened(empty, None).expect_err("none").contains("it has none at all"), "{empty:?}");
+        }
     }
 
     #[test]
     fn a_missing_kubeconfig_is_told_by_its_path() {
         let environment = Environment { kubeconfig: Some("/nonexistent/config".into()), ..Environment::default() };
-        let error = KubeconfigFile::read(&environment).err().expect("missing");
+        let error = open_kubeconfig(environment, None).err().expect("missing");
         assert!(error.to_string().starts_with("there is no kubeconfig at /nonexistent/config"), "{error}");
     }
 
     #[test]
     fn a_broken_kubeconfig_keeps_its_secrets() {
         let yaml = "contexts:\n- name: a\nusers:\n- name: me\n  user:\n    token: SECRET\n    bad: [\n";
-        let error = broken("/a".into(), &Kubeconfig::from_yaml(yaml).expect_err("broken"));
-        assert!(error.to_string().contains("line 7") && !error.to_string().contains("SECRET"), "{error}");
+        let error = opened(yaml, None).expect_err("broken");
+        assert!(error.contains("line ") && !error.contains("SECRET"), "{error}");
     }
 
     #[tokio::test]
     async fn connecting_needs_no_api_server() {
-        let config = Config::new("https://127.0.0.1:1".parse().expect("a URL"));
-        let connection = Connection::build(config, Proxy::Direct, "kubeconfig context a".to_owned()).await.expect("configured");
-        assert_eq!(connection.description, "kubeconfig context a (https://127.0.0.1:1)");
+        let (target, origin) = opened(TWO_CONTEXTS, None).expect("a cluster");
+        let connection = Connection::to(target, origin).await.expect("configured");
+        assert_eq!(connection.description, "kubeconfig context kind-dev (https://127.0.0.1:6443)");
     }
 }

@@ -1,14 +1,21 @@
-//! MCP's methods, answered from the catalog. Knows rmcp and the catalog, nothing of HTTP but that a request's head says who
-//! its caller is.
+//! MCP: its messages, and its methods answered from the catalog. Knows rmcp's types and the catalog, and nothing of HTTP but that a
+//! header names the version.
 
-mod call;
+mod answer;
 mod changes;
+mod message;
+mod progress;
+mod request;
 mod result;
 mod server;
+mod version;
 
-pub use call::PlainCall;
+pub use answer::{Call, Called, Reply, Subscription, answer, tool_failure};
 pub use changes::Changes;
+#[doc(hidden)]
+pub use message::check_body;
+pub use message::{Kind, Message, Response};
+pub use progress::Notifications;
+pub use request::{Method, Request, ToolCall, client_of};
 pub use server::Server;
-
-/// The first protocol version of the modern era, which has no sessions and where every request stands alone.
-pub const MODERN: &str = "2026-07-28";
+pub use version::{Era, Version};

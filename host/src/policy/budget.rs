@@ -6,9 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
+use crate::processor::Meter;
 
 /// Bytes that a line of the server's log takes beside its message: time, level, names. Without them, empty messages would be free.
 const LOG_LINE_OVERHEAD: u64 = 64;
+
+/// The share of the processor time that the host's work for a call leaves to the component: an eighth.
+const CPU_KEPT: u32 = 8;
 
 /// The counters of one call, shared by everything that works for it.
 #[derive(Debug)]
@@ -19,22 +23,21 @@ pub struct Budget {
     read: AtomicU64,
     handed: AtomicU64,
     logged: AtomicU64,
-    computed: AtomicU64,
-    searched: AtomicU64,
+    meter: Meter,
     touched: Mutex<BTreeSet<Box<str>>>,
     reported: AtomicU32,
 }
 
-/// What becomes of something that a component says on the side: a line for the server's log, a report of its progress. Too much of
-/// it is no reason to stop the call.
+/// The outcome of a soft quota, of lines for the server's log or of reports of progress: what is beyond it is dropped, and the call goes
+/// on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aside {
-    /// It is passed on.
-    Heard,
-    /// It is dropped, as the first of this call.
-    FirstDropped,
-    /// It is dropped.
-    Dropped,
+pub enum Quota {
+    /// Within it.
+    Within,
+    /// Beyond it, as the first of this call.
+    FirstBeyond,
+    /// Beyond it.
+    Beyond,
 }
 
 /// A budget that is spent. The message names the limit, its value and the way to need less.
@@ -55,6 +58,9 @@ pub enum Exhausted {
         "this call has handed {0} bytes of objects and logs to the tool, which is all it may (limit `handed`); narrow the query or ask for fewer fields"
     )]
     Handed(u64),
+    /// The processor time is up.
+    #[error("the call has computed for all of the {} s that it may (limit `cpu`); narrow the query", .0.as_secs_f64())]
+    Cpu(Duration),
     /// The time is up.
     #[error("the call's time of {} s is up (limit `time`); narrow the query", .0.as_secs_f64())]
     Time(Duration),
@@ -69,12 +75,17 @@ impl Budget {
             read: AtomicU64::new(0),
             handed: AtomicU64::new(0),
             logged: AtomicU64::new(0),
-            computed: AtomicU64::new(0),
-            searched: AtomicU64::new(0),
+            meter: Meter::default(),
             touched: Mutex::default(),
             reported: AtomicU32::new(0),
             limits,
         }
+    }
+
+    /// The same with a clock that a test moves on.
+    #[cfg(test)]
+    pub(crate) fn counted_by(meter: Meter, limits: Limits) -> Self {
+        Self { meter, ..Self::new(limits) }
     }
 
     /// The limits that the budget was made from.
@@ -102,23 +113,33 @@ impl Budget {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// Processor time used so far, as last measured.
-    pub fn computed(&self) -> Duration {
-        Duration::from_nanos(self.computed.load(Ordering::Relaxed))
+    /// What counts the call's processor time.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
-    /// Notes how much processor time the call has used by now.
-    pub fn note_computed(&self, total: Duration) {
-        self.computed.store(u64::try_from(total.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Whether the call has to end: its time or its processor time is up, or nobody waits for it any more.
+    pub fn is_over(&self) -> bool {
+        self.remaining().is_zero() || self.meter.is_given_up() || self.meter.is_over(self.limits.cpu)
     }
 
-    /// Counts time that the host has spent on matching text for the call. Returns whether all of it together is still within what
-    /// the call may compute itself.
-    pub fn take_search(&self, time: Duration) -> bool {
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        // Hundreds of years do not overflow it.
-        let before = self.searched.fetch_add(nanos(time), Ordering::Relaxed);
-        before.saturating_add(nanos(time)) <= nanos(self.limits.cpu)
+    /// Whether the host may go on with its work for the call, or which limit forbids it. For work that cannot wait, every few
+    /// milliseconds. A part of the processor time is left to the component, which has to say what became of its read.
+    pub fn check(&self) -> Result<(), Exhausted> {
+        if self.remaining().is_zero() || self.meter.is_given_up() {
+            return Err(Exhausted::Time(self.limits.time));
+        }
+        if self.meter.is_over(self.limits.cpu - self.limits.cpu / CPU_KEPT) {
+            return Err(Exhausted::Cpu(self.limits.cpu));
+        }
+        Ok(())
+    }
+
+    /// The same between two steps of work that can wait: it lets others have their turn.
+    pub async fn checkpoint(&self) -> Result<(), Exhausted> {
+        self.check()?;
+        self.meter.yield_if_due().await;
+        self.check()
     }
 
     /// Notes that the call asks for something in a namespace.
@@ -171,26 +192,26 @@ impl Budget {
     }
 
     /// Takes a line of so many bytes for the server's log.
-    pub fn take_log(&self, bytes: u64) -> Aside {
+    pub fn take_log(&self, bytes: u64) -> Quota {
         let (bytes, most) = (bytes.saturating_add(LOG_LINE_OVERHEAD), self.limits.logged);
         match self.logged.fetch_add(bytes, Ordering::Relaxed) {
-            before if before.saturating_add(bytes) <= most => Aside::Heard,
-            before if before <= most => Aside::FirstDropped,
-            _ => Aside::Dropped,
+            before if before.saturating_add(bytes) <= most => Quota::Within,
+            before if before <= most => Quota::FirstBeyond,
+            _ => Quota::Beyond,
         }
     }
 
     /// Takes one report of the call's progress.
-    pub fn take_report(&self) -> Aside {
+    pub fn take_report(&self) -> Quota {
         let most = self.limits.progress;
         // Not counted beyond the first that is dropped, so that no number of them begins anew.
         let counted = self.reported.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reported| {
             (reported <= most).then(|| reported.saturating_add(1))
         });
         match counted {
-            Ok(before) if before < most => Aside::Heard,
-            Ok(_) => Aside::FirstDropped,
-            Err(_) => Aside::Dropped,
+            Ok(before) if before < most => Quota::Within,
+            Ok(_) => Quota::FirstBeyond,
+            Err(_) => Quota::Beyond,
         }
     }
 
@@ -202,7 +223,10 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::processor::{CpuEstimate, Hand, Processors};
 
     #[test]
     fn a_spent_budget_names_its_limit() {
@@ -222,34 +246,50 @@ mod tests {
         assert!(Exhausted::Handed(10).to_string().contains("limit `handed`"));
     }
 
-    #[test]
-    fn all_searches_of_a_call_count_together() {
-        let budget = Budget::new(Limits { cpu: Duration::from_secs(3), ..Limits::default() });
-        assert!(budget.take_search(Duration::from_secs(2)));
-        assert!(budget.take_search(Duration::from_secs(1)));
-        assert!(!budget.take_search(Duration::from_nanos(1)));
+    #[tokio::test]
+    async fn the_hosts_work_for_a_call_ends_before_its_processor_time_does() {
+        let hand = Hand::default();
+        let limits = Limits { cpu: Duration::from_secs(8), ..Limits::default() };
+        let budget = Arc::new(Budget::counted_by(hand.meter(), limits));
+        let (during, meter) = (budget.clone(), budget.meter().clone());
+        let call = async move {
+            // To a thread of its own: before, what is counted may be somebody else's.
+            meter.prepare_for(usize::MAX).await;
+            hand.advance(Duration::from_secs(7));
+            assert_eq!(during.checkpoint().await, Ok(()));
+            hand.advance(Duration::from_nanos(1));
+            let exhausted = during.check().expect_err("seven of eight seconds are over");
+            assert!(!during.is_over(), "the component has the eighth");
+            hand.advance(Duration::from_secs(1));
+            assert!(during.is_over());
+            exhausted
+        };
+        let exhausted = Processors::all_but_one().run(budget.meter(), &CpuEstimate::default(), call).await;
+        assert_eq!(exhausted, Ok(Exhausted::Cpu(Duration::from_secs(8))));
+        assert_eq!(budget.meter().last_spent(), Duration::from_secs(8) + Duration::from_nanos(1));
+        assert_eq!(budget.check(), Err(Exhausted::Time(budget.limits().time)), "nobody waits for it any more");
     }
 
     #[test]
     fn a_full_log_is_said_once() {
         let budget = Budget::new(Limits { logged: 1000, ..Limits::default() });
-        assert_eq!(budget.take_log(1000 - LOG_LINE_OVERHEAD), Aside::Heard);
-        assert_eq!(budget.take_log(1), Aside::FirstDropped);
-        assert_eq!(budget.take_log(1), Aside::Dropped);
+        assert_eq!(budget.take_log(1000 - LOG_LINE_OVERHEAD), Quota::Within);
+        assert_eq!(budget.take_log(1), Quota::FirstBeyond);
+        assert_eq!(budget.take_log(1), Quota::Beyond);
     }
 
     #[test]
     fn empty_lines_fill_the_log_too() {
         let budget = Budget::new(Limits { logged: 10 * LOG_LINE_OVERHEAD, ..Limits::default() });
         let lines: Vec<_> = (0..12).map(|_| budget.take_log(0)).collect();
-        assert_eq!(lines[9..], [Aside::Heard, Aside::FirstDropped, Aside::Dropped]);
+        assert_eq!(lines[9..], [Quota::Within, Quota::FirstBeyond, Quota::Beyond]);
     }
 
     #[test]
     fn too_many_reports_are_said_once() {
         let budget = Budget::new(Limits { progress: 2, ..Limits::default() });
         let reports: Vec<_> = (0..5).map(|_| budget.take_report()).collect();
-        assert_eq!(reports, [Aside::Heard, Aside::Heard, Aside::FirstDropped, Aside::Dropped, Aside::Dropped]);
+        assert_eq!(reports, [Quota::Within, Quota::Within, Quota::FirstBeyond, Quota::Beyond, Quota::Beyond]);
     }
 
     #[test]

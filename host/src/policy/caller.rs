@@ -69,6 +69,6 @@ mod tests {
         assert_eq!(caller.client(), None);
         caller.introduce(&format!("a\u{1b}[31mb\n{}", "é".repeat(CLIENT_BYTES)));
         let client = caller.client().expect("a name");
-        assert!(client.ends_with('…') && client.starts_with("a b é") && client.len() <= CLIENT_BYTES, "{client}");
+        assert!(client.starts_with("a b é") && client.ends_with('…') && client.len() <= CLIENT_BYTES, "{client}");
     }
 }

@@ -41,7 +41,7 @@ pub const MOST_STACK: u64 = 4 * MIB;
 pub struct Limits {
     /// Wall-clock time, waiting included.
     pub time: Duration,
-    /// Time on a processor inside the component.
+    /// Time on a processor: inside the component, and of the host's work for it.
     pub cpu: Duration,
     /// Linear memory, summed over all memories of the instance, in bytes.
     pub memory: u64,
@@ -79,7 +79,7 @@ impl Default for Limits {
             // Longer than the slowest honest answer (a dead kubelet takes 30 s to fail), shorter than the patience of MCP
             // clients, whose own time-outs start at 60 s.
             time: Duration::from_secs(30),
-            // Parsing and pruning 64 MiB of JSON in a guest takes under 2 s; whoever needs 5 s is spinning.
+            // Reading, masking and pruning 64 MiB takes under 2 s, and parsing as much in a guest, too.
             cpu: Duration::from_secs(5),
             // A 1 MiB log needs 6 MiB in a Rust guest; a Python interpreter starts at 30 MiB.
             memory: 64 * MIB,

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
 
+use super::compile::{CompileError, Compiler, entry_name};
 use super::engine::Engine;
 use super::error::LoadError;
-use super::imports::Imports;
+use super::imports::{Imports, check_header};
 use super::queue::Queue;
 use super::state::State;
-use super::threads::Habit;
 use super::wasi;
 use crate::capability::{Interface, ToolsIndices};
+use crate::processor::CpuEstimate;
 
 /// A compiled component that is not linked with anything yet.
 #[derive(Clone)]
@@ -31,19 +32,50 @@ pub struct Component {
     pub(super) pre: InstancePre<State>,
     pub(super) tools: ToolsIndices,
     pub(super) queue: Queue,
-    pub(super) habit: Habit,
+    pub(super) estimate: CpuEstimate,
 }
 
 impl Artifact {
-    /// Checks and compiles a component that will have so many bytes of `stack`. `name` stands for it in logs and messages. Takes
-    /// milliseconds to seconds of processor time, less where the compile cache knows the bytes.
-    pub fn compile(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Self, LoadError> {
-        let imports = Imports::of(bytes)?;
+    /// Takes what a component was compiled to before, for so many bytes of `stack`; nothing, where it was not. `name` stands for it
+    /// in logs and messages.
+    pub fn load(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
+        match engine.compiler() {
+            Compiler::OnlyBundled => Err(CompileError::Nowhere.into()),
+            Compiler::Process { .. } | Compiler::InProcess => Self::load_bundled(engine, name, bytes, stack),
+        }
+    }
+
+    /// The same for a component of this binary, which is compiled in this process where there is no other way.
+    pub fn load_bundled(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
         let wasmtime = engine.with_stack(stack).map_err(|source| LoadError::Stack { stack, source })?;
-        let compiled =
-            wasmtime::component::Component::new(&wasmtime, bytes).map_err(|error| LoadError::Malformed(format!("{error:#}")))?;
+        let loaded = || wasmtime::component::Component::new(&wasmtime, bytes);
+        let (imports, compiled) = match engine.compiler().folder() {
+            None => {
+                let imports = Imports::of(bytes)?;
+                (imports, loaded().map_err(|error| LoadError::Malformed(format!("{error:#}")))?)
+            }
+            Some(folder) => {
+                let entry = entry_name(&wasmtime, bytes);
+                let Some(imports) = folder.find(&entry) else { return Ok(None) };
+                // One for another processor, say, or one that has been tidied away.
+                let Ok(compiled) = loaded() else { return Ok(None) };
+                folder.loaded(&entry);
+                (imports, compiled)
+            }
+        };
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Ok(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), stack, compiled })
+        Ok(Some(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), stack, compiled }))
+    }
+
+    /// The same, compiled first where need be. Takes milliseconds to seconds, and as long again for each that is before it.
+    pub async fn compile(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Self, LoadError> {
+        check_header(bytes)?;
+        if let Some(artifact) = Self::load(engine, name, bytes, stack)? {
+            return Ok(artifact);
+        }
+        engine.compile(bytes).await?;
+        let lost = || CompileError::Now("what it was compiled to is gone again, or does not fit this engine".to_owned());
+        Ok(Self::load(engine, name, bytes, stack)?.ok_or_else(lost)?)
     }
 
     /// The name that it was loaded under.
@@ -83,6 +115,6 @@ impl Artifact {
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
         // The one interface, never the whole world: a later contract may add exports that this component lacks.
         let tools = ToolsIndices::new(&pre).map_err(link)?;
-        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), habit: Habit::default() })
+        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), estimate: CpuEstimate::default() })
     }
 }

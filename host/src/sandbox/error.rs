@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::compile::CompileError;
 use crate::capability::Interface;
 
 /// Why a component could not be loaded. Worded for the operator and the component's author.
@@ -32,6 +33,17 @@ pub enum LoadError {
         /// What it has.
         bytes: usize,
         /// What it may have.
+        most: usize,
+    },
+    /// It cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Names of imports and exports that are longer than anybody would read.
+    #[error("the names of what the component imports and exports have {bytes} bytes, and may have {most}: shorten them")]
+    Names {
+        /// What they have.
+        bytes: usize,
+        /// What they may have.
         most: usize,
     },
     /// A WIT package instead of a component.

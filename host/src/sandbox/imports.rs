@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, World, WorldItem, WorldKey};
@@ -24,7 +24,7 @@ const FUNCTION_BYTES: usize = 1024 * 1024;
 const MAGIC: &[u8] = b"\0asm";
 
 /// What a component imports and exports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imports {
     /// Our interfaces, with the functions that the component uses.
     pub interfaces: BTreeMap<Interface, BTreeSet<String>>,
@@ -101,8 +101,9 @@ fn decode(bytes: &[u8]) -> Result<DecodedWasm, LoadError> {
     decoded.map_err(|error| LoadError::Malformed(format!("{error:#}")))
 }
 
-/// The magic number, then version and layer: 1 and 0 for a core module, 13 and 1 for a component.
-fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
+/// Whether bytes may be a component's at all. The magic number, then version and layer: 1 and 0 for a core module, 13 and 1 for a
+/// component.
+pub fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     let Some((header, _)) = bytes.split_first_chunk::<8>() else {
         return Err(if bytes.starts_with(MAGIC) {
             LoadError::Malformed("it ends within its header".to_owned())

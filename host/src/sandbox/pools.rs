@@ -2,12 +2,14 @@
 //! the stack as a property of an engine. Mostly there is one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::compile::Compiler;
+use super::features;
 use super::slots::Slots;
 use crate::policy::MOST_TABLES;
 
@@ -36,14 +38,16 @@ pub struct Options {
     pub memory: u64,
     /// The stack of a call whose component has no other, in bytes.
     pub stack: u64,
-    /// Where compiled components are kept; none: nowhere. The directory has to belong to this user alone: what lies in it is run.
-    pub cache: Option<PathBuf>,
+    /// Who compiles components.
+    pub compiler: Compiler,
 }
 
 /// The pools that there are by now.
 pub(super) struct Pools {
     slots: Slots,
     memory: u64,
+    stack: u64,
+    /// Where compiled components are found. Without it the engines compile.
     cache: Option<Cache>,
     by_stack: Mutex<BTreeMap<u64, wasmtime::Engine>>,
 }
@@ -54,7 +58,8 @@ impl Pools {
         let pools = Self {
             slots: options.slots,
             memory: options.memory,
-            cache: options.cache.as_deref().map(open_cache).transpose()?,
+            stack: options.stack,
+            cache: options.compiler.folder().map(|folder| open_cache(folder.path())).transpose()?,
             by_stack: Mutex::default(),
         };
         pools.with_stack(options.stack)?;
@@ -70,6 +75,11 @@ impl Pools {
         // Not under the lock, which the clock needs. Whoever is second uses what the first has made.
         let engine = self.pooled_or_plain(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         Ok(self.by_stack().entry(bytes).or_insert(engine).clone())
+    }
+
+    /// The engine of the stack that was first asked for: what a component is compiled to is the same for all of them.
+    pub(super) fn any(&self) -> anyhow::Result<wasmtime::Engine> {
+        self.with_stack(self.stack)
     }
 
     /// Moves the epoch of all of them on.
@@ -97,13 +107,11 @@ impl Pools {
     }
 
     fn config(&self, stack: usize) -> Config {
-        let mut config = Config::new();
-        config.wasm_component_model(true);
-        // The contract's lists and strings have 32-bit addresses.
-        config.wasm_memory64(false);
-        config.epoch_interruption(true);
+        let mut config = config();
         config.max_wasm_stack(stack);
         config.async_stack_size(stack.saturating_add(HOST_STACK));
+        // Not by mistake either: what is not in the cache is compiled by another process.
+        config.enable_compiler(self.cache.is_none());
         config.cache(self.cache.clone());
         config
     }
@@ -130,13 +138,19 @@ impl Pools {
     }
 }
 
-fn open_cache(directory: &Path) -> anyhow::Result<Cache> {
+/// What the engines that run components have in common with the one that compiles them.
+pub(super) fn config() -> Config {
+    let mut config = Config::new();
+    features::choose(&mut config);
+    config.epoch_interruption(true);
+    config
+}
+
+/// Wasmtime's cache in a folder.
+pub(super) fn open_cache(folder: &Path) -> anyhow::Result<Cache> {
     let mut config = CacheConfig::new();
-    config.with_directory(directory);
-    Cache::new(config).map_err(|error| anyhow::anyhow!("{error:#}")).with_context(|| {
-        format!(
-            "the compile cache {} cannot be used; name a directory that this user can write to with --cache-dir, or go without with --cache-dir none",
-            directory.display()
-        )
-    })
+    config.with_directory(folder);
+    Cache::new(config)
+        .map_err(|error| anyhow::anyhow!("{error:#}"))
+        .with_context(|| format!("the folder of compiled components {} cannot be used", folder.display()))
 }

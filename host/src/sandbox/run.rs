@@ -1,20 +1,18 @@
 //! One call: a fresh instance, its limits, and what became of it.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::component::Component;
 use super::crash;
-use super::engine::{Engine, Slot};
+use super::engine::Engine;
 use super::error::CallError;
 use super::memory::{Memory, Refused};
-use super::meter::Meter;
 use super::state::State;
-use super::threads::{Gone, give_way, has_turn};
 use crate::capability::{Host, Tools, may_log};
 use crate::policy::{Budget, Limits, clean_line};
+use crate::processor::{Failed, yield_cpu};
 
 /// What to ask a component for.
 enum Ask {
@@ -25,13 +23,6 @@ enum Ask {
 /// What a component says: an answer, or a failure in its own words.
 pub type Answer = Result<String, String>;
 
-/// What a component has said. Its slot is taken until this is dropped, since what is made of the answer takes memory, too.
-pub struct Returned {
-    /// In its words.
-    pub answer: Answer,
-    _slot: Slot,
-}
-
 impl Component {
     /// The name that it was loaded under.
     pub fn name(&self) -> &Arc<str> {
@@ -40,40 +31,49 @@ impl Component {
 
     /// Asks the component what it serves.
     pub async fn manifest(&self, engine: &Engine, host: Host) -> Result<String, CallError> {
-        self.run(engine, host, Ask::Manifest).await?.answer.map_err(|_| CallError::Host)
+        let (component, budget) = (self.clone(), host.budget.clone());
+        let asking = async move { component.ask(host, Ask::Manifest).await?.map_err(|_| CallError::Host) };
+        self.run(engine, &budget, asking).await
     }
 
-    /// Runs one of its tools. Dropping the future stops the guest.
-    pub async fn call(&self, engine: &Engine, host: Host, tool: &str, arguments: String) -> Result<Returned, CallError> {
-        self.run(engine, host, Ask::Call { tool: tool.to_owned(), arguments }).await
-    }
-
-    async fn run(&self, engine: &Engine, host: Host, ask: Ask) -> Result<Returned, CallError> {
+    /// Runs the whole of one call, its guest and all that the host does for it, once there is a slot: within its time, on its own
+    /// processor time. The slot is held until the work is gone, also when the caller went first. Dropping the future stops the work.
+    pub async fn run<T, F>(&self, engine: &Engine, budget: &Budget, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, CallError>> + Send + 'static,
+    {
         let slot = engine.slot(&self.queue).await?;
-        let (budget, meter) = (host.budget.clone(), Meter::default());
-        let guest = meter.count(run_guest(self.clone(), slot, host, meter.clone(), ask));
-        match tokio::time::timeout_at(budget.deadline().into(), self.habit.run(guest, engine.processors())).await {
+        let call = async move {
+            let _slot = slot;
+            work.await
+        };
+        let running = engine.processors().run(budget.meter(), &self.estimate, call);
+        match tokio::time::timeout_at(budget.deadline().into(), running).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(Gone)) => {
+            Ok(Err(Failed)) => {
                 tracing::error!(component = %self.name, "the host failed in a call");
                 Err(CallError::Host)
             }
             Err(_) => Err(CallError::Time(budget.limits().time)),
         }
     }
-}
 
-/// The slot is held until the instance is gone, also when the caller went first.
-async fn run_guest(component: Component, slot: Slot, host: Host, meter: Meter, ask: Ask) -> Result<Returned, CallError> {
-    let limits = host.budget.limits().clone();
-    let mut store = store(&component, host, meter.clone());
-    let outcome = in_store(&component, &mut store, ask).await;
-    store.data().host.budget.note_computed(meter.spent());
-    let outcome = outcome.map_err(|error| explain(&component, &store, &meter, &error));
-    drop(store);
-    match outcome? {
-        Ok(answer) | Err(answer) if answer.len() as u64 > limits.result => Err(CallError::Result { limit: limits.result }),
-        answer => Ok(Returned { answer, _slot: slot }),
+    /// Calls one of its tools. A part of [`Self::run`].
+    pub async fn call(&self, host: Host, tool: &str, arguments: String) -> Result<Answer, CallError> {
+        self.ask(host, Ask::Call { tool: tool.to_owned(), arguments }).await
+    }
+
+    async fn ask(&self, host: Host, ask: Ask) -> Result<Answer, CallError> {
+        let most = host.budget.limits().result;
+        let mut store = store(self, host);
+        let outcome = in_store(self, &mut store, ask).await;
+        let outcome = outcome.map_err(|error| explain(self, &store, &error));
+        drop(store);
+        match outcome? {
+            Ok(answer) | Err(answer) if answer.len() as u64 > most => Err(CallError::Result { limit: most }),
+            answer => Ok(answer),
+        }
     }
 }
 
@@ -87,7 +87,7 @@ async fn in_store(component: &Component, store: &mut Store<State>, ask: Ask) -> 
 }
 
 /// A store with every limit in place.
-fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
+fn store(component: &Component, host: Host) -> Store<State> {
     let budget = host.budget.clone();
     let limits = budget.limits();
     let mut store = Store::new(component.pre.engine(), State::new(host, Memory::new(limits.memory, limits.tables)));
@@ -96,14 +96,15 @@ fn store(component: &Component, host: Host, meter: Meter) -> Store<State> {
     store.set_hostcall_fuel(usize::try_from(limits.result.saturating_add(limits.passed)).unwrap_or(usize::MAX));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
-        // The deadline is checked here too: the runtime that keeps it may be late on a machine that is busy.
-        budget.note_computed(meter.spent());
-        let over = meter.is_over(budget.limits().cpu) || Instant::now() > budget.deadline();
-        if over {
+        // The deadline is among what is checked: the runtime that keeps it may be late on a machine that is busy.
+        if budget.is_over() {
             return Ok(UpdateDeadline::Interrupt);
         }
-        give_way(&meter);
-        Ok(if has_turn(&meter) { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) })
+        let meter = budget.meter();
+        if meter.is_alone() {
+            yield_cpu();
+        }
+        Ok(if meter.is_due() { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
     });
     store
 }
@@ -117,12 +118,12 @@ fn log_crash(component: &Component, budget: &Budget, error: &wasmtime::Error) {
 }
 
 /// Says which limit, or which fault, ended a guest.
-fn explain(component: &Component, store: &Store<State>, meter: &Meter, error: &wasmtime::Error) -> CallError {
+fn explain(component: &Component, store: &Store<State>, error: &wasmtime::Error) -> CallError {
     let budget = &store.data().host.budget;
     let limits: &Limits = budget.limits();
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt) {
-        return if meter.is_over(limits.cpu) { CallError::Cpu(limits.cpu) } else { CallError::Time(limits.time) };
+        return if budget.meter().is_over(limits.cpu) { CallError::Cpu(limits.cpu) } else { CallError::Time(limits.time) };
     }
     if trap == Some(&Trap::StackOverflow) {
         return CallError::Stack { limit: limits.stack };

@@ -18,21 +18,44 @@ const LEAST: u64 = 2;
 /// With more, calls only wait for processors, and the pool's address space grows without use.
 const MOST: u64 = 128;
 
-/// How many calls run at once.
+/// The most that a component may take to be compiled, in bytes. A Python interpreter takes some 300 MiB.
+const MOST_FOR_COMPILING: u64 = 512 * 1024 * 1024;
+
+/// How many calls run at once, and what each may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slots(usize);
+pub struct Slots {
+    count: usize,
+    /// Bytes that one call takes, with the host's part.
+    bytes: u64,
+}
+
+/// What a process that compiles takes of the memory that calls have else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) slots: usize,
+    pub(super) bytes: u64,
+}
 
 impl Slots {
     /// Slots for calls of `memory` bytes each in a process that may use `available` bytes.
     pub fn for_memory(available: u64, memory: u64) -> Self {
         let left = available.saturating_sub(RESERVE).saturating_sub(for_answers(available));
-        let slots = left / memory.saturating_add(HOST_SHARE);
-        Self(usize::try_from(slots.clamp(LEAST, MOST)).unwrap_or(LEAST as usize))
+        let bytes = memory.saturating_add(HOST_SHARE);
+        let count = usize::try_from((left / bytes).clamp(LEAST, MOST)).unwrap_or(LEAST as usize);
+        Self { count, bytes }
     }
 
     /// The number.
     pub fn count(self) -> usize {
-        self.0
+        self.count
+    }
+
+    /// What compiling takes of them: half at most, so that calls go on meanwhile.
+    pub(super) fn for_compiling(self) -> Share {
+        let half = (self.count / 2).max(1);
+        let bytes = self.bytes.saturating_mul(half as u64).min(MOST_FOR_COMPILING);
+        let slots = usize::try_from(bytes.div_ceil(self.bytes)).unwrap_or(half);
+        Share { slots, bytes }
     }
 }
 

@@ -39,7 +39,16 @@ async fn a_length_and_a_transfer_encoding_are_never_two_requests() {
 async fn transfer_encodings_that_only_some_understand_are_refused() {
     for encoding in [
         "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: x-chunked",
         "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: identity, chunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: , chunked",
+        "Transfer-Encoding: chunked;x=y",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\nTransfer-Encoding: gzip, chunked",
         "Transfer-Encoding: identity",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
         "Transfer-Encoding: chunke\x01d",
@@ -52,6 +61,24 @@ async fn transfer_encodings_that_only_some_understand_are_refused() {
         refused(encoding, &[encoding], "0\r\n\r\n").await;
     }
     all_is_well().await;
+}
+
+#[tokio::test]
+async fn http_1_0_has_no_transfer_encodings() {
+    let old = request("POST /mcp HTTP/1.0", &[JSON, ACCEPT, "Transfer-Encoding: chunked"], &format!("0\r\n\r\n{SMUGGLED}"));
+    let answers = attack(old).await.answers().await;
+    assert!(matches!(answers[..], [] | [Answer { status: 400, .. }]), "{answers:?}");
+}
+
+#[tokio::test]
+async fn chunks_are_known_in_any_case_and_trailers_say_nothing() {
+    let message = ping(3);
+    for coding in ["chunked", "Chunked", "CHUNKED \t"] {
+        let body = format!("{:x}\r\n{message}\r\n0\r\nContent-Length: 7\r\nX-Trailer: x\r\n\r\n", message.len());
+        let headers = [JSON, ACCEPT, &format!("Transfer-Encoding: {coding}"), "Connection: close"];
+        let answers = attack(request(POST, &headers, &body)).await.answers().await;
+        assert_eq!((answers.len(), &answers[0].json()["id"]), (1, &json!(3)), "{coding}: {answers:?}");
+    }
 }
 
 #[tokio::test]

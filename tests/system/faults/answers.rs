@@ -50,7 +50,7 @@ async fn an_api_server_that_is_busy_for_a_moment_costs_a_moment() {
     });
     let (server, _folder) = in_front_of_fake(&api).await;
     let answer = Client::modern(&server).answer("get_events", json!({ "namespace": "team-a" })).await;
-    assert_eq!(answer, json!({ "items": [] }));
+    assert_eq!(answer["items"], json!([]));
 }
 
 #[tokio::test]

@@ -13,6 +13,25 @@ async fn only_lines_that_match_are_kept() {
 }
 
 #[tokio::test]
+async fn a_search_without_a_hit_says_what_was_searched_and_how_to_write_the_pattern() {
+    let namespace = web(&CriLog::of(["ERROR disk full", "two"])).await;
+    for (pattern, hint) in [
+        ("no such thing", "begin it with (?i) for any case"),
+        (r"disk\|memory", "write disk|memory"),
+        ("/error/i", "write (?i)error"),
+    ] {
+        let answer = read(&namespace, json!({ "matching": pattern })).await;
+        assert_eq!(answer["logs"], "");
+        assert_eq!(answer["warnings"], json!(["2 lines were searched, and none matches"]), "{answer}");
+        assert!(answer["hint"].as_str().is_some_and(|words| words.contains(hint)), "{answer}");
+    }
+    // Following it helps.
+    for written in ["disk|memory", "(?i)error"] {
+        assert_eq!(logs(&read(&namespace, json!({ "matching": written })).await), "ERROR disk full\n");
+    }
+}
+
+#[tokio::test]
 async fn what_is_matched_is_what_is_shown() {
     let namespace = web(&CriLog::of(["\u{1b}[31mERR\u{1b}[0mOR one", "fine"])).await;
     assert_eq!(logs(&read(&namespace, json!({ "matching": "^ERROR one$" })).await), "ERROR one\n");
@@ -44,6 +63,7 @@ async fn a_pattern_that_cannot_be_used_is_refused_with_the_reason() {
         ("[a-", "unclosed character class"),
         (r"(a)\1", "backreferences are not supported"),
         ("(?=a)", "look-around"),
+        ("*.log", "write `.*`"),
         (r"\w{1000}{1000}", "too large"),
         (r"(?:[ -~]{0,50}){0,400}[\x01-\x1e]", "repeat less"),
     ] {

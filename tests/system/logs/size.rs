@@ -106,11 +106,10 @@ async fn a_log_of_the_full_cap_reaches_clients_of_both_eras_as_plain_json() {
     for client in [client().await, Client::legacy(Server::shared().await).await] {
         let call = json!({ "name": "get_pod_logs", "arguments": about_web(&namespace, json!({ "tailLines": 12_000 })) });
         let reply = client.send("tools/call", call).await;
-        if !reply.is_event_stream() {
-            let result = reply.message().await.unwrap()["result"].take();
-            assert!(logs(&result["structuredContent"]).len() > CAP - 200);
-            assert_eq!(result["content"][0]["text"], result["structuredContent"].to_string());
-        }
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+        let result = reply.message().await.unwrap()["result"].take();
+        assert!(logs(&result["structuredContent"]).len() > CAP - 200);
+        assert_eq!(result["content"][0]["text"], result["structuredContent"].to_string());
     }
 }
 

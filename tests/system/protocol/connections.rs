@@ -19,16 +19,27 @@ fn ping(host: Option<&str>, origin: Option<&str>) -> Request<Bytes> {
 
 #[tokio::test]
 async fn names_that_an_attacker_can_own_are_refused() {
-    for host in ["evil.example.com", "evil.example.com:8090", "127.0.0.1.evil.com", "evil.com."] {
+    // In the last row, names that a local network gives to whoever asks for them.
+    for host in [
+        "evil.example.com",
+        "evil.example.com:8090",
+        "127.0.0.1.evil.com",
+        "evil.com.",
+        "printer",
+        "printer.local",
+        "evil.localhost",
+        "evil.svc",
+        "evil.svc.cluster.local",
+    ] {
         let (status, _, words) = error_of(send(ping(Some(host), None)).await).await;
         assert_eq!(status, 403, "{host}");
-        assert!(words.contains(host), "{words}");
+        assert!(words.contains(host.split(':').next().unwrap()), "{words}");
     }
 }
 
 #[tokio::test]
-async fn loopback_addresses_and_service_names_are_served() {
-    for host in ["localhost:8090", "127.0.0.1", "[::1]:8090", "10.1.2.3:8090", "coder-k8s", "coder-k8s.coder-system.svc:8090"] {
+async fn this_machine_and_addresses_are_served() {
+    for host in ["localhost:8090", "LOCALHOST.", "127.0.0.1", "[::1]:8090", "10.1.2.3:8090"] {
         assert_eq!(send(ping(Some(host), None)).await.status, 200, "{host}");
     }
 }
@@ -75,9 +86,40 @@ async fn probes_are_answered_under_any_name() {
 
 #[tokio::test]
 async fn other_paths_do_not_exist() {
-    for path in ["/", "/mcp/", "/metrics/../mcp", "/.well-known/oauth-protected-resource"] {
-        assert_eq!(wire::get(demo().await.address(), path).await.status, 404, "{path}");
+    for path in ["/", "/mcp/x", "/sse", "/metrics/../mcp", "/.well-known/oauth-protected-resource"] {
+        let (status, _, words) = error_of(wire::get(demo().await.address(), path).await).await;
+        assert!(status == 404 && words.contains("/mcp"), "{path}: {words}");
     }
+}
+
+#[tokio::test]
+async fn a_slash_behind_the_address_makes_no_difference() {
+    let mut request = mcp::initialize(LEGACY);
+    *request.uri_mut() = "/mcp/".parse().unwrap();
+    let session = send(request).await.header("mcp-session-id").expect("a session").to_owned();
+    let mut request = Client::resume(demo().await, LEGACY, &session).http_request(json!(1), "ping", json!({}));
+    *request.uri_mut() = "/mcp/?x".parse().unwrap();
+    assert_eq!(send(request).await.message().await.unwrap()["result"], json!({}));
+}
+
+#[tokio::test]
+async fn what_a_refusal_says_helps_whoever_does_it() {
+    // A page of a desktop app, and a name: each is refused with the flag that allows it, and allowed by that flag.
+    for origin in ["tauri://localhost", "app://obsidian.md", "vscode-webview://1a2b3c", "http://tauri.localhost"] {
+        let (status, _, words) = error_of(send(ping(None, Some(origin))).await).await;
+        assert!(status == 403 && words.contains(origin) && words.contains("--allow-origin"), "{words}");
+    }
+    let server = Server::builder().cluster("demo").arg("--allow-origin").arg("tauri://localhost,app://obsidian.md");
+    let server = server.arg("--allow-host").arg("printer.local").start().await;
+    for origin in ["tauri://localhost", "app://obsidian.md"] {
+        let reply = wire::send(server.address(), ping(None, Some(origin))).await;
+        assert_eq!((reply.status.as_u16(), reply.header("access-control-allow-origin")), (200, Some(origin)));
+    }
+    let (_, _, words) = error_of(send(ping(Some("printer.local"), None)).await).await;
+    assert!(words.contains("--allow-host"), "{words}");
+    assert_eq!(wire::send(server.address(), ping(Some("printer.local:8090"), None)).await.status, 200);
+    let (_, _, words) = error_of(send(ping(None, Some("null"))).await).await;
+    assert!(words.contains("none can be allowed"), "{words}");
 }
 
 #[tokio::test]

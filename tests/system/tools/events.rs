@@ -122,3 +122,26 @@ async fn limits_below_one_mean_200_and_above_1000_mean_1000() {
         assert_eq!(events(&namespace, more).await.len(), expected, "limit {limit}");
     }
 }
+
+#[tokio::test]
+async fn a_kind_in_another_spelling_is_taken_and_what_is_not_there_is_told_with_what_is() {
+    let namespace = Namespace::fresh("events").await;
+    namespace.event("one", json!({ "reason": "One" })).await;
+    let about = events(&namespace, json!({})).await;
+    assert_eq!(about.len(), 1);
+    let answer = async |more: Value| {
+        let mut arguments = json!({ "namespace": namespace.name() });
+        sandbar_tests::namespace::merge(&mut arguments, more);
+        client().await.answer("get_events", arguments).await
+    };
+    let nothing = answer(json!({ "kind": "Deployment" })).await;
+    assert_eq!(nothing["items"], json!([]));
+    let hint = nothing["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("no event is about a Deployment") && hint.contains("(1)"), "{hint}");
+    let kind = hint.rsplit_once("events about ").unwrap().1.split(' ').next().unwrap().to_owned();
+    for spelled in [kind.to_lowercase(), format!("{kind}s"), format!("{}s.v1", kind.to_lowercase())] {
+        let taken = answer(json!({ "kind": spelled })).await;
+        assert_eq!(taken["items"].as_array().map(Vec::len), Some(1), "{taken}");
+        assert_eq!(taken["hint"], format!("kind {spelled} was taken for {kind}"));
+    }
+}

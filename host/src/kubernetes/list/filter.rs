@@ -3,12 +3,8 @@
 //! A server that pages applies them itself, and then this filter lets everything through. One that does not, the aggregated
 //! Coder API for example, ignores selectors too, and what was not asked for must not reach the tool.
 
-use std::collections::HashMap;
-
-use crate::kubernetes::error::Error;
-use crate::kubernetes::items::malformed;
 use crate::kubernetes::name::ObjectName;
-use crate::kubernetes::prune::Identity;
+use crate::kubernetes::object::Identity;
 use crate::kubernetes::selector::Selector;
 
 /// The two fields that every kind of object can be selected by.
@@ -41,16 +37,13 @@ impl Filter {
     }
 
     /// Whether an object is among those that were asked for, as far as this side can tell.
-    pub(in crate::kubernetes) fn matches(&self, object: &Identity<'_>) -> Result<bool, Error> {
+    pub(in crate::kubernetes) fn matches(&self, object: &Identity<'_>) -> bool {
         let selected = self.fields.matches(|key| Some(if key == NAME { &*object.name } else { &*object.namespace }));
         if !selected || self.labels.is_empty() {
-            return Ok(selected);
+            return selected;
         }
-        let labels: HashMap<String, String> = match object.labels {
-            Some(labels) => serde_json::from_str(labels.get()).map_err(|error| malformed(&format!("labels: {error}")))?,
-            None => HashMap::new(),
-        };
-        Ok(self.labels.matches(|key| labels.get(key)))
+        let labels = object.labels();
+        self.labels.matches(|key| labels.get(key))
     }
 }
 
@@ -64,14 +57,14 @@ pub(in crate::kubernetes) fn single_name(field_selector: Option<&str>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::prune::identify;
+    use crate::kubernetes::object::Object;
 
     const OBJECT: &str = r#"{"metadata":{"namespace":"team-a","name":"web-0","labels":{"app":"web","example.com/n":"7"}}}"#;
 
     fn matches(labels: Option<&str>, fields: Option<&str>) -> bool {
         let filter = Filter::parse(labels, fields);
         assert!(!filter.is_beyond_us(), "{labels:?} {fields:?}");
-        filter.matches(&identify(OBJECT).expect("valid")).expect("valid")
+        filter.matches(&Object::read(OBJECT.as_bytes()).expect("valid").identity().expect("valid"))
     }
 
     #[test]
@@ -97,7 +90,7 @@ mod tests {
         for (labels, fields) in [(Some("app=we b"), None), (Some("a,(b"), None), (None, Some("spec.nodeName=n1"))] {
             let filter = Filter::parse(labels, fields);
             assert!(filter.is_beyond_us(), "{labels:?} {fields:?}");
-            assert!(filter.matches(&identify(OBJECT).expect("valid")).expect("valid"));
+            assert!(filter.matches(&Object::read(OBJECT.as_bytes()).expect("valid").identity().expect("valid")));
         }
     }
 

@@ -12,8 +12,7 @@ use super::cursor::Key;
 use super::filter::Filter;
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::fields::Keep;
-use crate::kubernetes::mask::Mask;
-use crate::kubernetes::prune::{Identity, identify, text};
+use crate::kubernetes::object::{Identity, Mask, Object};
 
 /// What a page may hold.
 #[derive(Clone, Copy, Debug)]
@@ -69,17 +68,17 @@ impl<'q> Page<'q> {
 
     /// Takes the next object of the body.
     pub(super) fn take(&mut self, object: &[u8]) -> Result<(), Stop> {
-        let object = text(object)?;
+        let object = Object::read(object)?;
         match self {
-            Page::AsSent(page) if page.received < page.wanted.size.objects.get() => page.take(object),
+            Page::AsSent(page) if page.received < page.wanted.size.objects.get() => page.take(&object),
             Page::AsSent(page) => {
                 // More than was asked for.
                 let mut smallest = page.hand_over();
-                smallest.take(object)?;
+                smallest.take(&object)?;
                 *self = Page::Smallest(smallest);
                 Ok(())
             }
-            Page::Smallest(page) => Ok(page.take(object)?),
+            Page::Smallest(page) => Ok(page.take(&object)?),
         }
     }
 }
@@ -95,18 +94,17 @@ pub(super) struct AsSent<'q> {
 }
 
 impl<'q> AsSent<'q> {
-    fn take(&mut self, object: &str) -> Result<(), Stop> {
-        let before = self.json.len();
-        if before > 0 {
-            self.json.push(',');
-        }
-        let start = self.json.len();
-        let identity = self.wanted.mask.prune(object, self.wanted.keep, &mut self.json)?;
-        if !self.wanted.filter.matches(&identity)? {
-            self.json.truncate(before);
+    fn take(&mut self, object: &Object<'_>) -> Result<(), Stop> {
+        let identity = object.identity()?;
+        if !self.wanted.filter.matches(&identity) {
             self.received += 1;
             return Ok(());
         }
+        if !self.json.is_empty() {
+            self.json.push(',');
+        }
+        let start = self.json.len();
+        object.masked(self.wanted.mask).pick(self.wanted.keep, &mut self.json);
         if self.json.len() > self.wanted.size.bytes {
             return Err(Stop::Full { fitting: self.received });
         }
@@ -163,10 +161,10 @@ impl<'q> Smallest<'q> {
         Self { wanted, after, heap: BinaryHeap::new(), bytes: 0, bound: None, left_out: 0 }
     }
 
-    fn take(&mut self, object: &str) -> Result<(), Error> {
-        let identity = identify(object)?;
+    fn take(&mut self, object: &Object<'_>) -> Result<(), Error> {
+        let identity = object.identity()?;
         let key = Key::from(&identity);
-        if self.after.as_ref().is_some_and(|after| key <= *after) || !self.wanted.filter.matches(&identity)? {
+        if self.after.as_ref().is_some_and(|after| key <= *after) || !self.wanted.filter.matches(&identity) {
             return Ok(());
         }
         if self.bound.as_ref().is_some_and(|bound| key >= *bound) {
@@ -174,7 +172,7 @@ impl<'q> Smallest<'q> {
             return Ok(());
         }
         let mut json = String::new();
-        self.wanted.mask.prune(object, self.wanted.keep, &mut json)?;
+        object.masked(self.wanted.mask).pick(self.wanted.keep, &mut json);
         self.insert(Kept { key, json });
         Ok(())
     }

@@ -14,8 +14,8 @@ use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::exchange::Failure;
 use crate::kubernetes::fields::Keep;
 use crate::kubernetes::items::{Splitter, malformed};
-use crate::kubernetes::mask::Mask;
 use crate::kubernetes::name::Namespace;
+use crate::kubernetes::object::Mask;
 use crate::kubernetes::reader::Reader;
 use crate::kubernetes::request::{Get, ListParameters};
 use crate::kubernetes::response::Incoming;
@@ -68,8 +68,10 @@ impl Listing<'_> {
                 }
                 Err(failure) => return Err(failure.into()),
             };
+            let said = incoming.warnings.clone();
             match self.body(incoming, &position, size).await {
                 Ok(mut part) => {
+                    part.warnings.extend(said);
                     part.warnings.extend(warning);
                     return Ok(part);
                 }

@@ -1,11 +1,14 @@
 //! The pattern that log lines are matched against, and what that may take.
 //!
-//! Matching is linear in the text, but a pattern can make each byte as expensive as it is large. It is the component, or its caller,
-//! that wrote the pattern, and the host that pays: so a compiled pattern is small, and the time has an end.
+//! It is the component, or its caller, that wrote the pattern, and the host that matches, on the call's processor time. So a compiled
+//! pattern is small, which bounds what a byte of text can take, and a line is matched piece by piece, with a look at the call's limits
+//! in between: a lazy DFA can stop anywhere and go on.
 
-use std::time::{Duration, Instant};
-
-use regex::{Regex, RegexBuilder};
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::prefilter::Prefilter;
+use regex_automata::util::{start, syntax};
+use regex_automata::{MatchKind, Span};
 
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::name::quote;
@@ -14,31 +17,30 @@ use crate::policy::Budget;
 /// Bytes of a pattern.
 const PATTERN_MAX: usize = 1024;
 
-/// Bytes of its compiled form. A dozen words without regard to case take 7 KiB, an IP address 2 KiB, `\p{L}` 45 KiB: what needs more
-/// repeats something too often. At worst, each byte of text takes 0.1 ns for each byte of it.
-const COMPILED_MAX: usize = 64 * 1024;
+/// How deep a pattern may nest: parsing and compiling it is a call for each level.
+const NESTING_MAX: u32 = 50;
 
-/// Bytes that the smallest pattern counts as.
-const COMPILED_LEAST: usize = 1024;
+/// Bytes of its automaton, while it is put together. 40 words without regard to case fit, a letter of any script, `[a-z]{400}`. A byte of
+/// text takes 3 ns as a rule, and at worst, where no two of them lead to the same state, 4 us: a call searches a MiB all the same.
+const COMPILED_MAX: usize = 32 * 1024;
 
-/// Bytes of the cache that a search may fill, for each direction: with less, a dozen words without regard to case are slow.
+/// Bytes of the states that a search has worked out and keeps: with less, a dozen words without regard to case are slow.
 const CACHE_MAX: usize = 256 * 1024;
 
-/// Bytes of pattern times bytes of line: nothing can interrupt the search of one line, and this is a second of it at worst. With a
-/// dozen words, a line as long as an excerpt can still be searched.
-const AT_ONCE: u64 = 8 * 1024 * 1024 * 1024;
+/// Bytes of text between two looks at the call's limits: 16 ms with the most expensive pattern.
+const PIECE: usize = 4 * 1024;
 
-/// How long the lines of one excerpt may be searched. The 64 MiB that a call may read take 100 ms as a rule.
-const TIME: Duration = Duration::from_secs(2);
+/// Bytes that each line counts as beside its own, for the way to its first one.
+const LINE_COUNTS: usize = 16;
 
 /// What to do instead, for a pattern that is too much.
 const ADVICE: &str = r"repeat less (`.*` rather than `.{0,100}`), and use [a-z] or \w rather than \p{L}";
 
 /// A compiled pattern.
 pub(super) struct Pattern {
-    regex: Regex,
-    /// Bytes of it, up to the next power of two.
-    size: usize,
+    dfa: DFA,
+    /// Finds a text that all matches begin with one of, where that is quicker: most lines have none.
+    beginnings: Option<Prefilter>,
     /// As it is shown in messages.
     shown: String,
 }
@@ -48,23 +50,39 @@ pub(super) fn compile(pattern: &str) -> Result<Pattern, Error> {
     if pattern.len() > PATTERN_MAX {
         return Err(refused(pattern, "it is over 1 KiB"));
     }
-    let re2 = as_re2(pattern);
-    // No engine says how large a pattern is; what says it is which limit lets it pass.
-    let mut size = COMPILED_LEAST;
-    loop {
-        match RegexBuilder::new(&re2).size_limit(size).dfa_size_limit(CACHE_MAX).build() {
-            Ok(regex) => return Ok(Pattern { regex, size, shown: quote(pattern) }),
-            Err(regex::Error::CompiledTooBig(_)) if size < COMPILED_MAX => size *= 2,
-            Err(regex::Error::CompiledTooBig(_)) => {
-                return Err(refused(pattern, &format!("it is too large once compiled; {ADVICE}")));
-            }
-            Err(other) => {
-                // A syntax error is a drawing of several lines; the last one says what is wrong.
-                let drawing = other.to_string();
-                let reason = drawing.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
-                return Err(refused(pattern, reason));
-            }
+    // Without a care for UTF-8: what is searched is text already, and ASCII's word boundaries lie between bytes.
+    let syntax = syntax::Config::new().utf8(false).nest_limit(NESTING_MAX);
+    let parsed = syntax::parse_with(&as_re2(pattern), &syntax).map_err(|error| {
+        // A syntax error is a drawing of several lines; the last one says what is wrong.
+        let drawing = error.to_string();
+        let reason = drawing.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
+        refused(pattern, &format!("{reason}{}", advice(reason)))
+    })?;
+    let config = thompson::Config::new().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(COMPILED_MAX));
+    let automaton = thompson::Compiler::new().configure(config).build_from_hir(&parsed);
+    let too_large = || refused(pattern, &format!("it is too large once compiled; {ADVICE}"));
+    let automaton = automaton.map_err(|_too_large| too_large())?;
+    if automaton.look_set_any().contains_word_unicode() {
+        return Err(refused(pattern, r"of word boundaries there are \b and \B"));
+    }
+    let dfa = DFA::builder().configure(DFA::config().cache_capacity(CACHE_MAX)).build_from_nfa(automaton);
+    let beginnings = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, &parsed).filter(Prefilter::is_fast);
+    Ok(Pattern { dfa: dfa.map_err(|_too_large| too_large())?, beginnings, shown: quote(pattern) })
+}
+
+/// What to write instead, for what other programs take.
+fn advice(reason: &str) -> &'static str {
+    match reason {
+        _ if reason.contains("look-around") => "; search for what has to be there, and leave out afterwards what must not",
+        _ if reason.contains("backreferences") => "; write out what repeats",
+        _ if reason.contains("repetition operator missing") => {
+            r"; `*`, `+` and `?` repeat what stands before them: for anything, as in the name of a file, write `.*`"
         }
+        _ if reason.contains("unclosed") || reason.contains("unopened") => {
+            r"; a bracket that is looked for as text has a backslash before it, as in `\(` and `\[`"
+        }
+        _ if reason.contains("unrecognized escape") => r"; a backslash that is looked for as text is written `\\`",
+        _ => "",
     }
 }
 
@@ -73,7 +91,7 @@ fn refused(pattern: &str, reason: &str) -> Error {
 }
 
 /// The same pattern where `\d`, `\w` and `\b` mean ASCII, as in RE2. Here they would be Unicode's: `\w` alone takes 50 KiB, and `\b`
-/// is slow on each line with a letter that is not ASCII.
+/// cannot be followed byte by byte.
 fn as_re2(pattern: &str) -> String {
     let mut re2 = String::with_capacity(pattern.len());
     let mut in_class = false;
@@ -92,6 +110,7 @@ fn as_re2(pattern: &str) -> String {
             Some('W') => "[^0-9A-Za-z_]",
             // `\b{start}` is something else.
             Some('b') if !in_class && rest.peek() != Some(&'{') => r"(?-u:\b)",
+            Some('B') if !in_class => r"(?-u:\B)",
             _ => "",
         };
         // Behind a hyphen it would be the end of a range, which is an error that has to stay one.
@@ -106,50 +125,81 @@ fn as_re2(pattern: &str) -> String {
     re2
 }
 
-/// One search through the lines of a log, and the time that it has taken. It is the call's time, too.
+impl Pattern {
+    /// What a search says for which the call had no processor time left.
+    pub(super) fn too_costly(&self, exhausted: &Error) -> Error {
+        let Self { shown, .. } = self;
+        let message =
+            format!("`matching` {shown} is too costly for this log: {}; {ADVICE}, or ask for fewer lines", exhausted.message);
+        Error::new(Code::Exhausted, message)
+    }
+}
+
+/// One search through the lines of a log.
 pub(super) struct Search<'p> {
     pattern: &'p Pattern,
+    cache: Cache,
     budget: &'p Budget,
-    taken: Duration,
+    /// Bytes that have been searched since the last look at the budget.
+    unchecked: usize,
 }
 
 impl<'p> Search<'p> {
     pub(super) fn new(pattern: &'p Pattern, budget: &'p Budget) -> Self {
-        Self { pattern, budget, taken: Duration::ZERO }
+        // Full, so that a call without time searches nothing.
+        Self { pattern, cache: pattern.dfa.create_cache(), budget, unchecked: PIECE }
     }
 
-    /// How long matching has taken so far.
-    pub(super) fn taken(&self) -> Duration {
-        self.taken
-    }
-
-    /// Whether the pattern matches a line, its newline aside. Fails once matching has taken too long, here or in the whole call.
+    /// Whether the pattern matches a line, its newline aside. Fails once the call has no time left for it.
     pub(super) fn is_match(&mut self, line: &str) -> Result<bool, Error> {
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        if (line.len() as u64).saturating_mul(self.pattern.size as u64) > AT_ONCE {
-            return Err(self.too_costly(&format!("the log has a line of {} bytes", line.len())));
+        let line = line.strip_suffix('\n').unwrap_or(line).as_bytes();
+        self.charge(LINE_COUNTS)?;
+        let Pattern { dfa, beginnings, .. } = self.pattern;
+        if beginnings.as_ref().is_some_and(|any| any.find(line, Span::from(0..line.len())).is_none()) {
+            return Ok(false);
         }
-        let began = Instant::now();
-        let is_match = self.pattern.regex.is_match(line);
-        let taken = began.elapsed();
-        self.taken += taken;
-        if self.budget.take_search(taken) && self.taken <= TIME {
-            return Ok(is_match);
+        let mut state = dfa.start_state(&mut self.cache, &start::Config::new()).map_err(|_| self.broken())?;
+        for piece in line.chunks(PIECE) {
+            self.charge(piece.len())?;
+            for &byte in piece {
+                state = dfa.next_state(&mut self.cache, state, byte).map_err(|_| self.broken())?;
+                if state.is_tagged() {
+                    // What is left of the line cannot change it.
+                    if state.is_match() || state.is_dead() {
+                        return Ok(state.is_match());
+                    }
+                }
+            }
         }
-        Err(self.too_costly(&format!("the search has taken {:.1} s", self.taken.as_secs_f64())))
+        let end = dfa.next_eoi_state(&mut self.cache, state).map_err(|_| self.broken())?;
+        Ok(end.is_match())
     }
 
-    fn too_costly(&self, found: &str) -> Error {
-        let message =
-            format!("`matching` {} is too costly for this log: {found}; {ADVICE}, or ask for fewer lines", self.pattern.shown);
-        Error::new(Code::Exhausted, message)
+    /// Looks at the call's limits every now and then.
+    fn charge(&mut self, bytes: usize) -> Result<(), Error> {
+        self.unchecked += bytes;
+        if self.unchecked < PIECE {
+            return Ok(());
+        }
+        self.unchecked = 0;
+        Ok(self.budget.check()?)
+    }
+
+    /// It gives up on nothing: neither does the automaton look at what it cannot follow, nor is its cache bounded in how often it is
+    /// emptied.
+    fn broken(&self) -> Error {
+        Error::new(Code::Other, format!("`matching` {} cannot be followed", self.pattern.shown))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
     use crate::policy::Limits;
+    use crate::processor::{CpuEstimate, Hand, Processors};
 
     fn is_match(pattern: &str, line: &str) -> bool {
         let pattern = compile(pattern).unwrap_or_else(|error| panic!("{}", error.message));
@@ -158,6 +208,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_cannot_be_used_says_why() {
+        let (long, deep) = ("a".repeat(PATTERN_MAX + 1), format!("{}a{}", "(".repeat(60), ")".repeat(60)));
         for (pattern, reason) in [
             ("(", "unclosed group"),
             (r"(a)\1", "backreferences are not supported"),
@@ -165,7 +216,17 @@ mod tests {
             (r"(?:[ -~]{0,50}){0,400}[\x01-\x1e]", "repeat less"),
             (r"\p{L}\p{L}", r"\w rather than \p{L}"),
             (r"[!-\w]", "invalid"),
-            (&"a".repeat(PATTERN_MAX + 1), "over 1 KiB"),
+            (r"\b{start}a", r"there are \b and \B"),
+            (r"\<a", r"there are \b and \B"),
+            (&deep, "nest"),
+            (&long, "over 1 KiB"),
+            ("*.log", "write `.*`"),
+            (
+                "(?!debug)error",
+                "look-around, including look-ahead and look-behind, is not supported; search for what has to be there",
+            ),
+            ("f(x", r"as in `\(`"),
+            (r"a\qb", r"written `\\`"),
         ] {
             let error = compile(pattern).err().unwrap_or_else(|| panic!("{pattern} compiles"));
             assert_eq!(error.code, Code::Invalid);
@@ -200,30 +261,48 @@ mod tests {
         {
             assert!(!is_match(pattern, line), "{pattern}");
         }
-        for (pattern, line) in
-            [(r"^\W$", "ü"), (r"^\D$", "٣"), (r"^[\d\-]$", "-"), (r"^\\w$", r"\w"), (r"^[]\d]+$", "]1"), (r"^[^\W]$", "a")]
-        {
+        for (pattern, line) in [
+            (r"^\W$", "ü"),
+            (r"^\D$", "٣"),
+            (r"^[\d\-]$", "-"),
+            (r"^\\w$", r"\w"),
+            (r"^[]\d]+$", "]1"),
+            (r"^[^\W]$", "a"),
+            (r"a\Bb", "ab"),
+            (r"\Bü", "ü"),
+        ] {
             assert!(is_match(pattern, line), "{pattern}");
         }
     }
 
     #[test]
-    fn a_search_that_takes_too_long_ends_in_an_error() {
-        let pattern = compile("[a-y]{1,200}z").expect("it compiles");
-        let none = Budget::new(Limits { cpu: Duration::ZERO, ..Limits::default() });
-        let error = Search::new(&pattern, &none).is_match(&"a".repeat(100)).expect_err("no time");
-        assert_eq!(error.code, Code::Exhausted);
-        assert!(error.message.contains("too costly") && error.message.contains("repeat less"), "{}", error.message);
+    fn a_match_is_found_wherever_pieces_end() {
+        for length in [0, 1, PIECE - 3, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
+            let line = format!("{}needle{}", "é ".repeat(length / 3), "x".repeat(length));
+            assert!(is_match("ne+dle", &line) && is_match("ne+dlex*$", &line) && is_match(r"^[^n]*\bneedle", &line), "{length}");
+            assert!(!is_match("ne+dler", &line) && !is_match("^needle.*y", &line) && !is_match(r"ne\bedle", &line), "{length}");
+        }
     }
 
-    #[test]
-    fn a_line_that_is_too_long_for_a_large_pattern_is_not_searched() {
-        let long = "a".repeat(1 << 20);
-        let pattern = compile("[a-y]{1,200}z").expect("it compiles");
-        let budget = Budget::new(Limits::default());
-        let mut search = Search::new(&pattern, &budget);
-        assert!(search.is_match(&long).expect_err("too long").message.contains("a line of 1048576 bytes"));
-        assert_eq!(search.taken(), Duration::ZERO);
-        assert!(!is_match("(?i)error|warn|panic", &long));
+    #[tokio::test]
+    async fn a_search_ends_with_the_calls_processor_time_wherever_it_is() {
+        let (hand, pattern) = (Hand::default(), compile("[a-y]{1,200}z").expect("it compiles"));
+        let limits = Limits { cpu: Duration::from_secs(8), ..Limits::default() };
+        let budget = Arc::new(Budget::counted_by(hand.meter(), limits));
+        let (during, meter) = (budget.clone(), budget.meter().clone());
+        let call = async move {
+            during.meter().prepare_for(usize::MAX).await;
+            let mut search = Search::new(&pattern, &during);
+            assert_eq!(search.is_match(&"a".repeat(10 * PIECE)), Ok(false));
+            hand.advance(Duration::from_secs(8));
+            // Short lines, until they make up a piece.
+            let before_the_end = (0..PIECE).take_while(|_| search.is_match("ab\n").is_ok()).count();
+            (before_the_end, search.is_match(&"a".repeat(PIECE)).expect_err("no time"))
+        };
+        let (processors, estimate) = (Processors::all_but_one(), CpuEstimate::default());
+        let (lines, error) = processors.run(&meter, &estimate, call).await.expect("no panic");
+        assert!(lines <= PIECE / 2, "{lines}");
+        assert_eq!(error.code, Code::Exhausted);
+        assert!(error.message.contains("limit `cpu`"), "{}", error.message);
     }
 }

@@ -6,6 +6,7 @@ use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::testing::{Answer, allowed, cluster, parameter, reader};
 use crate::kubernetes::types::{Excerpt, LogSource};
 use crate::policy::{Limits, Namespaces};
+use crate::processor::{CpuEstimate, Processors};
 
 fn web() -> LogSource {
     LogSource { namespace: "team-a".into(), pod: "web-0".into(), ..LogSource::default() }
@@ -145,6 +146,20 @@ async fn a_search_that_cannot_read_all_says_so() {
 }
 
 #[tokio::test]
+async fn a_search_without_a_hit_says_how_much_was_searched() {
+    let said = async |log: &str, source: LogSource| {
+        let search = LogSource { matching: Some("needle".into()), ..source };
+        tail(log.split_inclusive('\n').map(str::to_owned).collect(), &search, Limits::default()).await.0.expect("a log").warnings
+    };
+    assert_eq!(said("a\nb\nc\n", web()).await, ["3 lines were searched, and none matches"]);
+    assert_eq!(said("a\n", web()).await, ["there was one line to search, and it does not match"]);
+    assert_eq!(said("", web()).await, ["there was no line to search"]);
+    let since = LogSource { since_seconds: Some(60), ..web() };
+    assert_eq!(said("a\nb\n", since).await, ["2 lines of the last 60 s were searched, and none matches"]);
+    assert!(said("a\nneedle\n", web()).await.is_empty(), "there is a hit");
+}
+
+#[tokio::test]
 async fn whether_older_lines_exist_is_not_guessed() {
     let since = LogSource { since_seconds: Some(60), ..web() };
     assert_eq!(tail(lines(3, 4), &since, Limits::default()).await.0.expect("a log").older, None);
@@ -196,30 +211,41 @@ async fn what_cannot_be_asked_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_pattern_is_compiled_for_a_request_of_the_budget_and_within_the_grant() {
+async fn a_pattern_is_compiled_within_the_grant_and_where_there_is_something_to_search() {
     let (cluster, seen) = cluster(|_, _| Answer::ok("x\n"));
     let matching = |pattern: &str| LogSource { matching: Some(pattern.into()), ..web() };
-    let one = reader(&cluster, Namespaces::All, Limits { requests: 1, ..Limits::default() });
-    assert_eq!(one.tail(&matching("(")).await.expect_err("no pattern").code, Code::Invalid);
-    assert_eq!(one.tail(&matching("(")).await.expect_err("no request left").code, Code::Exhausted);
-    let one = reader(&cluster, Namespaces::All, Limits { requests: 1, ..Limits::default() });
-    assert_eq!(one.tail(&matching("x")).await.expect("a log").text, "x\n", "one that is usable needs no second request");
-
     let nowhere = reader(&cluster, allowed(&["team-b"]), Limits::default());
     assert_eq!(nowhere.tail(&matching("(")).await.expect_err("not granted").code, Code::Denied);
     let none = LogSource { tail_lines: Some(0), ..matching("(") };
     let any = reader(&cluster, Namespaces::All, Limits::default());
     assert_eq!(any.tail(&none).await, Ok(Excerpt::empty()), "no lines need no pattern");
-    assert_eq!(seen.count(), 1);
+    assert_eq!(any.tail(&matching("(")).await.expect_err("no pattern").code, Code::Invalid);
+    assert_eq!(seen.count(), 0);
+}
+
+/// What becomes of a tail within a call.
+async fn in_a_call(records: Vec<String>, source: LogSource, limits: Limits) -> Result<Excerpt, Error> {
+    let (cluster, _) = cluster(move |path, _| Answer::ok(tail_of(&records, path)));
+    let reader = reader(&cluster, Namespaces::All, limits);
+    let meter = reader.budget().meter().clone();
+    // From its beginning on a thread of its own, where its time is nobody else's.
+    let call = async move {
+        reader.budget().meter().prepare_for(usize::MAX).await;
+        reader.tail(&source).await
+    };
+    Processors::all_but_one().run(&meter, &CpuEstimate::default(), call).await.expect("no panic")
 }
 
 #[tokio::test]
-async fn a_search_has_no_more_time_than_the_call() {
+async fn a_search_is_the_calls_processor_time() {
     let search = LogSource { matching: Some("[a-y]{1,200}z".into()), ..web() };
-    let (excerpt, _) = tail(lines(10, 100), &search, Limits { cpu: Duration::ZERO, ..Limits::default() }).await;
-    let error = excerpt.expect_err("no time");
+    let none = Limits { cpu: Duration::ZERO, ..Limits::default() };
+    let error = in_a_call(lines(10, 100), search.clone(), none.clone()).await.expect_err("no time");
     assert_eq!(error.code, Code::Exhausted);
     assert!(error.message.contains("too costly") && error.message.contains("repeat less"), "{}", error.message);
+    let error = in_a_call(lines(10, 100), web(), none).await.expect_err("no time");
+    assert!(error.message.starts_with("the call has computed"), "{}", error.message);
+    assert_eq!(in_a_call(lines(10, 100), search, Limits::default()).await.expect("an excerpt").text, "");
 }
 
 /// What the server's answer becomes.

@@ -1,7 +1,5 @@
 //! One reading of a log, as it streams in: lines are put together from chunks, cleaned, masked, matched and handed on to the newest text.
 
-use std::time::Duration;
-
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::matching::Search;
@@ -78,11 +76,6 @@ impl<'s, 'p> Window<'s, 'p> {
     /// Lines that have ended so far.
     pub(super) fn lines(&self) -> u64 {
         self.lines
-    }
-
-    /// How long the lines have been searched so far.
-    pub(super) fn searched(&self) -> Duration {
-        self.search.as_ref().map_or(Duration::ZERO, |search| search.taken())
     }
 
     /// Takes the next chunk. Fails where the search through its lines takes too long.
@@ -235,6 +228,8 @@ impl<'s, 'p> Window<'s, 'p> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::kubernetes::log::matching;
     use crate::policy::{Budget, Limits};
@@ -252,7 +247,7 @@ mod tests {
     fn a_search_that_takes_too_long_ends_the_reading() {
         let pattern = matching::compile("x").unwrap_or_else(|error| panic!("{}", error.message));
         for log in ["one\ntwo\n", "one"] {
-            let budget = Budget::new(Limits { cpu: Duration::ZERO, ..Limits::default() });
+            let budget = Budget::new(Limits { time: Duration::ZERO, ..Limits::default() });
             let mut search = Search::new(&pattern, &budget);
             let mut window = Window::new(100, Some(&mut search), Secrets::Shown);
             let fed = window.feed(log.as_bytes());

@@ -15,21 +15,43 @@ pub(super) struct Kind {
     pub(super) namespaced: bool,
 }
 
-/// Served whatever the snapshot holds, as group, version and kind: what the bundled tools read and what every
-/// `kubectl cluster-info dump` looks at. Other kinds are served if the snapshot shows that the cluster had them; to serve all
-/// would claim that the cluster has no object of a kind that nobody asked it for.
-pub(super) const ALWAYS: [(&str, &str, &str); 11] = [
-    ("", "v1", "Event"),
-    ("", "v1", "Namespace"),
-    ("", "v1", "Node"),
-    ("", "v1", "Pod"),
-    ("", "v1", "Service"),
-    ("apps", "v1", "DaemonSet"),
-    ("apps", "v1", "Deployment"),
-    ("apps", "v1", "ReplicaSet"),
-    ("coder.com", "v1alpha1", "CoderControlPlane"),
-    ("aggregation.coder.com", "v1alpha1", "CoderWorkspace"),
-    ("aggregation.coder.com", "v1alpha1", "CoderTemplate"),
+/// Served whatever the snapshot holds, as `apiVersion` and kinds: what Kubernetes itself has, and what the bundled tools read. A list of
+/// what nobody gathered says so; not to serve it would say that the cluster cannot have any.
+pub(super) const ALWAYS: [(&str, &[&str]); 15] = [
+    (
+        "v1",
+        &[
+            "ConfigMap",
+            "Endpoints",
+            "Event",
+            "LimitRange",
+            "Namespace",
+            "Node",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "Pod",
+            "PodTemplate",
+            "ReplicationController",
+            "ResourceQuota",
+            "Secret",
+            "Service",
+            "ServiceAccount",
+        ],
+    ),
+    ("apps/v1", &["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"]),
+    ("autoscaling/v2", &["HorizontalPodAutoscaler"]),
+    ("batch/v1", &["CronJob", "Job"]),
+    ("coordination.k8s.io/v1", &["Lease"]),
+    ("discovery.k8s.io/v1", &["EndpointSlice"]),
+    ("networking.k8s.io/v1", &["Ingress", "IngressClass", "NetworkPolicy"]),
+    ("policy/v1", &["PodDisruptionBudget"]),
+    ("rbac.authorization.k8s.io/v1", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
+    ("scheduling.k8s.io/v1", &["PriorityClass"]),
+    ("storage.k8s.io/v1", &["CSIDriver", "CSINode", "CSIStorageCapacity", "StorageClass", "VolumeAttachment"]),
+    ("apiextensions.k8s.io/v1", &["CustomResourceDefinition"]),
+    ("admissionregistration.k8s.io/v1", &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]),
+    ("coder.com/v1alpha1", &["CoderControlPlane"]),
+    ("aggregation.coder.com/v1alpha1", &["CoderTemplate", "CoderWorkspace"]),
 ];
 
 /// The cluster-scoped kinds of Kubernetes' own groups; every other kind of these groups is namespaced.

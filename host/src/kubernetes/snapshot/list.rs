@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::selector::Selector;
-use super::read::Object;
+use super::object::Object;
 use super::status::Refusal;
 use super::store::{Collection, Snapshot};
 
@@ -98,40 +98,51 @@ fn field(object: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// One page of `collection`, in `namespace` or everywhere, as JSON.
+/// One page of `collection`, in `namespace` or everywhere, as JSON; and what it lacks.
 ///
 /// # Errors
-/// 410 for a cursor of another snapshot.
+/// 410 for a cursor of another snapshot, 404 if nobody looked there.
 pub(super) fn list(
     snapshot: &Snapshot,
     collection: &Collection,
     namespace: Option<&str>,
     options: &Options,
-) -> Result<String, Refusal> {
+) -> Result<(String, Option<String>), Refusal> {
     if options.cursor.as_ref().is_some_and(|cursor| cursor.snapshot != snapshot.id()) {
         return Err(Refusal::expired());
     }
+    let kind = &collection.kind;
+    let is_of_namespaces = kind.group.is_empty() && kind.kind == "Namespace";
+    let lacks = match (is_of_namespaces, namespace) {
+        (true, _) => snapshot.coverage().namespaces_are_those_of_objects(),
+        (false, namespace) => {
+            snapshot.coverage().check(kind, namespace).map_err(Refusal::not_held)?;
+            snapshot.coverage().gaps(kind).filter(|_| namespace.is_none())
+        }
+    };
     let after = options.cursor.as_ref().map(|cursor| cursor.after.as_str());
     let mut rest = collection.after(namespace, after).filter(|(_, object)| options.select(object));
     let page: Vec<_> = rest.by_ref().take(options.limit.unwrap_or(usize::MAX)).collect();
-    let remaining = rest.count();
+    // A server does not count what a selector would leave.
+    let counted = options.labels.is_empty() && options.fields.is_empty();
+    let remaining = if counted { rest.count() } else { rest.take(1).count() };
 
-    let kind = &collection.kind;
     let api_version = if kind.group.is_empty() { kind.version.clone() } else { format!("{}/{}", kind.group, kind.version) };
     let mut metadata = json!({ "resourceVersion": snapshot.revision().to_string() });
     if let (Some((last, _)), true) = (page.last(), remaining > 0) {
         metadata["continue"] = Cursor { snapshot: snapshot.id().to_owned(), after: (*last).to_owned() }.encode().into();
-        // A server does not count what a selector would leave.
-        if options.labels.is_empty() && options.fields.is_empty() {
+        if counted {
             metadata["remainingItemCount"] = remaining.into();
         }
     }
     let items: Vec<&str> = page.iter().map(|(_, object)| &*object.json).collect();
     let list_kind = format!("{}List", kind.kind);
-    Ok(format!(
+    let json = format!(
         "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[{}]}}",
         Value::from(list_kind),
         Value::from(api_version),
         items.join(",")
-    ))
+    );
+    // Said once for all pages.
+    Ok((json, lacks.filter(|_| after.is_none())))
 }

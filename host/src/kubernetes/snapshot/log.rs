@@ -1,282 +1,264 @@
-//! Container logs as files, and the part of one that a request asks for.
+//! Container logs: which file is the log of which run of which container.
 
-use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 
-/// The file in which `kubectl cluster-info dump` writes the logs of all containers of a pod.
-const DUMP_FILE: &str = "logs.txt";
+use super::claims::{self, Claim, Run};
+use super::files::File;
+use super::lines::Stamps;
+use super::notes::Notes;
+use super::object::Object;
+
+/// Bytes at both ends of a file that have to bear out what its layout says.
+const SAMPLE: u64 = 16 << 10;
 
 /// The log of one run of one container.
+#[derive(Clone)]
 pub(super) struct Log {
-    /// The pod's namespace.
-    pub(super) namespace: String,
-    /// The pod's name.
-    pub(super) pod: String,
-    /// The container; none if the file does not say, which is right for a pod with one container.
+    /// Where it is.
+    pub(super) file: File,
+    /// The container; none if the file is of all of the pod's, or does not say.
     pub(super) container: Option<String>,
     /// Whether this is the run before the current one.
     pub(super) previous: bool,
-    /// The lines.
-    text: Bytes,
-    /// Whether the lines begin with the kubelet's time stamps.
-    stamped: bool,
+    /// What stands before the lines.
+    pub(super) stamps: Stamps,
 }
 
-/// What of a log to answer with. The API server's own parameters, checked.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cut {
-    /// The newest lines only.
-    pub(super) tail_lines: Option<usize>,
-    /// Of those, only lines from this time on.
-    pub(super) since: Option<Timestamp>,
-    /// Begin each line with its time stamp, where there is one.
-    pub(super) timestamps: bool,
-    /// Of all that, only the first bytes.
-    pub(super) limit_bytes: Option<usize>,
+/// All logs, by namespace and pod.
+#[derive(Default)]
+pub(super) struct Logs {
+    by_pod: BTreeMap<(String, String), Vec<Log>>,
+    /// The time of the newest line, as far as lines have times.
+    pub(super) newest: Option<Timestamp>,
+    /// Whether a layout that is made for logs alone says whose some are.
+    pub(super) speak_for_themselves: bool,
 }
 
-/// What a path says about the log in the file.
-pub(super) enum Place {
-    /// `NAMESPACE/POD/logs.txt`: all containers, between marker lines.
-    Pod(String, String),
-    /// `NAMESPACE/POD/CONTAINER.log` or `NAMESPACE/POD/CONTAINER.previous.log`: one run of one container.
-    Container { namespace: String, pod: String, container: String, previous: bool },
+/// A file that may be a log, and what is known of it.
+struct Candidate {
+    file: File,
+    container: Option<String>,
+    run: OwnedRun,
+    uid: Option<String>,
+    /// What the layout says; the more it says, the better.
+    layout: u8,
+    stamps: Stamps,
+    newest: Option<Timestamp>,
 }
 
-impl Place {
-    /// What `path` says; none if no log belongs there.
-    pub(super) fn of(path: &str) -> Option<Self> {
-        let mut parts = path.rsplit('/');
-        let (file, pod, namespace) = (parts.next()?, parts.next()?.to_owned(), parts.next()?.to_owned());
-        if file == DUMP_FILE {
-            return Some(Place::Pod(namespace, pod));
-        }
-        let stem = file.strip_suffix(".log")?;
-        let (container, previous) = match stem.strip_suffix(".previous") {
-            Some(container) => (container.to_owned(), true),
-            None => (stem.to_owned(), false),
-        };
-        Some(Place::Container { namespace, pod, container, previous })
-    }
+enum OwnedRun {
+    Known { previous: bool },
+    Restarts(u32),
+    Id(String),
+}
 
-    /// The logs in the text of the file. They share the text.
-    pub(super) fn logs(self, text: &Bytes) -> Vec<Log> {
-        match self {
-            Place::Container { namespace, pod, container, previous } => {
-                // A container that stamps its own lines does so in another format, as a rule: the kubelet writes nanoseconds.
-                let stamped = lines(text).find(|line| !line.trim_ascii().is_empty()).is_some_and(|line| stamp(line).is_some());
-                vec![Log { namespace, pod, container: Some(container), previous, text: text.clone(), stamped }]
-            }
-            // `cluster-info dump` asks for logs without time stamps: one at the start of a line is the container's own.
-            Place::Pod(namespace, pod) => {
-                let logs = sections(text);
-                if logs.is_empty() {
-                    return vec![Log { namespace, pod, container: None, previous: false, text: text.clone(), stamped: false }];
+impl Logs {
+    /// The logs among `files`, whose pods are among `objects` or not described at all.
+    pub(super) fn new(files: Vec<File>, objects: &[Object], notes: &mut Notes) -> Self {
+        let pods = Pods::of(objects);
+        let mut logs = Self::default();
+        let mut candidates: BTreeMap<(String, String), Vec<Candidate>> = BTreeMap::new();
+        for file in files {
+            let claims = claims::of(file.path());
+            let Some((namespace, claim)) = pods.decide(&claims) else { continue };
+            match Candidate::look(&file, claim) {
+                Ok(candidate) => {
+                    logs.speak_for_themselves |= claim.stamps != Stamps::None;
+                    candidates.entry((namespace.to_owned(), claim.pod.to_owned())).or_default().push(candidate);
                 }
-                logs
+                Err(error) => notes.add(file.path(), error),
             }
         }
-    }
-}
-
-impl Log {
-    /// The part that `cut` describes, oldest line first.
-    ///
-    /// In the kubelet's order: it takes the tail first, drops what is too old then, and counts bytes last. A line without a time
-    /// stamp is never too old.
-    pub(super) fn part(&self, cut: &Cut) -> Bytes {
-        let tail = self.text.slice(cut.tail_lines.map_or(0, |count| start_of_tail(&self.text, count))..);
-        let mut part = if self.stamped && (cut.since.is_some() || !cut.timestamps) {
-            let mut kept = Vec::with_capacity(tail.len());
-            for line in lines(&tail) {
-                match stamp(line) {
-                    Some((time, _)) if cut.since.is_some_and(|since| time < since) => {}
-                    Some((_, text)) if !cut.timestamps => kept.extend_from_slice(text),
-                    _ => kept.extend_from_slice(line),
-                }
-            }
-            Bytes::from(kept)
-        } else {
-            tail
-        };
-        part.truncate(cut.limit_bytes.unwrap_or(usize::MAX));
-        part
-    }
-
-    /// The time of its newest line, if it has time stamps.
-    pub(super) fn newest(&self) -> Option<Timestamp> {
-        if !self.stamped {
-            return None;
+        for (key, candidates) in candidates {
+            logs.newest = logs.newest.max(candidates.iter().filter_map(|candidate| candidate.newest).max());
+            let of = sort_out(candidates, pods.known.get(&(key.0.as_str(), key.1.as_str())));
+            logs.by_pod.insert(key, of);
         }
-        lines(&self.text).filter_map(|line| stamp(line).map(|(time, _)| time)).max()
+        logs
+    }
+
+    /// The logs of a pod, the most telling first.
+    pub(super) fn of(&self, namespace: &str, pod: &str) -> &[Log] {
+        self.by_pod.get(&(namespace.to_owned(), pod.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_pod.values().map(Vec::len).sum()
     }
 }
 
-/// Lines with their ends.
-fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    text.split_inclusive(|byte| *byte == b'\n')
-}
-
-fn start_of_tail(text: &[u8], count: usize) -> usize {
-    text.len() - lines(text).rev().take(count).map(<[u8]>::len).sum::<usize>()
-}
-
-/// The kubelet's time stamp at the start of a line, and the line without it. Nine decimals set it apart from other formats.
-fn stamp(line: &[u8]) -> Option<(Timestamp, &[u8])> {
-    const FRACTION: std::ops::Range<usize> = "2026-11-19T09:00:00.".len().."2026-11-19T09:00:00.000000000".len();
-    let end = line.iter().position(|byte| byte.is_ascii_whitespace())?;
-    let text = std::str::from_utf8(&line[..end]).ok()?;
-    if !text.as_bytes().get(FRACTION)?.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let rest = if line[end] == b' ' { end + 1 } else { end };
-    Some((text.parse().ok()?, &line[rest..]))
-}
-
-/// The logs between the marker lines of `kubectl cluster-info dump`. Source: pkg/cmd/clusterinfo of k8s.io/kubectl.
-fn sections(text: &Bytes) -> Vec<Log> {
-    let mut logs = Vec::new();
-    let mut open: Option<(Log, usize)> = None;
-    let mut offset = 0;
-    for line in lines(text) {
-        let next = offset + line.len();
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        match open.take() {
-            None => open = start_marker(line).map(|log| (log, next)),
-            Some((mut log, start)) => {
-                // A log that does not end with a line break has the marker on its last line.
-                match line.strip_suffix(end_marker(&log).as_bytes()) {
-                    Some(last) => {
-                        log.text = text.slice(start..offset + last.len());
-                        logs.push(log);
-                    }
-                    None => open = Some((log, start)),
-                }
-            }
+impl Candidate {
+    /// Reads both ends of the file where its layout says that lines have times.
+    fn look(file: &File, claim: &Claim<'_>) -> io::Result<Self> {
+        let (mut stamps, mut newest) = (claim.stamps, None);
+        if stamps != Stamps::None {
+            let content = file.open()?;
+            let (length, first) = (content.len(), content.piece(0, SAMPLE)?);
+            stamps = stamps.borne_out_by(&first, true, length <= SAMPLE);
+            let from = length.saturating_sub(SAMPLE);
+            let last = content.piece(from, length)?;
+            stamps = stamps.borne_out_by(&last, from == 0, true);
+            newest = stamps.newest(&last, from == 0);
         }
-        offset = next;
+        Ok(Self {
+            file: file.clone(),
+            container: claim.container.map(str::to_owned),
+            run: match claim.run {
+                Run::Current => OwnedRun::Known { previous: false },
+                Run::Previous => OwnedRun::Known { previous: true },
+                Run::Restarts(restarts) => OwnedRun::Restarts(restarts),
+                Run::Id(id) => OwnedRun::Id(id.to_owned()),
+            },
+            uid: claim.uid.map(str::to_owned),
+            layout: match claim.stamps {
+                Stamps::Runtime => 2,
+                Stamps::Kubelet => 1,
+                Stamps::None => 0,
+            },
+            stamps,
+            newest,
+        })
     }
-    if let Some((mut log, start)) = open {
-        log.text = text.slice(start..);
-        logs.push(log);
+
+    fn into_log(self, previous: bool) -> Log {
+        Log { file: self.file, container: self.container, previous, stamps: self.stamps }
+    }
+}
+
+/// The logs of one pod, out of all files that are about it.
+fn sort_out(candidates: Vec<Candidate>, pod: Option<&Pod>) -> Vec<Log> {
+    let (known, numbered): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| matches!(candidate.run, OwnedRun::Known { .. }));
+    let mut of_container: BTreeMap<Option<String>, Vec<Candidate>> = BTreeMap::new();
+    for candidate in numbered {
+        of_container.entry(candidate.container.clone()).or_default().push(candidate);
+    }
+    let mut logs: Vec<(u8, Log)> = Vec::new();
+    for (container, runs) in of_container {
+        let status = pod.and_then(|pod| pod.statuses.get(container.as_deref().unwrap_or_default()));
+        let layout = runs[0].layout;
+        logs.extend(newest_two(runs, pod, status).into_iter().map(|log| (layout, log)));
+    }
+    // Of two copies in the same layout, the later path counts.
+    logs.extend(known.into_iter().rev().map(|candidate| {
+        let previous = matches!(candidate.run, OwnedRun::Known { previous: true });
+        (candidate.layout, candidate.into_log(previous))
+    }));
+    logs.sort_by_key(|(layout, _)| std::cmp::Reverse(*layout));
+    logs.into_iter().map(|(_, log)| log).collect()
+}
+
+/// The current and the previous run of a container, out of all that left a file.
+fn newest_two(mut runs: Vec<Candidate>, pod: Option<&Pod>, status: Option<&Status>) -> Vec<Log> {
+    // A StatefulSet's pod of today may have the name of one of yesterday.
+    if let Some(pod) = pod
+        && runs.iter().any(|run| run.uid.as_ref().is_some_and(|uid| pod.uids.contains(uid)))
+    {
+        runs.retain(|run| run.uid.as_ref().is_none_or(|uid| pod.uids.contains(uid)));
+    } else if let Some(uid) = runs.iter().max_by_key(|run| run.newest).and_then(|run| run.uid.clone()) {
+        runs.retain(|run| run.uid.as_ref() == Some(&uid));
+    }
+    let is_current = |run: &Candidate| match &run.run {
+        OwnedRun::Restarts(restarts) => status.is_some_and(|status| status.restarts == Some(u64::from(*restarts))),
+        OwnedRun::Id(id) => status.is_some_and(|status| status.id.as_deref() == Some(id)),
+        OwnedRun::Known { .. } => false,
+    };
+    // Ids have no order, but the pod says which is the current one.
+    runs.sort_by_key(|run| match &run.run {
+        OwnedRun::Restarts(restarts) => (u64::from(*restarts), false, run.newest),
+        _ => (0, is_current(run), run.newest),
+    });
+    let current = runs.iter().rposition(is_current).unwrap_or(runs.len() - 1);
+    runs.truncate(current + 1);
+    let last = runs.len().saturating_sub(2);
+    let mut logs: Vec<Log> = Vec::new();
+    for (at, run) in runs.drain(last..).rev().enumerate() {
+        logs.push(run.into_log(at > 0));
     }
     logs
 }
 
-/// `==== START logs for container CONTAINER of pod NAMESPACE/POD ====`
-fn start_marker(line: &[u8]) -> Option<Log> {
-    let line = std::str::from_utf8(line).ok()?;
-    let names = line.strip_prefix("==== START logs for container ")?.strip_suffix(" ====")?;
-    let (container, pod) = names.split_once(" of pod ")?;
-    let (namespace, pod) = pod.split_once('/')?;
-    Some(Log {
-        namespace: namespace.to_owned(),
-        pod: pod.to_owned(),
-        container: Some(container.to_owned()),
-        previous: false,
-        text: Bytes::new(),
-        stamped: false,
-    })
+/// What is known of a pod.
+struct Pod {
+    /// Its own, and that of its manifest where the kubelet made it from a file.
+    uids: BTreeSet<String>,
+    containers: BTreeSet<String>,
+    statuses: BTreeMap<String, Status>,
 }
 
-fn end_marker(log: &Log) -> String {
-    let container = log.container.as_deref().unwrap_or_default();
-    format!("==== END logs for container {container} of pod {}/{} ====", log.namespace, log.pod)
+/// What is known of a container's runs.
+struct Status {
+    restarts: Option<u64>,
+    /// Of the current one, without the runtime's name.
+    id: Option<String>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The pods of a snapshot.
+struct Pods<'o> {
+    known: BTreeMap<(&'o str, &'o str), Pod>,
+    /// The namespace of a pod; none if there are several of this name.
+    namespaces: BTreeMap<&'o str, Option<&'o str>>,
+}
 
-    fn only(path: &str, text: &'static str) -> Log {
-        let mut logs = Place::of(path).unwrap().logs(&Bytes::from_static(text.as_bytes()));
-        assert_eq!(logs.len(), 1);
-        logs.remove(0)
-    }
-
-    const STAMPED: &str = "2026-11-19T09:00:00.000000000Z one\n\
-                           2026-11-19T09:00:10.500000000Z two\n\
-                           no stamp\n\
-                           2026-11-19T10:00:20+01:00 not the kubelet's\n\
-                           2026-11-19T09:00:30.000000000Z \n";
-
-    #[test]
-    fn paths_name_the_container() {
-        let place = |path| {
-            Place::of(path).map(|place| place.logs(&Bytes::new()).remove(0)).map(|log| (log.pod, log.container, log.previous))
-        };
-        assert_eq!(place("dump/team-a/web-0/logs.txt"), Some(("web-0".to_owned(), None, false)));
-        assert_eq!(place("team-a/web-0/app.log"), Some(("web-0".to_owned(), Some("app".to_owned()), false)));
-        assert_eq!(place("team-a/web-0/app.previous.log"), Some(("web-0".to_owned(), Some("app".to_owned()), true)));
-        for other in ["kubelet.log", "logs.txt", "web-0/logs.txt", "team-a/web-0/app.txt"] {
-            assert_eq!(place(other), None, "{other}");
+impl<'o> Pods<'o> {
+    fn of(objects: &'o [Object]) -> Self {
+        let mut pods = Self { known: BTreeMap::new(), namespaces: BTreeMap::new() };
+        for object in objects.iter().filter(|object| object.kind == "Pod" && object.api_version == "v1") {
+            let namespace = object.namespace.as_deref().unwrap_or(super::DEFAULT_NAMESPACE);
+            pods.known.insert((namespace, &object.name), Pod::of(&object.value()));
+            pods.namespaces
+                .entry(&object.name)
+                .and_modify(|known| *known = known.filter(|known| *known == namespace))
+                .or_insert(Some(namespace));
         }
+        pods
     }
 
-    #[test]
-    fn a_dump_holds_the_log_of_every_container() {
-        let text = Bytes::from_static(
-            b"==== START logs for container app of pod team-a/web-0 ====\n\
-              one\n==== START is not a marker\n\
-              ==== END logs for container app of pod team-a/web-0 ====\n\
-              ==== START logs for container quiet of pod team-a/web-0 ====\n\
-              ==== END logs for container quiet of pod team-a/web-0 ====\n\
-              ==== START logs for container sidecar of pod team-a/web-0 ====\n\
-              no line break==== END logs for container sidecar of pod team-a/web-0 ====\n\
-              ==== START logs for container cut of pod team-a/web-0 ====\n\
-              the file ends here",
-        );
-        let logs = Place::of("team-a/web-0/logs.txt").unwrap().logs(&text);
-        let found: Vec<_> = logs.iter().map(|log| (log.container.as_deref().unwrap(), &log.text[..])).collect();
-        assert_eq!(
-            found,
-            [
-                ("app", &b"one\n==== START is not a marker\n"[..]),
-                ("quiet", b""),
-                ("sidecar", b"no line break"),
-                ("cut", b"the file ends here"),
-            ]
-        );
+    /// The first claim that a known pod bears out; else the first, unless its pod is known and does not.
+    fn decide<'c, 'p>(&self, claims: &'c [Claim<'p>]) -> Option<(&'p str, &'c Claim<'p>)>
+    where
+        'o: 'p,
+    {
+        let borne_out = claims.iter().find_map(|claim| {
+            let namespace = claim.namespace.or_else(|| *self.namespaces.get(claim.pod)?)?;
+            let pod = self.known.get(&(namespace, claim.pod))?;
+            let has = |container| pod.containers.is_empty() || pod.containers.contains(container);
+            claim.container.is_none_or(has).then_some((namespace, claim))
+        });
+        borne_out.or_else(|| {
+            let claim = claims.first()?;
+            let namespace = claim.namespace?;
+            (!self.known.contains_key(&(namespace, claim.pod))).then_some((namespace, claim))
+        })
     }
+}
 
-    #[test]
-    fn stamps_are_shown_on_demand_only() {
-        let log = only("a/b/c.log", STAMPED);
-        assert_eq!(log.part(&Cut { timestamps: true, ..Cut::default() }), STAMPED);
-        assert_eq!(log.part(&Cut::default()), "one\ntwo\nno stamp\n2026-11-19T10:00:20+01:00 not the kubelet's\n\n");
-        assert_eq!(log.newest(), Some("2026-11-19T09:00:30Z".parse().unwrap()));
-    }
-
-    #[test]
-    fn a_log_without_stamps_is_served_as_it_is() {
-        let text = "2026-11-19T09:00:00Z the container's own\nsecond\n";
-        for path in ["a/b/c.log", "a/b/logs.txt"] {
-            let log = only(path, text);
-            let since = Some("2026-11-20T00:00:00Z".parse().unwrap());
-            for timestamps in [false, true] {
-                assert_eq!(log.part(&Cut { timestamps, since, ..Cut::default() }), text);
-            }
-            assert_eq!(log.newest(), None);
-        }
-    }
-
-    #[test]
-    fn the_tail_is_cut_before_the_time_and_the_time_before_the_bytes() {
-        let log = only("a/b/c.log", STAMPED);
-        let part = |tail_lines, since: Option<&str>, limit_bytes| {
-            let since = since.map(|since| since.parse().unwrap());
-            log.part(&Cut { tail_lines, since, timestamps: false, limit_bytes })
+impl Pod {
+    fn of(pod: &Value) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let metadata = &pod["metadata"];
+        let hash = |key: &str| text(&metadata["annotations"][key]);
+        let uids = [text(&metadata["uid"]), hash("kubernetes.io/config.hash"), hash("kubernetes.io/config.mirror")];
+        let of = |from: &'static str, lists: [&'static str; 3]| {
+            lists.into_iter().flat_map(move |list| pod[from][list].as_array().into_iter().flatten())
         };
-        assert_eq!(part(Some(0), None, None), "");
-        assert_eq!(part(Some(1), None, None), "\n");
-        assert_eq!(part(Some(99), None, Some(7)), "one\ntwo");
-        assert_eq!(part(Some(4), Some("2026-11-19T09:00:10.5Z"), Some(8)), "two\nno s");
-        assert_eq!(part(None, Some("2026-11-19T09:00:11Z"), Some(8)), "no stamp");
-    }
-
-    #[test]
-    fn a_last_line_without_an_end_counts_as_a_line() {
-        let log = only("a/b/c.log", "one\ntwo");
-        assert_eq!(log.part(&Cut { tail_lines: Some(1), ..Cut::default() }), "two");
+        let containers = of("spec", ["containers", "initContainers", "ephemeralContainers"]);
+        let statuses = of("status", ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"]);
+        Self {
+            uids: uids.into_iter().flatten().collect(),
+            containers: containers.filter_map(|container| text(&container["name"])).collect(),
+            statuses: statuses
+                .filter_map(|status| {
+                    let id = text(&status["containerID"]).map(|id| id.rsplit('/').next().unwrap_or_default().to_owned());
+                    Some((text(&status["name"])?, Status { restarts: status["restartCount"].as_u64(), id }))
+                })
+                .collect(),
+        }
     }
 }

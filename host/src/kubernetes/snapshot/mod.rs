@@ -1,29 +1,40 @@
-//! A cluster at rest: a directory of kubectl's files, served in-process by something that answers like an API server.
+//! A cluster at rest: a directory of files that a tool gathered, served in-process by something that answers like an API server.
 //!
 //! A support bundle can be inspected with it offline, and the demo is a snapshot inside the binary. The rest of the program
 //! cannot tell: it talks to an ordinary `kube::Client`. What a snapshot may hold:
 //!
-//! - Objects in `.json`, `.yaml` and `.yml` files anywhere below the directory: what `kubectl get ... -o json` or `-o yaml`
-//!   writes (a list, one object, several YAML documents), and what `kubectl cluster-info dump --output-directory` writes. Of two
-//!   copies of an object, the one in the later path counts. Lists without objects count too: the cluster served them.
-//! - Container logs in `NAMESPACE/POD/logs.txt`, as `cluster-info dump` writes them, or in `NAMESPACE/POD/CONTAINER.log` and
-//!   `NAMESPACE/POD/CONTAINER.previous.log`, as `kubectl logs [--previous] --timestamps` writes them. Time stamps are optional
-//!   there; `sinceSeconds` and `timestamps` have no effect without them. `NAMESPACE/POD/` can stand below other directories.
-//! - The API server's version in a file that `kubectl version -o json` or `-o yaml` writes; else it is the nodes'.
+//! - Objects in `.json`, `.yaml` and `.yml` files anywhere below the directory: one object, several YAML documents, a list, an array.
+//!   Of two copies of an object, the one in the later path counts. [`layout`] knows what the paths of some tools say beyond that.
+//! - Container logs, in the places where tools put them: [`claims`].
+//! - The API server's version; else it is the nodes'.
 //!
-//! What a dump leaves out is made up: namespaces that something mentions, and the plural names of kinds. "Now" is the newest
-//! time stamp. Only GET is answered, and a watch is refused.
+//! What the files leave out is made up: namespaces that something mentions, and the plural names of kinds. "Now" is the newest
+//! time stamp. Only GET is answered, and a watch is refused. What nobody gathered is not denied: [`coverage`] says so, in an error
+//! or in a `Warning` header.
+//!
+//! **Everything in a snapshot is somebody else's.** Files are opened by [`regular`] and found by [`files`], documents are read by
+//! [`document`], each within bounds, and a log is never in memory as a whole.
 
+mod claims;
+mod coverage;
 mod discovery;
+mod document;
 mod files;
 mod kinds;
+mod layout;
+mod lines;
 mod list;
 mod log;
+mod markers;
+mod notes;
+mod object;
 mod pod_log;
 mod read;
+mod regular;
 mod service;
 mod status;
 mod store;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +48,9 @@ use read::Contents;
 use service::ApiServer;
 use store::Snapshot;
 
+/// Where kubectl puts a namespaced object that names no namespace.
+const DEFAULT_NAMESPACE: &str = "default";
+
 static DEMO: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
 /// Broken files that an error names; the log has them all.
@@ -48,13 +62,22 @@ pub enum SnapshotError {
     /// The directory cannot be read.
     #[error(
         "cannot read the snapshot directory {path}: {source}; give a directory that \
-         `kubectl cluster-info dump --output-directory=DIR` wrote"
+         `kubectl cluster-info dump --output-directory=DIR` wrote, or an unpacked support bundle"
     )]
     Unreadable {
         /// The directory.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
+    },
+    /// It is a file.
+    #[error(
+        "the snapshot {path} is a file: unpack it with `mkdir bundle && tar -xzf {path} -C bundle`, and give the directory, \
+         `snapshot:bundle`"
+    )]
+    Packed {
+        /// The file.
+        path: PathBuf,
     },
     /// Nothing in it is a Kubernetes object.
     #[error(
@@ -87,13 +110,16 @@ fn named(broken: &[String]) -> String {
 /// If the directory cannot be read, or if it holds no Kubernetes object.
 pub(super) fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
     let unreadable = |source| SnapshotError::Unreadable { path: directory.to_owned(), source };
+    if directory.is_file() {
+        return Err(SnapshotError::Packed { path: directory.to_owned() });
+    }
     let tree = Tree::directory(directory).map_err(unreadable)?;
     let contents = Contents::read(&tree).map_err(unreadable)?;
-    for warning in &contents.warnings {
-        tracing::warn!(snapshot = %directory.display(), "{warning}");
+    for note in &contents.notes {
+        tracing::warn!(snapshot = %directory.display(), "{note}");
     }
-    if contents.objects.is_empty() && contents.listed.is_empty() {
-        return Err(SnapshotError::Empty { path: directory.to_owned(), broken: contents.warnings });
+    if contents.is_empty() {
+        return Err(SnapshotError::Empty { path: directory.to_owned(), broken: contents.notes });
     }
     Ok(client(contents))
 }
@@ -102,7 +128,7 @@ pub(super) fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
 ///
 /// Has to be called within a Tokio runtime, as every client has.
 pub(super) fn demo() -> kube::Client {
-    // Reading from memory cannot fail, and a test sees that every file is read without a warning.
+    // Reading from memory cannot fail, and a test sees that every file is read without a note.
     client(Contents::read(&Tree::Embedded(&DEMO)).unwrap_or_default())
 }
 

@@ -1,13 +1,16 @@
 //! `GET pods/NAME/log`: which container, which run, how much of it. The API server's checks come first, then the kubelet's.
 
-use bytes::Bytes;
-use k8s_openapi::jiff::SignedDuration;
-use serde_json::Value;
+use std::collections::BTreeSet;
 
+use k8s_openapi::jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::lines::Stamps;
 use super::list::number;
-use super::log::Cut;
+use super::log::Log;
 use super::status::Refusal;
 use super::store::{Collection, Snapshot};
+use super::tail::{Body, Cut, Source};
 
 /// What a log request asks for.
 #[derive(Debug, Default)]
@@ -15,8 +18,8 @@ pub(super) struct Options {
     container: Option<String>,
     previous: bool,
     timestamps: bool,
-    tail_lines: Option<usize>,
-    limit_bytes: Option<usize>,
+    tail_lines: Option<u64>,
+    limit_bytes: Option<u64>,
     since_seconds: Option<i64>,
 }
 
@@ -39,11 +42,11 @@ impl Options {
                 "timestamps" => options.timestamps = truth,
                 "tailLines" => {
                     let lines = at_least("tailLines", &value, 0, "greater than or equal to 0")?;
-                    options.tail_lines = usize::try_from(lines).ok();
+                    options.tail_lines = u64::try_from(lines).ok();
                 }
                 "limitBytes" => {
                     let bytes = at_least("limitBytes", &value, 1, "greater than 0")?;
-                    options.limit_bytes = usize::try_from(bytes).ok();
+                    options.limit_bytes = u64::try_from(bytes).ok();
                 }
                 "sinceSeconds" => options.since_seconds = Some(at_least("sinceSeconds", &value, 1, "greater than 0")?),
                 _ => {}
@@ -53,36 +56,67 @@ impl Options {
     }
 }
 
+/// A log that is there.
+pub(super) struct Found {
+    /// The part of it that was asked for.
+    pub(super) body: Body,
+    /// What was asked for and cannot be told.
+    pub(super) warning: Option<String>,
+}
+
 /// The part of a log that `options` describe; none while the pod has no node.
 ///
 /// # Errors
 /// As the API server refuses; and 404 for a log that the cluster may have had, but the snapshot does not hold.
-pub(super) fn read(
+pub(super) async fn read(
     snapshot: &Snapshot,
     pods: &Collection,
     namespace: &str,
     name: &str,
     options: &Options,
-) -> Result<Option<Bytes>, Refusal> {
-    let pod = pods.get(Some(namespace), name).ok_or_else(|| Refusal::not_found(&pods.kind, name))?.value();
+) -> Result<Option<Found>, Refusal> {
+    let logs = snapshot.logs(namespace, name);
+    let pod = match pods.get(Some(namespace), name) {
+        Some(pod) => pod.value(),
+        // Logs alone say enough of a pod.
+        None if !logs.is_empty() => described_by(logs),
+        None => {
+            snapshot.coverage().check(&pods.kind, Some(namespace)).map_err(Refusal::not_held)?;
+            return Err(Refusal::not_found(&pods.kind, name));
+        }
+    };
     let (container, sole) = container(&pod, name, options.container.as_deref())?;
     if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
         return Ok(None);
     }
-    let Some(log) = snapshot.log(namespace, name, container, options.previous, sole) else {
-        return Err(missing(&pod, namespace, name, container, options.previous));
-    };
     // Nothing in the snapshot is as old as the beginning of time, so a longer span is no span at all.
     let since = options
         .since_seconds
         .zip(snapshot.clock())
         .and_then(|(seconds, now)| now.checked_sub(SignedDuration::from_secs(seconds)).ok());
-    Ok(Some(log.part(&Cut {
-        tail_lines: options.tail_lines,
-        since,
-        timestamps: options.timestamps,
-        limit_bytes: options.limit_bytes,
-    })))
+    let cut = Cut { tail_lines: options.tail_lines, since, timestamps: options.timestamps, limit_bytes: options.limit_bytes };
+    let of_container = |log: &&Log| log.previous == options.previous && log.container.as_deref().is_none_or(|of| of == container);
+    for log in logs.iter().filter(of_container) {
+        let unreadable = |error| Refusal::not_held(format!("the snapshot cannot read {} any more: {error}", log.file.path()));
+        let Some(source) = Source::find(log, namespace, name, container, sole).await.map_err(unreadable)? else { continue };
+        let asked = options.since_seconds.is_some() || options.timestamps;
+        let warning = (asked && log.stamps == Stamps::None).then(|| {
+            format!(
+                "the file of this log ({}) does not have the kubelet's times: sinceSeconds and timestamps have no effect, and the lines are \
+                 of any age",
+                log.file.path()
+            )
+        });
+        return Ok(Some(Found { body: source.part(&cut).await.map_err(unreadable)?, warning }));
+    }
+    Err(missing(&pod, namespace, name, container, options.previous))
+}
+
+/// As much of a pod as its logs show.
+fn described_by(logs: &[Log]) -> Value {
+    let containers: BTreeSet<&str> = logs.iter().filter_map(|log| log.container.as_deref()).collect();
+    let containers: Vec<Value> = containers.into_iter().map(|name| json!({ "name": name })).collect();
+    json!({ "spec": { "nodeName": "-", "containers": containers } })
 }
 
 /// The container, and whether it is the pod's only one.

@@ -1,110 +1,48 @@
-//! From files to objects and logs. Every broken file is a warning that names it, so that one of them does not hide the rest.
+//! From files to objects and logs. Every broken file is a note that names it, so that one of them does not hide the rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::files::Tree;
-use super::log::{self, Log};
+use super::claims;
+use super::coverage::{Failure, Gathered};
+use super::document::{self, Document, List, Room};
+use super::files::{File, Tree};
+use super::layout::{self, Hint, Role};
+use super::log::Logs;
+use super::notes::Notes;
+use super::object::Object;
 
-/// Where kubectl puts a namespaced object that names no namespace.
-pub(super) const DEFAULT_NAMESPACE: &str = "default";
+/// Bytes of one file with objects: the events of a large cluster.
+const FILE_BYTES: u64 = 128 << 20;
+
+/// Bytes of all files with objects. Reading them takes a minute, the server's start.
+const TOTAL_BYTES: u64 = 2 << 30;
+
+/// Kinds of objects: a cluster with hundreds of definitions has some 1,000.
+pub(super) const KINDS: usize = 4_000;
 
 /// What the files of a snapshot hold.
 #[derive(Default)]
 pub(super) struct Contents {
     /// All objects, in the order of their files.
     pub(super) objects: Vec<Object>,
-    /// `apiVersion` and kind of the items of every typed list, empty lists included: the cluster served them.
-    pub(super) listed: Vec<(String, String)>,
+    /// Their kinds and those of empty lists, by `apiVersion`.
+    kinds: BTreeSet<(String, String)>,
+    /// What was asked for when the files were written, as far as they show it.
+    pub(super) gathered: BTreeSet<Gathered>,
+    /// What was asked for and could not be read.
+    pub(super) failures: Vec<Failure>,
+    /// Whether there is a list of the cluster's namespaces.
+    pub(super) namespaces: bool,
+    /// Whether custom resources were asked for, whatever their definitions are.
+    pub(super) custom_resources: bool,
     /// All container logs.
-    pub(super) logs: Vec<Log>,
+    pub(super) logs: Logs,
     /// What the API server said of its version, as `kubectl version -o json` writes it.
     pub(super) version: Option<Value>,
     /// What could not be read, and why. Each one names its file.
-    pub(super) warnings: Vec<String>,
-}
-
-/// One object. It is kept as text, a fraction of what the parsed form takes.
-pub(super) struct Object {
-    /// `apps/v1` for example.
-    pub(super) api_version: String,
-    /// `Deployment` for example.
-    pub(super) kind: String,
-    /// Its namespace, if it names one.
-    pub(super) namespace: Option<String>,
-    /// Its name.
-    pub(super) name: String,
-    /// Its labels.
-    pub(super) labels: Vec<(String, String)>,
-    /// Its `resourceVersion`, where that is a number; else 0.
-    pub(super) revision: u64,
-    /// The latest thing that it says has happened.
-    pub(super) newest: Option<Timestamp>,
-    /// The whole object as JSON.
-    pub(super) json: Box<str>,
-}
-
-/// Fields that say when something happened. Others can lie in the future: a certificate's end, a workspace's next stop.
-const PAST_TIMES: [&str; 12] = [
-    "creationTimestamp",
-    "eventTime",
-    "finishedAt",
-    "firstTimestamp",
-    "lastHeartbeatTime",
-    "lastObservedTime",
-    "lastTimestamp",
-    "lastTransitionTime",
-    "lastUpdateTime",
-    "renewTime",
-    "startTime",
-    "startedAt",
-];
-
-impl Object {
-    /// An object from its parsed form.
-    ///
-    /// # Errors
-    /// Says what it lacks.
-    pub(super) fn new(value: &Value) -> Result<Self, String> {
-        let text = |value: &Value, key: &str| value[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let metadata = &value["metadata"];
-        let labels = metadata["labels"].as_object().into_iter().flatten();
-        Ok(Self {
-            api_version: text(value, "apiVersion").ok_or("an object without apiVersion")?,
-            kind: text(value, "kind").ok_or("an object without kind")?,
-            namespace: text(metadata, "namespace"),
-            name: text(metadata, "name").ok_or("an object without metadata.name")?,
-            labels: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
-            revision: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
-            newest: newest(value),
-            json: value.to_string().into_boxed_str(),
-        })
-    }
-
-    /// The parsed form.
-    pub(super) fn value(&self) -> Value {
-        // The text is what `new` made of a parsed form, or `store` after it: it always parses.
-        serde_json::from_str(&self.json).unwrap_or_default()
-    }
-}
-
-fn newest(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::Object(fields) => fields.iter().filter_map(|(key, value)| newest_in_field(key, value)).max(),
-        Value::Array(items) => items.iter().filter_map(newest).max(),
-        _ => None,
-    }
-}
-
-fn newest_in_field(key: &str, value: &Value) -> Option<Timestamp> {
-    match value.as_str() {
-        Some(text) if PAST_TIMES.contains(&key) => text.parse().ok(),
-        Some(_) => None,
-        None => newest(value),
-    }
+    pub(super) notes: Vec<String>,
 }
 
 impl Contents {
@@ -113,131 +51,177 @@ impl Contents {
     /// # Errors
     /// If the tree itself cannot be walked.
     pub(super) fn read(tree: &Tree) -> std::io::Result<Self> {
-        let mut contents = Self::default();
-        for path in tree.paths()? {
-            let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-            let log = log::Place::of(&path);
-            if log.is_none() && !["json", "yaml", "yml"].contains(&extension) {
-                continue;
-            }
-            let read = tree.read(&path).map_err(|error| error.to_string());
-            let result = match (read, log) {
-                (Ok(text), Some(place)) => {
-                    contents.logs.extend(place.logs(&text));
-                    Ok(())
+        let (mut contents, mut notes) = (Self::default(), Notes::default());
+        let (mut room, mut total) = (Room::new(), 0);
+        let mut logs = Vec::new();
+        for file in tree.files(&mut notes)? {
+            let role = layout::role(file.path());
+            contents.custom_resources |= layout::is_of_custom_resources(file.path());
+            match role {
+                _ if !claims::of(file.path()).is_empty() => logs.push(file),
+                Role::Archive => notes.add(file.path(), "it is compressed; unpack it in its folder, with `tar -xzf` for example"),
+                Role::Other => {}
+                Role::Objects(_) | Role::Failures if total > TOTAL_BYTES => {
+                    notes.add(file.path(), format_args!("a snapshot is {} GiB at most; give a part of it", TOTAL_BYTES >> 30));
                 }
-                (Ok(text), None) => parse(extension, &text).map(|documents| contents.take(&path, documents)),
-                (Err(error), _) => Err(error),
-            };
-            if let Err(error) = result {
-                contents.warnings.push(format!("{path}: {error}"));
-            }
-        }
-        contents.drop_stray_logs();
-        Ok(contents)
-    }
-
-    /// Other files than container logs can lie at such a path, and a log without its pod could not be asked for.
-    fn drop_stray_logs(&mut self) {
-        let is_pod = |object: &&Object| object.kind == "Pod" && object.api_version == "v1";
-        let pods: BTreeSet<(&str, &str)> = self
-            .objects
-            .iter()
-            .filter(is_pod)
-            .map(|pod| (pod.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE), pod.name.as_str()))
-            .collect();
-        let is_known = |log: &Log| pods.contains(&(log.namespace.as_str(), log.pod.as_str()));
-        let (known, stray): (Vec<_>, Vec<_>) = std::mem::take(&mut self.logs).into_iter().partition(is_known);
-        self.logs = known;
-        let places: BTreeSet<String> = stray.iter().map(|log| format!("{}/{}", log.namespace, log.pod)).collect();
-        self.warnings.extend(places.iter().map(|place| format!("{place}: logs of a pod that no file describes; left out")));
-    }
-
-    fn take(&mut self, path: &str, documents: Vec<Value>) {
-        for mut document in documents {
-            let Some(fields) = document.as_object_mut() else {
-                self.warnings.push(format!("{path}: no Kubernetes object, but a list or a plain value"));
-                continue;
-            };
-            match item_kind(fields) {
-                Some(kind) => self.take_list(path, kind, fields),
-                None if fields.get("serverVersion").is_some_and(Value::is_object) => {
-                    self.version = fields.remove("serverVersion")
-                }
-                None => self.take_object(path, &document),
-            }
-        }
-    }
-
-    /// The items of a typed list (`PodList`) leave out what the list says already; those of a plain `List` do not.
-    fn take_list(&mut self, path: &str, kind: String, list: &mut Map<String, Value>) {
-        let api_version = list.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let Some(Value::Array(items)) = list.remove("items") else { return self.note(api_version, kind) };
-        for mut item in items {
-            if let (Some(fields), false) = (item.as_object_mut(), kind.is_empty()) {
-                for (key, value) in [("kind", &kind), ("apiVersion", &api_version)] {
-                    if !fields.contains_key(key) {
-                        fields.shift_insert(0, key.to_owned(), value.as_str().into());
+                Role::Objects(_) | Role::Failures => {
+                    if let Err(error) = contents.take_file(&file, role, &mut room, &mut total, &mut notes) {
+                        notes.add(file.path(), error);
                     }
                 }
             }
-            self.take_object(path, &item);
         }
-        self.note(api_version, kind);
+        contents.logs = Logs::new(logs, &contents.objects, &mut notes);
+        contents.notes = notes.finish();
+        Ok(contents)
     }
 
-    fn note(&mut self, api_version: String, kind: String) {
+    /// Whether nothing of this is of a cluster.
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.gathered.is_empty() && !self.logs.speak_for_themselves
+    }
+
+    fn take_file(
+        &mut self,
+        file: &File,
+        role: Role<'_>,
+        room: &mut Room,
+        total: &mut u64,
+        notes: &mut Notes,
+    ) -> Result<(), String> {
+        let text = file.read(FILE_BYTES).map_err(|error| error.to_string())?;
+        *total += text.len() as u64;
+        // A file without an extension is Troubleshoot's, which writes JSON.
+        let extension = file.path().rsplit_once('.').map_or("json", |(_, extension)| extension);
+        let (mut wrong, mut foreign) = (None, false);
+        document::each(extension, &text, room, |document| {
+            let taken = match (role, document) {
+                (_, Document::Nothing) => Ok(()),
+                (Role::Failures, document) if !says_what_it_is(&document) => {
+                    self.failures.extend(Failure::of(file.path(), &document));
+                    Ok(())
+                }
+                (_, document) if !says_what_it_is(&document) && !is_version(&document) => {
+                    foreign = true;
+                    Ok(())
+                }
+                (role, Document::List(list)) => self.take_list(&role.hint(), list),
+                (role, Document::Map(value)) => self.take_map(&role.hint(), value, file.path()),
+                (_, Document::Scalar) => Ok(()),
+            };
+            if let Err(error) = taken {
+                wrong.get_or_insert(error);
+            }
+        })?;
+        match wrong {
+            Some(wrong) => notes.add(file.path(), wrong),
+            None if foreign => notes.foreign(file.path()),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// If there are too many kinds.
+    fn note_kind(&mut self, api_version: &str, kind: &str) -> Result<(), String> {
+        let of = (api_version.to_owned(), kind.to_owned());
+        if self.kinds.len() >= KINDS && !self.kinds.contains(&of) {
+            return Err(format!("a snapshot has {KINDS} kinds of objects at most, and this file has more; give a part of it"));
+        }
+        self.kinds.insert(of);
+        Ok(())
+    }
+
+    /// One object, or a version.
+    fn take_map(&mut self, hint: &Hint<'_>, mut value: Value, path: &str) -> Result<(), String> {
+        if let Some(version) = version(&mut value) {
+            // The programs in the pods of a must-gather have versions of their own.
+            if !path.split('/').any(|part| part == "pods") {
+                self.version.get_or_insert(version);
+            }
+            return Ok(());
+        }
+        let (api_version, kind) = hint.kind.unwrap_or_default();
+        let object = Object::new(&value).and_then(|object| object.complete(api_version, kind))?;
+        self.note_kind(&object.api_version, &object.kind)?;
+        self.gathered.insert(Gathered::kind(&object.api_version, &object.kind, object.namespace.as_deref()));
+        self.objects.push(object);
+        Ok(())
+    }
+
+    /// A list of objects, or what is wrong with one of them. The items of a typed list (`PodList`) leave out what the list says already;
+    /// those of a plain `List` do not.
+    fn take_list(&mut self, hint: &Hint<'_>, list: List) -> Result<(), String> {
+        let List { fields, items, mut wrong } = list;
+        let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
+        let typed = match text("kind").strip_suffix("List") {
+            Some(kind) => (text("apiVersion"), kind),
+            None if fields.is_empty() => ("", ""),
+            None => return Err(format!("no Kubernetes object, but something with items{}", of_kind(&fields))),
+        };
+        let (api_version, kind) = if typed.1.is_empty() { hint.kind.unwrap_or_default() } else { typed };
+        // Of a path that a file only seems to have, its items know better.
+        let within = hint.namespace.filter(|namespace| items.iter().all(|item| item.namespace.as_deref() == Some(*namespace)));
+        let mut namespaces: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
         if !kind.is_empty() {
-            self.listed.push((api_version, kind));
+            self.note_kind(api_version, kind)?;
+            namespaces.insert((api_version.to_owned(), kind.to_owned()), BTreeSet::new());
+        } else if items.is_empty() && !fields.is_empty() {
+            self.gathered.insert(Gathered::called(hint.stem, within));
         }
-    }
-
-    fn take_object(&mut self, path: &str, value: &Value) {
-        match Object::new(value) {
-            Ok(object) => self.objects.push(object),
-            Err(error) => self.warnings.push(format!("{path}: {error}")),
+        for item in items {
+            let complete = item.complete(api_version, kind);
+            match complete.and_then(|object| self.note_kind(&object.api_version, &object.kind).map(|()| object)) {
+                Ok(object) => {
+                    let of = (object.api_version.clone(), object.kind.clone());
+                    namespaces.entry(of).or_default().insert(object.namespace.clone());
+                    self.objects.push(object);
+                }
+                Err(error) => drop(wrong.get_or_insert(error)),
+            }
         }
+        for ((api_version, kind), found) in namespaces {
+            // What is of two namespaces was asked of all. An array, other than a list, may hold what was asked for one by one.
+            let only = match found.first() {
+                Some(Some(only)) if found.len() == 1 => Some(only.as_str()),
+                _ => None,
+            };
+            self.namespaces |= kind == "Namespace" && api_version == "v1" && !fields.is_empty();
+            self.gathered.insert(Gathered::kind(&api_version, &kind, within.or(only)));
+        }
+        wrong.map_or(Ok(()), Err)
     }
 }
 
-/// The kind of a list's items, `""` for a plain `List`; none if this is no list.
-fn item_kind(fields: &Map<String, Value>) -> Option<String> {
-    let kind = fields.get("kind")?.as_str()?.strip_suffix("List")?;
-    // `null` is how a server in Go writes an empty list.
-    fields.get("items").filter(|items| items.is_array() || items.is_null())?;
-    Some(kind.to_owned())
+fn of_kind(fields: &Map<String, Value>) -> String {
+    fields.get("kind").and_then(Value::as_str).map(|kind| format!(" of kind {kind}")).unwrap_or_default()
 }
 
-/// The documents of one file.
-fn parse(extension: &str, text: &Bytes) -> Result<Vec<Value>, String> {
-    let text = std::str::from_utf8(text).map_err(|error| {
-        let line = text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        format!("line {line}: not UTF-8; write the file again as UTF-8 text")
-    })?;
-    let text = text.trim_start_matches('\u{feff}');
-    if extension == "json" {
-        let documents = serde_json::Deserializer::from_str(text).into_iter();
-        return documents.collect::<Result<_, _>>().map_err(|error| format!("line {}: not JSON: {error}", error.line()));
+/// Whether somebody at least meant it to be a Kubernetes object, or a list of some.
+fn says_what_it_is(document: &Document) -> bool {
+    let says = |fields: &Map<String, Value>| ["kind", "apiVersion", "metadata"].iter().any(|key| fields.contains_key(*key));
+    match document {
+        Document::List(list) => says(&list.fields) || !list.items.is_empty(),
+        Document::Map(Value::Object(fields)) => says(fields),
+        _ => false,
     }
-    serde_saphyr::from_multiple_with_options(text, yaml_options()).map_err(|error| {
-        let line = error.location().map_or(0, |location| location.line());
-        format!("line {line}: not YAML: {}", error.without_snippet())
-    })
 }
 
-/// YAML as kubectl writes it. What a file may cost is bounded by its length; only aliases could make it cost more, and for them
-/// the parser's own limits hold.
-fn yaml_options() -> serde_saphyr::Options {
-    serde_saphyr::options! {
-        // `yes`, `on` and the like are text, as in YAML 1.2.
-        strict_booleans: true,
-        with_snippet: false,
-        budget: serde_saphyr::budget! {
-            max_events: usize::MAX,
-            max_nodes: usize::MAX,
-            max_documents: usize::MAX,
-            max_total_scalar_bytes: usize::MAX,
-            max_total_comment_bytes: usize::MAX,
-        },
+/// Where the server's version is in what kubectl and Troubleshoot write.
+const VERSIONS: [&str; 2] = ["serverVersion", "info"];
+
+fn is_a_version(value: &Value) -> bool {
+    value["gitVersion"].is_string()
+}
+
+fn is_version(document: &Document) -> bool {
+    matches!(document, Document::Map(value) if is_a_version(value) || VERSIONS.iter().any(|key| is_a_version(&value[*key])))
+}
+
+/// The server's version, in what those write, or sonobuoy and `kubectl get --raw /version`.
+fn version(value: &mut Value) -> Option<Value> {
+    match VERSIONS.into_iter().find(|key| is_a_version(&value[*key])) {
+        Some(key) => Some(value[key].take()),
+        None => is_a_version(value).then(|| value.take()),
     }
 }

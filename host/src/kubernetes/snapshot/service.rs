@@ -6,12 +6,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode, header};
-use kube::client::Body;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
 use percent_encoding::percent_decode_str;
 
 use super::status::Refusal;
 use super::store::{Collection, Snapshot};
+use super::tail::Body;
 use super::{discovery, list, pod_log};
 
 /// Answers like an API server. Clones share the snapshot.
@@ -27,7 +29,7 @@ impl ApiServer {
     }
 }
 
-impl tower::Service<Request<Body>> for ApiServer {
+impl tower::Service<Request<kube::client::Body>> for ApiServer {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
@@ -36,63 +38,91 @@ impl tower::Service<Request<Body>> for ApiServer {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
         // In the future, not here: whoever asks does the work, and calls do not wait for each other.
         let snapshot = Arc::clone(&self.snapshot);
-        Box::pin(async move { Ok(respond(&snapshot, &request)) })
+        let (head, _) = request.into_parts();
+        Box::pin(async move { Ok(respond(&snapshot, &head).await) })
     }
 }
 
 /// What a request that is not refused gets.
-enum Answer {
-    Json(String),
-    Text(Bytes),
-    Nothing,
+struct Answer {
+    code: StatusCode,
+    media_type: &'static str,
+    body: Body,
+    /// What the answer lacks, for whoever reads it.
+    warning: Option<String>,
 }
 
-fn respond(snapshot: &Snapshot, request: &Request<Body>) -> Response<Body> {
-    const JSON: &str = "application/json";
-    const TEXT: &str = "text/plain; charset=utf-8";
-    let (code, media_type, body) = match answer(snapshot, request) {
-        Ok(Answer::Json(text)) => (StatusCode::OK, JSON, Bytes::from(text)),
-        Ok(Answer::Text(text)) => (StatusCode::OK, TEXT, text),
-        Ok(Answer::Nothing) => (StatusCode::NO_CONTENT, TEXT, Bytes::new()),
+/// Objects that are looked through on the thread that asks; more of them on one that others do not wait for.
+const AT_ONCE: usize = 1_000;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+impl Answer {
+    fn json(text: String) -> Self {
+        Self { code: StatusCode::OK, media_type: JSON, body: whole(text), warning: None }
+    }
+
+    fn text(code: StatusCode, text: &'static str) -> Self {
+        Self { code, media_type: TEXT, body: whole(text), warning: None }
+    }
+}
+
+fn whole(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+async fn respond(snapshot: &Arc<Snapshot>, request: &Parts) -> Response<Body> {
+    let Answer { code, media_type, body, warning } = match answer(snapshot, request).await {
+        Ok(answer) => answer,
         Err(refusal) => {
             let (code, media_type, text) = refusal.into_parts();
-            (code, media_type, Bytes::from(text))
+            Answer { code, media_type, body: whole(text), warning: None }
         }
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(body);
     *response.status_mut() = code;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if let Some(warning) = warning.and_then(|text| warning_header(&text)) {
+        response.headers_mut().insert(header::WARNING, warning);
+    }
     response
 }
 
-fn answer(snapshot: &Snapshot, request: &Request<Body>) -> Result<Answer, Refusal> {
-    if request.method() != Method::GET {
+/// As the API server writes warnings: a miscellaneous one, of nobody, in quotes.
+fn warning_header(text: &str) -> Option<HeaderValue> {
+    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::try_from(format!("299 - \"{quoted}\"")).ok()
+}
+
+async fn answer(snapshot: &Arc<Snapshot>, request: &Parts) -> Result<Answer, Refusal> {
+    if request.method != Method::GET {
         return Err(Refusal::method_not_allowed());
     }
-    let path = request.uri().path().trim_matches('/').split('/');
+    let path = request.uri.path().trim_matches('/').split('/');
     let path: Vec<_> = path.map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
     let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
-    let query = request.uri().query().unwrap_or_default();
-    let json = |value: serde_json::Value| Answer::Json(value.to_string());
+    let query = request.uri.query().unwrap_or_default();
+    let json = |value: serde_json::Value| Answer::json(value.to_string());
     match *path.as_slice() {
         ["version"] => Ok(json(snapshot.version().clone())),
-        ["readyz" | "livez" | "healthz"] => Ok(Answer::Text(Bytes::from_static(b"ok"))),
+        ["readyz" | "livez" | "healthz"] => Ok(Answer::text(StatusCode::OK, "ok")),
         ["api"] => Ok(json(discovery::core_versions())),
         ["apis"] => Ok(json(discovery::groups(snapshot))),
         ["apis", group] => discovery::group(snapshot, group).map(json).ok_or(Refusal::NotServed),
         ["api", version] => discovery::resources(snapshot, "", version).map(json).ok_or(Refusal::NotServed),
         ["apis", group, version] => discovery::resources(snapshot, group, version).map(json).ok_or(Refusal::NotServed),
-        ["api", version, ref rest @ ..] => resource(snapshot, "", version, rest, query),
-        ["apis", group, version, ref rest @ ..] => resource(snapshot, group, version, rest, query),
+        ["api", version, ref rest @ ..] => resource(snapshot, "", version, rest, query).await,
+        ["apis", group, version, ref rest @ ..] => resource(snapshot, group, version, rest, query).await,
         _ => Err(Refusal::NotServed),
     }
 }
 
 /// Whatever stands behind a version in a path. The path of a namespace itself begins like that of what is in it.
-fn resource(snapshot: &Snapshot, group: &str, version: &str, rest: &[&str], query: &str) -> Result<Answer, Refusal> {
+async fn resource(snapshot: &Arc<Snapshot>, group: &str, version: &str, rest: &[&str], query: &str) -> Result<Answer, Refusal> {
     let find = |plural: &str, namespaced: bool| {
         let found = snapshot.collection(group, version, plural);
         found.filter(|found| found.kind.namespaced == namespaced).ok_or(Refusal::NotServed)
@@ -100,24 +130,44 @@ fn resource(snapshot: &Snapshot, group: &str, version: &str, rest: &[&str], quer
     match *rest {
         [plural] => {
             let found = snapshot.collection(group, version, plural).ok_or(Refusal::NotServed)?;
-            list::list(snapshot, found, None, &list::Options::parse(query)?).map(Answer::Json)
+            page(snapshot, found, None, query).await
         }
-        [plural, name] => get(find(plural, false)?, None, name),
-        ["namespaces", namespace, plural] => {
-            let found = find(plural, true)?;
-            list::list(snapshot, found, Some(namespace), &list::Options::parse(query)?).map(Answer::Json)
-        }
-        ["namespaces", namespace, plural, name] => get(find(plural, true)?, Some(namespace), name),
+        [plural, name] => get(snapshot, find(plural, false)?, None, name),
+        ["namespaces", namespace, plural] => page(snapshot, find(plural, true)?, Some(namespace), query).await,
+        ["namespaces", namespace, plural, name] => get(snapshot, find(plural, true)?, Some(namespace), name),
         ["namespaces", namespace, "pods", name, "log"] if group.is_empty() => {
             let options = pod_log::Options::parse(name, query)?;
-            let log = pod_log::read(snapshot, find("pods", true)?, namespace, name, &options)?;
-            Ok(log.map_or(Answer::Nothing, Answer::Text))
+            let found = pod_log::read(snapshot, find("pods", true)?, namespace, name, &options).await?;
+            Ok(found.map_or(Answer::text(StatusCode::NO_CONTENT, ""), |pod_log::Found { body, warning }| Answer {
+                code: StatusCode::OK,
+                media_type: TEXT,
+                body,
+                warning,
+            }))
         }
         _ => Err(Refusal::NotServed),
     }
 }
 
-fn get(collection: &Collection, namespace: Option<&str>, name: &str) -> Result<Answer, Refusal> {
-    let object = collection.get(namespace, name).ok_or_else(|| Refusal::not_found(&collection.kind, name))?;
-    Ok(Answer::Json(object.json.to_string()))
+async fn page(snapshot: &Arc<Snapshot>, of: &Collection, namespace: Option<&str>, query: &str) -> Result<Answer, Refusal> {
+    let options = list::Options::parse(query)?;
+    let (json, warning) = if of.len() <= AT_ONCE {
+        list::list(snapshot, of, namespace, &options)?
+    } else {
+        let (snapshot, kind, namespace) = (Arc::clone(snapshot), of.kind.clone(), namespace.map(str::to_owned));
+        let work = move || {
+            let of = snapshot.collection(&kind.group, &kind.version, &kind.plural).ok_or(Refusal::NotServed)?;
+            list::list(&snapshot, of, namespace.as_deref(), &options)
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?
+    };
+    Ok(Answer { warning, ..Answer::json(json) })
+}
+
+fn get(snapshot: &Snapshot, collection: &Collection, namespace: Option<&str>, name: &str) -> Result<Answer, Refusal> {
+    if let Some(object) = collection.get(namespace, name) {
+        return Ok(Answer::json(object.json.to_string()));
+    }
+    snapshot.coverage().check(&collection.kind, namespace).map_err(Refusal::not_held)?;
+    Err(Refusal::not_found(&collection.kind, name))
 }

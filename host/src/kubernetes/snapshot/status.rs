@@ -25,7 +25,7 @@ impl Refusal {
         Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message: format!("{of} {name:?} not found"), details }
     }
 
-    /// What is asked for exists, but this snapshot does not hold it.
+    /// What is asked for may exist, but this snapshot does not hold it.
     pub(super) fn not_held(message: String) -> Self {
         Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message, details: Value::Null }
     }

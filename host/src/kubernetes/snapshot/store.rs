@@ -8,14 +8,18 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::DEFAULT_NAMESPACE;
+use super::coverage::{Coverage, Gathered};
 use super::kinds::{self, Kind};
-use super::log::Log;
-use super::read::{Contents, DEFAULT_NAMESPACE, Object};
+use super::log::{Log, Logs};
+use super::object::Object;
+use super::read::{Contents, KINDS};
 
 /// A cluster at rest.
 pub(super) struct Snapshot {
     collections: Vec<Collection>,
-    logs: Vec<Log>,
+    coverage: Coverage,
+    logs: Logs,
     version: Value,
     id: String,
     revision: u64,
@@ -31,6 +35,11 @@ pub(super) struct Collection {
 }
 
 impl Collection {
+    /// How many objects there are.
+    pub(super) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
     /// One object; a namespaced one needs its namespace.
     pub(super) fn get(&self, namespace: Option<&str>, name: &str) -> Option<&Object> {
         self.objects.get(&key(namespace, name))
@@ -59,33 +68,37 @@ fn key(namespace: Option<&str>, name: &str) -> String {
 impl Snapshot {
     /// A cluster that holds `contents`. Of two copies of an object, the later one counts.
     pub(super) fn new(contents: Contents) -> Self {
-        let Contents { mut objects, listed, logs, version, .. } = contents;
+        let Contents { mut objects, gathered, failures, logs, version, namespaces, custom_resources, .. } = contents;
         let custom = custom_kinds(&objects);
         let names = Names::new(custom, &objects);
         let mut store = Self {
             collections: Vec::new(),
-            clock: objects.iter().map(|object| object.newest).chain(logs.iter().map(Log::newest)).flatten().max(),
+            coverage: Coverage::default(),
+            clock: objects.iter().filter_map(|object| object.newest).max().max(logs.newest),
             revision: objects.iter().map(|object| object.revision).max().unwrap_or_default().max(1),
             version: version.unwrap_or_else(|| version_of_nodes(&objects)),
             id: String::new(),
-            logs: Vec::new(),
+            logs,
         };
-        for (group, version, kind) in kinds::ALWAYS {
-            store.serve(names.describe(group, version, kind));
-        }
-        for kind in names.custom.values().flat_map(Custom::kinds) {
-            store.serve(kind);
-        }
-        for (api_version, kind) in &listed {
+        let always = kinds::ALWAYS.iter().flat_map(|(api_version, kinds)| kinds.iter().map(|kind| (*api_version, *kind)));
+        for (api_version, kind) in always.chain(gathered.iter().filter_map(Gathered::as_kind)) {
             let (group, version) = kinds::group_and_version(api_version);
             store.serve(names.describe(group, version, kind));
         }
-        objects.extend(missing_namespaces(&objects));
+        for kind in names.custom.values().flat_map(Custom::kinds).take(KINDS) {
+            store.serve(kind);
+        }
+        let described = described_namespaces(&objects);
+        let all = namespaces.then(|| described.clone());
+        objects.extend(missing_namespaces(&described, &objects, &gathered));
         for object in objects {
             let (group, version) = kinds::group_and_version(&object.api_version);
             store.serve(names.describe(group, version, &object.kind)).add(object);
         }
-        store.logs = logs;
+        store.coverage = Coverage::new(&gathered, failures, store.collections.iter().map(|collection| &collection.kind), all);
+        if custom_resources {
+            store.coverage.looked_for(names.custom.values().map(|custom| &custom.kind));
+        }
         store.id = store.digest();
         store
     }
@@ -102,12 +115,14 @@ impl Snapshot {
             .find(|Collection { kind, .. }| kind.group == group && kind.version == version && kind.plural == plural)
     }
 
-    /// The log of one run of a container. `sole`: it is the pod's only one, so that a file need not name it.
-    pub(super) fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool, sole: bool) -> Option<&Log> {
-        self.logs.iter().find(|log| {
-            let named = log.container.as_deref().map_or(sole, |name| name == container);
-            log.namespace == namespace && log.pod == pod && log.previous == previous && named
-        })
+    /// What it holds, and what it does not.
+    pub(super) fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// The logs of a pod, the most telling first.
+    pub(super) fn logs(&self, namespace: &str, pod: &str) -> &[Log] {
+        self.logs.of(namespace, pod)
     }
 
     /// What `/version` answers.
@@ -249,12 +264,17 @@ impl Names {
     }
 }
 
-/// The namespaces that something mentions and no object describes: `cluster-info dump` leaves them all out.
-fn missing_namespaces(objects: &[Object]) -> Vec<Object> {
+/// The namespaces that an object describes.
+fn described_namespaces(objects: &[Object]) -> BTreeSet<String> {
     let is_namespace = |object: &&Object| object.kind == "Namespace" && object.api_version == "v1";
-    let described: BTreeSet<&str> = objects.iter().filter(is_namespace).map(|object| object.name.as_str()).collect();
-    let mentioned: BTreeSet<&str> = objects.iter().filter_map(|object| object.namespace.as_deref()).collect();
-    let missing = mentioned.difference(&described).map(|name| {
+    objects.iter().filter(is_namespace).map(|object| object.name.clone()).collect()
+}
+
+/// The namespaces that something mentions and no object describes: `cluster-info dump` leaves them all out.
+fn missing_namespaces(described: &BTreeSet<String>, objects: &[Object], gathered: &BTreeSet<Gathered>) -> Vec<Object> {
+    let of_objects = objects.iter().filter_map(|object| object.namespace.as_deref());
+    let mentioned: BTreeSet<&str> = of_objects.chain(gathered.iter().filter_map(Gathered::within)).collect();
+    let missing = mentioned.into_iter().filter(|name| !described.contains(*name)).map(|name| {
         json!({
             "apiVersion": "v1",
             "kind": "Namespace",

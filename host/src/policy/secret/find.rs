@@ -156,12 +156,19 @@ fn find_unclean(text: &str, depth: u8) -> Vec<Found> {
     found
 }
 
-/// A search for many texts at once: the three bytes before each place are looked up in a table of what some text begins with.
+/// A search for many texts at once: every three bytes are looked up in a table of those by which one of the texts is known.
 struct Search {
-    /// A bit for each hash of three bytes that a text begins with.
-    begins: [u64; WORDS],
-    /// By what they begin with, the longest first.
-    triggers: Vec<(u32, Vec<(Box<[u8]>, Trigger)>)>,
+    /// A bit for each hash of three such bytes.
+    known: [u64; WORDS],
+    /// What these bytes are a part of, the longest first.
+    triggers: Vec<(u32, Vec<Known>)>,
+}
+
+/// A text that is looked for, where in it the three bytes stand by which it is known, and what it announces.
+struct Known {
+    text: Box<[u8]>,
+    offset: usize,
+    trigger: Trigger,
 }
 
 /// Words of the table: eight KiB, of which one bit in two hundred is set.
@@ -172,19 +179,20 @@ const KEY: usize = 3;
 
 impl Search {
     fn new(all: Vec<(String, Trigger)>) -> Self {
-        let mut search = Self { begins: [0; WORDS], triggers: Vec::new() };
+        let mut search = Self { known: [0; WORDS], triggers: Vec::new() };
         for (text, trigger) in all {
             let text = text.into_bytes().into_boxed_slice();
-            let key = text.iter().take(KEY).fold(0, |key, &byte| key << 8 | u32::from(byte));
+            let offset = rarest(&text);
+            let key = text[offset..].iter().take(KEY).fold(0, |key, &byte| key << 8 | u32::from(byte));
             let (word, bit) = Self::place(key);
-            search.begins[word] |= bit;
+            search.known[word] |= bit;
             let at = search.triggers.binary_search_by_key(&key, |(key, _)| *key).unwrap_or_else(|at| {
                 search.triggers.insert(at, (key, Vec::new()));
                 at
             });
-            search.triggers[at].1.push((text, trigger));
+            search.triggers[at].1.push(Known { text, offset, trigger });
         }
-        search.triggers.iter_mut().for_each(|(_, texts)| texts.sort_by_key(|(text, _)| std::cmp::Reverse(text.len())));
+        search.triggers.iter_mut().for_each(|(_, known)| known.sort_by_key(|known| std::cmp::Reverse(known.text.len())));
         search
     }
 
@@ -202,35 +210,51 @@ impl Search {
         for (at, &byte) in bytes.iter().enumerate() {
             key = (key << 8 | u32::from(byte)) & 0x00ff_ffff;
             let (word, bit) = Self::place(key);
-            if self.begins[word] & bit != 0 && at + 1 >= from + KEY {
-                let start = at + 1 - KEY;
-                if let Some(on) = self.look(key, start, scan, depth, found) {
-                    hits.push(start);
-                    from = on;
-                }
+            if self.known[word] & bit != 0
+                && let Some(on) = self.look(key, (at + 1).saturating_sub(KEY), from, scan, depth, found)
+            {
+                hits.push(at);
+                from = from.max(on);
             }
         }
         hits
     }
 
-    /// Looks at a place where three bytes stand that some text begins with. Its result: where to look on, if one of the texts stands there.
+    /// Looks at a place where three bytes stand by which some text is known. Its result: where to look on, if one of the texts stands there.
     #[inline(never)]
-    fn look(&self, key: u32, start: usize, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Option<usize> {
-        let at = self.triggers.binary_search_by_key(&key, |(key, _)| *key).ok()?;
-        let mut on = None;
-        for (text, trigger) in &self.triggers[at].1 {
+    fn look(&self, key: u32, at: usize, from: usize, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Option<usize> {
+        let index = self.triggers.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        let mut is_hit = false;
+        for Known { text, offset, trigger } in &self.triggers[index].1 {
+            let Some(start) = at.checked_sub(*offset).filter(|&start| start >= from) else { continue };
             if scan.ahead(start, text.len()) != &**text {
                 continue;
             }
+            is_hit = true;
             let before = found.len();
-            let next = at_trigger(*trigger, scan, &(start..start + text.len()), depth, found);
-            on = on.max(Some(next));
+            let on = at_trigger(*trigger, scan, &(start..start + text.len()), depth, found);
             if found.len() > before {
-                break;
+                return Some(on);
             }
         }
-        on
+        // What was looked at in vain may be a part of something longer.
+        is_hit.then_some(from)
     }
+}
+
+/// Where in a text the three bytes stand that are the least likely to stand anywhere else.
+fn rarest(text: &[u8]) -> usize {
+    /// Bytes of a text that are looked at: what it announces is looked for from its beginning on.
+    const NEAR: usize = 8;
+    let cost = |byte: &u8| match byte {
+        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6,
+        b'0'..=b'9' | b'd' | b'l' | b'c' | b'u' | b'm' | b'p' | b'-' | b'.' | b'/' | b':' | b'=' | b'"' => 4,
+        b'a'..=b'z' => 3,
+        b'A'..=b'Z' => 2,
+        _ => 1,
+    };
+    let windows = text[..text.len().min(NEAR)].windows(KEY).enumerate();
+    windows.min_by_key(|(_, window)| window.iter().map(cost).sum::<u32>()).map_or(0, |(at, _)| at)
 }
 
 /// Looks at what stands at a trigger. Its result: where to look on.

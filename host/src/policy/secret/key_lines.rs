@@ -195,6 +195,16 @@ impl KeyLines {
 
     /// One line, on which any number of keys may begin and end.
     fn line(&mut self, line: &str, out: &mut String) {
+        // What looks like a beginning within a file in base64 is that of its next part.
+        if let State::Inside(inside) = &mut self.state
+            && inside.encoded.is_some()
+            && body(line, Some(inside.words_before)).is_some()
+        {
+            if inside.line(line, out) {
+                self.state = State::Outside;
+            }
+            return;
+        }
         let mut rest = line;
         // Where the key begins on this line that `rest` is a part of.
         let mut begun = None;
@@ -228,20 +238,25 @@ impl KeyLines {
                 }
                 Boundary::Encoded { at, is_public } => {
                     self.release(out);
-                    out.push_str(&rest[..at.start]);
+                    if matches!(self.state, State::Inside(_)) {
+                        push_runs(&rest[..at.start], begun.is_some(), begun.is_some(), false, out);
+                    } else {
+                        out.push_str(&rest[..at.start]);
+                    }
                     out.push_str(if is_public { &rest[at.clone()] } else { MASK });
                     let tail =
                         rest[..at.end].get(at.end.saturating_sub(ENCODED_BEGIN.len())..at.end).unwrap_or_default().to_owned();
                     let encoded = Encoded { is_public, tail, width: at.len() };
-                    let words_before = line[..line.len() - rest.len() + at.start].split_whitespace().count();
+                    let start = line.len() - rest.len() + at.start;
                     rest = &rest[at.end..];
                     // It goes on where nothing follows it on its line.
-                    let goes_on = rest.trim_matches(['"', '\'', ',', '\r', '\n', ' ']).is_empty();
-                    self.state = if goes_on {
-                        State::Inside(Inside { encoded: Some(encoded), words_before, has_body: true, ..Inside::default() })
-                    } else {
-                        State::Outside
-                    };
+                    let goes_on = rest.bytes().all(|byte| matches!(byte, b'"' | b'\'' | b',' | b' ' | b'\n'));
+                    self.state = State::Outside;
+                    if goes_on {
+                        let words_before = line[..start].split_whitespace().count();
+                        let inside = Inside { encoded: Some(encoded), words_before, has_body: true, ..Inside::default() };
+                        self.state = State::Inside(inside);
+                    }
                     if goes_on {
                         out.push_str(rest);
                         return;
@@ -370,6 +385,7 @@ fn push_body(line: &str, words_before: Option<usize>, has_body: bool, out: &mut 
 /// Writes a part of a line with a mask for each long run of base64, for the last run if it looks like the end of a body, and for what
 /// stands right behind the beginning of a key or right before its end. Its result: whether there was one.
 fn push_runs(text: &str, has_body: bool, behind_begin: bool, before_end: bool, out: &mut String) -> bool {
+    steps(text.len());
     let mut done = 0;
     let mut has_body = has_body;
     let mut found = false;
@@ -410,10 +426,12 @@ fn push_masked(before: &str, key: &str, after: &str, out: &mut String) {
 /// The first boundary of a private key on a line.
 fn boundary(line: &str) -> Option<Boundary> {
     let bytes = line.as_bytes();
+    let mut looked = 0;
     MENTIONS.find_iter(line).find_map(|hit| {
         let label = hit.start();
+        steps(hit.end() - std::mem::replace(&mut looked, hit.end()));
         if hit.pattern().as_usize() == 1 {
-            return encoded(bytes, label);
+            return Some(encoded(bytes, label));
         }
         if hit.pattern().as_usize() == 2 {
             let body = hit.end() + bytes[hit.end()..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -438,14 +456,14 @@ fn boundary(line: &str) -> Option<Boundary> {
 }
 
 /// A PEM file in base64 that begins at a place. Certificates look the same from outside.
-fn encoded(bytes: &[u8], at: usize) -> Option<Boundary> {
+fn encoded(bytes: &[u8], at: usize) -> Boundary {
     /// What has the label of every key in it, if a key is what the file begins with: `-----BEGIN ENCRYPTED PRIVATE KEY`.
     const LABEL_MAX: usize = 48;
     let file = &bytes[at..at + BASE64.run(&bytes[at..])];
-    let begins = !at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
+    steps((1 + ENCODED_LABELS.len()) * file.len());
     let head = &file[..file.len().min(LABEL_MAX) / 4 * 4];
     let is_key = BASE64_ANY.decode(head).is_ok_and(|decoded| memmem::find(&decoded, LABEL).is_some()) || has_encoded_label(file);
-    (begins || is_key).then(|| Boundary::Encoded { at: at..at + file.len(), is_public: !is_key })
+    Boundary::Encoded { at: at..at + file.len(), is_public: !is_key }
 }
 
 /// Whether a line ends something that may be seen, a certificate for example.

@@ -71,16 +71,16 @@ const WORDS: &[(&str, &str, Value)] = &[
 ];
 
 /// Words that end in one of those above and mean something else.
-const OTHERS: List = List("bypass compass trespass encompass overpass underpass keypass sortkey unauth preauth reauth");
+static OTHERS: List = List::new("bypass compass trespass encompass overpass underpass keypass sortkey unauth preauth reauth");
 
 /// Words before `token` that make it a place in a list, or something that a parser has read.
-const PLACES: List = List(
+static PLACES: List = List::new(
     "page next continue continuation sync unexpected cancellation cancel resume stop start end eof bad illegal per max min \
      prompt completion input output total",
 );
 
 /// Words before `secret` that say that it is one: nobody names an object like this.
-const OWNERS: List = List("app client consumer cookie hmac jwt oauth session shared signing totp webhook api");
+static OWNERS: List = List::new("app client consumer cookie hmac jwt oauth session shared signing totp webhook api");
 
 /// Words that make a key a secret one when they stand before `key`. A public key, a sort key or a cache key is none.
 const KEYS: &[(&str, &str)] = &[
@@ -130,7 +130,7 @@ const KEYS: &[(&str, &str)] = &[
 ];
 
 /// Words before `key` that make it no secret, although nothing else is known of it.
-const OPEN_KEYS: List = List(
+static OPEN_KEYS: List = List::new(
     "public pub publishable anon gpg primary foreign sort partition cache object s3 row map routing index unique lookup \
      config registry hot host idempotency group sharding shard label annotation topology tenant message translation site \
      ssl tls client server etcd ca cert known trusted apt data secrets configmap field column record event metric dedup \
@@ -138,10 +138,11 @@ const OPEN_KEYS: List = List(
 );
 
 /// Words before or behind a secret's that say that its value is made from one and does not give it away.
-const DERIVED: List = List("checksum hash hashed digest sha1 sha256 sha md5 fingerprint thumbprint etag public pub rotation");
+static DERIVED: List =
+    List::new("checksum hash hashed digest sha1 sha256 sha md5 fingerprint thumbprint etag public pub rotation");
 
 /// Words behind a secret's that tell one of several: the value is a secret still.
-const WHICH: List = List(
+static WHICH: List = List::new(
     "prod production prd dev develop development stage staging stg test testing qa uat live sandbox local old new prev \
      previous current curr primary secondary main default backup bak replica master slave leader admin root app db api \
      value val plain plaintext cleartext clear text raw str string encoded base64 b64 base data one two three a b c eu us \
@@ -149,7 +150,7 @@ const WHICH: List = List(
 );
 
 /// Words behind a secret's that make it the name of something else.
-const ABOUT: List = List(
+static ABOUT: List = List::new(
     "file files path dir name names ttl expiry expires expire expired expiration exp age length len size count policy ref \
      refs reference id ids type url uri endpoint host port server store manager provider issuer audience subject enabled \
      enable disabled required require min max minimum maximum limit lifetime duration seconds sec ms minutes hours days \

@@ -136,9 +136,19 @@ impl<'t> Scan<'t> {
         self.seams.binary_search_by_key(&at, |seam| seam.at).is_ok()
     }
 
-    /// Whether a word can begin at a place: nothing before it, or nothing that belongs to a word.
+    /// Whether a word can begin at a place: nothing before it, or nothing that belongs to a word. The last letter of an escape sequence
+    /// does not: `\n` and `\u003d` of JSON, `\x22` of nginx, `%3D` of a URL.
     pub(super) fn begins_word(&self, at: usize, word: &Alphabet) -> bool {
-        self.byte_before(at).is_none_or(|byte| !word.has(byte)) || self.is_seam(at)
+        if self.byte_before(at).is_none_or(|byte| !word.has(byte)) || self.is_seam(at) {
+            return true;
+        }
+        let hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+        match self.behind(at, 6) {
+            [.., b'\\', b'n' | b'r' | b't'] => true,
+            [.., b'%', one, two] | [.., b'\\', b'x', one, two] => hex(&[*one, *two]),
+            [b'\\', b'u', digits @ ..] => hex(digits),
+            _ => false,
+        }
     }
 
     /// Whether a word can end at a place.

@@ -1,5 +1,8 @@
 //! What a value is, from its own looks: a secret, or what stands where one could: nothing, a reference, a word on its state, a count.
 
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -16,14 +19,14 @@ pub(super) static BASE64_ANY: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// What programs print in place of a value.
-const NONE: List = List(
+static NONE: List = List::new(
     "true false yes no on off null nil none undefined redacted masked hidden filtered removed omitted sensitive nan n/a na \
      empty secret:redacted your-password your_password your-token your_token string object array int bytes bool boolean str \
      any void string? varchar uuid option<string> optional[str] <string> unset yes/no todo tbd",
 );
 
 /// What is said of a secret where it could stand.
-const STATES: List = List(
+static STATES: List = List::new(
     "accepted active added allowed already authenticated authorized available bad blank cached changed checked configured \
      correct created deleted denied deprecated different disabled enabled encrypted error exists expired expires expiring \
      exceeded failed failure fetched forbidden forgotten found generated granted ignored incorrect invalid invalidated \
@@ -38,7 +41,7 @@ const STATES: List = List(
 );
 
 /// Words that make several of them a message.
-const MESSAGE: List = List(
+static MESSAGE: List = List::new(
     "are be been blank can't cannot characters could denied does doesn't empty enter expired failed incorrect invalid is \
      isn't least length may mismatch missing must need needs not please provide required should to too use was were will \
      wrong",
@@ -156,15 +159,28 @@ pub(super) fn reads_as_message(value: &str) -> bool {
     several > 1 && is_message
 }
 
-/// Words with spaces between them.
-pub(super) struct List(pub(super) &'static str);
+/// Some words, in small letters.
+pub(super) struct List {
+    /// With spaces between them.
+    words: &'static str,
+    set: OnceLock<HashSet<&'static [u8]>>,
+}
+
+/// Bytes of the longest word of any list.
+const WORD_MAX: usize = 20;
 
 impl List {
+    pub(super) const fn new(words: &'static str) -> Self {
+        Self { words, set: OnceLock::new() }
+    }
+
     /// Whether a word is one of them, in whichever letters.
     pub(super) fn has(&self, word: &str) -> bool {
-        /// Bytes of the longest of any of these words.
-        const LONGEST: usize = 20;
-        !word.is_empty() && word.len() <= LONGEST && self.0.split_ascii_whitespace().any(|one| word.eq_ignore_ascii_case(one))
+        let mut small = [0; WORD_MAX];
+        let Some(small) = small.get_mut(..word.len()).filter(|_| !word.is_empty()) else { return false };
+        small.copy_from_slice(word.as_bytes());
+        small.make_ascii_lowercase();
+        self.set.get_or_init(|| self.words.split_ascii_whitespace().map(str::as_bytes).collect()).contains(&*small)
     }
 }
 

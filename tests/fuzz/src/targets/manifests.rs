@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::{head_and_body, is_clean, is_clean_value};
 
-/// A fault's words are a few hundred bytes, of five faults at most, each with its place.
-const WORDS: usize = 4 * 1024;
+/// A fault's words are a few hundred bytes, of five faults at most, each with its place and what there is instead.
+const WORDS: usize = 16 * 1024;
 
 /// A manifest that is accepted keeps MCP's rules, hides nothing, and asks for nothing that cannot be granted.
 pub(super) fn manifest(bytes: &[u8]) {
@@ -20,7 +20,7 @@ pub(super) fn manifest(bytes: &[u8]) {
         assert!((1..=128).contains(&tool.name().len()) && tool.name().bytes().all(fits), "{:?}", tool.name());
         assert!(is_clean_value(&Value::Object(tool.object().clone())), "{:?}", tool.object());
         assert_eq!(tool.object()["name"], tool.name());
-        let _ = fuzzing::accepts(tool, &Value::Object(Map::new()));
+        let _ = fuzzing::read(tool, &Value::Object(Map::new()));
     }
     for rule in manifest.rules.iter().chain(&manifest.cluster_rules) {
         assert_eq!(rule.validate(), Ok(()));
@@ -39,7 +39,7 @@ pub(super) fn manifest_seeds() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// The first line is a schema, the rest are arguments. A check ends, and says little.
+/// The first line is a schema, the rest are arguments. What is read is read to the end, and a refusal says little.
 pub(super) fn arguments(bytes: &[u8]) {
     let (schema, arguments) = head_and_body(bytes);
     let (Ok(schema), Ok(arguments)) = (str::from_utf8(schema), serde_json::from_slice::<Value>(arguments)) else { return };
@@ -47,8 +47,9 @@ pub(super) fn arguments(bytes: &[u8]) {
     let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
     let text = format!(r#"{{"tools":[{{"name":"t","inputSchema":{{"type":"object"{comma}{rest}}}]}}"#);
     let Ok(manifest) = fuzzing::manifest(&text) else { return };
-    if let Err(words) = fuzzing::accepts(&manifest.tools[0], &arguments) {
-        assert!(!words.is_empty() && words.len() <= WORDS, "{} bytes", words.len());
+    match fuzzing::read(&manifest.tools[0], &arguments) {
+        Ok(read) => assert_eq!(fuzzing::read(&manifest.tools[0], &read), Ok(read.clone()), "what was read is read as it is"),
+        Err(words) => assert!(!words.is_empty() && words.len() <= WORDS, "{} bytes", words.len()),
     }
 }
 

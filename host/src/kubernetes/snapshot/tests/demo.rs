@@ -1,6 +1,8 @@
 //! The demo: every file of it is read, and its story can be found out.
 
 use super::super::files::Tree;
+use super::super::lines::Stamps;
+use super::super::notes::Notes;
 use super::super::read::Contents;
 use super::super::{DEMO, demo};
 use super::Asker;
@@ -9,31 +11,55 @@ use super::Asker;
 const BROKEN: &str = "/api/v1/namespaces/team-b/pods/coder-59cc7b4d6-crwth";
 const HEALTHY: &str = "/api/v1/namespaces/team-a/pods/coder-6d5f8b7c9-cwtch";
 
+fn files() -> Vec<super::super::files::File> {
+    Tree::Embedded(&DEMO).files(&mut Notes::default()).unwrap()
+}
+
 #[test]
-fn every_file_is_read_without_a_warning() {
-    let tree = Tree::Embedded(&DEMO);
-    let contents = Contents::read(&tree).unwrap();
-    assert_eq!(contents.warnings, Vec::<String>::new());
-    let logs = tree.paths().unwrap().iter().filter(|path| path.ends_with(".log")).count();
-    assert_eq!(contents.logs.len(), logs);
-    for log in &contents.logs {
-        let container = log.container.as_deref().unwrap();
-        assert!(log.newest().is_some(), "{}/{}/{container} has no time stamps", log.namespace, log.pod);
+fn every_file_is_read_without_a_note() {
+    let contents = Contents::read(&Tree::Embedded(&DEMO)).unwrap();
+    assert_eq!(contents.notes, Vec::<String>::new());
+    let paths: Vec<_> = files().iter().map(|file| file.path().to_owned()).filter(|path| path.ends_with(".log")).collect();
+    assert_eq!(contents.logs.len(), paths.len());
+    for path in paths {
+        let [_, pod, container, _] = path.split('/').collect::<Vec<_>>()[..] else { panic!("{path}") };
+        let [namespace, pod, _] = pod.split('_').collect::<Vec<_>>()[..] else { panic!("{path}") };
+        let of = contents.logs.of(namespace, pod).iter().filter(|log| log.container.as_deref() == Some(container));
+        assert!(of.clone().count() > 0 && of.clone().all(|log| log.stamps == Stamps::Runtime), "{path}");
     }
 }
 
 #[test]
 fn the_demo_is_small() {
     const MOST: usize = 160 * 1024;
-    let tree = Tree::Embedded(&DEMO);
-    let size: usize = tree.paths().unwrap().iter().map(|path| tree.read(path).unwrap().len()).sum();
+    let size: usize = files().iter().map(|file| file.read(u64::MAX).unwrap().len()).sum();
     assert!(size < MOST, "{size} bytes");
+}
+
+#[tokio::test]
+async fn nothing_of_what_the_tools_read_is_missing_from_it() {
+    let demo = Asker(demo(), None);
+    for resource in [
+        "api/v1/{}events",
+        "api/v1/{}pods",
+        "api/v1/{}services",
+        "apis/apps/v1/{}deployments",
+        "apis/coder.com/v1alpha1/{}codercontrolplanes",
+        "apis/aggregation.coder.com/v1alpha1/{}coderworkspaces",
+        "apis/aggregation.coder.com/v1alpha1/{}codertemplates",
+    ] {
+        for within in ["", "namespaces/kube-system/"] {
+            let path = format!("/{}", resource.replace("{}", within));
+            assert_eq!(demo.warning(&path).await, None, "{path}");
+        }
+    }
+    assert_eq!(demo.warning("/api/v1/namespaces").await, None);
 }
 
 #[tokio::test]
 async fn the_directory_and_the_embedded_copy_are_the_same_cluster() {
     let directory = super::open(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/demo"))).unwrap();
-    let (directory, embedded) = (Asker(directory), Asker(demo()));
+    let (directory, embedded) = (Asker(directory, None), Asker(demo(), None));
     let page = embedded.json("/api/v1/pods?limit=1").await;
     let token = page["metadata"]["continue"].as_str().unwrap();
     assert_eq!(directory.json(&format!("/api/v1/pods?continue={token}")).await["items"].as_array().unwrap().len(), 9);
@@ -41,7 +67,7 @@ async fn the_directory_and_the_embedded_copy_are_the_same_cluster() {
 
 #[tokio::test]
 async fn one_control_plane_is_ready_and_one_is_not() {
-    let list = Asker(demo()).json("/apis/coder.com/v1alpha1/codercontrolplanes").await;
+    let list = Asker(demo(), None).json("/apis/coder.com/v1alpha1/codercontrolplanes").await;
     let phases: Vec<_> =
         list["items"].as_array().unwrap().iter().map(|one| (&one["metadata"]["namespace"], &one["status"]["phase"])).collect();
     assert_eq!(phases, [(&"team-a".into(), &"Ready".into()), (&"team-b".into(), &"Pending".into())]);
@@ -49,7 +75,7 @@ async fn one_control_plane_is_ready_and_one_is_not() {
 
 #[tokio::test]
 async fn the_log_of_the_broken_pod_holds_the_cause_in_both_runs() {
-    let demo = Asker(demo());
+    let demo = Asker(demo(), None);
     for query in ["", "?previous=true"] {
         let (code, text) = demo.get(&format!("{BROKEN}/log{query}")).await;
         assert_eq!(code, 200);
@@ -63,7 +89,7 @@ async fn the_log_of_the_broken_pod_holds_the_cause_in_both_runs() {
 
 #[tokio::test]
 async fn the_secret_that_was_rotated_is_not_the_one_that_is_used() {
-    let demo = Asker(demo());
+    let demo = Asker(demo(), None);
     let pod = demo.json(BROKEN).await;
     let variables = pod["spec"]["containers"][0]["env"].as_array().unwrap();
     let url = variables.iter().find(|one| one["name"] == "CODER_PG_CONNECTION_URL").unwrap();
@@ -76,7 +102,7 @@ async fn the_secret_that_was_rotated_is_not_the_one_that_is_used() {
 
 #[tokio::test]
 async fn the_pending_pod_has_no_node_and_an_event_that_says_why() {
-    let demo = Asker(demo());
+    let demo = Asker(demo(), None);
     let pending = demo.json("/api/v1/pods?fieldSelector=status.phase%3DPending").await;
     assert_eq!(pending["items"].as_array().unwrap().len(), 1);
     let name = pending["items"][0]["metadata"]["name"].as_str().unwrap();
@@ -89,7 +115,7 @@ async fn the_pending_pod_has_no_node_and_an_event_that_says_why() {
 
 #[tokio::test]
 async fn there_is_something_of_everything_that_the_tools_read() {
-    let demo = Asker(demo());
+    let demo = Asker(demo(), None);
     for (path, least) in [
         ("/api/v1/nodes", 2),
         ("/api/v1/namespaces", 5),
@@ -110,7 +136,7 @@ async fn there_is_something_of_everything_that_the_tools_read() {
 
 #[tokio::test]
 async fn a_pod_with_two_containers_needs_the_name_of_one() {
-    let demo = Asker(demo());
+    let demo = Asker(demo(), None);
     let path = "/api/v1/namespaces/team-a/pods/workspace-ana-api/log";
     let (code, _, message) = demo.refusal(path).await;
     assert_eq!(code, 400);

@@ -4,53 +4,69 @@ use super::super::files::Tree;
 use super::super::read::Contents;
 use super::{Asker, CLUSTER, SnapshotError, directory, open};
 
-fn warnings(files: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn notes(files: &[(&str, &str)]) -> Vec<String> {
     let directory = directory(files);
-    Contents::read(&Tree::directory(directory.path()).unwrap()).unwrap().warnings
+    Contents::read(&Tree::directory(directory.path()).unwrap()).unwrap().notes
 }
 
 #[test]
 fn a_dump_is_read_without_a_warning() {
-    assert_eq!(warnings(&CLUSTER), Vec::<String>::new());
+    assert_eq!(notes(&CLUSTER), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn one_broken_file_does_not_hide_the_others() {
     let broken = [CLUSTER[1], ("team-b/pods.json", "{ \"kind\": \"PodList\",\n \"items\": [ {"), ("x.yaml", "a: [1\nb: 2\n")];
     assert_eq!(Asker::of(&broken).names("/api/v1/pods").await.len(), 3);
-    let warnings = warnings(&broken);
-    assert!(warnings[0].starts_with("team-b/pods.json: line 2: not JSON: "), "{warnings:?}");
-    assert!(warnings[1].starts_with("x.yaml: line 2: not YAML: "), "{warnings:?}");
-    assert_eq!(warnings.len(), 2);
+    let notes = notes(&broken);
+    assert!(notes[0].starts_with("team-b/pods.json: line 2: not JSON: "), "{notes:?}");
+    assert!(notes[1].starts_with("x.yaml: line 2: not YAML: "), "{notes:?}");
+    assert_eq!(notes.len(), 2);
 }
 
 #[test]
 fn what_is_no_object_is_named() {
-    let warnings = warnings(&[
+    let notes = notes(&[
         ("a.json", "[1]"),
         ("b.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { generateName: web- }\n"),
         ("c.json", "{ \"rows\": 3 }"),
         ("d.json", "\u{feff}{ \"kind\": \"PodList\", \"apiVersion\": \"v1\", \"items\": [3] }"),
+        ("e.json", r#"[{ "metadata": { "name": "a" } }, { "kind": "Pod", "apiVersion": "v1", "metadata": { "name": "b" } }]"#),
+        ("f.json", r#"{ "kind": "Table", "items": [] }"#),
+        ("g.json", "7"),
+        ("h.json", ""),
         ("notes.txt", "not looked at"),
     ]);
     assert_eq!(
-        warnings,
+        notes,
         [
-            "a.json: no Kubernetes object, but a list or a plain value",
             "b.yaml: an object without metadata.name",
-            "c.json: an object without apiVersion",
-            "d.json: an object without apiVersion",
+            "d.json: no Kubernetes object, but a list or a plain value",
+            "e.json: an object without kind",
+            "f.json: no Kubernetes object, but something with items of kind Table",
+            "a.json: it holds no Kubernetes objects; nor do 2 other files",
         ]
     );
 }
 
 #[tokio::test]
-async fn a_log_without_its_pod_is_left_out() {
+async fn a_log_without_its_pod_makes_no_namespace() {
     let files = [CLUSTER[1], ("team-a/web-1/app.log", "hello\n"), ("host/var/syslog.log", "x\n"), ("host/var/dmesg.log", "x\n")];
-    assert_eq!(warnings(&files), ["host/var: logs of a pod that no file describes; left out"]);
+    assert_eq!(notes(&files), Vec::<String>::new());
     let cluster = Asker::of(&files);
     assert_eq!(cluster.names("/api/v1/namespaces").await, ["team-a"], "a directory is no namespace");
     assert_eq!(cluster.get("/api/v1/namespaces/team-a/pods/web-1/log").await.1, "hello\n");
+}
+
+#[tokio::test]
+async fn an_archive_is_an_error_that_says_how_to_unpack_it() {
+    let folder = directory(&[("bundle.tar.gz", "")]);
+    let packed = folder.path().join("bundle.tar.gz");
+    let text = open(&packed).err().unwrap().to_string();
+    let packed = packed.display();
+    assert!(text.contains(&format!("`mkdir bundle && tar -xzf {packed} -C bundle`")), "{text}");
+    let text = open(folder.path()).err().unwrap().to_string();
+    assert!(text.contains("bundle.tar.gz: it is compressed; unpack it"), "{text}");
 }
 
 #[tokio::test]

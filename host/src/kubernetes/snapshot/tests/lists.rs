@@ -8,7 +8,7 @@ async fn a_list_is_of_one_namespace_or_of_all_in_the_order_of_namespace_and_name
     assert_eq!(cluster.names("/api/v1/namespaces/team-a/pods").await, ["team-a/idle-0", "team-a/web-0", "team-a/web-1"]);
     assert_eq!(cluster.names("/api/v1/pods").await, ["team-a/idle-0", "team-a/web-0", "team-a/web-1", "team-b/db-0"]);
     assert_eq!(cluster.names("/api/v1/nodes").await, ["node-1"]);
-    assert!(cluster.names("/api/v1/namespaces/team/pods").await.is_empty(), "no prefix of another namespace counts");
+    assert_eq!(cluster.refusal("/api/v1/namespaces/team/pods").await.0, 404, "no prefix of another namespace counts");
 }
 
 #[tokio::test]

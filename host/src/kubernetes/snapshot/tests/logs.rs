@@ -1,5 +1,8 @@
 //! Container logs: which container, which run, how much.
 
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+
 use super::{Asker, CLUSTER};
 
 const PODS: (&str, &str) = (
@@ -21,15 +24,15 @@ items:
 ",
 );
 
-const LINES: &str =
-    "2026-11-19T09:00:00.000000000Z one\n2026-11-19T09:00:30.000000000Z two\n2026-11-19T09:01:00.000000000Z three\n";
+const LINES: &str = "2026-11-19T09:00:00.000000000Z stdout F one\n2026-11-19T09:00:30.000000000Z stderr F two\n\
+                     2026-11-19T09:01:00.000000000Z stdout P thr\n2026-11-19T09:01:00.000000000Z stdout F ee\n";
 
 fn cluster() -> Asker {
     Asker::of(&[
         PODS,
-        ("team-a/web-0/app.log", LINES),
-        ("team-a/web-0/app.previous.log", "2026-11-19T08:59:00.000000000Z before\n"),
-        ("team-a/web-0/sidecar.log", "plain\n"),
+        ("pods/team-a_web-0_u1/app/1.log", LINES),
+        ("pods/team-a_web-0_u1/app/0.log", "2026-11-19T08:59:00.000000000Z stdout F before\n"),
+        ("team-a/web-0/sidecar.log", "2026-11-19T09:00:00.000000000Z plain\n"),
         ("team-a/one-0/logs.txt", "whole\nfile\n"),
     ])
 }
@@ -48,17 +51,22 @@ async fn refusal(pod: &str, query: &str) -> (u16, String) {
 #[tokio::test]
 async fn a_log_comes_from_the_container_and_the_run_that_is_asked_for() {
     assert_eq!(log("web-0", "container=app").await, "one\ntwo\nthree\n");
-    assert_eq!(log("web-0", "container=sidecar").await, "plain\n");
+    assert_eq!(
+        log("web-0", "container=sidecar").await,
+        "2026-11-19T09:00:00.000000000Z plain\n",
+        "its own time, for all we know"
+    );
     assert_eq!(log("web-0", "container=app&previous=true").await, "before\n");
     assert_eq!(log("one-0", "").await, "whole\nfile\n", "the only container need not be named, neither here nor in the file");
 }
 
 #[tokio::test]
 async fn a_log_is_cut_as_the_kubelet_cuts_it() {
-    assert_eq!(log("web-0", "container=app&tailLines=1").await, "three\n");
+    assert_eq!(log("web-0", "container=app&tailLines=2").await, "three\n", "records are counted");
     assert_eq!(log("web-0", "container=app&tailLines=0").await, "");
     assert_eq!(log("web-0", "container=app&limitBytes=5").await, "one\nt");
-    assert_eq!(log("web-0", "container=app&tailLines=1&timestamps=true").await, "2026-11-19T09:01:00.000000000Z three\n");
+    assert_eq!(log("web-0", "container=app&tailLines=1&timestamps=true").await, "2026-11-19T09:01:00.000000000Z ee\n");
+    assert_eq!(log("one-0", "tailLines=1&limitBytes=2").await, "fi");
 }
 
 #[tokio::test]
@@ -66,7 +74,43 @@ async fn now_is_the_newest_time_stamp_of_the_snapshot() {
     assert_eq!(log("web-0", "container=app&sinceSeconds=30").await, "two\nthree\n");
     assert_eq!(log("web-0", "container=app&sinceSeconds=1").await, "three\n");
     assert_eq!(log("web-0", "container=app&sinceSeconds=9223372036854775807").await, "one\ntwo\nthree\n");
-    assert_eq!(log("web-0", "container=sidecar&sinceSeconds=1").await, "plain\n", "a line without a stamp is kept");
+    assert_eq!(log("web-0", "container=sidecar&sinceSeconds=1").await, "2026-11-19T09:00:00.000000000Z plain\n");
+}
+
+#[tokio::test]
+async fn without_the_kubelets_times_it_is_said_that_lines_are_of_any_age() {
+    let cluster = cluster();
+    let path = |query: &str| format!("/api/v1/namespaces/team-a/pods/web-0/log?{query}");
+    for asked in ["sinceSeconds=1", "timestamps=true"] {
+        let warning = cluster.warning(&path(&format!("container=sidecar&{asked}"))).await.unwrap();
+        assert!(
+            warning.starts_with("the file of this log (team-a/web-0/sidecar.log) does not have the kubelet's times"),
+            "{warning}"
+        );
+        assert_eq!(cluster.warning(&path(&format!("container=app&{asked}"))).await, None);
+    }
+    assert_eq!(cluster.warning(&path("container=sidecar&tailLines=1")).await, None);
+}
+
+#[tokio::test]
+async fn a_layouts_times_are_believed_only_if_every_line_has_one() {
+    let own = "2026-11-19T09:00:00.000000000Z INFO started\nat some::place\n";
+    for path in ["namespaces/team-a/pods/one-0/app/app/logs/current.log", "pods/team-a_one-0_u1/app/0.log"] {
+        assert_eq!(Asker::of(&[PODS, (path, own)]).get("/api/v1/namespaces/team-a/pods/one-0/log").await.1, own, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_tail_of_a_huge_log_is_read_from_its_end() {
+    let cluster = Asker::of(&[PODS, ("team-a/one-0/app.log", "")]);
+    let path = cluster.1.as_ref().unwrap().path().join("team-a/one-0/app.log");
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    // A file with a hole takes no room on the disk.
+    let lines: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
+    file.write_all_at(format!("\n{lines}").as_bytes(), 1 << 40).unwrap();
+    let path = "/api/v1/namespaces/team-a/pods/one-0/log?tailLines";
+    assert_eq!(cluster.get(&format!("{path}=100000")).await.1, lines);
+    assert_eq!(cluster.get(&format!("{path}=2")).await.1, "line 99998\nline 99999\n");
 }
 
 #[tokio::test]

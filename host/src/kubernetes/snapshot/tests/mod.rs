@@ -1,7 +1,10 @@
 //! The snapshot as a client sees it: every test asks through an ordinary `kube::Client`.
 
+mod bounds;
+mod coverage;
 mod demo;
 mod files;
+mod layouts;
 mod lists;
 mod logs;
 mod paths;
@@ -27,12 +30,13 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-/// What a client asks.
-struct Asker(kube::Client);
+/// What a client asks. Logs are read from the directory when they are asked for.
+struct Asker(kube::Client, Option<TempDir>);
 
 impl Asker {
     fn of(files: &[(&str, &str)]) -> Self {
-        Self(open(directory(files).path()).unwrap())
+        let directory = directory(files);
+        Self(open(directory.path()).unwrap(), Some(directory))
     }
 
     async fn send(&self, method: Method, path: &str) -> (u16, String) {
@@ -45,6 +49,15 @@ impl Asker {
 
     async fn get(&self, path: &str) -> (u16, String) {
         self.send(Method::GET, path).await
+    }
+
+    /// The text of the `Warning` header of a 200.
+    async fn warning(&self, path: &str) -> Option<String> {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let response = self.0.send(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let header = response.headers().get(http::header::WARNING)?.to_str().unwrap();
+        Some(header.strip_prefix("299 - \"").unwrap().strip_suffix('"').unwrap().to_owned())
     }
 
     /// The JSON of a 200.

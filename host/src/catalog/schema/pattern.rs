@@ -1,0 +1,224 @@
+//! The regular expressions of a schema, each a table that takes one step for a byte of text.
+//!
+//! Whatever the pattern, a search takes the same time: what would not is refused when the schema is compiled, since its table would be
+//! too large. JSON Schema's patterns are JavaScript's, in which `\d` and `\w` are ASCII.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use regex_automata::Input;
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::nfa::thompson;
+
+use super::{Quote, quoted};
+
+/// Bytes of a pattern as it is written. The longest in use, for URLs and for versions, have some hundred; a class of Unicode takes
+/// kilobytes before anything is compiled.
+const WRITTEN_BYTES: usize = 2 * 1024;
+
+/// Bytes of what comes before the table.
+const PROGRAM_BYTES: usize = 256 * 1024;
+
+/// Bytes of one table, and of what it takes to make it. One for the names of Kubernetes takes 4 KiB, one for dates 20 KiB, `^\p{L}+$`
+/// 180 KiB.
+const TABLE_BYTES: usize = 512 * 1024;
+
+/// Bytes of all tables of a manifest.
+const TOTAL_BYTES: usize = 4 * 1024 * 1024;
+
+/// Patterns of a manifest.
+const COUNT: usize = 128;
+
+/// Bytes of a pattern in a message.
+const QUOTE_BYTES: usize = 80;
+
+/// A pattern that is ready to be searched for.
+#[derive(Clone)]
+pub(super) struct Pattern {
+    pub(super) written: Arc<str>,
+    table: Arc<dense::DFA<Vec<u32>>>,
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({:?})", self.written)
+    }
+}
+
+impl Pattern {
+    /// Whether it is anywhere in a text.
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        // The table has no bytes at which it gives up: those are for word boundaries of Unicode alone.
+        self.table.try_search_fwd(&Input::new(text).earliest(true)).is_ok_and(|found| found.is_some())
+    }
+}
+
+/// The patterns of a manifest, and what is left for more. Where the same one stands twice it is compiled once.
+pub(in crate::catalog) struct Patterns {
+    known: BTreeMap<String, Pattern>,
+    bytes: usize,
+}
+
+impl Default for Patterns {
+    fn default() -> Self {
+        Self { known: BTreeMap::new(), bytes: TOTAL_BYTES }
+    }
+}
+
+impl Patterns {
+    /// Compiles a pattern, or says why it cannot be used.
+    pub(super) fn compile(&mut self, written: &str) -> Result<Pattern, String> {
+        if let Some(known) = self.known.get(written) {
+            return Ok(known.clone());
+        }
+        let said = quoted(&Quote(written), QUOTE_BYTES);
+        if written.len() > WRITTEN_BYTES {
+            return Err(format!("the pattern {said} is over {WRITTEN_BYTES} bytes"));
+        }
+        if self.known.len() == COUNT {
+            return Err(format!("it has more patterns than the {COUNT} that a manifest may have"));
+        }
+        let table = table(written).map_err(|cause| format!("the pattern {said} cannot be used: {cause}"))?;
+        self.bytes = self.bytes.checked_sub(table.memory_usage()).ok_or_else(|| {
+            format!(
+                "with the pattern {said}, the manifest's patterns are over {} MiB as tables; repeat less in them",
+                TOTAL_BYTES >> 20
+            )
+        })?;
+        let pattern = Pattern { written: written.into(), table: Arc::new(table) };
+        self.known.insert(written.to_owned(), pattern.clone());
+        Ok(pattern)
+    }
+}
+
+fn table(written: &str) -> Result<dense::DFA<Vec<u32>>, String> {
+    let program = thompson::Compiler::new()
+        .configure(thompson::Config::new().nfa_size_limit(Some(PROGRAM_BYTES)))
+        .build(&in_rust(written))
+        .map_err(|error| match error.size_limit() {
+            Some(_) => too_large(),
+            None => "it is no regular expression without look-around and back references, which do not exist here".to_owned(),
+        })?;
+    let table = dense::Config::new()
+        .start_kind(StartKind::Unanchored)
+        .dfa_size_limit(Some(TABLE_BYTES))
+        .determinize_size_limit(Some(TABLE_BYTES));
+    dense::Builder::new().configure(table).build_from_nfa(&program).map_err(|_| too_large())
+}
+
+fn too_large() -> String {
+    format!("as a table, it is over {} KiB: repeat less, and use [a-z] rather than \\p{{L}}", TABLE_BYTES >> 10)
+}
+
+/// JavaScript's pattern in the syntax that the regex crate has.
+fn in_rust(written: &str) -> String {
+    let mut rust = String::with_capacity(written.len());
+    let mut in_class = false;
+    let mut characters = written.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('d') => rust.push_str("[0-9]"),
+                Some('D') => rust.push_str("[^0-9]"),
+                Some('w') => rust.push_str("[A-Za-z0-9_]"),
+                Some('W') => rust.push_str("[^A-Za-z0-9_]"),
+                Some('b') if !in_class => rust.push_str("(?-u:\\b)"),
+                Some('B') if !in_class => rust.push_str("(?-u:\\B)"),
+                Some('b') => rust.push_str("\\x08"),
+                Some(escaped) => rust.extend(['\\', escaped]),
+                None => rust.push('\\'),
+            },
+            '[' if !in_class => {
+                in_class = true;
+                rust.push('[');
+                if characters.next_if_eq(&'^').is_some() {
+                    rust.push('^');
+                }
+            }
+            ']' if in_class => {
+                in_class = false;
+                rust.push(']');
+            }
+            // Inside of a class, these mean something to the regex crate alone.
+            '[' | '&' | '~' if in_class => rust.extend(['\\', character]),
+            other => rust.push(other),
+        }
+    }
+    rust
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compile(written: &str) -> Pattern {
+        Patterns::default().compile(written).unwrap_or_else(|cause| panic!("{cause}"))
+    }
+
+    #[test]
+    fn a_pattern_means_what_it_means_in_javascript() {
+        for (pattern, matching, others) in [
+            (r"^\d+$", &["7", "0042"][..], &["", "٧", "7a", "7\n"][..]),
+            (r"^[\w.+-]+@[\w-]+\.[\w.-]+$", &["a.b+c@d-e.org"], &["ä@b.c", "a@b"]),
+            (r"[[\]]", &["a[b", "]"], &["ab"]),
+            (r"^[&~a]+$", &["a&&~~"], &["b"]),
+            (r"\bfoo\b", &["a foo b", "é-foo"], &["food"]),
+            (r"^\D\W$", &["a-", "é "], &["1-", "aa"]),
+            (r"^[^\d\s]+$", &["abc"], &["a1", "a b"]),
+            (r"^\u0041\x42\/\-$", &["AB/-"], &["ab/-"]),
+            ("b", &["abc"], &["ac"]),
+            ("", &["", "x"], &[]),
+            (r"^(?<year>\d{4})-(0[1-9]|1[0-2])$", &["2026-11"], &["2026-13"]),
+        ] {
+            let compiled = compile(pattern);
+            matching.iter().for_each(|text| assert!(compiled.is_match(text), "{pattern} {text:?}"));
+            others.iter().for_each(|text| assert!(!compiled.is_match(text), "{pattern} {text:?}"));
+        }
+    }
+
+    #[test]
+    fn patterns_that_are_in_use_are_taken() {
+        let mut all = Patterns::default();
+        for pattern in [
+            "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+            "^([0-9]{1,3}\\.){3}[0-9]{1,3}(/[0-9]{1,2})?$",
+            "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?(Z|[+-]\\d{2}:\\d{2})$",
+            "^([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}|00000000-0000-0000-0000-000000000000)$",
+            "^(?:(?:\\d\\d[2468][048]|\\d\\d[13579][26]|\\d\\d0[48]|[02468][048]00|[13579][26]00)-02-29|\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|(?:02)-(?:0[1-9]|1\\d|2[0-8])))$",
+            "^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(?:-((?:0|[1-9]\\d*|\\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\\.(?:0|[1-9]\\d*|\\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?$",
+            "^$|^(?:[0-9a-zA-Z+/]{4})*(?:(?:[0-9a-zA-Z+/]{2}==)|(?:[0-9a-zA-Z+/]{3}=))?$",
+            "^https?://[^\\s/$.?#].[^\\s]*$",
+            "^[\\w.+-]+@[\\w-]+\\.[\\w.-]+$",
+            "^sha256:[0-9a-f]{64}$",
+            "^.{1,253}$",
+            "^\\p{L}+$",
+        ] {
+            all.compile(pattern).unwrap_or_else(|cause| panic!("{cause}"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_small_table_is_refused() {
+        let refused = |written: &str| Patterns::default().compile(written).expect_err(written);
+        for lookaround in ["(a+)\\1", "(?=a)b", "^(?!x).*$", "("] {
+            assert!(refused(lookaround).contains("look-around"), "{lookaround}");
+        }
+        for large in [r"(\p{L}{220}|x)1", "(a|b)*a(a|b){40}", r"(?i)[\s\S]{1,1000}x[\s\S]{1000}"] {
+            assert!(refused(large).contains("repeat less"), "{large}");
+        }
+        let words = refused(&"\\p{L}".repeat(10_000));
+        assert!(words.contains("over 2048 bytes") && words.len() < 500, "the pattern is not repeated: {words}");
+    }
+
+    #[test]
+    fn the_patterns_of_a_manifest_have_a_bound_together() {
+        let mut many = Patterns::default();
+        (0..COUNT).for_each(|n| drop(many.compile(&format!("^{n}$")).expect("one of those that fit")));
+        assert!(many.compile("^0$").is_ok(), "the same one counts once");
+        assert!(many.compile("another").expect_err("too many").contains("128"));
+        let mut large = Patterns::default();
+        let cause = (0..COUNT).find_map(|n| large.compile(&format!(r"^{n}\p{{L}}+$")).err()).expect("too large together");
+        assert!(cause.contains("the manifest's patterns are over 4 MiB"), "{cause}");
+    }
+}

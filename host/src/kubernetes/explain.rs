@@ -1,0 +1,174 @@
+//! The one door for the errors of the libraries below: each is told by what it means, in our words. What a library says is never passed on:
+//! it may quote what was sent.
+
+use std::error::Error as StdError;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError};
+
+use super::client::{ProxyFailed, Unresolved};
+
+/// What has become of a request or an answer.
+pub(super) fn explain(error: &(dyn StdError + 'static)) -> String {
+    let known = causes(error).filter_map(|cause| {
+        let tls = cause.downcast_ref::<rustls::Error>().map(of_tls);
+        let proxy = || cause.is::<ProxyFailed>().then(|| "its proxy opens no way to it; look at the proxy's own log".to_owned());
+        let name = || cause.is::<Unresolved>().then(|| "its name is not known here (DNS)".to_owned());
+        let late = || cause.is::<tokio::time::error::Elapsed>().then(|| "it took too long".to_owned());
+        tls.or_else(proxy).or_else(name).or_else(late)
+    });
+    // The innermost that is known says most.
+    if let Some(words) = known.last() {
+        return words;
+    }
+    let system = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
+    if let Some(words) = system.and_then(of_system) {
+        return words.to_owned();
+    }
+    match causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>()).last() {
+        Some(error) => of_http(error).to_owned(),
+        None => "the connection has failed".to_owned(),
+    }
+}
+
+/// Whether the server has refused the certificate that it was shown, or asks for one.
+pub(super) fn is_refused_certificate(error: &(dyn StdError + 'static)) -> bool {
+    causes(error).any(|cause| {
+        matches!(cause.downcast_ref::<rustls::Error>(), Some(rustls::Error::AlertReceived(alert)) if is_about_certificate(*alert))
+    })
+}
+
+/// An error and what is behind it, outermost first.
+pub(super) fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn StdError + 'static)| behind(*error))
+}
+
+/// What is behind an error. An io::Error that wraps another passes that one off as itself, and names what is behind it.
+fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> String {
+    use rustls::Error;
+    match error {
+        Error::InvalidCertificate(error) => of_certificate(error),
+        Error::AlertReceived(alert) if is_about_certificate(*alert) => {
+            "it does not accept the client certificate of this server, or asks for one".to_owned()
+        }
+        Error::AlertReceived(AlertDescription::UnknownCA) => {
+            "it does not know the authority behind the client certificate of this server".to_owned()
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => {
+            "it speaks no TLS that is still safe (1.2 or 1.3)".to_owned()
+        }
+        Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            "it serves no such name; `tls-server-name` in the kubeconfig sets another".to_owned()
+        }
+        Error::InvalidMessage(_) => "what listens there does not speak TLS; is its address http://?".to_owned(),
+        _ => "TLS with it has failed".to_owned(),
+    }
+}
+
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::CertificateRequired
+            | Alert::AccessDenied
+            | Alert::UnknownCA
+    )
+}
+
+fn of_certificate(error: &CertificateError) -> String {
+    use CertificateError as Wrong;
+    match error {
+        Wrong::UnknownIssuer => {
+            "its certificate is signed by nobody whom the configuration trusts (`certificate-authority-data` in the kubeconfig)"
+                .to_owned()
+        }
+        Wrong::Expired | Wrong::ExpiredContext { .. } => {
+            "its certificate, or the authority that signed it, has run out; is the clock of this machine right?".to_owned()
+        }
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            "its certificate is not valid yet; is the clock of this machine right?".to_owned()
+        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+            "its certificate is for other names; `tls-server-name` in the kubeconfig says which to expect".to_owned()
+        }
+        Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. } => "its certificate is not one for servers".to_owned(),
+        Wrong::BadSignature => "its certificate has a signature that is wrong".to_owned(),
+        Wrong::Revoked => "its certificate is revoked".to_owned(),
+        _ => "its certificate cannot be used".to_owned(),
+    }
+}
+
+/// None where the kind says nothing.
+fn of_system(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody listens there (connection refused)",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            "it closed the connection"
+        }
+        io::ErrorKind::UnexpectedEof => "it closed the connection in the middle",
+        io::ErrorKind::TimedOut => "no connection comes about in time",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+            "no network leads there"
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no port left to connect from",
+        io::ErrorKind::PermissionDenied => "this machine does not let connections out to it",
+        _ => return None,
+    })
+}
+
+fn of_http(error: &hyper::Error) -> &'static str {
+    if error.is_parse() {
+        "what it answers is not HTTP"
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        "it closed the connection in the middle"
+    } else if error.is_timeout() {
+        "it took too long"
+    } else {
+        "the connection has failed"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("SECRET")]
+    struct Layer(#[source] Box<dyn StdError + Send + Sync>);
+
+    #[test]
+    fn every_error_is_told_in_our_words() {
+        let tls = |error: rustls::Error| io::Error::other(Layer(error.into()));
+        for (error, part) in [
+            (io::Error::other(Layer("SECRET".into())), "has failed"),
+            (io::Error::from(io::ErrorKind::ConnectionRefused), "connection refused"),
+            (io::Error::new(io::ErrorKind::TimedOut, "SECRET"), "in time"),
+            (io::Error::other(Layer(io::Error::from(io::ErrorKind::ConnectionReset).into())), "closed"),
+            (io::Error::other(Unresolved), "DNS"),
+            (io::Error::other(ProxyFailed), "proxy"),
+            (tls(rustls::Error::General("SECRET".into())), "TLS"),
+            (tls(CertificateError::UnknownIssuer.into()), "certificate-authority-data"),
+            (tls(CertificateError::Expired.into()), "run out"),
+            (tls(CertificateError::NotValidForName.into()), "tls-server-name"),
+            (tls(rustls::Error::AlertReceived(AlertDescription::CertificateExpired)), "client certificate"),
+            (tls(rustls::InvalidMessage::InvalidContentType.into()), "http://"),
+        ] {
+            let words = explain(&Layer(error.into()));
+            assert!(words.contains(part) && !words.contains("SECRET"), "{words}");
+        }
+        assert!(is_refused_certificate(&tls(rustls::Error::AlertReceived(AlertDescription::CertificateRequired))));
+        assert!(!is_refused_certificate(&tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))));
+    }
+}

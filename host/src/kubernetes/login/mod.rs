@@ -1,0 +1,511 @@
+//! Who asks the API server, over the whole life of this process.
+//!
+//! A login is had at the first need and kept: a credential plugin runs once, and again when the server has refused what it gave, or shortly
+//! before that runs out. However many calls need a login, one is under way, and none of them ends it by going away. A login that fails is
+//! tried again on demand, after a pause; a kubeconfig, a certificate or a token that changes on disk is read again. Nothing of that needs a
+//! restart.
+
+mod credential;
+mod plugin;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use self::credential::Credentials;
+pub(super) use self::plugin::LOGIN_TIME;
+use self::plugin::Said;
+use super::client::{Connections, Headers};
+use super::error::{Code, Error};
+use super::files::{self, Stamp, off_thread};
+use super::kubeconfig::{Fault, Kubeconfig};
+use super::proxy::Variables;
+use super::target::{Method, Secret, Target};
+use super::{in_cluster, tls};
+
+/// Between two looks whether a file of the configuration has changed.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long before its end a login is renewed: enough for a plugin that is slow. A short one is renewed in its last quarter.
+const LEAD: Duration = Duration::from_secs(60);
+
+/// How often a token's file is read again, as client-go does: half of the time between the kubelet's renewal of a token and its end.
+const TOKEN_FILE_PERIOD: Duration = Duration::from_secs(60);
+
+/// Bytes of a token's file.
+const TOKEN_MAX: usize = 1 << 20;
+
+/// The pause after the first of several logins that failed, or were of no use. Each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest. Who has just logged in somewhere else does not want to wait longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// From when on the log says that a plugin is at it.
+const UNUSUAL: Duration = Duration::from_secs(3);
+
+/// Where a configuration comes from, and comes from again.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// A context of a kubeconfig. It stays the one that it was at start: who switches contexts at a terminal does not mean this server.
+    Kubeconfig { paths: Vec<PathBuf>, context: String, variables: Variables, last: Mutex<Kubeconfig> },
+    /// The pod that this runs in.
+    Pod,
+}
+
+impl Origin {
+    /// Reads it. Blocks.
+    pub(super) fn read(&self) -> Result<Target, Fault> {
+        match self {
+            Origin::Pod => in_cluster::target(),
+            Origin::Kubeconfig { paths, context, variables, last } => {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let of_file = |unusable: super::kubeconfig::Unusable| {
+                    Fault::new(format!("the kubeconfig {} cannot be used: {}", unusable.path.display(), unusable.fault))
+                };
+                let kubeconfig = Kubeconfig::read(paths, Some(&last)).map_err(of_file)?;
+                let target = kubeconfig.target(context, variables).map_err(of_file)?;
+                *last = kubeconfig;
+                Ok(target)
+            }
+        }
+    }
+}
+
+/// The login of this process. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Login(Arc<Inner>);
+
+struct Inner {
+    origin: Origin,
+    home: Handle,
+    said: Said,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+struct State {
+    target: Arc<Target>,
+    stamps: Vec<Option<Stamp>>,
+    looked: Instant,
+    /// The files have changed since they were read.
+    is_stale: bool,
+    session: Option<Arc<Session>>,
+    /// The last one that the server has refused.
+    refused: Option<u64>,
+    /// Since when a login is under way.
+    running: Option<Instant>,
+    /// Why the last login failed.
+    failed: Option<Fault>,
+    /// After logins that failed.
+    failing: Pause,
+    /// After logins that succeeded and were refused.
+    refusing: Pause,
+    generation: u64,
+}
+
+/// What requests are sent with, from one login to the next.
+pub(super) struct Session {
+    client: kube::Client,
+    target: Arc<Target>,
+    connections: Arc<Connections>,
+    credentials: Credentials,
+    generation: u64,
+    renew_at: Option<SystemTime>,
+    /// The server has answered it as somebody it knows.
+    accepted: AtomicBool,
+}
+
+/// A pause that grows.
+#[derive(Debug, Default)]
+struct Pause {
+    times: u32,
+    until: Option<Instant>,
+}
+
+impl Pause {
+    fn left(&self) -> Duration {
+        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn lengthen(&mut self) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.times.min(8)).min(LONGEST_PAUSE);
+        self.times += 1;
+        self.until = Some(Instant::now() + pause);
+    }
+}
+
+/// What a request that needs a login finds.
+enum Step {
+    Use(Arc<Session>),
+    /// Until something changes; where that takes too long, this one will do.
+    Wait(Option<Arc<Session>>),
+    Fail(Error),
+}
+
+impl Session {
+    pub(super) fn client(&self) -> &kube::Client {
+        &self.client
+    }
+
+    /// Whether nothing that a server could tell apart is other than it was.
+    pub(super) fn is_as(&self, before: &Self) -> bool {
+        self.credentials.authorization == before.credentials.authorization && Arc::ptr_eq(&self.connections, &before.connections)
+    }
+
+    /// The server knows who asks.
+    pub(super) fn accept(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
+    /// What the server refuses, and what to do about it.
+    pub(super) fn refusal(&self) -> String {
+        let user = &self.target.user;
+        let run_out = self.certificate_end().filter(|end| *end <= SystemTime::now());
+        let what = match (&user.method, &user.certificate) {
+            (_, Some(_)) if run_out.is_some() => "its client certificate has run out: get a new one".to_owned(),
+            (Method::Token(_), _) => "get another token: it is read again as soon as the kubeconfig has it".to_owned(),
+            (Method::TokenFile(path, _), _) => format!("{} has no other token", path.display()),
+            (Method::Basic { .. }, _) => "is its password right?".to_owned(),
+            (Method::Plugin(plugin), _) => {
+                format!(
+                    "the credential plugin `{}` has run again and gives nothing better; log in anew with its program",
+                    plugin::name(plugin)
+                )
+            }
+            (Method::None, Some(_)) => "is its client certificate one of this cluster?".to_owned(),
+            (Method::None, None) if !self.target.server.is_https() => {
+                "over plain HTTP no credentials are sent, as kubectl sends none".to_owned()
+            }
+            (Method::None, None) => "it has no credentials".to_owned(),
+        };
+        format!("{}: {what}", user.called)
+    }
+
+    fn certificate_end(&self) -> Option<SystemTime> {
+        let identity = self.target.user.certificate.as_ref()?;
+        tls::certificate(&identity.certificate, &identity.key.0).ok()?.valid_until
+    }
+
+    fn is_valid(&self) -> bool {
+        self.credentials.valid_until.is_none_or(|until| SystemTime::now() < until)
+    }
+
+    fn wants_renewal(&self) -> bool {
+        self.renew_at.is_some_and(|at| SystemTime::now() >= at)
+    }
+}
+
+impl Login {
+    /// Takes what the configuration says. What can be found wrong without anybody's help is found wrong here; a credential plugin does not
+    /// run yet.
+    pub(super) async fn open(origin: Origin, target: Target) -> Result<Self, Fault> {
+        let target = Arc::new(target);
+        let connections = Connections::to(&target, target.user.certificate.as_ref(), None)?;
+        let session = match &target.user.method {
+            Method::Plugin(_) => None,
+            _ => {
+                let credentials = obtain(&target, &Said::default()).await?;
+                Some(Session::new(target.clone(), credentials, Some(&connections), 0)?)
+            }
+        };
+        let watched = target.watched.clone();
+        let stamps = off_thread(move || files::stamps(&watched)).await?;
+        let state = State {
+            target,
+            stamps,
+            looked: Instant::now(),
+            is_stale: false,
+            session: session.map(Arc::new),
+            refused: None,
+            running: None,
+            failed: None,
+            failing: Pause::default(),
+            refusing: Pause::default(),
+            generation: 0,
+        };
+        let (changed, _) = watch::channel(());
+        let inner = Inner { origin, home: Handle::current(), said: Said::default(), state: Mutex::new(state), changed };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// What to send a request with. Waits for a login that is under way, `within` at most; longer ones go on nevertheless.
+    pub(super) async fn session(&self, within: Duration) -> Result<Arc<Session>, Error> {
+        let deadline = Instant::now() + within;
+        self.look().await;
+        loop {
+            let mut changed = self.0.changed.subscribe();
+            match self.step() {
+                Step::Use(session) => return Ok(session),
+                Step::Fail(error) => return Err(error),
+                Step::Wait(old) => {
+                    if tokio::time::timeout_at(deadline, changed.changed()).await.is_err() {
+                        return old.ok_or_else(|| self.under_way());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a login as long as one may take, if only a credential plugin can give one: for who has all the time.
+    pub(super) async fn wait(&self) {
+        let has_plugin = matches!(self.lock().target.user.method, Method::Plugin(_));
+        if has_plugin {
+            // Why it failed is told by what needs it.
+            let _ = self.session(LOGIN_TIME + UNUSUAL).await;
+        }
+    }
+
+    /// The server has refused a session. Whether there will be another that is worth trying.
+    pub(super) fn refused(&self, session: &Session) -> bool {
+        let mut state = self.lock();
+        if session.accepted.load(Ordering::Relaxed) {
+            state.refusing = Pause::default();
+        }
+        // Another request was quicker.
+        let is_newest = state.session.as_ref().is_some_and(|newest| newest.generation == session.generation);
+        if !is_newest || state.refused == Some(session.generation) {
+            return true;
+        }
+        if !state.refusing.left().is_zero() {
+            return false;
+        }
+        state.refusing.lengthen();
+        state.refused = Some(session.generation);
+        true
+    }
+
+    /// A session whose client does not work any more, which should not be.
+    pub(super) fn discard(&self, session: &Session) {
+        let mut state = self.lock();
+        if state.session.as_ref().is_some_and(|newest| newest.generation == session.generation) {
+            tracing::error!("the client for the API server has failed, and is made anew");
+            state.session = None;
+        }
+    }
+
+    /// The API server, in messages.
+    pub(super) fn server(&self) -> String {
+        format!("the API server at {}", self.lock().target.server)
+    }
+
+    /// What is wrong with the login while the one before still holds.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.lock().failed.as_ref().map(ToString::to_string)
+    }
+
+    fn step(&self) -> Step {
+        let mut state = self.lock();
+        let session = state.session.clone().filter(|session| state.refused != Some(session.generation) && session.is_valid());
+        let needs_login = session.as_ref().is_none_or(|session| session.wants_renewal()) || state.is_stale;
+        if needs_login && state.running.is_none() && state.failing.left().is_zero() {
+            state.running = Some(Instant::now());
+            self.0.home.spawn(self.clone().log_in());
+        }
+        match (session, &state.failed) {
+            (Some(session), _) if state.is_stale && state.running.is_some() => Step::Wait(Some(session)),
+            (Some(session), _) => Step::Use(session),
+            (None, Some(fault)) if state.running.is_none() => {
+                let retry_after = Some(state.failing.left()).filter(|left| !left.is_zero());
+                Step::Fail(Error { code: Code::Unavailable, message: fault.to_string(), retry_after })
+            }
+            (None, _) => Step::Wait(None),
+        }
+    }
+
+    /// A login that takes longer than whoever needs it waits.
+    fn under_way(&self) -> Error {
+        let state = self.lock();
+        let seconds = state.running.map_or(0, |since| since.elapsed().as_secs());
+        let words = match &state.target.user.method {
+            Method::Plugin(plugin) => format!(
+                "the credential plugin `{}` ({}) has run for {seconds} s and may wait for somebody to log in; its words stand in the log of this server. Try again when that is done",
+                plugin::name(plugin),
+                state.target.user.called
+            ),
+            _ => format!("the credentials of {} are still being read; try again", state.target.user.called),
+        };
+        Error::new(Code::Unavailable, words)
+    }
+
+    /// Looks whether the files have changed.
+    async fn look(&self) {
+        let watched = {
+            let mut state = self.lock();
+            if state.looked.elapsed() < LOOK {
+                return;
+            }
+            state.looked = Instant::now();
+            state.target.watched.clone()
+        };
+        let paths = watched.clone();
+        let Ok(stamps) = off_thread(move || files::stamps(&paths)).await else { return };
+        let mut state = self.lock();
+        if state.target.watched == watched && state.stamps != stamps {
+            state.stamps = stamps;
+            state.is_stale = true;
+            state.failing = Pause::default();
+        }
+    }
+
+    /// One login. Nobody waits in here.
+    async fn log_in(self) {
+        let patience = self.clone();
+        let outcome = {
+            let attempt = self.attempt();
+            let mut attempt = std::pin::pin!(attempt);
+            match tokio::time::timeout(UNUSUAL, &mut attempt).await {
+                Ok(outcome) => outcome,
+                Err(_unusual) => {
+                    tracing::warn!("{}; it is ended after {} s", patience.under_way(), LOGIN_TIME.as_secs());
+                    attempt.await
+                }
+            }
+        };
+        {
+            let mut state = self.lock();
+            state.running = None;
+            match outcome {
+                Ok(session) => {
+                    if state.failed.take().is_some() {
+                        tracing::info!("{} is logged in again", session.target.user.called);
+                    }
+                    state.failing = Pause::default();
+                    state.is_stale = false;
+                    state.refused = None;
+                    state.target = session.target.clone();
+                    state.session = Some(Arc::new(session));
+                }
+                Err(fault) => {
+                    if state.failed.as_ref() != Some(&fault) {
+                        tracing::warn!("{fault}");
+                    }
+                    state.failed = Some(fault);
+                    // What has changed on disk is of no use; what was read before is perhaps.
+                    state.is_stale = false;
+                    state.failing.lengthen();
+                }
+            }
+        }
+        self.0.changed.send_replace(());
+    }
+
+    async fn attempt(&self) -> Result<Session, Fault> {
+        let (before, refused, is_stale, generation) = {
+            let mut state = self.lock();
+            state.generation += 1;
+            (state.session.clone(), state.refused, state.is_stale, state.generation)
+        };
+        // Without a session it was read a moment ago, or has failed.
+        let target =
+            if is_stale || refused.is_some() || self.lock().failed.is_some() { self.read_again().await? } else { self.target() };
+        let kept = before.as_ref().filter(|before| {
+            // The files have changed, and not what the login depends on.
+            is_stale && Some(before.generation) != refused && before.is_valid() && before.target.user.method == target.user.method
+        });
+        let credentials = match kept {
+            Some(before) if matches!(target.user.method, Method::Plugin(_)) => before.credentials.clone(),
+            _ => obtain(&target, &self.0.said).await?,
+        };
+        Session::new(target, credentials, before.as_ref().map(|before| &before.connections), generation)
+    }
+
+    async fn read_again(&self) -> Result<Arc<Target>, Fault> {
+        let login = self.clone();
+        let (target, stamps) = off_thread(move || {
+            let target = login.0.origin.read()?;
+            let stamps = files::stamps(&target.watched);
+            Ok::<_, Fault>((target, stamps))
+        })
+        .await??;
+        let target = Arc::new(target);
+        let mut state = self.lock();
+        if state.target.server != target.server {
+            tracing::info!("{} is at {} now", target.called, target.server);
+        }
+        state.stamps = stamps;
+        state.target = target.clone();
+        Ok(target)
+    }
+
+    fn target(&self) -> Arc<Target> {
+        self.lock().target.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change of it is whole.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    fn new(
+        target: Arc<Target>,
+        credentials: Credentials,
+        before: Option<&Arc<Connections>>,
+        generation: u64,
+    ) -> Result<Self, Fault> {
+        let of_user = |fault: Fault| Fault::new(format!("{} {fault}", target.user.called));
+        let identity = credentials.identity.as_ref().or(target.user.certificate.as_ref());
+        let connections = Connections::to(&target, identity, before)?;
+        let headers = Headers::new(credentials.authorization.as_ref(), &target.user.impersonate).map_err(of_user)?;
+        let client = connections.client(headers);
+        let renew_at = match (&target.user.method, credentials.valid_until) {
+            (Method::TokenFile(..), _) => SystemTime::now().checked_add(TOKEN_FILE_PERIOD),
+            (_, Some(until)) => {
+                let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+                until.checked_sub(LEAD.min(left / 4))
+            }
+            _ => None,
+        };
+        Ok(Self { client, target, connections, credentials, generation, renew_at, accepted: AtomicBool::new(false) })
+    }
+}
+
+/// Gets what a user says who it is with.
+async fn obtain(target: &Target, said: &Said) -> Result<Credentials, Fault> {
+    let user = &target.user;
+    let basic = |name: &str, password: &Secret| Credentials {
+        authorization: Some(Secret::new(format!("Basic {}", STANDARD.encode(format!("{name}:{}", password.expose()))))),
+        ..Credentials::default()
+    };
+    match &user.method {
+        Method::None => match &target.server.user_info {
+            Some((name, password)) => Ok(basic(name, password)),
+            None => Ok(Credentials::default()),
+        },
+        Method::Basic { user, password } => Ok(basic(user, password)),
+        Method::Token(token) => Ok(Credentials::bearer(token.expose())),
+        Method::TokenFile(path, until_then) => match (token_of(path.clone()).await, until_then) {
+            (Ok(token), _) => Ok(Credentials::bearer(token.expose())),
+            (Err(_), Some(token)) => Ok(Credentials::bearer(token.expose())),
+            (Err(fault), None) => Err(Fault::new(format!("the token of {}, {}: {fault}", user.called, path.display()))),
+        },
+        Method::Plugin(plugin) => {
+            let outcome = plugin::run(plugin, &target.cluster_info, said).await;
+            outcome.map_err(|fault| {
+                Fault::new(format!("the credential plugin `{}` ({}) {fault}", plugin::name(plugin), user.called))
+            })
+        }
+    }
+}
+
+async fn token_of(path: PathBuf) -> Result<Secret, Fault> {
+    let bytes = off_thread(move || files::read(&path, TOKEN_MAX)).await??;
+    let text = String::from_utf8(bytes).map_err(|_quotes_it| Fault::new("it is not text"))?;
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(Fault::new("it is empty"));
+    }
+    if token.contains(|letter: char| letter.is_control() || letter.is_whitespace()) {
+        return Err(Fault::new("its token has spaces or line breaks inside"));
+    }
+    Ok(Secret::new(token))
+}

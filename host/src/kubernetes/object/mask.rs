@@ -1,0 +1,310 @@
+//! Which values of an object are secret because of where they stand: under a name such as `password`, beside such a name, behind a
+//! flag, in a Secret.
+//!
+//! What is known of a value comes from the whole object alone: from what it stands inside of and from what stands beside it. What of
+//! the object is asked for is not known here, so it cannot matter.
+
+use std::borrow::Cow;
+
+use super::tree::{Kind, Value};
+use crate::kubernetes::discovery::ServedResource;
+use crate::policy::secret::{Named, Secrets, Value as Expected, named, named_header};
+use crate::policy::{Grant, clean};
+
+/// What the values of a Secret are called.
+const SECRET_VALUE: &str = "Secret value";
+
+/// Digits of the shortest number that is taken for a secret where a secret or its name may stand. Shorter ones count something.
+const DIGITS: usize = 4;
+
+/// What is masked of the objects of one resource.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::kubernetes) struct Mask {
+    /// None: the operator lets the component see what the cluster holds.
+    secrets: Option<Objects>,
+}
+
+/// Which objects they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Objects {
+    /// Secrets of the core group: all of their data is secret.
+    Secrets,
+    Others,
+}
+
+impl Mask {
+    /// For objects of a resource, by what discovery says of it and not by what they say of themselves: an object without its `kind`
+    /// is a Secret all the same.
+    pub(in crate::kubernetes) fn of(grant: &Grant, served: &ServedResource) -> Self {
+        let is_secret = served.group.is_empty() && served.plural == "secrets";
+        let objects = if is_secret { Objects::Secrets } else { Objects::Others };
+        Self { secrets: (grant.secrets == Secrets::Masked).then_some(objects) }
+    }
+
+    /// Masks nothing.
+    #[cfg(test)]
+    pub(in crate::kubernetes) fn nothing() -> Self {
+        Self { secrets: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn everything_of(objects: Objects) -> Self {
+        Self { secrets: Some(objects) }
+    }
+
+    /// What is known of the object itself; none: nothing of it is masked.
+    pub(super) fn root(self) -> Option<Place> {
+        self.secrets.map(|objects| Place { is_secret: objects == Objects::Secrets, ..Place::default() })
+    }
+}
+
+/// What is known about a value from where it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    /// Everything below is secret, and this is what.
+    hidden: Option<&'static str>,
+    /// What the names around it say of it. An array hands it on to its elements, and an object to what is called `value`.
+    named: Option<Named>,
+    /// It is a Secret, or an array of them.
+    is_secret: bool,
+    /// It is the environment of a program, or belongs to it.
+    is_environment: bool,
+    /// It is the headers of a request, or belongs to them.
+    is_headers: bool,
+}
+
+impl Place {
+    /// What a mask calls this value, if it is secret because of where it stands. Objects and arrays are not: what is in them may be.
+    pub(super) fn hides(self, value: Value<'_>) -> Option<&'static str> {
+        let (kind, is_literal) = (value.kind(), value.kind() == Kind::Literal);
+        if matches!(kind, Kind::Object | Kind::Array) {
+            return None;
+        }
+        if let Some(kind) = self.hidden {
+            let is_nothing = is_literal && value.is_null() || value.raw() == "\"\"";
+            return (!is_nothing).then_some(kind);
+        }
+        let named = self.named.filter(|_| !is_literal)?;
+        let is_count = kind == Kind::Number && named.value != Expected::Secret && value.raw().len() < DIGITS;
+        (!is_count && named.hides(&value.text())).then_some(named.kind)
+    }
+
+    /// What is known inside of an object that stands here.
+    pub(super) fn inside(self, object: Value<'_>) -> Inside {
+        let mut inside = Inside { place: self, is_secret: self.is_secret, lists_secrets: false, pair: None };
+        if self.hidden.is_some() {
+            return inside;
+        }
+        let (mut has_name, mut has_value) = (false, false);
+        for (key, value) in object.entries() {
+            let key = seen(key);
+            match Role::of(&key) {
+                Role::Name => has_name |= value.is_string(),
+                Role::Value => has_value = true,
+                Role::Neither => {}
+            }
+            if key == "kind" && value.is_string() {
+                let kind = value.text();
+                inside.is_secret |= kind == "Secret";
+                inside.lists_secrets |= kind == "SecretList";
+            }
+        }
+        if has_name && has_value {
+            let names = object.entries().filter(|&(key, value)| value.is_string() && Role::of(&seen(key)) == Role::Name);
+            inside.pair = names.map(|(_, name)| self.says(&seen(name))).fold(None, stronger);
+        }
+        inside
+    }
+
+    /// What a name says that is itself a value here: a variable's, a header's.
+    fn says(self, name: &str) -> Option<Named> {
+        let named = named(name).or_else(|| named_header(name))?;
+        Some(if self.is_environment { named.of_variable() } else { named })
+    }
+
+    /// What is known of the elements of an array that stands here.
+    pub(super) fn elements(self) -> Elements {
+        Elements { place: self, flag: None }
+    }
+}
+
+/// What is known inside of one object.
+pub(super) struct Inside {
+    place: Place,
+    is_secret: bool,
+    /// Its `items` are Secrets, which do not say so themselves.
+    lists_secrets: bool,
+    /// What the name says of the value, where both stand in this object: `name` and `value`.
+    pair: Option<Named>,
+}
+
+impl Inside {
+    /// What is known of the value under a key.
+    pub(super) fn place(&self, key: Value<'_>, value: Value<'_>) -> Place {
+        let own = self.place;
+        if own.hidden.is_some() {
+            return own;
+        }
+        let key = &*seen(key);
+        let is_data = key == "data" && self.is_secret || key == "stringData";
+        Place {
+            hidden: is_data.then_some(SECRET_VALUE),
+            named: self.named(key).filter(|_| !is_count(key, value)),
+            is_secret: self.lists_secrets && key == "items",
+            is_environment: is_environment(key),
+            is_headers: ends_with(key, "headers"),
+        }
+    }
+
+    fn named(&self, key: &str) -> Option<Named> {
+        let own = self.place;
+        let header = || {
+            // What is only called like a header may be a setting: `authorization: RBAC`.
+            let value = if own.is_headers { Expected::Secret } else { Expected::IfRandom };
+            named_header(key).map(|named| Named { value, ..named })
+        };
+        let mut says = named(key).or_else(header);
+        if Role::of(key) == Role::Value {
+            let owner = &key[..key.len() - last_word(key).len()];
+            let of_owner = named(owner).map(Named::of_variable);
+            says = [of_owner, self.pair, own.named].into_iter().fold(says, stronger);
+        }
+        if own.is_environment { says.map(Named::of_variable) } else { says }
+    }
+}
+
+/// What is known of the elements of an array. Of the arguments of a program, one that is a flag tells what the next one is: `--password`,
+/// `sesame`.
+pub(super) struct Elements {
+    place: Place,
+    flag: Option<Named>,
+}
+
+impl Elements {
+    /// What is known of the next element.
+    pub(super) fn next(&mut self, element: Value<'_>) -> Place {
+        let flag = self.flag.take();
+        if !element.raw().starts_with("\"-") {
+            return Place { named: stronger(self.place.named, flag), ..self.place };
+        }
+        // Behind a flag that takes no value stands the next one.
+        self.flag = named(&element.text()[1..]);
+        self.place
+    }
+}
+
+/// A key, or a name, as a reader sees it: what hides between its letters does not make it another.
+fn seen(key: Value<'_>) -> Cow<'_, str> {
+    let text = key.text();
+    if key.kind() == Kind::PlainString { text } else { Cow::Owned(clean(&text).into_owned()) }
+}
+
+/// Whether a number says how many tests have passed.
+fn is_count(key: &str, value: Value<'_>) -> bool {
+    value.kind() == Kind::Number && key.eq_ignore_ascii_case("pass")
+}
+
+/// Of two that say something of one value, the one that leaves less of it.
+fn stronger(one: Option<Named>, other: Option<Named>) -> Option<Named> {
+    let strength = |named: &Named| match named.value {
+        Expected::Secret => 3,
+        Expected::OrPath => 2,
+        Expected::OrName => 1,
+        Expected::IfRandom | Expected::IfBasic => 0,
+    };
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if strength(&other) > strength(&one) { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What a key says of its value, in an object that holds a name and a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// It is the name: `name`, `headerName`, `ParameterKey`.
+    Name,
+    /// It is the value: `value`, `secretValue`, `ParameterValue`.
+    Value,
+    Neither,
+}
+
+/// Last words of keys that hold a name or a value.
+const ROLES: [(&str, Role); 26] = [
+    ("name", Role::Name),
+    ("key", Role::Name),
+    ("value", Role::Value),
+    ("type", Role::Name),
+    ("values", Role::Value),
+    ("data", Role::Value),
+    ("default", Role::Value),
+    ("header", Role::Name),
+    ("variable", Role::Name),
+    ("var", Role::Name),
+    ("field", Role::Name),
+    ("property", Role::Name),
+    ("param", Role::Name),
+    ("parameter", Role::Name),
+    ("attribute", Role::Name),
+    ("option", Role::Name),
+    ("setting", Role::Name),
+    ("flag", Role::Name),
+    ("label", Role::Name),
+    ("id", Role::Name),
+    ("val", Role::Value),
+    ("content", Role::Value),
+    ("literal", Role::Value),
+    ("plain", Role::Value),
+    ("plaintext", Role::Value),
+    ("raw", Role::Value),
+];
+
+/// Which of those words have this length, as bits of their last letters: nearly every key is none of them.
+static LAST_LETTERS: [u32; 10] = {
+    let mut letters = [0; 10];
+    let mut at = 0;
+    while at < ROLES.len() {
+        let word = ROLES[at].0.as_bytes();
+        letters[word.len()] |= 1 << (word[word.len() - 1] - b'a');
+        at += 1;
+    }
+    letters
+};
+
+impl Role {
+    fn of(key: &str) -> Self {
+        let word = last_word(key);
+        let last = word.bytes().last().unwrap_or_default().to_ascii_lowercase();
+        let letters = LAST_LETTERS.get(word.len()).copied().unwrap_or_default();
+        if !last.is_ascii_lowercase() || letters & 1 << (last - b'a') == 0 {
+            return Role::Neither;
+        }
+        ROLES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map_or(Role::Neither, |&(_, role)| role)
+    }
+}
+
+/// The last word of a key, as far as it is one that [`ROLES`] may have: `Value` of `secretValue`, `value` of `secret-value`.
+fn last_word(key: &str) -> &str {
+    let bytes = key.as_bytes();
+    let mut start = bytes.len();
+    while start > 0 && bytes.len() - start < LAST_LETTERS.len() && bytes[start - 1].is_ascii_alphabetic() {
+        start -= 1;
+        // A hump: a capital letter whose neighbour on the left is a small one.
+        if start > 0 && bytes[start].is_ascii_uppercase() && bytes[start - 1].is_ascii_lowercase() {
+            break;
+        }
+    }
+    &key[start..]
+}
+
+/// Whether what stands under a key is an environment: `env`, `extraEnv`, `envVars`.
+fn is_environment(key: &str) -> bool {
+    /// Bytes of a key that are looked at.
+    const KEY_MAX: usize = 64;
+    let key = &key.as_bytes()[..key.len().min(KEY_MAX)];
+    key.windows("env".len()).any(|word| word.eq_ignore_ascii_case(b"env"))
+}
+
+fn ends_with(key: &str, word: &str) -> bool {
+    let (key, word) = (key.as_bytes(), word.as_bytes());
+    key.len() >= word.len() && key[key.len() - word.len()..].eq_ignore_ascii_case(word)
+}

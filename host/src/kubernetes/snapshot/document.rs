@@ -1,0 +1,564 @@
+//! The documents of one file: JSON or YAML, taken apart while it is parsed, so that a list costs what one of its items does.
+//!
+//! What a document may cost in memory is bounded whatever it looks like: a million small values, aliases that stand for more than
+//! they are, or nesting.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::object::Object;
+
+/// Bytes of objects that a snapshot keeps.
+const KEPT_BYTES: usize = 256 << 20;
+
+/// Objects that a snapshot keeps.
+const KEPT_OBJECTS: usize = 1_000_000;
+
+/// Bytes that one object may take while it is parsed: eight times what one may have as text.
+const PARSED_BYTES: usize = 64 << 20;
+
+/// What a value takes beside its text: itself, and its place in a map.
+const VALUE_BYTES: usize = 128;
+
+/// Values inside of each other. Schemas in CustomResourceDefinitions have 40; and 100 are more than the stack of a thread in a debug
+/// build, 2 MiB, has room for.
+const DEPTH: usize = 64;
+
+/// Aliases in one document. Tools write none, but somebody may have written a manifest by hand.
+const ALIASES: usize = 100;
+
+/// What is left of the memory for objects.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    bytes: usize,
+    objects: usize,
+}
+
+impl Room {
+    /// All of it.
+    pub(super) fn new() -> Self {
+        Self { bytes: KEPT_BYTES, objects: KEPT_OBJECTS }
+    }
+
+    /// # Errors
+    /// If the object does not fit any more.
+    fn take(&mut self, object: &Object) -> Result<(), String> {
+        // The text, its index, and the strings beside it.
+        let bytes = 2 * object.name.len() + object.json.len() + size_of::<Object>();
+        match (self.bytes.checked_sub(bytes), self.objects.checked_sub(1)) {
+            (Some(bytes), Some(objects)) => {
+                *self = Self { bytes, objects };
+                Ok(())
+            }
+            (None, _) => Err(format!(
+                "a snapshot holds {} MiB of objects at most, and this file has more; give a part of it",
+                KEPT_BYTES >> 20
+            )),
+            (_, None) => {
+                Err(format!("a snapshot holds {KEPT_OBJECTS} objects at most, and this file has more; give a part of it"))
+            }
+        }
+    }
+}
+
+/// One document.
+pub(super) enum Document {
+    /// A list of objects, or an array of them.
+    List(List),
+    /// A map, most often one object.
+    Map(Value),
+    /// Nothing, as before the first `---`.
+    Nothing,
+    /// A scalar.
+    Scalar,
+}
+
+/// A list of objects.
+#[derive(Default)]
+pub(super) struct List {
+    /// Its fields but for the items; none in an array.
+    pub(super) fields: Map<String, Value>,
+    /// Its items that are objects.
+    pub(super) items: Vec<Object>,
+    /// What is wrong with the first of the others.
+    pub(super) wrong: Option<String>,
+}
+
+/// Hands over each document of a file's text. What was handed over before an error stays.
+///
+/// # Errors
+/// Says in which line the text cannot be read, and why.
+pub(super) fn each(extension: &str, text: &[u8], room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), String> {
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let line = line_of(text, error.valid_up_to());
+        format!("line {line}: not UTF-8; write the file again as UTF-8 text")
+    })?;
+    let text = text.trim_start_matches('\u{feff}');
+    if extension == "json" || text.trim_ascii_start().starts_with(['{', '[']) {
+        let tried = each_json(text, room, &mut take);
+        // A flow collection begins like JSON, and only a parser can tell.
+        if extension == "json" || tried.is_ok() {
+            return tried;
+        }
+    }
+    each_yaml(text, room, take)
+}
+
+fn each_json(text: &str, room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), String> {
+    // Cut into documents first: a parser that is asked after each of many whether there is more counts lines from the beginning.
+    for document in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let document = document.map_err(|error| not_json(error.line(), &error))?.get();
+        let read = |room: &mut Room| Whole { room }.deserialize(&mut serde_json::Deserializer::from_str(document));
+        take(within(room, read).map_err(|error| {
+            let before = document.as_ptr().addr() - text.as_ptr().addr();
+            not_json(line_of(text.as_bytes(), before) + error.line() - 1, &error)
+        })?);
+    }
+    Ok(())
+}
+
+fn not_json(line: usize, error: &serde_json::Error) -> String {
+    // The parser's own line is that of the document.
+    let words = error.to_string();
+    let words = words.rsplit_once(" at line ").map_or(words.as_str(), |(words, _)| words);
+    format!("line {line}: not JSON: {words}")
+}
+
+fn each_yaml(text: &str, room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), String> {
+    for (first_line, document) in yaml_documents(text) {
+        let read = |room: &mut Room| {
+            serde_saphyr::with_deserializer_from_str_with_options(document, yaml_options(), |parser| {
+                Whole { room }.deserialize(parser)
+            })
+        };
+        take(within(room, read).map_err(|error| {
+            let line = error.location().map_or(0, |location| location.line() as usize);
+            format!("line {}: not YAML: {}", first_line + line, error.without_snippet())
+        })?);
+    }
+    Ok(())
+}
+
+/// What a document took that could not be read is there again.
+fn within<T, E>(room: &mut Room, read: impl FnOnce(&mut Room) -> Result<T, E>) -> Result<T, E> {
+    let mut left = *room;
+    let read = read(&mut left)?;
+    *room = left;
+    Ok(read)
+}
+
+/// The documents between lines that begin with `---`, each with the number of lines before it. Nothing else in YAML can begin a line
+/// like that, and Kubernetes' own reader cuts there, too.
+fn yaml_documents(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let (mut line, mut start) = (0, Some(0));
+    std::iter::from_fn(move || {
+        let from = start?;
+        let end = text[from..].match_indices("\n---").map(|(at, _)| from + at + 1).find(|&at| is_marker(&text[at..]));
+        start = end;
+        let document = &text[from..end.unwrap_or(text.len())];
+        let before = line;
+        line += document.bytes().filter(|byte| *byte == b'\n').count();
+        Some((before, document))
+    })
+}
+
+fn is_marker(line: &str) -> bool {
+    line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+}
+
+fn line_of(text: &[u8], offset: usize) -> usize {
+    text[..offset].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// YAML as kubectl writes it. A file is bounded by its length, and what becomes of it by [`Tree`]; what is left for the parser's own
+/// limits is what a document could make it do beyond that, each by its name.
+fn yaml_options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        // `yes`, `on` and the like are text, as in YAML 1.2.
+        strict_booleans: true,
+        with_snippet: false,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 10_000,
+            max_replay_stack_depth: 8,
+            max_alias_expansions_per_anchor: ALIASES,
+        },
+        budget: serde_saphyr::budget! {
+            max_aliases: ALIASES,
+            max_anchors: ALIASES,
+            max_merge_keys: ALIASES,
+            max_recorded_anchor_events: 10_000,
+            max_recorded_anchor_bytes: 1 << 20,
+            max_depth: DEPTH,
+            flow_nesting_limit: DEPTH,
+            simple_key_max_lookahead: 1024,
+            max_inclusion_depth: 0,
+            max_documents: 1,
+            max_events: usize::MAX,
+            max_nodes: usize::MAX,
+            max_total_scalar_bytes: usize::MAX,
+            max_total_comment_bytes: usize::MAX,
+            max_buffered_comment_events: 32,
+        },
+    }
+}
+
+/// A whole document.
+struct Whole<'r> {
+    room: &'r mut Room,
+}
+
+impl<'de> DeserializeSeed<'de> for Whole<'_> {
+    type Value = Document;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Document, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Whole<'_> {
+    type Value = Document;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+        let (mut fields, mut items, mut left) = (Map::new(), None, PARSED_BYTES);
+        while let Some(key) = map.next_key::<String>()? {
+            spend(&mut left, key.len())?;
+            if key == "items" {
+                match map.next_value_seed(Items { room: self.room, left: &mut left })? {
+                    Listed::Items(listed) => items = Some(listed),
+                    Listed::Other(value) => drop(fields.insert(key, value)),
+                }
+            } else {
+                let value = map.next_value_seed(Tree { left: &mut left, depth: 1 })?;
+                fields.insert(key, value);
+            }
+        }
+        match items {
+            Some(list) => Ok(Document::List(List { fields, ..list })),
+            None => Ok(Document::Map(Value::Object(fields))),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Document, A::Error> {
+        Ok(Document::List(read_items(seq, self.room)?))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Document, E> {
+        Ok(Document::Nothing)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Document, E> {
+        Ok(Document::Nothing)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Document, E> {
+        Ok(Document::Scalar)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Document, E> {
+        Ok(Document::Scalar)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Document, E> {
+        Ok(Document::Scalar)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Document, E> {
+        Ok(Document::Scalar)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Document, E> {
+        Ok(Document::Scalar)
+    }
+}
+
+/// What stands under the key `items`.
+enum Listed {
+    Items(List),
+    Other(Value),
+}
+
+/// The value under the key `items`, one item at a time if it is an array.
+struct Items<'r> {
+    room: &'r mut Room,
+    left: &'r mut usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Items<'_> {
+    type Value = Listed;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Listed, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = Listed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the items of a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Listed, A::Error> {
+        Ok(Listed::Items(read_items(seq, self.room)?))
+    }
+
+    // `null` is how a server in Go writes an empty list.
+    fn visit_unit<E: Error>(self) -> Result<Listed, E> {
+        Ok(Listed::Items(List::default()))
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Listed, E> {
+        self.visit_unit()
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Listed, A::Error> {
+        Tree { left: self.left, depth: 1 }.visit_map(map).map(Listed::Other)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Listed, E> {
+        Tree { left: self.left, depth: 1 }.visit_str(text).map(Listed::Other)
+    }
+}
+
+fn read_items<'de, A: SeqAccess<'de>>(mut seq: A, room: &mut Room) -> Result<List, A::Error> {
+    let mut list = List::default();
+    loop {
+        let mut left = PARSED_BYTES;
+        let Some(value) = seq.next_element_seed(Tree { left: &mut left, depth: 1 })? else { return Ok(list) };
+        match Object::new(&value) {
+            Ok(object) => {
+                room.take(&object).map_err(A::Error::custom)?;
+                list.items.push(object);
+            }
+            Err(error) => drop(list.wrong.get_or_insert(error)),
+        }
+    }
+}
+
+/// One value, as long as it takes no more bytes than are left.
+struct Tree<'l> {
+    left: &'l mut usize,
+    depth: usize,
+}
+
+fn spend<E: Error>(left: &mut usize, text: usize) -> Result<(), E> {
+    let rest = left.checked_sub(VALUE_BYTES + text);
+    *left = rest.ok_or_else(|| E::custom(format!("one object in it takes more than {} MiB of memory", PARSED_BYTES >> 20)))?;
+    Ok(())
+}
+
+impl Tree<'_> {
+    fn inner<E: Error>(&mut self) -> Result<Tree<'_>, E> {
+        if self.depth >= DEPTH {
+            return Err(E::custom(format!("more than {DEPTH} values inside of each other")));
+        }
+        Ok(Tree { left: self.left, depth: self.depth + 1 })
+    }
+
+    fn scalar<E: Error>(self, value: impl Into<Value>) -> Result<Value, E> {
+        spend(self.left, 0)?;
+        Ok(value.into())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        self.scalar(Value::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        self.scalar(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        self.scalar(value)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        self.scalar(value)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        self.scalar(value)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        self.scalar(value)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        spend(self.left, text.len())?;
+        Ok(Value::from(text))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
+        spend(self.left, text.len())?;
+        Ok(Value::from(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
+        spend(self.left, 0)?;
+        let mut values = Vec::new();
+        while let Some(value) = seq.next_element_seed(self.inner()?)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
+        spend(self.left, 0)?;
+        let mut fields = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            spend(self.left, key.len())?;
+            let value = map.next_value_seed(self.inner()?)?;
+            fields.insert(key, value);
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(extension: &str, text: &str) -> (Vec<Document>, Result<(), String>) {
+        let mut documents = Vec::new();
+        let result = each(extension, text.as_bytes(), &mut Room::new(), |document| documents.push(document));
+        (documents, result)
+    }
+
+    fn refused(extension: &str, text: &str, why: &str) {
+        let (documents, result) = read(extension, text);
+        let error = result.expect_err("refused");
+        assert!(error.contains(why), "{error}");
+        assert!(documents.is_empty());
+    }
+
+    #[test]
+    fn documents_are_cut_where_kubernetes_cuts_them() {
+        let texts = |text| yaml_documents(text).map(|(line, text)| (line, text.to_owned())).collect::<Vec<_>>();
+        assert_eq!(texts("a: 1\n"), [(0, "a: 1\n".to_owned())]);
+        assert_eq!(
+            texts("---\na: 1\n---\nb: |\n  ---\n  ----\n--- # c\nc: 1"),
+            [(0, "---\na: 1\n".to_owned()), (2, "---\nb: |\n  ---\n  ----\n".to_owned()), (6, "--- # c\nc: 1".to_owned()),]
+        );
+        let (documents, result) = read("yaml", "---\n---\na: 1\n---\nb: [\n---\nc: 1\n");
+        assert!(matches!(documents[..], [Document::Nothing, Document::Map(_)]), "{}", documents.len());
+        assert!(result.unwrap_err().starts_with("line 5: not YAML: "), "the line of the file, not of the document");
+    }
+
+    #[test]
+    fn json_is_read_whatever_the_file_is_called_and_yaml_that_begins_like_it_too() {
+        for (extension, text) in [
+            ("json", "{\"a\": 1}"),
+            ("yaml", "{\"a\": 1}"),
+            ("yaml", "{a: 1}"),
+            ("yml", "\n {\"a\": 1}\n"),
+            ("json", "\u{feff}{\"a\": 1} {\"a\": 1}"),
+        ] {
+            let (documents, result) = read(extension, text);
+            assert_eq!(result, Ok(()), "{text}");
+            assert!(documents.iter().all(|document| matches!(document, Document::Map(value) if value["a"] == 1)), "{text}");
+        }
+    }
+
+    #[test]
+    fn many_documents_take_time_linear_in_their_number() {
+        for (extension, document) in [("json", "{\"a\":1}\n"), ("yaml", "---\na: 1\n")] {
+            let text = document.repeat(100_000);
+            let (documents, result) = read(extension, &text);
+            assert_eq!((documents.len(), result), (100_000, Ok(())), "in a blink, and not in minutes");
+            let (_, result) = read(extension, &format!("{text}{{"));
+            let error = result.unwrap_err();
+            let line = 100_000 * document.lines().count() + 1;
+            assert!(error.starts_with(&format!("line {line}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn aliases_are_few_and_cost_what_they_stand_for() {
+        let (documents, _) = read("yaml", "a: &a {b: c}\nd: *a\ne: {<<: *a}\n");
+        assert!(matches!(&documents[..], [Document::Map(value)] if value["d"]["b"] == "c" && value["e"]["b"] == "c"));
+        let big = "x".repeat(100_000);
+        refused("yaml", &format!("a: &a {big}\nb: [{}]\n", vec!["*a"; 50_000].join(",")), "line 2: not YAML: ");
+        refused(
+            "yaml",
+            &format!("- &a {big}{big}{big}{big}{big}{big}{big}{big}\n- [{}]\n", vec!["*a"; 90].join(",")),
+            "takes more than 64 MiB",
+        );
+        let mut nested = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for n in 1..10 {
+            let last = n - 1;
+            nested.push_str(&format!("a{n}: &a{n} [{}]\n", vec![format!("*a{last}"); 9].join(",")));
+        }
+        refused("yaml", &nested, "not YAML: ");
+        let merged = (0..200).map(|n| format!("k{n}: {{<<: *a}}\n")).collect::<String>();
+        refused("yaml", &format!("a: &a {{b: c}}\n{merged}"), "not YAML: ");
+    }
+
+    #[test]
+    fn many_small_values_and_deep_ones_are_refused() {
+        for text in [format!("{{\"a\":[{}0]}}", "0,".repeat(1 << 20)), format!("{{\"a\":[{}{{}}]}}", "{},".repeat(1 << 20))] {
+            refused("json", &text, "one object in it takes more than 64 MiB of memory");
+        }
+        refused("yaml", &format!("a:\n{}", "- x\n".repeat(600_000)), "one object in it takes more than 64 MiB of memory");
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            for depth in [DEPTH + 1, 100_000] {
+                let text = format!("{{\"a\":{}1{}}}", open.repeat(depth), close.repeat(depth));
+                refused("json", &text, "not JSON: ");
+                refused("yaml", &text, "not YAML: ");
+            }
+        }
+        let block: String = (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+        refused("yaml", &block, "not YAML: ");
+        let fits = format!("{{\"a\":{}1{}}}", "[".repeat(DEPTH - 2), "]".repeat(DEPTH - 2));
+        for extension in ["json", "yaml"] {
+            assert_eq!(read(extension, &fits).1, Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_list_may_be_far_larger_than_an_object() {
+        let item = "{\"metadata\":{\"name\":\"a\"},\"spec\":[0,0,0,0,0,0,0,0,0,0,0,0]}";
+        let text = format!("{{\"items\":[{}],\"kind\":\"PodList\"}}", vec![item; 100_000].join(","));
+        let (documents, result) = read("json", &text);
+        assert_eq!(result, Ok(()));
+        assert!(
+            matches!(&documents[..], [Document::List(list)] if list.fields["kind"] == "PodList" && list.items.len() == 100_000)
+        );
+    }
+
+    #[test]
+    fn what_is_kept_of_all_files_has_a_bound_and_a_failed_file_takes_nothing() {
+        let object =
+            |name: &str, bytes: usize| format!("{{\"metadata\":{{\"name\":\"{name}\"}},\"spec\":\"{}\"}}", "x".repeat(bytes));
+        let list = |count: usize| format!("{{\"items\":[{}]}}", vec![object("a", 1000); count].join(","));
+        let mut room = Room { bytes: 10_000, objects: 100 };
+        let mut read = |text: &str| each("json", text.as_bytes(), &mut room, |_| {});
+        assert!(read(&list(10)).unwrap_err().contains("a snapshot holds 256 MiB of objects at most, and this file has more"));
+        assert_eq!(read(&list(5)), Ok(()));
+        assert!(read(&list(5)).is_err());
+        assert_eq!(read(&list(1)), Ok(()));
+    }
+}

@@ -1,0 +1,208 @@
+//! What a path says about the file: the layouts of the tools that gather files from clusters.
+//!
+//! Objects say themselves what they are as a rule, and are read wherever they lie. A path adds what is not in the file: the kind of
+//! items that leave it out, and the one namespace that a list is of, which shows even by an empty list that it was looked into.
+
+use super::kinds;
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role<'p> {
+    /// Objects, with what the path says of them.
+    Objects(Hint<'p>),
+    /// What Troubleshoot could not read, and why; unless it is somebody else's file of objects.
+    Failures,
+    /// Nothing that a cluster answers.
+    Other,
+    /// What has to be unpacked first.
+    Archive,
+}
+
+/// What a path says about the objects in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hint<'p> {
+    /// The only namespace that they can be of.
+    pub(super) namespace: Option<&'p str>,
+    /// `apiVersion` and kind of items that do not say them.
+    pub(super) kind: Option<(&'static str, &'static str)>,
+    /// What the file is called, less its extension. It names what an empty list would have held.
+    pub(super) stem: &'p str,
+}
+
+impl<'p> Role<'p> {
+    /// What the path says about objects in the file.
+    pub(super) fn hint(self) -> Hint<'p> {
+        match self {
+            Role::Objects(hint) => hint,
+            Role::Failures | Role::Other | Role::Archive => Hint::default(),
+        }
+    }
+}
+
+/// Troubleshoot's folder.
+pub(super) const TROUBLESHOOT: &str = "cluster-resources";
+
+/// Troubleshoot's folder of custom resources, in that one.
+const CUSTOM: &str = "custom-resources";
+
+/// Troubleshoot's names of what it gathers, with `apiVersion` and kind. Its older versions write arrays of objects without either.
+const GATHERED: [(&str, &str, &str); 32] = [
+    ("clusterRoleBindings", "rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+    ("clusterroles", "rbac.authorization.k8s.io/v1", "ClusterRole"),
+    ("configmaps", "v1", "ConfigMap"),
+    ("cronjobs", "batch/v1", "CronJob"),
+    ("custom-resource-definitions", "apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    ("daemonsets", "apps/v1", "DaemonSet"),
+    ("deployments", "apps/v1", "Deployment"),
+    ("endpoints", "v1", "Endpoints"),
+    ("endpointslices", "discovery.k8s.io/v1", "EndpointSlice"),
+    ("events", "v1", "Event"),
+    ("ingress", "networking.k8s.io/v1", "Ingress"),
+    ("jobs", "batch/v1", "Job"),
+    ("leases", "coordination.k8s.io/v1", "Lease"),
+    ("limitranges", "v1", "LimitRange"),
+    ("namespaces", "v1", "Namespace"),
+    ("network-policy", "networking.k8s.io/v1", "NetworkPolicy"),
+    ("nodes", "v1", "Node"),
+    ("pod-disruption-budgets", "policy/v1", "PodDisruptionBudget"),
+    ("pods", "v1", "Pod"),
+    ("priorityclasses", "scheduling.k8s.io/v1", "PriorityClass"),
+    ("pvcs", "v1", "PersistentVolumeClaim"),
+    ("pvs", "v1", "PersistentVolume"),
+    ("replicasets", "apps/v1", "ReplicaSet"),
+    ("resource-quota", "v1", "ResourceQuota"),
+    ("rolebindings", "rbac.authorization.k8s.io/v1", "RoleBinding"),
+    ("roles", "rbac.authorization.k8s.io/v1", "Role"),
+    ("serviceaccounts", "v1", "ServiceAccount"),
+    ("services", "v1", "Service"),
+    ("statefulsets", "apps/v1", "StatefulSet"),
+    ("storage-classes", "storage.k8s.io/v1", "StorageClass"),
+    // Kept in a folder of this name by mistake, for years.
+    ("statefulsets-errors.json", "apps/v1", "ReplicaSet"),
+    ("volumeattachments", "storage.k8s.io/v1", "VolumeAttachment"),
+];
+
+/// What Troubleshoot writes beside objects, in files and folders of these names.
+const NO_OBJECTS: [&str; 4] = ["auth-cani-list", "groups", "image-pull-secrets", "resources"];
+
+/// The files that `kubectl cluster-info dump` writes in the folder of a namespace.
+const DUMPED: [&str; 7] = ["daemonsets", "deployments", "events", "pods", "replicasets", "replication-controllers", "services"];
+
+/// What the file at `path` is for. Logs are told by [`claims`](super::claims).
+pub(super) fn role(path: &str) -> Role<'_> {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    let file = parts.pop().unwrap_or_default();
+    let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
+    // What the kubelet has rotated is older than what is asked for.
+    if file.contains(".log.") {
+        return Role::Other;
+    }
+    if [".tar", ".gz", ".tgz", ".zip", ".xz", ".bz2", ".zst", ".7z"].iter().any(|end| file.ends_with(end)) {
+        return Role::Archive;
+    }
+    let gathered = parts.iter().rposition(|part| *part == TROUBLESHOOT).map(|at| &parts[at + 1..]);
+    // Some of Troubleshoot's files have no extension.
+    let is_text = ["json", "yaml", "yml"].contains(&extension) || (extension.is_empty() && gathered == Some(&[]));
+    match gathered {
+        _ if !is_text => Role::Other,
+        _ if stem.ends_with("-errors") || stem == "errors" => Role::Failures,
+        Some(folders) if folders.first().into_iter().chain([&stem]).any(|name| NO_OBJECTS.contains(name)) => Role::Other,
+        Some([]) => Role::Objects(Hint { namespace: None, kind: gathered_kind(stem), stem }),
+        Some([CUSTOM]) => Role::Objects(Hint { namespace: None, kind: None, stem }),
+        Some([CUSTOM, name]) => Role::Objects(Hint { namespace: Some(stem), kind: None, stem: name }),
+        Some([name]) => Role::Objects(Hint { namespace: Some(stem), kind: gathered_kind(name), stem: name }),
+        _ => Role::Objects(Hint { namespace: namespace(&parts, stem), kind: None, stem }),
+    }
+}
+
+/// The namespace that the folders name, for a file of this name in them.
+fn namespace<'p>(parts: &[&'p str], stem: &str) -> Option<&'p str> {
+    let after = |folder: &str| Some(*parts.get(parts.iter().rposition(|part| *part == folder)? + 1)?);
+    // must-gather and Velero, where `all` is what was asked of all namespaces; sonobuoy; a dump.
+    let named = after("namespaces").or_else(|| after("ns").filter(|_| parts.contains(&"resources")));
+    let named = named.or_else(|| parts.last().copied().filter(|_| DUMPED.contains(&stem)));
+    named.filter(|name| *name != "all" && *name != "all-namespaces")
+}
+
+/// `apiVersion` and kind of what Troubleshoot calls so.
+pub(super) fn gathered_kind(name: &str) -> Option<(&'static str, &'static str)> {
+    GATHERED.iter().find(|(known, ..)| *known == name).map(|(_, api_version, kind)| (*api_version, *kind))
+}
+
+/// Whether this is one of the files that show that Troubleshoot looked for custom resources.
+pub(super) fn is_of_custom_resources(path: &str) -> bool {
+    path.split('/').collect::<Vec<_>>().windows(2).any(|pair| pair == [TROUBLESHOOT, CUSTOM])
+}
+
+/// The kind among `known` that a file with an empty list is called after: `pods`, `deployments.apps`.
+pub(super) fn named_after<'k>(stem: &str, mut known: impl Iterator<Item = &'k kinds::Kind>) -> Option<&'k kinds::Kind> {
+    known.find(|kind| {
+        stem == kind.plural || stem.strip_prefix(&*kind.plural).and_then(|rest| rest.strip_prefix('.')) == Some(&kind.group)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_says_the_namespace_and_the_kind_where_its_layout_does() {
+        let none = (None, None);
+        let pod = Some(("v1", "Pod"));
+        for (path, expected) in [
+            // kubectl get, and files of anybody.
+            ("pods.yaml", none),
+            ("a/b/anything.json", none),
+            // kubectl cluster-info dump.
+            ("dump/team-a/pods.json", (Some("team-a"), None)),
+            ("team-a/replication-controllers.yaml", (Some("team-a"), None)),
+            ("team-a/coder.yaml", none),
+            ("dump/nodes.json", none),
+            // Troubleshoot.
+            ("b/cluster-resources/pods/team-a.json", (Some("team-a"), pod)),
+            ("cluster-resources/statefulsets-errors.json/team-a.json", (Some("team-a"), Some(("apps/v1", "ReplicaSet")))),
+            ("cluster-resources/custom-resources/codercontrolplanes.coder.com/team-a.yaml", (Some("team-a"), None)),
+            ("cluster-resources/custom-resources/barns.farm.example.com.yaml", none),
+            ("cluster-resources/nodes.json", (None, Some(("v1", "Node")))),
+            ("cluster-resources/pvs", (None, Some(("v1", "PersistentVolume")))),
+            // must-gather.
+            ("must-gather/quay-io-sha256-0/namespaces/team-a/core/pods.yaml", (Some("team-a"), None)),
+            ("namespaces/team-a/coder.com/codercontrolplanes/coder.yaml", (Some("team-a"), None)),
+            ("namespaces/all/core/pods.yaml", none),
+            ("cluster-scoped-resources/core/nodes/node-1.yaml", none),
+            // sonobuoy and Velero.
+            ("resources/ns/team-a/core_v1_pods.json", (Some("team-a"), None)),
+            ("resources/deployments.apps/v1-preferredversion/namespaces/team-a/web.json", (Some("team-a"), None)),
+            ("resources/persistentvolumes/cluster/pv.json", none),
+        ] {
+            let Role::Objects(hint) = role(path) else { panic!("{path}: {:?}", role(path)) };
+            assert_eq!((hint.namespace, hint.kind), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_objects_is_told_by_its_path() {
+        for (path, expected) in [
+            ("cluster-resources/pods-errors.json", Role::Failures),
+            ("cluster-resources/custom-resources/custom-resources-errors.json", Role::Failures),
+            ("web/logs/errors.json", Role::Failures),
+            ("cluster-resources/groups.json", Role::Other),
+            ("cluster-resources/auth-cani-list/team-a.json", Role::Other),
+            ("cluster-resources/image-pull-secrets/team-a/registry.json", Role::Other),
+            ("README.md", Role::Other),
+            ("pods", Role::Other),
+            ("bundle.tar.gz", Role::Archive),
+            ("pods.json.gz", Role::Archive),
+            ("logs/rotated/0.log.20261119-090000", Role::Other),
+            ("logs/rotated/0.log.20261119-090000.gz", Role::Other),
+        ] {
+            assert_eq!(role(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_table_has_each_name_once() {
+        let names: std::collections::BTreeSet<_> = GATHERED.iter().map(|(name, ..)| name).collect();
+        assert_eq!(names.len(), GATHERED.len());
+    }
+}

@@ -1,0 +1,118 @@
+//! One object, as a snapshot keeps it.
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::object::OBJECT_MAX;
+
+/// One object. It is kept as text, a fraction of what the parsed form takes.
+pub(super) struct Object {
+    /// `apps/v1` for example.
+    pub(super) api_version: String,
+    /// `Deployment` for example.
+    pub(super) kind: String,
+    /// Its namespace, if it names one.
+    pub(super) namespace: Option<String>,
+    /// Its name.
+    pub(super) name: String,
+    /// Its labels.
+    pub(super) labels: Vec<(String, String)>,
+    /// Its `resourceVersion`, where that is a number; else 0.
+    pub(super) revision: u64,
+    /// The latest thing that it says has happened.
+    pub(super) newest: Option<Timestamp>,
+    /// The whole object as JSON.
+    pub(super) json: Box<str>,
+}
+
+/// Fields that say when something happened. Others can lie in the future: a certificate's end, a workspace's next stop.
+const PAST_TIMES: [&str; 12] = [
+    "creationTimestamp",
+    "eventTime",
+    "finishedAt",
+    "firstTimestamp",
+    "lastHeartbeatTime",
+    "lastObservedTime",
+    "lastTimestamp",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "renewTime",
+    "startTime",
+    "startedAt",
+];
+
+impl Object {
+    /// An object from its parsed form. The items of a typed list leave out what their list says, so kind and version may be missing
+    /// until [`complete`](Self::complete) adds them.
+    ///
+    /// # Errors
+    /// Says what it lacks, or that it is too large to be answered with.
+    pub(super) fn new(value: &Value) -> Result<Self, String> {
+        if !value.is_object() {
+            return Err("no Kubernetes object, but a list or a plain value".to_owned());
+        }
+        let text = |value: &Value, key: &str| value[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let metadata = &value["metadata"];
+        let labels = metadata["labels"].as_object().into_iter().flatten();
+        let json = value.to_string();
+        if json.len() > OBJECT_MAX {
+            return Err(format!("an object of {} bytes, and one can have {} MiB", json.len(), OBJECT_MAX >> 20));
+        }
+        Ok(Self {
+            api_version: text(value, "apiVersion").unwrap_or_default(),
+            kind: text(value, "kind").unwrap_or_default(),
+            namespace: text(metadata, "namespace"),
+            name: text(metadata, "name").ok_or("an object without metadata.name")?,
+            labels: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+            revision: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
+            newest: newest(value),
+            json: json.into_boxed_str(),
+        })
+    }
+
+    /// The same object with kind and version, which are `kind` and `api_version` unless it says them itself.
+    ///
+    /// # Errors
+    /// If it has neither.
+    pub(super) fn complete(mut self, api_version: &str, kind: &str) -> Result<Self, String> {
+        let mut added = String::from("{");
+        for (key, own, given) in [("kind", &mut self.kind, kind), ("apiVersion", &mut self.api_version, api_version)] {
+            if !own.is_empty() {
+                continue;
+            }
+            if given.is_empty() {
+                return Err(format!("an object without {key}"));
+            }
+            given.clone_into(own);
+            added.push_str(&format!("\"{key}\":{},", Value::from(given)));
+        }
+        if added.len() > 1 {
+            // It has a name at least, so something follows the comma. Of a key that is there twice, and empty before, the last counts.
+            added.push_str(&self.json[1..]);
+            self.json = added.into_boxed_str();
+        }
+        Ok(self)
+    }
+
+    /// The parsed form.
+    pub(super) fn value(&self) -> Value {
+        // The text is what `new` made of a parsed form, or something here after it: it always parses.
+        serde_json::from_str(&self.json).unwrap_or_default()
+    }
+}
+
+fn newest(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::Object(fields) => fields.iter().filter_map(|(key, value)| newest_in_field(key, value)).max(),
+        Value::Array(items) => items.iter().filter_map(newest).max(),
+        _ => None,
+    }
+}
+
+fn newest_in_field(key: &str, value: &Value) -> Option<Timestamp> {
+    match value.as_str() {
+        Some(text) if PAST_TIMES.contains(&key) => text.parse().ok(),
+        Some(_) => None,
+        None => newest(value),
+    }
+}

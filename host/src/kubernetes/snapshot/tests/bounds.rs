@@ -1,0 +1,84 @@
+//! Somebody else's files: whatever they are, the rest is read, and in bounded memory.
+
+use std::fs;
+
+use super::super::files::Tree;
+use super::super::read::Contents;
+use super::{Asker, CLUSTER, directory, open};
+
+#[tokio::test]
+async fn files_that_would_take_everything_are_left_out_and_named() {
+    let aliases = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 50_000].join(","));
+    let deep = "[".repeat(1 << 20);
+    let values = format!(
+        "{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{{\"name\":\"a\"}},\"spec\":[{}0]}}",
+        "0,".repeat(1 << 21)
+    );
+    let large = format!(
+        "{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{{\"name\":\"a\"}},\"spec\":\"{}\"}}",
+        "x".repeat(9 << 20)
+    );
+    let files = [
+        CLUSTER[1],
+        ("aliases.yaml", &aliases),
+        ("deep.json", &deep),
+        ("deep.yaml", &deep),
+        ("values.json", &values),
+        ("large.json", &large),
+    ];
+    let folder = directory(&files);
+    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    let named: Vec<_> = contents.notes.iter().map(|note| note.split(": ").next().unwrap()).collect();
+    assert_eq!(named, ["aliases.yaml", "deep.json", "deep.yaml", "large.json", "values.json"], "{:?}", contents.notes);
+    let cluster = Asker(open(folder.path()).unwrap(), Some(folder));
+    assert_eq!(cluster.names("/api/v1/pods").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_file_of_another_kind_is_neither_waited_for_nor_opened() {
+    let folder = directory(&CLUSTER);
+    for path in ["a.json", "team-a/web-0/app.log", "namespaces/team-a/pods/web-0/app/app/logs/current.log"] {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR).unwrap();
+    }
+    let cluster = Asker(open(folder.path()).unwrap(), Some(folder));
+    assert_eq!(cluster.refusal("/api/v1/namespaces/team-a/pods/web-0/log?container=app").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_file_with_objects_has_a_bound_and_is_named_beyond_it() {
+    let folder = directory(&CLUSTER);
+    fs::File::create(folder.path().join("huge.json")).unwrap().set_len(1 << 40).unwrap();
+    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    assert_eq!(contents.notes, ["huge.json: it has 1099511627776 bytes, and a file may have 128 MiB"]);
+}
+
+#[tokio::test]
+async fn kinds_have_a_bound() {
+    let kinds: String = (0..10_000)
+        .map(|n| format!("{{\"kind\":\"K{n}\",\"apiVersion\":\"g{n}.example.com/v1\",\"metadata\":{{\"name\":\"a\"}}}}\n"))
+        .collect();
+    let versions = (0..10_000).map(|n| format!("{{\"name\":\"v{n}\"}}")).collect::<Vec<_>>().join(",");
+    let definition = format!(
+        "{{\"kind\":\"CustomResourceDefinition\",\"apiVersion\":\"apiextensions.k8s.io/v1\",\"metadata\":{{\"name\":\"b\"}},\
+         \"spec\":{{\"group\":\"b\",\"names\":{{\"plural\":\"bs\",\"kind\":\"B\"}},\"versions\":[{versions}]}}}}"
+    );
+    let folder = directory(&[CLUSTER[1], ("definition.json", &definition), ("kinds.json", &kinds)]);
+    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    assert_eq!(contents.notes.len(), 1);
+    assert!(contents.notes[0].starts_with("kinds.json: a snapshot has 4000 kinds of objects at most"), "{:?}", contents.notes);
+    let cluster = Asker(open(folder.path()).unwrap(), Some(folder));
+    let groups = cluster.json("/apis").await["groups"].as_array().unwrap().len();
+    assert!((3_900..4_100).contains(&groups), "{groups}");
+    assert!(cluster.json("/apis/b").await["versions"].as_array().unwrap().len() <= 4_000);
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_by_now_is_said() {
+    let cluster = Asker::of(&[CLUSTER[1], ("team-a/web-1/app.log", "x\n")]);
+    fs::remove_file(cluster.1.as_ref().unwrap().path().join("team-a/web-1/app.log")).unwrap();
+    let (code, _, message) = cluster.refusal("/api/v1/namespaces/team-a/pods/web-1/log").await;
+    assert_eq!(code, 404);
+    assert!(message.starts_with("the snapshot cannot read team-a/web-1/app.log any more: "), "{message}");
+}

@@ -1,0 +1,55 @@
+//! PEM as Go reads it: what is between the blocks does not matter, and a block that is damaged is none.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// One block.
+pub(super) struct Block {
+    /// `CERTIFICATE` for example.
+    pub(super) label: String,
+    /// It has headers before its content, as encrypted keys do.
+    pub(super) has_headers: bool,
+    pub(super) content: Vec<u8>,
+}
+
+/// The blocks of a text.
+pub(super) fn blocks(text: &[u8]) -> Vec<Block> {
+    let text = String::from_utf8_lossy(text);
+    let mut blocks = Vec::new();
+    let mut open: Option<(String, bool, String)> = None;
+    for line in text.lines().map(str::trim) {
+        if let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) {
+            open = Some((label.to_owned(), false, String::new()));
+        } else if let Some(label) = line.strip_prefix("-----END ").and_then(|rest| rest.strip_suffix("-----")) {
+            if let Some((begun, has_headers, content)) = open.take()
+                && begun == label
+                && let Ok(content) = STANDARD.decode(content)
+            {
+                blocks.push(Block { label: begun, has_headers, content });
+            }
+        } else if let Some((_, has_headers, content)) = &mut open {
+            if line.contains(':') {
+                *has_headers = true;
+            } else {
+                content.extend(line.chars().filter(|letter| !letter.is_ascii_whitespace()));
+            }
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_blocks_count_and_all_else_is_passed_over() {
+        let text = "Bag Attributes\n  friendlyName: x\n-----BEGIN A-----\r\nAQ\r\n I=\r\n-----END A-----\r\njunk\n\
+            -----BEGIN B-----\n!!!\n-----END B-----\n-----BEGIN C-----\nAQ==\n-----BEGIN D-----\nProc-Type: 4,ENCRYPTED\n\nAQ==\n-----END D-----\n\
+            -----BEGIN E-----\nAQ==\n-----END F-----\n-----BEGIN G-----\nAQ==";
+        let found: Vec<_> =
+            blocks(text.as_bytes()).into_iter().map(|block| (block.label, block.has_headers, block.content)).collect();
+        assert_eq!(found, [("A".to_owned(), false, vec![1, 2]), ("D".to_owned(), true, vec![1])]);
+        assert!(blocks(b"\xff\x00").is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! Where Sandbar's answers differ from rmcp's on purpose.
+
+use sandbar_tests::mcp::MODERN;
+use serde_json::Value;
+
+use super::Outcome;
+use super::generator::Case;
+
+/// One difference.
+pub(crate) struct Difference {
+    pub(crate) why: &'static str,
+    /// Whether it explains these answers: Sandbar's, and rmcp's.
+    pub(crate) is_it: fn(&Case, &Outcome, &Outcome) -> bool,
+}
+
+/// Methods that Sandbar has.
+const METHODS: [&str; 6] = ["initialize", "ping", "server/discover", "tools/list", "tools/call", "subscriptions/listen"];
+
+/// The differences. The first that applies explains.
+pub(crate) const DIFFERENCES: &[Difference] = &[
+    Difference {
+        why: "rmcp wants both of MCP's types in Accept by name; whoever admits JSON, or takes events, is served",
+        is_it: |_, _, rmcps| rmcps.status == 406,
+    },
+    Difference {
+        why: "nothing that is sent as another type than JSON is read, in words; rmcp says it in plain text",
+        is_it: |_, ours, rmcps| ours.status == 415 && rmcps.message.is_none(),
+    },
+    Difference {
+        why: "Accept is looked at by both, and JSON in words says what is wrong with it",
+        is_it: |_, ours, _| ours.status == 406,
+    },
+    Difference {
+        why: "a body without a type is taken for JSON",
+        is_it: |case, _, rmcps| case.header("content-type").is_empty() && rmcps.status == 415,
+    },
+    Difference {
+        why: "a header that stands twice is refused, whichever rmcp looks at",
+        is_it: |case, ours, _| {
+            ours.code() == Some(-32020)
+                && ["mcp-protocol-version", "mcp-method", "mcp-name"].iter().any(|name| case.header(name).len() > 1)
+        },
+    },
+    Difference {
+        why: "what two readers read differently is no JSON: a key twice, numbers beyond all, a lone surrogate",
+        is_it: |_, ours, _| ours.code() == Some(-32700),
+    },
+    Difference {
+        why: "a body that is no message gets JSON-RPC's code in JSON; rmcp says 415 in plain text",
+        is_it: |_, ours, rmcps| rmcps.status == 415 && ours.status == 400 && [Some(-32600), Some(-32602)].contains(&ours.code()),
+    },
+    Difference {
+        why: "an id has to come back as it was sent, so a number with a fraction is none, though it may stand for an integer",
+        is_it: |case, ours, _| ours.code() == Some(-32600) && case.at("/id").is_some_and(|id| id.is_f64()),
+    },
+    Difference {
+        why: "an id of null is no id: a notification that writes it out is one",
+        is_it: |case, ours, _| ours.status == 202 && case.at("/id").is_some_and(|id| id.is_null()),
+    },
+    Difference {
+        why: "a method of more than 128 bytes is none",
+        is_it: |case, ours, _| ours.code() == Some(-32600) && case.method().len() > 128,
+    },
+    Difference {
+        why: "a version that nobody speaks is said in JSON, with those that are spoken; rmcp says it in plain text, or in another order",
+        is_it: |_, ours, _| ours.status == 400 && ours.code() == Some(-32022),
+    },
+    Difference {
+        why: "a handshake needs a version and nothing else, and its header is of the past",
+        is_it: |case, ours, _| case.method() == "initialize" && ours.is_served(),
+    },
+    Difference {
+        why: "a handshake without a version is told so",
+        is_it: |case, ours, _| case.method() == "initialize" && (ours.status, ours.code()) == (400, Some(-32602)),
+    },
+    Difference {
+        why: "parameters that stand for nothing, or that no method needs, are no reason to refuse",
+        is_it: |case, ours, rmcps| {
+            ours.is_served() && [Some(-32601), Some(-32602)].contains(&rmcps.code()) && METHODS.contains(&case.method().as_str())
+        },
+    },
+    Difference {
+        why: "parameters of the wrong shape are named, where rmcp takes the method for an unknown one",
+        is_it: |_, ours, rmcps| (ours.status, ours.code()) == (400, Some(-32602)) && rmcps.code() == Some(-32601),
+    },
+    Difference {
+        why: "a request that says nothing of its version in the modern era, or something malformed, is told what it lacks before anything else",
+        is_it: |_, ours, rmcps| {
+            (ours.status, ours.code()) == (400, Some(-32602)) && [Some(-32020), Some(-32602)].contains(&rmcps.code())
+        },
+    },
+    Difference {
+        why: "what names of the two eras do not agree is told first",
+        is_it: |_, ours, _| (ours.status, ours.code()) == (400, Some(-32020)),
+    },
+    Difference {
+        why: "a notification is taken with parameters of any object, and refused with others",
+        is_it: |case, ours, _| case.at("/id").is_none() && (ours.status == 202 || ours.code() == Some(-32602)),
+    },
+    Difference {
+        why: "an era follows from the version alone: a method that it does not have is 404 in the modern one and 200 in the other",
+        is_it: |case, ours, rmcps| {
+            let modern = case.header("mcp-protocol-version").first() == Some(&MODERN);
+            ours.code() == Some(-32601) && ours.status == if modern { 404 } else { 200 } && rmcps.status != ours.status
+        },
+    },
+    Difference {
+        why: "an answer to nothing that was asked is refused whatever it holds",
+        is_it: |case, ours, _| {
+            ours.status == 400
+                && case.message().is_some_and(|message| message.get("method").is_none_or(|method| !method.is_string()))
+        },
+    },
+    Difference {
+        why: "an id of an error that nobody could read is null",
+        is_it: |_, ours, rmcps| {
+            let without_id = |outcome: &Outcome| {
+                let mut outcome = outcome.clone();
+                outcome.message.as_mut().map(|message| std::mem::replace(&mut message["id"], Value::Null));
+                outcome
+            };
+            without_id(ours) == without_id(rmcps)
+        },
+    },
+];
