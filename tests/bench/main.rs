@@ -56,6 +56,7 @@ fn main() {
         }
         if chosen("masking") {
             masking::over_the_plain_read(&mut table).await;
+            masking::of_the_corpus(&mut table);
         }
         if chosen("memory") {
             process::memory(&mut table).await;

@@ -1,5 +1,5 @@
-//! What it costs to mask secrets: the same reads with and without it, in one process and in turn, without a component and without a
-//! network.
+//! What it costs to mask secrets, and how well it is done: the same reads with and without it, in one process and in turn, without a
+//! component and without a network; and what is found in the corpus that the tests of the mask have.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,27 @@ pub(crate) async fn over_the_plain_read(table: &mut Table) {
         let (masked, plain) = in_turn(ROUNDS, || read(&masked), || read(&shown)).await;
         row(table, what, masked, plain, Duration::from_millis(10));
     }
+}
+
+/// How much of the corpus is right: secrets that are found, and harmless lines that stay.
+pub(crate) fn of_the_corpus(table: &mut Table) {
+    let lines = |file: &'static str| file.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    let plain = |line: &str| line.replace('⏎', "\n").replace('␛', "\u{1b}").replace('␍', "\r").replace('·', "");
+    let is_found = |line: &&str| {
+        let line = plain(line);
+        let shown = sandbar::policy::secret::mask(&line.replace(['⟦', '⟧'], "")).into_owned();
+        !line.split('⟦').skip(1).filter_map(|rest| rest.split('⟧').next()).any(|secret| shown.contains(secret))
+    };
+    let secrets = lines(include_str!("../../host/src/policy/secret/corpus/secrets.txt"));
+    let secrets: Vec<&str> = secrets.into_iter().filter(|line| line.contains('⟦')).collect();
+    let found = secrets.iter().filter(|line| is_found(line)).count();
+    let harmless = lines(include_str!("../../host/src/policy/secret/corpus/harmless.txt"));
+    let stay = |line: &&&str| sandbar::policy::secret::mask(&plain(line)) == sandbar::policy::clean(&plain(line));
+    let stayed = harmless.iter().filter(stay).count();
+    let percent = |of: usize, all: usize| format!("{:.1} % ({of} of {all})", 100.0 * of as f64 / all as f64);
+    table.row("secrets of the corpus that are masked", percent(found, secrets.len()), "90 %", found * 10 >= secrets.len() * 9);
+    let is_precise = (harmless.len() - stayed) * 40 <= harmless.len();
+    table.row("harmless lines of the corpus that stay", percent(stayed, harmless.len()), "97.5 %", is_precise);
 }
 
 fn row(table: &mut Table, what: &str, masked: Duration, plain: Duration, reach: Duration) {

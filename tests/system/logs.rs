@@ -99,7 +99,7 @@ async fn what_a_person_would_not_see_does_not_reach_a_model() {
         "tab\tstays",
     ]))
     .await;
-    assert_eq!(logs(&read(&namespace, json!({})).await), "red and bold\nlink\nabcdef\ntab\tstays\n");
+    assert_eq!(logs(&read(&namespace, json!({})).await), "red and bold\nlink\nabcd e f\ntab\tstays\n");
 }
 
 #[tokio::test]

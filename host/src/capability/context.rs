@@ -40,10 +40,7 @@ impl context::Host for Host {
             }
             Quota::Beyond => return,
         }
-        let message = message.map(|message| {
-            let end = message.floor_char_boundary(PROGRESS_MESSAGE_BYTES);
-            clean_line(&message[..end])
-        });
+        let message = message.map(|message| clean_line(message, PROGRESS_MESSAGE_BYTES));
         self.progress.send_replace(Progress { done, total: total.filter(|total| total.is_finite()), message });
     }
 }

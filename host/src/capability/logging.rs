@@ -9,8 +9,7 @@ const LINE_BYTES: usize = 8 * 1024;
 
 impl logging::Host for Host {
     fn log(&mut self, level: Level, message: String) {
-        let end = message.floor_char_boundary(LINE_BYTES);
-        let message = clean_line(&message[..end]);
+        let message = clean_line(message, LINE_BYTES);
         let component = &*self.component;
         if !may_log(component, &self.budget, &message) {
             return;

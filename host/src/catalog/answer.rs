@@ -75,7 +75,7 @@ impl Answer {
 
     /// A failure, in words for the model.
     pub fn failure(message: &str) -> Self {
-        Self { content: vec![text_block(shortened(&clean(message)))], is_error: true, ..Self::default() }
+        Self { content: vec![text_block(clean(&shortened(message)).into_owned())], is_error: true, ..Self::default() }
     }
 
     /// A component's own words for its failure.
@@ -86,7 +86,7 @@ impl Answer {
     /// Reads what a component returned. A result that breaks the contract is a failure that names the breach.
     pub(super) fn parse(returned: &str, definition: &Definition, trust: Trust) -> Self {
         Self::try_parse(returned, definition, trust).unwrap_or_else(|breach| {
-            let breach = shortened(&clean_line(&breach));
+            let breach = clean_line(&breach, FAILURE_BYTES);
             tracing::warn!(tool = definition.name(), "a tool broke the contract: {breach}");
             // The breach may quote what it is about.
             Self::failed(

@@ -103,12 +103,12 @@ impl Drop for AuditEvent {
         }
         let ran = self.ran.as_ref();
         let budget = ran.map(|ran| &*ran.budget);
-        let tool = clean_line(&self.tool);
+        let tool = clean_line(&self.tool, NAME_BYTES);
         tracing::info!(
             target: "sandbar::audit",
             caller = %self.caller.identity(),
             client = self.caller.client(),
-            tool,
+            tool = &*tool,
             component = ran.map(|ran| &**ran.component.name()),
             digest = ran.map(|ran| &**ran.component.artifact().digest()),
             argument_bytes = self.argument_bytes,

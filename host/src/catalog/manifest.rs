@@ -12,6 +12,9 @@ use crate::policy::{PolicyRule, RuleError, clean, clean_line};
 /// Bytes of a tool's name, as MCP has it.
 const NAME_BYTES: usize = 128;
 
+/// Bytes of what is wrong with a manifest. It may quote it.
+const REASON_BYTES: usize = 4 * 1024;
+
 /// Tools of one component. A model has to read them all; nobody needs more.
 const TOOLS: usize = 100;
 
@@ -160,7 +163,7 @@ fn parse_tools(tools: Vec<Value>, patterns: &mut Patterns) -> Result<Vec<Definit
 fn parse_rules(key: &'static str, rules: Option<Value>) -> Result<Vec<PolicyRule>, ManifestError> {
     let Some(rules) = rules else { return Ok(Vec::new()) };
     let rules: Vec<PolicyRule> = serde_json::from_value(rules)
-        .map_err(|error| ManifestError::RuleShape { key, reason: clean_line(&error.to_string()) })?;
+        .map_err(|error| ManifestError::RuleShape { key, reason: clean_line(error, REASON_BYTES) })?;
     for rule in &rules {
         rule.validate().map_err(|reason| ManifestError::Rule { key, reason })?;
     }
@@ -169,7 +172,8 @@ fn parse_rules(key: &'static str, rules: Option<Value>) -> Result<Vec<PolicyRule
 
 impl Settings {
     fn parse(object: Value, patterns: &mut Patterns) -> Result<Self, ManifestError> {
-        let schema = Schema::compile_within(&object, patterns).map_err(|error| ManifestError::Settings(clean_line(&error)))?;
+        let schema = Schema::compile_within(&object, patterns)
+            .map_err(|error| ManifestError::Settings(clean_line(error, REASON_BYTES)))?;
         Ok(Self { object, schema: Arc::new(schema) })
     }
 
@@ -266,7 +270,7 @@ impl Definition {
         // What a person would not see and a model would read goes. A key may become another one by that, but not the name.
         let mut object = clean_object(object);
         object.insert("name".to_owned(), Value::from(name.as_str()));
-        let problem = |reason: String| ManifestError::Tool { tool: name.clone(), reason: clean_line(&reason) };
+        let problem = |reason: String| ManifestError::Tool { tool: name.clone(), reason: clean_line(reason, REASON_BYTES) };
         let mut schema = |key: &str| match object.get(key) {
             None => Ok(None),
             Some(schema @ Value::Object(_)) => {

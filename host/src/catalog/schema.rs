@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::part::Part;
 pub(super) use self::pattern::Patterns;
-use crate::policy::{beginning, clean_line};
+use crate::policy::clean_line;
 
 /// Looks of parts at values that nobody has to wait for: about a millisecond.
 const BRIEF_LOOKS: u64 = 20_000;
@@ -66,10 +66,7 @@ impl Schema {
 
 /// The beginning of a value, clean and on one line.
 fn quoted(value: &impl fmt::Display, most: usize) -> String {
-    match beginning(value, most) {
-        (text, true) => clean_line(&text),
-        (text, false) => clean_line(&text) + "…",
-    }
+    clean_line(value, most)
 }
 
 /// A text in quotes, however long it is: see [`quoted`].

@@ -15,6 +15,9 @@ use crate::catalog::{Manifest, Missing, Right, Served, Source, rights};
 use crate::config::written_limits;
 use crate::policy::{Namespaces, Secrets, Verb, clean_line};
 
+/// Bytes of a tool's title.
+const TITLE_BYTES: usize = 256;
+
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -56,7 +59,7 @@ fn as_text(served: &Served) -> String {
     // Writing to a string cannot fail.
     for tool in &served.manifest().tools {
         let title = tool.object().get("title").and_then(Value::as_str).unwrap_or_default();
-        let _ = writeln!(text, "{}  {}", tool.name(), clean_line(title));
+        let _ = writeln!(text, "{}  {}", tool.name(), clean_line(title, TITLE_BYTES));
     }
     let origin = match served.source() {
         Source::Bundled(_) => "bundled".to_owned(),

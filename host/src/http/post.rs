@@ -250,7 +250,7 @@ mod tests {
     /// A call that is over, with an answer of so many bytes.
     async fn called(bytes: usize) -> Called {
         let caller = Caller::new(Identity::Anonymous);
-        let (_, event) = Catalog::default().call(&caller, "t", Map::new(), watch::Sender::default()).await;
+        let (_, event) = Catalog::default().call(&caller, "t", Map::new(), watch::Sender::default(), |answer| answer).await;
         Called { response: mcp::Response { text: "x".repeat(bytes), error: None }, event }
     }
 

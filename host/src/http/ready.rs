@@ -30,6 +30,9 @@ const LATER_PROBES: Duration = Duration::from_secs(5);
 /// What somebody between a client and the server leaves in a request.
 const FORWARDED: [&str; 6] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
+/// Bytes of what the API server, or a login, says is wrong.
+const ERROR_BYTES: usize = 2 * 1024;
+
 /// What is known of the server's readiness.
 #[derive(Clone)]
 pub struct Readiness(Arc<Inner>);
@@ -158,7 +161,7 @@ impl Readiness {
         let words = if audience == Audience::Operator { words } else { "the API server answers".to_owned() };
         let _ = writeln!(text, "[{}] {words}", mark(good));
         if let Some(trouble) = inner.cluster.login_trouble().filter(|_| audience == Audience::Operator) {
-            let _ = writeln!(text, "[-] login: {}", clean_line(&trouble));
+            let _ = writeln!(text, "[-] login: {}", clean_line(trouble, ERROR_BYTES));
         }
         let draining = self.is_draining();
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
@@ -177,7 +180,7 @@ impl Readiness {
         };
         match outcome {
             Ok(health) => (health.ready, format!("{when}: {cluster}, {} on {}", health.git_version, health.platform)),
-            Err(error) => (false, format!("{when}: {cluster}: {}", clean_line(&error.to_string()))),
+            Err(error) => (false, format!("{when}: {cluster}: {}", clean_line(error, ERROR_BYTES))),
         }
     }
 

@@ -9,7 +9,7 @@ use super::explain;
 use super::items::malformed;
 use super::request::Get;
 use super::types::Health;
-use super::words::of_others;
+use crate::policy::quotable;
 use crate::policy::Budget;
 
 /// Bytes of `/version`, which has under 1 KiB, and of `/readyz`, which says `ok`.
@@ -24,7 +24,7 @@ const VERSION_BYTES: usize = 100;
 pub(super) async fn read(api: &ApiServer, budget: &Budget) -> Result<Health, Error> {
     let (version, ready) = futures::join!(version(api, budget), ready(api, budget));
     let Version { git_version, platform } = version?;
-    let (git_version, platform) = (of_others(&git_version, VERSION_BYTES), of_others(&platform, VERSION_BYTES));
+    let (git_version, platform) = (quotable(&git_version, VERSION_BYTES), quotable(&platform, VERSION_BYTES));
     Ok(Health { git_version, platform, ready: ready? })
 }
 

@@ -7,7 +7,8 @@
 use memchr::memchr2;
 
 use super::error::{Code, Error};
-use super::words::{of_others, size};
+use super::size::size;
+use crate::policy::quotable;
 
 /// Bytes of everything around the elements. A list's `metadata` with its token is well below 4 KiB.
 const ENVELOPE_MAX: usize = 64 * 1024;
@@ -251,7 +252,7 @@ impl Value {
 /// The error for an answer that is not what it should be.
 pub(super) fn malformed(reason: &str) -> Error {
     // A parser's words can quote what it could not read.
-    Error::new(Code::Other, format!("the API server's answer cannot be read: {}", of_others(reason, REASON_MAX)))
+    Error::new(Code::Other, format!("the API server's answer cannot be read: {}", quotable(reason, REASON_MAX)))
 }
 
 #[cfg(test)]

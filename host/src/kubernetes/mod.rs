@@ -37,7 +37,7 @@ mod target;
 mod testing;
 mod tls;
 mod types;
-mod words;
+mod size;
 
 pub use cluster::Cluster;
 pub use discovery::Catalogue;

@@ -107,7 +107,7 @@ pub(super) fn check_resource(of: &Resource) -> Result<(), Error> {
 pub(super) fn quote(value: &str) -> String {
     // Cleaning costs time and memory, so it gets no more than can be of use: some of it may be invisible, and is not counted.
     let (start, is_cut) = first(value, 16 * QUOTE_MAX);
-    let clean = crate::policy::clean_line(start);
+    let clean = crate::policy::clean_line(start, start.len());
     match first(&clean, QUOTE_MAX) {
         (start, false) if !is_cut => format!("`{start}`"),
         (start, _) => format!("`{start}…`"),

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::error::{Code, Error};
 use super::explain::explain;
 use super::request::is_of_resource;
-use super::words::{of_others, size};
-use crate::policy::{Budget, Exhausted, SUBDOMAIN_MAX};
+use super::size::size;
+use crate::policy::{quotable, Budget, Exhausted, SUBDOMAIN_MAX};
 use crate::processor::STEP_BYTES;
 
 /// How long the server may pause inside an answer.
@@ -94,7 +94,7 @@ fn warning(value: &[u8]) -> Option<String> {
     while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
         text.push(if *byte == b'\\' { *bytes.next()? } else { *byte });
     }
-    let text = of_others(&String::from_utf8_lossy(&text), WARNING_MAX);
+    let text = quotable(&String::from_utf8_lossy(&text), WARNING_MAX);
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -164,12 +164,12 @@ impl Refusal {
                 let continue_ = metadata.continue_.filter(|token| !token.is_empty());
                 let details = details.unwrap_or_default();
                 let wait = details.retry_after_seconds;
-                (message, Some(StatusDetails { reason, name: of_others(&details.name, NAME_MAX), continue_ }), wait)
+                (message, Some(StatusDetails { reason, name: quotable(&details.name, NAME_MAX), continue_ }), wait)
             }
             None => (String::from_utf8_lossy(&bytes).trim().to_owned(), None, None),
         };
         let retry_after = header.or(wait).map(Duration::from_secs).filter(|wait| !wait.is_zero());
-        Self { status, message: of_others(&message, MESSAGE_MAX), retry_after, path: path.to_owned(), details }
+        Self { status, message: quotable(&message, MESSAGE_MAX), retry_after, path: path.to_owned(), details }
     }
 
     /// A 410's way out: a token that goes on where the old one stood, over the list as it is now.

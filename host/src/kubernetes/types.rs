@@ -44,7 +44,8 @@ pub struct ServedResource {
 }
 
 impl ServedResource {
-    /// A resource that a server was seen to serve, or is made to serve.
+    /// A resource as a test has it.
+    #[cfg(test)]
     pub(crate) fn new(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> Self {
         let verbs = verbs.iter().copied().collect();
         Self { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced, verbs }

@@ -8,9 +8,6 @@ use super::text::clean_line;
 /// Bytes of a client's name that are kept.
 const CLIENT_BYTES: usize = 64;
 
-/// Bytes of a client's name that are looked at: cleaning may take some of them out.
-const LOOKED_AT: usize = 16 * CLIENT_BYTES;
-
 /// Who makes a call, as the server has established it, and what the program calls itself that it comes from. A session id is never
 /// a caller: it says which conversation a request belongs to, and whoever has read one can send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +44,7 @@ impl Caller {
 
     /// Notes what the caller's program calls itself: a line of up to 64 bytes; an empty one is none.
     pub fn introduce(&mut self, client: &str) {
-        let client = clean_line(&client[..client.floor_char_boundary(LOOKED_AT)]);
-        let client = &client[..client.floor_char_boundary(CLIENT_BYTES)];
+        let client = clean_line(client, CLIENT_BYTES);
         self.client = (!client.is_empty()).then(|| client.into());
     }
 }
@@ -73,6 +69,6 @@ mod tests {
         assert_eq!(caller.client(), None);
         caller.introduce(&format!("a\u{1b}[31mb\n{}", "é".repeat(CLIENT_BYTES)));
         let client = caller.client().expect("a name");
-        assert!(client.starts_with("ab é") && client.len() <= CLIENT_BYTES, "{client}");
+        assert!(client.starts_with("a b é") && client.ends_with('…') && client.len() <= CLIENT_BYTES, "{client}");
     }
 }

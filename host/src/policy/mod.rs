@@ -12,6 +12,7 @@ mod limits;
 mod nearest;
 mod rule;
 pub mod secret;
+mod steps;
 mod text;
 
 pub use budget::{Budget, Exhausted, Quota};

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dns::{is_label, is_subdomain};
-use super::text::clean_line;
+use super::text::clean;
 
 /// The subresource that is the log capability, and the only one there is.
 pub const POD_LOGS: &str = "pods/log";
@@ -208,7 +208,9 @@ fn problem_of_name(name: &str) -> Option<&'static str> {
     match name {
         "*" => Some("no name, and no wildcard here: leave `resourceNames` out for all objects"),
         "" => Some("no name"),
-        _ if name.contains(['/', '%', ' ', '\t']) || clean_line(name) != name => Some("no name that an object can have"),
+        _ if name.contains(['/', '%', ' ', '\t']) || name.contains('\n') || clean(name) != name => {
+            Some("no name that an object can have")
+        }
         _ => None,
     }
 }

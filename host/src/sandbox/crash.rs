@@ -11,6 +11,9 @@ const FRAMES: usize = 20;
 /// Bytes of one function's name.
 const NAME_BYTES: usize = 160;
 
+/// Bytes of all that is said of a crash.
+pub(super) const WORDS_BYTES: usize = (8 + FRAMES) * NAME_BYTES;
+
 /// What went wrong, and in which functions.
 pub(super) fn words(error: &wasmtime::Error) -> String {
     let (mut words, _) = beginning(&error.root_cause(), 8 * NAME_BYTES);

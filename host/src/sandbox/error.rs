@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::compile::CompileError;
 use crate::capability::Interface;
-use crate::policy::{beginning, clean_line};
+use crate::policy::clean_line;
 
 /// Why a component could not be loaded. Worded for the operator and the component's author.
 #[derive(Debug, thiserror::Error)]
@@ -100,8 +100,7 @@ const WORDS: usize = 1024;
 
 /// What somebody else says about a component, as a part of a line of ours: cleaned and cut.
 pub(super) fn short(words: impl std::fmt::Display) -> String {
-    let (beginning, is_all) = beginning(&words, WORDS);
-    format!("{}{}", clean_line(&beginning), if is_all { "" } else { "…" })
+    clean_line(words, WORDS)
 }
 
 /// What the host offers, for a message.

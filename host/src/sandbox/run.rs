@@ -111,7 +111,7 @@ fn store(component: &Component, host: Host) -> Store<State> {
 
 /// Tells the operator where a guest crashed. The names of its functions are its own words, so they are its part of the log.
 fn log_crash(component: &Component, budget: &Budget, error: &wasmtime::Error) {
-    let words = clean_line(&crash::words(error));
+    let words = clean_line(crash::words(error), crash::WORDS_BYTES);
     if may_log(&component.name, budget, &words) {
         tracing::warn!(component = %component.name, "a tool crashed: {words}");
     }

@@ -83,7 +83,7 @@ impl Printed {
 
     fn end_line(&mut self) {
         if !self.line.is_empty() {
-            let line = clean_line(&String::from_utf8_lossy(&self.line));
+            let line = clean_line(String::from_utf8_lossy(&self.line), LINE_BYTES);
             if may_log(&self.component, &self.budget, &line) {
                 tracing::info!(target: "sandbar::component", component = %self.component, stream = self.stream, "{line}");
             }

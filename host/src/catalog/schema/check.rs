@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::part::{self, Alternatives, Arrays, Id, Numbers, Objects, Part, Texts, Types};
 use super::{Quote, quoted, value};
-use crate::policy::{beginning, clean_line, nearest};
+use crate::policy::{clean_line, nearest};
 
 /// How many faults a message lists; a model mends a few at a time.
 const FAULTS: usize = 5;
@@ -290,7 +290,7 @@ impl<'s> Check<'s> {
                 keep!(
                     self,
                     fits,
-                    object.contains_key(name) || self.missing(name, &format!(" beside `{}`", clean_line(cut(key))), place)
+                    object.contains_key(name) || self.missing(name, &format!(" beside `{}`", clean_line(key, QUOTE_BYTES)), place)
                 );
             }
             if let Some(id) = fits_with.get(key) {
@@ -411,10 +411,9 @@ impl<'s> Check<'s> {
     /// Notes a fault, if it is to be told. What it returns is what the value is then: unfit.
     fn fault(&mut self, place: &Place<'_>, words: impl FnOnce() -> String) -> bool {
         if !self.is_enough() {
-            let (place, is_all) = beginning(place, PLACE_BYTES);
-            let (place, cut) = (clean_line(&place), if is_all { "" } else { "…" });
+            let place = clean_line(place, PLACE_BYTES);
             let words = words();
-            self.faults.push(if place.is_empty() { format!("it {words}") } else { format!("`{place}{cut}` {words}") });
+            self.faults.push(if place.is_empty() { format!("it {words}") } else { format!("`{place}` {words}") });
         }
         false
     }
@@ -462,7 +461,7 @@ fn not_among(value: &Value, choices: &[Value]) -> String {
 /// The first of some names or values.
 fn listed<T: fmt::Display>(all: impl ExactSizeIterator<Item = T>) -> String {
     let more = if all.len() > LISTED { " …" } else { "" };
-    let shown: Vec<String> = all.take(LISTED).map(|one| clean_line(&beginning(&one, QUOTE_BYTES).0)).collect();
+    let shown: Vec<String> = all.take(LISTED).map(|one| clean_line(one, QUOTE_BYTES)).collect();
     shown.join(", ") + more
 }
 

@@ -143,7 +143,7 @@ fn place(found: &[Found<'_>], mut id: Id) -> String {
             break;
         }
     }
-    crate::policy::clean_line(&place)
+    crate::policy::clean_line(&place, place.len())
 }
 
 impl<'s> Compiler<'s, '_> {

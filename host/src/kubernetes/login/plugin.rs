@@ -151,12 +151,7 @@ fn without_secrets(line: &str, plugin: &Plugin) -> String {
             }
         }
     }
-    let mut words = quotable(line.trim());
-    if words.len() > LINE_MAX {
-        words.truncate(words.floor_char_boundary(LINE_MAX));
-        words.push('…');
-    }
-    words
+    quotable(line.trim(), LINE_MAX)
 }
 
 /// A plugin that runs. Whoever drops it ends it, with all that it has started.
@@ -252,7 +247,7 @@ fn is_executable(program: &Path) -> bool {
 
 fn not_found(plugin: &Plugin) -> String {
     let place = if plugin.command.contains('/') { "there is no such program" } else { "no folder of this server's PATH has it" };
-    let hint = plugin.install_hint.as_deref().map(quotable).filter(|hint| !hint.trim().is_empty());
+    let hint = plugin.install_hint.as_deref().map(|hint| quotable(hint, LINE_MAX)).filter(|hint| !hint.trim().is_empty());
     let mut hint = hint.unwrap_or_else(|| {
         "install it, or start the server with the PATH of a terminal in which `kubectl version` works".to_owned()
     });
@@ -283,9 +278,7 @@ fn ended(status: ExitStatus) -> String {
 
 /// A plugin's name in messages.
 pub(super) fn name(plugin: &Plugin) -> String {
-    let mut name = crate::policy::clean_line(&plugin.command);
-    name.truncate(name.floor_char_boundary(LINE_MAX));
-    name
+    crate::policy::clean_line(&plugin.command, LINE_MAX)
 }
 
 #[cfg(test)]

@@ -250,9 +250,9 @@ fn is_count(key: &str, value: Value<'_>) -> bool {
 fn stronger(one: Option<Named>, other: Option<Named>) -> Option<Named> {
     let strength = |named: &Named| match named.value {
         Expected::Secret => 3,
-        Expected::OrPath => 2,
+        Expected::OrCount | Expected::OrPath => 2,
         Expected::OrName => 1,
-        Expected::IfRandom | Expected::IfBasic => 0,
+        Expected::IfRandom | Expected::IfLong | Expected::IfBasic => 0,
     };
     match (one, other) {
         (Some(one), Some(other)) => Some(if strength(&other) > strength(&one) { other } else { one }),

@@ -236,10 +236,11 @@ impl<'t> Writer<'t, '_> {
             return self.scan.look(&text);
         }
         // What hides between the letters of a secret would be removed on the way to the client, so it must not count here.
-        let text = clean(&text);
+        let raw = text;
+        let text = clean(&raw);
         let hidden = match self.json_inside(&text) {
             Some(hidden) => hidden,
-            None => secret::mask(&text),
+            None => secret::mask(&raw),
         };
         match hidden {
             Cow::Owned(hidden) if hidden != *text => Some(hidden),

@@ -30,10 +30,8 @@ impl Notes {
             self.more += 1;
             return;
         }
-        let (note, is_all) = policy::beginning(&format_args!("{path}: {what}"), LENGTH);
         // Names of files and words of parsers are others' text.
-        let note = policy::quotable(&note);
-        self.kept.push(if is_all { note } else { note + "…" });
+        self.kept.push(policy::quotable(format_args!("{path}: {what}"), LENGTH));
     }
 
     /// All notes, the last of which may be a count.

@@ -93,10 +93,13 @@ async fn respond(snapshot: &Arc<Snapshot>, request: &Parts) -> Response<Body> {
     response
 }
 
+/// Bytes of one warning, of which clients read as many.
+const WARNING_MAX: usize = 512;
+
 /// As the API server writes warnings: a miscellaneous one, of nobody, in quotes.
 fn warning_header(text: &str) -> Option<HeaderValue> {
     // A path or a name in it may have what no header can.
-    let quoted = policy::clean_line(text).replace('\\', "\\\\").replace('"', "\\\"");
+    let quoted = policy::clean_line(text, WARNING_MAX).replace('\\', "\\\\").replace('"', "\\\"");
     HeaderValue::try_from(format!("299 - \"{quoted}\"")).ok()
 }
 

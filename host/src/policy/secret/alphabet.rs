@@ -1,16 +1,19 @@
-//! The characters that tokens are made of, as tables, and where a word begins.
+//! Sets of characters: what tokens, names and values are made of, and what ends them.
 
-/// A set of bytes.
-pub(super) struct Alphabet([bool; 256]);
+/// A set of bytes. Each has a slot of its own, where a [`Scan`](super::scan::Scan) notes its last run.
+pub(super) struct Alphabet {
+    has: [bool; 256],
+    pub(super) slot: usize,
+}
 
 impl Alphabet {
     /// Letters and digits, and these.
-    const fn alphanumeric_and(others: &[u8]) -> Self {
-        let mut set = Self::only(others);
+    const fn alphanumeric_and(slot: usize, others: &[u8]) -> Self {
+        let mut set = Self::only(slot, others);
         let mut byte = 0;
         while byte < 128 {
             if (byte as u8).is_ascii_alphanumeric() {
-                set.0[byte] = true;
+                set.has[byte] = true;
             }
             byte += 1;
         }
@@ -18,18 +21,29 @@ impl Alphabet {
     }
 
     /// These.
-    const fn only(bytes: &[u8]) -> Self {
-        let mut set = [false; 256];
+    const fn only(slot: usize, bytes: &[u8]) -> Self {
+        let mut has = [false; 256];
         let mut index = 0;
         while index < bytes.len() {
-            set[bytes[index] as usize] = true;
+            has[bytes[index] as usize] = true;
             index += 1;
         }
-        Self(set)
+        Self { has, slot }
+    }
+
+    /// All but these.
+    const fn all_but(slot: usize, bytes: &[u8]) -> Self {
+        let mut set = Self::only(slot, bytes);
+        let mut byte = 0;
+        while byte < 256 {
+            set.has[byte] = !set.has[byte];
+            byte += 1;
+        }
+        set
     }
 
     pub(super) fn has(&self, byte: u8) -> bool {
-        self.0[byte as usize]
+        self.has[byte as usize]
     }
 
     /// How many bytes of the text's beginning belong to it.
@@ -43,44 +57,60 @@ impl Alphabet {
     }
 }
 
-/// Letters and digits.
-pub(super) static ALPHANUMERIC: Alphabet = Alphabet::alphanumeric_and(b"");
-/// With an underscore.
-pub(super) static WORD: Alphabet = Alphabet::alphanumeric_and(b"_");
-/// Capital letters and digits.
-pub(super) static CAPITAL: Alphabet = Alphabet::only(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-/// Small letters and digits.
-pub(super) static SMALL: Alphabet = Alphabet::only(b"abcdefghijklmnopqrstuvwxyz0123456789");
-/// Base64 as URLs have it (RFC 4648, section 5), without padding.
-pub(super) static BASE64URL: Alphabet = Alphabet::alphanumeric_and(b"-_");
-/// The same with dots between its parts.
-pub(super) static DOTTED: Alphabet = Alphabet::alphanumeric_and(b"-_.");
-/// Base64 (RFC 4648, section 4) with padding.
-pub(super) static BASE64: Alphabet = Alphabet::alphanumeric_and(b"+/=");
-/// `b64token` of RFC 6750, section 2.1: what follows `Bearer`.
-pub(super) static BEARER: Alphabet = Alphabet::alphanumeric_and(b"-._~+/=");
-/// What Microsoft Entra makes client secrets of.
-pub(super) static ENTRA: Alphabet = Alphabet::alphanumeric_and(b"-._~");
-/// Base64 with percent signs, as it stands in a query string.
-pub(super) static QUERY: Alphabet = Alphabet::alphanumeric_and(b"-_.~%+/=");
-/// Base64 in parts with an underscore between them.
-pub(super) static SENTRY: Alphabet = Alphabet::alphanumeric_and(b"+/=_");
-/// Names: variables, flags, headers, keys of JSON.
-pub(super) static NAME: Alphabet = Alphabet::alphanumeric_and(b"-_.");
+/// How many alphabets there are.
+pub(super) const SLOTS: usize = 28;
 
-/// Whether a word can begin at `at`: nothing before it, or nothing that belongs to a word. The last letter of an escape sequence does
-/// not: `\n` and `\u003d` of JSON, `\x22` of nginx, `%3D` of a URL.
-pub(super) fn begins_word(bytes: &[u8], at: usize, word: &Alphabet) -> bool {
-    let before = &bytes[..at];
-    match before.last() {
-        None => true,
-        Some(&byte) if !word.has(byte) => true,
-        Some(b'n' | b'r' | b't') if before.len() >= 2 && before[before.len() - 2] == b'\\' => true,
-        Some(_) => {
-            let hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
-            (before.len() >= 3 && before[before.len() - 3] == b'%' && hex(&before[before.len() - 2..]))
-                || (before.len() >= 4 && before[before.len() - 4..].starts_with(b"\\x") && hex(&before[before.len() - 2..]))
-                || (before.len() >= 6 && before[before.len() - 6..].starts_with(b"\\u") && hex(&before[before.len() - 4..]))
-        }
-    }
-}
+/// Letters and digits.
+pub(super) static ALPHANUMERIC: Alphabet = Alphabet::alphanumeric_and(0, b"");
+/// With an underscore.
+pub(super) static WORD: Alphabet = Alphabet::alphanumeric_and(1, b"_");
+/// Capital letters and digits.
+pub(super) static CAPITAL: Alphabet = Alphabet::only(2, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+/// Small letters and digits.
+pub(super) static SMALL: Alphabet = Alphabet::only(3, b"abcdefghijklmnopqrstuvwxyz0123456789");
+/// Base64 as URLs have it (RFC 4648, section 5), without padding.
+pub(super) static BASE64URL: Alphabet = Alphabet::alphanumeric_and(4, b"-_");
+/// The same with dots between its parts.
+pub(super) static DOTTED: Alphabet = Alphabet::alphanumeric_and(5, b"-_.");
+/// Base64 (RFC 4648, section 4) with padding.
+pub(super) static BASE64: Alphabet = Alphabet::alphanumeric_and(6, b"+/=");
+/// `b64token` of RFC 6750, section 2.1: what follows `Bearer`.
+pub(super) static BEARER: Alphabet = Alphabet::alphanumeric_and(7, b"-._~+/=");
+/// What Microsoft Entra makes client secrets of.
+pub(super) static ENTRA: Alphabet = Alphabet::alphanumeric_and(8, b"-._~");
+/// Base64 with percent signs, as it stands in a query string.
+pub(super) static QUERY: Alphabet = Alphabet::alphanumeric_and(9, b"-_.~%+/=");
+/// Base64 in parts with an underscore between them.
+pub(super) static SENTRY: Alphabet = Alphabet::alphanumeric_and(10, b"+/=_");
+/// Names: variables, flags, headers, keys of JSON.
+pub(super) static NAME: Alphabet = Alphabet::alphanumeric_and(11, b"-_.");
+/// With what stands before the last part of the name of an annotation.
+pub(super) static PATH_NAME: Alphabet = Alphabet::alphanumeric_and(12, b"-_./");
+/// Hashes of passwords, as crypt(3) writes them.
+pub(super) static CRYPT: Alphabet = Alphabet::alphanumeric_and(13, b"$./=,+-");
+/// The path and the query of a URL.
+pub(super) static URL_PATH: Alphabet = Alphabet::alphanumeric_and(14, b"-._~%+/=@:");
+/// Colons between parts of base64.
+pub(super) static COLONS: Alphabet = Alphabet::alphanumeric_and(15, b"-_.:");
+/// The lines of a key.
+pub(super) static KEY_BODY: Alphabet = Alphabet::alphanumeric_and(16, b"+/= \r\n\t");
+/// A line.
+pub(super) static LINE: Alphabet = Alphabet::all_but(17, b"\n");
+/// What can stand between double quotes, between single ones, and between back quotes, up to what needs a closer look.
+pub(super) static IN_DOUBLE: Alphabet = Alphabet::all_but(18, b"\"\\\n");
+pub(super) static IN_SINGLE: Alphabet = Alphabet::all_but(19, b"'\\\n");
+pub(super) static IN_BACK: Alphabet = Alphabet::all_but(20, b"`\\\n");
+/// A value without quotes, up to what ends it or may end it.
+pub(super) static BARE: Alphabet = Alphabet::all_but(21, b" \t\r\n\"'`<>&,;|)]}\\");
+/// The text of an XML element.
+pub(super) static ELEMENT: Alphabet = Alphabet::all_but(22, b"<\n");
+/// A list in brackets.
+pub(super) static LIST: Alphabet = Alphabet::all_but(23, b"]\n");
+/// A word on a command line.
+pub(super) static ARGUMENT: Alphabet = Alphabet::all_but(24, b" \t\r\n\"'`|;");
+/// The verifier of a password, as PostgreSQL keeps it.
+pub(super) static SCRAM: Alphabet = Alphabet::alphanumeric_and(25, b"+/=:$-");
+/// A list of keys with commas between them.
+pub(super) static KEY_LIST: Alphabet = Alphabet::alphanumeric_and(26, b"+/=-_.,:*");
+/// Base64 without padding.
+pub(super) static BASE64_BODY: Alphabet = Alphabet::alphanumeric_and(27, b"+/");

@@ -1,21 +1,20 @@
 //! Tokens that are known by their form. Each entry names the document of the issuer that its form is taken from.
 
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use aho_corasick::{AhoCorasick, Input, MatchKind};
-use memchr::{memchr_iter, memchr2_iter};
 
 use super::alphabet::{
-    ALPHANUMERIC, Alphabet, BASE64, BASE64URL, CAPITAL, DOTTED, ENTRA, QUERY, SENTRY, SMALL, WORD, begins_word,
+    ALPHANUMERIC, Alphabet, BASE64, BASE64URL, BEARER, CAPITAL, COLONS, CRYPT, DOTTED, ENTRA, NAME, QUERY, SCRAM, SENTRY, SMALL,
+    WORD,
 };
-use super::{By, Found, names, places};
+use super::scan::Scan;
+use super::values::{has_all_kinds, reads_as_name};
+use super::{By, Found};
 
 /// A form that begins with a fixed text.
-struct Format {
-    kind: &'static str,
-    /// What it begins with: three bytes at least, because the search looks for the first three at once, and two are found too often.
-    prefix: &'static str,
+pub(super) struct Format {
+    pub(super) kind: &'static str,
+    /// What it begins with, or has inside of it: three bytes at least, as two are found too often.
+    pub(super) prefix: &'static str,
     body: Body,
 }
 
@@ -27,8 +26,8 @@ enum Body {
     Word(usize, &'static Alphabet),
     /// Exactly so many, and a word of its own.
     Exactly(usize, &'static Alphabet),
-    /// Whatever this says: the range of the secret, for a prefix that stands at `at`.
-    Custom(fn(&[u8], usize) -> Option<Range<usize>>),
+    /// Whatever this says: the range of the secret, for a prefix that stands at a place.
+    Custom(fn(&Scan<'_>, usize) -> Option<Range<usize>>),
 }
 
 use Body::{AtLeast, Custom, Exactly, Word};
@@ -37,7 +36,7 @@ const fn format(kind: &'static str, prefix: &'static str, body: Body) -> Format 
     Format { kind, prefix, body }
 }
 
-static FORMATS: &[Format] = &[
+pub(super) static FORMATS: &[Format] = &[
     // RFC 7519 (JWT) and RFC 7515, section 3.1: three or, encrypted, five parts of base64url; the first is a JSON object.
     // Service-account tokens of Kubernetes are JWTs (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/).
     format("JWT", "eyJ", Custom(jwt)),
@@ -81,6 +80,17 @@ static FORMATS: &[Format] = &[
     // https://developers.google.com/identity/protocols/oauth2/web-server
     format("Google client secret", "GOCSPX-", Word(20, &BASE64URL)),
     // https://learn.microsoft.com/en-us/purview/sit-defn-azure-devops-personal-access-token: 84 characters with a signature at the 76th.
+    // https://learn.microsoft.com/en-us/purview/sit-defn-azure-ad-client-secret: three characters, a digit, `Q~`, and 31 to 34 more.
+    format("Azure client secret", "0Q~", Custom(entra_secret)),
+    format("Azure client secret", "1Q~", Custom(entra_secret)),
+    format("Azure client secret", "2Q~", Custom(entra_secret)),
+    format("Azure client secret", "3Q~", Custom(entra_secret)),
+    format("Azure client secret", "4Q~", Custom(entra_secret)),
+    format("Azure client secret", "5Q~", Custom(entra_secret)),
+    format("Azure client secret", "6Q~", Custom(entra_secret)),
+    format("Azure client secret", "7Q~", Custom(entra_secret)),
+    format("Azure client secret", "8Q~", Custom(entra_secret)),
+    format("Azure client secret", "9Q~", Custom(entra_secret)),
     format("Azure DevOps token", "AZDO", Custom(azure_devops)),
     // https://docs.slack.dev/authentication/tokens
     format("Slack token", "xoxb-", Word(10, &BASE64URL)),
@@ -95,10 +105,6 @@ static FORMATS: &[Format] = &[
     format("Slack token", "xoxd-", Word(10, &QUERY)),
     format("Slack token", "xapp-", Custom(slack_app)),
     format("Slack token", "xwfp-", Word(10, &BASE64URL)),
-    // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
-    format("Slack webhook", "hooks.slack.com/", Custom(slack_webhook)),
-    // That of GovSlack, which has a domain of its own.
-    format("Slack webhook", "hooks.slack-gov.com/", Custom(slack_webhook)),
     // https://docs.stripe.com/keys: `pk_` is public.
     format("Stripe key", "sk_live_", Word(10, &ALPHANUMERIC)),
     format("Stripe key", "sk_test_", Word(10, &ALPHANUMERIC)),
@@ -134,16 +140,6 @@ static FORMATS: &[Format] = &[
     format("SendGrid key", "SG.", Word(60, &DOTTED)),
     // https://grafana.com/docs/grafana/latest/administration/service-accounts/
     format("Grafana token", "glsa_", AtLeast(32, &WORD)),
-    // RFC 6750, section 2.1, and RFC 7617, section 2.
-    format("bearer token", "Bearer ", Custom(places::bearer)),
-    format("bearer token", "bearer ", Custom(places::bearer)),
-    format("bearer token", "BEARER ", Custom(places::bearer)),
-    format("basic credentials", "Basic ", Custom(places::basic)),
-    format("basic credentials", "basic ", Custom(places::basic)),
-    format("basic credentials", "BASIC ", Custom(places::basic)),
-    // https://redis.io/docs/latest/operate/oss_and_stack/management/config/
-    format("password", "requirepass ", Custom(places::redis)),
-    format("password", "masterauth ", Custom(places::redis)),
     // https://github.com/C2SP/C2SP/blob/main/age.md#x25519
     format("age key", "AGE-SECRET-KEY-1", AtLeast(40, &CAPITAL)),
     format("age key", "AGE-SECRET-KEY-PQ-1", AtLeast(40, &CAPITAL)),
@@ -167,255 +163,373 @@ static FORMATS: &[Format] = &[
     // Secrets of OAuth2 applications, codes and refresh tokens:
     // https://github.com/coder/coder/blob/main/coderd/oauth2provider/secrets.go
     format("Coder token", "coder_", Custom(coder_oauth2)),
-    // `-----BEGIN` in base64.
-    format("private key", "LS0tLS1CRUdJTi", Custom(places::pem)),
+    // https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html: temporary ones begin alike.
+    format("AWS session token", "IQoJb3JpZ2lu", Word(40, &BASE64)),
+    format("AWS session token", "FwoGZXIvYXdz", Word(40, &BASE64)),
+    // https://developer.hashicorp.com/terraform/cloud-docs/api-docs: 14 characters, and 67 behind the dots.
+    format("HCP Terraform token", ".atlasv1.", Custom(terraform)),
+    // https://docs.databricks.com/aws/en/dev-tools/auth/pat
+    format("Databricks token", "dapi", Custom(databricks)),
+    // https://grafana.com/docs/grafana-cloud/security-and-account-management/authentication-and-permissions/access-policies/
+    format("Grafana token", "glc_", Word(32, &BASE64)),
+    // https://docs.doppler.com/reference/auth-token-formats
+    format("Doppler token", "dp.pt.", Word(30, &ALPHANUMERIC)),
+    format("Doppler token", "dp.st.", Word(30, &DOTTED)),
+    format("Doppler token", "dp.sa.", Word(30, &ALPHANUMERIC)),
+    format("Doppler token", "dp.ct.", Word(30, &ALPHANUMERIC)),
+    format("Doppler token", "dp.scim.", Word(30, &ALPHANUMERIC)),
+    format("Doppler token", "dp.audit.", Word(30, &ALPHANUMERIC)),
+    // https://shopify.dev/changelog/length-of-the-shopify-access-token-is-increasing
+    format("Shopify token", "shpat_", AtLeast(32, &ALPHANUMERIC)),
+    format("Shopify token", "shpca_", AtLeast(32, &ALPHANUMERIC)),
+    format("Shopify token", "shppa_", AtLeast(32, &ALPHANUMERIC)),
+    format("Shopify token", "shpss_", AtLeast(32, &ALPHANUMERIC)),
+    // https://support.atlassian.com/atlassian-account/docs/manage-api-tokens-for-your-atlassian-account/
+    format("Atlassian token", "ATATT3x", AtLeast(40, &QUERY)),
+    format("Atlassian token", "ATCTT3x", AtLeast(40, &QUERY)),
+    format("Atlassian token", "ATBB", Exactly(32, &ALPHANUMERIC)),
+    // https://docs.redhat.com/en/documentation/openshift_container_platform/: tokens of OAuth.
+    format("OpenShift token", "sha256~", AtLeast(40, &BASE64URL)),
+    // https://linear.app/developers, https://developers.notion.com/, https://learning.postman.com/docs/developer/postman-api/authentication/
+    format("Linear key", "lin_api_", Word(30, &ALPHANUMERIC)),
+    format("Notion token", "ntn_", Word(40, &ALPHANUMERIC)),
+    format("Postman key", "PMAK-", Word(40, &BASE64URL)),
+    // https://console.groq.com/docs, https://docs.x.ai, https://docs.perplexity.ai, https://replicate.com/docs
+    format("Groq key", "gsk_", Word(40, &ALPHANUMERIC)),
+    format("xAI key", "xai-", Word(60, &ALPHANUMERIC)),
+    format("Perplexity key", "pplx-", Word(40, &ALPHANUMERIC)),
+    format("Replicate token", "r8_", Word(32, &ALPHANUMERIC)),
+    // https://circleci.com/docs/managing-api-tokens/, https://buildkite.com/docs/apis/managing-api-tokens
+    format("CircleCI token", "CCIPAT_", AtLeast(40, &WORD)),
+    format("CircleCI token", "CCIPRJ_", AtLeast(40, &WORD)),
+    format("Buildkite token", "bkua_", Word(40, &SMALL)),
+    // https://www.pulumi.com/docs/pulumi-cloud/accounts/
+    format("Pulumi token", "pul-", Exactly(40, &SMALL)),
+    // https://docs.sonarsource.com/sonarqube-server/latest/user-guide/managing-tokens/
+    format("SonarQube token", "sqp_", Word(40, &SMALL)),
+    format("SonarQube token", "squ_", Word(40, &SMALL)),
+    format("SonarQube token", "sqa_", Word(40, &SMALL)),
+    // https://jfrog.com/help/r/jfrog-platform-administration-documentation/access-tokens
+    format("Artifactory token", "AKCp", Word(60, &ALPHANUMERIC)),
+    format("Artifactory token", "cmVmdGtu", Word(50, &ALPHANUMERIC)),
+    // https://supabase.com/docs/guides/api/api-keys, https://planetscale.com/docs
+    format("Supabase key", "sb_secret_", AtLeast(20, &BASE64URL)),
+    format("Supabase key", "sbp_", Word(40, &SMALL)),
+    format("PlanetScale token", "pscale_tkn_", AtLeast(32, &DOTTED)),
+    format("PlanetScale token", "pscale_pw_", AtLeast(32, &DOTTED)),
+    format("PlanetScale token", "pscale_oauth_", AtLeast(32, &DOTTED)),
+    // https://guides.rubygems.org/api-key-scopes/
+    format("RubyGems key", "rubygems_", AtLeast(48, &SMALL)),
+    // https://docs.dynatrace.com/docs/discover-dynatrace/references/dynatrace-api/basics/dynatrace-api-authentication
+    format("Dynatrace token", "dt0c01.", AtLeast(40, &DOTTED)),
+    format("Dynatrace token", "dt0s01.", AtLeast(40, &DOTTED)),
+    // https://developer.squareup.com/docs/build-basics/access-tokens
+    format("Square token", "sq0atp-", Word(20, &BASE64URL)),
+    format("Square token", "sq0csp-", Word(30, &BASE64URL)),
+    // https://www.twilio.com/docs/sendgrid and https://documentation.mailgun.com: `key-` and 32 hexadecimal digits.
+    format("Mailgun key", "key-", Custom(mailgun)),
+    // https://core.telegram.org/bots/api#authorizing-your-bot
+    format("Telegram token", ":AA", Custom(telegram)),
+    // https://fly.io/docs/security/tokens/
+    format("Fly token", "FlyV1 fm", AtLeast(40, &BEARER)),
+    format("Fly token", "fm2_", Word(60, &BASE64)),
+    // https://devcenter.heroku.com/articles/platform-api-quickstart
+    format("Heroku key", "HRKU-", Word(36, &BASE64URL)),
+    // https://www.easypost.com/docs, https://developer.typeform.com
+    format("EasyPost key", "EZAK", Exactly(54, &ALPHANUMERIC)),
+    format("EasyPost key", "EZTK", Exactly(54, &ALPHANUMERIC)),
+    format("Typeform token", "tfp_", Word(40, &DOTTED)),
+    // https://developers.google.com/identity/protocols/oauth2: refresh tokens.
+    format("Google token", "1//0", Word(40, &BASE64URL)),
+    // https://discord.com/developers/docs/reference#authentication: three parts, the first of which is the id of the bot in base64.
+    format("Discord token", "MTA", Custom(discord)),
+    format("Discord token", "MTE", Custom(discord)),
+    format("Discord token", "MTI", Custom(discord)),
+    format("Discord token", "MTM", Custom(discord)),
+    format("Discord token", "MTQ", Custom(discord)),
+    format("Discord token", "MTU", Custom(discord)),
+    format("Discord token", "MTY", Custom(discord)),
+    format("Discord token", "MTc", Custom(discord)),
+    format("Discord token", "MTg", Custom(discord)),
+    format("Discord token", "MTk", Custom(discord)),
+    // https://ranchermanager.docs.rancher.com/api/api-tokens
+    format("Rancher token", "token-", Custom(rancher)),
+    format("Rancher token", "kubeconfig-", Custom(rancher)),
+    // https://docs.prefect.io, https://www.infracost.io/docs, https://docs.netlify.com, https://docs.snyk.io
+    format("Prefect key", "pnu_", Word(36, &ALPHANUMERIC)),
+    format("Infracost key", "ico-", Word(32, &ALPHANUMERIC)),
+    format("Netlify token", "nfp_", Word(36, &ALPHANUMERIC)),
+    // https://docs.nuget.org: 46 small letters and digits.
+    format("NuGet key", "oy2", Exactly(43, &SMALL)),
+    // crypt(3), htpasswd of Apache, PostgreSQL, Django and LDAP: hashes of passwords, which can be guessed at leisure.
+    format("password hash", "$apr1$", Custom(crypt)),
+    format("password hash", "$2a$", Custom(crypt)),
+    format("password hash", "$2b$", Custom(crypt)),
+    format("password hash", "$2y$", Custom(crypt)),
+    format("password hash", "$1$", Custom(crypt)),
+    format("password hash", "$5$", Custom(crypt)),
+    format("password hash", "$6$", Custom(crypt)),
+    format("password hash", "$y$", Custom(crypt)),
+    format("password hash", "$7$", Custom(crypt)),
+    format("password hash", "$argon2", Custom(crypt)),
+    format("password hash", "{SSHA}", AtLeast(24, &BASE64)),
+    format("password hash", "{SSHA512}", AtLeast(24, &BASE64)),
+    format("password hash", "SCRAM-SHA-256$", AtLeast(40, &SCRAM)),
+    format("password hash", "pbkdf2_sha256$", AtLeast(40, &CRYPT)),
 ];
 
-/// How many prefixes are looked for at once. The search looks at many bytes at a time for what can begin one, but only of 64.
-const AT_ONCE: usize = 48;
+impl Format {
+    /// Where the token is whose prefix is at a place.
+    pub(super) fn find(&self, scan: &Scan<'_>, start: usize) -> Option<Found> {
+        let at = self.body.range(scan, start, start + self.prefix.len())?;
+        Some(Found { at, kind: self.kind, by: By::Form })
+    }
+}
 
-/// Finds the prefixes of so many formats each.
-static PREFIXES: LazyLock<Vec<(&[Format], AhoCorasick)>> = LazyLock::new(|| {
-    let search = |formats: &'static [Format]| {
-        let prefixes = formats.iter().map(|format| format.prefix);
-        // It fails for more patterns than a 32-bit number can count, and there are those above.
-        #[allow(clippy::unwrap_used, reason = "the patterns are constants, and a test builds them")]
-        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(prefixes).unwrap();
-        (formats, search)
-    };
-    FORMATS.chunks(AT_ONCE).map(search).collect()
-});
-
-/// What the formats begin with.
 #[cfg(test)]
-pub(super) fn prefixes() -> impl Iterator<Item = &'static str> {
-    FORMATS.iter().map(|format| format.prefix)
-}
-
-/// Adds the tokens of a text.
-pub(super) fn find(text: &str, found: &mut Vec<Found>) {
-    PREFIXES.iter().for_each(|(formats, search)| with_prefix(text, formats, search, found));
-    around_separator(text.as_bytes(), found);
-    found.extend(memchr_iter(b'~', text.as_bytes()).filter_map(|at| entra_secret(text.as_bytes(), at)));
-}
-
-fn with_prefix(text: &str, formats: &[Format], search: &AhoCorasick, found: &mut Vec<Found>) {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    while let Some(hit) = search.find(Input::new(text).range(from..)) {
-        let format = &formats[hit.pattern().as_usize()];
-        match format.body.range(bytes, hit.start(), hit.end()) {
-            // What a word such as `Bearer` announces may have a form of its own.
-            Some(at) if at.start >= hit.end() => {
-                from = hit.end();
-                found.push(Found { at, kind: format.kind, by: By::Place });
-            }
-            Some(at) => {
-                from = at.end.max(hit.end());
-                found.push(Found { at, kind: format.kind, by: By::Form });
-            }
-            None => from = hit.start() + 1,
-        }
+impl Format {
+    /// A token of this form, put together from random letters and digits; none: it is not only a prefix and an alphabet.
+    pub(super) fn example(&self, random: &str) -> Option<String> {
+        let (AtLeast(length, alphabet) | Word(length, alphabet) | Exactly(length, alphabet)) = self.body else { return None };
+        Some(self.prefix.chars().chain(random.chars().cycle().filter(|&c| alphabet.has(c as u8)).take(length)).collect())
     }
 }
 
 impl Body {
-    /// Where the token is whose prefix is at `start..end`.
-    fn range(&self, bytes: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+    fn range(&self, scan: &Scan<'_>, start: usize, end: usize) -> Option<Range<usize>> {
         let (length, alphabet, is_exact) = match *self {
             AtLeast(least, alphabet) => (least, alphabet, false),
-            Word(least, alphabet) if begins_word(bytes, start, &WORD) => (least, alphabet, false),
-            Exactly(length, alphabet) if begins_word(bytes, start, &WORD) => (length, alphabet, true),
+            Word(least, alphabet) if scan.begins_word(start, &WORD) => (least, alphabet, false),
+            Exactly(length, alphabet) if scan.begins_word(start, &WORD) => (length, alphabet, true),
             Word(..) | Exactly(..) => return None,
-            Custom(range) => return range(bytes, start),
+            Custom(range) => return range(scan, start),
         };
-        // What only begins like a token is the name of something: `glrt-runner-deployment-0`.
-        let near = &bytes[end..bytes.len().min(end + NEAR)];
-        let near = &near[..alphabet.run(near)];
-        if alphabet.has(b'-') && near.len() >= length.min(NEAR) && reads_as_name(near) {
-            return None;
+        let run = scan.run(end, alphabet);
+        if is_exact {
+            let exact = end + length;
+            let fits = run == exact || run > exact && scan.is_seam(exact);
+            return (fits && scan.ends_word(exact, &WORD)).then_some(start..exact);
         }
-        // Of an exact length one character more is enough to know that it is another.
-        let rest = if is_exact { &bytes[end..bytes.len().min(end + length + 1)] } else { &bytes[end..] };
-        let run = alphabet.run(rest);
-        let fits = if is_exact { run == length && rest.get(run).is_none_or(|&next| !WORD.has(next)) } else { run >= length };
-        fits.then(|| start..end + without_full_stop(&rest[..run]))
+        // What only begins like a token is the name of something: `glrt-runner-deployment-0`.
+        let is_name = || alphabet.has(b'-') && reads_as_name(without_full_stop(scan.judged(&(end..run))));
+        (run >= end + length && !is_name()).then(|| start..trimmed(scan, end, run))
     }
 }
 
-/// Bytes of a token that show that it is none but a name.
-const NEAR: usize = 64;
-
-/// Whether what follows a prefix reads as the rest of a name.
-fn reads_as_name(rest: &[u8]) -> bool {
-    std::str::from_utf8(&rest[..without_full_stop(rest)]).is_ok_and(names::reads_as_name)
+/// The end of a run without the full stops that end a sentence.
+fn trimmed(scan: &Scan<'_>, start: usize, end: usize) -> usize {
+    let stops = scan.behind(end, 3).iter().rev().take_while(|&&byte| byte == b'.').count();
+    start.max(end - stops)
 }
 
-/// Whether there are digits, small letters and capital letters: random text of 20 characters and more has nearly always all three,
-/// names of things have one or two.
-fn has_all_kinds(token: &[u8]) -> bool {
-    let has = |is: fn(&u8) -> bool| token.iter().any(is);
-    has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
+fn without_full_stop(text: &str) -> &str {
+    text.trim_end_matches('.')
 }
 
-/// How much of a run is left without the full stops that end a sentence.
-fn without_full_stop(run: &[u8]) -> usize {
-    run.iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1)
+/// The end of so many characters of an alphabet, with nothing of a word behind them.
+fn exactly(scan: &Scan<'_>, at: usize, length: usize, alphabet: &Alphabet) -> Option<usize> {
+    let end = at + length;
+    (alphabet.run(scan.ahead(at, length)) == length && scan.ends_word(end, &WORD)).then_some(end)
 }
 
-fn jwt(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+fn jwt(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     /// `{"alg":"none"}` is 20 characters; what is shorter is no header.
     const HEADER: usize = 16;
-    if !begins_word(bytes, at, &DOTTED) {
+    if !scan.begins_word(at, &DOTTED) {
         return None;
     }
-    let token = &bytes[at..at + DOTTED.run(&bytes[at..])];
-    let mut parts = token.split(|&byte| byte == b'.');
-    let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
-    let long_enough = header.len() >= HEADER && payload.len() + signature.len() >= HEADER;
-    long_enough.then(|| at..at + without_full_stop(token))
+    let header = scan.run(at, &BASE64URL);
+    let end = scan.run(at, &DOTTED);
+    if header - at < HEADER || scan.byte(header) != Some(b'.') || end - header < HEADER {
+        return None;
+    }
+    let payload = scan.run(header + 1, &BASE64URL);
+    (scan.byte(payload) == Some(b'.')).then(|| at..trimmed(scan, at, end))
 }
 
-/// A client secret of Microsoft Entra, which has `Q~` in it behind three characters and a digit, and 31 to 34 more.
-/// https://learn.microsoft.com/en-us/purview/sit-defn-azure-ad-client-secret
-fn entra_secret(bytes: &[u8], tilde: usize) -> Option<Found> {
-    let start = tilde.checked_sub("abc8Q".len())?;
-    let head = &bytes[start..tilde];
-    let rest = &bytes[tilde + 1..bytes.len().min(tilde + 1 + 36)];
-    let tail = without_full_stop(&rest[..ENTRA.run(rest)]);
-    let fits = head[..3].iter().all(|&byte| ENTRA.has(byte)) && head[3].is_ascii_digit() && head[4] == b'Q';
-    (fits && (31..=34).contains(&tail) && begins_word(bytes, start, &ENTRA)).then(|| Found {
-        at: start..tilde + 1 + tail,
-        kind: "Azure client secret",
-        by: By::Form,
-    })
+fn entra_secret(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    let start = at.checked_sub("abc".len())?;
+    let tail = at + "8Q~".len();
+    let run = (31..=34).find(|&length| scan.is_seam(tail + length)).unwrap_or_else(|| ENTRA.run(scan.ahead(tail, 36)));
+    let end = trimmed(scan, tail, tail + run.min(ENTRA.run(scan.ahead(tail, run))));
+    let fits = ENTRA.run(scan.behind(at, 3)) == 3 && (31..=34).contains(&(end - tail));
+    (fits && scan.begins_word(start, &ENTRA)).then_some(start..end)
 }
 
-fn azure_devops(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    const LENGTH: usize = 84;
-    const SIGNATURE_AT: usize = 76;
-    let start = at.checked_sub(SIGNATURE_AT)?;
-    let token = bytes.get(start..start + LENGTH)?;
-    let ends = bytes.get(start + LENGTH).is_none_or(|&next| !ALPHANUMERIC.has(next));
-    (ends && ALPHANUMERIC.run(token) == LENGTH && begins_word(bytes, start, &ALPHANUMERIC)).then_some(start..start + LENGTH)
+fn azure_devops(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    const BEFORE: usize = 76;
+    let end = exactly(scan, at, 8, &ALPHANUMERIC)?;
+    let start = at.checked_sub(BEFORE)?;
+    (scan.run_back(at, &ALPHANUMERIC, BEFORE) == BEFORE && scan.begins_word(start, &ALPHANUMERIC)).then_some(start..end)
 }
 
 /// A token of a Slack application, whose prefix is followed by a version: `xapp-1-A0123-…`.
-fn slack_app(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+fn slack_app(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     let start = at + "xapp-".len();
-    let is_version = matches!(bytes[start..], [version, b'-', ..] if version.is_ascii_digit());
-    if !is_version || !begins_word(bytes, at, &WORD) {
+    let is_version = matches!(scan.ahead(start, 2), [version, b'-'] if version.is_ascii_digit());
+    if !is_version || !scan.begins_word(at, &WORD) {
         return None;
     }
-    let length = BASE64URL.run(&bytes[start..]);
-    (length >= 20).then_some(at..start + length)
+    let end = scan.run(start, &BASE64URL);
+    (end >= start + 20).then_some(at..end)
 }
 
 /// The cookie of a session in GitLab: https://docs.gitlab.com/security/tokens/#token-prefixes
-fn gitlab_session(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+fn gitlab_session(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     let start = at + "_gitlab_session=".len();
-    let length = BASE64URL.run(&bytes[start..]);
-    (length >= 16).then_some(start..start + length)
+    let end = scan.run(start, &BASE64URL);
+    (end >= start + 16).then_some(start..end)
 }
 
 /// A key of Google that is bound to a service account.
-fn google_auth_key(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+fn google_auth_key(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    const LEAST: usize = 30;
     let start = at + "AQ.".len();
-    if !begins_word(bytes, at, &DOTTED) {
-        return None;
-    }
-    let token = &bytes[start..start + BASE64URL.run(&bytes[start..])];
-    (token.len() >= 30 && has_all_kinds(&token[..30])).then(|| at..start + token.len())
+    let fits = scan.begins_word(at, &DOTTED) && scan.run(start, &BASE64URL) >= start + LEAST;
+    (fits && has_all_kinds(scan.ahead(start, LEAST))).then(|| at..scan.run(start, &BASE64URL))
 }
 
 /// `K10`, the hash of a certificate, `::` and the credentials.
-fn k3s(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    let hash = at + "K10".len();
-    let start = hash + 64 + "::".len();
-    let is_hash = bytes.get(hash..hash + 64)?.iter().all(u8::is_ascii_hexdigit) && bytes.get(start - 2..start)? == b"::";
-    if !is_hash || !begins_word(bytes, at, &WORD) {
+fn k3s(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    let hash = scan.ahead(at + "K10".len(), 66);
+    let start = at + "K10".len() + 66;
+    let is_hash = hash.len() == 66 && hash[..64].iter().all(u8::is_ascii_hexdigit) && hash.ends_with(b"::");
+    if !is_hash || !scan.begins_word(at, &WORD) {
         return None;
     }
-    let length = bytes[start..].iter().take_while(|&&byte| BASE64URL.has(byte) || matches!(byte, b':' | b'.')).count();
-    (length > 0).then(|| at..start + without_full_stop(&bytes[start..start + length]))
+    let end = trimmed(scan, start, scan.run(start, &COLONS));
+    (end > start).then_some(at..end)
 }
 
 /// `coder_`, 10 characters, an underscore and 40 more.
-fn coder_oauth2(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    let start = at + "coder_".len();
-    let (middle, end) = (start + 10, start + 51);
-    let token = bytes.get(start..end)?;
-    let is_token = ALPHANUMERIC.run(token) == 10 && token[10] == b'_' && ALPHANUMERIC.run(&bytes[middle + 1..end]) == 40;
-    let is_word = begins_word(bytes, at, &WORD) && bytes.get(end).is_none_or(|&next| !WORD.has(next));
-    (is_token && is_word).then_some(at..end)
+fn coder_oauth2(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    let middle = at + "coder_".len() + 10;
+    let is_token = ALPHANUMERIC.run(scan.ahead(middle - 10, 10)) == 10 && scan.byte(middle) == Some(b'_');
+    let end = exactly(scan, middle + 1, 40, &ALPHANUMERIC)?;
+    (is_token && scan.begins_word(at, &WORD)).then_some(at..end)
 }
 
-fn slack_webhook(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    let path = at + bytes[at..].iter().position(|&byte| byte == b'/')? + 1;
-    let kind = ["services/", "workflows/", "triggers/"].into_iter().find(|kind| bytes[path..].starts_with(kind.as_bytes()))?;
-    let start = path + kind.len();
-    let length = bytes[start..].iter().take_while(|&&byte| WORD.has(byte) || byte == b'/').count();
-    (length >= 20).then_some(start..start + length)
-}
-
-fn openai(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+fn openai(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     /// The shortest keys that were ever issued have 48 characters behind the prefix; other vendors use the prefix with 32.
     const LEAST: usize = 32;
-    if !begins_word(bytes, at, &DOTTED) {
+    let start = at + "sk-".len();
+    if !scan.begins_word(at, &DOTTED) || scan.run(start, &BASE64URL) < start + LEAST {
         return None;
     }
-    let start = at + "sk-".len();
-    let body = &bytes[start..start + BASE64URL.run(&bytes[start..])];
     // Names of things can begin with `sk-`, too, but hardly as long a name with digits in it.
-    let is_key = body.len() >= LEAST && body.iter().filter(|byte| byte.is_ascii_digit()).count() >= 3;
-    is_key.then_some(at..start + body.len())
+    let is_key =
+        scan.ahead(start, 128).iter().take_while(|&&byte| BASE64URL.has(byte)).filter(|byte| byte.is_ascii_digit()).count() >= 3;
+    is_key.then(|| at..scan.run(start, &BASE64URL))
 }
 
-/// Tokens without a prefix, which are two words of known lengths with a separator between them.
-fn around_separator(bytes: &[u8], found: &mut Vec<Found>) {
-    for at in memchr2_iter(b'-', b'.', bytes) {
-        let range = if bytes[at] == b'-' { coder_session(bytes, at) } else { vault(bytes, at).or_else(|| bootstrap(bytes, at)) };
-        if let Some((at, kind)) = range {
-            found.push(Found { at, kind, by: By::Form });
-        }
+/// 14 characters, `.atlasv1.` and some 67 more.
+fn terraform(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    const BEFORE: usize = 14;
+    let start = at + ".atlasv1.".len();
+    let end = scan.run(start, &BASE64URL);
+    (scan.run_back(at, &ALPHANUMERIC, BEFORE) == BEFORE && end >= start + 50).then(|| at - BEFORE..end)
+}
+
+/// `dapi` and 32 hexadecimal digits, and a number sometimes.
+fn databricks(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    hexadecimal(scan, at, "dapi".len(), 32).map(|end| {
+        let more = matches!(scan.ahead(end, 2), [b'-', digit] if digit.is_ascii_digit());
+        at..if more { end + 2 } else { end }
+    })
+}
+
+fn mailgun(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    hexadecimal(scan, at, "key-".len(), 32).map(|end| at..end)
+}
+
+/// The end of exactly so many hexadecimal digits behind a prefix that begins a word.
+fn hexadecimal(scan: &Scan<'_>, at: usize, prefix: usize, length: usize) -> Option<usize> {
+    let end = exactly(scan, at + prefix, length, &SMALL).or_else(|| {
+        let is_followed = scan.byte(at + prefix + length) == Some(b'-');
+        (is_followed && SMALL.run(scan.ahead(at + prefix, length)) == length).then_some(at + prefix + length)
+    })?;
+    let digits = scan.ahead(at + prefix, length);
+    (digits.iter().all(u8::is_ascii_hexdigit) && scan.begins_word(at, &DOTTED)).then_some(end)
+}
+
+/// The number of a bot, `:AA` and 33 more.
+fn telegram(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    let digits = scan.behind(at, 12).iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let end = scan.run(at + 1, &BASE64URL);
+    ((8..=11).contains(&digits) && end > at + 33).then_some(at - digits..end)
+}
+
+/// The id of a bot in base64, six characters and 27 or more, with dots between them.
+fn discord(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    let id = scan.run(at, &BASE64URL);
+    if !(23..=28).contains(&(id - at)) || scan.byte(id) != Some(b'.') || !scan.begins_word(at, &DOTTED) {
+        return None;
     }
+    let time = scan.run(id + 1, &BASE64URL);
+    if time != id + 7 || scan.byte(time) != Some(b'.') {
+        return None;
+    }
+    let end = scan.run(time + 1, &BASE64URL);
+    (end > time + 27).then_some(at..end)
+}
+
+/// The name of a token, a colon and 54 small letters and digits.
+fn rancher(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    let colon = scan.run(at, &NAME);
+    let end = exactly(scan, colon + 1, 54, &SMALL)?;
+    (scan.byte(colon) == Some(b':') && scan.begins_word(at, &DOTTED)).then_some(colon + 1..end)
+}
+
+/// What follows the name of the method is salt and hash: 22 characters at least.
+fn crypt(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    let end = scan.run(at, &CRYPT);
+    // A list may go on behind it.
+    let end = end - scan.behind(end, 3).iter().rev().take_while(|&&byte| matches!(byte, b'.' | b',')).count();
+    (end >= at + 28 && scan.begins_word(at, &ALPHANUMERIC)).then_some(at..end)
+}
+
+/// Adds the tokens without a prefix, which are two words of known lengths with a separator between them.
+pub(super) fn around_separator(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    let (at, kind) = match scan.byte(at) {
+        Some(b'-') => coder_session(scan, at),
+        _ => vault(scan, at).or_else(|| bootstrap(scan, at)),
+    }?;
+    Some(Found { at, kind, by: By::Form })
 }
 
 /// Whether the separator at `at` has words of these lengths on both sides.
-fn two_words(bytes: &[u8], at: usize, left: usize, right: usize, alphabet: &Alphabet) -> Option<Range<usize>> {
+fn two_words(scan: &Scan<'_>, at: usize, left: usize, right: usize, alphabet: &Alphabet) -> Option<Range<usize>> {
     let (start, end) = (at.checked_sub(left)?, at + 1 + right);
-    if end > bytes.len() || bytes.get(end).is_some_and(|&next| BASE64URL.has(next)) {
+    // Most separators have a short word behind them, and one look at its end shows it.
+    if !alphabet.has(scan.byte(end - 1)?) || !alphabet.has(scan.byte(start)?) {
         return None;
     }
-    let is_token = alphabet.run_back(&bytes[start..at]) == left && alphabet.run(&bytes[at + 1..end]) == right;
-    (is_token && begins_word(bytes, start, &DOTTED)).then_some(start..end)
+    let is_token = alphabet.run_back(scan.behind(at, left)) == left && alphabet.run(scan.ahead(at + 1, right)) == right;
+    (is_token && scan.ends_word(end, &BASE64URL) && scan.begins_word(start, &DOTTED)).then_some(start..end)
 }
 
 /// A session token or API key of Coder: an id of 10 and a secret of 22 letters and digits.
 /// https://github.com/coder/coder/blob/main/coderd/apikey/apikey.go
-fn coder_session(bytes: &[u8], at: usize) -> Option<(Range<usize>, &'static str)> {
-    let range = two_words(bytes, at, 10, 22, &ALPHANUMERIC)?;
-    has_all_kinds(&bytes[range.clone()]).then_some((range, "Coder session token"))
+fn coder_session(scan: &Scan<'_>, at: usize) -> Option<(Range<usize>, &'static str)> {
+    let range = two_words(scan, at, 10, 22, &ALPHANUMERIC)?;
+    has_all_kinds(scan.ahead(range.start, range.len())).then_some((range, "Coder session token"))
 }
 
 /// A token of Vault before 1.10: `s`, `b` or `r`, a dot and 24 letters and digits.
 /// https://developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes
-fn vault(bytes: &[u8], at: usize) -> Option<(Range<usize>, &'static str)> {
-    const LENGTH: usize = 24;
-    let start = at.checked_sub(1).filter(|&start| matches!(bytes[start], b's' | b'b' | b'r'))?;
-    let end = at + 1 + LENGTH;
-    let secret = bytes.get(at + 1..end)?;
-    let is_token = ALPHANUMERIC.run(secret) == LENGTH && bytes.get(end).is_none_or(|&next| !BASE64URL.has(next));
-    (is_token && has_all_kinds(secret) && begins_word(bytes, start, &DOTTED)).then_some((start..end, "Vault token"))
+fn vault(scan: &Scan<'_>, at: usize) -> Option<(Range<usize>, &'static str)> {
+    scan.byte_before(at).filter(|byte| matches!(byte, b's' | b'b' | b'r'))?;
+    let range = two_words(scan, at, 1, 24, &ALPHANUMERIC)?;
+    has_all_kinds(scan.ahead(at + 1, 24)).then_some((range, "Vault token"))
 }
 
 /// A bootstrap token: an id of 6 and a secret of 16 small letters and digits.
 /// https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format
-fn bootstrap(bytes: &[u8], at: usize) -> Option<(Range<usize>, &'static str)> {
-    let range = two_words(bytes, at, 6, 16, &SMALL)?;
-    let secret = &bytes[at + 1..range.end];
-    // Host names have words without digits, and numbers have no letters. The name of an event ends in its time in nanoseconds, which are 16 hexadecimal digits
-    // that begin with 1 until 2043.
+fn bootstrap(scan: &Scan<'_>, at: usize) -> Option<(Range<usize>, &'static str)> {
+    let range = two_words(scan, at, 6, 16, &SMALL)?;
+    let secret = scan.ahead(at + 1, 16);
+    // Host names have words without digits, and numbers have no letters. The name of an event ends in its time in nanoseconds, which
+    // are 16 hexadecimal digits that begin with 1 until 2043.
     let is_name = !secret.iter().any(u8::is_ascii_digit) || !secret.iter().any(u8::is_ascii_alphabetic);
     let is_time = secret[0] == b'1' && secret.iter().all(u8::is_ascii_hexdigit);
     (!is_name && !is_time).then_some((range, "bootstrap token"))

@@ -2,21 +2,45 @@
 //!
 //! Line by line, because a log arrives so: every line of a key becomes a mask of its own, so that lines can be counted before and
 //! after. Where the text may begin inside a key - the tail of a log does - lines that could be a part of one are held back until
-//! what follows shows what they are.
+//! what follows shows what they are. A PEM file in base64 is followed in the same way, as are the private lines of a key of PuTTY.
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
+use base64::Engine as _;
 use memchr::{memmem, memrchr};
 
 use super::alphabet::BASE64;
 use super::masked;
+use super::values::BASE64_ANY;
+use crate::policy::steps::steps;
 
 /// What a mask calls a key.
 const KIND: &str = "private key";
 
+/// The mask of a key.
+const MASK: &str = "[masked: private key]";
+
 /// The text that all labels of private keys have in common: `RSA PRIVATE KEY`, `OPENSSH PRIVATE KEY`, `PGP PRIVATE KEY BLOCK`.
 const LABEL: &[u8] = b"PRIVATE KEY";
+
+/// What a PEM file begins with in base64: https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets
+const ENCODED_BEGIN: &[u8] = b"LS0tLS1CRUdJTi";
+
+/// `PRIVATE KEY` in base64, less its ends, as it comes out behind a multiple of three bytes, one more, and two more.
+const ENCODED_LABELS: [&[u8]; 3] = [b"UFJJVkFURSBLRV", b"BSSVZBVEUgS0VZ", b"QUklWQVRFIEtFW"];
+
+/// What announces the private part of a key of PuTTY.
+const PUTTY: &[u8] = b"Private-Lines: ";
+
+/// What begins whatever is followed here.
+static MENTIONS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    // It fails for more patterns than a 32-bit number can count.
+    #[allow(clippy::unwrap_used, reason = "the patterns are constants, and every test builds them")]
+    AhoCorasick::new([LABEL, ENCODED_BEGIN, PUTTY]).unwrap()
+});
 
 /// Bytes between the beginning of a boundary and its label: `-----BEGIN ENCRYPTED `.
 const BOUNDARY_MAX: usize = 40;
@@ -85,6 +109,19 @@ struct Inside {
     words_before: usize,
     /// A part of its body was seen: it is a key, not only the mention of one.
     has_body: bool,
+    /// It is in base64 as a whole.
+    encoded: Option<Encoded>,
+}
+
+/// What is known of a PEM file in base64.
+#[derive(Debug)]
+struct Encoded {
+    /// No private key was seen in it so far, but certificates for example.
+    is_public: bool,
+    /// The end of its last line: a label may go over two.
+    tail: String,
+    /// Bytes of its lines. The last one is shorter.
+    width: usize,
 }
 
 /// Where a line says that a key begins or ends.
@@ -93,11 +130,20 @@ enum Boundary {
     Begin { at: usize, body: usize },
     /// A key ends before this byte, and the label of its end before that one. Dashes may follow, which can be those of another key.
     End { at: usize, label: usize },
+    /// A PEM file in base64 stands here.
+    Encoded { at: Range<usize>, is_public: bool },
 }
 
 /// Whether a text says anything about private keys.
 pub(super) fn mentions_a_key(text: &str) -> bool {
-    memmem::find(text.as_bytes(), LABEL).is_some()
+    mention(text).is_some()
+}
+
+/// Where it does first.
+fn mention(text: &str) -> Option<usize> {
+    let found = MENTIONS.find(text).map(|hit| hit.start());
+    steps(found.unwrap_or(text.len()));
+    found
 }
 
 impl KeyLines {
@@ -108,6 +154,7 @@ impl KeyLines {
 
     /// The lines without private keys. Some may be held back.
     pub(super) fn mask<'t>(&mut self, lines: &'t str) -> Cow<'t, str> {
+        steps(lines.len());
         // Where the beginning is known, only an end without a beginning makes one look back.
         let may_skip = match self.state {
             State::Held(_) => self.beginning == Beginning::Known,
@@ -122,7 +169,7 @@ impl KeyLines {
         while !rest.is_empty() {
             if matches!(self.state, State::Outside) {
                 // What comes before the line that mentions a key is passed at once, not line by line.
-                let Some(label) = memmem::find(rest.as_bytes(), LABEL) else {
+                let Some(label) = mention(rest) else {
                     out.push_str(rest);
                     break;
                 };
@@ -132,6 +179,7 @@ impl KeyLines {
             }
             let end = memchr::memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |at| at + 1);
             let (line, after) = rest.split_at(end);
+            steps(4 * line.len());
             self.line(line, &mut out);
             rest = after;
         }
@@ -147,6 +195,16 @@ impl KeyLines {
 
     /// One line, on which any number of keys may begin and end.
     fn line(&mut self, line: &str, out: &mut String) {
+        // What looks like a beginning within a file in base64 is that of its next part.
+        if let State::Inside(inside) = &mut self.state
+            && inside.encoded.is_some()
+            && body(line, Some(inside.words_before)).is_some()
+        {
+            if inside.line(line, out) {
+                self.state = State::Outside;
+            }
+            return;
+        }
         let mut rest = line;
         // Where the key begins on this line that `rest` is a part of.
         let mut begun = None;
@@ -177,6 +235,32 @@ impl KeyLines {
                     begun = None;
                     self.state = State::Outside;
                     rest = &rest[label..];
+                }
+                Boundary::Encoded { at, is_public } => {
+                    self.release(out);
+                    if matches!(self.state, State::Inside(_)) {
+                        push_runs(&rest[..at.start], begun.is_some(), begun.is_some(), false, out);
+                    } else {
+                        out.push_str(&rest[..at.start]);
+                    }
+                    out.push_str(if is_public { &rest[at.clone()] } else { MASK });
+                    let tail =
+                        rest[..at.end].get(at.end.saturating_sub(ENCODED_BEGIN.len())..at.end).unwrap_or_default().to_owned();
+                    let encoded = Encoded { is_public, tail, width: at.len() };
+                    let start = line.len() - rest.len() + at.start;
+                    rest = &rest[at.end..];
+                    // It goes on where nothing follows it on its line.
+                    let goes_on = rest.bytes().all(|byte| matches!(byte, b'"' | b'\'' | b',' | b' ' | b'\n'));
+                    self.state = State::Outside;
+                    if goes_on {
+                        let words_before = line[..start].split_whitespace().count();
+                        let inside = Inside { encoded: Some(encoded), words_before, has_body: true, ..Inside::default() };
+                        self.state = State::Inside(inside);
+                    }
+                    if goes_on {
+                        out.push_str(rest);
+                        return;
+                    }
                 }
             }
         }
@@ -232,11 +316,43 @@ impl Inside {
     /// A line after that of the beginning. Its result: whether the key is given up.
     fn line(&mut self, line: &str, out: &mut String) -> bool {
         self.lines += 1;
+        if let Some(encoded) = &mut self.encoded {
+            return encoded.line(line, self.words_before, &mut self.others, out) || self.lines > LINES_MAX;
+        }
         let is_of_key = push_body(line, Some(self.words_before), self.has_body, out);
         self.has_body |= is_of_key;
         self.others = if is_of_key { 0 } else { self.others + u32::from(!line.trim().is_empty()) };
         self.lines > LINES_MAX || self.others > OTHERS_MAX
     }
+}
+
+impl Encoded {
+    /// The next line. Its result: whether the file is over.
+    fn line(&mut self, line: &str, words_before: usize, others: &mut u32, out: &mut String) -> bool {
+        let Some(at) = body(line, Some(words_before)).filter(|at| BASE64.run(&line.as_bytes()[at.clone()]) == at.len()) else {
+            out.push_str(line);
+            *others += u32::from(!line.trim().is_empty());
+            return *others > OTHERS_MAX;
+        };
+        *others = 0;
+        let word = &line[at.clone()];
+        if self.is_public {
+            let joined = std::mem::take(&mut self.tail) + word;
+            self.is_public = !has_encoded_label(joined.as_bytes());
+            let keep = joined.len().saturating_sub(ENCODED_BEGIN.len());
+            self.tail = joined.get(keep..).unwrap_or_default().to_owned();
+        }
+        if self.is_public {
+            out.push_str(line);
+        } else {
+            push_masked(&line[..at.start], word, &line[at.end..], out);
+        }
+        word.len() < self.width
+    }
+}
+
+fn has_encoded_label(text: &[u8]) -> bool {
+    ENCODED_LABELS.iter().any(|label| memmem::find(text, label).is_some())
 }
 
 /// Masks the lines that were held, now that an end has shown that they are those of a key. Its result: whether one of them is.
@@ -269,6 +385,7 @@ fn push_body(line: &str, words_before: Option<usize>, has_body: bool, out: &mut 
 /// Writes a part of a line with a mask for each long run of base64, for the last run if it looks like the end of a body, and for what
 /// stands right behind the beginning of a key or right before its end. Its result: whether there was one.
 fn push_runs(text: &str, has_body: bool, behind_begin: bool, before_end: bool, out: &mut String) -> bool {
+    steps(text.len());
     let mut done = 0;
     let mut has_body = has_body;
     let mut found = false;
@@ -309,7 +426,17 @@ fn push_masked(before: &str, key: &str, after: &str, out: &mut String) {
 /// The first boundary of a private key on a line.
 fn boundary(line: &str) -> Option<Boundary> {
     let bytes = line.as_bytes();
-    memmem::find_iter(bytes, LABEL).find_map(|label| {
+    let mut looked = 0;
+    MENTIONS.find_iter(line).find_map(|hit| {
+        let label = hit.start();
+        steps(hit.end() - std::mem::replace(&mut looked, hit.end()));
+        if hit.pattern().as_usize() == 1 {
+            return Some(encoded(bytes, label));
+        }
+        if hit.pattern().as_usize() == 2 {
+            let body = hit.end() + bytes[hit.end()..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            return Some(Boundary::Begin { at: label, body });
+        }
         let before = &bytes[label.saturating_sub(BOUNDARY_MAX)..label];
         let start = label - before.len();
         let begin = memmem::rfind(before, b"--BEGIN ").or_else(|| memmem::rfind(before, b"-- BEGIN "));
@@ -326,6 +453,17 @@ fn boundary(line: &str) -> Option<Boundary> {
             _ => None,
         }
     })
+}
+
+/// A PEM file in base64 that begins at a place. Certificates look the same from outside.
+fn encoded(bytes: &[u8], at: usize) -> Boundary {
+    /// What has the label of every key in it, if a key is what the file begins with: `-----BEGIN ENCRYPTED PRIVATE KEY`.
+    const LABEL_MAX: usize = 48;
+    let file = &bytes[at..at + BASE64.run(&bytes[at..])];
+    steps((1 + ENCODED_LABELS.len()) * file.len());
+    let head = &file[..file.len().min(LABEL_MAX) / 4 * 4];
+    let is_key = BASE64_ANY.decode(head).is_ok_and(|decoded| memmem::find(&decoded, LABEL).is_some()) || has_encoded_label(file);
+    Boundary::Encoded { at: at..at + file.len(), is_public: !is_key }
 }
 
 /// Whether a line ends something that may be seen, a certificate for example.

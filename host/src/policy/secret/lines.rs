@@ -23,22 +23,24 @@ impl MaskedLines {
         Self { keys: KeyLines::new(Beginning::Anywhere), at_first: true }
     }
 
-    /// Whole lines without their secrets. Some may be held back until it is clear what they are.
+    /// Whole lines, clean and without their secrets. Some may be held back until it is clear what they are.
     pub fn mask<'t>(&mut self, lines: &'t str) -> Cow<'t, str> {
-        let lines = if std::mem::take(&mut self.at_first) { without_rest(lines) } else { Cow::Borrowed(lines) };
-        let without_keys = match &lines {
-            Cow::Borrowed(lines) => self.keys.mask(lines),
-            Cow::Owned(lines) => Cow::Owned(self.keys.mask(lines).into_owned()),
+        let lines = match (mask_in_lines(lines), std::mem::take(&mut self.at_first)) {
+            (lines, false) => lines,
+            (lines, true) => match without_rest(&lines) {
+                Cow::Borrowed(_) => lines,
+                Cow::Owned(lines) => Cow::Owned(lines),
+            },
         };
-        match without_keys {
-            Cow::Borrowed(lines) => mask_in_lines(lines),
-            Cow::Owned(lines) => Cow::Owned(mask_in_lines(&lines).into_owned()),
+        match self.keys.mask(&lines) {
+            Cow::Borrowed(_) => lines,
+            Cow::Owned(lines) => Cow::Owned(lines),
         }
     }
 
     /// The lines that were held back, once the log has ended.
     pub fn finish(&mut self) -> String {
-        mask_in_lines(&self.keys.finish()).into_owned()
+        self.keys.finish()
     }
 }
 

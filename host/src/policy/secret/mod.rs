@@ -1,26 +1,42 @@
 //! Secrets in text: where they are, and the text without them.
 //!
-//! Found by the formats that their issuers document (`formats`), by the place that they stand in (`places`: headers, URLs, `name=value`)
-//! and, for private keys, line by line (`key_lines`). Nothing here is a regular expression: a literal is looked for, and what stands
-//! around it is walked once, byte by byte, so the time is linear in the text whatever the text is.
+//! One pipeline for whatever others wrote: it is cleaned, what announces a secret is looked for (`find`), what stands there is looked at
+//! through a [`scan`], and private keys are followed from line to line (`key_lines`). The tables say what there is: forms that issuers
+//! document (`formats`), names (`names`) and how they are joined to their values (`pairs`), headers, URLs, programs (`commands`), words
+//! of SQL and Redis (`phrases`). The same is done with the text as it reads once its escapes are undone (`reading`).
+//!
+//! Nothing here is a regular expression. A scan walks each byte a fixed number of times, so the time is linear in the text whatever the
+//! text is, and `linear` counts it.
 //!
 //! A mask says what it hides and nothing of its length: `[masked: GitHub token]`.
 
 mod alphabet;
+mod commands;
+mod extent;
+mod find;
 mod formats;
+mod headers;
 mod key_lines;
 mod lines;
 mod names;
-mod places;
+mod pairs;
+mod phrases;
+mod reading;
+mod scan;
+mod urls;
+mod values;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::steps::steps;
+use super::text::Cleaned;
 pub use lines::MaskedLines;
 pub use names::{Named, Value, named, named_header};
 
+use find::find;
 use key_lines::{Beginning, KeyLines};
 
 /// Bytes of the longest token that is looked for. A JWT of a service account has some 1,200; HTTP servers take headers of 8 to 16 KiB.
@@ -56,38 +72,47 @@ enum By {
     Form,
 }
 
-/// A text without its secrets. Borrows where there are none, which is the common case.
+/// A text as it may be shown: clean, and without its secrets. Borrows where there is nothing to take out, which is the common case.
+///
+/// It takes the text as it came, since what cleaning takes out may stand inside of a secret.
 pub fn mask(text: &str) -> Cow<'_, str> {
+    let found = mask_in_lines(text);
     let mut keys = KeyLines::new(Beginning::Known);
-    match keys.mask(text) {
-        Cow::Borrowed(_) => mask_in_lines(text),
+    match keys.mask(&found) {
+        Cow::Borrowed(_) => found,
         Cow::Owned(mut masked) => {
             masked.push_str(&keys.finish());
-            Cow::Owned(mask_in_lines(&masked).into_owned())
+            Cow::Owned(masked)
         }
     }
 }
 
 /// [`mask`], but for private keys, which can go over many lines.
 fn mask_in_lines(text: &str) -> Cow<'_, str> {
-    let found = find(text);
-    if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(without(text, &found, 0)) }
+    let Cleaned { text, seams } = Cleaned::of(text);
+    let found = find(&text, &seams);
+    if found.is_empty() { text } else { Cow::Owned(without(&text, &found, 0)) }
 }
 
-/// What is left of one long line whose beginning is gone, without its secrets, and how many bytes of it were left out.
+/// What is left of one long line whose beginning is gone, clean and without its secrets, and how many bytes of it were left out.
 ///
 /// It may begin inside of a secret that nothing tells any more. So its first [`LONGEST`] bytes only serve to recognise what begins in
 /// them, and the word that follows them goes, too.
 pub fn mask_behind(text: &str) -> (String, usize) {
+    let Cleaned { text, seams } = Cleaned::of(text);
     let skip = text.ceil_char_boundary(LONGEST.min(text.len()));
     let word = text[skip..].find(char::is_whitespace).unwrap_or(text.len() - skip).min(LONGEST);
     let skip = text.ceil_char_boundary(skip + word);
-    (without(text, &find(text), skip), skip)
+    let shown = without(&text, &find(&text, &seams), skip);
+    let mut keys = KeyLines::new(Beginning::Anywhere);
+    let shown = keys.mask(&shown).into_owned() + &keys.finish();
+    (shown, skip)
 }
 
 /// Whether there is a secret in this text, private keys included.
 pub fn is_suspect(text: &str) -> bool {
-    !find(text).is_empty() || key_lines::mentions_a_key(text)
+    let Cleaned { text, seams } = Cleaned::of(text);
+    !find(&text, &seams).is_empty() || key_lines::mentions_a_key(&text)
 }
 
 /// What stands in place of a secret.
@@ -95,40 +120,34 @@ pub fn masked(kind: &str) -> String {
     format!("[masked: {kind}]")
 }
 
-/// The secrets of a text in their order, none overlapping another.
-fn find(text: &str) -> Vec<Found> {
-    let mut found = Vec::new();
-    formats::find(text, &mut found);
-    places::find(text, &mut found);
-    if found.len() > 1 {
-        found.sort_by_key(|secret| (secret.at.start, std::cmp::Reverse(secret.at.end)));
-        found.dedup_by(|later, earlier| {
-            let overlaps = later.at.start < earlier.at.end;
-            if overlaps {
-                earlier.at.end = earlier.at.end.max(later.at.end);
-                if later.by > earlier.by {
-                    (earlier.kind, earlier.by) = (later.kind, later.by);
-                }
-            }
-            overlaps
-        });
-    }
-    found
-}
-
-/// The text from `skip` on, with a mask for each secret.
+/// The text from `skip` on, with a mask for each secret on each of its lines.
 fn without(text: &str, found: &[Found], skip: usize) -> String {
     let mut masked_text = String::with_capacity(text.len() - skip);
     let mut done = skip;
     for secret in found.iter().filter(|secret| secret.at.end > skip) {
         // A secret that was cut off in the middle of a character goes with the whole of it.
-        masked_text.push_str(&text[done..text.floor_char_boundary(secret.at.start).max(done)]);
-        masked_text.push_str(&masked(secret.kind));
-        done = text.ceil_char_boundary(secret.at.end).max(done);
+        let start = text.floor_char_boundary(secret.at.start).max(done);
+        let end = text.ceil_char_boundary(secret.at.end).max(start);
+        masked_text.push_str(&text[done..start]);
+        for (line, part) in text[start..end].split_inclusive('\n').enumerate() {
+            let body = part.trim_ascii_end();
+            let indent = if line == 0 { 0 } else { body.len() - body.trim_ascii_start().len() };
+            masked_text.push_str(&body[..indent]);
+            if line == 0 || !body.is_empty() {
+                masked_text.push_str(&masked(secret.kind));
+            }
+            masked_text.push_str(if part.ends_with('\n') { "\n" } else { "" });
+        }
+        done = end;
     }
     masked_text.push_str(&text[done..]);
+    steps(text.len() - skip);
     masked_text
 }
 
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod linear;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,343 @@
+//! Passwords on command lines: programs whose flags say too little by themselves.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::alphabet::{ARGUMENT, IN_DOUBLE, IN_SINGLE};
+use super::extent;
+use super::names::named;
+use super::scan::Scan;
+use super::values::{names_nothing, says_state};
+use super::{By, Found};
+
+/// Bytes of a command line that are looked at from the name of its program on.
+const LINE_MAX: usize = 384;
+
+/// Arguments of a command that are looked at.
+const ARGUMENTS_MAX: usize = 24;
+
+/// What of an argument is secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    All,
+    /// What follows the first of these.
+    Behind(u8),
+    /// What follows the first equals sign: `--from-literal=name=value`.
+    Value,
+    /// What follows `pass:` of OpenSSL.
+    Source,
+}
+
+/// What takes a password.
+enum Takes {
+    /// The next argument, or the rest of this one.
+    Flag(&'static str, Part),
+    /// The rest of this argument: what follows it is something else.
+    Glued(&'static str, Part),
+    /// The argument at this place behind the command, flags and what they take aside.
+    Operand(usize),
+}
+
+use Part::{All, Behind, Source};
+use Takes::{Flag, Glued, Operand};
+
+/// A program, a word that has to follow it, and what takes a password.
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    verb: &'static str,
+    takes: &'static [Takes],
+}
+
+const fn program(name: &'static str, verb: &'static str, takes: &'static [Takes]) -> Program {
+    Program { name, verb, takes }
+}
+
+const P: &[Takes] = &[Flag("-p", All)];
+const GLUED: &[Takes] = &[Glued("-p", All)];
+const USER: &[Takes] =
+    &[Flag("-u", Behind(b':')), Flag("--user", Behind(b':')), Flag("-U", Behind(b':')), Flag("--proxy-user", Behind(b':'))];
+const LDAP: &[Takes] = &[Flag("-w", All), Flag("-a", All), Flag("-s", All)];
+const SMB: &[Takes] = &[Flag("-U", Behind(b'%')), Flag("--user", Behind(b'%'))];
+const OPENSSL: &[Takes] = &[
+    Flag("-passin", Source),
+    Flag("-passout", Source),
+    Flag("-pass", Source),
+    Flag("-password", Source),
+    Flag("-k", All),
+    Flag("-K", All),
+];
+const CREATE: &[Takes] = &[Flag("--from-literal", Part::Value), Flag("--docker-password", All)];
+const CAPITAL: &[Takes] = &[Flag("-P", All)];
+
+pub(super) static PROGRAMS: &[Program] = &[
+    program("mysql", "", GLUED),
+    program("mysqldump", "", GLUED),
+    program("mysqladmin", "", GLUED),
+    program("mysqlimport", "", GLUED),
+    program("mysqlcheck", "", GLUED),
+    program("mysqlsh", "", GLUED),
+    program("mariadb", "", GLUED),
+    program("mariadb-dump", "", GLUED),
+    program("mariadb-admin", "", GLUED),
+    program("xtrabackup", "", GLUED),
+    program("curl", "", USER),
+    program("wget", "", USER),
+    program("redis-cli", "", &[Flag("-a", All), Flag("--pass", All)]),
+    program("valkey-cli", "", &[Flag("-a", All), Flag("--pass", All)]),
+    program("redis-benchmark", "", &[Flag("-a", All)]),
+    program("sshpass", "", P),
+    program("mongo", "", P),
+    program("mongosh", "", P),
+    program("mongodump", "", P),
+    program("mongorestore", "", P),
+    program("mongoexport", "", P),
+    program("mongoimport", "", P),
+    program("mongostat", "", P),
+    program("ldapsearch", "", LDAP),
+    program("ldapadd", "", LDAP),
+    program("ldapmodify", "", LDAP),
+    program("ldapdelete", "", LDAP),
+    program("ldapwhoami", "", LDAP),
+    program("ldappasswd", "", LDAP),
+    program("openssl", "", OPENSSL),
+    program("docker", "login", P),
+    program("podman", "login", P),
+    program("buildah", "login", P),
+    program("nerdctl", "login", P),
+    program("skopeo", "login", P),
+    program("crane", "login", P),
+    program("oras", "login", P),
+    program("helm", "login", P),
+    program("az", "login", P),
+    program("oc", "login", P),
+    program("cf", "login", P),
+    program("vault", "login", &[Operand(0)]),
+    program("heroku", "login", P),
+    program("htpasswd", "", &[Operand(2)]),
+    program("smbclient", "", SMB),
+    program("rpcclient", "", SMB),
+    program("winexe", "", SMB),
+    program("smbget", "", SMB),
+    program("sqlcmd", "", CAPITAL),
+    program("bcp", "", CAPITAL),
+    program("isql", "", CAPITAL),
+    program("mosquitto_pub", "", CAPITAL),
+    program("mosquitto_sub", "", CAPITAL),
+    program("ipmitool", "", CAPITAL),
+    program("unzip", "", CAPITAL),
+    program("zip", "", CAPITAL),
+    program("7z", "", GLUED),
+    program("7za", "", GLUED),
+    program("unrar", "", GLUED),
+    program("cqlsh", "", P),
+    program("twine", "", P),
+    program("etcdctl", "", &[Flag("--user", Behind(b':'))]),
+    program("lftp", "", &[Flag("-u", Behind(b','))]),
+    program("sqlplus", "", &[Operand(0)]),
+    program("ssh-keygen", "", &[Flag("-N", All), Flag("-P", All)]),
+    program("snmpwalk", "", &[Flag("-A", All), Flag("-X", All), Flag("-c", All)]),
+    program("snmpget", "", &[Flag("-A", All), Flag("-X", All), Flag("-c", All)]),
+    program("rabbitmqctl", "add_user", &[Operand(1)]),
+    program("rabbitmqctl", "change_password", &[Operand(1)]),
+    program("rabbitmqctl", "authenticate_user", &[Operand(1)]),
+    program("ngrok", "authtoken", &[Operand(0)]),
+    program("ngrok", "add-authtoken", &[Operand(0)]),
+    program("mc", "set", &[Operand(3)]),
+    program("kubectl", "secret", CREATE),
+    program("oc", "secret", CREATE),
+    program("composer", "config", &[Operand(2)]),
+    program("xfreerdp", "", &[Glued("/p:", All)]),
+    program("swaks", "", &[Flag("-ap", All)]),
+    program("kadmin", "", &[Flag("-w", All), Flag("-pw", All)]),
+    program("pscp", "", &[Flag("-pw", All)]),
+    program("plink", "", &[Flag("-pw", All)]),
+    program("useradd", "", P),
+];
+
+/// What is written to a program that reads a password: `echo sesame | docker login --password-stdin`.
+pub(super) fn piped(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    let before = scan.behind(at, LINE_MAX / 2);
+    let line = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let pipe = line + before[line..].iter().rposition(|&byte| byte == b'|')?;
+    let command = ["echo ", "printf ", "echo -n ", "printf %s ", "<<< "]
+        .iter()
+        .filter_map(|word| memmem::rfind(&before[line..pipe], word.as_bytes()).map(|found| line + found + word.len()));
+    let start = at - before.len() + command.max()?;
+    let quote = scan.byte(start).filter(|byte| matches!(byte, b'"' | b'\''));
+    let end = match quote {
+        Some(b'"') => scan.run(start + 1, &IN_DOUBLE),
+        Some(_) => scan.run(start + 1, &IN_SINGLE),
+        None => scan.run(start, &ARGUMENT),
+    };
+    let secret = start + usize::from(quote.is_some())..end;
+    let shown = scan.judged(&secret);
+    (!secret.is_empty() && !names_nothing(shown) && !shown.starts_with('$')).then_some(Found {
+        at: secret,
+        kind: "password",
+        by: By::Place,
+    })
+}
+
+/// An argument of a command line, without its quotes.
+struct Argument<'t> {
+    at: Range<usize>,
+    text: &'t str,
+    /// A quote follows it without a space: `-p'sesame'`.
+    goes_on: bool,
+}
+
+impl Program {
+    /// What is looked for: the name, and a space behind a short one.
+    pub(super) fn trigger(&self) -> String {
+        /// Bytes of a name that stands in few other words.
+        const LONG: usize = 5;
+        format!("{}{}", self.name, if self.name.len() < LONG { " " } else { "" })
+    }
+
+    /// Adds what is secret behind the name of a program at a place.
+    pub(super) fn find(&self, scan: &Scan<'_>, at: usize, found: &mut Vec<Found>) {
+        let begins = scan.byte_before(at).is_none_or(|byte| {
+            byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'/' | b'(' | b';' | b'|' | b'[' | b'=')
+        });
+        let end = at + self.name.len();
+        if !begins || !matches!(scan.byte(end), Some(b' ' | b'"' | b'\'' | b',')) {
+            return;
+        }
+        let mut arguments = Arguments { scan, at: end, last: at + LINE_MAX, left: ARGUMENTS_MAX };
+        let mut has_verb = self.verb.is_empty();
+        let mut operands = 0;
+        // The flag whose value comes next.
+        let mut pending: Option<Part> = None;
+        let mut is_taken = false;
+        while let Some(argument) = arguments.next() {
+            let text = argument.text;
+            if !has_verb {
+                has_verb = text == self.verb;
+                continue;
+            }
+            if let Some(part) = pending.take() {
+                self.push(part, &argument, found);
+                continue;
+            }
+            let flag = self.takes.iter().find_map(|takes| takes.by_flag(&argument));
+            match flag {
+                Some((part, "")) => pending = Some(part),
+                Some((part, rest)) => {
+                    let start = argument.at.end - rest.len().min(argument.at.len());
+                    self.push(part, &Argument { at: start..argument.at.end, text: rest, goes_on: false }, found);
+                }
+                None if text.starts_with('-') => {
+                    // A flag that may take the next argument: `-h host`. One that was written with its value does not.
+                    is_taken = !text.contains('=')
+                        && !text.starts_with("--")
+                        && text.len() == 2
+                        && self.has_operand()
+                        && self.name != "htpasswd";
+                }
+                None if is_taken => is_taken = false,
+                None => {
+                    if self.takes.iter().any(|takes| matches!(takes, Operand(place) if *place == operands)) {
+                        let part = if self.name == "sqlplus" { Behind(b'/') } else { All };
+                        self.push(part, &argument, found);
+                    }
+                    operands += 1;
+                }
+            }
+        }
+    }
+
+    fn has_operand(&self) -> bool {
+        self.takes.iter().any(|takes| matches!(takes, Operand(_)))
+    }
+
+    fn push(&self, part: Part, argument: &Argument<'_>, found: &mut Vec<Found>) {
+        let text = argument.text;
+        let skip = match part {
+            All => Some(0),
+            Behind(separator) => text.bytes().position(|byte| byte == separator).map(|at| at + 1),
+            Part::Value => text.bytes().position(|byte| byte == b'=').map(|at| at + 1),
+            Source => text.starts_with("pass:").then_some("pass:".len()),
+        };
+        let Some(secret) = skip.and_then(|skip| text.get(skip..)) else { return };
+        // `sqlplus user/password@host`
+        let secret = if self.name == "sqlplus" { secret.split('@').next().unwrap_or_default() } else { secret };
+        let start = argument.at.start + skip.unwrap_or_default();
+        let is_none =
+            secret.is_empty() || secret.starts_with('-') || names_nothing(secret) || self.has_operand() && says_state(secret);
+        if !is_none {
+            found.push(Found {
+                at: start..(start + secret.len()).max(argument.at.end * usize::from(part == All && self.name != "sqlplus")),
+                kind: "password",
+                by: By::Place,
+            });
+        }
+    }
+}
+
+impl Takes {
+    /// Whether an argument is this flag, and what of its value stands in it.
+    fn by_flag<'t>(&self, argument: &Argument<'t>) -> Option<(Part, &'t str)> {
+        let text = argument.text;
+        match *self {
+            Flag(flag, part) => {
+                let rest = text.strip_prefix(flag)?;
+                match rest.as_bytes() {
+                    [] => Some((part, "")),
+                    [b'=', ..] => Some((part, &rest[1..])),
+                    // `-pPASSWORD`, but not `-passin` for `-p`.
+                    _ if flag.len() == 2
+                        && !text.starts_with("--")
+                        && !text[1..].bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') =>
+                    {
+                        Some((part, rest))
+                    }
+                    _ => None,
+                }
+            }
+            Glued(flag, part) if argument.goes_on => (text == flag).then_some((part, "")),
+            Glued(flag, part) => text
+                .strip_prefix(flag)
+                .filter(|rest| !rest.is_empty() && named(text).is_none_or(|_| !rest.starts_with("ass")))
+                .map(|rest| (part, rest)),
+            Operand(_) => None,
+        }
+    }
+}
+
+/// The arguments of a command line, or of a list of strings.
+struct Arguments<'s, 't> {
+    scan: &'s Scan<'t>,
+    at: usize,
+    last: usize,
+    left: usize,
+}
+
+impl<'t> Iterator for Arguments<'_, 't> {
+    type Item = Argument<'t>;
+
+    fn next(&mut self) -> Option<Argument<'t>> {
+        self.left = self.left.checked_sub(1)?;
+        // Between two arguments are spaces, or quotes and a comma.
+        let between = self.scan.ahead(self.at, 8);
+        let length = between.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b',')).count();
+        let start = self.at + length;
+        let quote = between[..length].last().copied().filter(|byte| matches!(byte, b'"' | b'\''));
+        if length == 0
+            || start >= self.last
+            || matches!(self.scan.byte(start), None | Some(b'\n' | b'\r' | b'|' | b';' | b']' | b')'))
+        {
+            return None;
+        }
+        let end = match quote {
+            Some(quote) => extent::quoted(self.scan, start - 1, quote, LINE_MAX).at.end,
+            None => self.scan.run(start, &ARGUMENT),
+        };
+        // `[podman, login]` of YAML.
+        let end = end - usize::from(quote.is_none() && end > start + 1 && self.scan.byte_before(end) == Some(b','));
+        self.at = end + usize::from(end == start);
+        let goes_on = quote.is_none() && matches!(self.scan.byte(end), Some(b'\'' | b'"'));
+        Some(Argument { at: start..end, text: self.scan.judged(&(start..end)), goes_on })
+    }
+}

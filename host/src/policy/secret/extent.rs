@@ -1,0 +1,180 @@
+//! Where a value ends, from the way in which it is written.
+
+use std::ops::Range;
+
+use super::LONGEST;
+use super::alphabet::{Alphabet, BARE, ELEMENT, IN_BACK, IN_DOUBLE, IN_SINGLE, LINE, LIST};
+use super::scan::Scan;
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Between quotes.
+    Quoted,
+    /// One word.
+    Bare,
+    /// Several, between brackets.
+    List,
+    /// The text of an XML element.
+    Element,
+    /// The lines of a block of YAML.
+    Block,
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) at: Range<usize>,
+    pub(super) style: Style,
+}
+
+/// What types and languages write before a value.
+const OPENERS: &[&str] = &[
+    "[]string{",
+    "[]string ",
+    "<![CDATA[",
+    "Some(",
+    "Just ",
+    "Secret(",
+    "SecretString(",
+    "Optional[",
+    "Ok(",
+    "String(",
+    "string(",
+    "str(",
+    "N'",
+    "b'",
+    "u'",
+    "r'",
+    "b\"",
+    "u\"",
+    "r\"",
+    "L\"",
+    "!!str ",
+    "&\"",
+    "*\"",
+];
+
+/// The value that begins at a place.
+pub(super) fn value(scan: &Scan<'_>, at: usize) -> Extent {
+    let at = behind_openers(scan, at);
+    match scan.byte(at) {
+        Some(quote @ (b'"' | b'\'' | b'`')) => quoted(scan, at, quote, LONGEST),
+        Some(b'[') => list(scan, at),
+        Some(b'|' | b'>') => block(scan, at).unwrap_or_else(|| bare(scan, at)),
+        _ => bare(scan, at),
+    }
+}
+
+/// What follows the name of a type or a function.
+fn behind_openers(scan: &Scan<'_>, at: usize) -> usize {
+    let Some(opener) = OPENERS.iter().find(|opener| scan.starts_with(at, opener)) else { return at };
+    let end = at + opener.len();
+    match opener.as_bytes() {
+        // PHP says how long a string is: `string(6) "sesame"`.
+        b"string(" => {
+            let digits = scan.ahead(end, 6).iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if digits > 0 && scan.starts_with(end + digits, ") ") { end + digits + 2 } else { end }
+        }
+        [.., b'\'' | b'"'] => end - 1,
+        _ => end,
+    }
+}
+
+/// A value between quotes; one without an end goes to the end of its line. After so many bytes no further escapes are followed.
+pub(super) fn quoted(scan: &Scan<'_>, at: usize, quote: u8, most: usize) -> Extent {
+    let inside: &Alphabet = match quote {
+        b'"' => &IN_DOUBLE,
+        b'\'' => &IN_SINGLE,
+        _ => &IN_BACK,
+    };
+    /// How many quotes inside of a value may be written twice, as SQL does.
+    const DOUBLED: usize = 4;
+    let start = at + 1;
+    let mut end = start;
+    let mut doubled = 0;
+    while end - start < most {
+        end = scan.run(end, inside);
+        match scan.byte(end) {
+            Some(b'\\') => end = (end + 2).min(scan.len()),
+            Some(b'\'') if quote == b'\'' && doubled < DOUBLED && end > start && scan.byte(end + 1) == Some(b'\'') => {
+                doubled += 1;
+                end += 2;
+            }
+            _ => break,
+        }
+    }
+    Extent { at: start..end, style: Style::Quoted }
+}
+
+/// A value without quotes.
+fn bare(scan: &Scan<'_>, start: usize) -> Extent {
+    /// How many characters may look like its end and be none.
+    const CLOSERS: usize = 8;
+    let mut end = scan.run(start, &BARE);
+    for _ in 0..CLOSERS {
+        let next = scan.byte(end + 1);
+        let goes_on = match scan.byte(end) {
+            // A bracket or a backslash inside of a word belongs to it.
+            Some(b')' | b']' | b'}' | b'>') => next.is_some_and(|next| next.is_ascii_alphanumeric()),
+            Some(b'\\') => {
+                next.is_some_and(|next| next.is_ascii_alphanumeric() && !matches!(next, b'n' | b'r' | b't' | b'u' | b'x'))
+            }
+            _ => false,
+        };
+        if !goes_on {
+            break;
+        }
+        end = scan.run(end + 1, &BARE);
+    }
+    Extent { at: start..end, style: Style::Bare }
+}
+
+/// Values in brackets. In the notation of Go, those of a header are.
+fn list(scan: &Scan<'_>, at: usize) -> Extent {
+    let start = at + 1;
+    let end = scan.run(start, &LIST).min(start + LONGEST);
+    match (scan.byte(start), scan.byte(end)) {
+        // One in quotes is a value like any other.
+        (Some(quote @ (b'"' | b'\'')), _)
+            if matches!(scan.byte(quoted(scan, start, quote, LONGEST).at.end + 1), Some(b']') | None) =>
+        {
+            quoted(scan, start, quote, LONGEST)
+        }
+        (_, Some(b']')) => Extent { at: start..end, style: Style::List },
+        _ => bare(scan, start),
+    }
+}
+
+/// A block of YAML: `|`, and lines that are indented.
+fn block(scan: &Scan<'_>, at: usize) -> Option<Extent> {
+    /// Lines of a block that are looked at.
+    const LINES: usize = 16;
+    let head = scan.ahead(at + 1, 3);
+    let length = head.iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'0'..=b'9')).count();
+    if scan.byte(at + 1 + length) != Some(b'\n') {
+        return None;
+    }
+    let first = at + 2 + length;
+    let indent = scan.spaces(first, 64);
+    let start = first + indent;
+    let mut end = scan.run(start, &LINE);
+    for _ in 1..LINES {
+        let next = end + 1;
+        if indent == 0 || scan.byte(end) != Some(b'\n') || scan.spaces(next, 64) < indent {
+            break;
+        }
+        end = scan.run(next, &LINE);
+    }
+    (indent > 0 && end > start).then_some(Extent { at: start..end, style: Style::Block })
+}
+
+/// The text of an element that begins at a place.
+pub(super) fn element(scan: &Scan<'_>, at: usize) -> Extent {
+    let start = behind_openers(scan, at);
+    let mut end = scan.run(start, &ELEMENT);
+    if start > at && scan.behind(end, 3) == b"]]>" {
+        end -= 3;
+    }
+    Extent { at: start..end.max(start), style: Style::Element }
+}

@@ -1,0 +1,302 @@
+//! Everything that announces a secret, looked for at once, and what is looked at where one of them stands.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memchr2_iter;
+
+use super::commands::{self, PROGRAMS, Program};
+use super::formats::{self, FORMATS, Format};
+use super::phrases::{self, ENCODED, PHRASES, Phrase};
+use super::scan::Scan;
+use super::urls::{self, HOOKS, Hook};
+use super::{By, Found, headers, pairs, reading};
+use crate::policy::steps::steps;
+use crate::policy::text::{Cleaned, Seam};
+
+/// What stands where a secret may be.
+#[derive(Clone, Copy)]
+enum Trigger {
+    Format(&'static Format),
+    Hook(&'static Hook),
+    Program(&'static Program),
+    Phrase(&'static Phrase),
+    /// A word of names.
+    Name,
+    /// A place that a function looks at.
+    Place(fn(&Scan<'_>, usize) -> Option<Found>),
+    /// The beginning of something in base64.
+    Encoded,
+}
+
+/// Words of names whose value may be secret, in small letters. They are found in small letters, in capital ones, and with a capital
+/// letter at their beginning.
+const NAME_WORDS: &[&str] = &[
+    "pass",
+    "pwd",
+    "pswd",
+    "token",
+    "secret",
+    "credential",
+    "creds",
+    "key",
+    "psk",
+    "auth",
+    "cookie",
+    "sess",
+    "signature",
+    "mnemonic",
+];
+
+/// Places that functions look at.
+const PLACES: &[(&str, fn(&Scan<'_>, usize) -> Option<Found>)] = &[
+    ("://", urls::password),
+    ("@tcp(", urls::before_network),
+    ("@unix(", urls::before_network),
+    // JSON Web Keys, whose members have too short names to be looked for where they are escaped.
+    ("kty", |_, _| None),
+    ("thin:", urls::oracle),
+    ("sig=", urls::signature),
+    ("--password-stdin", commands::piped),
+    ("passwd --stdin", commands::piped),
+    ("| chpasswd", commands::piped),
+    ("sudo -S", commands::piped),
+    ("| kinit", commands::piped),
+    ("Bearer ", headers::bearer),
+    ("bearer ", headers::bearer),
+    ("BEARER ", headers::bearer),
+    ("Basic ", headers::basic),
+    ("basic ", headers::basic),
+    ("BASIC ", headers::basic),
+];
+
+/// The search for all of them.
+static SEARCH: LazyLock<Search> = LazyLock::new(|| Search::new(triggers()));
+
+/// All of them.
+fn triggers() -> Vec<(String, Trigger)> {
+    let mut all: Vec<(String, Trigger)> = Vec::new();
+    all.extend(FORMATS.iter().map(|format| (format.prefix.to_owned(), Trigger::Format(format))));
+    all.extend(HOOKS.iter().map(|hook| (hook.before.to_owned(), Trigger::Hook(hook))));
+    all.extend(PROGRAMS.iter().map(|program| (program.trigger(), Trigger::Program(program))));
+    all.extend(PHRASES.iter().map(|phrase| (phrase.words.to_owned(), Trigger::Phrase(phrase))));
+    all.extend(ENCODED.iter().map(|text| ((*text).to_owned(), Trigger::Encoded)));
+    all.extend(PLACES.iter().map(|&(text, place)| (text.to_owned(), Trigger::Place(place))));
+    for word in NAME_WORDS {
+        let capital = word[..1].to_ascii_uppercase() + &word[1..];
+        all.extend([(*word).to_owned(), capital, word.to_ascii_uppercase()].map(|word| (word, Trigger::Name)));
+    }
+    all
+}
+
+/// What is looked for.
+#[cfg(test)]
+pub(super) fn literals() -> Vec<String> {
+    triggers().into_iter().map(|(text, _)| text).collect()
+}
+
+/// How many times escapes are undone, and base64 is: JSON inside of JSON inside of JSON.
+const DEPTH_MAX: u8 = 3;
+
+/// The secrets of a clean text in their order, none overlapping another.
+pub(super) fn find(text: &str, seams: &[Seam]) -> Vec<Found> {
+    let mut found = Vec::new();
+    find_to(text, seams, true, DEPTH_MAX, &mut found);
+    merge(&mut found);
+    found
+}
+
+fn merge(found: &mut Vec<Found>) {
+    if found.len() > 1 {
+        found.sort_by_key(|secret| (secret.at.start, std::cmp::Reverse(secret.at.end)));
+        found.dedup_by(|later, earlier| {
+            let overlaps = later.at.start < earlier.at.end;
+            if overlaps {
+                earlier.at.end = earlier.at.end.max(later.at.end);
+                if later.by > earlier.by {
+                    (earlier.kind, earlier.by) = (later.kind, later.by);
+                }
+            }
+            overlaps
+        });
+    }
+}
+
+/// Adds the secrets of a text and of its other readings, which may overlap.
+fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut Vec<Found>) {
+    let scan = Scan::new(text, seams, is_source);
+    let hits = SEARCH.find(text.as_bytes(), &scan, depth, found);
+    steps(text.len());
+    found.extend(memchr2_iter(b'-', b'.', text.as_bytes()).filter_map(|at| formats::around_separator(&scan, at)));
+    if let Some(glued) = reading::glued(text, seams) {
+        let mut inside = Vec::new();
+        find_to(&glued.text, &glued.seams, is_source, depth.min(1), &mut inside);
+        found.extend(inside.into_iter().map(|secret| Found { at: glued.source(&secret.at), ..secret }));
+    }
+    if let Some(depth) = depth.checked_sub(1)
+        && let Some(unescaped) = reading::unescaped(text, &hits)
+    {
+        let mut inside = find_unclean(&unescaped.text, depth);
+        inside.iter_mut().for_each(|secret| secret.at = unescaped.source(&secret.at));
+        found.extend(inside);
+    }
+}
+
+/// The secrets of a text that may be unclean: an escape may stand for the beginning of an escape sequence.
+fn find_unclean(text: &str, depth: u8) -> Vec<Found> {
+    let mut found = Vec::new();
+    let cleaned = Cleaned::of(text);
+    if cleaned.seams.is_empty() {
+        find_to(text, &[], false, depth, &mut found);
+    } else {
+        let clean = reading::cleaned(cleaned, text);
+        find_to(&clean.text, &clean.seams, false, depth, &mut found);
+        found.iter_mut().for_each(|secret| secret.at = clean.source(&secret.at));
+    }
+    found
+}
+
+/// A search for many texts at once: every three bytes are looked up in a table of those by which one of the texts is known.
+struct Search {
+    /// A bit for each hash of three such bytes.
+    known: [u64; WORDS],
+    /// What these bytes are a part of, the longest first.
+    triggers: Vec<(u32, Vec<Known>)>,
+}
+
+/// A text that is looked for, where in it the three bytes stand by which it is known, and what it announces.
+struct Known {
+    text: Box<[u8]>,
+    offset: usize,
+    trigger: Trigger,
+}
+
+/// Words of the table: eight KiB, of which one bit in two hundred is set.
+const WORDS: usize = 1024;
+
+/// Bytes that are looked up.
+const KEY: usize = 3;
+
+impl Search {
+    fn new(all: Vec<(String, Trigger)>) -> Self {
+        let mut search = Self { known: [0; WORDS], triggers: Vec::new() };
+        for (text, trigger) in all {
+            let text = text.into_bytes().into_boxed_slice();
+            let offset = rarest(&text);
+            let key = text[offset..].iter().take(KEY).fold(0, |key, &byte| key << 8 | u32::from(byte));
+            let (word, bit) = Self::place(key);
+            search.known[word] |= bit;
+            let at = search.triggers.binary_search_by_key(&key, |(key, _)| *key).unwrap_or_else(|at| {
+                search.triggers.insert(at, (key, Vec::new()));
+                at
+            });
+            search.triggers[at].1.push(Known { text, offset, trigger });
+        }
+        search.triggers.iter_mut().for_each(|(_, known)| known.sort_by_key(|known| std::cmp::Reverse(known.text.len())));
+        search
+    }
+
+    /// The word of the table and the bit in it for three bytes.
+    fn place(key: u32) -> (usize, u64) {
+        let hash = key.wrapping_mul(0x9e37_79b1) >> 16;
+        ((hash >> 6) as usize % WORDS, 1 << (hash & 63))
+    }
+
+    /// Adds the secrets at the triggers of a text. Its result: where the triggers are.
+    fn find(&self, bytes: &[u8], scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Vec<usize> {
+        steps(bytes.len());
+        let mut hits = Vec::new();
+        let (mut key, mut from) = (0, 0);
+        for (at, &byte) in bytes.iter().enumerate() {
+            key = (key << 8 | u32::from(byte)) & 0x00ff_ffff;
+            let (word, bit) = Self::place(key);
+            if self.known[word] & bit != 0
+                && let Some(on) = self.look(key, (at + 1).saturating_sub(KEY), from, scan, depth, found)
+            {
+                hits.push(at);
+                from = from.max(on);
+            }
+        }
+        hits
+    }
+
+    /// Looks at a place where three bytes stand by which some text is known. Its result: where to look on, if one of the texts stands there.
+    #[inline(never)]
+    fn look(&self, key: u32, at: usize, from: usize, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Option<usize> {
+        let index = self.triggers.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        let mut is_hit = false;
+        for Known { text, offset, trigger } in &self.triggers[index].1 {
+            let Some(start) = at.checked_sub(*offset).filter(|&start| start >= from) else { continue };
+            if scan.ahead(start, text.len()) != &**text {
+                continue;
+            }
+            is_hit = true;
+            let before = found.len();
+            let on = at_trigger(*trigger, scan, &(start..start + text.len()), depth, found);
+            if found.len() > before {
+                return Some(on);
+            }
+        }
+        // What was looked at in vain may be a part of something longer.
+        is_hit.then_some(from)
+    }
+}
+
+/// Where in a text the three bytes stand that are the least likely to stand anywhere else.
+fn rarest(text: &[u8]) -> usize {
+    /// Bytes of a text that are looked at: what it announces is looked for from its beginning on.
+    const NEAR: usize = 8;
+    let cost = |byte: &u8| match byte {
+        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6,
+        b'0'..=b'9' | b'd' | b'l' | b'c' | b'u' | b'm' | b'p' | b'-' | b'.' | b'/' | b':' | b'=' | b'"' => 4,
+        b'a'..=b'z' => 3,
+        b'A'..=b'Z' => 2,
+        _ => 1,
+    };
+    let windows = text[..text.len().min(NEAR)].windows(KEY).enumerate();
+    windows.min_by_key(|(_, window)| window.iter().map(cost).sum::<u32>()).map_or(0, |(at, _)| at)
+}
+
+/// Looks at what stands at a trigger. Its result: where to look on.
+fn at_trigger(trigger: Trigger, scan: &Scan<'_>, hit: &Range<usize>, depth: u8, found: &mut Vec<Found>) -> usize {
+    let one = match trigger {
+        Trigger::Name => {
+            pairs::find(scan, hit, found);
+            return hit.end;
+        }
+        Trigger::Program(program) => {
+            program.find(scan, hit.start, found);
+            return hit.end;
+        }
+        Trigger::Phrase(phrase) => {
+            phrase.find(scan, hit.start, found);
+            return hit.end;
+        }
+        Trigger::Encoded => return encoded(scan, hit.start, depth, found),
+        Trigger::Format(format) => format.find(scan, hit.start),
+        Trigger::Hook(hook) => hook.find(scan, hit.start),
+        Trigger::Place(place) => place(scan, hit.start),
+    };
+    match one {
+        Some(secret) => {
+            // What a word such as `Bearer` announces may have a form of its own.
+            let on = if secret.by == By::Form { secret.at.end } else { hit.end };
+            found.push(secret);
+            on
+        }
+        None => hit.start + 1,
+    }
+}
+
+/// Adds base64 with secrets in it.
+fn encoded(scan: &Scan<'_>, at: usize, depth: u8, found: &mut Vec<Found>) -> usize {
+    let Some(depth) = depth.checked_sub(1) else { return at + 1 };
+    let Some((range, text)) = phrases::decoded(scan, at) else { return at + 1 };
+    let mut inside = find_unclean(&text, depth);
+    merge(&mut inside);
+    if let Some(first) = inside.first() {
+        found.push(Found { at: range.clone(), kind: first.kind, by: By::Place });
+        return range.end;
+    }
+    at + 1
+}

@@ -1,0 +1,191 @@
+//! Whatever looks at a text of others takes steps in proportion to its length, whatever the text is.
+//!
+//! The texts are made from what is looked for, so a trigger that is added is covered: each by itself, behind and before what can make
+//! somebody look far ahead or back, and in pairs, again and again.
+
+use super::{LONGEST, MaskedLines, find, is_suspect, mask, mask_behind};
+use crate::policy::steps::counted;
+use crate::policy::{clean, clean_line, quotable};
+
+/// Bytes of the shorter text, and how many times longer the other one is.
+const SHORT: usize = 2 * 1024;
+const TIMES: usize = 4;
+
+/// Steps at the end of a text that are left out because it ends there: they are not four times as many in the longer one.
+const AT_ONCE: usize = 24 * 1024;
+
+/// Steps for a byte at most. What is looked at around a trigger of a few bytes is a few hundred.
+const STEPS_A_BYTE: usize = 1_200;
+
+/// What may make somebody look on: fillers, values that go on, beginnings without an end, and what stands before a place.
+const AROUND: &[&str] = &[
+    "",
+    "a",
+    "a1",
+    "A",
+    "0",
+    "=",
+    ":",
+    " ",
+    "\n",
+    "\t",
+    "'",
+    "\"",
+    "`",
+    "\\",
+    "\\\"",
+    "\\n",
+    "%3D",
+    "%22",
+    "&quot;",
+    "&amp;",
+    "\\u003d",
+    "\\u001b[m",
+    "-",
+    "--",
+    "_",
+    ".",
+    ",",
+    ";",
+    "/",
+    "<",
+    ">",
+    "[",
+    "[\"",
+    "{",
+    "}",
+    "]",
+    ")",
+    "(",
+    "|",
+    "@",
+    "#",
+    "$",
+    "*",
+    "~",
+    "+",
+    "=>",
+    "->",
+    "=[",
+    "={\"value\":",
+    ": |\n  a",
+    "=\"",
+    "='",
+    "=\\\"",
+    "='a''",
+    " a",
+    " -p",
+    "\",\"",
+    "é",
+    "\u{1b}[0m",
+    "\u{1b}]",
+    "\u{9d}x",
+    "\u{9c}",
+    "\u{200b}",
+    "\r",
+    "\u{8}",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3d",
+    "AAAA",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----END PRIVATE KEY-----",
+    "-----END CERTIFICATE-----\n",
+    "LS0tLS1CRUdJTi",
+    "[masked: x]",
+    "name: ",
+    "value: ",
+    "=true ",
+    "=a,",
+    ": a\n",
+    "://a:b",
+    "@tcp(",
+];
+
+/// What looks at texts of others.
+const LOOKS: &[(&str, fn(&str))] = &[
+    ("mask_behind", |text| drop(mask_behind(&("x ".repeat(LONGEST) + text)))),
+    ("clean", |text| drop(clean(text))),
+    ("clean_line", |text| drop(clean_line(text, 64))),
+    ("quotable", |text| drop(quotable(text, 64))),
+    MASK[0],
+    ("is_suspect", |text| _ = is_suspect(text)),
+    ("MaskedLines", |text| {
+        let mut lines = MaskedLines::new();
+        for line in text.split_inclusive('\n') {
+            drop(lines.mask(line));
+        }
+        drop(lines.finish());
+    }),
+];
+
+/// What the others do most of their work with.
+const MASK: &[(&str, fn(&str))] = &[("mask", |text| drop(mask(text)))];
+
+/// A unit again and again, up to so many bytes.
+fn text(unit: &str, length: usize) -> String {
+    unit.repeat(length.div_ceil(unit.len()).max(1))
+}
+
+fn check(looks: &[(&str, fn(&str))], unit: &str, short: usize) {
+    for (name, look) in looks {
+        let [few, many] = [short, TIMES * short].map(|length| {
+            let text = text(unit, length);
+            (counted(|| look(&text)), text.len())
+        });
+        let limit = (few.0 + AT_ONCE) * TIMES * 21 / 20;
+        assert!(many.0 <= limit, "{name} of {unit:?}: {} steps for {} bytes, {} for {}", few.0, few.1, many.0, many.1);
+        assert!(many.0 <= many.1 * STEPS_A_BYTE, "{name} of {unit:?}: {} steps for {} bytes", many.0, many.1);
+    }
+}
+
+#[test]
+fn each_trigger_by_itself_and_beside_what_makes_one_look_on() {
+    // Each meets a quarter of them, and its neighbours the others.
+    for (index, literal) in find::literals().iter().enumerate() {
+        for around in AROUND.iter().skip(index % 4).step_by(4) {
+            check(MASK, &format!("{around}{literal}{around}"), SHORT);
+        }
+    }
+}
+
+#[test]
+fn two_triggers_in_turn() {
+    let literals = find::literals();
+    // Of all pairs those that are so far apart, each distance once: every trigger meets dozens of others.
+    for distance in [1, 8, 34, 89, 144] {
+        for (index, literal) in literals.iter().enumerate() {
+            let other = &literals[(index + distance) % literals.len()];
+            check(MASK, &format!("{literal}{other}"), SHORT / 2);
+            check(MASK, &format!("{literal}=a {other}\""), SHORT / 2);
+        }
+    }
+}
+
+#[test]
+fn whatever_looks_at_a_text() {
+    for one in AROUND.iter().filter(|unit| !unit.is_empty()) {
+        check(LOOKS, one, SHORT);
+        for other in AROUND {
+            check(&LOOKS[1..], &format!("{one}{other}"), SHORT / 2);
+        }
+    }
+}
+
+#[test]
+fn one_trigger_before_a_long_text() {
+    for literal in find::literals() {
+        for filler in ["a", "a1", "A", " a", "=", "\\", "\\\"", "%3D", "a,", "/", "\n", "a\n", "'", "aB3dE5gH7jK9"] {
+            let make = |length: usize| format!("{literal}{}", text(filler, length));
+            let [few, many] = [SHORT, TIMES * SHORT].map(|length| counted(|| drop(mask(&make(length)))));
+            assert!(many <= (few + AT_ONCE) * TIMES * 21 / 20, "{literal:?} before {filler:?}: {few} and {many} steps");
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_in_part_is_looked_at_in_part() {
+    let endless = "\u{9d}x\u{9c}".repeat(1 << 18);
+    for look in [|text: &str| drop(clean_line(text, 64)), |text: &str| drop(quotable(text, 64))] {
+        assert!(counted(|| look(&endless)) < 64 * 1024);
+    }
+}

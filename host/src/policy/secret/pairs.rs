@@ -1,0 +1,492 @@
+//! Values whose names say that they are secret, in every notation that joins the two.
+
+use std::ops::Range;
+
+use super::alphabet::{KEY_LIST, LINE, NAME, PATH_NAME};
+use super::extent::{self, Extent, Style};
+use super::names::{Named, Value, named, named_header};
+use super::scan::Scan;
+use super::values::{is_random, reads_as_message, says_state};
+use super::{By, Found, headers};
+
+/// Bytes of a name.
+const NAME_MAX: usize = 128;
+
+/// Spaces between a name and its value: columns are aligned with them.
+const SPACES_MAX: usize = 40;
+
+/// Values of a list that are looked at.
+const ITEMS_MAX: usize = 8;
+
+/// What joins a name and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Equals,
+    Colon,
+    Arrow,
+    /// A comma between two strings: a tuple, a list of arguments.
+    Comma,
+    /// A space, behind a flag, in SQL, in `.netrc`.
+    Space,
+    /// The end of a tag of XML.
+    Tag,
+    /// `name: PASSWORD, value: …`
+    Pair,
+}
+
+/// What is written how, longest first. An equals sign twice compares.
+const LINKS: &[(&str, Option<Link>)] = &[
+    ("=>", Some(Link::Arrow)),
+    ("==", None),
+    ("=~", None),
+    ("!=", None),
+    ("->", Some(Link::Arrow)),
+    ("\u{2192}", Some(Link::Arrow)),
+    (":=", Some(Link::Equals)),
+    ("::", None),
+    ("=", Some(Link::Equals)),
+    (":", Some(Link::Colon)),
+];
+
+/// A name in a text, and how it is joined to its value.
+struct Site<'t> {
+    name: &'t str,
+    start: usize,
+    /// It stands between quotes.
+    is_quoted: bool,
+    link: Link,
+    /// Spaces behind the link.
+    spaces: usize,
+    /// Where the value begins.
+    value: usize,
+}
+
+/// Adds the value of the name that a word at `hit` is a part of.
+pub(super) fn find(scan: &Scan<'_>, hit: &Range<usize>, found: &mut Vec<Found>) {
+    let end = scan.run(hit.end, &NAME);
+    // A name has several such words as a rule, and most names have no value.
+    if scan.is_new_name(end) && may_have_value(scan, hit.start, end) {
+        let from = hit.start - scan.run_back(hit.start, &PATH_NAME, NAME_MAX);
+        let (start, end) = trimmed(scan, from.max(end.saturating_sub(NAME_MAX)), end);
+        found.extend(by_name(scan, start, end));
+    }
+}
+
+/// Whether what follows a name can join it to a value.
+fn may_have_value(scan: &Scan<'_>, start: usize, end: usize) -> bool {
+    let next = match scan.byte(end) {
+        Some(b' ' | b'\t') => scan.byte(end + scan.spaces(end, SPACES_MAX)),
+        Some(byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2)) => {
+            Some(byte)
+        }
+        // The arrow of `password->sesame`, whose hyphen looks like a part of the name.
+        _ => return false,
+    };
+    match next {
+        None => false,
+        Some(byte) if !byte.is_ascii_alphanumeric() => true,
+        // A word follows behind a space: of a flag, of SQL and `.netrc`, of a tag, of a pair, of a sentence.
+        Some(b'v' | b'V' | b'i') => true,
+        Some(_) => {
+            let name = start - scan.run_back(start, &NAME, NAME_MAX);
+            let is_marked =
+                scan.byte(name) == Some(b'-') || matches!(scan.byte_before(name), Some(b'<' | b':' | b'=' | b'"' | b'\''));
+            let before = scan.behind(name, 5).trim_ascii_end();
+            is_marked || before.ends_with(b"set") || before.ends_with(b"SET") || scan.starts_with_ignoring_case(start, "pass")
+        }
+    }
+}
+
+/// A name without the punctuation around it.
+fn trimmed(scan: &Scan<'_>, start: usize, end: usize) -> (usize, usize) {
+    let name = scan.ahead(start, end - start);
+    let is_edge = |byte: &&u8| matches!(byte, b'.' | b'/');
+    let back = name.iter().rev().take_while(|byte| matches!(byte, b'.' | b'-')).count();
+    let front = name.iter().take_while(is_edge).count();
+    // `passwd->x` has an arrow behind it.
+    ((start + front).min(end), end - back.min(end - start))
+}
+
+fn by_name(scan: &Scan<'_>, start: usize, end: usize) -> Option<Found> {
+    let name = scan.judged(&(start..end));
+    let name = name.trim_start_matches('-');
+    let name_start = end - name.len().min(end - start);
+    // `checksum/secret` is a name as a whole; of a path the last part is.
+    let last = name.rsplit('/').next().unwrap_or(name);
+    if let Some(header) = named_header(last) {
+        let site = site(scan, last, name_start, end)?;
+        return headers::find(scan, header.kind, site.value, site.link == Link::Comma);
+    }
+    let named = named(name)?;
+    value_of(scan, named, &site(scan, last, name_start, end)?)
+}
+
+/// The value at a site, if it is a secret.
+fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
+    let found = |at: Range<usize>| Some(Found { at, kind: named.kind, by: By::Place });
+    if site.link == Link::Tag {
+        let value = extent::element(scan, site.value);
+        return if named.hides(scan.judged(&value.at)) { found(value.at) } else { None };
+    }
+    // `{"password": {"value": "…"}}`
+    let at = if scan.byte(site.value) == Some(b'{') { inner(scan, site.value + 1)? } else { site.value };
+    if is_filled_in_later(scan, at) {
+        return None;
+    }
+    let value = extent::value(scan, at);
+    let shown = scan.judged(&value.at);
+    let starts_line = starts_line(scan, site.start);
+    match value.style {
+        Style::Block => return if named.hides(shown) { found(value.at) } else { None },
+        Style::List => {
+            // A list of passwords is none of counts.
+            let named = if named.kind == "password" { Named { value: Value::OrCount, ..named } } else { named };
+            let mut items = shown.split([',', ' ']).filter(|item| !item.is_empty()).take(ITEMS_MAX);
+            let is_secret = items.any(|item| named.hides(item.trim_matches(['"', '\'', ' '])));
+            return if is_secret { found(value.at) } else { None };
+        }
+        _ => {}
+    }
+    // Several words without quotes, which are all of a line.
+    if let Some(phrase) = phrase(scan, named, site, &value, starts_line) {
+        return found(phrase);
+    }
+    let is_settled = match needs(scan, site, &value, starts_line) {
+        Needs::Nothing => true,
+        Needs::Random => is_random(shown) && !reads_as_message(shown),
+        Needs::Setting => is_random(shown) || is_setting(scan, site, &value, starts_line),
+        Needs::More => false,
+    };
+    if !is_settled || matches!(site.link, Link::Colon | Link::Space) && is_unexpected(scan, site.start) {
+        return None;
+    }
+    // A list of keys, of which the first is followed by a comma.
+    let mut at = value.at.clone();
+    if value.style == Style::Bare && (site.name.ends_with("keys") || site.name.ends_with("KEYS")) {
+        at.end = scan.run(at.start, &KEY_LIST).max(at.end);
+    }
+    if named.hides(scan.judged(&value.at)) { found(at) } else { None }
+}
+
+/// Whether a reference to something stands in place of a value: `$(DB_PASSWORD)`, `{{ .Values.password }}`.
+fn is_filled_in_later(scan: &Scan<'_>, at: usize) -> bool {
+    const OPENS: &[(&[u8], u8)] =
+        &[(b"$(", b')'), (b"${", b'}'), (b"{{", b'}'), (b"<%", b'>'), (b"#{", b'}'), (b"%{", b'}'), (b"[masked:", b']')];
+    /// Bytes of a reference.
+    const REFERENCE: usize = 96;
+    let quote = usize::from(matches!(scan.byte(at), Some(b'"' | b'\'')));
+    let near = scan.ahead(at + quote, REFERENCE);
+    let Some((open, close)) = OPENS.iter().find(|(open, _)| near.starts_with(open)) else { return false };
+    let inside = &near[open.len()..];
+    let end = inside.iter().position(|byte| byte == close || matches!(byte, b'\n' | b'"'));
+    end.is_some_and(|end| inside[end] == *close)
+}
+
+/// What a value needs to be taken for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// It has to look random.
+    Random,
+    /// It has to look random, or like a setting as a whole.
+    Setting,
+    /// It is none.
+    More,
+}
+
+/// What is needed beside the name: words of a sentence stand behind colons and spaces, too.
+fn needs(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> Needs {
+    let quoted = value.style == Style::Quoted;
+    match (site.link, site.is_quoted, quoted, site.spaces) {
+        // link           name   value  spaces
+        (Link::Equals, _, true, _) => Needs::Nothing,
+        (Link::Equals, _, false, 0) => Needs::Nothing,
+        (Link::Equals, _, false, _) => Needs::Setting,
+        (Link::Arrow | Link::Pair | Link::Tag | Link::Comma, ..) => Needs::Nothing,
+        (Link::Colon, true, ..) => Needs::Nothing,
+        (Link::Colon, false, true, _) => Needs::Nothing,
+        (Link::Colon, false, false, 0) if is_field(scan, site) => Needs::Nothing,
+        (Link::Colon, false, false, 0 | 1) => Needs::Setting,
+        (Link::Colon, false, false, _) if starts_line => Needs::Setting,
+        (Link::Colon, false, false, _) => Needs::More,
+        (Link::Space, ..) => by_space(scan, site, value),
+    }
+}
+
+/// Whether a name with a colon right behind it is a field of a structure as Go prints it: `{User:a Password:b}`.
+fn is_field(scan: &Scan<'_>, site: &Site<'_>) -> bool {
+    matches!(scan.byte_before(site.start), Some(b'{' | b'['))
+        || site.name.starts_with(|c: char| c.is_ascii_uppercase())
+            && site.name.bytes().any(|byte| byte.is_ascii_lowercase())
+            && scan.byte_before(site.start) == Some(b' ')
+}
+
+/// What a value needs that stands behind a space.
+fn by_space(scan: &Scan<'_>, site: &Site<'_>, value: &Extent) -> Needs {
+    /// Bytes before a name in which `login` shows that it is one of `.netrc`.
+    const LOGIN: usize = 120;
+    let shown = scan.judged(&value.at);
+    let is_flag = scan.behind(site.start, 1) == b"-";
+    if is_flag {
+        let is_prose = FLAG_PROSE.contains(&shown) || says_state(shown) || shown.starts_with('-');
+        return if is_prose { Needs::More } else { Needs::Nothing };
+    }
+    // `ALTER ROLE app PASSWORD 'x'`
+    let is_sql = value.style == Style::Quoted && matches!(scan.byte(value.at.start - 1), Some(b'\'' | b'"'));
+    if is_sql && !reads_as_message(shown) {
+        let is_statement =
+            site.name.bytes().all(|byte| byte.is_ascii_uppercase()) || scan.byte(value.at.start - 1) == Some(b'\'');
+        return if is_statement { Needs::Nothing } else { Needs::Random };
+    }
+    // `machine h login u password p`
+    let before = scan.behind(site.start, LOGIN);
+    let before = &before[..before.len() - before.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count()];
+    let user = before.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
+    let login = &before[..user];
+    let login = login.trim_ascii_end();
+    let is_login = |word: &[u8]| login.strip_suffix(word).is_some_and(|rest| rest.last().is_none_or(u8::is_ascii_whitespace));
+    let parted = scan.byte_before(site.start).is_some_and(|byte| byte.is_ascii_whitespace());
+    let is_netrc = parted && user < before.len() && (is_login(b"login") || is_login(b"user"));
+    if is_netrc && matches!(site.name, "password" | "passwd") && !reads_as_message(shown) && !says_state(shown) {
+        return Needs::Nothing;
+    }
+    // `aws configure set aws_secret_access_key …`, `password is hunter2`
+    if before.ends_with(b"set") || before.ends_with(b"SET") {
+        return if site.name.contains(['_', '.', '-']) || site.name.len() > 8 { Needs::Nothing } else { Needs::Random };
+    }
+    if site.name.bytes().all(|byte| byte.is_ascii_lowercase()) && scan.judged(&(value.at.start..value.at.start + 3)) == "is " {
+        Needs::Random
+    } else {
+        Needs::More
+    }
+}
+
+/// What follows the name of a flag where it is written about.
+const FLAG_PROSE: &[&str] = &[
+    "a",
+    "and",
+    "as",
+    "argument",
+    "can",
+    "cannot",
+    "file",
+    "flag",
+    "flags",
+    "for",
+    "from",
+    "has",
+    "if",
+    "in",
+    "instead",
+    "int",
+    "is",
+    "may",
+    "must",
+    "not",
+    "on",
+    "option",
+    "or",
+    "parameter",
+    "requires",
+    "should",
+    "string",
+    "stringArray",
+    "strings",
+    "the",
+    "to",
+    "value",
+    "was",
+    "when",
+    "will",
+    "with",
+    "duration",
+    "bool",
+];
+
+/// Whether a name and its value are a setting: alone on their line, or the last one of a line or a list under a name that nobody would
+/// write in a sentence.
+fn is_setting(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> bool {
+    let end = value.at.end;
+    let is_last = ends_line(scan, end);
+    let names_variable = site.name.contains('_') || !site.name.bytes().any(|byte| byte.is_ascii_lowercase());
+    let is_test = site.name == "PASS" && site.link == Link::Colon;
+    let in_list = is_last || matches!(scan.byte(end), Some(b',' | b';' | b'}' | b'&'));
+    let in_braces = scan.behind(site.start, 2).iter().any(|&byte| byte == b'{');
+    value.at.len() > 1 && !is_test && (starts_line && is_last || (names_variable || in_braces) && in_list)
+}
+
+/// Several words without quotes that are all of a line: `passphrase: correct horse battery staple`.
+fn phrase(scan: &Scan<'_>, named: Named, site: &Site<'_>, value: &Extent, starts_line: bool) -> Option<Range<usize>> {
+    /// Bytes of a phrase.
+    const LENGTH: usize = 160;
+    let is_password = matches!(named.kind, "password" | "passphrase" | "recovery phrase");
+    if value.style != Style::Bare
+        || !starts_line
+        || !is_password
+        || !matches!(site.link, Link::Equals | Link::Colon)
+        || site.spaces == 0
+    {
+        return None;
+    }
+    let start = value.at.start;
+    let line = scan.run(start, &LINE).min(start + LENGTH);
+    let shown = scan.judged(&(start..line)).trim_ascii_end();
+    let words = shown.split(' ').count();
+    let is_phrase = (3..=24).contains(&words)
+        && shown.split(' ').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+        && !reads_as_message(shown);
+    is_phrase.then_some(start..start + shown.len())
+}
+
+/// The value inside of an object: `{"value": "…"}`.
+fn inner(scan: &Scan<'_>, at: usize) -> Option<usize> {
+    const KEYS: &[&str] =
+        &["value", "secret", "plaintext", "password", "token", "plain", "raw", "string", "text", "data", "default"];
+    let window = scan.ahead(at, 96);
+    let space = window.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let quote = usize::from(matches!(window.get(space), Some(b'"' | b'\'')));
+    let start = at + space + quote;
+    let key = KEYS.iter().find(|key| scan.starts_with_ignoring_case(start, key))?;
+    let (link, _, value) = link(scan, start + key.len())?;
+    matches!(link.0, Link::Colon | Link::Equals | Link::Arrow).then_some(value)
+}
+
+/// How a name is joined to what follows it, and where that begins.
+fn site<'t>(scan: &Scan<'t>, name: &'t str, start: usize, end: usize) -> Option<Site<'t>> {
+    let start = start.max(end - name.len());
+    if let Some(value) = tag(scan, start, end) {
+        return Some(Site { name, start, is_quoted: false, link: Link::Tag, spaces: 0, value });
+    }
+    if let Some(value) = pair(scan, start, end) {
+        return Some(Site { name, start, is_quoted: false, link: Link::Pair, spaces: 0, value });
+    }
+    let ((link, is_quoted), spaces, value) = link(scan, end)?;
+    Some(Site { name, start, is_quoted, link, spaces, value })
+}
+
+/// What joins a name that ends at a place to its value, whether quotes close the name, the spaces behind, and where the value begins.
+fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
+    let window = scan.ahead(end, 4);
+    let mut at = end;
+    let mut is_quoted = false;
+    for &byte in window {
+        match byte {
+            b'"' | b'\'' | b'`' if !is_quoted => is_quoted = true,
+            b']' | b')' | b'}' => {}
+            _ => break,
+        }
+        at += 1;
+    }
+    let before = scan.spaces(at, SPACES_MAX);
+    at += before;
+    let behind = |at: usize| {
+        let spaces = scan.spaces(at, SPACES_MAX);
+        // PHP has a line break there.
+        let spaces = if spaces == 0 && scan.byte(at) == Some(b'\n') { 1 + scan.spaces(at + 1, SPACES_MAX) } else { spaces };
+        (spaces, at + spaces)
+    };
+    if let Some((literal, link)) = LINKS.iter().find(|(literal, _)| scan.starts_with(at, literal)) {
+        let link = (*link)?;
+        let at = at + literal.len();
+        let (spaces, value) = behind(at);
+        // Behind a colon at the end of a line stands something else.
+        let breaks = scan.ahead(at, spaces.max(1)).contains(&b'\n');
+        return (!breaks || link == Link::Arrow).then_some(((link, is_quoted), spaces.max(usize::from(before > 0)), value));
+    }
+    if is_quoted && scan.byte(at) == Some(b',') {
+        let (spaces, value) = behind(at + 1);
+        let is_string = matches!(scan.byte(value), Some(b'"' | b'\'')) && !matches!(scan.byte(value + 1), Some(b'-'));
+        // The next string may be a key.
+        let close = extent::value(scan, value).at.end + 1;
+        let is_key = matches!(scan.byte(close + scan.spaces(close, 2)), Some(b':' | b'='));
+        return (is_string && !is_key).then_some(((Link::Comma, true), spaces, value));
+    }
+    // `PASSWORD('x')`
+    let value = if before == 0 && scan.ahead(end, 2) == b"('" { end + 1 } else { at };
+    let is_space = (before > 0 || value > at) && scan.byte(value).is_some_and(|byte| byte != b'\n');
+    is_space.then_some(((Link::Space, is_quoted), before.max(1), value))
+}
+
+/// Where the text of an element begins whose name, or one of whose attributes, is at a place.
+fn tag(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    /// Bytes of the attributes behind a name.
+    const ATTRIBUTES: usize = 96;
+    let before = scan.behind(start, 24);
+    let open = before.iter().rposition(|&byte| matches!(byte, b'<' | b' ' | b'"' | b'\''))?;
+    let is_element = before[open] == b'<'
+        && before[open + 1..].iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_'));
+    let is_named = matches!(before[open], b'"' | b'\'')
+        && open + 1 == before.len()
+        && [&b"name="[..], b"key=", b"id="].iter().any(|attribute| before[..open].ends_with(attribute));
+    if !is_element && !is_named {
+        return None;
+    }
+    let window = scan.ahead(end, ATTRIBUTES);
+    let close = window.iter().position(|&byte| matches!(byte, b'>' | b'<' | b'\n')).filter(|&close| window[close] == b'>')?;
+    let is_empty = close > 0 && window[close - 1] == b'/';
+    let is_whole = is_element && matches!(window[0], b'>' | b' ') || is_named && matches!(window[0], b'"' | b'\'');
+    (is_whole && !is_empty).then_some(end + close + 1)
+}
+
+/// Where the value begins that belongs to a name which is itself the value of `name` or `key`.
+fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    /// Bytes between the two.
+    const BETWEEN: usize = 96;
+    const NAMES: &[&[u8]] = &[b"name", b"key", b"variable", b"field", b"parametername", b"var", b"option", b"header"];
+    let before = scan.behind(start, 24);
+    let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before).trim_ascii_end();
+    let before = before.strip_suffix(b":").or_else(|| before.strip_suffix(b"=")).or_else(|| before.strip_suffix(b"=>"))?;
+    let before = before.trim_ascii_end();
+    let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before);
+    let is_name =
+        NAMES.iter().any(|name| before.len() >= name.len() && before[before.len() - name.len()..].eq_ignore_ascii_case(name));
+    if !is_name {
+        return None;
+    }
+    let window = scan.ahead(end, BETWEEN);
+    let window = &window[..window.iter().position(|byte| matches!(byte, b'{' | b'}')).unwrap_or(window.len())];
+    let at = memchr::memmem::find_iter(window, b"alue").find(|&at| {
+        let is_word = at > 0 && matches!(window[at - 1], b'v' | b'V') && (at < 2 || !window[at - 2].is_ascii_alphanumeric());
+        is_word && window.get(at + 4).is_some_and(|&next| !next.is_ascii_alphanumeric())
+    })?;
+    // No other name may begin between them.
+    let lines = window[..at].iter().filter(|&&byte| byte == b'\n').count();
+    let (link, _, value) = link(scan, end + at + "alue".len())?;
+    (lines <= 2 && !window[..at].windows(2).any(|two| two == b"- ") && matches!(link.0, Link::Colon | Link::Equals | Link::Arrow))
+        .then_some(value)
+}
+
+/// Whether nothing but white space and what announces a setting stands between the beginning of a line and a name.
+fn starts_line(scan: &Scan<'_>, start: usize) -> bool {
+    let before = scan.behind(start, NAME_MAX);
+    let is_text_start = before.len() == start;
+    let trim = |text: &[u8]| text.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1);
+    let line = &before[..trim(before)];
+    let line = [&b"-"[..], b"export", b"set", b"ENV", b"ARG", b"@", b"$", b":"]
+        .into_iter()
+        .find_map(|word| line.strip_suffix(word))
+        .unwrap_or(line);
+    match &line[..trim(line)] {
+        // A quote begins a string of JSON, whose contents are looked at by themselves, too, and have to look the same there.
+        [.., b'\n' | b'\r' | b'"'] => true,
+        rest => rest.is_empty() && is_text_start,
+    }
+}
+
+/// Whether nothing follows on a line.
+fn ends_line(scan: &Scan<'_>, at: usize) -> bool {
+    let space = scan.spaces(at, SPACES_MAX);
+    let rest = scan.ahead(at + space, 3);
+    let is_comment = space > 0 && rest.starts_with(b"# ");
+    rest.is_empty()
+        || is_comment
+        || matches!(rest[0], b'\n' | b'\r' | b'"')
+        || rest.starts_with(b"\\n")
+        || rest.starts_with(b"\\r")
+}
+
+/// Whether a parser complains of what follows.
+fn is_unexpected(scan: &Scan<'_>, start: usize) -> bool {
+    let before = scan.behind(start, 12);
+    [&b"unexpected "[..], b"unknown ", b"near "].iter().any(|word| before.to_ascii_lowercase().ends_with(word))
+}

@@ -1,0 +1,276 @@
+//! Words of languages and protocols that a secret follows, and secrets in texts of a kind: SQL, Redis, JSON Web Keys, base64.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+
+use super::alphabet::{ALPHANUMERIC, ARGUMENT, BASE64_BODY, BASE64URL, KEY_BODY};
+use super::extent::{self, Style};
+use super::scan::Scan;
+use super::values::{BASE64_ANY, has_all_kinds, is_random, names_nothing, reads_as_message, says_state};
+use super::{By, Found, urls};
+
+/// Words that a secret follows.
+pub(super) struct Phrase {
+    pub(super) kind: &'static str,
+    pub(super) words: &'static str,
+    follows: Follows,
+}
+
+/// What follows them.
+#[derive(Clone, Copy)]
+enum Follows {
+    /// A value, in quotes or not.
+    Value,
+    /// One in quotes.
+    Quoted,
+    /// The last of at most two words on the line: `AUTH user password`.
+    LastOfTwo,
+    /// Words on the same line that begin with one of these: rules of Redis.
+    Rules,
+    /// A value in quotes that is a number of base64url with so many characters at least.
+    Number(usize),
+    /// The lines of a key.
+    Key,
+    /// The rest of a file of passwords, behind a port.
+    PgPass,
+}
+
+const fn phrase(kind: &'static str, words: &'static str, follows: Follows) -> Phrase {
+    Phrase { kind, words, follows }
+}
+
+use Follows::{Key, LastOfTwo, Number, PgPass, Quoted, Rules, Value};
+
+pub(super) static PHRASES: &[Phrase] = &[
+    // https://dev.mysql.com/doc/refman/8.4/en/create-user.html, and of Oracle and ClickHouse.
+    phrase("password", "IDENTIFIED BY ", Value),
+    phrase("password", "identified by ", Value),
+    phrase("password", "Identified by ", Value),
+    phrase("password", "_password BY ", Quoted),
+    phrase("password", "_password by ", Quoted),
+    phrase("password", "_password AS ", Quoted),
+    phrase("password", "_password USING ", Quoted),
+    phrase("password", "ENTIFIED WITH plaintext_password BY ", Quoted),
+    // https://redis.io/docs/latest/operate/oss_and_stack/management/config/ and /commands/auth/
+    phrase("password", "requirepass ", Value),
+    phrase("password", "masterauth ", Value),
+    phrase("password", "AUTH ", LastOfTwo),
+    phrase("password", "AUTH\" ", LastOfTwo),
+    phrase("password", "auth\" ", LastOfTwo),
+    phrase("password", "AUTH2 ", LastOfTwo),
+    // https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
+    phrase("password", "SETUSER ", Rules),
+    phrase("password", "setuser ", Rules),
+    phrase("password", " on >", Rules),
+    phrase("password", " on #", Rules),
+    phrase("password", " off >", Rules),
+    // https://www.postgresql.org/docs/current/libpq-pgpass.html
+    phrase("password", ":5432:", PgPass),
+    phrase("password", ":5433:", PgPass),
+    phrase("password", ":6432:", PgPass),
+    phrase("password", ":*:", PgPass),
+    // RFC 7518, section 6: the private members of a JSON Web Key.
+    phrase("private key", "\"d\":", Number(32)),
+    phrase("private key", "\"p\":", Number(40)),
+    phrase("private key", "\"q\":", Number(40)),
+    phrase("private key", "\"dp\":", Number(40)),
+    phrase("private key", "\"dq\":", Number(40)),
+    phrase("private key", "\"qi\":", Number(40)),
+    phrase("key", "\"k\":", Number(21)),
+    // RFC 7468, as it stands in a string whose escapes are undone.
+    phrase("private key", "PRIVATE KEY-----", Key),
+    phrase("private key", "PRIVATE+KEY-----", Key),
+    phrase("private key", "PRIVATE KEY BLOCK-----", Key),
+];
+
+impl Phrase {
+    /// Adds what follows the words at a place.
+    pub(super) fn find(&self, scan: &Scan<'_>, at: usize, found: &mut Vec<Found>) {
+        let start = at + self.words.len();
+        let one = match self.follows {
+            Value => self.value(scan, start),
+            Quoted => self.value(scan, start).filter(|at| matches!(scan.byte_before(at.start), Some(b'"' | b'\''))),
+            LastOfTwo => self.last_of_two(scan, start),
+            Number(least) => self.number(scan, start, least),
+            Key => key(scan, start),
+            PgPass => urls::pgpass(scan, at, self.words.len()).map(|found| found.at),
+            Rules => return self.rules(scan, at, found),
+        };
+        found.extend(one.map(|at| self.found(at)));
+    }
+
+    fn found(&self, at: Range<usize>) -> Found {
+        Found { at, kind: self.kind, by: By::Place }
+    }
+
+    fn value(&self, scan: &Scan<'_>, start: usize) -> Option<Range<usize>> {
+        let start = start + scan.spaces(start, 8);
+        let value = extent::value(scan, start);
+        let shown = scan.judged(&value.at);
+        let begins = matches!(
+            scan.byte_before(start.saturating_sub(self.words.len())),
+            None | Some(b'\n' | b' ' | b'-' | b'"' | b'\'' | b'@')
+        );
+        let is_statement = self.words.contains(' ') && !self.words.starts_with(['r', 'm']);
+        let is_secret = shown.len() >= 3
+            && !shown.starts_with(['=', ':'])
+            && !names_nothing(shown)
+            && !says_state(shown)
+            && !(value.style == Style::Quoted && reads_as_message(shown));
+        ((is_statement || begins) && is_secret && !PROSE.contains(&shown)).then_some(value.at)
+    }
+
+    /// `AUTH default password`, with or without quotes.
+    fn last_of_two(&self, scan: &Scan<'_>, start: usize) -> Option<Range<usize>> {
+        let is_reply = self.words == "AUTH "
+            && scan
+                .byte_before(start - self.words.len())
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'(' | b'_' | b'-' | b'O'));
+        let first = word(scan, start)?;
+        let next = first.end + usize::from(matches!(scan.byte(first.end), Some(b'"' | b'\'')));
+        let second = word(scan, next).filter(|_| scan.byte(next) == Some(b' '));
+        let last = second.unwrap_or(first);
+        let after = last.end + usize::from(matches!(scan.byte(last.end), Some(b'"' | b'\'')));
+        let ends = matches!(scan.byte(after), None | Some(b'\n' | b'\r' | b'"' | b'\''));
+        let shown = scan.judged(&last);
+        let is_secret = shown.len() >= 4
+            && !names_nothing(shown)
+            && !says_state(shown)
+            && !shown.ends_with(':')
+            && shown != "PLAIN"
+            && shown != "LOGIN"
+            && !PROSE.contains(&shown);
+        (ends && is_secret && !is_reply).then_some(last)
+    }
+
+    /// `on >password #hash`
+    fn rules(&self, scan: &Scan<'_>, at: usize, found: &mut Vec<Found>) {
+        let window = scan.ahead(at, 256);
+        let line = window.iter().position(|&byte| byte == b'\n').unwrap_or(window.len());
+        let mut place = 0;
+        for word in window[..line].split(|&byte| matches!(byte, b' ' | b'"' | b'\'')) {
+            let is_password = matches!(word.first(), Some(b'>' | b'<')) && word.len() >= 3 && word[1] != b'=';
+            let is_hash = word.first() == Some(&b'#') && word.len() == 65;
+            if is_password || is_hash {
+                found.push(self.found(at + place + 1..at + place + word.len()));
+            }
+            place += word.len() + 1;
+        }
+    }
+
+    fn number(&self, scan: &Scan<'_>, start: usize, least: usize) -> Option<Range<usize>> {
+        let start = start + scan.spaces(start, 4);
+        let end = scan.run(start + 1, &BASE64URL);
+        let is_key = scan.byte(start) == Some(b'"')
+            && scan.byte(end) == Some(b'"')
+            && end > start + least
+            && has_all_kinds(scan.judged(&(start + 1..end)).as_bytes());
+        is_key.then_some(start + 1..end)
+    }
+}
+
+/// What follows the words where they are written about.
+const PROSE: &[&str] = &[
+    "the",
+    "and",
+    "for",
+    "with",
+    "password",
+    "external",
+    "externally",
+    "global",
+    "values",
+    "is",
+    "a",
+    "failed",
+    "command",
+    "called",
+    "without",
+    "error",
+    "method",
+    "methods",
+    "LDAP",
+    "PLAIN",
+];
+
+/// The next word, with or without quotes.
+fn word(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
+    let start = at + scan.spaces(at, 2);
+    let start = start + usize::from(matches!(scan.byte(start), Some(b'"' | b'\'')));
+    let end = scan.run(start, &ARGUMENT);
+    (end > start).then_some(start..end)
+}
+
+/// The body of a key whose label ends at a place.
+fn key(scan: &Scan<'_>, start: usize) -> Option<Range<usize>> {
+    const LEAST: usize = 16;
+    // In the text itself keys are followed line by line.
+    if scan.is_source {
+        return None;
+    }
+    let end = scan.run(start, &KEY_BODY);
+    (end >= start + LEAST && is_random(scan.judged(&(start..end)).trim_ascii())).then_some(start..end)
+}
+
+/// What texts with secrets in them begin with, in base64: JSON, YAML, XML, PEM, URLs.
+pub(super) static ENCODED: &[&str] = &[
+    "eyJ",
+    "ewog",
+    "ewoJ",
+    "eyAi",
+    "W3si",
+    "YXBpVmVyc2lvb",
+    "PD94bWwg",
+    "LS0tLS1CRUdJTi",
+    "LS0tLS0tQkVHSU4",
+    "aHR0cHM6Ly",
+    "aHR0cDovL",
+    "cG9zdGdyZXM6Ly",
+    "bXlzcWw6Ly",
+    "cmVkaXM6Ly",
+    "bW9uZ29kYj",
+    "YW1xcDovL",
+    "UEFTU1dPUk",
+    "cGFzc3dvcm",
+    "Z2hwX",
+    "Z2xwYXQt",
+    "c2stYW50L",
+    "dXNlcm5hbWU",
+];
+
+/// Bytes of base64 that are looked into.
+const ENCODED_MAX: usize = 64 * 1024;
+
+/// The text of a run of base64 that begins at a place, and where it is.
+pub(super) fn decoded(scan: &Scan<'_>, at: usize) -> Option<(Range<usize>, String)> {
+    /// Bytes of the shortest run that can have a name and a secret in it.
+    const LEAST: usize = 24;
+    if !scan.begins_word(at, &ALPHANUMERIC) {
+        return None;
+    }
+    let body = scan.run(at, &BASE64_BODY).max(scan.run(at, &BASE64URL)).min(at + ENCODED_MAX);
+    let padding = scan.ahead(body, 2).iter().take_while(|&&byte| byte == b'=').count();
+    if body < at + LEAST {
+        return None;
+    }
+    let encoded = scan.once(at, body)?;
+    // A PEM file may go over many lines, which are followed one by one.
+    if scan.is_source && encoded.starts_with("LS0tLS1CRUdJTi") {
+        return None;
+    }
+    // What is cut off at its end has some characters too many.
+    let whole = &encoded[..encoded.len() - usize::from(encoded.len() % 4 == 1)];
+    let bytes: Vec<u8> = whole
+        .bytes()
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            byte => byte,
+        })
+        .collect();
+    let mut text = BASE64_ANY.decode(bytes).ok()?;
+    let valid = std::str::from_utf8(&text).map_or_else(|error| error.valid_up_to(), str::len);
+    text.truncate(valid);
+    (valid >= LEAST / 2).then(|| (at..body + padding, String::from_utf8(text).unwrap_or_default()))
+}

@@ -1,0 +1,185 @@
+//! Secrets in URLs and in what drivers of databases take for them: passwords before a host, and paths that are keys themselves.
+
+use std::ops::Range;
+
+use super::alphabet::{NAME, QUERY, URL_PATH, WORD};
+use super::scan::Scan;
+use super::values::{is_random, names_nothing};
+use super::{By, Found};
+
+/// Bytes of the user and the password of a URL.
+const USER_MAX: usize = 384;
+
+/// Bytes in which an `@` is looked for behind what should have ended the authority: it is looked for at each `://`.
+const FORGOTTEN: usize = 128;
+
+/// The password in the authority of a URL (RFC 3986, section 3.2.1): databases are configured with such URLs, for example
+/// https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS. `://` stands at `at`.
+pub(super) fn password(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    let start = at + "://".len();
+    let rest = scan.ahead(start, USER_MAX);
+    let ends_url =
+        |byte: u8| byte.is_ascii_whitespace() || byte.is_ascii_control() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`');
+    let ends = |byte: u8| ends_url(byte) || matches!(byte, b'/' | b'?' | b'#');
+    let authority = &rest[..rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len())];
+    let Some(colon) = authority.iter().position(|&byte| byte == b':') else { return user(scan, start, authority) };
+    // The last one, because people forget to escape an @ in a password.
+    let end = match authority.iter().rposition(|&byte| byte == b'@') {
+        Some(end) if end < colon => return user(scan, start, authority),
+        Some(end) => end,
+        // People forget to escape what ends an authority, too. Then no port follows the colon, but a password.
+        None => {
+            let port = &authority[colon + 1..];
+            if port.iter().all(u8::is_ascii_digit) || authority.starts_with(b"[") {
+                return None;
+            }
+            let near = &rest[..rest.len().min(FORGOTTEN)];
+            near[..near.iter().position(|&byte| ends_url(byte)).unwrap_or(near.len())].iter().rposition(|&byte| byte == b'@')?
+        }
+    };
+    let password = rest.get(colon + 1..end)?;
+    let user = &rest[..colon];
+    // `registry.example.com:5000@…` has a port, `docker://sha256:…@…` a digest.
+    let is_port = password.len() <= 5 && password.iter().all(u8::is_ascii_digit) && user.contains(&b'.');
+    if is_port || user.starts_with(b"sha256") || user.starts_with(b"sha512") {
+        return None;
+    }
+    let at = start + colon + 1..start + end;
+    (!names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password in a URL", by: By::Place })
+}
+
+/// A token in place of a user: `https://TOKEN@github.com/…`, and the DSN of Sentry.
+fn user(scan: &Scan<'_>, start: usize, authority: &[u8]) -> Option<Found> {
+    /// Bytes of the shortest token: names of users have digits, too.
+    const LEAST: usize = 20;
+    let end = authority.iter().rposition(|&byte| byte == b'@')?;
+    let at = start..start + end;
+    let is_token = end >= LEAST && WORD.run(&authority[..end]) == end && is_random(scan.judged(&at));
+    is_token.then_some(Found { at, kind: "token in a URL", by: By::Place })
+}
+
+/// `user:PASSWORD@tcp(host)`, as drivers of Go are configured: https://github.com/go-sql-driver/mysql#dsn-data-source-name
+pub(super) fn before_network(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    let before = scan.behind(at, USER_MAX);
+    let start = before
+        .iter()
+        .rposition(|&byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'='))
+        .map_or(0, |at| at + 1);
+    let colon = start + before[start..].iter().position(|&byte| byte == b':')?;
+    let at = at - before.len() + colon + 1..at;
+    (!at.is_empty() && !names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password", by: By::Place })
+}
+
+/// `thin:user/PASSWORD@host` of Oracle.
+pub(super) fn oracle(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    let start = at + "thin:".len();
+    let rest = scan.ahead(start, 160);
+    let end = rest.iter().position(|&byte| byte == b'@' || byte.is_ascii_whitespace()).filter(|&end| rest[end] == b'@')?;
+    let slash = rest[..end].iter().position(|&byte| byte == b'/')?;
+    let at = start + slash + 1..start + end;
+    (!at.is_empty() && !names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password", by: By::Place })
+}
+
+/// The signature of a shared access signature, which is all that a request needs:
+/// https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas
+pub(super) fn signature(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    let start = at + "sig=".len();
+    let end = scan.run(start, &QUERY);
+    (end >= start + 40 && scan.begins_word(at, &NAME)).then_some(Found { at: start..end, kind: "Azure signature", by: By::Place })
+}
+
+/// A path that opens what it leads to.
+pub(super) struct Hook {
+    pub(super) kind: &'static str,
+    /// What stands before what is secret.
+    pub(super) before: &'static str,
+    /// Parts of the path that come before that, and are none.
+    skip: usize,
+    /// Characters of what is secret at least.
+    least: usize,
+}
+
+const fn hook(kind: &'static str, before: &'static str, skip: usize, least: usize) -> Hook {
+    Hook { kind, before, skip, least }
+}
+
+pub(super) static HOOKS: &[Hook] = &[
+    // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, also of GovSlack.
+    hook("Slack webhook", "hooks.slack.com/services/", 0, 16),
+    hook("Slack webhook", "hooks.slack.com/workflows/", 0, 16),
+    hook("Slack webhook", "hooks.slack.com/triggers/", 0, 16),
+    hook("Slack webhook", "hooks.slack-gov.com/services/", 0, 16),
+    // https://discord.com/developers/docs/resources/webhook
+    hook("Discord webhook", "discord.com/api/webhooks/", 1, 30),
+    hook("Discord webhook", "discordapp.com/api/webhooks/", 1, 30),
+    // https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
+    hook("Teams webhook", "webhook.office.com/webhookb2/", 0, 30),
+    hook("Teams webhook", "outlook.office.com/webhook/", 0, 30),
+    hook("Teams webhook", "outlook.office365.com/webhook/", 0, 30),
+    // https://core.telegram.org/bots/api#making-requests
+    hook("Telegram token", "api.telegram.org/bot", 0, 30),
+    // https://help.zapier.com, https://ifttt.com/maker_webhooks, https://www.make.com, https://n8n.io
+    hook("webhook", "hooks.zapier.com/hooks/catch/", 1, 5),
+    hook("webhook", "maker.ifttt.com/trigger/", 3, 10),
+    hook("webhook", "hook.make.com/", 0, 20),
+    hook("webhook", "hook.eu1.make.com/", 0, 20),
+    hook("webhook", "hook.us1.make.com/", 0, 20),
+    // https://open.feishu.cn, https://open.larksuite.com
+    hook("webhook", "open-apis/bot/v2/hook/", 0, 20),
+    // https://developers.mattermost.com/integrate/webhooks/incoming/, Rocket.Chat, Gitea and others.
+    hook("webhook", "/hooks/", 0, 20),
+    hook("webhook", "/webhook/", 0, 24),
+    hook("webhook", "/webhooks/", 0, 24),
+    // https://developer.pagerduty.com, https://healthchecks.io/docs/http_api/
+    hook("PagerDuty key", "events.pagerduty.com/integration/", 0, 30),
+    hook("ping key", "hc-ping.com/", 0, 20),
+    hook("webhook", "alert.victorops.com/integrations/generic/", 2, 20),
+];
+
+impl Hook {
+    /// The secret part of the path behind what stands at a place.
+    pub(super) fn find(&self, scan: &Scan<'_>, at: usize) -> Option<Found> {
+        let mut start = at + self.before.len();
+        for _ in 0..self.skip {
+            let part = scan.ahead(start, 64);
+            start += part.iter().position(|&byte| byte == b'/')? + 1;
+        }
+        let mut end = scan.run(start, &URL_PATH);
+        // What the bot is told to do is no secret.
+        if self.kind == "Telegram token" {
+            end = scan.ahead(start, 64).iter().position(|&byte| byte == b'/').map_or(end, |slash| start + slash);
+        }
+        let path = scan.judged(&(start..end));
+        let is_generic = self.before.starts_with('/');
+        let is_key = |part: &str| part.len() >= 16 && is_random(part);
+        let is_secret = end >= start + self.least && (!is_generic || path.split('/').any(is_key));
+        is_secret.then_some(Found { at: start..end, kind: self.kind, by: By::Form })
+    }
+}
+
+/// `host:port:database:user:PASSWORD` on a line of its own: https://www.postgresql.org/docs/current/libpq-pgpass.html. The part from the
+/// port on stands at a place.
+pub(super) fn pgpass(scan: &Scan<'_>, at: usize, port: usize) -> Option<Found> {
+    let host = scan.behind(at, 64);
+    let line =
+        host.iter().rposition(|&byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'=')).map_or(0, |at| at + 1);
+    if line == host.len() || host[line..].contains(&b'/') {
+        return None;
+    }
+    let mut start = at + port;
+    for _ in 0..2 {
+        let part = scan.ahead(start, 64);
+        let colon = part
+            .iter()
+            .position(|&byte| byte == b':' || byte.is_ascii_whitespace())
+            .filter(|&colon| colon > 0 && part[colon] == b':')?;
+        start += colon + 1;
+    }
+    let length = scan
+        .ahead(start, 256)
+        .iter()
+        .position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''))
+        .unwrap_or_else(|| scan.ahead(start, 256).len());
+    let at: Range<usize> = start..start + length;
+    (length > 0 && !names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password", by: By::Place })
+}
