@@ -198,8 +198,11 @@ where
     BoxCloneSyncService::new(http)
 }
 
+/// A connector over a proxy, whose errors are told apart from those of the API server.
+type OverProxy<C> = MapErr<C, fn(<C as Service<Uri>>::Error) -> ProxyFailed>;
+
 /// Through an HTTP proxy that opens tunnels.
-fn tunnel<C>(address: &Uri, connector: C) -> MapErr<Tunnel<C>, fn(TunnelError<C>) -> ProxyFailed>
+fn tunnel<C>(address: &Uri, connector: C) -> OverProxy<Tunnel<C>>
 where
     Tunnel<C>: Service<Uri>,
 {
@@ -214,10 +217,8 @@ where
     MapErr::new(tunnel, |_| ProxyFailed)
 }
 
-type TunnelError<C> = <Tunnel<C> as Service<Uri>>::Error;
-
 /// Through a SOCKS 5 proxy, which also resolves the name.
-fn socks<C>(address: &Uri, connector: C) -> MapErr<SocksV5<C>, fn(SocksError<C>) -> ProxyFailed>
+fn socks<C>(address: &Uri, connector: C) -> OverProxy<SocksV5<C>>
 where
     SocksV5<C>: Service<Uri>,
 {
@@ -228,8 +229,6 @@ where
     };
     MapErr::new(socks, |_| ProxyFailed)
 }
-
-type SocksError<C> = <SocksV5<C> as Service<Uri>>::Error;
 
 /// User and password of a proxy's address.
 fn credentials(address: &Uri) -> Option<(String, String)> {

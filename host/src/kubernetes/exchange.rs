@@ -170,7 +170,7 @@ impl ApiServer {
         let remaining = budget.remaining();
         let response = match tokio::time::timeout(first_byte.min(remaining), client.send(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return self.failed(error, session),
+            Ok(Err(error)) => return Ok(self.failed(error, session)?),
             Err(_) if remaining <= first_byte => return Err(Exhausted::Time(budget.limits().time).into()),
             Err(_) => return Err(self.silent(first_byte).into()),
         };
@@ -200,7 +200,7 @@ impl ApiServer {
     }
 
     /// An attempt without an answer.
-    fn failed(&self, error: kube::Error, session: Option<LoggedIn>) -> Result<Attempt, Failure> {
+    fn failed(&self, error: kube::Error, session: Option<LoggedIn>) -> Result<Attempt, Error> {
         if let Some(session) = session {
             if is_refused_certificate(&error) {
                 return Ok(Attempt::Unknown(session, explain(&error)));
@@ -214,7 +214,7 @@ impl ApiServer {
             // The request may never have reached the server, or the connection broke before an answer. A GET can be sent again.
             return Ok(Attempt::Disconnected(error.into()));
         }
-        Err(self.unreachable(&error).into())
+        Err(self.unreachable(&error))
     }
 
     fn silent(&self, waited: Duration) -> Error {

@@ -21,6 +21,9 @@ pub(super) struct Stamp {
     inode: u64,
 }
 
+/// The bytes of a file, and its stamp. That is none for what is not a regular file, which can perhaps be read only once.
+pub(super) type Content = (Vec<u8>, Option<Stamp>);
+
 impl Stamp {
     fn of(metadata: &std::fs::Metadata) -> Option<Self> {
         metadata.is_file().then(|| Self {
@@ -45,8 +48,8 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// The same; none where it is not there. The stamp is none for what is not a regular file, which can perhaps be read only once.
-pub(super) fn read_if_there(path: &Path, most: usize) -> Result<Option<(Vec<u8>, Option<Stamp>)>, Fault> {
+/// The same; none where it is not there.
+pub(super) fn read_if_there(path: &Path, most: usize) -> Result<Option<Content>, Fault> {
     match open_and_read(path, most) {
         Ok(read) => Ok(Some(read)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -60,7 +63,7 @@ pub(super) fn read_if_there(path: &Path, most: usize) -> Result<Option<(Vec<u8>,
     }
 }
 
-fn open_and_read(path: &Path, most: usize) -> io::Result<(Vec<u8>, Option<Stamp>)> {
+fn open_and_read(path: &Path, most: usize) -> io::Result<Content> {
     let file = File::open(path)?;
     let stamp = Stamp::of(&file.metadata()?);
     let mut bytes = Vec::new();
