@@ -183,7 +183,7 @@ impl Envelope {
                 self.at_array = false;
             }
             // After a colon only: such a string that is a value is followed by a comma or a brace.
-            b':' => self.at_array = self.depth == 1 && self.key == b"items",
+            b':' => self.at_array = self.depth == 1 && self.key == self.array.as_bytes(),
             byte if byte.is_ascii_whitespace() => {}
             _ => self.at_array = false,
         }

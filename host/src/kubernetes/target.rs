@@ -1,6 +1,7 @@
 //! A cluster as its configuration describes it: where it is, what its certificate is checked against, and who asks.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -182,6 +183,13 @@ impl ServerAddress {
 
     pub(super) fn is_https(&self) -> bool {
         self.base.scheme() == Some(&Scheme::HTTPS)
+    }
+
+    /// Whether it is this machine, so that nothing that is sent there crosses a network.
+    pub(super) fn is_loopback(&self) -> bool {
+        let host = self.base.host().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     }
 
     /// A path of the API server as a whole address.

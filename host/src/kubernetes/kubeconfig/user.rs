@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::entry::Entry;
 use super::{Fault, File, TEXT_MAX, both};
 use crate::kubernetes::files;
-use crate::kubernetes::target::{Identity, Interactive, Method, Plugin, Secret, SecretBytes, User};
+use crate::kubernetes::target::{Identity, Interactive, Method, Plugin, Secret, SecretBytes, ServerAddress, User};
 
 /// The versions of the protocol that kubectl still speaks with credential plugins.
 const API_VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
@@ -36,18 +36,20 @@ const HEADER_KEY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Reads a user, with the files that it names; these are returned, too. Over plain HTTP there are no credentials, as for kubectl.
-pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, is_https: bool) -> Result<(User, Vec<PathBuf>), Fault> {
+/// Reads a user, with the files that it names; these are returned, too. Over plain HTTP there are no credentials, as for
+/// kubectl, but for tokens and passwords that do not leave this machine.
+pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, server: &ServerAddress) -> Result<(User, Vec<PathBuf>), Fault> {
     let mut watched = Vec::new();
     let certificate = identity(entry, file, &mut watched)?;
     let method = method(entry, file, certificate.is_some())?;
     let impersonate = impersonate(entry)?;
     let called = format!("user {name:?} of {}", file.path.display());
     let user = User { called, certificate: None, method: Method::None, impersonate };
-    if !is_https {
-        return Ok((user, watched));
+    let is_static = matches!(method, Method::Token(_) | Method::TokenFile(..) | Method::Basic { .. });
+    if server.is_https() || server.is_loopback() && is_static {
+        return Ok((User { certificate, method, ..user }, watched));
     }
-    Ok((User { certificate, method, ..user }, watched))
+    Ok((user, watched))
 }
 
 /// The client certificate and its key.

@@ -183,7 +183,7 @@ impl Session {
             }
             (Method::None, Some(_)) => "is its client certificate one of this cluster?".to_owned(),
             (Method::None, None) if !self.target.server.is_https() => {
-                "over plain HTTP no credentials are sent, as kubectl sends none".to_owned()
+                "over plain HTTP no credentials are sent to another machine, as kubectl sends none; has the server an https address?".to_owned()
             }
             (Method::None, None) => "it has no credentials".to_owned(),
         };
