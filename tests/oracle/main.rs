@@ -2,6 +2,7 @@
 //! differ in on purpose stands in `differences.rs`, each with its reason; any other difference fails, and so does a row that explains
 //! nothing any more.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+#![allow(clippy::print_stdout, reason = "how many agree is printed")]
 
 mod differences;
 mod generator;

@@ -70,7 +70,7 @@ mod tests {
         let Progress { done, total, message } = host.progress.borrow().clone();
         let message = message.expect("a message");
         assert_eq!((done, total), (1.0, None));
-        assert!(message.starts_with("abc dé") && message.len() <= PROGRESS_MESSAGE_BYTES, "{message}");
+        assert!(message.starts_with("a bc dé") && message.len() <= PROGRESS_MESSAGE_BYTES, "{message}");
 
         host.progress(f64::NAN, None, None);
         assert_eq!(host.progress.borrow().done, 1.0, "that is no progress");

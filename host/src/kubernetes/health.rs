@@ -9,8 +9,8 @@ use super::explain;
 use super::items::malformed;
 use super::request::Get;
 use super::types::Health;
-use crate::policy::quotable;
 use crate::policy::Budget;
+use crate::policy::quotable;
 
 /// Bytes of `/version`, which has under 1 KiB, and of `/readyz`, which says `ok`.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -86,7 +86,7 @@ mod tests {
         let version = r#"{"gitVersion":"v1\u001b[31m\u202eevil\u001b]0;t\u0007\n[+] all is well","platform":"x\u200b\u001b[2J"}"#;
         let (cluster, _) = cluster(move |_, _| Answer::ok(version));
         let health = cluster.health(Duration::from_secs(1)).await.expect("healthy");
-        assert_eq!((health.git_version.as_str(), health.platform.as_str()), ("v1evil [+] all is well", "x"));
+        assert_eq!((health.git_version.as_str(), health.platform.as_str()), ("v1 evil [+] all is well", "x"));
     }
 
     #[tokio::test]

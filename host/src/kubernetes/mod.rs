@@ -30,6 +30,7 @@ mod reader;
 mod request;
 mod response;
 mod selector;
+mod size;
 mod snapshot;
 mod source;
 mod target;
@@ -37,7 +38,6 @@ mod target;
 mod testing;
 mod tls;
 mod types;
-mod size;
 
 pub use cluster::Cluster;
 pub use discovery::Catalogue;

@@ -12,7 +12,7 @@ use super::error::{Code, Error};
 use super::explain::explain;
 use super::request::is_of_resource;
 use super::size::size;
-use crate::policy::{quotable, Budget, Exhausted, SUBDOMAIN_MAX};
+use crate::policy::{Budget, Exhausted, SUBDOMAIN_MAX, quotable};
 use crate::processor::STEP_BYTES;
 
 /// How long the server may pause inside an answer.
@@ -94,7 +94,7 @@ fn warning(value: &[u8]) -> Option<String> {
     while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
         text.push(if *byte == b'\\' { *bytes.next()? } else { *byte });
     }
-    let text = quotable(&String::from_utf8_lossy(&text), WARNING_MAX);
+    let text = quotable(String::from_utf8_lossy(&text), WARNING_MAX);
     Some(text).filter(|text| !text.is_empty())
 }
 

@@ -367,7 +367,7 @@ clusters:
     #[test]
     fn a_missing_kubeconfig_is_told_by_its_path() {
         let environment = Environment { kubeconfig: Some("/nonexistent/config".into()), ..Environment::default() };
-        let error = open_kubeconfig(environment, None).err().expect("missing");
+        let error = open_kubeconfig(environment, None).map(drop).expect_err("missing");
         assert!(error.to_string().starts_with("there is no kubeconfig at /nonexistent/config"), "{error}");
     }
 

@@ -290,7 +290,8 @@ impl<'s> Check<'s> {
                 keep!(
                     self,
                     fits,
-                    object.contains_key(name) || self.missing(name, &format!(" beside `{}`", clean_line(key, QUOTE_BYTES)), place)
+                    object.contains_key(name)
+                        || self.missing(name, &format!(" beside `{}`", clean_line(key, QUOTE_BYTES)), place)
                 );
             }
             if let Some(id) = fits_with.get(key) {

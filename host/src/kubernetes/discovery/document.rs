@@ -13,8 +13,8 @@ use serde::de::IgnoredAny;
 use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::items::{Splitter, malformed};
 use crate::kubernetes::response::Incoming;
-use crate::kubernetes::types::Verbs;
 use crate::kubernetes::size::size;
+use crate::kubernetes::types::Verbs;
 use crate::policy::{is_label, is_subdomain};
 
 /// Bytes of one document. The largest group of a cluster with 1,000 CRDs is below 1 MiB.

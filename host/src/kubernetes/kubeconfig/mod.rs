@@ -412,14 +412,23 @@ extensions: x
     }
 
     #[test]
-    fn over_plain_http_there_are_no_credentials() {
-        let text = "contexts: [{name: c, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'localhost:8080', certificate-authority-data: eHg=, insecure-skip-tls-verify: true}}]\nusers: [{name: u, user: {token: t, as: alice}}]";
-        let target = target(&[("config", text)]).unwrap();
-        assert_eq!(
-            (target.server.to_string().as_str(), &target.user.method, target.trust),
-            ("http://localhost:8080", &Method::None, Trust::System)
-        );
-        assert_eq!(target.user.impersonate.len(), 1);
+    fn over_plain_http_credentials_stay_on_this_machine() {
+        let user_of = |server: &str, user: &str| {
+            let text = format!(
+                "contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: '{server}', certificate-authority-data: eHg=, insecure-skip-tls-verify: true}}}}]\nusers: [{{name: u, user: {{{user}, as: alice}}}}]"
+            );
+            let target = target(&[("config", &text)]).unwrap();
+            assert_eq!((target.trust, target.user.impersonate.len()), (Trust::System, 1), "{server}");
+            target.user.method
+        };
+        for server in ["kubernetes.example:8080", "http://10.0.0.1", "http://localhost.example:8080", "http://[::2]:8080"] {
+            assert_eq!(user_of(server, "token: t"), Method::None, "{server}");
+        }
+        for server in ["localhost:8080", "http://LOCALHOST", "http://127.0.0.9:1", "http://[::1]:8080"] {
+            assert!(matches!(user_of(server, "token: t"), Method::Token(_)), "{server}");
+            let plugin = "exec: {apiVersion: client.authentication.k8s.io/v1, command: login, interactiveMode: Never}";
+            assert_eq!(user_of(server, plugin), Method::None, "no program runs for it, as for kubectl: {server}");
+        }
     }
 
     #[test]

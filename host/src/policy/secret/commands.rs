@@ -205,13 +205,13 @@ impl Program {
         if !begins || !matches!(scan.byte(end), Some(b' ' | b'"' | b'\'' | b',')) {
             return;
         }
-        let mut arguments = Arguments { scan, at: end, last: at + LINE_MAX, left: ARGUMENTS_MAX };
+        let arguments = Arguments { scan, at: end, last: at + LINE_MAX, left: ARGUMENTS_MAX };
         let mut has_verb = self.verb.is_empty();
         let mut operands = 0;
         // The flag whose value comes next.
         let mut pending: Option<Part> = None;
         let mut is_taken = false;
-        while let Some(argument) = arguments.next() {
+        for argument in arguments {
             let text = argument.text;
             if !has_verb {
                 has_verb = text == self.verb;

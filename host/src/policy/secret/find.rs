@@ -48,8 +48,11 @@ const NAME_WORDS: &[&str] = &[
     "mnemonic",
 ];
 
+/// What looks at the place behind a trigger.
+type Look = fn(&Scan<'_>, usize) -> Option<Found>;
+
 /// Places that functions look at.
-const PLACES: &[(&str, fn(&Scan<'_>, usize) -> Option<Found>)] = &[
+const PLACES: &[(&str, Look)] = &[
     ("://", urls::password),
     ("@tcp(", urls::before_network),
     ("@unix(", urls::before_network),

@@ -101,8 +101,11 @@ const AROUND: &[&str] = &[
     "@tcp(",
 ];
 
+/// A function that looks at a text of others.
+type Look = fn(&str);
+
 /// What looks at texts of others.
-const LOOKS: &[(&str, fn(&str))] = &[
+const LOOKS: &[(&str, Look)] = &[
     ("mask_behind", |text| drop(mask_behind(&("x ".repeat(LONGEST) + text)))),
     ("clean", |text| drop(clean(text))),
     ("clean_line", |text| drop(clean_line(text, 64))),
@@ -119,14 +122,14 @@ const LOOKS: &[(&str, fn(&str))] = &[
 ];
 
 /// What the others do most of their work with.
-const MASK: &[(&str, fn(&str))] = &[("mask", |text| drop(mask(text)))];
+const MASK: &[(&str, Look)] = &[("mask", |text| drop(mask(text)))];
 
 /// A unit again and again, up to so many bytes.
 fn text(unit: &str, length: usize) -> String {
     unit.repeat(length.div_ceil(unit.len()).max(1))
 }
 
-fn check(looks: &[(&str, fn(&str))], unit: &str, short: usize) {
+fn check(looks: &[(&str, Look)], unit: &str, short: usize) {
     for (name, look) in looks {
         let [few, many] = [short, TIMES * short].map(|length| {
             let text = text(unit, length);

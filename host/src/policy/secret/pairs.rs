@@ -311,7 +311,7 @@ fn is_setting(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: boo
     let names_variable = site.name.contains('_') || !site.name.bytes().any(|byte| byte.is_ascii_lowercase());
     let is_test = site.name == "PASS" && site.link == Link::Colon;
     let in_list = is_last || matches!(scan.byte(end), Some(b',' | b';' | b'}' | b'&'));
-    let in_braces = scan.behind(site.start, 2).iter().any(|&byte| byte == b'{');
+    let in_braces = scan.behind(site.start, 2).contains(&b'{');
     value.at.len() > 1 && !is_test && (starts_line && is_last || (names_variable || in_braces) && in_list)
 }
 

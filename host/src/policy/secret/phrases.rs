@@ -117,7 +117,7 @@ impl Phrase {
             && !shown.starts_with(['=', ':'])
             && !names_nothing(shown)
             && !says_state(shown)
-            && !(value.style == Style::Quoted && reads_as_message(shown));
+            && (value.style != Style::Quoted || !reads_as_message(shown));
         ((is_statement || begins) && is_secret && !PROSE.contains(&shown)).then_some(value.at)
     }
 
