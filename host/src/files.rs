@@ -5,7 +5,6 @@
 //! gone waits all the same; who cannot wait reads it [in time](in_time).
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fs::{File, FileType, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -88,28 +87,44 @@ pub fn in_time<T: Send + 'static>(
     time: Duration,
     work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    // Counted from the beginning on: a thread that comes back takes away what it has added, and nothing else.
-    if *stuck().get(path).unwrap_or(&0) >= THREADS_FOR_A_PATH {
-        return Err(too_late("its disk or network has not answered yet"));
-    }
-    *stuck().entry(path.to_owned()).or_default() += 1;
+    let Some(place) = Place::at(path) else { return Err(too_late("its disk or network has not answered yet")) };
     let (done, waits) = mpsc::sync_channel(1);
-    let at = path.to_owned();
     let working = move || {
-        let outcome = work(&at);
-        let mut stuck = stuck();
-        if let Entry::Occupied(mut threads) = stuck.entry(at) {
-            *threads.get_mut() -= 1;
-            if *threads.get() == 0 {
-                threads.remove();
-            }
-        }
-        drop(stuck);
+        let outcome = work(&place.0);
+        // Before anybody hears of the outcome and comes again.
+        drop(place);
         // Nobody takes it any more where it was given up.
         let _ = done.send(outcome);
     };
     std::thread::Builder::new().name("files".to_owned()).spawn(working)?;
     waits.recv_timeout(time).unwrap_or_else(|_| Err(too_late("does its disk or network answer?")))
+}
+
+/// A thread's place among those at one path, until it is done, has panicked or could not be started.
+struct Place(PathBuf);
+
+impl Place {
+    /// None: there are as many already as may be.
+    fn at(path: &Path) -> Option<Self> {
+        let mut stuck = stuck();
+        let threads = stuck.entry(path.to_owned()).or_default();
+        (*threads < THREADS_FOR_A_PATH).then(|| {
+            *threads += 1;
+            Self(path.to_owned())
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut stuck = stuck();
+        if let Some(threads) = stuck.get_mut(&self.0) {
+            *threads -= 1;
+            if *threads == 0 {
+                stuck.remove(&self.0);
+            }
+        }
+    }
 }
 
 /// How many threads are at each path.

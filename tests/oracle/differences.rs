@@ -37,8 +37,9 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         why: "a header that stands twice is refused, whichever rmcp looks at",
         is_it: |case, ours, _| {
-            ours.code() == Some(-32020)
-                && ["mcp-protocol-version", "mcp-method", "mcp-name"].iter().any(|name| case.header(name).len() > 1)
+            let twice = |name: &&str| case.header(name).len() > 1;
+            ours.code() == Some(-32020) && ["mcp-protocol-version", "mcp-method", "mcp-name"].iter().any(twice)
+                || ours.status == 415 && twice(&"content-type")
         },
     },
     Difference {
@@ -74,14 +75,22 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         is_it: |case, ours, _| case.method() == "initialize" && (ours.status, ours.code()) == (400, Some(-32602)),
     },
     Difference {
+        why: "a list of nothing is what PHP sends for no parameters; rmcp takes the body for no message",
+        is_it: |case, ours, rmcps| {
+            ours.is_served() && rmcps.status == 415 && case.at("/params") == Some(Value::Array(Vec::new()))
+        },
+    },
+    Difference {
         why: "parameters that stand for nothing, or that no method needs, are no reason to refuse",
         is_it: |case, ours, rmcps| {
             ours.is_served() && [Some(-32601), Some(-32602)].contains(&rmcps.code()) && METHODS.contains(&case.method().as_str())
         },
     },
     Difference {
-        why: "parameters of the wrong shape are named, where rmcp takes the method for an unknown one",
-        is_it: |_, ours, rmcps| (ours.status, ours.code()) == (400, Some(-32602)) && rmcps.code() == Some(-32601),
+        why: "parameters of the wrong shape are named, where rmcp takes the method for an unknown one, passes them over, or has no words",
+        is_it: |_, ours, rmcps| {
+            ours.code() == Some(-32602) && (rmcps.code() == Some(-32601) || rmcps.is_served() || rmcps.message.is_none())
+        },
     },
     Difference {
         why: "a request that says nothing of its version in the modern era, or something malformed, is told what it lacks before anything else",

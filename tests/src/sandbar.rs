@@ -199,7 +199,7 @@ impl Builder {
         self
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts it and waits until it is ready, and serves all components that it can.
     pub async fn start(self) -> Server {
         let server = self.start_unready().await;
         until("the server is ready", || async {
@@ -207,6 +207,14 @@ impl Builder {
             (reply.status == 200).then_some(())
         })
         .await;
+        // Only where there is something to wait for: it asks the API server.
+        if server.log().contains(COMPILING) {
+            until("its components are compiled", || async {
+                let state = http::get(server.address, "/readyz?verbose").await.text().await;
+                (!state.contains(COMPILING)).then_some(())
+            })
+            .await;
+        }
         server
     }
 
@@ -229,6 +237,9 @@ impl Builder {
         Server { address, child, log, _leash: leash, _files: self.files }
     }
 }
+
+/// What a server says of a component that is not ready when it starts.
+const COMPILING: &str = "is being compiled";
 
 /// `... connect an MCP client to http://127.0.0.1:8090/mcp`
 fn address_in(log: &str) -> Option<SocketAddr> {

@@ -143,7 +143,7 @@ async fn an_argument_of_the_wrong_type_is_named_with_the_right_one() {
         ("get_events", "limit", json!(1.5), "integer"),
         ("get_events", "limit", json!(true), "integer"),
         ("get_events", "type", json!("Error"), "Warning"),
-        ("get_events", "continue", json!({}), "string"),
+        ("get_events", "continue", json!({ "after": "a" }), "string"),
         ("get_pod_logs", "tailLines", json!("many"), "integer"),
         ("get_pod_logs", "previous", json!("yes"), "boolean"),
         ("get_pod_logs", "container", json!({ "name": "a" }), "string"),
@@ -247,7 +247,11 @@ async fn a_namespace_or_name_never_leaves_its_place_in_the_path() {
     for path in watched.objects_asked_for() {
         let (path, query) = path.split_once('?').unwrap_or((&path, ""));
         let segments: Vec<&str> = path.split('/').collect();
-        let place = segments.iter().position(|&segment| segment == "namespaces").expect("in a namespace");
+        let Some(place) = segments.iter().position(|&segment| segment == "namespaces") else {
+            // An empty answer says which other namespaces have some.
+            assert!(segments.len() == 5 && segments[1] == "apis" && segments[3] == "v1alpha1", "{path}");
+            continue;
+        };
         assert_eq!(segments[place + 1], "team-a", "{path}");
         assert!(segments.len() <= place + 5 && !segments.contains(&"..") && !path.to_lowercase().contains("%2f"), "{path}");
         assert!(!query.contains("follow") && !query.contains("watch"), "{path}?{query}");

@@ -13,8 +13,8 @@ use crate::components::{Text, hostile_config};
 /// A terminal escape, a title sequence, a bidi override, tag characters, a zero-width space and joiner, C0 and C1 controls.
 const HIDDEN: &str = "a\u{1b}[31mb\u{1b}]0;owned\u{7}c\u{202e}d\u{e0068}\u{e0069}e\u{200b}f\u{200d}\u{b}g\u{85}h\r";
 
-/// The same without what a reader does not see.
-const SEEN: &str = "abcdefgh";
+/// The same without what a reader does not see; what stood between two letters and is more than nothing leaves a space.
+const SEEN: &str = "a b cdef g h";
 
 /// Whether nothing is hidden in any string of a message.
 fn is_clean(message: &Value) -> bool {

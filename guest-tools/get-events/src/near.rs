@@ -122,8 +122,8 @@ pub(crate) fn near(events: Resource, asked: Asked<'_>) -> Near {
 
 /// Whether a word, as people and kubectl write kinds, means this one: in any case, its plural, its short name, with its group behind.
 fn means(word: &str, kind: &str) -> bool {
-    let word = word.split('.').next().unwrap_or_default().to_lowercase();
-    let kind = kind.to_lowercase();
+    let word = word.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let kind = kind.to_ascii_lowercase();
     let ies = kind.strip_suffix('y').map(|stem| format!("{stem}ies"));
     let mut plurals = [format!("{kind}s"), format!("{kind}es")].into_iter().chain(ies);
     word == kind || plurals.any(|plural| word == plural) || SHORT.iter().any(|(short, long)| *short == word && *long == kind)
@@ -131,7 +131,7 @@ fn means(word: &str, kind: &str) -> bool {
 
 /// Whether one name is part of another: a pod's begins with that of its Deployment.
 fn are_alike(one: &str, other: &str) -> bool {
-    let (one, other) = (one.to_lowercase(), other.to_lowercase());
+    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
     !one.is_empty() && !other.is_empty() && (one.contains(&other) || other.contains(&one))
 }
 

@@ -43,7 +43,7 @@ fn otherwise_meant(pattern: &str) -> Option<String> {
         return Some(format!("behind a backslash, each of |()+?{{}} is that character; to use it as grep does, write {written}"));
     }
     // As a shell or SQL writes them.
-    if pattern.contains('%') && pattern.trim_matches('%').chars().all(|character| character.is_ascii_alphanumeric()) {
+    if pattern.starts_with('%') && pattern.trim_matches('%').chars().all(|character| character.is_ascii_alphanumeric()) {
         return Some(format!("% is looked for as text; write {}", pattern.trim_matches('%')));
     }
     if pattern.starts_with(['"', '\'']) && pattern.len() > 2 && pattern.ends_with(['"', '\'']) {

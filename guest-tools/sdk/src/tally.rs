@@ -11,8 +11,13 @@ pub struct Tally(Vec<(String, usize)>);
 
 /// Counts words. Empty ones do not count.
 pub fn tally(words: impl IntoIterator<Item = String>) -> Tally {
+    of(&mut words.into_iter())
+}
+
+/// Not generic, so that a component has it once.
+fn of(words: &mut dyn Iterator<Item = String>) -> Tally {
     let mut counted = std::collections::BTreeMap::new();
-    words.into_iter().filter(|word| !word.is_empty()).for_each(|word| *counted.entry(word).or_default() += 1);
+    words.filter(|word| !word.is_empty()).for_each(|word| *counted.entry(word).or_default() += 1);
     let mut counted: Vec<(String, usize)> = counted.into_iter().collect();
     counted.sort_by(|(_, one), (_, other)| other.cmp(one));
     Tally(counted)

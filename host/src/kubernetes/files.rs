@@ -5,12 +5,15 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::kubeconfig::Fault;
 
 /// How long reading the files of a configuration may take: a pipe that nobody writes to, or a file system that is gone, has no end.
 const READ_TIME: Duration = Duration::from_secs(10);
+
+/// How many threads may wait for files at once. One that is stuck cannot be ended.
+static PLACES: Semaphore = Semaphore::const_new(8);
 
 /// What a regular file looked like when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +77,14 @@ fn open_and_read(path: &Path, most: usize) -> io::Result<Content> {
 /// Runs what reads files in a thread of its own, and gives it up where it takes too long. Not one of the runtime's threads: those are
 /// waited for when the runtime ends.
 pub(super) async fn off_thread<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    let Ok(place) = PLACES.try_acquire() else {
+        return Err(Fault::new("its files have not answered for a while; does their disk or network answer?"));
+    };
     let (sender, receiver) = oneshot::channel();
     let started = std::thread::Builder::new().name("configuration".to_owned()).spawn(move || {
-        let _nobody_waits = sender.send(read());
+        let outcome = read();
+        drop(place);
+        let _nobody_waits = sender.send(outcome);
     });
     if started.is_err() {
         return Err(Fault::new("this machine starts no more threads"));

@@ -49,6 +49,28 @@ pub(super) struct Target {
     pub(super) cluster_info: Value,
 }
 
+impl Target {
+    /// What a credential goes through on its way to the server.
+    pub(super) fn way(&self) -> Way {
+        match (&self.proxy, self.server.is_https()) {
+            (_, true) => Way::Encrypted,
+            (Proxy::Direct, false) if self.server.is_loopback() => Way::Local,
+            _ => Way::Open,
+        }
+    }
+}
+
+/// Who could read a credential on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Nobody but the server.
+    Encrypted,
+    /// Nobody on a network: it does not leave this machine.
+    Local,
+    /// Anybody in between.
+    Open,
+}
+
 /// What the API server's certificate is checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trust {

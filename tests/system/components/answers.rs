@@ -53,7 +53,7 @@ async fn what_is_no_result_is_a_fault_of_the_tool() {
 #[tokio::test]
 async fn a_broken_promise_is_not_passed_on() {
     let client = client().await;
-    for (content, said) in [(r#"{"n":"one"}"#, "`n`"), ("{}", "\"n\""), ("[]", "object"), ("null", "object")] {
+    for (content, said) in [(r#"{"n":"one"}"#, "`n`"), ("{}", "`n` is missing"), ("[]", "object"), ("null", "object")] {
         let words = client.failure("promise", returning(format!(r#"{{"structuredContent":{content}}}"#))).await;
         assert!(words.contains("output schema") && words.contains(said), "{content}: {words}");
     }
@@ -69,7 +69,7 @@ async fn a_broken_promise_is_not_passed_on() {
 const HIDDEN: &str = "a\u{1b}[31mb\u{1b}]0;owned\u{7}c\u{202e}d\u{e0068}\u{e0069}e\u{200b}f\u{0}g\u{85}h\r";
 
 /// The same without what a reader does not see.
-const SEEN: &str = "abcdefgh";
+const SEEN: &str = "a b cdef g h";
 
 #[tokio::test]
 async fn no_part_of_an_answer_hides_anything() {

@@ -85,9 +85,10 @@ async fn a_start_does_not_wait_for_what_cannot_be_compiled() {
         bomb.write(folder.path(), &format!("{name}.wasm"));
     }
     // Without a cache, so that the bundled tools have to be compiled, too.
-    let server = Server::builder().cluster("demo").arg("--cache-dir").arg("none").arg("--tools").arg(folder.path()).start().await;
+    let server =
+        Server::builder().cluster("demo").arg("--cache-dir").arg("none").arg("--tools").arg(folder.path()).start_unready().await;
     assert_eq!(Client::modern(&server).answer("check_health", json!({})).await["status"], "ok");
-    assert_eq!(http::get(server.address(), "/readyz").await.status, 200);
+    until("it is ready", || async { (http::get(server.address(), "/readyz").await.status == 200).then_some(()) }).await;
 }
 
 #[tokio::test]

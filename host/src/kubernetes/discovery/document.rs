@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::kubernetes::error::{Code, Error};
+use crate::kubernetes::explain;
 use crate::kubernetes::items::{Splitter, malformed};
 use crate::kubernetes::response::Incoming;
 use crate::kubernetes::size::size;
@@ -245,7 +246,7 @@ async fn each_entry(
 }
 
 fn parsed<'e, T: Deserialize<'e>>(json: &'e [u8]) -> Result<T, Error> {
-    serde_json::from_slice(json).map_err(|error| malformed(&error.to_string()))
+    serde_json::from_slice(json).map_err(|error| malformed(&explain::json(&error)))
 }
 
 #[derive(Deserialize)]

@@ -200,7 +200,7 @@ impl Kubeconfig {
         let Some((file, value)) = self.find("users", name)? else { return Ok(()) };
         let fault = |fault| file.unusable(fault);
         let entry = Entry::new(value.get("user"), format!("user {name:?}")).map_err(fault)?;
-        let (user, files) = user::read(&entry, name, file, &target.server).map_err(fault)?;
+        let (user, files) = user::read(&entry, name, file, target.way()).map_err(fault)?;
         target.user = user;
         target.watched.extend(files);
         Ok(())

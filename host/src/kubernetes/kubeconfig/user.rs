@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::entry::Entry;
 use super::{Fault, File, TEXT_MAX, both};
 use crate::kubernetes::files;
-use crate::kubernetes::target::{Identity, Interactive, Method, Plugin, Secret, SecretBytes, ServerAddress, User};
+use crate::kubernetes::target::{Identity, Interactive, Method, Plugin, Secret, SecretBytes, User, Way};
 
 /// The versions of the protocol that kubectl still speaks with credential plugins.
 const API_VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
@@ -38,7 +38,7 @@ const HEADER_KEY: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Reads a user, with the files that it names; these are returned, too. Over plain HTTP there are no credentials, as for
 /// kubectl, but for tokens and passwords that do not leave this machine.
-pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, server: &ServerAddress) -> Result<(User, Vec<PathBuf>), Fault> {
+pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, way: Way) -> Result<(User, Vec<PathBuf>), Fault> {
     let mut watched = Vec::new();
     let certificate = identity(entry, file, &mut watched)?;
     let method = method(entry, file, certificate.is_some())?;
@@ -46,7 +46,7 @@ pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, server: &ServerAd
     let called = format!("user {name:?} of {}", file.path.display());
     let user = User { called, certificate: None, method: Method::None, impersonate };
     let is_static = matches!(method, Method::Token(_) | Method::TokenFile(..) | Method::Basic { .. });
-    if server.is_https() || server.is_loopback() && is_static {
+    if way == Way::Encrypted || way == Way::Local && is_static {
         return Ok((User { certificate, method, ..user }, watched));
     }
     Ok((user, watched))

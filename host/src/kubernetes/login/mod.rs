@@ -67,13 +67,15 @@ impl Origin {
         match self {
             Origin::Pod => in_cluster::target(),
             Origin::Kubeconfig { paths, context, variables, last } => {
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                // Not held while files are read: one that does not answer would keep every later login waiting.
+                let last = || last.lock().unwrap_or_else(PoisonError::into_inner);
+                let before = last().clone();
                 let of_file = |unusable: super::kubeconfig::Unusable| {
                     Fault::new(format!("the kubeconfig {} cannot be used: {}", unusable.path.display(), unusable.fault))
                 };
-                let kubeconfig = Kubeconfig::read(paths, Some(&last)).map_err(of_file)?;
+                let kubeconfig = Kubeconfig::read(paths, Some(&before)).map_err(of_file)?;
                 let target = kubeconfig.target(context, variables).map_err(of_file)?;
-                *last = kubeconfig;
+                *last() = kubeconfig;
                 Ok(target)
             }
         }
@@ -240,7 +242,8 @@ impl Login {
     /// What to send a request with. Waits for a login that is under way, `within` at most; longer ones go on nevertheless.
     pub(super) async fn session(&self, within: Duration) -> Result<Arc<Session>, Error> {
         let deadline = Instant::now() + within;
-        self.look().await;
+        // What could not be looked at in time counts as it was.
+        let _ = tokio::time::timeout_at(deadline, self.look()).await;
         loop {
             let mut changed = self.0.changed.subscribe();
             match self.step() {
@@ -383,7 +386,6 @@ impl Login {
                         tracing::info!("{} is logged in again", session.target.user.called);
                     }
                     state.failing = Pause::default();
-                    state.is_stale = false;
                     state.refused = None;
                     state.target = session.target.clone();
                     state.session = Some(Arc::new(session));
@@ -393,8 +395,6 @@ impl Login {
                         tracing::warn!("{fault}");
                     }
                     state.failed = Some(fault);
-                    // What has changed on disk is of no use; what was read before is perhaps.
-                    state.is_stale = false;
                     state.failing.lengthen();
                 }
             }
@@ -406,7 +406,9 @@ impl Login {
         let (before, refused, is_stale, generation) = {
             let mut state = self.lock();
             state.generation += 1;
-            (state.session.clone(), state.refused, state.is_stale, state.generation)
+            // Taken now: what changes while the login is under way makes the next one necessary.
+            let is_stale = std::mem::take(&mut state.is_stale);
+            (state.session.clone(), state.refused, is_stale, state.generation)
         };
         // Without a session it was read a moment ago, or has failed.
         let target =
@@ -423,10 +425,12 @@ impl Login {
     }
 
     async fn read_again(&self) -> Result<Arc<Target>, Fault> {
-        let login = self.clone();
+        let (login, before) = (self.clone(), self.target().watched.clone());
         let (target, stamps) = off_thread(move || {
+            // Stamps from before they are read: what changes in between is read again.
+            let stamps = files::stamps(&before);
             let target = login.0.origin.read()?;
-            let stamps = files::stamps(&target.watched);
+            let stamps = if target.watched == before { stamps } else { files::stamps(&target.watched) };
             Ok::<_, Fault>((target, stamps))
         })
         .await??;

@@ -17,9 +17,24 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Version;
 
 use super::pem::blocks;
+
+/// Bits of an RSA key that may sign.
+const RSA_BITS: usize = 2048;
+
+/// Signatures that count: RSA and ECDSA with SHA-2, and Ed25519 (RFC 8017, RFC 5758, RFC 8410).
+const SIGNATURES: [&str; 7] = [
+    "1.2.840.113549.1.1.11",
+    "1.2.840.113549.1.1.12",
+    "1.2.840.113549.1.1.13",
+    "1.2.840.10045.4.3.2",
+    "1.2.840.10045.4.3.3",
+    "1.2.840.10045.4.3.4",
+    "1.3.101.112",
+];
 
 /// Certificates that are trusted.
 #[derive(Debug)]
@@ -79,6 +94,7 @@ impl Pool {
             authority.subject().as_raw() == server.issuer().as_raw()
                 // They would have to be applied to the names of the server.
                 && matches!(authority.name_constraints(), Ok(None))
+                && is_strong(&server, &authority)
                 && server.verify_signature(Some(authority.public_key())).is_ok()
         });
         if signed { Ok(()) } else { Err(self.unknown(now)) }
@@ -115,6 +131,16 @@ impl Trusted {
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         (self.validity.0..=self.validity.1).contains(&now)
     }
+}
+
+/// Whether a signature is one that Go and webpki would take: x509-parser checks those with SHA-1 and with short keys, too.
+fn is_strong(signed: &X509Certificate<'_>, by: &X509Certificate<'_>) -> bool {
+    let long_enough = match by.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => key.key_size() >= RSA_BITS,
+        Ok(_) => true,
+        Err(_) => false,
+    };
+    long_enough && SIGNATURES.contains(&signed.signature_algorithm.algorithm.to_id_string().as_str())
 }
 
 /// What is left to check of a certificate that is trusted as it is: its time and its purpose.

@@ -173,6 +173,7 @@ impl Phrase {
 /// What follows the words where they are written about.
 const PROSE: &[&str] = &[
     "the",
+    "clause",
     "and",
     "for",
     "with",

@@ -49,11 +49,12 @@ static MESSAGE: List = List::new(
 
 /// Whether a value is none, whatever its name: nothing, a truth value, a type, a placeholder, a mask.
 pub(super) fn names_nothing(value: &str) -> bool {
+    // `|` of YAML, and what a parser did not expect: `invalid token '}'`.
+    let is_punctuation = |value: &str| value.len() < 3 && value.bytes().all(|byte| byte.is_ascii_punctuation());
     if value.len() > JUDGED_MAX {
         return value.starts_with("[masked:");
     }
-    let is_placeholder =
-        value.starts_with('<') && value.ends_with('>') || value.starts_with("[masked:") || value == "|" || value == ">";
+    let is_placeholder = value.starts_with('<') && value.ends_with('>') || value.starts_with("[masked:") || is_punctuation(value);
     /// What examples have in place of a value.
     const EXAMPLES: &[&str] = &[
         "PASSWORD",

@@ -247,6 +247,9 @@ fn tidy(root: &Path, most: u64) {
         }
         total -= bytes;
         let _ = fs::remove_file(entry.with_extension("stats"));
+        if let Some(name) = entry.file_name() {
+            let _ = fs::remove_file(root.join(IMPORTS).join(name));
+        }
         let _ = fs::remove_file(entry);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -195,7 +195,9 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     // Where memory runs out all the same, the kernel is to end this process. Not everywhere is there such a file.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let limit = |resource, most: u64, grace: u64| {
-        let limit = Rlimit { current: Some(most), maximum: Some(most.saturating_add(grace)) };
+        // Whoever started the server may have set a lower one, which nobody may raise.
+        let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let limit = Rlimit { current: Some(most.min(ceiling)), maximum: Some(most.saturating_add(grace).min(ceiling)) };
         setrlimit(resource, limit)
     };
     limit(Resource::Core, 0, 0)?;
@@ -203,7 +205,9 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     // The second after the first is for a kernel whose first signal is not obeyed.
     limit(Resource::Cpu, CPU.as_secs(), 5)?;
     if let Some(memory) = bounds.memory {
-        setpriority_process(None, NICENESS)?;
+        // A server that stands further back itself may not come forward again.
+        let nice = getpriority_process(None)?;
+        setpriority_process(None, nice.max(NICENESS))?;
         limit(Resource::Data, memory, 0)?;
         limit(Resource::As, memory.saturating_add(ADDRESSES), 0)?;
     }
