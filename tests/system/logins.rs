@@ -207,10 +207,11 @@ async fn a_kubeconfig_that_changes_is_read_again() {
 
     // One that is broken while it is written changes nothing.
     place.write("kubeconfig", "users: [SECRET");
-    for _ in 0..3 {
+    until("it is told", || async {
         assert!(is_healthy(&client).await);
-    }
-    server.until_logged("cannot be used").await;
+        server.log().contains("cannot be used").then_some(())
+    })
+    .await;
     // A cluster that was made anew: another address, another authority.
     let again = Place { folder: place.folder, ..Place::new() };
     again.kubeconfig(&json!({ "token": "good-token" }));

@@ -71,8 +71,10 @@ impl Version {
     /// The version that a message speaks. It says so itself in the modern era, in a header otherwise (`header`), or long ago, when its
     /// session was opened (`session`).
     pub fn of(message: &Message, header: Option<&str>, session: Option<Self>) -> Result<Self, ErrorData> {
-        if is_initialize(message) {
-            let asked = message.param("protocolVersion").and_then(Value::as_str);
+        let opens = message.param("protocolVersion");
+        // One that has only the modern era's version is answered as that era does: it has no such method.
+        if is_initialize(message) && (opens.is_some() || message.meta(VERSION_KEY).is_none()) {
+            let asked = opens.and_then(Value::as_str);
             return asked.map(Self::negotiated).ok_or_else(|| {
                 let newest = Self::NEWEST_LEGACY.as_str();
                 ErrorData::invalid_params(format!("`params.protocolVersion` has to be a string, {newest:?} for example"), None)
@@ -133,7 +135,7 @@ impl Request {
             })?)),
         };
         let method = match method.as_str() {
-            "initialize" => Method::Initialize,
+            "initialize" if !modern => Method::Initialize,
             "ping" if !modern => Method::Ping,
             "server/discover" => Method::Discover,
             "tools/list" => list(&params).map_err(refused)?,

@@ -173,7 +173,7 @@ async fn an_unknown_tool_is_a_protocol_error_in_both_eras() {
 
 #[tokio::test]
 async fn arguments_that_do_not_fit_are_a_result_that_the_model_reads_and_an_error_before_2025_11_25() {
-    let call = || json!({ "name": "get_events", "arguments": { "namespace": 7 } });
+    let call = || json!({ "name": "get_events", "arguments": { "namespace": [7, 8] } });
     for client in [Client::modern(demo().await), Client::legacy(demo().await).await] {
         let message = client.request("tools/call", call()).await;
         assert_eq!(message["result"]["isError"], true, "{message}");
