@@ -31,7 +31,10 @@ async fn server() -> &'static Server {
             let mut config = hostile_config("");
             for (name, _) in TOLD {
                 let file = components::assemble(name);
-                config += &format!("  - component: {}\n    limits: {{ time: 20s, cpu: 300ms, memory: 16Mi }}\n", file.display());
+                config += &format!(
+                    "  - component: {}\n    limits: {{ time: 20s, cpu: 300ms, memory: 16Mi, logged: 16Ki }}\n",
+                    file.display()
+                );
             }
             Server::builder().cluster("demo").config(&config).start().await
         })

@@ -12,7 +12,8 @@ fn odd(folder: &std::path::Path) -> (UnixListener, Vec<(&'static str, &'static s
     assert!(Command::new("mkfifo").arg(at("pipe.wasm")).status().unwrap().success());
     std::fs::create_dir(at("folder.wasm")).unwrap();
     symlink("/dev/zero", at("device.wasm")).unwrap();
-    symlink("pipe.wasm", at("link.wasm")).unwrap();
+    assert!(Command::new("mkfifo").arg(at("another-pipe")).status().unwrap().success());
+    symlink("another-pipe", at("link.wasm")).unwrap();
     symlink("loop.wasm", at("loop.wasm")).unwrap();
     let socket = UnixListener::bind(at("socket.wasm")).unwrap();
     let said = vec![
