@@ -248,13 +248,9 @@ fn is_executable(program: &Path) -> bool {
 fn not_found(plugin: &Plugin) -> String {
     let place = if plugin.command.contains('/') { "there is no such program" } else { "no folder of this server's PATH has it" };
     let hint = plugin.install_hint.as_deref().map(|hint| quotable(hint, LINE_MAX)).filter(|hint| !hint.trim().is_empty());
-    let mut hint = hint.unwrap_or_else(|| {
+    let hint = hint.unwrap_or_else(|| {
         "install it, or start the server with the PATH of a terminal in which `kubectl version` works".to_owned()
     });
-    if hint.len() > LINE_MAX {
-        hint.truncate(hint.floor_char_boundary(LINE_MAX));
-        hint.push('…');
-    }
     format!("is not there: {place}. {}", hint.trim())
 }
 
