@@ -3,7 +3,7 @@
 use super::Outcome::{Connects, Lenient, Refused};
 use super::{Row, SERVER, TOKEN, cluster, config};
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let at = |server: &str| config(&format!("server: {server}\ncertificate-authority-data: <CA>"), TOKEN).into_bytes();
     vec![
         ("a trailing slash", at("https://<SIGNED>/"), Connects),

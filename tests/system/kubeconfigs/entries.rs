@@ -3,7 +3,7 @@
 use super::Outcome::{Connects, Lenient, Refused};
 use super::{Row, SERVER, TOKEN, cluster, config, user};
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let good = config(SERVER, TOKEN);
     let text = |text: String| text.into_bytes();
     vec![

@@ -3,7 +3,7 @@
 use super::Outcome::{Connects, Refused};
 use super::{Row, SERVER, TOKEN, config};
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let good = config(SERVER, TOKEN);
     let utf16 = |text: &str, unit: fn(u16) -> [u8; 2]| {
         std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(unit).collect::<Vec<u8>>()

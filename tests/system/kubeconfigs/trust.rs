@@ -3,7 +3,7 @@
 use super::Outcome::{Connects, Lenient, Refused};
 use super::{Row, SERVER, TOKEN, cluster, config};
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let trusting = |server: &str, pem: &str| {
         config(&format!("server: https://<{server}>\ncertificate-authority-data: <{pem}>"), TOKEN).into_bytes()
     };

@@ -3,7 +3,7 @@
 use super::Outcome::{Connects, Lenient, Refused};
 use super::{Row, SERVER, TOKEN, config, user};
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let text = |text: String| text.into_bytes();
     let key = |key: &str| user(&format!("client-certificate-data: <CRT>\nclient-key-data: <{key}>"));
     let exec = |command: &str, more: &str| {

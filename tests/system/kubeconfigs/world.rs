@@ -11,16 +11,16 @@ use sandbar_tests::tls_api::{Pair, Shape, TlsApi};
 use tempfile::TempDir;
 
 /// The servers, and the files that lead to them.
-pub struct World {
-    pub folder: TempDir,
+pub(super) struct World {
+    pub(super) folder: TempDir,
     /// Signed by an authority.
-    pub signed: TlsApi,
+    pub(super) signed: TlsApi,
     /// What rows need: names and values in their texts.
     values: Vec<(&'static str, String)>,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Shape::server();
         let authority = Pair::alone("authority", &Shape::authority());
@@ -151,12 +151,12 @@ impl World {
         Self { folder, signed, values }
     }
 
-    pub fn fill(&self, text: &str) -> String {
+    pub(super) fn fill(&self, text: &str) -> String {
         self.values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("<{name}>"), value))
     }
 
     /// A row's bytes with its values.
-    pub fn bytes(&self, row: &[u8]) -> Vec<u8> {
+    pub(super) fn bytes(&self, row: &[u8]) -> Vec<u8> {
         let unit: fn([u8; 2]) -> u16 = match row {
             [0xff, 0xfe, ..] => u16::from_le_bytes,
             [0xfe, 0xff, ..] => u16::from_be_bytes,

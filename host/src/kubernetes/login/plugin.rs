@@ -423,15 +423,21 @@ mod tests {
     /// Waits until a plugin has written the id of a process that it has started to `pids`.
     async fn pid_in(folder: &Path) -> i32 {
         let pids = folder.join("pids");
-        while !pids.exists() {
-            tokio::task::yield_now().await;
-        }
+        until("it has written the id", || pids.exists()).await;
         std::fs::read_to_string(&pids).unwrap().trim().parse().unwrap()
     }
 
     /// Waits until a process is gone, or a zombie that nobody has waited for yet.
     async fn until_gone(pid: i32) {
-        while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+        let stat = format!("/proc/{pid}/stat");
+        until("it is gone", || !std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "))).await;
+    }
+
+    /// Waits for something that happens within moments, or never.
+    async fn until(what: &str, mut happened: impl FnMut() -> bool) {
+        let started = std::time::Instant::now();
+        while !happened() {
+            assert!(started.elapsed() < Duration::from_secs(60), "{what}");
             tokio::task::yield_now().await;
         }
     }
