@@ -35,7 +35,7 @@ pub(super) fn rows() -> Vec<Row> {
         ("an intermediate", trusting("BELOW", "BETWEEN"), Connects),
         ("a chain with a part missing", trusting("BELOW", "CA"), Refused("certificate")),
         ("an authority with nobody between", trusting("DIRECT_BELOW_NONE", "NONE_BETWEEN"), Connects),
-        ("an authority with nobody between, and somebody", trusting("CHAIN_BELOW_NONE", "NONE_BETWEEN"), Refused("certificate")),
+        ("an authority with nobody between, and somebody", trusting("CHAIN_BELOW_NONE", "NONE_BETWEEN"), Refused("path length")),
         ("the same, who is trusted as well", trusting("CHAIN_BELOW_NONE", "NONE_BETWEEN_AND_BELOW"), Connects),
         ("an authority with one between", trusting("CHAIN_BELOW_ONE", "ONE_BETWEEN"), Connects),
         ("an authority's certificate below one with nobody between", trusting("CA_BELOW_NONE", "NONE_BETWEEN"), Connects),

@@ -91,7 +91,7 @@ async fn attend(running: &mut Running, plugin: &Plugin, said: &Said) -> Result<(
             listen(stderr, plugin, said).await;
         }
     };
-    let ended = async { Ok(running.ended().await) };
+    let ended = running.ended().map(Ok);
     let printed = async {
         let done = async { tokio::try_join!(read_all(stdout), ended) };
         let (mut heard, mut done) = (std::pin::pin!(heard.fuse()), std::pin::pin!(done.fuse()));

@@ -16,7 +16,7 @@ use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_na
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::public_key::PublicKey;
@@ -37,6 +37,11 @@ const SIGNATURES: [&str; 7] = [
     "1.2.840.10045.4.3.4",
     "1.3.101.112",
 ];
+
+/// A chain with more intermediates than its authority allows.
+#[derive(Debug, thiserror::Error)]
+#[error("the chain is too long")]
+pub(in crate::kubernetes) struct ChainTooLong;
 
 /// Certificates that are trusted.
 #[derive(Debug)]
@@ -118,10 +123,10 @@ impl Pool {
         };
         let found = EndEntityCert::try_from(leaf).and_then(|leaf| {
             let (algorithms, usage) = (self.provider.signature_verification_algorithms.all, KeyUsage::server_auth());
-            let checked: Option<&dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>> = Some(&is_short_enough);
-            leaf.verify_for_usage(algorithms, &authorities.roots, intermediates, now, usage, None, checked).map(drop)
+            leaf.verify_for_usage(algorithms, &authorities.roots, intermediates, now, usage, None, Some(&is_short_enough))
+                .map(drop)
         });
-        found.map_err(|_| CertificateError::UnknownIssuer.into())
+        found.map_err(|_| CertificateError::Other(OtherError(Arc::new(ChainTooLong))).into())
     }
 
     /// A certificate with `CA:TRUE` that a server shows, and that one of the pool has signed. Chains over others do not occur.

@@ -277,7 +277,8 @@ fn rarest(text: &[u8]) -> usize {
     /// Bytes of a text that are looked at: what it announces is looked for from its beginning on.
     const NEAR: usize = 8;
     /// What logs of clusters are full of.
-    const COMMON: &[u8] = b"kube request requested webhook pod component command cookie compose http:// https:// .svc.cluster.local \
+    const COMMON: &[u8] =
+        b"kube request requested webhook pod component command cookie compose http:// https:// .svc.cluster.local \
         controller reconcile workspace user name id=-by";
     let cost = |byte: &u8| match byte {
         b' ' | b':' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6,

@@ -78,9 +78,9 @@ pub(super) fn find(scan: &Scan<'_>, hit: &Range<usize>, found: &mut Vec<Found>) 
 fn may_have_value(scan: &Scan<'_>, start: usize, end: usize) -> bool {
     let next = match scan.byte(end) {
         Some(b' ' | b'\t') => scan.byte(end + scan.spaces(end, SPACES_MAX)),
-        Some(byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'<' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2)) => {
-            Some(byte)
-        }
+        Some(
+            byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'<' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2),
+        ) => Some(byte),
         // The arrow of `password->sesame`, whose hyphen looks like a part of the name.
         _ => return false,
     };
