@@ -30,8 +30,8 @@ use crate::processor::Failed;
 use crate::sandbox::CallError;
 pub use answer::Answer;
 pub use arguments::IgnoredArguments;
-pub use audit::AuditEvent;
 use audit::Outcome;
+pub use audit::{AuditEvent, NOT_LET_IN};
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
 pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
@@ -142,7 +142,7 @@ impl Catalog {
         let written = arguments.to_string();
         let mut event = AuditEvent::begin(caller, name, written.len());
         let Some(tool) = self.tools.get(name) else {
-            event.end(Outcome::Refused);
+            event.names_nothing();
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
         };
@@ -162,7 +162,7 @@ impl Catalog {
 
     /// Notes a call that is not let in, because there are too many.
     pub fn turned_away(caller: &Caller, name: &str, argument_bytes: usize) {
-        AuditEvent::begin(caller, name, argument_bytes).end(Outcome::Busy);
+        audit::not_let_in(caller, name, argument_bytes);
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.
