@@ -5,8 +5,11 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
@@ -164,13 +167,17 @@ impl ApiServer {
         if let Some(namespace) = get.namespace() {
             budget.touch(namespace);
         }
-        let request =
+        let mut request =
             get.to_http().map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;
         tracing::trace!(path = get.path(), "GET");
+        // A server in this process, a snapshot, does its work in the call.
+        request.extensions_mut().insert(budget.meter().clone());
         let remaining = budget.remaining();
-        let response = match tokio::time::timeout(first_byte.min(remaining), client.send(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Ok(self.failed(error, session)?),
+        let sending = checked(budget, client.send(request));
+        let response = match tokio::time::timeout(first_byte.min(remaining), sending).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(error))) => return Ok(self.failed(error, session)?),
+            Ok(Err(exhausted)) => return Err(exhausted.into()),
             Err(_) if remaining <= first_byte => return Err(Exhausted::Time(budget.limits().time).into()),
             Err(_) => return Err(self.silent(first_byte).into()),
         };
@@ -227,6 +234,16 @@ impl ApiServer {
     fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
         Error::new(Code::Unavailable, format!("{} cannot be reached: {}", self.name(), explain(error)))
     }
+}
+
+/// Awaits something that may compute for the call, for as long as the budget lasts.
+async fn checked<F: Future>(budget: &Budget, work: F) -> Result<F::Output, Exhausted> {
+    let mut work = pin!(work);
+    poll_fn(|context| match budget.check() {
+        Ok(()) => work.as_mut().poll(context).map(Ok),
+        Err(exhausted) => Poll::Ready(Err(exhausted)),
+    })
+    .await
 }
 
 /// A login, and what it has given.
