@@ -299,6 +299,7 @@ mod tests {
     use crate::kubernetes::testing::{Answer, Seen, cluster, reader, resource};
     use crate::kubernetes::types::Scope;
     use crate::policy::{Grant, Limits, Namespaces};
+    use crate::processor::{CpuEstimate, Hand, Processors};
 
     type Scripted = Box<dyn Fn() -> Answer + Send + Sync>;
 
@@ -317,6 +318,28 @@ mod tests {
 
     fn none() -> serde_json::Value {
         serde_json::json!({})
+    }
+
+    #[tokio::test]
+    async fn work_for_an_answer_ends_with_the_calls_processor_time() {
+        let hand = Hand::default();
+        let meter = hand.meter();
+        let limits = Limits { cpu: Duration::from_secs(1), ..Limits::default() };
+        let budget = Arc::new(Budget::counted_by(meter.clone(), limits));
+        let call = async move {
+            budget.meter().prepare_for(usize::MAX).await;
+            let mut steps = 0;
+            let work = poll_fn(|context| {
+                hand.advance(Duration::from_millis(400));
+                steps += 1;
+                context.waker().wake_by_ref();
+                Poll::<()>::Pending
+            });
+            let ended = checked(&budget, work).await;
+            (ended, steps)
+        };
+        let ended = Processors::all_but_one().run(&meter, &CpuEstimate::default(), call).await;
+        assert_eq!(ended, Ok((Err(Exhausted::Cpu(Duration::from_secs(1))), 3)), "of 1 s the host has seven eighths");
     }
 
     #[tokio::test(start_paused = true)]

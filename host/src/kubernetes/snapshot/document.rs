@@ -583,4 +583,46 @@ mod tests {
         assert!(read(&list(5)).is_err());
         assert_eq!(read(&list(1)), Ok(()));
     }
+
+    #[test]
+    fn a_broken_document_is_told_by_its_place_and_nothing_of_it() {
+        for (extension, text) in [
+            ("json", "{\"token\": \"SECRET\", \"a\": }"),
+            ("json", "{\"token\": SECRET}"),
+            ("json", "{\"token\": \"SECRET"),
+            ("json", "{\"SECRET\" 1}"),
+            ("json", "{\"a\": \"\\uSECRET\"}"),
+            ("json", "SECRET"),
+            ("json", "{\"items\": \"SECRET\"} SECRET"),
+            ("json", "{\"a\": 1e999, \"b\": \"SECRET\"}"),
+            ("yaml", "token: SECRET\n\tbad: x"),
+            ("yaml", "token: \"SECRET\n"),
+            ("yaml", "token: SECRET\nb: *SECRET\n"),
+            ("yaml", "a: &SECRET [*SECRET]\n"),
+            ("yaml", "? [SECRET]\n: SECRET: SECRET: x\n"),
+            ("yaml", "token: !!int SECRET\n"),
+            ("yaml", "token: !!SECRET x\n"),
+            ("yaml", "token: !!binary SECRET!\n"),
+            ("yaml", "SECRET: a\nSECRET: b\n"),
+            ("yaml", "users:\n- name: me\n  token: SECRET\n  bad: [\n"),
+            ("yaml", "%SECRET\n---\na: 1\n"),
+            ("yaml", "a: {b: SECRET\nc: SECRET]"),
+            ("yaml", "\u{0}SECRET"),
+            ("yaml", "a: @SECRET\n"),
+            ("yaml", "<<: SECRET\n"),
+        ] {
+            let (_, result) = read(extension, text);
+            let Err(error) = result else { continue };
+            assert!(!error.contains("SECRET") && error.len() < 120, "{text:?}: {error}");
+            assert!(error.starts_with("line "), "{text:?}: {error}");
+        }
+        let told = |extension: &str, text: &str| read(extension, text).1.unwrap_err();
+        assert_eq!(told("json", "{\n\"a\": }"), "line 2: not JSON: column 6 is the first that cannot be read");
+        assert_eq!(told("json", "{\"a\": 1}\n{\"a\":"), "line 2: not JSON: it ends before it is complete");
+        assert_eq!(told("yaml", "a: 1\na: 2\n"), "line 2: not YAML: a key stands twice in one map");
+        for number in ["5", "true", "1.5", "-5"] {
+            let (documents, result) = read("json", &format!("{{\"items\": {number}}}"));
+            assert!(matches!(&documents[..], [Document::Map(_)]) && result == Ok(()), "{number}");
+        }
+    }
 }

@@ -61,8 +61,12 @@ impl Contents {
     /// # Errors
     /// If the tree itself cannot be walked.
     pub(super) fn read(tree: &Tree) -> std::io::Result<Self> {
-        let (mut contents, mut notes) = (Self::default(), Notes::default());
-        let (mut room, mut total) = (Room::new(), 0);
+        Self::read_within(Room::new(), tree)
+    }
+
+    /// The same, with room for so much.
+    pub(super) fn read_within(mut room: Room, tree: &Tree) -> std::io::Result<Self> {
+        let (mut contents, mut notes, mut total) = (Self::default(), Notes::default(), 0);
         let mut logs = Vec::new();
         for file in tree.files(&mut notes)? {
             let role = layout::role(file.path());
