@@ -247,14 +247,20 @@ fn first_unclean(text: &str) -> Option<usize> {
     None
 }
 
-/// Bytes at the beginning that are printable ASCII, newlines and tabs, in whole blocks. Without an early exit inside of a block, so
-/// that the compiler can look at many bytes at once.
+/// Bytes at the beginning that are printable ASCII, newlines and tabs, in whole blocks of 64, then of 8.
 fn plain(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 64;
+    let many = blocks::<64>(bytes);
+    many + blocks::<8>(&bytes[many..])
+}
+
+/// Bytes of the plain blocks at the beginning. Without an early exit inside of a block, so that the compiler can look at many bytes at
+/// once.
+fn blocks<const BLOCK: usize>(bytes: &[u8]) -> usize {
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t');
-    let blocks = bytes.chunks_exact(BLOCK).take_while(|block| block.iter().fold(true, |all, &byte| all & is_plain(byte))).count();
-    steps((blocks + 1) * BLOCK.min(bytes.len()));
-    blocks * BLOCK
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let count = blocks.iter().take_while(|block| block.iter().fold(true, |all, &byte| all & is_plain(byte))).count();
+    steps((count + 1) * BLOCK.min(bytes.len()));
+    count * BLOCK
 }
 
 /// Characters beyond ASCII that a person does not see: C1 controls, line separators, and all that Unicode (17) has as

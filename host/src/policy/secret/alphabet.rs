@@ -58,7 +58,7 @@ impl Alphabet {
 }
 
 /// How many alphabets there are.
-pub(super) const SLOTS: usize = 28;
+pub(super) const SLOTS: usize = 30;
 
 /// Letters and digits.
 pub(super) static ALPHANUMERIC: Alphabet = Alphabet::alphanumeric_and(0, b"");
@@ -114,3 +114,7 @@ pub(super) static SCRAM: Alphabet = Alphabet::alphanumeric_and(25, b"+/=:$-");
 pub(super) static KEY_LIST: Alphabet = Alphabet::alphanumeric_and(26, b"+/=-_.,:*");
 /// Base64 without padding.
 pub(super) static BASE64_BODY: Alphabet = Alphabet::alphanumeric_and(27, b"+/");
+/// A URL: what people put around it ends it.
+pub(super) static URL: Alphabet = Alphabet::all_but(28, b"\t\n \"'<>`");
+/// The authority of a URL.
+pub(super) static AUTHORITY: Alphabet = Alphabet::all_but(29, b"\t\n \"'<>`/?#");

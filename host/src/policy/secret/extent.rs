@@ -68,7 +68,7 @@ pub(super) fn value(scan: &Scan<'_>, at: usize) -> Extent {
 
 /// What follows the name of a type or a function.
 fn behind_openers(scan: &Scan<'_>, at: usize) -> usize {
-    let Some(opener) = OPENERS.iter().find(|opener| scan.starts_with(at, opener)) else { return at };
+    let Some(opener) = scan.first_of(at, OPENERS, |opener| opener) else { return at };
     let end = at + opener.len();
     match opener.as_bytes() {
         // PHP says how long a string is: `string(6) "sesame"`.

@@ -130,7 +130,8 @@ fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut V
     let scan = Scan::new(text, seams, is_source);
     let hits = SEARCH.find(text.as_bytes(), &scan, depth, found);
     steps(text.len());
-    found.extend(memchr2_iter(b'-', b'.', text.as_bytes()).filter_map(|at| formats::around_separator(&scan, at)));
+    let separators = memchr2_iter(b'-', b'.', text.as_bytes()).filter(|&at| formats::is_before_long_word(&scan, at));
+    found.extend(separators.filter_map(|at| formats::around_separator(&scan, at)));
     if let Some(glued) = reading::glued(text, seams) {
         let mut inside = Vec::new();
         find_to(&glued.text, &glued.seams, is_source, depth.min(1), &mut inside);
@@ -161,74 +162,79 @@ fn find_unclean(text: &str, depth: u8) -> Vec<Found> {
 
 /// A search for many texts at once: every three bytes are looked up in a table of those by which one of the texts is known.
 struct Search {
-    /// A bit for each hash of three such bytes.
-    known: [u64; WORDS],
-    /// What these bytes are a part of, the longest first.
-    triggers: Vec<(u32, Vec<Known>)>,
+    /// For each hash of three bytes whether a text is known by some such bytes, as a byte, because a bit takes longer to look up.
+    known: Box<[bool; HASHES]>,
+    /// Which of the texts these are, by the same hash.
+    group: Box<[u16; HASHES]>,
+    /// Texts known by bytes of one hash, the longest first. The first group is empty.
+    groups: Vec<Vec<Known>>,
 }
 
-/// A text that is looked for, where in it the three bytes stand by which it is known, and what it announces.
+/// A text that is looked for, the three bytes by which it is known, where in it they stand, and what it announces.
 struct Known {
     text: Box<[u8]>,
+    key: u32,
     offset: usize,
     trigger: Trigger,
 }
 
-/// Words of the table: eight KiB, of which one bit in two hundred is set.
-const WORDS: usize = 1024;
+/// Bits of a hash, and how many there are: 32 KiB of table, which stays in the nearest cache, with one of a hundred taken.
+const HASH_BITS: u32 = 15;
+const HASHES: usize = 1 << HASH_BITS;
 
 /// Bytes that are looked up.
 const KEY: usize = 3;
 
+/// Bytes that are loaded at once, and places that are looked up in them.
+const LOADED: usize = size_of::<u64>();
+const PLACES_AT_ONCE: usize = LOADED - KEY + 1;
+
 impl Search {
     fn new(all: Vec<(String, Trigger)>) -> Self {
-        let mut search = Self { known: [0; WORDS], triggers: Vec::new() };
+        let mut search = Self { known: Box::new([false; HASHES]), group: Box::new([0; HASHES]), groups: vec![Vec::new()] };
         for (text, trigger) in all {
             let text = text.into_bytes().into_boxed_slice();
             let offset = rarest(&text);
-            let key = text[offset..].iter().take(KEY).fold(0, |key, &byte| key << 8 | u32::from(byte));
-            let (word, bit) = Self::place(key);
-            search.known[word] |= bit;
-            let at = search.triggers.binary_search_by_key(&key, |(key, _)| *key).unwrap_or_else(|at| {
-                search.triggers.insert(at, (key, Vec::new()));
-                at
-            });
-            search.triggers[at].1.push(Known { text, offset, trigger });
+            let key = key(load(&text[offset..]));
+            let hash = hash(key);
+            if !std::mem::replace(&mut search.known[hash], true) {
+                search.group[hash] = search.groups.len() as u16;
+                search.groups.push(Vec::new());
+            }
+            search.groups[usize::from(search.group[hash])].push(Known { text, key, offset, trigger });
         }
-        search.triggers.iter_mut().for_each(|(_, known)| known.sort_by_key(|known| std::cmp::Reverse(known.text.len())));
+        search.groups.iter_mut().for_each(|known| known.sort_by_key(|known| std::cmp::Reverse(known.text.len())));
         search
-    }
-
-    /// The word of the table and the bit in it for three bytes.
-    fn place(key: u32) -> (usize, u64) {
-        let hash = key.wrapping_mul(0x9e37_79b1) >> 16;
-        ((hash >> 6) as usize % WORDS, 1 << (hash & 63))
     }
 
     /// Adds the secrets at the triggers of a text. Its result: where the triggers are.
     fn find(&self, bytes: &[u8], scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Vec<usize> {
         steps(bytes.len());
         let mut hits = Vec::new();
-        let (mut key, mut from) = (0, 0);
-        for (at, &byte) in bytes.iter().enumerate() {
-            key = (key << 8 | u32::from(byte)) & 0x00ff_ffff;
-            let (word, bit) = Self::place(key);
-            if self.known[word] & bit != 0
-                && let Some(on) = self.look(key, (at + 1).saturating_sub(KEY), from, scan, depth, found)
-            {
-                hits.push(at);
-                from = from.max(on);
+        let mut from = 0;
+        let mut at = 0;
+        while at + KEY <= bytes.len() {
+            let loaded = load(&bytes[at..]);
+            let keys: [u32; PLACES_AT_ONCE] = std::array::from_fn(|place| key(loaded >> (8 * place)));
+            if keys.iter().fold(false, |any, &key| any | self.known[hash(key)]) {
+                for (place, key) in keys.into_iter().enumerate().filter(|&(_, key)| self.known[hash(key)]) {
+                    if let Some(on) = self.look(key, at + place, from, scan, depth, found) {
+                        hits.push(at + place);
+                        from = from.max(on);
+                    }
+                }
             }
+            at += PLACES_AT_ONCE;
         }
         hits
     }
 
-    /// Looks at a place where three bytes stand by which some text is known. Its result: where to look on, if one of the texts stands there.
+    /// Looks at a place where three bytes stand by which some text may be known. Its result: where to look on, if one of the texts stands there.
     #[inline(never)]
     fn look(&self, key: u32, at: usize, from: usize, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Option<usize> {
-        let index = self.triggers.binary_search_by_key(&key, |(key, _)| *key).ok()?;
         let mut is_hit = false;
-        for Known { text, offset, trigger } in &self.triggers[index].1 {
+        let group = &self.groups[usize::from(self.group[hash(key)])];
+        for Known { text, offset, trigger, .. } in group.iter().filter(|known| known.key == key) {
             let Some(start) = at.checked_sub(*offset).filter(|&start| start >= from) else { continue };
             if scan.ahead(start, text.len()) != &**text {
                 continue;
@@ -245,19 +251,44 @@ impl Search {
     }
 }
 
+/// The first bytes of a text, the first one lowest.
+#[inline(always)]
+fn load(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<LOADED>() {
+        Some(loaded) => u64::from_le_bytes(*loaded),
+        None => bytes.iter().rev().fold(0, |loaded, &byte| loaded << 8 | u64::from(byte)),
+    }
+}
+
+/// The three bytes that were loaded first.
+#[inline(always)]
+fn key(loaded: u64) -> u32 {
+    loaded as u32 & 0x00ff_ffff
+}
+
+/// The upper bits of a product with an odd number spread the lower ones of the key (Fibonacci hashing).
+#[inline(always)]
+fn hash(key: u32) -> usize {
+    (key.wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS)) as usize
+}
+
 /// Where in a text the three bytes stand that are the least likely to stand anywhere else.
 fn rarest(text: &[u8]) -> usize {
     /// Bytes of a text that are looked at: what it announces is looked for from its beginning on.
     const NEAR: usize = 8;
+    /// What logs of clusters are full of.
+    const COMMON: &[u8] = b"kube request requested webhook pod component command cookie compose http:// https:// .svc.cluster.local \
+        controller reconcile workspace user name id=-by";
     let cost = |byte: &u8| match byte {
-        b' ' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6,
-        b'0'..=b'9' | b'd' | b'l' | b'c' | b'u' | b'm' | b'p' | b'-' | b'.' | b'/' | b':' | b'=' | b'"' => 4,
+        b' ' | b':' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6,
+        b'0'..=b'9' | b'd' | b'l' | b'c' | b'u' | b'm' | b'p' | b'-' | b'.' | b'/' | b'=' | b'"' => 4,
         b'a'..=b'z' => 3,
         b'A'..=b'Z' => 2,
         _ => 1,
     };
+    let rate = |window: &[u8]| (COMMON.windows(KEY).any(|common| common == window), window.iter().map(cost).sum::<u32>());
     let windows = text[..text.len().min(NEAR)].windows(KEY).enumerate();
-    windows.min_by_key(|(_, window)| window.iter().map(cost).sum::<u32>()).map_or(0, |(at, _)| at)
+    windows.min_by_key(|&(_, window)| rate(window)).map_or(0, |(at, _)| at)
 }
 
 /// Looks at what stands at a trigger. Its result: where to look on.

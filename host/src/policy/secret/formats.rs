@@ -488,7 +488,13 @@ fn crypt(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     (end >= at + 28 && scan.begins_word(at, &ALPHANUMERIC)).then_some(at..end)
 }
 
-/// Adds the tokens without a prefix, which are two words of known lengths with a separator between them.
+/// Whether the word behind a separator may be as long as those of tokens without a prefix: a few looks tell most words.
+#[inline(always)]
+pub(super) fn is_before_long_word(scan: &Scan<'_>, at: usize) -> bool {
+    [8, 4, 16].iter().all(|far| scan.byte(at + far).is_some_and(|byte| ALPHANUMERIC.has(byte)))
+}
+
+/// A token without a prefix, which is two words of known lengths with this separator between them.
 pub(super) fn around_separator(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let (at, kind) = match scan.byte(at) {
         Some(b'-') => coder_session(scan, at),
@@ -500,10 +506,6 @@ pub(super) fn around_separator(scan: &Scan<'_>, at: usize) -> Option<Found> {
 /// Whether the separator at `at` has words of these lengths on both sides.
 fn two_words(scan: &Scan<'_>, at: usize, left: usize, right: usize, alphabet: &Alphabet) -> Option<Range<usize>> {
     let (start, end) = (at.checked_sub(left)?, at + 1 + right);
-    // Most separators have a short word behind them, and one look at its end shows it.
-    if !alphabet.has(scan.byte(end - 1)?) || !alphabet.has(scan.byte(start)?) {
-        return None;
-    }
     let is_token = alphabet.run_back(scan.behind(at, left)) == left && alphabet.run(scan.ahead(at + 1, right)) == right;
     (is_token && scan.ends_word(end, &BASE64URL) && scan.begins_word(start, &DOTTED)).then_some(start..end)
 }

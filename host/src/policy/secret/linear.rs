@@ -11,6 +11,9 @@ use crate::policy::{clean, clean_line, quotable};
 const SHORT: usize = 2 * 1024;
 const TIMES: usize = 4;
 
+/// Bytes of a text that is as long as the pieces in which logs are masked, and more.
+const LONG: usize = 64 * 1024;
+
 /// Steps at the end of a text that are left out because it ends there: they are not four times as many in the longer one.
 const AT_ONCE: usize = 24 * 1024;
 
@@ -148,6 +151,18 @@ fn each_trigger_by_itself_and_beside_what_makes_one_look_on() {
         for around in AROUND.iter().skip(index % 4).step_by(4) {
             check(MASK, &format!("{around}{literal}{around}"), SHORT);
         }
+    }
+}
+
+#[test]
+fn long_texts_of_one_trigger() {
+    // Long enough that work which grows with the square of a text is most of it, however little of it there is at each place.
+    let literals = find::literals();
+    for (index, literal) in literals.iter().enumerate().step_by(3) {
+        check(MASK, &format!("{literal}{}", AROUND[index % AROUND.len()]), LONG);
+    }
+    for around in AROUND.iter().filter(|around| !around.is_empty()) {
+        check(MASK, around, LONG);
     }
 }
 

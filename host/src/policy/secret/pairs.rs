@@ -44,6 +44,8 @@ const LINKS: &[(&str, Option<Link>)] = &[
     ("\u{2192}", Some(Link::Arrow)),
     (":=", Some(Link::Equals)),
     ("::", None),
+    // What a shell says where a variable is not set.
+    (":?", None),
     ("=", Some(Link::Equals)),
     (":", Some(Link::Colon)),
 ];
@@ -76,7 +78,7 @@ pub(super) fn find(scan: &Scan<'_>, hit: &Range<usize>, found: &mut Vec<Found>) 
 fn may_have_value(scan: &Scan<'_>, start: usize, end: usize) -> bool {
     let next = match scan.byte(end) {
         Some(b' ' | b'\t') => scan.byte(end + scan.spaces(end, SPACES_MAX)),
-        Some(byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2)) => {
+        Some(byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'<' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2)) => {
             Some(byte)
         }
         // The arrow of `password->sesame`, whose hyphen looks like a part of the name.
@@ -203,6 +205,8 @@ fn needs(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) ->
         (Link::Equals, _, false, 0) => Needs::Nothing,
         (Link::Equals, _, false, _) => Needs::Setting,
         (Link::Arrow | Link::Pair | Link::Tag | Link::Comma, ..) => Needs::Nothing,
+        // `volume "token" : secret "x" not found` of the kubelet. JSON that is written with this space has quotes around its values.
+        (Link::Colon, true, false, _) if scan.starts_with(site.start + site.name.len() + 1, " ") => Needs::Setting,
         (Link::Colon, true, ..) => Needs::Nothing,
         (Link::Colon, false, true, _) => Needs::Nothing,
         (Link::Colon, false, false, 0) if is_field(scan, site) => Needs::Nothing,
@@ -338,17 +342,20 @@ fn phrase(scan: &Scan<'_>, named: Named, site: &Site<'_>, value: &Extent, starts
     is_phrase.then_some(start..start + shown.len())
 }
 
-/// The value inside of an object: `{"value": "…"}`.
+/// The value inside of an object: `{"value": "…"}`, `{"type": "string", "value": "…"}`.
 fn inner(scan: &Scan<'_>, at: usize) -> Option<usize> {
+    /// Bytes of an object that are looked at.
+    const OBJECT: usize = 96;
     const KEYS: &[&str] =
         &["value", "secret", "plaintext", "password", "token", "plain", "raw", "string", "text", "data", "default"];
-    let window = scan.ahead(at, 96);
-    let space = window.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let quote = usize::from(matches!(window.get(space), Some(b'"' | b'\'')));
-    let start = at + space + quote;
-    let key = KEYS.iter().find(|key| scan.starts_with_ignoring_case(start, key))?;
-    let (link, _, value) = link(scan, start + key.len())?;
-    matches!(link.0, Link::Colon | Link::Equals | Link::Arrow).then_some(value)
+    let window = scan.ahead(at, OBJECT);
+    let window = &window[..window.iter().position(|byte| matches!(byte, b'{' | b'}')).unwrap_or(window.len())];
+    let begins = |&place: &usize| place == 0 || !window[place - 1].is_ascii_alphanumeric() && window[place].is_ascii_alphabetic();
+    (0..window.len()).filter(begins).find_map(|place| {
+        let key = KEYS.iter().find(|key| window[place..].len() > key.len() && scan.starts_with_ignoring_case(at + place, key))?;
+        let (link, _, value) = link(scan, at + place + key.len())?;
+        matches!(link.0, Link::Colon | Link::Equals | Link::Arrow).then_some(value)
+    })
 }
 
 /// How a name is joined to what follows it, and where that begins.
@@ -357,8 +364,8 @@ fn site<'t>(scan: &Scan<'t>, name: &'t str, start: usize, end: usize) -> Option<
     if let Some(value) = tag(scan, start, end) {
         return Some(Site { name, start, is_quoted: false, link: Link::Tag, spaces: 0, value });
     }
-    if let Some(value) = pair(scan, start, end) {
-        return Some(Site { name, start, is_quoted: false, link: Link::Pair, spaces: 0, value });
+    if let Some((link, value)) = pair(scan, start, end) {
+        return Some(Site { name, start, is_quoted: false, link, spaces: 0, value });
     }
     let ((link, is_quoted), spaces, value) = link(scan, end)?;
     Some(Site { name, start, is_quoted, link, spaces, value })
@@ -385,7 +392,7 @@ fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
         let spaces = if spaces == 0 && scan.byte(at) == Some(b'\n') { 1 + scan.spaces(at + 1, SPACES_MAX) } else { spaces };
         (spaces, at + spaces)
     };
-    if let Some((literal, link)) = LINKS.iter().find(|(literal, _)| scan.starts_with(at, literal)) {
+    if let Some((literal, link)) = scan.first_of(at, LINKS, |(literal, _)| literal) {
         let link = (*link)?;
         let at = at + literal.len();
         let (spaces, value) = behind(at);
@@ -428,14 +435,15 @@ fn tag(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
     (is_whole && !is_empty).then_some(end + close + 1)
 }
 
-/// Where the value begins that belongs to a name which is itself the value of `name` or `key`.
-fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
+/// Where the value begins that belongs to a name which is itself the value of `name` or `key`, and how it is joined.
+fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Link, usize)> {
     /// Bytes between the two.
     const BETWEEN: usize = 96;
     const NAMES: &[&[u8]] = &[b"name", b"key", b"variable", b"field", b"parametername", b"var", b"option", b"header"];
     let before = scan.behind(start, 24);
     let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before).trim_ascii_end();
-    let before = before.strip_suffix(b":").or_else(|| before.strip_suffix(b"=")).or_else(|| before.strip_suffix(b"=>"))?;
+    let element = before.strip_suffix(b">");
+    let before = element.or_else(|| [&b":"[..], b"=", b"=>"].iter().find_map(|link| before.strip_suffix(*link)))?;
     let before = before.trim_ascii_end();
     let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before);
     let is_name =
@@ -451,9 +459,16 @@ fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
     })?;
     // No other name may begin between them.
     let lines = window[..at].iter().filter(|&&byte| byte == b'\n').count();
-    let (link, _, value) = link(scan, end + at + "alue".len())?;
-    (lines <= 2 && !window[..at].windows(2).any(|two| two == b"- ") && matches!(link.0, Link::Colon | Link::Equals | Link::Arrow))
-        .then_some(value)
+    if lines > 2 || window[..at].windows(2).any(|two| two == b"- ") {
+        return None;
+    }
+    let behind = end + at + "alue".len();
+    if element.is_some() {
+        // `<name>password</name><value>…</value>` of Hadoop and its like.
+        return (window.get(at + 4) == Some(&b'>')).then_some((Link::Tag, behind + 1));
+    }
+    let (link, _, value) = link(scan, behind)?;
+    matches!(link.0, Link::Colon | Link::Equals | Link::Arrow).then_some((Link::Pair, value))
 }
 
 /// Whether nothing but white space and what announces a setting stands between the beginning of a line and a name.
@@ -480,7 +495,8 @@ fn ends_line(scan: &Scan<'_>, at: usize) -> bool {
     let is_comment = space > 0 && rest.starts_with(b"# ");
     rest.is_empty()
         || is_comment
-        || matches!(rest[0], b'\n' | b'\r' | b'"')
+        || matches!(rest[0], b'\n' | b'\r')
+        || space == 0 && rest[0] == b'"'
         || rest.starts_with(b"\\n")
         || rest.starts_with(b"\\r")
 }

@@ -132,7 +132,8 @@ impl Phrase {
         let second = word(scan, next).filter(|_| scan.byte(next) == Some(b' '));
         let last = second.unwrap_or(first);
         let after = last.end + usize::from(matches!(scan.byte(last.end), Some(b'"' | b'\'')));
-        let ends = matches!(scan.byte(after), None | Some(b'\n' | b'\r' | b'"' | b'\''));
+        // `HELLO 3 AUTH user password SETNAME client`
+        let ends = matches!(scan.byte(after), None | Some(b'\n' | b'\r' | b'"' | b'\'')) || scan.starts_with(after, " SETNAME ");
         let shown = scan.judged(&last);
         let is_secret = shown.len() >= 4
             && !names_nothing(shown)

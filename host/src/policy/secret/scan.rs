@@ -81,6 +81,12 @@ impl<'t> Scan<'t> {
         self.ahead(at, literal.len()) == literal.as_bytes()
     }
 
+    /// The first of some rows whose literal stands at a place.
+    pub(super) fn first_of<'r, R>(&self, at: usize, rows: &'r [R], literal: impl Fn(&R) -> &str) -> Option<&'r R> {
+        let here = self.byte(at)?;
+        rows.iter().find(|row| literal(row).as_bytes()[0] == here && self.starts_with(at, literal(row)))
+    }
+
     pub(super) fn starts_with_ignoring_case(&self, at: usize, literal: &str) -> bool {
         self.ahead(at, literal.len()).eq_ignore_ascii_case(literal.as_bytes())
     }

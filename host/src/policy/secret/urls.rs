@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::alphabet::{NAME, QUERY, URL_PATH, WORD};
+use super::alphabet::{AUTHORITY, NAME, QUERY, URL, URL_PATH, WORD};
 use super::scan::Scan;
 use super::values::{is_random, names_nothing};
 use super::{By, Found};
@@ -18,10 +18,7 @@ const FORGOTTEN: usize = 128;
 pub(super) fn password(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let start = at + "://".len();
     let rest = scan.ahead(start, USER_MAX);
-    let ends_url =
-        |byte: u8| byte.is_ascii_whitespace() || byte.is_ascii_control() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`');
-    let ends = |byte: u8| ends_url(byte) || matches!(byte, b'/' | b'?' | b'#');
-    let authority = &rest[..rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len())];
+    let authority = &rest[..AUTHORITY.run(rest)];
     let Some(colon) = authority.iter().position(|&byte| byte == b':') else { return user(scan, start, authority) };
     // The last one, because people forget to escape an @ in a password.
     let end = match authority.iter().rposition(|&byte| byte == b'@') {
@@ -34,7 +31,7 @@ pub(super) fn password(scan: &Scan<'_>, at: usize) -> Option<Found> {
                 return None;
             }
             let near = &rest[..rest.len().min(FORGOTTEN)];
-            near[..near.iter().position(|&byte| ends_url(byte)).unwrap_or(near.len())].iter().rposition(|&byte| byte == b'@')?
+            near[..URL.run(near)].iter().rposition(|&byte| byte == b'@')?
         }
     };
     let password = rest.get(colon + 1..end)?;

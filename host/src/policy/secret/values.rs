@@ -1,11 +1,11 @@
 //! What a value is, from its own looks: a secret, or what stands where one could: nothing, a reference, a word on its state, a count.
 
-use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use rustc_hash::FxHashSet;
 
 use super::scan::JUDGED_MAX;
 
@@ -164,7 +164,7 @@ pub(super) fn reads_as_message(value: &str) -> bool {
 pub(super) struct List {
     /// With spaces between them.
     words: &'static str,
-    set: OnceLock<HashSet<&'static [u8]>>,
+    set: OnceLock<FxHashSet<&'static [u8]>>,
 }
 
 /// Bytes of the longest word of any list.
