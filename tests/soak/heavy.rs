@@ -80,13 +80,13 @@ fn log(lines: &[String]) -> CriLog {
 /// Writes the component whose tool has a schema in which many parts look at each value.
 pub(crate) fn checked(folder: &Path) -> std::path::PathBuf {
     let mut definitions = json!({ "d0": { "anyOf": [{ "type": "string", "pattern": "^(a|b)*c{100}$" }, true] } });
-    for level in 1..=6 {
+    for level in 1..=4 {
         let below = json!({ "$ref": format!("#/$defs/d{}", level - 1) });
         definitions[format!("d{level}")] = json!({ "allOf": [below, below] });
     }
-    let schema = json!({ "type": "object", "$defs": definitions, "additionalProperties": { "items": { "$ref": "#/$defs/d6" } } });
+    let schema = json!({ "type": "object", "$defs": definitions, "additionalProperties": { "items": { "$ref": "#/$defs/d4" } } });
     let manifest = json!({ "tools": [{ "name": CHECKED, "inputSchema": schema, "outputSchema": { "type": "object" } }] });
-    Text::new(&manifest).answering(r#"{"structuredContent":{}}"#).write(folder, "checked.wasm")
+    Text::new(&manifest).with_pages(16).answering(r#"{"structuredContent":{}}"#).write(folder, "checked.wasm")
 }
 
 /// One thing that takes long.
