@@ -38,7 +38,7 @@ conformance: go python rust ## Run the official MCP conformance suite; the first
 	cargo test --locked -p sandbar-tests --test system conformance
 
 .PHONY: soak
-soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile components, dropped connections, an API server that comes and goes
+soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile components, long work, dropped connections, an API server that comes and goes
 	tests/control-plane/build.sh
 	cargo test --locked --package sandbar-tests --test soak -- --ignored --nocapture
 

@@ -71,7 +71,8 @@ pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Clus
 /// Calls a tool that answers.
 pub(crate) async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
     let progress = watch::Sender::<Progress>::default();
-    let (answer, _) = catalog.call(&Caller::new(Identity::Operator), tool, arguments.clone(), progress, |answer| answer).await;
+    let (answer, _) =
+        catalog.call(&Caller::new(Identity::Operator), tool, arguments.clone().into(), progress, |answer| answer).await;
     let answer = answer.expect("a call");
     assert!(!answer.is_error, "{answer:?}");
 }

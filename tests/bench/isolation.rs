@@ -137,7 +137,11 @@ async fn spin(catalog: &Catalog) -> Answer {
 async fn ask(catalog: &Catalog, arguments: Value) -> Answer {
     let Value::Object(arguments) = arguments else { unreachable!("an object") };
     let caller = Caller::new(Identity::Operator);
-    catalog.call(&caller, "spin", arguments, watch::Sender::<Progress>::default(), |answer| answer).await.0.expect("a call")
+    catalog
+        .call(&caller, "spin", arguments.into(), watch::Sender::<Progress>::default(), |answer| answer)
+        .await
+        .0
+        .expect("a call")
 }
 
 /// What the greedy component does, and what the table calls it.

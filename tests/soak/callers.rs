@@ -89,7 +89,7 @@ pub(crate) async fn misbehave(end: Instant, number: usize, server: Arc<Server>, 
     }
 }
 
-fn is_busy(words: &str) -> bool {
+pub(crate) fn is_busy(words: &str) -> bool {
     words.contains("busy")
 }
 
@@ -161,6 +161,7 @@ impl Honest {
         }
         namespace.event("tested", json!({ "message": format!("made in {name}") })).await;
         let lines: Vec<String> = (0..500).map(|number| format!("line {number} of {name}")).collect();
+        crate::heavy::furnish(&namespace).await;
         namespace.pod_with_log("web", &CriLog::of(lines.iter().map(String::as_str))).await;
         Self { namespace: name, expected: Vec::new() }
     }
@@ -238,7 +239,9 @@ pub(crate) struct Tally(Arc<Counts>);
 pub(crate) struct Counts {
     answered: AtomicU64,
     unavailable: AtomicU64,
-    busy: AtomicU64,
+    pub(crate) busy: AtomicU64,
+    pub(crate) heavy: AtomicU64,
+    pub(crate) bombs: AtomicU64,
     faults: AtomicU64,
     dropped: AtomicU64,
     outages: AtomicU64,
@@ -262,6 +265,10 @@ impl Tally {
         for (what, count) in [("answers", &self.answered), ("faults", &self.faults), ("dropped connections", &self.dropped)] {
             assert!(count.load(Ordering::Relaxed) > 100, "too few {what}: {self}");
         }
+        // Each takes seconds, with a compiler that is not optimised up to a minute.
+        for (what, count) in [("long calls and large messages", &self.heavy), ("components that take too much", &self.bombs)] {
+            assert!(count.load(Ordering::Relaxed) > 0, "no {what}: {self}");
+        }
         let outages = self.outages.load(Ordering::Relaxed);
         assert!(outages > 0 || time < SHORTEST, "the API server was there all the while: {self}");
     }
@@ -273,12 +280,14 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} right answers, {} told that the API server is away, {} told that the server is busy, {} faults, {} dropped connections, \
-             {} outages",
+             {} long calls and large messages, {} components that take a compiler too much, {} outages",
             count(&self.answered),
             count(&self.unavailable),
             count(&self.busy),
             count(&self.faults),
             count(&self.dropped),
+            count(&self.heavy),
+            count(&self.bombs),
             count(&self.outages)
         )
     }

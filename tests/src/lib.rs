@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+pub mod bombs;
 mod cargo;
 pub mod clients;
 pub mod components;
@@ -19,6 +20,7 @@ pub mod proxy;
 pub mod raw;
 pub mod replicas;
 pub mod sandbar;
+pub mod text;
 pub mod tls_api;
 
 /// The bundled tools, in the order in which they are listed.

@@ -20,10 +20,9 @@ mod reading;
 mod recovery;
 mod schemas;
 mod settings;
-mod text;
 mod wasi;
 
-pub(super) use text::Text;
+pub(super) use sandbar_tests::text::Text;
 
 /// What the hostile component asks for, as it stands in sandbar.yaml.
 const HOSTILE_RULES: &str = r#"

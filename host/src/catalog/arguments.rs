@@ -2,6 +2,8 @@
 //!
 //! How a schema reads what is in them is in `schema/reading.rs`.
 
+use std::io::{self, Write};
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -54,19 +56,69 @@ impl IgnoredArguments {
     }
 }
 
-/// The arguments of a call from what stands for them in a message: null, an empty array and an empty text are none, and some clients
-/// send the object as a text. None where they are anything else.
-pub fn of_message(arguments: Option<Value>) -> Option<Map<String, Value>> {
-    match arguments.unwrap_or_default() {
-        Value::Null => Some(Map::new()),
-        Value::Array(items) if items.is_empty() => Some(Map::new()),
-        Value::Object(object) => Some(object),
-        Value::String(text) if text.trim().is_empty() => Some(Map::new()),
-        Value::String(text) => match Room::new(TEXT_VALUES).parse(text.as_bytes()) {
-            Ok(Value::Object(object)) => Some(object),
+/// The arguments of a call. How long they are decides where they are read, and so it is found out once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arguments {
+    object: Map<String, Value>,
+    bytes: usize,
+}
+
+impl Arguments {
+    /// The arguments of a call from what stands for them in a message: null, an empty array and an empty text are none, and some clients
+    /// send the object as a text. None where they are anything else.
+    pub fn of_message(arguments: Option<Value>) -> Option<Self> {
+        match arguments.unwrap_or_default() {
+            Value::Null => Some(Self::default()),
+            Value::Array(items) if items.is_empty() => Some(Self::default()),
+            Value::Object(object) => Some(Self::from(object)),
+            Value::String(text) if text.trim().is_empty() => Some(Self::default()),
+            Value::String(text) => match Room::new(TEXT_VALUES).parse(text.as_bytes()) {
+                Ok(Value::Object(object)) => Some(Self::from(object)),
+                _ => None,
+            },
             _ => None,
-        },
-        _ => None,
+        }
+    }
+
+    /// One of them.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.object.get(name)
+    }
+
+    /// Their length as JSON, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All of them, as one value.
+    pub(super) fn into_value(self) -> Value {
+        Value::Object(self.object)
+    }
+}
+
+impl Default for Arguments {
+    fn default() -> Self {
+        Self::from(Map::new())
+    }
+}
+
+impl From<Map<String, Value>> for Arguments {
+    fn from(object: Map<String, Value>) -> Self {
+        struct Length(usize);
+        impl Write for Length {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 += bytes.len();
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut length = Length(0);
+        // Values of JSON always serialise, and a count takes all that is written to it.
+        let _ = serde_json::to_writer(&mut length, &object);
+        Self { object, bytes: length.0 }
     }
 }
 
@@ -78,16 +130,26 @@ mod tests {
 
     #[test]
     fn arguments_are_an_object_however_they_are_written() {
-        let of = |arguments: Value| of_message(Some(arguments)).map(Value::Object);
+        let of = |arguments: Value| Arguments::of_message(Some(arguments)).map(Arguments::into_value);
         for none in [json!(null), json!([]), json!({}), json!(""), json!(" "), json!("{}")] {
             assert_eq!(of(none.clone()), Some(json!({})), "{none}");
         }
-        assert_eq!(of_message(None), Some(Map::new()));
+        assert_eq!(Arguments::of_message(None), Some(Arguments::from(Map::new())));
         assert_eq!(of(json!({ "a": 1 })), Some(json!({ "a": 1 })));
         assert_eq!(of(json!("{\"a\": {\"b\": [1]}}")), Some(json!({ "a": { "b": [1] } })));
         for other in [json!([1]), json!(0), json!(false), json!("a"), json!("[1]"), json!("{\"a\":1,\"a\":2}"), json!([[]])] {
             assert_eq!(of(other.clone()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn their_length_is_that_of_their_json() {
+        for arguments in [json!({}), json!({ "a": [1.5, null, "é\n\u{1}\""], "b": { "": true } })] {
+            let bytes = arguments.to_string().len();
+            assert_eq!(Arguments::of_message(Some(arguments)).map(|read| read.bytes()), Some(bytes));
+        }
+        let as_text = Arguments::of_message(Some(json!(" { \"a\" : 1 } "))).expect("an object");
+        assert_eq!(as_text.bytes(), "{\"a\":1}".len());
     }
 
     #[test]

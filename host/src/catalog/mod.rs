@@ -21,7 +21,6 @@ mod stamps;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 pub use crate::capability::Progress;
@@ -29,7 +28,7 @@ use crate::policy::Caller;
 use crate::processor::Failed;
 use crate::sandbox::CallError;
 pub use answer::Answer;
-pub use arguments::IgnoredArguments;
+pub use arguments::{Arguments, IgnoredArguments};
 use audit::Outcome;
 pub use audit::{AuditEvent, NOT_LET_IN};
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
@@ -79,15 +78,15 @@ pub enum Refusal {
 }
 
 impl Tool {
-    /// Arguments of so many bytes as they were meant, as JSON; else which of them does not fit, and why. Where that takes long it is not
-    /// done in this task, in which others wait.
-    async fn read(&self, arguments: Value, bytes: usize, ignored: &IgnoredArguments) -> Result<Result<String, String>, Failed> {
+    /// Arguments as they were meant, as JSON; else which of them does not fit, and why. Where that takes long it is not done in this
+    /// task, in which others wait.
+    async fn read(&self, arguments: Arguments, ignored: &IgnoredArguments) -> Result<Result<String, String>, Failed> {
         let definition = &self.definition;
-        if definition.reads_briefly(bytes) {
-            return Ok(definition.read(arguments, ignored).map(|read| read.to_string()));
+        if definition.reads_briefly(arguments.bytes()) {
+            return Ok(definition.read(arguments.into_value(), ignored).map(|read| read.to_string()));
         }
         let (definition, ignored) = (definition.clone(), ignored.clone());
-        let read = move || definition.read(arguments, &ignored).map(|read| read.to_string());
+        let read = move || definition.read(arguments.into_value(), &ignored).map(|read| read.to_string());
         self.component.processors().work(read).await
     }
 }
@@ -130,7 +129,7 @@ impl Catalog {
         &self,
         caller: &Caller,
         name: &str,
-        arguments: Map<String, Value>,
+        arguments: Arguments,
         progress: watch::Sender<Progress>,
         write: W,
     ) -> (Result<T, Refusal>, AuditEvent)
@@ -138,15 +137,13 @@ impl Catalog {
         T: Send + 'static,
         W: FnOnce(Answer) -> T + Clone + Send + 'static,
     {
-        let arguments = Value::Object(arguments);
-        let written = arguments.to_string();
-        let mut event = AuditEvent::begin(caller, name, written.len());
+        let mut event = AuditEvent::begin(caller, name, arguments.bytes());
         let Some(tool) = self.tools.get(name) else {
             event.names_nothing();
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
         };
-        let outcome = match tool.read(arguments, written.len(), &self.ignored).await {
+        let outcome = match tool.read(arguments, &self.ignored).await {
             Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event, write).await),
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);
@@ -161,8 +158,8 @@ impl Catalog {
     }
 
     /// Notes a call that is not let in, because there are too many.
-    pub fn turned_away(caller: &Caller, name: &str, argument_bytes: usize) {
-        audit::not_let_in(caller, name, argument_bytes);
+    pub fn turned_away(caller: &Caller, name: &str, arguments: &Arguments) {
+        audit::not_let_in(caller, name, arguments.bytes());
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.

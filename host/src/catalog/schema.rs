@@ -50,7 +50,8 @@ impl Schema {
 
     /// Whether a check of a value, or its reading, is done in about a millisecond. `bytes` is the length of the value as JSON.
     pub(super) fn is_brief(&self, bytes: usize) -> bool {
-        self.looks.saturating_mul(bytes as u64) <= BRIEF_LOOKS
+        // Where no part looks at anything, the value is still written.
+        self.looks.max(1).saturating_mul(bytes as u64) <= BRIEF_LOOKS
     }
 
     /// Whether a value fits; else the first faults, with the place of each.

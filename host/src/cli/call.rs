@@ -49,7 +49,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let call = async {
             // Before the call's own time begins: who logs in with a browser needs longer than that.
             cluster.log_in().await;
-            catalog.call(&caller, &arguments.tool, values, sender, |answer| answer).await
+            catalog.call(&caller, &arguments.tool, values.into(), sender, |answer| answer).await
         };
         Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;

@@ -83,7 +83,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     // Before the files are read, so that no change of theirs is missed.
     let stamps = Stamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
-    let Setup { config, cluster, loader, catalog, problems } = arguments.common.load(config, LOAD_PATIENCE).await?;
+    let Setup { config, cluster, loader, catalog, problems, processors } = arguments.common.load(config, LOAD_PATIENCE).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
     for problem in &problems {
         match problem.reason.is_compiling() {
@@ -103,6 +103,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         allowed,
         Admission::new(config.calls_per_second, available_memory()),
         for_answers(available_memory()),
+        processors,
         readiness.clone(),
     );
     let address = listener.local_addr()?;

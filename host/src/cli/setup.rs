@@ -12,6 +12,7 @@ use crate::catalog::{Catalog, Loader, Problem, Source};
 use crate::config::Config;
 use crate::kubernetes::Cluster;
 use crate::policy::Limits;
+use crate::processor::Processors;
 use crate::sandbox::{Compiler, Engine, Folder, Options, Slots, available_memory};
 
 /// Everything that a command needs to call tools.
@@ -21,6 +22,8 @@ pub(super) struct Setup {
     pub(super) loader: Loader,
     pub(super) catalog: Catalog,
     pub(super) problems: Vec<Problem>,
+    /// What calls compute on.
+    pub(super) processors: Processors,
 }
 
 impl Common {
@@ -56,13 +59,14 @@ impl Common {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let cluster = Cluster::connect(&config.cluster).await?;
+        let processors = engine.processors().clone();
         let loader = Loader::new(engine, cluster.clone(), config.clone());
         let (sources, unreadable) = self.sources(&config, &Catalog::default());
         if let Some(Problem { source, reason, .. }) = unreadable.into_iter().next() {
             return Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"));
         }
         let (catalog, problems) = loader.load(sources, patience).await;
-        Ok(Setup { config, cluster, loader, catalog, problems })
+        Ok(Setup { config, cluster, loader, catalog, problems, processors })
     }
 
     /// Bundled components first, then those of the configuration, then those of the flags. A path that cannot be looked at is a

@@ -1,17 +1,20 @@
-//! Reading a request's body, in bounded time and memory.
+//! Reading a request's body, in bounded time and memory, and where what is in it is parsed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::Body;
+use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::processor::{Failed, Processors};
 
 /// Bytes of a body.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of a body that each connection may have. A call's arguments are a few hundred.
+/// Bytes of a body that each connection may have, and that are parsed in the task of its request: less than half a millisecond. A
+/// call's arguments are a few hundred.
 const SMALL_BODY_BYTES: usize = 16 * 1024;
 
 /// Bodies beyond that at once, from their arrival until their request is answered. Parsed, one of the largest
@@ -26,10 +29,20 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Reads bodies. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Bodies(Arc<Semaphore>);
+pub(super) struct Bodies {
+    large: Arc<Semaphore>,
+    processors: Processors,
+}
 
 /// What a large body holds until its request is answered.
 pub(super) type LargeBody = OwnedSemaphorePermit;
+
+/// A body that is all there.
+pub(super) struct Body {
+    pub(super) bytes: Vec<u8>,
+    /// Its place, if it is large.
+    pub(super) large: Option<LargeBody>,
+}
 
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
@@ -44,29 +57,28 @@ pub(super) enum NotRead {
     Broken,
 }
 
-impl Default for Bodies {
-    fn default() -> Self {
-        Self::of(LARGE_BODIES)
-    }
-}
-
 impl Bodies {
-    /// Reads so many large bodies at once.
-    pub(super) fn of(large: usize) -> Self {
-        Self(Arc::new(Semaphore::new(large)))
+    /// Large ones are parsed on these processors.
+    pub(super) fn new(processors: Processors) -> Self {
+        Self::of(LARGE_BODIES, processors)
+    }
+
+    /// So many large ones at once.
+    pub(super) fn of(large: usize, processors: Processors) -> Self {
+        Self { large: Arc::new(Semaphore::new(large)), processors }
     }
 
     /// The place of a large body, if there is one.
     pub(super) fn try_large(&self) -> Option<LargeBody> {
-        self.0.clone().try_acquire_owned().ok()
+        self.large.clone().try_acquire_owned().ok()
     }
 
     /// Reads a body to its end.
-    pub(super) async fn read(&self, body: impl Body<Data = Bytes>) -> Result<(Vec<u8>, Option<LargeBody>), NotRead> {
+    pub(super) async fn read(&self, body: impl HttpBody<Data = Bytes>) -> Result<Body, NotRead> {
         tokio::time::timeout(BODY_TIME, self.collect(body)).await.unwrap_or(Err(NotRead::Late))
     }
 
-    async fn collect(&self, body: impl Body<Data = Bytes>) -> Result<(Vec<u8>, Option<LargeBody>), NotRead> {
+    async fn collect(&self, body: impl HttpBody<Data = Bytes>) -> Result<Body, NotRead> {
         let mut body = std::pin::pin!(body);
         let mut bytes = Vec::new();
         let mut large = None;
@@ -82,7 +94,20 @@ impl Bodies {
             }
             bytes.extend_from_slice(&data);
         }
-        Ok((bytes, large))
+        Ok(Body { bytes, large })
+    }
+
+    /// Does what takes time linear in a body's length: here where it is small, and else on a thread of its own, in turns with the calls
+    /// that compute for long. There it goes on to its end when nobody waits for it any more, with the body's place.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        body: Body,
+        work: impl FnOnce(Body) -> T + Send + 'static,
+    ) -> Result<T, Failed> {
+        match body.large {
+            None => Ok(work(body)),
+            Some(_) => self.processors.work(move || work(body)).await,
+        }
     }
 }
 
@@ -96,22 +121,26 @@ mod tests {
 
     use super::*;
 
+    fn bodies() -> Bodies {
+        Bodies::new(Processors::all_but_one())
+    }
+
     fn of(bytes: usize) -> Full<Bytes> {
         Full::from(vec![b'x'; bytes])
     }
 
     #[tokio::test]
     async fn large_bodies_are_few_at_once_and_small_ones_never_wait_for_them() {
-        let bodies = Bodies::default();
+        let bodies = bodies();
         let mut held = Vec::new();
         for _ in 0..LARGE_BODIES {
-            let (bytes, large) = bodies.read(of(BODY_BYTES)).await.expect("free");
-            assert_eq!(bytes.len(), BODY_BYTES);
-            held.push(large.expect("it is large"));
+            let body = bodies.read(of(BODY_BYTES)).await.expect("free");
+            assert_eq!(body.bytes.len(), BODY_BYTES);
+            held.push(body.large.expect("it is large"));
         }
         assert!(matches!(bodies.read(of(SMALL_BODY_BYTES + 1)).await, Err(NotRead::Busy { .. })));
-        let (_, large) = bodies.read(of(SMALL_BODY_BYTES)).await.expect("small ones are read");
-        assert!(large.is_none());
+        let small = bodies.read(of(SMALL_BODY_BYTES)).await.expect("small ones are read");
+        assert!(small.large.is_none());
         held.pop();
         bodies.read(of(SMALL_BODY_BYTES + 1)).await.expect("free again");
     }
@@ -119,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_without_end_is_refused_after_the_limit() {
         let frames = stream::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 1000]))));
-        assert!(matches!(Bodies::default().read(StreamBody::new(frames)).await, Err(NotRead::TooLarge)));
+        assert!(matches!(bodies().read(StreamBody::new(frames)).await, Err(NotRead::TooLarge)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -128,7 +157,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))
         });
-        let bodies = Bodies::default();
+        let bodies = bodies();
         assert!(matches!(bodies.read(StreamBody::new(drops)).await, Err(NotRead::Late)));
     }
 }

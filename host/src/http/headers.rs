@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn check(pairs: &[(&'static str, &'static str)], arguments: Value) -> Result<(), String> {
-        let call = ToolCall { name: "t".to_owned(), arguments: arguments.as_object().cloned().unwrap_or_default() };
+        let call = ToolCall { name: "t".to_owned(), arguments: arguments.as_object().cloned().unwrap_or_default().into() };
         let mirrored = [(&["region"][..], "mcp-param-region"), (&["in", "zone"], "mcp-param-zone")].map(|(path, header)| {
             MirroredArgument { path: path.iter().map(|&key| key.to_owned()).collect(), header: header.to_owned() }
         });

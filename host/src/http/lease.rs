@@ -193,10 +193,11 @@ mod tests {
 
     use super::super::body::Bodies;
     use super::*;
+    use crate::processor::Processors;
 
     #[tokio::test]
     async fn what_is_held_is_held_until_the_body_is_asked_for_more_than_there_is() {
-        let bodies = Bodies::of(1);
+        let bodies = Bodies::of(1, Processors::all_but_one());
         let lease = Lease { body: bodies.try_large(), ..Lease::default() };
         assert!(bodies.try_large().is_none(), "the one place is taken");
         let mut body = Outgoing::whole("all of it", lease);
@@ -210,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_with_a_part_is_held_from_then_on() {
-        let bodies = Bodies::of(1);
+        let bodies = Bodies::of(1, Processors::all_but_one());
         let lease = Lease { body: bodies.try_large(), ..Lease::default() };
         let last = Part { bytes: Bytes::from_static(b"the rest"), lease };
         let mut body = Outgoing::parts(stream::iter([Bytes::from_static(b"some and ").into(), last]), "");

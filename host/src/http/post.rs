@@ -1,14 +1,16 @@
 //! A POST to `/mcp`: one message, read and decided on once, and answered.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
-use http_body::Body;
+use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 
 use super::HttpResponse;
 use super::admission::Busy;
 use super::backlog::Backlog;
-use super::body::{LargeBody, NotRead};
+use super::body::{Body, NotRead};
 use super::calls::CallInFlight;
 use super::headers::{self, PROTOCOL_VERSION, SESSION_ID, only_text};
 use super::late::{self, Ended, Running};
@@ -20,8 +22,9 @@ use super::router::App;
 use super::session::Session;
 use super::stream::{self, event, event_stream};
 use crate::catalog::{Catalog, Definition};
-use crate::mcp::{self, Call, Called, Era, Kind, Message, Method, Reply, Request, ToolCall, Version};
+use crate::mcp::{self, Call, Called, Era, Kind, Message, Method, Reply, Request, Subscription, ToolCall, Version};
 use crate::policy::Caller;
+use crate::processor::Failed;
 
 /// What the caller of a call reads that was still running when the time to drain was over.
 const STOPPED: &str = "the server is shutting down and has stopped this call; call again";
@@ -35,20 +38,50 @@ struct Head<'a> {
     caller: Caller,
 }
 
+/// What a message comes to.
+#[expect(clippy::large_enum_variant, reason = "it is made once and taken apart at once")]
+enum Received {
+    /// What is answered is known.
+    Answer(HttpResponse),
+    /// A call has to be run.
+    Call(Box<Accepted>),
+    /// Something is to be told from now on.
+    Subscription(Subscription),
+}
+
+/// A call that is let in.
+struct Accepted {
+    call: Call,
+    takes: Takes,
+    /// How its client can take it back.
+    in_flight: Option<CallInFlight>,
+    lease: Lease,
+}
+
 /// Answers a POST. Its body is read before anything else, since a connection cannot go on behind one that is not.
-pub(super) async fn post<B: Body<Data = Bytes>>(
-    app: &App,
+pub(super) async fn post<B: HttpBody<Data = Bytes>>(
+    app: &Arc<App>,
     request: HttpRequest<B>,
     caller: Caller,
 ) -> Result<HttpResponse, Rejection> {
     let (request::Parts { headers, .. }, body) = request.into_parts();
-    let (body, large) = app.bodies.read(body).await.map_err(not_read)?;
-    let head = Head { headers: &headers, takes: Takes::of(&headers), session: None, caller };
-    receive(app, head, body, large).await.map_err(Rejection::of_read)
+    let body = app.bodies.read(body).await.map_err(not_read)?;
+    let receiving = app.clone();
+    let received = app.bodies.work(body, move |body| receive(&receiving, &headers, caller, body)).await;
+    let received = received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)?;
+    match received {
+        Received::Answer(answer) => Ok(answer),
+        Received::Call(call) => {
+            let takes = call.takes;
+            Ok(late::answer(running(app, *call), takes).await)
+        }
+        Received::Subscription(subscription) => stream::listen(app, subscription).map_err(Rejection::of_read),
+    }
 }
 
-/// Reads the one message of a body, and answers it.
-async fn receive(app: &App, mut head: Head<'_>, body: Vec<u8>, large: Option<LargeBody>) -> Result<HttpResponse, Rejection> {
+/// Reads the one message of a body, and does what can be done at once. All that takes time with the length of the body is done here.
+fn receive(app: &App, headers: &HeaderMap, caller: Caller, body: Body) -> Result<Received, Rejection> {
+    let mut head = Head { headers, takes: Takes::of(headers), session: None, caller };
     if head.takes.nothing() {
         let words = "answers are JSON or a stream of events: send `Accept: application/json, text/event-stream`";
         return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
@@ -56,18 +89,19 @@ async fn receive(app: &App, mut head: Head<'_>, body: Vec<u8>, large: Option<Lar
     if let Some(words) = not_json(head.headers) {
         return Err(Rejection::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
     }
-    let message = Message::parse(&body).map_err(|error| Rejection::of_message(error, Era::Legacy))?;
-    drop(body);
+    let Body { bytes, large } = body;
+    let message = Message::parse(&bytes).map_err(|error| Rejection::of_message(error, Era::Legacy))?;
+    drop(bytes);
     let version = decide(app, &message, &mut head)?;
     match message.kind {
         Kind::Request { ref id, .. } => {
             let id = id.clone();
             let request = Request::read(id, message, version).map_err(|error| Rejection::of_message(error, version.era()))?;
-            answer(app, request, head, large).await
+            answer(app, request, head, Lease { body: large, ..Lease::default() })
         }
         Kind::Notification { .. } => {
             notice(app, &message, &head);
-            Ok(accepted())
+            Ok(Received::Answer(accepted()))
         }
         Kind::Response => {
             let error = ErrorData::invalid_request("this server asks its clients nothing, so there is nothing to answer", None);
@@ -98,11 +132,10 @@ fn decide(app: &App, message: &Message, head: &mut Head<'_>) -> Result<Version, 
     Ok(version)
 }
 
-/// Answers a request.
-async fn answer(app: &App, request: Request, head: Head<'_>, large: Option<LargeBody>) -> Result<HttpResponse, Rejection> {
+/// Answers a request, or says what it takes to answer it.
+fn answer(app: &App, request: Request, head: Head<'_>, mut lease: Lease) -> Result<Received, Rejection> {
     // One catalog for the checks and for the answer.
     let server = app.server.refreshed();
-    let mut lease = Lease { body: large, ..Lease::default() };
     if let Method::CallTool(call) = &request.method {
         if request.version.era() == Era::Modern {
             let mirrored = server.catalog().definition(&call.name).map(Definition::mirrored_arguments);
@@ -111,7 +144,7 @@ async fn answer(app: &App, request: Request, head: Head<'_>, large: Option<Large
         }
         match app.admission.admit(head.caller.identity()) {
             Ok(place) => lease.place = Some(place),
-            Err(busy) => return Ok(turned_away(&request.id, request.version, call, &head, &busy)),
+            Err(busy) => return Ok(Received::Answer(turned_away(&request.id, request.version, call, &head, &busy))),
         }
     }
     if matches!(request.method, Method::Listen { .. }) && !head.takes.events {
@@ -120,20 +153,21 @@ async fn answer(app: &App, request: Request, head: Head<'_>, large: Option<Large
     }
     let session = matches!(request.method, Method::Initialize).then(|| opened(app, request.version, &head.caller)).flatten();
     let Head { takes, session: spoken_in, caller, .. } = head;
-    match mcp::answer(server, caller, request) {
+    Ok(match mcp::answer(server, caller, request) {
         Reply::Ready(response) => {
             let mut response = ready(response, takes, lease);
             if let Some(id) = session {
                 response.headers_mut().insert(SESSION_ID, id);
             }
-            Ok(response)
+            Received::Answer(response)
         }
         Reply::Call(call) => {
-            let running = running(app, call, spoken_in.map_or("", |(id, _)| id), lease);
-            Ok(late::answer(running, takes).await)
+            let in_flight = (call.version().era() == Era::Legacy)
+                .then(|| app.calls.begin(spoken_in.map_or("", |(session, _)| session), call.id()));
+            Received::Call(Box::new(Accepted { call, takes, in_flight, lease }))
         }
-        Reply::Subscription(subscription) => stream::listen(app, subscription),
-    }
+        Reply::Subscription(subscription) => Received::Subscription(subscription),
+    })
 }
 
 /// A response that is known at once.
@@ -146,9 +180,9 @@ fn ready(response: mcp::Response, takes: Takes, lease: Lease) -> HttpResponse {
 }
 
 /// A call on its way. In the legacy era it ends by itself or by its client's word, in the modern one with its client as well.
-fn running(app: &App, mut call: Call, session: &str, lease: Lease) -> Running {
+fn running(app: &App, accepted: Accepted) -> Running {
+    let Accepted { mut call, in_flight, lease, .. } = accepted;
     let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
-    let in_flight = (era == Era::Legacy).then(|| app.calls.begin(session, &id));
     let work = run(app, call, in_flight, lease);
     let work = match era {
         Era::Legacy => Work::outliving(work, &app.running),
@@ -196,9 +230,7 @@ fn with_room(called: Called, backlog: &Backlog, mut lease: Lease, say: impl Fn(&
 
 /// What the model reads of a call that is not let in. A client would not show it a status of HTTP.
 fn turned_away(id: &RequestId, version: Version, call: &ToolCall, head: &Head<'_>, busy: &Busy) -> HttpResponse {
-    // The size is for the audit trail, which has that of the arguments as JSON.
-    let arguments = serde_json::to_vec(&call.arguments).map_or(0, |arguments| arguments.len());
-    Catalog::turned_away(&head.caller, &call.name, arguments);
+    Catalog::turned_away(&head.caller, &call.name, &call.arguments);
     ready(mcp::tool_failure(id, version, &busy.to_string()), head.takes, Lease::default())
 }
 
@@ -241,16 +273,18 @@ fn not_read(why: NotRead) -> Rejection {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, Value};
+    use serde_json::Value;
     use tokio::sync::watch;
 
     use super::*;
+    use crate::catalog::Arguments;
     use crate::policy::Identity;
 
     /// A call that is over, with an answer of so many bytes.
     async fn called(bytes: usize) -> Called {
         let caller = Caller::new(Identity::Anonymous);
-        let (_, event) = Catalog::default().call(&caller, "t", Map::new(), watch::Sender::default(), |answer| answer).await;
+        let (_, event) =
+            Catalog::default().call(&caller, "t", Arguments::default(), watch::Sender::default(), |answer| answer).await;
         Called { response: mcp::Response { text: "x".repeat(bytes), error: None }, event }
     }
 

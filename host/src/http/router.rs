@@ -27,6 +27,7 @@ use super::session::SessionKey;
 use super::stream::{self, Streams};
 use super::{caller, panics};
 use crate::mcp::Server;
+use crate::processor::Processors;
 
 const HEALTHZ: &str = "/healthz";
 const READYZ: &str = "/readyz";
@@ -61,13 +62,15 @@ pub struct App {
 }
 
 impl App {
-    /// Everything for one server. `answers` are the bytes of large answers that may wait for their readers.
+    /// Everything for one server. `answers` are the bytes of large answers that may wait for their readers, `processors` those that its
+    /// calls compute on.
     pub fn new(
         server: Server,
         sessions: SessionKey,
         allowed: Allowlist,
         admission: Admission,
         answers: u64,
+        processors: Processors,
         readiness: Readiness,
     ) -> Self {
         Self {
@@ -78,7 +81,7 @@ impl App {
             running: TaskTracker::new(),
             ending: CancellationToken::new(),
             admission,
-            bodies: Bodies::default(),
+            bodies: Bodies::new(processors),
             backlog: Backlog::new(answers),
             allowed,
             readiness,
@@ -162,7 +165,7 @@ where
 }
 
 /// MCP.
-async fn mcp<B>(app: &App, request: Request<B>) -> Result<HttpResponse, Rejection>
+async fn mcp<B>(app: &Arc<App>, request: Request<B>) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -243,6 +246,10 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     async fn app() -> Arc<App> {
+        app_on(Processors::all_but_one()).await
+    }
+
+    async fn app_on(processors: Processors) -> Arc<App> {
         let cluster = Cluster::connect(&Source::Demo).await.expect("it is in the binary");
         Arc::new(App::new(
             Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
@@ -250,6 +257,7 @@ mod tests {
             Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             Admission::new(NonZeroU32::MIN, 0),
             u64::MAX,
+            processors,
             Readiness::new(cluster, 0, true, Vec::new()),
         ))
     }
@@ -362,5 +370,89 @@ mod tests {
                 assert_eq!(json_of(response).await["result"], serde_json::json!({}));
             }
         }
+    }
+
+    /// A message of so many bytes: one of these, with white space or a long text in it.
+    fn padded(message: &str, bytes: usize) -> Bytes {
+        let filler = "x".repeat(bytes - message.len());
+        message.replacen("~", &format!("~{filler}"), 1).into()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_large_body_is_parsed_when_it_is_the_turn_of_what_computes_for_long_and_a_small_one_at_once() {
+        const LARGE: usize = 16 * 1024 + 1;
+        let processors = Processors::of(1);
+        let app = app_on(processors.clone()).await;
+        let routes = Routes::inside(app.clone());
+        let post = |body: Bytes| {
+            let routes = routes.clone();
+            let request = Request::post("/mcp").header("host", "localhost").body(Full::new(body)).expect("a request");
+            async move {
+                let response = routes.answer(request, HERE).await;
+                let status = response.status().as_u16();
+                (status, response.into_body().collect().await.expect("a body").to_bytes())
+            }
+        };
+        let modern = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+        let messages = [
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"~"}}"#.to_owned(), 200),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","a":"~"}}"#.to_owned(),
+                200,
+            ),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"a":["~"]}}"#.to_owned(), 200),
+            (r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"~"}}"#.to_owned(), 202),
+            (r#"{"jsonrpc":"2.0","id":1,"result":"~"}"#.to_owned(), 400),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"none","params":"~"}"#.to_owned(), 400),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"none","arguments":{"a":"~"}}}"#.to_owned(), 200),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"none","arguments":"{\"a\":\"~\"}"}}"#
+                    .to_owned(),
+                200,
+            ),
+            (format!(r#"{{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{{"a":"~",{modern}}}}}"#), 400),
+            (r#"[{"a":"~"}]"#.to_owned(), 400),
+            (r#"{"~":"#.to_owned(), 400),
+        ];
+        for (message, status) in messages {
+            // Whoever computes for long has the only turn, until it hears that it may end.
+            let (end, gate) = std::sync::mpsc::channel::<()>();
+            let mut turn = Box::pin(processors.work(move || gate.recv().is_ok()));
+            assert!(futures::poll!(&mut turn).is_pending());
+            let small = post(padded(&message, 1024)).await;
+            assert_eq!(small.0, status, "{message}: {small:?}");
+            let mut large = Box::pin(post(padded(&message, LARGE)));
+            let mut largest = Box::pin(post(padded(&message, 4 << 20)));
+            for _ in 0..100 {
+                assert!(futures::poll!(&mut large).is_pending() && futures::poll!(&mut largest).is_pending(), "{message}");
+                tokio::task::yield_now().await;
+            }
+            end.send(()).expect("it waits");
+            assert_eq!(turn.await, Ok(true));
+            assert_eq!((large.await.0, largest.await.0), (status, status), "{message}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_large_body_keeps_its_place_while_it_is_parsed_and_nobody_waits() {
+        let processors = Processors::of(1);
+        let app = app_on(processors.clone()).await;
+        let (end, gate) = std::sync::mpsc::channel::<()>();
+        let body = app.bodies.read(Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let mut parsing = Box::pin(app.bodies.work(body, move |body| {
+            let _ = begun.send(());
+            let _ = gate.recv();
+            drop(body);
+        }));
+        assert!(futures::poll!(&mut parsing).is_pending());
+        begins.await.expect("it is its turn");
+        drop(parsing);
+        let places = || std::iter::from_fn(|| app.bodies.try_large()).collect::<Vec<_>>().len();
+        assert_eq!(places(), 3, "it still has its place");
+        end.send(()).expect("it is still parsed");
+        // The next in turn comes after its end.
+        processors.work(|| ()).await.expect("a turn");
+        assert_eq!(places(), 4);
     }
 }

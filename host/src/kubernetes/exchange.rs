@@ -5,8 +5,11 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
@@ -164,13 +167,17 @@ impl ApiServer {
         if let Some(namespace) = get.namespace() {
             budget.touch(namespace);
         }
-        let request =
+        let mut request =
             get.to_http().map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;
         tracing::trace!(path = get.path(), "GET");
+        // A server in this process, a snapshot, does its work in the call.
+        request.extensions_mut().insert(budget.meter().clone());
         let remaining = budget.remaining();
-        let response = match tokio::time::timeout(first_byte.min(remaining), client.send(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Ok(self.failed(error, session)?),
+        let sending = checked(budget, client.send(request));
+        let response = match tokio::time::timeout(first_byte.min(remaining), sending).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(error))) => return Ok(self.failed(error, session)?),
+            Ok(Err(exhausted)) => return Err(exhausted.into()),
             Err(_) if remaining <= first_byte => return Err(Exhausted::Time(budget.limits().time).into()),
             Err(_) => return Err(self.silent(first_byte).into()),
         };
@@ -229,6 +236,16 @@ impl ApiServer {
     }
 }
 
+/// Awaits something that may compute for the call, for as long as the budget lasts.
+async fn checked<F: Future>(budget: &Budget, work: F) -> Result<F::Output, Exhausted> {
+    let mut work = pin!(work);
+    poll_fn(|context| match budget.check() {
+        Ok(()) => work.as_mut().poll(context).map(Ok),
+        Err(exhausted) => Poll::Ready(Err(exhausted)),
+    })
+    .await
+}
+
 /// A login, and what it has given.
 struct LoggedIn {
     login: Login,
@@ -282,6 +299,7 @@ mod tests {
     use crate::kubernetes::testing::{Answer, Seen, cluster, reader, resource};
     use crate::kubernetes::types::Scope;
     use crate::policy::{Grant, Limits, Namespaces};
+    use crate::processor::{CpuEstimate, Hand, Processors};
 
     type Scripted = Box<dyn Fn() -> Answer + Send + Sync>;
 
@@ -300,6 +318,28 @@ mod tests {
 
     fn none() -> serde_json::Value {
         serde_json::json!({})
+    }
+
+    #[tokio::test]
+    async fn work_for_an_answer_ends_with_the_calls_processor_time() {
+        let hand = Hand::default();
+        let meter = hand.meter();
+        let limits = Limits { cpu: Duration::from_secs(1), ..Limits::default() };
+        let budget = Arc::new(Budget::counted_by(meter.clone(), limits));
+        let call = async move {
+            budget.meter().prepare_for(usize::MAX).await;
+            let mut steps = 0;
+            let work = poll_fn(|context| {
+                hand.advance(Duration::from_millis(400));
+                steps += 1;
+                context.waker().wake_by_ref();
+                Poll::<()>::Pending
+            });
+            let ended = checked(&budget, work).await;
+            (ended, steps)
+        };
+        let ended = Processors::all_but_one().run(&meter, &CpuEstimate::default(), call).await;
+        assert_eq!(ended, Ok((Err(Exhausted::Cpu(Duration::from_secs(1))), 3)), "of 1 s the host has seven eighths");
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::message::{Kind, Message, NAME_BYTES, absent_or_object, malformed, request_id};
 use super::version::{Era, Version};
-use crate::catalog::arguments;
+use crate::catalog::Arguments;
 use crate::policy::clean_line;
 
 /// The key under which a modern request carries its protocol version.
@@ -65,7 +65,7 @@ pub struct ToolCall {
     /// The tool.
     pub name: String,
     /// Its arguments.
-    pub arguments: Map<String, Value>,
+    pub arguments: Arguments,
 }
 
 impl Version {
@@ -189,7 +189,7 @@ fn call(mut params: Map<String, Value>) -> Result<ToolCall, ErrorData> {
         Some(Value::String(name)) if name.len() <= NAME_BYTES => name,
         _ => return Err(ErrorData::invalid_params("`params.name` has to be a string of up to 128 bytes", None)),
     };
-    let arguments = arguments::of_message(params.remove("arguments"))
+    let arguments = Arguments::of_message(params.remove("arguments"))
         .ok_or_else(|| ErrorData::invalid_params("`params.arguments` has to be an object", None))?;
     Ok(ToolCall { name, arguments })
 }
@@ -267,11 +267,11 @@ mod tests {
             assert_eq!(legacy("tools/list", nothing.clone()), Ok(Method::ListTools));
             assert_eq!(legacy("tools/list", json!({ "_meta": nothing })), Ok(Method::ListTools));
             assert_eq!(legacy("ping", nothing.clone()), Ok(Method::Ping));
-            let called = Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments: Map::new() }));
+            let called = Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments: Arguments::default() }));
             assert_eq!(legacy("tools/call", json!({ "name": "t", "arguments": nothing })), called);
         }
         let as_text = legacy("tools/call", json!({ "name": "t", "arguments": "{\"a\":1}" }));
-        let arguments = Map::from_iter([("a".to_owned(), json!(1))]);
+        let arguments = Map::from_iter([("a".to_owned(), json!(1))]).into();
         assert_eq!(as_text, Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments })));
         for cursor in [Value::Null, json!("")] {
             assert_eq!(legacy("tools/list", json!({ "cursor": cursor })), Ok(Method::ListTools));

@@ -36,7 +36,8 @@ impl Processors {
         Self::of((all - 1).max(1))
     }
 
-    fn of(count: usize) -> Self {
+    /// So many.
+    pub(crate) fn of(count: usize) -> Self {
         Self(Arc::new(Semaphore::new(count)))
     }
 

@@ -1,8 +1,8 @@
 //! Components that take a compiler more than there is: they are refused in words, and whatever else there is does not notice.
 
-use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
+use sandbar_tests::bombs::{bombs, nested};
 use sandbar_tests::process::{peak, resident};
 use sandbar_tests::{http, until};
 
@@ -11,48 +11,17 @@ use super::*;
 /// Bytes that the server may have taken more while components were compiled that take a compiler gigabytes.
 const NOTICEABLE: u64 = 64 << 20;
 
-/// A function with loops inside of each other, the innermost of which uses all of its variables.
-fn nested(depth: usize, variables: usize) -> String {
-    let mut text = format!("(func (param i32) (local{}) ", " i32".repeat(variables));
-    text += &"(loop ".repeat(depth);
-    for n in 1..=variables {
-        let _ = write!(text, "(local.set {n} (i32.add (local.get {n}) (local.get 0)))");
-    }
-    for n in 0..depth {
-        let _ = write!(text, "(br_if 0 (local.get {})))", n % variables + 1);
-    }
-    text + ")"
-}
-
-/// A function that jumps to each of its blocks from each of its tables.
-fn jumps(blocks: usize, tables: usize) -> String {
-    let targets: String = (0..blocks).map(|n| format!(" {n}")).collect();
-    let table = format!("(block (br_table{targets} (local.get 0)))");
-    format!("(func (param i32) {} {} {})", "(block ".repeat(blocks), table.repeat(tables), ")".repeat(blocks))
-}
-
-/// Components that are small, and take a compiler more than its share.
-fn bombs() -> Vec<(&'static str, Text)> {
-    let bomb = |core: String| Text::tool("bomb").with_core(&core, "");
-    vec![
-        ("loops", bomb(nested(1_000, 3_000))),
-        ("fewer-loops-of-more", bomb(nested(400, 9_000))),
-        ("many-functions", bomb(nested(300, 3_000).repeat(12))),
-        ("jumps", bomb(jumps(1_000, 300))),
-    ]
-}
-
 #[tokio::test]
 async fn what_takes_a_compiler_too_much_is_refused_in_words_and_the_server_does_not_notice() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::builder().cluster("demo").arg("--tools").arg(folder.path()).start().await;
     let client = Client::modern(&server);
     let before = peak(server.id());
-    for (name, bomb) in bombs() {
+    for (name, bomb) in bombs(0) {
         bomb.write(folder.path(), &format!("{name}.wasm"));
     }
     Text::tool("good").write(folder.path(), "good.wasm");
-    for (name, _) in bombs() {
+    for (name, _) in bombs(0) {
         until(&format!("a word of {name}"), || async {
             // Each call while something is compiled is answered.
             assert_eq!(client.answer("check_health", json!({})).await["status"], "ok");
@@ -81,7 +50,7 @@ async fn what_takes_a_compiler_too_much_is_refused_in_words_and_the_server_does_
 #[tokio::test]
 async fn a_start_does_not_wait_for_what_cannot_be_compiled() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, bomb) in bombs() {
+    for (name, bomb) in bombs(0) {
         bomb.write(folder.path(), &format!("{name}.wasm"));
     }
     // Without a cache, so that the bundled tools have to be compiled, too.
@@ -103,7 +72,7 @@ async fn a_right_that_is_taken_back_does_not_wait_for_a_compiler_either() {
         tools.as_array().unwrap().iter().any(|tool| tool["name"] == "misbehave")
     };
     assert!(serves_it().await);
-    let (_, text) = bombs().remove(0);
+    let (_, text) = bombs(0).remove(0);
     text.write(folder.path(), "bomb.wasm");
     let without = format!("tools:\n  - component: {}\n  - component: {}\n", bomb.display(), hostile().display());
     std::fs::write(&config, without).unwrap();

@@ -2,8 +2,8 @@
 
 use sandbar_tests::http as wire;
 use sandbar_tests::process::peak;
+use sandbar_tests::text::escaped;
 
-use super::text::escaped;
 use super::*;
 
 /// What would pass for an event of the server's, of a year in which there was none, behind what would wipe it from a terminal.

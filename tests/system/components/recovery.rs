@@ -79,7 +79,7 @@ fn all_files() -> Vec<PathBuf> {
 async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String> {
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
     let answer = catalog
-        .call(&Caller::new(Identity::Operator), tool, arguments, watch::Sender::<Progress>::default(), |answer| answer)
+        .call(&Caller::new(Identity::Operator), tool, arguments.into(), watch::Sender::<Progress>::default(), |answer| answer)
         .await
         .0
         .unwrap();

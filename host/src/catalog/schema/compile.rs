@@ -242,6 +242,13 @@ impl From<String> for Fault {
     }
 }
 
+/// An integer of 0 or more.
+fn count(value: &Value) -> Option<usize> {
+    let count = value.as_f64().filter(|count| count.fract() == 0.0 && *count >= 0.0)?;
+    // `as` goes to the nearest value: what is larger than memory bounds nothing.
+    Some(count as usize)
+}
+
 /// One keyword of one part.
 struct Scope<'a, 's, 'p> {
     compiler: &'a mut Compiler<'s, 'p>,
@@ -290,10 +297,12 @@ impl<'s> Scope<'_, 's, '_> {
             "uniqueItems" => part.array.unique = self.boolean()?,
             "contains" => {
                 let item = self.one()?;
-                let count = |key| self.keywords.get(key).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+                // Of the wrong shape, they are refused in their turn.
+                let count = |key| self.keywords.get(key).and_then(count);
                 part.array.contains =
                     Some(Contains { item, least: count("minContains").unwrap_or(1), most: count("maxContains") });
             }
+            "minContains" | "maxContains" => drop(self.count()?),
 
             "properties" => {
                 part.object.properties = self.named()?;
@@ -384,10 +393,7 @@ impl<'s> Scope<'_, 's, '_> {
     }
 
     fn count(&self) -> Result<usize, Fault> {
-        let shape = || Fault::Shape("an integer of 0 or more");
-        let count = self.value.as_f64().filter(|count| count.fract() == 0.0 && *count >= 0.0).ok_or_else(shape)?;
-        // `as` goes to the nearest value: what is larger than memory bounds nothing.
-        Ok(count as usize)
+        count(self.value).ok_or(Fault::Shape("an integer of 0 or more"))
     }
 
     fn boolean(&self) -> Result<bool, Fault> {

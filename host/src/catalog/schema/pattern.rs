@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::Chars;
 use std::sync::Arc;
 
 use regex_automata::Input;
@@ -114,38 +115,125 @@ fn too_large() -> String {
 /// JavaScript's pattern in the syntax that the regex crate has.
 fn in_rust(written: &str) -> String {
     let mut rust = String::with_capacity(written.len());
-    let mut in_class = false;
-    let mut characters = written.chars().peekable();
+    let mut characters = written.chars();
     while let Some(character) = characters.next() {
         match character {
-            '\\' => match characters.next() {
-                Some('d') => rust.push_str("[0-9]"),
-                Some('D') => rust.push_str("[^0-9]"),
-                Some('w') => rust.push_str("[A-Za-z0-9_]"),
-                Some('W') => rust.push_str("[^A-Za-z0-9_]"),
-                Some('b') if !in_class => rust.push_str("(?-u:\\b)"),
-                Some('B') if !in_class => rust.push_str("(?-u:\\B)"),
-                Some('b') => rust.push_str("\\x08"),
-                Some(escaped) => rust.extend(['\\', escaped]),
-                None => rust.push('\\'),
-            },
-            '[' if !in_class => {
-                in_class = true;
-                rust.push('[');
-                if characters.next_if_eq(&'^').is_some() {
-                    rust.push('^');
-                }
+            '\\' if peek(&characters) == Some('b') => {
+                characters.next();
+                rust.push_str("(?-u:\\b)");
             }
-            ']' if in_class => {
-                in_class = false;
-                rust.push(']');
+            '\\' if peek(&characters) == Some('B') => {
+                characters.next();
+                rust.push_str("(?-u:\\B)");
             }
-            // Inside of a class, these mean something to the regex crate alone.
-            '[' | '&' | '~' if in_class => rust.extend(['\\', character]),
+            '\\' => rust.push_str(&escaped(&mut characters).written()),
+            '[' => class(&mut characters, &mut rust),
             other => rust.push(other),
         }
     }
     rust
+}
+
+/// What stands for one character of a text, as the regex crate writes it.
+enum Atom {
+    /// One character.
+    One(String),
+    /// Any of some.
+    Any(String),
+}
+
+impl Atom {
+    fn written(self) -> String {
+        let (Self::One(written) | Self::Any(written)) = self;
+        written
+    }
+}
+
+fn peek(characters: &Chars<'_>) -> Option<char> {
+    characters.clone().next()
+}
+
+/// What follows a backslash.
+fn escaped(characters: &mut Chars<'_>) -> Atom {
+    let Some(character) = characters.next() else { return Atom::One("\\".to_owned()) };
+    match character {
+        'd' => Atom::Any("[0-9]".to_owned()),
+        'D' => Atom::Any("[^0-9]".to_owned()),
+        'w' => Atom::Any("[A-Za-z0-9_]".to_owned()),
+        'W' => Atom::Any("[^A-Za-z0-9_]".to_owned()),
+        's' | 'S' => Atom::Any(format!("\\{character}")),
+        'p' | 'P' => Atom::Any(format!("\\{character}{}", braced(characters))),
+        'b' => Atom::One("\\x08".to_owned()),
+        '0' => Atom::One("\\x00".to_owned()),
+        'x' => Atom::One(format!("\\x{}", taken(characters, 2))),
+        'u' if peek(characters) == Some('{') => Atom::One(format!("\\u{}", braced(characters))),
+        'u' => Atom::One(format!("\\u{}", taken(characters, 4))),
+        'c' if peek(characters).is_some_and(|letter| letter.is_ascii_alphabetic()) => {
+            let letter = characters.next().unwrap_or_default();
+            Atom::One(format!("\\x{:02x}", u32::from(letter) % 32))
+        }
+        // The regex crate means the ends of a word by these.
+        '<' | '>' => Atom::One(character.to_string()),
+        other => Atom::One(format!("\\{other}")),
+    }
+}
+
+/// So many of what follows.
+fn taken(characters: &mut Chars<'_>, count: usize) -> String {
+    characters.by_ref().take(count).collect()
+}
+
+/// What stands in the braces that follow, with them.
+fn braced(characters: &mut Chars<'_>) -> String {
+    let rest = characters.as_str();
+    let Some(end) = rest.starts_with('{').then(|| rest.find('}')).flatten() else { return String::new() };
+    *characters = rest[end + 1..].chars();
+    rest[..=end].to_owned()
+}
+
+/// A class, behind its bracket. In the regex crate it may hold classes, and `&&`, `--` and `~~` between two: all of that is text here.
+fn class(characters: &mut Chars<'_>, rust: &mut String) {
+    let is_negated = peek(characters) == Some('^');
+    if is_negated {
+        characters.next();
+    }
+    if peek(characters) == Some(']') {
+        characters.next();
+        // None of no characters is any, and one of none is nothing.
+        rust.push_str(if is_negated { "[\\s\\S]" } else { "[^\\s\\S]" });
+        return;
+    }
+    rust.push_str(if is_negated { "[^" } else { "[" });
+    loop {
+        // Without an end it is refused.
+        let Some(character) = peek(characters) else { return };
+        if character == ']' {
+            characters.next();
+            rust.push(']');
+            return;
+        }
+        let first = in_class(characters);
+        let mut ahead = characters.clone();
+        if ahead.next() != Some('-') || ahead.next().is_none_or(|next| next == ']') {
+            rust.push_str(&first.written());
+            continue;
+        }
+        characters.next();
+        match (first, in_class(characters)) {
+            (Atom::One(first), Atom::One(last)) => rust.extend([&first, "-", &last]),
+            // There is no range from or to several.
+            (first, last) => rust.extend([&first.written(), "\\-", &last.written()]),
+        }
+    }
+}
+
+/// The next in a class, which does not end here.
+fn in_class(characters: &mut Chars<'_>) -> Atom {
+    match characters.next() {
+        Some('\\') => escaped(characters),
+        Some(special @ ('[' | '^' | '-' | '&' | '~')) => Atom::One(format!("\\{special}")),
+        other => Atom::One(other.map(String::from).unwrap_or_default()),
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +255,24 @@ mod tests {
             (r"^\D\W$", &["a-", "é "], &["1-", "aa"]),
             (r"^[^\d\s]+$", &["abc"], &["a1", "a b"]),
             (r"^\u0041\x42\/\-$", &["AB/-"], &["ab/-"]),
+            // A dash is one of the characters, or between the first and the last of them, and nothing else.
+            (r"^[a-c--e]+$", &["abc", "-./09e"], &["f", "{"]),
+            (r"^[!--]+$", &["!+,-"], &["."]),
+            (r"^[--/]+$", &["-./"], &[",", "0"]),
+            (r"^[\w--]+$", &["a-_"], &["+"]),
+            (r"^[\w-.]+$", &["a-."], &["+", ","]),
+            (r"^[a-\d]+$", &["a-7"], &["b"]),
+            (r"^[-a]+$", &["-a"], &["b"]),
+            (r"^[a-]+$", &["-a"], &["b"]),
+            (r"^[^--]+$", &["a"], &["-"]),
+            (r"^[a\-c]+$", &["a-c"], &["b"]),
+            (r"^[\u0041-\u{43}\x61-c]+$", &["ABCabc"], &["D", "u", "x"]),
+            (r"^[\cA\t\0]+$", &["\u{1}\t\u{0}"], &["A", "c", "t", "0"]),
+            (r"^[a&&b~~c[[d]+$", &["&~[abcd"], &["e"]),
+            (r"^[a^b]+$", &["^ab"], &["c"]),
+            (r"^[\<\>]\<\>$", &["<<>", "><>"], &["<", ""]),
+            (r"[]", &[], &["", "a"]),
+            (r"^[^]$", &["a", "\n"], &["", "ab"]),
             ("b", &["abc"], &["ac"]),
             ("", &["", "x"], &[]),
             (r"^(?<year>\d{4})-(0[1-9]|1[0-2])$", &["2026-11"], &["2026-13"]),
@@ -201,7 +307,7 @@ mod tests {
     #[test]
     fn what_cannot_be_a_small_table_is_refused() {
         let refused = |written: &str| Patterns::default().compile(written).expect_err(written);
-        for lookaround in ["(a+)\\1", "(?=a)b", "^(?!x).*$", "("] {
+        for lookaround in ["(a+)\\1", "(?=a)b", "^(?!x).*$", "(", "[", "[a", "[a-", "[\\", "[^", "\\", "[c-a]", "\\k<a>"] {
             assert!(refused(lookaround).contains("look-around"), "{lookaround}");
         }
         for large in [r"(\p{L}{220}|x)1", "(a|b)*a(a|b){40}", r"(?i)[\s\S]{1,1000}x[\s\S]{1000}"] {

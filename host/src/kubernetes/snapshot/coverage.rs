@@ -41,6 +41,15 @@ impl Gathered {
         Self { what: What::Called(stem.to_owned()), within: within.map(str::to_owned) }
     }
 
+    /// Bytes that it takes: here, and in what is made of it.
+    pub(super) fn bytes(&self) -> usize {
+        let what = match &self.what {
+            What::Kind(api_version, kind) => api_version.len() + kind.len(),
+            What::Called(stem) => stem.len(),
+        };
+        2 * (size_of::<Self>() + what + self.within().map_or(0, str::len))
+    }
+
     /// The kind by `apiVersion` and name, where it is known.
     pub(super) fn as_kind(&self) -> Option<(&str, &str)> {
         match &self.what {
@@ -78,6 +87,12 @@ impl Failure {
             Document::List(list) if list.wrong.is_some() => Some(failure(BTreeSet::new())),
             _ => None,
         }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let of: usize = self.of.iter().map(|of| size_of::<String>() + of.len()).sum();
+        size_of::<Self>() + self.path.len() + self.name.len() + of
     }
 
     fn is_of(&self, kind: &Kind, namespace: Option<&str>) -> bool {

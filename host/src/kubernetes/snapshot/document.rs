@@ -6,16 +6,12 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::object::Object;
-
-/// Bytes of objects that a snapshot keeps.
-const KEPT_BYTES: usize = 256 << 20;
-
-/// Objects that a snapshot keeps.
-const KEPT_OBJECTS: usize = 1_000_000;
+use super::room::Room;
 
 /// Bytes that one object may take while it is parsed: eight times what one may have as text.
 const PARSED_BYTES: usize = 64 << 20;
@@ -29,40 +25,6 @@ const DEPTH: usize = 64;
 
 /// Aliases in one document. Tools write none, but somebody may have written a manifest by hand.
 const ALIASES: usize = 100;
-
-/// What is left of the memory for objects.
-#[derive(Clone, Copy)]
-pub(super) struct Room {
-    bytes: usize,
-    objects: usize,
-}
-
-impl Room {
-    /// All of it.
-    pub(super) fn new() -> Self {
-        Self { bytes: KEPT_BYTES, objects: KEPT_OBJECTS }
-    }
-
-    /// # Errors
-    /// If the object does not fit any more.
-    fn take(&mut self, object: &Object) -> Result<(), String> {
-        // The text, its index, and the strings beside it.
-        let bytes = 2 * object.name.len() + object.json.len() + size_of::<Object>();
-        match (self.bytes.checked_sub(bytes), self.objects.checked_sub(1)) {
-            (Some(bytes), Some(objects)) => {
-                *self = Self { bytes, objects };
-                Ok(())
-            }
-            (None, _) => Err(format!(
-                "a snapshot holds {} MiB of objects at most, and this file has more; give a part of it",
-                KEPT_BYTES >> 20
-            )),
-            (_, None) => {
-                Err(format!("a snapshot holds {KEPT_OBJECTS} objects at most, and this file has more; give a part of it"))
-            }
-        }
-    }
-}
 
 /// One document.
 pub(super) enum Document {
@@ -91,7 +53,12 @@ pub(super) struct List {
 ///
 /// # Errors
 /// Says in which line the text cannot be read, and why.
-pub(super) fn each(extension: &str, text: &[u8], room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), String> {
+pub(super) fn each(
+    extension: &str,
+    text: &[u8],
+    room: &mut Room,
+    mut take: impl FnMut(Document, &mut Room),
+) -> Result<(), String> {
     let text = std::str::from_utf8(text).map_err(|error| {
         let line = line_of(text, error.valid_up_to());
         format!("line {line}: not UTF-8; write the file again as UTF-8 text")
@@ -107,47 +74,94 @@ pub(super) fn each(extension: &str, text: &[u8], room: &mut Room, mut take: impl
     each_yaml(text, room, take)
 }
 
-fn each_json(text: &str, room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), String> {
+fn each_json(text: &str, room: &mut Room, mut take: impl FnMut(Document, &mut Room)) -> Result<(), String> {
     // Cut into documents first: a parser that is asked after each of many whether there is more counts lines from the beginning.
     for document in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
-        let document = document.map_err(|error| not_json(error.line(), &error))?.get();
-        let read = |room: &mut Room| Whole { room }.deserialize(&mut serde_json::Deserializer::from_str(document));
-        take(within(room, read).map_err(|error| {
+        let document = document.map_err(|error| not_json(error.line(), &error, None))?.get();
+        let read = |parsing: &mut Parsing| Whole(parsing).deserialize(&mut serde_json::Deserializer::from_str(document));
+        let read = within(room, read).map_err(|(error, why)| {
             let before = document.as_ptr().addr() - text.as_ptr().addr();
-            not_json(line_of(text.as_bytes(), before) + error.line() - 1, &error)
-        })?);
+            not_json(line_of(text.as_bytes(), before) + error.line() - 1, &error, why)
+        });
+        take(read?, room);
     }
     Ok(())
 }
 
-fn not_json(line: usize, error: &serde_json::Error) -> String {
-    // The parser's own line is that of the document.
-    let words = error.to_string();
-    let words = words.rsplit_once(" at line ").map_or(words.as_str(), |(words, _)| words);
-    format!("line {line}: not JSON: {words}")
+/// Why a document cannot be read, in our words: a parser's may quote it.
+fn not_json(line: usize, error: &serde_json::Error, why: Option<String>) -> String {
+    let why = why.unwrap_or_else(|| match error.classify() {
+        Category::Eof => "it ends before it is complete".to_owned(),
+        Category::Syntax | Category::Data | Category::Io => format!("column {} is the first that cannot be read", error.column()),
+    });
+    format!("line {line}: not JSON: {why}")
 }
 
-fn each_yaml(text: &str, room: &mut Room, mut take: impl FnMut(Document)) -> Result<(), String> {
+fn each_yaml(text: &str, room: &mut Room, mut take: impl FnMut(Document, &mut Room)) -> Result<(), String> {
     for (first_line, document) in yaml_documents(text) {
-        let read = |room: &mut Room| {
+        let read = |parsing: &mut Parsing| {
             serde_saphyr::with_deserializer_from_str_with_options(document, yaml_options(), |parser| {
-                Whole { room }.deserialize(parser)
+                Whole(parsing).deserialize(parser)
             })
         };
-        take(within(room, read).map_err(|error| {
-            let line = error.location().map_or(0, |location| location.line() as usize);
-            format!("line {}: not YAML: {}", first_line + line, error.without_snippet())
-        })?);
+        let read = within(room, read).map_err(|(error, why)| {
+            let (line, column) = error.location().map_or((0, 0), |at| (at.line() as usize, at.column()));
+            let why = why.unwrap_or_else(|| match error.without_snippet() {
+                serde_saphyr::Error::AliasReplayLimitExceeded { .. }
+                | serde_saphyr::Error::AliasExpansionLimitExceeded { .. }
+                | serde_saphyr::Error::AliasReplayStackDepthExceeded { .. } => {
+                    "its aliases stand for too much; write out what they stand for".to_owned()
+                }
+                serde_saphyr::Error::Budget { .. } => {
+                    format!("it has more than {ALIASES} anchors or aliases, or more than {DEPTH} values inside of each other")
+                }
+                serde_saphyr::Error::DuplicateMappingKey { .. } => "a key stands twice in one map".to_owned(),
+                _ => format!("column {column} is the first that cannot be read"),
+            });
+            format!("line {}: not YAML: {why}", first_line + line)
+        });
+        take(read?, room);
     }
     Ok(())
+}
+
+/// What a document takes while it is read.
+struct Parsing {
+    room: Room,
+    /// Bytes that the object that is being read may still take.
+    left: usize,
+    /// Why it was given up, if that was not the parser's decision.
+    why: Option<String>,
+}
+
+impl Parsing {
+    /// Gives the document up.
+    fn refuse<E: Error>(&mut self, why: String) -> E {
+        self.why = Some(why);
+        E::custom("")
+    }
+
+    fn spend<E: Error>(&mut self, text: usize) -> Result<(), E> {
+        match self.left.checked_sub(VALUE_BYTES + text) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(self.refuse(format!("one object in it takes more than {} MiB of memory", PARSED_BYTES >> 20))),
+        }
+    }
 }
 
 /// What a document took that could not be read is there again.
-fn within<T, E>(room: &mut Room, read: impl FnOnce(&mut Room) -> Result<T, E>) -> Result<T, E> {
-    let mut left = *room;
-    let read = read(&mut left)?;
-    *room = left;
-    Ok(read)
+fn within<T, E>(room: &mut Room, read: impl FnOnce(&mut Parsing) -> Result<T, E>) -> Result<T, (E, Option<String>)> {
+    let mut parsing = Parsing { room: *room, left: PARSED_BYTES, why: None };
+    match read(&mut parsing) {
+        Ok(read) => {
+            *room = parsing.room;
+            Ok(read)
+        }
+        Err(error) => Err((error, parsing.why)),
+    }
 }
 
 /// The documents between lines that begin with `---`, each with the number of lines before it. Nothing else in YAML can begin a line
@@ -206,9 +220,7 @@ fn yaml_options() -> serde_saphyr::Options {
 }
 
 /// A whole document.
-struct Whole<'r> {
-    room: &'r mut Room,
-}
+struct Whole<'p>(&'p mut Parsing);
 
 impl<'de> DeserializeSeed<'de> for Whole<'_> {
     type Value = Document;
@@ -226,16 +238,17 @@ impl<'de> Visitor<'de> for Whole<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
-        let (mut fields, mut items, mut left) = (Map::new(), None, PARSED_BYTES);
+        let Self(parsing) = self;
+        let (mut fields, mut items) = (Map::new(), None);
         while let Some(key) = map.next_key::<String>()? {
-            spend(&mut left, key.len())?;
+            parsing.spend(key.len())?;
             if key == "items" {
-                match map.next_value_seed(Items { room: self.room, left: &mut left })? {
+                match map.next_value_seed(Items(parsing))? {
                     Listed::Items(listed) => items = Some(listed),
                     Listed::Other(value) => drop(fields.insert(key, value)),
                 }
             } else {
-                let value = map.next_value_seed(Tree { left: &mut left, depth: 1 })?;
+                let value = map.next_value_seed(Tree { parsing, depth: 1 })?;
                 fields.insert(key, value);
             }
         }
@@ -246,7 +259,7 @@ impl<'de> Visitor<'de> for Whole<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Document, A::Error> {
-        Ok(Document::List(read_items(seq, self.room)?))
+        Ok(Document::List(read_items(seq, self.0)?))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Document, E> {
@@ -285,10 +298,7 @@ enum Listed {
 }
 
 /// The value under the key `items`, one item at a time if it is an array.
-struct Items<'r> {
-    room: &'r mut Room,
-    left: &'r mut usize,
-}
+struct Items<'p>(&'p mut Parsing);
 
 impl<'de> DeserializeSeed<'de> for Items<'_> {
     type Value = Listed;
@@ -306,7 +316,7 @@ impl<'de> Visitor<'de> for Items<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Listed, A::Error> {
-        Ok(Listed::Items(read_items(seq, self.room)?))
+        Ok(Listed::Items(read_items(seq, self.0)?))
     }
 
     // `null` is how a server in Go writes an empty list.
@@ -319,51 +329,63 @@ impl<'de> Visitor<'de> for Items<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Listed, A::Error> {
-        Tree { left: self.left, depth: 1 }.visit_map(map).map(Listed::Other)
+        Tree { parsing: self.0, depth: 1 }.visit_map(map).map(Listed::Other)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Listed, E> {
+        Ok(Listed::Other(value.into()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Listed, E> {
+        Ok(Listed::Other(value.into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Listed, E> {
+        Ok(Listed::Other(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Listed, E> {
+        Ok(Listed::Other(value.into()))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Listed, E> {
-        Tree { left: self.left, depth: 1 }.visit_str(text).map(Listed::Other)
+        Tree { parsing: self.0, depth: 1 }.visit_str(text).map(Listed::Other)
     }
 }
 
-fn read_items<'de, A: SeqAccess<'de>>(mut seq: A, room: &mut Room) -> Result<List, A::Error> {
-    let mut list = List::default();
+fn read_items<'de, A: SeqAccess<'de>>(mut seq: A, parsing: &mut Parsing) -> Result<List, A::Error> {
+    let (mut list, around) = (List::default(), parsing.left);
     loop {
-        let mut left = PARSED_BYTES;
-        let Some(value) = seq.next_element_seed(Tree { left: &mut left, depth: 1 })? else { return Ok(list) };
-        match Object::new(&value) {
+        parsing.left = PARSED_BYTES;
+        let Some(value) = seq.next_element_seed(Tree { parsing: &mut *parsing, depth: 1 })? else { break };
+        match Object::new(value) {
             Ok(object) => {
-                room.take(&object).map_err(A::Error::custom)?;
+                parsing.room.take_object(&object).map_err(|why| parsing.refuse::<A::Error>(why))?;
                 list.items.push(object);
             }
             Err(error) => drop(list.wrong.get_or_insert(error)),
         }
     }
+    parsing.left = around;
+    Ok(list)
 }
 
 /// One value, as long as it takes no more bytes than are left.
-struct Tree<'l> {
-    left: &'l mut usize,
+struct Tree<'p> {
+    parsing: &'p mut Parsing,
     depth: usize,
-}
-
-fn spend<E: Error>(left: &mut usize, text: usize) -> Result<(), E> {
-    let rest = left.checked_sub(VALUE_BYTES + text);
-    *left = rest.ok_or_else(|| E::custom(format!("one object in it takes more than {} MiB of memory", PARSED_BYTES >> 20)))?;
-    Ok(())
 }
 
 impl Tree<'_> {
     fn inner<E: Error>(&mut self) -> Result<Tree<'_>, E> {
         if self.depth >= DEPTH {
-            return Err(E::custom(format!("more than {DEPTH} values inside of each other")));
+            return Err(self.parsing.refuse(format!("more than {DEPTH} values inside of each other")));
         }
-        Ok(Tree { left: self.left, depth: self.depth + 1 })
+        Ok(Tree { parsing: self.parsing, depth: self.depth + 1 })
     }
 
     fn scalar<E: Error>(self, value: impl Into<Value>) -> Result<Value, E> {
-        spend(self.left, 0)?;
+        self.parsing.spend(0)?;
         Ok(value.into())
     }
 }
@@ -408,17 +430,17 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        spend(self.left, text.len())?;
+        self.parsing.spend(text.len())?;
         Ok(Value::from(text))
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
-        spend(self.left, text.len())?;
+        self.parsing.spend(text.len())?;
         Ok(Value::from(text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
-        spend(self.left, 0)?;
+        self.parsing.spend(0)?;
         let mut values = Vec::new();
         while let Some(value) = seq.next_element_seed(self.inner()?)? {
             values.push(value);
@@ -427,10 +449,10 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
-        spend(self.left, 0)?;
+        self.parsing.spend(0)?;
         let mut fields = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            spend(self.left, key.len())?;
+            self.parsing.spend(key.len())?;
             let value = map.next_value_seed(self.inner()?)?;
             fields.insert(key, value);
         }
@@ -444,7 +466,7 @@ mod tests {
 
     fn read(extension: &str, text: &str) -> (Vec<Document>, Result<(), String>) {
         let mut documents = Vec::new();
-        let result = each(extension, text.as_bytes(), &mut Room::new(), |document| documents.push(document));
+        let result = each(extension, text.as_bytes(), &mut Room::new(), |document, _| documents.push(document));
         (documents, result)
     }
 
@@ -554,11 +576,53 @@ mod tests {
         let object =
             |name: &str, bytes: usize| format!("{{\"metadata\":{{\"name\":\"{name}\"}},\"spec\":\"{}\"}}", "x".repeat(bytes));
         let list = |count: usize| format!("{{\"items\":[{}]}}", vec![object("a", 1000); count].join(","));
-        let mut room = Room { bytes: 10_000, objects: 100 };
-        let mut read = |text: &str| each("json", text.as_bytes(), &mut room, |_| {});
+        let mut room = Room::of(10_000, 100);
+        let mut read = |text: &str| each("json", text.as_bytes(), &mut room, |_, _| {});
         assert!(read(&list(10)).unwrap_err().contains("a snapshot holds 256 MiB of objects at most, and this file has more"));
         assert_eq!(read(&list(5)), Ok(()));
         assert!(read(&list(5)).is_err());
         assert_eq!(read(&list(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_broken_document_is_told_by_its_place_and_nothing_of_it() {
+        for (extension, text) in [
+            ("json", "{\"token\": \"SECRET\", \"a\": }"),
+            ("json", "{\"token\": SECRET}"),
+            ("json", "{\"token\": \"SECRET"),
+            ("json", "{\"SECRET\" 1}"),
+            ("json", "{\"a\": \"\\uSECRET\"}"),
+            ("json", "SECRET"),
+            ("json", "{\"items\": \"SECRET\"} SECRET"),
+            ("json", "{\"a\": 1e999, \"b\": \"SECRET\"}"),
+            ("yaml", "token: SECRET\n\tbad: x"),
+            ("yaml", "token: \"SECRET\n"),
+            ("yaml", "token: SECRET\nb: *SECRET\n"),
+            ("yaml", "a: &SECRET [*SECRET]\n"),
+            ("yaml", "? [SECRET]\n: SECRET: SECRET: x\n"),
+            ("yaml", "token: !!int SECRET\n"),
+            ("yaml", "token: !!SECRET x\n"),
+            ("yaml", "token: !!binary SECRET!\n"),
+            ("yaml", "SECRET: a\nSECRET: b\n"),
+            ("yaml", "users:\n- name: me\n  token: SECRET\n  bad: [\n"),
+            ("yaml", "%SECRET\n---\na: 1\n"),
+            ("yaml", "a: {b: SECRET\nc: SECRET]"),
+            ("yaml", "\u{0}SECRET"),
+            ("yaml", "a: @SECRET\n"),
+            ("yaml", "<<: SECRET\n"),
+        ] {
+            let (_, result) = read(extension, text);
+            let Err(error) = result else { continue };
+            assert!(!error.contains("SECRET") && error.len() < 120, "{text:?}: {error}");
+            assert!(error.starts_with("line "), "{text:?}: {error}");
+        }
+        let told = |extension: &str, text: &str| read(extension, text).1.unwrap_err();
+        assert_eq!(told("json", "{\n\"a\": }"), "line 2: not JSON: column 6 is the first that cannot be read");
+        assert_eq!(told("json", "{\"a\": 1}\n{\"a\":"), "line 2: not JSON: it ends before it is complete");
+        assert_eq!(told("yaml", "a: 1\na: 2\n"), "line 2: not YAML: a key stands twice in one map");
+        for number in ["5", "true", "1.5", "-5"] {
+            let (documents, result) = read("json", &format!("{{\"items\": {number}}}"));
+            assert!(matches!(&documents[..], [Document::Map(_)]) && result == Ok(()), "{number}");
+        }
     }
 }

@@ -1,16 +1,26 @@
 //! Lists: selectors, pages and cursors, as an API server with native paging answers.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::selector::Selector;
 use super::object::Object;
 use super::status::Refusal;
+use super::steps::Steps;
 use super::store::{Collection, Snapshot};
+use super::tail::Body;
+use crate::processor::STEP_BYTES;
+
+/// What a look at an object's name and labels takes, in bytes that could be parsed meanwhile.
+const LOOK_BYTES: usize = 64;
 
 /// What a list request asks for.
 #[derive(Debug, Default)]
@@ -35,9 +45,9 @@ impl Cursor {
     }
 
     fn decode(token: &str) -> Result<Self, Refusal> {
-        let refuse = |error: &dyn std::fmt::Display| Refusal::bad_request(format!("continue key is not valid: {error}"));
-        let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).map_err(|error| refuse(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| refuse(&error))
+        let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).ok();
+        let cursor = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        cursor.ok_or_else(|| Refusal::bad_request("continue key is not valid: it is none that this snapshot gave out"))
     }
 }
 
@@ -98,16 +108,26 @@ fn field(object: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// One page of `collection`, in `namespace` or everywhere, as JSON; and what it lacks.
+/// One page of a list.
+pub(super) struct Page {
+    /// The list up to its first item.
+    head: String,
+    items: Vec<Arc<Object>>,
+    /// What the list lacks.
+    pub(super) warning: Option<String>,
+}
+
+/// One page of `collection`, in `namespace` or everywhere.
 ///
 /// # Errors
 /// 410 for a cursor of another snapshot, 404 if nobody looked there.
-pub(super) fn list(
+pub(super) async fn list(
     snapshot: &Snapshot,
     collection: &Collection,
     namespace: Option<&str>,
     options: &Options,
-) -> Result<(String, Option<String>), Refusal> {
+    steps: &mut Steps,
+) -> Result<Page, Refusal> {
     if options.cursor.as_ref().is_some_and(|cursor| cursor.snapshot != snapshot.id()) {
         return Err(Refusal::expired());
     }
@@ -121,28 +141,63 @@ pub(super) fn list(
         }
     };
     let after = options.cursor.as_ref().map(|cursor| cursor.after.as_str());
-    let mut rest = collection.after(namespace, after).filter(|(_, object)| options.select(object));
-    let page: Vec<_> = rest.by_ref().take(options.limit.unwrap_or(usize::MAX)).collect();
     // A server does not count what a selector would leave.
     let counted = options.labels.is_empty() && options.fields.is_empty();
-    let remaining = if counted { rest.count() } else { rest.take(1).count() };
+    let (mut items, mut last, mut remaining) = (Vec::new(), None, 0_usize);
+    for (key, object) in collection.after(namespace, after) {
+        steps.take(LOOK_BYTES + if options.fields.is_empty() { 0 } else { object.json.len() }).await;
+        if !options.select(object) {
+            continue;
+        }
+        if items.len() < options.limit.unwrap_or(usize::MAX) {
+            items.push(Arc::clone(object));
+            last = Some(key);
+        } else {
+            remaining += 1;
+            if !counted {
+                break;
+            }
+        }
+    }
 
     let api_version = if kind.group.is_empty() { kind.version.clone() } else { format!("{}/{}", kind.group, kind.version) };
     let mut metadata = json!({ "resourceVersion": snapshot.revision().to_string() });
-    if let (Some((last, _)), true) = (page.last(), remaining > 0) {
-        metadata["continue"] = Cursor { snapshot: snapshot.id().to_owned(), after: (*last).to_owned() }.encode().into();
+    if let (Some(last), true) = (last, remaining > 0) {
+        metadata["continue"] = Cursor { snapshot: snapshot.id().to_owned(), after: last.to_owned() }.encode().into();
         if counted {
             metadata["remainingItemCount"] = remaining.into();
         }
     }
-    let items: Vec<&str> = page.iter().map(|(_, object)| &*object.json).collect();
     let list_kind = format!("{}List", kind.kind);
-    let json = format!(
-        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[{}]}}",
+    let head = format!(
+        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[",
         Value::from(list_kind),
         Value::from(api_version),
-        items.join(",")
     );
     // Said once for all pages.
-    Ok((json, lacks.filter(|_| after.is_none())))
+    Ok(Page { head, items, warning: lacks.filter(|_| after.is_none()) })
+}
+
+impl Page {
+    /// The list as JSON. It is written while it is read, so that a list of everything is never in memory twice, and whoever has enough
+    /// of it stops it.
+    pub(super) fn into_body(self) -> Body {
+        let Self { head, items, .. } = self;
+        let pieces =
+            stream::unfold((Some(head.into_bytes()), items.into_iter(), true), |(piece, mut items, mut is_first)| async move {
+                let mut piece = piece?;
+                while piece.len() < STEP_BYTES {
+                    let Some(item) = items.next() else {
+                        piece.extend_from_slice(b"]}");
+                        return Some((Ok(Frame::data(piece.into())), (None, items, false)));
+                    };
+                    if !std::mem::take(&mut is_first) {
+                        piece.push(b',');
+                    }
+                    piece.extend_from_slice(item.json.as_bytes());
+                }
+                Some((Ok(Frame::data(piece.into())), (Some(Vec::new()), items, is_first)))
+            });
+        StreamBody::new(pieces).boxed_unsync()
+    }
 }

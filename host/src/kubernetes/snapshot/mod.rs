@@ -30,8 +30,10 @@ mod notes;
 mod object;
 mod pod_log;
 mod read;
+mod room;
 mod service;
 mod status;
+mod steps;
 mod store;
 mod tail;
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub(super) struct Object {
     pub(super) json: Box<str>,
 }
 
+/// Bytes of an `apiVersion`, a kind or a namespace: no server takes more than a group of 253 and a version of 63.
+pub(super) const NAME_BYTES: usize = 320;
+
 /// Fields that say when something happened. Others can lie in the future: a certificate's end, a workspace's next stop.
 const PAST_TIMES: [&str; 12] = [
     "creationTimestamp",
@@ -47,9 +50,15 @@ impl Object {
     ///
     /// # Errors
     /// Says what it lacks, or that it is too large to be answered with.
-    pub(super) fn new(value: &Value) -> Result<Self, String> {
-        if !value.is_object() {
+    pub(super) fn new(mut value: Value) -> Result<Self, String> {
+        let Some(fields) = value.as_object_mut() else {
             return Err("no Kubernetes object, but a list or a plain value".to_owned());
+        };
+        // What stands there and says nothing would contradict what `complete` adds.
+        for key in ["kind", "apiVersion"] {
+            if fields.get(key).is_some_and(|said| said.as_str().is_none_or(str::is_empty)) {
+                fields.shift_remove(key);
+            }
         }
         let text = |value: &Value, key: &str| value[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let metadata = &value["metadata"];
@@ -58,14 +67,18 @@ impl Object {
         if json.len() > OBJECT_MAX {
             return Err(format!("an object of {} bytes, and one can have {} MiB", json.len(), OBJECT_MAX >> 20));
         }
+        let short = |value: &Value, key: &str| {
+            let text = text(value, key).unwrap_or_default();
+            if text.len() > NAME_BYTES { Err(format!("an object whose {key} has {} bytes", text.len())) } else { Ok(text) }
+        };
         Ok(Self {
-            api_version: text(value, "apiVersion").unwrap_or_default(),
-            kind: text(value, "kind").unwrap_or_default(),
-            namespace: text(metadata, "namespace"),
+            api_version: short(&value, "apiVersion")?,
+            kind: short(&value, "kind")?,
+            namespace: Some(short(metadata, "namespace")?).filter(|namespace| !namespace.is_empty()),
             name: text(metadata, "name").ok_or("an object without metadata.name")?,
             labels: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
             revision: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
-            newest: newest(value),
+            newest: newest(&value),
             json: json.into_boxed_str(),
         })
     }
@@ -80,18 +93,27 @@ impl Object {
             if !own.is_empty() {
                 continue;
             }
-            if given.is_empty() {
-                return Err(format!("an object without {key}"));
+            match given.len() {
+                0 => return Err(format!("an object without {key}")),
+                1..=NAME_BYTES => {}
+                bytes => return Err(format!("a list whose {key} has {bytes} bytes")),
             }
             given.clone_into(own);
             added.push_str(&format!("\"{key}\":{},", Value::from(given)));
         }
         if added.len() > 1 {
-            // It has a name at least, so something follows the comma. Of a key that is there twice, and empty before, the last counts.
+            // It has a name at least, so something follows the comma; and it has no such key yet.
             added.push_str(&self.json[1..]);
             self.json = added.into_boxed_str();
         }
         Ok(self)
+    }
+
+    /// Bytes of what is kept of it beside its JSON: what it is called, and under which key.
+    pub(super) fn beside(&self) -> usize {
+        let labels: usize = self.labels.iter().map(|(key, value)| size_of::<(String, String)>() + key.len() + value.len()).sum();
+        let names = 2 * (self.name.len() + self.namespace.as_ref().map_or(0, String::len));
+        self.api_version.len() + self.kind.len() + names + labels
     }
 
     /// The parsed form.

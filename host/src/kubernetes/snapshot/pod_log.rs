@@ -9,6 +9,7 @@ use super::lines::Stamps;
 use super::list::number;
 use super::log::Log;
 use super::status::Refusal;
+use super::steps::Steps;
 use super::store::{Collection, Snapshot};
 use super::tail::{Body, Cut, Source};
 
@@ -74,10 +75,14 @@ pub(super) async fn read(
     namespace: &str,
     name: &str,
     options: &Options,
+    steps: &mut Steps,
 ) -> Result<Option<Found>, Refusal> {
     let logs = snapshot.logs(namespace, name);
     let pod = match pods.get(Some(namespace), name) {
-        Some(pod) => pod.value(),
+        Some(pod) => {
+            steps.take(pod.json.len()).await;
+            pod.value()
+        }
         // Logs alone say enough of a pod.
         None if !logs.is_empty() => described_by(logs),
         None => {

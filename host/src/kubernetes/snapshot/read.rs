@@ -6,13 +6,14 @@ use serde_json::{Map, Value};
 
 use super::claims;
 use super::coverage::{Failure, Gathered};
-use super::document::{self, Document, List, Room};
+use super::document::{self, Document, List};
 use super::files::{File, Tree};
 use super::kinds;
 use super::layout::{self, Hint, Role};
 use super::log::Logs;
 use super::notes::Notes;
 use super::object::Object;
+use super::room::Room;
 
 /// Bytes of one file with objects: the events of a large cluster.
 const FILE_BYTES: u64 = 128 << 20;
@@ -23,6 +24,12 @@ const TOTAL_BYTES: u64 = 2 << 30;
 /// Kinds of objects: a cluster with hundreds of definitions has some 1,000.
 pub(super) const KINDS: usize = 4_000;
 
+/// Bytes of a namespace that an object mentions: for its name, and for the object that a server would have and no file does.
+const NAMESPACE_BYTES: usize = 1024;
+
+/// Bytes of what a server says of its version: some 400 as a rule.
+const VERSION_BYTES: usize = 16 << 10;
+
 /// What the files of a snapshot hold.
 #[derive(Default)]
 pub(super) struct Contents {
@@ -32,6 +39,8 @@ pub(super) struct Contents {
     kinds: BTreeSet<(String, String)>,
     /// What was asked for when the files were written, as far as they show it.
     pub(super) gathered: BTreeSet<Gathered>,
+    /// Every namespace that an object or a file's place names. Each is one of the cluster's, whether that is described or not.
+    pub(super) mentioned: BTreeSet<String>,
     /// What was asked for and could not be read.
     pub(super) failures: Vec<Failure>,
     /// Whether there is a list of the cluster's namespaces.
@@ -52,8 +61,12 @@ impl Contents {
     /// # Errors
     /// If the tree itself cannot be walked.
     pub(super) fn read(tree: &Tree) -> std::io::Result<Self> {
-        let (mut contents, mut notes) = (Self::default(), Notes::default());
-        let (mut room, mut total) = (Room::new(), 0);
+        Self::read_within(Room::new(), tree)
+    }
+
+    /// The same, with room for so much.
+    pub(super) fn read_within(mut room: Room, tree: &Tree) -> std::io::Result<Self> {
+        let (mut contents, mut notes, mut total) = (Self::default(), Notes::default(), 0);
         let mut logs = Vec::new();
         for file in tree.files(&mut notes)? {
             let role = layout::role(file.path());
@@ -95,19 +108,23 @@ impl Contents {
         // A file without an extension is Troubleshoot's, which writes JSON.
         let extension = file.path().rsplit_once('.').map_or("json", |(_, extension)| extension);
         let (mut wrong, mut foreign) = (None, false);
-        document::each(extension, &text, room, |document| {
+        document::each(extension, &text, room, |document, room| {
             let taken = match (role, document) {
                 (_, Document::Nothing) => Ok(()),
                 (Role::Failures, document) if !says_what_it_is(&document) => {
-                    self.failures.extend(Failure::of(file.path(), &document));
-                    Ok(())
+                    let failure = Failure::of(file.path(), &document);
+                    failure.map_or(Ok(()), |failure| {
+                        room.take(failure.bytes())?;
+                        self.failures.push(failure);
+                        Ok(())
+                    })
                 }
                 (_, document) if !says_what_it_is(&document) && !is_version(&document) => {
                     foreign = true;
                     Ok(())
                 }
-                (role, Document::List(list)) => self.take_list(&role.hint(), list),
-                (role, Document::Map(value)) => self.take_map(&role.hint(), value, file.path()),
+                (role, Document::List(list)) => self.take_list(&role.hint(), list, room),
+                (role, Document::Map(value)) => self.take_map(&role.hint(), value, file.path(), room),
                 (_, Document::Scalar) => Ok(()),
             };
             if let Err(error) = taken {
@@ -136,9 +153,49 @@ impl Contents {
         Ok(())
     }
 
+    /// Notes that a namespace is mentioned.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    fn mention(&mut self, namespace: &str, room: &mut Room) -> Result<(), String> {
+        if !self.mentioned.contains(namespace) {
+            room.take(NAMESPACE_BYTES + 5 * namespace.len())?;
+            self.mentioned.insert(namespace.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Notes that something was asked for.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    fn gather(&mut self, gathered: Gathered, room: &mut Room) -> Result<(), String> {
+        if !self.gathered.contains(&gathered) {
+            gathered.within().map_or(Ok(()), |namespace| self.mention(namespace, room))?;
+            room.take(gathered.bytes())?;
+            self.gathered.insert(gathered);
+        }
+        Ok(())
+    }
+
+    /// Keeps an object, for which itself there is room.
+    ///
+    /// # Errors
+    /// If there are too many kinds, or there is no room for what is kept beside it.
+    fn keep(&mut self, object: Object, room: &mut Room) -> Result<(), String> {
+        self.note_kind(&object.api_version, &object.kind)?;
+        object.namespace.as_deref().map_or(Ok(()), |namespace| self.mention(namespace, room))?;
+        room.take(object.beside())?;
+        self.objects.push(object);
+        Ok(())
+    }
+
     /// One object, or a version.
-    fn take_map(&mut self, hint: &Hint<'_>, mut value: Value, path: &str) -> Result<(), String> {
+    fn take_map(&mut self, hint: &Hint<'_>, mut value: Value, path: &str, room: &mut Room) -> Result<(), String> {
         if let Some(version) = version(&mut value) {
+            if version.to_string().len() > VERSION_BYTES {
+                return Err(format!("a version of more than {VERSION_BYTES} bytes"));
+            }
             // The programs in the pods of a must-gather have versions of their own.
             if !path.split('/').any(|part| part == "pods") {
                 self.version.get_or_insert(version);
@@ -146,16 +203,16 @@ impl Contents {
             return Ok(());
         }
         let (api_version, kind) = hint.kind.unwrap_or_default();
-        let object = Object::new(&value).and_then(|object| object.complete(api_version, kind))?;
-        self.note_kind(&object.api_version, &object.kind)?;
-        self.gathered.insert(Gathered::kind(&object.api_version, &object.kind, object.namespace.as_deref()));
-        self.objects.push(object);
-        Ok(())
+        let object = Object::new(value).and_then(|object| object.complete(api_version, kind))?;
+        room.take_object(&object)?;
+        let gathered = Gathered::kind(&object.api_version, &object.kind, object.namespace.as_deref());
+        self.keep(object, room)?;
+        self.gather(gathered, room)
     }
 
     /// A list of objects, or what is wrong with one of them. The items of a typed list (`PodList`) leave out what the list says already;
     /// those of a plain `List` do not.
-    fn take_list(&mut self, hint: &Hint<'_>, list: List) -> Result<(), String> {
+    fn take_list(&mut self, hint: &Hint<'_>, list: List, room: &mut Room) -> Result<(), String> {
         let List { fields, items, mut wrong } = list;
         let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
         let typed = match text("kind").strip_suffix("List") {
@@ -171,17 +228,18 @@ impl Contents {
             self.note_kind(api_version, kind)?;
             namespaces.insert((api_version.to_owned(), kind.to_owned()), BTreeSet::new());
         } else if items.is_empty() && !fields.is_empty() {
-            self.gathered.insert(Gathered::called(hint.stem, within));
+            self.gather(Gathered::called(hint.stem, within), room)?;
         }
         for item in items {
-            let complete = item.complete(api_version, kind);
-            match complete.and_then(|object| self.note_kind(&object.api_version, &object.kind).map(|()| object)) {
-                Ok(object) => {
-                    let of = (object.api_version.clone(), object.kind.clone());
-                    namespaces.entry(of).or_default().insert(object.namespace.clone());
-                    self.objects.push(object);
-                }
-                Err(error) => drop(wrong.get_or_insert(error)),
+            let kept = item.complete(api_version, kind).and_then(|object| {
+                let of = (object.api_version.clone(), object.kind.clone());
+                let namespace = object.namespace.clone();
+                self.keep(object, room)?;
+                namespaces.entry(of).or_default().insert(namespace);
+                Ok(())
+            });
+            if let Err(error) = kept {
+                wrong.get_or_insert(error);
             }
         }
         for ((api_version, kind), found) in namespaces {
@@ -191,7 +249,7 @@ impl Contents {
                 _ => None,
             };
             self.namespaces |= kind == "Namespace" && api_version == "v1" && !fields.is_empty();
-            self.gathered.insert(Gathered::kind(&api_version, &kind, within.or(only)));
+            self.gather(Gathered::kind(&api_version, &kind, within.or(only)), room)?;
         }
         wrong.map_or(Ok(()), Err)
     }

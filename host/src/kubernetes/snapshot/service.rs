@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use percent_encoding::percent_decode_str;
 
 use super::status::Refusal;
+use super::steps::Steps;
 use super::store::{Collection, Snapshot};
 use super::tail::Body;
 use super::{discovery, list, pod_log};
@@ -40,7 +41,7 @@ impl tower::Service<Request<kube::client::Body>> for ApiServer {
     }
 
     fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
-        // In the future, not here: whoever asks does the work, and calls do not wait for each other.
+        // In the future, not here: whoever asks does the work, in its own time, and calls do not wait for each other.
         let snapshot = Arc::clone(&self.snapshot);
         let (head, _) = request.into_parts();
         Box::pin(async move { Ok(respond(&snapshot, &head).await) })
@@ -55,9 +56,6 @@ struct Answer {
     /// What the answer lacks, for whoever reads it.
     warning: Option<String>,
 }
-
-/// Objects that are looked through on the thread that asks; more of them on one that others do not wait for.
-const AT_ONCE: usize = 1_000;
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -76,7 +74,7 @@ fn whole(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-async fn respond(snapshot: &Arc<Snapshot>, request: &Parts) -> Response<Body> {
+async fn respond(snapshot: &Snapshot, request: &Parts) -> Response<Body> {
     let Answer { code, media_type, body, warning } = match answer(snapshot, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
@@ -103,7 +101,7 @@ fn warning_header(text: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("299 - \"{quoted}\"")).ok()
 }
 
-async fn answer(snapshot: &Arc<Snapshot>, request: &Parts) -> Result<Answer, Refusal> {
+async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Answer, Refusal> {
     if request.method != Method::GET {
         return Err(Refusal::method_not_allowed());
     }
@@ -111,6 +109,7 @@ async fn answer(snapshot: &Arc<Snapshot>, request: &Parts) -> Result<Answer, Ref
     let path: Vec<_> = path.map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
     let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
     let query = request.uri.query().unwrap_or_default();
+    let mut steps = Steps::of(&request.extensions);
     let json = |value: serde_json::Value| Answer::json(value.to_string());
     match *path.as_slice() {
         ["version"] => Ok(json(snapshot.version().clone())),
@@ -120,14 +119,21 @@ async fn answer(snapshot: &Arc<Snapshot>, request: &Parts) -> Result<Answer, Ref
         ["apis", group] => discovery::group(snapshot, group).map(json).ok_or(Refusal::NotServed),
         ["api", version] => discovery::resources(snapshot, "", version).map(json).ok_or(Refusal::NotServed),
         ["apis", group, version] => discovery::resources(snapshot, group, version).map(json).ok_or(Refusal::NotServed),
-        ["api", version, ref rest @ ..] => resource(snapshot, "", version, rest, query).await,
-        ["apis", group, version, ref rest @ ..] => resource(snapshot, group, version, rest, query).await,
+        ["api", version, ref rest @ ..] => resource(snapshot, "", version, rest, query, &mut steps).await,
+        ["apis", group, version, ref rest @ ..] => resource(snapshot, group, version, rest, query, &mut steps).await,
         _ => Err(Refusal::NotServed),
     }
 }
 
 /// Whatever stands behind a version in a path. The path of a namespace itself begins like that of what is in it.
-async fn resource(snapshot: &Arc<Snapshot>, group: &str, version: &str, rest: &[&str], query: &str) -> Result<Answer, Refusal> {
+async fn resource(
+    snapshot: &Snapshot,
+    group: &str,
+    version: &str,
+    rest: &[&str],
+    query: &str,
+    steps: &mut Steps,
+) -> Result<Answer, Refusal> {
     let find = |plural: &str, namespaced: bool| {
         let found = snapshot.collection(group, version, plural);
         found.filter(|found| found.kind.namespaced == namespaced).ok_or(Refusal::NotServed)
@@ -135,14 +141,14 @@ async fn resource(snapshot: &Arc<Snapshot>, group: &str, version: &str, rest: &[
     match *rest {
         [plural] => {
             let found = snapshot.collection(group, version, plural).ok_or(Refusal::NotServed)?;
-            page(snapshot, found, None, query).await
+            page(snapshot, found, None, query, steps).await
         }
         [plural, name] => get(snapshot, find(plural, false)?, None, name),
-        ["namespaces", namespace, plural] => page(snapshot, find(plural, true)?, Some(namespace), query).await,
+        ["namespaces", namespace, plural] => page(snapshot, find(plural, true)?, Some(namespace), query, steps).await,
         ["namespaces", namespace, plural, name] => get(snapshot, find(plural, true)?, Some(namespace), name),
         ["namespaces", namespace, "pods", name, "log"] if group.is_empty() => {
             let options = pod_log::Options::parse(name, query)?;
-            let found = pod_log::read(snapshot, find("pods", true)?, namespace, name, &options).await?;
+            let found = pod_log::read(snapshot, find("pods", true)?, namespace, name, &options, steps).await?;
             Ok(found.map_or(Answer::text(StatusCode::NO_CONTENT, ""), |pod_log::Found { body, warning }| Answer {
                 code: StatusCode::OK,
                 media_type: TEXT,
@@ -154,19 +160,16 @@ async fn resource(snapshot: &Arc<Snapshot>, group: &str, version: &str, rest: &[
     }
 }
 
-async fn page(snapshot: &Arc<Snapshot>, of: &Collection, namespace: Option<&str>, query: &str) -> Result<Answer, Refusal> {
-    let options = list::Options::parse(query)?;
-    let (json, warning) = if of.len() <= AT_ONCE {
-        list::list(snapshot, of, namespace, &options)?
-    } else {
-        let (snapshot, kind, namespace) = (Arc::clone(snapshot), of.kind.clone(), namespace.map(str::to_owned));
-        let work = move || {
-            let of = snapshot.collection(&kind.group, &kind.version, &kind.plural).ok_or(Refusal::NotServed)?;
-            list::list(&snapshot, of, namespace.as_deref(), &options)
-        };
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?
-    };
-    Ok(Answer { warning, ..Answer::json(json) })
+async fn page(
+    snapshot: &Snapshot,
+    of: &Collection,
+    namespace: Option<&str>,
+    query: &str,
+    steps: &mut Steps,
+) -> Result<Answer, Refusal> {
+    let mut page = list::list(snapshot, of, namespace, &list::Options::parse(query)?, steps).await?;
+    let warning = page.warning.take();
+    Ok(Answer { code: StatusCode::OK, media_type: JSON, body: page.into_body(), warning })
 }
 
 fn get(snapshot: &Snapshot, collection: &Collection, namespace: Option<&str>, name: &str) -> Result<Answer, Refusal> {

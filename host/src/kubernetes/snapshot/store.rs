@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::DEFAULT_NAMESPACE;
 use super::coverage::{Coverage, Gathered};
 use super::kinds::{self, Kind};
 use super::log::{Log, Logs};
-use super::object::Object;
+use super::object::{NAME_BYTES, Object};
 use super::read::{Contents, KINDS};
 
 /// A cluster at rest.
@@ -33,17 +34,12 @@ pub(super) struct Collection {
     /// Their resource.
     pub(super) kind: Kind,
     /// By `namespace/name`, or by name where the resource is cluster-scoped: the order of the server's own store.
-    objects: BTreeMap<String, Object>,
+    objects: BTreeMap<String, Arc<Object>>,
 }
 
 impl Collection {
-    /// How many objects there are.
-    pub(super) fn len(&self) -> usize {
-        self.objects.len()
-    }
-
     /// One object; a namespaced one needs its namespace.
-    pub(super) fn get(&self, namespace: Option<&str>, name: &str) -> Option<&Object> {
+    pub(super) fn get(&self, namespace: Option<&str>, name: &str) -> Option<&Arc<Object>> {
         self.objects.get(&key(namespace, name))
     }
 
@@ -52,7 +48,7 @@ impl Collection {
         &'a self,
         namespace: Option<&str>,
         after: Option<&str>,
-    ) -> impl Iterator<Item = (&'a str, &'a Object)> + use<'a> {
+    ) -> impl Iterator<Item = (&'a str, &'a Arc<Object>)> + use<'a> {
         let prefix = namespace.map(|namespace| key(Some(namespace), "")).unwrap_or_default();
         let start = match after.filter(|after| *after >= prefix.as_str()) {
             Some(after) => Bound::Excluded(after.to_owned()),
@@ -70,7 +66,7 @@ fn key(namespace: Option<&str>, name: &str) -> String {
 impl Snapshot {
     /// A cluster that holds `contents`. Of two copies of an object, the later one counts.
     pub(super) fn new(contents: Contents) -> Self {
-        let Contents { mut objects, gathered, failures, logs, version, namespaces, custom_resources, .. } = contents;
+        let Contents { mut objects, gathered, mentioned, failures, logs, version, namespaces, custom_resources, .. } = contents;
         let custom = custom_kinds(&objects);
         let names = Names::new(custom, &objects);
         let mut store = Self {
@@ -93,7 +89,7 @@ impl Snapshot {
         }
         let described = described_namespaces(&objects);
         let all = namespaces.then(|| described.clone());
-        objects.extend(missing_namespaces(&described, &objects, &gathered));
+        objects.extend(missing_namespaces(&described, &mentioned));
         for object in objects {
             let (group, version) = kinds::group_and_version(&object.api_version);
             store.serve(names.describe(group, version, &object.kind)).add(object);
@@ -175,7 +171,7 @@ impl Snapshot {
 impl Collection {
     fn add(&mut self, mut object: Object) {
         if !self.kind.namespaced {
-            self.objects.insert(key(None, &object.name), object);
+            self.objects.insert(key(None, &object.name), object.into());
             return;
         }
         if object.namespace.is_none() {
@@ -185,7 +181,7 @@ impl Collection {
             object.namespace = Some(DEFAULT_NAMESPACE.to_owned());
             object.json = value.to_string().into_boxed_str();
         }
-        self.objects.insert(key(object.namespace.as_deref(), &object.name), object);
+        self.objects.insert(key(object.namespace.as_deref(), &object.name), object.into());
     }
 }
 
@@ -227,7 +223,7 @@ fn custom(spec: &Value) -> Option<Custom> {
 }
 
 fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
+    value.as_str().filter(|text| text.len() <= NAME_BYTES).map(str::to_owned)
 }
 
 /// How the kinds of this snapshot are called, and which of them are cluster-scoped.
@@ -275,10 +271,8 @@ fn described_namespaces(objects: &[Object]) -> BTreeSet<String> {
 }
 
 /// The namespaces that something mentions and no object describes: `cluster-info dump` leaves them all out.
-fn missing_namespaces(described: &BTreeSet<String>, objects: &[Object], gathered: &BTreeSet<Gathered>) -> Vec<Object> {
-    let of_objects = objects.iter().filter_map(|object| object.namespace.as_deref());
-    let mentioned: BTreeSet<&str> = of_objects.chain(gathered.iter().filter_map(Gathered::within)).collect();
-    let missing = mentioned.into_iter().filter(|name| !described.contains(*name)).map(|name| {
+fn missing_namespaces(described: &BTreeSet<String>, mentioned: &BTreeSet<String>) -> Vec<Object> {
+    let missing = mentioned.difference(described).map(|name| {
         json!({
             "apiVersion": "v1",
             "kind": "Namespace",
@@ -287,7 +281,7 @@ fn missing_namespaces(described: &BTreeSet<String>, objects: &[Object], gathered
             "status": { "phase": "Active" },
         })
     });
-    missing.filter_map(|namespace| Object::new(&namespace).ok()).collect()
+    missing.filter_map(|namespace| Object::new(namespace).ok()).collect()
 }
 
 /// The version that the nodes run, the best guess at the API server's: `cluster-info dump` does not write that.

@@ -168,23 +168,50 @@ fn temporary(parent: &Path, prefix: &str) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
 }
 
-/// Looks whether a folder is one that nobody but this user can put anything into.
+/// Looks whether a folder is one that nobody but this user can put anything into, or another in the place of, as OpenSSH does.
 fn private(path: &Path) -> io::Result<Metadata> {
-    let refused = |why: String| Err(io::Error::new(ErrorKind::PermissionDenied, why));
     let found = path.symlink_metadata()?;
     only_ours(&found)?;
     let user = found.uid();
-    // Whoever may write to a folder around it can put another in its place. A volume's own folder is as open as whoever mounted it
-    // wants it to be; in a pod nobody else has it.
     for (below, around) in path.ancestors().zip(path.ancestors().skip(1)) {
         let (below, found) = (below.symlink_metadata()?, around.symlink_metadata()?);
-        let is_mounted = around.parent().is_some_and(|parent| parent.symlink_metadata().is_ok_and(|m| m.dev() != found.dev()));
-        let is_sticky = found.mode() & 0o1000 != 0 && (below.uid() == user || below.uid() == 0);
-        if found.mode() & 0o002 != 0 && !is_sticky && !is_mounted {
-            return refused(format!("anyone may write to {}, and so can put another folder in its place", around.display()));
+        // A volume's own folder is as open as whoever mounted it wants it to be; in a pod nobody else has it.
+        if around.parent().is_some_and(|parent| parent.symlink_metadata().is_ok_and(|m| m.dev() != found.dev())) {
+            continue;
+        }
+        let who = |found: &Metadata| Access { owner: found.uid(), mode: found.mode() & 0o7777 };
+        if let Some(why) = who(&found).replaces(who(&below), user) {
+            let around = around.display();
+            let words = format!("{why} {around}, and so can put another folder in its place");
+            return Err(io::Error::new(ErrorKind::PermissionDenied, words));
         }
     }
     Ok(found)
+}
+
+/// Who may write to a folder.
+#[derive(Clone, Copy)]
+struct Access {
+    owner: u32,
+    mode: u32,
+}
+
+impl Access {
+    /// Who but `user` and root can put another folder in the place of one inside of this: subject and verb.
+    fn replaces(self, below: Self, user: u32) -> Option<String> {
+        let is_trusted = |owner| owner == user || owner == 0;
+        if !is_trusted(self.owner) {
+            return Some(format!("user {} owns", self.owner));
+        }
+        // There, only the owner of what is inside may rename it.
+        let is_sticky = self.mode & 0o1000 != 0 && is_trusted(below.owner);
+        match self.mode & 0o022 {
+            0 => None,
+            _ if is_sticky => None,
+            0o020 => Some(format!("its group may write (mode {:o}; `chmod g-w` ends that) to", self.mode)),
+            _ => Some(format!("anyone may write (mode {:o}; `chmod go-w` ends that) to", self.mode)),
+        }
+    }
 }
 
 /// Whether this is a folder of this user that no other can write to.
@@ -318,7 +345,7 @@ mod tests {
             assert!(error.contains("chmod 700"), "{open:o}: {error}");
         }
         mode(&path, 0o700);
-        for (around, refused) in [(0o777, true), (0o703, true), (0o1777, false), (0o775, false)] {
+        for (around, refused) in [(0o777, true), (0o703, true), (0o1777, false), (0o775, true), (0o1775, false), (0o755, false)] {
             mode(root.path(), around);
             assert_eq!(Folder::kept(&path).is_err(), refused, "below one of mode {around:o}");
         }
@@ -330,6 +357,33 @@ mod tests {
             Folder::kept(&root.path().join("link")).expect("the folder itself").path(),
             path.canonicalize().expect("there")
         );
+    }
+
+    #[test]
+    fn who_can_put_another_in_its_place_is_named() {
+        const USER: u32 = 1000;
+        for (owner, mode, below, says) in [
+            (USER, 0o755, USER, None),
+            (0, 0o755, USER, None),
+            (0, 0o555, 0, None),
+            (0, 0o1777, USER, None),
+            (0, 0o1777, 0, None),
+            (USER, 0o1770, USER, None),
+            (0, 0o1777, 1001, Some("anyone may write")),
+            (0, 0o777, USER, Some("anyone may write")),
+            (USER, 0o702, USER, Some("anyone may write")),
+            (USER, 0o775, USER, Some("its group may write")),
+            (0, 0o2770, USER, Some("its group may write")),
+            (1001, 0o755, USER, Some("user 1001 owns")),
+            (1001, 0o700, USER, Some("user 1001 owns")),
+            (1001, 0o1777, USER, Some("user 1001 owns")),
+        ] {
+            let why = Access { owner, mode }.replaces(Access { owner: below, mode: 0o700 }, USER);
+            assert_eq!(why.is_some(), says.is_some(), "{owner} {mode:o} {below}: {why:?}");
+            assert!(why.unwrap_or_default().contains(says.unwrap_or_default()), "{owner} {mode:o} {below}");
+        }
+        // Root trusts root alone.
+        assert!(Access { owner: USER, mode: 0o755 }.replaces(Access { owner: 0, mode: 0o700 }, 0).is_some());
     }
 
     #[test]

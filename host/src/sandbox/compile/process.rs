@@ -19,10 +19,12 @@ use crate::processor::NICENESS;
 use crate::sandbox::error::short;
 use crate::sandbox::{Imports, LoadError, pools};
 
-/// Processor time for one component. A Python interpreter takes 15 s, a JavaScript engine as much.
+/// Processor time of one process: for one component of somebody else, or for all bundled ones. A Python interpreter takes 15 s, a
+/// JavaScript engine as much.
 const CPU: Duration = Duration::from_secs(60);
 
-/// Time for a process, where it has little of a processor. Nothing that is served waits for it.
+/// Time for a process, however little it gets of a processor. That long a component of somebody else may keep calls from the memory that
+/// it has from them, and other components waiting; calls that run do not wait for it.
 const TIME: Duration = Duration::from_secs(300);
 
 /// Bytes of one file that the process may write, which is what a component is compiled to.
@@ -194,7 +196,9 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     let limit = |resource, most: u64, grace: u64| {
         // Whoever started the server may have set a lower one, which nobody may raise.
         let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
-        let limit = Rlimit { current: Some(most.min(ceiling)), maximum: Some(most.saturating_add(grace).min(ceiling)) };
+        // Both at once would be one signal, which says nothing of processor time.
+        let current = most.min(ceiling.saturating_sub(grace));
+        let limit = Rlimit { current: Some(current), maximum: Some(most.saturating_add(grace).min(ceiling)) };
         setrlimit(resource, limit)
     };
     limit(Resource::Core, 0, 0)?;

@@ -62,6 +62,10 @@ fn a_fault_names_its_place_its_value_and_what_would_fit() {
 #[test]
 fn what_is_no_schema_is_told_with_its_place_and_what_to_write() {
     for (schema, words) in [
+        (json!({ "contains": true, "minContains": "2" }), "`minContains` is \"2\", and has to be an integer of 0 or more"),
+        (json!({ "contains": true, "maxContains": -1 }), "`maxContains` is -1, and has to be an integer of 0 or more"),
+        (json!({ "minContains": 1.5, "contains": true }), "`minContains` is 1.5, and has to be an integer of 0 or more"),
+        (json!({ "maxContains": null }), "`maxContains` is null, and has to be an integer of 0 or more"),
         (json!({ "properties": { "a": 7 } }), "`properties.a`: 7 is no schema: that is an object, true or false"),
         (json!({ "properties": { "a": { "type": "text" } } }), "`properties.a`: `type` is \"text\", and has to be a type"),
         (json!({ "items": { "minimum": "1" } }), "`items`: `minimum` is \"1\", and has to be a number"),

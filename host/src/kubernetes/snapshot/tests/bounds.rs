@@ -4,6 +4,7 @@ use std::fs;
 
 use super::super::files::Tree;
 use super::super::read::Contents;
+use super::super::room::Room;
 use super::{Asker, CLUSTER, directory, open};
 
 #[tokio::test]
@@ -81,4 +82,76 @@ async fn a_log_that_is_gone_by_now_is_said() {
     let (code, _, message) = cluster.refusal("/api/v1/namespaces/team-a/pods/web-1/log").await;
     assert_eq!(code, 404);
     assert!(message.starts_with("the snapshot cannot read team-a/web-1/app.log any more: "), "{message}");
+}
+
+/// Everything that files can make a snapshot keep counts, in whichever place it stands.
+#[test]
+fn what_is_kept_is_counted_whatever_it_is() {
+    let long = "x".repeat(2_000);
+    let name = |n: usize| format!("\"name\":\"a{n}\"");
+    let pod = |metadata: String| format!("{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{{{metadata}}}}}");
+    let many = |each: &dyn Fn(usize) -> String, between: &str| (0..200).map(each).collect::<Vec<_>>().join(between);
+    let list = |items: String| format!("{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[{items}]}}");
+    let labelled = |n| pod(format!("{},\"labels\":{{\"l\":\"{long}\"}}", name(n)));
+    let spread = |n| pod(format!("{},\"namespace\":\"n{n}\"", name(n)));
+    let named = |n| pod(format!("\"name\":\"{long}{n}\""));
+    let of_kinds = |n: usize| format!("{{\"kind\":\"K{n}\",\"apiVersion\":\"g{n}/v1\",\"metadata\":{{{}}}}}", name(n));
+    let failed = format!("{{{}}}", many(&|n| format!("\"{long}{n}\":\"no\""), ","));
+    for (path, text) in [
+        ("a.json", many(&labelled, "\n")),
+        ("a.yaml", many(&labelled, "\n---\n")),
+        ("a.json", list(many(&labelled, ","))),
+        ("a.json", many(&spread, "\n")),
+        ("a.json", list(many(&spread, ","))),
+        ("a.json", list(many(&named, ","))),
+        ("a.json", list(many(&of_kinds, ","))),
+        ("bundle/cluster-resources/pods-errors.json", failed.clone()),
+    ] {
+        let folder = directory(&[(path, &text)]);
+        let tree = Tree::directory(folder.path()).unwrap();
+        let whole = Contents::read(&tree).unwrap();
+        assert!(whole.notes.is_empty(), "{path}: {:?}", whole.notes);
+        // As much as two copies of the text take, or what 200 things do beside theirs.
+        let enough = 8 * text.len() + 400_000;
+        assert!(Contents::read_within(Room::of(enough, 1_000), &tree).unwrap().notes.is_empty(), "{path}");
+        let contents = Contents::read_within(Room::of(100_000, 1_000), &tree).unwrap();
+        assert!(contents.notes[0].contains("a snapshot holds"), "{path}: {:?}", contents.notes);
+        let kept = contents.objects.iter().map(|object| object.json.len() + object.beside()).sum::<usize>();
+        let mentioned = contents.mentioned.len() * 1024;
+        let gathered = contents.gathered.iter().map(|gathered| gathered.bytes()).sum::<usize>();
+        let failures = contents.failures.iter().map(|failure| failure.bytes()).sum::<usize>();
+        assert!(kept + mentioned + gathered + failures <= 100_000, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_server_would_have_is_left_out_in_words() {
+    let long = "x".repeat(10_000);
+    let of = |kind: &str, api_version: &str, namespace: &str| {
+        format!(
+            "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{{\"name\":\"a\",\"namespace\":\"{namespace}\"}}}}"
+        )
+    };
+    let definition = format!(
+        "{{\"kind\":\"CustomResourceDefinition\",\"apiVersion\":\"apiextensions.k8s.io/v1\",\"metadata\":{{\"name\":\"b\"}},\
+         \"spec\":{{\"group\":\"{long}\",\"names\":{{\"plural\":\"bs\",\"kind\":\"B\"}},\"versions\":[{{\"name\":\"v1\"}}]}}}}"
+    );
+    let files = [
+        ("a.json", of(&long, "v1", "n")),
+        ("b.json", of("Pod", &long, "n")),
+        ("c.json", of("Pod", "v1", &long)),
+        ("d.json", format!("{{\"kind\":\"{long}List\",\"apiVersion\":\"v1\",\"items\":[{{\"metadata\":{{\"name\":\"a\"}}}}]}}")),
+        ("e.json", format!("{{\"serverVersion\":{{\"gitVersion\":\"{long}{long}\"}}}}")),
+        ("f.json", definition),
+        ("g.json", of("Pod", "v1", "n")),
+    ];
+    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let folder = directory(&files);
+    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    let named: Vec<_> = contents.notes.iter().map(|note| note.split(": ").next().unwrap()).collect();
+    assert_eq!(named, ["a.json", "b.json", "c.json", "d.json", "e.json"], "{:?}", contents.notes);
+    assert!(contents.notes.iter().all(|note| note.contains("bytes") && !note.contains("xxx")), "{:?}", contents.notes);
+    let cluster = Asker(open(folder.path()).unwrap(), Some(folder));
+    assert_eq!(cluster.names("/api/v1/pods").await, ["n/a"]);
+    assert!(!cluster.json("/apis").await.to_string().contains("xxx"));
 }

@@ -1,6 +1,18 @@
 //! Lists: scope, selectors, pages and cursors.
 
-use super::{Asker, CLUSTER};
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use tower::Service as _;
+
+use super::super::files::Tree;
+use super::super::read::Contents;
+use super::super::service::ApiServer;
+use super::super::store::Snapshot;
+use super::{Asker, CLUSTER, directory};
+use crate::processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
 
 #[tokio::test]
 async fn a_list_is_of_one_namespace_or_of_all_in_the_order_of_namespace_and_name() {
@@ -120,4 +132,88 @@ async fn a_cursor_that_is_none_is_a_bad_request() {
         assert_eq!((code, reason.as_str()), (400, "BadRequest"));
         assert!(message.starts_with("continue key is not valid: "), "{message}");
     }
+}
+
+#[tokio::test]
+async fn what_a_list_says_of_itself_and_its_items_does_not_contradict_each_other() {
+    for said in ["", "\"kind\":\"\",", "\"kind\":null,\"apiVersion\":\"\",", "\"apiVersion\":7,\"kind\":[],"] {
+        let list = format!(
+            "{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{{{said}\"metadata\":{{\"name\":\"a\",\"namespace\":\"n\"}}}}]}}"
+        );
+        let (_, text) = Asker::of(&[("pods.json", &list)]).get("/api/v1/namespaces/n/pods/a").await;
+        let pod: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&pod["kind"], &pod["apiVersion"]), (&"Pod".into(), &"v1".into()), "{said}");
+        assert_eq!((text.matches("\"kind\"").count(), text.matches("\"apiVersion\"").count()), (1, 1), "{text}");
+    }
+}
+
+/// A list of so many pods, one of which is large.
+fn pods(count: usize, bytes: usize) -> String {
+    let pod = |n: usize| {
+        let spec = "x".repeat(if n == 0 { bytes } else { 1 });
+        format!(
+            "{{\"metadata\":{{\"name\":\"p{n}\",\"namespace\":\"n\"}},\"spec\":{{\"containers\":[{{\"name\":\"{spec}\"}}]}}}}"
+        )
+    };
+    let items = (0..count).map(pod).collect::<Vec<_>>().join(",");
+    format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{items}]}}")
+}
+
+/// What takes long is done on a thread of the call's own, and in its turns; counted by what there is to look at.
+#[tokio::test]
+async fn an_answer_is_the_work_of_the_call_that_asks() {
+    const OWN: &str = "sandbar-call";
+    let here = std::thread::current().name().unwrap_or_default().to_owned();
+    let here = here.as_str();
+    let list = "/api/v1/pods?limit=1";
+    let by_field = "/api/v1/pods?limit=1&fieldSelector=spec.nodeName%3Dnone";
+    let by_label = "/api/v1/pods?limit=1&labelSelector=none";
+    let log = "/api/v1/namespaces/n/pods/p0/log";
+    for (count, bytes, path, on) in [
+        (10, 1, list, here),
+        (10, 1, by_field, here),
+        (1_000, 1, by_label, here),
+        (1_000, 1, list, here),
+        (2_000, 1, by_label, OWN),
+        (2_000, 1, list, OWN),
+        (2_000, 1, by_field, OWN),
+        (1, STEP_BYTES, by_field, OWN),
+        (1, STEP_BYTES, by_label, here),
+        (1, STEP_BYTES, log, OWN),
+        (1, 1, log, here),
+    ] {
+        let folder = directory(&[("pods.json", &pods(count, bytes))]);
+        let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+        // Without the buffer that a client has in front of it, which is waited for.
+        let mut server = ApiServer::new(Snapshot::new(contents));
+        let hand = Hand::default();
+        let meter = hand.meter();
+        let request = Request::builder().uri(path).extension(meter.clone()).body(Body::empty()).unwrap();
+        let call = async move {
+            // It is time to go over, at the next step.
+            hand.advance(Duration::from_millis(2));
+            let response = server.call(request).await.unwrap();
+            response.into_body().collect().await.unwrap();
+            std::thread::current().name().unwrap_or_default().to_owned()
+        };
+        let ended = Processors::all_but_one().run(&meter, &CpuEstimate::default(), call).await;
+        assert_eq!(ended.as_deref(), Ok(on), "{count} {bytes} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_list_comes_in_pieces_that_are_one_list() {
+    let cluster = Asker::of(&[("pods.json", &pods(5_000, 200_000))]);
+    let request = Request::builder().uri("/api/v1/pods").body(Body::empty()).unwrap();
+    let mut body = cluster.0.send(request).await.unwrap().into_body();
+    let (mut text, mut pieces) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let piece = frame.unwrap().into_data().unwrap();
+        assert!(piece.len() < 3 * STEP_BYTES + 200_000, "{}", piece.len());
+        text.extend_from_slice(&piece);
+        pieces += 1;
+    }
+    assert!(pieces > 5, "{pieces}");
+    let list: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(list["items"].as_array().unwrap().len(), 5_000);
 }

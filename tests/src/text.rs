@@ -15,7 +15,7 @@ const TEXT_AT: usize = 16;
 const EMPTY_ANSWER: &str = r#"{"content":[]}"#;
 
 /// A component in the making. Its parts are WebAssembly text.
-pub(crate) struct Text {
+pub struct Text {
     manifest: Vec<u8>,
     export: &'static str,
     imports: String,
@@ -29,17 +29,17 @@ pub(crate) struct Text {
 
 impl Text {
     /// Serves one tool of this name, which answers with nothing.
-    pub(crate) fn tool(name: &str) -> Self {
+    pub fn tool(name: &str) -> Self {
         Self::new(&json!({ "tools": [{ "name": name, "inputSchema": { "type": "object" } }] }))
     }
 
     /// With this manifest, and tools that answer with nothing.
-    pub(crate) fn new(manifest: &Value) -> Self {
+    pub fn new(manifest: &Value) -> Self {
         Self::with_manifest(manifest.to_string())
     }
 
     /// With this text, or these bytes, for a manifest.
-    pub(crate) fn with_manifest(manifest: impl Into<Vec<u8>>) -> Self {
+    pub fn with_manifest(manifest: impl Into<Vec<u8>>) -> Self {
         Self {
             manifest: manifest.into(),
             export: "sandbar:tool/tools@0.1.0",
@@ -54,57 +54,60 @@ impl Text {
     }
 
     /// With so many pages of memory beside those that the manifest takes.
-    pub(crate) fn with_pages(mut self, pages: usize) -> Self {
+    pub fn with_pages(mut self, pages: usize) -> Self {
         self.pages = pages;
         self
     }
 
     /// Exports the tools under another name.
-    pub(crate) fn exporting(mut self, name: &'static str) -> Self {
+    pub fn exporting(mut self, name: &'static str) -> Self {
         self.export = name;
         self
     }
 
     /// Imports something into the component.
-    pub(crate) fn importing(mut self, import: &str) -> Self {
+    pub fn importing(mut self, import: &str) -> Self {
         self.imports.push_str(import);
         self
     }
 
     /// Adds fields to the component that need its memory `$mem` and its function `$realloc`.
-    pub(crate) fn lowering(mut self, fields: &str) -> Self {
+    pub fn lowering(mut self, fields: &str) -> Self {
         self.glue.push_str(fields);
         self
     }
 
     /// Adds fields to the core module, and what it is instantiated with.
-    pub(crate) fn with_core(mut self, fields: &str, arguments: &str) -> Self {
+    pub fn with_core(mut self, fields: &str, arguments: &str) -> Self {
         self.core.push_str(fields);
         self.arguments.push_str(arguments);
         self
     }
 
     /// Runs this code in each call. It leaves the address of a result; `$answer` makes one of an address and a length.
-    pub(crate) fn calling(mut self, code: &str) -> Self {
+    pub fn calling(mut self, code: &str) -> Self {
         code.clone_into(&mut self.call);
         self
     }
 
     /// Puts this text at address 16, and answers with it.
-    pub(crate) fn answering(mut self, text: &str) -> Self {
+    pub fn answering(mut self, text: &str) -> Self {
         text.clone_into(&mut self.texts);
         self.call = format!("(call $answer (i32.const {TEXT_AT}) (i32.const {}))", text.len());
         self
     }
 
     /// Runs this code first in each call.
-    pub(crate) fn before_answering(mut self, code: &str) -> Self {
+    pub fn before_answering(mut self, code: &str) -> Self {
         self.call.insert_str(0, code);
         self
     }
 
     /// Writes the component to a file.
-    pub(crate) fn write(&self, folder: &Path, name: &str) -> PathBuf {
+    ///
+    /// # Panics
+    /// Where it is no WebAssembly, or cannot be written.
+    pub fn write(&self, folder: &Path, name: &str) -> PathBuf {
         let file = folder.join(name);
         let bytes = wat::parse_str(self.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));
         std::fs::write(&file, bytes).expect("a file in a temporary folder");
@@ -159,7 +162,7 @@ impl std::fmt::Display for Text {
 }
 
 /// Bytes as they stand in a string of WebAssembly text.
-pub(crate) fn escaped(bytes: &[u8]) -> String {
+pub fn escaped(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "\\{byte:02x}");

@@ -1,0 +1,55 @@
+//! How much a snapshot may keep in memory of all its files.
+
+use super::object::Object;
+
+/// Bytes that a snapshot keeps.
+const KEPT_BYTES: usize = 256 << 20;
+
+/// Objects that a snapshot keeps.
+const KEPT_OBJECTS: usize = 1_000_000;
+
+/// Bytes of an object beside its texts: itself, in a list that may be twice as long as what is in it, and its place in a map.
+const OBJECT_BYTES: usize = 3 * size_of::<Object>();
+
+/// What is left.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    bytes: usize,
+    objects: usize,
+}
+
+impl Room {
+    /// All of it.
+    pub(super) fn new() -> Self {
+        Self { bytes: KEPT_BYTES, objects: KEPT_OBJECTS }
+    }
+
+    /// So much.
+    #[cfg(test)]
+    pub(super) fn of(bytes: usize, objects: usize) -> Self {
+        Self { bytes, objects }
+    }
+
+    /// Takes what the whole of an object needs.
+    ///
+    /// # Errors
+    /// If there is less.
+    pub(super) fn take_object(&mut self, object: &Object) -> Result<(), String> {
+        let objects = self.objects.checked_sub(1);
+        self.objects = objects.ok_or_else(|| {
+            format!("a snapshot holds {KEPT_OBJECTS} objects at most, and this file has more; give a part of it")
+        })?;
+        self.take(OBJECT_BYTES + object.json.len())
+    }
+
+    /// Takes so many bytes.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), String> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| {
+            format!("a snapshot holds {} MiB of objects at most, and this file has more; give a part of it", KEPT_BYTES >> 20)
+        })?;
+        Ok(())
+    }
+}
