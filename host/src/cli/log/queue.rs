@@ -102,7 +102,7 @@ impl Queue {
 
     /// Waits until what came so far is written, or as long as this.
     pub(super) fn wait_until_written(&self, patience: Duration) {
-        let _ = self.changed.wait_timeout_while(self.lock(), patience, |waiting| !waiting.lines.is_empty());
+        drop(self.changed.wait_timeout_while(self.lock(), patience, |waiting| !waiting.lines.is_empty()));
     }
 
     /// Nothing comes any more. Waits until everything is written, or as long as this.
@@ -110,7 +110,7 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.is_ended = true;
         self.changed.notify_all();
-        let _ = self.changed.wait_timeout_while(waiting, patience, |waiting| !waiting.is_done);
+        drop(self.changed.wait_timeout_while(waiting, patience, |waiting| !waiting.is_done));
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
