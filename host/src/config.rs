@@ -34,9 +34,8 @@ pub use mistake::{ConfigError, Mistake};
 pub use quantity::size;
 pub use schema::schema;
 
-/// Bytes of sandbar.yaml: more than a ConfigMap can have. And how long it may take to be read.
+/// Bytes of sandbar.yaml: more than a ConfigMap can have.
 const FILE_BYTES: u64 = 2 * 1024 * 1024;
-const READ_TIME: Duration = Duration::from_secs(10);
 
 /// The port of the server that Sandbar replaces.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
@@ -118,7 +117,7 @@ impl Default for Config {
 impl Config {
     /// Reads a configuration file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = files::in_time(path, READ_TIME, |path| files::read_to_string(path, FILE_BYTES))
+        let text = files::in_time(path, files::READ_TIME, |path| files::read_to_string(path, FILE_BYTES))
             .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
         let directory = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, directory).map_err(|mistakes| ConfigError::Invalid { path: path.to_owned(), mistakes })

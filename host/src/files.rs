@@ -2,28 +2,43 @@
 //!
 //! A named pipe, a device or a socket is a name like any other until it is opened, which can take for ever, or do something. So it is
 //! looked at before it is opened, opened in a way that does not wait, and looked at again. A file of a network volume whose server is
-//! gone waits all the same; who cannot wait reads it [in time](in_time).
+//! gone waits all the same; who cannot wait reads it [in time](in_time()).
 
-use std::collections::BTreeMap;
+mod in_time;
+mod stamp;
+
 use std::fs::{File, FileType, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::Duration;
+use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// How many threads wait at once for what is at one path.
-const THREADS_FOR_A_PATH: u32 = 4;
+pub use self::in_time::{READ_TIME, in_time, wait_in_time};
+pub use self::stamp::Stamp;
+use crate::size::size;
 
 /// All of a regular file, if it has at most so many bytes. Symbolic links are followed.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let bytes = read_beginning(path, most.saturating_add(1))?;
-    if bytes.len() as u64 > most {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {}", size(most))));
+    read_stamped(path, most).map(|(bytes, _)| bytes)
+}
+
+/// The same, and what the file looked like before.
+pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, Stamp)> {
+    let file = open(path)?;
+    let stamp = Stamp::from(&file.metadata()?);
+    Ok((read_within(file, most)?, stamp))
+}
+
+/// The same for a path that the operator alone chooses, where a shell's `<(…)` and `/dev/null` count as well. Those have no stamp: they
+/// may be read only once. Waits for as long as nobody writes, so it is only for who reads it [in time](in_time()).
+pub fn read_any(path: &Path, most: u64) -> io::Result<(Vec<u8>, Option<Stamp>)> {
+    let kind = path.metadata()?.file_type();
+    if !kind.is_fifo() && !kind.is_char_device() {
+        return read_stamped(path, most).map(|(bytes, stamp)| (bytes, Some(stamp)));
     }
-    Ok(bytes)
+    let file = File::options().read(true).custom_flags(OFlags::NOCTTY.bits().cast_signed()).open(path)?;
+    Ok((read_within(file, most)?, None))
 }
 
 /// The same as text.
@@ -40,6 +55,15 @@ pub fn read_to_string(path: &Path, most: u64) -> io::Result<String> {
 pub fn read_beginning(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_within(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {}", size(most))));
+    }
     Ok(bytes)
 }
 
@@ -70,72 +94,6 @@ fn named(kind: FileType) -> &'static str {
         kind if kind.is_block_device() || kind.is_char_device() => "a device",
         _ => "something else",
     }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes >> 20 {
-        0 => format!("{} KiB", bytes >> 10),
-        mib => format!("{mib} MiB"),
-    }
-}
-
-/// Does something with what is at `path`, on a thread of its own, and gives it up after so long: a network volume whose server is gone
-/// keeps a thread for as long as it wants, and nothing can stop it. So that only a few are lost to one path, the next ones fail at once
-/// until those have come back.
-pub fn in_time<T: Send + 'static>(
-    path: &Path,
-    time: Duration,
-    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let Some(place) = Place::at(path) else { return Err(too_late("its disk or network has not answered yet")) };
-    let (done, waits) = mpsc::sync_channel(1);
-    let working = move || {
-        let outcome = work(&place.0);
-        // Before anybody hears of the outcome and comes again.
-        drop(place);
-        // Nobody takes it any more where it was given up.
-        let _ = done.send(outcome);
-    };
-    std::thread::Builder::new().name("files".to_owned()).spawn(working)?;
-    waits.recv_timeout(time).unwrap_or_else(|_| Err(too_late("does its disk or network answer?")))
-}
-
-/// A thread's place among those at one path, until it is done, has panicked or could not be started.
-struct Place(PathBuf);
-
-impl Place {
-    /// None: there are as many already as may be.
-    fn at(path: &Path) -> Option<Self> {
-        let mut stuck = stuck();
-        let threads = stuck.entry(path.to_owned()).or_default();
-        (*threads < THREADS_FOR_A_PATH).then(|| {
-            *threads += 1;
-            Self(path.to_owned())
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut stuck = stuck();
-        if let Some(threads) = stuck.get_mut(&self.0) {
-            *threads -= 1;
-            if *threads == 0 {
-                stuck.remove(&self.0);
-            }
-        }
-    }
-}
-
-/// How many threads are at each path.
-fn stuck() -> MutexGuard<'static, BTreeMap<PathBuf, u32>> {
-    static STUCK: Mutex<BTreeMap<PathBuf, u32>> = Mutex::new(BTreeMap::new());
-    // Each change is one step, so a panic elsewhere leaves nothing broken.
-    STUCK.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn too_late(why: &str) -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, format!("it takes too long to be read; {why}"))
 }
 
 #[cfg(test)]
@@ -188,7 +146,7 @@ mod tests {
         std::fs::write(&file, vec![b'x'; 3000]).expect("written");
         assert_eq!(read(&file, 3000).expect("it fits").len(), 3000);
         let error = read(&file, 2999).expect_err("one too many");
-        assert_eq!((error.kind(), error.to_string()), (ErrorKind::FileTooLarge, "it has more than 2 KiB".to_owned()));
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::FileTooLarge, "it has more than 2999 bytes".to_owned()));
         // One that says it has nothing, and has more.
         assert!(read(Path::new("/proc/self/smaps"), 100).is_err());
         assert_eq!(read_beginning(&file, 7).expect("read").len(), 7);
@@ -197,25 +155,23 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_is_given_up_and_takes_few_threads() {
-        let path = Path::new("/a/volume/that/hangs");
-        let (ends, waits) = mpsc::channel::<()>();
-        let waits = std::sync::Arc::new(Mutex::new(waits));
-        let hang = || {
-            let waits = waits.clone();
-            in_time(path, Duration::from_millis(1), move |_| Ok(waits.lock().expect("no panic").recv()))
-        };
-        for _ in 0..THREADS_FOR_A_PATH {
-            assert_eq!(hang().expect_err("it waits").kind(), ErrorKind::TimedOut);
+    fn what_the_operator_names_may_be_a_pipe_and_is_bounded_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "text").expect("written");
+        assert_eq!(read_any(&at("file"), 4).expect("a file"), (b"text".to_vec(), Some(Stamp::of(&at("file")))));
+        mknodat(CWD, at("pipe"), Kind::Fifo, Mode::from(0o600), 0).expect("made");
+        let pipe = at("pipe");
+        let writes = std::thread::spawn(move || std::fs::write(pipe, "text"));
+        assert_eq!(read_any(&at("pipe"), 4).expect("a pipe"), (b"text".to_vec(), None));
+        writes.join().expect("no panic").expect("written");
+        assert_eq!(read_any(Path::new("/dev/null"), 4).expect("nothing"), (Vec::new(), None));
+        for too_large in [at("file").as_path(), Path::new("/dev/zero")] {
+            assert_eq!(read_any(too_large, 3).expect_err("too large").kind(), ErrorKind::FileTooLarge);
         }
-        let time = Duration::from_secs(600);
-        let refused = in_time(path, time, |_| Ok(7)).expect_err("there are enough that wait");
-        assert!(refused.to_string().contains("has not answered yet"), "{refused}");
-        assert_eq!(in_time(Path::new("/elsewhere"), time, |_| Ok(7)).expect("another path"), 7);
-        drop(ends);
-        while stuck().contains_key(path) {
-            std::thread::yield_now();
+        let _socket = UnixListener::bind(at("socket")).expect("bound");
+        for other in [folder.path(), &at("socket"), &at("nothing")] {
+            assert!(read_any(other, 4).is_err(), "{}", other.display());
         }
-        assert_eq!(in_time(path, time, |_| Ok(7)).expect("it answers again"), 7);
     }
 }

@@ -16,3 +16,4 @@ pub mod policy;
 pub mod processor;
 pub mod rbac;
 pub mod sandbox;
+pub mod size;

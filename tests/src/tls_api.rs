@@ -36,6 +36,8 @@ pub struct Shape {
     pub authority: bool,
     /// Its time was up years ago.
     pub expired: bool,
+    /// How many intermediates there may be below it, where it says so.
+    pub path_length: Option<u8>,
     /// What it is for, where it says so.
     pub purpose: Option<ExtendedKeyUsagePurpose>,
 }
@@ -60,7 +62,7 @@ impl Shape {
         let mut params = CertificateParams::new(names).expect("names");
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         if self.authority {
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.is_ca = IsCa::Ca(self.path_length.map_or(BasicConstraints::Unconstrained, BasicConstraints::Constrained));
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         } else {
             params.is_ca = IsCa::ExplicitNoCa;

@@ -226,6 +226,29 @@ async fn a_kubeconfig_that_changes_is_read_again() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_list_that_comes_later_is_read_too() {
+    let place = Place::new();
+    let mut config: Value = serde_json::from_slice(&std::fs::read(place.kubeconfig(&Value::Null)).unwrap()).unwrap();
+    config["users"] = json!([]);
+    place.write("kubeconfig", &config.to_string());
+    let users = |token: &str| json!({ "users": [{ "name": "me", "user": { "token": token } }] }).to_string();
+    let list = std::env::join_paths(["zeroth", "kubeconfig", "second"].map(|name| place.path(name))).unwrap();
+    let server = Server::builder().kubeconfig(Path::new(&list)).cluster("kubeconfig").start_unready().await;
+    let client = Client::modern(&server);
+    let words = client.failure("check_health", json!({})).await;
+    assert!(words.contains("no credentials"), "{words}");
+    // An empty one names nobody: the first that does counts, wherever it stands.
+    place.write("zeroth", "");
+    place.write("second", &users("good-token"));
+    until_healthy(&client).await;
+
+    place.api.accept_only("fresh-token");
+    assert!(!is_healthy(&client).await, "the token is another now");
+    place.write("second", &users("fresh-token"));
+    until_healthy(&client).await;
+}
+
+#[tokio::test]
 async fn a_token_in_a_file_and_a_certificate_in_files_are_read_again() {
     let place = Place::new();
     place.write("token", "good-token\n");

@@ -12,10 +12,8 @@ use crate::files;
 /// Bytes of a component's file. A Python interpreter with its libraries has some 40 MiB.
 const COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How long a look at a path may take, and how long a file may take to be read. Nothing else is loaded meanwhile, and no right is taken
-/// back.
+/// How long a look at a path may take. Nothing else is loaded meanwhile, and no right is taken back.
 pub(super) const LOOK_TIME: Duration = Duration::from_secs(1);
-const READ_TIME: Duration = Duration::from_secs(10);
 
 /// Where a component comes from. It decides what the component is granted by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +79,9 @@ impl Source {
                 let found = BUNDLED.iter().find(|(name, _)| name == wanted);
                 found.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| std::io::ErrorKind::NotFound.into())
             }
-            Source::File(path) => files::in_time(path, READ_TIME, |path| files::read(path, COMPONENT_BYTES)).map(Cow::Owned),
+            Source::File(path) => {
+                files::in_time(path, files::READ_TIME, |path| files::read(path, COMPONENT_BYTES)).map(Cow::Owned)
+            }
         }
     }
 }

@@ -1,27 +1,14 @@
-//! What files look like from outside, to see whether they have changed.
-//!
-//! Asked for again and again instead of watched: the notifications of an operating system do not arrive from network volumes, and
-//! follow a file rather than its name, while Kubernetes changes a mounted ConfigMap by turning a symbolic link.
+//! What the components behind some paths look like from outside, to see whether they have changed.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::source::{LOOK_TIME, Source};
-use crate::files;
+use crate::files::{self, Stamp};
 
 /// The files behind some paths, each with what changes when the file does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamps(BTreeMap<PathBuf, Stamp>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Stamp {
-    /// A file that is there, symbolic links followed. `ctime` changes with every write, even by a tool that keeps `mtime`.
-    File { device: u64, inode: u64, size: u64, mtime: (i64, i64), ctime: (i64, i64) },
-    /// It cannot be looked at.
-    Unreadable(ErrorKind),
-}
 
 impl Stamps {
     /// Looks at each path: at the file itself, or at all components of a directory.
@@ -45,21 +32,6 @@ fn at(path: &Path) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
             Source::Bundled(_) => None,
         })
         .collect())
-}
-
-impl Stamp {
-    fn of(file: &Path) -> Self {
-        match file.metadata() {
-            Ok(metadata) => Self::File {
-                device: metadata.dev(),
-                inode: metadata.ino(),
-                size: metadata.size(),
-                mtime: (metadata.mtime(), metadata.mtime_nsec()),
-                ctime: (metadata.ctime(), metadata.ctime_nsec()),
-            },
-            Err(error) => Self::Unreadable(error.kind()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -107,21 +79,5 @@ mod tests {
         symlink("..2", at("..new")).expect("linked");
         fs::rename(at("..new"), at("..data")).expect("turned");
         assert_ne!(stamps(mount.path()), before);
-    }
-
-    #[test]
-    fn a_write_that_keeps_size_and_time_shows() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.wasm");
-        fs::write(&file, "1").expect("written");
-        let before = stamps(&file);
-        let modified = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
-        // The clock of a file system may tick in milliseconds: write until it has.
-        while stamps(&file) == before {
-            fs::write(&file, "2").expect("written");
-            let time = fs::FileTimes::new().set_modified(modified);
-            fs::File::options().write(true).open(&file).and_then(|file| file.set_times(time)).expect("set");
-        }
-        assert_eq!(file.metadata().and_then(|metadata| metadata.modified()).expect("a time"), modified);
     }
 }

@@ -18,6 +18,7 @@ use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
 use crate::catalog::{Source, Stamps};
 use crate::config::{self, Config};
+use crate::files;
 use crate::http::{Admission, Allowlist, App, Bounds, Readiness, SessionKey, Surroundings, serve};
 use crate::kubernetes;
 use crate::mcp::Server;
@@ -33,6 +34,9 @@ const LOAD_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Bytes of a session key: fewer can be guessed.
 const LEAST_SECRET: usize = 16;
+
+/// Bytes of a session key's file: more is some other file.
+const MOST_SECRET: u64 = 64 * 1024;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -138,7 +142,10 @@ impl Arguments {
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.
 fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
     let secret = match file {
-        Some(file) => std::fs::read(file).with_context(|| format!("the session key {} cannot be read", file.display()))?,
+        Some(file) => {
+            let reading = files::in_time(file, files::READ_TIME, |file| files::read_any(file, MOST_SECRET));
+            reading.with_context(|| format!("the session key {} cannot be read", file.display()))?.0
+        }
         None => std::env::var_os("SANDBAR_SESSION_KEY").unwrap_or_default().into_encoded_bytes(),
     };
     let secret = secret.trim_ascii();

@@ -9,6 +9,9 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
+use super::headers::{Twice, only};
+use crate::policy::clean_line;
+
 /// The domain that clusters have unless somebody chose another.
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
@@ -111,17 +114,18 @@ impl Allowlist {
 
     /// Checks both headers. HTTP/1.1 requires Host; a request without one is refused, too.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Forbidden> {
-        let host = only(headers, header::HOST)?.map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+        let single = |name: HeaderName| only(headers, &name).map_err(|Twice| Forbidden::Twice(name));
+        let host = single(header::HOST)?.map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
         // The authority of an absolute URI counts more than Host, and neither may be somebody else's.
         let asked = uri.authority().map(|authority| authority.as_str().to_owned()).or_else(|| host.clone());
         let asked = asked.ok_or(Forbidden::NoHost)?;
         for name in std::iter::once(&asked).chain(&host) {
             self.check_host(name)?;
         }
-        match only(headers, header::ORIGIN)? {
+        match single(header::ORIGIN)? {
             Some(origin) if is_same(origin, &asked) || self.is_configured_origin(origin) => Ok(()),
             Some(origin) if origin == "null" => Err(Forbidden::NoOrigin),
-            Some(origin) => Err(Forbidden::Origin(shortened(&String::from_utf8_lossy(origin.as_bytes())))),
+            Some(origin) => Err(Forbidden::Origin(clean_line(String::from_utf8_lossy(origin.as_bytes()), REPEATED_BYTES))),
             None => Ok(()),
         }
     }
@@ -132,7 +136,7 @@ impl Allowlist {
         let is_allowed = plain.parse::<IpAddr>().is_ok()
             || self.surroundings.own(&plain)
             || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(&plain) || host.eq_ignore_ascii_case(authority));
-        if is_allowed { Ok(()) } else { Err(Forbidden::Host(shortened(name))) }
+        if is_allowed { Ok(()) } else { Err(Forbidden::Host(clean_line(name, REPEATED_BYTES))) }
     }
 }
 
@@ -161,17 +165,6 @@ fn host_name(authority: &str) -> Option<&str> {
     };
     let port_is_one = port.strip_prefix(':').map_or(port.is_empty(), |port| port.bytes().all(|byte| byte.is_ascii_digit()));
     (!name.is_empty() && port_is_one).then_some(name)
-}
-
-/// The one value of a header.
-fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderValue>, Forbidden> {
-    let mut values = headers.get_all(&name).iter();
-    let first = values.next();
-    if values.next().is_some() { Err(Forbidden::Twice(name)) } else { Ok(first) }
-}
-
-fn shortened(text: &str) -> String {
-    text[..text.floor_char_boundary(REPEATED_BYTES)].to_owned()
 }
 
 #[cfg(test)]

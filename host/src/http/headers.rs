@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
+use http::header::AsHeaderName;
+use http::{HeaderMap, HeaderValue};
 use rmcp::model::ErrorData;
 use serde_json::Value;
 
 use crate::catalog::MirroredArgument;
 use crate::mcp::ToolCall;
+use crate::policy::clean_line;
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
 pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -22,19 +24,26 @@ const ENCODED: (&str, &str) = ("=?base64?", "?=");
 /// Bytes of somebody's header that an error repeats.
 const REPEATED_BYTES: usize = 128;
 
+/// A header that may stand there once, and does more often.
+pub(super) struct Twice;
+
 /// The value of a header that may stand there once; which one another reader would take is not known.
-pub(super) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ErrorData> {
+pub(super) fn only(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&HeaderValue>, Twice> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(mismatch(format!("the header {name} stands there more than once")));
-    }
+    let first = values.next();
+    if values.next().is_some() { Err(Twice) } else { Ok(first) }
+}
+
+/// The same as text.
+pub(super) fn only_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ErrorData> {
+    let value = only(headers, name).map_err(|Twice| mismatch(format!("the header {name} stands there more than once")))?;
+    let Some(value) = value else { return Ok(None) };
     value.to_str().map(Some).map_err(|_| mismatch(format!("the header {name} holds something else than visible ASCII")))
 }
 
 /// Whether the header that names the method does.
 pub(super) fn check_method(headers: &HeaderMap, method: &str) -> Result<(), ErrorData> {
-    agree(METHOD, only(headers, METHOD)?, Some(method))
+    agree(METHOD, only_text(headers, METHOD)?, Some(method))
 }
 
 /// Whether the headers that repeat a call's tool and arguments do.
@@ -53,19 +62,21 @@ fn agree(name: &str, said: Option<&str>, meant: Option<&str>) -> Result<(), Erro
     match (said, meant) {
         (None, None) => Ok(()),
         (Some(said), Some(meant)) if said == meant => Ok(()),
-        (None, Some(meant)) => {
-            Err(mismatch(format!("the header {name} is missing; it has to repeat {:?} of the body", shortened(meant))))
-        }
+        (None, Some(meant)) => Err(mismatch(format!(
+            "the header {name} is missing; it has to repeat {:?} of the body",
+            clean_line(meant, REPEATED_BYTES)
+        ))),
         (Some(_), None) => Err(mismatch(format!("the header {name} repeats something that the body does not have"))),
         (Some(said), Some(meant)) => {
-            Err(mismatch(format!("the header {name} is {:?}, and the body has {:?}", shortened(said), shortened(meant))))
+            let (said, meant) = (clean_line(said, REPEATED_BYTES), clean_line(meant, REPEATED_BYTES));
+            Err(mismatch(format!("the header {name} is {said:?}, and the body has {meant:?}")))
         }
     }
 }
 
 /// The value of a header that may be encoded.
 fn decoded<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<Cow<'a, str>>, ErrorData> {
-    let Some(value) = only(headers, name)? else { return Ok(None) };
+    let Some(value) = only_text(headers, name)? else { return Ok(None) };
     let Some(encoded) = value.strip_prefix(ENCODED.0).and_then(|rest| rest.strip_suffix(ENCODED.1)) else {
         return Ok(Some(Cow::Borrowed(value)));
     };
@@ -84,10 +95,6 @@ fn as_text(argument: &Value) -> Option<String> {
 
 fn mismatch(words: String) -> ErrorData {
     ErrorData::header_mismatch(words, None)
-}
-
-fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(REPEATED_BYTES)]
 }
 
 #[cfg(test)]

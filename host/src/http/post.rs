@@ -12,7 +12,7 @@ use super::admission::Busy;
 use super::backlog::Backlog;
 use super::body::{Body, NotRead};
 use super::calls::CallInFlight;
-use super::headers::{self, PROTOCOL_VERSION, SESSION_ID, only};
+use super::headers::{self, PROTOCOL_VERSION, SESSION_ID, only_text};
 use super::late::{self, Ended, Running};
 use super::lease::{Delivery, Lease, Outgoing};
 use super::media::{Takes, not_json};
@@ -112,11 +112,11 @@ fn receive(app: &App, headers: &HeaderMap, caller: Caller, body: Body) -> Result
 /// Decides which version a message speaks, and in which session, and notes who sent it as far as it says.
 fn decide(app: &App, message: &Message, head: &mut Head<'_>) -> Result<Version, Rejection> {
     let refused = |error| Rejection::of_message(JsonRpcError::new(message.id().cloned(), error), Era::Legacy);
-    let header = only(head.headers, PROTOCOL_VERSION).map_err(refused)?;
+    let header = only_text(head.headers, PROTOCOL_VERSION).map_err(refused)?;
     let mut version = Version::of(message, header, None).map_err(refused)?;
     let opens = message.method() == Some("initialize");
     if version.era() == Era::Legacy && !opens {
-        let id = only(head.headers, SESSION_ID).map_err(refused)?;
+        let id = only_text(head.headers, SESSION_ID).map_err(refused)?;
         head.session = id.map(|id| app.sessions.open(id).map(|session| (id, session)).ok_or_else(unknown_session)).transpose()?;
         let session = head.session.as_ref().and_then(|(_, session)| Version::parse(&session.version));
         version = Version::of(message, header, session).map_err(refused)?;

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::HttpResponse;
-use super::headers::{PROTOCOL_VERSION, SESSION_ID, only};
+use super::headers::{PROTOCOL_VERSION, SESSION_ID, only_text};
 use super::lease::{Outgoing, Part};
 use super::media::{EVENTS, Takes};
 use super::post::unknown_session;
@@ -104,7 +104,7 @@ impl Drop for Stream {
 
 /// Answers a GET: the stream of a session.
 pub(super) fn get(app: &App, method: &Method, headers: &HeaderMap) -> Result<HttpResponse, Rejection> {
-    let header = |name| only(headers, name).map_err(|error| Rejection::of_http(StatusCode::BAD_REQUEST, error.message));
+    let header = |name| only_text(headers, name).map_err(|error| Rejection::of_http(StatusCode::BAD_REQUEST, error.message));
     let is_modern = header(PROTOCOL_VERSION)?.and_then(Version::parse).is_some_and(|version| version.era() == Era::Modern);
     // A HEAD comes here, too, and must not end the stream that is open.
     if is_modern || method != Method::GET {

@@ -246,6 +246,7 @@ mod tests {
     use super::*;
     use crate::kubernetes::request::Get;
     use crate::kubernetes::target::User;
+    use crate::kubernetes::watched::Watched;
 
     /// The next request's head.
     async fn head(stream: &mut TcpStream) -> String {
@@ -264,7 +265,7 @@ mod tests {
             server_name: None,
             proxy,
             user: User::nobody(),
-            watched: Vec::new(),
+            watched: Watched::default(),
             cluster_info: serde_json::Value::Null,
         };
         let as_alice = [("impersonate-user".to_owned(), "alice".to_owned())];

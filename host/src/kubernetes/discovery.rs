@@ -11,8 +11,6 @@ mod memory;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::task::AbortOnDropHandle;
-
 use self::document::{Document, Groups, Resources, Versions};
 use self::documents::Documents;
 use self::memory::{IfStale, Memory};
@@ -118,7 +116,8 @@ impl Discovery {
     }
 
     async fn groups(&self, good_for: Duration, if_stale: IfStale) -> Result<Arc<Groups>, Error> {
-        self.groups.recall(good_for, if_stale, self.read(Get::fixed("/apis"))).await
+        let api = &self.api;
+        self.groups.recall(good_for, if_stale, || read(api.clone(), Get::fixed("/apis"))).await
     }
 
     async fn in_version(
@@ -128,22 +127,16 @@ impl Discovery {
         good_for: Duration,
         if_stale: IfStale,
     ) -> Result<Arc<Resources>, Error> {
-        let get = Get::group_version(group, version);
-        let kept = self.resources.of(group, version);
-        let resources = kept.recall(good_for, if_stale, self.read(get)).await?;
-        self.resources.note(group, version, &resources);
-        Ok(resources)
-    }
-
-    /// Reads one document on the process's account, in a task of its own: all calls wait for it, so it must not wait until the call that
-    /// asks first has its turn on a processor.
-    async fn read<D: Document>(&self, get: Get) -> Result<D, Error> {
-        let task = AbortOnDropHandle::new(tokio::spawn(read(self.api.clone(), get)));
-        match task.await {
-            Ok(document) => document,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_cancelled) => Err(Error::new(Code::Unavailable, "this server is shutting down")),
-        }
+        let fetch = || {
+            let (api, kept, of) = (self.api.clone(), self.resources.clone(), (group.to_owned(), version.to_owned()));
+            async move {
+                let (group, version) = (of.0.as_str(), of.1.as_str());
+                let resources = read(api, Get::group_version(group, version)).await?;
+                kept.note(group, version, &resources);
+                Ok(resources)
+            }
+        };
+        self.resources.of(group, version).recall(good_for, if_stale, fetch).await
     }
 
     /// The error for a resource that is not there, with what there is.
@@ -179,7 +172,7 @@ impl Discovery {
     }
 }
 
-/// Reads one document.
+/// Reads one document on the process's account.
 async fn read<D: Document>(api: ApiServer, get: Get) -> Result<D, Error> {
     let own = Budget::of_the_process(DOCUMENT_TIME, REQUESTS);
     let document = async { D::read(api.get(&get, &own, FIRST_BYTE).await?).await };

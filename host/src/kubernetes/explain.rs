@@ -4,9 +4,10 @@
 use std::error::Error as StdError;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, OtherError};
 
 use super::client::{ProxyFailed, Unresolved};
+use super::tls::ChainTooLong;
 
 /// What has become of a request or an answer.
 pub(super) fn explain(error: &(dyn StdError + 'static)) -> String {
@@ -117,6 +118,10 @@ fn of_certificate(error: &CertificateError) -> String {
         }
         Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. } => "its certificate is not one for servers".to_owned(),
         Wrong::BadSignature => "its certificate has a signature that is wrong".to_owned(),
+        Wrong::Other(OtherError(error)) if error.is::<ChainTooLong>() => {
+            "its certificate has more authorities in between than the one in the configuration allows (its path length)"
+                .to_owned()
+        }
         Wrong::Revoked => "its certificate is revoked".to_owned(),
         _ => "its certificate cannot be used".to_owned(),
     }
@@ -182,6 +187,7 @@ mod tests {
             (tls(CertificateError::UnknownIssuer.into()), "certificate-authority-data"),
             (tls(CertificateError::Expired.into()), "run out"),
             (tls(CertificateError::NotValidForName.into()), "tls-server-name"),
+            (tls(CertificateError::Other(OtherError(std::sync::Arc::new(ChainTooLong))).into()), "path length"),
             (tls(rustls::Error::AlertReceived(AlertDescription::CertificateExpired)), "client certificate"),
             (tls(rustls::InvalidMessage::InvalidContentType.into()), "http://"),
         ] {

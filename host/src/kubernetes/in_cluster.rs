@@ -4,16 +4,16 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::files;
-use super::kubeconfig::{Fault, TEXT_MAX};
+use super::kubeconfig::Fault;
 use super::proxy::Proxy;
 use super::target::{Method, ServerAddress, Target, Trust, User};
+use super::watched::Watched;
 
 /// Where a pod finds the token of its ServiceAccount.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// And the certificate authority of its cluster.
-const AUTHORITY: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+pub(super) const AUTHORITY: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
 /// Whether this is a pod with a ServiceAccount.
 pub(super) fn is_pod() -> bool {
@@ -31,7 +31,8 @@ pub(super) fn target() -> Result<Target, Fault> {
     let server = ServerAddress::parse(&format!("https://{host}:{port}"));
     let server =
         server.map_err(|why| Fault::new(format!("the address in KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT {why}")))?;
-    let authority = files::read(Path::new(AUTHORITY), TEXT_MAX).map_err(|fault| Fault::new(format!("{AUTHORITY}: {fault}")))?;
+    let mut watched = Watched::default();
+    let authority = watched.read(Path::new(AUTHORITY)).map_err(|fault| Fault::new(format!("{AUTHORITY}: {fault}")))?;
     let user = User {
         called: "the ServiceAccount of this pod".to_owned(),
         method: Method::TokenFile(TOKEN.into(), None),
@@ -45,7 +46,7 @@ pub(super) fn target() -> Result<Target, Fault> {
         // client-go reads HTTPS_PROXY here too, but a pod that has to leave its cluster to reach its own API server is misconfigured.
         proxy: Proxy::Direct,
         user,
-        watched: vec![AUTHORITY.into()],
+        watched,
         cluster_info: Value::Null,
     })
 }

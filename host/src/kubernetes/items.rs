@@ -7,8 +7,8 @@
 use memchr::memchr2;
 
 use super::error::{Code, Error};
-use super::size::size;
 use crate::policy::quotable;
+use crate::size::size;
 
 /// Bytes of everything around the elements. A list's `metadata` with its token is well below 4 KiB.
 const ENVELOPE_MAX: usize = 64 * 1024;
@@ -102,7 +102,7 @@ impl Splitter {
         let end = self.value.end(chunk);
         let (piece, rest) = chunk.split_at(end.unwrap_or(chunk.len()));
         if self.element.len() + piece.len() > self.element_max {
-            let (array, most) = (self.envelope.array, size(self.element_max));
+            let (array, most) = (self.envelope.array, size(self.element_max as u64));
             let words = format!("`{array}` of the API server's answer holds an object of over {most}, which cannot be read");
             return Err(Error::new(Code::TooLarge, words).into());
         }

@@ -38,7 +38,8 @@ pub(super) struct Identity<'t> {
 impl<'o> Object<'o> {
     /// Reads the JSON of one object.
     pub(super) fn read(json: &'o [u8]) -> Result<Self, Error> {
-        let json = std::str::from_utf8(json).map_err(|error| malformed(&error.to_string()))?;
+        let json = std::str::from_utf8(json)
+            .map_err(|error| malformed(&format!("it is not UTF-8 text from byte {} on", error.valid_up_to())))?;
         let tree = Tree::parse(json).map_err(|fault| match fault {
             Fault::Syntax(at) => malformed(&format!("it is not JSON from byte {at} on")),
             Fault::TooDeep => malformed(&format!("an object in it nests deeper than {DEPTH_MAX} levels")),

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::error::{Code, Error};
 use super::explain::explain;
 use super::request::is_of_resource;
-use super::size::size;
 use crate::policy::{Budget, Exhausted, SUBDOMAIN_MAX, quotable};
 use crate::processor::STEP_BYTES;
+use crate::size::size;
 
 /// How long the server may pause inside an answer.
 const BETWEEN_CHUNKS: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ impl<'b> Incoming<'b> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             if bytes.len() + chunk.len() > max {
-                return Err(Error::new(Code::TooLarge, format!("{what} is over {} and cannot be read", size(max))));
+                return Err(Error::new(Code::TooLarge, format!("{what} is over {} and cannot be read", size(max as u64))));
             }
             bytes.extend_from_slice(&chunk);
         }

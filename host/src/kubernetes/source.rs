@@ -7,15 +7,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::exchange::ApiServer;
-use super::files::off_thread;
 use super::kubeconfig::{Fault, Kubeconfig, Unusable};
 use super::login::{Login, Origin};
 use super::snapshot::{self, SnapshotError};
 use super::target::Target;
 use super::{in_cluster, proxy};
+use crate::files::{self, READ_TIME};
 
 /// What `--cluster` selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,7 +164,7 @@ impl Connection {
         Self { api: ApiServer::new(client, &format!("the {description}")), description }
     }
 
-    async fn to(target: Target, origin: Origin) -> Result<Self, ConnectError> {
+    async fn to(target: Target, origin: Arc<Origin>) -> Result<Self, ConnectError> {
         let cluster = target.called.clone();
         let description = format!("{cluster} ({}){}", target.server, target.proxy);
         let login = Login::open(origin, target).await.map_err(|reason| ConnectError::Unusable { cluster, reason })?;
@@ -173,23 +173,23 @@ impl Connection {
 }
 
 async fn from_pod() -> Result<Connection, ConnectError> {
-    let target = off_thread(in_cluster::target).await.and_then(|target| target).map_err(ConnectError::InCluster)?;
-    Connection::to(target, Origin::Pod).await
+    let origin = Arc::new(Origin::Pod);
+    let target = origin.read_in_time().await.map_err(ConnectError::InCluster)?;
+    Connection::to(target, origin).await
 }
 
 async fn from_kubeconfig(environment: Environment, asked: Option<String>) -> Result<Connection, ConnectError> {
     let paths = environment.kubeconfig_paths();
-    let path = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    let (target, origin) = off_thread(move || open_kubeconfig(environment, asked.as_deref()))
-        .await
-        .map_err(|reason| ConnectError::Broken { path, reason })??;
-    Connection::to(target, origin).await
+    let reading = files::wait_in_time(&paths[0], READ_TIME, move |_| Ok(open_kubeconfig(environment, asked.as_deref())));
+    let (target, origin) =
+        reading.await.map_err(|error| ConnectError::Broken { path: joined(&paths), reason: Fault::of_file(&error) })??;
+    Connection::to(target, Arc::new(origin)).await
 }
 
 /// Reads the kubeconfig, and where its context leads. Blocks.
 fn open_kubeconfig(environment: Environment, asked: Option<&str>) -> Result<(Target, Origin), ConnectError> {
     let paths = environment.kubeconfig_paths();
-    let path = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let path = joined(&paths);
     let kubeconfig = Kubeconfig::read(&paths, None)?;
     // As kubectl has it: files of a list may be missing. But not all of them.
     if kubeconfig.is_missing() {
@@ -199,6 +199,11 @@ fn open_kubeconfig(environment: Environment, asked: Option<&str>) -> Result<(Tar
     let target = kubeconfig.target(&context, &environment.proxies)?;
     let origin = Origin::Kubeconfig { paths, context, variables: environment.proxies, last: Mutex::new(kubeconfig) };
     Ok((target, origin))
+}
+
+/// Paths as a message names them.
+fn joined(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The context to use: the one that was asked for or the current one, if it exists.
@@ -381,7 +386,7 @@ clusters:
     #[tokio::test]
     async fn connecting_needs_no_api_server() {
         let (target, origin) = opened(TWO_CONTEXTS, None).expect("a cluster");
-        let connection = Connection::to(target, origin).await.expect("configured");
+        let connection = Connection::to(target, Arc::new(origin)).await.expect("configured");
         assert_eq!(connection.description, "kubeconfig context kind-dev (https://127.0.0.1:6443)");
     }
 }

@@ -10,7 +10,9 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::kubeconfig::Fault;
 use super::proxy::Proxy;
+use super::watched::Watched;
 
 /// Text that is not shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,6 +21,15 @@ pub(super) struct Secret(String);
 impl Secret {
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// A token without the white space around it; none where nothing else is there. An error goes on from what the token is called.
+    pub(super) fn token(text: &str) -> Result<Option<Self>, Fault> {
+        let token = text.trim();
+        if token.contains(|letter: char| letter.is_control() || letter.is_whitespace()) {
+            return Err(Fault::new("has spaces or line breaks inside, which no token has"));
+        }
+        Ok(Some(token).filter(|token| !token.is_empty()).map(Self::new))
     }
 
     pub(super) fn expose(&self) -> &str {
@@ -44,7 +55,7 @@ pub(super) struct Target {
     pub(super) proxy: Proxy,
     pub(super) user: User,
     /// The files that all of this was read from.
-    pub(super) watched: Vec<PathBuf>,
+    pub(super) watched: Watched,
     /// What a credential plugin is told of the cluster, if it asks.
     pub(super) cluster_info: Value,
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::message::{Kind, Message, NAME_BYTES, absent_or_object, malformed, request_id};
 use super::version::{Era, Version};
 use crate::catalog::Arguments;
+use crate::policy::clean_line;
 
 /// The key under which a modern request carries its protocol version.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
@@ -95,15 +96,15 @@ impl Version {
             (Some(said), Some(header)) if said != header => {
                 let words = format!(
                     "the header MCP-Protocol-Version is {:?}, and `{VERSION_KEY}` in `_meta` is {:?}",
-                    shortened(header),
-                    shortened(said)
+                    clean_line(header, NAME_BYTES),
+                    clean_line(said, NAME_BYTES)
                 );
                 Err(ErrorData::header_mismatch(words, None))
             }
             (Some(said), None) if is_request => {
                 let words = format!(
                     "the header MCP-Protocol-Version is missing: it has to repeat `{VERSION_KEY}` ({:?})",
-                    shortened(said)
+                    clean_line(said, NAME_BYTES)
                 );
                 Err(ErrorData::header_mismatch(words, None))
             }
@@ -220,16 +221,11 @@ fn unknown_method(method: &str, version: Version) -> ErrorData {
 }
 
 fn unsupported(version: &str) -> ErrorData {
-    let version = shortened(version);
-    let requested: ProtocolVersion = serde_json::from_value(version.into()).unwrap_or_default();
+    let version = clean_line(version, NAME_BYTES);
+    let requested: ProtocolVersion = serde_json::from_value(version.as_str().into()).unwrap_or_default();
     let spoken = Version::ALL.map(Version::as_str).join(", ");
     let message = format!("this server does not speak version {version:?} of the protocol; it speaks {spoken}").into();
     ErrorData { message, ..ErrorData::unsupported_protocol_version(requested, &Version::ALL.map(ProtocolVersion::from)) }
-}
-
-/// Somebody's text as an error may repeat it.
-fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(NAME_BYTES)]
 }
 
 /// What a client calls itself: name and version, when it initializes or with each request of the modern era. Its own words, cut to

@@ -19,7 +19,7 @@ pub use estimate::CpuEstimate;
 pub(crate) use meter::Hand;
 pub use meter::Meter;
 use priority::lower_priority;
-pub(crate) use priority::yield_cpu;
+pub(crate) use priority::{NICENESS, yield_cpu};
 pub use processors::{Failed, Processors};
 
 /// How long a call may compute in the task of its request. It is looked at where the call waits, ends, or could give way: for a guest

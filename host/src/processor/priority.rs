@@ -3,7 +3,7 @@
 use rustix::process::{getpriority_process, setpriority_process};
 
 /// How far, in steps of `nice`: at 10 a thread gets a tenth of what another gets that it competes with.
-const NICENESS: i32 = 10;
+pub(crate) const NICENESS: i32 = 10;
 
 /// Lowers the priority of the thread that calls it, for ever: to raise it again takes a privilege. Where it is forbidden, calls compete
 /// with everything else as equals.

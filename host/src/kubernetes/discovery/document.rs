@@ -14,9 +14,9 @@ use crate::kubernetes::error::{Code, Error};
 use crate::kubernetes::explain;
 use crate::kubernetes::items::{Splitter, malformed};
 use crate::kubernetes::response::Incoming;
-use crate::kubernetes::size::size;
 use crate::kubernetes::types::Verbs;
 use crate::policy::{is_label, is_subdomain};
+use crate::size::size;
 
 /// Bytes of one document. The largest group of a cluster with 1,000 CRDs is below 1 MiB.
 const DOCUMENT_MAX: usize = 8 * 1024 * 1024;
@@ -232,7 +232,7 @@ async fn each_entry(
     while let Some(chunk) = incoming.chunk().await? {
         bytes += chunk.len();
         if bytes > DOCUMENT_MAX {
-            return Err(Error::new(Code::TooLarge, format!("the document is over {}", size(DOCUMENT_MAX))));
+            return Err(Error::new(Code::TooLarge, format!("the document is over {}", size(DOCUMENT_MAX as u64))));
         }
         match splitter.feed(&chunk, &mut each) {
             Ok(()) => {}

@@ -15,10 +15,10 @@ const OVERHEAD: usize = 4 * 1024;
 /// A group and a version.
 type GroupVersion = (Box<str>, Box<str>);
 
-/// The documents of the versions of groups.
-#[derive(Default)]
+/// The documents of the versions of groups. Cheap to clone.
+#[derive(Clone, Default)]
 pub(super) struct Documents {
-    shelf: Mutex<Shelf>,
+    shelf: Arc<Mutex<Shelf>>,
 }
 
 #[derive(Default)]
@@ -30,7 +30,7 @@ struct Shelf {
 }
 
 struct Place {
-    memory: Arc<Memory<Resources>>,
+    memory: Memory<Resources>,
     bytes: usize,
     /// When it was used last, in uses of the shelf.
     used: u64,
@@ -38,7 +38,7 @@ struct Place {
 
 impl Documents {
     /// Where the document of a version is kept. Whoever holds it may fill it, also when it has been given up here meanwhile.
-    pub(super) fn of(&self, group: &str, version: &str) -> Arc<Memory<Resources>> {
+    pub(super) fn of(&self, group: &str, version: &str) -> Memory<Resources> {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.uses += 1;
         let used = shelf.uses;
@@ -48,7 +48,7 @@ impl Documents {
             return place.memory.clone();
         }
         let bytes = OVERHEAD + group.len() + version.len();
-        let memory = Arc::<Memory<Resources>>::default();
+        let memory = Memory::default();
         shelf.places.insert(key, Place { memory: memory.clone(), bytes, used });
         shelf.bytes += bytes;
         shelf.make_room();
@@ -86,7 +86,7 @@ mod tests {
         let kept = documents.of("kept.example", "v1");
         for n in 0..10_000 {
             documents.of(&format!("g{n}.example"), "v1");
-            assert!(Arc::ptr_eq(&kept, &documents.of("kept.example", "v1")), "it is in use");
+            assert!(kept.is(&documents.of("kept.example", "v1")), "it is in use");
         }
         let shelf = documents.shelf.lock().expect("not poisoned");
         assert!(shelf.bytes <= BYTES_MAX && shelf.places.len() < 2_100, "{} bytes, {} versions", shelf.bytes, shelf.places.len());

@@ -2,6 +2,7 @@
 //! line and the column say where to look.
 
 use serde_json::Value;
+use serde_saphyr::Error;
 
 use super::Fault;
 
@@ -20,8 +21,9 @@ pub(in crate::kubernetes) fn parse(bytes: &[u8]) -> Result<Value, Fault> {
         return Err(Fault::new(format!("it is over {} MiB", TEXT_MAX >> 20)));
     }
     let text = decode(bytes)?;
-    // What is JSON is read as JSON, which is quicker and takes tabs anywhere; what looks like it may yet be YAML.
+    // What is JSON is read as JSON, which is quicker and takes tabs anywhere; what looks like it may yet be YAML, whose reader counts.
     if text.trim_start().starts_with('{')
+        && values_at_most(&text) <= NODES_MAX
         && let Ok(value) = serde_json::from_str(&text)
     {
         return Ok(value);
@@ -31,6 +33,9 @@ pub(in crate::kubernetes) fn parse(bytes: &[u8]) -> Result<Value, Fault> {
     match documents.next() {
         None => Ok(Value::Null),
         Some(Ok(value)) => Ok(value),
+        Some(Err(error)) if is_over_budget(&error) => Err(Fault::new(format!(
+            "it holds too much: it may have {NODES_MAX} values, counted wherever an alias stands for them, within {DEPTH_MAX} levels"
+        ))),
         Some(Err(error)) => Err(match error.location() {
             Some(at) if at.line() > 0 => {
                 Fault::new(format!("it cannot be read as YAML or JSON from line {}, column {} on", at.line(), at.column()))
@@ -38,6 +43,11 @@ pub(in crate::kubernetes) fn parse(bytes: &[u8]) -> Result<Value, Fault> {
             _ => Fault::new("it cannot be read as YAML or JSON"),
         }),
     }
+}
+
+/// How many values a text of JSON has at most: each is the first of all, the first in something, or behind a comma.
+fn values_at_most(json: &str) -> usize {
+    1 + json.bytes().filter(|byte| matches!(byte, b'[' | b'{' | b',')).count()
 }
 
 /// YAML as kubectl reads it: of equal keys the last counts, and there may be aliases. Budgets bound what aliases cost.
@@ -57,6 +67,17 @@ fn yaml() -> serde_saphyr::Options {
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: NODES_MAX,
         },
+    }
+}
+
+fn is_over_budget(error: &Error) -> bool {
+    match error {
+        Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => is_over_budget(error),
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => true,
+        _ => false,
     }
 }
 
@@ -137,9 +158,22 @@ mod tests {
             let before = level - 1;
             bomb += &format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 10].join(", "));
         }
-        assert!(parse(bomb.as_bytes()).is_err());
+        let too_much = |text: &[u8]| {
+            let words = parse(text).expect_err("too much").to_string();
+            assert!(words.contains("200000 values"), "{:?}: {words}", String::from_utf8_lossy(&text[..20]));
+        };
+        too_much(bomb.as_bytes());
         assert!(parse(&vec![b' '; TEXT_MAX + 1]).expect_err("too long").to_string().contains("8 MiB"));
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());
         assert!(parse("{\"a\":".repeat(100_000).as_bytes()).is_err());
+        // Whichever way it is read, as many values are too many, and one of two bytes takes a hundred in memory.
+        for (before, after) in [("{\"a\": [", "]}"), ("{a: [", "]}"), ("a: [", "]")] {
+            let text = |count: usize| format!("{before}{}{after}", vec!["[]"; count].join(",")).into_bytes();
+            assert!(parse(&text(1000)).is_ok(), "{before}");
+            too_much(&text(NODES_MAX + 1));
+        }
+        // Commas in texts are no values.
+        let commas = format!("{{\"a\": \"{}\"}}", ",".repeat(NODES_MAX + 1));
+        assert_eq!(parse(commas.as_bytes()).expect("one value")["a"].as_str().map(str::len), Some(NODES_MAX + 1));
     }
 }

@@ -6,9 +6,10 @@
 
 mod document;
 mod entry;
+mod fault;
 mod user;
 
-use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,27 +17,11 @@ use serde_json::Value;
 
 pub(super) use self::document::{TEXT_MAX, parse};
 pub(super) use self::entry::Entry;
-use super::files::{self, Stamp};
+pub use self::fault::Fault;
 use super::proxy::{Proxy, Variables};
 use super::target::{ServerAddress, Target, Trust};
-
-/// What is wrong with something that somebody wrote, in our words: never a parser's, never with a value that may be secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault(String);
-
-impl Fault {
-    pub(super) fn new(words: impl Into<String>) -> Self {
-        Self(words.into())
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Fault {}
+use super::watched::Watched;
+use crate::files::{self, Stamp};
 
 /// One file of a kubeconfig.
 #[derive(Clone, Debug)]
@@ -51,6 +36,8 @@ struct File {
 #[derive(Clone, Debug)]
 pub(super) struct Kubeconfig {
     files: Vec<File>,
+    /// Those of the named files that are not there yet.
+    missing: Vec<PathBuf>,
 }
 
 /// A file that cannot be used.
@@ -64,7 +51,7 @@ impl Kubeconfig {
     /// Reads all of these files that there are. `before` are the same files at an earlier time: what cannot be read twice is taken from
     /// there.
     pub(super) fn read(paths: &[PathBuf], before: Option<&Self>) -> Result<Self, Unusable> {
-        let mut files = Vec::new();
+        let (mut files, mut missing) = (Vec::new(), Vec::new());
         for path in paths {
             let known = before.and_then(|before| before.files.iter().find(|file| file.path == *path));
             if let Some(once) = known.filter(|file| file.stamp.is_none()) {
@@ -72,12 +59,19 @@ impl Kubeconfig {
                 continue;
             }
             let unusable = |fault| Unusable { path: path.clone(), fault };
-            let Some((bytes, stamp)) = files::read_if_there(path, TEXT_MAX).map_err(unusable)? else { continue };
+            let (bytes, stamp) = match files::read_any(path, TEXT_MAX as u64) {
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    missing.push(path.clone());
+                    continue;
+                }
+                Err(error) => return Err(unusable(Fault::of_file(&error))),
+            };
             let content = document::parse(&bytes).map_err(unusable)?;
             check_kind(&content).map_err(unusable)?;
             files.push(File { path: path.clone(), content: Arc::new(content), stamp });
         }
-        Ok(Self { files })
+        Ok(Self { files, missing })
     }
 
     /// Whether there is none at all.
@@ -155,16 +149,15 @@ impl Kubeconfig {
         let server = ServerAddress::parse(server).map_err(|why| Fault::new(format!("`server` of cluster {name:?} {why}")))?;
         let (path, data) = (entry.text("certificate-authority")?, entry.bytes("certificate-authority-data")?);
         let insecure = entry.flag("insecure-skip-tls-verify")?;
-        let mut watched = self.paths();
+        let mut watched = self.watched();
         let authorities = match (path, data) {
             (Some(_), Some(_)) => return Err(both(&entry, "certificate-authority")),
             (None, data) => data.map(|data| (data, "certificate-authority-data")),
             (Some(path), None) => {
                 let path = file.resolve(path);
-                let read = files::read(&path, TEXT_MAX).map_err(|fault| {
+                let read = watched.read(&path).map_err(|fault| {
                     Fault::new(format!("`certificate-authority` of cluster {name:?}, {}: {fault}", path.display()))
                 })?;
-                watched.push(path);
                 Some((read, "certificate-authority"))
             }
         };
@@ -200,15 +193,22 @@ impl Kubeconfig {
         let Some((file, value)) = self.find("users", name)? else { return Ok(()) };
         let fault = |fault| file.unusable(fault);
         let entry = Entry::new(value.get("user"), format!("user {name:?}")).map_err(fault)?;
-        let (user, files) = user::read(&entry, name, file, target.way()).map_err(fault)?;
-        target.user = user;
-        target.watched.extend(files);
+        target.user = user::read(&entry, name, file, target.way(), &mut target.watched).map_err(fault)?;
         Ok(())
     }
 
     /// The files that can change, with those that are not there yet.
-    fn paths(&self) -> Vec<PathBuf> {
-        self.files.iter().filter(|file| file.stamp.is_some()).map(|file| file.path.clone()).collect()
+    fn watched(&self) -> Watched {
+        let mut watched = Watched::default();
+        for file in &self.files {
+            if let Some(stamp) = file.stamp {
+                watched.note(&file.path, stamp);
+            }
+        }
+        for path in &self.missing {
+            watched.note(path, Stamp::Unreadable(ErrorKind::NotFound));
+        }
+        watched
     }
 
     fn unusable(&self, fault: Fault) -> Unusable {
@@ -257,8 +257,10 @@ fn both(entry: &Entry<'_>, key: &str) -> Fault {
 mod tests {
     use std::fs;
 
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
-    use crate::kubernetes::target::Method;
+    use crate::kubernetes::target::{Method, Secret};
 
     /// What context `c` leads to, of files in a folder.
     fn target(files: &[(&str, &str)]) -> Result<Target, String> {
@@ -295,7 +297,7 @@ users: [{name: other, user: {token: [1], exec: 7}}, {name: other}, {name: u, use
 preferences: null
 extensions: x
 ";
-        assert_eq!(target(&[("config", text)]).unwrap().user.method, Method::Token(super::super::target::Secret::new("t")));
+        assert_eq!(target(&[("config", text)]).unwrap().user.method, Method::Token(Secret::new("t")));
         for (lists, part) in [
             ("contexts: null", "no context"),
             ("contexts: [{name: c}]", "names no cluster"),
@@ -370,7 +372,7 @@ extensions: x
         .unwrap();
         assert_eq!((target.trust, target.server_name, target.user.method), (Trust::System, None, Method::None));
         let target = one("", "token: \" t0ken\\n\"").unwrap();
-        assert_eq!(target.user.method, Method::Token(super::super::target::Secret::new("t0ken")));
+        assert_eq!(target.user.method, Method::Token(Secret::new("t0ken")));
     }
 
     #[test]
@@ -433,15 +435,59 @@ extensions: x
 
     #[test]
     fn what_can_be_read_once_is_kept() {
-        let before = Kubeconfig {
-            files: vec![File {
-                path: "/dev/fd/63".into(),
-                content: Arc::new(serde_json::json!({ "current-context": "c" })),
-                stamp: None,
-            }],
-        };
-        let again = Kubeconfig::read(&["/dev/fd/63".into()], Some(&before)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        mknodat(CWD, &path, FileType::Fifo, Mode::from(0o600), 0).unwrap();
+        let pipe = path.clone();
+        let writes = std::thread::spawn(move || fs::write(pipe, "current-context: c"));
+        let once = Kubeconfig::read(std::slice::from_ref(&path), None).unwrap();
+        writes.join().unwrap().unwrap();
+        // Nobody writes any more: to read it again would take for ever.
+        let again = Kubeconfig::read(&[path], Some(&once)).unwrap();
         assert_eq!(again.current_context().unwrap(), Some("c"));
-        assert!(again.paths().is_empty(), "it is not looked at again");
+        assert!(again.watched().first().is_none(), "it is not looked at again");
+        assert!(Kubeconfig::read(&["/dev/null".into()], None).unwrap().contexts().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_comes_changes_or_goes_is_noticed_and_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let paths: Vec<PathBuf> = ["early", "config", "late"].map(at).into();
+        fs::write(at("config"), "contexts: [{name: c, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://a', certificate-authority: ca}}]").unwrap();
+        fs::write(at("ca"), "one").unwrap();
+        let read = || Kubeconfig::read(&paths, None).and_then(|kubeconfig| kubeconfig.target("c", &Variables::default()));
+        let mut target = read().unwrap();
+        assert_eq!(target.user.method, Method::None);
+        // What it does, and what becomes of it.
+        type Change<'a> = (&'a str, &'a dyn Fn() -> std::io::Result<()>, &'a dyn Fn(&Target) -> bool);
+        let changes: [Change<'_>; 6] = [
+            ("a file behind the others comes", &|| fs::write(at("late"), "users: [{name: u, user: {token: late}}]"), &|target| {
+                target.user.method == Method::Token(Secret::new("late"))
+            }),
+            ("one before them comes", &|| fs::write(at("early"), "users: [{name: u, user: {token: early}}]"), &|target| {
+                target.user.method == Method::Token(Secret::new("early"))
+            }),
+            (
+                "it is replaced",
+                &|| {
+                    fs::write(at("new"), "users: [{name: u, user: {token: third}}]")?;
+                    fs::rename(at("new"), at("early"))
+                },
+                &|target| target.user.method == Method::Token(Secret::new("third")),
+            ),
+            ("it goes", &|| fs::remove_file(at("early")), &|target| target.user.method == Method::Token(Secret::new("late"))),
+            ("the other goes, too", &|| fs::remove_file(at("late")), &|target| target.user.method == Method::None),
+            ("what it names changes", &|| fs::write(at("ca"), "another"), &|target| {
+                target.trust == Trust::Authorities(b"another".as_slice().into(), "certificate-authority")
+            }),
+        ];
+        for (what, change, holds) in changes {
+            assert!(!target.watched.have_changed(), "before {what}");
+            change().unwrap();
+            assert!(target.watched.have_changed(), "{what}");
+            target = read().unwrap();
+            assert!(holds(&target), "{what}: {target:?}");
+        }
     }
 }

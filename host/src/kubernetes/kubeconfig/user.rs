@@ -1,6 +1,5 @@
 //! A user of a kubeconfig: how it says who it is.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -9,9 +8,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::entry::Entry;
-use super::{Fault, File, TEXT_MAX, both};
-use crate::kubernetes::files;
+use super::{Fault, File, both};
 use crate::kubernetes::target::{Identity, Interactive, Method, Plugin, Secret, SecretBytes, User, Way};
+use crate::kubernetes::watched::Watched;
 
 /// The versions of the protocol that kubectl still speaks with credential plugins.
 const API_VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
@@ -36,33 +35,31 @@ const HEADER_KEY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Reads a user, with the files that it names; these are returned, too. Over plain HTTP there are no credentials, as for
-/// kubectl, but for tokens and passwords that do not leave this machine.
-pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, way: Way) -> Result<(User, Vec<PathBuf>), Fault> {
-    let mut watched = Vec::new();
-    let certificate = identity(entry, file, &mut watched)?;
+/// Reads a user, with the files that it names. Over plain HTTP there are no credentials, as for kubectl, but for tokens and passwords that do not leave this machine.
+pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, way: Way, watched: &mut Watched) -> Result<User, Fault> {
+    let certificate = identity(entry, file, watched)?;
     let method = method(entry, file, certificate.is_some())?;
     let impersonate = impersonate(entry)?;
     let called = format!("user {name:?} of {}", file.path.display());
     let user = User { called, certificate: None, method: Method::None, impersonate };
     let is_static = matches!(method, Method::Token(_) | Method::TokenFile(..) | Method::Basic { .. });
     if way == Way::Encrypted || way == Way::Local && is_static {
-        return Ok((User { certificate, method, ..user }, watched));
+        return Ok(User { certificate, method, ..user });
     }
-    Ok((user, watched))
+    Ok(user)
 }
 
 /// The client certificate and its key.
-fn identity(entry: &Entry<'_>, file: &File, watched: &mut Vec<PathBuf>) -> Result<Option<Identity>, Fault> {
+fn identity(entry: &Entry<'_>, file: &File, watched: &mut Watched) -> Result<Option<Identity>, Fault> {
     let mut part = |key: &'static str| -> Result<Option<Arc<[u8]>>, Fault> {
         match (entry.text(key)?, entry.bytes(&format!("{key}-data"))?) {
             (Some(_), Some(_)) => Err(both(entry, key)),
             (None, data) => Ok(data.map(Into::into)),
             (Some(path), None) => {
                 let path = file.resolve(path);
-                let read = files::read(&path, TEXT_MAX)
+                let read = watched
+                    .read(&path)
                     .map_err(|fault| Fault::new(format!("`{key}` of {}, {}: {fault}", entry.what(), path.display())))?;
-                watched.push(path);
                 Ok(Some(read.into()))
             }
         }
@@ -76,7 +73,7 @@ fn identity(entry: &Entry<'_>, file: &File, watched: &mut Vec<PathBuf>) -> Resul
 
 /// What counts beside the certificate, in client-go's order.
 fn method(entry: &Entry<'_>, file: &File, has_certificate: bool) -> Result<Method, Fault> {
-    let token = entry.text("token")?.map(str::trim).filter(|token| !token.is_empty()).map(Secret::new);
+    let token = token(entry, "token", entry.what())?;
     let token_file = entry.text("tokenFile")?.map(|path| file.resolve(path));
     let (user, password) = (entry.text("username")?, entry.text("password")?);
     let provider = entry.entry("auth-provider")?;
@@ -90,11 +87,6 @@ fn method(entry: &Entry<'_>, file: &File, has_certificate: bool) -> Result<Metho
     }
     // Checked even where something else counts: kubectl refuses it.
     let plugin = plugin.map(|plugin| read_plugin(&plugin, entry.what(), file)).transpose()?;
-    if let Some(token) = &token
-        && token.expose().contains(|letter: char| letter.is_control() || letter.is_whitespace())
-    {
-        return Err(Fault::new(format!("`token` of {} has spaces or line breaks inside, which no token has", entry.what())));
-    }
     match (token, token_file, plugin) {
         // The file counts where it can be read, and the text until then.
         (token, Some(path), _) => Ok(Method::TokenFile(path, token)),
@@ -110,13 +102,18 @@ fn method(entry: &Entry<'_>, file: &File, has_certificate: bool) -> Result<Metho
     }
 }
 
+fn token(entry: &Entry<'_>, key: &str, user: &str) -> Result<Option<Secret>, Fault> {
+    let Some(text) = entry.text(key)? else { return Ok(None) };
+    Secret::token(text).map_err(|fault| Fault::new(format!("`{key}` of {user} {fault}")))
+}
+
 /// The way of before credential plugins. kubectl still knows `oidc`; it is the one that renews the token, in the kubeconfig.
 fn of_provider(provider: &Entry<'_>, user: &str) -> Result<Method, Fault> {
     let name = provider.text("name")?.unwrap_or_default();
     let config = provider.entry("config")?;
-    let token = config.as_ref().map(|config| config.text("id-token")).transpose()?.flatten();
+    let token = config.as_ref().map(|config| token(config, "id-token", user)).transpose()?.flatten();
     match (name, token) {
-        ("oidc", Some(token)) => Ok(Method::Token(Secret::new(token.trim()))),
+        ("oidc", Some(token)) => Ok(Method::Token(token)),
         ("oidc", None) => Err(Fault::new(format!(
             "`auth-provider` of {user} has no `id-token`: log in with the program that wrote it, or use an `exec` plugin such as kubelogin"
         ))),

@@ -8,7 +8,7 @@
 mod credential;
 mod plugin;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -25,23 +25,28 @@ pub(super) use self::plugin::LOGIN_TIME;
 use self::plugin::Said;
 use super::client::{Connections, Headers};
 use super::error::{Code, Error};
-use super::files::{self, Stamp, off_thread};
 use super::kubeconfig::{Fault, Kubeconfig};
 use super::proxy::Variables;
 use super::target::{Method, Secret, Target};
 use super::{in_cluster, tls};
+use crate::files::{self, READ_TIME};
 
 /// Between two looks whether a file of the configuration has changed.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long before its end a login is renewed: enough for a plugin that is slow. A short one is renewed in its last quarter.
+/// How long before its end a login is renewed: enough for a plugin that is slow. One of less than four times that is renewed in its last
+/// quarter.
 const LEAD: Duration = Duration::from_secs(60);
+
+/// A login is used for so long at least: that its time is up is no more than what the clock of this machine says, and kubectl uses it,
+/// too. Nor do plugins run more often that give the same one until its end.
+const LEAST_VALID: Duration = Duration::from_secs(10);
 
 /// How often a token's file is read again, as client-go does: half of the time between the kubelet's renewal of a token and its end.
 const TOKEN_FILE_PERIOD: Duration = Duration::from_secs(60);
 
 /// Bytes of a token's file.
-const TOKEN_MAX: usize = 1 << 20;
+const TOKEN_MAX: u64 = 1 << 20;
 
 /// The pause after the first of several logins that failed, or were of no use. Each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -62,8 +67,23 @@ pub(super) enum Origin {
 }
 
 impl Origin {
+    /// Reads it, or gives it up where its files do not answer.
+    pub(super) async fn read_in_time(self: &Arc<Self>) -> Result<Target, Fault> {
+        let origin = self.clone();
+        let reading = files::wait_in_time(self.path(), READ_TIME, move |_| Ok(origin.read()));
+        reading.await.map_err(|error| Fault::of_file(&error))?
+    }
+
+    /// The path that stands for the disk that it is on.
+    fn path(&self) -> &Path {
+        match self {
+            Origin::Pod => Path::new(in_cluster::AUTHORITY),
+            Origin::Kubeconfig { paths, .. } => paths.first().map_or(Path::new(""), PathBuf::as_path),
+        }
+    }
+
     /// Reads it. Blocks.
-    pub(super) fn read(&self) -> Result<Target, Fault> {
+    fn read(&self) -> Result<Target, Fault> {
         match self {
             Origin::Pod => in_cluster::target(),
             Origin::Kubeconfig { paths, context, variables, last } => {
@@ -87,7 +107,7 @@ impl Origin {
 pub(super) struct Login(Arc<Inner>);
 
 struct Inner {
-    origin: Origin,
+    origin: Arc<Origin>,
     home: Handle,
     said: Said,
     state: Mutex<State>,
@@ -96,7 +116,6 @@ struct Inner {
 
 struct State {
     target: Arc<Target>,
-    stamps: Vec<Option<Stamp>>,
     looked: Instant,
     /// The files have changed since they were read.
     is_stale: bool,
@@ -121,6 +140,7 @@ pub(super) struct Session {
     connections: Arc<Connections>,
     credentials: Credentials,
     generation: u64,
+    valid_until: Option<SystemTime>,
     renew_at: Option<SystemTime>,
     /// The server has answered it as somebody it knows.
     accepted: AtomicBool,
@@ -171,12 +191,18 @@ impl Session {
     /// What the server refuses, and what to do about it.
     pub(super) fn refusal(&self) -> String {
         let user = &self.target.user;
-        let run_out = self.certificate_end().filter(|end| *end <= SystemTime::now());
+        let is_over = |end: Option<SystemTime>| end.is_some_and(|end| end <= SystemTime::now());
         let what = match (&user.method, &user.certificate) {
-            (_, Some(_)) if run_out.is_some() => "its client certificate has run out: get a new one".to_owned(),
+            (_, Some(_)) if is_over(self.certificate_end()) => "its client certificate has run out: get a new one".to_owned(),
             (Method::Token(_), _) => "get another token: it is read again as soon as the kubeconfig has it".to_owned(),
             (Method::TokenFile(path, _), _) => format!("{} has no other token", path.display()),
             (Method::Basic { .. }, _) => "is its password right?".to_owned(),
+            (Method::Plugin(plugin), _) if is_over(self.credentials.valid_until) => {
+                format!(
+                    "what the credential plugin `{}` gives has run out already; is the clock of this machine right? Else log in anew with its program",
+                    plugin::name(plugin)
+                )
+            }
             (Method::Plugin(plugin), _) => {
                 format!(
                     "the credential plugin `{}` has run again and gives nothing better; log in anew with its program",
@@ -198,7 +224,7 @@ impl Session {
     }
 
     fn is_valid(&self) -> bool {
-        self.credentials.valid_until.is_none_or(|until| SystemTime::now() < until)
+        self.valid_until.is_none_or(|until| SystemTime::now() < until)
     }
 
     fn wants_renewal(&self) -> bool {
@@ -209,7 +235,7 @@ impl Session {
 impl Login {
     /// Takes what the configuration says. What can be found wrong without anybody's help is found wrong here; a credential plugin does not
     /// run yet.
-    pub(super) async fn open(origin: Origin, target: Target) -> Result<Self, Fault> {
+    pub(super) async fn open(origin: Arc<Origin>, target: Target) -> Result<Self, Fault> {
         let target = Arc::new(target);
         let connections = Connections::to(&target, target.user.certificate.as_ref(), None)?;
         let session = match &target.user.method {
@@ -219,11 +245,8 @@ impl Login {
                 Some(Session::new(target.clone(), credentials, Some(&connections), 0)?)
             }
         };
-        let watched = target.watched.clone();
-        let stamps = off_thread(move || files::stamps(&watched)).await?;
         let state = State {
             target,
-            stamps,
             looked: Instant::now(),
             is_stale: false,
             session: session.map(Arc::new),
@@ -340,19 +363,20 @@ impl Login {
 
     /// Looks whether the files have changed.
     async fn look(&self) {
-        let watched = {
+        let target = {
             let mut state = self.lock();
             if state.looked.elapsed() < LOOK {
                 return;
             }
             state.looked = Instant::now();
-            state.target.watched.clone()
+            state.target.clone()
         };
-        let paths = watched.clone();
-        let Ok(stamps) = off_thread(move || files::stamps(&paths)).await else { return };
+        let looked_at = target.clone();
+        let Some(path) = target.watched.first() else { return };
+        let looking = files::wait_in_time(path, READ_TIME, move |_| Ok(looked_at.watched.have_changed()));
+        let has_changed = looking.await.unwrap_or(false);
         let mut state = self.lock();
-        if state.target.watched == watched && state.stamps != stamps {
-            state.stamps = stamps;
+        if has_changed && Arc::ptr_eq(&state.target, &target) {
             state.is_stale = true;
             state.failing = Pause::default();
         }
@@ -425,21 +449,11 @@ impl Login {
     }
 
     async fn read_again(&self) -> Result<Arc<Target>, Fault> {
-        let (login, before) = (self.clone(), self.target().watched.clone());
-        let (target, stamps) = off_thread(move || {
-            // Stamps from before they are read: what changes in between is read again.
-            let stamps = files::stamps(&before);
-            let target = login.0.origin.read()?;
-            let stamps = if target.watched == before { stamps } else { files::stamps(&target.watched) };
-            Ok::<_, Fault>((target, stamps))
-        })
-        .await??;
-        let target = Arc::new(target);
+        let target = Arc::new(self.0.origin.read_in_time().await?);
         let mut state = self.lock();
         if state.target.server != target.server {
             tracing::info!("{} is at {} now", target.called, target.server);
         }
-        state.stamps = stamps;
         state.target = target.clone();
         Ok(target)
     }
@@ -466,16 +480,22 @@ impl Session {
         let connections = Connections::to(&target, identity, before)?;
         let headers = Headers::new(credentials.authorization.as_ref(), &target.user.impersonate).map_err(of_user)?;
         let client = connections.client(headers);
-        let renew_at = match (&target.user.method, credentials.valid_until) {
-            (Method::TokenFile(..), _) => SystemTime::now().checked_add(TOKEN_FILE_PERIOD),
-            (_, Some(until)) => {
-                let left = until.duration_since(SystemTime::now()).unwrap_or_default();
-                until.checked_sub(if left > LEAD { LEAD } else { left / 4 })
-            }
-            _ => None,
+        let now = SystemTime::now();
+        let valid = credentials.valid_until.map(|until| until.duration_since(now).unwrap_or_default().max(LEAST_VALID));
+        let renewed_after = match (&target.user.method, valid) {
+            (Method::TokenFile(..), _) => Some(TOKEN_FILE_PERIOD),
+            (_, valid) => valid.map(renewed_after),
         };
-        Ok(Self { client, target, connections, credentials, generation, renew_at, accepted: AtomicBool::new(false) })
+        let at = |after: Option<Duration>| after.and_then(|after| now.checked_add(after));
+        let (valid_until, renew_at) = (at(valid), at(renewed_after));
+        let accepted = AtomicBool::new(false);
+        Ok(Self { client, target, connections, credentials, generation, valid_until, renew_at, accepted })
     }
+}
+
+/// After how much of the time that a login is valid for it is renewed.
+fn renewed_after(valid: Duration) -> Duration {
+    valid.saturating_sub(LEAD.min(valid / 4))
 }
 
 /// Gets what a user says who it is with.
@@ -491,10 +511,10 @@ async fn obtain(target: &Target, said: &Said) -> Result<Credentials, Fault> {
             None => Ok(Credentials::default()),
         },
         Method::Basic { user, password } => Ok(basic(user, password)),
-        Method::Token(token) => Ok(Credentials::bearer(token.expose())),
-        Method::TokenFile(path, until_then) => match (token_of(path.clone()).await, until_then) {
-            (Ok(token), _) => Ok(Credentials::bearer(token.expose())),
-            (Err(_), Some(token)) => Ok(Credentials::bearer(token.expose())),
+        Method::Token(token) => Ok(Credentials::bearer(token)),
+        Method::TokenFile(path, until_then) => match (token_of(path).await, until_then) {
+            (Ok(token), _) => Ok(Credentials::bearer(&token)),
+            (Err(_), Some(token)) => Ok(Credentials::bearer(token)),
             (Err(fault), None) => Err(Fault::new(format!("the token of {}, {}: {fault}", user.called, path.display()))),
         },
         Method::Plugin(plugin) => {
@@ -506,15 +526,45 @@ async fn obtain(target: &Target, said: &Said) -> Result<Credentials, Fault> {
     }
 }
 
-async fn token_of(path: PathBuf) -> Result<Secret, Fault> {
-    let bytes = off_thread(move || files::read(&path, TOKEN_MAX)).await??;
-    let text = String::from_utf8(bytes).map_err(|_quotes_it| Fault::new("it is not text"))?;
-    let token = text.trim();
-    if token.is_empty() {
-        return Err(Fault::new("it is empty"));
+async fn token_of(path: &Path) -> Result<Secret, Fault> {
+    let reading = files::wait_in_time(path, READ_TIME, |path| files::read_to_string(path, TOKEN_MAX));
+    let text = reading.await.map_err(|error| Fault::of_file(&error))?;
+    let token = Secret::token(&text).map_err(|fault| Fault::new(format!("its token {fault}")))?;
+    token.ok_or_else(|| Fault::new("it is empty"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_renewed_in_its_last_quarter_and_a_minute_before_its_end_at_the_earliest() {
+        for (valid, renewed) in [
+            (10_000, 7_500),
+            (60_000, 45_000),
+            (61_000, 45_750),
+            (120_000, 90_000),
+            (239_000, 179_250),
+            (240_000, 180_000),
+            (241_000, 181_000),
+            (3_600_000, 3_540_000),
+        ] {
+            assert_eq!(renewed_after(Duration::from_millis(valid)), Duration::from_millis(renewed), "{valid} ms");
+        }
+        // One that is valid for longer is never renewed sooner.
+        let periods: Vec<Duration> = (0..10_000).map(|seconds| renewed_after(Duration::from_secs(seconds))).collect();
+        assert!(periods.is_sorted());
     }
-    if token.contains(|letter: char| letter.is_control() || letter.is_whitespace()) {
-        return Err(Fault::new("its token has spaces or line breaks inside"));
+
+    #[test]
+    fn a_plugin_that_gives_the_same_login_until_its_end_does_not_run_without_end() {
+        for seconds in [1, 10, 61, 3_600, 30 * 24 * 3_600] {
+            let (mut left, mut runs) = (Duration::from_secs(seconds), 0);
+            while !left.is_zero() {
+                left = left.saturating_sub(renewed_after(left.max(LEAST_VALID)));
+                runs += 1;
+            }
+            assert!(runs <= 8, "{runs} runs in {seconds} s");
+        }
     }
-    Ok(Secret::new(token))
 }

@@ -14,14 +14,18 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::credential::{self, Credentials};
 use crate::kubernetes::kubeconfig::Fault;
 use crate::kubernetes::target::{Interactive, Plugin, Secret};
 use crate::policy::quotable;
+use crate::size::size;
 
 /// How long a plugin may take: somebody may have to find the browser, a password and a telephone.
 pub(in crate::kubernetes) const LOGIN_TIME: Duration = Duration::from_secs(180);
@@ -57,7 +61,7 @@ pub(super) struct Said(Mutex<VecDeque<String>>);
 pub(super) async fn run(plugin: &Plugin, cluster_info: &Value, said: &Said) -> Result<Credentials, Fault> {
     let mut command = command(plugin, cluster_info, is_at_terminal())?;
     let child = command.spawn().map_err(|error| Fault::new(unstartable(&error)))?;
-    let mut running = Running { child, leads_group: plugin.interactive == Interactive::Never || !is_at_terminal() };
+    let mut running = Running::new(child, plugin.interactive == Interactive::Never || !is_at_terminal());
     let outcome = tokio::time::timeout(LOGIN_TIME, attend(&mut running, plugin, said)).await;
     let Ok(outcome) = outcome else {
         running.end().await;
@@ -82,36 +86,41 @@ pub(super) async fn run(plugin: &Plugin, cluster_info: &Value, said: &Said) -> R
 /// Reads what a plugin prints until it has ended.
 async fn attend(running: &mut Running, plugin: &Plugin, said: &Said) -> Result<(ExitStatus, Vec<u8>), Fault> {
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
-    let printed = async {
-        let mut printed = Vec::new();
-        if let Some(stdout) = stdout {
-            let most = PRINTED_MAX as u64 + 1;
-            stdout.take(most).read_to_end(&mut printed).await.map_err(|_| Fault::new("breaks off while it prints"))?;
-        }
-        if printed.len() > PRINTED_MAX {
-            return Err(Fault::new(format!("prints over {} MiB", PRINTED_MAX >> 20)));
-        }
-        Ok(printed)
-    };
     let heard = async {
         if let Some(stderr) = stderr {
             listen(stderr, plugin, said).await;
         }
     };
-    let ended = async { running.child.wait().await.map_err(|_| Fault::new("is gone, and nothing says how it ended")) };
-    let done = async { tokio::try_join!(ended, printed) };
-    let (mut heard, mut done) = (std::pin::pin!(heard.fuse()), std::pin::pin!(done.fuse()));
-    let outcome = loop {
-        tokio::select! {
-            outcome = &mut done => break outcome,
-            () = &mut heard, if !heard.is_terminated() => {}
+    let ended = running.ended().map(Ok);
+    let printed = async {
+        let done = async { tokio::try_join!(read_all(stdout), ended) };
+        let (mut heard, mut done) = (std::pin::pin!(heard.fuse()), std::pin::pin!(done.fuse()));
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut done => break outcome,
+                () = &mut heard, if !heard.is_terminated() => {}
+            }
+        };
+        // What it has started, a browser for example, may keep the pipe open.
+        if !heard.is_terminated() {
+            let _ = tokio::time::timeout(LAST_WORDS, heard).await;
         }
+        outcome
     };
-    // What it has started, a browser for example, may keep the pipe open.
-    if !heard.is_terminated() {
-        let _ = tokio::time::timeout(LAST_WORDS, heard).await;
+    let (printed, ()) = printed.await?;
+    Ok((running.status().await?, printed))
+}
+
+async fn read_all(stdout: Option<ChildStdout>) -> Result<Vec<u8>, Fault> {
+    let mut printed = Vec::new();
+    if let Some(stdout) = stdout {
+        let most = PRINTED_MAX as u64 + 1;
+        stdout.take(most).read_to_end(&mut printed).await.map_err(|_| Fault::new("breaks off while it prints"))?;
     }
-    outcome
+    if printed.len() > PRINTED_MAX {
+        return Err(Fault::new(format!("prints over {}", size(PRINTED_MAX as u64))));
+    }
+    Ok(printed)
 }
 
 /// Puts what a plugin says into the log.
@@ -155,37 +164,58 @@ fn without_secrets(line: &str, plugin: &Plugin) -> String {
 }
 
 /// A plugin that runs. Whoever drops it ends it, with all that it has started.
+///
+/// It is not waited for before all of that is told to end, too: until then its id, which is that of its group, belongs to nobody else,
+/// though it may have ended itself.
 struct Running {
     child: Child,
+    id: Option<Pid>,
     /// It has a process group of its own. One that talks to the terminal has not: it could not read from there.
     leads_group: bool,
 }
 
 impl Running {
-    async fn end(&mut self) {
-        self.signal(rustix::process::Signal::TERM);
-        if tokio::time::timeout(END_TIME, self.child.wait()).await.is_err() {
-            self.signal(rustix::process::Signal::KILL);
-            let _ = self.child.wait().await;
+    fn new(child: Child, leads_group: bool) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { child, id, leads_group }
+    }
+
+    /// Waits until it has ended by itself, and leaves it as it is.
+    async fn ended(&self) {
+        // Before the first look, so that no end is missed.
+        let Ok(mut some_child_ended) = signal(SignalKind::child()) else { return };
+        let how = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        while let Some(id) = self.id
+            && matches!(waitid(WaitId::Pid(id), how), Ok(None) | Err(Errno::INTR))
+        {
+            some_child_ended.recv().await;
         }
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
-        // None: it was waited for, and its id may be that of another process.
-        let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) else {
-            return;
-        };
-        let _ = if self.leads_group {
-            rustix::process::kill_process_group(id, signal)
-        } else {
-            rustix::process::kill_process(id, signal)
-        };
+    /// How it has ended. What it leaves behind, a browser for example, goes on.
+    async fn status(&mut self) -> Result<ExitStatus, Fault> {
+        self.id = None;
+        self.child.wait().await.map_err(|_| Fault::new("is gone, and nothing says how it ended"))
+    }
+
+    /// Ends it. What it has started may follow it as long as it takes to end itself, and not longer.
+    async fn end(&mut self) {
+        self.signal(Signal::TERM);
+        let _ = tokio::time::timeout(END_TIME, self.ended()).await;
+        self.signal(Signal::KILL);
+        // Its end is certain, and how it ended does not matter.
+        let _ = self.status().await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        let Some(id) = self.id else { return };
+        let _ = if self.leads_group { kill_process_group(id, signal) } else { kill_process(id, signal) };
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.signal(rustix::process::Signal::KILL);
+        self.signal(Signal::KILL);
     }
 }
 
@@ -320,7 +350,7 @@ mod tests {
             printing(&format!(r#"{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{"token":"t0ken"}}}}"#))
         );
         let plugin = Plugin { wants_cluster: true, ..plugin(folder.path(), &script) };
-        assert_eq!(outcome(&plugin).await, Ok(Credentials::bearer("t0ken")));
+        assert_eq!(outcome(&plugin).await, Ok(Credentials::bearer(&Secret::new("t0ken"))));
     }
 
     #[tokio::test]
@@ -385,29 +415,82 @@ mod tests {
             folder.path().join("left").display(),
             printing(&format!(r#"{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{"token":"t0ken"}}}}"#))
         );
-        assert_eq!(outcome(&plugin(folder.path(), &script)).await, Ok(Credentials::bearer("t0ken")));
+        assert_eq!(outcome(&plugin(folder.path(), &script)).await, Ok(Credentials::bearer(&Secret::new("t0ken"))));
         let left: i32 = std::fs::read_to_string(folder.path().join("left")).unwrap().trim().parse().unwrap();
         let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(left).unwrap(), rustix::process::Signal::KILL);
     }
 
+    /// Waits until a plugin has written the id of a process that it has started to `pids`.
+    async fn pid_in(folder: &Path) -> i32 {
+        let pids = folder.join("pids");
+        until("it has written the id", || pids.exists()).await;
+        std::fs::read_to_string(&pids).unwrap().trim().parse().unwrap()
+    }
+
+    /// Waits until a process is gone, or a zombie that nobody has waited for yet.
+    async fn until_gone(pid: i32) {
+        let stat = format!("/proc/{pid}/stat");
+        until("it is gone", || !std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "))).await;
+    }
+
+    /// Waits for something that happens within moments, or never.
+    async fn until(what: &str, mut happened: impl FnMut() -> bool) {
+        let started = std::time::Instant::now();
+        while !happened() {
+            assert!(started.elapsed() < Duration::from_secs(60), "{what}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A line that starts a process, whose id is in `pids` at once.
+    fn starting(process: &str, folder: &Path) -> String {
+        format!("{process} & echo $! >{0}.new; mv {0}.new {0}", folder.join("pids").display())
+    }
+
     #[tokio::test]
     async fn one_that_is_given_up_is_ended_with_all_that_it_started() {
+        for after in ["wait", "exit 0", "exec sleep 600"] {
+            let folder = tempfile::tempdir().unwrap();
+            let plugin = plugin(folder.path(), &format!("{}\n{after}", starting("sleep 600", folder.path())));
+            let waiting = tokio::spawn(async move { outcome(&plugin).await });
+            let pid = pid_in(folder.path()).await;
+            waiting.abort();
+            let _ = waiting.await;
+            until_gone(pid).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_obeys_takes_along_what_does_not() {
+        let stubborn = "(trap '' TERM; while :; do sleep 1; done)";
+        for (what, after) in [
+            ("it ends at the first word", "exec yes"),
+            ("it ends by itself", "trap 'exit 0' TERM; yes"),
+            ("it does not end at a word", "trap '' TERM; yes; while :; do sleep 1; done"),
+            ("it has ended", "yes | head -c 2000000"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            // More than it may print is what ends it.
+            let plugin = plugin(folder.path(), &format!("{}\n{after}", starting(stubborn, folder.path())));
+            let words = outcome(&plugin).await.expect_err(what);
+            assert!(words.contains("over 1 MiB"), "{what}: {words}");
+            until_gone(pid_in(folder.path()).await).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_keeps_the_output_of_one_that_has_ended_is_ended_in_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let pids = folder.path().join("pids");
-        let script = format!("sleep 600 & echo $! >{0}.new; mv {0}.new {0}; wait", pids.display());
+        let leader = folder.path().join("leader");
+        let script = format!("echo $$ >{}\n{}", leader.display(), starting("sleep 600", folder.path()));
         let plugin = plugin(folder.path(), &script);
         let waiting = tokio::spawn(async move { outcome(&plugin).await });
-        while !pids.exists() {
-            tokio::task::yield_now().await;
-        }
-        waiting.abort();
-        let _ = waiting.await;
-        let pid: i32 = std::fs::read_to_string(&pids).unwrap().trim().parse().unwrap();
-        // It is gone, or a zombie that nobody has waited for yet.
-        let is_alive = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
-        while is_alive() {
-            tokio::task::yield_now().await;
-        }
+        let pid = pid_in(folder.path()).await;
+        until_gone(std::fs::read_to_string(leader).unwrap().trim().parse().unwrap()).await;
+        tokio::time::pause();
+        let words = waiting.await.unwrap().expect_err("nothing says that the output is whole");
+        assert!(words.contains("within 180 s"), "{words}");
+        until_gone(pid).await;
     }
 
     #[test]

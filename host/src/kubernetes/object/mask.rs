@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::tree::{Kind, Value};
 use crate::kubernetes::types::ServedResource;
-use crate::policy::secret::{Named, Secrets, Value as Expected, named, named_header};
+use crate::policy::secret::{Named, Secrets, Value as Expected, named, named_header, secret_words};
 use crate::policy::{Grant, clean};
 
 /// What the values of a Secret are called.
@@ -54,14 +54,14 @@ impl Mask {
     }
 
     /// What is known of the object itself; none: nothing of it is masked.
-    pub(super) fn root(self) -> Option<Place> {
+    pub(super) fn root<'t>(self) -> Option<Place<'t>> {
         self.secrets.map(|objects| Place { is_secret: objects == Objects::Secrets, ..Place::default() })
     }
 }
 
 /// What is known about a value from where it stands.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place<'t> {
     /// Everything below is secret, and this is what.
     hidden: Option<&'static str>,
     /// What the names around it say of it. An array hands it on to its elements, and an object to what is called `value`.
@@ -72,9 +72,11 @@ pub(super) struct Place {
     is_environment: bool,
     /// It is the headers of a request, or belongs to them.
     is_headers: bool,
+    /// The command that these are the arguments of.
+    command: Option<Value<'t>>,
 }
 
-impl Place {
+impl<'t> Place<'t> {
     /// What a mask calls this value, if it is secret because of where it stands. Objects and arrays are not: what is in them may be.
     pub(super) fn hides(self, value: Value<'_>) -> Option<&'static str> {
         let (kind, is_literal) = (value.kind(), value.kind() == Kind::Literal);
@@ -91,8 +93,9 @@ impl Place {
     }
 
     /// What is known inside of an object that stands here.
-    pub(super) fn inside(self, object: Value<'_>) -> Inside {
-        let mut inside = Inside { place: self, is_secret: self.is_secret, lists_secrets: false, pairs: Pairs::default() };
+    pub(super) fn inside(self, object: Value<'t>) -> Inside<'t> {
+        let mut inside =
+            Inside { place: self, is_secret: self.is_secret, lists_secrets: false, command: None, pairs: Pairs::default() };
         if self.hidden.is_some() {
             return inside;
         }
@@ -103,6 +106,9 @@ impl Place {
                 Role::Name => has_name |= value.is_string(),
                 Role::Value => has_value = true,
                 Role::Neither => {}
+            }
+            if key == "command" && value.kind() == Kind::Array {
+                inside.command = Some(value);
             }
             if key == "kind" && value.is_string() {
                 let kind = value.text();
@@ -130,17 +136,31 @@ impl Place {
     }
 
     /// What is known of the elements of an array that stands here.
-    pub(super) fn elements(self) -> Elements {
-        Elements { place: self, flag: None }
+    pub(super) fn elements(self, array: Value<'t>) -> Elements<'t> {
+        let command = self.command.map(words).unwrap_or_default();
+        let of_command = command.len();
+        let all = [command, words(array)].concat();
+        let secret = if all.len() > of_command { secret_words(&all) } else { Vec::new() };
+        let secret = secret.into_iter().filter_map(|(word, kind)| Some((word.checked_sub(of_command)?, kind))).collect();
+        Elements { place: self, flag: None, at: 0, secret }
     }
 }
 
+/// The words that an array begins with.
+fn words(array: Value<'_>) -> Vec<Cow<'_, str>> {
+    /// How many are looked at.
+    const WORDS: usize = 48;
+    array.elements().take(WORDS).take_while(|element| element.is_string()).map(Value::text).collect()
+}
+
 /// What is known inside of one object.
-pub(super) struct Inside {
-    place: Place,
+pub(super) struct Inside<'t> {
+    place: Place<'t>,
     is_secret: bool,
     /// Its `items` are Secrets, which do not say so themselves.
     lists_secrets: bool,
+    /// What its `args` belong to.
+    command: Option<Value<'t>>,
     pairs: Pairs,
 }
 
@@ -180,9 +200,9 @@ impl Pairs {
     }
 }
 
-impl Inside {
+impl<'t> Inside<'t> {
     /// What is known of the value under a key.
-    pub(super) fn place(&self, key: Value<'_>, value: Value<'_>) -> Place {
+    pub(super) fn place(&self, key: Value<'_>, value: Value<'_>) -> Place<'t> {
         let own = self.place;
         if own.hidden.is_some() {
             return own;
@@ -195,6 +215,7 @@ impl Inside {
             is_secret: self.lists_secrets && key == "items",
             is_environment: is_environment(key),
             is_headers: ends_with(key, "headers"),
+            command: self.command.filter(|_| key == "args"),
         }
     }
 
@@ -215,24 +236,44 @@ impl Inside {
 }
 
 /// What is known of the elements of an array. Of the arguments of a program, one that is a flag tells what the next one is: `--password`,
-/// `sesame`.
-pub(super) struct Elements {
-    place: Place,
+/// `sesame`; and so does the program itself.
+pub(super) struct Elements<'t> {
+    place: Place<'t>,
     flag: Option<Named>,
+    /// How many elements there were.
+    at: usize,
+    /// Those that are secret because of the program.
+    secret: Vec<(usize, &'static str)>,
 }
 
-impl Elements {
+impl<'t> Elements<'t> {
     /// What is known of the next element.
-    pub(super) fn next(&mut self, element: Value<'_>) -> Place {
+    pub(super) fn next(&mut self, element: Value<'_>) -> Place<'t> {
+        let at = self.at;
+        self.at += 1;
         let flag = self.flag.take();
+        let place = Place { command: None, ..self.place };
+        if let Some((_, kind)) = self.secret.iter().find(|(word, _)| *word == at) {
+            return Place { hidden: place.hidden.or(Some(kind)), ..place };
+        }
+        if !element.is_string() {
+            return Place { named: stronger(place.named, flag), ..place };
+        }
         let text = element.text();
-        match text.strip_prefix('-').filter(|_| element.is_string()) {
+        match text.strip_prefix('-') {
             // Behind a flag that takes no value stands the next one.
             Some(name) => self.flag = named(name),
-            None => return Place { named: stronger(self.place.named, flag), ..self.place },
+            // A variable and its value: `["DB_PASSWORD", "sesame1"]`.
+            None if flag.is_none() && is_variable(&text) => self.flag = named(&text).map(Named::if_random),
+            None => return Place { named: stronger(place.named, flag), ..place },
         }
-        self.place
+        place
     }
+}
+
+/// Whether a text is the name of a variable of the environment.
+fn is_variable(text: &str) -> bool {
+    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// A key, or a name, as a reader sees it: what hides between its letters does not make it another.
@@ -271,7 +312,9 @@ enum Role {
 }
 
 /// Last words of keys that hold a name or a value.
-const ROLES: [(&str, Role); 26] = [
+const ROLES: [(&str, Role); 27] = [
+    // The last part of the path of a JSON patch.
+    ("path", Role::Name),
     ("name", Role::Name),
     ("key", Role::Name),
     ("value", Role::Value),

@@ -40,6 +40,46 @@ fn shown(object: &str, of: Objects) -> String {
 }
 
 #[test]
+fn a_command_is_read_as_one_however_it_is_cut_into_words() {
+    const SECRET: &str = "hX9kQ2vLm4Zt7Rw1";
+    for words in [
+        vec!["mysqladmin", "ping", "-uroot", "-p{}"],
+        vec!["/usr/bin/redis-cli", "-a", "{}", "ping"],
+        vec!["curl", "-su", "admin:{}", "https://x"],
+        vec!["timeout", "5", "sshpass", "-p", "{}", "ssh", "x"],
+        vec!["htpasswd", "-bc", "/f", "admin", "{}"],
+        vec!["htpasswd", "-nbB", "admin", "{}"],
+        vec!["vault", "login", "{}"],
+        vec!["kubectl", "create", "secret", "generic", "x", "--from-literal=a=b", "--from-literal=key={}"],
+    ] {
+        let words: Vec<String> = words.iter().map(|word| word.replace("{}", SECRET)).collect();
+        for at in 0..words.len() {
+            // The program alone is the command, or more of it.
+            let container = json!({ "name": "a", "args": words[at..], "command": words[..at] });
+            let probe = json!({ "livenessProbe": { "exec": { "command": words } } });
+            let shown = hidden(&json!({ "spec": { "containers": [container, probe] } })).to_string();
+            assert!(!shown.contains(SECRET) && shown.contains(&words[0]), "{shown}");
+        }
+    }
+    let harmless = json!({ "args": ["docker", "run", "-p", "8080:80"], "names": ["curl", "vault"], "verbs": ["get", "list"] });
+    assert_eq!(hidden(&harmless), harmless);
+}
+
+#[test]
+fn what_names_a_value_beside_it_may_be_a_path_or_a_variable() {
+    let object = json!({
+        "patches": [{ "op": "add", "path": "/spec/password", "value": "sesame" }, { "op": "add", "path": "/spec/replicas", "value": 3 }],
+        "env": [["DB_PASSWORD", "hX9kQ2vLm4Zt"], ["DB_HOST", "hX9kQ2vLm4Zt"]],
+        "other": [{ "name": "DB_PASSWORD", "value": "${PW:-sesame}" }, { "name": "DB_PASSWORD", "value": "${PW}" }],
+    });
+    let mut masked = object.clone();
+    masked["patches"][0]["value"] = json!("[masked: password]");
+    masked["env"][0][1] = json!("[masked: password]");
+    masked["other"][0]["value"] = json!("[masked: password]");
+    assert_eq!(hidden(&object), masked);
+}
+
+#[test]
 fn the_values_of_a_secret_are_masked_and_its_keys_are_not() {
     let secret = json!({
         "metadata": { "name": "db", "annotations": { "a": "b" } }, "type": "Opaque",

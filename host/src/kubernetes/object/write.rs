@@ -25,7 +25,7 @@ const UNREADABLE: &str = "JSON that is too deep or too large to be looked into";
 pub(in crate::kubernetes) struct Masked<'t> {
     tree: &'t Tree<'t>,
     /// None: nothing is masked.
-    root: Option<Place>,
+    root: Option<Place<'t>>,
 }
 
 impl<'t> Masked<'t> {
@@ -112,7 +112,7 @@ struct Writer<'t, 'w> {
 
 impl<'t> Writer<'t, '_> {
     /// Writes what is kept of an object, entry by entry.
-    fn object(&mut self, object: Value<'t>, keep: &Keep, place: Option<Place>, level: Level) {
+    fn object(&mut self, object: Value<'t>, keep: &Keep, place: Option<Place<'t>>, level: Level) {
         let inside = place.map(|place| place.inside(object));
         self.out.push('{');
         let mut is_first = true;
@@ -152,7 +152,7 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Writes what is kept of a value. False: nothing, because a path goes on and the value does not.
-    fn value(&mut self, value: Value<'t>, keep: &Keep, place: Option<Place>, level: Level) -> bool {
+    fn value(&mut self, value: Value<'t>, keep: &Keep, place: Option<Place<'t>>, level: Level) -> bool {
         match value.kind() {
             Kind::Object if *keep != Keep::Whole || level == Level::Metadata => self.object(value, keep, place, level),
             Kind::Array if *keep != Keep::Whole => self.array(value, keep, place),
@@ -163,8 +163,8 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Arrays are crossed: the path goes on in each element.
-    fn array(&mut self, array: Value<'t>, keep: &Keep, place: Option<Place>) {
-        let mut places = place.map(Place::elements);
+    fn array(&mut self, array: Value<'t>, keep: &Keep, place: Option<Place<'t>>) {
+        let mut places = place.map(|place| place.elements(array));
         self.out.push('[');
         let mut is_first = true;
         for element in array.elements() {
@@ -183,7 +183,7 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Writes all of a value.
-    fn whole(&mut self, value: Value<'t>, place: Option<Place>) {
+    fn whole(&mut self, value: Value<'t>, place: Option<Place<'t>>) {
         self.copied = value.start();
         if let Some(place) = place {
             self.mask(value, place);
@@ -192,7 +192,7 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Copies a value up to the last secret in it, which becomes a mask.
-    fn mask(&mut self, value: Value<'t>, place: Place) {
+    fn mask(&mut self, value: Value<'t>, place: Place<'t>) {
         match value.kind() {
             Kind::Object => {
                 let inside = place.inside(value);
@@ -204,7 +204,7 @@ impl<'t> Writer<'t, '_> {
                 }
             }
             Kind::Array => {
-                let mut places = place.elements();
+                let mut places = place.elements(value);
                 for element in value.elements() {
                     let place = places.next(element);
                     self.mask(element, place);

@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 
 pub(super) use self::identity::certificate;
+pub(super) use self::trust::ChainTooLong;
 use self::trust::{Anybody, Pool};
 use super::kubeconfig::Fault;
 use super::target::Trust;

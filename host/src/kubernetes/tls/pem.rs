@@ -1,7 +1,12 @@
 //! PEM as Go reads it: what is between the blocks does not matter, and a block that is damaged is none.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+
+/// As for Go, the last letter may have bits that stand for nothing.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// One block.
 pub(super) struct Block {
@@ -23,7 +28,7 @@ pub(super) fn blocks(text: &[u8]) -> Vec<Block> {
         } else if let Some(label) = line.strip_prefix("-----END ").and_then(|rest| rest.strip_suffix("-----")) {
             if let Some((begun, has_headers, content)) = open.take()
                 && begun == label
-                && let Ok(content) = STANDARD.decode(content)
+                && let Ok(content) = BASE64.decode(content)
             {
                 blocks.push(Block { label: begun, has_headers, content });
             }
@@ -46,10 +51,13 @@ mod tests {
     fn only_whole_blocks_count_and_all_else_is_passed_over() {
         let text = "Bag Attributes\n  friendlyName: x\n-----BEGIN A-----\r\nAQ\r\n I=\r\n-----END A-----\r\njunk\n\
             -----BEGIN B-----\n!!!\n-----END B-----\n-----BEGIN C-----\nAQ==\n-----BEGIN D-----\nProc-Type: 4,ENCRYPTED\n\nAQ==\n-----END D-----\n\
-            -----BEGIN E-----\nAQ==\n-----END F-----\n-----BEGIN G-----\nAQ==";
+            -----BEGIN X-----\nAQJ=\n-----END X-----\n-----BEGIN E-----\nAQ==\n-----END F-----\n-----BEGIN G-----\nAQ==";
         let found: Vec<_> =
             blocks(text.as_bytes()).into_iter().map(|block| (block.label, block.has_headers, block.content)).collect();
-        assert_eq!(found, [("A".to_owned(), false, vec![1, 2]), ("D".to_owned(), true, vec![1])]);
+        assert_eq!(
+            found,
+            [("A".to_owned(), false, vec![1, 2]), ("D".to_owned(), true, vec![1]), ("X".to_owned(), false, vec![1, 2])]
+        );
         assert!(blocks(b"\xff\x00").is_empty());
     }
 }

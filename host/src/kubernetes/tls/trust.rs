@@ -5,6 +5,7 @@
 //! - Only what may sign certificates is an authority: a leaf in the pool is good for itself alone. webpki takes all of the pool for
 //!   authorities.
 //! - An authority whose own time is up is none.
+//! - An authority of the pool has a path length, too, which webpki passes over: it allows for so many intermediates.
 //!
 //! The names, the time and the purpose of a server's certificate are always checked.
 
@@ -15,7 +16,8 @@ use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_na
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Version;
@@ -36,6 +38,11 @@ const SIGNATURES: [&str; 7] = [
     "1.3.101.112",
 ];
 
+/// A chain with more intermediates than its authority allows.
+#[derive(Debug, thiserror::Error)]
+#[error("the chain is too long")]
+pub(in crate::kubernetes) struct ChainTooLong;
+
 /// Certificates that are trusted.
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -50,6 +57,8 @@ struct Trusted {
     validity: (i64, i64),
     /// It may sign the certificates of servers.
     is_authority: bool,
+    /// How many intermediates it allows for, where it says so.
+    path_length: Option<u32>,
 }
 
 impl Pool {
@@ -77,12 +86,47 @@ impl Pool {
             return check_alone(leaf, now);
         }
         let algorithms = self.provider.signature_verification_algorithms.all;
-        match verify_server_cert_signed_by_trust_anchor(&parsed, &self.authorities(now), intermediates, now, algorithms) {
+        let authorities = self.authorities(now);
+        match verify_server_cert_signed_by_trust_anchor(&parsed, &authorities, intermediates, now, algorithms) {
+            Ok(()) => self.check_path_length(leaf, intermediates, &authorities, now),
             // webpki takes no certificate of an authority from a server.
             Err(_) if is_authority(leaf) => self.check_signed_directly(leaf, now),
             Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Err(self.unknown(now)),
             outcome => outcome,
         }
+    }
+
+    /// Whether there is a chain that no authority of the pool finds too long.
+    fn check_path_length(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        authorities: &RootCertStore,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let valid = || self.certificates.iter().filter(|trusted| trusted.is_authority && trusted.is_valid(now));
+        if valid().all(|trusted| trusted.path_length.is_none()) {
+            return Ok(());
+        }
+        let is_short_enough = |path: &VerifiedPath<'_>| {
+            let between = path.intermediate_certificates().count();
+            // Of several with one name and one key, the most generous counts.
+            let allows = |trusted: &Trusted| {
+                let allowed = trusted.path_length.is_none_or(|most| between <= most as usize);
+                allowed
+                    && anchor_from_trusted_cert(&trusted.der).is_ok_and(|anchor| {
+                        anchor.subject == path.anchor().subject
+                            && anchor.subject_public_key_info == path.anchor().subject_public_key_info
+                    })
+            };
+            if valid().any(allows) { Ok(()) } else { Err(webpki::Error::PathLenConstraintViolated) }
+        };
+        let found = EndEntityCert::try_from(leaf).and_then(|leaf| {
+            let (algorithms, usage) = (self.provider.signature_verification_algorithms.all, KeyUsage::server_auth());
+            leaf.verify_for_usage(algorithms, &authorities.roots, intermediates, now, usage, None, Some(&is_short_enough))
+                .map(drop)
+        });
+        found.map_err(|_| CertificateError::Other(OtherError(Arc::new(ChainTooLong))).into())
     }
 
     /// A certificate with `CA:TRUE` that a server shows, and that one of the pool has signed. Chains over others do not occur.
@@ -113,18 +157,18 @@ impl Trusted {
     fn read(der: CertificateDer<'static>) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(&der).ok()?;
         let validity = (certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp());
-        let may_sign = match certificate.basic_constraints() {
-            Ok(Some(constraints)) => constraints.value.ca,
+        let (may_sign, path_length) = match certificate.basic_constraints() {
+            Ok(Some(constraints)) => (constraints.value.ca, constraints.value.path_len_constraint),
             // Before version 3 there was no such thing as a leaf.
-            Ok(None) => certificate.version() != X509Version::V3,
-            Err(_) => false,
+            Ok(None) => (certificate.version() != X509Version::V3, None),
+            Err(_) => (false, None),
         };
         let for_signing = match certificate.key_usage() {
             Ok(usage) => usage.is_none_or(|usage| usage.value.key_cert_sign()),
             Err(_) => false,
         };
         let is_authority = may_sign && for_signing && is_for_servers(&certificate);
-        Some(Self { der, validity, is_authority })
+        Some(Self { der, validity, is_authority, path_length })
     }
 
     fn is_valid(&self, now: UnixTime) -> bool {
@@ -299,6 +343,17 @@ mod tests {
         Pair { der: certificate.der().clone(), pem: certificate.pem(), params, key }
     }
 
+    impl Pair {
+        /// Another certificate for the same name and key, signed by itself.
+        fn again(&self, change: Change) -> Pair {
+            let mut params = self.params.clone();
+            change(&mut params);
+            let key = KeyPair::from_pem(&self.key.serialize_pem()).unwrap();
+            let certificate = params.self_signed(&key).unwrap();
+            Pair { der: certificate.der().clone(), pem: certificate.pem(), params, key }
+        }
+    }
+
     fn leaf(_: &mut CertificateParams) {}
 
     fn no_authority(params: &mut CertificateParams) {
@@ -392,6 +447,35 @@ mod tests {
         assert!(verdict(&[&own_for_clients], &[&own_for_clients], "api.example", 2030).is_err());
         let expired = Error::InvalidCertificate(CertificateError::Expired);
         assert_eq!(verdict(&[&over], &[&pair("x", Some(&over), leaf)], "api.example", 2030), Err(expired), "the reason is told");
+    }
+
+    #[test]
+    fn an_authority_of_the_pool_allows_for_so_many_intermediates() {
+        /// An authority with a path length.
+        fn up_to<const LENGTH: u8>(params: &mut CertificateParams) {
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(LENGTH));
+        }
+        let lengths: [Change; 4] = [up_to::<0>, up_to::<1>, up_to::<2>, authority];
+        for (allowed, change) in lengths.into_iter().enumerate() {
+            let root = pair("root", None, change);
+            let first = pair("first", Some(&root), authority);
+            let second = pair("second", Some(&first), authority);
+            let chains = [vec![], vec![&first], vec![&second, &first]];
+            for (length, chain) in chains.into_iter().enumerate() {
+                let leaf = pair("leaf", Some(chain.first().copied().unwrap_or(&root)), leaf);
+                let shown: Vec<&Pair> = std::iter::once(&leaf).chain(chain).collect();
+                let verdict = |pool: &[&Pair]| verdict(pool, &shown, "api.example", 2030);
+                assert_eq!(verdict(&[&root]).is_ok(), length <= allowed, "{allowed} allowed, {length} between");
+                // As soon as one is in the pool, nothing is above it.
+                assert!(shown.get(1).is_none_or(|nearest| verdict(&[&root, nearest]).is_ok()), "{allowed}, {length}");
+                // The same authority without a length, after or before.
+                let twin = root.again(authority);
+                assert!(verdict(&[&root, &twin]).is_ok() && verdict(&[&twin, &root]).is_ok(), "{allowed}, {length}");
+            }
+            // The certificate of an authority that a server shows is no intermediate.
+            let shown = pair("sub", Some(&root), authority);
+            assert_eq!(verdict(&[&root], &[&shown], "api.example", 2030), Ok(()), "{allowed}");
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Alphabet {
 }
 
 /// How many alphabets there are.
-pub(super) const SLOTS: usize = 30;
+pub(super) const SLOTS: usize = 32;
 
 /// Letters and digits.
 pub(super) static ALPHANUMERIC: Alphabet = Alphabet::alphanumeric_and(0, b"");
@@ -118,3 +118,7 @@ pub(super) static BASE64_BODY: Alphabet = Alphabet::alphanumeric_and(27, b"+/");
 pub(super) static URL: Alphabet = Alphabet::all_but(28, b"\t\n \"'<>`");
 /// The authority of a URL.
 pub(super) static AUTHORITY: Alphabet = Alphabet::all_but(29, b"\t\n \"'<>`/?#");
+/// Whatever is not white space.
+pub(super) static UNBROKEN: Alphabet = Alphabet::all_but(30, b" \t\r\n");
+/// A user and a long password before a network. The next one begins behind its parenthesis.
+pub(super) static BEFORE_NETWORK: Alphabet = Alphabet::all_but(31, b" \t\r\n\"'`=(");

@@ -1,15 +1,18 @@
 //! Passwords on command lines: programs whose flags say too little by themselves.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use memchr::memmem;
+use rustc_hash::FxHashSet;
 
-use super::alphabet::{ARGUMENT, IN_DOUBLE, IN_SINGLE};
+use super::alphabet::{ARGUMENT, IN_DOUBLE, IN_SINGLE, UNBROKEN};
 use super::extent;
 use super::names::named;
 use super::scan::Scan;
 use super::values::{names_nothing, says_state};
-use super::{By, Found};
+use super::{By, Found, LONGEST};
 
 /// Bytes of a command line that are looked at from the name of its program on.
 const LINE_MAX: usize = 384;
@@ -34,6 +37,8 @@ enum Part {
 enum Takes {
     /// The next argument, or the rest of this one.
     Flag(&'static str, Part),
+    /// The same for a flag of one letter that others may stand before: `-su` for `-u`.
+    Among(&'static str, Part),
     /// The rest of this argument: what follows it is something else.
     Glued(&'static str, Part),
     /// The argument at this place behind the command, flags and what they take aside.
@@ -41,7 +46,7 @@ enum Takes {
 }
 
 use Part::{All, Behind, Source};
-use Takes::{Flag, Glued, Operand};
+use Takes::{Among, Flag, Glued, Operand};
 
 /// A program, a word that has to follow it, and what takes a password.
 pub(super) struct Program {
@@ -57,7 +62,7 @@ const fn program(name: &'static str, verb: &'static str, takes: &'static [Takes]
 const P: &[Takes] = &[Flag("-p", All)];
 const GLUED: &[Takes] = &[Glued("-p", All)];
 const USER: &[Takes] =
-    &[Flag("-u", Behind(b':')), Flag("--user", Behind(b':')), Flag("-U", Behind(b':')), Flag("--proxy-user", Behind(b':'))];
+    &[Among("-u", Behind(b':')), Flag("--user", Behind(b':')), Flag("-U", Behind(b':')), Flag("--proxy-user", Behind(b':'))];
 const LDAP: &[Takes] = &[Flag("-w", All), Flag("-a", All), Flag("-s", All)];
 const SMB: &[Takes] = &[Flag("-U", Behind(b'%')), Flag("--user", Behind(b'%'))];
 const OPENSSL: &[Takes] = &[
@@ -116,6 +121,13 @@ pub(super) static PROGRAMS: &[Program] = &[
     program("vault", "login", &[Operand(0)]),
     program("heroku", "login", P),
     program("htpasswd", "", &[Operand(2)]),
+    // Without a file.
+    program("htpasswd", "-nb", &[Operand(1)]),
+    program("htpasswd", "-bn", &[Operand(1)]),
+    program("htpasswd", "-nbB", &[Operand(1)]),
+    program("htpasswd", "-bnB", &[Operand(1)]),
+    program("htpasswd", "-Bbn", &[Operand(1)]),
+    program("htpasswd", "-Bnb", &[Operand(1)]),
     program("smbclient", "", SMB),
     program("rpcclient", "", SMB),
     program("winexe", "", SMB),
@@ -156,15 +168,54 @@ pub(super) static PROGRAMS: &[Program] = &[
     program("useradd", "", P),
 ];
 
-/// What is written to a program that reads a password: `echo sesame | docker login --password-stdin`.
+/// Which words of a command are secret because of the program that they are for, and what each is: Kubernetes has commands as lists.
+pub fn secret_words(words: &[Cow<'_, str>]) -> Vec<(usize, &'static str)> {
+    /// Words that are looked at.
+    const WORDS: usize = 64;
+    static NAMES: LazyLock<FxHashSet<&str>> = LazyLock::new(|| PROGRAMS.iter().map(|program| program.name).collect());
+    let name = |word: &str| word.rsplit('/').next().filter(|name| NAMES.contains(name)).map(str::len);
+    let words = &words[..words.len().min(WORDS)];
+    if !words.iter().any(|word| name(word).is_some()) {
+        return Vec::new();
+    }
+    // The same as text, each word between quotes. A quote within a word ends none.
+    let (mut text, mut ends) = (String::new(), Vec::new());
+    for word in words {
+        let end = word.floor_char_boundary(LONGEST);
+        text.push('"');
+        text.extend(word[..end].chars().map(|character| if matches!(character, '"' | '\\' | '\n') { '_' } else { character }));
+        ends.push(text.len());
+        text.push_str("\" ");
+    }
+    let scan = Scan::new(&text, &[], true);
+    let mut found = Vec::new();
+    for (word, end) in words.iter().zip(&ends) {
+        let Some(length) = name(word) else { continue };
+        let of_this_name = PROGRAMS.iter().filter(|program| program.name == &word[word.len() - length..]);
+        of_this_name.for_each(|program| program.find(&scan, end - length, &mut found));
+    }
+    found.iter().map(|secret| (ends.partition_point(|&end| end <= secret.at.start), secret.kind)).collect()
+}
+
+/// What is written to a program that reads a password: `echo sesame | docker login --password-stdin`. The pipe, or what follows the
+/// program's name, stands at a place.
 pub(super) fn piped(scan: &Scan<'_>, at: usize) -> Option<Found> {
-    let before = scan.behind(at, LINE_MAX / 2);
-    let line = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    let pipe = line + before[line..].iter().rposition(|&byte| byte == b'|')?;
-    let command = ["echo ", "printf ", "echo -n ", "printf %s ", "<<< "]
-        .iter()
-        .filter_map(|word| memmem::rfind(&before[line..pipe], word.as_bytes()).map(|found| line + found + word.len()));
-    let start = at - before.len() + command.max()?;
+    /// Bytes of the program and its arguments, and of what writes to it.
+    const PROGRAM: usize = 192;
+    const WRITER: usize = 384;
+    const WRITERS: &[&[u8]] = &[b"echo ", b"printf ", b"echo -n ", b"printf %s ", b"<<< "];
+    let program = scan.behind(at + 1, PROGRAM);
+    let pipe = at + 1 - (program.len() - program.iter().rposition(|&byte| matches!(byte, b'|' | b'\n'))?);
+    let end = pipe - scan.behind(pipe, 4).iter().rev().take_while(|&&byte| byte == b' ').count();
+    let near = scan.behind(end, WRITER);
+    let near = &near[near.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1)..];
+    let written = WRITERS.iter().filter_map(|writer| memmem::rfind(near, writer).map(|found| found + writer.len())).max();
+    let start = match written {
+        Some(written) => end - near.len() + written,
+        // One word, however long.
+        None => Some(scan.word_back(end, &UNBROKEN))
+            .filter(|&word| WRITERS.iter().any(|writer| scan.behind(word, 16).ends_with(writer)))?,
+    };
     let quote = scan.byte(start).filter(|byte| matches!(byte, b'"' | b'\''));
     let end = match quote {
         Some(b'"') => scan.run(start + 1, &IN_DOUBLE),
@@ -225,7 +276,7 @@ impl Program {
             match flag {
                 Some((part, "")) => pending = Some(part),
                 Some((part, rest)) => {
-                    let start = argument.at.end - rest.len().min(argument.at.len());
+                    let start = argument.at.start + (text.len() - rest.len());
                     self.push(part, &Argument { at: start..argument.at.end, text: rest, goes_on: false }, found);
                 }
                 None if text.starts_with('-') => {
@@ -267,11 +318,8 @@ impl Program {
         let is_none =
             secret.is_empty() || secret.starts_with('-') || names_nothing(secret) || self.has_operand() && says_state(secret);
         if !is_none {
-            found.push(Found {
-                at: start..(start + secret.len()).max(argument.at.end * usize::from(part == All && self.name != "sqlplus")),
-                kind: "password",
-                by: By::Place,
-            });
+            let end = if self.name == "sqlplus" { start + secret.len() } else { argument.at.end };
+            found.push(Found { at: start..end, kind: "password", by: By::Place });
         }
     }
 }
@@ -281,6 +329,13 @@ impl Takes {
     fn by_flag<'t>(&self, argument: &Argument<'t>) -> Option<(Part, &'t str)> {
         let text = argument.text;
         match *self {
+            Among(flag, part) => {
+                /// Letters of flags in one argument.
+                const FLAGS: usize = 8;
+                let letters = text.strip_prefix('-').filter(|letters| letters.len() <= FLAGS)?;
+                let is_last = letters.ends_with(&flag[1..]) && letters.bytes().all(|letter| letter.is_ascii_alphabetic());
+                if is_last { Some((part, "")) } else { Flag(flag, part).by_flag(argument) }
+            }
             Flag(flag, part) => {
                 let rest = text.strip_prefix(flag)?;
                 match rest.as_bytes() {
@@ -296,7 +351,7 @@ impl Takes {
                     _ => None,
                 }
             }
-            Glued(flag, part) if argument.goes_on => (text == flag).then_some((part, "")),
+            Glued(flag, part) if argument.goes_on && text == flag => Some((part, "")),
             Glued(flag, part) => text
                 .strip_prefix(flag)
                 .filter(|rest| !rest.is_empty() && named(text).is_none_or(|_| !rest.starts_with("ass")))

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use memchr::memchr2_iter;
 
+use super::alphabet::{ARGUMENT, BASE64};
 use super::commands::{self, PROGRAMS, Program};
 use super::formats::{self, FORMATS, Format};
 use super::phrases::{self, ENCODED, PHRASES, Phrase};
@@ -65,6 +66,8 @@ const PLACES: &[(&str, Look)] = &[
     ("| chpasswd", commands::piped),
     ("sudo -S", commands::piped),
     ("| kinit", commands::piped),
+    ("VALUES", phrases::inserted),
+    ("values (", phrases::inserted),
     ("Bearer ", headers::bearer),
     ("bearer ", headers::bearer),
     ("BEARER ", headers::bearer),
@@ -98,6 +101,9 @@ pub(super) fn literals() -> Vec<String> {
     triggers().into_iter().map(|(text, _)| text).collect()
 }
 
+/// Bytes of a secret behind which it may go on, because whoever found it has looked no further.
+const LOOK: usize = 120;
+
 /// How many times escapes are undone, and base64 is: JSON inside of JSON inside of JSON.
 const DEPTH_MAX: u8 = 3;
 
@@ -125,13 +131,27 @@ fn merge(found: &mut Vec<Found>) {
     }
 }
 
+/// The first place where something announces a secret that may stand on one of the next lines.
+pub(super) fn announced(text: &str) -> Option<usize> {
+    SEARCH.announced(text.as_bytes())
+}
+
 /// Adds the secrets of a text and of its other readings, which may overlap.
 fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut Vec<Found>) {
     let scan = Scan::new(text, seams, is_source);
+    let known = found.len();
     let hits = SEARCH.find(text.as_bytes(), &scan, depth, found);
     steps(text.len());
     let separators = memchr2_iter(b'-', b'.', text.as_bytes()).filter(|&at| formats::is_before_long_word(&scan, at));
     found.extend(separators.filter_map(|at| formats::around_separator(&scan, at)));
+    // A look at a place is bounded, and a secret is not: what goes on without a break behind a long one is a part of it.
+    let goes_on = |at: usize| scan.byte(at).is_some_and(|byte| BASE64.has(byte));
+    let is_cut = |secret: &&mut Found| secret.by == By::Place && secret.at.len() >= LOOK;
+    for Found { at, .. } in found[known..].iter_mut().filter(is_cut).filter(|secret| goes_on(secret.at.end - 1)) {
+        if goes_on(at.end) {
+            at.end = scan.run(at.end, &ARGUMENT).max(at.end);
+        }
+    }
     if let Some(glued) = reading::glued(text, seams) {
         let mut inside = Vec::new();
         find_to(&glued.text, &glued.seams, is_source, depth.min(1), &mut inside);
@@ -229,6 +249,17 @@ impl Search {
         hits
     }
 
+    /// The first trigger of a name or of words.
+    fn announced(&self, bytes: &[u8]) -> Option<usize> {
+        steps(bytes.len());
+        (0..bytes.len()).find_map(|at| {
+            let key = key(load(&bytes[at..]));
+            let group = &self.groups[usize::from(self.group[hash(key)])];
+            let known = group.iter().filter(|known| matches!(known.trigger, Trigger::Name | Trigger::Phrase(_)));
+            known.filter_map(|known| at.checked_sub(known.offset).filter(|&start| bytes[start..].starts_with(&known.text))).next()
+        })
+    }
+
     /// Looks at a place where three bytes stand by which some text may be known. Its result: where to look on, if one of the texts stands there.
     #[inline(never)]
     fn look(&self, key: u32, at: usize, from: usize, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Option<usize> {
@@ -277,7 +308,8 @@ fn rarest(text: &[u8]) -> usize {
     /// Bytes of a text that are looked at: what it announces is looked for from its beginning on.
     const NEAR: usize = 8;
     /// What logs of clusters are full of.
-    const COMMON: &[u8] = b"kube request requested webhook pod component command cookie compose http:// https:// .svc.cluster.local \
+    const COMMON: &[u8] =
+        b"kube request requested webhook pod component command cookie compose http:// https:// .svc.cluster.local \
         controller reconcile workspace user name id=-by";
     let cost = |byte: &u8| match byte {
         b' ' | b':' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6,

@@ -15,7 +15,7 @@ const TIMES: usize = 4;
 const LONG: usize = 64 * 1024;
 
 /// Steps at the end of a text that are left out because it ends there: they are not four times as many in the longer one.
-const AT_ONCE: usize = 24 * 1024;
+const AT_ONCE: usize = 32 * 1024;
 
 /// Steps for a byte at most. What is looked at around a trigger of a few bytes is a few hundred.
 const STEPS_A_BYTE: usize = 1_200;

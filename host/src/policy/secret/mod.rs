@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::steps::steps;
 use super::text::Cleaned;
+pub use commands::secret_words;
 pub use lines::MaskedLines;
 pub use names::{Named, Value, named, named_header};
 
@@ -131,9 +132,10 @@ fn without(text: &str, found: &[Found], skip: usize) -> String {
         masked_text.push_str(&text[done..start]);
         for (line, part) in text[start..end].split_inclusive('\n').enumerate() {
             let body = part.trim_ascii_end();
-            let indent = if line == 0 { 0 } else { body.len() - body.trim_ascii_start().len() };
+            let begins = line == 0 && secret.at.start >= skip;
+            let indent = if begins { 0 } else { body.len() - body.trim_ascii_start().len() };
             masked_text.push_str(&body[..indent]);
-            if line == 0 || !body.is_empty() {
+            if begins || !body.is_empty() {
                 masked_text.push_str(&masked(secret.kind));
             }
             masked_text.push_str(if part.ends_with('\n') { "\n" } else { "" });

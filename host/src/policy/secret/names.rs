@@ -309,6 +309,11 @@ impl Named {
         Self { value: if self.value == OrName { OrPath } else { self.value }, ..self }
     }
 
+    /// The same where something else may stand there.
+    pub fn if_random(self) -> Self {
+        Self { value: self.value.unless_random(), ..self }
+    }
+
     /// Whether a value of this name has to be masked.
     pub fn hides(self, value: &str) -> bool {
         /// Bytes of the shortest random value that is masked only because it is random, and of the shortest key.

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::alphabet::{KEY_LIST, LINE, NAME, PATH_NAME};
+use super::alphabet::{KEY_LIST, LINE, NAME, PATH_NAME, UNBROKEN};
 use super::extent::{self, Extent, Style};
 use super::names::{Named, Value, named, named_header};
 use super::scan::Scan;
-use super::values::{is_random, reads_as_message, says_state};
+use super::values::{has_default, is_random, is_reference, reads_as_message, says_state};
 use super::{By, Found, headers};
 
 /// Bytes of a name.
@@ -78,9 +78,9 @@ pub(super) fn find(scan: &Scan<'_>, hit: &Range<usize>, found: &mut Vec<Found>) 
 fn may_have_value(scan: &Scan<'_>, start: usize, end: usize) -> bool {
     let next = match scan.byte(end) {
         Some(b' ' | b'\t') => scan.byte(end + scan.spaces(end, SPACES_MAX)),
-        Some(byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'<' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2)) => {
-            Some(byte)
-        }
+        Some(
+            byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'<' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2),
+        ) => Some(byte),
         // The arrow of `password->sesame`, whose hyphen looks like a part of the name.
         _ => return false,
     };
@@ -91,9 +91,12 @@ fn may_have_value(scan: &Scan<'_>, start: usize, end: usize) -> bool {
         Some(b'v' | b'V' | b'i') => true,
         Some(_) => {
             let name = start - scan.run_back(start, &NAME, NAME_MAX);
-            let is_marked =
-                scan.byte(name) == Some(b'-') || matches!(scan.byte_before(name), Some(b'<' | b':' | b'=' | b'"' | b'\''));
-            let before = scan.behind(name, 5).trim_ascii_end();
+            let is_marked = scan.byte(name) == Some(b'-')
+                || matches!(scan.byte_before(name), None | Some(b'\n' | b'<' | b':' | b'=' | b'"' | b'\''));
+            let before = scan.behind(name, 5);
+            // Columns of a file of settings.
+            let is_marked = is_marked || before.iter().all(|&byte| byte == b' ') || before.ends_with(b"\t");
+            let before = before.trim_ascii_end();
             is_marked || before.ends_with(b"set") || before.ends_with(b"SET") || scan.starts_with_ignoring_case(start, "pass")
         }
     }
@@ -131,11 +134,19 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
         return if named.hides(scan.judged(&value.at)) { found(value.at) } else { None };
     }
     // `{"password": {"value": "…"}}`
-    let at = if scan.byte(site.value) == Some(b'{') { inner(scan, site.value + 1)? } else { site.value };
-    if is_filled_in_later(scan, at) {
-        return None;
+    let is_object = scan.byte(site.value) == Some(b'{') && scan.byte(site.value + 1) != Some(b'{');
+    let at = if is_object { inner(scan, site.value + 1)? } else { site.value };
+    if let Some(reference) = reference(scan, at) {
+        // With a default it is the value itself.
+        return if has_default(scan.judged(&reference)) { found(reference) } else { None };
     }
     let value = extent::value(scan, at);
+    if value.style == Style::Bare
+        && is_reference(scan.judged(&value.at))
+        && let Some(otherwise) = fallback(scan, value.at.end)
+    {
+        return if named.hides(scan.judged(&otherwise.at)) { found(otherwise.at) } else { None };
+    }
     let shown = scan.judged(&value.at);
     let starts_line = starts_line(scan, site.start);
     match value.style {
@@ -153,6 +164,8 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
     if let Some(phrase) = phrase(scan, named, site, &value, starts_line) {
         return found(phrase);
     }
+    let value = Extent { at: alone(scan, site, &value, starts_line), ..value };
+    let shown = scan.judged(&value.at);
     let is_settled = match needs(scan, site, &value, starts_line) {
         Needs::Nothing => true,
         Needs::Random => is_random(shown) && !reads_as_message(shown),
@@ -170,18 +183,28 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
     if named.hides(scan.judged(&value.at)) { found(at) } else { None }
 }
 
-/// Whether a reference to something stands in place of a value: `$(DB_PASSWORD)`, `{{ .Values.password }}`.
-fn is_filled_in_later(scan: &Scan<'_>, at: usize) -> bool {
+/// What a reference to something is that stands in place of a value: `$(DB_PASSWORD)`, `{{ .Values.password }}`.
+fn reference(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     const OPENS: &[(&[u8], u8)] =
         &[(b"$(", b')'), (b"${", b'}'), (b"{{", b'}'), (b"<%", b'>'), (b"#{", b'}'), (b"%{", b'}'), (b"[masked:", b']')];
     /// Bytes of a reference.
     const REFERENCE: usize = 96;
-    let quote = usize::from(matches!(scan.byte(at), Some(b'"' | b'\'')));
-    let near = scan.ahead(at + quote, REFERENCE);
-    let Some((open, close)) = OPENS.iter().find(|(open, _)| near.starts_with(open)) else { return false };
+    let quote = scan.byte(at).filter(|byte| matches!(byte, b'"' | b'\''));
+    let start = at + usize::from(quote.is_some());
+    let near = scan.ahead(start, REFERENCE);
+    let (open, close) = OPENS.iter().find(|(open, _)| near.starts_with(open))?;
     let inside = &near[open.len()..];
-    let end = inside.iter().position(|byte| byte == close || matches!(byte, b'\n' | b'"'));
-    end.is_some_and(|end| inside[end] == *close)
+    let end = inside.iter().position(|byte| byte == close || *byte == b'\n' || Some(*byte) == quote)?;
+    let closers = inside[end..].iter().take(2).take_while(|byte| *byte == close).count();
+    (closers > 0).then_some(start..start + open.len() + end + closers)
+}
+
+/// A text in quotes that is the value where another is not set: `process.env.PASSWORD || 'sesame'`.
+fn fallback(scan: &Scan<'_>, end: usize) -> Option<Extent> {
+    const OTHERWISE: &[&str] = &["|| ", "?? ", "or ", "?: "];
+    let at = end + scan.spaces(end, 4);
+    let at = at + scan.first_of(at, OTHERWISE, |word| word)?.len();
+    matches!(scan.byte(at), Some(b'"' | b'\'' | b'`')).then(|| extent::value(scan, at))
 }
 
 /// What a value needs to be taken for one.
@@ -213,7 +236,7 @@ fn needs(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) ->
         (Link::Colon, false, false, 0 | 1) => Needs::Setting,
         (Link::Colon, false, false, _) if starts_line => Needs::Setting,
         (Link::Colon, false, false, _) => Needs::More,
-        (Link::Space, ..) => by_space(scan, site, value),
+        (Link::Space, ..) => by_space(scan, site, value, starts_line),
     }
 }
 
@@ -226,7 +249,7 @@ fn is_field(scan: &Scan<'_>, site: &Site<'_>) -> bool {
 }
 
 /// What a value needs that stands behind a space.
-fn by_space(scan: &Scan<'_>, site: &Site<'_>, value: &Extent) -> Needs {
+fn by_space(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> Needs {
     /// Bytes before a name in which `login` shows that it is one of `.netrc`.
     const LOGIN: usize = 120;
     let shown = scan.judged(&value.at);
@@ -251,18 +274,22 @@ fn by_space(scan: &Scan<'_>, site: &Site<'_>, value: &Extent) -> Needs {
     let is_login = |word: &[u8]| login.strip_suffix(word).is_some_and(|rest| rest.last().is_none_or(u8::is_ascii_whitespace));
     let parted = scan.byte_before(site.start).is_some_and(|byte| byte.is_ascii_whitespace());
     let is_netrc = parted && user < before.len() && (is_login(b"login") || is_login(b"user"));
-    if is_netrc && matches!(site.name, "password" | "passwd") && !reads_as_message(shown) && !says_state(shown) {
+    if is_netrc
+        && matches!(site.name, "password" | "passwd" | "insecure-password")
+        && !reads_as_message(shown)
+        && !says_state(shown)
+    {
         return Needs::Nothing;
     }
     // `aws configure set aws_secret_access_key …`, `password is hunter2`
     if before.ends_with(b"set") || before.ends_with(b"SET") {
         return if site.name.contains(['_', '.', '-']) || site.name.len() > 8 { Needs::Nothing } else { Needs::Random };
     }
-    if site.name.bytes().all(|byte| byte.is_ascii_lowercase()) && scan.judged(&(value.at.start..value.at.start + 3)) == "is " {
-        Needs::Random
-    } else {
-        Needs::More
-    }
+    // `HTTP_Passwd hunter2` of a file of settings, `password is hunter2`, `| password | hunter2 |`
+    let is_column = starts_line && ends_line(scan, value.at.end);
+    let before = scan.behind(value.at.start, 4);
+    let is_told = [&b" is "[..], b"is: ", b" | "].iter().any(|link| before.ends_with(link));
+    if is_column || is_told { Needs::Random } else { Needs::More }
 }
 
 /// What follows the name of a flag where it is written about.
@@ -410,6 +437,8 @@ fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
     }
     // `PASSWORD('x')`
     let value = if before == 0 && scan.ahead(end, 2) == b"('" { end + 1 } else { at };
+    let told = scan.first_of(value, &["is ", "is: ", "| "], |word| word).filter(|_| before > 0);
+    let value = told.map_or(value, |word| value + word.len() + scan.spaces(value + word.len(), SPACES_MAX));
     let is_space = (before > 0 || value > at) && scan.byte(value).is_some_and(|byte| byte != b'\n');
     is_space.then_some(((Link::Space, is_quoted), before.max(1), value))
 }
@@ -439,7 +468,9 @@ fn tag(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
 fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Link, usize)> {
     /// Bytes between the two.
     const BETWEEN: usize = 96;
-    const NAMES: &[&[u8]] = &[b"name", b"key", b"variable", b"field", b"parametername", b"var", b"option", b"header"];
+    const NAMES: &[&[u8]] = &[b"name", b"key", b"variable", b"field", b"parametername", b"var", b"option", b"header", b"path"];
+    // `path: /spec/password`
+    let start = start - scan.run_back(start, &PATH_NAME, NAME_MAX);
     let before = scan.behind(start, 24);
     let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before).trim_ascii_end();
     let element = before.strip_suffix(b">");
@@ -469,6 +500,26 @@ fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Link, usize)> {
     }
     let (link, _, value) = link(scan, behind)?;
     matches!(link.0, Link::Colon | Link::Equals | Link::Arrow).then_some((Link::Pair, value))
+}
+
+/// Where the value of a setting ends that is alone on its line: `.env` and YAML have no quotes around what is generated, and anything in it.
+fn alone(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> Range<usize> {
+    let at = value.at.clone();
+    let is_setting =
+        starts_line && !site.is_quoted && value.style == Style::Bare && matches!(site.link, Link::Equals | Link::Colon);
+    // What has parentheses is a call, and with another equals sign within it is several settings.
+    let is_more = || {
+        let all = scan.judged(&(at.start..scan.run(at.start, &UNBROKEN)));
+        all.contains('(') || all.trim_end_matches('=').contains('=')
+    };
+    if !is_setting || matches!(scan.byte(at.end), None | Some(b' ' | b'\t' | b'\r' | b'\n')) || is_more() {
+        return at;
+    }
+    let end = scan.run(at.start, &UNBROKEN);
+    let end = end - usize::from(matches!(scan.byte_before(end), Some(b',' | b';' | b'"' | b'\'' | b'}')));
+    // A text that is quoted as a whole ends with its quote, and one of JSON has its line breaks written out.
+    let is_escaped = || memchr::memchr(b'\\', scan.judged(&(at.end..end)).as_bytes()).is_some();
+    if ends_line(scan, scan.run(at.start, &UNBROKEN)) && end > at.end && !is_escaped() { at.start..end } else { at }
 }
 
 /// Whether nothing but white space and what announces a setting stands between the beginning of a line and a name.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 
 use super::alphabet::{ALPHANUMERIC, ARGUMENT, BASE64_BODY, BASE64URL, KEY_BODY};
 use super::extent::{self, Style};
+use super::names::named;
 use super::scan::Scan;
 use super::values::{BASE64_ANY, has_all_kinds, is_random, names_nothing, reads_as_message, says_state};
 use super::{By, Found, urls};
@@ -195,6 +196,32 @@ const PROSE: &[&str] = &[
     "LDAP",
     "PLAIN",
 ];
+
+/// The value of a column that a secret is kept in: `INSERT INTO users (name, password) VALUES ('a', 'sesame')`.
+pub(super) fn inserted(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    /// Bytes of the names of the columns, and how many of them are looked at.
+    const NAMES: usize = 256;
+    const COLUMNS: usize = 16;
+    let names = scan.behind(at, NAMES).trim_ascii_end().strip_suffix(b")")?;
+    let names = &names[names.iter().rposition(|&byte| byte == b'(')? + 1..];
+    let column = |name: &[u8]| std::str::from_utf8(name).ok().and_then(named);
+    let (index, named) =
+        names.split(|&byte| byte == b',').take(COLUMNS).enumerate().find_map(|(index, name)| Some((index, column(name)?)))?;
+    let mut at = scan.run(at, &ALPHANUMERIC);
+    at += scan.spaces(at, 4);
+    at = (scan.byte(at) == Some(b'(')).then_some(at + 1)?;
+    for column in 0.. {
+        at += scan.spaces(at, 4);
+        let quote = usize::from(matches!(scan.byte(at), Some(b'\'' | b'"')));
+        let value = extent::value(scan, at);
+        if column == index {
+            return named.hides(scan.judged(&value.at)).then_some(Found { at: value.at, kind: named.kind, by: By::Place });
+        }
+        at = value.at.end + quote;
+        at = (scan.byte(at) == Some(b',')).then_some(at + 1)?;
+    }
+    None
+}
 
 /// The next word, with or without quotes.
 fn word(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use super::LONGEST;
 use super::alphabet::{Alphabet, SLOTS};
 use crate::policy::steps::steps;
 use crate::policy::text::Seam;
@@ -122,6 +123,20 @@ impl<'t> Scan<'t> {
         self.decoded.set(end);
         steps(end - at);
         self.text.get(at..end)
+    }
+
+    /// A part of the text, up to [`LONGEST`] bytes, that no other place leads to: whoever looks at it is the only one.
+    pub(super) fn walked(&self, at: Range<usize>) -> &'t [u8] {
+        let bytes = &self.text.as_bytes()[at.start..at.end.min(at.start + LONGEST)];
+        steps(bytes.len());
+        bytes
+    }
+
+    /// Where the word begins that ends at a place, up to [`LONGEST`] bytes before it.
+    pub(super) fn word_back(&self, at: usize, alphabet: &Alphabet) -> usize {
+        let length = alphabet.run_back(&self.text.as_bytes()[at.saturating_sub(LONGEST)..at]);
+        steps(length + 1);
+        at - length
     }
 
     /// How long the run of an alphabet is that ends at a place, up to so many bytes.

@@ -336,8 +336,8 @@ fn escapes_before_a_name_do_not_hide_it() {
         (r"x\tpassword=sesame\ty", r"x\tpassword=[masked: password]\ty"),
         (r"a=1\u0026password=sesame\u0026b=2", r"a=1\u0026password=[masked: password]\u0026b=2"),
         ("u%3Da%26password=sesame&b", "u%3Da%26password=[masked: password]&b"),
-        ("password%3Dsesame&b", "password%3D[masked: password]&b"),
-        (r"password\u003dsesame\u0026b", r"password\u003d[masked: password]\u0026b"),
+        ("password%3Dsesame&b=1", "password%3D[masked: password]&b=1"),
+        (r"password\u003dsesame\u0026b=1", r"password\u003d[masked: password]\u0026b=1"),
         (r"\x22password\x22:\x22let me in\x22,", r"\x22password\x22:\x22[masked: password]\x22,"),
         (r"dir\token=hunter2", r"dir\token=[masked: token]"),
         (r"postgres:\/\/u:pw@h\/x", r"postgres:\/\/u:[masked: password in a URL]@h\/x"),
@@ -713,5 +713,37 @@ fn a_wrapped_file_is_followed_to_its_end() {
             let text = format!("{}{wrapped}INFO done\n", "INFO one\n".repeat(20));
             assert_eq!(shown(&text), text);
         }
+    }
+}
+
+#[test]
+fn a_secret_that_is_longer_than_what_shows_it_is_masked_to_its_end() {
+    let secret: String = "hX9kQ2vLm4Zt7Rw1".repeat(150);
+    for place in [
+        "Authorization: Basic {}",
+        "\"Authorization\":[\"Basic {}\"]",
+        "Authorization: Token {}",
+        "Proxy-Authorization: Basic {}",
+        "curl -u AWS:{} https://x",
+        "mysql -p{} db",
+        "kubectl create secret generic x --from-literal=k={}",
+        "smbclient //h -U u%{}",
+        "etcdctl --user root:{} get x",
+        "echo {} | docker login --password-stdin r.io",
+        "echo 'root:{}' | chpasswd",
+        "db:5432:d:u:{}",
+        "https://u:{}@h/",
+        "app:{}@tcp(db:3306)/app",
+        "password={}",
+        "\"password\": \"{}\"",
+        "--password {}",
+        "<password>{}</password>",
+        "Bearer {}",
+        "CREATE USER x IDENTIFIED BY '{}'",
+        "requirepass {}",
+        "AUTH default {}",
+    ] {
+        let shown = mask(&place.replace("{}", &secret)).into_owned();
+        assert!(!shown.contains("Zt7Rw1"), "{place}: {shown}");
     }
 }

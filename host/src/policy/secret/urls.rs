@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use super::alphabet::{AUTHORITY, NAME, QUERY, URL, URL_PATH, WORD};
+use super::alphabet::{AUTHORITY, BEFORE_NETWORK, NAME, QUERY, URL, URL_PATH, WORD};
 use super::scan::Scan;
 use super::values::{is_random, names_nothing};
 use super::{By, Found};
 
-/// Bytes of the user and the password of a URL.
-const USER_MAX: usize = 384;
+/// Bytes of a user, and of one with a short password.
+const USER_MAX: usize = 128;
+const NEAR: usize = 384;
 
 /// Bytes in which an `@` is looked for behind what should have ended the authority: it is looked for at each `://`.
 const FORGOTTEN: usize = 128;
@@ -17,8 +18,9 @@ const FORGOTTEN: usize = 128;
 /// https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS. `://` stands at `at`.
 pub(super) fn password(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let start = at + "://".len();
-    let rest = scan.ahead(start, USER_MAX);
-    let authority = &rest[..AUTHORITY.run(rest)];
+    let rest = scan.ahead(start, FORGOTTEN);
+    let end = scan.run(start, &AUTHORITY);
+    let authority = scan.walked(start..end);
     let Some(colon) = authority.iter().position(|&byte| byte == b':') else { return user(scan, start, authority) };
     // The last one, because people forget to escape an @ in a password.
     let end = match authority.iter().rposition(|&byte| byte == b'@') {
@@ -30,18 +32,19 @@ pub(super) fn password(scan: &Scan<'_>, at: usize) -> Option<Found> {
             if port.iter().all(u8::is_ascii_digit) || authority.starts_with(b"[") {
                 return None;
             }
-            let near = &rest[..rest.len().min(FORGOTTEN)];
-            near[..URL.run(near)].iter().rposition(|&byte| byte == b'@')?
+            rest[..URL.run(rest)].iter().rposition(|&byte| byte == b'@').filter(|&end| end > colon)?
         }
     };
-    let password = rest.get(colon + 1..end)?;
-    let user = &rest[..colon];
+    let password = colon + 1..end;
+    let user = &authority[..colon];
     // `registry.example.com:5000@…` has a port, `docker://sha256:…@…` a digest.
-    let is_port = password.len() <= 5 && password.iter().all(u8::is_ascii_digit) && user.contains(&b'.');
+    let is_port = password.len() <= 5
+        && user.contains(&b'.')
+        && scan.ahead(start + password.start, password.len()).iter().all(u8::is_ascii_digit);
     if is_port || user.starts_with(b"sha256") || user.starts_with(b"sha512") {
         return None;
     }
-    let at = start + colon + 1..start + end;
+    let at = start + password.start..start + password.end;
     (!names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password in a URL", by: By::Place })
 }
 
@@ -57,13 +60,14 @@ fn user(scan: &Scan<'_>, start: usize, authority: &[u8]) -> Option<Found> {
 
 /// `user:PASSWORD@tcp(host)`, as drivers of Go are configured: https://github.com/go-sql-driver/mysql#dsn-data-source-name
 pub(super) fn before_network(scan: &Scan<'_>, at: usize) -> Option<Found> {
-    let before = scan.behind(at, USER_MAX);
-    let start = before
-        .iter()
-        .rposition(|&byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'='))
-        .map_or(0, |at| at + 1);
-    let colon = start + before[start..].iter().position(|&byte| byte == b':')?;
-    let at = at - before.len() + colon + 1..at;
+    let near = scan.behind(at, NEAR);
+    let is_break = |&byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'=');
+    let start = match near.iter().rposition(is_break) {
+        Some(end) => at - near.len() + end + 1,
+        None => scan.word_back(at, &BEFORE_NETWORK),
+    };
+    let colon = start + scan.ahead(start, USER_MAX).iter().position(|&byte| byte == b':').filter(|&colon| start + colon < at)?;
+    let at = colon + 1..at;
     (!at.is_empty() && !names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password", by: By::Place })
 }
 

@@ -81,6 +81,15 @@ pub(super) fn names_nothing(value: &str) -> bool {
     same || is_example || is_placeholder || bare.is_empty() || NONE.has(bare) || is_reference(value)
 }
 
+/// Whether a reference has a value of its own for the case that what it stands for is not set: `${PASSWORD:-sesame}`.
+pub(super) fn has_default(reference: &str) -> bool {
+    const BEFORE: &[&str] = &[":-", ":=", "default \"", "default '", "|| \"", "|| '", ", \"", ", '"];
+    BEFORE.iter().any(|before| {
+        let default = reference.split_once(before).map_or("", |(_, default)| default);
+        !default.is_empty() && !default.starts_with(['}', '"', '\'', '$'])
+    })
+}
+
 /// Whether a value stands for another one that is filled in later.
 pub(super) fn is_reference(value: &str) -> bool {
     /// Where templates and configurations take values from, and what their expressions end with.
@@ -132,7 +141,7 @@ pub(super) fn is_reference(value: &str) -> bool {
     ];
     let is_variable = |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     let is_printf = matches!(value, "%s" | "%v" | "%q" | "%d" | "%@" | "?" | ":password" | "{}" | "$1" | "$2" | "$3");
-    WHOLE.iter().any(|(open, close)| value.starts_with(open) && value.ends_with(close))
+    WHOLE.iter().any(|(open, close)| value.starts_with(open) && value.ends_with(close)) && !has_default(value)
         || SOURCES.iter().any(|source| value.starts_with(source))
         || value.strip_prefix('$').is_some_and(is_variable)
         || value.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')).is_some_and(is_variable)

@@ -15,6 +15,7 @@ use super::CompileError;
 use super::folder::{self, Folder, IMPORTS_BYTES};
 use crate::files;
 use crate::policy::beginning;
+use crate::processor::NICENESS;
 use crate::sandbox::error::short;
 use crate::sandbox::{Imports, LoadError, pools};
 
@@ -44,10 +45,6 @@ const WORDS: usize = 4096;
 
 /// The file that a process says its last words in.
 const LAST_WORDS: &str = "last-words";
-
-/// How far a process stands back that compiles a component of somebody else: as far as guests that compute for long. A start waits for
-/// the bundled ones, so they do not.
-const NICENESS: i32 = 10;
 
 /// What one process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,6 +206,7 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     // The second after the first is for a kernel whose first signal is not obeyed.
     limit(Resource::Cpu, CPU.as_secs(), 5)?;
     if let Some(memory) = bounds.memory {
+        // What is somebody else's stands back as far as guests that compute for long; a start waits for the bundled ones, so they do not.
         // A server that stands further back itself may not come forward again.
         let nice = getpriority_process(None)?;
         setpriority_process(None, nice.max(NICENESS))?;
