@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::PATIENCE;
@@ -61,11 +61,19 @@ impl Transcript {
         transcript
     }
 
+    /// Reads nothing more of it, but for what is under way, until this is dropped.
+    pub fn unread(&self) -> Unread<'_> {
+        Unread(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// All of it.
     pub fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// Nobody reads what a process writes.
+pub struct Unread<'t>(#[expect(dead_code, reason = "whoever reads waits for it")] MutexGuard<'t, String>);
 
 /// The bytes of memory that a process has in use, as the kernel counts them.
 ///

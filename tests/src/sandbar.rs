@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::cargo::cargo;
 use crate::control_plane::ControlPlane;
-use crate::process::{Leash, Transcript};
+use crate::process::{Leash, Transcript, Unread};
 use crate::{http, in_time, until};
 
 /// The binary under test: `$SANDBAR`, else the one of this cargo profile, brought up to date first.
@@ -282,6 +282,11 @@ impl Server {
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.text()
+    }
+
+    /// Has nobody read its log until this is dropped.
+    pub fn log_unread(&self) -> Unread<'_> {
+        self.log.unread()
     }
 
     /// Waits until the log holds some text.

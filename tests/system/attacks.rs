@@ -12,6 +12,7 @@ mod crowds;
 mod framing;
 mod heads;
 mod json;
+mod log;
 mod paths;
 mod rate;
 mod stopping;

@@ -8,8 +8,30 @@ use super::served::Served;
 use crate::policy::{Budget, Caller, clean_line};
 use crate::sandbox::CallError;
 
-/// Bytes of a tool's name that are written where there is no such tool: the longest name that MCP allows.
+/// Bytes of a tool's name: the longest that MCP allows.
 const NAME_BYTES: usize = 128;
+
+/// Bytes of the name of a tool that does not exist: it is the caller's word alone, as its own name is.
+const CLAIMED_BYTES: usize = 64;
+
+/// The name of the event of a call that is not let in. Its message and its target are those of any call.
+pub const NOT_LET_IN: &str = "call that is not let in";
+
+/// Writes the event of a call that is not let in, because there are too many: so there can be many of these as well, and whoever writes the
+/// log may count them together.
+pub(super) fn not_let_in(caller: &Caller, tool: &str, argument_bytes: usize) {
+    tracing::info!(
+        name: NOT_LET_IN,
+        target: "sandbar::audit",
+        caller = %caller.identity(),
+        client = caller.client(),
+        tool = clean_line(tool, NAME_BYTES),
+        argument_bytes,
+        outcome = Outcome::Busy.as_str(),
+        ms = 0.0,
+        "call"
+    );
+}
 
 /// The event of one call. It is written when this is dropped: also when the call is dropped before its end.
 pub struct AuditEvent {
@@ -76,6 +98,12 @@ impl AuditEvent {
     pub(super) fn end(&mut self, outcome: Outcome) {
         self.outcome = outcome;
         self.took = Some(self.began.elapsed());
+    }
+
+    /// There is no such tool.
+    pub(super) fn names_nothing(&mut self) {
+        self.tool.truncate(self.tool.floor_char_boundary(CLAIMED_BYTES));
+        self.end(Outcome::Refused);
     }
 
     /// There was no room for the answer; its caller got words in its place.

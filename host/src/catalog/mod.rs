@@ -29,8 +29,8 @@ use crate::processor::Failed;
 use crate::sandbox::CallError;
 pub use answer::Answer;
 pub use arguments::{Arguments, IgnoredArguments};
-pub use audit::AuditEvent;
 use audit::Outcome;
+pub use audit::{AuditEvent, NOT_LET_IN};
 pub use grant::{Missing, NotGranted, Right, Standing, rights};
 pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
@@ -148,7 +148,7 @@ impl Catalog {
     {
         let mut event = AuditEvent::begin(caller, name, arguments.bytes());
         let Some(tool) = self.tools.get(name) else {
-            event.end(Outcome::Refused);
+            event.names_nothing();
             let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
             return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
         };
@@ -168,7 +168,7 @@ impl Catalog {
 
     /// Notes a call that is not let in, because there are too many.
     pub fn turned_away(caller: &Caller, name: &str, arguments: &Arguments) {
-        AuditEvent::begin(caller, name, arguments.bytes()).end(Outcome::Busy);
+        audit::not_let_in(caller, name, arguments.bytes());
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.

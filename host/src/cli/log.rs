@@ -1,9 +1,21 @@
 //! The server's log, on standard error.
+//!
+//! Whoever serves does not wait for whoever reads the log: see [`queue`]. What others bring about does not fill it: see [`limit`].
+
+mod limit;
+mod queue;
 
 use std::io::{self, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
+use self::limit::Limit;
+use self::queue::Queue;
 use crate::policy::clean;
 
 /// The log's default: what Sandbar and its components say.
@@ -12,45 +24,106 @@ const SERVING: &str = "info";
 /// What commands say that answer a person at a terminal.
 const ANSWERING: &str = "warn";
 
+/// How long the end of the server waits for whoever reads its log.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// How long a panic waits for it: the process may end of it.
+const PANIC_LINES: Duration = Duration::from_millis(100);
+
+/// The way to standard error of a process that serves.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
 /// Starts the log, for a command that `serves` or for one that answers a person.
 pub(super) fn start(serves: bool) {
     let default = if serves { SERVING } else { ANSWERING };
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
         .parse_lossy(std::env::var("SANDBAR_LOG").ok().filter(|filter| !filter.is_empty()).as_deref().unwrap_or(default));
+    let limit = serves.then(Limit::default);
     // Without colours: what is written is cleaned as a whole, since any field of an event may quote a component or the cluster.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Clean(io::stderr()));
-    if std::env::var("SANDBAR_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        log.json().init();
-    } else {
-        log.init();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Standard);
+    let is_json = std::env::var("SANDBAR_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let lines = if is_json { lines.json().boxed() } else { lines.boxed() };
+    tracing_subscriber::registry().with(filter).with(limit.clone()).with(lines).init();
+    if let Some(limit) = limit {
+        write_aside(limit);
     }
 }
 
-/// Writes each event without what a terminal would obey or a reader would not see. An event of several lines has all but its first
-/// indented, so that none of them passes for an event of its own.
-struct Clean<W>(W);
+/// Has a thread write what a server says. Where none can be had, whoever says something writes it.
+fn write_aside(limit: Limit) {
+    let writing = move || QUEUE.get_or_init(Queue::default).write_to(&mut io::stderr(), limit::WINDOW, || limit.end_window());
+    if std::thread::Builder::new().name("log".to_owned()).spawn(writing).is_err() {
+        return;
+    }
+    let queue = QUEUE.get_or_init(Queue::default);
+    // The standard library's would write by itself, and wait.
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let trace = std::backtrace::Backtrace::capture();
+        let trace = Some(&trace).filter(|trace| trace.status() == std::backtrace::BacktraceStatus::Captured);
+        let trace = trace.map(|trace| format!("\n{trace}")).unwrap_or_default();
+        let words = format!("thread '{}' {panic}{trace}", thread.name().unwrap_or("<unnamed>"));
+        write(cleaned(words.as_bytes()));
+        queue.wait_until_written(PANIC_LINES);
+    }));
+}
 
-impl<W: Write> Write for Clean<W> {
-    /// `event` is a whole one, with its line break: that is how the log is written.
+/// Writes words for a person, clean, with a line break behind them.
+pub(super) fn say(words: &str) {
+    write(format!("{}\n", clean(words)).into_bytes());
+}
+
+fn write(lines: Vec<u8>) {
+    match QUEUE.get() {
+        Some(queue) => queue.push(lines),
+        // Nobody is left to be told that this has failed.
+        None => drop(io::stderr().write_all(&lines)),
+    }
+}
+
+/// Waits for a moment until everything is written.
+pub(super) fn end() {
+    if let Some(queue) = QUEUE.get() {
+        queue.end(LAST_LINES);
+    }
+}
+
+/// Standard error, or the way there.
+struct Standard;
+
+impl<'a> MakeWriter<'a> for Standard {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl Write for Standard {
+    /// `event` is a whole one: that is how the log is written.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
-        let text = clean(&text);
-        let lines = text.strip_suffix('\n').unwrap_or(&text);
-        self.0.write_all(format!("{}\n", lines.replace('\n', "\n    ")).as_bytes())?;
+        self::write(cleaned(event));
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
     }
+}
+
+/// An event without what a terminal would obey or a reader would not see, and with a line break. One of several lines has all but its first
+/// indented, so that none of them passes for an event of its own.
+fn cleaned(event: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(event);
+    let text = clean(&text);
+    let lines = text.strip_suffix('\n').unwrap_or(&text);
+    format!("{}\n", lines.replace('\n', "\n    ")).into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
-
-    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
 
@@ -58,8 +131,9 @@ mod tests {
     struct Written(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic").write(bytes)
+        fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").extend(cleaned(event));
+            Ok(event.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -67,18 +141,11 @@ mod tests {
         }
     }
 
-    impl<'a> MakeWriter<'a> for Written {
-        type Writer = Clean<Self>;
-
-        fn make_writer(&'a self) -> Self::Writer {
-            Clean(self.clone())
-        }
-    }
-
     #[test]
     fn no_field_of_an_event_hides_anything_or_passes_for_another_event() {
         let written = Written::default();
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(written.clone()).finish();
+        let writer = written.clone();
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let hostile = "a\u{1b}[2Jb\u{202e}c\n2026-11-25T00:00:00Z  INFO sandbar::audit: call";
         tracing::subscriber::with_default(log, || {
             tracing::warn!(value = hostile, shown = %hostile, "words: {hostile}");

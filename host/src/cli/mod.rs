@@ -140,13 +140,16 @@ pub fn run() -> ExitCode {
         Command::ConfigSchema => config_schema::run(),
         Command::Compile(arguments) => compile::run(&arguments),
     };
-    let (error, code) = match outcome {
-        Ok(code) => return code,
-        Err(Failure::Usage(error)) => (error, 2),
-        Err(Failure::Failed(error)) => (error, 1),
+    let failed = |error: &anyhow::Error, code: u8| {
+        output::error(&words(error));
+        ExitCode::from(code)
     };
-    output::error(&words(&error));
-    ExitCode::from(code)
+    let code = outcome.unwrap_or_else(|failure| match failure {
+        Failure::Usage(error) => failed(&error, 2),
+        Failure::Failed(error) => failed(&error, 1),
+    });
+    log::end();
+    code
 }
 
 /// An error with its causes, less those that a message quotes already.

@@ -1,9 +1,9 @@
 //! Printing: data to stdout, words to stderr.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where a command prints")]
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::log;
 use crate::policy::clean;
 
 /// How data is printed.
@@ -36,10 +36,10 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Says what is wrong.
 pub(super) fn error(message: &str) {
-    eprintln!("sandbar: {}", clean(message));
+    log::say(&format!("sandbar: {message}"));
 }
 
 /// Says something to the person at the terminal.
 pub(super) fn say(message: &str) {
-    eprintln!("{message}");
+    log::say(message);
 }

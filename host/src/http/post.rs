@@ -41,6 +41,7 @@ struct Head<'a> {
 }
 
 /// What a message comes to.
+#[expect(clippy::large_enum_variant, reason = "it is made once and taken apart at once")]
 enum Received {
     /// What is answered is known.
     Answer(HttpResponse),

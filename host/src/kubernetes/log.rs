@@ -221,9 +221,7 @@ impl Log<'_> {
             // Of the others it is not known which have matched; there are none unless the server ignores `tailLines`.
             surplus = u64::from(surplus > 0 && first_matched);
         }
-        for _ in dropped_lines..surplus {
-            drop_first_line(&mut text);
-        }
+        drop_first_lines(&mut text, surplus.saturating_sub(dropped_lines));
         let cut = dropped_lines > surplus || (headless && dropped_lines == surplus);
         let dropped = match (cut, surplus) {
             (false, _) => None,
@@ -302,7 +300,10 @@ fn not_scheduled(pod: &ObjectName) -> Excerpt {
     Excerpt { older: Some(false), warnings: vec![warning], ..Excerpt::empty() }
 }
 
-fn drop_first_line(text: &mut String) {
-    let end = memchr::memchr(b'\n', text.as_bytes()).map_or(text.len(), |at| at + 1);
+/// Takes off the first lines in one cut: a server that ignores `tailLines` may have sent a million of them.
+fn drop_first_lines(text: &mut String, lines: u64) {
+    let Some(last) = lines.checked_sub(1) else { return };
+    let mut ends = memchr::memchr_iter(b'\n', text.as_bytes());
+    let end = usize::try_from(last).ok().and_then(|last| ends.nth(last)).map_or(text.len(), |at| at + 1);
     text.drain(..end);
 }

@@ -290,3 +290,31 @@ async fn a_hung_kubelet_ends_in_an_error() {
     let stuck = answered(|| Answer::ok("one\n").then_silence()).await.expect_err("stuck");
     assert_eq!(stuck.code, Code::Unavailable);
 }
+
+#[tokio::test]
+async fn a_server_that_ignores_how_many_lines_are_asked_for_is_cut_to_them() {
+    for (sent, wanted, cap, kept, truncated) in [
+        // With and without lines that the cap has taken already, up to all that are too many.
+        (9, 2, 100, "0007\n0008\n", false),
+        (9, 8, 100, "0001\n0002\n0003\n0004\n0005\n0006\n0007\n0008\n", false),
+        (9, 3, 20, "0006\n0007\n0008\n", false),
+        (9, 3, 15, "0006\n0007\n0008\n", false),
+        (9, 3, 14, "0007\n0008\n", true),
+    ] {
+        let all = lines(sent, 4).concat();
+        let (cluster, _) = cluster(move |_, _| Answer::ok(all.clone()));
+        let source = LogSource { tail_lines: Some(wanted), ..web() };
+        let excerpt = reader(&cluster, Namespaces::All, capped(cap)).tail(&source).await.expect("a log");
+        let case = format!("{wanted} of {sent} lines in {cap} bytes");
+        assert_eq!((excerpt.text.as_str(), excerpt.truncated, excerpt.older), (kept, truncated, Some(true)), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn surplus_lines_without_number_are_taken_off_in_one_go() {
+    // Line by line this would move a TB.
+    let sent = 2_000_000;
+    let (cluster, _) = cluster(move |_, _| Answer::ok("\n".repeat(sent)));
+    let excerpt = reader(&cluster, Namespaces::All, capped(8 << 20)).tail(&web()).await.expect("a log");
+    assert_eq!((excerpt.text.len(), excerpt.truncated, excerpt.older), (2_000, false, Some(true)));
+}

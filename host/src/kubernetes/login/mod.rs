@@ -6,6 +6,7 @@
 //! restart.
 
 mod credential;
+mod handed;
 mod plugin;
 
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! Its arguments, its environment and what it prints are secrets: none of them is part of any message. What it says on its standard error
 //! is for the operator's log alone, a few short lines of it, without what the kubeconfig hands it.
 
+use std::cell::LazyCell;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
@@ -22,9 +23,10 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::credential::{self, Credentials};
+use super::handed::Handed;
 use crate::kubernetes::kubeconfig::Fault;
 use crate::kubernetes::target::{Interactive, Plugin, Secret};
-use crate::policy::quotable;
+use crate::policy::{clean, quotable};
 use crate::size::size;
 
 /// How long a plugin may take: somebody may have to find the browser, a password and a telephone.
@@ -45,8 +47,8 @@ const LINES_MAX: usize = 20;
 /// Bytes of each.
 const LINE_MAX: usize = 300;
 
-/// Bytes that a value of the kubeconfig must have to be taken out of what the plugin says: shorter ones are words.
-const TELLING: usize = 6;
+/// Bytes of a line that are looked at.
+const HEARD_MAX: u64 = 16 * 1024;
 
 /// Whether somebody sits at the terminal of this process.
 pub(super) fn is_at_terminal() -> bool {
@@ -126,17 +128,22 @@ async fn read_all(stdout: Option<ChildStdout>) -> Result<Vec<u8>, Fault> {
 /// Puts what a plugin says into the log.
 async fn listen(stderr: impl AsyncRead + Unpin, plugin: &Plugin, said: &Said) {
     let program = name(plugin);
+    let handed = LazyCell::new(|| Handed::to(plugin));
     let mut lines = BufReader::new(stderr);
-    let (mut heard, mut line) = (VecDeque::new(), Vec::new());
+    let (mut heard, mut line, mut is_rest) = (VecDeque::new(), Vec::new(), false);
     loop {
         line.clear();
-        // A line without an end is cut; what is left of it is the next.
-        let read = (&mut lines).take(4 * LINE_MAX as u64).read_until(b'\n', &mut line).await;
+        let read = (&mut lines).take(HEARD_MAX).read_until(b'\n', &mut line).await;
         if !matches!(read, Ok(bytes) if bytes > 0) {
             break;
         }
-        let words = without_secrets(&String::from_utf8_lossy(&line), plugin);
-        if words.is_empty() || heard.len() == LINES_MAX {
+        // Of a line that is longer the beginning says enough.
+        let is_all = line.ends_with(b"\n") || (line.len() as u64) < HEARD_MAX;
+        if std::mem::replace(&mut is_rest, !is_all) || heard.len() == LINES_MAX {
+            continue;
+        }
+        let words = without_secrets(&String::from_utf8_lossy(&line), is_all, &handed);
+        if words.is_empty() {
             continue;
         }
         let is_new = !said.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&words);
@@ -148,19 +155,9 @@ async fn listen(stderr: impl AsyncRead + Unpin, plugin: &Plugin, said: &Said) {
     *said.0.lock().unwrap_or_else(PoisonError::into_inner) = heard;
 }
 
-/// A line for the log: clean, short, masked, and without what the kubeconfig hands the plugin.
-fn without_secrets(line: &str, plugin: &Plugin) -> String {
-    let values = plugin.arguments.iter().chain(plugin.environment.iter().map(|(_, value)| value));
-    let mut line = line.to_owned();
-    for value in values.map(Secret::expose) {
-        // Of `--client-secret=x` the x counts as well.
-        for part in [Some(value), value.split_once('=').map(|(_, part)| part)].into_iter().flatten() {
-            if part.len() >= TELLING {
-                line = line.replace(part, "[masked: from the kubeconfig]");
-            }
-        }
-    }
-    quotable(line.trim(), LINE_MAX)
+/// A line for the log: clean, without what the kubeconfig hands the plugin, masked, and only then cut.
+fn without_secrets(line: &str, is_all: bool, handed: &Handed) -> String {
+    quotable(handed.masked_in(&clean(line), is_all).trim(), LINE_MAX)
 }
 
 /// A plugin that runs. Whoever drops it ends it, with all that it has started.
@@ -503,14 +500,14 @@ mod tests {
             "env VARIABLE-SECRET",
             "password=hunter22x",
         ] {
-            let words = without_secrets(line, &plugin);
+            let words = without_secrets(line, true, &Handed::to(&plugin));
             assert!(!words.contains("SECRET") && !words.contains("hunter22x"), "{words}");
         }
         assert_eq!(
-            without_secrets("\u{1b}[31mlog in\u{1b}[0m at https://login.example \r\n", &plugin),
+            without_secrets("\u{1b}[31mlog in\u{1b}[0m at https://login.example \r\n", true, &Handed::to(&plugin)),
             "log in at https://login.example"
         );
-        assert!(without_secrets(&"x ".repeat(10_000), &plugin).len() < 400);
+        assert!(without_secrets(&"x ".repeat(10_000), false, &Handed::to(&plugin)).len() < 400);
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Held {
     }
 
     fn is_nothing(&self, described: &BTreeSet<String>) -> bool {
-        !self.everywhere && self.namespaces.is_empty() && !(self.described && !described.is_empty())
+        !self.everywhere && self.namespaces.is_empty() && (described.is_empty() || !self.described)
     }
 
     fn has(&self, namespace: &str, described: &BTreeSet<String>) -> bool {

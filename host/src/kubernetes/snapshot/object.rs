@@ -97,7 +97,7 @@ impl Object {
             }
             match given.len() {
                 0 => return Err(format!("an object without {key}")),
-                ..=NAME_BYTES => {}
+                1..=NAME_BYTES => {}
                 bytes => return Err(format!("a list whose {key} has {bytes} bytes")),
             }
             given.clone_into(own);
