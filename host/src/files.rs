@@ -59,12 +59,21 @@ pub fn read_beginning(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 }
 
 fn read_within(file: File, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let says = file.metadata()?.len();
+    if says > most {
+        return Err(too_large(most));
+    }
+    // A vector that grows by itself has up to twice as much as it needs.
+    let mut bytes = Vec::with_capacity(usize::try_from(says).unwrap_or_default() + 1);
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {}", size(most))));
+        return Err(too_large(most));
     }
     Ok(bytes)
+}
+
+fn too_large(most: u64) -> io::Error {
+    io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {}", size(most)))
 }
 
 /// Opens a regular file for reading, and nothing else.

@@ -6,12 +6,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::Catalog;
@@ -60,8 +60,8 @@ pub enum Reason {
     #[error("its manifest cannot be had: {0}")]
     Call(#[from] CallError),
     /// Its manifest is malformed.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
+    #[error("{0}")]
+    Manifest(Arc<ManifestError>),
     /// It asks for more than it is granted.
     #[error(transparent)]
     NotGranted(#[from] NotGranted),
@@ -82,6 +82,12 @@ pub enum Reason {
     /// The host failed.
     #[error("the host failed while it loaded the component: {0}")]
     Host(String),
+}
+
+impl From<ManifestError> for Reason {
+    fn from(error: ManifestError) -> Self {
+        Self::Manifest(Arc::new(error))
+    }
 }
 
 impl Reason {
@@ -114,14 +120,24 @@ pub struct Loader {
     room: u64,
     /// What is not in the compile cache.
     compiling: Arc<Compiling>,
+    /// Whose turn it is to have a component's file in memory.
+    reading: Arc<Mutex<()>>,
+    /// Manifests that cannot be used, by the digests of their components: to see that may take a second.
+    refused: Arc<Refused>,
 }
+
+/// Manifests that cannot be used, by the digests of their components.
+type Refused = std::sync::Mutex<BTreeMap<String, Arc<ManifestError>>>;
+
+/// How many of those are remembered.
+const REMEMBERED: usize = 1024;
 
 impl Loader {
     /// A loader for an engine that was made for this configuration.
     pub fn new(engine: Arc<Engine>, cluster: kubernetes::Cluster, config: Arc<Config>) -> Self {
         let room = config.largest_memory();
         let compiling = Compiling::new(engine.clone());
-        Self { engine, cluster, config, room, compiling }
+        Self { engine, cluster, config, room, compiling, reading: Arc::default(), refused: Arc::default() }
     }
 
     /// The same with another configuration. A limit of memory beyond what the engine was made for is cut to that.
@@ -144,7 +160,7 @@ impl Loader {
         self.compiling.progress()
     }
 
-    /// Loads all of them, side by side, and names those that cannot be served. Their order decides who keeps a name. Those that have
+    /// Loads all of them and names those that cannot be served. Their order decides who keeps a name. Those that have
     /// to be compiled are waited for, but for no longer than `patience`.
     pub async fn load(&self, sources: impl IntoIterator<Item = Source>, patience: Duration) -> (Catalog, Vec<Problem>) {
         let mut over = std::pin::pin!(tokio::time::sleep(patience));
@@ -190,20 +206,52 @@ impl Loader {
         (catalog, problems)
     }
 
+    /// What is served of these already, with what the configuration grants it now. It takes no longer with what has to be loaded, so
+    /// a right that was taken back is gone at once.
+    pub fn granted_anew(&self, sources: &[Source], before: &Catalog) -> Catalog {
+        let mut catalog = Catalog::ignoring(self.config.ignored_arguments.clone());
+        for served in sources.iter().filter_map(|source| before.component(source)) {
+            self.keep(served, &mut catalog);
+        }
+        catalog
+    }
+
     async fn load_one(&self, source: Source, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
-        let (bytes, digest) = read(source.clone()).await?;
         let limits = self.limits(&source);
-        let same = |before: &Served| **before.artifact.digest() == *digest && before.artifact.stack() == limits.stack;
-        let (artifact, manifest) = match &before {
-            Some(before) if same(before) => (before.artifact.clone(), before.manifest.clone()),
-            _ => {
-                let artifact = self.artifact(&source, bytes, &digest, limits.stack).await?;
-                let manifest = manifest_of(&artifact, &self.engine, limits).await?;
-                (artifact, manifest)
+        let (artifact, digest) = {
+            // Bundled ones are in memory anyway.
+            let _turn = if matches!(source, Source::File(_)) { Some(self.reading.lock().await) } else { None };
+            let (bytes, digest) = read(source.clone()).await?;
+            let same = |before: &&Arc<Served>| **before.artifact.digest() == *digest && before.artifact.stack() == limits.stack;
+            match before.as_ref().filter(same) {
+                Some(before) => (before.artifact.clone(), digest),
+                None => {
+                    self.refused(&digest)?;
+                    (self.artifact(&source, bytes, &digest, limits.stack).await?, digest)
+                }
             }
+        };
+        let manifest = match &before {
+            Some(before) if Arc::ptr_eq(before.artifact.digest(), artifact.digest()) => before.manifest.clone(),
+            _ => manifest_of(&artifact, &self.engine, limits).await.inspect_err(|reason| self.note_refused(digest, reason))?,
         };
         let served = self.serve(source, artifact, manifest)?;
         Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
+    }
+
+    /// Fails if the manifest of that component is known to be none.
+    fn refused(&self, digest: &str) -> Result<(), Reason> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get(digest).map_or(Ok(()), |error| Err(Reason::Manifest(error.clone())))
+    }
+
+    fn note_refused(&self, digest: String, reason: &Reason) {
+        let Reason::Manifest(error) = reason else { return };
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() >= REMEMBERED {
+            refused.clear();
+        }
+        refused.insert(digest, error.clone());
     }
 
     /// Serves what was served before, if that is still granted what it asks for and its names are free.
@@ -382,6 +430,39 @@ mod tests {
         let (fourth, _) = roomier.reload(source(), &third).await;
         assert_eq!(fourth.components()[0].limits(), &limits, "that takes another artifact");
         assert!(!Arc::ptr_eq(newer.artifact().digest(), fourth.components()[0].artifact().digest()));
+    }
+
+    #[tokio::test]
+    async fn a_right_that_is_taken_back_is_gone_before_anything_is_loaded() {
+        let loader = loader().await;
+        let sources: Vec<Source> = Source::bundled().take(2).collect();
+        let (first, problems) = loader.load(sources.clone(), Duration::ZERO).await;
+        assert!(problems.is_empty(), "{problems:?}");
+        let narrower = loader.with(Arc::new(Config { namespaces: Some(vec!["team-a".to_owned()]), ..Config::default() }));
+        // Whoever loads a file waits for this.
+        let _reading = narrower.reading.lock().await;
+        let second = narrower.granted_anew(&sources, &first);
+        assert_eq!(second.components().len(), 2);
+        for (older, newer) in first.components().iter().zip(second.components()) {
+            assert_ne!(older.grant(), newer.grant());
+            assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "nothing is loaded");
+        }
+        let third = narrower.granted_anew(&sources[..1], &second);
+        assert_eq!(third.components().len(), 1, "what is named no more is served no more");
+        assert!(Arc::ptr_eq(&third.components()[0], &second.components()[0]), "what has not changed stays");
+    }
+
+    #[tokio::test]
+    async fn a_manifest_that_cannot_be_used_is_looked_at_once() {
+        let loader = loader().await;
+        loader.note_refused("of another kind".to_owned(), &Reason::Settings("no".to_owned()));
+        assert!(loader.refused("of another kind").is_ok(), "only what the component alone decides is remembered");
+        loader.note_refused("a".to_owned(), &ManifestError::Count(0).into());
+        let again = loader.with(Arc::new(Config::default()));
+        assert!(matches!(again.refused("a"), Err(Reason::Manifest(_))), "at the next reload, too");
+        assert!(again.refused("b").is_ok());
+        (0..2 * REMEMBERED).for_each(|n| loader.note_refused(n.to_string(), &ManifestError::Count(0).into()));
+        assert!(loader.refused.lock().expect("no panic").len() <= REMEMBERED);
     }
 
     #[tokio::test]

@@ -97,6 +97,15 @@ impl Catalog {
         Self { ignored, ..Self::default() }
     }
 
+    /// Whether it serves the same components in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { components, tools: _, ignored, digest: _ } = self;
+        let same = |(one, other): (&Arc<Served>, &Arc<Served>)| Arc::ptr_eq(one, other);
+        components.len() == other.components.len()
+            && components.iter().zip(&other.components).all(same)
+            && *ignored == other.ignored
+    }
+
     /// The components, bundled ones first.
     pub fn components(&self) -> &[Arc<Served>] {
         &self.components

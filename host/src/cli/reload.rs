@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
@@ -36,10 +38,28 @@ pub(super) struct Reloader<R> {
     pub(super) known: Vec<String>,
 }
 
+/// A load that has begun.
+struct Loading {
+    outcome: BoxFuture<'static, (Catalog, Vec<Problem>)>,
+    /// What is wrong with the configuration.
+    problems: Vec<String>,
+    /// What cannot be found.
+    failed: Vec<Problem>,
+}
+
+/// What was loaded, once it is. Without a load it never is.
+async fn loaded(loading: &mut Option<Loading>) -> (Catalog, Vec<Problem>) {
+    match loading {
+        Some(loading) => (&mut loading.outcome).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     /// Goes on for ever. `stamps` are those of the files that were loaded at start.
     pub(super) async fn follow(mut self, mut stamps: Stamps, mut hangup: Signal) {
         let mut unsettled = None;
+        let mut loading = None::<Loading>;
         let mut compiled = self.loader.compiled();
         if *compiled.borrow() > 0 {
             // Since the start, perhaps.
@@ -47,11 +67,17 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
         }
         loop {
             let look = tokio::select! {
+                (catalog, failed) = loaded(&mut loading) => {
+                    if let Some(begun) = loading.take() && self.finish(begun, catalog, failed) {
+                        stamps = Stamps::default();
+                    }
+                    continue;
+                }
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: reading the configuration and the components anew");
                     None
                 }
-                Ok(()) = compiled.changed() => None,
+                Ok(()) = compiled.changed(), if loading.is_none() => None,
                 () = tokio::time::sleep(INTERVAL) => Some(block_in_place(|| self.stamps())),
             };
             // What changes from look to look is still being written.
@@ -60,33 +86,49 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
                 continue;
             }
             unsettled = None;
-            stamps = self.reload().await;
+            // What is being loaded is loaded again, by what the configuration says now.
+            (stamps, loading) = self.begin();
         }
     }
 
-    /// Loads everything anew. Returns what the files looked like before they were read; none of it where another attempt may help.
-    async fn reload(&mut self) -> Stamps {
+    /// Reads the configuration anew, puts in force what it grants to what is served already, and begins to load what it names. Returns
+    /// what the files looked like before they were read.
+    fn begin(&mut self) -> (Stamps, Option<Loading>) {
         let mut problems = Vec::new();
         match block_in_place(&self.read) {
             Ok(config) => self.loader = self.loader.with(Arc::new(config)),
             Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {}", words(&error))),
         }
-        let fixed: Vec<String> = self.fixed().map(|key| format!("configuration: a changed `{key}` needs a restart")).collect();
-
         let before = self.catalogs.borrow().clone();
-        let (stamps, (sources, mut failed)) =
-            block_in_place(|| (self.stamps(), self.common.sources(self.loader.config(), &before)));
-        let (catalog, more) = self.loader.reload(sources, &before).await;
+        let (stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(self.loader.config(), &before)));
+        self.put_in_force(block_in_place(|| self.loader.granted_anew(&sources, &before)));
+        let (loader, granted) = (self.loader.clone(), self.catalogs.borrow().clone());
+        let outcome = async move { loader.reload(sources, &granted).await }.boxed();
+        (stamps, Some(Loading { outcome, problems, failed }))
+    }
+
+    /// Puts in force what was loaded. Whether another attempt may help where it failed.
+    fn finish(&mut self, begun: Loading, catalog: Catalog, more: Vec<Problem>) -> bool {
+        let Loading { mut problems, mut failed, .. } = begun;
         failed.extend(more);
+        let fixed: Vec<String> = self.fixed().map(|key| format!("configuration: a changed `{key}` needs a restart")).collect();
         let (compiling, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|problem| problem.reason.is_compiling());
-        let may_pass = failed.iter().any(|problem| problem.reason.may_pass());
         problems.extend(failed.iter().map(named));
         let compiling: Vec<String> = compiling.iter().map(named).collect();
         self.report(&catalog, problems, fixed, compiling);
-        log_changes(&before, &catalog);
-        tracing::info!(tools = catalog.definitions().count(), problems = self.known.len(), "read anew");
-        self.catalogs.send_replace(Arc::new(catalog));
-        if may_pass { Stamps::default() } else { stamps }
+        self.put_in_force(catalog);
+        let tools = self.catalogs.borrow().definitions().count();
+        tracing::info!(tools, problems = self.known.len(), "read anew");
+        failed.iter().any(|problem| problem.reason.may_pass())
+    }
+
+    /// Makes a catalog the current one, unless it is no other.
+    fn put_in_force(&self, catalog: Catalog) {
+        let before = self.catalogs.borrow().clone();
+        if !catalog.is_same(&before) {
+            log_changes(&before, &catalog);
+            self.catalogs.send_replace(Arc::new(catalog));
+        }
     }
 
     /// The files of the configuration in force.

@@ -1,5 +1,6 @@
 //! The body of an answer, and the one owner of all that an answer holds until it is sent or given up.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -49,8 +50,8 @@ enum Content {
     /// All has been handed out.
     #[default]
     Sent,
-    /// It is all there, and its length is known.
-    Whole(Bytes),
+    /// It is all there, and its length is known; more than one piece where some is shared with others.
+    Whole(VecDeque<Bytes>),
     /// It comes in parts.
     Parts(Parts),
 }
@@ -78,8 +79,13 @@ impl From<Bytes> for Part {
 impl Outgoing {
     /// A body that is all there.
     pub(super) fn whole(bytes: impl Into<Bytes>, lease: Lease) -> Self {
-        let bytes = bytes.into();
-        let content = if bytes.is_empty() { Content::Sent } else { Content::Whole(bytes) };
+        Self::pieces([bytes.into()], lease)
+    }
+
+    /// A body that is all there, in pieces.
+    pub(super) fn pieces(pieces: impl IntoIterator<Item = Bytes>, lease: Lease) -> Self {
+        let pieces: VecDeque<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let content = if pieces.is_empty() { Content::Sent } else { Content::Whole(pieces) };
         Self { content, lease, turn: None }
     }
 
@@ -104,10 +110,13 @@ impl http_body::Body for Outgoing {
         let this = &mut *self;
         let bytes = match &mut this.content {
             Content::Sent => return Poll::Ready(None),
-            Content::Whole(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.content = Content::Sent;
-                bytes
+            Content::Whole(pieces) => {
+                // There is one at least.
+                let piece = pieces.pop_front().unwrap_or_default();
+                if pieces.is_empty() {
+                    this.content = Content::Sent;
+                }
+                piece
             }
             Content::Parts(Parts { parts, last_words }) => {
                 match panics::caught(AssertUnwindSafe(|| parts.poll_next_unpin(context))) {
@@ -141,7 +150,7 @@ impl http_body::Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Sent => SizeHint::with_exact(0),
-            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Whole(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
             Content::Parts(_) => SizeHint::default(),
         }
     }
@@ -207,6 +216,19 @@ mod tests {
         assert!(body.frame().await.is_none());
         drop(body);
         assert!(bodies.try_large().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_shared_goes_out_as_it_is() {
+        let shared = Bytes::from("shared".repeat(1000));
+        let mut body = Outgoing::pieces(["[".into(), Bytes::new(), shared.clone(), "]".into()], Lease::default());
+        assert_eq!(body.size_hint().exact(), Some(6002));
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.extend(frame.expect("no error").into_data());
+        }
+        assert_eq!(pieces, [Bytes::from("["), shared.clone(), "]".into()]);
+        assert_eq!(pieces[1].as_ptr(), shared.as_ptr(), "it is no copy");
     }
 
     #[tokio::test]

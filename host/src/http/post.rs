@@ -15,14 +15,16 @@ use super::calls::CallInFlight;
 use super::headers::{self, PROTOCOL_VERSION, SESSION_ID, only_text};
 use super::late::{self, Ended, Running};
 use super::lease::{Delivery, Lease, Outgoing};
-use super::media::{Takes, not_json};
+use super::media::{JSON, Takes, not_json};
 use super::outlive::Work;
-use super::rejection::{Rejection, json};
+use super::rejection::{Rejection, json, typed};
 use super::router::App;
 use super::session::Session;
 use super::stream::{self, event, event_stream};
 use crate::catalog::{Catalog, Definition};
-use crate::mcp::{self, Call, Called, Era, Kind, Message, Method, Reply, Request, Subscription, ToolCall, Version};
+use crate::mcp::{
+    self, Call, Called, Era, Kind, Message, Method, Reply, Request, SharedResponse, Subscription, ToolCall, Version,
+};
 use crate::policy::Caller;
 use crate::processor::Failed;
 
@@ -161,6 +163,7 @@ fn answer(app: &App, request: Request, head: Head<'_>, mut lease: Lease) -> Resu
             }
             Received::Answer(response)
         }
+        Reply::Shared(response) => Received::Answer(shared(response, takes, lease)),
         Reply::Call(call) => {
             let in_flight = (call.version().era() == Era::Legacy)
                 .then(|| app.calls.begin(spoken_in.map_or("", |(session, _)| session), call.id()));
@@ -177,6 +180,17 @@ fn ready(response: mcp::Response, takes: Takes, lease: Lease) -> HttpResponse {
     } else {
         event_stream(Outgoing::whole(event(&response.text), lease))
     }
+}
+
+/// A response that is known at once and shared with others. It counts for nothing in the backlog, since it is in memory once.
+fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes, lease: Lease) -> HttpResponse {
+    let message = [before.into(), result, Bytes::from_static(after.as_bytes())];
+    if takes.json {
+        return typed(StatusCode::OK, JSON, Outgoing::pieces(message, lease));
+    }
+    let around = [stream::BEFORE_MESSAGE, stream::AFTER_MESSAGE].map(|text| Bytes::from_static(text.as_bytes()));
+    let [first, last] = around;
+    event_stream(Outgoing::pieces(std::iter::once(first).chain(message).chain([last]), lease))
 }
 
 /// A call on its way. In the legacy era it ends by itself or by its client's word, in the modern one with its client as well.

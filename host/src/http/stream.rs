@@ -161,8 +161,12 @@ pub(super) fn unbuffered(mut response: HttpResponse) -> HttpResponse {
 
 /// A message as an event.
 pub(super) fn event(message: &str) -> Bytes {
-    Bytes::from(format!("event: message\ndata: {message}\n\n"))
+    Bytes::from([BEFORE_MESSAGE, message, AFTER_MESSAGE].concat())
 }
+
+/// What stands before a message in its event, and behind it.
+pub(super) const BEFORE_MESSAGE: &str = "event: message\ndata: ";
+pub(super) const AFTER_MESSAGE: &str = "\n\n";
 
 /// What keeps a stream open and says nothing to its client.
 pub(super) fn comment(words: &str) -> Bytes {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::changes::Changes;
-use super::message::{Response, notification};
+use super::message::{Response, SharedResponse, notification};
 use super::progress::Notifications;
 use super::request::{Method, Request, ToolCall};
 use super::result;
@@ -20,8 +20,10 @@ use crate::policy::Caller;
 
 /// What answers a request.
 pub enum Reply {
-    /// A response, known at once.
+    /// A response, known at once: a few hundred bytes, and what the request says itself.
     Ready(Response),
+    /// A response that is known at once and the same for all but for its id.
+    Shared(SharedResponse),
     /// A call, which has to be run.
     Call(Call),
     /// Notifications until the client goes or the server ends.
@@ -65,7 +67,7 @@ pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
             let versions = Version::ALL.map(ProtocolVersion::from).to_vec();
             response(&id, &DiscoverResult::from_server_info(versions, server_config()))
         }
-        Method::ListTools => Response::result(&id, server.tools(version.era())),
+        Method::ListTools => return Reply::Shared(SharedResponse::of(&id, server.tools(version.era()))),
         Method::CallTool(tool) => {
             let reports = watch::Sender::default();
             let progress = progress.map(|token| Notifications::new(token, reports.subscribe()));

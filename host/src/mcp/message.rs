@@ -1,5 +1,6 @@
 //! One JSON-RPC message: parsed once, and refused where two readers could read it differently.
 
+use bytes::Bytes;
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -130,12 +131,38 @@ impl Message {
     }
 }
 
+/// A response around a result that many share: however many clients wait for it, it is in memory once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedResponse {
+    /// What stands before the result.
+    pub before: String,
+    /// The result, as JSON.
+    pub result: Bytes,
+    /// What stands behind it.
+    pub after: &'static str,
+}
+
+impl SharedResponse {
+    /// The response with this id.
+    pub(super) fn of(id: &RequestId, result: Bytes) -> Self {
+        Self { before: before_result(id), result, after: AFTER_RESULT }
+    }
+}
+
+/// What closes a response.
+const AFTER_RESULT: &str = "}";
+
+fn before_result(id: &RequestId) -> String {
+    // An id always serialises.
+    let id = serde_json::to_string(id).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"#)
+}
+
 impl Response {
     /// A result that is JSON already.
     pub(super) fn result(id: &RequestId, result: &str) -> Self {
-        // An id always serialises.
-        let id = serde_json::to_string(id).unwrap_or_default();
-        Self { text: format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#), error: None }
+        let before = before_result(id);
+        Self { text: [&before, result, AFTER_RESULT].concat(), error: None }
     }
 
     /// An error.

@@ -14,7 +14,7 @@ pub use answer::{Call, Called, Reply, Subscription, answer, tool_failure};
 pub use changes::Changes;
 #[doc(hidden)]
 pub use message::check_body;
-pub use message::{Kind, Message, Response};
+pub use message::{Kind, Message, Response, SharedResponse};
 pub use progress::Notifications;
 pub use request::{Method, Request, ToolCall, client_of};
 pub use server::Server;

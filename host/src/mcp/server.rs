@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use rmcp::model::{CacheScope, Implementation, ListToolsResult, ServerCapabilities, ServerConfig, Tool, ToolsCapability};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -38,8 +39,8 @@ struct Live {
 /// A catalog, and its tools as `tools/list` has them: a result, as JSON.
 struct Listed {
     catalog: Arc<Catalog>,
-    legacy: String,
-    modern: String,
+    legacy: Bytes,
+    modern: Bytes,
 }
 
 /// What the server says of itself.
@@ -98,10 +99,10 @@ impl Server {
     }
 
     /// The result of `tools/list`, as JSON.
-    pub(super) fn tools(&self, era: Era) -> &str {
+    pub(super) fn tools(&self, era: Era) -> Bytes {
         match era {
-            Era::Legacy => &self.listed.legacy,
-            Era::Modern => &self.listed.modern,
+            Era::Legacy => self.listed.legacy.clone(),
+            Era::Modern => self.listed.modern.clone(),
         }
     }
 }
@@ -122,9 +123,9 @@ impl Listed {
     }
 }
 
-fn written(list: &ListToolsResult) -> String {
+fn written(list: &ListToolsResult) -> Bytes {
     // It is made of JSON values.
-    serde_json::to_string(list).unwrap_or_default()
+    serde_json::to_vec(list).unwrap_or_default().into()
 }
 
 /// A definition as MCP's types have it. One that they cannot read is left out and named in the log.

@@ -31,6 +31,10 @@ const TOTAL_BYTES: usize = 4 * 1024 * 1024;
 /// Patterns of a manifest.
 const COUNT: usize = 128;
 
+/// Classes of Unicode, such as `\p{L}`, in all patterns of a manifest. Each is made of hundreds of ranges, whether it is matched with
+/// or not: `\p{L}{0}` is no table at all.
+const CLASSES: usize = 64;
+
 /// Bytes of a pattern in a message.
 const QUOTE_BYTES: usize = 80;
 
@@ -59,11 +63,12 @@ impl Pattern {
 pub(in crate::catalog) struct Patterns {
     known: BTreeMap<String, Pattern>,
     bytes: usize,
+    classes: usize,
 }
 
 impl Default for Patterns {
     fn default() -> Self {
-        Self { known: BTreeMap::new(), bytes: TOTAL_BYTES }
+        Self { known: BTreeMap::new(), bytes: TOTAL_BYTES, classes: CLASSES }
     }
 }
 
@@ -80,6 +85,13 @@ impl Patterns {
         if self.known.len() == COUNT {
             return Err(format!("it has more patterns than the {COUNT} that a manifest may have"));
         }
+        // What is made of a pattern before there is anything to measure takes time with its text, and with these.
+        let classes = written.matches("\\p").count() + written.matches("\\P").count();
+        self.classes = self.classes.checked_sub(classes).ok_or_else(|| {
+            format!(
+                "with the pattern {said}, the manifest has more classes of Unicode than {CLASSES}; use [a-z] rather than \\p{{L}}"
+            )
+        })?;
         let table = table(written).map_err(|cause| format!("the pattern {said} cannot be used: {cause}"))?;
         self.bytes = self.bytes.checked_sub(table.memory_usage()).ok_or_else(|| {
             format!(
@@ -94,13 +106,14 @@ impl Patterns {
 }
 
 fn table(written: &str) -> Result<dense::DFA<Vec<u32>>, String> {
+    let rust = in_rust(written)?;
     let program = thompson::Compiler::new()
         .configure(thompson::Config::new().nfa_size_limit(Some(PROGRAM_BYTES)))
-        .build(&in_rust(written))
+        .build(&rust)
         .map_err(|error| match error.size_limit() {
-            Some(_) => too_large(),
-            None => "it is no regular expression without look-around and back references, which do not exist here".to_owned(),
-        })?;
+        Some(_) => too_large(),
+        None => NO_PATTERN.to_owned(),
+    })?;
     let table = dense::Config::new()
         .start_kind(StartKind::Unanchored)
         .dfa_size_limit(Some(TABLE_BYTES))
@@ -112,8 +125,15 @@ fn too_large() -> String {
     format!("as a table, it is over {} KiB: repeat less, and use [a-z] rather than \\p{{L}}", TABLE_BYTES >> 10)
 }
 
+/// What is said of a pattern that is none.
+const NO_PATTERN: &str = "it is no regular expression without look-around and back references, which do not exist here";
+
 /// JavaScript's pattern in the syntax that the regex crate has.
-fn in_rust(written: &str) -> String {
+///
+/// # Errors
+/// If it sets flags, which the patterns of a schema do not have: with `(?i)` the regex crate would go through all of Unicode at each
+/// bracket.
+fn in_rust(written: &str) -> Result<String, String> {
     let mut rust = String::with_capacity(written.len());
     let mut characters = written.chars();
     while let Some(character) = characters.next() {
@@ -128,10 +148,22 @@ fn in_rust(written: &str) -> String {
             }
             '\\' => rust.push_str(&escaped(&mut characters).written()),
             '[' => class(&mut characters, &mut rust),
+            '(' if characters.as_str().starts_with('?') => {
+                characters.next();
+                match peek(&characters) {
+                    Some(':' | '<') => rust.push_str("(?"),
+                    Some('=' | '!') => return Err(NO_PATTERN.to_owned()),
+                    _ => {
+                        return Err(
+                            "it sets flags such as (?i), which do not exist here: write [Aa] for a letter of any case".to_owned()
+                        );
+                    }
+                }
+            }
             other => rust.push(other),
         }
     }
-    rust
+    Ok(rust)
 }
 
 /// What stands for one character of a text, as the regex crate writes it.
@@ -310,11 +342,39 @@ mod tests {
         for lookaround in ["(a+)\\1", "(?=a)b", "^(?!x).*$", "(", "[", "[a", "[a-", "[\\", "[^", "\\", "[c-a]", "\\k<a>"] {
             assert!(refused(lookaround).contains("look-around"), "{lookaround}");
         }
-        for large in [r"(\p{L}{220}|x)1", "(a|b)*a(a|b){40}", r"(?i)[\s\S]{1,1000}x[\s\S]{1000}"] {
+        for large in [r"(\p{L}{220}|x)1", "(a|b)*a(a|b){40}", r"[\s\S]{1,1000}x[\s\S]{1000}"] {
             assert!(refused(large).contains("repeat less"), "{large}");
         }
         let words = refused(&"\\p{L}".repeat(10_000));
         assert!(words.contains("over 2048 bytes") && words.len() < 500, "the pattern is not repeated: {words}");
+    }
+
+    #[test]
+    fn flags_are_refused_wherever_they_stand() {
+        let refused = |written: &str| Patterns::default().compile(written).expect_err(written);
+        for flags in [
+            "(?i)a", "(?i:a)", "a(?i)b", "((?i)a)", "(?i-u)a", "(?-i)a", "(?u)a", "(?x) a", "(?s).", "(?", "(?)", "(?P<n>a)",
+            "(?U)a*",
+        ] {
+            assert!(refused(flags).contains("flags"), "{flags}");
+        }
+        let folded = format!("(?i){}", "[\\x01-\\u{10ffff}]{0}".repeat(90));
+        assert!(refused(&folded).contains("flags"));
+        for (text, matching) in
+            [("\\(?i\\)?", "i"), ("[(?i)]", "?"), ("(?:a)", "a"), ("(?<n>a)", "a"), ("(a)?i", "i"), ("\\\\(?:i)", "\\i")]
+        {
+            assert!(compile(text).is_match(matching), "{text}");
+        }
+    }
+
+    #[test]
+    fn classes_of_unicode_have_a_bound_whether_they_are_matched_with_or_not() {
+        for class in ["\\p{L}{0}", "\\PL{0}", "[^\\p{age=16.0}]{0}", "[\\P{Greek}a]{0}"] {
+            let mut patterns = Patterns::default();
+            (0..CLASSES / 16).for_each(|n| drop(patterns.compile(&format!("{n}{}", class.repeat(16))).expect(class)));
+            assert!(patterns.compile(class).expect_err(class).contains("classes of Unicode"), "{class}");
+            assert!(patterns.compile("^[a-z]+$").is_ok(), "{class}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a snapshot holds, and what it does not: nobody may take what was never asked for to be missing from the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -89,32 +90,82 @@ impl Failure {
         }
     }
 
-    /// Bytes that it takes.
+    /// Bytes that it takes: here, and in what is made of it.
     pub(super) fn bytes(&self) -> usize {
-        let of: usize = self.of.iter().map(|of| size_of::<String>() + of.len()).sum();
+        let of: usize = self.of.iter().map(|of| 2 * size_of::<String>() + of.len()).sum();
         size_of::<Self>() + self.path.len() + self.name.len() + of
     }
+}
 
-    fn is_of(&self, kind: &Kind, namespace: Option<&str>) -> bool {
-        let custom = format!("{}.{}", kind.plural, kind.group);
-        if self.name == "custom-resources" {
-            return self
-                .of
-                .iter()
-                .any(|of| of.strip_prefix(&custom).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+/// All failures, to be found by what failed. Each leads to the file that says so.
+#[derive(Default)]
+struct Failures {
+    /// By the name of a definition of custom resources.
+    custom: BTreeMap<String, Arc<str>>,
+    /// By what Troubleshoot calls it.
+    named: BTreeMap<String, FailedIn>,
+}
+
+/// Where one kind could not be read.
+#[derive(Default)]
+struct FailedIn {
+    everywhere: Option<Arc<str>>,
+    namespaces: BTreeMap<String, Arc<str>>,
+}
+
+impl Failures {
+    fn new(all: Vec<Failure>) -> Self {
+        let mut failures = Self::default();
+        for Failure { path, name, of } in all {
+            let path: Arc<str> = path.into();
+            if name == "custom-resources" {
+                for definition in of {
+                    let name = definition.split('/').next().unwrap_or_default().to_owned();
+                    failures.custom.entry(name).or_insert_with(|| path.clone());
+                }
+                continue;
+            }
+            let failed = failures.named.entry(name).or_default();
+            if of.is_empty() {
+                failed.everywhere.get_or_insert(path);
+                continue;
+            }
+            for namespace in of {
+                failed.namespaces.entry(namespace).or_insert_with(|| path.clone());
+            }
         }
-        let named = self.name == kind.plural
-            || layout::gathered_kind(&self.name)
-                .is_some_and(|(api_version, name)| kinds::group_and_version(api_version).0 == kind.group && name == kind.kind);
-        named && (self.of.is_empty() || namespace.is_none_or(|namespace| self.of.contains(namespace)))
+        failures
+    }
+
+    /// The file that says that objects of this kind could not be read in this namespace, or anywhere if there is none.
+    fn of(&self, kind: &Kind, namespace: Option<&str>) -> Option<&str> {
+        let custom = || self.custom.get(&format!("{}.{}", kind.plural, kind.group));
+        let failed = |name: &str| self.named.get(name).and_then(|failed| failed.within(namespace));
+        let gathered = || layout::names_of_gathered(&kind.group, &kind.kind).find_map(failed);
+        custom().or_else(|| failed(&kind.plural)).or_else(gathered).map(AsRef::as_ref)
+    }
+}
+
+impl FailedIn {
+    fn within(&self, namespace: Option<&str>) -> Option<&Arc<str>> {
+        let found = || match namespace {
+            Some(namespace) => self.namespaces.get(namespace),
+            None => self.namespaces.values().next(),
+        };
+        self.everywhere.as_ref().or_else(found)
     }
 }
 
 /// Where the objects of one kind were looked for.
-#[derive(Debug, Default)]
-pub(super) struct Held {
+#[derive(Default)]
+struct Held {
     everywhere: bool,
+    /// In all namespaces that are described: one list for all kinds.
+    described: bool,
+    /// In these, but for those that are among the described ones anyway.
     namespaces: BTreeSet<String>,
+    /// Whether these are all that the cluster has.
+    is_whole: bool,
 }
 
 impl Held {
@@ -125,53 +176,81 @@ impl Held {
         }
     }
 
-    fn is_nothing(&self) -> bool {
-        !self.everywhere && self.namespaces.is_empty()
+    fn is_nothing(&self, described: &BTreeSet<String>) -> bool {
+        !self.everywhere && self.namespaces.is_empty() && (described.is_empty() || !self.described)
+    }
+
+    fn has(&self, namespace: &str, described: &BTreeSet<String>) -> bool {
+        self.everywhere || self.namespaces.contains(namespace) || (self.described && described.contains(namespace))
+    }
+
+    /// Names some of its namespaces.
+    fn named(&self, described: &BTreeSet<String>) -> String {
+        let described = self.described.then_some(described);
+        let all = self.namespaces.len() + described.map_or(0, BTreeSet::len);
+        let described = described.into_iter().flat_map(|described| described.iter().take(NAMED));
+        let mut named: Vec<&str> = self.namespaces.iter().take(NAMED).chain(described).map(String::as_str).collect();
+        named.sort_unstable();
+        named.truncate(NAMED);
+        let plural = if all == 1 { "" } else { "s" };
+        let more = match all - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("namespace{plural} {}{more}", named.join(", "))
     }
 }
 
-/// What a snapshot holds.
+/// What a snapshot holds. Kinds and namespaces are as many as whoever wrote it likes, so what is known of all of one is never noted
+/// for each of the other.
 #[derive(Default)]
 pub(super) struct Coverage {
     /// By group and kind: a file is written in one version, and may be asked for in another.
     held: BTreeMap<(String, String), Held>,
-    failures: Vec<Failure>,
-    /// The namespaces of the cluster, where a list of them is there.
-    namespaces: Option<BTreeSet<String>>,
+    failures: Failures,
+    /// The namespaces that an object describes.
+    described: BTreeSet<String>,
+    /// Whether these are all of the cluster's, since a list of them is there.
+    are_all: bool,
 }
 
 impl Coverage {
-    /// `kinds` are all that are served, `namespaces` those of the cluster where they are known.
+    /// `kinds` are all that are served, `described` the namespaces that an object describes, which are all of the cluster's or not.
     pub(super) fn new<'k>(
         gathered: &BTreeSet<Gathered>,
         failures: Vec<Failure>,
-        kinds: impl Iterator<Item = &'k Kind> + Clone,
-        namespaces: Option<BTreeSet<String>>,
+        kinds: impl Iterator<Item = &'k Kind>,
+        described: BTreeSet<String>,
+        are_all: bool,
     ) -> Self {
-        let mut coverage = Self { held: BTreeMap::new(), failures, namespaces };
+        let mut held = BTreeMap::<(String, String), Held>::new();
+        let called = layout::Called::new(kinds);
         for Gathered { what, within } in gathered {
             let of = match what {
                 What::Kind(api_version, kind) => Some((kinds::group_and_version(api_version).0, kind.as_str())),
-                What::Called(stem) => layout::named_after(stem, kinds.clone()).map(|kind| (&*kind.group, &*kind.kind)),
+                What::Called(stem) => called.after(stem).map(|kind| (&*kind.group, &*kind.kind)),
             };
             if let Some((group, kind)) = of {
-                coverage.held.entry((group.to_owned(), kind.to_owned())).or_default().add(within.as_deref());
+                held.entry((group.to_owned(), kind.to_owned())).or_default().add(within.as_deref());
             }
         }
-        coverage
+        for held in held.values_mut().filter(|held| are_all && described.len() <= held.namespaces.len()) {
+            held.is_whole = described.is_subset(&held.namespaces);
+        }
+        Self { held, failures: Failures::new(failures), described, are_all }
     }
 
     /// Notes that custom resources of these kinds were looked for, where that did not fail: everywhere if there is a list of the
     /// cluster's namespaces, else in those that are described.
-    pub(super) fn looked_for<'k>(&mut self, kinds: impl Iterator<Item = &'k Kind>, described: &BTreeSet<String>) {
-        for kind in kinds {
-            if self.failures.iter().any(|failure| failure.is_of(kind, None)) {
-                continue;
-            }
-            let held = self.held.entry((kind.group.clone(), kind.kind.clone())).or_default();
-            match self.namespaces {
-                Some(_) => held.add(None),
-                None => described.iter().for_each(|namespace| held.add(Some(namespace))),
+    pub(super) fn looked_for<'k>(&mut self, kinds: impl Iterator<Item = &'k Kind>) {
+        let Self { held, failures, described, are_all } = self;
+        for kind in kinds.filter(|kind| failures.of(kind, None).is_none()) {
+            let held = held.entry((kind.group.clone(), kind.kind.clone())).or_default();
+            if *are_all {
+                held.everywhere = true;
+            } else {
+                held.described = true;
+                held.namespaces.retain(|namespace| !described.contains(namespace));
             }
         }
     }
@@ -179,42 +258,38 @@ impl Coverage {
     /// # Errors
     /// In words, if nobody looked for objects of this kind in this namespace, or anywhere if there is none.
     pub(super) fn check(&self, kind: &Kind, namespace: Option<&str>) -> Result<(), String> {
-        let held = self.held(kind);
+        let held = self.held(kind).filter(|held| !held.is_nothing(&self.described));
+        let namespace_of_kind = namespace.filter(|_| kind.namespaced);
+        if held.is_some_and(|held| namespace_of_kind.is_none_or(|namespace| held.has(namespace, &self.described))) {
+            return Ok(());
+        }
         let plural = name(kind);
-        let why = self.failures.iter().find(|failure| failure.is_of(kind, namespace));
-        let why = why.map(|failure| format!(" (whoever wrote it could not read them, see {})", failure.path)).unwrap_or_default();
-        match namespace.filter(|_| kind.namespaced) {
-            Some(namespace) if held.is_some_and(|held| !held.is_nothing()) => {
-                if held.is_some_and(|held| held.everywhere || held.namespaces.contains(namespace)) {
-                    return Ok(());
-                }
-                let there = held.map(|held| among(&held.namespaces)).unwrap_or_default();
-                Err(format!(
-                    "this snapshot holds {plural} of {there} only, and none of namespace {namespace}{why}: whether the cluster had any is not known"
-                ))
-            }
-            _ if held.is_some_and(|held| !held.is_nothing()) => Ok(()),
-            _ => Err(format!(
+        let why = self.failures.of(kind, namespace);
+        let why = why.map(|path| format!(" (whoever wrote it could not read them, see {path})")).unwrap_or_default();
+        Err(match (held, namespace_of_kind) {
+            (Some(held), Some(namespace)) => format!(
+                "this snapshot holds {plural} of {} only, and none of namespace {namespace}{why}: whether the cluster had any is not \
+                 known",
+                held.named(&self.described)
+            ),
+            _ => format!(
                 "this snapshot holds no {plural}{why}: whether the cluster had any is not known; to look at them, write \
                  `kubectl get {plural}{} -o yaml > {plural}.yaml` into its folder and start again",
                 if kind.namespaced { " -A" } else { "" }
-            )),
-        }
+            ),
+        })
     }
 
     /// What a list of all namespaces lacks; none if it is whole.
     pub(super) fn gaps(&self, kind: &Kind) -> Option<String> {
-        let held = self.held(kind).filter(|held| !held.everywhere && kind.namespaced)?;
-        if self.namespaces.as_ref().is_some_and(|all| all.is_subset(&held.namespaces)) {
-            return None;
-        }
-        Some(format!("this snapshot holds {} of {} only", name(kind), among(&held.namespaces)))
+        let held = self.held(kind).filter(|held| !held.everywhere && !held.is_whole && kind.namespaced)?;
+        Some(format!("this snapshot holds {} of {} only", name(kind), held.named(&self.described)))
     }
 
     /// What a list of namespaces lacks; none if it is the cluster's.
     pub(super) fn namespaces_are_those_of_objects(&self) -> Option<String> {
         let note = "this snapshot has no list of namespaces: these are the ones that its files mention";
-        self.namespaces.is_none().then(|| note.to_owned())
+        (!self.are_all).then(|| note.to_owned())
     }
 
     fn held(&self, kind: &Kind) -> Option<&Held> {
@@ -225,13 +300,4 @@ impl Coverage {
 /// The plural name with its group, as kubectl takes it.
 fn name(kind: &Kind) -> String {
     if kind.group.is_empty() { kind.plural.clone() } else { format!("{}.{}", kind.plural, kind.group) }
-}
-
-/// Names some namespaces.
-fn among(namespaces: &BTreeSet<String>) -> String {
-    let named: Vec<&str> = namespaces.iter().take(NAMED).map(String::as_str).collect();
-    let more = namespaces.len() - named.len();
-    let plural = if namespaces.len() == 1 { "" } else { "s" };
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("namespace{plural} {}{more}", named.join(", "))
 }

@@ -1,7 +1,7 @@
 //! What the snapshot serves, in the words of the discovery API.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::core::Version;
 use serde_json::{Value, json};
@@ -16,14 +16,18 @@ pub(super) fn core_versions() -> Value {
 
 /// `/apis`
 pub(super) fn groups(snapshot: &Snapshot) -> Value {
-    let names: BTreeSet<&str> = kinds(snapshot).map(|kind| kind.group.as_str()).filter(|group| !group.is_empty()).collect();
-    let groups: Vec<Value> = names.into_iter().filter_map(|name| group_entry(snapshot, name)).collect();
+    let mut versions = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for kind in kinds(snapshot).filter(|kind| !kind.group.is_empty()) {
+        versions.entry(&kind.group).or_default().insert(&kind.version);
+    }
+    let groups: Vec<Value> = versions.into_iter().filter_map(|(name, versions)| group_entry(name, versions)).collect();
     json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups })
 }
 
 /// `/apis/GROUP`; none if nothing of the group is served.
 pub(super) fn group(snapshot: &Snapshot, name: &str) -> Option<Value> {
-    let mut group = group_entry(snapshot, name)?;
+    let versions = kinds(snapshot).filter(|kind| kind.group == name).map(|kind| kind.version.as_str()).collect();
+    let mut group = group_entry(name, versions)?;
     group["kind"] = "APIGroup".into();
     group["apiVersion"] = "v1".into();
     Some(group)
@@ -48,9 +52,9 @@ fn kinds(snapshot: &Snapshot) -> impl Iterator<Item = &Kind> {
     snapshot.collections().iter().map(|collection| &collection.kind)
 }
 
-fn group_entry(snapshot: &Snapshot, name: &str) -> Option<Value> {
-    let names: BTreeSet<&str> = kinds(snapshot).filter(|kind| kind.group == name).map(|kind| kind.version.as_str()).collect();
-    let mut names: Vec<&str> = names.into_iter().collect();
+/// None without any version.
+fn group_entry(name: &str, versions: BTreeSet<&str>) -> Option<Value> {
+    let mut names: Vec<&str> = versions.into_iter().collect();
     names.sort_by_cached_key(|version| Reverse(Version::parse(version).priority()));
     let versions: Vec<Value> =
         names.into_iter().map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version })).collect();

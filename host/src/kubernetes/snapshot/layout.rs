@@ -3,7 +3,9 @@
 //! Objects say themselves what they are as a rule, and are read wherever they lie. A path adds what is not in the file: the kind of
 //! items that leave it out, and the one namespace that a list is of, which shows even by an empty list that it was looked into.
 
-use super::kinds;
+use std::collections::BTreeMap;
+
+use super::kinds::{self, Kind};
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,16 +131,36 @@ pub(super) fn gathered_kind(name: &str) -> Option<(&'static str, &'static str)> 
     GATHERED.iter().find(|(known, ..)| *known == name).map(|(_, api_version, kind)| (*api_version, *kind))
 }
 
+/// What Troubleshoot calls a kind.
+pub(super) fn names_of_gathered<'k>(group: &'k str, kind: &'k str) -> impl Iterator<Item = &'static str> + use<'k> {
+    let is_it = move |api_version: &str, name: &str| kinds::group_and_version(api_version).0 == group && name == kind;
+    GATHERED.iter().filter(move |(_, api_version, name)| is_it(api_version, name)).map(|(name, ..)| *name)
+}
+
 /// Whether this is one of the files that show that Troubleshoot looked for custom resources.
 pub(super) fn is_of_custom_resources(path: &str) -> bool {
     path.split('/').collect::<Vec<_>>().windows(2).any(|pair| pair == [TROUBLESHOOT, CUSTOM])
 }
 
-/// The kind among `known` that a file with an empty list is called after: `pods`, `deployments.apps`.
-pub(super) fn named_after<'k>(stem: &str, mut known: impl Iterator<Item = &'k kinds::Kind>) -> Option<&'k kinds::Kind> {
-    known.find(|kind| {
-        stem == kind.plural || stem.strip_prefix(&*kind.plural).and_then(|rest| rest.strip_prefix('.')) == Some(&kind.group)
-    })
+/// Kinds by what a file with an empty list of them is called: `pods`, `deployments.apps`.
+pub(super) struct Called<'k>(BTreeMap<String, &'k Kind>);
+
+impl<'k> Called<'k> {
+    /// Of two kinds with one name, the first counts.
+    pub(super) fn new(kinds: impl Iterator<Item = &'k Kind>) -> Self {
+        let mut called = BTreeMap::new();
+        for kind in kinds {
+            for name in [kind.plural.clone(), format!("{}.{}", kind.plural, kind.group)] {
+                called.entry(name).or_insert(kind);
+            }
+        }
+        Self(called)
+    }
+
+    /// The kind that a file is called after.
+    pub(super) fn after(&self, stem: &str) -> Option<&'k Kind> {
+        self.0.get(stem).copied()
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Lists: selectors, pages and cursors, as an API server with native paging answers.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use super::store::{Collection, Snapshot};
 use super::tail::Body;
 use crate::processor::STEP_BYTES;
 
-/// What a look at an object's name and labels takes, in bytes that could be parsed meanwhile.
+/// What a look at an object takes beside what is read of it, in bytes that could be parsed meanwhile.
 const LOOK_BYTES: usize = 64;
 
 /// What a list request asks for.
@@ -29,6 +30,8 @@ pub(super) struct Options {
     fields: Selector,
     limit: Option<usize>,
     cursor: Option<Cursor>,
+    /// Bytes of all that: each term of a selector asks each object.
+    bytes: usize,
 }
 
 /// A place in the snapshot's order of objects. Like a server's own token, it carries no scope.
@@ -57,7 +60,7 @@ impl Options {
     /// # Errors
     /// 400 in the API server's words if a parameter makes no sense; 405 for a watch.
     pub(super) fn parse(query: &str) -> Result<Self, Refusal> {
-        let mut options = Self::default();
+        let mut options = Self { bytes: query.len(), ..Self::default() };
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "labelSelector" => options.labels = Selector::parse_labels(&value).map_err(Refusal::bad_request)?,
@@ -71,17 +74,26 @@ impl Options {
         Ok(options)
     }
 
+    /// Whether an object is selected. It is looked at once, however many terms the selectors have.
     fn select(&self, object: &Object) -> bool {
-        let label = |key: &str| object.labels.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+        let labels = OnceCell::new();
+        let label = |key: &str| labels.get_or_init(|| object.labels()).get(key).and_then(Value::as_str);
         if !self.labels.matches(label) {
             return false;
         }
         let parsed = OnceCell::new();
         self.fields.matches(|path| match path {
-            "metadata.name" => Some(object.name.clone()),
-            "metadata.namespace" => object.namespace.clone(),
+            "metadata.name" => Some(Cow::Borrowed(object.name.as_str())),
+            "metadata.namespace" => object.namespace.as_deref().map(Cow::Borrowed),
             path => field(parsed.get_or_init(|| object.value()), path),
         })
+    }
+
+    /// What [`select`](Self::select) takes, in bytes that could be parsed meanwhile.
+    fn look_bytes(&self, object: &Object) -> usize {
+        let labels = if self.labels.is_empty() { 0 } else { object.label_bytes() };
+        let fields = if self.fields.is_empty() { 0 } else { object.json.len() };
+        LOOK_BYTES + self.bytes + labels + fields
     }
 }
 
@@ -100,10 +112,10 @@ pub(super) fn number(text: &str) -> Result<i64, Refusal> {
 }
 
 /// A scalar at a dotted path, as text.
-fn field(object: &Value, path: &str) -> Option<String> {
+fn field<'o>(object: &'o Value, path: &str) -> Option<Cow<'o, str>> {
     match path.split('.').try_fold(object, |value, key| value.get(key))? {
-        Value::String(text) => Some(text.clone()),
-        scalar @ (Value::Bool(_) | Value::Number(_)) => Some(scalar.to_string()),
+        Value::String(text) => Some(text.into()),
+        scalar @ (Value::Bool(_) | Value::Number(_)) => Some(scalar.to_string().into()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -145,7 +157,7 @@ pub(super) async fn list(
     let counted = options.labels.is_empty() && options.fields.is_empty();
     let (mut items, mut last, mut remaining) = (Vec::new(), None, 0_usize);
     for (key, object) in collection.after(namespace, after) {
-        steps.take(LOOK_BYTES + if options.fields.is_empty() { 0 } else { object.json.len() }).await;
+        steps.take(options.look_bytes(object)).await;
         if !options.select(object) {
             continue;
         }

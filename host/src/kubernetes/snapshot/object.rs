@@ -1,5 +1,7 @@
 //! One object, as a snapshot keeps it.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -15,8 +17,8 @@ pub(super) struct Object {
     pub(super) namespace: Option<String>,
     /// Its name.
     pub(super) name: String,
-    /// Its labels.
-    pub(super) labels: Vec<(String, String)>,
+    /// Its labels as JSON; empty if it has none. Parsed they would take eight times as much.
+    labels: Box<str>,
     /// Its `resourceVersion`, where that is a number; else 0.
     pub(super) revision: u64,
     /// The latest thing that it says has happened.
@@ -62,7 +64,7 @@ impl Object {
         }
         let text = |value: &Value, key: &str| value[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let metadata = &value["metadata"];
-        let labels = metadata["labels"].as_object().into_iter().flatten();
+        let labels = metadata["labels"].as_object().filter(|labels| !labels.is_empty());
         let json = value.to_string();
         if json.len() > OBJECT_MAX {
             return Err(format!("an object of {} bytes, and one can have {} MiB", json.len(), OBJECT_MAX >> 20));
@@ -76,7 +78,7 @@ impl Object {
             kind: short(&value, "kind")?,
             namespace: Some(short(metadata, "namespace")?).filter(|namespace| !namespace.is_empty()),
             name: text(metadata, "name").ok_or("an object without metadata.name")?,
-            labels: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+            labels: labels.map(|_| metadata["labels"].to_string()).unwrap_or_default().into_boxed_str(),
             revision: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
             newest: newest(&value),
             json: json.into_boxed_str(),
@@ -111,9 +113,19 @@ impl Object {
 
     /// Bytes of what is kept of it beside its JSON: what it is called, and under which key.
     pub(super) fn beside(&self) -> usize {
-        let labels: usize = self.labels.iter().map(|(key, value)| size_of::<(String, String)>() + key.len() + value.len()).sum();
         let names = 2 * (self.name.len() + self.namespace.as_ref().map_or(0, String::len));
-        self.api_version.len() + self.kind.len() + names + labels
+        self.api_version.len() + self.kind.len() + names + self.labels.len()
+    }
+
+    /// Its labels by key.
+    pub(super) fn labels(&self) -> BTreeMap<String, Value> {
+        // Without any it is no JSON; else the text is what `new` made of a parsed form.
+        serde_json::from_str(&self.labels).unwrap_or_default()
+    }
+
+    /// Bytes of its labels as JSON.
+    pub(super) fn label_bytes(&self) -> usize {
+        self.labels.len()
     }
 
     /// The parsed form.

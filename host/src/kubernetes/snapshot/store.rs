@@ -88,15 +88,15 @@ impl Snapshot {
             store.serve(kind);
         }
         let described = described_namespaces(&objects);
-        let all = namespaces.then(|| described.clone());
         objects.extend(missing_namespaces(&described, &mentioned));
         for object in objects {
             let (group, version) = kinds::group_and_version(&object.api_version);
             store.serve(names.describe(group, version, &object.kind)).add(object);
         }
-        store.coverage = Coverage::new(&gathered, failures, store.collections.iter().map(|collection| &collection.kind), all);
+        let kinds = store.collections.iter().map(|collection| &collection.kind);
+        store.coverage = Coverage::new(&gathered, failures, kinds, described, namespaces);
         if custom_resources {
-            store.coverage.looked_for(names.custom.values().map(|custom| &custom.kind), &described);
+            store.coverage.looked_for(names.custom.values().map(|custom| &custom.kind));
         }
         store.id = store.digest();
         store

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -32,9 +33,6 @@ pub(super) const IMPORTS_BYTES: usize = 64 * 1024;
 
 /// Bytes that are kept: whatever was not used for longest goes first. The volume in deploy/ has twice as many.
 const KEPT_BYTES: u64 = 512 * 1024 * 1024;
-
-/// How long the folder of a process that was killed is left alone; no process compiles for as long.
-const LEFT_OVER: Duration = Duration::from_secs(3600);
 
 /// How often a temporary folder is removed, until nothing comes into it meanwhile.
 const REMOVALS: u32 = 10;
@@ -60,6 +58,7 @@ impl Folder {
         let folder = Self::at(path.to_owned(), None)?;
         // On a disk that is full or that can only be read, this is what fails.
         drop(folder.scratch()?);
+        tidy(&folder.path, KEPT_BYTES);
         Ok(folder)
     }
 
@@ -109,9 +108,9 @@ impl Folder {
     }
 
     /// A folder for one process.
-    pub(super) fn scratch(&self) -> io::Result<TempDir> {
+    pub(super) fn scratch(&self) -> io::Result<Scratch> {
         self.is_trusted()?;
-        temporary(&self.path, SCRATCH)
+        Scratch::new(&self.path)
     }
 
     /// Takes over what a process has left in its folder under this name.
@@ -159,6 +158,46 @@ impl Drop for Folder {
         if let Some(temporary) = self.temporary.take() {
             let path = temporary.keep();
             let _ = (0..REMOVALS).find(|_| fs::remove_dir_all(&path).is_ok());
+        }
+    }
+}
+
+/// The folder of one process that compiles. It is removed with this, and if its server is killed, by the next one that starts: it tells
+/// by the lock, which a kernel takes back from whoever has ended.
+pub(super) struct Scratch {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl Scratch {
+    fn new(parent: &Path) -> io::Result<Self> {
+        let made = || {
+            let folder = temporary(parent, SCRATCH)?;
+            let lock = File::open(folder.path())?;
+            // A file system that has no locks keeps what is left.
+            let _ = flock(&lock, FlockOperation::LockExclusive);
+            folder.path().try_exists().map(|is_there| is_there.then_some(Self { folder, _lock: lock }))
+        };
+        // One that another server found before there was a lock on it is gone.
+        (0..REMOVALS).find_map(|_| made().transpose()).unwrap_or_else(|| Err(ErrorKind::NotFound.into()))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Removes what killed servers have left of the processes that compiled for them.
+fn remove_left_over(root: &Path) {
+    for left in fs::read_dir(root).into_iter().flatten().flatten() {
+        if !left.file_name().to_string_lossy().starts_with(SCRATCH) {
+            continue;
+        }
+        let is_left = |folder: &File| flock(folder, FlockOperation::NonBlockingLockExclusive).is_ok();
+        // The lock is kept until it is removed.
+        if let Some(_lock) = File::open(left.path()).ok().filter(is_left) {
+            let _ = fs::remove_dir_all(left.path());
         }
     }
 }
@@ -251,12 +290,7 @@ pub(super) fn rename(root: &Path, from: &str, to: &str) -> Option<()> {
 fn tidy(root: &Path, most: u64) {
     let now = SystemTime::now();
     let age = |found: &Metadata| found.modified().ok().and_then(|time| now.duration_since(time).ok()).unwrap_or_default();
-    for left in fs::read_dir(root).into_iter().flatten().flatten() {
-        let is_scratch = left.file_name().to_string_lossy().starts_with(SCRATCH);
-        if is_scratch && left.metadata().is_ok_and(|found| age(&found) > LEFT_OVER) {
-            let _ = fs::remove_dir_all(left.path());
-        }
-    }
+    remove_left_over(root);
     let mut kept = BTreeMap::<PathBuf, (u64, Duration)>::new();
     let versions = fs::read_dir(root.join(ENTRIES)).into_iter().flatten().flatten();
     for file in versions.flat_map(|version| fs::read_dir(version.path()).into_iter().flatten().flatten()) {
@@ -403,6 +437,26 @@ mod tests {
         assert!(folder.is_trusted().is_ok());
         mode(&path, 0o777);
         assert!(folder.is_trusted().is_err(), "others can write to it now");
+    }
+
+    #[test]
+    fn what_a_killed_server_has_left_is_removed_at_the_next_start_and_what_is_in_use_stays() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = root.path().join("cache");
+        let one = Folder::kept(&path).expect("made");
+        let in_use = one.scratch().expect("made");
+        fs::write(in_use.path().join("file"), "1").expect("written");
+        let killed = path.join(format!("{SCRATCH}killed"));
+        fs::create_dir_all(killed.join("modules/wasmtime")).expect("made");
+        fs::write(killed.join("modules/wasmtime/entry"), "1").expect("written");
+        fs::create_dir(path.join("other")).expect("made");
+        let _another = Folder::kept(&path).expect("there");
+        assert!(!killed.exists(), "nobody has it");
+        assert!(in_use.path().join("file").exists(), "somebody compiles there");
+        assert!(path.join("other").exists(), "it is none of ours");
+        let was = in_use.path().to_owned();
+        drop(in_use);
+        assert!(!was.exists());
     }
 
     #[test]

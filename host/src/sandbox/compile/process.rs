@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
@@ -167,26 +168,50 @@ fn explain(ended: ExitStatus, said: &str, bounds: Bounds) -> CompileError {
     }
 }
 
-/// What the process does: takes components from standard input, and leaves what they are compiled to in `folder`.
+/// What the process does: takes components from standard input, and leaves what they are compiled to in `folder`. It ends with its
+/// input, whatever it is at: then nobody waits for it any more, be it that the server was killed.
 pub(crate) fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
     bound(bounds)?;
     let threads = std::thread::available_parallelism().map_or(1, |all| all.get().min(THREADS));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(io::Error::other)?;
     let workshop = Workshop::new(folder).map_err(|error| io::Error::other(format!("{error:#}")))?;
-    let mut requests = BufReader::new(io::stdin().lock());
+    let (hand_over, components) = mpsc::sync_channel(0);
+    let folder = folder.to_owned();
+    std::thread::Builder::new().name("requests".to_owned()).spawn(move || {
+        let mut requests = BufReader::new(io::stdin());
+        loop {
+            match next(&mut requests) {
+                Ok(None) => {
+                    // Whoever still lives has taken what it wants, and whoever does not leaves it to nobody.
+                    let _ = std::fs::remove_dir_all(&folder);
+                    std::process::exit(0);
+                }
+                Ok(Some(component)) => drop(hand_over.send(Ok(component))),
+                Err(error) => return drop(hand_over.send(Err(error))),
+            }
+        }
+    })?;
     let mut replies = io::stdout().lock();
-    let mut line = Vec::new();
-    while (&mut requests).take(WORDS as u64).read_until(b'\n', &mut line)? > 0 {
-        let request: Request = serde_json::from_slice(&line)?;
-        line.clear();
-        let mut component = vec![0; usize::try_from(request.bytes).map_err(io::Error::other)?];
-        requests.read_exact(&mut component)?;
-        let mut reply = serde_json::to_vec(&workshop.compile(&request.name, &component))?;
+    for component in components {
+        let (name, component) = component?;
+        let mut reply = serde_json::to_vec(&workshop.compile(&name, &component))?;
         reply.push(b'\n');
         replies.write_all(&reply)?;
         replies.flush()?;
     }
     Ok(())
+}
+
+/// The next component and its name; none at the end.
+fn next(requests: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
+    let mut line = Vec::new();
+    if requests.take(WORDS as u64).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let Request { name, bytes } = serde_json::from_slice(&line)?;
+    let mut component = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+    requests.read_exact(&mut component)?;
+    Ok(Some((name, component)))
 }
 
 /// Limits this process, before it has read a byte of others.

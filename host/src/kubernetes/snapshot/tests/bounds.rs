@@ -155,3 +155,64 @@ async fn what_no_server_would_have_is_left_out_in_words() {
     assert_eq!(cluster.names("/api/v1/pods").await, ["n/a"]);
     assert!(!cluster.json("/apis").await.to_string().contains("xxx"));
 }
+
+/// Definitions of `kinds` kinds, and `namespaces` namespaces that no list describes, as Troubleshoot writes them.
+fn kinds_and_namespaces(kinds: usize, namespaces: usize) -> [(&'static str, String); 2] {
+    let definition = |n| {
+        format!(
+            "{{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{{\"name\":\"c{n}s.g\"}},\
+             \"spec\":{{\"group\":\"g\",\"scope\":\"Namespaced\",\"names\":{{\"plural\":\"c{n}s\",\"kind\":\"C{n}\"}},\
+             \"versions\":[{{\"name\":\"v1\"}}]}}}}\n"
+        )
+    };
+    let namespace = |n| format!("{{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{{\"name\":\"n{n:04}\"}}}}\n");
+    [("definitions.json", (0..kinds).map(definition).collect()), ("namespaces.json", (0..namespaces).map(namespace).collect())]
+}
+
+#[tokio::test]
+async fn kinds_and_namespaces_are_not_noted_for_each_other() {
+    let [definitions, namespaces] = kinds_and_namespaces(2_000, 2_000);
+    let looked = ("cluster-resources/custom-resources/x.y.json", "[]");
+    let failed =
+        ("cluster-resources/custom-resources/custom-resources-errors.json", "{ \"c7s.g\": \"no\", \"c8s.g/v1\": \"no\" }");
+    let one = r#"[{ "apiVersion": "g/v1", "kind": "C9", "metadata": { "name": "a", "namespace": "zoo" } }]"#;
+    let texts = [(definitions.0, &*definitions.1), (namespaces.0, &*namespaces.1), looked, failed, ("c9s.json", one)];
+    let cluster = Asker::of(&texts);
+    for (kind, said) in [
+        ("c0s", "holds c0s.g of namespaces n0000, n0001, n0002, n0003, n0004 and 1995 more only"),
+        ("c9s", "holds c9s.g of namespaces n0000, n0001, n0002, n0003, n0004 and 1996 more only"),
+    ] {
+        let path = format!("/apis/g/v1/{kind}");
+        assert!(cluster.warning(&path).await.unwrap().ends_with(said), "{kind}");
+        let at = |namespace: &str| format!("/apis/g/v1/namespaces/{namespace}/{kind}");
+        assert_eq!(cluster.names(&at("n1999")).await, Vec::<String>::new());
+        assert_eq!(cluster.get(&at("zoo")).await.0, if kind == "c9s" { 200 } else { 404 });
+        assert!(cluster.refusal(&at("nope")).await.2.contains("none of namespace nope"));
+    }
+    for kind in ["c7s", "c8s"] {
+        let message = cluster.refusal(&format!("/apis/g/v1/namespaces/n0000/{kind}")).await.2;
+        assert!(
+            message.contains("could not read them, see cluster-resources/custom-resources/custom-resources-errors.json"),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn labels_are_kept_once_and_looked_through_once_for_all_terms() {
+    let labels = (0..50_000).map(|n| format!("\"{n:x}\":\"\"")).collect::<Vec<_>>().join(",");
+    let pod = format!(
+        "{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{{\"name\":\"a\",\"namespace\":\"a\",\"labels\":{{{labels}}}}}}}"
+    );
+    let folder = directory(&[("pod.json", &pod)]);
+    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    let [object] = contents.objects.as_slice() else { panic!("one object") };
+    assert!(object.beside() < 2 * pod.len(), "{} bytes beside {}", object.beside(), pod.len());
+    let cluster = Asker(open(folder.path()).unwrap(), Some(folder));
+    let absent = (0..2_000).map(|n| format!("!z{n:x}")).collect::<Vec<_>>().join(",");
+    for (selector, selected) in [("c34f=", true), ("c34f,!c350", true), ("c350", false), ("c34f!=", false), (&*absent, true)] {
+        let selector = selector.replace('!', "%21").replace('=', "%3D");
+        let names = cluster.names(&format!("/api/v1/pods?labelSelector={selector}")).await;
+        assert_eq!(!names.is_empty(), selected, "{selector}");
+    }
+}
