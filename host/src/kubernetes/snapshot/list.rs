@@ -93,7 +93,8 @@ impl Options {
     fn look_bytes(&self, object: &Object) -> usize {
         let labels = if self.labels.is_empty() { 0 } else { object.label_bytes() };
         let fields = if self.fields.is_empty() { 0 } else { object.json.len() };
-        LOOK_BYTES + self.bytes + labels + fields
+        let terms = if self.labels.is_empty() && self.fields.is_empty() { 0 } else { self.bytes };
+        LOOK_BYTES + terms + labels + fields
     }
 }
 
