@@ -87,8 +87,8 @@ async function main() {
       const page = await context.newPage();
       page.setDefaultTimeout(PATIENCE_MS);
       await page.goto(address);
-      // The switch lies under its picture.
-      await page.getByRole("switch", { name: "Connect or disconnect" }).check({ force: true });
+      // The switch lies under its picture, and shows that it is on once the connection is there.
+      await page.getByRole("switch", { name: "Connect or disconnect" }).click({ force: true });
       await page.getByRole("button", { name: "Disconnect from server" }).waitFor();
       const protocol = await page.getByRole("main").getByText(/^MCP \d{4}-\d{2}-\d{2}$/).innerText();
       await page.getByRole("radiogroup").first().getByText("Tools", { exact: true }).click();
