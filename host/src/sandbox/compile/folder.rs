@@ -218,7 +218,7 @@ fn private(path: &Path) -> io::Result<Metadata> {
         if around.parent().is_some_and(|parent| parent.symlink_metadata().is_ok_and(|m| m.dev() != found.dev())) {
             continue;
         }
-        let who = |found: &Metadata| Access { owner: found.uid(), mode: found.mode() & 0o7777 };
+        let who = |found: &Metadata| Access { owner: found.uid(), group: found.gid(), mode: found.mode() & 0o7777 };
         if let Some(why) = who(&found).replaces(who(&below), user) {
             let around = around.display();
             let words = format!("{why} {around}, and so can put another folder in its place");
@@ -232,6 +232,7 @@ fn private(path: &Path) -> io::Result<Metadata> {
 #[derive(Clone, Copy)]
 struct Access {
     owner: u32,
+    group: u32,
     mode: u32,
 }
 
@@ -247,6 +248,8 @@ impl Access {
         match self.mode & 0o022 {
             0 => None,
             _ if is_sticky => None,
+            // A user's private group, which has the user's number and nobody else in it: folders are made so where it is the custom.
+            0o020 if self.group == self.owner => None,
             0o020 => Some(format!("its group may write (mode {:o}; `chmod g-w` ends that) to", self.mode)),
             _ => Some(format!("anyone may write (mode {:o}; `chmod go-w` ends that) to", self.mode)),
         }
@@ -379,7 +382,7 @@ mod tests {
             assert!(error.contains("chmod 700"), "{open:o}: {error}");
         }
         mode(&path, 0o700);
-        for (around, refused) in [(0o777, true), (0o703, true), (0o1777, false), (0o775, true), (0o1775, false), (0o755, false)] {
+        for (around, refused) in [(0o777, true), (0o703, true), (0o1777, false), (0o1775, false), (0o755, false)] {
             mode(root.path(), around);
             assert_eq!(Folder::kept(&path).is_err(), refused, "below one of mode {around:o}");
         }
@@ -412,12 +415,16 @@ mod tests {
             (1001, 0o700, USER, Some("user 1001 owns")),
             (1001, 0o1777, USER, Some("user 1001 owns")),
         ] {
-            let why = Access { owner, mode }.replaces(Access { owner: below, mode: 0o700 }, USER);
+            let why = Access { owner, group: 100, mode }.replaces(Access { owner: below, group: 100, mode: 0o700 }, USER);
             assert_eq!(why.is_some(), says.is_some(), "{owner} {mode:o} {below}: {why:?}");
             assert!(why.unwrap_or_default().contains(says.unwrap_or_default()), "{owner} {mode:o} {below}");
         }
         // Root trusts root alone.
-        assert!(Access { owner: USER, mode: 0o755 }.replaces(Access { owner: 0, mode: 0o700 }, 0).is_some());
+        let folder = |owner, group, mode| Access { owner, group, mode };
+        assert!(folder(USER, USER, 0o755).replaces(folder(0, 0, 0o700), 0).is_some());
+        let own = folder(USER, USER, 0o700);
+        assert!(folder(USER, USER, 0o775).replaces(own, USER).is_none(), "a private group");
+        assert!(folder(USER, USER, 0o777).replaces(own, USER).is_some());
     }
 
     #[test]
