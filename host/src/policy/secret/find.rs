@@ -146,11 +146,10 @@ fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut V
     found.extend(separators.filter_map(|at| formats::around_separator(&scan, at)));
     // A look at a place is bounded, and a secret is not: what goes on without a break behind a long one is a part of it.
     let goes_on = |at: usize| scan.byte(at).is_some_and(|byte| BASE64.has(byte));
-    let is_cut = |secret: &&mut Found| secret.by == By::Place && secret.at.len() >= LOOK;
-    for Found { at, .. } in found[known..].iter_mut().filter(is_cut).filter(|secret| goes_on(secret.at.end - 1)) {
-        if goes_on(at.end) {
-            at.end = scan.run(at.end, &ARGUMENT).max(at.end);
-        }
+    let is_long = |secret: &&mut Found| secret.by == By::Place && secret.at.len() >= LOOK;
+    let is_cut = |secret: &&mut Found| goes_on(secret.at.end - 1) && goes_on(secret.at.end);
+    for Found { at, .. } in found[known..].iter_mut().filter(is_long).filter(is_cut) {
+        at.end = scan.run(at.end, &ARGUMENT);
     }
     if let Some(glued) = reading::glued(text, seams) {
         let mut inside = Vec::new();
