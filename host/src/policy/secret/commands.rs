@@ -18,6 +18,11 @@ use crate::policy::steps::steps;
 /// Words that are looked at: of a command line from the name of its program on, and of a list.
 pub const WORDS_MAX: usize = 48;
 
+/// Bytes of a command line that are looked at, and how many one of its words counts for at most: what is long is a value as a rule, and is
+/// passed over. Where the words of a command are known, they alone count.
+const LINE_MAX: usize = 384;
+const LONG_WORD: usize = 32;
+
 /// Programs of one list that are looked at, such as `timeout`, `sshpass` and what it runs.
 const PROGRAMS_MAX: usize = 8;
 
@@ -202,7 +207,8 @@ pub fn secret_words<'w>(words: impl Iterator<Item = Cow<'w, str>>) -> Vec<(usize
     let scan = Scan::new(&text, &[], true);
     let mut found = Vec::new();
     for (at, name) in programs.into_iter().take(PROGRAMS_MAX) {
-        PROGRAMS.iter().filter(|program| program.name == name).for_each(|program| program.find(&scan, at, &mut found));
+        let arguments = || Arguments { scan: &scan, at: at + name.len(), left: WORDS_MAX, room: usize::MAX };
+        PROGRAMS.iter().filter(|program| program.name == name).for_each(|program| program.find_in(arguments(), &mut found));
     }
     found.iter().map(|secret| (ends.partition_point(|&end| end <= secret.at.start), secret.kind)).collect()
 }
@@ -242,9 +248,8 @@ pub(super) fn piped(scan: &Scan<'_>, at: usize) -> Option<Found> {
 }
 
 /// An argument of a command line, without its quotes.
-struct Argument<'t> {
+struct Argument {
     at: Range<usize>,
-    text: &'t str,
     /// A quote follows it without a space: `-p'sesame'`.
     goes_on: bool,
 }
@@ -259,37 +264,44 @@ impl Program {
 
     /// Adds what is secret behind the name of a program at a place.
     pub(super) fn find(&self, scan: &Scan<'_>, at: usize, found: &mut Vec<Found>) {
-        let begins = scan.byte_before(at).is_none_or(|byte| {
+        self.find_in(Arguments { scan, at: at + self.name.len(), left: WORDS_MAX, room: LINE_MAX }, found);
+    }
+
+    /// Adds what is secret of its arguments, if it is a program that they stand behind.
+    fn find_in(&self, arguments: Arguments<'_, '_>, found: &mut Vec<Found>) {
+        let Arguments { scan, at: end, .. } = arguments;
+        let begins = scan.byte_before(end - self.name.len()).is_none_or(|byte| {
             byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'/' | b'(' | b';' | b'|' | b'[' | b'=')
         });
-        let end = at + self.name.len();
         if !begins || !matches!(scan.byte(end), Some(b' ' | b'"' | b'\'' | b',')) {
             return;
         }
-        let arguments = Arguments { scan, at: end, left: WORDS_MAX };
         let mut has_verb = self.verb.is_empty();
-        let mut operands = 0;
+        let (has_operand, mut operands) = (self.has_operand(), 0);
         // A flag stands for the first of them.
         let mut has_first = true;
         // The flag whose value comes next.
         let mut pending: Option<Part> = None;
         let mut is_taken = false;
         for argument in arguments {
-            let text = argument.text;
+            let start = argument.at.start;
             if !has_verb {
-                has_verb = text == self.verb;
+                has_verb = argument.at.len() == self.verb.len() && scan.starts_with(start, self.verb);
                 continue;
             }
+            if pending.is_none() && !has_operand && !matches!(scan.byte(start), Some(b'-' | b'/')) {
+                continue;
+            }
+            let text = scan.judged(&argument.at);
             if let Some(part) = pending.take() {
-                self.push(part, &argument, found);
+                self.push(part, scan, argument.at, found);
                 continue;
             }
-            let flag = self.takes.iter().find_map(|takes| takes.by_flag(&argument));
+            let flag = self.takes.iter().find_map(|takes| takes.by_flag(text, argument.goes_on));
             match flag {
                 Some((part, "")) => pending = Some(part),
                 Some((part, rest)) => {
-                    let start = argument.at.start + (text.len() - rest.len());
-                    self.push(part, &Argument { at: start..argument.at.end, text: rest, goes_on: false }, found);
+                    self.push(part, scan, start + text.len() - rest.len()..argument.at.end, found);
                 }
                 None if text.starts_with('-') => {
                     is_taken = self.takes_next(text);
@@ -306,7 +318,7 @@ impl Program {
                     });
                     if is_secret {
                         let part = if self.name == "sqlplus" { Behind(b'/') } else { All };
-                        self.push(part, &argument, found);
+                        self.push(part, scan, argument.at, found);
                     }
                     operands += 1;
                 }
@@ -328,8 +340,8 @@ impl Program {
         flag.len() == 2 && flag != "--" && self.has_operand()
     }
 
-    fn push(&self, part: Part, argument: &Argument<'_>, found: &mut Vec<Found>) {
-        let text = argument.text;
+    fn push(&self, part: Part, scan: &Scan<'_>, at: Range<usize>, found: &mut Vec<Found>) {
+        let text = scan.judged(&at);
         let skip = match part {
             All => Some(0),
             Behind(separator) => text.bytes().position(|byte| byte == separator).map(|at| at + 1),
@@ -339,27 +351,26 @@ impl Program {
         let Some(secret) = skip.and_then(|skip| text.get(skip..)) else { return };
         // `sqlplus user/password@host`
         let secret = if self.name == "sqlplus" { secret.split('@').next().unwrap_or_default() } else { secret };
-        let start = argument.at.start + skip.unwrap_or_default();
+        let start = at.start + skip.unwrap_or_default();
         let is_none =
             secret.is_empty() || secret.starts_with('-') || names_nothing(secret) || self.has_operand() && says_state(secret);
         if !is_none {
-            let end = if self.name == "sqlplus" { start + secret.len() } else { argument.at.end };
+            let end = if self.name == "sqlplus" { start + secret.len() } else { at.end };
             found.push(Found { at: start..end, kind: "password", by: By::Place });
         }
     }
 }
 
 impl Takes {
-    /// Whether an argument is this flag, and what of its value stands in it.
-    fn by_flag<'t>(&self, argument: &Argument<'t>) -> Option<(Part, &'t str)> {
-        let text = argument.text;
+    /// Whether an argument is this flag, and what of its value stands in it. A quote may follow it without a space.
+    fn by_flag<'t>(&self, text: &'t str, goes_on: bool) -> Option<(Part, &'t str)> {
         match *self {
             Among(flag, part) => {
                 /// Letters of flags in one argument.
                 const FLAGS: usize = 8;
                 let letters = text.strip_prefix('-').filter(|letters| letters.len() <= FLAGS)?;
                 let is_last = letters.ends_with(&flag[1..]) && letters.bytes().all(|letter| letter.is_ascii_alphabetic());
-                if is_last { Some((part, "")) } else { Flag(flag, part).by_flag(argument) }
+                if is_last { Some((part, "")) } else { Flag(flag, part).by_flag(text, goes_on) }
             }
             Flag(flag, part) => {
                 let rest = text.strip_prefix(flag)?;
@@ -376,7 +387,7 @@ impl Takes {
                     _ => None,
                 }
             }
-            Glued(flag, part) if argument.goes_on && text == flag => Some((part, "")),
+            Glued(flag, part) if goes_on && text == flag => Some((part, "")),
             Glued(flag, part) => text
                 .strip_prefix(flag)
                 .filter(|rest| !rest.is_empty() && named(text).is_none_or(|_| !rest.starts_with("ass")))
@@ -390,13 +401,15 @@ impl Takes {
 struct Arguments<'s, 't> {
     scan: &'s Scan<'t>,
     at: usize,
+    /// Words that are looked at, and bytes.
     left: usize,
+    room: usize,
 }
 
-impl<'t> Iterator for Arguments<'_, 't> {
-    type Item = Argument<'t>;
+impl Iterator for Arguments<'_, '_> {
+    type Item = Argument;
 
-    fn next(&mut self) -> Option<Argument<'t>> {
+    fn next(&mut self) -> Option<Argument> {
         self.left = self.left.checked_sub(1)?;
         // Between two arguments are spaces, or quotes and a comma.
         let between = self.scan.ahead(self.at, 8);
@@ -420,8 +433,9 @@ impl<'t> Iterator for Arguments<'_, 't> {
         };
         // `[podman, login]` of YAML.
         let end = end - usize::from(quote.is_none() && end > start + 1 && self.scan.byte_before(end) == Some(b','));
+        self.room = self.room.checked_sub((end - self.at).min(LONG_WORD))?;
         self.at = end + usize::from(end == start);
         let goes_on = quote.is_none() && matches!(self.scan.byte(end), Some(b'\'' | b'"'));
-        Some(Argument { at: start..end, text: self.scan.judged(&(start..end)), goes_on })
+        Some(Argument { at: start..end, goes_on })
     }
 }

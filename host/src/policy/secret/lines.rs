@@ -163,7 +163,7 @@ mod tests {
             "aB3dE5fG7hI9jK1lM2nO4pQ6=x and so on\n",
             "aB3dE5fG7hI9jK1lM2nO4pQ6=\"x\" and so on\n",
             "aB3dE5fG7hI9jK1lM2nO4pQ6='1'\n",
-            "aB3dE5fG7hI9jK1lM2nO4pQ6==\r\n",
+            "aB3dE5fG7hI9jK1lM2nO4pQ6==\n",
             "aB3dE5fG7hI9jK1lM2nO4pQ6/x+9==\n",
             "2026-11-20T10:00:00.123Z x\n",
             "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0 x\n",
