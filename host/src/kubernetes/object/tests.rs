@@ -69,6 +69,7 @@ fn a_command_is_read_as_one_however_it_is_cut_into_words() {
         json!({ "command": ["htpasswd", "-vb", "/f", "admin"], "args": [{ "name": "x", "value": "y" }] }),
         json!({ "conditions": [{ "type": "Ready" }], "command": { "name": "mysql" }, "args": ["-psomething"] }),
         json!({ "programs": ["mysql"], "args": ["-parallel"] }),
+        json!({ "command": ["sshpass", "-p", "", "ssh"] }),
     ] {
         assert_eq!(hidden(&object), object);
     }
@@ -99,6 +100,9 @@ fn a_command_may_be_a_line_hold_what_is_no_text_and_be_called_otherwise() {
         json!({ "command": ["htpasswd", "-C", "12", "-bn", "admin", SECRET] }),
         json!({ "command": ["htpasswd", "-b", "-c", "/f", "admin", SECRET] }),
         json!({ "command": ["sshpass", "-p", format!(";{SECRET}"), "mysql", format!("-p|{SECRET}")] }),
+        json!({ "command": ["sshpass", "-p", format!("'{SECRET}"), "mysql", password] }),
+        json!({ "command": ["sshpass", "-p", format!(", \"{SECRET}\\"), "--", "redis-cli", "-a", format!(" '{SECRET}")] }),
+        json!({ "command": ["redis-cli", "", "-h", "", "-a", SECRET, "\n"] }),
         json!({ "command": ["curl", "https://a", "-o", "&", "-u", format!("admin:{SECRET}")] }),
         json!({ "com\u{200b}mand": ["mysqladmin"], "a\u{200b}rgs": [password] }),
         json!({ "command": vec!["x"; 46], "args": ["mysql", password] }),

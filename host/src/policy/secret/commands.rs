@@ -193,12 +193,18 @@ pub fn has_program<'w>(mut words: impl Iterator<Item = Cow<'w, str>>) -> bool {
 
 /// Which words of a command are secret because of the program that they are for, and what each is: Kubernetes has commands as lists.
 pub fn secret_words<'w>(words: impl Iterator<Item = Cow<'w, str>>) -> Vec<(usize, &'static str)> {
-    // The same as text, each word between quotes. A quote within a word ends none.
+    // The same as text, each word between quotes. A quote within a word ends none, and nothing at its beginning or in its place reads as
+    // what stands between two.
     let (mut text, mut ends, mut programs) = (String::new(), Vec::new(), Vec::new());
     for word in words {
         let end = word.floor_char_boundary(LONGEST);
         text.push('"');
-        text.extend(word[..end].chars().map(|character| if matches!(character, '"' | '\\' | '\n') { '_' } else { character }));
+        text.extend(word[..end].char_indices().map(|(at, character)| match character {
+            '"' | '\\' | '\n' => '_',
+            '\'' | ',' | ' ' | '\t' if at == 0 => '_',
+            character => character,
+        }));
+        text.push_str(if end == 0 { "_" } else { "" });
         programs.extend(program_of(&word).map(|name| (text.len().saturating_sub(name.len()), name)));
         ends.push(text.len());
         text.push_str("\" ");
@@ -300,14 +306,13 @@ impl Program {
             let flag = self.takes.iter().find_map(|takes| takes.by_flag(text, argument.goes_on));
             match flag {
                 Some((part, "")) => pending = Some(part),
-                Some((part, rest)) => {
-                    self.push(part, scan, start + text.len() - rest.len()..argument.at.end, found);
-                }
+                Some((part, rest)) => self.push(part, scan, start + text.len() - rest.len()..argument.at.end, found),
                 None if text.starts_with('-') => {
                     is_taken = self.takes_next(text);
-                    has_first &= !self.takes.iter().any(
-                        |takes| matches!(*takes, OperandUnless(_, letter) if !text.starts_with("--") && text.as_bytes().contains(&letter)),
-                    );
+                    has_first &= !self.takes.iter().any(|takes| match *takes {
+                        OperandUnless(_, letter) => !text.starts_with("--") && text.as_bytes().contains(&letter),
+                        _ => false,
+                    });
                 }
                 None if is_taken => is_taken = false,
                 None => {
