@@ -118,7 +118,15 @@ fn cleaned(event: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(event);
     let text = clean(&text);
     let lines = text.strip_suffix('\n').unwrap_or(&text);
-    format!("{}\n", lines.replace('\n', "\n    ")).into_bytes()
+    let mut cleaned = Vec::with_capacity(lines.len() + 1);
+    for (number, line) in lines.split('\n').enumerate() {
+        if number > 0 {
+            cleaned.extend_from_slice(b"\n    ");
+        }
+        cleaned.extend_from_slice(line.as_bytes());
+    }
+    cleaned.push(b'\n');
+    cleaned
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! ends. The last run of each alphabet is remembered, and a place inside of it has its end, so that going through a text from its
 //! beginning to its end walks each byte once for each alphabet, whatever stands in it. The text itself is not handed out.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 use super::LONGEST;
@@ -28,8 +28,8 @@ pub(super) struct Scan<'t> {
     seams: &'t [Seam],
     /// It is the text itself, and not another reading of it.
     pub(super) is_source: bool,
-    /// The last runs of each alphabet.
-    runs: [Runs; SLOTS],
+    /// The last runs of each alphabet. Most texts are short and have none that anybody asks for.
+    runs: OnceCell<Box<[Runs; SLOTS]>>,
     /// Up to here base64 was looked into.
     decoded: Cell<usize>,
     /// The end of the name that was looked at last.
@@ -37,6 +37,7 @@ pub(super) struct Scan<'t> {
 }
 
 /// The last runs of an alphabet, and which of them is the oldest.
+#[derive(Default)]
 struct Runs {
     last: [Cell<(usize, usize)>; REMEMBERED],
     oldest: Cell<usize>,
@@ -44,8 +45,7 @@ struct Runs {
 
 impl<'t> Scan<'t> {
     pub(super) fn new(text: &'t str, seams: &'t [Seam], is_source: bool) -> Self {
-        let runs = [const { Runs { last: [const { Cell::new((0, 0)) }; REMEMBERED], oldest: Cell::new(0) } }; SLOTS];
-        Self { text, seams, is_source, runs, decoded: Cell::new(0), named: Cell::new(usize::MAX) }
+        Self { text, seams, is_source, runs: OnceCell::new(), decoded: Cell::new(0), named: Cell::new(usize::MAX) }
     }
 
     /// Bytes of the text.
@@ -99,7 +99,7 @@ impl<'t> Scan<'t> {
         if bytes.get(at).is_none_or(|&byte| !alphabet.has(byte)) {
             return at;
         }
-        let Runs { last, oldest } = &self.runs[alphabet.slot];
+        let Runs { last, oldest } = &self.runs.get_or_init(Box::default)[alphabet.slot];
         if let Some((_, end)) = last.iter().map(Cell::get).find(|&(start, end)| start <= at && at < end) {
             return end;
         }
