@@ -325,6 +325,11 @@ impl Login {
         format!("the API server at {}", self.lock().target.server)
     }
 
+    /// Whether the API server is asked over TLS.
+    pub(super) fn is_https(&self) -> bool {
+        self.lock().target.server.is_https()
+    }
+
     /// What is wrong with the login while the one before still holds.
     pub(super) fn trouble(&self) -> Option<String> {
         self.lock().failed.as_ref().map(ToString::to_string)
@@ -471,12 +476,7 @@ impl Login {
 }
 
 impl Session {
-    fn new(
-        target: Arc<Target>,
-        credentials: Credentials,
-        before: Option<&Self>,
-        generation: u64,
-    ) -> Result<Self, Fault> {
+    fn new(target: Arc<Target>, credentials: Credentials, before: Option<&Self>, generation: u64) -> Result<Self, Fault> {
         let of_user = |fault: Fault| Fault::new(format!("{} {fault}", target.user.called));
         let identity = credentials.identity.as_ref().or(target.user.certificate.as_ref());
         let connections = Connections::to(&target, identity, before.map(|before| &before.connections))?;
@@ -565,7 +565,8 @@ mod tests {
         }
         for is_same in [false, true] {
             // One that is valid for longer is never renewed sooner.
-            let periods: Vec<Duration> = (0..10_000).map(|seconds| renewed_after(Duration::from_secs(seconds), is_same)).collect();
+            let periods: Vec<Duration> =
+                (0..10_000).map(|seconds| renewed_after(Duration::from_secs(seconds), is_same)).collect();
             assert!(periods.is_sorted());
             assert!(periods.iter().all(|period| *period >= LEAST_PERIOD));
         }
