@@ -489,6 +489,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn files_are_read_one_after_the_other_whoever_loads_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = ["a.wasm", "b.wasm", "c.wasm"].map(|name| folder.path().join(name));
+        let loader = loader().await;
+        let other = loader.with(Arc::new(Config::default()));
+        let turn = loader.reading.clone().lock_owned().await;
+        let load = |loader: &Loader, paths: &[std::path::PathBuf]| {
+            let (loader, sources) = (loader.clone(), paths.iter().cloned().map(Source::File).collect::<Vec<_>>());
+            async move { loader.reload(sources, &Catalog::default()).await.1 }
+        };
+        let mut loads = std::pin::pin!(futures::future::join(load(&loader, &paths[..2]), load(&other, &paths[2..])));
+        // As far as they get: what they wait for then is their turn.
+        for _ in 0..1_000 {
+            assert!(futures::poll!(&mut loads).is_pending());
+            tokio::task::yield_now().await;
+        }
+        // So whatever is read is read from now on.
+        paths.iter().for_each(|path| std::fs::write(path, "no component").expect("a file"));
+        drop(turn);
+        let (two, one) = loads.await;
+        let problems: Vec<String> = two.iter().chain(&one).map(|problem| problem.reason.to_string()).collect();
+        assert_eq!(problems.len(), 3);
+        assert!(problems.iter().all(|problem| problem.contains("not a WebAssembly file")), "{problems:?}");
+        assert!(loader.reading.try_lock().is_ok(), "nobody keeps the turn");
+    }
+
+    #[tokio::test]
     async fn a_manifest_that_cannot_be_used_is_looked_at_once() {
         let loader = loader().await;
         loader.note_refused("of another kind".to_owned(), &Reason::Settings("no".to_owned()));
