@@ -38,7 +38,7 @@ pub use schema::schema;
 const FILE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The port of the server that Sandbar replaces.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 
 /// Tool calls a second for each caller. A model makes a few; while all callers are anonymous, this is for a hundred models at once.
 const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
@@ -82,6 +82,7 @@ pub struct Config {
     /// Arguments that clients add by themselves, and that are dropped where a tool has none of that name.
     pub ignored_arguments: IgnoredArguments,
     /// Tool calls a second for each caller.
+    #[serde(deserialize_with = "rate")]
     pub calls_per_second: NonZeroU32,
     /// Connections at once.
     #[serde(deserialize_with = "count")]
@@ -126,7 +127,7 @@ impl Config {
     /// Takes text apart, and names what is wrong with it. Relative paths start at `directory`.
     fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Mistake>> {
         // An empty document is null, not an empty mapping; it means all defaults.
-        let config: Option<Self> = serde_saphyr::from_str(text).map_err(|error| vec![Mistake::from(&error)])?;
+        let config: Option<Self> = serde_saphyr::from_str(text).map_err(|error| vec![Mistake::of(&error, text)])?;
         let mut config = config.unwrap_or_default();
         for tool in &mut config.tools {
             tool.component = directory.join(&tool.component);
@@ -205,6 +206,15 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 /// The flag of `connections`.
 pub fn connections(text: &str) -> Result<usize, String> {
     text.parse().map(|Count(number): Connections| number as usize)
+}
+
+/// The flag of `calls_per_second`.
+pub fn calls_per_second(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("{text:?} is no whole number above zero"))
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroU32, D::Error> {
+    calls_per_second(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
 /// The flag of `drain`.
@@ -313,9 +323,16 @@ mod tests {
             ("namespaces:\n", "1:11", "should be a list"),
             ("limits: 5\n", "1:9", "should be a mapping"),
             ("limits:\n", "1:7", "should be a mapping"),
-            ("tools:\n  - a.wasm\n", "2:5", "should be a mapping"),
+            ("tools:\n  - a.wasm\n", "2:5", "write `- component: FILE`"),
+            ("tools: [a.wasm, b.wasm]\n", "1:9", "write `- component: FILE`"),
+            ("tools:\n  - component: a.wasm\n  - b.wasm\n", "3:5", "write `- component: FILE`"),
+            ("tools: a.wasm\n", "1:8", "`- component: FILE`"),
+            ("tools:\n  a.wasm: {}\n", "2:3", "`- component: FILE`"),
+            ("bundled: [get_events]\n", "1:10", "should be a mapping of keys to values"),
             ("- listen\n", "1:1", "should be a mapping"),
             ("limits:\n  requests: many\n", "2:13", "\"many\" is no whole number above zero"),
+            ("callsPerSecond: 0\n", "1:17", "\"0\" is no whole number above zero"),
+            ("callsPerSecond: 1.5\n", "1:17", "\"1.5\" is no whole number above zero"),
             ("limits: { time: 0s }\n", "1:17", "\"0s\""),
             ("limits: { time: 10 }\n", "1:17", "30s"),
             ("limits: { memory: 5MB }\n", "1:19", "\"5MB\" is no size from 2Mi to 4Gi"),

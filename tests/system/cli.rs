@@ -45,7 +45,12 @@ async fn a_tool_that_fails_is_status_1_and_says_why_on_stderr() {
 #[tokio::test]
 async fn a_call_that_cannot_be_is_status_2() {
     for (arguments, said) in [
-        (&["call", "no_such_tool"][..], "no_such_tool"),
+        (&["call", "no_such_tool"][..], "unknown tool \"no_such_tool\"; the tools of this server are check_health, "),
+        (&["call", "get_event"], "did you mean \"get_events\"?"),
+        (&["call", "get-pod-logs"], "did you mean \"get_pod_logs\"?"),
+        (&["call", "ListWorkspaces"], "did you mean \"list_workspaces\"?"),
+        (&["call", "get_control_plane"], "did you mean \"get_control_plane_status\"?"),
+        (&["call", "get_events", "--kubeconfig", "x"], "$KUBECONFIG"),
         (&["call", "get_events", "{}"], "namespace"),
         (&["call", "get_events", r#"{"namespace":"team-a","colour":"red"}"#], "colour"),
         (&["call", "get_events", "{"], "JSON object"),
@@ -131,12 +136,20 @@ async fn wit_writes_the_contract_and_keeps_the_authors_world() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_with_the_way_out() {
+async fn an_address_that_cannot_be_listened_on_is_named_with_the_way_out() {
     let server = Server::builder().cluster("demo").start().await;
-    let address = server.address().to_string();
-    let finished = sandbar(&["serve", "--cluster", "demo", "--listen", &address]).await;
-    assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
-    assert!(finished.stderr.contains(&address) && finished.stderr.contains("--listen"), "{finished:?}");
+    let taken = server.address().to_string();
+    // Of a network for documents.
+    for (address, said) in [
+        (taken.as_str(), &["another program does", "another port", "ss -ltnp"][..]),
+        ("192.0.2.7:8090", &["192.0.2.7 is no address of this machine", "--listen 0.0.0.0:8090", "--listen 127.0.0.1:8090"]),
+    ] {
+        let finished = sandbar(&["serve", "--cluster", "demo", "--listen", address]).await;
+        assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
+        for said in [&["cannot listen on", address][..], said].concat() {
+            assert!(finished.stderr.contains(said), "{said}: {finished:?}");
+        }
+    }
 }
 
 #[tokio::test]

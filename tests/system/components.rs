@@ -12,6 +12,7 @@ mod answers;
 mod compiling;
 mod denied;
 mod floods;
+mod guide;
 mod hand_made;
 mod limits;
 mod loading;

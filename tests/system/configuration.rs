@@ -1,5 +1,6 @@
 //! sandbar.yaml, and the flags and variables that count before it: what of them reaches a server, and what is refused at start.
 
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -198,6 +199,72 @@ async fn a_colon_separates_paths_in_the_variable_and_belongs_to_the_path_on_the_
     // The flag takes the place of the variable.
     let finished = run().env("SANDBAR_TOOLS", &both).arg("--tools").arg(odd.join("hostile.wasm")).finish().await;
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_session_key_that_is_none_is_refused_with_its_place_and_what_makes_one() {
+    let folder = folder_with("");
+    let at = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let serve = || Run::new(&["serve", "--cluster", "demo", "--listen", "127.0.0.1:0"]);
+    for (file, said) in [
+        ("/dev/null".to_owned(), "has 0 bytes"),
+        (at("empty", b""), "has 0 bytes"),
+        (at("blank", b" \n\n"), "has 0 bytes"),
+        (at("short", b"123456789012345\n"), "has 15 bytes"),
+        (at("huge", &[b'x'; 65 * 1024]), "64 KiB"),
+        (folder.path().join("none").display().to_string(), "cannot be read"),
+        (folder.path().display().to_string(), "cannot be read"),
+        ("/dev/zero".to_owned(), "64 KiB"),
+    ] {
+        for run in [serve().arg("--session-key-file").arg(&file), serve().env("SANDBAR_SESSION_KEY_FILE", &file)] {
+            let finished = run.finish().await;
+            assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{file}: {finished:?}");
+            assert!(finished.stderr.contains(&file) && finished.stderr.contains(said), "{file}: {finished:?}");
+        }
+    }
+    let finished = serve().env("SANDBAR_SESSION_KEY", "short").finish().await;
+    assert_eq!(finished.code(), 1, "{finished:?}");
+    for said in ["SANDBAR_SESSION_KEY has 5 bytes", "openssl rand"] {
+        assert!(finished.stderr.contains(said) && !finished.stderr.contains("short"), "{said}: {finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_variable_is_named_as_the_variable_and_an_unknown_one_is_told() {
+    let serve = || Run::new(&["serve", "--cluster", "demo", "--listen", "127.0.0.1:0"]);
+    for (name, value, said) in [
+        ("SANDBAR_ALLOW_HOST", "https://a.example.com", "SANDBAR_ALLOW_HOST (--allow-host <NAME>)"),
+        ("SANDBAR_CONNECTIONS", "3", "SANDBAR_CONNECTIONS (--connections <NUMBER>)"),
+        ("SANDBAR_CALLS_PER_SECOND", "0", "is no whole number above zero"),
+        ("SANDBAR_DRAIN", "", "SANDBAR_DRAIN (--drain <TIME>)"),
+        ("SANDBAR_LIMIT_TIME", "soon", "SANDBAR_LIMIT_TIME (--limit-time <TIME>)"),
+        ("SANDBAR_NAMESPACES", "team-a,Team", "SANDBAR_NAMESPACES (--namespaces <NAMES>)"),
+        ("SANDBAR_LOG", "verbose", "SANDBAR_LOG=\"verbose\" is no filter of the log"),
+        ("SANDBAR_LOG_FORMAT", "yaml", "write json or text"),
+    ] {
+        let finished = serve().env(name, value).finish().await;
+        assert_eq!((finished.code(), finished.stdout.as_str()), (2, ""), "{name}: {finished:?}");
+        assert!(finished.stderr.contains(said), "{name}: {finished:?}");
+    }
+    // The flag counts, so it is what is wrong.
+    let finished = serve().env("SANDBAR_DRAIN", "1s").arg("--drain=soon").finish().await;
+    assert!(finished.stderr.contains("for '--drain <TIME>'"), "{finished:?}");
+    let odd = std::ffi::OsString::from_vec(vec![0xff]);
+    let finished = serve().env("SANDBAR_DRAIN", odd).finish().await;
+    assert!(finished.code() == 2 && finished.stderr.contains("SANDBAR_DRAIN"), "{finished:?}");
+
+    let server = Server::builder().cluster("demo").env("SANDBAR_LISEN", "0.0.0.0:80").env("SANDBAR_PORT", "tcp://10.0.0.1:80");
+    let server = server.env("SANDBAR_SERVICE_HOST", "10.0.0.1").start().await;
+    let log = server.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("nothing reads")).collect();
+    assert!(
+        matches!(told[..], [told] if told.contains("WARN") && told.contains("`SANDBAR_LISEN`; did you mean `SANDBAR_LISTEN`?")),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod configuration;
 mod files;
 mod odd_files;
 mod streams;
+mod under_way;
 
 /// A folder that a server has its components from.
 struct Folder(TempDir);

@@ -237,7 +237,7 @@ fn elsewhere(called: &str, query: &wit::Query) -> String {
         metadata: Metadata,
     }
     let types::Scope::Namespace(namespace) = &query.within else {
-        return format!("there are no {called} in the namespaces that this server looks into");
+        return format!("this server finds no {called} in any namespace");
     };
     let everywhere = wit::Query {
         within: types::Scope::EveryNamespace,
@@ -251,7 +251,7 @@ fn elsewhere(called: &str, query: &wit::Query) -> String {
     let some = tally::tally(page.items.into_iter().map(|named| named.metadata.namespace));
     match (some.is_empty(), is_all) {
         (false, _) => format!("{none}; there are some in {some}"),
-        (true, true) => format!("{none}, and none in the others that this server looks into"),
+        (true, true) => format!("{none}, and this server finds none in any other"),
         (true, false) => none,
     }
 }
@@ -356,11 +356,11 @@ mod tests {
         );
         assert_eq!(
             hint(&of(Vec::new()), here(), None).as_deref(),
-            Some("there are no pods in namespace team-b, and none in the others that this server looks into")
+            Some("there are no pods in namespace team-b, and this server finds none in any other")
         );
         assert_eq!(
             hint(&of(Vec::new()), Scope::EveryNamespace, None).as_deref(),
-            Some("there are no pods in the namespaces that this server looks into")
+            Some("this server finds no pods in any namespace")
         );
         assert_eq!(hint(&of(vec![pod("a")]), Scope::EveryNamespace, None), None, "there are some");
         assert_eq!(hint(&of(vec![pod("a")]), here(), Some("2")), None, "it is only the end of the list");

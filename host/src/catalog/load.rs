@@ -206,11 +206,11 @@ impl Loader {
         (catalog, problems)
     }
 
-    /// What is served of these already, with what the configuration grants it now. It takes no longer with what has to be loaded, so
-    /// a right that was taken back is gone at once.
-    pub fn granted_anew(&self, sources: &[Source], before: &Catalog) -> Catalog {
+    /// What is served and still named, with what the configuration grants it now. No file is looked at, so a right that was taken back is
+    /// gone at once.
+    pub fn granted_anew(&self, is_named: impl Fn(&Source) -> bool, before: &Catalog) -> Catalog {
         let mut catalog = Catalog::ignoring(self.config.ignored_arguments.clone());
-        for served in sources.iter().filter_map(|source| before.component(source)) {
+        for served in before.components().iter().filter(|served| is_named(served.source())) {
             self.keep(served, &mut catalog);
         }
         catalog
@@ -235,7 +235,8 @@ impl Loader {
             Some(before) if Arc::ptr_eq(before.artifact.digest(), artifact.digest()) => before.manifest.clone(),
             _ => manifest_of(&artifact, &self.engine, limits).await.inspect_err(|reason| self.note_refused(digest, reason))?,
         };
-        let served = self.serve(source, artifact, manifest)?;
+        let settings = self.settings(&source, &manifest)?;
+        let served = self.serve(source, artifact, manifest, settings)?;
         Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
     }
 
@@ -256,13 +257,21 @@ impl Loader {
 
     /// Serves what was served before, if that is still granted what it asks for and its names are free.
     fn keep(&self, before: &Arc<Served>, catalog: &mut Catalog) -> bool {
-        let served = self.serve(before.source.clone(), before.artifact.clone(), before.manifest.clone());
+        // Settings that do not fit are no right that was taken back, and may be those of the component that follows.
+        let settings = self.settings(&before.source, &before.manifest).unwrap_or_else(|_| before.settings.clone());
+        let served = self.serve(before.source.clone(), before.artifact.clone(), before.manifest.clone(), settings);
         let kept = served.map(|served| if before.is_same(&served) { before.clone() } else { Arc::new(served) });
         kept.and_then(|component| catalog.add(component)).is_ok()
     }
 
     /// Compares what a component asks for with what it is granted, and links it with that.
-    fn serve(&self, source: Source, artifact: Artifact, manifest: Manifest) -> Result<Served, Reason> {
+    fn serve(
+        &self,
+        source: Source,
+        artifact: Artifact,
+        manifest: Manifest,
+        settings: Arc<BTreeMap<String, String>>,
+    ) -> Result<Served, Reason> {
         let entry = self.config.tool(&source);
         let grant = self.grant(&source, &manifest);
         let missing = Missing::of(&manifest, &grant);
@@ -272,7 +281,6 @@ impl Loader {
         {
             return Err(NotGranted::new(file, missing, Standing::of(&self.config, entry)).into());
         }
-        check_settings(&manifest, entry)?;
         // One that is kept in force has the stack that it was compiled for.
         let limits = Limits { stack: artifact.stack(), ..self.limits(&source) };
         let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
@@ -285,10 +293,17 @@ impl Loader {
             manifest,
             grant: Arc::new(grant),
             limits,
-            settings: Arc::new(entry.map(ToolConfig::settings).map(as_text).unwrap_or_default()),
+            settings,
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
         })
+    }
+
+    /// What the configuration sets for it.
+    fn settings(&self, source: &Source, manifest: &Manifest) -> Result<Arc<BTreeMap<String, String>>, Reason> {
+        let entry = self.config.tool(source);
+        check_settings(manifest, entry)?;
+        Ok(Arc::new(entry.map(ToolConfig::settings).map(as_text).unwrap_or_default()))
     }
 
     fn limits(&self, source: &Source) -> Limits {
@@ -441,15 +456,63 @@ mod tests {
         let narrower = loader.with(Arc::new(Config { namespaces: Some(vec!["team-a".to_owned()]), ..Config::default() }));
         // Whoever loads a file waits for this.
         let _reading = narrower.reading.lock().await;
-        let second = narrower.granted_anew(&sources, &first);
+        let second = narrower.granted_anew(|_| true, &first);
         assert_eq!(second.components().len(), 2);
         for (older, newer) in first.components().iter().zip(second.components()) {
             assert_ne!(older.grant(), newer.grant());
             assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "nothing is loaded");
         }
-        let third = narrower.granted_anew(&sources[..1], &second);
+        let third = narrower.granted_anew(|source| *source == sources[0], &second);
         assert_eq!(third.components().len(), 1, "what is named no more is served no more");
         assert!(Arc::ptr_eq(&third.components()[0], &second.components()[0]), "what has not changed stays");
+    }
+
+    #[tokio::test]
+    async fn settings_that_do_not_fit_take_nothing_away() {
+        let files = tempfile::tempdir().expect("a folder");
+        let file = files.path().join("a.wasm");
+        std::fs::write(&file, &*Source::bundled().next().expect("one").bytes().expect("in the binary")).expect("written");
+        let config = |more: &str| {
+            let text = format!("tools: [{{ component: {}, partialGrant: true{more} }}]", file.display());
+            Arc::new(serde_saphyr::from_str::<Config>(&text).expect("valid"))
+        };
+        let loader = loader().await.with(config(""));
+        let (first, problems) = loader.load([Source::File(file.clone())], Duration::ZERO).await;
+        assert!(problems.is_empty(), "{problems:?}");
+        // They are for another component, say, which is to follow.
+        let unfitting = loader.with(config(", settings: { a: 1 }"));
+        let second = unfitting.granted_anew(|_| true, &first);
+        assert!(Arc::ptr_eq(&first.components()[0], &second.components()[0]));
+        let (third, problems) = unfitting.reload([Source::File(file.clone())], &second).await;
+        assert!(matches!(&problems[..], [Problem { reason: Reason::Settings(_), kept: true, .. }]), "{problems:?}");
+        assert!(Arc::ptr_eq(&third.components()[0], &first.components()[0]));
+    }
+
+    #[tokio::test]
+    async fn files_are_read_one_after_the_other_whoever_loads_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = ["a.wasm", "b.wasm", "c.wasm"].map(|name| folder.path().join(name));
+        let loader = loader().await;
+        let other = loader.with(Arc::new(Config::default()));
+        let turn = loader.reading.clone().lock_owned().await;
+        let load = |loader: &Loader, paths: &[std::path::PathBuf]| {
+            let (loader, sources) = (loader.clone(), paths.iter().cloned().map(Source::File).collect::<Vec<_>>());
+            async move { loader.reload(sources, &Catalog::default()).await.1 }
+        };
+        let mut loads = std::pin::pin!(futures::future::join(load(&loader, &paths[..2]), load(&other, &paths[2..])));
+        // As far as they get: what they wait for then is their turn.
+        for _ in 0..1_000 {
+            assert!(futures::poll!(&mut loads).is_pending());
+            tokio::task::yield_now().await;
+        }
+        // So whatever is read is read from now on.
+        paths.iter().for_each(|path| std::fs::write(path, "no component").expect("a file"));
+        drop(turn);
+        let (two, one) = loads.await;
+        let problems: Vec<String> = two.iter().chain(&one).map(|problem| problem.reason.to_string()).collect();
+        assert_eq!(problems.len(), 3);
+        assert!(problems.iter().all(|problem| problem.contains("not a WebAssembly file")), "{problems:?}");
+        assert!(loader.reading.try_lock().is_ok(), "nobody keeps the turn");
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 pub use crate::capability::Progress;
-use crate::policy::Caller;
+use crate::policy::{Caller, nearest};
 use crate::processor::Failed;
 use crate::sandbox::CallError;
 pub use answer::Answer;
@@ -60,10 +60,12 @@ struct Tool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No such tool.
-    #[error("unknown tool {name:?}; the tools of this server are {known}")]
+    #[error("unknown tool {name:?}; {meant}the tools of this server are {known}")]
     UnknownTool {
         /// What was asked for.
         name: String,
+        /// A question after the tool with the nearest name, where one is near.
+        meant: String,
         /// What there is, separated by commas.
         known: String,
     },
@@ -149,8 +151,9 @@ impl Catalog {
         let mut event = AuditEvent::begin(caller, name, arguments.bytes());
         let Some(tool) = self.tools.get(name) else {
             event.names_nothing();
-            let known = self.tools.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-            return (Err(Refusal::UnknownTool { name: name.to_owned(), known }), event);
+            let known: Vec<&str> = self.tools.keys().map(AsRef::as_ref).collect();
+            let meant = nearest(name, &known).map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
+            return (Err(Refusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
         };
         let outcome = match tool.read(arguments, &self.ignored).await {
             Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event, write).await),

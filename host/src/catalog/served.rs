@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
@@ -99,7 +100,8 @@ impl Served {
             progress,
             reader: Some(reader),
         };
-        let (answering, in_call) = (self.clone().answer(definition.clone(), host, arguments), write.clone());
+        // Boxed here, since each future around it would hold it twice, and a call would move it ten times.
+        let (answering, in_call) = (self.clone().answer(definition.clone(), host, arguments).boxed(), write.clone());
         let work = async move {
             let (answer, bytes) = answering.await?;
             Ok::<_, CallError>((bytes, Outcome::of(&answer), in_call(answer)))

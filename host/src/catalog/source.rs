@@ -48,9 +48,9 @@ impl Source {
         Ok(files.into_iter().map(Source::File).collect())
     }
 
-    /// Whether it is a file of this directory.
-    pub fn is_within(&self, directory: &Path) -> bool {
-        matches!(self, Source::File(path) if path.parent() == Some(directory))
+    /// Whether this path names it: its own, or that of the directory that it lies in.
+    pub fn is_named_by(&self, named: &Path) -> bool {
+        matches!(self, Source::File(path) if path == named || path.parent() == Some(named))
     }
 
     /// The name that stands for the component in logs and messages: the file's, without its extension.
@@ -61,14 +61,11 @@ impl Source {
         }
     }
 
-    /// Whether both are the same file, however their paths are spelled.
-    pub fn is_file_of(&self, other: &Source) -> bool {
-        let real = |path: &Path| files::in_time(path, LOOK_TIME, Path::canonicalize).ok();
-        match (self, other) {
-            (Source::File(one), Source::File(other)) => {
-                one == other || real(one).is_some_and(|one| real(other).is_some_and(|other| one == other))
-            }
-            _ => false,
+    /// Its file by the one path that all its spellings have; where that cannot be looked at, as it is spelled.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            Source::Bundled(_) => None,
+            Source::File(path) => Some(files::in_time(path, LOOK_TIME, Path::canonicalize).unwrap_or_else(|_| path.clone())),
         }
     }
 

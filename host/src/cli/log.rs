@@ -9,6 +9,9 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use anyhow::{anyhow, bail};
+use tracing::Metadata;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -16,6 +19,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 
 use self::limit::Limit;
 use self::queue::Queue;
+use super::environment;
 use crate::policy::clean;
 
 /// The log's default: what Sandbar and its components say.
@@ -33,21 +37,60 @@ const PANIC_LINES: Duration = Duration::from_millis(100);
 /// The way to standard error of a process that serves.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// Starts the log, for a command that `serves` or for one that answers a person.
-pub(super) fn start(serves: bool) {
-    let default = if serves { SERVING } else { ANSWERING };
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .parse_lossy(std::env::var("SANDBAR_LOG").ok().filter(|filter| !filter.is_empty()).as_deref().unwrap_or(default));
+/// Starts the log, for a command that `serves` or for one that answers a person. An error is one of the variables about it.
+pub(super) fn start(serves: bool) -> anyhow::Result<()> {
+    let filter = filter(&value_of(environment::LOG)?, if serves { SERVING } else { ANSWERING })?;
+    let is_json = is_json(&value_of(environment::LOG_FORMAT)?)?;
     let limit = serves.then(Limit::default);
     // Without colours: what is written is cleaned as a whole, since any field of an event may quote a component or the cluster.
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Standard);
-    let is_json = std::env::var("SANDBAR_LOG_FORMAT").is_ok_and(|format| format == "json");
     let lines = if is_json { lines.json().boxed() } else { lines.boxed() };
+    let filter = filter.and_then(filter_fn(|metadata| !is_said_by_us(metadata)));
     tracing_subscriber::registry().with(filter).with(limit.clone()).with(lines).init();
     if let Some(limit) = limit {
         write_aside(limit);
     }
+    Ok(())
+}
+
+/// The value of a variable, empty without one.
+fn value_of(name: &str) -> anyhow::Result<String> {
+    std::env::var_os(name).unwrap_or_default().into_string().map_err(|value| anyhow!("{name}={value:?} is no UTF-8"))
+}
+
+/// The filter that a text means, or the default.
+fn filter(text: &str, default: &str) -> anyhow::Result<EnvFilter> {
+    let parts = if text.trim().is_empty() { default } else { text }.split(',').map(str::trim);
+    // tracing takes a word for a part of the program of which everything is written, so that `verbose` would mean nothing but `verbose`.
+    let is_meant = |part: &str| match part.split_once(['=', '[']) {
+        Some((name, _)) => name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-:.".contains(letter)),
+        None => part.parse::<LevelFilter>().is_ok(),
+    };
+    let are_meant = parts.clone().all(is_meant);
+    let parts = parts.collect::<Vec<_>>().join(",");
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).parse(parts).ok();
+    filter.filter(|_| are_meant).ok_or_else(|| {
+        anyhow!(
+            "{}={text:?} is no filter of the log: write a level (error, warn, info, debug, trace or off), or one for each part, \
+             warn,sandbar::component=debug for example",
+            environment::LOG
+        )
+    })
+}
+
+/// Whether a format is that of lines of JSON.
+fn is_json(format: &str) -> anyhow::Result<bool> {
+    match format {
+        "json" => Ok(true),
+        "text" | "" => Ok(false),
+        _ => bail!("{}={format:?} is no format of the log: write json or text", environment::LOG_FORMAT),
+    }
+}
+
+/// Whether an event repeats what an error of ours says: the verifier of certificates writes one for each that it refuses, four for a
+/// request to the API server. What it warns of, authorities of this machine that cannot be read, is said by nobody else.
+fn is_said_by_us(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("rustls_platform_verifier::") && *metadata.level() == tracing::Level::ERROR
 }
 
 /// Has a thread write what a server says. Where none can be had, whoever says something writes it.
@@ -118,7 +161,15 @@ fn cleaned(event: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(event);
     let text = clean(&text);
     let lines = text.strip_suffix('\n').unwrap_or(&text);
-    format!("{}\n", lines.replace('\n', "\n    ")).into_bytes()
+    let mut cleaned = Vec::with_capacity(lines.len() + 1);
+    for (number, line) in lines.split('\n').enumerate() {
+        if number > 0 {
+            cleaned.extend_from_slice(b"\n    ");
+        }
+        cleaned.extend_from_slice(line.as_bytes());
+    }
+    cleaned.push(b'\n');
+    cleaned
 }
 
 #[cfg(test)]
@@ -126,6 +177,48 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+
+    #[test]
+    fn a_filter_is_a_level_or_one_for_each_part() {
+        for text in [
+            "debug",
+            "WARN",
+            "off",
+            "0",
+            " info ",
+            "",
+            " ",
+            "warn,sandbar::component=debug",
+            "warn, sandbar::audit=info",
+            "sandbar=trace,kube=off",
+            "sandbar[call{tool=get_events}]=debug",
+        ] {
+            assert!(filter(text, SERVING).is_ok(), "{text}");
+        }
+        for text in [
+            "verbose",
+            "warning",
+            "debug;sandbar=info",
+            "sandbar",
+            "warn,sandbar::audit",
+            "sandbar=verbose",
+            "6",
+            "info warn",
+            "info sandbar=debug",
+        ] {
+            let words = filter(text, SERVING).expect_err(text).to_string();
+            assert!(words.starts_with(&format!("SANDBAR_LOG={text:?} ")) && words.contains("debug, trace"), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_format_is_one_of_two() {
+        assert_eq!(["", "text", "json"].map(|format| is_json(format).ok()), [Some(false), Some(false), Some(true)]);
+        for format in ["JSON", "yaml", "jsonl", "0", " json"] {
+            let words = is_json(format).expect_err(format).to_string();
+            assert_eq!(words, format!("SANDBAR_LOG_FORMAT={format:?} is no format of the log: write json or text"));
+        }
+    }
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);

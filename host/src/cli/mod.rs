@@ -3,6 +3,7 @@
 mod call;
 mod compile;
 mod config_schema;
+mod environment;
 mod inspect;
 mod log;
 mod output;
@@ -11,12 +12,14 @@ mod reload;
 mod serve;
 mod setup;
 mod tools;
+mod usage;
 mod wit;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, LimitsConfig};
 use crate::kubernetes;
@@ -91,7 +94,7 @@ struct Common {
     /// Whether secrets in what the bundled tools read are masked [default: true]
     #[arg(long, value_name = "BOOL", env = "SANDBAR_MASK_SECRETS", action = clap::ArgAction::Set, global = true)]
     mask_secrets: Option<bool>,
-    /// Where compiled components are kept, or `none` [default: sandbar in the user's cache directory]
+    /// Where compiled components are kept, or `none` [default: sandbar/components in $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR", env = "SANDBAR_CACHE_DIR", global = true)]
     cache_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -100,7 +103,7 @@ struct Common {
 
 /// What `SANDBAR_TOOLS` names; a flag takes its place.
 fn tools_of_environment() -> Vec<PathBuf> {
-    let paths = std::env::var_os("SANDBAR_TOOLS").unwrap_or_default();
+    let paths = std::env::var_os(environment::TOOLS).unwrap_or_default();
     std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
@@ -128,9 +131,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    log::start(matches!(cli.command, Command::Serve(_)));
-    let outcome = match cli.command {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = Cli::try_parse_from(&arguments).unwrap_or_else(|error| usage::explained(error, &Cli::command(), &arguments).exit());
+    let started = log::start(matches!(cli.command, Command::Serve(_))).map_err(Failure::Usage);
+    let outcome = started.and_then(|()| match cli.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Call(arguments) => call::run(arguments),
         Command::Tools(arguments) => tools::run(arguments),
@@ -139,7 +143,7 @@ pub fn run() -> ExitCode {
         Command::Wit(arguments) => wit::run(arguments),
         Command::ConfigSchema => config_schema::run(),
         Command::Compile(arguments) => compile::run(&arguments),
-    };
+    });
     let failed = |error: &anyhow::Error, code: u8| {
         output::error(&words(error));
         ExitCode::from(code)
@@ -163,8 +167,6 @@ fn words(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -184,9 +186,8 @@ mod tests {
     fn every_flag_that_has_a_variable_is_documented_with_it() {
         let document = include_str!("../../../docs/reference/configuration.md");
         let command = Cli::command();
-        let flags = command.get_subcommands().flat_map(clap::Command::get_arguments);
         let mut documented = 0;
-        for (flag, variable) in flags.filter_map(|flag| Some((flag.get_long()?, flag.get_env()?.to_str()?))) {
+        for (flag, variable) in environment::flags(&command).filter_map(|(flag, variable)| Some((flag.get_long()?, variable))) {
             let (flag, variable) = match flag.strip_prefix("limit-") {
                 // One row stands for all of them.
                 Some(key) => {

@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "coder-k8s-mcp")]
     service_account: String,
     /// The namespace of that ServiceAccount
-    #[arg(long, default_value = "coder-system")]
+    #[arg(short, long, default_value = "coder-system")]
     namespace: String,
 }
 

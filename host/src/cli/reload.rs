@@ -99,9 +99,9 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
             Ok(config) => self.loader = self.loader.with(Arc::new(config)),
             Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {}", words(&error))),
         }
-        let before = self.catalogs.borrow().clone();
-        let (stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(self.loader.config(), &before)));
-        self.put_in_force(block_in_place(|| self.loader.granted_anew(&sources, &before)));
+        let (config, before) = (self.loader.config(), self.catalogs.borrow().clone());
+        self.put_in_force(block_in_place(|| self.loader.granted_anew(|source| self.common.names(config, source), &before)));
+        let (stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(config, &before)));
         let (loader, granted) = (self.loader.clone(), self.catalogs.borrow().clone());
         let outcome = async move { loader.reload(sources, &granted).await }.boxed();
         (stamps, Some(Loading { outcome, problems, failed }))

@@ -1,5 +1,6 @@
 //! `sandbar serve`.
 
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -7,15 +8,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, CommandFactory as _};
+use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
-use super::{Common, Failure, output};
+use super::{Cli, Common, Failure, environment, output};
 use crate::catalog::{Source, Stamps};
 use crate::config::{self, Config};
 use crate::files;
@@ -52,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',', value_parser = config::origin)]
     origins: Option<Vec<String>>,
     /// Tool calls a second for each caller; ten times as many may come at once [default: 100]
-    #[arg(long, value_name = "NUMBER", env = "SANDBAR_CALLS_PER_SECOND")]
+    #[arg(long, value_name = "NUMBER", env = "SANDBAR_CALLS_PER_SECOND", value_parser = config::calls_per_second)]
     calls_per_second: Option<NonZeroU32>,
     /// Connections at once, at least 8 [default: 4096]
     #[arg(long, value_name = "NUMBER", env = "SANDBAR_CONNECTIONS", value_parser = config::connections)]
@@ -60,12 +62,16 @@ pub(super) struct Arguments {
     /// Time for running calls to end when the server stops [default: 24s]
     #[arg(long, value_name = "TIME", env = "SANDBAR_DRAIN", value_parser = config::drain)]
     drain: Option<Duration>,
-    /// A file with a secret to sign session ids with, the same for all replicas [default: derived from what replicas share anyway]
+    /// A file with a secret to sign session ids with, the same for all replicas; SANDBAR_SESSION_KEY can hold the secret itself
+    /// [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
     session_key_file: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    for unread in environment::unread(&Cli::command(), std::env::vars_os()) {
+        tracing::warn!("{unread}");
+    }
     let runtime = runtime()?;
     runtime.block_on(serve_until_stopped(arguments))?;
     // Calls that outlasted the time to drain must not keep the process.
@@ -141,18 +147,22 @@ impl Arguments {
 
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.
 fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
-    let secret = match file {
+    let (secret, place) = match file {
         Some(file) => {
             let reading = files::in_time(file, files::READ_TIME, |file| files::read_any(file, MOST_SECRET));
-            reading.with_context(|| format!("the session key {} cannot be read", file.display()))?.0
+            let place = file.display().to_string();
+            (reading.with_context(|| format!("the session key {place} cannot be read"))?.0, place)
         }
-        None => std::env::var_os("SANDBAR_SESSION_KEY").unwrap_or_default().into_encoded_bytes(),
+        None => {
+            let place = environment::SESSION_KEY.to_owned();
+            (std::env::var_os(&place).unwrap_or_default().into_encoded_bytes(), place)
+        }
     };
     let secret = secret.trim_ascii();
     match secret.len() {
         0 if file.is_none() => Ok(None),
         ..LEAST_SECRET => bail!(
-            "the session key has {} bytes; it needs {LEAST_SECRET} or more, for example `openssl rand -hex 32`",
+            "the session key in {place} has {} bytes; it needs {LEAST_SECRET} or more, for example `openssl rand -hex 32`",
             secret.len()
         ),
         _ => Ok(Some(SessionKey::from_secret(secret))),
@@ -170,9 +180,33 @@ fn surroundings(cluster: &kubernetes::Source) -> Surroundings {
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}: choose another with --listen, or end the program that has it (`ss -ltnp` shows it)")
-    })
+    TcpListener::bind(address).await.map_err(|error| anyhow!("cannot listen on {address}: {}", way_out(address, &error)))
+}
+
+/// Why an address cannot be listened on, and what can be done about it.
+fn way_out(address: SocketAddr, error: &io::Error) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "another program does; choose another port with --listen, or end that program (`ss -ltnp 'sport = :{port}'` shows it)"
+        ),
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            let other = SocketAddr::new(ip, config::DEFAULT_LISTEN.port());
+            format!("ports below 1024 need root's rights; choose one above, with `--listen {other}` for example")
+        }
+        io::ErrorKind::PermissionDenied => "this user may not; choose another port with --listen".to_owned(),
+        io::ErrorKind::AddrNotAvailable => {
+            let all = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
+            format!(
+                "{ip} is no address of this machine; `ip address` shows those that are, `--listen {all}:{port}` stands for all of \
+                 them and `--listen 127.0.0.1:{port}` for this machine alone"
+            )
+        }
+        _ if address.is_ipv6() && error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => {
+            format!("this machine has no IPv6; choose an IPv4 address, with `--listen 127.0.0.1:{port}` for example")
+        }
+        _ => format!("{error}; choose another address with --listen"),
+    }
 }
 
 /// Says where to connect, once there is something to connect to.
@@ -199,4 +233,31 @@ fn stopped(readiness: Readiness) -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => readiness.drain(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_out_is_one_for_that_address() {
+        let of = |errno: Errno, address: &str| {
+            let words = way_out(address.parse().expect("an address"), &io::Error::from(errno));
+            assert!(!words.contains("os error"), "{words}");
+            words
+        };
+        for (errno, address, said, unsaid) in [
+            (Errno::ADDRINUSE, "127.0.0.1:8090", "`ss -ltnp 'sport = :8090'`", "address of"),
+            (Errno::ACCESS, "0.0.0.0:80", "`--listen 0.0.0.0:8090`", "ss -"),
+            (Errno::ACCESS, "[::]:443", "`--listen [::]:8090`", "ss -"),
+            (Errno::PERM, "127.0.0.1:1023", "`--listen 127.0.0.1:8090`", "ss -"),
+            (Errno::ACCESS, "127.0.0.1:1024", "choose another port", "1024"),
+            (Errno::ADDRNOTAVAIL, "10.1.2.3:9000", "`--listen 0.0.0.0:9000`", "ss -"),
+            (Errno::ADDRNOTAVAIL, "[2001:db8::7]:9000", "`--listen [::]:9000`", "ss -"),
+            (Errno::AFNOSUPPORT, "[::1]:9000", "`--listen 127.0.0.1:9000`", "ss -"),
+        ] {
+            let words = of(errno, address);
+            assert!(words.contains(said) && !words.contains(unsaid), "{address}: {words}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! From the shared flags to a loaded catalog.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,23 +74,27 @@ impl Common {
     /// problem; where something is there, what was served from it `before` is still a source.
     pub(super) fn sources(&self, config: &Config, before: &Catalog) -> (Vec<Source>, Vec<Problem>) {
         let mut sources: Vec<Source> = Source::bundled().filter(|source| config.serves(source)).collect();
-        let mut problems = Vec::new();
+        let (mut problems, mut files) = (Vec::new(), HashSet::new());
         for path in self.tool_paths(config) {
             let found = Source::files(path).unwrap_or_else(|error| {
                 let gone = error.kind() == std::io::ErrorKind::NotFound;
-                let within = before.components().iter().map(|served| served.source()).filter(|source| source.is_within(path));
+                let within = before.components().iter().map(|served| served.source()).filter(|source| source.is_named_by(path));
                 let kept: Vec<Source> = within.filter(|_| !gone).cloned().collect();
                 problems.push(Problem { source: Source::File(path.to_owned()), reason: error.into(), kept: !kept.is_empty() });
                 kept
             });
-            for source in found {
-                // A component of the configuration may also lie in a directory of the flags.
-                if !sources.iter().any(|known: &Source| known.is_file_of(&source)) {
-                    sources.push(source);
-                }
-            }
+            // A component of the configuration may also lie in a directory of the flags.
+            sources.extend(found.into_iter().filter(|source| source.file().is_none_or(|file| files.insert(file))));
         }
         (sources, problems)
+    }
+
+    /// Whether the configuration or the flags still name what is served. The disk is not looked at.
+    pub(super) fn names(&self, config: &Config, served: &Source) -> bool {
+        match served {
+            Source::Bundled(_) => config.serves(served),
+            Source::File(_) => self.tool_paths(config).any(|path| served.is_named_by(path)),
+        }
     }
 
     /// The files and directories that decide what is served.
@@ -154,4 +159,39 @@ fn default_cache() -> Option<PathBuf> {
 /// The runtime of a command: HTTP, API traffic, deadlines, and guests while they compute little.
 pub(super) fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    #[test]
+    fn a_file_is_one_component_however_often_and_however_it_is_named() {
+        let files = tempfile::tempdir().expect("a folder");
+        let folder = files.path().join("tools");
+        std::fs::create_dir(&folder).expect("made");
+        let [one, other, third] = ["a.wasm", "b.wasm", "c.wasm"].map(|name| folder.join(name));
+        [&one, &other].into_iter().for_each(|file| std::fs::write(file, "").expect("written"));
+        std::os::unix::fs::symlink(&one, &third).expect("linked");
+        let roundabout = folder.join("../tools/a.wasm");
+        let missing = folder.join("d.wasm");
+        let flags = [&folder, &roundabout, &one, &missing].map(|path| format!("--tools={}", path.display()));
+        let Flags { common } = Flags::parse_from(std::iter::once("sandbar".to_owned()).chain(flags));
+        let config = Config::default();
+        let (sources, problems) = common.sources(&config, &Catalog::default());
+        let found: Vec<&Source> = sources.iter().filter(|source| matches!(source, Source::File(_))).collect();
+        assert_eq!(found, [&Source::File(one.clone()), &Source::File(other.clone())]);
+        assert!(matches!(&problems[..], [Problem { source: Source::File(path), .. }] if *path == missing), "{problems:?}");
+        for (path, is_named) in [(&one, true), (&other, true), (&missing, true), (&files.path().join("e.wasm"), false)] {
+            assert_eq!(common.names(&config, &Source::File(path.clone())), is_named, "{}", path.display());
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter};
 
+use super::places::Places;
 use crate::policy::nearest;
 
 /// A configuration that cannot be used.
@@ -40,6 +41,21 @@ pub struct Mistake {
 }
 
 impl Mistake {
+    /// What the parser found in a text.
+    pub(super) fn of(error: &serde_saphyr::Error, text: &str) -> Self {
+        let mut mistake = Self::from(error);
+        let is_of_another_shape = matches!(error.without_snippet(), serde_saphyr::Error::Unexpected { .. });
+        if is_of_another_shape && Places::of(text).is_some_and(|places| places.is_list_or_entry("tools", mistake.place())) {
+            // Where all that somebody has is the file, that is what they write down.
+            mistake.what += "; for a component of `tools`, write `- component: FILE`";
+        }
+        mistake
+    }
+
+    fn place(&self) -> (u64, u64) {
+        (self.line, self.column)
+    }
+
     pub(super) fn at(location: Location, what: String) -> Self {
         Self { line: location.line(), column: location.column(), what }
     }

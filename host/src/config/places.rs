@@ -48,6 +48,14 @@ impl Places {
         }
         here.referenced
     }
+
+    /// Whether at this line and column stands the value of a key, or an entry of it.
+    pub(super) fn is_list_or_entry(&self, key: &str, place: (u64, u64)) -> bool {
+        let Node::Mapping(entries) = &self.0.value else { return false };
+        let Some((_, list)) = entries.iter().find(|(name, _)| name == key) else { return false };
+        let entries = if let Node::List(entries) = &list.value { entries.as_slice() } else { &[] };
+        std::iter::once(list).chain(entries).any(|value| (value.referenced.line(), value.referenced.column()) == place)
+    }
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -45,19 +45,10 @@ struct Head<'a> {
 enum Received {
     /// What is answered is known.
     Answer(HttpResponse),
-    /// A call has to be run.
-    Call(Box<Accepted>),
+    /// A call is on its way.
+    Call(Running, Takes),
     /// Something is to be told from now on.
     Subscription(Subscription),
-}
-
-/// A call that is let in.
-struct Accepted {
-    call: Call,
-    takes: Takes,
-    /// How its client can take it back.
-    in_flight: Option<CallInFlight>,
-    lease: Lease,
 }
 
 /// Answers a POST. Its body is read before anything else, since a connection cannot go on behind one that is not.
@@ -73,10 +64,7 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     let received = received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)?;
     match received {
         Received::Answer(answer) => Ok(answer),
-        Received::Call(call) => {
-            let takes = call.takes;
-            Ok(late::answer(running(app, *call), takes).await)
-        }
+        Received::Call(running, takes) => Ok(late::answer(running, takes).await),
         Received::Subscription(subscription) => stream::listen(app, subscription).map_err(Rejection::of_read),
     }
 }
@@ -167,7 +155,7 @@ fn answer(app: &App, request: Request, head: Head<'_>, mut lease: Lease) -> Resu
         Reply::Call(call) => {
             let in_flight = (call.version().era() == Era::Legacy)
                 .then(|| app.calls.begin(spoken_in.map_or("", |(session, _)| session), call.id()));
-            Received::Call(Box::new(Accepted { call, takes, in_flight, lease }))
+            Received::Call(running(app, call, in_flight, lease), takes)
         }
         Reply::Subscription(subscription) => Received::Subscription(subscription),
     })
@@ -193,9 +181,9 @@ fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes
     event_stream(Outgoing::pieces(std::iter::once(first).chain(message).chain([last]), lease))
 }
 
-/// A call on its way. In the legacy era it ends by itself or by its client's word, in the modern one with its client as well.
-fn running(app: &App, accepted: Accepted) -> Running {
-    let Accepted { mut call, in_flight, lease, .. } = accepted;
+/// A call on its way. In the legacy era it ends by itself or by its client's word, which comes by way of `in_flight`; in the modern one
+/// with its client as well.
+fn running(app: &App, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
     let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
     let work = run(app, call, in_flight, lease);
     let work = match era {

@@ -17,7 +17,7 @@ use kube::client::Body;
 use tower::buffer::error::{Closed, ServiceError};
 
 use super::error::{Code, Error};
-use super::explain::{causes, explain, is_refused_certificate};
+use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
 use super::login::{Login, Session};
 use super::request::Get;
 use super::response::{Incoming, Refusal};
@@ -37,6 +37,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What a 429 without `Retry-After` is taken to mean: API Priority and Fairness says 1.
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+
+/// What to ask whoever has written down an address without TLS.
+const SPEAKS_TLS: &str = "is its address https://?";
 
 /// How long a request waits for a login. Most take a second or two; one that waits for a person takes longer than any call.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(8);
@@ -192,7 +195,13 @@ impl ApiServer {
         if status.is_success() {
             return Ok(Attempt::Done(response));
         }
-        Ok(Attempt::Refused(Refusal::read(response, get.path(), budget).await))
+        let refusal = Refusal::read(response, get.path(), budget).await;
+        // Go's servers and proxies answer so where they expect TLS.
+        if status == StatusCode::BAD_REQUEST && !refusal.is_of_kubernetes() && self.is_plain() {
+            let words = format!("{} answers 400 to plain HTTP; {SPEAKS_TLS}", self.name());
+            return Err(Error::new(Code::Unavailable, words).into());
+        }
+        Ok(Attempt::Refused(refusal))
     }
 
     /// What to send with, as soon as somebody is logged in. Part of the call's time stays for the words about it.
@@ -232,7 +241,16 @@ impl ApiServer {
     }
 
     fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
-        Error::new(Code::Unavailable, format!("{} cannot be reached: {}", self.name(), explain(error)))
+        let mut words = format!("{} cannot be reached: {}", self.name(), explain(error));
+        if self.is_plain() && may_be_of_tls(error) {
+            words = format!("{words}; {SPEAKS_TLS}");
+        }
+        Error::new(Code::Unavailable, words)
+    }
+
+    /// Whether it is asked without TLS.
+    fn is_plain(&self) -> bool {
+        self.login().is_some_and(|login| !login.is_https())
     }
 }
 

@@ -39,6 +39,13 @@ pub(super) fn is_refused_certificate(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
+/// Whether a server that speaks TLS may have brought it about, having been asked without: it answers with an alert, or closes.
+pub(super) fn may_be_of_tls(error: &(dyn StdError + 'static)) -> bool {
+    let of_http = |error: &hyper::Error| error.is_parse() || error.is_incomplete_message();
+    let of_system = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+    causes(error).any(|cause| cause.downcast_ref().is_some_and(of_http) || cause.downcast_ref().is_some_and(of_system))
+}
+
 /// An error and what is behind it, outermost first.
 pub(super) fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error: &&'e (dyn StdError + 'static)| behind(*error))

@@ -172,6 +172,11 @@ impl Refusal {
         Self { status, message: quotable(&message, MESSAGE_MAX), retry_after, path: path.to_owned(), details }
     }
 
+    /// Kubernetes itself has answered, and not something in front of it.
+    pub(super) fn is_of_kubernetes(&self) -> bool {
+        self.details.is_some()
+    }
+
     /// A 410's way out: a token that goes on where the old one stood, over the list as it is now.
     pub(super) fn fresh_token(&self) -> Option<&str> {
         self.details.as_ref().filter(|_| self.status == StatusCode::GONE)?.continue_.as_deref()

@@ -62,14 +62,15 @@ impl Processors {
         self.on_thread(call, estimate.clone(), expected > LONG).await.and_then(|outcome| outcome)
     }
 
-    /// Does work that is no part of a call, takes long and waits for nothing: on a thread of its own, once there is a turn. It cannot be
-    /// stopped, so it has to have an end by itself.
+    /// Does work that is no part of a call, takes long and waits for nothing: on a thread of its own, in the runtime that asks, once there is
+    /// a turn. It cannot be stopped, so it has to have an end by itself.
     pub(crate) async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
         // It is never closed.
         let turn = self.0.clone().acquire_owned().await.ok();
         let (done, outcome) = oneshot::channel();
+        let asking = Handle::current();
         spawn(move || {
-            let _turn = turn;
+            let (_turn, _runtime) = (turn, asking.enter());
             // Whoever asked may have gone.
             let _ = done.send(work());
         });

@@ -1,6 +1,8 @@
 //! The servers that rows lead to, and the files and values in their texts.
 
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -61,6 +63,8 @@ impl World {
             ("BY_LEAF", start(&Pair::signed("forged", &server, &leaf), &[])),
             ("STRANGE", start(&Pair::signed("strange", &server, &stranger), &[])),
             ("PLAIN", TlsApi::plain().address().to_string()),
+            ("TLS_IN_WORDS", answering(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")),
+            ("TLS_THAT_CLOSES", answering(b"")),
         ];
         let files = [
             ("ca", authority.pem()),
@@ -167,6 +171,19 @@ impl World {
         let is_little = row[0] == 0xff;
         filled.encode_utf16().flat_map(|unit| if is_little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
     }
+}
+
+/// The address of a server that reads a request, says this whatever it was, and closes.
+fn answering(words: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // Whoever asks has said enough when it goes away.
+            let _ = stream.read(&mut [0; 8192]).and_then(|_| stream.write_all(words));
+        }
+    });
+    address.to_string()
 }
 
 /// A program that prints credentials.

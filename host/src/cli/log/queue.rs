@@ -4,7 +4,6 @@
 //! write in time is lost and counted. tracing-appender has such a queue, too, whose bound is a number of lines of any length, and whose end
 //! waits for standard output.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,20 +14,29 @@ const WAITING_MAX: usize = 4 * 1024 * 1024;
 /// Bytes that each line takes beside its own.
 const LINE_COUNTS: usize = 64;
 
+/// How long lines are gathered once some were written. Waking the thread that writes takes longer than writing a line.
+const GATHERING: Duration = Duration::from_millis(2);
+
 /// The lines that wait.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    changed: Condvar,
+    /// For the thread that writes.
+    came: Condvar,
+    /// For those who wait for it.
+    written: Condvar,
 }
 
 #[derive(Default)]
 struct Waiting {
-    /// From the oldest on. The first of them may be written at the moment.
-    lines: VecDeque<Vec<u8>>,
+    /// From the oldest on, without those that are being written.
+    lines: Vec<Vec<u8>>,
+    /// Of all that are not written yet.
     bytes: usize,
     /// Lines that were lost since that has last been said.
     lost: u64,
+    /// The thread that writes waits to be woken.
+    is_idle: bool,
     /// Nothing comes any more.
     is_ended: bool,
     /// And all that came is written.
@@ -45,8 +53,12 @@ impl Queue {
             return;
         }
         waiting.bytes = bytes;
-        waiting.lines.push_back(line);
-        self.changed.notify_all();
+        waiting.lines.push(line);
+        let is_idle = std::mem::take(&mut waiting.is_idle);
+        drop(waiting);
+        if is_idle {
+            self.came.notify_one();
+        }
     }
 
     /// Writes lines until the end, and calls `at_times` again and again, and at the end. What it says is written, too.
@@ -59,31 +71,35 @@ impl Queue {
                 next = now + every;
             }
             let mut waiting = self.lock();
-            let Some(line) = waiting.lines.front_mut().map(std::mem::take) else {
+            let lines = std::mem::take(&mut waiting.lines);
+            if lines.is_empty() {
                 if is_last {
                     waiting.is_done = true;
-                    return self.changed.notify_all();
+                    return self.written.notify_all();
                 }
                 is_last = waiting.is_ended;
                 if is_last {
                     // What this says is written as well.
                     next = now;
                 } else {
-                    drop(self.changed.wait_timeout(waiting, next - now));
+                    waiting.is_idle = true;
+                    drop(self.came.wait_timeout(waiting, next - now));
                 }
                 continue;
-            };
+            }
             drop(waiting);
-            // Whoever has gone does not come back, but a disk may have room again.
-            let is_written = out.write_all(&line).and_then(|()| out.flush()).is_ok();
-            self.written(&line, is_written);
+            for line in lines {
+                // Whoever has gone does not come back, but a disk may have room again.
+                let is_written = out.write_all(&line).and_then(|()| out.flush()).is_ok();
+                self.end_line(&line, is_written);
+            }
+            std::thread::sleep(GATHERING);
         }
     }
 
-    /// The first line is written, or cannot be.
-    fn written(&self, line: &[u8], is_written: bool) {
+    /// A line is written, or cannot be.
+    fn end_line(&self, line: &[u8], is_written: bool) {
         let mut waiting = self.lock();
-        waiting.lines.pop_front();
         waiting.bytes -= line.len() + LINE_COUNTS;
         let mut lost = 0;
         if !is_written {
@@ -92,7 +108,9 @@ impl Queue {
             // With room for the words.
             lost = std::mem::take(&mut waiting.lost);
         }
-        self.changed.notify_all();
+        if waiting.bytes == 0 {
+            self.written.notify_all();
+        }
         drop(waiting);
         if lost > 0 {
             // Among the events of calls, for whoever has no others written.
@@ -102,15 +120,15 @@ impl Queue {
 
     /// Waits until what came so far is written, or as long as this.
     pub(super) fn wait_until_written(&self, patience: Duration) {
-        drop(self.changed.wait_timeout_while(self.lock(), patience, |waiting| !waiting.lines.is_empty()));
+        drop(self.written.wait_timeout_while(self.lock(), patience, |waiting| waiting.bytes > 0));
     }
 
     /// Nothing comes any more. Waits until everything is written, or as long as this.
     pub(super) fn end(&self, patience: Duration) {
         let mut waiting = self.lock();
         waiting.is_ended = true;
-        self.changed.notify_all();
-        drop(self.changed.wait_timeout_while(waiting, patience, |waiting| !waiting.is_done));
+        self.came.notify_one();
+        drop(self.written.wait_timeout_while(waiting, patience, |waiting| !waiting.is_done));
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -35,12 +35,14 @@ use crate::files::{self, READ_TIME};
 /// Between two looks whether a file of the configuration has changed.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long before its end a login is renewed: enough for a plugin that is slow. One of less than four times that is renewed in its last
-/// quarter.
+/// How long before its end a login is renewed: enough for a plugin that is slow.
 const LEAD: Duration = Duration::from_secs(60);
 
+/// Between two runs of a plugin whose logins are valid for less than [`LEAD`], which would else run for each request.
+const LEAST_PERIOD: Duration = Duration::from_secs(3);
+
 /// A login is used for so long at least: that its time is up is no more than what the clock of this machine says, and kubectl uses it,
-/// too. Nor do plugins run more often that give the same one until its end.
+/// too.
 const LEAST_VALID: Duration = Duration::from_secs(10);
 
 /// How often a token's file is read again, as client-go does: half of the time between the kubelet's renewal of a token and its end.
@@ -238,12 +240,11 @@ impl Login {
     /// run yet.
     pub(super) async fn open(origin: Arc<Origin>, target: Target) -> Result<Self, Fault> {
         let target = Arc::new(target);
-        let connections = Connections::to(&target, target.user.certificate.as_ref(), None)?;
         let session = match &target.user.method {
-            Method::Plugin(_) => None,
+            Method::Plugin(_) => Connections::to(&target, target.user.certificate.as_ref(), None).map(|_| None)?,
             _ => {
                 let credentials = obtain(&target, &Said::default()).await?;
-                Some(Session::new(target.clone(), credentials, Some(&connections), 0)?)
+                Some(Session::new(target.clone(), credentials, None, 0)?)
             }
         };
         let state = State {
@@ -322,6 +323,11 @@ impl Login {
     /// The API server, in messages.
     pub(super) fn server(&self) -> String {
         format!("the API server at {}", self.lock().target.server)
+    }
+
+    /// Whether the API server is asked over TLS.
+    pub(super) fn is_https(&self) -> bool {
+        self.lock().target.server.is_https()
     }
 
     /// What is wrong with the login while the one before still holds.
@@ -446,7 +452,7 @@ impl Login {
             Some(before) if matches!(target.user.method, Method::Plugin(_)) => before.credentials.clone(),
             _ => obtain(&target, &self.0.said).await?,
         };
-        Session::new(target, credentials, before.as_ref().map(|before| &before.connections), generation)
+        Session::new(target, credentials, before.as_deref(), generation)
     }
 
     async fn read_again(&self) -> Result<Arc<Target>, Fault> {
@@ -470,22 +476,20 @@ impl Login {
 }
 
 impl Session {
-    fn new(
-        target: Arc<Target>,
-        credentials: Credentials,
-        before: Option<&Arc<Connections>>,
-        generation: u64,
-    ) -> Result<Self, Fault> {
+    fn new(target: Arc<Target>, credentials: Credentials, before: Option<&Self>, generation: u64) -> Result<Self, Fault> {
         let of_user = |fault: Fault| Fault::new(format!("{} {fault}", target.user.called));
         let identity = credentials.identity.as_ref().or(target.user.certificate.as_ref());
-        let connections = Connections::to(&target, identity, before)?;
+        let connections = Connections::to(&target, identity, before.map(|before| &before.connections))?;
         let headers = Headers::new(credentials.authorization.as_ref(), &target.user.impersonate).map_err(of_user)?;
         let client = connections.client(headers);
         let now = SystemTime::now();
         let valid = credentials.valid_until.map(|until| until.duration_since(now).unwrap_or_default().max(LEAST_VALID));
         let renewed_after = match (&target.user.method, valid) {
             (Method::TokenFile(..), _) => Some(TOKEN_FILE_PERIOD),
-            (_, valid) => valid.map(renewed_after),
+            (_, valid) => {
+                let is_same = before.is_some_and(|before| before.credentials.valid_until == credentials.valid_until);
+                valid.map(|valid| renewed_after(valid, is_same))
+            }
         };
         let at = |after: Option<Duration>| after.and_then(|after| now.checked_add(after));
         let (valid_until, renew_at) = (at(valid), at(renewed_after));
@@ -494,9 +498,11 @@ impl Session {
     }
 }
 
-/// After how much of the time that a login is valid for it is renewed.
-fn renewed_after(valid: Duration) -> Duration {
-    valid.saturating_sub(LEAD.min(valid / 4))
+/// After how much of the time that a login is valid for it is renewed. A plugin that gave a login with the same end as the one before may
+/// give it until that end, as one does that keeps what it was given: it runs again when half of the time is over.
+fn renewed_after(valid: Duration, is_same: bool) -> Duration {
+    let half = if is_same { valid / 2 } else { Duration::ZERO };
+    valid.saturating_sub(LEAD).max(half).max(LEAST_PERIOD)
 }
 
 /// Gets what a user says who it is with.
@@ -539,30 +545,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_is_renewed_in_its_last_quarter_and_a_minute_before_its_end_at_the_earliest() {
-        for (valid, renewed) in [
-            (10_000, 7_500),
-            (60_000, 45_000),
-            (61_000, 45_750),
-            (120_000, 90_000),
-            (239_000, 179_250),
-            (240_000, 180_000),
-            (241_000, 181_000),
-            (3_600_000, 3_540_000),
+    fn a_login_is_renewed_a_minute_before_its_end_and_a_short_one_after_a_moment() {
+        for (valid, renewed, renewed_if_same) in [
+            (10, 3, 5),
+            (30, 3, 15),
+            (60, 3, 30),
+            (62, 3, 31),
+            (63, 3, 31),
+            (64, 4, 32),
+            (90, 30, 45),
+            (119, 59, 59),
+            (120, 60, 60),
+            (121, 61, 61),
+            (900, 840, 840),
+            (3_600, 3_540, 3_540),
         ] {
-            assert_eq!(renewed_after(Duration::from_millis(valid)), Duration::from_millis(renewed), "{valid} ms");
+            let seconds = |is_same| renewed_after(Duration::from_secs(valid), is_same).as_secs();
+            assert_eq!([seconds(false), seconds(true)], [renewed, renewed_if_same], "{valid} s");
         }
-        // One that is valid for longer is never renewed sooner.
-        let periods: Vec<Duration> = (0..10_000).map(|seconds| renewed_after(Duration::from_secs(seconds))).collect();
-        assert!(periods.is_sorted());
+        for is_same in [false, true] {
+            // One that is valid for longer is never renewed sooner.
+            let periods: Vec<Duration> =
+                (0..10_000).map(|seconds| renewed_after(Duration::from_secs(seconds), is_same)).collect();
+            assert!(periods.is_sorted());
+            assert!(periods.iter().all(|period| *period >= LEAST_PERIOD));
+        }
     }
 
     #[test]
     fn a_plugin_that_gives_the_same_login_until_its_end_does_not_run_without_end() {
-        for seconds in [1, 10, 61, 3_600, 30 * 24 * 3_600] {
+        for seconds in [1, 10, 61, 62, 63, 3_600, 30 * 24 * 3_600] {
             let (mut left, mut runs) = (Duration::from_secs(seconds), 0);
             while !left.is_zero() {
-                left = left.saturating_sub(renewed_after(left.max(LEAST_VALID)));
+                left = left.saturating_sub(renewed_after(left.max(LEAST_VALID), runs > 0));
                 runs += 1;
             }
             assert!(runs <= 8, "{runs} runs in {seconds} s");

@@ -4,7 +4,7 @@
 //! ends. The last run of each alphabet is remembered, and a place inside of it has its end, so that going through a text from its
 //! beginning to its end walks each byte once for each alphabet, whatever stands in it. The text itself is not handed out.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 use super::LONGEST;
@@ -28,8 +28,8 @@ pub(super) struct Scan<'t> {
     seams: &'t [Seam],
     /// It is the text itself, and not another reading of it.
     pub(super) is_source: bool,
-    /// The last runs of each alphabet.
-    runs: [Runs; SLOTS],
+    /// The last runs of each alphabet. Most texts are short and have none that anybody asks for.
+    runs: OnceCell<Box<[Runs; SLOTS]>>,
     /// Up to here base64 was looked into.
     decoded: Cell<usize>,
     /// Up to here statements were walked through.
@@ -39,6 +39,7 @@ pub(super) struct Scan<'t> {
 }
 
 /// The last runs of an alphabet, and which of them is the oldest.
+#[derive(Default)]
 struct Runs {
     last: [Cell<(usize, usize)>; REMEMBERED],
     oldest: Cell<usize>,
@@ -46,8 +47,8 @@ struct Runs {
 
 impl<'t> Scan<'t> {
     pub(super) fn new(text: &'t str, seams: &'t [Seam], is_source: bool) -> Self {
-        let runs = [const { Runs { last: [const { Cell::new((0, 0)) }; REMEMBERED], oldest: Cell::new(0) } }; SLOTS];
-        Self { text, seams, is_source, runs, decoded: Cell::new(0), walked: Cell::new(0), named: Cell::new(usize::MAX) }
+        let (decoded, walked, named) = (Cell::new(0), Cell::new(0), Cell::new(usize::MAX));
+        Self { text, seams, is_source, runs: OnceCell::new(), decoded, walked, named }
     }
 
     /// Bytes of the text.
@@ -101,7 +102,7 @@ impl<'t> Scan<'t> {
         if bytes.get(at).is_none_or(|&byte| !alphabet.has(byte)) {
             return at;
         }
-        let Runs { last, oldest } = &self.runs[alphabet.slot];
+        let Runs { last, oldest } = &self.runs.get_or_init(Box::default)[alphabet.slot];
         if let Some((_, end)) = last.iter().map(Cell::get).find(|&(start, end)| start <= at && at < end) {
             return end;
         }

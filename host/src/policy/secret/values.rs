@@ -174,7 +174,13 @@ pub(super) fn reads_as_message(value: &str) -> bool {
 pub(super) struct List {
     /// With spaces between them.
     words: &'static str,
-    set: OnceLock<FxHashSet<&'static [u8]>>,
+    set: OnceLock<Set>,
+}
+
+/// The words of a list, and by their first letters how long they are, as bits: nearly every other word differs in that.
+struct Set {
+    words: FxHashSet<&'static [u8]>,
+    lengths: [u32; 256],
 }
 
 /// Bytes of the longest word of any list.
@@ -187,11 +193,25 @@ impl List {
 
     /// Whether a word is one of them, in whichever letters.
     pub(super) fn has(&self, word: &str) -> bool {
+        let Set { words, lengths } = self.set.get_or_init(|| Set::of(self.words));
+        let lengths = word.bytes().next().map_or(0, |first| lengths[usize::from(first.to_ascii_lowercase())]);
+        if word.len() > WORD_MAX || lengths & (1 << word.len()) == 0 {
+            return false;
+        }
         let mut small = [0; WORD_MAX];
-        let Some(small) = small.get_mut(..word.len()).filter(|_| !word.is_empty()) else { return false };
+        let small = &mut small[..word.len()];
         small.copy_from_slice(word.as_bytes());
         small.make_ascii_lowercase();
-        self.set.get_or_init(|| self.words.split_ascii_whitespace().map(str::as_bytes).collect()).contains(&*small)
+        words.contains(&*small)
+    }
+}
+
+impl Set {
+    fn of(words: &'static str) -> Self {
+        let words: FxHashSet<_> = words.split_ascii_whitespace().map(str::as_bytes).collect();
+        let mut lengths = [0; 256];
+        words.iter().for_each(|word| lengths[usize::from(word[0])] |= 1 << word.len());
+        Self { words, lengths }
     }
 }
 

@@ -249,7 +249,7 @@ impl Access {
             0 => None,
             _ if is_sticky => None,
             // A user's private group, which has the user's number and nobody else in it: folders are made so where it is the custom.
-            0o020 if self.group == self.owner => None,
+            0o020 if self.group == self.owner && self.owner == user => None,
             0o020 => Some(format!("its group may write (mode {:o}; `chmod g-w` ends that) to", self.mode)),
             _ => Some(format!("anyone may write (mode {:o}; `chmod go-w` ends that) to", self.mode)),
         }
@@ -425,6 +425,7 @@ mod tests {
         let own = folder(USER, USER, 0o700);
         assert!(folder(USER, USER, 0o775).replaces(own, USER).is_none(), "a private group");
         assert!(folder(USER, USER, 0o777).replaces(own, USER).is_some());
+        assert!(folder(0, 0, 0o775).replaces(own, USER).is_some(), "a group that others are in");
     }
 
     #[test]

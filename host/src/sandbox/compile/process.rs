@@ -232,9 +232,8 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     limit(Resource::Cpu, CPU.as_secs(), 5)?;
     if let Some(memory) = bounds.memory {
         // What is somebody else's stands back as far as guests that compute for long; a start waits for the bundled ones, so they do not.
-        // A server that stands further back itself may not come forward again.
-        let nice = getpriority_process(None)?;
-        setpriority_process(None, nice.max(NICENESS))?;
+        // A server that stands further back itself may not come forward again. Where it is forbidden, it competes as an equal.
+        let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice.max(NICENESS)));
         limit(Resource::Data, memory, 0)?;
         limit(Resource::As, memory.saturating_add(ADDRESSES), 0)?;
     }
