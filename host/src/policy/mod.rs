@@ -12,7 +12,7 @@ mod limits;
 mod nearest;
 mod rule;
 pub mod secret;
-mod steps;
+pub(crate) mod steps;
 mod text;
 
 pub use budget::{Budget, Exhausted, Quota};

@@ -11,12 +11,18 @@ use crate::policy::secret::{self, LONGEST, MaskedLines, Secrets};
 /// The longest record of a container runtime: it splits longer lines, and `tailLines` counts the pieces.
 pub(super) const RECORD_MAX: usize = 16 * 1024;
 
+/// Bytes of whole lines that are masked together. A log may come in pieces of one line each, and what the lines before them announce is
+/// looked at again with each piece. Nothing of a log is shown before it has ended, so they may wait.
+const GATHERED: usize = 16 * 1024;
+
 /// A log while it is read.
 pub(super) struct Window<'s, 'p> {
     cap: usize,
     search: Option<&'s mut Search<'p>>,
     /// What takes the secrets out; none: they are shown.
     mask: Option<MaskedLines>,
+    /// Whole lines that wait for others, to be masked with them.
+    gathered: Vec<u8>,
     newest: Newest,
     /// The beginning of a line whose end has not come yet; of a line over the cap, its newest bytes.
     partial: Vec<u8>,
@@ -58,6 +64,7 @@ impl<'s, 'p> Window<'s, 'p> {
             cap,
             search,
             mask: (secrets == Secrets::Masked).then(MaskedLines::new),
+            gathered: Vec::new(),
             newest: Newest::new(cap),
             partial: Vec::new(),
             partial_lost: 0,
@@ -102,6 +109,7 @@ impl<'s, 'p> Window<'s, 'p> {
         if !self.partial.is_empty() {
             self.take_partial()?;
         }
+        self.keep_gathered()?;
         if let Some(mut mask) = self.mask.take() {
             self.keep(&mask.finish())?;
         }
@@ -142,6 +150,25 @@ impl<'s, 'p> Window<'s, 'p> {
             return Ok(());
         }
         self.count(lines);
+        if lines.len() >= GATHERED {
+            self.keep_gathered()?;
+            return self.keep_masked(lines);
+        }
+        self.gathered.extend_from_slice(lines);
+        if self.gathered.len() >= GATHERED { self.keep_gathered() } else { Ok(()) }
+    }
+
+    /// Keeps the lines that have been waiting.
+    fn keep_gathered(&mut self) -> Result<(), Error> {
+        let mut lines = std::mem::take(&mut self.gathered);
+        self.keep_masked(&lines)?;
+        lines.clear();
+        self.gathered = lines;
+        Ok(())
+    }
+
+    /// Keeps whole lines as they may be shown.
+    fn keep_masked(&mut self, lines: &[u8]) -> Result<(), Error> {
         let text = String::from_utf8_lossy(lines);
         match &mut self.mask {
             None => self.keep(&policy::clean(&text)),
@@ -174,6 +201,7 @@ impl<'s, 'p> Window<'s, 'p> {
     /// Takes a line whose beginning is gone.
     fn take_headless(&mut self, line: &[u8], lost: u64) -> Result<(), Error> {
         self.count_line(line.len() as u64 + lost);
+        self.keep_gathered()?;
         // It may have been cut inside a character, whose other bytes say nothing any more.
         let torn = line.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
         let text = String::from_utf8_lossy(&line[torn..]);
@@ -232,6 +260,7 @@ mod tests {
 
     use super::*;
     use crate::kubernetes::log::matching;
+    use crate::policy::steps::counted;
     use crate::policy::{Budget, Limits};
 
     fn read<'a>(cap: usize, pattern: Option<&str>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Reading {
@@ -269,6 +298,41 @@ mod tests {
         let whole = read(100, None, [log]);
         assert_eq!(whole.kept.text, "one red\nzwei – drei\n\n日本 last");
         assert_eq!((whole.lines, whole.first.map(|first| first.bytes)), (4, Some(8)));
+    }
+
+    #[test]
+    fn secrets_are_masked_the_same_at_every_chunking() {
+        let lines = "config:\n  password: |\n    sesame\n    street\n-----BEGIN PRIVATE KEY-----\naB3dE5gH7jK9mN1p\nready\n";
+        for log in [lines.to_owned(), format!("{}\n{lines}", "x".repeat(GATHERED - 20)), lines.repeat(400)] {
+            let whole = read(1 << 20, None, [log.as_bytes()]);
+            assert!(whole.kept.text.contains("[masked: ") && !whole.kept.text.contains("sesame"), "{}", whole.kept.text);
+            for pieces in [log.as_bytes().chunks(7), log.as_bytes().chunks(1000), log.as_bytes().chunks(GATHERED)] {
+                assert_eq!(read(1 << 20, None, pieces), whole);
+            }
+            assert_eq!(read(1 << 20, None, log.as_bytes().split_inclusive(|&byte| byte == b'\n')), whole);
+        }
+    }
+
+    #[test]
+    fn lines_that_come_one_by_one_take_no_more_work_than_many_at_once() {
+        let line = |n: usize| format!("token {n} was refreshed, the key of the cache is user:{n}, password policy ok\n");
+        let log: String = (0..2000).map(line).collect();
+        let together = counted(|| drop(read(1 << 20, None, log.as_bytes().chunks(GATHERED))));
+        let by_lines = counted(|| drop(read(1 << 20, None, log.as_bytes().split_inclusive(|&byte| byte == b'\n'))));
+        assert!(by_lines * 10 <= together * 11, "{by_lines} steps for lines, {together} for larger pieces");
+    }
+
+    #[test]
+    fn what_waits_is_kept_before_a_line_that_has_lost_its_beginning() {
+        let mut window = Window::new(10 * RECORD_MAX, None, Secrets::Masked);
+        window.feed(b"one\ntwo\n").expect("in time");
+        for _ in 0..400 {
+            window.feed(&[b'x'; 1000]).expect("in time");
+        }
+        window.feed(b"\n").expect("in time");
+        let reading = window.finish().expect("in time");
+        assert!(reading.kept.text.ends_with("x\n") && reading.kept.headless, "{}", reading.kept.text.len());
+        assert_eq!((reading.lines, reading.kept.dropped_lines, reading.first.map(|first| first.bytes)), (3, 2, Some(4)));
     }
 
     #[test]

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use super::tree::{Kind, Value};
 use crate::kubernetes::types::ServedResource;
-use crate::policy::secret::{Named, Secrets, Value as Expected, named, named_header, secret_words};
+use crate::policy::secret::{
+    LONGEST, Named, Secrets, Value as Expected, WORDS_MAX, has_program, named, named_header, secret_words,
+};
 use crate::policy::{Grant, clean};
 
 /// What the values of a Secret are called.
@@ -94,12 +96,18 @@ impl<'t> Place<'t> {
 
     /// What is known inside of an object that stands here.
     pub(super) fn inside(self, object: Value<'t>) -> Inside<'t> {
-        let mut inside =
-            Inside { place: self, is_secret: self.is_secret, lists_secrets: false, command: None, pairs: Pairs::default() };
+        let mut inside = Inside {
+            place: self,
+            is_secret: self.is_secret,
+            lists_secrets: false,
+            command: None,
+            args: None,
+            pairs: Pairs::default(),
+        };
         if self.hidden.is_some() {
             return inside;
         }
-        let (mut has_name, mut has_value) = (false, false);
+        let (mut has_name, mut has_value, mut either) = (false, false, None);
         for (key, value) in object.entries() {
             let key = seen(key);
             match Role::of(&key) {
@@ -107,14 +115,21 @@ impl<'t> Place<'t> {
                 Role::Value => has_value = true,
                 Role::Neither => {}
             }
-            if key == "command" && value.kind() == Kind::Array {
-                inside.command = Some(value);
+            match part_of_command(&key).filter(|_| value.is_string() || value.kind() == Kind::Array) {
+                Some(PartOfCommand::Program) => inside.command = Some(value),
+                Some(PartOfCommand::Arguments) => inside.args = Some(value),
+                Some(PartOfCommand::Either) => either = Some(value),
+                None => {}
             }
             if key == "kind" && value.is_string() {
                 let kind = value.text();
                 inside.is_secret |= kind == "Secret";
                 inside.lists_secrets |= kind == "SecretList";
             }
+        }
+        match inside.command {
+            Some(_) => inside.args = inside.args.or(either),
+            None => inside.command = either,
         }
         if has_name && has_value {
             for (key, name) in object.entries().filter(|(_, name)| name.is_string()) {
@@ -137,20 +152,60 @@ impl<'t> Place<'t> {
 
     /// What is known of the elements of an array that stands here.
     pub(super) fn elements(self, array: Value<'t>) -> Elements<'t> {
-        let command = self.command.map(words).unwrap_or_default();
-        let of_command = command.len();
-        let all = [command, words(array)].concat();
-        let secret = if all.len() > of_command { secret_words(&all) } else { Vec::new() };
-        let secret = secret.into_iter().filter_map(|(word, kind)| Some((word.checked_sub(of_command)?, kind))).collect();
-        Elements { place: self, flag: None, at: 0, secret }
+        Elements { place: self, flag: None, at: 0, secret: secret_arguments(self.command, array) }
     }
 }
 
-/// The words that an array begins with.
-fn words(array: Value<'_>) -> Vec<Cow<'_, str>> {
-    /// How many are looked at.
-    const WORDS: usize = 48;
-    array.elements().take(WORDS).take_while(|element| element.is_string()).map(Value::text).collect()
+/// Which words of some arguments are secret because of the program in them or in the command that they belong to.
+fn secret_arguments(command: Option<Value<'_>>, arguments: Value<'_>) -> Vec<(usize, &'static str)> {
+    // A list of objects is none of words.
+    let is_list = |value: Value<'_>| value.is_string() || value.elements().next().is_some_and(Value::is_string);
+    let command = command.filter(|&command| is_list(command));
+    if command.is_none() && !is_list(arguments) {
+        return Vec::new();
+    }
+    let all = || command.into_iter().flat_map(words).chain(words(arguments));
+    if !has_program(all()) {
+        return Vec::new();
+    }
+    let of_command = command.into_iter().flat_map(words).count();
+    secret_words(all()).into_iter().filter_map(|(word, kind)| Some((word.checked_sub(of_command)?, kind))).collect()
+}
+
+/// The words of a command: of a list, or of a line.
+fn words<'t>(command: Value<'t>) -> impl Iterator<Item = Cow<'t, str>> {
+    let line = command.is_string().then(|| command.beginning(LONGEST));
+    let of_line = |line: Cow<'t, str>| line.split_ascii_whitespace().map(|word| Cow::Owned(word.to_owned())).collect::<Vec<_>>();
+    let word = |element: Value<'t>| match element.kind() {
+        Kind::Object | Kind::Array => Cow::Borrowed("_"),
+        _ => element.beginning(LONGEST),
+    };
+    command.elements().map(word).chain(line.into_iter().flat_map(of_line)).take(WORDS_MAX)
+}
+
+/// What a key says of its value, in an object that holds a command.
+enum PartOfCommand {
+    Program,
+    Arguments,
+    /// `cmd`: the arguments beside an `entrypoint`, the program beside `args`.
+    Either,
+}
+
+fn part_of_command(key: &str) -> Option<PartOfCommand> {
+    const PROGRAMS: &[&str] = &["command", "cmds", "program", "entrypoint", "executable"];
+    const ARGUMENTS: &[&str] = &["args", "arguments"];
+    // Nearly every key begins with another letter.
+    if !matches!(key.as_bytes().first()?.to_ascii_lowercase(), b'a' | b'c' | b'e' | b'p') {
+        return None;
+    }
+    let is = |word: &&str| key.eq_ignore_ascii_case(word);
+    if PROGRAMS.iter().any(is) {
+        Some(PartOfCommand::Program)
+    } else if ARGUMENTS.iter().any(is) {
+        Some(PartOfCommand::Arguments)
+    } else {
+        is(&"cmd").then_some(PartOfCommand::Either)
+    }
 }
 
 /// What is known inside of one object.
@@ -159,8 +214,9 @@ pub(super) struct Inside<'t> {
     is_secret: bool,
     /// Its `items` are Secrets, which do not say so themselves.
     lists_secrets: bool,
-    /// What its `args` belong to.
+    /// Its command, and what is the only one to be read together with it, however many arguments there are.
     command: Option<Value<'t>>,
+    args: Option<Value<'t>>,
     pairs: Pairs,
 }
 
@@ -202,20 +258,23 @@ impl Pairs {
 
 impl<'t> Inside<'t> {
     /// What is known of the value under a key.
-    pub(super) fn place(&self, key: Value<'_>, value: Value<'_>) -> Place<'t> {
+    pub(super) fn place(&self, key: Value<'_>, value: Value<'t>) -> Place<'t> {
         let own = self.place;
         if own.hidden.is_some() {
             return own;
         }
         let key = &*seen(key);
         let is_data = key == "data" && self.is_secret || key == "stringData";
+        let command = self.command.filter(|_| self.args.is_some_and(|args| args.start() == value.start()));
+        // Arguments on one line are no command by themselves.
+        let line = command.filter(|_| value.is_string()).and_then(|_| secret_arguments(command, value).pop());
         Place {
-            hidden: is_data.then_some(SECRET_VALUE),
+            hidden: if is_data { Some(SECRET_VALUE) } else { line.map(|(_, kind)| kind) },
             named: self.named(key).filter(|_| !is_count(key, value)),
             is_secret: self.lists_secrets && key == "items",
             is_environment: is_environment(key),
             is_headers: ends_with(key, "headers"),
-            command: self.command.filter(|_| key == "args"),
+            command,
         }
     }
 

@@ -6,6 +6,7 @@ use super::mask::Objects;
 use super::write::TEXTS_MAX;
 use super::*;
 use crate::kubernetes::fields::Keep;
+use crate::policy::steps::counted;
 
 const MASK_OF_SECRETS: &str = "[masked: Secret value]";
 
@@ -61,8 +62,62 @@ fn a_command_is_read_as_one_however_it_is_cut_into_words() {
             assert!(!shown.contains(SECRET) && shown.contains(&words[0]), "{shown}");
         }
     }
-    let harmless = json!({ "args": ["docker", "run", "-p", "8080:80"], "names": ["curl", "vault"], "verbs": ["get", "list"] });
-    assert_eq!(hidden(&harmless), harmless);
+    for object in [
+        json!({ "args": ["docker", "run", "-p", "8080:80"], "names": ["curl", "vault"], "verbs": ["get", "list"] }),
+        json!({ "command": "docker", "args": ["run", "-p", "8080:80"] }),
+        json!({ "command": ["mysql"], "args": "-P 3306 -h db" }),
+        json!({ "command": ["htpasswd", "-vb", "/f", "admin"], "args": [{ "name": "x", "value": "y" }] }),
+        json!({ "conditions": [{ "type": "Ready" }], "command": { "name": "mysql" }, "args": ["-psomething"] }),
+        json!({ "programs": ["mysql"], "args": ["-parallel"] }),
+        json!({ "command": ["sshpass", "-p", "", "ssh"] }),
+    ] {
+        assert_eq!(hidden(&object), object);
+    }
+}
+
+#[test]
+fn a_command_may_be_a_line_hold_what_is_no_text_and_be_called_otherwise() {
+    const SECRET: &str = "hX9kQ2vLm4Zt7Rw1";
+    let password = format!("-p{SECRET}");
+    let long = format!("--ignore-table={}", "shop.orders,".repeat(400));
+    for object in [
+        json!({ "command": "mysqladmin", "args": ["ping", password] }),
+        json!({ "args": ["ping", password], "command": "/usr/bin/mysqladmin" }),
+        json!({ "command": "timeout 5 mysqladmin -uroot", "args": ["ping", password] }),
+        json!({ "command": ["mysqladmin"], "args": format!("ping {password}") }),
+        json!({ "command": "mysqladmin", "args": format!("-uroot {password} ping") }),
+        json!({ "Entrypoint": ["mysqladmin"], "Cmd": ["ping", password] }),
+        json!({ "cmd": "mysqladmin", "args": ["ping", password] }),
+        json!({ "cmds": ["mysqladmin"], "arguments": ["ping", password] }),
+        json!({ "executable": "mysqladmin", "args": ["ping", password] }),
+        json!({ "program": "/opt/mysqladmin", "Arguments": ["ping", password] }),
+        json!({ "command": ["mysqladmin", "ping", "-P", 3306, password] }),
+        json!({ "command": ["mysqladmin", 3], "args": [null, true, { "a": "b" }, ["c"], password] }),
+        json!({ "command": ["mysqldump", long, password] }),
+        json!({ "command": ["mysqldump"], "args": [long, long, password] }),
+        json!({ "command": ["sh", "-c", format!("exec mysqldump {long} {password}")] }),
+        json!({ "command": ["htpasswd", "-nbBC", 12, "admin", SECRET] }),
+        json!({ "command": ["htpasswd", "-C", "12", "-bn", "admin", SECRET] }),
+        json!({ "command": ["htpasswd", "-b", "-c", "/f", "admin", SECRET] }),
+        json!({ "command": ["sshpass", "-p", format!(";{SECRET}"), "mysql", format!("-p|{SECRET}")] }),
+        json!({ "command": ["sshpass", "-p", format!("'{SECRET}"), "mysql", password] }),
+        json!({ "command": ["sshpass", "-p", format!(", \"{SECRET}\\"), "--", "redis-cli", "-a", format!(" '{SECRET}")] }),
+        json!({ "command": ["redis-cli", "", "-h", "", "-a", SECRET, "\n"] }),
+        json!({ "command": ["curl", "https://a", "-o", "&", "-u", format!("admin:{SECRET}")] }),
+        json!({ "com\u{200b}mand": ["mysqladmin"], "a\u{200b}rgs": [password] }),
+        json!({ "command": vec!["x"; 46], "args": ["mysql", password] }),
+    ] {
+        let inside = json!({ "metadata": { "annotations": { "a": object.to_string() } } });
+        for object in [object, inside] {
+            let shown = hidden(&object).to_string();
+            assert!(!shown.contains(SECRET) && shown.contains("[masked: password]"), "{shown}");
+        }
+    }
+    let number = json!({ "command": ["sshpass", "-p", 12345678, "ssh", 22] });
+    assert_eq!(hidden(&number), json!({ "command": ["sshpass", "-p", "[masked: password]", "ssh", 22] }));
+    // Of two that are called so, parsers take the last one.
+    let twice = format!("{{\"args\":[\"a\"],\"command\":[\"mysql\"],\"args\":[\"{password}\"]}}");
+    assert_eq!(shown(&twice, Objects::Others), twice.replace(&password, "[masked: password]"));
 }
 
 #[test]
@@ -529,6 +584,62 @@ fn what_is_asked_for_does_not_decide_what_is_masked() {
         }
     }
     assert!(looked_at > 5_000 && masks > 1_000, "{looked_at} paths and {masks} masks");
+}
+
+#[test]
+fn steps_are_linear_in_an_object() {
+    const SHORT: usize = 200;
+    const TIMES: usize = 4;
+    const STEPS_A_BYTE: usize = 1_200;
+    // As many words as are looked at, which are longer in the longer object.
+    let command = |n: usize| format!("\"command\":[\"curl\"{}]", format!(",\"{}\"", "x".repeat(8 * n)).repeat(47));
+    let nested = |n: usize, inner: &str| (0..n).fold(inner.to_owned(), |all, _| format!("{all},{inner}"));
+    let shapes: Vec<(&str, Box<dyn Fn(usize) -> String>)> = vec![
+        ("keys that repeat", Box::new(|n| format!("{{{},{}}}", command(n), nested(n, "\"args\":[\"x\"]")))),
+        ("keys with invisible letters", Box::new(|n| format!("{{{},{}}}", command(n), nested(n, "\"a\\u200brgs\":[\"x\"]")))),
+        (
+            "keys in other letters",
+            Box::new(|n| format!("{{{},{}}}", command(n), nested(n, "\"Arguments\":\"x y\",\"CMD\":\"x\""))),
+        ),
+        (
+            "long words",
+            Box::new(|n| format!("{{\"command\":[\"curl\",\"{0}\"],{1}}}", "\\n".repeat(n * 90), nested(n, "\"args\":[\"-u\"]"))),
+        ),
+        ("programs", Box::new(|n| format!("[{}]", nested(n, &format!("[{}]", nested(60, "\"mysql\"")))))),
+        ("commands", Box::new(|n| format!("[{}]", nested(n, "{\"command\":[\"mysql\",\"-px\"],\"args\":[\"-py\"]}")))),
+        (
+            "commands on a line",
+            Box::new(|n| format!("{{\"command\":\"{}\",{}}}", "mysql ".repeat(n * 9), nested(n, "\"args\":\"-p x\""))),
+        ),
+        (
+            "commands in commands",
+            Box::new(|n| {
+                let one = |inner: &str| format!("{{\"command\":[\"mysql\",{inner}],\"args\":[{inner}]}}");
+                format!("[{}]", nested(n, &(0..5).fold("1".to_owned(), |inner, _| one(&inner))))
+            }),
+        ),
+        ("names and values", Box::new(|n| format!("{{{}}}", nested(n, "\"name\":\"DB_PASSWORD\",\"value\":\"x\"")))),
+        (
+            "names and values of owners",
+            Box::new(|n| {
+                let pairs: Vec<_> = (0..n).map(|n| format!("\"p{n}Name\":\"PASSWORD\",\"p{n}Value\":\"abc\"")).collect();
+                format!("{{{}}}", pairs.join(","))
+            }),
+        ),
+    ];
+    for (name, shape) in &shapes {
+        for is_text in [false, true] {
+            let [few, many] = [SHORT, TIMES * SHORT].map(|n| {
+                let value = shape(n);
+                let value = if is_text { Value::from(value).to_string() } else { value };
+                let object = format!("{{\"metadata\":{{\"annotations\":{{\"a\":{value}}}}}}}");
+                (counted(|| drop(shown(&object, Objects::Others))), object.len())
+            });
+            let (few_a_byte, many_a_byte) = (few.0 / few.1, many.0 / many.1);
+            assert!(many_a_byte <= few_a_byte * 11 / 10 + 1, "{name}: {few:?} and {many:?} steps and bytes");
+            assert!(many_a_byte <= STEPS_A_BYTE, "{name}: {few:?} and {many:?} steps and bytes");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr;
 use serde::de::{Deserializer as _, Visitor};
+
+use crate::policy::steps::steps;
 
 /// Values of one document, keys counted. An object that etcd can hold has some 100,000.
 pub(super) const VALUES_MAX: usize = 1 << 20;
@@ -70,6 +73,7 @@ impl<'j> Tree<'j> {
             return Err(Fault::TooLarge);
         }
         let room = (json.len() / BYTES_PER_VALUE).min(VALUES_MAX) + 1;
+        steps(json.len());
         let mut parser = Parser { bytes: json.as_bytes(), at: 0, nodes: Vec::with_capacity(room), open: Vec::new() };
         parser.document()?;
         Ok(Self { json, nodes: parser.nodes })
@@ -124,6 +128,23 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// What a string begins with, of so many bytes as it stands in the document; everything else as it stands.
+    pub(super) fn beginning(self, most: usize) -> Cow<'t, str> {
+        let raw = self.raw();
+        if raw.len() <= most || !self.is_string() {
+            return self.text();
+        }
+        let (mut end, most) = (1, raw.floor_char_boundary(most));
+        while let Some(escape) = memchr(b'\\', &raw.as_bytes()[end..most]) {
+            let whole = end + escape + if raw.as_bytes()[end + escape + 1] == b'u' { 6 } else { 2 };
+            if whole > most {
+                return Cow::Owned(unescaped(&format!("{}\"", &raw[..end + escape])));
+            }
+            end = whole;
+        }
+        if end == 1 { Cow::Borrowed(&raw[1..most]) } else { Cow::Owned(unescaped(&format!("{}\"", &raw[..most]))) }
+    }
+
     /// The keys and values of an object; of anything else none.
     pub(super) fn entries(self) -> impl Iterator<Item = (Value<'t>, Value<'t>)> {
         let mut inside = self.inside(Kind::Object);
@@ -146,6 +167,7 @@ impl<'t> Value<'t> {
         let mut at = self.at + 1;
         std::iter::from_fn(move || {
             let value = (at < end).then_some(Value { tree, at })?;
+            steps(1);
             at = value.node().next as usize;
             Some(value)
         })
@@ -170,6 +192,7 @@ fn unescaped(quoted: &str) -> String {
             Ok(String::from_utf8_lossy(bytes).into_owned())
         }
     }
+    steps(quoted.len());
     // As bytes, because as text it would refuse such a half. It cannot fail otherwise: the syntax has been checked.
     serde_json::Deserializer::from_str(quoted).deserialize_bytes(Bytes).unwrap_or_default()
 }
@@ -479,6 +502,23 @@ mod tests {
             [(r#""\ud800""#, "\u{fffd}\u{fffd}\u{fffd}"), (r#""a\udc00b\u00e9""#, "a\u{fffd}\u{fffd}\u{fffd}bé")]
         {
             assert_eq!(Tree::parse(escaped).expect("JSON").root().text(), text);
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_string_ends_before_what_would_be_cut() {
+        for (string, most, beginning) in [
+            (r#""abcdef""#, 4, "abc"),
+            (r#""abcdef""#, 99, "abcdef"),
+            (r#""ab\ncdef""#, 4, "ab"),
+            (r#""ab\ncdef""#, 5, "ab\n"),
+            (r#""a\u00e9bcdef""#, 7, "a"),
+            (r#""a\u00e9bcdef""#, 9, "aéb"),
+            (r#""a\\\\\\""#, 7, "a\\\\"),
+            ("\"aéééé\"", 5, "aé"),
+            ("123456", 3, "123456"),
+        ] {
+            assert_eq!(Tree::parse(string).expect("JSON").root().beginning(most), beginning, "{string}");
         }
     }
 

@@ -121,4 +121,4 @@ pub(super) static AUTHORITY: Alphabet = Alphabet::all_but(29, b"\t\n \"'<>`/?#")
 /// Whatever is not white space.
 pub(super) static UNBROKEN: Alphabet = Alphabet::all_but(30, b" \t\r\n");
 /// A user and a long password before a network. The next one begins behind its parenthesis.
-pub(super) static BEFORE_NETWORK: Alphabet = Alphabet::all_but(31, b" \t\r\n\"'`=(");
+pub(super) static BEFORE_NETWORK: Alphabet = Alphabet::all_but(31, b" \t\r\n\"'`(");

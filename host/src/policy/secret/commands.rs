@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::{memmem, memrchr};
 use rustc_hash::FxHashSet;
 
 use super::alphabet::{ARGUMENT, IN_DOUBLE, IN_SINGLE, UNBROKEN};
@@ -13,12 +13,21 @@ use super::names::named;
 use super::scan::Scan;
 use super::values::{names_nothing, says_state};
 use super::{By, Found, LONGEST};
+use crate::policy::steps::steps;
 
-/// Bytes of a command line that are looked at from the name of its program on.
+/// Words that are looked at: of a command line from the name of its program on, and of a list.
+pub const WORDS_MAX: usize = 48;
+
+/// Bytes of a command line that are looked at, and how many one of its words counts for at most: what is long is a value as a rule, and is
+/// passed over. Where the words of a command are known, they alone count.
 const LINE_MAX: usize = 384;
+const LONG_WORD: usize = 32;
 
-/// Arguments of a command that are looked at.
-const ARGUMENTS_MAX: usize = 24;
+/// Programs of one list that are looked at, such as `timeout`, `sshpass` and what it runs.
+const PROGRAMS_MAX: usize = 8;
+
+/// Bytes of an argument between quotes in which escapes are followed.
+const ESCAPED_MAX: usize = 384;
 
 /// What of an argument is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +52,14 @@ enum Takes {
     Glued(&'static str, Part),
     /// The argument at this place behind the command, flags and what they take aside.
     Operand(usize),
+    /// The same, one place earlier behind a flag with this letter, which stands in place of the first argument.
+    OperandUnless(usize, u8),
+    /// Nothing: a flag with this letter at its end takes the next argument, and no other one does.
+    Other(u8),
 }
 
 use Part::{All, Behind, Source};
-use Takes::{Among, Flag, Glued, Operand};
+use Takes::{Among, Flag, Glued, Operand, OperandUnless, Other};
 
 /// A program, a word that has to follow it, and what takes a password.
 pub(super) struct Program {
@@ -120,14 +133,8 @@ pub(super) static PROGRAMS: &[Program] = &[
     program("cf", "login", P),
     program("vault", "login", &[Operand(0)]),
     program("heroku", "login", P),
-    program("htpasswd", "", &[Operand(2)]),
-    // Without a file.
-    program("htpasswd", "-nb", &[Operand(1)]),
-    program("htpasswd", "-bn", &[Operand(1)]),
-    program("htpasswd", "-nbB", &[Operand(1)]),
-    program("htpasswd", "-bnB", &[Operand(1)]),
-    program("htpasswd", "-Bbn", &[Operand(1)]),
-    program("htpasswd", "-Bnb", &[Operand(1)]),
+    // `-n` writes to the terminal, so that there is no file. `-C` and `-r` say how much work a hash is.
+    program("htpasswd", "", &[OperandUnless(2, b'n'), Other(b'C'), Other(b'r')]),
     program("smbclient", "", SMB),
     program("rpcclient", "", SMB),
     program("winexe", "", SMB),
@@ -168,31 +175,46 @@ pub(super) static PROGRAMS: &[Program] = &[
     program("useradd", "", P),
 ];
 
-/// Which words of a command are secret because of the program that they are for, and what each is: Kubernetes has commands as lists.
-pub fn secret_words(words: &[Cow<'_, str>]) -> Vec<(usize, &'static str)> {
-    /// Words that are looked at.
-    const WORDS: usize = 64;
+/// The name of a program that takes passwords, if a word is one with or without its path.
+fn program_of(word: &str) -> Option<&'static str> {
     static NAMES: LazyLock<FxHashSet<&str>> = LazyLock::new(|| PROGRAMS.iter().map(|program| program.name).collect());
-    let name = |word: &str| word.rsplit('/').next().filter(|name| NAMES.contains(name)).map(str::len);
-    let words = &words[..words.len().min(WORDS)];
-    if !words.iter().any(|word| name(word).is_some()) {
-        return Vec::new();
+    // Most words of a command are flags.
+    if word.starts_with('-') {
+        return None;
     }
-    // The same as text, each word between quotes. A quote within a word ends none.
-    let (mut text, mut ends) = (String::new(), Vec::new());
+    let name = &word[memrchr(b'/', word.as_bytes()).map_or(0, |slash| slash + 1)..];
+    NAMES.get(name).copied()
+}
+
+/// Whether some words of a command may be secret because of the program that they are for, as [`secret_words`] would tell.
+pub fn has_program<'w>(mut words: impl Iterator<Item = Cow<'w, str>>) -> bool {
+    words.any(|word| program_of(&word).is_some())
+}
+
+/// Which words of a command are secret because of the program that they are for, and what each is: Kubernetes has commands as lists.
+pub fn secret_words<'w>(words: impl Iterator<Item = Cow<'w, str>>) -> Vec<(usize, &'static str)> {
+    // The same as text, each word between quotes. A quote within a word ends none, and nothing at its beginning or in its place reads as
+    // what stands between two.
+    let (mut text, mut ends, mut programs) = (String::new(), Vec::new(), Vec::new());
     for word in words {
         let end = word.floor_char_boundary(LONGEST);
         text.push('"');
-        text.extend(word[..end].chars().map(|character| if matches!(character, '"' | '\\' | '\n') { '_' } else { character }));
+        text.extend(word[..end].char_indices().map(|(at, character)| match character {
+            '"' | '\\' | '\n' => '_',
+            '\'' | ',' | ' ' | '\t' if at == 0 => '_',
+            character => character,
+        }));
+        text.push_str(if end == 0 { "_" } else { "" });
+        programs.extend(program_of(&word).map(|name| (text.len().saturating_sub(name.len()), name)));
         ends.push(text.len());
         text.push_str("\" ");
     }
+    steps(text.len());
     let scan = Scan::new(&text, &[], true);
     let mut found = Vec::new();
-    for (word, end) in words.iter().zip(&ends) {
-        let Some(length) = name(word) else { continue };
-        let of_this_name = PROGRAMS.iter().filter(|program| program.name == &word[word.len() - length..]);
-        of_this_name.for_each(|program| program.find(&scan, end - length, &mut found));
+    for (at, name) in programs.into_iter().take(PROGRAMS_MAX) {
+        let arguments = || Arguments { scan: &scan, at: at + name.len(), left: WORDS_MAX, room: usize::MAX };
+        PROGRAMS.iter().filter(|program| program.name == name).for_each(|program| program.find_in(arguments(), &mut found));
     }
     found.iter().map(|secret| (ends.partition_point(|&end| end <= secret.at.start), secret.kind)).collect()
 }
@@ -232,9 +254,8 @@ pub(super) fn piped(scan: &Scan<'_>, at: usize) -> Option<Found> {
 }
 
 /// An argument of a command line, without its quotes.
-struct Argument<'t> {
+struct Argument {
     at: Range<usize>,
-    text: &'t str,
     /// A quote follows it without a space: `-p'sesame'`.
     goes_on: bool,
 }
@@ -249,49 +270,60 @@ impl Program {
 
     /// Adds what is secret behind the name of a program at a place.
     pub(super) fn find(&self, scan: &Scan<'_>, at: usize, found: &mut Vec<Found>) {
-        let begins = scan.byte_before(at).is_none_or(|byte| {
+        self.find_in(Arguments { scan, at: at + self.name.len(), left: WORDS_MAX, room: LINE_MAX }, found);
+    }
+
+    /// Adds what is secret of its arguments, if it is a program that they stand behind.
+    fn find_in(&self, arguments: Arguments<'_, '_>, found: &mut Vec<Found>) {
+        let Arguments { scan, at: end, .. } = arguments;
+        let begins = scan.byte_before(end - self.name.len()).is_none_or(|byte| {
             byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'/' | b'(' | b';' | b'|' | b'[' | b'=')
         });
-        let end = at + self.name.len();
         if !begins || !matches!(scan.byte(end), Some(b' ' | b'"' | b'\'' | b',')) {
             return;
         }
-        let arguments = Arguments { scan, at: end, last: at + LINE_MAX, left: ARGUMENTS_MAX };
         let mut has_verb = self.verb.is_empty();
-        let mut operands = 0;
+        let (has_operand, mut operands) = (self.has_operand(), 0);
+        // A flag stands for the first of them.
+        let mut has_first = true;
         // The flag whose value comes next.
         let mut pending: Option<Part> = None;
         let mut is_taken = false;
         for argument in arguments {
-            let text = argument.text;
+            let start = argument.at.start;
             if !has_verb {
-                has_verb = text == self.verb;
+                has_verb = argument.at.len() == self.verb.len() && scan.starts_with(start, self.verb);
                 continue;
             }
+            if pending.is_none() && !has_operand && !matches!(scan.byte(start), Some(b'-' | b'/')) {
+                continue;
+            }
+            let text = scan.judged(&argument.at);
             if let Some(part) = pending.take() {
-                self.push(part, &argument, found);
+                self.push(part, scan, argument.at, found);
                 continue;
             }
-            let flag = self.takes.iter().find_map(|takes| takes.by_flag(&argument));
+            let flag = self.takes.iter().find_map(|takes| takes.by_flag(text, argument.goes_on));
             match flag {
                 Some((part, "")) => pending = Some(part),
-                Some((part, rest)) => {
-                    let start = argument.at.start + (text.len() - rest.len());
-                    self.push(part, &Argument { at: start..argument.at.end, text: rest, goes_on: false }, found);
-                }
+                Some((part, rest)) => self.push(part, scan, start + text.len() - rest.len()..argument.at.end, found),
                 None if text.starts_with('-') => {
-                    // A flag that may take the next argument: `-h host`. One that was written with its value does not.
-                    is_taken = !text.contains('=')
-                        && !text.starts_with("--")
-                        && text.len() == 2
-                        && self.has_operand()
-                        && self.name != "htpasswd";
+                    is_taken = self.takes_next(text);
+                    has_first &= !self.takes.iter().any(|takes| match *takes {
+                        OperandUnless(_, letter) => !text.starts_with("--") && text.as_bytes().contains(&letter),
+                        _ => false,
+                    });
                 }
                 None if is_taken => is_taken = false,
                 None => {
-                    if self.takes.iter().any(|takes| matches!(takes, Operand(place) if *place == operands)) {
+                    let is_secret = self.takes.iter().any(|takes| match *takes {
+                        Operand(place) => place == operands,
+                        OperandUnless(place, _) => place == operands + usize::from(!has_first),
+                        _ => false,
+                    });
+                    if is_secret {
                         let part = if self.name == "sqlplus" { Behind(b'/') } else { All };
-                        self.push(part, &argument, found);
+                        self.push(part, scan, argument.at, found);
                     }
                     operands += 1;
                 }
@@ -300,11 +332,21 @@ impl Program {
     }
 
     fn has_operand(&self) -> bool {
-        self.takes.iter().any(|takes| matches!(takes, Operand(_)))
+        self.takes.iter().any(|takes| matches!(takes, Operand(_) | OperandUnless(..)))
     }
 
-    fn push(&self, part: Part, argument: &Argument<'_>, found: &mut Vec<Found>) {
-        let text = argument.text;
+    /// Whether a flag may take the next argument, where it matters: `-h host`. One that was written with its value does not.
+    fn takes_next(&self, flag: &str) -> bool {
+        let mut others =
+            self.takes.iter().filter_map(|takes| if let Other(letter) = takes { Some(letter) } else { None }).peekable();
+        if others.peek().is_some() {
+            return !flag.starts_with("--") && others.any(|letter| flag.as_bytes().last() == Some(letter));
+        }
+        flag.len() == 2 && flag != "--" && self.has_operand()
+    }
+
+    fn push(&self, part: Part, scan: &Scan<'_>, at: Range<usize>, found: &mut Vec<Found>) {
+        let text = scan.judged(&at);
         let skip = match part {
             All => Some(0),
             Behind(separator) => text.bytes().position(|byte| byte == separator).map(|at| at + 1),
@@ -314,27 +356,26 @@ impl Program {
         let Some(secret) = skip.and_then(|skip| text.get(skip..)) else { return };
         // `sqlplus user/password@host`
         let secret = if self.name == "sqlplus" { secret.split('@').next().unwrap_or_default() } else { secret };
-        let start = argument.at.start + skip.unwrap_or_default();
+        let start = at.start + skip.unwrap_or_default();
         let is_none =
             secret.is_empty() || secret.starts_with('-') || names_nothing(secret) || self.has_operand() && says_state(secret);
         if !is_none {
-            let end = if self.name == "sqlplus" { start + secret.len() } else { argument.at.end };
+            let end = if self.name == "sqlplus" { start + secret.len() } else { at.end };
             found.push(Found { at: start..end, kind: "password", by: By::Place });
         }
     }
 }
 
 impl Takes {
-    /// Whether an argument is this flag, and what of its value stands in it.
-    fn by_flag<'t>(&self, argument: &Argument<'t>) -> Option<(Part, &'t str)> {
-        let text = argument.text;
+    /// Whether an argument is this flag, and what of its value stands in it. A quote may follow it without a space.
+    fn by_flag<'t>(&self, text: &'t str, goes_on: bool) -> Option<(Part, &'t str)> {
         match *self {
             Among(flag, part) => {
                 /// Letters of flags in one argument.
                 const FLAGS: usize = 8;
                 let letters = text.strip_prefix('-').filter(|letters| letters.len() <= FLAGS)?;
                 let is_last = letters.ends_with(&flag[1..]) && letters.bytes().all(|letter| letter.is_ascii_alphabetic());
-                if is_last { Some((part, "")) } else { Flag(flag, part).by_flag(argument) }
+                if is_last { Some((part, "")) } else { Flag(flag, part).by_flag(text, goes_on) }
             }
             Flag(flag, part) => {
                 let rest = text.strip_prefix(flag)?;
@@ -351,12 +392,12 @@ impl Takes {
                     _ => None,
                 }
             }
-            Glued(flag, part) if argument.goes_on && text == flag => Some((part, "")),
+            Glued(flag, part) if goes_on && text == flag => Some((part, "")),
             Glued(flag, part) => text
                 .strip_prefix(flag)
                 .filter(|rest| !rest.is_empty() && named(text).is_none_or(|_| !rest.starts_with("ass")))
                 .map(|rest| (part, rest)),
-            Operand(_) => None,
+            Operand(_) | OperandUnless(..) | Other(_) => None,
         }
     }
 }
@@ -365,34 +406,41 @@ impl Takes {
 struct Arguments<'s, 't> {
     scan: &'s Scan<'t>,
     at: usize,
-    last: usize,
+    /// Words that are looked at, and bytes.
     left: usize,
+    room: usize,
 }
 
-impl<'t> Iterator for Arguments<'_, 't> {
-    type Item = Argument<'t>;
+impl Iterator for Arguments<'_, '_> {
+    type Item = Argument;
 
-    fn next(&mut self) -> Option<Argument<'t>> {
+    fn next(&mut self) -> Option<Argument> {
         self.left = self.left.checked_sub(1)?;
         // Between two arguments are spaces, or quotes and a comma.
         let between = self.scan.ahead(self.at, 8);
         let length = between.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b',')).count();
-        let start = self.at + length;
-        let quote = between[..length].last().copied().filter(|byte| matches!(byte, b'"' | b'\''));
-        if length == 0
-            || start >= self.last
-            || matches!(self.scan.byte(start), None | Some(b'\n' | b'\r' | b'|' | b';' | b']' | b')'))
-        {
+        let (start, between) = (self.at + length, &between[..length]);
+        let quote = between.last().copied().filter(|byte| matches!(byte, b'"' | b'\''));
+        // A quote behind a space begins an argument, and what stands in it does not end the command.
+        let opens = quote.is_some() && between.iter().any(|byte| matches!(byte, b' ' | b'\t' | b','));
+        let ends = match self.scan.byte(start) {
+            None | Some(b'\n' | b'\r') => true,
+            Some(b'|' | b';' | b']' | b')') => !opens,
+            Some(b'&') => !opens && matches!(self.scan.byte(start + 1), Some(b'&' | b' ')),
+            _ => false,
+        };
+        if length == 0 || ends {
             return None;
         }
         let end = match quote {
-            Some(quote) => extent::quoted(self.scan, start - 1, quote, LINE_MAX).at.end,
+            Some(quote) => extent::quoted(self.scan, start - 1, quote, ESCAPED_MAX).at.end,
             None => self.scan.run(start, &ARGUMENT),
         };
         // `[podman, login]` of YAML.
         let end = end - usize::from(quote.is_none() && end > start + 1 && self.scan.byte_before(end) == Some(b','));
+        self.room = self.room.checked_sub((end - self.at).min(LONG_WORD))?;
         self.at = end + usize::from(end == start);
         let goes_on = quote.is_none() && matches!(self.scan.byte(end), Some(b'\'' | b'"'));
-        Some(Argument { at: start..end, text: self.scan.judged(&(start..end)), goes_on })
+        Some(Argument { at: start..end, goes_on })
     }
 }

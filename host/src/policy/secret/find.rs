@@ -25,9 +25,11 @@ enum Trigger {
     /// A word of names.
     Name,
     /// A place that a function looks at.
-    Place(fn(&Scan<'_>, usize) -> Option<Found>),
+    Place(Look),
     /// The beginning of something in base64.
     Encoded,
+    /// A place that a function looks at that may find several.
+    Several(LookForSeveral),
 }
 
 /// Words of names whose value may be secret, in small letters. They are found in small letters, in capital ones, and with a capital
@@ -52,13 +54,14 @@ const NAME_WORDS: &[&str] = &[
 /// What looks at the place behind a trigger.
 type Look = fn(&Scan<'_>, usize) -> Option<Found>;
 
+/// The same, where there may be several secrets.
+type LookForSeveral = fn(&Scan<'_>, &Range<usize>, &mut Vec<Found>);
+
 /// Places that functions look at.
 const PLACES: &[(&str, Look)] = &[
     ("://", urls::password),
     ("@tcp(", urls::before_network),
     ("@unix(", urls::before_network),
-    // JSON Web Keys, whose members have too short names to be looked for where they are escaped.
-    ("kty", |_, _| None),
     ("thin:", urls::oracle),
     ("sig=", urls::signature),
     ("--password-stdin", commands::piped),
@@ -66,8 +69,6 @@ const PLACES: &[(&str, Look)] = &[
     ("| chpasswd", commands::piped),
     ("sudo -S", commands::piped),
     ("| kinit", commands::piped),
-    ("VALUES", phrases::inserted),
-    ("values (", phrases::inserted),
     ("Bearer ", headers::bearer),
     ("bearer ", headers::bearer),
     ("BEARER ", headers::bearer),
@@ -88,11 +89,16 @@ fn triggers() -> Vec<(String, Trigger)> {
     all.extend(PHRASES.iter().map(|phrase| (phrase.words.to_owned(), Trigger::Phrase(phrase))));
     all.extend(ENCODED.iter().map(|text| ((*text).to_owned(), Trigger::Encoded)));
     all.extend(PLACES.iter().map(|&(text, place)| (text.to_owned(), Trigger::Place(place))));
-    for word in NAME_WORDS {
-        let capital = word[..1].to_ascii_uppercase() + &word[1..];
-        all.extend([(*word).to_owned(), capital, word.to_ascii_uppercase()].map(|word| (word, Trigger::Name)));
-    }
+    all.extend(spellings("values").map(|word| (word, Trigger::Several(phrases::inserted))));
+    // JSON Web Keys, whose members have too short names to be looked for where they are escaped.
+    all.push(("kty".to_owned(), Trigger::Several(phrases::web_key)));
+    all.extend(NAME_WORDS.iter().flat_map(|word| spellings(word)).map(|word| (word, Trigger::Name)));
     all
+}
+
+/// A word in small letters, in capital ones, and with a capital letter at its beginning.
+fn spellings(word: &str) -> [String; 3] {
+    [word.to_owned(), word[..1].to_ascii_uppercase() + &word[1..], word.to_ascii_uppercase()]
 }
 
 /// What is looked for.
@@ -146,11 +152,10 @@ fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut V
     found.extend(separators.filter_map(|at| formats::around_separator(&scan, at)));
     // A look at a place is bounded, and a secret is not: what goes on without a break behind a long one is a part of it.
     let goes_on = |at: usize| scan.byte(at).is_some_and(|byte| BASE64.has(byte));
-    let is_cut = |secret: &&mut Found| secret.by == By::Place && secret.at.len() >= LOOK;
-    for Found { at, .. } in found[known..].iter_mut().filter(is_cut).filter(|secret| goes_on(secret.at.end - 1)) {
-        if goes_on(at.end) {
-            at.end = scan.run(at.end, &ARGUMENT).max(at.end);
-        }
+    let is_long = |secret: &&mut Found| secret.by == By::Place && secret.at.len() >= LOOK;
+    let is_cut = |secret: &&mut Found| goes_on(secret.at.end - 1) && goes_on(secret.at.end);
+    for Found { at, .. } in found[known..].iter_mut().filter(is_long).filter(is_cut) {
+        at.end = scan.run(at.end, &ARGUMENT);
     }
     if let Some(glued) = reading::glued(text, seams) {
         let mut inside = Vec::new();
@@ -336,6 +341,10 @@ fn at_trigger(trigger: Trigger, scan: &Scan<'_>, hit: &Range<usize>, depth: u8, 
         }
         Trigger::Phrase(phrase) => {
             phrase.find(scan, hit.start, found);
+            return hit.end;
+        }
+        Trigger::Several(look) => {
+            look(scan, hit, found);
             return hit.end;
         }
         Trigger::Encoded => return encoded(scan, hit.start, depth, found),

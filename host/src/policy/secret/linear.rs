@@ -190,6 +190,52 @@ fn whatever_looks_at_a_text() {
     }
 }
 
+/// Statements, commands and members that go on and on, or begin anew within each other.
+const WITHIN_EACH_OTHER: &[&str] = &[
+    "(password) VALUES (",
+    "(pwd)VALUES('",
+    "(pwd)VALUES(\\\"\n",
+    "(pwd)VALUES(\\\"",
+    "(pwd) VALUES ('(pwd) VALUES (''",
+    "(pwd) VALUES ('a','b'),",
+    "(pwd,token,a)values\n(1,'',NOW())\n,\n",
+    "(token)Values(((",
+    "(token)Values)))",
+    "('a'),",
+    "{kty=oct,k=",
+    "kty:k:d=",
+    "kty='k='",
+    "password for a ",
+    "password of a b:\n",
+    "mysql -p ",
+    "mysql \"-p\" ",
+    "mysql \"",
+    "mysql \\\"",
+    "mysql & -p",
+    "htpasswd -n -C ",
+    "htpasswd -nb a ",
+    "curl -u '\\' ",
+    "sig=&se=",
+    "a:b@tcp(",
+    "a=b:c=@unix(",
+];
+
+#[test]
+fn what_begins_anew_within_itself() {
+    for (index, unit) in WITHIN_EACH_OTHER.iter().enumerate() {
+        check(MASK, unit, SHORT);
+        check(if unit.contains('\n') { LOOKS } else { MASK }, unit, LONG);
+        for around in AROUND.iter().skip(index % 3).step_by(3) {
+            check(MASK, &format!("{unit}{around}"), SHORT);
+        }
+        for filler in ["a", "('a'),", "(", "'", "''", "\\'", "\"", "\n", " ", "a ", "\"a\" ", "a,", "a=b "] {
+            let make = |length: usize| format!("{unit}{}", text(filler, length));
+            let [few, many] = [4 * SHORT, TIMES * 4 * SHORT].map(|length| counted(|| drop(mask(&make(length)))));
+            assert!(many <= (few + AT_ONCE) * TIMES * 21 / 20, "{unit:?} before {filler:?}: {few} and {many} steps");
+        }
+    }
+}
+
 #[test]
 fn one_trigger_before_a_long_text() {
     for literal in find::literals() {

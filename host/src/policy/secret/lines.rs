@@ -97,12 +97,14 @@ impl Default for MaskedLines {
 /// Masks the first word if it may be the rest of a secret: long, and as random as nobody writes words.
 fn without_rest(lines: &str) -> Cow<'_, str> {
     let bytes = lines.as_bytes();
-    let end = bytes.iter().position(|&byte| !BASE64URL.has(byte) && byte != b'+').unwrap_or(bytes.len());
-    let padding = bytes[end..].iter().take_while(|&&byte| byte == b'=').count();
-    let (word, rest) = (&bytes[..end], &bytes[end + padding..]);
+    let count = |from: usize, is: fn(u8) -> bool| bytes[from..].iter().take_while(|&&byte| is(byte)).count();
+    let word = &bytes[..count(0, |byte| BASE64URL.has(byte) || byte == b'+')];
+    let end = count(0, |byte| BASE64URL.has(byte) || matches!(byte, b'+' | b'/'));
+    let padding = count(end, |byte| byte == b'=');
+    let rest = &bytes[end + padding..];
     // A line of nothing else may belong to a key or a certificate, which is for `KeyLines` to tell, and what has a value is a name.
-    let is_whole_line = matches!(rest.first(), None | Some(b'\n' | b'/'));
-    let is_name = padding > 0 && rest.first().is_some_and(|&byte| !byte.is_ascii_whitespace());
+    let is_whole_line = matches!(rest, [] | [b'\n' | b'\r', ..]);
+    let is_name = padding == 1 && matches!(rest, [b'"' | b'\'', next, ..] | [next, ..] if next.is_ascii_alphanumeric());
     if word.len() >= REST && changes_often(word) && !is_whole_line && !is_name {
         Cow::Owned(format!("{}{}", masked("possibly the end of a secret"), &lines[end + padding..]))
     } else {
@@ -136,7 +138,33 @@ mod tests {
             shown("H7jK9mN1pQ2sT4vW6yZ8 was used\nH7jK9mN1pQ2sT4vW6yZ8 here\n"),
             "[masked: possibly the end of a secret] was used\nH7jK9mN1pQ2sT4vW6yZ8 here\n"
         );
+        let word = "aB3dE5fG7hI9jK1lM2nO4pQ6";
+        for rest in [
+            "==\",\"user\":\"ana\"}",
+            "=\",\"user\":\"ana\"}",
+            "==,x",
+            "=,x",
+            "==&next=1",
+            "=&next=1",
+            "== x",
+            "=' x",
+            "='",
+            "=;x=1",
+            "==)",
+            "/x+9== was used",
+            "/x+9\" was used",
+            "\",\"user\":\"ana\"}",
+            ", x",
+        ] {
+            let behind = rest.trim_start_matches(['/', 'x', '+', '9', '=']);
+            assert_eq!(shown(&format!("{word}{rest}\n")), format!("[masked: possibly the end of a secret]{behind}\n"));
+        }
         for line in [
+            "aB3dE5fG7hI9jK1lM2nO4pQ6=x and so on\n",
+            "aB3dE5fG7hI9jK1lM2nO4pQ6=\"x\" and so on\n",
+            "aB3dE5fG7hI9jK1lM2nO4pQ6='1'\n",
+            "aB3dE5fG7hI9jK1lM2nO4pQ6==\n",
+            "aB3dE5fG7hI9jK1lM2nO4pQ6/x+9==\n",
             "2026-11-20T10:00:00.123Z x\n",
             "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0 x\n",
             "web-6d5f8b7c9-cwtch: x\n",

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::steps::steps;
 use super::text::Cleaned;
-pub use commands::secret_words;
+pub use commands::{WORDS_MAX, has_program, secret_words};
 pub use lines::MaskedLines;
 pub use names::{Named, Value, named, named_header};
 

@@ -23,6 +23,8 @@ const ITEMS_MAX: usize = 8;
 enum Link {
     Equals,
     Colon,
+    /// A colon behind whose it is: `Password for admin: …`
+    Owner,
     Arrow,
     /// A comma between two strings: a tuple, a list of arguments.
     Comma,
@@ -119,7 +121,7 @@ fn by_name(scan: &Scan<'_>, start: usize, end: usize) -> Option<Found> {
     // `checksum/secret` is a name as a whole; of a path the last part is.
     let last = name.rsplit('/').next().unwrap_or(name);
     if let Some(header) = named_header(last) {
-        let site = site(scan, last, name_start, end)?;
+        let site = site(scan, last, name_start, end).filter(|site| site.link != Link::Owner)?;
         return headers::find(scan, header.kind, site.value, site.link == Link::Comma);
     }
     let named = named(name)?;
@@ -227,6 +229,8 @@ fn needs(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) ->
         (Link::Equals, _, true, _) => Needs::Nothing,
         (Link::Equals, _, false, 0) => Needs::Nothing,
         (Link::Equals, _, false, _) => Needs::Setting,
+        (Link::Owner, _, true, _) => Needs::Nothing,
+        (Link::Owner, _, false, _) => Needs::Setting,
         (Link::Arrow | Link::Pair | Link::Tag | Link::Comma, ..) => Needs::Nothing,
         // `volume "token" : secret "x" not found` of the kubelet. JSON that is written with this space has quotes around its values.
         (Link::Colon, true, false, _) if scan.starts_with(site.start + site.name.len() + 1, " ") => Needs::Setting,
@@ -354,7 +358,7 @@ fn phrase(scan: &Scan<'_>, named: Named, site: &Site<'_>, value: &Extent, starts
     if value.style != Style::Bare
         || !starts_line
         || !is_password
-        || !matches!(site.link, Link::Equals | Link::Colon)
+        || !matches!(site.link, Link::Equals | Link::Colon | Link::Owner)
         || site.spaces == 0
     {
         return None;
@@ -365,7 +369,8 @@ fn phrase(scan: &Scan<'_>, named: Named, site: &Site<'_>, value: &Extent, starts
     let words = shown.split(' ').count();
     let is_phrase = (3..=24).contains(&words)
         && shown.split(' ').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
-        && !reads_as_message(shown);
+        && !reads_as_message(shown)
+        && (site.link != Link::Owner || !shown.split(' ').any(says_state));
     is_phrase.then_some(start..start + shown.len())
 }
 
@@ -435,12 +440,30 @@ fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
         let is_key = matches!(scan.byte(close + scan.spaces(close, 2)), Some(b':' | b'='));
         return (is_string && !is_key).then_some(((Link::Comma, true), spaces, value));
     }
+    if before > 0
+        && let Some(colon) = owner(scan, at)
+    {
+        let spaces = scan.spaces(colon + 1, SPACES_MAX);
+        return (spaces > 0).then_some(((Link::Owner, is_quoted), spaces, colon + 1 + spaces));
+    }
     // `PASSWORD('x')`
     let value = if before == 0 && scan.ahead(end, 2) == b"('" { end + 1 } else { at };
     let told = scan.first_of(value, &["is ", "is: ", "| "], |word| word).filter(|_| before > 0);
     let value = told.map_or(value, |word| value + word.len() + scan.spaces(value + word.len(), SPACES_MAX));
     let is_space = (before > 0 || value > at) && scan.byte(value).is_some_and(|byte| byte != b'\n');
     is_space.then_some(((Link::Space, is_quoted), before.max(1), value))
+}
+
+/// Where the colon stands behind whose something is: `for user admin:`.
+fn owner(scan: &Scan<'_>, at: usize) -> Option<usize> {
+    /// Bytes of what is said of them, and words.
+    const OWNER: usize = 64;
+    const WORDS: usize = 4;
+    let start = at + scan.first_of(at, &["for ", "of "], |word| word)?.len();
+    let window = scan.ahead(start, OWNER);
+    let colon =
+        window.iter().position(|byte| matches!(byte, b':' | b'\n' | b'=' | b',' | b'(')).filter(|&at| window[at] == b':')?;
+    (window[..colon].split(|&byte| byte == b' ').count() <= WORDS).then_some(start + colon)
 }
 
 /// Where the text of an element begins whose name, or one of whose attributes, is at a place.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 
 use super::alphabet::{ALPHANUMERIC, ARGUMENT, BASE64_BODY, BASE64URL, KEY_BODY};
 use super::extent::{self, Style};
-use super::names::named;
+use super::names::{Named, named};
 use super::scan::Scan;
 use super::values::{BASE64_ANY, has_all_kinds, is_random, names_nothing, reads_as_message, says_state};
 use super::{By, Found, urls};
@@ -197,30 +197,135 @@ const PROSE: &[&str] = &[
     "PLAIN",
 ];
 
-/// The value of a column that a secret is kept in: `INSERT INTO users (name, password) VALUES ('a', 'sesame')`.
-pub(super) fn inserted(scan: &Scan<'_>, at: usize) -> Option<Found> {
-    /// Bytes of the names of the columns, and how many of them are looked at.
-    const NAMES: usize = 256;
-    const COLUMNS: usize = 16;
-    let names = scan.behind(at, NAMES).trim_ascii_end().strip_suffix(b")")?;
-    let names = &names[names.iter().rposition(|&byte| byte == b'(')? + 1..];
-    let column = |name: &[u8]| std::str::from_utf8(name).ok().and_then(named);
-    let (index, named) =
-        names.split(|&byte| byte == b',').take(COLUMNS).enumerate().find_map(|(index, name)| Some((index, column(name)?)))?;
-    let mut at = scan.run(at, &ALPHANUMERIC);
-    at += scan.spaces(at, 4);
-    at = (scan.byte(at) == Some(b'(')).then_some(at + 1)?;
-    for column in 0.. {
-        at += scan.spaces(at, 4);
-        let quote = usize::from(matches!(scan.byte(at), Some(b'\'' | b'"')));
-        let value = extent::value(scan, at);
-        if column == index {
-            return named.hides(scan.judged(&value.at)).then_some(Found { at: value.at, kind: named.kind, by: By::Place });
-        }
-        at = value.at.end + quote;
-        at = (scan.byte(at) == Some(b',')).then_some(at + 1)?;
+/// Adds the private members of a JSON Web Key in the notations of Java, Python and YAML: `{kty=oct, k=…}`. Those of JSON are phrases.
+pub(super) fn web_key(scan: &Scan<'_>, kty: &Range<usize>, found: &mut Vec<Found>) {
+    /// Bytes of the other members on either side.
+    const NEAR: usize = 320;
+    /// Members, and how long they are at least.
+    const MEMBERS: &[(&[u8], usize, &str)] = &[
+        (b"k", 21, "key"),
+        (b"d", 32, "private key"),
+        (b"p", 40, "private key"),
+        (b"q", 40, "private key"),
+        (b"dp", 40, "private key"),
+        (b"dq", 40, "private key"),
+        (b"qi", 40, "private key"),
+    ];
+    if !matches!(scan.byte(kty.end), Some(b'=' | b':' | b'\'')) {
+        return;
     }
-    None
+    let start = kty.start - scan.behind(kty.start, NEAR).len();
+    let near = scan.ahead(start, kty.start - start + NEAR);
+    for at in (0..near.len()).filter(|&at| at == 0 || matches!(near[at - 1], b'{' | b' ' | b',' | b'\'' | b'\n')) {
+        let letters = near[at..].iter().take(3).take_while(|byte| byte.is_ascii_lowercase()).count();
+        let Some((_, least, kind)) = MEMBERS.iter().find(|(name, ..)| *name == &near[at..at + letters]) else { continue };
+        let is_link = |byte: &&u8| matches!(byte, b'\'' | b'=' | b':' | b' ');
+        let link = near[at + letters..].iter().take(4).take_while(is_link).count();
+        let value = start + at + letters + link;
+        let end = scan.run(value, &BASE64URL);
+        let is_key = link > 0 && end >= value + least && has_all_kinds(scan.judged(&(value..end)).as_bytes());
+        found.extend(is_key.then_some(Found { at: value..end, kind, by: By::Place }));
+    }
+}
+
+/// Adds the values of columns that secrets are kept in: `INSERT INTO users (name, password) VALUES ('a', 'sesame'), …`. The word behind
+/// the names of the columns ends at a place.
+pub(super) fn inserted(scan: &Scan<'_>, word: &Range<usize>, found: &mut Vec<Found>) {
+    /// Bytes of the names of the columns, how many of them are looked at, and of how many rows.
+    const NAMES: usize = 512;
+    const COLUMNS: usize = 64;
+    const ROWS: usize = 4096;
+    let names = scan.behind(word.start, NAMES).trim_ascii_end().strip_suffix(b")");
+    let Some(open) = names.and_then(|names| names.iter().rposition(|&byte| byte == b'(')) else { return };
+    let is_around = |c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '`' | '[' | ']' | '\\');
+    let column = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| named(name.trim_matches(is_around)));
+    let names = &names.unwrap_or_default()[open + 1..];
+    let columns: Vec<Option<Named>> = names.split(|&byte| byte == b',').take(COLUMNS).map(column).collect();
+    if columns.iter().all(Option::is_none) {
+        return;
+    }
+    scan.walk(word.end, |text| {
+        let mut at = blank(text, 0);
+        for _ in 0..ROWS {
+            if text.get(at) != Some(&b'(') {
+                break;
+            }
+            for named in columns.iter().copied().chain(std::iter::repeat(None)) {
+                at = blank(text, at + 1);
+                let value = expression(text, at);
+                if let Some(named) = named
+                    && let Some(secret) = literal(&text[value.clone()])
+                {
+                    let secret = word.end + value.start + secret.start..word.end + value.start + secret.end;
+                    let hides = named.hides(scan.judged(&secret));
+                    found.extend(hides.then_some(Found { at: secret, kind: named.kind, by: By::Place }));
+                }
+                at = blank(text, value.end);
+                if text.get(at) != Some(&b',') {
+                    break;
+                }
+            }
+            // Behind a row and a comma stands the next one.
+            if text.get(at) != Some(&b')') {
+                break;
+            }
+            at = blank(text, at + 1);
+            if text.get(at) != Some(&b',') {
+                break;
+            }
+            at = blank(text, at + 1);
+        }
+        at.min(text.len())
+    });
+}
+
+/// Where white space ends that begins at a place.
+fn blank(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+}
+
+/// An expression of SQL on one line, up to the comma or the parenthesis that ends it: `'sesame'`, `NOW()`,
+/// `crypt('sesame', gen_salt('bf'))`.
+fn expression(text: &[u8], start: usize) -> Range<usize> {
+    let (mut at, mut depth) = (start, 0_usize);
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b',' | b')' if depth == 0 => break,
+            b';' | b'\n' => break,
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            b'\'' | b'"' | b'`' => at = quote_end(text, at),
+            _ => {}
+        }
+        at += usize::from(text.get(at) != Some(&b'\n'));
+    }
+    start..at.min(text.len())
+}
+
+/// Where the quote stands that ends what one at a place begins, or the line. In between one may be written twice, or behind a backslash.
+fn quote_end(text: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(&byte) = text.get(at).filter(|&&byte| byte != b'\n') {
+        let is_pair = byte == b'\\' || byte == text[start] && text.get(at + 1) == Some(&byte);
+        if byte == text[start] && !is_pair {
+            break;
+        }
+        at += 1 + usize::from(is_pair && text.get(at + 1) != Some(&b'\n'));
+    }
+    at
+}
+
+/// What may be secret of an expression: from its first quote to its last one, or a number.
+fn literal(expression: &[u8]) -> Option<Range<usize>> {
+    let is_quote = |byte: &u8| matches!(byte, b'\'' | b'"');
+    match expression.iter().position(is_quote) {
+        Some(open) => {
+            let close = expression.iter().rposition(is_quote).filter(|&close| close > open);
+            Some(open + 1..close.unwrap_or(expression.trim_ascii_end().len()))
+        }
+        None => expression.first().is_some_and(u8::is_ascii_digit).then(|| 0..expression.trim_ascii_end().len()),
+    }
 }
 
 /// The next word, with or without quotes.

@@ -32,6 +32,8 @@ pub(super) struct Scan<'t> {
     runs: OnceCell<Box<[Runs; SLOTS]>>,
     /// Up to here base64 was looked into.
     decoded: Cell<usize>,
+    /// Up to here statements were walked through.
+    walked: Cell<usize>,
     /// The end of the name that was looked at last.
     named: Cell<usize>,
 }
@@ -45,7 +47,8 @@ struct Runs {
 
 impl<'t> Scan<'t> {
     pub(super) fn new(text: &'t str, seams: &'t [Seam], is_source: bool) -> Self {
-        Self { text, seams, is_source, runs: OnceCell::new(), decoded: Cell::new(0), named: Cell::new(usize::MAX) }
+        let (decoded, walked, named) = (Cell::new(0), Cell::new(0), Cell::new(usize::MAX));
+        Self { text, seams, is_source, runs: OnceCell::new(), decoded, walked, named }
     }
 
     /// Bytes of the text.
@@ -123,6 +126,15 @@ impl<'t> Scan<'t> {
         self.decoded.set(end);
         steps(end - at);
         self.text.get(at..end)
+    }
+
+    /// Hands out the text from a place on to somebody who says how many bytes of it they have looked at. Nothing is handed out twice.
+    pub(super) fn walk(&self, at: usize, look: impl FnOnce(&'t [u8]) -> usize) {
+        if at >= self.walked.get() {
+            let length = look(&self.text.as_bytes()[at..]);
+            steps(length);
+            self.walked.set(at + length);
+        }
     }
 
     /// A part of the text, up to [`LONGEST`] bytes, that no other place leads to: whoever looks at it is the only one.

@@ -425,6 +425,58 @@ fn urls_lose_their_passwords() {
 }
 
 #[test]
+fn what_looks_back_finds_the_beginning_of_the_text() {
+    for place in [
+        "user:{}@tcp(h:3306)/db",
+        "u:{}@unix(/run/x.sock)/db",
+        "app:{}@tcp([::1]:3306)/",
+        "mysql://u:{}@tcp(h)/",
+        "https://u:{}@h/",
+        "https://{}@github.com/x",
+        "jdbc:oracle:thin:u/{}@//h/x",
+        "thin:u/{}@h",
+        "h:5432:d:u:{}",
+        "*:*:d:u:{}",
+        "echo {} | docker login --password-stdin",
+        "echo '{}' | kinit",
+        "printf {} | sudo -S ls",
+        "mysql -p{}",
+        "curl -u a:{} x",
+        "(password)VALUES('{}')",
+        "{'k': '{}', 'kty': 'oct'}",
+        "AUTH {}",
+        "requirepass {}",
+        "password={}",
+        "sig={}&se=1",
+    ] {
+        // With brackets and what else may be in a password, where it may be.
+        for secret in ["hX9kQ2vLm4Zt7Rw1hX9kQ2vL", "hX9k(Q2)vLm4Zt7=Rw1", "(hX9kQ2vLm4Zt7Rw1", "hX9k=Q2v:Lm4Zt7Rw1="] {
+            if secret.contains(['(', '=']) && !place.contains("@tcp(") && !place.contains("@unix(") {
+                continue;
+            }
+            for before in ["", " ", "\n", "\"", "dsn: ", "x ", "{\"a\":\""] {
+                let text = format!("{before}{}", place.replace("{}", secret));
+                let shown = shown(&text);
+                assert!(!shown.contains("Zt7") && shown.contains("[masked: "), "{text} became {shown}");
+            }
+        }
+    }
+    let long = format!("user:{}=@tcp(h:3306)/db", "hX9kQ2vLm4Zt7Rw1".repeat(100));
+    for before in ["", " ", "dsn=", "a(b) "] {
+        assert_eq!(shown(&format!("{before}{long}")), format!("{before}user:[masked: password]@tcp(h:3306)/db"));
+    }
+}
+
+#[test]
+fn a_statement_may_have_many_columns_and_rows() {
+    let names: Vec<String> = (0..40).map(|n| if n % 3 == 0 { format!("password_{n}") } else { format!("c{n}") }).collect();
+    let row: Vec<String> = (0..40).map(|n| if n % 3 == 0 { format!("'sesame{n}'") } else { format!("'b, (c''{n}'") }).collect();
+    let text = format!("INSERT INTO t ({}) VALUES {};", names.join(", "), vec![format!("({})", row.join(" , ")); 50].join(",\n"));
+    let shown = shown(&text);
+    assert_eq!((shown.contains("sesame"), shown.matches("[masked: password]").count()), (false, 14 * 50), "{shown}");
+}
+
+#[test]
 fn values_go_by_their_names() {
     for (text, masked) in [
         ("host=db user=coder password=s3same dbname=x", "host=db user=coder password=[masked: password] dbname=x"),

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::alphabet::{AUTHORITY, BEFORE_NETWORK, NAME, QUERY, URL, URL_PATH, WORD};
 use super::scan::Scan;
 use super::values::{is_random, names_nothing};
@@ -61,13 +63,16 @@ fn user(scan: &Scan<'_>, start: usize, authority: &[u8]) -> Option<Found> {
 /// `user:PASSWORD@tcp(host)`, as drivers of Go are configured: https://github.com/go-sql-driver/mysql#dsn-data-source-name
 pub(super) fn before_network(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let near = scan.behind(at, NEAR);
-    let is_break = |&byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'=');
+    let is_break = |&byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`');
     let start = match near.iter().rposition(is_break) {
         Some(end) => at - near.len() + end + 1,
+        None if near.len() == at => 0,
         None => scan.word_back(at, &BEFORE_NETWORK),
     };
-    let colon = start + scan.ahead(start, USER_MAX).iter().position(|&byte| byte == b':').filter(|&colon| start + colon < at)?;
-    let at = colon + 1..at;
+    // The name of a setting may stand before the user, and a scheme: neither has a colon that ends a user.
+    let user = scan.ahead(start, USER_MAX.min(at - start));
+    let scheme = memmem::find(user, b"://").map_or(0, |scheme| scheme + "://".len());
+    let at = start + scheme + user[scheme..].iter().position(|&byte| byte == b':')? + 1..at;
     (!at.is_empty() && !names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password", by: By::Place })
 }
 
@@ -84,9 +89,19 @@ pub(super) fn oracle(scan: &Scan<'_>, at: usize) -> Option<Found> {
 /// The signature of a shared access signature, which is all that a request needs:
 /// https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas
 pub(super) fn signature(scan: &Scan<'_>, at: usize) -> Option<Found> {
+    /// Bytes of the other fields on either side.
+    const FIELDS: usize = 192;
     let start = at + "sig=".len();
     let end = scan.run(start, &QUERY);
-    (end >= start + 40 && scan.begins_word(at, &NAME)).then_some(Found { at: start..end, kind: "Azure signature", by: By::Place })
+    // Beside the other fields of one, whatever the signature is made with.
+    let is_field =
+        |field: &&[u8]| [scan.behind(at, FIELDS), scan.ahead(end, FIELDS)].iter().any(|near| memmem::find(near, field).is_some());
+    let least = if [&b"&se="[..], b"?sv=", b"&sv=", b"&skn="].iter().any(is_field) { 16 } else { 40 };
+    (end >= start + least && scan.begins_word(at, &NAME)).then_some(Found {
+        at: start..end,
+        kind: "Azure signature",
+        by: By::Place,
+    })
 }
 
 /// A path that opens what it leads to.

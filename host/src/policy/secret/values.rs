@@ -43,7 +43,7 @@ static STATES: List = List::new(
 /// Words that make several of them a message.
 static MESSAGE: List = List::new(
     "are be been blank can't cannot characters could denied does doesn't empty enter expired failed incorrect invalid is \
-     isn't least length may mismatch missing must need needs not please provide required should to too use was were will \
+     isn't least length may mismatch missing must need needs not provide required should to too use was were will \
      wrong",
 );
 
@@ -164,7 +164,8 @@ pub(super) fn reads_as_message(value: &str) -> bool {
     for word in words {
         several += 1;
         let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
-        is_message |= MESSAGE.has(word);
+        // A phrase may ask as well, but would not begin with it.
+        is_message |= MESSAGE.has(word) || several == 1 && word.eq_ignore_ascii_case("please");
     }
     several > 1 && is_message
 }
