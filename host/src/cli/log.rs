@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use tracing::Metadata;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -37,7 +37,10 @@ const PANIC_LINES: Duration = Duration::from_millis(100);
 /// The way to standard error of a process that serves.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// Starts the log, for a command that `serves` or for one that answers a person. An error is one of the variables about it.
+/// Starts the log, for a command that `serves` or for one that answers a person.
+///
+/// # Errors
+/// A variable about it has a value that means nothing, or no thread can be had.
 pub(super) fn start(serves: bool) -> anyhow::Result<()> {
     let filter = filter(&value_of(environment::LOG)?, if serves { SERVING } else { ANSWERING })?;
     let is_json = is_json(&value_of(environment::LOG_FORMAT)?)?;
@@ -48,7 +51,7 @@ pub(super) fn start(serves: bool) -> anyhow::Result<()> {
     let filter = filter.and_then(filter_fn(|metadata| !is_said_by_us(metadata)));
     tracing_subscriber::registry().with(filter).with(limit.clone()).with(lines).init();
     if let Some(limit) = limit {
-        write_aside(limit);
+        write_aside(limit)?;
     }
     Ok(())
 }
@@ -93,12 +96,10 @@ fn is_said_by_us(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("rustls_platform_verifier::") && *metadata.level() == tracing::Level::ERROR
 }
 
-/// Has a thread write what a server says. Where none can be had, whoever says something writes it.
-fn write_aside(limit: Limit) {
+/// Has a thread write what a server says.
+fn write_aside(limit: Limit) -> anyhow::Result<()> {
     let writing = move || QUEUE.get_or_init(Queue::default).write_to(&mut io::stderr(), limit::WINDOW, || limit.end_window());
-    if std::thread::Builder::new().name("log".to_owned()).spawn(writing).is_err() {
-        return;
-    }
+    std::thread::Builder::new().name("log".to_owned()).spawn(writing).context("no thread can be started for the log")?;
     let queue = QUEUE.get_or_init(Queue::default);
     // The standard library's would write by itself, and wait.
     std::panic::set_hook(Box::new(move |panic| {
@@ -110,6 +111,7 @@ fn write_aside(limit: Limit) {
         write(cleaned(words.as_bytes()));
         queue.wait_until_written(PANIC_LINES);
     }));
+    Ok(())
 }
 
 /// Writes words for a person, clean, with a line break behind them.

@@ -75,7 +75,8 @@ impl Handed {
     }
 }
 
-/// The parts of a value that are looked for: all of it, each of its lines, the strings of its JSON, and of `--client-secret=x` the x.
+/// The parts of a value that are looked for: all of it, each of its lines, the strings of its JSON, of `--client-secret=x` and `a=1&b=x` the
+/// x, and of a URL who it is asked for by: `user:x` and `x`.
 fn parts_of(value: &str, parts: &mut BTreeSet<String>) {
     let mut add = |part: &str| {
         let part = part.trim();
@@ -87,6 +88,14 @@ fn parts_of(value: &str, parts: &mut BTreeSet<String>) {
     for line in value.split(['\n', '\r']) {
         add(line);
         line.split_once('=').into_iter().chain(line.split_once(": ")).for_each(|(_, part)| add(part));
+        for setting in line.split(['&', ';', ',', ' ']) {
+            setting.split_once('=').into_iter().for_each(|(_, part)| add(part));
+            let user_info = setting.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+            user_info.into_iter().for_each(|(user_info, _)| {
+                add(user_info);
+                user_info.split_once(':').into_iter().for_each(|(_, password)| add(password));
+            });
+        }
     }
     let json = value.find('{').and_then(|at| serde_json::from_str::<Value>(&value[at..]).ok());
     let mut inside: Vec<Value> = json.into_iter().collect();
@@ -242,6 +251,22 @@ mod tests {
             false => format!("%{byte:02X}"),
         };
         text.bytes().map(encode).collect()
+    }
+
+    #[test]
+    fn of_a_value_that_holds_several_each_is_hidden() {
+        for value in [
+            "client_id=a&client_secret=zq8Lw2&scope=b",
+            "client_id=a;client_secret=zq8Lw2;scope=b",
+            "--set=a=1,secret=zq8Lw2",
+            "-Da=1 -Dsecret=zq8Lw2 -v",
+            "http://u:zq8Lw2@proxy.example:3128",
+            "proxy=http://u:zq8Lw2@proxy.example:3128,direct",
+            "https://zq8Lw2@git.example",
+        ] {
+            let said = handed(&[value]).masked_in("bad secret zq8Lw2", true);
+            assert_eq!(said, format!("bad secret {MASKED}"), "{value}");
+        }
     }
 
     #[test]

@@ -402,26 +402,30 @@ const ROLES: [(&str, Role); 27] = [
     ("raw", Role::Value),
 ];
 
-/// Which of those words have this length, as bits of their last letters: nearly every key is none of them.
-static LAST_LETTERS: [u32; 10] = {
-    let mut letters = [0; 10];
+/// The last two letters of those words, as bits of the last ones by the ones before them: nearly every key has others.
+static LAST_LETTERS: [u32; 26] = {
+    let mut letters = [0; 26];
     let mut at = 0;
     while at < ROLES.len() {
         let word = ROLES[at].0.as_bytes();
-        letters[word.len()] |= 1 << (word[word.len() - 1] - b'a');
+        letters[(word[word.len() - 2] - b'a') as usize] |= 1 << (word[word.len() - 1] - b'a');
         at += 1;
     }
     letters
 };
 
+/// Letters of the longest of them.
+const WORD_MAX: usize = 9;
+
 impl Role {
     fn of(key: &str) -> Self {
-        let word = last_word(key);
-        let last = word.bytes().last().unwrap_or_default().to_ascii_lowercase();
-        let letters = LAST_LETTERS.get(word.len()).copied().unwrap_or_default();
-        if !last.is_ascii_lowercase() || letters & (1 << (last - b'a')) == 0 {
+        let [.., second, last] = key.as_bytes() else { return Role::Neither };
+        let letter = |byte: &u8| byte.to_ascii_lowercase().wrapping_sub(b'a');
+        let lasts = LAST_LETTERS.get(usize::from(letter(second))).copied().unwrap_or_default();
+        if letter(last) >= 26 || lasts & (1 << letter(last)) == 0 {
             return Role::Neither;
         }
+        let word = last_word(key);
         ROLES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map_or(Role::Neither, |&(_, role)| role)
     }
 }
@@ -430,7 +434,7 @@ impl Role {
 fn last_word(key: &str) -> &str {
     let bytes = key.as_bytes();
     let mut start = bytes.len();
-    while start > 0 && bytes.len() - start < LAST_LETTERS.len() && bytes[start - 1].is_ascii_alphabetic() {
+    while start > 0 && bytes.len() - start <= WORD_MAX && bytes[start - 1].is_ascii_alphabetic() {
         start -= 1;
         // A hump: a capital letter whose neighbour on the left is a small one.
         if start > 0 && bytes[start].is_ascii_uppercase() && bytes[start - 1].is_ascii_lowercase() {
