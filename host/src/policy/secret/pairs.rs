@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::alphabet::{KEY_LIST, LINE, NAME, PATH_NAME, UNBROKEN};
 use super::extent::{self, Extent, Style};
 use super::names::{Named, Value, named, named_header};
@@ -441,10 +443,10 @@ fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
         return (is_string && !is_key).then_some(((Link::Comma, true), spaces, value));
     }
     if before > 0
-        && let Some(colon) = owner(scan, at)
+        && let Some((link, end)) = owner(scan, at)
     {
-        let spaces = scan.spaces(colon + 1, SPACES_MAX);
-        return (spaces > 0).then_some(((Link::Owner, is_quoted), spaces, colon + 1 + spaces));
+        let spaces = scan.spaces(end, SPACES_MAX);
+        return (spaces > 0).then_some(((link, is_quoted), spaces, end + spaces));
     }
     // `PASSWORD('x')`
     let value = if before == 0 && scan.ahead(end, 2) == b"('" { end + 1 } else { at };
@@ -454,16 +456,21 @@ fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
     is_space.then_some(((Link::Space, is_quoted), before.max(1), value))
 }
 
-/// Where the colon stands behind whose something is: `for user admin:`.
-fn owner(scan: &Scan<'_>, at: usize) -> Option<usize> {
+/// What joins a name and its value behind whose it is, and where that ends: `for user admin:`, `for admin is`.
+fn owner(scan: &Scan<'_>, at: usize) -> Option<(Link, usize)> {
     /// Bytes of what is said of them, and words.
     const OWNER: usize = 64;
     const WORDS: usize = 4;
-    let start = at + scan.first_of(at, &["for ", "of "], |word| word)?.len();
+    let start = at + scan.first_of(at, &["for ", "of ", "is generated for "], |word| word)?.len();
     let window = scan.ahead(start, OWNER);
-    let colon =
-        window.iter().position(|byte| matches!(byte, b':' | b'\n' | b'=' | b',' | b'(')).filter(|&at| window[at] == b':')?;
-    (window[..colon].split(|&byte| byte == b' ').count() <= WORDS).then_some(start + colon)
+    let end = window.iter().position(|byte| matches!(byte, b':' | b'\n' | b'=' | b',' | b'('));
+    let is = memmem::find(window, b" is ").filter(|&is| end.is_none_or(|end| is < end));
+    let (link, length, end) = match (is, end) {
+        (Some(is), _) => (Link::Space, is, is + " is".len()),
+        (None, Some(colon)) if window[colon] == b':' => (Link::Owner, colon, colon + 1),
+        _ => return None,
+    };
+    (window[..length].split(|&byte| byte == b' ').count() <= WORDS).then_some((link, start + end))
 }
 
 /// Where the text of an element begins whose name, or one of whose attributes, is at a place.
@@ -507,7 +514,7 @@ fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Link, usize)> {
     }
     let window = scan.ahead(end, BETWEEN);
     let window = &window[..window.iter().position(|byte| matches!(byte, b'{' | b'}')).unwrap_or(window.len())];
-    let at = memchr::memmem::find_iter(window, b"alue").find(|&at| {
+    let at = memmem::find_iter(window, b"alue").find(|&at| {
         let is_word = at > 0 && matches!(window[at - 1], b'v' | b'V') && (at < 2 || !window[at - 2].is_ascii_alphanumeric());
         is_word && window.get(at + 4).is_some_and(|&next| !next.is_ascii_alphanumeric())
     })?;
@@ -528,14 +535,17 @@ fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Link, usize)> {
 /// Where the value of a setting ends that is alone on its line: `.env` and YAML have no quotes around what is generated, and anything in it.
 fn alone(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> Range<usize> {
     let at = value.at.clone();
-    let is_setting =
-        starts_line && !site.is_quoted && value.style == Style::Bare && matches!(site.link, Link::Equals | Link::Colon);
+    // What is generated for somebody may have anything in it.
+    let is_told = site.link == Link::Owner;
+    let is_setting = (starts_line && matches!(site.link, Link::Equals | Link::Colon) || is_told)
+        && !site.is_quoted
+        && value.style == Style::Bare;
     // What has parentheses is a call, and with another equals sign within it is several settings.
     let is_more = || {
         let all = scan.judged(&(at.start..scan.run(at.start, &UNBROKEN)));
         all.contains('(') || all.trim_end_matches('=').contains('=')
     };
-    if !is_setting || matches!(scan.byte(at.end), None | Some(b' ' | b'\t' | b'\r' | b'\n')) || is_more() {
+    if !is_setting || matches!(scan.byte(at.end), None | Some(b' ' | b'\t' | b'\r' | b'\n')) || !is_told && is_more() {
         return at;
     }
     let end = scan.run(at.start, &UNBROKEN);

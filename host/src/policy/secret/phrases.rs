@@ -235,18 +235,28 @@ pub(super) fn inserted(scan: &Scan<'_>, word: &Range<usize>, found: &mut Vec<Fou
     const NAMES: usize = 512;
     const COLUMNS: usize = 64;
     const ROWS: usize = 4096;
-    let names = scan.behind(word.start, NAMES).trim_ascii_end().strip_suffix(b")");
-    let Some(open) = names.and_then(|names| names.iter().rposition(|&byte| byte == b'(')) else { return };
+    let before = scan.behind(word.start, NAMES);
+    let Some(close) = before.iter().rposition(|&byte| byte == b')') else { return };
+    let Some(open) = before[..close].iter().rposition(|&byte| byte == b'(') else { return };
+    // PostgreSQL and SQL Server may have a clause before the values.
+    let clause = before[close + 1..].trim_ascii();
+    let is_clause = |begin: &[u8]| clause.get(..begin.len()).is_some_and(|word| word.eq_ignore_ascii_case(begin));
+    if !clause.is_empty() && !is_clause(b"OVERRIDING ") && !is_clause(b"OUTPUT ") {
+        return;
+    }
     let is_around = |c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '`' | '[' | ']' | '\\');
     let column = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| named(name.trim_matches(is_around)));
-    let names = &names.unwrap_or_default()[open + 1..];
-    let columns: Vec<Option<Named>> = names.split(|&byte| byte == b',').take(COLUMNS).map(column).collect();
+    let columns: Vec<Option<Named>> = before[open + 1..close].split(|&byte| byte == b',').take(COLUMNS).map(column).collect();
     if columns.iter().all(Option::is_none) {
         return;
     }
     scan.walk(word.end, |text| {
         let mut at = blank(text, 0);
         for _ in 0..ROWS {
+            // `ROW('a', 'sesame')` of MySQL
+            if text.get(at..at + 3).is_some_and(|word| word.eq_ignore_ascii_case(b"ROW")) {
+                at += 3;
+            }
             if text.get(at) != Some(&b'(') {
                 break;
             }
@@ -293,8 +303,8 @@ fn expression(text: &[u8], start: usize) -> Range<usize> {
         match byte {
             b',' | b')' if depth == 0 => break,
             b';' | b'\n' => break,
-            b'(' => depth += 1,
-            b')' => depth -= 1,
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
             b'\'' | b'"' | b'`' => at = quote_end(text, at),
             _ => {}
         }
