@@ -129,6 +129,11 @@ fn of_certificate(error: &CertificateError) -> String {
             "its certificate has more authorities in between than the one in the configuration allows (its path length)"
                 .to_owned()
         }
+        Wrong::Other(OtherError(error)) if matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) => {
+            "its certificate is that of an authority, and only trusted where the configuration has that very one \
+             (`certificate-authority-data` in the kubeconfig)"
+                .to_owned()
+        }
         Wrong::Revoked => "its certificate is revoked".to_owned(),
         _ => "its certificate cannot be used".to_owned(),
     }
@@ -195,6 +200,14 @@ mod tests {
             (tls(CertificateError::Expired.into()), "run out"),
             (tls(CertificateError::NotValidForName.into()), "tls-server-name"),
             (tls(CertificateError::Other(OtherError(std::sync::Arc::new(ChainTooLong))).into()), "path length"),
+            (
+                tls(CertificateError::Other(OtherError(std::sync::Arc::new(webpki::Error::CaUsedAsEndEntity))).into()),
+                "that very one",
+            ),
+            (
+                tls(CertificateError::Other(OtherError(std::sync::Arc::new(webpki::Error::UnsupportedCertVersion))).into()),
+                "cannot be used",
+            ),
             (tls(rustls::Error::AlertReceived(AlertDescription::CertificateExpired)), "client certificate"),
             (tls(rustls::InvalidMessage::InvalidContentType.into()), "http://"),
         ] {

@@ -3,6 +3,7 @@
 //! The order is in the types. [`Object`] says which object it is and nothing more; what is in it comes out of [`Masked`] alone. What is
 //! masked depends on the whole object and never on what of it is asked for, so a tool learns no more by asking for less.
 
+mod key;
 mod mask;
 #[cfg(test)]
 mod tests;

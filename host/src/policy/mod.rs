@@ -8,6 +8,7 @@ mod caller;
 mod dns;
 mod grant;
 pub mod json;
+pub(crate) mod known;
 mod limits;
 mod nearest;
 mod rule;

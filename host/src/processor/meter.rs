@@ -1,11 +1,11 @@
 //! Processor time of one call, counted while its future is polled.
 //!
-//! On a thread of the call's own, the thread's clock tells what it used. Counting epoch ticks instead would charge a call for waiting:
-//! 64 reads of 12 ms each cost 630 ms by ticks. The wall clock would charge it for others that have the processor meanwhile. But it
-//! costs a fiftieth of the thread's clock, and so it is good enough for the first millisecond.
+//! The thread's clock tells what a call used. Counting epoch ticks instead would charge a call for waiting: 64 reads of 12 ms each cost
+//! 630 ms by ticks. The wall clock charges it for others that have the processor meanwhile. But it costs a fiftieth of the thread's
+//! clock, and so it is good enough for the first millisecond, unless calls compute on threads of their own beside it.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ struct Inner {
     began: AtomicU64,
     /// What was used when it was last asked.
     noted: AtomicU64,
+    /// The poll that is going on is counted by the thread's clock.
+    exact: AtomicBool,
     /// The call has its thread to itself.
     alone: AtomicBool,
     /// It asks for one.
@@ -100,7 +102,7 @@ impl Meter {
 
     /// Counts what a future uses, from each poll's beginning to its end.
     pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
-        Metered { meter: self.clone(), future: Box::pin(future) }
+        Metered { meter: self.clone(), future: Box::pin(future), crowd: None }
     }
 
     /// Whether the call, waiting at the moment, has to go on on a thread of its own.
@@ -125,20 +127,29 @@ impl Meter {
 
     /// Never zero.
     fn now(&self) -> u64 {
-        if self.is_alone() { self.0.clock.thread() } else { self.0.clock.wall() }
+        if self.0.exact.load(Ordering::Relaxed) { self.0.clock.thread() } else { self.0.clock.wall() }
     }
 }
+
+/// How many threads compute beside those that everything is served on. Cheap to clone.
+pub(super) type Crowd = Arc<AtomicUsize>;
 
 /// A future whose processor time is counted.
 pub(super) struct Metered<F> {
     meter: Meter,
     future: Pin<Box<F>>,
+    crowd: Option<Crowd>,
 }
 
 impl<F> Metered<F> {
     /// The count.
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// The same, beside these threads: what they have of a processor is not the call's.
+    pub(super) fn beside(self, crowd: Crowd) -> Self {
+        Self { crowd: Some(crowd), ..self }
     }
 
     /// The same, for a thread that polls nothing else. Of what was charged by the wall clock, no more than [`BRIEF`] is kept: the rest may
@@ -155,6 +166,8 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let count = &self.meter.0;
+        let is_crowded = self.crowd.as_ref().is_some_and(|crowd| crowd.load(Ordering::Relaxed) > 0);
+        count.exact.store(is_crowded || self.meter.is_alone(), Ordering::Relaxed);
         count.began.store(self.meter.now(), Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
         let count = &self.meter.0;
@@ -183,7 +196,7 @@ impl Clock {
                 nanos(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())).max(1)
             }
             #[cfg(test)]
-            Self::Hand(hand) => hand.now(),
+            Self::Hand(hand) => hand.thread(),
         }
     }
 
@@ -193,7 +206,7 @@ impl Clock {
         match self {
             Self::Machine => nanos(START.elapsed()).max(1),
             #[cfg(test)]
-            Self::Hand(hand) => hand.now(),
+            Self::Hand(hand) => hand.wall(),
         }
     }
 }
@@ -205,7 +218,11 @@ fn nanos(time: Duration) -> u64 {
 /// A clock that stands still until a test moves it on.
 #[cfg(test)]
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Hand(Arc<AtomicU64>);
+pub(crate) struct Hand {
+    computed: Arc<AtomicU64>,
+    /// While somebody else had the processor.
+    waited: Arc<AtomicU64>,
+}
 
 #[cfg(test)]
 impl Hand {
@@ -216,11 +233,20 @@ impl Hand {
 
     /// Moves it on.
     pub(crate) fn advance(&self, time: Duration) {
-        self.0.fetch_add(nanos(time), Ordering::Relaxed);
+        self.computed.fetch_add(nanos(time), Ordering::Relaxed);
     }
 
-    fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed) + 1
+    /// Moves it on, as the wall has it.
+    pub(crate) fn wait(&self, time: Duration) {
+        self.waited.fetch_add(nanos(time), Ordering::Relaxed);
+    }
+
+    fn thread(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed) + 1
+    }
+
+    fn wall(&self) -> u64 {
+        self.thread() + self.waited.load(Ordering::Relaxed)
     }
 }
 

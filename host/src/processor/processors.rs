@@ -12,18 +12,23 @@ use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::meter::{Meter, Metered};
+use super::meter::{Crowd, Meter, Metered};
 use super::{BRIEF, CpuEstimate, LONG, lower_priority};
 
 /// The processors that calls which compute for long share, first come first served. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Processors(Arc<Semaphore>);
+pub struct Processors {
+    turns: Arc<Semaphore>,
+    /// The threads of calls.
+    crowd: Crowd,
+}
 
 /// There is no outcome: the host panicked, or no thread could be started.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +43,7 @@ impl Processors {
 
     /// So many.
     pub(crate) fn of(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count)))
+        Self { turns: Arc::new(Semaphore::new(count)), crowd: Crowd::default() }
     }
 
     /// Runs a call to its end, in this task while it computes little, and then on a thread of its own. Dropping the future that is
@@ -48,7 +53,8 @@ impl Processors {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let _given_up = meter.give_up_later();
-        let mut call = meter.count(async { AssertUnwindSafe(call).catch_unwind().await.map_err(|_panic| Failed) });
+        let call = async { AssertUnwindSafe(call).catch_unwind().await.map_err(|_panic| Failed) };
+        let mut call = meter.count(call).beside(self.crowd.clone());
         let expected = estimate.expected();
         if expected <= BRIEF {
             let brief = briefly(&mut call).await;
@@ -66,10 +72,10 @@ impl Processors {
     /// a turn. It cannot be stopped, so it has to have an end by itself.
     pub(crate) async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
         // It is never closed.
-        let turn = self.0.clone().acquire_owned().await.ok();
+        let turn = self.turns.clone().acquire_owned().await.ok();
         let (done, outcome) = oneshot::channel();
         let asking = Handle::current();
-        spawn(move || {
+        self.spawn(move || {
             let (_turn, _runtime) = (turn, asking.enter());
             // Whoever asked may have gone.
             let _ = done.send(work());
@@ -85,7 +91,7 @@ impl Processors {
     {
         let (mut done, outcome) = oneshot::channel();
         let (asking, processors, meter, call) = (Handle::current(), self.clone(), call.meter().clone(), call.alone());
-        spawn(move || {
+        self.spawn(move || {
             let outcome = asking.block_on(async {
                 tokio::select! {
                     biased;
@@ -99,16 +105,34 @@ impl Processors {
         });
         outcome.await.map_err(|_| Failed)
     }
+
+    /// Starts a thread that stands back behind everything else. Where that cannot be done, what it was to do is dropped.
+    fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        let one = One::more(&self.crowd);
+        let run = move || {
+            let _one = one;
+            lower_priority();
+            work();
+        };
+        if let Err(error) = std::thread::Builder::new().name("sandbar-call".to_owned()).spawn(run) {
+            tracing::error!(%error, "no thread can be started for a call");
+        }
+    }
 }
 
-/// Starts a thread that stands back behind everything else. Where that cannot be done, what it was to do is dropped.
-fn spawn(work: impl FnOnce() + Send + 'static) {
-    let run = || {
-        lower_priority();
-        work();
-    };
-    if let Err(error) = std::thread::Builder::new().name("sandbar-call".to_owned()).spawn(run) {
-        tracing::error!(%error, "no thread can be started for a call");
+/// One thread of a crowd.
+struct One(Crowd);
+
+impl One {
+    fn more(crowd: &Crowd) -> Self {
+        crowd.fetch_add(1, Ordering::Relaxed);
+        Self(crowd.clone())
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -126,7 +150,7 @@ async fn briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
 async fn in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
     loop {
         // It is never closed.
-        let turn = if long { processors.0.acquire().await.ok() } else { None };
+        let turn = if long { processors.turns.acquire().await.ok() } else { None };
         if let Poll::Ready(outcome) = futures::poll!(&mut call) {
             return outcome;
         }
@@ -144,7 +168,7 @@ async fn woken() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::AtomicU64;
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -184,6 +208,32 @@ mod tests {
             computes(&estimate, Duration::ZERO).await;
         }
         assert_eq!(computes(&estimate, Duration::ZERO).await, here);
+    }
+
+    #[tokio::test]
+    async fn a_call_is_not_charged_for_what_the_threads_of_others_have_had() {
+        let (here, processors) = (thread(), Processors::of(1));
+        let waits = async || {
+            let hand = Hand::default();
+            let meter = hand.meter();
+            let during = meter.clone();
+            let call = async move {
+                hand.wait(50 * BRIEF);
+                during.yield_if_due().await;
+                thread()
+            };
+            processors.run(&meter, &CpuEstimate::default(), call).await.expect("no panic")
+        };
+        assert_eq!(waits().await, OWN, "by the wall clock it has computed");
+        while processors.crowd.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
+        let (end, gate) = mpsc::channel::<()>();
+        let mut other = Box::pin(processors.work(move || gate.recv()));
+        assert!(futures::poll!(&mut other).is_pending());
+        assert_eq!(waits().await, here);
+        end.send(()).expect("it waits");
+        assert_eq!(other.await, Ok(Ok(())));
     }
 
     #[tokio::test]

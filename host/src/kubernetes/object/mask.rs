@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::key::{Field, Key, PartOfCommand, Role, last_word, owner, seen};
 use super::tree::{Kind, Value};
 use crate::kubernetes::types::ServedResource;
+use crate::policy::Grant;
 use crate::policy::secret::{
     LONGEST, Named, Secrets, Value as Expected, WORDS_MAX, has_program, named, named_header, secret_words,
 };
-use crate::policy::{Grant, clean};
 
 /// What the values of a Secret are called.
 const SECRET_VALUE: &str = "Secret value";
@@ -109,19 +110,19 @@ impl<'t> Place<'t> {
         }
         let (mut has_name, mut has_value, mut either) = (false, false, None);
         for (key, value) in object.entries() {
-            let key = seen(key);
-            match Role::of(&key) {
+            let key = Key::of(key);
+            match key.role {
                 Role::Name => has_name |= value.is_string(),
                 Role::Value => has_value = true,
                 Role::Neither => {}
             }
-            match part_of_command(&key).filter(|_| value.is_string() || value.kind() == Kind::Array) {
+            match key.command.filter(|_| value.is_string() || value.kind() == Kind::Array) {
                 Some(PartOfCommand::Program) => inside.command = Some(value),
                 Some(PartOfCommand::Arguments) => inside.args = Some(value),
                 Some(PartOfCommand::Either) => either = Some(value),
                 None => {}
             }
-            if key == "kind" && value.is_string() {
+            if key.field == Some(Field::Kind) && value.is_string() {
                 let kind = value.text();
                 inside.is_secret |= kind == "Secret";
                 inside.lists_secrets |= kind == "SecretList";
@@ -133,11 +134,10 @@ impl<'t> Place<'t> {
         }
         if has_name && has_value {
             for (key, name) in object.entries().filter(|(_, name)| name.is_string()) {
-                let key = seen(key);
-                if Role::of(&key) == Role::Name
+                if Key::of(key).role == Role::Name
                     && let Some(says) = self.says(&seen(name))
                 {
-                    inside.pairs.add(owner(&key), says);
+                    inside.pairs.add(owner(&seen(key)), says);
                 }
             }
         }
@@ -181,31 +181,6 @@ fn words<'t>(command: Value<'t>) -> impl Iterator<Item = Cow<'t, str>> {
         _ => element.beginning(LONGEST),
     };
     command.elements().map(word).chain(line.into_iter().flat_map(of_line)).take(WORDS_MAX)
-}
-
-/// What a key says of its value, in an object that holds a command.
-enum PartOfCommand {
-    Program,
-    Arguments,
-    /// `cmd`: the arguments beside an `entrypoint`, the program beside `args`.
-    Either,
-}
-
-fn part_of_command(key: &str) -> Option<PartOfCommand> {
-    const PROGRAMS: &[&str] = &["command", "cmds", "program", "entrypoint", "executable"];
-    const ARGUMENTS: &[&str] = &["args", "arguments"];
-    // Nearly every key begins with another letter.
-    if !matches!(key.as_bytes().first()?.to_ascii_lowercase(), b'a' | b'c' | b'e' | b'p') {
-        return None;
-    }
-    let is = |word: &&str| key.eq_ignore_ascii_case(word);
-    if PROGRAMS.iter().any(is) {
-        Some(PartOfCommand::Program)
-    } else if ARGUMENTS.iter().any(is) {
-        Some(PartOfCommand::Arguments)
-    } else {
-        is(&"cmd").then_some(PartOfCommand::Either)
-    }
 }
 
 /// What is known inside of one object.
@@ -263,34 +238,30 @@ impl<'t> Inside<'t> {
         if own.hidden.is_some() {
             return own;
         }
-        let key = &*seen(key);
-        let is_data = key == "data" && self.is_secret || key == "stringData";
+        let says = Key::of(key);
+        let is_data = says.field == Some(Field::Data) && self.is_secret || says.field == Some(Field::StringData);
         let command = self.command.filter(|_| self.args.is_some_and(|args| args.start() == value.start()));
         // Arguments on one line are no command by themselves.
         let line = command.filter(|_| value.is_string()).and_then(|_| secret_arguments(command, value).pop());
         Place {
             hidden: if is_data { Some(SECRET_VALUE) } else { line.map(|(_, kind)| kind) },
-            named: self.named(key).filter(|_| !is_count(key, value)),
-            is_secret: self.lists_secrets && key == "items",
-            is_environment: is_environment(key),
-            is_headers: ends_with(key, "headers"),
+            named: self.named(key, says).filter(|_| !is_count(key, value)),
+            is_secret: self.lists_secrets && says.field == Some(Field::Items),
+            is_environment: says.is_environment,
+            is_headers: says.is_headers,
             command,
         }
     }
 
-    fn named(&self, key: &str) -> Option<Named> {
+    fn named(&self, key: Value<'_>, says: Key) -> Option<Named> {
         let own = self.place;
-        let header = || {
-            // What is only called like a header may be a setting: `authorization: RBAC`.
-            let value = if own.is_headers { Expected::Secret } else { Expected::IfRandom };
-            named_header(key).map(|named| Named { value, ..named })
-        };
-        let mut says = named(key).or_else(header);
-        if Role::of(key) == Role::Value {
-            let of_owner = named(owner(key)).map(Named::of_variable);
-            says = [of_owner, self.pairs.of(key), own.named].into_iter().fold(says, stronger);
+        // What is only called like a header may be a setting: `authorization: RBAC`.
+        let of_header = if own.is_headers { Expected::Secret } else { Expected::IfRandom };
+        let mut named = says.named.or(says.header.map(|named| Named { value: of_header, ..named }));
+        if says.role == Role::Value {
+            named = [says.of_owner, self.pairs.of(&seen(key)), own.named].into_iter().fold(named, stronger);
         }
-        if own.is_environment { says.map(Named::of_variable) } else { says }
+        if own.is_environment { named.map(Named::of_variable) } else { named }
     }
 }
 
@@ -335,15 +306,9 @@ fn is_variable(text: &str) -> bool {
     text.contains('_') && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// A key, or a name, as a reader sees it: what hides between its letters does not make it another.
-fn seen(key: Value<'_>) -> Cow<'_, str> {
-    let text = key.text();
-    if key.kind() == Kind::PlainString { text } else { Cow::Owned(clean(&text).into_owned()) }
-}
-
 /// Whether a number says how many tests have passed.
-fn is_count(key: &str, value: Value<'_>) -> bool {
-    value.kind() == Kind::Number && key.eq_ignore_ascii_case("pass")
+fn is_count(key: Value<'_>, value: Value<'_>) -> bool {
+    value.kind() == Kind::Number && seen(key).eq_ignore_ascii_case("pass")
 }
 
 /// Of two that say something of one value, the one that leaves less of it.
@@ -358,106 +323,4 @@ fn stronger(one: Option<Named>, other: Option<Named>) -> Option<Named> {
         (Some(one), Some(other)) => Some(if strength(&other) > strength(&one) { other } else { one }),
         (one, other) => one.or(other),
     }
-}
-
-/// What a key says of its value, in an object that holds a name and a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// It is the name: `name`, `headerName`, `ParameterKey`.
-    Name,
-    /// It is the value: `value`, `secretValue`, `ParameterValue`.
-    Value,
-    Neither,
-}
-
-/// Last words of keys that hold a name or a value.
-const ROLES: [(&str, Role); 27] = [
-    // The last part of the path of a JSON patch.
-    ("path", Role::Name),
-    ("name", Role::Name),
-    ("key", Role::Name),
-    ("value", Role::Value),
-    ("type", Role::Name),
-    ("values", Role::Value),
-    ("data", Role::Value),
-    ("default", Role::Value),
-    ("header", Role::Name),
-    ("variable", Role::Name),
-    ("var", Role::Name),
-    ("field", Role::Name),
-    ("property", Role::Name),
-    ("param", Role::Name),
-    ("parameter", Role::Name),
-    ("attribute", Role::Name),
-    ("option", Role::Name),
-    ("setting", Role::Name),
-    ("flag", Role::Name),
-    ("label", Role::Name),
-    ("id", Role::Name),
-    ("val", Role::Value),
-    ("content", Role::Value),
-    ("literal", Role::Value),
-    ("plain", Role::Value),
-    ("plaintext", Role::Value),
-    ("raw", Role::Value),
-];
-
-/// The last two letters of those words, as bits of the last ones by the ones before them: nearly every key has others.
-static LAST_LETTERS: [u32; 26] = {
-    let mut letters = [0; 26];
-    let mut at = 0;
-    while at < ROLES.len() {
-        let word = ROLES[at].0.as_bytes();
-        letters[(word[word.len() - 2] - b'a') as usize] |= 1 << (word[word.len() - 1] - b'a');
-        at += 1;
-    }
-    letters
-};
-
-/// Letters of the longest of them.
-const WORD_MAX: usize = 9;
-
-impl Role {
-    fn of(key: &str) -> Self {
-        let [.., second, last] = key.as_bytes() else { return Role::Neither };
-        let letter = |byte: &u8| byte.to_ascii_lowercase().wrapping_sub(b'a');
-        let lasts = LAST_LETTERS.get(usize::from(letter(second))).copied().unwrap_or_default();
-        if letter(last) >= 26 || lasts & (1 << letter(last)) == 0 {
-            return Role::Neither;
-        }
-        let word = last_word(key);
-        ROLES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map_or(Role::Neither, |&(_, role)| role)
-    }
-}
-
-/// The last word of a key, as far as it is one that [`ROLES`] may have: `Value` of `secretValue`, `value` of `secret-value`.
-fn last_word(key: &str) -> &str {
-    let bytes = key.as_bytes();
-    let mut start = bytes.len();
-    while start > 0 && bytes.len() - start <= WORD_MAX && bytes[start - 1].is_ascii_alphabetic() {
-        start -= 1;
-        // A hump: a capital letter whose neighbour on the left is a small one.
-        if start > 0 && bytes[start].is_ascii_uppercase() && bytes[start - 1].is_ascii_lowercase() {
-            break;
-        }
-    }
-    &key[start..]
-}
-
-/// What stands before the last word of a key: `secret` of `secretValue`.
-fn owner(key: &str) -> &str {
-    &key[..key.len() - last_word(key).len()]
-}
-
-/// Whether what stands under a key is an environment: `env`, `extraEnv`, `envVars`.
-fn is_environment(key: &str) -> bool {
-    /// Bytes of a key that are looked at.
-    const KEY_MAX: usize = 64;
-    let key = &key.as_bytes()[..key.len().min(KEY_MAX)];
-    key.windows("env".len()).any(|word| word.eq_ignore_ascii_case(b"env"))
-}
-
-fn ends_with(key: &str, word: &str) -> bool {
-    let (key, word) = (key.as_bytes(), word.as_bytes());
-    key.len() >= word.len() && key[key.len() - word.len()..].eq_ignore_ascii_case(word)
 }

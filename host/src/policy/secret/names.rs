@@ -5,14 +5,12 @@
 //! (`PASSWORD_PROD`, `apiKeyV2`); behind others it is the name of something else (`passwordFile`, `TOKEN_TTL`).
 
 use std::cell::RefCell;
-use std::hash::BuildHasher as _;
-
-use rustc_hash::FxBuildHasher;
 
 use super::values::{
     List, is_basic, is_measure, is_random, names_nothing, reads_as_identifier, reads_as_message, reads_as_name, reads_as_path,
     says_state,
 };
+use crate::policy::known::Known;
 
 /// What a name says of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,43 +203,7 @@ pub fn named(name: &str) -> Option<Named> {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Known> = RefCell::new(Known::default());
-}
-
-/// What was last found out about short names: the objects of a list have the same keys, and the lines of a log.
-struct Known([(ShortName, Option<Named>); KNOWN_NAMES]);
-
-/// How many names are remembered.
-const KNOWN_NAMES: usize = 256;
-
-/// A name of up to 23 bytes, and how many it has in the last.
-type ShortName = [u64; 3];
-
-impl Default for Known {
-    fn default() -> Self {
-        // An empty name says nothing.
-        Self([([0; 3], None); KNOWN_NAMES])
-    }
-}
-
-impl Known {
-    fn find(&mut self, name: &str, find: impl Fn(&str) -> Option<Named>) -> Option<Named> {
-        let Some(short) = short(name) else { return find(name) };
-        let place = FxBuildHasher.hash_one((short[0], short[1], short[2])) as usize % KNOWN_NAMES;
-        let (known, says) = &mut self.0[place];
-        if *known != short {
-            (*known, *says) = (short, find(name));
-        }
-        *says
-    }
-}
-
-fn short(name: &str) -> Option<ShortName> {
-    let mut bytes = [[0; size_of::<u64>()]; 3];
-    let (length, room) = bytes.as_flattened_mut().split_last_mut()?;
-    room.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
-    *length = name.len() as u8;
-    Some(bytes.map(u64::from_le_bytes))
+    static KNOWN: RefCell<Known<Option<Named>>> = RefCell::default();
 }
 
 /// What the words of a name say.
