@@ -586,6 +586,9 @@ fn what_is_asked_for_does_not_decide_what_is_masked() {
     assert!(looked_at > 5_000 && masks > 1_000, "{looked_at} paths and {masks} masks");
 }
 
+/// JSON of so many of something.
+type Shape<'t> = Box<dyn Fn(usize) -> String + 't>;
+
 #[test]
 fn steps_are_linear_in_an_object() {
     const SHORT: usize = 200;
@@ -594,7 +597,7 @@ fn steps_are_linear_in_an_object() {
     // As many words as are looked at, which are longer in the longer object.
     let command = |n: usize| format!("\"command\":[\"curl\"{}]", format!(",\"{}\"", "x".repeat(8 * n)).repeat(47));
     let nested = |n: usize, inner: &str| (0..n).fold(inner.to_owned(), |all, _| format!("{all},{inner}"));
-    let shapes: Vec<(&str, Box<dyn Fn(usize) -> String>)> = vec![
+    let shapes: Vec<(&str, Shape<'_>)> = vec![
         ("keys that repeat", Box::new(|n| format!("{{{},{}}}", command(n), nested(n, "\"args\":[\"x\"]")))),
         ("keys with invisible letters", Box::new(|n| format!("{{{},{}}}", command(n), nested(n, "\"a\\u200brgs\":[\"x\"]")))),
         (
