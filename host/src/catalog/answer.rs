@@ -111,10 +111,7 @@ impl Answer {
             Some(written) if trust == Trust::Bundled && is_clean_json(written.get()) => Some(written.to_owned()),
             Some(written) => {
                 let mut structured = room.parse(written.get().as_bytes()).map_err(malformed)?;
-                let is_clean = is_clean_json(written.get());
-                if !is_clean {
-                    clean_value(&mut structured);
-                }
+                clean_value(&mut structured);
                 if !returned.is_error && trust != Trust::Bundled {
                     definition.promises(&structured).map_err(|fault| format!("its result breaks its output schema ({fault})"))?;
                 }
@@ -125,8 +122,7 @@ impl Answer {
                         definition.promises(&structured).map_err(no_room)?;
                     }
                 }
-                let stands = is_clean && trust == Trust::Extra;
-                Some(if stands { written.to_owned() } else { to_raw_value(&structured).map_err(malformed)? })
+                Some(to_raw_value(&structured).map_err(malformed)?)
             }
             None if definition.is_structured() && !returned.is_error && trust != Trust::Bundled => {
                 return Err("it has an output schema and no structured result".to_owned());
