@@ -5,6 +5,7 @@
 
 mod matching;
 mod newest;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -165,7 +166,8 @@ impl Log<'_> {
             return Ok(Outcome::NotScheduled);
         }
         let warnings = std::mem::take(&mut incoming.warnings);
-        let mut reading = Window::new(self.cap, search, self.reader.grant().secrets);
+        let window = Window::new(self.cap, search, self.reader.grant().secrets);
+        let mut reading = window.with_times(self.source.timestamps);
         while let Some(chunk) = incoming.chunk().await? {
             reading.feed(&chunk)?;
             if stop_at.is_some_and(|stop_at| reading.bytes() > stop_at) {

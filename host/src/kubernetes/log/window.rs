@@ -1,9 +1,12 @@
 //! One reading of a log, as it streams in: lines are put together from chunks, cleaned, masked, matched and handed on to the newest text.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::matching::Search;
 use super::newest::{Kept, Newest};
+use super::stamps::Stamps;
 use crate::kubernetes::error::Error;
 use crate::policy;
 use crate::policy::secret::{self, LONGEST, MaskedLines, Secrets};
@@ -21,6 +24,8 @@ pub(super) struct Window<'s, 'p> {
     search: Option<&'s mut Search<'p>>,
     /// What takes the secrets out; none: they are shown.
     mask: Option<MaskedLines>,
+    /// The times before the lines; none: nobody has asked for them.
+    stamps: Option<Stamps>,
     /// Whole lines that wait for others, to be masked with them.
     gathered: Vec<u8>,
     newest: Newest,
@@ -64,6 +69,7 @@ impl<'s, 'p> Window<'s, 'p> {
             cap,
             search,
             mask: (secrets == Secrets::Masked).then(MaskedLines::new),
+            stamps: None,
             gathered: Vec::new(),
             newest: Newest::new(cap),
             partial: Vec::new(),
@@ -73,6 +79,11 @@ impl<'s, 'p> Window<'s, 'p> {
             records: 0,
             first: None,
         }
+    }
+
+    /// The same for a log whose lines have times before them.
+    pub(super) fn with_times(self, has_times: bool) -> Self {
+        Self { stamps: has_times.then(Stamps::default), ..self }
     }
 
     /// Bytes that have come so far.
@@ -110,9 +121,7 @@ impl<'s, 'p> Window<'s, 'p> {
             self.take_partial()?;
         }
         self.keep_gathered()?;
-        if let Some(mut mask) = self.mask.take() {
-            self.keep(&mask.finish())?;
-        }
+        self.keep_held()?;
         let Self { newest, bytes, lines, records, first, .. } = self;
         Ok(Reading { kept: newest.finish(), bytes, lines, records, first })
     }
@@ -173,10 +182,26 @@ impl<'s, 'p> Window<'s, 'p> {
         match &mut self.mask {
             None => self.keep(&policy::clean(&text)),
             Some(mask) => {
-                let masked = mask.mask(&text);
+                let masked = match &mut self.stamps {
+                    None => mask.mask(&text),
+                    Some(stamps) => {
+                        let bare = stamps.take_off(&text);
+                        Cow::Owned(stamps.put_back(&mask.mask(&bare)))
+                    }
+                };
                 self.keep(&masked)
             }
         }
+    }
+
+    /// Keeps the lines that the mask has held back, which stand before all that is still to come.
+    fn keep_held(&mut self) -> Result<(), Error> {
+        let held = self.mask.as_mut().map(MaskedLines::finish).unwrap_or_default();
+        let held = match &mut self.stamps {
+            None => held,
+            Some(stamps) => stamps.put_back(&held),
+        };
+        self.keep(&held)
     }
 
     /// Keeps what the pattern matches of these lines.
@@ -202,15 +227,13 @@ impl<'s, 'p> Window<'s, 'p> {
     fn take_headless(&mut self, line: &[u8], lost: u64) -> Result<(), Error> {
         self.count_line(line.len() as u64 + lost);
         self.keep_gathered()?;
+        self.keep_held()?;
         // It may have been cut inside a character, whose other bytes say nothing any more.
         let torn = line.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
         let text = String::from_utf8_lossy(&line[torn..]);
-        let (text, skipped) = match &mut self.mask {
+        let (text, skipped) = match &self.mask {
             None => (policy::clean(&text), 0),
-            Some(mask) => {
-                // What was held back stands before this line.
-                let held = mask.finish();
-                self.keep(&held)?;
+            Some(_) => {
                 let (text, skipped) = secret::mask_behind(&text);
                 (text.into(), skipped)
             }
@@ -310,6 +333,39 @@ mod tests {
                 assert_eq!(read(1 << 20, None, pieces), whole);
             }
             assert_eq!(read(1 << 20, None, log.as_bytes().split_inclusive(|&byte| byte == b'\n')), whole);
+        }
+    }
+
+    #[test]
+    fn times_before_the_lines_change_nothing_that_is_masked() {
+        let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", "aB3dE5gH7jK9mN1p".repeat(4));
+        for log in [
+            "password: sesame",
+            "password = sesame",
+            "passphrase: correct horse battery staple",
+            "column password   sesame123",
+            "password: sesame # ok",
+            "export token=sesame,x",
+            "config:\n  password: |\n    sesame street\n  x: y",
+            "env:\n- name: DB_PASSWORD\n  value: sesame",
+            "INSERT INTO u (n,password) VALUES\n('a','sesame'),\n('b','sesame2');",
+            "array(\n  ['password'] =>\n  string(6) \"sesame\"\n)",
+            "{\n  \"name\": \"DB_PASSWORD\",\n  \"value\": \"sesame\"\n}",
+            "hX9kQ2vLm4Zt7Rw1vX was here",
+            &key,
+            &format!("{}\nready", "aB3dE5gH7jK9mN1p".repeat(4)),
+            "a\rb\u{b}c\u{2028}d\u{85}e\u{1b}[2Jf\r\n\u{0}\n\ng",
+        ] {
+            let log = format!("{log}\n");
+            let plain = read(1 << 20, None, [log.as_bytes()]).kept.text;
+            let time = |n: usize| format!("2026-11-28T10:00:00.{n:09}Z ");
+            let stamped = |log: &str| log.split_inclusive('\n').enumerate().map(|(n, line)| time(n) + line).collect::<String>();
+            let with_times = stamped(&log);
+            for pieces in [with_times.len(), 7, 40] {
+                let mut window = Window::new(1 << 20, None, Secrets::Masked).with_times(true);
+                with_times.as_bytes().chunks(pieces).for_each(|chunk| window.feed(chunk).expect("in time"));
+                assert_eq!(window.finish().expect("in time").kept.text, stamped(&plain), "{log}");
+            }
         }
     }
 

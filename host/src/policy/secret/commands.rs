@@ -213,8 +213,10 @@ pub fn secret_words<'w>(words: impl Iterator<Item = Cow<'w, str>>) -> Vec<(usize
     let scan = Scan::new(&text, &[], true);
     let mut found = Vec::new();
     for (at, name) in programs.into_iter().take(PROGRAMS_MAX) {
-        let arguments = || Arguments { scan: &scan, at: at + name.len(), left: WORDS_MAX, room: usize::MAX };
-        PROGRAMS.iter().filter(|program| program.name == name).for_each(|program| program.find_in(arguments(), &mut found));
+        let end = at + name.len();
+        for program in PROGRAMS.iter().filter(|program| program.name == name && Program::begins(&scan, at, end)) {
+            program.find_in(Arguments { scan: &scan, at: end, left: WORDS_MAX, room: usize::MAX }, false, &mut found);
+        }
     }
     found.iter().map(|secret| (ends.partition_point(|&end| end <= secret.at.start), secret.kind)).collect()
 }
@@ -255,6 +257,8 @@ pub(super) fn piped(scan: &Scan<'_>, at: usize) -> Option<Found> {
 
 /// An argument of a command line, without its quotes.
 struct Argument {
+    /// Where what stands before it begins.
+    from: usize,
     at: Range<usize>,
     /// A quote follows it without a space: `-p'sesame'`.
     goes_on: bool,
@@ -268,21 +272,40 @@ impl Program {
         format!("{}{}", self.name, if self.name.len() < LONG { " " } else { "" })
     }
 
-    /// Adds what is secret behind the name of a program at a place.
+    /// Adds what is secret behind the name of a program at a place. Where that stands among the arguments of the same program, it goes on
+    /// from the last of those: no argument is looked at again for each such name before it.
     pub(super) fn find(&self, scan: &Scan<'_>, at: usize, found: &mut Vec<Found>) {
-        self.find_in(Arguments { scan, at: at + self.name.len(), left: WORDS_MAX, room: LINE_MAX }, found);
-    }
-
-    /// Adds what is secret of its arguments, if it is a program that they stand behind.
-    fn find_in(&self, arguments: Arguments<'_, '_>, found: &mut Vec<Found>) {
-        let Arguments { scan, at: end, .. } = arguments;
-        let begins = scan.byte_before(end - self.name.len()).is_none_or(|byte| {
-            byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'/' | b'(' | b';' | b'|' | b'[' | b'=')
-        });
-        if !begins || !matches!(scan.byte(end), Some(b' ' | b'"' | b'\'' | b',')) {
+        let end = at + self.name.len();
+        if !Self::begins(scan, at, end) {
             return;
         }
-        let mut has_verb = self.verb.is_empty();
+        let last = scan.last_argument(self.id());
+        let is_within = last > end;
+        if is_within && self.has_operand() {
+            return;
+        }
+        let arguments = Arguments { scan, at: end.max(last), left: WORDS_MAX, room: LINE_MAX };
+        scan.set_last_argument(self.id(), self.find_in(arguments, is_within, found));
+    }
+
+    /// Tells the rows of the table apart.
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Whether a name that stands at a place is one of a program with arguments.
+    fn begins(scan: &Scan<'_>, at: usize, end: usize) -> bool {
+        let begins = scan.byte_before(at).is_none_or(|byte| {
+            byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'/' | b'(' | b';' | b'|' | b'[' | b'=')
+        });
+        begins && matches!(scan.byte(end), Some(b' ' | b'"' | b'\'' | b','))
+    }
+
+    /// Adds what is secret of its arguments. `has_verb`: the word that has to follow it has been seen. Its result: where the last one is.
+    fn find_in(&self, arguments: Arguments<'_, '_>, has_verb: bool, found: &mut Vec<Found>) -> usize {
+        let scan = arguments.scan;
+        let mut last = arguments.at;
+        let mut has_verb = has_verb || self.verb.is_empty();
         let (has_operand, mut operands) = (self.has_operand(), 0);
         // A flag stands for the first of them.
         let mut has_first = true;
@@ -291,6 +314,7 @@ impl Program {
         let mut is_taken = false;
         for argument in arguments {
             let start = argument.at.start;
+            last = argument.from;
             if !has_verb {
                 has_verb = argument.at.len() == self.verb.len() && scan.starts_with(start, self.verb);
                 continue;
@@ -329,6 +353,7 @@ impl Program {
                 }
             }
         }
+        last
     }
 
     fn has_operand(&self) -> bool {
@@ -439,8 +464,8 @@ impl Iterator for Arguments<'_, '_> {
         // `[podman, login]` of YAML.
         let end = end - usize::from(quote.is_none() && end > start + 1 && self.scan.byte_before(end) == Some(b','));
         self.room = self.room.checked_sub((end - self.at).min(LONG_WORD))?;
-        self.at = end + usize::from(end == start);
+        let from = std::mem::replace(&mut self.at, end + usize::from(end == start));
         let goes_on = quote.is_none() && matches!(self.scan.byte(end), Some(b'\'' | b'"'));
-        Some(Argument { at: start..end, goes_on })
+        Some(Argument { from, at: start..end, goes_on })
     }
 }

@@ -115,8 +115,7 @@ const DEPTH_MAX: u8 = 3;
 
 /// The secrets of a clean text in their order, none overlapping another.
 pub(super) fn find(text: &str, seams: &[Seam]) -> Vec<Found> {
-    let mut found = Vec::new();
-    find_to(text, seams, true, DEPTH_MAX, &mut found);
+    let mut found = find_to(text, seams, true, DEPTH_MAX);
     merge(&mut found);
     found
 }
@@ -142,11 +141,11 @@ pub(super) fn announced(text: &str) -> Option<usize> {
     SEARCH.announced(text.as_bytes())
 }
 
-/// Adds the secrets of a text and of its other readings, which may overlap.
-fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut Vec<Found>) {
+/// The secrets of a text and of its other readings, which may overlap.
+fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8) -> Vec<Found> {
     let scan = Scan::new(text, seams, is_source);
-    let known = found.len();
-    let hits = SEARCH.find(text.as_bytes(), &scan, depth, found);
+    let mut found = Vec::new();
+    let hits = SEARCH.find(text.as_bytes(), &scan, depth, &mut found);
     steps(text.len());
     let separators = memchr2_iter(b'-', b'.', text.as_bytes()).filter(|&at| formats::is_before_long_word(&scan, at));
     found.extend(separators.filter_map(|at| formats::around_separator(&scan, at)));
@@ -154,12 +153,11 @@ fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut V
     let goes_on = |at: usize| scan.byte(at).is_some_and(|byte| BASE64.has(byte));
     let is_long = |secret: &&mut Found| secret.by == By::Place && secret.at.len() >= LOOK;
     let is_cut = |secret: &&mut Found| goes_on(secret.at.end - 1) && goes_on(secret.at.end);
-    for Found { at, .. } in found[known..].iter_mut().filter(is_long).filter(is_cut) {
+    for Found { at, .. } in found.iter_mut().filter(is_long).filter(is_cut) {
         at.end = scan.run(at.end, &ARGUMENT);
     }
     if let Some(glued) = reading::glued(text, seams) {
-        let mut inside = Vec::new();
-        find_to(&glued.text, &glued.seams, is_source, depth.min(1), &mut inside);
+        let inside = find_to(&glued.text, &glued.seams, is_source, depth.min(1));
         found.extend(inside.into_iter().map(|secret| Found { at: glued.source(&secret.at), ..secret }));
     }
     if let Some(depth) = depth.checked_sub(1)
@@ -169,19 +167,18 @@ fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8, found: &mut V
         inside.iter_mut().for_each(|secret| secret.at = unescaped.source(&secret.at));
         found.extend(inside);
     }
+    found
 }
 
 /// The secrets of a text that may be unclean: an escape may stand for the beginning of an escape sequence.
 fn find_unclean(text: &str, depth: u8) -> Vec<Found> {
-    let mut found = Vec::new();
     let cleaned = Cleaned::of(text);
     if cleaned.seams.is_empty() {
-        find_to(text, &[], false, depth, &mut found);
-    } else {
-        let clean = reading::cleaned(cleaned, text);
-        find_to(&clean.text, &clean.seams, false, depth, &mut found);
-        found.iter_mut().for_each(|secret| secret.at = clean.source(&secret.at));
+        return find_to(text, &[], false, depth);
     }
+    let clean = reading::cleaned(cleaned, text);
+    let mut found = find_to(&clean.text, &clean.seams, false, depth);
+    found.iter_mut().for_each(|secret| secret.at = clean.source(&secret.at));
     found
 }
 
@@ -235,7 +232,10 @@ impl Search {
     /// Adds the secrets at the triggers of a text. Its result: where the triggers are.
     fn find(&self, bytes: &[u8], scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Vec<usize> {
         steps(bytes.len());
+        /// How many secrets are found before those that overlap become one for the first time.
+        const MERGED: usize = 1024;
         let mut hits = Vec::new();
+        let mut room = MERGED;
         let mut from = 0;
         let mut at = 0;
         while at + KEY <= bytes.len() {
@@ -247,6 +247,10 @@ impl Search {
                         hits.push(at + place);
                         from = from.max(on);
                     }
+                }
+                if found.len() > room {
+                    merge(found);
+                    room = MERGED.max(2 * found.len());
                 }
             }
             at += PLACES_AT_ONCE;

@@ -257,3 +257,27 @@ fn what_is_kept_in_part_is_looked_at_in_part() {
         assert!(counted(|| look(&endless)) < 64 * 1024);
     }
 }
+
+/// Where a name of a program stands among the arguments of the same one, those are looked at once.
+#[test]
+fn a_program_among_its_own_arguments() {
+    const STEPS: usize = 100;
+    for unit in [
+        "=7z -p",
+        " =mysql -p",
+        "/7z -p",
+        "=zip -P",
+        "=bcp -Pa",
+        "=curl -u:",
+        "(7z -p",
+        "=snmpget -cX",
+        "=htpasswd -b a b ",
+        "=sshpass -p a",
+        "=docker login -p ",
+        "'psql' 'PGPASSWORD=a' ",
+    ] {
+        let text = text(unit, LONG);
+        let steps = counted(|| drop(mask(&text)));
+        assert!(steps <= text.len() * STEPS, "{unit:?}: {steps} steps for {} bytes", text.len());
+    }
+}

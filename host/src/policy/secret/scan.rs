@@ -4,8 +4,10 @@
 //! ends. The last run of each alphabet is remembered, and a place inside of it has its end, so that going through a text from its
 //! beginning to its end walks each byte once for each alphabet, whatever stands in it. The text itself is not handed out.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
+
+use rustc_hash::FxHashMap;
 
 use super::LONGEST;
 use super::alphabet::{Alphabet, SLOTS};
@@ -36,6 +38,8 @@ pub(super) struct Scan<'t> {
     walked: Cell<usize>,
     /// The end of the name that was looked at last.
     named: Cell<usize>,
+    /// The last argument that was looked at for each program.
+    arguments: RefCell<FxHashMap<usize, usize>>,
 }
 
 /// The last runs of an alphabet, and which of them is the oldest.
@@ -48,7 +52,7 @@ struct Runs {
 impl<'t> Scan<'t> {
     pub(super) fn new(text: &'t str, seams: &'t [Seam], is_source: bool) -> Self {
         let (decoded, walked, named) = (Cell::new(0), Cell::new(0), Cell::new(usize::MAX));
-        Self { text, seams, is_source, runs: OnceCell::new(), decoded, walked, named }
+        Self { text, seams, is_source, runs: OnceCell::new(), decoded, walked, named, arguments: RefCell::default() }
     }
 
     /// Bytes of the text.
@@ -111,6 +115,16 @@ impl<'t> Scan<'t> {
         last[oldest.get()].set((at, at + length));
         oldest.set((oldest.get() + 1) % REMEMBERED);
         at + length
+    }
+
+    /// The place of the last argument that was looked at for a program; zero: there was none.
+    pub(super) fn last_argument(&self, program: usize) -> usize {
+        self.arguments.borrow().get(&program).copied().unwrap_or_default()
+    }
+
+    /// Notes that place.
+    pub(super) fn set_last_argument(&self, program: usize, at: usize) {
+        self.arguments.borrow_mut().insert(program, at);
     }
 
     /// Whether the name that ends at a place is another one than the last that was asked for.
