@@ -124,6 +124,11 @@ impl Config {
         Self::parse(&text, directory).map_err(|mistakes| ConfigError::Invalid { path: path.to_owned(), mistakes })
     }
 
+    /// What a file has, to see whether it is another than before; none where it cannot be read.
+    pub fn text(path: &Path) -> Option<String> {
+        files::in_time(path, files::READ_TIME, |path| files::read_to_string(path, FILE_BYTES)).ok()
+    }
+
     /// Takes text apart, and names what is wrong with it. Relative paths start at `directory`.
     fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Mistake>> {
         // An empty document is null, not an empty mapping; it means all defaults.

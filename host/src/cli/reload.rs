@@ -20,6 +20,10 @@ use crate::http::Readiness;
 /// changed ConfigMap.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Looks at files of which some is another each time, after which they are loaded nevertheless: a file that is written to without end
+/// keeps no other one from being served, and most copies take less.
+const MOST_LOOKS: u32 = 5;
+
 /// Puts another catalog in force when there is one.
 pub(super) struct Reloader<R> {
     /// The flags.
@@ -36,6 +40,10 @@ pub(super) struct Reloader<R> {
     pub(super) readiness: Readiness,
     /// The problems that were logged already.
     pub(super) known: Vec<String>,
+    /// What sandbar.yaml was at the last look that found something changed.
+    pub(super) seen: Option<String>,
+    /// What it was when its grants were put in force.
+    pub(super) granted: Option<String>,
 }
 
 /// A load that has begun.
@@ -58,7 +66,7 @@ async fn loaded(loading: &mut Option<Loading>) -> (Catalog, Vec<Problem>) {
 impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     /// Goes on for ever. `stamps` are those of the files that were loaded at start.
     pub(super) async fn follow(mut self, mut stamps: Stamps, mut hangup: Signal) {
-        let mut unsettled = None;
+        let (mut unsettled, mut looks) = (None, 0);
         let mut loading = None::<Loading>;
         let mut compiled = self.loader.compiled();
         if *compiled.borrow() > 0 {
@@ -80,12 +88,24 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
                 Ok(()) = compiled.changed(), if loading.is_none() => None,
                 () = tokio::time::sleep(INTERVAL) => Some(block_in_place(|| self.stamps())),
             };
-            // What changes from look to look is still being written.
-            if look.is_some() && (look.as_ref() == Some(&stamps) || look != unsettled) {
-                unsettled = look;
+            if look.is_some() && look.as_ref() == Some(&stamps) {
+                (unsettled, looks) = (None, 0);
                 continue;
             }
-            unsettled = None;
+            if look.is_some() {
+                if block_in_place(|| self.grant_what_is_confirmed()) {
+                    // What is being loaded has the grants of before, and the files are to be loaded by the new one even if they are as before.
+                    (loading, stamps) = (None, Stamps::default());
+                }
+                looks += 1;
+                // What changes from look to look is still being written.
+                let has_settled = look == unsettled;
+                unsettled = look;
+                if !has_settled && (looks < MOST_LOOKS || loading.is_some()) {
+                    continue;
+                }
+            }
+            (unsettled, looks) = (None, 0);
             // What is being loaded is loaded again, by what the configuration says now.
             (stamps, loading) = self.begin();
         }
@@ -95,16 +115,43 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     /// what the files looked like before they were read.
     fn begin(&mut self) -> (Stamps, Option<Loading>) {
         let mut problems = Vec::new();
+        let text = block_in_place(|| self.text());
         match block_in_place(&self.read) {
-            Ok(config) => self.loader = self.loader.with(Arc::new(config)),
+            Ok(config) => block_in_place(|| self.grant(config, text)),
             Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {}", words(&error))),
         }
         let (config, before) = (self.loader.config(), self.catalogs.borrow().clone());
-        self.put_in_force(block_in_place(|| self.loader.granted_anew(|source| self.common.names(config, source), &before)));
         let (stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(config, &before)));
         let (loader, granted) = (self.loader.clone(), self.catalogs.borrow().clone());
         let outcome = async move { loader.reload(sources, &granted).await }.boxed();
         (stamps, Some(Loading { outcome, problems, failed }))
+    }
+
+    /// Puts in force what sandbar.yaml grants, once two looks in a row have read the same and it is valid: a file that is just being
+    /// written in its place may be empty, and so grant more than was ever meant. No other file is waited for. Whether it did.
+    fn grant_what_is_confirmed(&mut self) -> bool {
+        let text = self.text();
+        let is_new = text.is_some() && text == self.seen && text != self.granted;
+        self.seen.clone_from(&text);
+        match is_new.then(&self.read) {
+            Some(Ok(config)) => self.grant(config, text),
+            // Why it is not valid is said when the files are loaded.
+            Some(Err(_)) | None => return false,
+        }
+        true
+    }
+
+    /// Puts in force what a configuration grants to what is served already. `text` is what it was read from.
+    fn grant(&mut self, config: Config, text: Option<String>) {
+        self.loader = self.loader.with(Arc::new(config));
+        self.granted = text;
+        let (config, before) = (self.loader.config(), self.catalogs.borrow().clone());
+        self.put_in_force(self.loader.granted_anew(|source| self.common.names(config, source), &before));
+    }
+
+    /// What is in sandbar.yaml, if there is one that can be read.
+    fn text(&self) -> Option<String> {
+        self.common.config.as_deref().and_then(Config::text)
     }
 
     /// Puts in force what was loaded. Whether another attempt may help where it failed.

@@ -124,6 +124,8 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         catalogs,
         readiness: readiness.clone(),
         known: problems,
+        seen: None,
+        granted: None,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
     serve(listener, Arc::new(app), bounds, stopped(readiness)?).await;

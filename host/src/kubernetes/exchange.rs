@@ -190,7 +190,6 @@ impl ApiServer {
                 let refusal = Refusal::read(response, get.path(), budget).await;
                 return Ok(Attempt::Unknown(session, refusal.message));
             }
-            session.session.accept();
         }
         if status.is_success() {
             return Ok(Attempt::Done(response));

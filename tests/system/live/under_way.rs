@@ -60,6 +60,34 @@ async fn a_change_takes_the_place_of_a_reload_that_is_under_way() {
 }
 
 #[tokio::test]
+async fn a_file_that_changes_without_end_keeps_no_right_in_force_and_no_component_from_being_served() {
+    let (folder, config) = (Folder::new(), Folder::new());
+    let file = config.put("sandbar.yaml", b"{}");
+    let server = Server::builder().cluster("demo").arg("--tools").arg(folder.path()).arg("--config").arg(file).start().await;
+    let client = Client::modern(&server);
+    let noise = async {
+        for size in 1.. {
+            std::fs::write(folder.path().join("noise.wasm"), vec![b'x'; size]).unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    let taken_back = "bundled: { tools: { get_pod_logs: { enabled: false } } }\n";
+    let story = async {
+        config.put("sandbar.yaml", taken_back.as_bytes());
+        until("the right is taken back", || async { (!lists(&client, "get_pod_logs").await).then_some(()) }).await;
+        // Half of it, from now on.
+        config.put("sandbar.yaml", b"bundled: {");
+        folder.put("greet.wasm", &tool("greet", "hello"));
+        until_listed(&client, &["greet"]).await;
+        assert!(!lists(&client, "get_pod_logs").await, "what is not valid gives nothing back");
+    };
+    tokio::select! {
+        () = noise => unreachable!("it has no end"),
+        () = story => {}
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_told_to_stop_does_not_wait_for_a_reload() {
     let mut loading = Loading::start().await;
     loading.server.signal("TERM");

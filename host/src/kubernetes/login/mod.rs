@@ -10,7 +10,6 @@ mod handed;
 mod plugin;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -131,7 +130,8 @@ struct State {
     failed: Option<Fault>,
     /// After logins that failed.
     failing: Pause,
-    /// After logins that succeeded and were refused.
+    /// After logins that succeeded and were refused. That they are accepted elsewhere does not end it: one server behind the API server
+    /// may refuse what all others accept.
     refusing: Pause,
     generation: u64,
 }
@@ -145,8 +145,6 @@ pub(super) struct Session {
     generation: u64,
     valid_until: Option<SystemTime>,
     renew_at: Option<SystemTime>,
-    /// The server has answered it as somebody it knows.
-    accepted: AtomicBool,
 }
 
 /// A pause that grows.
@@ -161,7 +159,11 @@ impl Pause {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
+    /// Begins the next one. Where none was needed for long enough the first is short again.
     fn lengthen(&mut self) {
+        if self.until.is_some_and(|until| until.elapsed() > LONGEST_PAUSE) {
+            self.times = 0;
+        }
         let pause = FIRST_PAUSE.saturating_mul(1 << self.times.min(8)).min(LONGEST_PAUSE);
         self.times += 1;
         self.until = Some(Instant::now() + pause);
@@ -184,11 +186,6 @@ impl Session {
     /// Whether nothing that a server could tell apart is other than it was.
     pub(super) fn is_as(&self, before: &Self) -> bool {
         self.credentials.authorization == before.credentials.authorization && Arc::ptr_eq(&self.connections, &before.connections)
-    }
-
-    /// The server knows who asks.
-    pub(super) fn accept(&self) {
-        self.accepted.store(true, Ordering::Relaxed);
     }
 
     /// What the server refuses, and what to do about it.
@@ -295,9 +292,6 @@ impl Login {
     /// The server has refused a session. Whether there will be another that is worth trying.
     pub(super) fn refused(&self, session: &Session) -> bool {
         let mut state = self.lock();
-        if session.accepted.load(Ordering::Relaxed) {
-            state.refusing = Pause::default();
-        }
         // Another request was quicker.
         let is_newest = state.session.as_ref().is_some_and(|newest| newest.generation == session.generation);
         if !is_newest || state.refused == Some(session.generation) {
@@ -493,8 +487,7 @@ impl Session {
         };
         let at = |after: Option<Duration>| after.and_then(|after| now.checked_add(after));
         let (valid_until, renew_at) = (at(valid), at(renewed_after));
-        let accepted = AtomicBool::new(false);
-        Ok(Self { client, target, connections, credentials, generation, valid_until, renew_at, accepted })
+        Ok(Self { client, target, connections, credentials, generation, valid_until, renew_at })
     }
 }
 
@@ -569,6 +562,25 @@ mod tests {
                 (0..10_000).map(|seconds| renewed_after(Duration::from_secs(seconds), is_same)).collect();
             assert!(periods.is_sorted());
             assert!(periods.iter().all(|period| *period >= LEAST_PERIOD));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_while_they_are_needed_and_begin_anew_when_none_was_for_long() {
+        for between in [1, 100, 900, 2_100, 9_000] {
+            let (mut pause, mut runs) = (Pause::default(), 0);
+            let end = Instant::now() + Duration::from_secs(120);
+            while Instant::now() < end {
+                if pause.left().is_zero() {
+                    pause.lengthen();
+                    runs += 1;
+                }
+                tokio::time::advance(Duration::from_millis(between)).await;
+            }
+            assert!((5..=16).contains(&runs), "{runs} runs, asked each {between} ms");
+            tokio::time::advance(2 * LONGEST_PAUSE + Duration::from_millis(1)).await;
+            pause.lengthen();
+            assert_eq!(pause.left(), FIRST_PAUSE);
         }
     }
 
