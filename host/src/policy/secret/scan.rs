@@ -34,6 +34,8 @@ pub(super) struct Scan<'t> {
     decoded: Cell<usize>,
     /// Up to here statements were walked through.
     walked: Cell<usize>,
+    /// Up to here members of JSON Web Keys were looked for.
+    pub(super) web_keys: Cell<usize>,
     /// The end of the name that was looked at last.
     named: Cell<usize>,
 }
@@ -47,8 +49,8 @@ struct Runs {
 
 impl<'t> Scan<'t> {
     pub(super) fn new(text: &'t str, seams: &'t [Seam], is_source: bool) -> Self {
-        let (decoded, walked, named) = (Cell::new(0), Cell::new(0), Cell::new(usize::MAX));
-        Self { text, seams, is_source, runs: OnceCell::new(), decoded, walked, named }
+        let (decoded, walked, web_keys, named) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(usize::MAX));
+        Self { text, seams, is_source, runs: OnceCell::new(), decoded, walked, web_keys, named }
     }
 
     /// Bytes of the text.
