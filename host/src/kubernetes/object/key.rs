@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use super::tree::{Kind, Value};
 use crate::policy::clean;
 use crate::policy::known::Known;
-use crate::policy::secret::{Named, named, named_header};
+use crate::policy::secret::{Named, named, named_header, web_key_member};
 
 thread_local! {
     static KNOWN: RefCell<Known<Key>> = RefCell::default();
@@ -65,6 +65,12 @@ pub(super) enum Field {
     Items,
     Data,
     StringData,
+    /// The type of a JSON Web Key: an object with it is one.
+    KeyType,
+    /// A private member of a JSON Web Key, and what it is.
+    OfWebKey(&'static str),
+    /// A text that an object has nothing beside, or little.
+    Text,
 }
 
 fn field(key: &str) -> Option<Field> {
@@ -73,7 +79,9 @@ fn field(key: &str) -> Option<Field> {
         "items" => Some(Field::Items),
         "data" => Some(Field::Data),
         "stringData" => Some(Field::StringData),
-        _ => None,
+        "text" => Some(Field::Text),
+        _ if key.eq_ignore_ascii_case("kty") => Some(Field::KeyType),
+        _ => web_key_member(key).map(Field::OfWebKey),
     }
 }
 

@@ -12,7 +12,7 @@ use super::tree::{Kind, Value};
 use crate::kubernetes::types::ServedResource;
 use crate::policy::Grant;
 use crate::policy::secret::{
-    LONGEST, Named, Secrets, Value as Expected, WORDS_MAX, has_program, named, named_header, secret_words,
+    LONGEST, Named, Secrets, Value as Expected, WORDS_MAX, has_program, is_suspect, named, named_header, secret_words,
 };
 
 /// What the values of a Secret are called.
@@ -101,6 +101,7 @@ impl<'t> Place<'t> {
             place: self,
             is_secret: self.is_secret,
             lists_secrets: false,
+            is_web_key: false,
             command: None,
             args: None,
             pairs: Pairs::default(),
@@ -122,6 +123,7 @@ impl<'t> Place<'t> {
                 Some(PartOfCommand::Either) => either = Some(value),
                 None => {}
             }
+            inside.is_web_key |= key.field == Some(Field::KeyType) && value.is_string();
             if key.field == Some(Field::Kind) && value.is_string() {
                 let kind = value.text();
                 inside.is_secret |= kind == "Secret";
@@ -152,7 +154,12 @@ impl<'t> Place<'t> {
 
     /// What is known of the elements of an array that stands here.
     pub(super) fn elements(self, array: Value<'t>) -> Elements<'t> {
-        Elements { place: self, flag: None, at: 0, secret: secret_arguments(self.command, array) }
+        // A list of passwords is none of counts.
+        let is_passwords = |named: &Named| named.kind == "password" && named.value == Expected::IfRandom;
+        let named =
+            self.named.map(|named| if is_passwords(&named) { Named { value: Expected::OrCount, ..named } } else { named });
+        let place = Self { named, ..self };
+        Elements { place, flag: None, header: None, at: 0, secret: secret_arguments(self.command, array) }
     }
 }
 
@@ -189,6 +196,8 @@ pub(super) struct Inside<'t> {
     is_secret: bool,
     /// Its `items` are Secrets, which do not say so themselves.
     lists_secrets: bool,
+    /// It is a JSON Web Key (RFC 7517).
+    is_web_key: bool,
     /// Its command, and what is the only one to be read together with it, however many arguments there are.
     command: Option<Value<'t>>,
     args: Option<Value<'t>>,
@@ -243,8 +252,13 @@ impl<'t> Inside<'t> {
         let command = self.command.filter(|_| self.args.is_some_and(|args| args.start() == value.start()));
         // Arguments on one line are no command by themselves.
         let line = command.filter(|_| value.is_string()).and_then(|_| secret_arguments(command, value).pop());
+        let hidden = match says.field {
+            _ if is_data => Some(SECRET_VALUE),
+            Some(Field::OfWebKey(kind)) if self.is_web_key && is_number_or_list(value) => Some(kind),
+            _ => line.map(|(_, kind)| kind),
+        };
         Place {
-            hidden: if is_data { Some(SECRET_VALUE) } else { line.map(|(_, kind)| kind) },
+            hidden,
             named: self.named(key, says).filter(|_| !is_count(key, value)),
             is_secret: self.lists_secrets && says.field == Some(Field::Items),
             is_environment: says.is_environment,
@@ -261,6 +275,10 @@ impl<'t> Inside<'t> {
         if says.role == Role::Value {
             named = [says.of_owner, self.pairs.of(&seen(key)), own.named].into_iter().fold(named, stronger);
         }
+        // `{"password": {"text": "sesame"}}`
+        if says.field == Some(Field::Text) {
+            named = stronger(named, own.named.map(Named::if_random));
+        }
         if own.is_environment { named.map(Named::of_variable) } else { named }
     }
 }
@@ -270,6 +288,8 @@ impl<'t> Inside<'t> {
 pub(super) struct Elements<'t> {
     place: Place<'t>,
     flag: Option<Named>,
+    /// The name of a header, whose value the next one may be.
+    header: Option<(String, Named)>,
     /// How many elements there were.
     at: usize,
     /// Those that are secret because of the program.
@@ -282,6 +302,7 @@ impl<'t> Elements<'t> {
         let at = self.at;
         self.at += 1;
         let flag = self.flag.take();
+        let header = self.header.take();
         let place = Place { command: None, ..self.place };
         if let Some((_, kind)) = self.secret.iter().find(|(word, _)| *word == at) {
             return Place { hidden: place.hidden.or(Some(kind)), ..place };
@@ -290,20 +311,38 @@ impl<'t> Elements<'t> {
             return Place { named: stronger(place.named, flag), ..place };
         }
         let text = element.text();
+        self.header = named_header(&text).map(|named| (text.to_string(), named));
+        // Names of headers are listed, too: what follows one is its value where it would be on one line with it.
+        if let Some((name, named)) = header
+            && is_suspect(&format!("{name}: {}", element.beginning(LONGEST)))
+        {
+            return Place { hidden: place.hidden.or(Some(named.kind)), ..place };
+        }
         match text.strip_prefix('-') {
             // Behind a flag that takes no value stands the next one.
             Some(name) => self.flag = named(name),
-            // A variable and its value: `["DB_PASSWORD", "sesame1"]`.
-            None if flag.is_none() && is_variable(&text) => self.flag = named(&text).map(Named::if_random),
+            // A name and its value: `["DB_PASSWORD", "sesame1"]`.
+            None if flag.is_none() && place.named.is_none() && is_name(&text) && named(&text).is_some() => {
+                self.flag = named(&text).map(Named::if_random)
+            }
             None => return Place { named: stronger(place.named, flag), ..place },
         }
         place
     }
 }
 
-/// Whether a text is the name of a variable of the environment.
-fn is_variable(text: &str) -> bool {
-    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+/// Whether a text may be the name of a variable, a setting or a header.
+fn is_name(text: &str) -> bool {
+    /// Bytes of a name.
+    const NAME_MAX: usize = 64;
+    text.len() <= NAME_MAX && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// Whether a member of a JSON Web Key may be one of its numbers, or the list of its other primes.
+fn is_number_or_list(value: Value<'_>) -> bool {
+    /// Characters of 12 bytes in base64. No key is shorter.
+    const LEAST: usize = 16;
+    value.kind() == Kind::Array || value.is_string() && value.raw().len() >= LEAST + 2
 }
 
 /// Whether a number says how many tests have passed.

@@ -135,6 +135,68 @@ fn what_names_a_value_beside_it_may_be_a_path_or_a_variable() {
 }
 
 #[test]
+fn a_web_key_is_shown_without_its_private_members() {
+    const PRIVATE: &str = "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI";
+    const PUBLIC: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+    for key in [
+        json!({ "kty": "EC", "crv": "P-256", "x": PUBLIC, "d": PRIVATE }),
+        json!({ "d": PRIVATE, "kty": "OKP", "x": PUBLIC }),
+        json!({ "k": &PRIVATE[..16], "kty": "oct", "kid": PUBLIC }),
+        json!({ "kty": "RSA", "n": PUBLIC, "e": "AQAB", "p": PRIVATE, "q": PRIVATE, "dp": PRIVATE, "dq": PRIVATE, "qi": PRIVATE }),
+        json!({ "kty": "RSA", "n": PUBLIC, "oth": [{ "r": PRIVATE, "d": PRIVATE, "t": PRIVATE }] }),
+    ] {
+        let file = json!({ "keys": [key] }).to_string();
+        let applied = json!({ "data": { "jwks.json": file } }).to_string();
+        for object in [
+            json!({ "spec": { "key": key } }),
+            json!({ "spec": { "keys": [key] } }),
+            json!({ "data": { "jwks.json": file } }),
+            json!({ "metadata": { "annotations": { "kubectl.kubernetes.io/last-applied-configuration": applied } } }),
+        ] {
+            let shown = hidden(&object).to_string();
+            assert!(!shown.contains(&PRIVATE[..16]) && shown.contains(PUBLIC), "{shown}");
+        }
+    }
+    for object in [
+        json!({ "kty": "EC", "crv": "P-256", "x": PUBLIC, "y": PUBLIC, "kid": "a" }),
+        json!({ "kty": "RSA", "n": PUBLIC, "e": "AQAB", "key_ops": ["verify"] }),
+        json!({ "k": "a long name of a thing", "p": "of another one of them", "d": 1 }),
+        json!({ "kty": 1, "k": "a long name of a thing" }),
+    ] {
+        assert_eq!(hidden(&object), object);
+    }
+}
+
+#[test]
+fn an_element_of_a_list_tells_what_the_next_one_is() {
+    const SECRET: &str = "hX9kQ2vLm4Zt7Rw1";
+    for object in [
+        json!(["db.password", SECRET]),
+        json!([["x-api-key", SECRET]]),
+        json!({ "rawHeaders": ["Host", "x.example", "Authorization", format!("Token {SECRET}"), "Accept", "*/*"] }),
+        json!({ "rawHeaders": ["Host", "x.example", "Cookie", format!("sid={SECRET}")] }),
+        json!(["CONFIG", "SET", "requirepass", SECRET]),
+        json!({ "password": { "text": SECRET } }),
+        json!({ "passwords": [SECRET, "beta-two"] }),
+    ] {
+        let file = json!({ "data": { "f": object.to_string() } });
+        for object in [json!({ "spec": object }), file] {
+            let shown = hidden(&object).to_string();
+            assert!(!shown.contains(SECRET) && shown.contains("[masked: "), "{shown}");
+        }
+    }
+    for object in [
+        json!({ "words": ["token", "refresh"], "resources": ["secrets", "configmaps"], "verbs": ["get", "list"] }),
+        json!({ "allowedHeaders": ["Authorization", "Cookie", "Content-Type", "X-Api-Key", "X-Requested-With"] }),
+        json!({ "volumes": ["token", "kube-api-access-x7k2p"], "secrets": ["db-password", "app-registry-x7k2p"] }),
+        json!({ "scopes": ["password", "client_credentials", "refresh_token"] }),
+        json!({ "token": { "text": "Enter the code that you were sent" } }),
+    ] {
+        assert_eq!(hidden(&object), object);
+    }
+}
+
+#[test]
 fn the_values_of_a_secret_are_masked_and_its_keys_are_not() {
     let secret = json!({
         "metadata": { "name": "db", "annotations": { "a": "b" } }, "type": "Opaque",

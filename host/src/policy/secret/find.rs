@@ -38,6 +38,7 @@ const NAME_WORDS: &[&str] = &[
     "pass",
     "pwd",
     "pswd",
+    "bindpw",
     "token",
     "secret",
     "credential",
@@ -92,6 +93,8 @@ fn triggers() -> Vec<(String, Trigger)> {
     all.extend(spellings("values").map(|word| (word, Trigger::Several(phrases::inserted))));
     // JSON Web Keys, whose members have too short names to be looked for where they are escaped.
     all.push(("kty".to_owned(), Trigger::Several(phrases::web_key)));
+    // Two letters stand everywhere, but not as a word of their own.
+    all.extend(["_pw", "_PW", "nPw", "rPw", "bPw", "tPw", "dPw"].map(|word| (word.to_owned(), Trigger::Name)));
     all.extend(NAME_WORDS.iter().flat_map(|word| spellings(word)).map(|word| (word, Trigger::Name)));
     all
 }

@@ -36,6 +36,7 @@ use super::text::Cleaned;
 pub use commands::{WORDS_MAX, has_program, secret_words};
 pub use lines::MaskedLines;
 pub use names::{Named, Value, named, named_header};
+pub use phrases::web_key_member;
 
 use find::find;
 use key_lines::{Beginning, KeyLines};

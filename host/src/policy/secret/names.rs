@@ -54,6 +54,8 @@ const WORDS: &[(&str, &str, Value)] = &[
     ("pass", "password", OrCount),
     ("pwd", "password", OrName),
     ("pswd", "password", Secret),
+    ("bindpw", "password", Secret),
+    ("pw", "password", OrPath),
     ("authtoken", "token", Secret),
     ("tokens", "token", IfRandom),
     ("token", "token", OrName),
@@ -74,7 +76,7 @@ const WORDS: &[(&str, &str, Value)] = &[
 ];
 
 /// Words that say so with the one before them.
-const WORDS_OF_TWO: [&str; 4] = ["key", "keys", "signature", "header"];
+const WORDS_OF_TWO: [&str; 5] = ["key", "keys", "signature", "header", "cookie"];
 
 /// The last two letters of all these words, as bits of the last ones by the ones before them: nearly every other word has others.
 static LAST_LETTERS: [u32; 26] = {
@@ -127,6 +129,7 @@ const KEYS: &[(&str, &str)] = &[
     ("deploy", "key"),
     ("encrypt", "encryption key"),
     ("encryption", "encryption key"),
+    ("fernet", "encryption key"),
     ("functions", "key"),
     ("hmac", "key"),
     ("ingest", "key"),
@@ -276,6 +279,7 @@ fn by_word(word: &str, before: &[&str], name: &str) -> Option<Named> {
         _ if OTHERS.has(word) => None,
         // Words of a language end in short ones: `oauth` is no name of credentials.
         "auth" | "psk" if !is_whole => None,
+        "pw" if !is_whole || previous.is_empty() => None,
         "tokens" | "token" if PLACES.has(previous) => None,
         "secret" if OWNERS.has(previous) || !is_whole => Some(Named { kind, value: OrPath }),
         "token" if !is_whole || is_one_of(previous, &["access", "auth", "bearer", "refresh", "id", "api", "session"]) => {
@@ -303,6 +307,11 @@ fn by_key(word: &str, before: &[&str], name: &str) -> Option<Named> {
             let is_scim =
                 matches!(before, [auth, scim, ..] if auth.eq_ignore_ascii_case("auth") && scim.eq_ignore_ascii_case("scim"));
             return is_scim.then_some(Named { kind: "credentials", value: Secret });
+        }
+        // The cookie that nodes of Erlang know each other by: `RABBITMQ_ERLANG_COOKIE`.
+        () if word.eq_ignore_ascii_case("cookie") => {
+            let is_erlang = before.first().is_some_and(|word| word.eq_ignore_ascii_case("erlang"));
+            return is_erlang.then_some(Named { kind: "secret", value: Secret });
         }
         () => return None,
     };

@@ -53,6 +53,22 @@ pub(super) static PHRASES: &[Phrase] = &[
     phrase("password", "_password AS ", Quoted),
     phrase("password", "_password USING ", Quoted),
     phrase("password", "ENTIFIED WITH plaintext_password BY ", Quoted),
+    // https://developer.hashicorp.com/vault/docs/commands/operator/init
+    phrase("unseal key", "Unseal Key 1: ", Value),
+    phrase("unseal key", "Unseal Key 2: ", Value),
+    phrase("unseal key", "Unseal Key 3: ", Value),
+    phrase("unseal key", "Unseal Key 4: ", Value),
+    phrase("unseal key", "Unseal Key 5: ", Value),
+    // https://www.elastic.co/docs/reference/elasticsearch/command-line-tools/setup-passwords
+    phrase("password", "PASSWORD elastic = ", Value),
+    phrase("password", "PASSWORD kibana = ", Value),
+    phrase("password", "PASSWORD kibana_system = ", Value),
+    phrase("password", "PASSWORD logstash_system = ", Value),
+    phrase("password", "PASSWORD beats_system = ", Value),
+    // RFC 2849: in base64.
+    phrase("password", "userPassword:: ", Value),
+    // https://www.postgresql.org/docs/current/pgcrypto.html
+    phrase("password", "password = crypt('", Value),
     // https://redis.io/docs/latest/operate/oss_and_stack/management/config/ and /commands/auth/
     phrase("password", "requirepass ", Value),
     phrase("password", "masterauth ", Value),
@@ -197,35 +213,79 @@ const PROSE: &[&str] = &[
     "PLAIN",
 ];
 
+/// Private members of a JSON Web Key, how long they are at least, and what they are.
+const MEMBERS: &[(&str, usize, &str)] = &[
+    ("k", 21, "key"),
+    ("d", 32, "private key"),
+    ("p", 40, "private key"),
+    ("q", 40, "private key"),
+    ("dp", 40, "private key"),
+    ("dq", 40, "private key"),
+    ("qi", 40, "private key"),
+];
+
+/// What the member of a JSON Web Key is that has this name, if it is a private one.
+pub fn web_key_member(name: &str) -> Option<&'static str> {
+    // The other primes of an RSA key are a list of objects.
+    if name.eq_ignore_ascii_case("oth") {
+        return Some("private key");
+    }
+    MEMBERS.iter().find(|(member, ..)| name.eq_ignore_ascii_case(member)).map(|&(.., kind)| kind)
+}
+
 /// Adds the private members of a JSON Web Key in the notations of Java, Python and YAML: `{kty=oct, k=…}`. Those of JSON are phrases.
 pub(super) fn web_key(scan: &Scan<'_>, kty: &Range<usize>, found: &mut Vec<Found>) {
-    /// Bytes of the other members on either side.
+    /// Bytes of short members on either side, and between two long ones.
     const NEAR: usize = 320;
-    /// Members, and how long they are at least.
-    const MEMBERS: &[(&[u8], usize, &str)] = &[
-        (b"k", 21, "key"),
-        (b"d", 32, "private key"),
-        (b"p", 40, "private key"),
-        (b"q", 40, "private key"),
-        (b"dp", 40, "private key"),
-        (b"dq", 40, "private key"),
-        (b"qi", 40, "private key"),
-    ];
-    if !matches!(scan.byte(kty.end), Some(b'=' | b':' | b'\'')) {
+    /// Letters of a member that is a number of RSA, and how many pieces of such numbers there are on either side.
+    const LONG: usize = 64;
+    const LONG_MAX: usize = 16;
+    let is_assigned = match scan.byte(kty.end) {
+        Some(b'=' | b':' | b'\'') => true,
+        Some(b' ') => scan.byte(kty.end + scan.spaces(kty.end, 8)) == Some(b'='),
+        _ => false,
+    };
+    if !is_assigned {
         return;
     }
-    let start = kty.start - scan.behind(kty.start, NEAR).len();
-    let near = scan.ahead(start, kty.start - start + NEAR);
-    for at in (0..near.len()).filter(|&at| at == 0 || matches!(near[at - 1], b'{' | b' ' | b',' | b'\'' | b'\n')) {
-        let letters = near[at..].iter().take(3).take_while(|byte| byte.is_ascii_lowercase()).count();
-        let Some((_, least, kind)) = MEMBERS.iter().find(|(name, ..)| *name == &near[at..at + letters]) else { continue };
-        let is_link = |byte: &&u8| matches!(byte, b'\'' | b'=' | b':' | b' ');
-        let link = near[at + letters..].iter().take(4).take_while(is_link).count();
-        let value = start + at + letters + link;
-        let end = scan.run(value, &BASE64URL);
-        let is_key = link > 0 && end >= value + least && has_all_kinds(scan.judged(&(value..end)).as_bytes());
-        found.extend(is_key.then_some(Found { at: value..end, kind, by: By::Place }));
+    let seen = scan.web_keys.get();
+    let mut at = kty.start;
+    for _ in 0..LONG_MAX {
+        if at <= seen {
+            break;
+        }
+        let near = scan.behind(at, NEAR);
+        at -= near.len();
+        if near.is_empty() || !near.split(|&byte| !BASE64URL.has(byte)).any(|word| word.len() >= LONG) {
+            break;
+        }
     }
+    at = at.max(seen);
+    let (mut end, mut long) = (kty.end + NEAR, 0);
+    while at < end.min(scan.len()) {
+        let word = at..scan.run(at, &BASE64URL);
+        if word.is_empty() {
+            at += 1;
+            continue;
+        }
+        at = word.end;
+        if word.end >= word.start + LONG && word.end > kty.end && long < LONG_MAX {
+            (end, long) = (end.max(word.end + NEAR), long + 1);
+        }
+        let begins = matches!(scan.byte_before(word.start), None | Some(b'{' | b'[' | b' ' | b',' | b'\'' | b'\n' | b':'));
+        if word.len() > 2 || !begins {
+            continue;
+        }
+        let name = scan.judged(&word);
+        let Some((_, least, kind)) = MEMBERS.iter().find(|(member, ..)| *member == name) else { continue };
+        let is_link = |byte: &&u8| matches!(byte, b'\'' | b'"' | b'=' | b':' | b' ' | b'>');
+        let link = scan.ahead(word.end, 8).iter().take_while(is_link).count();
+        let value = word.end + link;
+        let value = value..scan.run(value, &BASE64URL);
+        let is_key = link > 0 && value.len() >= *least && has_all_kinds(scan.judged(&value).as_bytes());
+        found.extend(is_key.then_some(Found { at: value, kind, by: By::Place }));
+    }
+    scan.web_keys.set(at.max(seen));
 }
 
 /// Adds the values of columns that secrets are kept in: `INSERT INTO users (name, password) VALUES ('a', 'sesame'), …`. The word behind

@@ -36,8 +36,12 @@ pub(super) struct Scan<'t> {
     decoded: Cell<usize>,
     /// Up to here statements were walked through.
     walked: Cell<usize>,
+    /// Up to here members of JSON Web Keys were looked for.
+    pub(super) web_keys: Cell<usize>,
     /// The end of the name that was looked at last.
     named: Cell<usize>,
+    /// The last word that was looked for backwards, and its alphabet.
+    back: Cell<(usize, usize, usize)>,
     /// The last argument that was looked at for each program.
     arguments: RefCell<FxHashMap<usize, usize>>,
 }
@@ -51,8 +55,18 @@ struct Runs {
 
 impl<'t> Scan<'t> {
     pub(super) fn new(text: &'t str, seams: &'t [Seam], is_source: bool) -> Self {
-        let (decoded, walked, named) = (Cell::new(0), Cell::new(0), Cell::new(usize::MAX));
-        Self { text, seams, is_source, runs: OnceCell::new(), decoded, walked, named, arguments: RefCell::default() }
+        Self {
+            text,
+            seams,
+            is_source,
+            runs: OnceCell::new(),
+            decoded: Cell::new(0),
+            walked: Cell::new(0),
+            web_keys: Cell::new(0),
+            named: Cell::new(usize::MAX),
+            back: Cell::default(),
+            arguments: RefCell::default(),
+        }
     }
 
     /// Bytes of the text.
@@ -160,9 +174,15 @@ impl<'t> Scan<'t> {
 
     /// Where the word begins that ends at a place, up to [`LONGEST`] bytes before it.
     pub(super) fn word_back(&self, at: usize, alphabet: &Alphabet) -> usize {
-        let length = alphabet.run_back(&self.text.as_bytes()[at.saturating_sub(LONGEST)..at]);
+        let (slot, last_start, last_end) = self.back.get();
+        // A word that goes on from the last one begins where that one does.
+        let known = if slot == alphabet.slot && last_end <= at { last_end } else { 0 };
+        let limit = at.saturating_sub(LONGEST);
+        let length = alphabet.run_back(&self.text.as_bytes()[limit.max(known)..at]);
         steps(length + 1);
-        at - length
+        let start = if known > limit && at - length == known { last_start.max(limit) } else { at - length };
+        self.back.set((alphabet.slot, start, at));
+        start
     }
 
     /// How long the run of an alphabet is that ends at a place, up to so many bytes.
