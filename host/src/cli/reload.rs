@@ -116,6 +116,7 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     fn begin(&mut self) -> (Stamps, Option<Loading>) {
         let mut problems = Vec::new();
         let text = block_in_place(|| self.text());
+        self.seen = None;
         match block_in_place(&self.read) {
             Ok(config) => block_in_place(|| self.grant(config, text)),
             Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {}", words(&error))),
