@@ -185,11 +185,11 @@ impl ApiServer {
             Err(_) => return Err(self.silent(first_byte).into()),
         };
         let status = response.status();
-        if let Some(session) = session {
-            if status == StatusCode::UNAUTHORIZED {
-                let refusal = Refusal::read(response, get.path(), budget).await;
-                return Ok(Attempt::Unknown(session, refusal.message));
-            }
+        if let Some(session) = session
+            && status == StatusCode::UNAUTHORIZED
+        {
+            let refusal = Refusal::read(response, get.path(), budget).await;
+            return Ok(Attempt::Unknown(session, refusal.message));
         }
         if status.is_success() {
             return Ok(Attempt::Done(response));
