@@ -91,6 +91,15 @@ pub fn peak(process: u32) -> u64 {
     number_in(process, "VmHWM:") * 1024
 }
 
+/// How many bytes more that is than `before`. The kernel adds up what its processors have counted only now and then, so a later count
+/// may be some pages less.
+///
+/// # Panics
+/// As [`resident`].
+pub fn peak_since(process: u32, before: u64) -> u64 {
+    peak(process).saturating_sub(before)
+}
+
 /// How many threads a process has.
 ///
 /// # Panics

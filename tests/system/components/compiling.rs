@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use sandbar_tests::bombs::{bombs, nested};
-use sandbar_tests::process::{peak, resident};
+use sandbar_tests::process::{peak, peak_since, resident};
 use sandbar_tests::{http, until};
 
 use super::*;
@@ -37,7 +37,8 @@ async fn what_takes_a_compiler_too_much_is_refused_in_words_and_the_server_does_
         tools.as_array().unwrap().iter().any(|tool| tool["name"] == "good").then_some(())
     })
     .await;
-    assert!(peak(server.id()) < before + NOTICEABLE, "{} after {before}", peak(server.id()));
+    let more = peak_since(server.id(), before);
+    assert!(more < NOTICEABLE, "{more} bytes more than {before}");
 
     // It is known by now, and nobody waits for it again.
     let told = || server.log().matches("is being compiled").count();

@@ -281,6 +281,6 @@ async fn random_bytes_are_had_in_small_portions_and_more_costs_the_server_nothin
             assert!(words.contains("the tool crashed") && words.contains("65536"), "{interface}: {words}");
         }
     }
-    let more = sandbar_tests::process::peak(server.id()) - before;
+    let more = sandbar_tests::process::peak_since(server.id(), before);
     assert!(more < WANTED / 4, "{more} bytes for what is refused");
 }
