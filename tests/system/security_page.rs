@@ -35,7 +35,7 @@ fn each_proof_that_the_page_on_security_names_is_there() {
     let mut proofs = 0;
     for proof in rows.iter().filter(|row| row.len() == 3).map(|row| row[2]).filter(|proof| proof.trim() != "Proof") {
         for name in quoted(proof).filter(|name| name.contains("::")) {
-            let folders = [here.join("system"), here.join("../host/src")];
+            let folders = [here.join("system"), here.join("../host")];
             assert!(folders.iter().any(|folder| exists(folder, name)), "there is no test {name}");
             proofs += 1;
         }
