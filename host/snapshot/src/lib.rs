@@ -129,7 +129,7 @@ pub fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
     Ok(client(contents))
 }
 
-/// A client of the demo cluster, whose story host/demo/README.md tells.
+/// A client of the demo cluster, whose story host/snapshot/demo/README.md tells.
 ///
 /// Has to be called within a Tokio runtime, as every client has.
 pub fn demo() -> kube::Client {
