@@ -1,5 +1,5 @@
-//! Who makes a request: the one place where an identity enters. What is found here goes with the request as an extension, and on to
-//! the catalog with every call.
+//! Who makes a request: the one place where an identity enters. What is found here goes on to the catalog with the
+//! call.
 
 use http::HeaderMap;
 
