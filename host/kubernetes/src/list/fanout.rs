@@ -46,7 +46,7 @@ pub(super) async fn read(
             false => Position::Start,
         };
         let resumed = position != Position::Start;
-        let Some(room) = page.room(listing.reader.budget()) else {
+        let Some(room) = page.room(&listing.context.budget) else {
             return page.stop_at(name, position);
         };
         match page.ask(listing, name, position.clone(), room).await {
@@ -103,7 +103,7 @@ impl Fanout {
     async fn ask(&self, listing: &Listing<'_>, name: &str, position: Position, room: Size) -> Result<Part, Error> {
         let namespace = Namespace::parse(name)?;
         // A namespace whose API hangs leaves time for the others.
-        let first_byte: Duration = FIRST_BYTE.min(listing.reader.budget().remaining() / 2);
+        let first_byte: Duration = FIRST_BYTE.min(listing.context.budget.remaining() / 2);
         let answer = listing.part(Some(&namespace), position, room, first_byte).await;
         match answer {
             // It is not the object that is too large, but the room that is left.
