@@ -104,7 +104,7 @@ impl Served {
         W: FnOnce(Answer) -> T + Clone + Send + 'static,
     {
         let budget = Arc::new(Budget::new(self.limits.clone()));
-        audit.runs(self.clone(), budget.clone());
+        audit.runs(self.name(), self.artifact.digest(), &budget);
         let reader = self.cluster.reader(self.grant.clone(), budget.clone());
         let host = Host {
             component: self.name().clone(),
