@@ -10,7 +10,8 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
 use super::exchange::ApiServer;
-use super::kubeconfig::{Fault, Kubeconfig, Unusable};
+use super::fault::Fault;
+use super::kubeconfig::{Kubeconfig, Unusable};
 use super::login::{Login, Origin};
 use super::target::Target;
 use super::{in_cluster, proxy};

@@ -24,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::credential::{self, Credentials};
 use super::handed::Handed;
-use crate::kubeconfig::Fault;
+use crate::fault::Fault;
 use crate::target::{Interactive, Plugin, Secret};
 use sandbar_secrets::quotable;
 use sandbar_text::clean;

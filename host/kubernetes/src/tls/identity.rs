@@ -10,7 +10,7 @@ use rustls::{Error, InconsistentKeys};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::pem::{Block, blocks};
-use crate::kubeconfig::Fault;
+use crate::fault::Fault;
 
 /// A certificate to show, and until when it is valid.
 #[derive(Clone, Debug)]
