@@ -3,6 +3,7 @@
 mod call;
 mod compile;
 mod config_schema;
+mod elsewhere;
 mod environment;
 mod inspect;
 mod log;
