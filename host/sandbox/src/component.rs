@@ -6,10 +6,9 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
 
 use super::bindings::exports::sandbar::tool::tools::GuestIndices as ToolsIndices;
-use super::compile::{CompileError, Compiler, entry_name};
-use super::contract::Interface;
+use super::compile::{Compiler, entry_name};
 use super::engine::Engine;
-use super::error::{LoadError, short};
+use super::error::{CompileError, LoadError, short};
 use super::imports::{Imports, check_header};
 use super::queue::Queue;
 use super::state::State;
@@ -41,6 +40,14 @@ impl<T> Clone for Component<T> {
         let Self { name, pre, tools, queue, estimate } = self;
         Self { name: name.clone(), pre: pre.clone(), tools: tools.clone(), queue: queue.clone(), estimate: estimate.clone() }
     }
+}
+
+/// An interface that a component may import, and what its functions work with: a `T` for each call.
+pub struct Interface<T: 'static> {
+    /// Package and name, without the version.
+    pub name: &'static str,
+    /// Adds its functions to a linker.
+    pub link: fn(&mut Linker<State<T>>) -> wasmtime::Result<()>,
 }
 
 impl Artifact {

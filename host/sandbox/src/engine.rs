@@ -7,9 +7,9 @@ use anyhow::Context;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::compile::{Bounds, CompileError, Compiler, entry_name};
-use super::error::CallError;
-use super::pools::{Options, Pools};
+use super::compile::{Bounds, Compiler, entry_name};
+use super::error::{CallError, CompileError};
+use super::pools::Pools;
 use super::queue::Queue;
 use super::slots::Slots;
 use super::ticker::{Ticker, Ticking};
@@ -21,6 +21,19 @@ const SLOT_WAIT: Duration = Duration::from_secs(5);
 
 /// When a client that was told "busy" should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many calls run at once.
+    pub slots: Slots,
+    /// The largest linear memory that any call may have, in bytes.
+    pub memory: u64,
+    /// The stack of a call whose component has no other, in bytes.
+    pub stack: u64,
+    /// Who compiles components.
+    pub compiler: Compiler,
+}
 
 /// Runs the calls of components, and has them compiled.
 pub struct Engine {
@@ -44,15 +57,16 @@ pub(super) struct Slot {
 impl Engine {
     /// Sets up the engine, the pool of those components that have the stack of `options`, and the clock.
     pub fn new(options: &Options) -> anyhow::Result<Self> {
-        let pools = Arc::new(Pools::new(options)?);
+        let Options { slots, memory, stack, ref compiler } = *options;
+        let pools = Arc::new(Pools::new(slots, memory, stack, compiler.folder().map(|folder| folder.path()))?);
         let ticking = pools.clone();
         Ok(Self {
             ticker: Ticker::start(move || ticking.advance()).context("the epoch thread cannot be started")?,
             pools,
-            compiler: options.compiler.clone(),
+            compiler: compiler.clone(),
             compiling: Mutex::default(),
-            slots: Arc::new(Semaphore::new(options.slots.count())),
-            size: options.slots,
+            slots: Arc::new(Semaphore::new(slots.count())),
+            size: slots,
             processors: Processors::all_but_one(),
         })
     }

@@ -8,7 +8,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Context;
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::compile::Compiler;
 use super::features;
 use super::slots::Slots;
 use sandbar_policy::MOST_TABLES;
@@ -33,19 +32,6 @@ const INSTANCE_METADATA: usize = 1024 * 1024;
 /// the masking of an object. A thread of the runtime has not much more.
 const HOST_STACK: usize = 1536 * 1024;
 
-/// How an engine is set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many calls run at once.
-    pub slots: Slots,
-    /// The largest linear memory that any call may have, in bytes.
-    pub memory: u64,
-    /// The stack of a call whose component has no other, in bytes.
-    pub stack: u64,
-    /// Who compiles components.
-    pub compiler: Compiler,
-}
-
 /// The pools that there are by now.
 pub(super) struct Pools {
     slots: Slots,
@@ -57,16 +43,11 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    /// One pool, of the stack in `options`.
-    pub(super) fn new(options: &Options) -> anyhow::Result<Self> {
-        let pools = Self {
-            slots: options.slots,
-            memory: options.memory,
-            stack: options.stack,
-            cache: options.compiler.folder().map(|folder| open_cache(folder.path())).transpose()?,
-            by_stack: Mutex::default(),
-        };
-        pools.with_stack(options.stack)?;
+    /// One pool, of instances with so much memory and stack at most. `cache` is the folder of compiled components.
+    pub(super) fn new(slots: Slots, memory: u64, stack: u64, cache: Option<&Path>) -> anyhow::Result<Self> {
+        let cache = cache.map(open_cache).transpose()?;
+        let pools = Self { slots, memory, stack, cache, by_stack: Mutex::default() };
+        pools.with_stack(stack)?;
         Ok(pools)
     }
 
@@ -170,7 +151,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{Artifact, CallError, Component, Engine, Interface, LoadError};
+    use crate::{Artifact, CallError, Compiler, Component, Engine, Interface, LoadError, Options};
     use sandbar_policy::{Budget, Limits};
 
     /// Nothing that is further down.

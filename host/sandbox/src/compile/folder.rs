@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::Imports;
+use crate::imports::Imports;
 
 /// Where wasmtime's cache has its entries, in a folder for each of its versions.
 const ENTRIES: &str = "modules";

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::CompileError;
 use super::folder::{self, Folder, IMPORTS_BYTES};
-use crate::error::short;
-use crate::{Imports, LoadError, pools};
+use crate::error::{CompileError, LoadError, short};
+use crate::imports::Imports;
+use crate::pools;
 use sandbar_processor::NICENESS;
 use sandbar_text::beginning;
 
