@@ -5,6 +5,7 @@ mod component;
 #[cfg(test)]
 mod documents;
 mod limits;
+mod missing;
 mod mistake;
 mod places;
 mod quantity;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Deserializer, de};
 use self::component::Own;
 use self::places::Places;
 use self::quantity::{Count, Time};
-use crate::catalog::{IgnoredArguments, Source};
+use crate::catalog::{IgnoredArguments, Source, Terms};
 use crate::files;
 use crate::kubernetes;
 use crate::policy::{Grant, Limits, Namespaces, Secrets};
@@ -151,7 +152,7 @@ impl Config {
     }
 
     /// The entry of a file, where there is one.
-    pub fn tool(&self, source: &Source) -> Option<&ToolConfig> {
+    fn tool(&self, source: &Source) -> Option<&ToolConfig> {
         let Source::File(path) = source else { return None };
         let file = check::file(path);
         self.tools.iter().find(|tool| check::file(&tool.component) == file)
@@ -166,7 +167,7 @@ impl Config {
     }
 
     /// The limits of a component's calls.
-    pub fn limits_of(&self, source: &Source) -> Limits {
+    fn limits_of(&self, source: &Source) -> Limits {
         self.own(source).limits.over(&self.limits)
     }
 
@@ -176,8 +177,20 @@ impl Config {
         sources.map(|source| self.limits_of(&source).memory).fold(self.limits.memory, u64::max)
     }
 
+    /// On what terms a component is served.
+    pub fn terms(&self, source: &Source) -> Terms {
+        let entry = self.tool(source);
+        Terms {
+            grant: self.grant_of(source),
+            accepts_partial_grant: entry.is_some_and(|tool| tool.partial_grant),
+            limits: self.limits_of(source),
+            settings: entry.map(|tool| tool.settings.clone()).unwrap_or_default(),
+            ignored_arguments: self.ignored_arguments.clone(),
+        }
+    }
+
     /// What a component is granted by its entry: nothing without one. `rules` are for files only.
-    pub fn grant_of(&self, source: &Source) -> Grant {
+    fn grant_of(&self, source: &Source) -> Grant {
         let (rules, cluster_rules) = self.tool(source).map(ToolConfig::granted).unwrap_or_default();
         let own = self.own(source);
         let secrets = if own.mask_secrets.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown };
@@ -290,8 +303,8 @@ mod tests {
         assert_eq!(config.limits_of(&source).time, Duration::from_millis(500));
         assert_eq!(config.limits_of(&source).memory, 32 << 20, "what is absent is inherited");
         assert_eq!(config.grant_of(&source).namespaces, ["team-a".to_owned()].into_iter().collect());
-        assert_eq!(tool.settings()["threshold"], 5);
-        assert!(tool.accepts_partial_grant());
+        assert_eq!(tool.settings["threshold"], 5);
+        assert!(tool.partial_grant);
         assert_eq!(config.grant_of(&source).secrets, Secrets::Shown);
         assert_eq!(config.grant_of(&Source::File("b.wasm".into())).secrets, Secrets::Masked);
     }

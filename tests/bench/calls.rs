@@ -62,8 +62,9 @@ pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Clus
     let options = Options { slots: Slots::for_memory(u64::MAX, memory), memory, stack, compiler: Compiler::InProcess };
     let engine = Engine::new(&options).expect("an engine");
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
-    let loader = Loader::new(Arc::new(engine), cluster.clone(), Arc::new(config));
-    let (catalog, problems) = loader.load(sources, Duration::ZERO).await;
+    let loader = Loader::new(Arc::new(engine), cluster.clone(), memory);
+    let wanted = sources.into_iter().map(|source| (source.clone(), config.terms(&source))).collect();
+    let (catalog, problems) = loader.load(wanted, Duration::ZERO).await;
     assert!(problems.is_empty(), "{}", problems[0]);
     (catalog, cluster)
 }

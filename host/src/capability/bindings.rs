@@ -1,5 +1,4 @@
-//! What wasmtime makes of the WIT packages. Nothing outside `capability` names these types, but for the exported interface's
-//! indices, which `sandbox` needs to find a component's functions.
+//! What wasmtime makes of the interfaces that components import. Nothing outside `capability` names these types.
 #![allow(missing_docs, reason = "the documentation is in the WIT")]
 #![allow(unsafe_code, reason = "generated")]
 #![allow(unreachable_pub, clippy::all, reason = "generated")]
@@ -15,7 +14,6 @@ wasmtime::component::bindgen!({
             import sandbar:kubernetes/read@0.1.0;
             import sandbar:kubernetes/logs@0.1.0;
             import sandbar:kubernetes/health@0.1.0;
-            export sandbar:tool/tools@0.1.0;
         }
     ",
     imports: {
@@ -23,5 +21,4 @@ wasmtime::component::bindgen!({
         "sandbar:kubernetes/logs": async,
         "sandbar:kubernetes/health": async,
     },
-    exports: { default: async },
 });

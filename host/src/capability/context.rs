@@ -2,12 +2,24 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use wasmtime::component::HasSelf;
+
+use super::Capability;
 use super::bindings::sandbar::tool::context;
 use super::host::{Host, Progress};
 use crate::policy::{Quota, clean_line};
+use crate::sandbox::{Interface, State};
 
 /// Bytes of a progress message: a line for a person.
 const PROGRESS_MESSAGE_BYTES: usize = 256;
+
+pub(super) static CAPABILITY: Capability = Capability {
+    interface: Interface {
+        name: "sandbar:tool/context",
+        link: |linker| context::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+    },
+    is_open_to: |_| true,
+};
 
 impl context::Host for Host {
     fn remaining_ms(&mut self) -> u32 {

@@ -1,9 +1,21 @@
 //! `sandbar:kubernetes/health`: is the API server there.
 
+use wasmtime::component::HasSelf;
+
+use super::Capability;
 use super::bindings::sandbar::kubernetes::health;
 use super::bindings::sandbar::kubernetes::types::Error;
 use super::host::Host;
 use crate::kubernetes::{Code, Error as ReadError};
+use crate::sandbox::{Interface, State};
+
+pub(super) static CAPABILITY: Capability = Capability {
+    interface: Interface {
+        name: "sandbar:kubernetes/health",
+        link: |linker| health::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+    },
+    is_open_to: |_| true,
+};
 
 impl health::Host for Host {
     async fn api_server(&mut self) -> Result<String, Error> {

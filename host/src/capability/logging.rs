@@ -1,11 +1,23 @@
 //! `sandbar:tool/logging`: lines for the operator.
 
+use wasmtime::component::HasSelf;
+
+use super::Capability;
 use super::bindings::sandbar::tool::logging::{self, Level};
 use super::host::Host;
-use crate::policy::{Budget, Quota, clean_line};
+use crate::policy::clean_line;
+use crate::sandbox::{Interface, State, may_log};
 
 /// Bytes of one line: enough for a panic message with its backtrace.
 const LINE_BYTES: usize = 8 * 1024;
+
+pub(super) static CAPABILITY: Capability = Capability {
+    interface: Interface {
+        name: "sandbar:tool/logging",
+        link: |linker| logging::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+    },
+    is_open_to: |_| true,
+};
 
 impl logging::Host for Host {
     fn log(&mut self, level: Level, message: String) {
@@ -23,20 +35,4 @@ impl logging::Host for Host {
             Level::Error => tracing::error!(target: "sandbar::component", component, "{message}"),
         }
     }
-}
-
-/// Whether a call of a component may write this line to the server's log. The log says so when it stops.
-pub(crate) fn may_log(component: &str, budget: &Budget, line: &str) -> bool {
-    match budget.take_log(line.len() as u64) {
-        Quota::Within => return true,
-        Quota::FirstBeyond => {
-            let most = budget.limits().logged;
-            tracing::warn!(
-                component,
-                "a tool logs more than {most} bytes (limit `logged`): the rest of what it logs in this call is dropped"
-            );
-        }
-        Quota::Beyond => {}
-    }
-    false
 }

@@ -1,10 +1,26 @@
 //! `sandbar:kubernetes/logs`: container logs.
 
+use wasmtime::component::HasSelf;
+
+use super::Capability;
 use super::bindings::sandbar::kubernetes::logs;
 use super::bindings::sandbar::kubernetes::types::Error;
 use super::host::Host;
 use super::types::refuse_more;
 use crate::kubernetes::{Excerpt, LogSource};
+use crate::policy::{POD_LOGS, PolicyRule};
+use crate::sandbox::{Interface, State};
+
+pub(super) static CAPABILITY: Capability = Capability {
+    interface: Interface {
+        name: "sandbar:kubernetes/logs",
+        link: |linker| logs::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+    },
+    is_open_to: |grant| {
+        let names_logs = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource == POD_LOGS);
+        grant.rules.iter().any(names_logs)
+    },
+};
 
 impl logs::Host for Host {
     async fn tail(&mut self, source: logs::Source) -> Result<logs::Excerpt, Error> {

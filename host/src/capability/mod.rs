@@ -1,7 +1,6 @@
 //! Where WIT meets our types: one file for each interface that a component can import.
 //!
-//! The only place that names the generated bindings. Host functions convert, ask `kubernetes`, and convert back; they decide
-//! nothing themselves.
+//! Host functions convert, ask `kubernetes`, and convert back; they decide nothing themselves.
 
 mod bindings;
 mod context;
@@ -12,77 +11,54 @@ mod logs;
 mod read;
 mod types;
 
-use wasmtime::component::{HasSelf, Linker};
+use crate::policy::Grant;
+use crate::sandbox::Interface;
 
-pub use bindings::exports::sandbar::tool::tools::{Guest as Tools, GuestIndices as ToolsIndices};
 pub use host::{Host, Progress};
-pub(crate) use logging::may_log;
 
-/// An interface of the contract that a component can import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub enum Interface {
-    /// `sandbar:tool/context`
-    #[serde(rename = "sandbar:tool/context")]
-    Context,
-    /// `sandbar:tool/logging`
-    #[serde(rename = "sandbar:tool/logging")]
-    Logging,
-    /// `sandbar:kubernetes/types`: types only, importing it grants nothing.
-    #[serde(rename = "sandbar:kubernetes/types")]
-    Types,
-    /// `sandbar:kubernetes/read`
-    #[serde(rename = "sandbar:kubernetes/read")]
-    Read,
-    /// `sandbar:kubernetes/logs`
-    #[serde(rename = "sandbar:kubernetes/logs")]
-    Logs,
-    /// `sandbar:kubernetes/health`
-    #[serde(rename = "sandbar:kubernetes/health")]
-    Health,
+/// An interface of the contract that a component can import, and who may.
+struct Capability {
+    interface: Interface<Host>,
+    /// Whether a grant opens it. Whoever may read nothing has no function to read with.
+    is_open_to: fn(&Grant) -> bool,
 }
 
-impl Interface {
-    /// Every interface that the host offers.
-    pub const ALL: [Interface; 6] =
-        [Interface::Context, Interface::Logging, Interface::Types, Interface::Read, Interface::Logs, Interface::Health];
+/// All of them.
+static CAPABILITIES: [&Capability; 5] =
+    [&context::CAPABILITY, &logging::CAPABILITY, &read::CAPABILITY, &logs::CAPABILITY, &health::CAPABILITY];
 
-    /// The version of all of them.
-    pub const VERSION: &str = "0.1.0";
+/// All interfaces that a component can import.
+pub fn interfaces() -> Vec<&'static Interface<Host>> {
+    CAPABILITIES.iter().map(|capability| &capability.interface).collect()
+}
 
-    /// Package and name, without the version.
-    pub fn name(self) -> &'static str {
-        match self {
-            Interface::Context => "sandbar:tool/context",
-            Interface::Logging => "sandbar:tool/logging",
-            Interface::Types => "sandbar:kubernetes/types",
-            Interface::Read => "sandbar:kubernetes/read",
-            Interface::Logs => "sandbar:kubernetes/logs",
-            Interface::Health => "sandbar:kubernetes/health",
-        }
+/// The interfaces that a grant opens.
+pub fn open_to(grant: &Grant) -> Vec<&'static Interface<Host>> {
+    CAPABILITIES.iter().filter(|capability| (capability.is_open_to)(grant)).map(|capability| &capability.interface).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::policy::PolicyRule;
+    use crate::policy::Verb::Get;
+    use crate::sandbox::contract;
+
+    #[test]
+    fn every_interface_of_the_contract_that_has_functions_is_there() {
+        let with_functions = contract().imports.iter().filter(|(_, functions)| !functions.is_empty());
+        let offered: BTreeSet<_> = interfaces().iter().map(|interface| interface.name).collect();
+        assert_eq!(offered, with_functions.map(|(name, _)| name.as_str()).collect());
     }
 
-    /// The functions that it has, by their WIT names.
-    pub fn functions(self) -> &'static [&'static str] {
-        match self {
-            Interface::Context => &["remaining-ms", "now-ms", "setting", "progress"],
-            Interface::Logging => &["log"],
-            Interface::Types => &[],
-            Interface::Read => &["get-object", "list-objects"],
-            Interface::Logs => &["tail"],
-            Interface::Health => &["api-server"],
-        }
-    }
-
-    /// Adds the interface's functions to a linker. `host` finds the [`Host`] in the store's data.
-    pub fn add_to_linker<T: Send + 'static>(self, linker: &mut Linker<T>, host: fn(&mut T) -> &mut Host) -> wasmtime::Result<()> {
-        use bindings::sandbar::{kubernetes, tool};
-        match self {
-            Interface::Context => tool::context::add_to_linker::<T, HasSelf<Host>>(linker, host),
-            Interface::Logging => tool::logging::add_to_linker::<T, HasSelf<Host>>(linker, host),
-            Interface::Types => Ok(()),
-            Interface::Read => kubernetes::read::add_to_linker::<T, HasSelf<Host>>(linker, host),
-            Interface::Logs => kubernetes::logs::add_to_linker::<T, HasSelf<Host>>(linker, host),
-            Interface::Health => kubernetes::health::add_to_linker::<T, HasSelf<Host>>(linker, host),
-        }
+    #[test]
+    fn logs_need_their_own_rule() {
+        let names = |grant: &Grant| open_to(grant).iter().map(|interface| interface.name).collect::<Vec<_>>();
+        let grant = Grant { rules: vec![PolicyRule::new("", &["*"], &[Get])], ..Grant::default() };
+        assert!(names(&grant).contains(&"sandbar:kubernetes/read"));
+        assert!(!names(&grant).contains(&"sandbar:kubernetes/logs"));
+        assert!(!names(&Grant::default()).contains(&"sandbar:kubernetes/read"));
     }
 }

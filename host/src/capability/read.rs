@@ -1,10 +1,26 @@
 //! `sandbar:kubernetes/read`: objects and lists.
 
+use wasmtime::component::HasSelf;
+
+use super::Capability;
 use super::bindings::sandbar::kubernetes::read;
 use super::bindings::sandbar::kubernetes::types::{ApiResource, Error, Scope};
 use super::host::Host;
 use super::types::refuse_more;
 use crate::kubernetes::{Page, Query, Resource, Scope as Within};
+use crate::policy::{POD_LOGS, PolicyRule};
+use crate::sandbox::{Interface, State};
+
+pub(super) static CAPABILITY: Capability = Capability {
+    interface: Interface {
+        name: "sandbar:kubernetes/read",
+        link: |linker| read::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+    },
+    is_open_to: |grant| {
+        let names_objects = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource != POD_LOGS);
+        grant.rules.iter().chain(&grant.cluster_rules).any(names_objects)
+    },
+};
 
 impl read::Host for Host {
     async fn get_object(

@@ -1,30 +1,11 @@
 //! What a component asks for against what it is granted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::Path;
 
 use serde::Serialize;
 
 use super::manifest::Manifest;
-use crate::capability::Interface;
-use crate::config::{Config, ToolConfig};
 use crate::policy::{Grant, PolicyRule, Verb};
-
-/// The interfaces that a grant opens. Whoever may read nothing has no function to read with.
-pub(super) fn interfaces(grant: &Grant) -> Vec<Interface> {
-    let names_logs = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource == "pods/log");
-    let names_objects = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource != "pods/log");
-    // The facts of the call, the log and the health of the API server need no rule.
-    let mut interfaces = vec![Interface::Context, Interface::Logging, Interface::Types, Interface::Health];
-    if grant.rules.iter().chain(&grant.cluster_rules).any(names_objects) {
-        interfaces.push(Interface::Read);
-    }
-    if grant.rules.iter().any(names_logs) {
-        interfaces.push(Interface::Logs);
-    }
-    interfaces
-}
 
 /// What can be done with one resource, or with some named objects of it: asked for, granted or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,75 +112,6 @@ fn as_rule(right: &Right) -> Option<PolicyRule> {
     (!verbs.is_empty()).then(rule)
 }
 
-/// What of sandbar.yaml is there already, and so what the missing rules have to be added to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It grants nothing to any component.
-    NoTools,
-    /// It has entries of other components.
-    Others,
-    /// It has an entry of this component.
-    Entry,
-}
-
-impl Standing {
-    /// How a component with this entry stands in a configuration.
-    pub fn of(config: &Config, entry: Option<&ToolConfig>) -> Self {
-        match entry {
-            Some(_) => Self::Entry,
-            None if config.tools.is_empty() => Self::NoTools,
-            None => Self::Others,
-        }
-    }
-}
-
-/// A component that asks for more than it is granted. Its words end with YAML that can be pasted into sandbar.yaml.
-#[derive(Clone, Debug, thiserror::Error)]
-pub struct NotGranted {
-    component: String,
-    missing: Missing,
-    standing: Standing,
-}
-
-impl NotGranted {
-    /// A component's file, what its grant lacks, and what of sandbar.yaml there is.
-    pub fn new(file: &Path, missing: Missing, standing: Standing) -> Self {
-        // Relative paths of sandbar.yaml start where that is, those of flags where the command was run.
-        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        Self { component: yaml_string(&file.to_string_lossy()), missing, standing }
-    }
-}
-
-impl fmt::Display for NotGranted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it asks for more than it is granted; `partialGrant: true` loads it with what it is granted, and ")?;
-        match self.standing {
-            Standing::NoTools => write!(f, "to grant the rest, add to sandbar.yaml:\ntools:\n  - component: {}", self.component)?,
-            Standing::Others => {
-                write!(f, "to grant the rest, add to `tools` in sandbar.yaml:\n  - component: {}", self.component)?
-            }
-            Standing::Entry => write!(f, "to grant the rest, add these rules to its entry in sandbar.yaml:")?,
-        }
-        for (key, rules) in [("rules", &self.missing.rules), ("clusterRules", &self.missing.cluster_rules)] {
-            if rules.is_empty() {
-                continue;
-            }
-            write!(f, "\n    {key}:")?;
-            for rule in rules {
-                // JSON is YAML; one rule a line reads well.
-                write!(f, "\n      - {}", serde_json::to_string(rule).map_err(|_| fmt::Error)?)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A string as a scalar of YAML: in quotes where YAML could read something else into it. JSON's are YAML's.
-fn yaml_string(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
-    if text.starts_with('/') && text.bytes().all(is_plain) { text.to_owned() } else { serde_json::Value::from(text).to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,31 +163,5 @@ mod tests {
         assert_eq!(missing(named(&["a"]), named(&[])), []);
         assert_eq!(missing(named(&["a", "c"]), named(&["a", "b"])), [named(&["a", "c"])]);
         assert_eq!(missing(named(&[]), named(&["a"])), [named(&[])]);
-    }
-
-    #[test]
-    fn logs_need_their_own_rule() {
-        let grant = Grant { rules: vec![PolicyRule::new("", &["*"], &[Get])], ..Grant::default() };
-        assert!(interfaces(&grant).contains(&Interface::Read));
-        assert!(!interfaces(&grant).contains(&Interface::Logs));
-        assert!(!interfaces(&Grant::default()).contains(&Interface::Read));
-    }
-
-    #[test]
-    fn what_is_missing_can_be_pasted() {
-        let missing = Missing {
-            rules: vec![PolicyRule::new("", &["pods"], &[List])],
-            cluster_rules: vec![PolicyRule::new("", &["nodes"], &[Get])],
-        };
-        let rules = "\n    rules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"list\"]}\
-                     \n    clusterRules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"nodes\"],\"verbs\":[\"get\"]}";
-        for (standing, head) in [
-            (Standing::NoTools, "sandbar.yaml:\ntools:\n  - component: /t/a.wasm"),
-            (Standing::Others, "`tools` in sandbar.yaml:\n  - component: /t/a.wasm"),
-            (Standing::Entry, "its entry in sandbar.yaml:"),
-        ] {
-            let words = NotGranted::new(Path::new("/t/a.wasm"), missing.clone(), standing).to_string();
-            assert!(words.ends_with(&format!("{head}{rules}")), "{words}");
-        }
     }
 }

@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::Catalog;
 use super::compiling::Compiling;
-use super::grant::{Missing, NotGranted, Standing, interfaces};
+use super::grant::Missing;
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
 use super::source::Source;
-use crate::capability::{Host, Interface};
-use crate::config::{Config, ToolConfig};
+use super::terms::Terms;
+use crate::capability::{self, Host};
 use crate::kubernetes;
 use crate::policy::{Budget, Grant, Limits};
 use crate::sandbox::{Artifact, CallError, Engine, LoadError, check_header};
@@ -62,9 +62,9 @@ pub enum Reason {
     /// Its manifest is malformed.
     #[error("{0}")]
     Manifest(Arc<ManifestError>),
-    /// It asks for more than it is granted.
-    #[error(transparent)]
-    NotGranted(#[from] NotGranted),
+    /// It asks for more than it is granted. How the rest is granted is for whoever knows the configuration to say.
+    #[error("it asks for more than it is granted")]
+    NotGranted(Missing),
     /// An option is set that the component does not have, or to a value that it cannot use.
     #[error("its `settings` in sandbar.yaml do not fit: {0}")]
     Settings(String),
@@ -114,8 +114,6 @@ pub struct Loader {
     engine: Arc<Engine>,
     /// What its tools look into.
     cluster: kubernetes::Cluster,
-    /// What the operator grants.
-    config: Arc<Config>,
     /// The largest memory that the engine has room for, in bytes.
     room: u64,
     /// What is not in the compile cache.
@@ -133,21 +131,10 @@ type Refused = std::sync::Mutex<BTreeMap<String, Arc<ManifestError>>>;
 const REMEMBERED: usize = 1024;
 
 impl Loader {
-    /// A loader for an engine that was made for this configuration.
-    pub fn new(engine: Arc<Engine>, cluster: kubernetes::Cluster, config: Arc<Config>) -> Self {
-        let room = config.largest_memory();
+    /// A loader for an engine whose calls have `room` for so many bytes of memory at most. A limit beyond that is cut to it.
+    pub fn new(engine: Arc<Engine>, cluster: kubernetes::Cluster, room: u64) -> Self {
         let compiling = Compiling::new(engine.clone());
-        Self { engine, cluster, config, room, compiling, reading: Arc::default(), refused: Arc::default() }
-    }
-
-    /// The same with another configuration. A limit of memory beyond what the engine was made for is cut to that.
-    pub fn with(&self, config: Arc<Config>) -> Self {
-        Self { config, ..self.clone() }
-    }
-
-    /// The configuration that it loads with.
-    pub fn config(&self) -> &Config {
-        &self.config
+        Self { engine, cluster, room, compiling, reading: Arc::default(), refused: Arc::default() }
     }
 
     /// The largest memory that a call may have, in bytes.
@@ -162,15 +149,14 @@ impl Loader {
 
     /// Loads all of them and names those that cannot be served. Their order decides who keeps a name. Those that have
     /// to be compiled are waited for, but for no longer than `patience`.
-    pub async fn load(&self, sources: impl IntoIterator<Item = Source>, patience: Duration) -> (Catalog, Vec<Problem>) {
+    pub async fn load(&self, wanted: Vec<(Source, Terms)>, patience: Duration) -> (Catalog, Vec<Problem>) {
         let mut over = std::pin::pin!(tokio::time::sleep(patience));
-        let sources: Vec<_> = sources.into_iter().collect();
         let mut compiled = self.compiled();
-        let (mut catalog, mut problems) = self.reload(sources.clone(), &Catalog::default()).await;
+        let (mut catalog, mut problems) = self.reload(wanted.clone(), &Catalog::default()).await;
         while problems.iter().any(|problem| problem.reason.is_compiling()) {
             tokio::select! {
                 () = &mut over => break,
-                _ = compiled.changed() => (catalog, problems) = self.reload(sources.clone(), &catalog).await,
+                _ = compiled.changed() => (catalog, problems) = self.reload(wanted.clone(), &catalog).await,
             }
         }
         (catalog, problems)
@@ -178,46 +164,46 @@ impl Loader {
 
     /// Loads all of them where some are served already: what has not changed is taken over, and what is there but cannot be served
     /// leaves its predecessor in force, with what it is granted now.
-    pub async fn reload(&self, sources: impl IntoIterator<Item = Source>, before: &Catalog) -> (Catalog, Vec<Problem>) {
-        let mut sources: Vec<_> = sources.into_iter().map(|source| (source, None)).collect();
-        self.compile_bundled(sources.iter().map(|(source, _)| source), before).await;
+    pub async fn reload(&self, wanted: Vec<(Source, Terms)>, before: &Catalog) -> (Catalog, Vec<Problem>) {
+        self.compile_bundled(wanted.iter().map(|(source, _)| source), before).await;
         self.compiling.start_over();
         let mut tasks = JoinSet::new();
-        for (index, (source, _)) in sources.iter().enumerate() {
-            let (loader, source, before) = (self.clone(), source.clone(), before.component(source).cloned());
-            tasks.spawn(async move { (index, loader.load_one(source, before).await) });
+        for (index, (source, terms)) in wanted.iter().cloned().enumerate() {
+            let (loader, before) = (self.clone(), before.component(&source).cloned());
+            tasks.spawn(async move { (index, loader.load_one(source, &terms, before).await) });
         }
+        let mut outcomes: Vec<_> = wanted.iter().map(|_| None).collect();
         while let Some(finished) = tasks.join_next().await {
             match finished {
-                Ok((index, outcome)) => sources[index].1 = Some(outcome),
+                Ok((index, outcome)) => outcomes[index] = Some(outcome),
                 Err(failure) => tracing::error!(%failure, "the host failed while it loaded a component"),
             }
         }
-        let mut catalog = Catalog::ignoring(self.config.ignored_arguments.clone());
-        let mut problems = Vec::new();
-        for (source, outcome) in sources {
+        let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
+        for ((source, terms), outcome) in wanted.into_iter().zip(outcomes) {
             let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
             if let Err(reason) = outcome.and_then(|component| catalog.add(component)) {
                 let before = before.component(&source).filter(|_| !reason.is_absence());
-                let kept = before.is_some_and(|before| self.keep(before, &mut catalog));
+                let kept = before.is_some_and(|before| self.keep(before, &terms, &mut catalog));
                 problems.push(Problem { source, reason, kept });
             }
         }
         (catalog, problems)
     }
 
-    /// What is served and still named, with what the configuration grants it now. No file is looked at, so a right that was taken back is
-    /// gone at once.
-    pub fn granted_anew(&self, is_named: impl Fn(&Source) -> bool, before: &Catalog) -> Catalog {
-        let mut catalog = Catalog::ignoring(self.config.ignored_arguments.clone());
-        for served in before.components().iter().filter(|served| is_named(served.source())) {
-            self.keep(served, &mut catalog);
+    /// What is served and still has `terms`, on those. No file is looked at, so a right that was taken back is gone at once.
+    pub fn granted_anew(&self, terms: impl Fn(&Source) -> Option<Terms>, before: &Catalog) -> Catalog {
+        let mut catalog = Catalog::default();
+        for served in before.components() {
+            if let Some(terms) = terms(served.source()) {
+                self.keep(served, &terms, &mut catalog);
+            }
         }
         catalog
     }
 
-    async fn load_one(&self, source: Source, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
-        let limits = self.limits(&source);
+    async fn load_one(&self, source: Source, terms: &Terms, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
+        let limits = self.limits(terms);
         let (artifact, digest) = {
             // Bundled ones are in memory anyway.
             let _turn = if matches!(source, Source::File(_)) { Some(self.reading.lock().await) } else { None };
@@ -235,8 +221,8 @@ impl Loader {
             Some(before) if Arc::ptr_eq(before.artifact.digest(), artifact.digest()) => before.manifest.clone(),
             _ => manifest_of(&artifact, &self.engine, limits).await.inspect_err(|reason| self.note_refused(digest, reason))?,
         };
-        let settings = self.settings(&source, &manifest)?;
-        let served = self.serve(source, artifact, manifest, settings)?;
+        let settings = settings(&manifest, terms)?;
+        let served = self.serve(source, artifact, manifest, terms, settings)?;
         Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
     }
 
@@ -256,10 +242,10 @@ impl Loader {
     }
 
     /// Serves what was served before, if that is still granted what it asks for and its names are free.
-    fn keep(&self, before: &Arc<Served>, catalog: &mut Catalog) -> bool {
+    fn keep(&self, before: &Arc<Served>, terms: &Terms, catalog: &mut Catalog) -> bool {
         // Settings that do not fit are no right that was taken back, and may be those of the component that follows.
-        let settings = self.settings(&before.source, &before.manifest).unwrap_or_else(|_| before.settings.clone());
-        let served = self.serve(before.source.clone(), before.artifact.clone(), before.manifest.clone(), settings);
+        let settings = settings(&before.manifest, terms).unwrap_or_else(|_| before.settings.clone());
+        let served = self.serve(before.source.clone(), before.artifact.clone(), before.manifest.clone(), terms, settings);
         let kept = served.map(|served| if before.is_same(&served) { before.clone() } else { Arc::new(served) });
         kept.and_then(|component| catalog.add(component)).is_ok()
     }
@@ -270,20 +256,23 @@ impl Loader {
         source: Source,
         artifact: Artifact,
         manifest: Manifest,
+        terms: &Terms,
         settings: Arc<BTreeMap<String, String>>,
     ) -> Result<Served, Reason> {
-        let entry = self.config.tool(&source);
-        let grant = self.grant(&source, &manifest);
+        let grant = match source {
+            // Granted what they ask, because they ship with the host.
+            Source::Bundled(_) => {
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), ..terms.grant.clone() }
+            }
+            Source::File(_) => terms.grant.clone(),
+        };
         let missing = Missing::of(&manifest, &grant);
-        if let Source::File(file) = &source
-            && !missing.is_empty()
-            && !entry.is_some_and(ToolConfig::accepts_partial_grant)
-        {
-            return Err(NotGranted::new(file, missing, Standing::of(&self.config, entry)).into());
+        if !missing.is_empty() && !terms.accepts_partial_grant {
+            return Err(Reason::NotGranted(missing));
         }
         // One that is kept in force has the stack that it was compiled for.
-        let limits = Limits { stack: artifact.stack(), ..self.limits(&source) };
-        let component = artifact.link(&self.engine, &interfaces(&grant), limits.calls)?;
+        let limits = Limits { stack: artifact.stack(), ..self.limits(terms) };
+        let component = artifact.link(&self.engine, &capability::open_to(&grant), limits.calls)?;
         let hands_on = matches!(source, Source::File(_)) && grant.reads();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
         Ok(Served {
@@ -294,21 +283,14 @@ impl Loader {
             grant: Arc::new(grant),
             limits,
             settings,
+            ignored_arguments: terms.ignored_arguments.clone(),
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
         })
     }
 
-    /// What the configuration sets for it.
-    fn settings(&self, source: &Source, manifest: &Manifest) -> Result<Arc<BTreeMap<String, String>>, Reason> {
-        let entry = self.config.tool(source);
-        check_settings(manifest, entry)?;
-        Ok(Arc::new(entry.map(ToolConfig::settings).map(as_text).unwrap_or_default()))
-    }
-
-    fn limits(&self, source: &Source) -> Limits {
-        let limits = self.config.limits_of(source);
-        Limits { memory: limits.memory.min(self.room), ..limits }
+    fn limits(&self, terms: &Terms) -> Limits {
+        Limits { memory: terms.limits.memory.min(self.room), ..terms.limits.clone() }
     }
 
     /// The component as it was compiled before. One that was not is compiled now if it is bundled, and else when it is its turn.
@@ -356,17 +338,6 @@ impl Loader {
             tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
         }
     }
-
-    /// Bundled tools are granted what they ask, because they ship with the host; anything else starts with nothing.
-    fn grant(&self, source: &Source, manifest: &Manifest) -> Grant {
-        let granted = self.config.grant_of(source);
-        match source {
-            Source::Bundled(_) => {
-                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), ..granted }
-            }
-            Source::File(_) => granted,
-        }
-    }
 }
 
 /// The bytes of a component and their SHA-256, in hexadecimal. Takes as long as a network volume wants, so it has a thread of its own.
@@ -379,30 +350,28 @@ pub(super) async fn read(source: Source) -> Result<(Cow<'static, [u8]>, String),
     tokio::task::spawn_blocking(read).await.map_err(|failure| Reason::Host(failure.to_string()))?
 }
 
-/// Options are for components that have some, and have to fit what they say of them.
-fn check_settings(manifest: &Manifest, entry: Option<&ToolConfig>) -> Result<(), Reason> {
-    let Some(set) = entry.map(ToolConfig::settings).filter(|set| !set.is_empty()) else { return Ok(()) };
-    let Some(settings) = &manifest.settings else {
-        return Err(Reason::Settings("the component has no options; remove `settings`".to_owned()));
-    };
-    settings.accepts(&Value::Object(set.clone())).map_err(Reason::Settings)
-}
-
-/// The options as the component reads them: JSON text by key.
-fn as_text(set: &Map<String, Value>) -> BTreeMap<String, String> {
-    set.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()
+/// The options of a component as it reads them, JSON text by key. They are for components that have some, and have to fit what they say
+/// of them.
+fn settings(manifest: &Manifest, terms: &Terms) -> Result<Arc<BTreeMap<String, String>>, Reason> {
+    if !terms.settings.is_empty() {
+        let none = || Reason::Settings("the component has no options; remove `settings`".to_owned());
+        let settings = manifest.settings.as_ref().ok_or_else(none)?;
+        settings.accepts(&Value::Object(terms.settings.clone())).map_err(Reason::Settings)?;
+    }
+    Ok(Arc::new(terms.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()))
 }
 
 /// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
 pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -> Result<Manifest, Reason> {
+    let budget = Arc::new(Budget::new(Limits { result: MANIFEST_BYTES, ..limits }));
     let host = Host {
         component: artifact.name().clone(),
-        budget: Arc::new(Budget::new(Limits { result: MANIFEST_BYTES, ..limits })),
+        budget: budget.clone(),
         settings: Arc::new(BTreeMap::new()),
         progress: watch::Sender::default(),
         reader: None,
     };
-    let text = artifact.link(engine, &Interface::ALL, None)?.manifest(engine, host).await?;
+    let text = artifact.link(engine, &capability::interfaces(), None)?.manifest(engine, budget, host).await?;
     // Its schemas and their patterns are compiled, so it has a thread of its own, too.
     let parsing = tokio::task::spawn_blocking(move || Manifest::parse(&text));
     let (manifest, unknown) = parsing.await.map_err(|failure| Reason::Host(failure.to_string()))??;
@@ -422,27 +391,37 @@ mod tests {
         let options = Options { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
         let engine = Engine::new(&options).expect("an engine");
         let cluster = kubernetes::Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
-        Loader::new(Arc::new(engine), cluster, Arc::new(Config::default()))
+        Loader::new(Arc::new(engine), cluster, memory)
+    }
+
+    /// All of them on the same terms.
+    fn on(terms: &Terms, sources: impl IntoIterator<Item = Source>) -> Vec<(Source, Terms)> {
+        sources.into_iter().map(|source| (source, terms.clone())).collect()
+    }
+
+    /// Terms that leave one namespace.
+    fn narrower() -> Terms {
+        let namespaces = ["team-a".to_owned()].into_iter().collect();
+        Terms { grant: Grant { namespaces, ..Grant::default() }, ..Terms::default() }
     }
 
     #[tokio::test]
     async fn what_has_not_changed_is_taken_over_and_what_is_granted_anew_is_not_compiled_anew() {
         let loader = loader().await;
-        let source = || Source::bundled().take(1);
-        let (first, problems) = loader.load(source(), Duration::ZERO).await;
+        let on = |terms: &Terms| on(terms, Source::bundled().take(1));
+        let (first, problems) = loader.load(on(&Terms::default()), Duration::ZERO).await;
         assert!(problems.is_empty(), "{problems:?}");
-        let (second, _) = loader.reload(source(), &first).await;
+        let (second, _) = loader.reload(on(&Terms::default()), &first).await;
         assert!(Arc::ptr_eq(&first.components()[0], &second.components()[0]));
 
-        let narrower = Config { namespaces: Some(vec!["team-a".to_owned()]), ..Config::default() };
-        let (third, _) = loader.with(Arc::new(narrower)).reload(source(), &second).await;
+        let (third, _) = loader.reload(on(&narrower()), &second).await;
         let (older, newer) = (&second.components()[0], &third.components()[0]);
         assert_ne!(older.grant(), newer.grant());
         assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "it is the same artifact");
 
         let limits = Limits { stack: 2 * Limits::default().stack, ..Limits::default() };
-        let roomier = loader.with(Arc::new(Config { limits: limits.clone(), ..Config::default() }));
-        let (fourth, _) = roomier.reload(source(), &third).await;
+        let roomier = Terms { limits: limits.clone(), ..Terms::default() };
+        let (fourth, _) = loader.reload(on(&roomier), &third).await;
         assert_eq!(fourth.components()[0].limits(), &limits, "that takes another artifact");
         assert!(!Arc::ptr_eq(newer.artifact().digest(), fourth.components()[0].artifact().digest()));
     }
@@ -451,18 +430,17 @@ mod tests {
     async fn a_right_that_is_taken_back_is_gone_before_anything_is_loaded() {
         let loader = loader().await;
         let sources: Vec<Source> = Source::bundled().take(2).collect();
-        let (first, problems) = loader.load(sources.clone(), Duration::ZERO).await;
+        let (first, problems) = loader.load(on(&Terms::default(), sources.clone()), Duration::ZERO).await;
         assert!(problems.is_empty(), "{problems:?}");
-        let narrower = loader.with(Arc::new(Config { namespaces: Some(vec!["team-a".to_owned()]), ..Config::default() }));
         // Whoever loads a file waits for this.
-        let _reading = narrower.reading.lock().await;
-        let second = narrower.granted_anew(|_| true, &first);
+        let _reading = loader.reading.lock().await;
+        let second = loader.granted_anew(|_| Some(narrower()), &first);
         assert_eq!(second.components().len(), 2);
         for (older, newer) in first.components().iter().zip(second.components()) {
             assert_ne!(older.grant(), newer.grant());
             assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "nothing is loaded");
         }
-        let third = narrower.granted_anew(|source| *source == sources[0], &second);
+        let third = loader.granted_anew(|source| (*source == sources[0]).then(narrower), &second);
         assert_eq!(third.components().len(), 1, "what is named no more is served no more");
         assert!(Arc::ptr_eq(&third.components()[0], &second.components()[0]), "what has not changed stays");
     }
@@ -472,18 +450,15 @@ mod tests {
         let files = tempfile::tempdir().expect("a folder");
         let file = files.path().join("a.wasm");
         std::fs::write(&file, &*Source::bundled().next().expect("one").bytes().expect("in the binary")).expect("written");
-        let config = |more: &str| {
-            let text = format!("tools: [{{ component: {}, partialGrant: true{more} }}]", file.display());
-            Arc::new(serde_saphyr::from_str::<Config>(&text).expect("valid"))
-        };
-        let loader = loader().await.with(config(""));
-        let (first, problems) = loader.load([Source::File(file.clone())], Duration::ZERO).await;
+        let (loader, terms) = (loader().await, Terms { accepts_partial_grant: true, ..Terms::default() });
+        let (first, problems) = loader.load(on(&terms, [Source::File(file.clone())]), Duration::ZERO).await;
         assert!(problems.is_empty(), "{problems:?}");
         // They are for another component, say, which is to follow.
-        let unfitting = loader.with(config(", settings: { a: 1 }"));
-        let second = unfitting.granted_anew(|_| true, &first);
+        let settings = [("a".to_owned(), Value::from(1))].into_iter().collect();
+        let unfitting = Terms { settings, ..terms };
+        let second = loader.granted_anew(|_| Some(unfitting.clone()), &first);
         assert!(Arc::ptr_eq(&first.components()[0], &second.components()[0]));
-        let (third, problems) = unfitting.reload([Source::File(file.clone())], &second).await;
+        let (third, problems) = loader.reload(on(&unfitting, [Source::File(file.clone())]), &second).await;
         assert!(matches!(&problems[..], [Problem { reason: Reason::Settings(_), kept: true, .. }]), "{problems:?}");
         assert!(Arc::ptr_eq(&third.components()[0], &first.components()[0]));
     }
@@ -493,11 +468,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let paths = ["a.wasm", "b.wasm", "c.wasm"].map(|name| folder.path().join(name));
         let loader = loader().await;
-        let other = loader.with(Arc::new(Config::default()));
+        let other = loader.clone();
         let turn = loader.reading.clone().lock_owned().await;
         let load = |loader: &Loader, paths: &[std::path::PathBuf]| {
-            let (loader, sources) = (loader.clone(), paths.iter().cloned().map(Source::File).collect::<Vec<_>>());
-            async move { loader.reload(sources, &Catalog::default()).await.1 }
+            let (loader, wanted) = (loader.clone(), on(&Terms::default(), paths.iter().cloned().map(Source::File)));
+            async move { loader.reload(wanted, &Catalog::default()).await.1 }
         };
         let mut loads = std::pin::pin!(futures::future::join(load(&loader, &paths[..2]), load(&other, &paths[2..])));
         // As far as they get: what they wait for then is their turn.
@@ -521,9 +496,8 @@ mod tests {
         loader.note_refused("of another kind".to_owned(), &Reason::Settings("no".to_owned()));
         assert!(loader.refused("of another kind").is_ok(), "only what the component alone decides is remembered");
         loader.note_refused("a".to_owned(), &ManifestError::Count(0).into());
-        let again = loader.with(Arc::new(Config::default()));
-        assert!(matches!(again.refused("a"), Err(Reason::Manifest(_))), "at the next reload, too");
-        assert!(again.refused("b").is_ok());
+        assert!(matches!(loader.clone().refused("a"), Err(Reason::Manifest(_))), "at the next reload, too");
+        assert!(loader.refused("b").is_ok());
         (0..2 * REMEMBERED).for_each(|n| loader.note_refused(n.to_string(), &ManifestError::Count(0).into()));
         assert!(loader.refused.lock().expect("no panic").len() <= REMEMBERED);
     }
@@ -532,8 +506,6 @@ mod tests {
     async fn memory_that_the_engine_has_no_room_for_is_not_promised() {
         let loader = loader().await;
         let limits = Limits { memory: loader.room() * 2, ..Limits::default() };
-        let larger = loader.with(Arc::new(Config { limits, ..Config::default() }));
-        let bundled = Source::bundled().next().expect("a bundled component");
-        assert_eq!(larger.limits(&bundled).memory, loader.room());
+        assert_eq!(loader.limits(&Terms { limits, ..Terms::default() }).memory, loader.room());
     }
 }

@@ -17,6 +17,7 @@ mod schema;
 mod served;
 mod source;
 mod stamps;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -31,13 +32,14 @@ pub use answer::Answer;
 pub use arguments::{Arguments, IgnoredArguments};
 use audit::Outcome;
 pub use audit::{AuditEvent, NOT_LET_IN};
-pub use grant::{Missing, NotGranted, Right, Standing, rights};
+pub use grant::{Missing, Right, rights};
 pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
 pub use served::Served;
 pub use source::Source;
 pub use stamps::Stamps;
+pub use terms::Terms;
 
 /// All tools that are served, by name. It never changes: where the tools do, another catalog takes its place, and calls that run on
 /// this one end on it.
@@ -45,7 +47,6 @@ pub use stamps::Stamps;
 pub struct Catalog {
     components: Vec<Arc<Served>>,
     tools: BTreeMap<Arc<str>, Tool>,
-    ignored: IgnoredArguments,
     digest: OnceLock<ListDigest>,
 }
 
@@ -82,30 +83,22 @@ pub enum Refusal {
 impl Tool {
     /// Arguments as they were meant, as JSON; else which of them does not fit, and why. Where that takes long it is not done in this
     /// task, in which others wait.
-    async fn read(&self, arguments: Arguments, ignored: &IgnoredArguments) -> Result<Result<String, String>, Failed> {
+    async fn read(&self, arguments: Arguments) -> Result<Result<String, String>, Failed> {
         let definition = &self.definition;
         if definition.reads_briefly(arguments.bytes()) {
-            return Ok(definition.read(arguments.into_value(), ignored).map(|read| read.to_string()));
+            return Ok(definition.read(arguments.into_value(), &self.component.ignored_arguments).map(|read| read.to_string()));
         }
-        let (definition, ignored) = (definition.clone(), ignored.clone());
-        let read = move || definition.read(arguments.into_value(), &ignored).map(|read| read.to_string());
+        let (definition, component) = (definition.clone(), self.component.clone());
+        let read = move || definition.read(arguments.into_value(), &component.ignored_arguments).map(|read| read.to_string());
         self.component.processors().work(read).await
     }
 }
 
 impl Catalog {
-    /// A catalog without tools, whose tools do not get these arguments.
-    fn ignoring(ignored: IgnoredArguments) -> Self {
-        Self { ignored, ..Self::default() }
-    }
-
     /// Whether it serves the same components in the same way.
     pub fn is_same(&self, other: &Self) -> bool {
-        let Self { components, tools: _, ignored, digest: _ } = self;
         let same = |(one, other): (&Arc<Served>, &Arc<Served>)| Arc::ptr_eq(one, other);
-        components.len() == other.components.len()
-            && components.iter().zip(&other.components).all(same)
-            && *ignored == other.ignored
+        self.components.len() == other.components.len() && self.components.iter().zip(&other.components).all(same)
     }
 
     /// The components, bundled ones first.
@@ -155,7 +148,7 @@ impl Catalog {
             let meant = nearest(name, &known).map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
             return (Err(Refusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
         };
-        let outcome = match tool.read(arguments, &self.ignored).await {
+        let outcome = match tool.read(arguments).await {
             Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event, write).await),
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);

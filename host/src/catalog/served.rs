@@ -7,6 +7,7 @@ use futures::FutureExt;
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
+use super::arguments::IgnoredArguments;
 use super::audit::{AuditEvent, Outcome};
 use super::manifest::{Definition, Manifest};
 use super::source::Source;
@@ -20,11 +21,12 @@ use crate::sandbox::{Artifact, CallError, Component, Engine};
 pub struct Served {
     pub(super) source: Source,
     pub(super) artifact: Artifact,
-    pub(super) component: Component,
+    pub(super) component: Component<Host>,
     pub(super) manifest: Manifest,
     pub(super) grant: Arc<Grant>,
     pub(super) limits: Limits,
     pub(super) settings: Arc<BTreeMap<String, String>>,
+    pub(super) ignored_arguments: IgnoredArguments,
     pub(super) engine: Arc<Engine>,
     pub(super) cluster: kubernetes::Cluster,
 }
@@ -69,12 +71,24 @@ impl Served {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         // All fields by name, so that another one has to be thought of here. What is left out follows from the digest, or is one for
         // the whole process.
-        let Self { source, artifact, component: _, manifest: _, grant, limits, settings, engine: _, cluster: _ } = other;
+        let Self {
+            source,
+            artifact,
+            component: _,
+            manifest: _,
+            grant,
+            limits,
+            settings,
+            ignored_arguments,
+            engine: _,
+            cluster: _,
+        } = other;
         self.source == *source
             && self.artifact.digest() == artifact.digest()
             && self.grant == *grant
             && self.limits == *limits
             && self.settings == *settings
+            && self.ignored_arguments == *ignored_arguments
     }
 
     /// Runs one of its tools with arguments that fit the schema. What is made of its answer is a part of the call, too.
@@ -127,7 +141,7 @@ impl Served {
         arguments: String,
     ) -> Result<(Answer, usize), CallError> {
         let budget = host.budget.clone();
-        let returned = self.component.call(host, definition.name(), arguments).await?;
+        let returned = self.component.call(budget.clone(), host, definition.name(), arguments).await?;
         let (Ok(words) | Err(words)) = &returned;
         let is_brief = self.trust() == Trust::Bundled || definition.is_checked_briefly(words.len());
         budget.meter().prepare_for(if is_brief { words.len() } else { usize::MAX }).await;

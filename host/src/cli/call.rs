@@ -40,9 +40,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let values = parse(&arguments.arguments).map_err(Failure::Usage)?;
     let config = arguments.common.config()?;
     let answer = runtime()?.block_on(async {
-        let Setup { catalog, cluster, problems, .. } = arguments.common.load(config, Duration::MAX).await?;
-        for problem in problems {
-            output::error(&format!("a component is not loaded: {problem}"));
+        let Setup { config, catalog, cluster, problems, .. } = arguments.common.load(config, Duration::MAX).await?;
+        for problem in &problems {
+            output::error(&format!("a component is not loaded: {}", config.described(problem)));
         }
         let (sender, progress) = watch::channel(Progress::default());
         let caller = Caller::new(Identity::Operator);

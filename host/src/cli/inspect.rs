@@ -12,7 +12,7 @@ use super::output::Format;
 use super::setup::runtime;
 use super::tools::{asked, side_by_side};
 use super::{Common, Failure, Output, output};
-use crate::catalog::{Manifest, Missing, NotGranted, Settings, Source, Standing, manifest_of, rights};
+use crate::catalog::{Manifest, Missing, Settings, Source, Terms, manifest_of, rights};
 use crate::policy::Grant;
 use crate::sandbox::Artifact;
 
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let engine = arguments.common.engine(&config)?;
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
-    let limits = config.limits_of(&source);
+    let Terms { grant, limits, .. } = config.terms(&source);
     let runtime = runtime()?;
     let artifact = runtime
         .block_on(Artifact::compile(&engine, &name, &bytes, limits.stack))
@@ -41,14 +41,13 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let manifest = runtime
         .block_on(manifest_of(&artifact, &engine, limits))
         .with_context(|| format!("{} has no usable manifest", file.display()))?;
-    let grant = config.grant_of(&source);
     match arguments.output.output {
         Format::Json => output::json(&as_json(&artifact, &manifest, &grant))?,
         Format::Text => {
             let mut text = as_text(&artifact, &manifest, &grant);
             let missing = Missing::of(&manifest, &grant);
             if !missing.is_empty() {
-                let _ = writeln!(text, "\n{}", NotGranted::new(file, missing, Standing::of(&config, config.tool(&source))));
+                let _ = writeln!(text, "\nit asks for more than it is granted; {}", config.how_to_grant(file, &missing));
             }
             output::text(&text);
         }
@@ -82,7 +81,7 @@ fn as_text(artifact: &Artifact, manifest: &Manifest, grant: &Grant) -> String {
         let _ = writeln!(
             text,
             "  imports  {} ({})",
-            interface.name(),
+            interface,
             if functions.is_empty() { "types".to_owned() } else { functions.join(", ") }
         );
     }

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Setup { config, cluster, catalog, problems, .. } = runtime.block_on(arguments.common.load(config, Duration::MAX))?;
     if let Some(problem) = problems.first() {
         // Roles for some of the tools would look complete.
-        return Err(anyhow!("a component is not loaded, so its rules are unknown: {problem}").into());
+        return Err(anyhow!("a component is not loaded, so its rules are unknown: {}", config.described(problem)).into());
     }
     let mut grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
     if has_wildcard(&grants) {

@@ -11,8 +11,9 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
+use super::setup::on_terms;
 use super::{Common, words};
-use crate::catalog::{Catalog, Loader, Problem, Served, Stamps};
+use crate::catalog::{Catalog, Loader, Problem, Served, Source, Stamps};
 use crate::config::Config;
 use crate::http::Readiness;
 
@@ -32,7 +33,8 @@ pub(super) struct Reloader<C> {
     pub(super) configure: C,
     /// What the server was started with. Some of it stays for good.
     pub(super) started: Arc<Config>,
-    /// With the configuration that is in force.
+    /// What is in force.
+    pub(super) config: Arc<Config>,
     pub(super) loader: Loader,
     /// Where the catalog in force is, for all that ask.
     pub(super) catalogs: watch::Sender<Arc<Catalog>>,
@@ -120,10 +122,10 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             Ok((config, text)) => block_in_place(|| self.grant(config, text)),
             Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {}", words(&error))),
         }
-        let (config, before) = (self.loader.config(), self.catalogs.borrow().clone());
-        let (stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(config, &before)));
-        let (loader, granted) = (self.loader.clone(), self.catalogs.borrow().clone());
-        let outcome = async move { loader.reload(sources, &granted).await }.boxed();
+        let granted = self.catalogs.borrow().clone();
+        let (stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(&self.config, &granted)));
+        let (loader, wanted) = (self.loader.clone(), on_terms(&self.config, sources));
+        let outcome = async move { loader.reload(wanted, &granted).await }.boxed();
         (stamps, Some(Loading { outcome, problems, failed }))
     }
 
@@ -143,10 +145,11 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
 
     /// Puts in force what a configuration grants to what is served already. `text` is what it was read from.
     fn grant(&mut self, config: Config, text: Option<String>) {
-        self.loader = self.loader.with(Arc::new(config));
+        self.config = Arc::new(config);
         self.granted = text;
-        let (config, before) = (self.loader.config(), self.catalogs.borrow().clone());
-        self.put_in_force(self.loader.granted_anew(|source| self.common.names(config, source), &before));
+        let terms = |source: &Source| self.common.names(&self.config, source).then(|| self.config.terms(source));
+        let before = self.catalogs.borrow().clone();
+        self.put_in_force(self.loader.granted_anew(terms, &before));
     }
 
     /// The configuration, and what it was read from.
@@ -161,8 +164,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         failed.extend(more);
         let fixed: Vec<String> = self.fixed().map(|key| format!("configuration: a changed `{key}` needs a restart")).collect();
         let (compiling, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|problem| problem.reason.is_compiling());
-        problems.extend(failed.iter().map(named));
-        let compiling: Vec<String> = compiling.iter().map(named).collect();
+        problems.extend(failed.iter().map(|problem| named(&self.config, problem)));
+        let compiling: Vec<String> = compiling.iter().map(|problem| named(&self.config, problem)).collect();
         self.report(&catalog, problems, fixed, compiling);
         self.put_in_force(catalog);
         let tools = self.catalogs.borrow().definitions().count();
@@ -181,7 +184,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
 
     /// The files of the configuration in force.
     fn stamps(&self) -> Stamps {
-        Stamps::of(self.common.watched(self.loader.config()).iter().map(PathBuf::as_path))
+        Stamps::of(self.common.watched(&self.config).iter().map(PathBuf::as_path))
     }
 
     /// The keys whose new values have no effect.
@@ -200,8 +203,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             bundled: _,
             ignored_arguments: _,
             tools: _,
-        } = self.loader.config();
-        let memory = self.loader.config().largest_memory();
+        } = &*self.config;
+        let memory = self.config.largest_memory();
         let keys = [
             ("listen", *listen != self.started.listen),
             ("cluster", *cluster != self.started.cluster),
@@ -235,8 +238,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
 }
 
 /// A component's problem as it stands in the log and in /readyz.
-pub(super) fn named(problem: &Problem) -> String {
-    format!("component not {}: {problem}", if problem.kept { "replaced" } else { "served" })
+pub(super) fn named(config: &Config, problem: &Problem) -> String {
+    format!("component not {}: {}", if problem.kept { "replaced" } else { "served" }, config.described(problem))
 }
 
 /// Says which components are other than before.

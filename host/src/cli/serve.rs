@@ -94,11 +94,11 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
     for problem in &problems {
         match problem.reason.is_compiling() {
-            true => tracing::info!("{}", reload::named(problem)),
-            false => tracing::error!("{}", reload::named(problem)),
+            true => tracing::info!("{}", reload::named(&config, problem)),
+            false => tracing::error!("{}", reload::named(&config, problem)),
         }
     }
-    let problems: Vec<String> = problems.iter().map(reload::named).collect();
+    let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
     let tools = catalog.definitions().count();
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
 
@@ -120,7 +120,8 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let reloader = Reloader {
         common: arguments.common.clone(),
         configure: move |text: Option<&str>| arguments.config_of(text),
-        started: config,
+        started: config.clone(),
+        config,
         loader,
         catalogs,
         readiness: readiness.clone(),

@@ -9,7 +9,7 @@ use anyhow::Context;
 use tokio::runtime::Runtime;
 
 use super::Common;
-use crate::catalog::{Catalog, Loader, Problem, Source};
+use crate::catalog::{Catalog, Loader, Problem, Source, Terms};
 use crate::config::{Config, ConfigError};
 use crate::kubernetes::Cluster;
 use crate::policy::Limits;
@@ -71,12 +71,12 @@ impl Common {
         let engine = Arc::new(self.engine(&config)?);
         let cluster = Cluster::connect(&config.cluster).await?;
         let processors = engine.processors().clone();
-        let loader = Loader::new(engine, cluster.clone(), config.clone());
+        let loader = Loader::new(engine, cluster.clone(), config.largest_memory());
         let (sources, unreadable) = self.sources(&config, &Catalog::default());
         if let Some(Problem { source, reason, .. }) = unreadable.into_iter().next() {
             return Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"));
         }
-        let (catalog, problems) = loader.load(sources, patience).await;
+        let (catalog, problems) = loader.load(on_terms(&config, sources), patience).await;
         Ok(Setup { config, cluster, loader, catalog, problems, processors })
     }
 
@@ -169,6 +169,11 @@ fn default_cache() -> Option<PathBuf> {
 /// The runtime of a command: HTTP, API traffic, deadlines, and guests while they compute little.
 pub(super) fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+/// Each with the terms that the configuration has for it.
+pub(super) fn on_terms(config: &Config, sources: Vec<Source>) -> Vec<(Source, Terms)> {
+    sources.into_iter().map(|source| (source.clone(), config.terms(&source))).collect()
 }
 
 #[cfg(test)]

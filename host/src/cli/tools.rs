@@ -28,13 +28,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
-    let Setup { catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config, Duration::MAX))?;
+    let Setup { config, catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config, Duration::MAX))?;
     match arguments.output.output {
         Format::Json => output::json(&catalog.components().iter().map(|served| as_json(served)).collect::<Vec<_>>())?,
         Format::Text => output::text(&catalog.components().iter().map(|served| as_text(served)).collect::<String>()),
     }
     for problem in &problems {
-        output::error(&format!("not loaded: {problem}"));
+        output::error(&format!("not loaded: {}", config.described(problem)));
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

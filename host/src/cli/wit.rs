@@ -7,12 +7,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Failure, output};
-
-/// The contract, as it lies in a `wit` directory of a component's project.
-const FILES: [(&str, &str); 2] = [
-    ("deps/sandbar-tool/tool.wit", include_str!("../../../wit/tool/tool.wit")),
-    ("deps/sandbar-kubernetes/kubernetes.wit", include_str!("../../../wit/kubernetes/kubernetes.wit")),
-];
+use crate::sandbox::PACKAGES;
 
 /// A world to start from. Importing an interface is asking for it, so it imports what most tools need.
 const WORLD: &str = "\
@@ -31,8 +26,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    for (name, text) in FILES {
-        let path = arguments.directory.join(name);
+    for (file, text) in PACKAGES {
+        let path = arguments.directory.join("deps").join(format!("sandbar-{file}"));
         let directory = path.parent().unwrap_or(&arguments.directory);
         std::fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
         std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;

@@ -30,7 +30,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     for (index, text) in config.origins.iter().enumerate() {
         add(&list("origins")(index), origin(text).map(drop));
     }
-    for (tool, own) in config.bundled.tools.all() {
+    for (tool, own) in config.bundled.tools.iter() {
         for (index, name) in own.namespaces.iter().flatten().enumerate() {
             let entry = [Step::Key("bundled"), Step::Key("tools"), Step::Key(tool)];
             add(&[&entry[..], &list("namespaces")(index)].concat(), namespace(name).map(drop));

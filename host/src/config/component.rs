@@ -1,9 +1,14 @@
 //! What sandbar.yaml says of single components: of files of the operator's, and of bundled ones.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::limits::LimitsConfig;
@@ -27,14 +32,14 @@ pub struct ToolConfig {
     pub(super) cluster_rules: Vec<PolicyRule>,
     /// Whether to load it although it asks for more than it is granted. What it is not granted is denied to it.
     #[serde(default)]
-    partial_grant: bool,
+    pub(super) partial_grant: bool,
     /// Where `rules` hold; it can only narrow the server's namespaces.
     #[serde(default, deserialize_with = "list")]
     #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub(super) namespaces: Option<Vec<String>>,
     /// Its options. `sandbar inspect` shows which it knows.
     #[serde(default)]
-    settings: Map<String, Value>,
+    pub(super) settings: Map<String, Value>,
     /// Its limits, in the place of those for all.
     #[serde(default)]
     limits: LimitsConfig,
@@ -56,18 +61,13 @@ pub struct BundledConfig {
     pub(super) tools: BundledTools,
 }
 
-/// The bundled tools, by their names.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct BundledTools {
-    check_health: BundledTool,
-    get_control_plane_status: BundledTool,
-    get_events: BundledTool,
-    get_pod_logs: BundledTool,
-    list_control_planes: BundledTool,
-    list_templates: BundledTool,
-    list_workspaces: BundledTool,
-}
+/// What bundled tools have for themselves, by their names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BundledTools(BTreeMap<&'static str, BundledTool>);
+
+/// The names of all bundled tools. A component cannot have its tool's to the letter: cargo wants dashes there.
+static BUNDLED: LazyLock<Vec<&str>> =
+    LazyLock::new(|| Source::bundled().map(|source| &*source.name().replace('-', "_").leak()).collect());
 
 /// What one bundled tool has for itself. It is granted what it asks for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -95,16 +95,6 @@ pub(super) struct Own<'a> {
 }
 
 impl ToolConfig {
-    /// Whether it is loaded although it asks for more than its rules hold.
-    pub fn accepts_partial_grant(&self) -> bool {
-        self.partial_grant
-    }
-
-    /// Its options.
-    pub fn settings(&self) -> &Map<String, Value> {
-        &self.settings
-    }
-
     /// Its rules, and those for cluster-scoped resources.
     pub(super) fn granted(&self) -> (Vec<PolicyRule>, Vec<PolicyRule>) {
         (self.rules.clone(), self.cluster_rules.clone())
@@ -128,45 +118,63 @@ impl BundledConfig {
 }
 
 impl BundledTools {
-    /// All of them, by their names.
-    pub(super) fn all(&self) -> [(&'static str, &BundledTool); 7] {
-        [
-            ("check_health", &self.check_health),
-            ("get_control_plane_status", &self.get_control_plane_status),
-            ("get_events", &self.get_events),
-            ("get_pod_logs", &self.get_pod_logs),
-            ("list_control_planes", &self.list_control_planes),
-            ("list_templates", &self.list_templates),
-            ("list_workspaces", &self.list_workspaces),
-        ]
+    /// Those that have something, by their names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &BundledTool)> {
+        self.0.iter().map(|(name, tool)| (*name, tool))
     }
 
     /// What a bundled component has for itself.
     pub(super) fn of(&self, source: &Source) -> Option<&BundledTool> {
-        let name = tool_of(source);
-        self.all().into_iter().find_map(|(tool, own)| (tool == name).then_some(own))
+        self.0.get(&*source.name().replace('-', "_"))
     }
 }
 
-/// The tool of a bundled component, whose file cannot have its name to the letter: cargo wants dashes there.
-fn tool_of(source: &Source) -> String {
-    source.name().replace('-', "_")
+impl<'de> Deserialize<'de> for BundledTools {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BundledToolsVisitor)
+    }
+}
+
+struct BundledToolsVisitor;
+
+impl<'de> Visitor<'de> for BundledToolsVisitor {
+    type Value = BundledTools;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bundled tools by their names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BundledTools, A::Error> {
+        let mut tools = BTreeMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let name = BUNDLED.iter().find(|name| **name == key).ok_or_else(|| A::Error::unknown_field(&key, &BUNDLED))?;
+            if tools.insert(*name, map.next_value()?).is_some() {
+                return Err(A::Error::duplicate_field(name));
+            }
+        }
+        Ok(BundledTools(tools))
+    }
+}
+
+impl JsonSchema for BundledTools {
+    fn schema_name() -> Cow<'static, str> {
+        "BundledTools".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let tool = generator.subschema_for::<BundledTool>();
+        let tools: Map<String, Value> = BUNDLED.iter().map(|&name| (name.to_owned(), tool.clone().into())).collect();
+        json_schema!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": tools,
+            "description": "The bundled tools, by their names.",
+        })
+    }
 }
 
 impl Default for BundledTool {
     fn default() -> Self {
         Self { enabled: true, namespaces: None, limits: LimitsConfig::default(), mask_secrets: None }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_bundled_component_has_its_place() {
-        let tools = BundledTools::default();
-        let names: Vec<_> = Source::bundled().map(|source| tool_of(&source)).collect();
-        assert_eq!(names, tools.all().map(|(name, _)| name));
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
 
+use super::bindings::exports::sandbar::tool::tools::GuestIndices as ToolsIndices;
 use super::compile::{CompileError, Compiler, entry_name};
+use super::contract::Interface;
 use super::engine::Engine;
 use super::error::{LoadError, short};
 use super::imports::{Imports, check_header};
 use super::queue::Queue;
 use super::state::State;
 use super::wasi;
-use crate::capability::{Interface, ToolsIndices};
 use crate::processor::CpuEstimate;
 
 /// A compiled component that is not linked with anything yet.
@@ -25,14 +26,21 @@ pub struct Artifact {
     compiled: wasmtime::component::Component,
 }
 
-/// A component that can be called. It holds the functions that were granted, and no others.
-#[derive(Clone)]
-pub struct Component {
+/// A component that can be called. It holds the functions that were granted, and no others; in each call they work with a `T`.
+pub struct Component<T: 'static> {
     pub(super) name: Arc<str>,
-    pub(super) pre: InstancePre<State>,
+    pub(super) pre: InstancePre<State<T>>,
     pub(super) tools: ToolsIndices,
     pub(super) queue: Queue,
     pub(super) estimate: CpuEstimate,
+}
+
+// Cheap, and whatever `T` is.
+impl<T> Clone for Component<T> {
+    fn clone(&self) -> Self {
+        let Self { name, pre, tools, queue, estimate } = self;
+        Self { name: name.clone(), pre: pre.clone(), tools: tools.clone(), queue: queue.clone(), estimate: estimate.clone() }
+    }
 }
 
 impl Artifact {
@@ -103,14 +111,18 @@ impl Artifact {
 
     /// Links the component with the interfaces that it was granted. Another one that it imports does not exist for it, so it is
     /// refused. `calls` of it run at once; none: the engine's default for one component.
-    pub fn link(&self, engine: &Engine, granted: &[Interface], calls: Option<u32>) -> Result<Component, LoadError> {
-        if let Some(missing) = self.imports.capabilities().find(|interface| !granted.contains(interface)) {
-            return Err(LoadError::NotGranted(missing));
-        }
+    pub fn link<T: Send + 'static>(
+        &self,
+        engine: &Engine,
+        granted: &[&Interface<T>],
+        calls: Option<u32>,
+    ) -> Result<Component<T>, LoadError> {
         let link = |error: wasmtime::Error| LoadError::Link(short(format_args!("{error:#}")));
-        let mut linker = Linker::<State>::new(self.compiled.engine());
-        for interface in self.imports.interfaces.keys() {
-            interface.add_to_linker(&mut linker, State::host).map_err(link)?;
+        let mut linker = Linker::<State<T>>::new(self.compiled.engine());
+        for name in self.imports.capabilities() {
+            let granted = granted.iter().find(|interface| interface.name == name);
+            let interface = granted.ok_or_else(|| LoadError::NotGranted(name.to_owned()))?;
+            (interface.link)(&mut linker).map_err(link)?;
         }
         if !self.imports.wasi.is_empty() {
             wasi::add_to_linker(&mut linker).map_err(link)?;

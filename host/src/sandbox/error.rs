@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::compile::CompileError;
-use crate::capability::Interface;
+use super::contract::contract;
 use crate::policy::clean_line;
 
 /// Why a component could not be loaded. Worded for the operator and the component's author.
@@ -60,7 +60,7 @@ pub enum LoadError {
     #[error("the component does not export `sandbar:tool/tools@0.1.0`, so it serves no tools (it exports: {0})")]
     NoTools(String),
     /// It exports, or imports, another version of the contract.
-    #[error("the component was built for `{found}`; this host speaks version {offered} of it: rebuild the component against that", offered = Interface::VERSION)]
+    #[error("the component was built for `{found}`; this host speaks version {offered} of it: rebuild the component against that", offered = contract().version)]
     Version {
         /// The interface with its version.
         found: String,
@@ -75,13 +75,13 @@ pub enum LoadError {
     #[error("the component uses `{function}` of `{interface}`, which this host does not have: use a newer host")]
     UnknownFunction {
         /// The interface's name.
-        interface: &'static str,
+        interface: String,
         /// The function that is missing here.
         function: String,
     },
     /// An import that the operator has not granted.
-    #[error("the component imports `{}`, which is not granted to it", .0.name())]
-    NotGranted(Interface),
+    #[error("the component imports `{0}`, which is not granted to it")]
+    NotGranted(String),
     /// The engine has no room for stacks of this size.
     #[error("the component cannot have {stack} bytes of stack on this machine (limit `stack`): {source:#}")]
     Stack {
@@ -105,7 +105,7 @@ pub(super) fn short(words: impl std::fmt::Display) -> String {
 
 /// What the host offers, for a message.
 fn offered() -> String {
-    Interface::ALL.map(|interface| format!("`{}`", interface.name())).join(", ")
+    contract().imports.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a call did not come to an answer. Worded for the model that made the call.

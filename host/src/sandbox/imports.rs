@@ -9,13 +9,10 @@ use wasmparser::{Parser, Payload};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, World, WorldItem, WorldKey};
 
+use super::contract::contract;
 use super::error::{LoadError, short};
 use super::features;
 use super::wasi;
-use crate::capability::Interface;
-
-/// The interface that every tool component exports, without its version.
-const TOOLS: &str = "sandbar:tool/tools";
 
 /// Bytes of one function. The time to compile one grows faster than its size; the largest of interpreters, a loop over all
 /// instructions, has a few hundred KiB.
@@ -28,7 +25,7 @@ const MAGIC: &[u8] = b"\0asm";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imports {
     /// Our interfaces, with the functions that the component uses.
-    pub interfaces: BTreeMap<Interface, BTreeSet<String>>,
+    pub interfaces: BTreeMap<String, BTreeSet<String>>,
     /// WASI interfaces, which an empty WASI answers.
     pub wasi: BTreeSet<String>,
     /// Everything that it exports.
@@ -51,9 +48,9 @@ impl Imports {
         Ok(imports)
     }
 
-    /// The interfaces that grant something, in the order of the contract.
-    pub fn capabilities(&self) -> impl Iterator<Item = Interface> + '_ {
-        self.interfaces.keys().copied().filter(|interface| *interface != Interface::Types)
+    /// The interfaces that grant something: those with functions.
+    pub fn capabilities(&self) -> impl Iterator<Item = &str> {
+        self.interfaces.keys().map(String::as_str).filter(|name| contract().imports.get(*name).is_some_and(|has| !has.is_empty()))
     }
 
     fn read(&mut self, resolve: &Resolve, world: &World) -> Result<(), LoadError> {
@@ -80,17 +77,15 @@ impl Imports {
             return Ok(());
         }
         let (base, version) = name.split_once('@').unwrap_or((&name, ""));
-        let Some(interface) = Interface::ALL.into_iter().find(|interface| interface.name() == base) else {
-            return Err(LoadError::UnknownImport(short(name)));
-        };
+        let Some(known) = contract().imports.get(base) else { return Err(LoadError::UnknownImport(short(name))) };
         if !same_track(version) {
             return Err(LoadError::Version { found: short(name) });
         }
         let functions: BTreeSet<String> = functions.collect();
-        if let Some(function) = functions.iter().find(|function| !interface.functions().contains(&function.as_str())) {
-            return Err(LoadError::UnknownFunction { interface: interface.name(), function: short(function) });
+        if let Some(function) = functions.difference(known).next() {
+            return Err(LoadError::UnknownFunction { interface: base.to_owned(), function: short(function) });
         }
-        self.interfaces.insert(interface, functions);
+        self.interfaces.insert(base.to_owned(), functions);
         Ok(())
     }
 }
@@ -146,7 +141,7 @@ fn beginning(bytes: &[u8]) -> String {
 }
 
 fn check_exports(exports: &BTreeSet<String>) -> Result<(), LoadError> {
-    let tools = exports.iter().find(|name| name.split('@').next() == Some(TOOLS));
+    let tools = exports.iter().find(|name| name.split('@').next() == Some(&contract().export));
     match tools {
         Some(name) if name.split_once('@').is_some_and(|(_, version)| same_track(version)) => Ok(()),
         Some(name) => Err(LoadError::Version { found: short(name) }),
@@ -158,7 +153,7 @@ fn check_exports(exports: &BTreeSet<String>) -> Result<(), LoadError> {
 /// Whether a version is one that links with ours: 0.1.x, and no prerelease.
 fn same_track(version: &str) -> bool {
     let mut parts = version.split('.');
-    let track = Interface::VERSION.rsplit_once('.').map(|(track, _)| track);
+    let track = contract().version.rsplit_once('.').map(|(track, _)| track);
     let patch_is_plain = version.rsplit('.').next().is_some_and(|patch| patch.bytes().all(|byte| byte.is_ascii_digit()));
     track == parts.next().zip(parts.next()).map(|(major, minor)| format!("{major}.{minor}")).as_deref() && patch_is_plain
 }

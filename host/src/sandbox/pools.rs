@@ -165,15 +165,13 @@ pub(super) fn open_cache(folder: &Path) -> anyhow::Result<Cache> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use tokio::sync::watch;
 
     use super::*;
-    use crate::capability::{Host, Interface, Progress};
     use crate::policy::{Budget, Limits};
-    use crate::sandbox::{Artifact, CallError, Component, Engine, LoadError};
+    use crate::sandbox::{Artifact, CallError, Component, Engine, Interface, LoadError};
 
     /// Nothing that is further down.
     const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;
@@ -221,23 +219,31 @@ mod tests {
         Engine::new(&options).expect("an engine")
     }
 
-    fn load(engine: &Engine, bytes: &[u8]) -> Result<Component, LoadError> {
-        let artifact = Artifact::load(engine, "t", bytes, Limits::default().stack)?.expect("it is compiled here");
-        artifact.link(engine, &[Interface::Context], None)
-    }
+    /// What changes when the call reports its progress.
+    type Reports = watch::Sender<()>;
 
-    /// The host of a call, and how far the call is.
-    fn host() -> (Host, watch::Receiver<Progress>) {
-        let (sender, progress) = watch::channel(Progress::default());
-        let budget = Arc::new(Budget::new(Limits::default()));
-        let settings = Arc::new(BTreeMap::new());
-        (Host { component: "t".into(), budget, settings, progress: sender, reader: None }, progress)
+    fn load(engine: &Engine, bytes: &[u8]) -> Result<Component<Reports>, LoadError> {
+        let artifact = Artifact::load(engine, "t", bytes, Limits::default().stack)?.expect("it is compiled here");
+        let context = Interface::<Reports> {
+            name: "sandbar:tool/context",
+            link: |linker| {
+                linker.instance("sandbar:tool/context@0.1.0")?.func_wrap(
+                    "progress",
+                    |mut store, _: (f64, Option<f64>, Option<String>)| {
+                        store.data_mut().data().send_replace(());
+                        Ok(())
+                    },
+                )
+            },
+        };
+        artifact.link(engine, &[&context], None)
     }
 
     /// Runs one call to its end.
-    async fn call(component: Component, engine: &Engine, host: Host) -> Result<(), CallError> {
-        let (called, budget) = (component.clone(), host.budget.clone());
-        component.run(engine, &budget, async move { called.call(host, "t", String::new()).await.map(drop) }).await
+    async fn call(component: Component<Reports>, engine: &Engine, reports: Reports) -> Result<(), CallError> {
+        let (called, budget) = (component.clone(), Arc::new(Budget::new(Limits::default())));
+        let in_call = budget.clone();
+        component.run(engine, &budget, async move { called.call(in_call, reports, "t", String::new()).await.map(drop) }).await
     }
 
     /// A part that has `count` instances of a core module with this in it.
@@ -270,15 +276,15 @@ mod tests {
             for _ in 0..2 {
                 // Each by itself, so that they are not calls of one component.
                 let greedy = load(&engine, &forever).unwrap_or_else(|error| panic!("{what}: {error}"));
-                let ((host, mut progress), engine) = (host(), engine.clone());
-                let running = calls.spawn(async move { call(greedy, &engine, host).await });
+                let ((reports, mut progress), engine) = (watch::channel(()), engine.clone());
+                let running = calls.spawn(async move { call(greedy, &engine, reports).await });
                 // It has been instantiated, and runs, when it reports; if it cannot be, the sender goes.
                 progress.changed().await.unwrap_or_else(|_| panic!("{what}: the other has taken what it needs"));
                 assert!(!running.is_finished(), "{what}");
             }
             calls.shutdown().await;
             let plain = load(&engine, &component("", NO_DEEPER, "")).expect("a plain one");
-            call(plain, &engine, host().0).await.unwrap_or_else(|error| panic!("after {what}: {error}"));
+            call(plain, &engine, watch::channel(()).0).await.unwrap_or_else(|error| panic!("after {what}: {error}"));
         }
     }
 
@@ -309,8 +315,8 @@ mod tests {
         let mut calls = tokio::task::JoinSet::new();
         for _ in 0..2 {
             let deep = load(&engine, &bytes).expect("a composed component");
-            let ((host, mut progress), engine) = (host(), engine.clone());
-            calls.spawn(async move { call(deep, &engine, host).await });
+            let ((reports, mut progress), engine) = (watch::channel(()), engine.clone());
+            calls.spawn(async move { call(deep, &engine, reports).await });
             progress.changed().await.expect("the other has taken the stacks");
         }
         calls.shutdown().await;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
+use super::bindings::exports::sandbar::tool::tools::Guest as Tools;
 use super::component::Component;
 use super::crash;
 use super::engine::Engine;
 use super::error::CallError;
-use super::memory::{Memory, Refused};
+use super::logging::may_log;
+use super::memory::Refused;
 use super::state::State;
-use crate::capability::{Host, Tools, may_log};
 use crate::policy::{Budget, Limits, clean_line};
 use crate::processor::{Failed, yield_cpu};
 
@@ -23,25 +24,25 @@ enum Ask {
 /// What a component says: an answer, or a failure in its own words.
 pub type Answer = Result<String, String>;
 
-impl Component {
+impl<T: Send + 'static> Component<T> {
     /// The name that it was loaded under.
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
     /// Asks the component what it serves.
-    pub async fn manifest(&self, engine: &Engine, host: Host) -> Result<String, CallError> {
-        let (component, budget) = (self.clone(), host.budget.clone());
-        let asking = async move { component.ask(host, Ask::Manifest).await?.map_err(|_| CallError::Host) };
+    pub async fn manifest(&self, engine: &Engine, budget: Arc<Budget>, data: T) -> Result<String, CallError> {
+        let (component, in_call) = (self.clone(), budget.clone());
+        let asking = async move { component.ask(in_call, data, Ask::Manifest).await?.map_err(|_| CallError::Host) };
         self.run(engine, &budget, asking).await
     }
 
     /// Runs the whole of one call, its guest and all that the host does for it, once there is a slot: within its time, on its own
     /// processor time. The slot is held until the work is gone, also when the caller went first. Dropping the future stops the work.
-    pub async fn run<T, F>(&self, engine: &Engine, budget: &Budget, work: F) -> Result<T, CallError>
+    pub async fn run<R, F>(&self, engine: &Engine, budget: &Budget, work: F) -> Result<R, CallError>
     where
-        T: Send + 'static,
-        F: Future<Output = Result<T, CallError>> + Send + 'static,
+        R: Send + 'static,
+        F: Future<Output = Result<R, CallError>> + Send + 'static,
     {
         let slot = engine.slot(&self.queue).await?;
         let call = async move {
@@ -59,14 +60,14 @@ impl Component {
         }
     }
 
-    /// Calls one of its tools. A part of [`Self::run`].
-    pub async fn call(&self, host: Host, tool: &str, arguments: String) -> Result<Answer, CallError> {
-        self.ask(host, Ask::Call { tool: tool.to_owned(), arguments }).await
+    /// Calls one of its tools. A part of [`Self::run`]. The functions that it imports work with `data`.
+    pub async fn call(&self, budget: Arc<Budget>, data: T, tool: &str, arguments: String) -> Result<Answer, CallError> {
+        self.ask(budget, data, Ask::Call { tool: tool.to_owned(), arguments }).await
     }
 
-    async fn ask(&self, host: Host, ask: Ask) -> Result<Answer, CallError> {
-        let most = host.budget.limits().result;
-        let mut store = store(self, host);
+    async fn ask(&self, budget: Arc<Budget>, data: T, ask: Ask) -> Result<Answer, CallError> {
+        let most = budget.limits().result;
+        let mut store = store(self, budget, data);
         let outcome = in_store(self, &mut store, ask).await;
         let outcome = outcome.map_err(|error| explain(self, &store, &error));
         drop(store);
@@ -77,7 +78,11 @@ impl Component {
     }
 }
 
-async fn in_store(component: &Component, store: &mut Store<State>, ask: Ask) -> wasmtime::Result<Answer> {
+async fn in_store<T: Send + 'static>(
+    component: &Component<T>,
+    store: &mut Store<State<T>>,
+    ask: Ask,
+) -> wasmtime::Result<Answer> {
     let instance = component.pre.instantiate_async(&mut *store).await?;
     let tools: Tools = component.tools.load(&mut *store, &instance)?;
     match ask {
@@ -87,10 +92,9 @@ async fn in_store(component: &Component, store: &mut Store<State>, ask: Ask) -> 
 }
 
 /// A store with every limit in place.
-fn store(component: &Component, host: Host) -> Store<State> {
-    let budget = host.budget.clone();
+fn store<T: Send + 'static>(component: &Component<T>, budget: Arc<Budget>, data: T) -> Store<State<T>> {
+    let mut store = Store::new(component.pre.engine(), State::new(component.name.clone(), budget.clone(), data));
     let limits = budget.limits();
-    let mut store = Store::new(component.pre.engine(), State::new(host, Memory::new(limits.memory, limits.tables)));
     store.limiter(|state| &mut state.memory);
     store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
     store.set_hostcall_fuel(usize::try_from(limits.result.saturating_add(limits.passed)).unwrap_or(usize::MAX));
@@ -110,16 +114,16 @@ fn store(component: &Component, host: Host) -> Store<State> {
 }
 
 /// Tells the operator where a guest crashed. The names of its functions are its own words, so they are its part of the log.
-fn log_crash(component: &Component, budget: &Budget, error: &wasmtime::Error) {
+fn log_crash(component: &str, budget: &Budget, error: &wasmtime::Error) {
     let words = clean_line(crash::words(error), crash::WORDS_BYTES);
-    if may_log(&component.name, budget, &words) {
-        tracing::warn!(component = %component.name, "a tool crashed: {words}");
+    if may_log(component, budget, &words) {
+        tracing::warn!(component, "a tool crashed: {words}");
     }
 }
 
 /// Says which limit, or which fault, ended a guest.
-fn explain(component: &Component, store: &Store<State>, error: &wasmtime::Error) -> CallError {
-    let budget = &store.data().host.budget;
+fn explain<T>(component: &Component<T>, store: &Store<State<T>>, error: &wasmtime::Error) -> CallError {
+    let budget = &store.data().budget;
     let limits: &Limits = budget.limits();
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt) {
@@ -149,6 +153,6 @@ fn explain(component: &Component, store: &Store<State>, error: &wasmtime::Error)
     if text.contains("store handle limit exceeded") {
         return CallError::Handles { limit: limits.handles };
     }
-    log_crash(component, budget, error);
+    log_crash(&component.name, budget, error);
     CallError::Trap(trap.map_or_else(|| error.root_cause().to_string(), Trap::to_string))
 }

@@ -1,34 +1,40 @@
 //! What a store holds for one call.
 
+use std::sync::Arc;
+
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::memory::Memory;
 use super::wasi::Wasi;
-use crate::capability::Host;
+use crate::policy::Budget;
 
 /// The data of one call's store.
-pub(super) struct State {
-    /// What the host functions work with.
-    pub(super) host: Host,
+pub struct State<T> {
+    /// What the functions that it imports work with.
+    data: T,
+    /// What is left of its limits.
+    pub(super) budget: Arc<Budget>,
     /// What the instance has of memory.
     pub(super) memory: Memory,
     /// An empty WASI, for components whose toolchain imports it.
     wasi: Wasi,
 }
 
-impl State {
-    pub(super) fn new(host: Host, memory: Memory) -> Self {
-        let wasi = Wasi::new(host.component.clone(), host.budget.clone());
-        Self { host, memory, wasi }
+impl<T> State<T> {
+    pub(super) fn new(component: Arc<str>, budget: Arc<Budget>, data: T) -> Self {
+        let limits = budget.limits();
+        let memory = Memory::new(limits.memory, limits.tables);
+        let wasi = Wasi::new(component, budget.clone());
+        Self { data, budget, memory, wasi }
     }
 
-    /// Where the linker finds the host functions' state.
-    pub(super) fn host(&mut self) -> &mut Host {
-        &mut self.host
+    /// What imported functions work with.
+    pub fn data(&mut self) -> &mut T {
+        &mut self.data
     }
 }
 
-impl WasiView for State {
+impl<T: Send> WasiView for State<T> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.wasi.view()
     }

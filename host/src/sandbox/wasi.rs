@@ -11,7 +11,7 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::capability::may_log;
+use super::logging::may_log;
 use crate::policy::{Budget, clean_line};
 
 /// Bytes of one printed line that are kept.

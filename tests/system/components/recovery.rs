@@ -35,10 +35,11 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
     };
     assert_eq!(options.slots.count(), 2);
     let cluster = Cluster::connect(&kubernetes::Source::Demo).await.unwrap();
-    let config = Arc::new(Config::read(&path).unwrap());
-    let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, config);
+    let config = Config::read(&path).unwrap();
+    let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, MEMORY);
     let sources = Source::bundled().chain(files.iter().cloned().map(Source::File));
-    let (catalog, problems) = loader.load(sources, Duration::ZERO).await;
+    let wanted = sources.map(|source| (source.clone(), config.terms(&source))).collect();
+    let (catalog, problems) = loader.load(wanted, Duration::ZERO).await;
     assert!(problems.is_empty(), "{problems:?}");
     catalog
 }

@@ -43,10 +43,9 @@ pub(super) fn configuration(bytes: &[u8]) {
         Ok(config) => {
             let files = config.tools.iter().map(|tool| catalog::Source::File(tool.component.clone()));
             for source in catalog::Source::bundled().chain(files) {
-                let limits = config.limits_of(&source);
+                let catalog::Terms { limits, grant, .. } = config.terms(&source);
                 assert!(limits.memory > 0 && limits.result > 0 && limits.read > 0 && limits.logs > 0, "{limits:?}");
                 assert!(!limits.time.is_zero() && !limits.cpu.is_zero(), "{limits:?}");
-                let grant = config.grant_of(&source);
                 for rule in [grant.rules, grant.cluster_rules].concat() {
                     assert_eq!(rule.validate(), Ok(()));
                 }
