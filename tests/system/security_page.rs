@@ -1,7 +1,7 @@
 //! The page about security names a proof for each of its claims: a test that is run, a part of the code that has some, a fuzz target.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The page, from the folder of these tests.
 const PAGE: &str = "../docs/explanation/security.md";
@@ -36,14 +36,21 @@ fn has_tests(path: &Path) -> bool {
     }
 }
 
-/// Whether `name` is that of a module with tests, or of a test, below a folder.
-fn is_proof(folder: &Path, name: &str) -> bool {
-    let path = folder.join(name.replace("::", "/"));
+/// Where what has this name would be: among these tests, in the crate of the host that it begins with, in the program.
+fn places(here: &Path, name: &str) -> [PathBuf; 3] {
+    let path = name.replace("::", "/");
+    let (first, rest) = path.split_once('/').unwrap_or((&path, ""));
+    let host = here.join("../host");
+    [here.join("system").join(&path), host.join(first).join("src").join(rest), host.join("sandbar/src").join(&path)]
+}
+
+/// Whether a path without its ending is that of a module with tests, or of a test in a module.
+fn is_proof(path: &Path) -> bool {
     let is_test = || {
         let (module, test) = path.parent().zip(path.file_name())?;
         Some(tests_in(&module.with_extension("rs")).contains(test.to_str()?))
     };
-    has_tests(&path) || has_tests(&path.with_extension("rs")) || is_test().unwrap_or_default()
+    has_tests(path) || has_tests(&path.with_extension("rs")) || is_test().unwrap_or_default()
 }
 
 #[test]
@@ -60,10 +67,9 @@ fn each_claim_of_the_page_on_security_has_a_proof_that_is_run() {
         let (tests, fuzzed) = proof.split_once("fuzz ").unwrap_or((proof, ""));
         let (further, fuzzed): (Vec<_>, Vec<_>) = quoted(fuzzed).partition(|name| name.contains("::"));
         for name in quoted(tests).chain(further) {
-            let folders = [here.join("system"), here.join("../host/src")];
             let is_there = match name.strip_prefix("make ") {
                 Some(target) => makefile.contains(&format!("\n{target}: ")),
-                None => folders.iter().any(|folder| is_proof(folder, name)),
+                None => places(here, name).iter().any(|place| is_proof(place)),
             };
             assert!(is_there, "{name} is no test that is run, and has none: {claim}");
         }

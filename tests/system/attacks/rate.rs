@@ -1,7 +1,7 @@
 //! Calls beyond the rate, and beyond the slots.
 
 use futures::future::join_all;
-use sandbar::sandbox::{Slots, available_memory};
+use sandbar_sandbox::{Slots, available_memory};
 use sandbar_tests::until;
 
 use super::*;

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar::catalog::{Catalog, Loader, Progress, Source};
-use sandbar::config::Config;
-use sandbar::kubernetes::{self, Cluster};
-use sandbar::policy::{Caller, Identity, Limits};
-use sandbar::sandbox::{Compiler, Engine, Options, Slots};
+use sandbar_catalog::{Catalog, Loader, Progress, Source};
+use sandbar_config::Config;
+use sandbar_kubernetes::{self, Cluster};
+use sandbar_policy::{Caller, Identity, Limits};
+use sandbar_sandbox::{Compiler, Engine, Options, Slots};
 use sandbar_tests::process::Holdings;
 use tokio::sync::watch;
 
@@ -34,7 +34,7 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
         compiler: Compiler::InProcess,
     };
     assert_eq!(options.slots.count(), 2);
-    let cluster = Cluster::connect(&kubernetes::Source::Demo).await.unwrap();
+    let cluster = Cluster::connect(&sandbar_kubernetes::Source::Demo).await.unwrap();
     let config = Config::read(&path).unwrap();
     let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, MEMORY);
     let sources = Source::bundled().chain(files.iter().cloned().map(Source::File));

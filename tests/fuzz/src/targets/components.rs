@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use sandbar::capability::interfaces;
-use sandbar::sandbox::{Artifact, Compiler, Engine, Imports, Options, Slots};
+use sandbar_capability::interfaces;
+use sandbar_sandbox::{Artifact, Compiler, Engine, Imports, Options, Slots};
 
 /// Compiling is wasmtime's work, and takes long; what is larger is only looked at.
 const COMPILED: usize = 16 * 1024;
