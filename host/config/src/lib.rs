@@ -118,15 +118,19 @@ impl Default for Config {
 impl Config {
     /// Reads a configuration file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = sandbar_files::in_time(path, sandbar_files::READ_TIME, |path| sandbar_files::read_to_string(path, FILE_BYTES))
-            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
-        let directory = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, directory).map_err(|mistakes| ConfigError::Invalid { path: path.to_owned(), mistakes })
+        Self::of(&Self::text(path)?, path)
     }
 
-    /// What a file has, to see whether it is another than before; none where it cannot be read.
-    pub fn text(path: &Path) -> Option<String> {
-        sandbar_files::in_time(path, sandbar_files::READ_TIME, |path| sandbar_files::read_to_string(path, FILE_BYTES)).ok()
+    /// What a configuration file has.
+    pub fn text(path: &Path) -> Result<String, ConfigError> {
+        sandbar_files::in_time(path, sandbar_files::READ_TIME, |path| sandbar_files::read_to_string(path, FILE_BYTES))
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })
+    }
+
+    /// The configuration that is the text of this file.
+    pub fn of(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        Self::parse(text, directory).map_err(|mistakes| ConfigError::Invalid { path: path.to_owned(), mistakes })
     }
 
     /// Takes text apart, and names what is wrong with it. Relative paths start at `directory`.
