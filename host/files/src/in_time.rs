@@ -115,8 +115,12 @@ fn panicked() -> io::Error {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Instant;
 
     use super::*;
+
+    /// How long a test waits for what never comes.
+    const HANGS: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn what_does_not_end_is_given_up_and_takes_few_threads() {
@@ -139,7 +143,9 @@ mod tests {
         }
         assert_eq!(in_time(Path::new("/elsewhere"), time, |_| Ok(7)).expect("another path"), 7);
         drop(ends);
+        let began = Instant::now();
         while stuck().contains_key(path) {
+            assert!(began.elapsed() < HANGS, "the threads do not come back");
             std::thread::yield_now();
         }
         assert_eq!(in_time(path, time, |_| Ok(7)).expect("it answers again"), 7);

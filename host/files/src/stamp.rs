@@ -53,8 +53,12 @@ impl From<&Metadata> for Stamp {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::{Duration, Instant};
 
     use super::*;
+
+    /// How long a test waits for what never comes.
+    const HANGS: Duration = Duration::from_secs(60);
 
     #[test]
     fn a_file_that_comes_changes_is_replaced_or_goes_shows() {
@@ -81,7 +85,9 @@ mod tests {
         let before = Stamp::of(&file);
         let modified = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
         // The clock of a file system may tick in milliseconds: write until it has.
+        let began = Instant::now();
         while Stamp::of(&file) == before {
+            assert!(began.elapsed() < HANGS, "a write does not show");
             fs::write(&file, "2").expect("written");
             let time = fs::FileTimes::new().set_modified(modified);
             fs::File::options().write(true).open(&file).and_then(|file| file.set_times(time)).expect("set");

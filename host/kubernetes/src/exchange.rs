@@ -305,10 +305,9 @@ impl Refusal {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
     use futures::FutureExt as _;
     use http::Request;
+    use tokio::time::timeout;
     use tower::BoxError;
 
     use super::*;
@@ -476,19 +475,13 @@ mod tests {
         assert!(error.message.len() < 3000 && error.message.ends_with('…'), "{} bytes", error.message.len());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn dropping_a_read_ends_its_request() {
-        struct Request1(Arc<AtomicBool>);
-        impl Drop for Request1 {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::SeqCst);
-            }
-        }
-        let ended = Arc::new(AtomicBool::new(false));
-        let started = Arc::new(tokio::sync::Notify::new());
-        let (in_service, on_start) = (ended.clone(), started.clone());
+        let (request, mut ended) = tokio::sync::oneshot::channel::<()>();
+        let (mut request, started) = (Some(request), Arc::new(tokio::sync::Notify::new()));
+        let on_start = started.clone();
         let service = tower::service_fn(move |_: Request<Body>| {
-            let held = Request1(in_service.clone());
+            let held = request.take();
             on_start.notify_one();
             async move {
                 let _held = held;
@@ -499,10 +492,11 @@ mod tests {
         let reader = cluster.reader(Arc::new(Grant::default()), Arc::new(Budget::new(Limits::default())));
         let mut read = Box::pin(reader.api_server());
         assert!(read.as_mut().now_or_never().is_none());
-        started.notified().await;
+        // The clock is paused: it goes on where nobody has anything to do any more.
+        let moment = Duration::from_secs(1);
+        timeout(moment, started.notified()).await.expect("the request is sent");
+        assert!(timeout(moment, &mut ended).await.is_err(), "it goes on while it is read");
         drop(read);
-        while !ended.load(Ordering::SeqCst) {
-            tokio::task::yield_now().await;
-        }
+        timeout(moment, ended).await.expect("it ends").expect_err("it was given up");
     }
 }

@@ -172,6 +172,8 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
+    use tokio::time::timeout;
+
     use super::*;
     use crate::{Hand, STEP_BYTES};
 
@@ -225,9 +227,12 @@ mod tests {
             processors.run(&meter, &CpuEstimate::default(), call).await.expect("no panic")
         };
         assert_eq!(waits().await, OWN, "by the wall clock it has computed");
-        while processors.crowd.load(Ordering::Relaxed) > 0 {
-            tokio::task::yield_now().await;
-        }
+        let alone = async {
+            while processors.crowd.load(Ordering::Relaxed) > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(HANGS, alone).await.expect("the call's thread ends");
         let (end, gate) = mpsc::channel::<()>();
         let mut other = Box::pin(processors.work(move || gate.recv()));
         assert!(futures::poll!(&mut other).is_pending());
@@ -276,7 +281,7 @@ mod tests {
             assert!(futures::poll!(&mut running).is_pending() && !meter.is_given_up());
             drop(running);
             assert!(meter.is_given_up());
-            assert!(dropped.await.is_err(), "its future is gone");
+            timeout(HANGS, dropped).await.expect("its future goes").expect_err("it is dropped");
         }
     }
 

@@ -5,10 +5,9 @@ mod rbac;
 
 use std::process::ExitCode;
 
-use tikv_jemallocator::Jemalloc;
-
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     cli::run()

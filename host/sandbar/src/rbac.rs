@@ -1,6 +1,8 @@
 //! The Kubernetes roles that a set of grants needs: computed, never written by hand.
 
-use serde_json::{Value, json};
+use k8s_openapi::api::rbac::v1::{self as api, ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
 
 use sandbar_kubernetes::Catalogue;
 use sandbar_policy::{Grant, Namespaces, POD_LOGS, PolicyRule, Verb};
@@ -14,6 +16,16 @@ pub(crate) struct Account {
     pub service_account: String,
     /// Its namespace.
     pub namespace: String,
+}
+
+/// An object of a cluster that gives a ServiceAccount its rights.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Object {
+    ClusterRole(ClusterRole),
+    ClusterRoleBinding(ClusterRoleBinding),
+    Role(Role),
+    RoleBinding(RoleBinding),
 }
 
 /// A rule whose wildcard cannot be turned into names. Kubernetes' `*` covers Secrets, logs and every subresource, which Sandbar's does
@@ -101,20 +113,20 @@ fn one(rule: &PolicyRule, group: &str, resource: &str, verbs: Vec<Verb>) -> Poli
 }
 
 /// The Roles and RoleBindings, or the ClusterRole and ClusterRoleBinding, that the grants need.
-pub(crate) fn objects(grants: &[Grant], namespaces: &Namespaces, account: &Account) -> Result<Vec<Value>, WildcardError> {
+pub(crate) fn objects(grants: &[Grant], namespaces: &Namespaces, account: &Account) -> Result<Vec<Object>, WildcardError> {
     let cluster_rules = merge(grants.iter().flat_map(|grant| &grant.cluster_rules))?;
     let mut objects = Vec::new();
     match namespaces {
         Namespaces::All => {
             let rules = merge(grants.iter().flat_map(|grant| grant.rules.iter().chain(&grant.cluster_rules)))?;
-            push_role(&mut objects, account, None, &rules);
+            objects.extend(in_cluster(account, rules));
         }
         Namespaces::Only(names) => {
-            push_role(&mut objects, account, None, &cluster_rules);
+            objects.extend(in_cluster(account, cluster_rules));
             for name in names {
                 let here = grants.iter().filter(|grant| grant.namespaces.contains(name));
                 let rules = merge(here.flat_map(|grant| &grant.rules))?;
-                push_role(&mut objects, account, Some(name), &rules);
+                objects.extend(in_namespace(account, name, rules));
             }
         }
     }
@@ -130,28 +142,62 @@ fn merge<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Result<Vec<Poli
     }
 }
 
-/// A role and its binding: for one namespace, or for the whole cluster.
-fn push_role(objects: &mut Vec<Value>, account: &Account, namespace: Option<&str>, rules: &[PolicyRule]) {
+/// A role for the whole cluster and its binding, if there is anything to allow.
+fn in_cluster(account: &Account, rules: Vec<PolicyRule>) -> Vec<Object> {
     if rules.is_empty() {
-        return;
+        return Vec::new();
     }
-    let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
-    let mut metadata = json!({ "name": account.name });
-    if let Some(namespace) = namespace {
-        metadata["namespace"] = json!(namespace);
+    let metadata = ObjectMeta { name: Some(account.name.clone()), ..ObjectMeta::default() };
+    let rules = Some(rules.into_iter().map(api_rule).collect());
+    let role = ClusterRole { metadata: metadata.clone(), rules, aggregation_rule: None };
+    let binding = ClusterRoleBinding { metadata, role_ref: account.role("ClusterRole"), subjects: Some(vec![account.subject()]) };
+    vec![Object::ClusterRole(role), Object::ClusterRoleBinding(binding)]
+}
+
+/// The same for one namespace.
+fn in_namespace(account: &Account, namespace: &str, rules: Vec<PolicyRule>) -> Vec<Object> {
+    if rules.is_empty() {
+        return Vec::new();
     }
-    objects.push(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules }));
-    objects.push(json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": format!("{kind}Binding"),
-        "metadata": metadata,
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": account.name },
-        "subjects": [{ "kind": "ServiceAccount", "name": account.service_account, "namespace": account.namespace }],
-    }));
+    let metadata =
+        ObjectMeta { name: Some(account.name.clone()), namespace: Some(namespace.to_owned()), ..ObjectMeta::default() };
+    let role = Role { metadata: metadata.clone(), rules: Some(rules.into_iter().map(api_rule).collect()) };
+    let binding = RoleBinding { metadata, role_ref: account.role("Role"), subjects: Some(vec![account.subject()]) };
+    vec![Object::Role(role), Object::RoleBinding(binding)]
+}
+
+impl Account {
+    /// How a binding names a role.
+    fn role(&self, kind: &str) -> RoleRef {
+        let api_group = Some(<Role as k8s_openapi::Resource>::GROUP.to_owned());
+        RoleRef { api_group, kind: kind.to_owned(), name: self.name.clone() }
+    }
+
+    /// How a binding names the ServiceAccount.
+    fn subject(&self) -> Subject {
+        Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: self.service_account.clone(),
+            namespace: Some(self.namespace.clone()),
+            ..Subject::default()
+        }
+    }
+}
+
+fn api_rule(rule: PolicyRule) -> api::PolicyRule {
+    api::PolicyRule {
+        api_groups: Some(rule.api_groups),
+        resources: Some(rule.resources),
+        resource_names: Some(rule.resource_names).filter(|names| !names.is_empty()),
+        verbs: rule.verbs.into_iter().map(|verb| verb.as_str().to_owned()).collect(),
+        non_resource_urls: None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use sandbar_kubernetes::{Code, Error, ServedResource};
     use sandbar_policy::Verb::{Get, List};
@@ -164,6 +210,11 @@ mod tests {
         Grant { rules: rules.to_vec(), ..Grant::default() }
     }
 
+    /// The objects as they are written.
+    fn written(grants: &[Grant], namespaces: &Namespaces) -> Value {
+        serde_json::to_value(objects(grants, namespaces, &account()).expect("no wildcards")).expect("JSON")
+    }
+
     fn resource(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> ServedResource {
         let verbs = verbs.iter().copied().collect();
         ServedResource { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced, verbs }
@@ -172,7 +223,7 @@ mod tests {
     #[test]
     fn equal_verbs_of_a_group_become_one_rule() {
         let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])]), grant(&[PolicyRule::new("", &["events"], &[List])])];
-        let objects = objects(&grants, &Namespaces::All, &account()).expect("no wildcards");
+        let objects = written(&grants, &Namespaces::All);
         assert_eq!(objects[0]["kind"], "ClusterRole");
         assert_eq!(objects[0]["rules"], json!([{ "apiGroups": [""], "resources": ["events", "pods"], "verbs": ["list"] }]));
         assert_eq!(objects[1]["roleRef"]["kind"], "ClusterRole");
@@ -182,7 +233,8 @@ mod tests {
     fn an_allowlist_makes_roles_and_no_cluster_role() {
         let grants = [grant(&[PolicyRule::new("", &["pods/log"], &[Get])])];
         let namespaces = ["a".to_owned(), "b".to_owned()].into_iter().collect();
-        let objects = objects(&grants, &namespaces, &account()).expect("no wildcards");
+        let objects = written(&grants, &namespaces);
+        let objects = objects.as_array().expect("a list");
         let places: Vec<_> =
             objects.iter().map(|object| (object["kind"].as_str(), object["metadata"]["namespace"].as_str())).collect();
         assert_eq!(

@@ -152,6 +152,11 @@ fn offered() -> String {
     contract().imports.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// How many calls of a component run.
+fn running(calls: usize) -> String {
+    if calls == 1 { "1 call of it runs".to_owned() } else { format!("{calls} calls of it run") }
+}
+
 /// Why a call did not come to an answer. Worded for the model that made the call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CallError {
@@ -164,7 +169,7 @@ pub enum CallError {
         retry_after: Duration,
     },
     /// No turn among the calls of the same component.
-    #[error("this tool is busy: {calls} calls of it run already (limit `calls`); try again in {} s", .retry_after.as_secs())]
+    #[error("this tool is busy: {} already (limit `calls`); try again in {} s", running(*.calls), .retry_after.as_secs())]
     ToolBusy {
         /// How many of its calls run at once.
         calls: usize,

@@ -77,9 +77,15 @@ fn tick(calls: &Calls, advance: impl Fn()) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::mpsc::{self, RecvTimeoutError};
 
     use super::*;
+
+    /// How long a test waits for what never comes.
+    const HANGS: Duration = Duration::from_secs(60);
+
+    /// More ticks than there are in that time.
+    const MOST_TICKS: u32 = 60_000;
 
     #[test]
     fn the_clock_ticks_to_the_end_of_the_last_call_and_ends_with_it() {
@@ -88,9 +94,10 @@ mod tests {
         let call = ticker.run();
         drop(ticker);
         for _ in 0..3 {
-            ticks.recv().expect("it ticks for the call that is left");
+            ticks.recv_timeout(HANGS).expect("it ticks for the call that is left");
         }
         drop(call);
-        while ticks.recv().is_ok() {}
+        let ended = (0..MOST_TICKS).find_map(|_| ticks.recv_timeout(HANGS).err());
+        assert_eq!(ended, Some(RecvTimeoutError::Disconnected), "it ends with the last call");
     }
 }

@@ -75,29 +75,6 @@ const WORDS: &[(&str, &str, Value)] = &[
     ("mnemonic", "recovery phrase", Secret),
 ];
 
-/// Words that say so with the one before them.
-const WORDS_OF_TWO: [&str; 5] = ["key", "keys", "signature", "header", "cookie"];
-
-/// The last two letters of all these words, as bits of the last ones by the ones before them: nearly every other word has others.
-static LAST_LETTERS: [u32; 26] = {
-    const fn add(letters: &mut [u32; 26], word: &str) {
-        let word = word.as_bytes();
-        letters[(word[word.len() - 2] - b'a') as usize] |= 1 << (word[word.len() - 1] - b'a');
-    }
-    let mut letters = [0; 26];
-    let mut at = 0;
-    while at < WORDS.len() {
-        add(&mut letters, WORDS[at].0);
-        at += 1;
-    }
-    at = 0;
-    while at < WORDS_OF_TWO.len() {
-        add(&mut letters, WORDS_OF_TWO[at]);
-        at += 1;
-    }
-    letters
-};
-
 /// Words that end in one of those above and mean something else.
 static OTHERS: List = List::new("bypass compass trespass encompass overpass underpass keypass sortkey unauth preauth reauth");
 
@@ -216,10 +193,8 @@ fn by_words(name: &str) -> Option<Named> {
     let mut words = Words(name).take(WORDS_MAX);
     while let Some(word) = words.next() {
         let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        if may_say(word)
-            && let before = words.clone().collect::<Vec<_>>()
-            && let Some(named) = by_word(word, &before, name).or_else(|| by_key(word, &before, name))
-        {
+        let before: Vec<_> = words.clone().collect();
+        if let Some(named) = by_word(word, &before, name).or_else(|| by_key(word, &before, name)) {
             let is_derived = before.iter().any(|word| DERIVED.has(word));
             let named = if unknown > 0 { Named { value: named.value.unless_random(), ..named } } else { named };
             // A variable of the environment holds what it is about, and not the name of what holds it.
@@ -261,14 +236,6 @@ pub fn named_header(name: &str) -> Option<Named> {
 
 /// What a mask calls a cookie.
 pub(super) const COOKIE: &str = "cookie";
-
-/// Whether a word ends like one that says something.
-fn may_say(word: &str) -> bool {
-    let [.., second, last] = word.as_bytes() else { return false };
-    let letter = |byte: &u8| byte.to_ascii_lowercase().wrapping_sub(b'a');
-    let lasts = LAST_LETTERS.get(usize::from(letter(second))).copied().unwrap_or_default();
-    letter(last) < 26 && lasts & (1 << letter(last)) != 0
-}
 
 /// By a word that says so by itself, in the company of those before it.
 fn by_word(word: &str, before: &[&str], name: &str) -> Option<Named> {

@@ -174,13 +174,7 @@ pub(super) fn reads_as_message(value: &str) -> bool {
 pub(super) struct List {
     /// With spaces between them.
     words: &'static str,
-    set: OnceLock<Set>,
-}
-
-/// The words of a list, and by their first letters how long they are, as bits: nearly every other word differs in that.
-struct Set {
-    words: FxHashSet<&'static [u8]>,
-    lengths: [u32; 256],
+    set: OnceLock<FxHashSet<&'static [u8]>>,
 }
 
 /// Bytes of the longest word of any list.
@@ -193,25 +187,12 @@ impl List {
 
     /// Whether a word is one of them, in whichever letters.
     pub(super) fn has(&self, word: &str) -> bool {
-        let Set { words, lengths } = self.set.get_or_init(|| Set::of(self.words));
-        let lengths = word.bytes().next().map_or(0, |first| lengths[usize::from(first.to_ascii_lowercase())]);
-        if word.len() > WORD_MAX || lengths & (1 << word.len()) == 0 {
-            return false;
-        }
+        let set = self.set.get_or_init(|| self.words.split_ascii_whitespace().map(str::as_bytes).collect());
         let mut small = [0; WORD_MAX];
-        let small = &mut small[..word.len()];
+        let Some(small) = small.get_mut(..word.len()) else { return false };
         small.copy_from_slice(word.as_bytes());
         small.make_ascii_lowercase();
-        words.contains(&*small)
-    }
-}
-
-impl Set {
-    fn of(words: &'static str) -> Self {
-        let words: FxHashSet<_> = words.split_ascii_whitespace().map(str::as_bytes).collect();
-        let mut lengths = [0; 256];
-        words.iter().for_each(|word| lengths[usize::from(word[0])] |= 1 << word.len());
-        Self { words, lengths }
+        set.contains(&*small)
     }
 }
 

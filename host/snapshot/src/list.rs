@@ -9,8 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::object::Object;
 use super::selector::Selector;
@@ -156,7 +157,7 @@ pub(super) async fn list(
     let after = options.cursor.as_ref().map(|cursor| cursor.after.as_str());
     // A server does not count what a selector would leave.
     let counted = options.labels.is_empty() && options.fields.is_empty();
-    let (mut items, mut last, mut remaining) = (Vec::new(), None, 0_usize);
+    let (mut items, mut last, mut remaining) = (Vec::new(), None, 0_i64);
     for (key, object) in collection.after(namespace, after) {
         steps.take(options.look_bytes(object)).await;
         if !options.select(object) {
@@ -174,14 +175,14 @@ pub(super) async fn list(
     }
 
     let api_version = if kind.group.is_empty() { kind.version.clone() } else { format!("{}/{}", kind.group, kind.version) };
-    let mut metadata = json!({ "resourceVersion": snapshot.revision().to_string() });
+    let mut metadata = ListMeta { resource_version: Some(snapshot.revision().to_string()), ..ListMeta::default() };
     if let (Some(last), true) = (last, remaining > 0) {
-        metadata["continue"] = Cursor { snapshot: snapshot.id().to_owned(), after: last.to_owned() }.encode().into();
-        if counted {
-            metadata["remainingItemCount"] = remaining.into();
-        }
+        metadata.continue_ = Some(Cursor { snapshot: snapshot.id().to_owned(), after: last.to_owned() }.encode());
+        metadata.remaining_item_count = counted.then_some(remaining);
     }
     let list_kind = format!("{}List", kind.kind);
+    // Texts and a number always serialise.
+    let metadata = serde_json::to_string(&metadata).unwrap_or_default();
     let head = format!(
         "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[",
         Value::from(list_kind),

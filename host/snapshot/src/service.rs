@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use percent_encoding::percent_decode_str;
+use serde::Serialize;
 
 use super::status::Refusal;
 use super::steps::Steps;
@@ -58,6 +59,11 @@ struct Answer {
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
+
+/// One of the API's own types, which always serialise.
+fn json(value: impl Serialize) -> Answer {
+    Answer::json(serde_json::to_string(&value).unwrap_or_default())
+}
 
 impl Answer {
     fn json(text: String) -> Self {
@@ -109,9 +115,8 @@ async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Answer, Refusal>
     let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
     let query = request.uri.query().unwrap_or_default();
     let mut steps = Steps::of(&request.extensions);
-    let json = |value: serde_json::Value| Answer::json(value.to_string());
     match *path.as_slice() {
-        ["version"] => Ok(json(snapshot.version().clone())),
+        ["version"] => Ok(json(snapshot.version())),
         ["readyz" | "livez" | "healthz"] => Ok(Answer::text(StatusCode::OK, "ok")),
         ["api"] => Ok(json(discovery::core_versions())),
         ["apis"] => Ok(json(discovery::groups(snapshot))),

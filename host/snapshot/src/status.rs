@@ -1,7 +1,7 @@
 //! Refusals, as the API server words them.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, Status, StatusCause, StatusDetails};
 
 use super::kinds::Kind;
 
@@ -11,39 +11,51 @@ pub(super) enum Refusal {
     /// Nothing is served at this path: the server has no such resource.
     NotServed,
     /// A `Status` object.
-    Status { code: StatusCode, reason: &'static str, message: String, details: Value },
+    Status { code: StatusCode, reason: &'static str, message: String, details: Option<Box<StatusDetails>> },
 }
 
 impl Refusal {
     /// The object is not there.
     pub(super) fn not_found(kind: &Kind, name: &str) -> Self {
         let of = if kind.group.is_empty() { kind.plural.clone() } else { format!("{}.{}", kind.plural, kind.group) };
-        let mut details = json!({ "name": name, "group": kind.group, "kind": kind.plural });
-        if let (true, Some(fields)) = (kind.group.is_empty(), details.as_object_mut()) {
-            fields.remove("group");
-        }
-        Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message: format!("{of} {name:?} not found"), details }
+        let details = StatusDetails {
+            name: Some(name.to_owned()),
+            group: Some(kind.group.clone()).filter(|group| !group.is_empty()),
+            kind: Some(kind.plural.clone()),
+            ..StatusDetails::default()
+        };
+        let (message, details) = (format!("{of} {name:?} not found"), Some(Box::new(details)));
+        Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message, details }
     }
 
     /// What is asked for may exist, but this snapshot does not hold it.
     pub(super) fn not_held(message: String) -> Self {
-        Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message, details: Value::Null }
+        Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message, details: None }
     }
 
     /// A parameter makes no sense.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self::Status { code: StatusCode::BAD_REQUEST, reason: "BadRequest", message: message.into(), details: Value::Null }
+        Self::Status { code: StatusCode::BAD_REQUEST, reason: "BadRequest", message: message.into(), details: None }
     }
 
     /// Log options that make no sense.
     pub(super) fn invalid_log_options(pod: &str, field: &str, problem: &str) -> Self {
+        let cause = StatusCause {
+            reason: Some("FieldValueInvalid".to_owned()),
+            message: Some(format!("Invalid value: {problem}")),
+            field: Some(field.to_owned()),
+        };
+        let details = StatusDetails {
+            name: Some(pod.to_owned()),
+            kind: Some("PodLogOptions".to_owned()),
+            causes: Some(vec![cause]),
+            ..StatusDetails::default()
+        };
         Self::Status {
             code: StatusCode::UNPROCESSABLE_ENTITY,
             reason: "Invalid",
             message: format!("PodLogOptions {pod:?} is invalid: {field}: Invalid value: {problem}"),
-            details: json!({ "name": pod, "kind": "PodLogOptions", "causes": [
-                { "reason": "FieldValueInvalid", "message": format!("Invalid value: {problem}"), "field": field },
-            ] }),
+            details: Some(Box::new(details)),
         }
     }
 
@@ -55,7 +67,7 @@ impl Refusal {
             message: "The provided continue parameter is too old to display a consistent list result. You must start a new list \
                       without the continue parameter."
                 .to_owned(),
-            details: Value::Null,
+            details: None,
         }
     }
 
@@ -65,7 +77,7 @@ impl Refusal {
             code: StatusCode::METHOD_NOT_ALLOWED,
             reason: "MethodNotAllowed",
             message: "the server does not allow this method on the requested resource: a snapshot can only be read".to_owned(),
-            details: Value::Null,
+            details: None,
         }
     }
 
@@ -74,20 +86,16 @@ impl Refusal {
         match self {
             Self::NotServed => (StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n".to_owned()),
             Self::Status { code, reason, message, details } => {
-                let mut status = json!({
-                    "kind": "Status",
-                    "apiVersion": "v1",
-                    "metadata": {},
-                    "status": "Failure",
-                    "message": message,
-                    "reason": reason,
-                    "details": details,
-                    "code": code.as_u16(),
-                });
-                if let (true, Some(fields)) = (details.is_null(), status.as_object_mut()) {
-                    fields.shift_remove("details");
-                }
-                (code, "application/json", status.to_string())
+                let status = Status {
+                    metadata: ListMeta::default(),
+                    status: Some("Failure".to_owned()),
+                    message: Some(message),
+                    reason: Some(reason.to_owned()),
+                    details: details.map(|details| *details),
+                    code: Some(code.as_u16().into()),
+                };
+                // The types of the API always serialise.
+                (code, "application/json", serde_json::to_string(&status).unwrap_or_default())
             }
         }
     }

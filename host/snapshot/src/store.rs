@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::{Namespace, NamespaceSpec, NamespaceStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -273,15 +275,14 @@ fn described_namespaces(objects: &[Object]) -> BTreeSet<String> {
 /// The namespaces that something mentions and no object describes: `cluster-info dump` leaves them all out.
 fn missing_namespaces(described: &BTreeSet<String>, mentioned: &BTreeSet<String>) -> Vec<Object> {
     let missing = mentioned.difference(described).map(|name| {
-        json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } },
-            "spec": { "finalizers": ["kubernetes"] },
-            "status": { "phase": "Active" },
-        })
+        let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), name.clone())]);
+        Namespace {
+            metadata: ObjectMeta { name: Some(name.clone()), labels: Some(labels), ..ObjectMeta::default() },
+            spec: Some(NamespaceSpec { finalizers: Some(vec!["kubernetes".to_owned()]) }),
+            status: Some(NamespaceStatus { phase: Some("Active".to_owned()), ..NamespaceStatus::default() }),
+        }
     });
-    missing.filter_map(|namespace| Object::new(namespace).ok()).collect()
+    missing.filter_map(|namespace| Object::new(serde_json::to_value(namespace).ok()?).ok()).collect()
 }
 
 /// The version that the nodes run, the best guess at the API server's: `cluster-info dump` does not write that.

@@ -97,10 +97,6 @@ pub(super) enum PartOfCommand {
 fn part_of_command(key: &str) -> Option<PartOfCommand> {
     const PROGRAMS: &[&str] = &["command", "cmds", "program", "entrypoint", "executable"];
     const ARGUMENTS: &[&str] = &["args", "arguments"];
-    // Nearly every key begins with another letter.
-    if !matches!(key.as_bytes().first()?.to_ascii_lowercase(), b'a' | b'c' | b'e' | b'p') {
-        return None;
-    }
     let is = |word: &&str| key.eq_ignore_ascii_case(word);
     if PROGRAMS.iter().any(is) {
         Some(PartOfCommand::Program)
@@ -123,7 +119,7 @@ pub(super) enum Role {
 }
 
 /// Last words of keys that hold a name or a value.
-const ROLES: [(&str, Role); 27] = [
+const ROLES: &[(&str, Role)] = &[
     // The last part of the path of a JSON patch.
     ("path", Role::Name),
     ("name", Role::Name),
@@ -154,29 +150,11 @@ const ROLES: [(&str, Role); 27] = [
     ("raw", Role::Value),
 ];
 
-/// The last two letters of those words, as bits of the last ones by the ones before them: nearly every key has others.
-static LAST_LETTERS: [u32; 26] = {
-    let mut letters = [0; 26];
-    let mut at = 0;
-    while at < ROLES.len() {
-        let word = ROLES[at].0.as_bytes();
-        letters[(word[word.len() - 2] - b'a') as usize] |= 1 << (word[word.len() - 1] - b'a');
-        at += 1;
-    }
-    letters
-};
-
 /// Letters of the longest of them.
 const WORD_MAX: usize = 9;
 
 impl Role {
     fn of(key: &str) -> Self {
-        let [.., second, last] = key.as_bytes() else { return Role::Neither };
-        let letter = |byte: &u8| byte.to_ascii_lowercase().wrapping_sub(b'a');
-        let lasts = LAST_LETTERS.get(usize::from(letter(second))).copied().unwrap_or_default();
-        if letter(last) >= 26 || lasts & (1 << letter(last)) == 0 {
-            return Role::Neither;
-        }
         let word = last_word(key);
         ROLES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map_or(Role::Neither, |&(_, role)| role)
     }

@@ -26,11 +26,11 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const MOST_LOOKS: u32 = 5;
 
 /// Puts another catalog in force when there is one.
-pub(super) struct Reloader<R> {
+pub(super) struct Reloader<C> {
     /// The flags.
     pub(super) common: Common,
-    /// Reads the configuration anew, with the flags over it.
-    pub(super) read: R,
+    /// The configuration that sandbar.yaml is with a text, with the flags over it.
+    pub(super) configure: C,
     /// What the server was started with. Some of it stays for good.
     pub(super) started: Arc<Config>,
     /// What is in force.
@@ -65,7 +65,7 @@ async fn loaded(loading: &mut Option<Loading>) -> (Catalog, Vec<Problem>) {
     }
 }
 
-impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
+impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
     /// Goes on for ever. `stamps` are those of the files that were loaded at start.
     pub(super) async fn follow(mut self, mut stamps: Stamps, mut hangup: Signal) {
         let (mut unsettled, mut looks) = (None, 0);
@@ -117,10 +117,9 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     /// what the files looked like before they were read.
     fn begin(&mut self) -> (Stamps, Option<Loading>) {
         let mut problems = Vec::new();
-        let text = block_in_place(|| self.text());
         self.seen = None;
-        match block_in_place(&self.read) {
-            Ok(config) => block_in_place(|| self.grant(config, text)),
+        match block_in_place(|| self.read()) {
+            Ok((config, text)) => block_in_place(|| self.grant(config, text)),
             Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {}", words(&error))),
         }
         let granted = self.catalogs.borrow().clone();
@@ -133,10 +132,10 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
     /// Puts in force what sandbar.yaml grants, once two looks in a row have read the same and it is valid: a file that is just being
     /// written in its place may be empty, and so grant more than was ever meant. No other file is waited for. Whether it did.
     fn grant_what_is_confirmed(&mut self) -> bool {
-        let text = self.text();
+        let text = self.common.text().ok().flatten();
         let is_new = text.is_some() && text == self.seen && text != self.granted;
         self.seen.clone_from(&text);
-        match is_new.then(&self.read) {
+        match is_new.then(|| (self.configure)(text.as_deref())) {
             Some(Ok(config)) => self.grant(config, text),
             // Why it is not valid is said when the files are loaded.
             Some(Err(_)) | None => return false,
@@ -153,9 +152,10 @@ impl<R: Fn() -> anyhow::Result<Config>> Reloader<R> {
         self.put_in_force(self.loader.granted_anew(terms, &before));
     }
 
-    /// What is in sandbar.yaml, if there is one that can be read.
-    fn text(&self) -> Option<String> {
-        self.common.config.as_deref().and_then(Config::text)
+    /// The configuration, and what it was read from.
+    fn read(&self) -> anyhow::Result<(Config, Option<String>)> {
+        let text = self.common.text()?;
+        Ok(((self.configure)(text.as_deref())?, text))
     }
 
     /// Puts in force what was loaded. Whether another attempt may help where it failed.

@@ -80,7 +80,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     // From the beginning on, because without it the signal ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
-    let config = arguments.config()?;
+    let text = arguments.common.text()?;
+    let config = arguments.config_of(text.as_deref())?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
 
     // The port first: a server that cannot listen should not make its user wait for that.
@@ -116,7 +117,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let bounds = Bounds { connections: config.connections, drain: config.drain };
     let reloader = Reloader {
         common: arguments.common.clone(),
-        read: move || arguments.config(),
+        configure: move |text: Option<&str>| arguments.config_of(text),
         started: config.clone(),
         config,
         loader,
@@ -124,7 +125,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         readiness: readiness.clone(),
         known: problems,
         seen: None,
-        granted: None,
+        granted: text,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
     serve(listener, Arc::new(app), bounds, stopped(readiness)?).await;
@@ -133,9 +134,9 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    /// The configuration, with the flags over it.
-    fn config(&self) -> anyhow::Result<Config> {
-        let mut config = self.common.config()?;
+    /// The configuration that sandbar.yaml is with this text, with the flags over it.
+    fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
+        let mut config = self.common.config_of(text)?;
         config.listen = self.listen.unwrap_or(config.listen);
         config.hosts = self.hosts.clone().unwrap_or(config.hosts);
         config.origins = self.origins.clone().unwrap_or(config.origins);

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::Common;
 use sandbar_catalog::{Catalog, Loader, Problem, Source, Terms};
-use sandbar_config::Config;
+use sandbar_config::{Config, ConfigError};
 use sandbar_kubernetes::Cluster;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
@@ -30,8 +30,18 @@ pub(super) struct Setup {
 impl Common {
     /// The configuration, with the flags over it.
     pub(super) fn config(&self) -> anyhow::Result<Config> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
+        self.config_of(self.text()?.as_deref())
+    }
+
+    /// What is in sandbar.yaml; none without one.
+    pub(super) fn text(&self) -> Result<Option<String>, ConfigError> {
+        self.config.as_deref().map(Config::text).transpose()
+    }
+
+    /// The configuration that sandbar.yaml is with this text, with the flags over it.
+    pub(super) fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
+        let mut config = match self.config.as_deref().zip(text) {
+            Some((path, text)) => Config::of(text, path)?,
             None => Config::default(),
         };
         if let Some(cluster) = &self.cluster {

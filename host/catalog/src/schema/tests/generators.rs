@@ -1,23 +1,23 @@
 //! Schemas as the libraries write them that authors of tools use.
 
+use std::path::Path;
+
 use super::*;
 
-/// What the bundled tools and the one for conformance say of themselves.
-pub(super) const HONEST: [&str; 8] = [
-    include_str!("../../../../../guest-tools/check-health/manifest.json"),
-    include_str!("../../../../../guest-tools/get-control-plane-status/manifest.json"),
-    include_str!("../../../../../guest-tools/get-events/manifest.json"),
-    include_str!("../../../../../guest-tools/get-pod-logs/manifest.json"),
-    include_str!("../../../../../guest-tools/list-control-planes/manifest.json"),
-    include_str!("../../../../../guest-tools/list-templates/manifest.json"),
-    include_str!("../../../../../guest-tools/list-workspaces/manifest.json"),
-    include_str!("../../../../../tests/components/conformance/manifest.json"),
-];
+/// What the components of the packages in a folder say of themselves.
+pub(super) fn manifests(folder: &str) -> Vec<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    let packages = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a package").path());
+    let files = packages.map(|package| package.join("manifest.json")).filter(|file| file.exists());
+    let read = |file| serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON");
+    files.map(read).collect()
+}
 
 #[test]
 fn the_schemas_of_honest_tools_are_taken() {
-    for manifest in HONEST {
-        let manifest: Value = serde_json::from_str(manifest).expect("JSON");
+    let all = [manifests("guest-tools"), manifests("tests/components")].concat();
+    assert!(!all.is_empty());
+    for manifest in all {
         let mut patterns = Patterns::default();
         for tool in manifest["tools"].as_array().expect("tools") {
             for schema in ["inputSchema", "outputSchema"].iter().filter_map(|key| tool.get(*key)) {

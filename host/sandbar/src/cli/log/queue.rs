@@ -144,6 +144,9 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
+    /// How long a test waits for what never comes.
+    const HANGS: Duration = Duration::from_secs(60);
+
     /// Runs the writer of a queue to its end. What the log says there goes to the queue itself.
     fn write_all(queue: &'static Queue, mut out: impl Write, at_times: impl Fn()) {
         let writer = move || Pushing(queue);
@@ -182,7 +185,8 @@ mod tests {
             let mut text = String::new();
             reader.read_to_string(&mut text).map(|_| text)
         });
-        queue.end(HOUR);
+        queue.end(HANGS);
+        assert!(queue.lock().is_done, "the writer has not come to its end");
         writing.join().expect("no panic");
         let text = reading.join().expect("no panic").expect("text");
         let lines: Vec<&str> = text.lines().collect();

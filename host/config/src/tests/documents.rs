@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::quantity::Time;
-use super::{Config, schema, written_limits};
+use crate::quantity::Time;
+use crate::{Config, schema, written_limits};
 use sandbar_policy::Limits;
 
 /// The repository.
