@@ -7,7 +7,7 @@ pub mod arguments;
 mod audit;
 mod bundled;
 mod compiling;
-#[doc(hidden)]
+#[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grant;
 mod list_digest;

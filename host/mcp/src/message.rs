@@ -211,7 +211,7 @@ pub(super) fn malformed(id: Option<RequestId>, words: impl Into<std::borrow::Cow
 ///
 /// # Panics
 /// Where it does not hold.
-#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub fn check_body(body: &[u8]) {
     let message = match Message::parse(body) {
         Ok(message) => message,
