@@ -1,5 +1,4 @@
-//! Who makes a request: the one place where an identity enters. What is found here goes on to the catalog with the
-//! call.
+//! Who makes a request: the one place where an identity enters. What is found here goes on to the catalog with the call.
 
 use http::HeaderMap;
 

@@ -1,16 +1,16 @@
 //! How many connections are open at once, and what becomes of those beyond.
 //!
-//! A connection that finds the server full is not left waiting: it is accepted at the door, where one request is answered with 503
-//! and a time to come back. The kubelet's probes are answered there as always, because a server that is full is alive, and killing
-//! it would cut everybody off. Only when the door is full too, connections wait in the kernel's queue.
+//! A connection that finds the server full is not left waiting: it is accepted as overflow, and its one request is answered
+//! with 503 and a time to come back. The kubelet's probes are answered as always, because a server that is full is alive, and killing it
+//! would cut everybody off. Only when there is no room for overflow either, connections wait in the kernel's queue.
 
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections at the door. Each stays for one request.
-const AT_THE_DOOR: usize = 64;
+/// Connections beyond the number of the server that are open at once. Each stays for one request.
+const OVERFLOW: usize = 64;
 
 /// Files that the process needs beside connections of clients: connections to the API server, components, the runtime's own.
 const OTHER_FILES: u64 = 192;
@@ -21,21 +21,21 @@ const LEAST: usize = 8;
 /// The connections of one server.
 #[derive(Clone)]
 pub(super) struct Connections {
-    inside: Arc<Semaphore>,
-    door: Arc<Semaphore>,
+    regular: Arc<Semaphore>,
+    overflow: Arc<Semaphore>,
     most: usize,
 }
 
-/// Where a connection is served. It is free again once this is dropped.
+/// The place of a connection. It is free again once this is dropped.
 pub(super) struct Seat {
-    inside: bool,
+    is_overflow: bool,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Seat {
-    /// Whether the connection is served like any other, and not told to come back.
-    pub(super) fn is_inside(&self) -> bool {
-        self.inside
+    /// Whether the connection is one too many, and told to come back.
+    pub(super) fn is_overflow(&self) -> bool {
+        self.is_overflow
     }
 }
 
@@ -46,22 +46,22 @@ impl Connections {
         if most < wanted {
             tracing::warn!(connections = most, wanted, "fewer connections than configured: the limit of open files is too low");
         }
-        Self { inside: Arc::new(Semaphore::new(most)), door: Arc::new(Semaphore::new(AT_THE_DOOR)), most }
+        Self { regular: Arc::new(Semaphore::new(most)), overflow: Arc::new(Semaphore::new(OVERFLOW)), most }
     }
 
     /// A seat for a connection, as soon as there is one.
     pub(super) async fn seat(&self) -> Seat {
-        let (inside, permit) = tokio::select! {
+        let (is_overflow, permit) = tokio::select! {
             biased;
-            permit = self.inside.clone().acquire_owned() => (true, permit),
-            permit = self.door.clone().acquire_owned() => (false, permit),
+            permit = self.regular.clone().acquire_owned() => (false, permit),
+            permit = self.overflow.clone().acquire_owned() => (true, permit),
         };
-        Seat { inside, _permit: permit.unwrap_or_else(|_| unreachable!("the semaphores are never closed")) }
+        Seat { is_overflow, _permit: permit.unwrap_or_else(|_| unreachable!("the semaphores are never closed")) }
     }
 
     /// Whether idle connections should make room.
     pub(super) fn is_crowded(&self) -> bool {
-        self.inside.available_permits() < self.most.div_ceil(4)
+        self.regular.available_permits() < self.most.div_ceil(4)
     }
 }
 
@@ -85,24 +85,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn beyond_the_number_there_is_the_door_and_beyond_the_door_there_is_waiting() {
+    async fn beyond_the_number_there_is_overflow_and_beyond_that_there_is_waiting() {
         let connections = Connections::new(LEAST);
-        let mut inside: Vec<Seat> = Vec::new();
+        let mut regular: Vec<Seat> = Vec::new();
         for _ in 0..LEAST {
-            inside.push(connections.seat().await);
+            regular.push(connections.seat().await);
         }
-        assert!(inside.iter().all(Seat::is_inside));
-        let mut door = Vec::new();
-        for _ in 0..AT_THE_DOOR {
-            door.push(connections.seat().await);
+        assert!(!regular.iter().any(Seat::is_overflow));
+        let mut overflow = Vec::new();
+        for _ in 0..OVERFLOW {
+            overflow.push(connections.seat().await);
         }
-        assert!(!door.iter().any(Seat::is_inside));
+        assert!(overflow.iter().all(Seat::is_overflow));
         assert!(connections.seat().now_or_never().is_none());
-        door.pop();
-        let at_the_door = connections.seat().await;
-        assert!(!at_the_door.is_inside());
-        inside.pop();
-        assert!(connections.seat().await.is_inside(), "a seat inside comes first");
+        overflow.pop();
+        let next = connections.seat().await;
+        assert!(next.is_overflow());
+        regular.pop();
+        assert!(!connections.seat().await.is_overflow(), "a regular seat comes first");
     }
 
     #[tokio::test]

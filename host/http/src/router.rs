@@ -64,25 +64,25 @@ impl App {
 pub(super) struct Routes {
     app: Arc<App>,
     cors: Arc<CorsLayer>,
-    /// The server is full: the probes are answered as ever, and everything else is told when to come back.
-    at_the_door: bool,
+    /// The connection is one too many: probes are answered as ever, and everything else is told when to come back.
+    is_overflow: bool,
 }
 
 impl Routes {
     /// `/mcp`, `/healthz` and `/readyz`.
-    pub(super) fn inside(app: Arc<App>) -> Self {
+    pub(super) fn new(app: Arc<App>) -> Self {
         let allowed = app.clone();
         let cors = CorsLayer::new()
             .allow_origin(AllowOrigin::predicate(move |origin, _| allowed.allowed.is_configured_origin(origin)))
             .allow_methods([Method::POST, Method::GET, Method::DELETE])
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers([HeaderName::from_static(SESSION_ID)]);
-        Self { app, cors: Arc::new(cors), at_the_door: false }
+        Self { app, cors: Arc::new(cors), is_overflow: false }
     }
 
-    /// What is served at the door of a server that is full.
-    pub(super) fn door(app: Arc<App>) -> Self {
-        Self { at_the_door: true, ..Self::inside(app) }
+    /// The same for connections beyond the number of the server.
+    pub(super) fn of_overflow(app: Arc<App>) -> Self {
+        Self { is_overflow: true, ..Self::new(app) }
     }
 
     /// Answers a request that comes from there.
@@ -90,7 +90,7 @@ impl Routes {
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
-        let Self { app, cors, at_the_door } = self;
+        let Self { app, cors, is_overflow } = self;
         let draining = app.clone();
         let has_body = !request.body().is_end_stream();
         let answered = panics::caught_in(async move {
@@ -98,14 +98,14 @@ impl Routes {
             match request.uri().path() {
                 HEALTHZ => probe(request.method(), || words(StatusCode::OK, "ok")),
                 READYZ => readyz(&app, request.method(), request.uri(), request.headers(), from).await,
-                _ if at_the_door => Err(full()),
+                _ if is_overflow => Err(full()),
                 _ => web(app, cors, request).await,
             }
         });
         let answered = answered.await.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
         let mut response = answered.unwrap_or_else(|rejection| rejection.answer(has_body));
         // While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
-        if at_the_door || draining.readiness.is_draining() {
+        if is_overflow || draining.readiness.is_draining() {
             last(&mut response);
         }
         response
@@ -262,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_a_handler_is_an_answer() {
-        let routes = Routes::inside(app().await);
+        let routes = Routes::new(app().await);
         let request = Request::post("/mcp").header("host", "localhost").body(Panicking).expect("a request");
         let response = routes.clone().answer(request, HERE).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -271,10 +271,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn at_the_door_probes_are_answered_and_everybody_else_comes_back() {
-        let door = Routes::door(app().await);
-        assert_eq!(door.clone().answer(get_of("/healthz"), HERE).await.status(), StatusCode::OK);
-        let response = door.answer(get_of("/mcp"), HERE).await;
+    async fn a_full_server_answers_probes_and_everybody_else_comes_back() {
+        let routes = Routes::of_overflow(app().await);
+        assert_eq!(routes.clone().answer(get_of("/healthz"), HERE).await.status(), StatusCode::OK);
+        let response = routes.answer(get_of("/mcp"), HERE).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "5");
         assert_eq!(response.headers()[header::CONNECTION], "close");
@@ -283,7 +283,7 @@ mod tests {
     #[tokio::test]
     async fn while_the_server_drains_its_answers_end_their_connections() {
         let app = app().await;
-        let routes = Routes::inside(app.clone());
+        let routes = Routes::new(app.clone());
         let closes = async |path: &str| {
             let response = routes.clone().answer(get_of(path), HERE).await;
             response.headers().contains_key(header::CONNECTION)
@@ -295,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn whatever_is_refused_is_refused_in_words_as_json() {
-        let routes = Routes::inside(app().await);
+        let routes = Routes::new(app().await);
         let post = || Request::post("/mcp").header("host", "localhost");
         let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
         for (status, request, named) in [
@@ -329,7 +329,7 @@ mod tests {
 
     #[tokio::test]
     async fn both_writings_of_the_address_are_served_with_and_without_an_origin() {
-        let routes = Routes::inside(app().await);
+        let routes = Routes::new(app().await);
         for path in MCP {
             for origin in [None, Some("tauri://localhost")] {
                 let mut request = Request::post(path).header("host", "localhost");
@@ -356,7 +356,7 @@ mod tests {
         const LARGE: usize = 16 * 1024 + 1;
         let processors = Processors::of(1);
         let app = app_on(processors.clone()).await;
-        let routes = Routes::inside(app.clone());
+        let routes = Routes::new(app.clone());
         let post = |body: Bytes| {
             let routes = routes.clone();
             let request = Request::post("/mcp").header("host", "localhost").body(Full::new(body)).expect("a request");

@@ -74,8 +74,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, stop: i
 /// What it takes to serve a connection.
 struct Accepting {
     connections: Connections,
-    inside: Routes,
-    door: Routes,
+    routes: Routes,
+    of_overflow: Routes,
     graceful: GracefulShutdown,
 }
 
@@ -83,8 +83,8 @@ impl Accepting {
     fn new(app: &Arc<App>, connections: usize) -> Self {
         Self {
             connections: Connections::new(connections),
-            inside: Routes::inside(app.clone()),
-            door: Routes::door(app.clone()),
+            routes: Routes::new(app.clone()),
+            of_overflow: Routes::of_overflow(app.clone()),
             graceful: GracefulShutdown::new(),
         }
     }
@@ -92,7 +92,7 @@ impl Accepting {
     /// Serves a connection in a task of its own, as soon as there is a seat for it.
     async fn accept(&self, stream: TcpStream, from: IpAddr) {
         let seat = self.connections.seat().await;
-        let routes = if seat.is_inside() { self.inside.clone() } else { self.door.clone() };
+        let routes = if seat.is_overflow() { self.of_overflow.clone() } else { self.routes.clone() };
         let (connections, stop) = (self.connections.clone(), self.graceful.watcher());
         tokio::spawn(async move {
             connection::serve(stream, move |request| routes.clone().answer(request, from), connections, stop).await;

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::types::ServedResource;
 
-/// How long it is remembered of a resource. A server that learns to page is found out then.
+/// How long a resource is remembered. After that it is noticed if its server has learned to page.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// Resources that it is remembered of. There are a few in a cluster.
+/// Resources that are remembered. A cluster has a few of them.
 const RESOURCES_MAX: usize = 256;
 
 /// The resources whose servers were seen to send whole lists.
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_remembered_of_so_many_for_so_long() {
+    async fn so_many_are_remembered_for_so_long() {
         let unpaged = Unpaged::default();
         for n in 0..=RESOURCES_MAX {
             unpaged.remember(&resource(n));
