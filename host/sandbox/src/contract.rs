@@ -1,4 +1,4 @@
-//! What a component and the host owe each other, as far as the sandbox has to know it: read from the WIT, so that nothing of it is written
+//! The contract between components and host, as far as the sandbox has to know it: read from the WIT, so that nothing is written
 //! twice.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ pub const PACKAGES: [(&str, &str); 2] = [
     ("kubernetes/kubernetes.wit", include_str!("../../../wit/kubernetes/kubernetes.wit")),
 ];
 
-/// An interface that a component may import, and what its functions work with: a `T` for each call.
+/// An interface that a component may import. Its functions work on a `T` for each call.
 pub struct Interface<T: 'static> {
     /// Package and name, without the version.
     pub name: &'static str,
