@@ -1,8 +1,8 @@
 //! Processor time of one call, counted while its future is polled.
 //!
-//! The thread's clock tells what a call used. Counting epoch ticks instead would charge a call for waiting: 64 reads of 12 ms each cost
-//! 630 ms by ticks. The wall clock charges it for others that have the processor meanwhile. But it costs a fiftieth of the thread's
-//! clock, and so it is good enough for the first millisecond, unless calls compute on threads of their own beside it.
+//! The thread's clock tells what a call used. Epoch ticks would charge a call for waiting: 64 reads of 12 ms each cost 630 ms by
+//! ticks. The wall clock charges it for others that have the processor meanwhile. But reading it costs a fiftieth, so it is good
+//! enough for the first millisecond, unless other calls compute on threads of their own.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{BRIEF, LONG, STEP_BYTES, TURN, yield_cpu};
 
-/// A count that a call's future and whoever limits it share. Cheap to clone.
+/// A meter shared by a call's future and whoever limits it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Inner>);
 
@@ -22,24 +22,24 @@ pub struct Meter(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     clock: Clock,
-    /// What was used before the poll that is going on, or in all where none is.
+    /// Used before the current poll, or in all between polls.
     before: AtomicU64,
-    /// The clock when that poll began; none: zero.
+    /// The clock when the current poll began; zero between polls.
     began: AtomicU64,
-    /// What was used when it was last asked.
+    /// The result of the last `spent`.
     noted: AtomicU64,
-    /// The poll that is going on is counted by the thread's clock.
+    /// The current poll is metered by the thread's clock.
     exact: AtomicBool,
-    /// The call has its thread to itself.
+    /// The call has a thread of its own.
     alone: AtomicBool,
-    /// It asks for one.
+    /// The call asks for a thread of its own.
     wants_thread: AtomicBool,
-    /// Nobody waits for it any more.
+    /// Nobody waits for the call any more.
     given_up: AtomicBool,
 }
 
 impl Meter {
-    /// The processor time used so far. During a poll it must be asked on the thread that polls.
+    /// The processor time used so far. During a poll, only for the thread that polls.
     pub(crate) fn spent(&self) -> Duration {
         let before = self.0.before.load(Ordering::Relaxed);
         let spent = match self.0.began.load(Ordering::Relaxed) {
@@ -50,17 +50,17 @@ impl Meter {
         Duration::from_nanos(spent)
     }
 
-    /// The processor time that was used when it was last looked at. From any thread.
+    /// The processor time at the last call of `spent`. For any thread.
     pub fn last_spent(&self) -> Duration {
         Duration::from_nanos(self.0.noted.load(Ordering::Relaxed))
     }
 
-    /// Whether more than `limit` was used beyond doubt, with no time of anybody else's in the count.
+    /// Whether the call certainly used more than `limit`: only a thread of its own is metered without time of others.
     pub fn is_over(&self, limit: Duration) -> bool {
         self.is_alone() && self.spent() > limit
     }
 
-    /// Whether the call has a thread to itself, and so no time of anybody else's in the count.
+    /// Whether the call has a thread of its own, and so is metered without time of others.
     pub fn is_alone(&self) -> bool {
         self.0.alone.load(Ordering::Relaxed)
     }
@@ -70,7 +70,7 @@ impl Meter {
         self.0.given_up.load(Ordering::Relaxed)
     }
 
-    /// Whether the poll that is going on has to end: it is time to go over to another thread, or somebody else's turn.
+    /// Whether the current poll should yield: to move to another thread, or because its turn is over.
     pub fn is_due(&self) -> bool {
         let before = Duration::from_nanos(self.0.before.load(Ordering::Relaxed));
         self.is_polled()
@@ -81,7 +81,8 @@ impl Meter {
             }
     }
 
-    /// Lets others go first, between two steps of work. Each step should be short: it is as long as a call that was given up goes on.
+    /// Yields between two steps of work, if that is due. Steps should be short: a call that was given up still ends its current
+    /// one.
     pub async fn yield_if_due(&self) {
         if self.is_alone() {
             yield_cpu();
@@ -91,8 +92,8 @@ impl Meter {
         }
     }
 
-    /// Makes ready for one step of work on so many bytes: where that takes long, it goes over to a thread of the call's own. Outside of a
-    /// call nothing happens.
+    /// Prepares for one step of work on so many bytes: before a large one, the call moves to a thread of its own. Does nothing
+    /// outside of a call.
     pub async fn prepare_for(&self, bytes: usize) {
         if bytes > STEP_BYTES && self.is_polled() && !self.is_alone() {
             self.0.wants_thread.store(true, Ordering::Relaxed);
@@ -100,17 +101,17 @@ impl Meter {
         }
     }
 
-    /// Counts what a future uses, from each poll's beginning to its end.
+    /// Meters a future, from the beginning of each poll to its end.
     pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
-        Metered { meter: self.clone(), future: Box::pin(future), crowd: None }
+        Metered { meter: self.clone(), future: Box::pin(future), threads: None }
     }
 
-    /// Whether the call, waiting at the moment, has to go on on a thread of its own.
+    /// Whether a call that is pending has to move to a thread of its own.
     pub(super) fn is_for_thread(&self) -> bool {
         self.0.wants_thread.load(Ordering::Relaxed) || self.spent() > BRIEF
     }
 
-    /// Notes, once the guard is dropped, that nobody waits for the call any more.
+    /// Gives the call up when the guard is dropped.
     pub(super) fn give_up_later(&self) -> impl Drop + use<> {
         struct GiveUp(Meter);
         impl Drop for GiveUp {
@@ -131,29 +132,28 @@ impl Meter {
     }
 }
 
-/// How many threads compute beside those that everything is served on. Cheap to clone.
-pub(super) type Crowd = Arc<AtomicUsize>;
+/// The number of threads that compute for calls, beside those of the runtime. Cheap to clone.
+pub(super) type ThreadCount = Arc<AtomicUsize>;
 
-/// A future whose processor time is counted.
+/// A future whose processor time is metered.
 pub(super) struct Metered<F> {
     meter: Meter,
     future: Pin<Box<F>>,
-    crowd: Option<Crowd>,
+    threads: Option<ThreadCount>,
 }
 
 impl<F> Metered<F> {
-    /// The count.
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// The same, beside these threads: what they have of a processor is not the call's.
-    pub(super) fn beside(self, crowd: Crowd) -> Self {
-        Self { crowd: Some(crowd), ..self }
+    /// Also watches these threads: while one computes, the wall clock would charge the call for it.
+    pub(super) fn beside(self, threads: ThreadCount) -> Self {
+        Self { threads: Some(threads), ..self }
     }
 
-    /// The same, for a thread that polls nothing else. Of what was charged by the wall clock, no more than [`BRIEF`] is kept: the rest may
-    /// be somebody else's.
+    /// Prepares it for a thread that polls nothing else. Of the time by the wall clock, at most [`BRIEF`] is kept: the rest may
+    /// be that of others.
     pub(super) fn alone(self) -> Self {
         self.meter.0.before.fetch_min(nanos(BRIEF), Ordering::Relaxed);
         self.meter.0.alone.store(true, Ordering::Relaxed);
@@ -166,8 +166,8 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let count = &self.meter.0;
-        let is_crowded = self.crowd.as_ref().is_some_and(|crowd| crowd.load(Ordering::Relaxed) > 0);
-        count.exact.store(is_crowded || self.meter.is_alone(), Ordering::Relaxed);
+        let others_compute = self.threads.as_ref().is_some_and(|threads| threads.load(Ordering::Relaxed) > 0);
+        count.exact.store(others_compute || self.meter.is_alone(), Ordering::Relaxed);
         count.began.store(self.meter.now(), Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
         let count = &self.meter.0;
@@ -177,7 +177,7 @@ impl<F: Future> Future for Metered<F> {
     }
 }
 
-/// What time is read from.
+/// The clocks, or those of a test.
 #[derive(Debug, Default)]
 enum Clock {
     #[default]
@@ -188,7 +188,7 @@ enum Clock {
 }
 
 impl Clock {
-    /// What this thread has had of processors since it began. It takes some to ask.
+    /// Processor time of this thread since it began. Costs a system call.
     fn thread(&self) -> u64 {
         match self {
             Self::Machine => {
@@ -200,7 +200,7 @@ impl Clock {
         }
     }
 
-    /// Since a moment before the first call.
+    /// Wall-clock time since the first reading.
     fn wall(&self) -> u64 {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {
@@ -215,12 +215,12 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A clock that stands still until a test moves it on.
+/// A clock that a test moves.
 #[cfg(any(test, feature = "test-clock"))]
 #[derive(Clone, Debug, Default)]
 pub struct Hand {
     computed: Arc<AtomicU64>,
-    /// While somebody else had the processor.
+    /// Time of others on the processor, which only the wall clock counts.
     waited: Arc<AtomicU64>,
 }
 
@@ -231,12 +231,12 @@ impl Hand {
         Meter(Arc::new(Inner { clock: Clock::Hand(self.clone()), ..Inner::default() }))
     }
 
-    /// Moves it on.
+    /// Moves both clocks.
     pub fn advance(&self, time: Duration) {
         self.computed.fetch_add(nanos(time), Ordering::Relaxed);
     }
 
-    /// Moves it on, as the wall has it.
+    /// Moves the wall clock only.
     pub fn wait(&self, time: Duration) {
         self.waited.fetch_add(nanos(time), Ordering::Relaxed);
     }
