@@ -28,8 +28,8 @@ pub struct Interface<T: 'static> {
 pub struct Contract {
     /// The version of all of them.
     pub version: String,
-    /// What a component may import, by package and name: the functions of each. One without functions has types alone, and importing it
-    /// grants nothing.
+    /// The interfaces that a component may import, by package and name, with the functions of each. One without functions has
+    /// types alone, and importing it grants nothing.
     pub imports: BTreeMap<String, BTreeSet<String>>,
     /// The one interface that a component exports.
     pub export: String,

@@ -13,7 +13,8 @@ use super::features;
 use super::slots::Slots;
 use sandbar_policy::MOST_TABLES;
 
-/// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next one faults no pages.
+/// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next call faults no
+/// pages.
 const KEEP_RESIDENT: usize = 1024 * 1024;
 
 /// Core instances, memories and tables of one component: a Rust component has three, one and two of them, a composed one a
