@@ -1,7 +1,6 @@
-//! The right word for a wrong one.
+//! Suggestions for misspelt words.
 
-/// How alike two words have to be before one is offered for the other: `lisen` and `listen` are at 0.97, `namespace` and `listen`
-/// at 0.48 of Jaro and Winkler's measure.
+/// The least similarity of a suggestion, by Jaro-Winkler: `lisen` and `listen` have 0.97, `namespace` and `listen` 0.48.
 const ALIKE: f64 = 0.8;
 
 /// Bytes of a word, and words that it is compared with: comparing takes the product of their lengths.

@@ -1,4 +1,4 @@
-//! Numbers of bytes in messages.
+//! Sizes in messages.
 
 use std::fmt::Display;
 
