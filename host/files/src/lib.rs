@@ -30,8 +30,8 @@ pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, Stamp)> {
     Ok((read_within(file, most)?, stamp))
 }
 
-/// The same for a path that the operator alone chooses, where a shell's `<(…)` and `/dev/null` count as well. Those have no stamp: they
-/// may be read only once. Waits for as long as nobody writes, so it is only for who reads it [in time](in_time()).
+/// Like [`read_stamped`], for a path that only the operator chooses, where a shell's `<(…)` and `/dev/null` are welcome. Those may
+/// be read only once, and have no stamp. Blocks while nobody writes, so use it [in time](in_time()).
 pub fn read_any(path: &Path, most: u64) -> io::Result<(Vec<u8>, Option<Stamp>)> {
     let kind = path.metadata()?.file_type();
     if !kind.is_fifo() && !kind.is_char_device() {

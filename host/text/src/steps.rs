@@ -14,7 +14,7 @@ pub fn steps(bytes: usize) {
     let _ = bytes;
 }
 
-/// How many steps something takes.
+/// The number of steps that `work` takes.
 #[cfg(feature = "steps")]
 pub fn counted(work: impl FnOnce()) -> usize {
     STEPS.with(|steps| steps.set(0));
