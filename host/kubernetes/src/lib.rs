@@ -1,10 +1,9 @@
 //! Reading a cluster: objects, lists and container logs, within a grant and a budget.
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
-//! and is checked against the grant first. The way of a read: `reader` (its task and its time), `discovery` (which resource that
-//! is), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, take the answer apart as it
-//! arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut down to the fields that
-//! were asked for.
+//! and is checked against the grant first. A read passes through `reader` (its task and its time), `discovery` (finding the
+//! resource), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, split the answer
+//! as it arrives (`response`, `items`), and read each object (`object`), which is masked and cut down to the requested fields.
 
 mod client;
 mod cluster;
