@@ -92,7 +92,7 @@ impl Meter {
         }
     }
 
-    /// Prepares for one step of work on so many bytes: before a large one, the call moves to a thread of its own. Does nothing
+    /// Prepares for one step of work on `bytes` bytes: before a large one, the call moves to a thread of its own. Does nothing
     /// outside of a call.
     pub async fn prepare_for(&self, bytes: usize) {
         if bytes > STEP_BYTES && self.is_polled() && !self.is_alone() {

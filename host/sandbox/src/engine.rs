@@ -57,7 +57,7 @@ impl Engine {
         })
     }
 
-    /// The wasmtime engine for components with so many bytes of stack.
+    /// The wasmtime engine for components with `bytes` bytes of stack.
     pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
         self.pools.with_stack(bytes)
     }

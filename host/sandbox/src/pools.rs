@@ -71,7 +71,7 @@ impl Pools {
         Ok(pools)
     }
 
-    /// The engine for components with so many bytes of stack. Made for the first of them, and kept: it only reserves address
+    /// The engine for components with `bytes` bytes of stack. Made for the first of them, and kept: it only reserves address
     /// space.
     pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
         if let Some(engine) = self.by_stack().get(&bytes) {
