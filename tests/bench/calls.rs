@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar::catalog::{Catalog, Loader, Progress, Source};
-use sandbar::config::Config;
-use sandbar::kubernetes::{self, Cluster, Resource, Scope};
-use sandbar::policy::{Budget, Caller, Grant, Identity, Limits, PolicyRule, Verb};
-use sandbar::sandbox::{Compiler, Engine, Options, Slots};
+use sandbar_catalog::{Catalog, Loader, Progress, Source};
+use sandbar_config::Config;
+use sandbar_kubernetes::{self, Cluster, Resource, Scope};
+use sandbar_policy::{Budget, Caller, Grant, Identity, Limits, PolicyRule, Verb};
+use sandbar_sandbox::{Compiler, Engine, Options, Slots};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -61,9 +61,10 @@ pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Clus
     let Limits { memory, stack, .. } = Limits::default();
     let options = Options { slots: Slots::for_memory(u64::MAX, memory), memory, stack, compiler: Compiler::InProcess };
     let engine = Engine::new(&options).expect("an engine");
-    let cluster = Cluster::connect(&kubernetes::Source::Demo).await.expect("the demo");
-    let loader = Loader::new(Arc::new(engine), cluster.clone(), Arc::new(config));
-    let (catalog, problems) = loader.load(sources, Duration::ZERO).await;
+    let cluster = Cluster::connect(&sandbar_kubernetes::Source::Demo).await.expect("the demo");
+    let loader = Loader::new(Arc::new(engine), cluster.clone(), memory);
+    let wanted = sources.into_iter().map(|source| (source.clone(), config.terms(&source))).collect();
+    let (catalog, problems) = loader.load(wanted, Duration::ZERO).await;
     assert!(problems.is_empty(), "{}", problems[0]);
     (catalog, cluster)
 }

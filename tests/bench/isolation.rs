@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use sandbar::catalog::{Answer, Catalog, Progress, Source};
-use sandbar::config::Config;
-use sandbar::policy::{Caller, Identity, Limits};
+use sandbar_catalog::{Answer, Catalog, Progress, Source};
+use sandbar_config::Config;
+use sandbar_policy::{Caller, Identity, Limits};
 use sandbar_tests::mcp;
 use sandbar_tests::sandbar::Server;
 use serde_json::{Map, Value, json};

@@ -90,31 +90,55 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Makes calls that are answered over so many connections for so long, from one thread. Returns how many there were, and in which
-/// time.
-pub(crate) async fn load(address: SocketAddr, request: &Raw, connections: usize, time: Duration) -> (usize, Duration) {
+/// What a load has seen.
+pub(crate) struct Load {
+    /// How long each call took, from the shortest on.
+    calls: Vec<Duration>,
+    time: Duration,
+}
+
+impl Load {
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.calls.len() as f64 / self.time.as_secs_f64()
+    }
+
+    /// What 99 of 100 calls take at most.
+    pub(crate) fn p99(&self) -> Duration {
+        self.calls[self.calls.len() * 99 / 100]
+    }
+}
+
+/// Makes calls that are answered over so many connections for so long, from one thread.
+pub(crate) async fn load(address: SocketAddr, request: &Raw, connections: usize, time: Duration) -> Load {
     let request = request.clone();
     let load = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async move {
             let began = Instant::now();
             let calls = (0..connections).map(|_| call_until(address, &request, began + time));
-            let calls = futures::future::join_all(calls).await.into_iter().sum();
-            (calls, began.elapsed())
+            let mut calls = futures::future::join_all(calls).await.concat();
+            calls.sort_unstable();
+            Load { calls, time: began.elapsed() }
         })
     };
     tokio::task::spawn_blocking(load).await.expect("no panic")
 }
 
-async fn call_until(address: SocketAddr, request: &Raw, end: Instant) -> usize {
+async fn call_until(address: SocketAddr, request: &Raw, end: Instant) -> Vec<Duration> {
     let mut connection = Connection::to(address).await;
-    let mut calls = 0;
-    while Instant::now() < end {
+    let (mut calls, mut now) = (Vec::new(), Instant::now());
+    while now < end {
+        let began = now;
         let (head, body) = connection.exchange(request).await;
         let answered = head.starts_with("HTTP/1.1 200") && find(body, b"\"result\"").is_some();
         let failed = find(body, b"\"isError\":true").is_some();
         assert!(answered && !failed, "{head}{}", String::from_utf8_lossy(body));
-        calls += 1;
+        now = Instant::now();
+        calls.push(now - began);
     }
     calls
 }

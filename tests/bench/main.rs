@@ -45,6 +45,7 @@ fn main() {
         }
         if chosen("rates") {
             scale::rates(&mut table).await;
+            scale::reads(&mut table).await;
         }
         if chosen("scale") {
             scale::sessions(&mut table).await;

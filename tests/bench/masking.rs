@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kube::client::Body;
-use sandbar::kubernetes::{Cluster, LogSource, Query, Reader, Resource, Scope};
-use sandbar::policy::{Budget, Grant, Limits, PolicyRule, Secrets, Verb};
+use sandbar_kubernetes::{Cluster, LogSource, Query, Reader, Resource, Scope};
+use sandbar_policy::{Budget, Grant, Limits, PolicyRule, Verb};
+use sandbar_secrets::Secrets;
 use serde_json::{Value, json};
 
 use crate::table::{Table, in_turn, ms};
@@ -53,14 +54,14 @@ pub(crate) fn of_the_corpus(table: &mut Table) {
     let plain = |line: &str| line.replace('⏎', "\n").replace('␛', "\u{1b}").replace('␍', "\r").replace('·', "");
     let is_found = |line: &&str| {
         let line = plain(line);
-        let shown = sandbar::policy::secret::mask(&line.replace(['⟦', '⟧'], "")).into_owned();
+        let shown = sandbar_secrets::mask(&line.replace(['⟦', '⟧'], "")).into_owned();
         !line.split('⟦').skip(1).filter_map(|rest| rest.split('⟧').next()).any(|secret| shown.contains(secret))
     };
-    let secrets = lines(include_str!("../../host/src/policy/secret/corpus/secrets.txt"));
+    let secrets = lines(include_str!("../../host/secrets/src/corpus/secrets.txt"));
     let secrets: Vec<&str> = secrets.into_iter().filter(|line| line.contains('⟦')).collect();
     let found = secrets.iter().filter(|line| is_found(line)).count();
-    let harmless = lines(include_str!("../../host/src/policy/secret/corpus/harmless.txt"));
-    let stay = |line: &&&str| sandbar::policy::secret::mask(&plain(line)) == sandbar::policy::clean(&plain(line));
+    let harmless = lines(include_str!("../../host/secrets/src/corpus/harmless.txt"));
+    let stay = |line: &&&str| sandbar_secrets::mask(&plain(line)) == sandbar_text::clean(&plain(line));
     let stayed = harmless.iter().filter(stay).count();
     let percent = |of: usize, all: usize| format!("{:.1} % ({of} of {all})", 100.0 * of as f64 / all as f64);
     table.row("secrets of the corpus that are masked", percent(found, secrets.len()), "90 %", found * 10 >= secrets.len() * 9);

@@ -183,7 +183,7 @@ impl Honest {
     /// Waits until every tool answers.
     pub(crate) async fn all_answer(&self, server: &Server) {
         let client = Client::modern(server);
-        for tool in TOOLS {
+        for &tool in TOOLS.iter() {
             until(&format!("{tool} answers"), || async { client.call(tool, self.arguments(tool)).await.ok() }).await;
         }
     }
@@ -191,7 +191,7 @@ impl Honest {
     /// From now on it expects these very answers, which have to hold the namespace's name where they are about it.
     pub(crate) async fn remember(mut self, server: &Server) -> Self {
         let client = Client::modern(server);
-        for tool in TOOLS {
+        for &tool in TOOLS.iter() {
             let answer = client.answer(tool, self.arguments(tool)).await;
             assert!(tool == "check_health" || answer.to_string().contains(&self.namespace), "{tool}: {answer}");
             self.expected.push(answer);

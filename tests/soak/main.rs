@@ -11,7 +11,7 @@ mod weather;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sandbar::sandbox::available_memory;
+use sandbar_sandbox::available_memory;
 use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::process::Holdings;

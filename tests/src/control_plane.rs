@@ -138,10 +138,7 @@ impl ControlPlane {
 
     /// A client for one of the users. It lives on the runtime that it is made on, so each test makes its own.
     pub async fn client(&self, user: &str) -> kube::Client {
-        let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).expect("a kubeconfig");
-        let options = KubeConfigOptions { context: Some(user.to_owned()), ..KubeConfigOptions::default() };
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a context for each user");
-        kube::Client::try_from(config).expect("a client")
+        client(self.kubeconfig(), user).await
     }
 
     /// Runs kubectl as `admin` and returns what it prints.
@@ -158,6 +155,14 @@ impl ControlPlane {
         assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
     }
+}
+
+/// A client for one of the users of a kubeconfig.
+pub async fn client(kubeconfig: &Path, user: &str) -> kube::Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let options = KubeConfigOptions { context: Some(user.to_owned()), ..KubeConfigOptions::default() };
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("a context for each user");
+    kube::Client::try_from(config).expect("a client")
 }
 
 impl Drop for ControlPlane {

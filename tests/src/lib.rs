@@ -2,6 +2,7 @@
 //!
 //! Everything here waits for a condition, never for a time: [`PATIENCE`] only turns what hangs into a failure.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 pub mod bombs;
@@ -23,16 +24,15 @@ pub mod sandbar;
 pub mod text;
 pub mod tls_api;
 
-/// The bundled tools, in the order in which they are listed.
-pub const TOOLS: [&str; 7] = [
-    "check_health",
-    "get_control_plane_status",
-    "get_events",
-    "get_pod_logs",
-    "list_control_planes",
-    "list_templates",
-    "list_workspaces",
-];
+/// The bundled tools, in the order in which they are listed: one for each folder of guest-tools but the SDK.
+pub static TOOLS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-tools");
+    let names = std::fs::read_dir(folder).expect("the guest tools").map(|entry| entry.expect("one").file_name());
+    let names = names.map(|name| name.into_string().expect("a name").replace('-', "_"));
+    let mut tools: Vec<&str> = names.filter(|name| name != "sdk").map(|name| &*name.leak()).collect();
+    tools.sort_unstable();
+    tools
+});
 
 /// How long anything may take. Far more than it takes on a busy machine with two cores.
 pub const PATIENCE: Duration = Duration::from_secs(90);

@@ -114,8 +114,8 @@ fn every_rule() -> Value {
 }
 
 /// The tools, each with a call that reads something of this namespace.
-fn calls(namespace: &str) -> [(&'static str, Value); 7] {
-    [
+fn calls(namespace: &str) -> Vec<(&'static str, Value)> {
+    vec![
         ("check_health", json!({})),
         ("get_control_plane_status", json!({ "namespace": namespace, "name": namespace })),
         ("get_events", json!({ "namespace": namespace })),

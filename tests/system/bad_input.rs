@@ -64,7 +64,7 @@ impl Watched {
 #[tokio::test]
 async fn the_good_arguments_of_these_tests_are_good() {
     let watched = Watched::start().await;
-    for tool in TOOLS {
+    for &tool in TOOLS.iter() {
         watched.client().answer(tool, good(tool)).await;
     }
     let asked: BTreeSet<String> =
@@ -105,7 +105,7 @@ async fn arguments_that_frameworks_fill_in_are_absent() {
 #[tokio::test]
 async fn an_argument_that_a_tool_does_not_have_is_named() {
     let watched = Watched::start().await;
-    for tool in TOOLS {
+    for &tool in TOOLS.iter() {
         let mut arguments = good(tool);
         arguments["colour"] = json!("red");
         let words = watched.client().failure(tool, arguments).await;

@@ -86,7 +86,7 @@ async fn tools_shows_what_is_served_and_what_it_may_read() {
     assert_eq!((&logs["asked"]["rules"], &logs["granted"]["rules"]), (&rules, &rules));
     assert_eq!(logs["missing"], json!({ "rules": [], "clusterRules": [] }));
     let text = sandbar(&["tools", "--cluster", "demo"]).await;
-    for tool in TOOLS {
+    for &tool in TOOLS.iter() {
         assert!(text.stdout.contains(tool), "{tool}: {text:?}");
     }
 }

@@ -99,7 +99,7 @@ async fn uses_all_tools(real: RealClient, era: Era, documented: &str) {
         Err(reason) => return eprintln!("SKIPPED {real:?}: {reason}"),
     };
     assert_eq!(greeting.protocol, era.version());
-    assert_eq!(greeting.tools, TOOLS);
+    assert_eq!(greeting.tools, *TOOLS);
     let row = format!("| {documented} | {} |", greeting.library);
     let row = TABLE.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row {row:?} in the documentation"));
     assert!(row.contains(era.version()), "{row}");

@@ -7,8 +7,8 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use kube::client::Body;
-use sandbar::kubernetes::{Cluster, Reader};
-use sandbar::policy::{Budget, Grant, Limits, PolicyRule, Verb};
+use sandbar_kubernetes::{Cluster, Reader};
+use sandbar_policy::{Budget, Grant, Limits, PolicyRule, Verb};
 use tokio::runtime::Runtime;
 
 /// The one namespace that readers are granted.

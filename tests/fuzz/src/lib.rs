@@ -41,7 +41,7 @@ fn head_and_body(input: &[u8]) -> (&[u8], &[u8]) {
 
 /// Whether a client may see this text as it is.
 fn is_clean(text: &str) -> bool {
-    sandbar::policy::clean(text) == text
+    sandbar_text::clean(text) == text
 }
 
 /// Whether a client may see all keys and strings of a value.

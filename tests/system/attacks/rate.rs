@@ -1,7 +1,7 @@
 //! Calls beyond the rate, and beyond the slots.
 
 use futures::future::join_all;
-use sandbar::sandbox::{Slots, available_memory};
+use sandbar_sandbox::{Slots, available_memory};
 use sandbar_tests::until;
 
 use super::*;
@@ -93,7 +93,7 @@ async fn calls_beyond_those_of_one_tool_hear_its_limit_and_when_to_come_back() {
         held.gate.open();
         turned_away
     });
-    assert_eq!(words_of(&turned_away), "this tool is busy: 1 calls of it run already (limit `calls`); try again in 2 s");
+    assert_eq!(words_of(&turned_away), "this tool is busy: 1 call of it runs already (limit `calls`); try again in 2 s");
     let answered = running.message().await.expect("an answer");
     assert!(answered["result"]["structuredContent"]["items"].is_array(), "{answered}");
     held.call(&client).await.message().await.expect("its turn has come");

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar::catalog::{Catalog, Loader, Progress, Source};
-use sandbar::config::Config;
-use sandbar::kubernetes::{self, Cluster};
-use sandbar::policy::{Caller, Identity, Limits};
-use sandbar::sandbox::{Compiler, Engine, Options, Slots};
+use sandbar_catalog::{Catalog, Loader, Progress, Source};
+use sandbar_config::Config;
+use sandbar_kubernetes::{self, Cluster};
+use sandbar_policy::{Caller, Identity, Limits};
+use sandbar_sandbox::{Compiler, Engine, Options, Slots};
 use sandbar_tests::process::Holdings;
 use tokio::sync::watch;
 
@@ -34,11 +34,12 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
         compiler: Compiler::InProcess,
     };
     assert_eq!(options.slots.count(), 2);
-    let cluster = Cluster::connect(&kubernetes::Source::Demo).await.unwrap();
-    let config = Arc::new(Config::read(&path).unwrap());
-    let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, config);
+    let cluster = Cluster::connect(&sandbar_kubernetes::Source::Demo).await.unwrap();
+    let config = Config::read(&path).unwrap();
+    let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, MEMORY);
     let sources = Source::bundled().chain(files.iter().cloned().map(Source::File));
-    let (catalog, problems) = loader.load(sources, Duration::ZERO).await;
+    let wanted = sources.map(|source| (source.clone(), config.terms(&source))).collect();
+    let (catalog, problems) = loader.load(wanted, Duration::ZERO).await;
     assert!(problems.is_empty(), "{problems:?}");
     catalog
 }

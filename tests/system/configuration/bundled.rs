@@ -23,7 +23,7 @@ async fn a_tool_that_is_disabled_is_not_there_and_no_role_has_its_rules() {
         let yaml = format!("bundled: {{ tools: {{ {tool}: {{ enabled: false }} }} }}\n");
         let server = server(&yaml).await;
         for client in [Client::modern(&server), Client::legacy(&server).await] {
-            let others: Vec<_> = TOOLS.into_iter().filter(|other| *other != tool).collect();
+            let others: Vec<_> = TOOLS.iter().copied().filter(|other| *other != tool).collect();
             assert_eq!(listed(&client).await, others);
             let called = client.request("tools/call", json!({ "name": tool, "arguments": { "namespace": "team-a" } })).await;
             assert_eq!(called["error"]["code"], -32602, "{called}");
@@ -45,7 +45,7 @@ async fn a_tool_that_is_disabled_is_not_there_and_no_role_has_its_rules() {
 
 #[tokio::test]
 async fn all_of_them_can_be_disabled_and_those_of_others_are_served() {
-    let disabled: String = TOOLS.map(|tool| format!("    {tool}: {{ enabled: false }}\n")).concat();
+    let disabled: String = TOOLS.iter().map(|tool| format!("    {tool}: {{ enabled: false }}\n")).collect();
     let yaml = format!("bundled:\n  tools:\n{disabled}{}", crate::components::hostile_config(""));
     let server = server(&yaml).await;
     let client = Client::modern(&server);

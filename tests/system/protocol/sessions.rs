@@ -1,5 +1,7 @@
 //! The era of sessions: ids that carry all there is to know, so that any process serves them.
 
+use sandbar_tests::TOOLS;
+
 use super::*;
 
 #[tokio::test]
@@ -75,7 +77,7 @@ async fn clients_without_a_session_are_served_too() {
     let mut request = mcp::post(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} }));
     mcp::set(&mut request, "mcp-protocol-version", LEGACY);
     let message = send(request).await.message().await.unwrap();
-    assert_eq!(message["result"]["tools"].as_array().unwrap().len(), 7);
+    assert_eq!(message["result"]["tools"].as_array().unwrap().len(), TOOLS.len());
 }
 
 #[tokio::test]

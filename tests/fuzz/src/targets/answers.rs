@@ -1,8 +1,8 @@
 //! What an API server answers.
 
 use http::StatusCode;
-use sandbar::kubernetes::{Error, LogSource, Query, Resource, Scope};
-use sandbar::policy::Limits;
+use sandbar_kubernetes::{Error, LogSource, Query, Resource, Scope};
+use sandbar_policy::Limits;
 use serde_json::Value;
 
 use crate::api::{Api, NAMESPACE};

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use sandbar::catalog::{Manifest, fuzzing};
+use sandbar_catalog::{Manifest, fuzzing};
 use serde_json::{Map, Value};
 
 use crate::{head_and_body, is_clean, is_clean_value};

@@ -2,7 +2,7 @@
 
 /// The body of a request: the host says itself what has to hold for any.
 pub(super) fn message(bytes: &[u8]) {
-    sandbar::mcp::check_body(bytes);
+    sandbar_mcp::check_body(bytes);
 }
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
-use sandbar::kubernetes::{LogSource, Query, Resource, Scope};
-use sandbar::policy::Limits;
+use sandbar_kubernetes::{LogSource, Query, Resource, Scope};
+use sandbar_policy::Limits;
 
 use crate::api::{Answer, Api, NAMESPACE};
 use crate::is_clean;

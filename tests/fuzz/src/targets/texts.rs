@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use sandbar::catalog;
-use sandbar::config::Config;
-use sandbar::kubernetes::{Cluster, Query, Resource, Scope, Source};
-use sandbar::policy::{Budget, Grant, Limits, PolicyRule, Verb, clean, clean_line};
+use sandbar_config::Config;
+use sandbar_kubernetes::{Cluster, Query, Resource, Scope, Source};
+use sandbar_policy::{Budget, Grant, Limits, PolicyRule, Verb};
+use sandbar_text::{clean, clean_line};
 use tempfile::TempDir;
 
 /// Clean text is clean, stays so, and is a part of what it was, but for the spaces that keep words apart.
@@ -41,12 +41,11 @@ pub(super) fn configuration(bytes: &[u8]) {
     std::fs::write(&path, bytes).unwrap();
     match Config::read(&path) {
         Ok(config) => {
-            let files = config.tools.iter().map(|tool| catalog::Source::File(tool.component.clone()));
-            for source in catalog::Source::bundled().chain(files) {
-                let limits = config.limits_of(&source);
+            let files = config.tools.iter().map(|tool| sandbar_catalog::Source::File(tool.component.clone()));
+            for source in sandbar_catalog::Source::bundled().chain(files) {
+                let sandbar_catalog::Terms { limits, grant, .. } = config.terms(&source);
                 assert!(limits.memory > 0 && limits.result > 0 && limits.read > 0 && limits.logs > 0, "{limits:?}");
                 assert!(!limits.time.is_zero() && !limits.cpu.is_zero(), "{limits:?}");
-                let grant = config.grant_of(&source);
                 for rule in [grant.rules, grant.cluster_rules].concat() {
                     assert_eq!(rule.validate(), Ok(()));
                 }

@@ -1,0 +1,24 @@
+//! What wasmtime makes of the interfaces that components import. Nothing outside `capability` names these types.
+#![allow(missing_docs, reason = "the documentation is in the WIT")]
+#![allow(unsafe_code, reason = "generated")]
+#![allow(unreachable_pub, clippy::all, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: ["../../wit/tool", "../../wit/kubernetes"],
+    inline: "
+        package sandbar:host@0.1.0;
+
+        world every-capability {
+            import sandbar:tool/context@0.1.0;
+            import sandbar:tool/logging@0.1.0;
+            import sandbar:kubernetes/read@0.1.0;
+            import sandbar:kubernetes/logs@0.1.0;
+            import sandbar:kubernetes/health@0.1.0;
+        }
+    ",
+    imports: {
+        "sandbar:kubernetes/read": async,
+        "sandbar:kubernetes/logs": async,
+        "sandbar:kubernetes/health": async,
+    },
+});

@@ -1,0 +1,64 @@
+//! Where WIT meets our types: one file for each interface that a component can import.
+//!
+//! Host functions convert, ask `kubernetes`, and convert back; they decide nothing themselves.
+
+mod bindings;
+mod context;
+mod health;
+mod host;
+mod logging;
+mod logs;
+mod read;
+mod types;
+
+use sandbar_policy::Grant;
+use sandbar_sandbox::Interface;
+
+pub use host::{Host, Progress};
+
+/// An interface of the contract that a component can import, and who may.
+struct Capability {
+    interface: Interface<Host>,
+    /// Whether a grant opens it. Whoever may read nothing has no function to read with.
+    is_open_to: fn(&Grant) -> bool,
+}
+
+/// All of them.
+static CAPABILITIES: [&Capability; 5] =
+    [&context::CAPABILITY, &logging::CAPABILITY, &read::CAPABILITY, &logs::CAPABILITY, &health::CAPABILITY];
+
+/// All interfaces that a component can import.
+pub fn interfaces() -> Vec<&'static Interface<Host>> {
+    CAPABILITIES.iter().map(|capability| &capability.interface).collect()
+}
+
+/// The interfaces that a grant opens.
+pub fn open_to(grant: &Grant) -> Vec<&'static Interface<Host>> {
+    CAPABILITIES.iter().filter(|capability| (capability.is_open_to)(grant)).map(|capability| &capability.interface).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use sandbar_policy::PolicyRule;
+    use sandbar_policy::Verb::Get;
+    use sandbar_sandbox::contract;
+
+    #[test]
+    fn every_interface_of_the_contract_that_has_functions_is_there() {
+        let with_functions = contract().imports.iter().filter(|(_, functions)| !functions.is_empty());
+        let offered: BTreeSet<_> = interfaces().iter().map(|interface| interface.name).collect();
+        assert_eq!(offered, with_functions.map(|(name, _)| name.as_str()).collect());
+    }
+
+    #[test]
+    fn logs_need_their_own_rule() {
+        let names = |grant: &Grant| open_to(grant).iter().map(|interface| interface.name).collect::<Vec<_>>();
+        let grant = Grant { rules: vec![PolicyRule::new("", &["*"], &[Get])], ..Grant::default() };
+        assert!(names(&grant).contains(&"sandbar:kubernetes/read"));
+        assert!(!names(&grant).contains(&"sandbar:kubernetes/logs"));
+        assert!(!names(&Grant::default()).contains(&"sandbar:kubernetes/read"));
+    }
+}

@@ -1,0 +1,61 @@
+//! `sandbar:kubernetes/read`: objects and lists.
+
+use wasmtime::component::HasSelf;
+
+use super::Capability;
+use super::bindings::sandbar::kubernetes::read;
+use super::bindings::sandbar::kubernetes::types::{ApiResource, Error, Scope};
+use super::host::Host;
+use super::types::refuse_more;
+use sandbar_kubernetes::{Page, Query, Resource, Scope as Within};
+use sandbar_policy::{POD_LOGS, PolicyRule};
+use sandbar_sandbox::{Interface, State};
+
+pub(super) static CAPABILITY: Capability = Capability {
+    interface: Interface {
+        name: "sandbar:kubernetes/read",
+        link: |linker| read::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+    },
+    is_open_to: |grant| {
+        let names_objects = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource != POD_LOGS);
+        grant.rules.iter().chain(&grant.cluster_rules).any(names_objects)
+    },
+};
+
+impl read::Host for Host {
+    async fn get_object(
+        &mut self,
+        of: ApiResource,
+        within: Scope,
+        name: String,
+        fields: Option<Vec<String>>,
+        more: Option<String>,
+    ) -> Result<String, Error> {
+        refuse_more(more.as_deref())?;
+        let (of, within) = (Resource::from(of), Within::from(within));
+        let object = self.reader()?.get_object(&of, &within, &name, fields.as_deref()).await?;
+        Ok(self.hand_over(object)?)
+    }
+
+    async fn list_objects(&mut self, query: read::Query) -> Result<read::Page, Error> {
+        refuse_more(query.more.as_deref())?;
+        let query = Query {
+            of: query.of.into(),
+            within: query.within.into(),
+            label_selector: query.label_selector,
+            field_selector: query.field_selector,
+            fields: query.fields,
+            limit: query.limit,
+            continue_: query.continue_,
+        };
+        let mut page = self.reader()?.list_objects(&query).await?;
+        page.items = self.hand_over(page.items)?;
+        Ok(page.into())
+    }
+}
+
+impl From<Page> for read::Page {
+    fn from(page: Page) -> Self {
+        Self { items: page.items, continue_: page.continue_, remaining: page.remaining, warnings: page.warnings, more: None }
+    }
+}

@@ -1,0 +1,160 @@
+//! Compiles the bundled tools, `guest-tools/<tool-name>`, to WebAssembly components and writes them to `OUT_DIR`, with a table of
+//! them in `bundled.rs`: `pub static BUNDLED: &[(&str, &[u8])]`, file name and bytes, in the order of the names.
+//!
+//! The tools are compiled by a cargo of their own, because one run of cargo cannot build a crate for another target and embed it.
+//! They have one target directory for all profiles of the host, so that a release build does not compile them again.
+
+use std::env::{self, VarError};
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use wit_component::ComponentEncoder;
+
+/// Core WebAssembly without a system: what such a guest imports is what the contract offers, and no WASI.
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The cargo profile of the guests, in the workspace's manifest.
+const PROFILE: &str = "guest";
+
+/// The folder in `guest-tools` that is a library for tools, and no tool.
+const SDK: &str = "sdk";
+
+/// What the build of the host sets for itself. Its flags are for another target (or for coverage, or a linter), and with them each
+/// kind of host build would compile the guests anew.
+const NOT_FOR_GUESTS: [&str; 6] = [
+    "RUSTFLAGS",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_TARGET_DIR",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
+];
+
+fn main() {
+    if let Err(error) = bundle() {
+        println!("cargo::error={error}");
+    }
+}
+
+fn bundle() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(required("OUT_DIR")?);
+    let workspace = PathBuf::from(required("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
+    for watched in ["guest-tools", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(watched).display());
+    }
+    check_target()?;
+
+    let tools = tool_names(&workspace.join("guest-tools"))?;
+    let modules = compile(&workspace, &tools, &guest_target_dir(&out))?;
+
+    let mut table = String::from(
+        "/// File name and bytes of each bundled tool, in the order of the names.\npub static BUNDLED: &[(&str, &[u8])] = &[\n",
+    );
+    for tool in &tools {
+        let module = modules.join(tool.replace('-', "_")).with_extension("wasm");
+        let component = component(&module).map_err(|error| format!("{tool} is no component: {error:#}"))?;
+        let file = format!("{tool}.wasm");
+        fs::write(out.join(&file), component)?;
+        writeln!(table, "    ({file:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))),")?;
+    }
+    table.push_str("];\n");
+    fs::write(out.join("bundled.rs"), table)?;
+    Ok(())
+}
+
+/// Each folder of `guest-tools` but the SDK is a tool, a package of the same name.
+fn tool_names(guest_tools: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(guest_tools)? {
+        let entry = entry?;
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|name| format!("guest-tools/{}: a name in UTF-8 is needed", name.display()))?;
+        if name != SDK && entry.path().join("Cargo.toml").is_file() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Compiles the tools and returns the folder of the core modules.
+fn compile(workspace: &Path, tools: &[String], target_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let mut cargo = Command::new(required("CARGO")?);
+    cargo.current_dir(workspace).args(["build", "--locked", "--quiet", "--lib", "--target", TARGET, "--profile", PROFILE]);
+    cargo.arg("--target-dir").arg(target_dir);
+    for tool in tools {
+        cargo.args(["--package", tool]);
+    }
+    for variable in NOT_FOR_GUESTS {
+        cargo.env_remove(variable);
+    }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(workspace));
+
+    let output = cargo.output().map_err(|error| format!("cargo cannot be run: {error}"))?;
+    if !output.status.success() {
+        // Compiler messages have many lines, which `cargo::error` cannot carry; cargo shows this stream when the script fails.
+        let log = String::from_utf8_lossy(&output.stderr);
+        for line in log.lines() {
+            println!("cargo::warning={line}");
+        }
+        return Err(
+            format!("the bundled tools do not compile: {} from cargo build, see the warnings above", output.status).into()
+        );
+    }
+    Ok(target_dir.join(TARGET).join(PROFILE))
+}
+
+/// Source paths stand in panic messages; without this machine's folders in them, the same source makes the same component anywhere.
+fn remapped_paths(workspace: &Path) -> OsString {
+    let mut flags = OsString::new();
+    let mut remap = |from: &Path, to: &str| {
+        if !flags.is_empty() {
+            flags.push("\x1f");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(from);
+        flags.push("=");
+        flags.push(to);
+    };
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    if let Some(cargo_home) = cargo_home {
+        remap(&cargo_home, "/cargo");
+    }
+    remap(workspace, "/sandbar");
+    flags
+}
+
+fn component(module: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let module = fs::read(module)?;
+    let mut encoder = ComponentEncoder::default().validate(true).module(&module).map_err(|error| format!("{error:#}"))?;
+    Ok(encoder.encode().map_err(|error| format!("{error:#}"))?)
+}
+
+/// A missing target is the most likely thing to go wrong for a newcomer, and rustc's own words for it take a page.
+fn check_target() -> Result<(), Box<dyn Error>> {
+    let output = Command::new(required("RUSTC")?).args(["--print", "target-libdir", "--target", TARGET]).output()?;
+    let libraries = String::from_utf8(output.stdout)?;
+    if output.status.success() && Path::new(libraries.trim()).is_dir() {
+        return Ok(());
+    }
+    Err(format!("the bundled tools are WebAssembly, and this Rust toolchain lacks that target: run `rustup target add {TARGET}`")
+        .into())
+}
+
+/// A folder beside those of the host's own profiles. Not the host's folder itself: the cargo that runs this script has locked it.
+fn guest_target_dir(out: &Path) -> PathBuf {
+    // Cargo marks the root of a target directory for backup programs.
+    let target = out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    target.unwrap_or(out).join("guest-tools")
+}
+
+/// A variable that cargo sets for build scripts.
+fn required(variable: &str) -> Result<OsString, String> {
+    env::var_os(variable).ok_or_else(|| format!("{variable}: {}", VarError::NotPresent))
+}

@@ -1,0 +1,197 @@
+//! The audit trail: one event for each call, with what it did and nothing of what it read or said.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::answer::Answer;
+use super::served::Served;
+use sandbar_policy::{Budget, Caller};
+use sandbar_sandbox::CallError;
+use sandbar_text::clean_line;
+
+/// Bytes of a tool's name: the longest that MCP allows.
+const NAME_BYTES: usize = 128;
+
+/// Bytes of the name of a tool that does not exist: it is the caller's word alone, as its own name is.
+const CLAIMED_BYTES: usize = 64;
+
+/// The name of the event of a call that is not let in. Its message and its target are those of any call.
+pub const NOT_LET_IN: &str = "call that is not let in";
+
+/// Writes the event of a call that is not let in, because there are too many: so there can be many of these as well, and whoever writes the
+/// log may count them together.
+pub(super) fn not_let_in(caller: &Caller, tool: &str, argument_bytes: usize) {
+    tracing::info!(
+        name: NOT_LET_IN,
+        target: "sandbar::audit",
+        caller = %caller.identity(),
+        client = caller.client(),
+        tool = clean_line(tool, NAME_BYTES),
+        argument_bytes,
+        outcome = Outcome::Busy.as_str(),
+        ms = 0.0,
+        "call"
+    );
+}
+
+/// The event of one call. It is written when this is dropped: also when the call is dropped before its end.
+pub struct AuditEvent {
+    began: Instant,
+    /// From its beginning to its end; what comes after is its reader's time.
+    took: Option<Duration>,
+    caller: Caller,
+    tool: String,
+    argument_bytes: usize,
+    ran: Option<Ran>,
+    outcome: Outcome,
+}
+
+/// What is known once a component runs.
+struct Ran {
+    component: Arc<Served>,
+    budget: Arc<Budget>,
+    result_bytes: usize,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The tool answered.
+    Answered,
+    /// The tool answered that it failed.
+    Failed,
+    /// It was not run: no such tool, or arguments that do not fit.
+    Refused,
+    /// There was no room for it.
+    Busy,
+    /// The tool answered, and there was no room for its answer.
+    GivenUp,
+    /// The tool answered, and its caller did not take all of the answer.
+    Undelivered,
+    /// The host ended it, and said why.
+    Stopped(&'static str),
+    /// The caller went away, or took the call back.
+    Cancelled,
+}
+
+impl AuditEvent {
+    /// Begins with a call that nobody has looked at yet.
+    pub(super) fn begin(caller: &Caller, tool: &str, argument_bytes: usize) -> Self {
+        // Cut before it is cleaned. No tool's name is longer.
+        let tool = tool[..tool.floor_char_boundary(NAME_BYTES)].to_owned();
+        let (caller, outcome) = (caller.clone(), Outcome::Cancelled);
+        Self { began: Instant::now(), took: None, caller, tool, argument_bytes, ran: None, outcome }
+    }
+
+    /// The call has come to its component.
+    pub(super) fn runs(&mut self, component: Arc<Served>, budget: Arc<Budget>) {
+        self.ran = Some(Ran { component, budget, result_bytes: 0 });
+    }
+
+    /// The component has returned so many bytes.
+    pub(super) fn returned(&mut self, bytes: usize) {
+        if let Some(ran) = &mut self.ran {
+            ran.result_bytes = bytes;
+        }
+    }
+
+    /// The call has ended.
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+        self.took = Some(self.began.elapsed());
+    }
+
+    /// There is no such tool.
+    pub(super) fn names_nothing(&mut self) {
+        self.tool.truncate(self.tool.floor_char_boundary(CLAIMED_BYTES));
+        self.end(Outcome::Refused);
+    }
+
+    /// There was no room for the answer; its caller got words in its place.
+    pub fn given_up(&mut self) {
+        self.instead_of_answered(Outcome::GivenUp);
+    }
+
+    /// The caller did not take all of the answer.
+    pub fn undelivered(&mut self) {
+        self.instead_of_answered(Outcome::Undelivered);
+    }
+
+    /// What went wrong before says more than this.
+    fn instead_of_answered(&mut self, outcome: Outcome) {
+        if self.outcome == Outcome::Answered {
+            self.outcome = outcome;
+        }
+    }
+}
+
+impl Drop for AuditEvent {
+    fn drop(&mut self) {
+        if self.took.is_none() && std::thread::panicking() {
+            self.outcome = Outcome::Stopped("server fault");
+        }
+        let ran = self.ran.as_ref();
+        let budget = ran.map(|ran| &*ran.budget);
+        let tool = clean_line(&self.tool, NAME_BYTES);
+        tracing::info!(
+            target: "sandbar::audit",
+            caller = %self.caller.identity(),
+            client = self.caller.client(),
+            tool = &*tool,
+            component = ran.map(|ran| &**ran.component.name()),
+            digest = ran.map(|ran| &**ran.component.artifact().digest()),
+            argument_bytes = self.argument_bytes,
+            namespaces = budget.map(Budget::touched),
+            requests = budget.map(Budget::requests),
+            read_bytes = budget.map(Budget::read),
+            result_bytes = ran.map(|ran| ran.result_bytes),
+            outcome = self.outcome.as_str(),
+            ms = milliseconds(self.took.unwrap_or_else(|| self.began.elapsed())),
+            cpu_ms = budget.map(|budget| milliseconds(budget.meter().last_spent())),
+            "call"
+        );
+    }
+}
+
+impl Outcome {
+    /// The outcome of a call that came to an answer.
+    pub(super) fn of(answer: &Answer) -> Self {
+        if answer.is_error { Self::Failed } else { Self::Answered }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Busy => "busy",
+            Self::GivenUp => "given up",
+            Self::Undelivered => "undelivered",
+            Self::Stopped(why) => why,
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl From<&CallError> for Outcome {
+    fn from(error: &CallError) -> Self {
+        Self::Stopped(match error {
+            CallError::Busy { .. } | CallError::ToolBusy { .. } => return Self::Busy,
+            CallError::Time(_) => "limit time",
+            CallError::Cpu(_) => "limit cpu",
+            CallError::Memory { .. } => "limit memory",
+            CallError::Stack { .. } => "limit stack",
+            CallError::Table { .. } => "limit tables",
+            CallError::Result { .. } => "limit result",
+            CallError::Passed { .. } => "limit passed",
+            CallError::Handles { .. } => "limit handles",
+            CallError::Trap(_) => "crashed",
+            CallError::Host => "server fault",
+        })
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    // Microseconds are as fine as these clocks are worth.
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

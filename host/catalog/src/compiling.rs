@@ -1,0 +1,127 @@
+//! Components that are being compiled while others are served: one after the other, and nobody waits for them. When some are ready,
+//! the catalog is loaded anew.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::source::Source;
+use sandbar_sandbox::{CompileError, Engine};
+
+/// How long what is ready waits for the next one at most, so that a folder of many components is not loaded anew for each.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// How many components are remembered that cannot be compiled.
+const REMEMBERED: usize = 1024;
+
+/// What is to be compiled, and what became of what was.
+pub(super) struct Compiling {
+    engine: Arc<Engine>,
+    state: Mutex<State>,
+    /// How often something became ready, or turned out to be impossible.
+    progress: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Each with the digest that it had.
+    next: VecDeque<(String, Source)>,
+    /// Whether there is a task for them, and the digest of what it is at.
+    runs: bool,
+    current: Option<String>,
+    /// What cannot be compiled, by digest: it is not tried again.
+    failed: BTreeMap<String, CompileError>,
+    /// How often something was compiled that has not been loaded since.
+    ready: BTreeMap<String, u32>,
+}
+
+impl Compiling {
+    pub(super) fn new(engine: Arc<Engine>) -> Arc<Self> {
+        Arc::new(Self { engine, state: Mutex::default(), progress: watch::Sender::default() })
+    }
+
+    /// Changes whenever loading again finds more than before.
+    pub(super) fn progress(&self) -> watch::Receiver<u64> {
+        self.progress.subscribe()
+    }
+
+    /// Forgets what is to be compiled, since all that is there is about to be looked at again.
+    pub(super) fn start_over(&self) {
+        self.lock().next.clear();
+    }
+
+    /// Has a component compiled that is not in the cache, unless that is known to fail.
+    pub(super) fn want(self: &Arc<Self>, digest: &str, source: &Source) -> Result<(), CompileError> {
+        let mut state = self.lock();
+        if let Some(error) = state.failed.get(digest) {
+            return Err(error.clone());
+        }
+        // Once it may have become ready just after it was looked for.
+        if state.ready.get(digest).is_some_and(|times| *times > 1) {
+            state.ready.remove(digest);
+            return Err(CompileError::Now("what it was compiled to is gone again, or does not fit this machine".to_owned()));
+        }
+        if state.current.as_deref() == Some(digest) || state.next.iter().any(|(known, _)| known == digest) {
+            return Ok(());
+        }
+        state.next.push_back((digest.to_owned(), source.clone()));
+        if !std::mem::replace(&mut state.runs, true) {
+            tokio::spawn(self.clone().run());
+        }
+        Ok(())
+    }
+
+    /// Says that a component has been loaded.
+    pub(super) fn loaded(&self, digest: &str) {
+        self.lock().ready.remove(digest);
+    }
+
+    async fn run(self: Arc<Self>) {
+        let mut told = Instant::now();
+        while let Some((digest, source)) = self.take() {
+            let outcome = match super::load::read(source.clone()).await {
+                // Another one by now: it will be looked at again.
+                Ok((_, found)) if found != digest => continue,
+                Ok((bytes, _)) => self.engine.compile(&bytes).await,
+                Err(_) => continue,
+            };
+            self.note(digest, &source, outcome);
+            if told.elapsed() > TOGETHER {
+                told = Instant::now();
+                self.progress.send_modify(|count| *count += 1);
+            }
+        }
+        self.progress.send_modify(|count| *count += 1);
+    }
+
+    /// The next one. After the last one this ends, and another one begins anew.
+    fn take(&self) -> Option<(String, Source)> {
+        let mut state = self.lock();
+        let next = state.next.pop_front();
+        state.runs = next.is_some();
+        state.current = next.as_ref().map(|(digest, _)| digest.clone());
+        next
+    }
+
+    fn note(&self, digest: String, source: &Source, outcome: Result<(), CompileError>) {
+        let mut state = self.lock();
+        match outcome {
+            Ok(()) => *state.ready.entry(digest).or_default() += 1,
+            Err(error) => {
+                tracing::debug!(component = %source, %error, "a component cannot be compiled");
+                if state.failed.len() >= REMEMBERED {
+                    state.failed.clear();
+                }
+                state.failed.insert(digest, error);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is one step, so a panic elsewhere leaves nothing broken.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,167 @@
+//! What a component asks for against what it is granted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::manifest::Manifest;
+use sandbar_policy::{Grant, PolicyRule, Verb};
+
+/// What can be done with one resource, or with some named objects of it: asked for, granted or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// Whether the rules for cluster-scoped resources are meant.
+    pub of_cluster: bool,
+    /// The API group; `""` is the core group, `*` is every group.
+    pub group: String,
+    /// The plural name, `pods/log`, or `*`.
+    pub resource: String,
+    /// The names of the objects; empty: all of them.
+    pub names: Vec<String>,
+    /// What the component asks for.
+    pub asked: BTreeSet<Verb>,
+    /// What it is granted, by whichever rule.
+    pub granted: BTreeSet<Verb>,
+}
+
+impl Right {
+    /// What it asks for and is not granted.
+    pub fn missing(&self) -> BTreeSet<Verb> {
+        &self.asked - &self.granted
+    }
+}
+
+/// What is asked for and what is granted, side by side: one entry for each resource that either names.
+pub fn rights(manifest: &Manifest, grant: &Grant) -> Vec<Right> {
+    let mut rights = compare(false, &manifest.rules, &grant.rules);
+    rights.extend(compare(true, &manifest.cluster_rules, &grant.cluster_rules));
+    rights
+}
+
+fn compare(of_cluster: bool, asked: &[PolicyRule], granted: &[PolicyRule]) -> Vec<Right> {
+    let mut rights: BTreeMap<(String, String, Vec<String>), Right> = BTreeMap::new();
+    let sides = [(PolicyRule::merged(asked), true), (PolicyRule::merged(granted), false)];
+    for (rule, is_asked) in sides.iter().flat_map(|(rules, is_asked)| rules.iter().map(move |rule| (rule, *is_asked))) {
+        for (group, resource) in rule.api_groups.iter().flat_map(|group| rule.resources.iter().map(move |plural| (group, plural)))
+        {
+            let names = rule.resource_names.clone();
+            let right = rights.entry((group.clone(), resource.clone(), names.clone())).or_insert_with(|| Right {
+                of_cluster,
+                group: group.clone(),
+                resource: resource.clone(),
+                granted: covered(group, resource, &names, granted),
+                names,
+                asked: BTreeSet::new(),
+            });
+            if is_asked {
+                right.asked.extend(&rule.verbs);
+            }
+        }
+    }
+    rights.into_values().collect()
+}
+
+/// The verbs that some rule holds for a resource, and for each of the names where there are any.
+fn covered(group: &str, resource: &str, names: &[String], granted: &[PolicyRule]) -> BTreeSet<Verb> {
+    let holds = |verb, name| granted.iter().any(|rule| rule.covers(verb, group, resource, name));
+    let is_covered = |verb| match names {
+        // Logs have no list.
+        [] => holds(verb, None) && (verb == Verb::Get || !resource.contains('/')),
+        // A list does not stop at a name.
+        names => verb == Verb::Get && names.iter().all(|name| holds(verb, Some(name.as_str()))),
+    };
+    [Verb::Get, Verb::List].into_iter().filter(|&verb| is_covered(verb)).collect()
+}
+
+/// What a manifest asks for and a grant lacks, as rules that could be granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Missing {
+    /// Rules for namespaced resources.
+    pub rules: Vec<PolicyRule>,
+    /// Rules for cluster-scoped resources.
+    pub cluster_rules: Vec<PolicyRule>,
+}
+
+impl Missing {
+    /// Compares a manifest with a grant.
+    pub fn of(manifest: &Manifest, grant: &Grant) -> Self {
+        let rights = rights(manifest, grant);
+        let lacking = |of_cluster| {
+            let rules: Vec<_> = rights.iter().filter(|right| right.of_cluster == of_cluster).filter_map(as_rule).collect();
+            PolicyRule::merged(&rules)
+        };
+        Self { rules: lacking(false), cluster_rules: lacking(true) }
+    }
+
+    /// Whether the grant holds everything.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.cluster_rules.is_empty()
+    }
+}
+
+/// What a right lacks, as a rule.
+fn as_rule(right: &Right) -> Option<PolicyRule> {
+    let verbs: Vec<Verb> = right.missing().into_iter().collect();
+    let rule = || PolicyRule {
+        api_groups: vec![right.group.clone()],
+        resources: vec![right.resource.clone()],
+        resource_names: right.names.clone(),
+        verbs: verbs.clone(),
+    };
+    (!verbs.is_empty()).then(rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sandbar_policy::Verb::{Get, List};
+
+    /// A resource, and what of it is asked for, granted and missing.
+    type Line = (String, Vec<Verb>, Vec<Verb>, Vec<Verb>);
+
+    fn side_by_side(asked: &[PolicyRule], granted: &[PolicyRule]) -> Vec<Line> {
+        let list = |verbs: &BTreeSet<Verb>| verbs.iter().copied().collect();
+        let line = |right: Right| (right.resource.clone(), list(&right.asked), list(&right.granted), list(&right.missing()));
+        compare(false, asked, granted).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn asked_and_granted_are_compared_for_each_resource() {
+        let asked = [PolicyRule::new("", &["pods", "services"], &[Get, List]), PolicyRule::new("", &["pods/log"], &[Get])];
+        let granted = [PolicyRule::new("", &["pods"], &[Get, List]), PolicyRule::new("", &["services", "nodes"], &[List])];
+        let lines = [
+            ("nodes".to_owned(), vec![], vec![List], vec![]),
+            ("pods".to_owned(), vec![Get, List], vec![Get, List], vec![]),
+            ("pods/log".to_owned(), vec![Get], vec![], vec![Get]),
+            ("services".to_owned(), vec![Get, List], vec![List], vec![Get]),
+        ];
+        assert_eq!(side_by_side(&asked, &granted), lines);
+    }
+
+    #[test]
+    fn a_star_grants_what_it_covers() {
+        let all = [PolicyRule::new("*", &["*"], &[Get])];
+        let asked = [PolicyRule::new("", &["pods", "secrets"], &[Get])];
+        let lines = side_by_side(&asked, &all);
+        assert!(lines.contains(&("pods".to_owned(), vec![Get], vec![Get], vec![])), "{lines:?}");
+        assert!(lines.contains(&("secrets".to_owned(), vec![Get], vec![], vec![Get])), "{lines:?}");
+        let lines = side_by_side(&[PolicyRule::new("", &["*"], &[Get])], &[PolicyRule::new("", &["pods"], &[Get])]);
+        assert!(lines.contains(&("*".to_owned(), vec![Get], vec![], vec![Get])), "{lines:?}");
+    }
+
+    #[test]
+    fn named_objects_are_covered_by_name_or_by_all() {
+        let named = |names: &[&str]| PolicyRule {
+            resource_names: names.iter().map(|&name| name.to_owned()).collect(),
+            ..PolicyRule::new("", &["secrets"], &[Get])
+        };
+        let missing = |asked: PolicyRule, granted: PolicyRule| {
+            compare(false, &[asked], &[granted]).iter().filter_map(as_rule).collect::<Vec<_>>()
+        };
+        assert_eq!(missing(named(&["a"]), named(&["a", "b"])), []);
+        assert_eq!(missing(named(&["a"]), named(&[])), []);
+        assert_eq!(missing(named(&["a", "c"]), named(&["a", "b"])), [named(&["a", "c"])]);
+        assert_eq!(missing(named(&[]), named(&["a"])), [named(&[])]);
+    }
+}

@@ -1,0 +1,188 @@
+//! Which tools there are, and the way of a call from a tool's name to its answer.
+//!
+//! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
+
+mod answer;
+pub mod arguments;
+mod audit;
+mod bundled;
+mod compiling;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod grant;
+mod list_digest;
+mod load;
+mod manifest;
+mod schema;
+mod served;
+mod source;
+mod stamps;
+mod terms;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::watch;
+
+pub use answer::Answer;
+pub use arguments::{Arguments, IgnoredArguments};
+use audit::Outcome;
+pub use audit::{AuditEvent, NOT_LET_IN};
+pub use grant::{Missing, Right, rights};
+pub use list_digest::ListDigest;
+pub use load::{Loader, Problem, Reason, manifest_of};
+pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
+pub use sandbar_capability::Progress;
+use sandbar_policy::Caller;
+use sandbar_processor::Failed;
+use sandbar_sandbox::CallError;
+use sandbar_text::nearest;
+pub use served::Served;
+pub use source::Source;
+pub use stamps::Stamps;
+pub use terms::Terms;
+
+/// All tools that are served, by name. It never changes: where the tools do, another catalog takes its place, and calls that run on
+/// this one end on it.
+#[derive(Default)]
+pub struct Catalog {
+    components: Vec<Arc<Served>>,
+    tools: BTreeMap<Arc<str>, Tool>,
+    digest: OnceLock<ListDigest>,
+}
+
+/// A tool and the component that serves it.
+#[derive(Clone)]
+struct Tool {
+    definition: Definition,
+    component: Arc<Served>,
+}
+
+/// A call that never reached a tool.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such tool.
+    #[error("unknown tool {name:?}; {meant}the tools of this server are {known}")]
+    UnknownTool {
+        /// What was asked for.
+        name: String,
+        /// A question after the tool with the nearest name, where one is near.
+        meant: String,
+        /// What there is, separated by commas.
+        known: String,
+    },
+    /// The arguments do not fit the tool's input schema.
+    #[error("invalid arguments for {tool}: {reason}")]
+    Arguments {
+        /// The tool.
+        tool: String,
+        /// Which argument, and what it should be.
+        reason: String,
+    },
+}
+
+impl Tool {
+    /// Arguments as they were meant, as JSON; else which of them does not fit, and why. Where that takes long it is not done in this
+    /// task, in which others wait.
+    async fn read(&self, arguments: Arguments) -> Result<Result<String, String>, Failed> {
+        let definition = &self.definition;
+        if definition.reads_briefly(arguments.bytes()) {
+            return Ok(definition.read(arguments.into_value(), &self.component.ignored_arguments).map(|read| read.to_string()));
+        }
+        let (definition, component) = (definition.clone(), self.component.clone());
+        let read = move || definition.read(arguments.into_value(), &component.ignored_arguments).map(|read| read.to_string());
+        self.component.processors().work(read).await
+    }
+}
+
+impl Catalog {
+    /// Whether it serves the same components in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Arc<Served>, &Arc<Served>)| Arc::ptr_eq(one, other);
+        self.components.len() == other.components.len() && self.components.iter().zip(&other.components).all(same)
+    }
+
+    /// The components, bundled ones first.
+    pub fn components(&self) -> &[Arc<Served>] {
+        &self.components
+    }
+
+    /// The definitions of all tools, in the order of their names.
+    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
+        self.tools.values().map(|tool| &tool.definition)
+    }
+
+    /// What stands for the list of all tools.
+    pub fn digest(&self) -> &ListDigest {
+        self.digest.get_or_init(|| ListDigest::of(self.definitions()))
+    }
+
+    /// The component that was loaded from there.
+    pub fn component(&self, source: &Source) -> Option<&Arc<Served>> {
+        self.components.iter().find(|component| component.source() == source)
+    }
+
+    /// The definition of one tool.
+    pub fn definition(&self, name: &str) -> Option<&Definition> {
+        self.tools.get(name).map(|tool| &tool.definition)
+    }
+
+    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so. What `write` makes of the
+    /// answer is made as a part of the call, on its processor time. The call's event is written when it is dropped, so whoever delivers
+    /// the answer can say how that went.
+    pub async fn call<T, W>(
+        &self,
+        caller: &Caller,
+        name: &str,
+        arguments: Arguments,
+        progress: watch::Sender<Progress>,
+        write: W,
+    ) -> (Result<T, Refusal>, AuditEvent)
+    where
+        T: Send + 'static,
+        W: FnOnce(Answer) -> T + Clone + Send + 'static,
+    {
+        let mut event = AuditEvent::begin(caller, name, arguments.bytes());
+        let Some(tool) = self.tools.get(name) else {
+            event.names_nothing();
+            let known: Vec<&str> = self.tools.keys().map(AsRef::as_ref).collect();
+            let meant = nearest(name, &known).map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
+            return (Err(Refusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
+        };
+        let outcome = match tool.read(arguments).await {
+            Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event, write).await),
+            Ok(Err(reason)) => {
+                event.end(Outcome::Refused);
+                Err(Refusal::Arguments { tool: name.to_owned(), reason })
+            }
+            Err(Failed) => {
+                event.end(Outcome::from(&CallError::Host));
+                Ok(write(Answer::failure(&CallError::Host.to_string())))
+            }
+        };
+        (outcome, event)
+    }
+
+    /// Notes a call that is not let in, because there are too many.
+    pub fn turned_away(caller: &Caller, name: &str, arguments: &Arguments) {
+        audit::not_let_in(caller, name, arguments.bytes());
+    }
+
+    /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.
+    fn add(&mut self, component: Arc<Served>) -> Result<(), load::Reason> {
+        for definition in &component.manifest().tools {
+            if let Some(other) = self.tools.get(definition.name()) {
+                return Err(load::Reason::NameTaken {
+                    tool: definition.name().to_owned(),
+                    by: other.component.name().to_string(),
+                });
+            }
+        }
+        for definition in &component.manifest().tools {
+            let tool = Tool { definition: definition.clone(), component: component.clone() };
+            self.tools.insert(definition.name().into(), tool);
+        }
+        self.components.push(component);
+        Ok(())
+    }
+}

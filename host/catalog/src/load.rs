@@ -1,0 +1,510 @@
+//! Loading components: ask for the manifest, compare with the grant, link. One that cannot be loaded is named with the reason, and
+//! the rest still serves. Loading anew keeps what has not changed, and what cannot be replaced.
+//!
+//! Nothing waits for a component that has to be compiled first, unless it is a bundled one: it is left out, or its predecessor stays,
+//! until it is ready.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+
+use super::Catalog;
+use super::compiling::Compiling;
+use super::grant::Missing;
+use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
+use super::served::Served;
+use super::source::Source;
+use super::terms::Terms;
+use sandbar_capability::Host;
+use sandbar_policy::{Budget, Grant, Limits};
+use sandbar_sandbox::{Artifact, CallError, Engine, LoadError, check_header};
+
+/// A component that is not served, and why.
+#[derive(Debug)]
+pub struct Problem {
+    /// Where it comes from.
+    pub source: Source,
+    /// Why it is not served.
+    pub reason: Reason,
+    /// Whether the one that was loaded from there before is still served.
+    pub kept: bool,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: ", self.source)?;
+        if self.kept {
+            write!(f, "the one that was loaded before stays in force: ")?;
+        }
+        write!(f, "{}", self.reason)
+    }
+}
+
+/// Why a component is not served. Worded for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    /// It is not a component that this host can run.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Its manifest function failed.
+    #[error("its manifest cannot be had: {0}")]
+    Call(#[from] CallError),
+    /// Its manifest is malformed.
+    #[error("{0}")]
+    Manifest(Arc<ManifestError>),
+    /// It asks for more than it is granted. How the rest is granted is for whoever knows the configuration to say.
+    #[error("it asks for more than it is granted")]
+    NotGranted(Missing),
+    /// An option is set that the component does not have, or to a value that it cannot use.
+    #[error("its `settings` in sandbar.yaml do not fit: {0}")]
+    Settings(String),
+    /// Another component serves a tool of that name.
+    #[error("it serves a tool named {tool:?}, and so does {by}, which was loaded first; rename one of them")]
+    NameTaken {
+        /// The tool.
+        tool: String,
+        /// The component that has the name.
+        by: String,
+    },
+    /// It is served as soon as it is compiled.
+    #[error("it is being compiled, and served when that is done")]
+    Compiling,
+    /// The host failed.
+    #[error("the host failed while it loaded the component: {0}")]
+    Host(String),
+}
+
+impl From<ManifestError> for Reason {
+    fn from(error: ManifestError) -> Self {
+        Self::Manifest(Arc::new(error))
+    }
+}
+
+impl Reason {
+    /// Whether there is no component any more, rather than one that cannot be served.
+    fn is_absence(&self) -> bool {
+        matches!(self, Self::Read(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether nothing is wrong, and it takes its time.
+    pub fn is_compiling(&self) -> bool {
+        matches!(self, Self::Compiling)
+    }
+
+    /// Whether it says more about the moment than about the component, which may load at the next attempt.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Call(CallError::Busy { .. } | CallError::ToolBusy { .. }))
+    }
+}
+
+/// What is needed to load a component.
+#[derive(Clone)]
+pub struct Loader {
+    /// What runs it.
+    engine: Arc<Engine>,
+    /// What its tools look into.
+    cluster: sandbar_kubernetes::Cluster,
+    /// The largest memory that the engine has room for, in bytes.
+    room: u64,
+    /// What is not in the compile cache.
+    compiling: Arc<Compiling>,
+    /// Whose turn it is to have a component's file in memory.
+    reading: Arc<Mutex<()>>,
+    /// Manifests that cannot be used, by the digests of their components: to see that may take a second.
+    refused: Arc<Refused>,
+}
+
+/// Manifests that cannot be used, by the digests of their components.
+type Refused = std::sync::Mutex<BTreeMap<String, Arc<ManifestError>>>;
+
+/// How many of those are remembered.
+const REMEMBERED: usize = 1024;
+
+impl Loader {
+    /// A loader for an engine whose calls have `room` for so many bytes of memory at most. A limit beyond that is cut to it.
+    pub fn new(engine: Arc<Engine>, cluster: sandbar_kubernetes::Cluster, room: u64) -> Self {
+        let compiling = Compiling::new(engine.clone());
+        Self { engine, cluster, room, compiling, reading: Arc::default(), refused: Arc::default() }
+    }
+
+    /// The largest memory that a call may have, in bytes.
+    pub fn room(&self) -> u64 {
+        self.room
+    }
+
+    /// Changes whenever loading again finds more than before, because components have been compiled meanwhile.
+    pub fn compiled(&self) -> watch::Receiver<u64> {
+        self.compiling.progress()
+    }
+
+    /// Loads all of them and names those that cannot be served. Their order decides who keeps a name. Those that have
+    /// to be compiled are waited for, but for no longer than `patience`.
+    pub async fn load(&self, wanted: Vec<(Source, Terms)>, patience: Duration) -> (Catalog, Vec<Problem>) {
+        let mut over = std::pin::pin!(tokio::time::sleep(patience));
+        let mut compiled = self.compiled();
+        let (mut catalog, mut problems) = self.reload(wanted.clone(), &Catalog::default()).await;
+        while problems.iter().any(|problem| problem.reason.is_compiling()) {
+            tokio::select! {
+                () = &mut over => break,
+                _ = compiled.changed() => (catalog, problems) = self.reload(wanted.clone(), &catalog).await,
+            }
+        }
+        (catalog, problems)
+    }
+
+    /// Loads all of them where some are served already: what has not changed is taken over, and what is there but cannot be served
+    /// leaves its predecessor in force, with what it is granted now.
+    pub async fn reload(&self, wanted: Vec<(Source, Terms)>, before: &Catalog) -> (Catalog, Vec<Problem>) {
+        self.compile_bundled(wanted.iter().map(|(source, _)| source), before).await;
+        self.compiling.start_over();
+        let mut tasks = JoinSet::new();
+        for (index, (source, terms)) in wanted.iter().cloned().enumerate() {
+            let (loader, before) = (self.clone(), before.component(&source).cloned());
+            tasks.spawn(async move { (index, loader.load_one(source, &terms, before).await) });
+        }
+        let mut outcomes: Vec<_> = wanted.iter().map(|_| None).collect();
+        while let Some(finished) = tasks.join_next().await {
+            match finished {
+                Ok((index, outcome)) => outcomes[index] = Some(outcome),
+                Err(failure) => tracing::error!(%failure, "the host failed while it loaded a component"),
+            }
+        }
+        let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
+        for ((source, terms), outcome) in wanted.into_iter().zip(outcomes) {
+            let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
+            if let Err(reason) = outcome.and_then(|component| catalog.add(component)) {
+                let before = before.component(&source).filter(|_| !reason.is_absence());
+                let kept = before.is_some_and(|before| self.keep(before, &terms, &mut catalog));
+                problems.push(Problem { source, reason, kept });
+            }
+        }
+        (catalog, problems)
+    }
+
+    /// What is served and still has `terms`, on those. No file is looked at, so a right that was taken back is gone at once.
+    pub fn granted_anew(&self, terms: impl Fn(&Source) -> Option<Terms>, before: &Catalog) -> Catalog {
+        let mut catalog = Catalog::default();
+        for served in before.components() {
+            if let Some(terms) = terms(served.source()) {
+                self.keep(served, &terms, &mut catalog);
+            }
+        }
+        catalog
+    }
+
+    async fn load_one(&self, source: Source, terms: &Terms, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
+        let limits = self.limits(terms);
+        let (artifact, digest) = {
+            // Bundled ones are in memory anyway.
+            let _turn = if matches!(source, Source::File(_)) { Some(self.reading.lock().await) } else { None };
+            let (bytes, digest) = read(source.clone()).await?;
+            let same = |before: &&Arc<Served>| **before.artifact.digest() == *digest && before.artifact.stack() == limits.stack;
+            match before.as_ref().filter(same) {
+                Some(before) => (before.artifact.clone(), digest),
+                None => {
+                    self.refused(&digest)?;
+                    (self.artifact(&source, bytes, &digest, limits.stack).await?, digest)
+                }
+            }
+        };
+        let manifest = match &before {
+            Some(before) if Arc::ptr_eq(before.artifact.digest(), artifact.digest()) => before.manifest.clone(),
+            _ => manifest_of(&artifact, &self.engine, limits).await.inspect_err(|reason| self.note_refused(digest, reason))?,
+        };
+        let settings = settings(&manifest, terms)?;
+        let served = self.serve(source, artifact, manifest, terms, settings)?;
+        Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
+    }
+
+    /// Fails if the manifest of that component is known to be none.
+    fn refused(&self, digest: &str) -> Result<(), Reason> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get(digest).map_or(Ok(()), |error| Err(Reason::Manifest(error.clone())))
+    }
+
+    fn note_refused(&self, digest: String, reason: &Reason) {
+        let Reason::Manifest(error) = reason else { return };
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() >= REMEMBERED {
+            refused.clear();
+        }
+        refused.insert(digest, error.clone());
+    }
+
+    /// Serves what was served before, if that is still granted what it asks for and its names are free.
+    fn keep(&self, before: &Arc<Served>, terms: &Terms, catalog: &mut Catalog) -> bool {
+        // Settings that do not fit are no right that was taken back, and may be those of the component that follows.
+        let settings = settings(&before.manifest, terms).unwrap_or_else(|_| before.settings.clone());
+        let served = self.serve(before.source.clone(), before.artifact.clone(), before.manifest.clone(), terms, settings);
+        let kept = served.map(|served| if before.is_same(&served) { before.clone() } else { Arc::new(served) });
+        kept.and_then(|component| catalog.add(component)).is_ok()
+    }
+
+    /// Compares what a component asks for with what it is granted, and links it with that.
+    fn serve(
+        &self,
+        source: Source,
+        artifact: Artifact,
+        manifest: Manifest,
+        terms: &Terms,
+        settings: Arc<BTreeMap<String, String>>,
+    ) -> Result<Served, Reason> {
+        let grant = match source {
+            // Granted what they ask, because they ship with the host.
+            Source::Bundled(_) => {
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), ..terms.grant.clone() }
+            }
+            Source::File(_) => terms.grant.clone(),
+        };
+        let missing = Missing::of(&manifest, &grant);
+        if !missing.is_empty() && !terms.accepts_partial_grant {
+            return Err(Reason::NotGranted(missing));
+        }
+        // One that is kept in force has the stack that it was compiled for.
+        let limits = Limits { stack: artifact.stack(), ..self.limits(terms) };
+        let component = artifact.link(&self.engine, &sandbar_capability::open_to(&grant), limits.calls)?;
+        let hands_on = matches!(source, Source::File(_)) && grant.reads();
+        let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
+        Ok(Served {
+            source,
+            artifact,
+            component,
+            manifest,
+            grant: Arc::new(grant),
+            limits,
+            settings,
+            ignored_arguments: terms.ignored_arguments.clone(),
+            engine: self.engine.clone(),
+            cluster: self.cluster.clone(),
+        })
+    }
+
+    fn limits(&self, terms: &Terms) -> Limits {
+        Limits { memory: terms.limits.memory.min(self.room), ..terms.limits.clone() }
+    }
+
+    /// The component as it was compiled before. One that was not is compiled now if it is bundled, and else when it is its turn.
+    async fn artifact(&self, source: &Source, bytes: Cow<'static, [u8]>, digest: &str, stack: u64) -> Result<Artifact, Reason> {
+        check_header(&bytes)?;
+        match source {
+            Source::Bundled(_) => {
+                if let Some(artifact) = self.load_on_thread(source, bytes.clone(), stack).await? {
+                    return Ok(artifact);
+                }
+                self.engine.compile_bundled(&[&bytes]).await.map_err(LoadError::from)?;
+                let lost = || Reason::Host("what it was compiled to is gone again".to_owned());
+                self.load_on_thread(source, bytes, stack).await?.ok_or_else(lost)
+            }
+            Source::File(_) => match self.load_on_thread(source, bytes, stack).await? {
+                Some(artifact) => {
+                    self.compiling.loaded(digest);
+                    Ok(artifact)
+                }
+                None => {
+                    self.compiling.want(digest, source).map_err(LoadError::from)?;
+                    Err(Reason::Compiling)
+                }
+            },
+        }
+    }
+
+    /// What was compiled is unpacked, which takes milliseconds of processor time, or a second for an interpreter.
+    async fn load_on_thread(&self, source: &Source, bytes: Cow<'static, [u8]>, stack: u64) -> Result<Option<Artifact>, Reason> {
+        let (engine, source) = (self.engine.clone(), source.clone());
+        let loading = tokio::task::spawn_blocking(move || match &source {
+            Source::Bundled(_) => Artifact::load_bundled(&engine, &source.name(), &bytes, stack),
+            Source::File(_) => Artifact::load(&engine, &source.name(), &bytes, stack),
+        });
+        Ok(loading.await.map_err(|failure| Reason::Host(failure.to_string()))??)
+    }
+
+    /// All bundled components that are new are compiled by one process, before anything else is looked at.
+    async fn compile_bundled(&self, sources: impl Iterator<Item = &Source>, before: &Catalog) {
+        let new = sources.filter(|source| before.component(source).is_none()).filter_map(|source| match source.bytes() {
+            Ok(Cow::Borrowed(bytes)) => Some(bytes),
+            _ => None,
+        });
+        if let Err(error) = self.engine.compile_bundled(&new.collect::<Vec<_>>()).await {
+            tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
+        }
+    }
+}
+
+/// The bytes of a component and their SHA-256, in hexadecimal. Takes as long as a network volume wants, so it has a thread of its own.
+pub(super) async fn read(source: Source) -> Result<(Cow<'static, [u8]>, String), Reason> {
+    let read = move || {
+        let bytes = source.bytes()?;
+        let digest = format!("{:x}", Sha256::digest(&bytes));
+        Ok((bytes, digest))
+    };
+    tokio::task::spawn_blocking(read).await.map_err(|failure| Reason::Host(failure.to_string()))?
+}
+
+/// The options of a component as it reads them, JSON text by key. They are for components that have some, and have to fit what they say
+/// of them.
+fn settings(manifest: &Manifest, terms: &Terms) -> Result<Arc<BTreeMap<String, String>>, Reason> {
+    if !terms.settings.is_empty() {
+        let none = || Reason::Settings("the component has no options; remove `settings`".to_owned());
+        let settings = manifest.settings.as_ref().ok_or_else(none)?;
+        settings.accepts(&Value::Object(terms.settings.clone())).map_err(Reason::Settings)?;
+    }
+    Ok(Arc::new(terms.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()))
+}
+
+/// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
+pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -> Result<Manifest, Reason> {
+    let budget = Arc::new(Budget::new(Limits { result: MANIFEST_BYTES, ..limits }));
+    let host = Host {
+        component: artifact.name().clone(),
+        budget: budget.clone(),
+        settings: Arc::new(BTreeMap::new()),
+        progress: watch::Sender::default(),
+        reader: None,
+    };
+    let text = artifact.link(engine, &sandbar_capability::interfaces(), None)?.manifest(engine, budget, host).await?;
+    // Its schemas and their patterns are compiled, so it has a thread of its own, too.
+    let parsing = tokio::task::spawn_blocking(move || Manifest::parse(&text));
+    let (manifest, unknown) = parsing.await.map_err(|failure| Reason::Host(failure.to_string()))??;
+    if !unknown.is_empty() {
+        tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");
+    }
+    Ok(manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sandbar_sandbox::{Compiler, Options, Slots};
+
+    async fn loader() -> Loader {
+        let Limits { memory, stack, .. } = Limits::default();
+        let options = Options { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
+        let engine = Engine::new(&options).expect("an engine");
+        let cluster = sandbar_kubernetes::Cluster::connect(&sandbar_kubernetes::Source::Demo).await.expect("the demo");
+        Loader::new(Arc::new(engine), cluster, memory)
+    }
+
+    /// All of them on the same terms.
+    fn on(terms: &Terms, sources: impl IntoIterator<Item = Source>) -> Vec<(Source, Terms)> {
+        sources.into_iter().map(|source| (source, terms.clone())).collect()
+    }
+
+    /// Terms that leave one namespace.
+    fn narrower() -> Terms {
+        let namespaces = ["team-a".to_owned()].into_iter().collect();
+        Terms { grant: Grant { namespaces, ..Grant::default() }, ..Terms::default() }
+    }
+
+    #[tokio::test]
+    async fn what_has_not_changed_is_taken_over_and_what_is_granted_anew_is_not_compiled_anew() {
+        let loader = loader().await;
+        let on = |terms: &Terms| on(terms, Source::bundled().take(1));
+        let (first, problems) = loader.load(on(&Terms::default()), Duration::ZERO).await;
+        assert!(problems.is_empty(), "{problems:?}");
+        let (second, _) = loader.reload(on(&Terms::default()), &first).await;
+        assert!(Arc::ptr_eq(&first.components()[0], &second.components()[0]));
+
+        let (third, _) = loader.reload(on(&narrower()), &second).await;
+        let (older, newer) = (&second.components()[0], &third.components()[0]);
+        assert_ne!(older.grant(), newer.grant());
+        assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "it is the same artifact");
+
+        let limits = Limits { stack: 2 * Limits::default().stack, ..Limits::default() };
+        let roomier = Terms { limits: limits.clone(), ..Terms::default() };
+        let (fourth, _) = loader.reload(on(&roomier), &third).await;
+        assert_eq!(fourth.components()[0].limits(), &limits, "that takes another artifact");
+        assert!(!Arc::ptr_eq(newer.artifact().digest(), fourth.components()[0].artifact().digest()));
+    }
+
+    #[tokio::test]
+    async fn a_right_that_is_taken_back_is_gone_before_anything_is_loaded() {
+        let loader = loader().await;
+        let sources: Vec<Source> = Source::bundled().take(2).collect();
+        let (first, problems) = loader.load(on(&Terms::default(), sources.clone()), Duration::ZERO).await;
+        assert!(problems.is_empty(), "{problems:?}");
+        // Whoever loads a file waits for this.
+        let _reading = loader.reading.lock().await;
+        let second = loader.granted_anew(|_| Some(narrower()), &first);
+        assert_eq!(second.components().len(), 2);
+        for (older, newer) in first.components().iter().zip(second.components()) {
+            assert_ne!(older.grant(), newer.grant());
+            assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "nothing is loaded");
+        }
+        let third = loader.granted_anew(|source| (*source == sources[0]).then(narrower), &second);
+        assert_eq!(third.components().len(), 1, "what is named no more is served no more");
+        assert!(Arc::ptr_eq(&third.components()[0], &second.components()[0]), "what has not changed stays");
+    }
+
+    #[tokio::test]
+    async fn settings_that_do_not_fit_take_nothing_away() {
+        let files = tempfile::tempdir().expect("a folder");
+        let file = files.path().join("a.wasm");
+        std::fs::write(&file, &*Source::bundled().next().expect("one").bytes().expect("in the binary")).expect("written");
+        let (loader, terms) = (loader().await, Terms { accepts_partial_grant: true, ..Terms::default() });
+        let (first, problems) = loader.load(on(&terms, [Source::File(file.clone())]), Duration::ZERO).await;
+        assert!(problems.is_empty(), "{problems:?}");
+        // They are for another component, say, which is to follow.
+        let settings = [("a".to_owned(), Value::from(1))].into_iter().collect();
+        let unfitting = Terms { settings, ..terms };
+        let second = loader.granted_anew(|_| Some(unfitting.clone()), &first);
+        assert!(Arc::ptr_eq(&first.components()[0], &second.components()[0]));
+        let (third, problems) = loader.reload(on(&unfitting, [Source::File(file.clone())]), &second).await;
+        assert!(matches!(&problems[..], [Problem { reason: Reason::Settings(_), kept: true, .. }]), "{problems:?}");
+        assert!(Arc::ptr_eq(&third.components()[0], &first.components()[0]));
+    }
+
+    #[tokio::test]
+    async fn files_are_read_one_after_the_other_whoever_loads_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = ["a.wasm", "b.wasm", "c.wasm"].map(|name| folder.path().join(name));
+        let loader = loader().await;
+        let other = loader.clone();
+        let turn = loader.reading.clone().lock_owned().await;
+        let load = |loader: &Loader, paths: &[std::path::PathBuf]| {
+            let (loader, wanted) = (loader.clone(), on(&Terms::default(), paths.iter().cloned().map(Source::File)));
+            async move { loader.reload(wanted, &Catalog::default()).await.1 }
+        };
+        let mut loads = std::pin::pin!(futures::future::join(load(&loader, &paths[..2]), load(&other, &paths[2..])));
+        // As far as they get: what they wait for then is their turn.
+        for _ in 0..1_000 {
+            assert!(futures::poll!(&mut loads).is_pending());
+            tokio::task::yield_now().await;
+        }
+        // So whatever is read is read from now on.
+        paths.iter().for_each(|path| std::fs::write(path, "no component").expect("a file"));
+        drop(turn);
+        let (two, one) = loads.await;
+        let problems: Vec<String> = two.iter().chain(&one).map(|problem| problem.reason.to_string()).collect();
+        assert_eq!(problems.len(), 3);
+        assert!(problems.iter().all(|problem| problem.contains("not a WebAssembly file")), "{problems:?}");
+        assert!(loader.reading.try_lock().is_ok(), "nobody keeps the turn");
+    }
+
+    #[tokio::test]
+    async fn a_manifest_that_cannot_be_used_is_looked_at_once() {
+        let loader = loader().await;
+        loader.note_refused("of another kind".to_owned(), &Reason::Settings("no".to_owned()));
+        assert!(loader.refused("of another kind").is_ok(), "only what the component alone decides is remembered");
+        loader.note_refused("a".to_owned(), &ManifestError::Count(0).into());
+        assert!(matches!(loader.clone().refused("a"), Err(Reason::Manifest(_))), "at the next reload, too");
+        assert!(loader.refused("b").is_ok());
+        (0..2 * REMEMBERED).for_each(|n| loader.note_refused(n.to_string(), &ManifestError::Count(0).into()));
+        assert!(loader.refused.lock().expect("no panic").len() <= REMEMBERED);
+    }
+
+    #[tokio::test]
+    async fn memory_that_the_engine_has_no_room_for_is_not_promised() {
+        let loader = loader().await;
+        let limits = Limits { memory: loader.room() * 2, ..Limits::default() };
+        assert_eq!(loader.limits(&Terms { limits, ..Terms::default() }).memory, loader.room());
+    }
+}

@@ -1,0 +1,161 @@
+//! A component that is served: linked with what it was granted, with its limits and settings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::sync::watch;
+
+use super::answer::{Answer, Trust};
+use super::arguments::IgnoredArguments;
+use super::audit::{AuditEvent, Outcome};
+use super::manifest::{Definition, Manifest};
+use super::source::Source;
+use sandbar_capability::{Host, Progress};
+use sandbar_policy::{Budget, Grant, Limits};
+use sandbar_processor::Processors;
+use sandbar_sandbox::{Artifact, CallError, Component, Engine};
+
+/// A component that is served.
+pub struct Served {
+    pub(super) source: Source,
+    pub(super) artifact: Artifact,
+    pub(super) component: Component<Host>,
+    pub(super) manifest: Manifest,
+    pub(super) grant: Arc<Grant>,
+    pub(super) limits: Limits,
+    pub(super) settings: Arc<BTreeMap<String, String>>,
+    pub(super) ignored_arguments: IgnoredArguments,
+    pub(super) engine: Arc<Engine>,
+    pub(super) cluster: sandbar_kubernetes::Cluster,
+}
+
+impl Served {
+    /// The name that stands for it in logs and messages.
+    pub fn name(&self) -> &Arc<str> {
+        self.artifact.name()
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The compiled component: its digest and imports.
+    pub fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    /// What it says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What it may read.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// How much one call of it may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The processors that its calls compute on.
+    pub(super) fn processors(&self) -> &Processors {
+        self.engine.processors()
+    }
+
+    /// Whether the other does the same: the same code, with the same grant, limits and options.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        // All fields by name, so that another one has to be thought of here. What is left out follows from the digest, or is one for
+        // the whole process.
+        let Self {
+            source,
+            artifact,
+            component: _,
+            manifest: _,
+            grant,
+            limits,
+            settings,
+            ignored_arguments,
+            engine: _,
+            cluster: _,
+        } = other;
+        self.source == *source
+            && self.artifact.digest() == artifact.digest()
+            && self.grant == *grant
+            && self.limits == *limits
+            && self.settings == *settings
+            && self.ignored_arguments == *ignored_arguments
+    }
+
+    /// Runs one of its tools with arguments that fit the schema. What is made of its answer is a part of the call, too.
+    pub(super) async fn call<T, W>(
+        self: &Arc<Self>,
+        definition: &Definition,
+        arguments: String,
+        progress: watch::Sender<Progress>,
+        audit: &mut AuditEvent,
+        write: W,
+    ) -> T
+    where
+        T: Send + 'static,
+        W: FnOnce(Answer) -> T + Clone + Send + 'static,
+    {
+        let budget = Arc::new(Budget::new(self.limits.clone()));
+        audit.runs(self.clone(), budget.clone());
+        let reader = self.cluster.reader(self.grant.clone(), budget.clone());
+        let host = Host {
+            component: self.name().clone(),
+            budget: budget.clone(),
+            settings: self.settings.clone(),
+            progress,
+            reader: Some(reader),
+        };
+        // Boxed here, since each future around it would hold it twice, and a call would move it ten times.
+        let (answering, in_call) = (self.clone().answer(definition.clone(), host, arguments).boxed(), write.clone());
+        let work = async move {
+            let (answer, bytes) = answering.await?;
+            Ok::<_, CallError>((bytes, Outcome::of(&answer), in_call(answer)))
+        };
+        match self.component.run(&self.engine, &budget, work).await {
+            Ok((bytes, outcome, written)) => {
+                audit.returned(bytes);
+                audit.end(outcome);
+                written
+            }
+            Err(error) => {
+                audit.end(Outcome::from(&error));
+                write(Answer::failure(&error.to_string()))
+            }
+        }
+    }
+
+    /// The answer to a call, and how many bytes the component has returned for it.
+    async fn answer(
+        self: Arc<Self>,
+        definition: Definition,
+        host: Host,
+        arguments: String,
+    ) -> Result<(Answer, usize), CallError> {
+        let budget = host.budget.clone();
+        let returned = self.component.call(budget.clone(), host, definition.name(), arguments).await?;
+        let (Ok(words) | Err(words)) = &returned;
+        let is_brief = self.trust() == Trust::Bundled || definition.is_checked_briefly(words.len());
+        budget.meter().prepare_for(if is_brief { words.len() } else { usize::MAX }).await;
+        let answer = match &returned {
+            Ok(result) => Answer::parse(result, &definition, self.trust()),
+            Err(message) => Answer::failed(message, self.trust()),
+        };
+        Ok((answer, words.len()))
+    }
+
+    fn trust(&self) -> Trust {
+        match self.source {
+            Source::Bundled(_) => Trust::Bundled,
+            Source::File(_) if self.grant.reads() => Trust::Reader,
+            Source::File(_) => Trust::Extra,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What is true of the bundled tools as components: what they import, what they tell the model, and how large they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, ComponentNamedList, Lift, Linker, Lower};
+use wasmtime::{Engine, Store};
+
+include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+/// What a component may weigh: all of them are compiled at start. get_events, which is built for speed and looks around where it finds
+/// nothing, is the largest.
+const COMPONENT_BYTES: usize = 224 * 1024;
+
+/// The tools' interface with its exports, as far as this test calls it.
+const TOOLS: &str = "sandbar:tool/tools@0.1.0";
+
+struct Bundled {
+    engine: Engine,
+    components: BTreeMap<&'static str, Component>,
+}
+
+impl Bundled {
+    fn compiled() -> Self {
+        let engine = Engine::default();
+        let compile = |bytes| Component::new(&engine, bytes).expect("a component that is valid");
+        let components = BUNDLED.iter().map(|&(file, bytes)| (file, compile(bytes))).collect();
+        Self { engine, components }
+    }
+
+    /// The functions that a component imports, each with its interface.
+    fn imports(&self, file: &str) -> BTreeSet<String> {
+        let component = self.components[file].component_type();
+        let mut functions = BTreeSet::new();
+        for (interface, import) in component.imports(&self.engine) {
+            let ComponentItem::ComponentInstance(instance) = import.ty else {
+                panic!("{file} imports {interface}, no interface")
+            };
+            for (name, export) in instance.exports(&self.engine) {
+                if matches!(export.ty, ComponentItem::ComponentFunc(_)) {
+                    functions.insert(format!("{interface} {name}"));
+                }
+            }
+        }
+        functions
+    }
+
+    /// Calls one of the component's exports. The host functions trap.
+    fn call<A, R>(&self, file: &str, export: &str, arguments: A) -> R
+    where
+        A: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift + 'static,
+    {
+        let component = &self.components[file];
+        let mut linker = Linker::<()>::new(&self.engine);
+        linker.define_unknown_imports_as_traps(component).expect("a linker");
+        let mut store = Store::new(&self.engine, ());
+        let instance = linker.instantiate(&mut store, component).expect("an instance");
+        let tools = instance.get_export_index(&mut store, None, TOOLS).expect(TOOLS);
+        let function = instance.get_export_index(&mut store, Some(&tools), export).expect("the export");
+        let function = instance.get_typed_func::<A, R>(&mut store, &function).expect("the contract's type");
+        function.call(&mut store, arguments).expect("an answer without the host")
+    }
+
+    fn manifest(&self, file: &str) -> Value {
+        let (manifest,): (String,) = self.call(file, "manifest", ());
+        serde_json::from_str(&manifest).expect("JSON")
+    }
+}
+
+/// The import section is a tool's request for permission: it holds what the tool is for, the log for its panics, and no WASI.
+#[test]
+fn a_tool_imports_only_what_it_is_for() {
+    const LIST: &str = "sandbar:kubernetes/read@0.1.0 list-objects";
+    let bundled = Bundled::compiled();
+    let expected = [
+        ("check-health.wasm", "sandbar:kubernetes/health@0.1.0 api-server"),
+        ("get-control-plane-status.wasm", "sandbar:kubernetes/read@0.1.0 get-object"),
+        ("get-events.wasm", LIST),
+        ("get-pod-logs.wasm", "sandbar:kubernetes/logs@0.1.0 tail"),
+        ("list-control-planes.wasm", LIST),
+        ("list-templates.wasm", LIST),
+        ("list-workspaces.wasm", LIST),
+    ];
+    assert_eq!(bundled.components.keys().copied().collect::<Vec<_>>(), expected.map(|(file, _)| file));
+    for (file, capability) in expected {
+        let expected = BTreeSet::from([capability, "sandbar:tool/logging@0.1.0 log"].map(str::to_owned));
+        assert_eq!(bundled.imports(file), expected, "{file}");
+    }
+}
+
+#[test]
+fn the_rules_are_the_least_that_the_tools_need() {
+    let bundled = Bundled::compiled();
+    let rules: BTreeMap<&str, String> = bundled
+        .components
+        .keys()
+        .map(|&file| {
+            let rules = bundled.manifest(file)["rules"].take();
+            let rules = rules.as_array().into_iter().flatten();
+            (file, rules.map(|rule| format!("{} {} {}", rule["apiGroups"], rule["resources"], rule["verbs"])).collect())
+        })
+        .collect();
+    let expected = [
+        ("check-health.wasm", ""),
+        ("get-control-plane-status.wasm", r#"["coder.com"] ["codercontrolplanes"] ["get"]"#),
+        ("get-events.wasm", r#"[""] ["events"] ["list"]"#),
+        ("get-pod-logs.wasm", r#"[""] ["pods/log"] ["get"]"#),
+        ("list-control-planes.wasm", r#"["coder.com"] ["codercontrolplanes"] ["list"]"#),
+        ("list-templates.wasm", r#"["aggregation.coder.com"] ["codertemplates"] ["list"]"#),
+        ("list-workspaces.wasm", r#"["aggregation.coder.com"] ["coderworkspaces"] ["list"]"#),
+    ];
+    assert_eq!(rules, expected.map(|(file, rules)| (file, rules.to_owned())).into());
+}
+
+#[test]
+fn a_file_has_the_name_of_its_tool() {
+    let bundled = Bundled::compiled();
+    for &file in bundled.components.keys() {
+        let manifest = bundled.manifest(file);
+        let tools = manifest["tools"].as_array().expect("a list of tools");
+        let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().expect("a name").replace('_', "-") + ".wasm").collect();
+        assert_eq!(names, [file]);
+    }
+}
+
+#[test]
+fn components_are_small_and_know_no_machine() {
+    for (file, bytes) in BUNDLED {
+        assert!(bytes.len() < COMPONENT_BYTES, "{file} is {} bytes", bytes.len());
+        let text = String::from_utf8_lossy(bytes);
+        for folder in [env!("CARGO_MANIFEST_DIR"), "/.cargo/"] {
+            assert!(!text.contains(folder), "{file} names {folder}");
+        }
+    }
+}
+
+/// The manifest inside a component is the file that people review.
+#[test]
+fn a_manifest_is_the_file_beside_the_source() {
+    let bundled = Bundled::compiled();
+    for &file in bundled.components.keys() {
+        let path = format!("{}/../../guest-tools/{}/manifest.json", env!("CARGO_MANIFEST_DIR"), file.trim_end_matches(".wasm"));
+        let reviewed: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("a manifest file")).expect("JSON");
+        assert_eq!(bundled.manifest(file), reviewed, "{file}");
+    }
+}
+
+#[test]
+fn a_refusal_comes_back_as_text_for_the_model() {
+    let bundled = Bundled::compiled();
+    let call = |file: &str, tool: &str, arguments: &str| {
+        let (answer,): (Result<String, String>,) = bundled.call(file, "call", (tool, arguments));
+        answer.expect_err("a refusal")
+    };
+    assert_eq!(call("get-events.wasm", "get_events", r#"{"namespace":""}"#), "namespace is required");
+    assert_eq!(call("get-pod-logs.wasm", "get_pod_logs", r#"{"namespace":"team-a","name":""}"#), "name is required");
+}

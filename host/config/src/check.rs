@@ -1,0 +1,169 @@
+//! What the types of a configuration cannot say: names that nothing can have, rules that cannot be granted, one component twice.
+
+use std::path::{Path, PathBuf};
+
+use super::places::Step;
+use super::{Config, ToolConfig};
+use sandbar_policy::{LABEL_MAX, PolicyRule, is_label};
+
+/// What is wrong, and where.
+pub(super) struct Fault {
+    pub(super) path: Vec<Step>,
+    pub(super) what: String,
+}
+
+/// Everything that is wrong with a configuration whose types are right.
+pub(super) fn faults(config: &Config) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut add = |path: &[Step], outcome: Result<(), String>| {
+        if let Err(what) = outcome {
+            faults.push(Fault { path: path.to_vec(), what });
+        }
+    };
+    let list = |key| move |index| [Step::Key(key), Step::Entry(index)];
+    for (index, name) in config.namespaces.iter().flatten().enumerate() {
+        add(&list("namespaces")(index), namespace(name).map(drop));
+    }
+    for (index, name) in config.hosts.iter().enumerate() {
+        add(&list("hosts")(index), host(name).map(drop));
+    }
+    for (index, text) in config.origins.iter().enumerate() {
+        add(&list("origins")(index), origin(text).map(drop));
+    }
+    for (tool, own) in config.bundled.tools.iter() {
+        for (index, name) in own.namespaces.iter().flatten().enumerate() {
+            let entry = [Step::Key("bundled"), Step::Key("tools"), Step::Key(tool)];
+            add(&[&entry[..], &list("namespaces")(index)].concat(), namespace(name).map(drop));
+        }
+    }
+    for (index, tool) in config.tools.iter().enumerate() {
+        let entry = list("tools")(index);
+        for (path, what) in faults_of_tool(tool) {
+            add(&[&entry, path.as_slice()].concat(), Err(what));
+        }
+        let same = config.tools[..index].iter().any(|other| file(&other.component) == file(&tool.component));
+        if same {
+            let what = format!("{} has an entry already: a component has one", tool.component.display());
+            add(&[&entry[..], &[Step::Key("component")]].concat(), Err(what));
+        }
+    }
+    faults
+}
+
+fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
+    let mut faults = Vec::new();
+    if tool.component.is_dir() {
+        let what = format!(
+            "{} is a folder, and an entry is for one component: name its file here, or load the folder with --tools",
+            tool.component.display()
+        );
+        faults.push((vec![Step::Key("component")], what));
+    }
+    for (index, name) in tool.namespaces.iter().flatten().enumerate() {
+        faults.extend(namespace(name).err().map(|what| (vec![Step::Key("namespaces"), Step::Entry(index)], what)));
+    }
+    for (key, rules) in [("rules", &tool.rules), ("clusterRules", &tool.cluster_rules)] {
+        for (index, rule) in rules.iter().enumerate() {
+            let what = rule.validate().err().map(|error| format!("this rule cannot be granted: {error}"));
+            let what = what.or_else(|| (key == "clusterRules").then(|| misplaced(rule)).flatten());
+            faults.extend(what.map(|what| (vec![Step::Key(key), Step::Entry(index)], what)));
+        }
+    }
+    faults
+}
+
+/// Logs are in namespaces.
+fn misplaced(rule: &PolicyRule) -> Option<String> {
+    let logs = rule.resources.iter().find(|resource| resource.contains('/'))?;
+    Some(format!("`{logs}` is in namespaces: put it under `rules`"))
+}
+
+/// One file has many paths.
+pub(super) fn file(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// A namespace's name.
+pub fn namespace(name: &str) -> Result<String, String> {
+    if is_label(name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("{name:?} is no namespace: its name has lower-case letters, digits and `-`, and {LABEL_MAX} characters at most"))
+}
+
+/// A name by which clients address the server, with or without a port.
+pub fn host(name: &str) -> Result<String, String> {
+    let uri = name.parse::<http::uri::Authority>();
+    if uri.is_ok_and(|authority| !authority.host().is_empty() && !name.contains(['@', '*'])) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("{name:?} is no host: write a name such as sandbar.example.com, without a scheme and without wildcards"))
+}
+
+/// An origin as a browser sends it: of a web page, or of a desktop app or an extension, whose schemes are their own.
+pub fn origin(text: &str) -> Result<String, String> {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    };
+    match text.split_once("://") {
+        Some((scheme, authority)) if is_scheme(scheme) && host(authority).is_ok() => Ok(text.to_owned()),
+        // As an address bar shows it.
+        Some((scheme, rest))
+            if is_scheme(scheme) && rest.split_once('/').is_some_and(|(authority, _)| host(authority).is_ok()) =>
+        {
+            let authority = rest.split('/').next().unwrap_or_default();
+            Err(format!("{text:?} is no origin: it ends with the host or the port, as {scheme}://{authority} does"))
+        }
+        _ if text == "null" => Err("the origin `null` is that of every page without one, so it cannot be allowed".to_owned()),
+        _ => Err(format!(
+            "{text:?} is no origin: write scheme, host and port as a browser sends them, https://inspector.example.com or tauri://localhost \
+             for example"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_no_scheme_and_origins_have() {
+        for name in ["sandbar.example.com", "sandbar.example.com:8443", "localhost", "[::1]:80"] {
+            assert!(host(name).is_ok(), "{name}");
+        }
+        for name in ["", "https://sandbar.example.com", "a/b", "*.example.com", "me@example.com", "a b", ":80"] {
+            assert!(host(name).is_err(), "{name}");
+        }
+        for text in [
+            "https://inspector.example.com",
+            "http://localhost:6274",
+            "http://tauri.localhost",
+            "tauri://localhost",
+            "app://obsidian.md",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            "vscode-webview://1a2b3c",
+            "x-y.z+1://a",
+        ] {
+            assert!(origin(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "*",
+            "null",
+            "inspector.example.com",
+            "https://*.example.com",
+            "http://",
+            "://a",
+            "1a://b",
+            "a b://c",
+            "file:///a",
+        ] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+        for text in ["https://a.example/", "https://a.example/x/y"] {
+            let words = origin(text).expect_err("an address");
+            assert!(words.contains("as https://a.example does"), "{words}");
+        }
+    }
+}

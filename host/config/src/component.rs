@@ -1,0 +1,180 @@
+//! What sandbar.yaml says of single components: of files of the operator's, and of bundled ones.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::limits::LimitsConfig;
+use super::list;
+use sandbar_catalog::Source;
+use sandbar_policy::PolicyRule;
+
+/// What one component is granted.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Tool")]
+pub struct ToolConfig {
+    /// The component's file. A relative path starts at the configuration file's directory.
+    #[schemars(with = "String", length(min = 1))]
+    pub component: PathBuf,
+    /// What it may read of namespaced resources: Kubernetes PolicyRules with the verbs get and list.
+    #[serde(default)]
+    pub(super) rules: Vec<PolicyRule>,
+    /// What it may read of cluster-scoped resources.
+    #[serde(default)]
+    pub(super) cluster_rules: Vec<PolicyRule>,
+    /// Whether to load it although it asks for more than it is granted. What it is not granted is denied to it.
+    #[serde(default)]
+    pub(super) partial_grant: bool,
+    /// Where `rules` hold; it can only narrow the server's namespaces.
+    #[serde(default, deserialize_with = "list")]
+    #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
+    pub(super) namespaces: Option<Vec<String>>,
+    /// Its options. `sandbar inspect` shows which it knows.
+    #[serde(default)]
+    pub(super) settings: Map<String, Value>,
+    /// Its limits, in the place of those for all.
+    #[serde(default)]
+    limits: LimitsConfig,
+    /// Whether secrets in what it reads are masked; none: they are.
+    #[serde(default)]
+    #[schemars(with = "bool", extend("default" = true))]
+    mask_secrets: Option<bool>,
+}
+
+/// What holds for the bundled tools.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Bundled")]
+pub struct BundledConfig {
+    /// Whether secrets in what they read are masked; none: they are.
+    #[schemars(with = "bool", extend("default" = true))]
+    pub mask_secrets: Option<bool>,
+    /// What single ones have for themselves.
+    pub(super) tools: BundledTools,
+}
+
+/// What bundled tools have for themselves, by their names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BundledTools(BTreeMap<&'static str, BundledTool>);
+
+/// The names of all bundled tools. A component cannot have its tool's to the letter: cargo wants dashes there.
+static BUNDLED: LazyLock<Vec<&str>> =
+    LazyLock::new(|| Source::bundled().map(|source| &*source.name().replace('-', "_").leak()).collect());
+
+/// What one bundled tool has for itself. It is granted what it asks for.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct BundledTool {
+    /// Whether it is served.
+    pub(super) enabled: bool,
+    /// Where it may look; it can only narrow the server's namespaces.
+    #[serde(deserialize_with = "list")]
+    #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
+    pub(super) namespaces: Option<Vec<String>>,
+    /// Its limits, in the place of those for all.
+    limits: LimitsConfig,
+    /// Whether secrets in what it reads are masked; none: as for all bundled tools.
+    #[schemars(with = "bool")]
+    mask_secrets: Option<bool>,
+}
+
+/// What a component has for itself, in the place of what holds for all.
+#[derive(Default)]
+pub(super) struct Own<'a> {
+    pub(super) namespaces: Option<&'a Vec<String>>,
+    pub(super) limits: LimitsConfig,
+    pub(super) mask_secrets: Option<bool>,
+}
+
+impl ToolConfig {
+    /// Its rules, and those for cluster-scoped resources.
+    pub(super) fn granted(&self) -> (Vec<PolicyRule>, Vec<PolicyRule>) {
+        (self.rules.clone(), self.cluster_rules.clone())
+    }
+
+    pub(super) fn own(&self) -> Own<'_> {
+        Own { namespaces: self.namespaces.as_ref(), limits: self.limits.clone(), mask_secrets: self.mask_secrets }
+    }
+}
+
+impl BundledConfig {
+    pub(super) fn own(&self, source: &Source) -> Own<'_> {
+        let own = self.tools.of(source).map(|BundledTool { namespaces, limits, mask_secrets, .. }| Own {
+            namespaces: namespaces.as_ref(),
+            limits: limits.clone(),
+            mask_secrets: *mask_secrets,
+        });
+        let own = own.unwrap_or_default();
+        Own { mask_secrets: own.mask_secrets.or(self.mask_secrets), ..own }
+    }
+}
+
+impl BundledTools {
+    /// Those that have something, by their names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &BundledTool)> {
+        self.0.iter().map(|(name, tool)| (*name, tool))
+    }
+
+    /// What a bundled component has for itself.
+    pub(super) fn of(&self, source: &Source) -> Option<&BundledTool> {
+        self.0.get(&*source.name().replace('-', "_"))
+    }
+}
+
+impl<'de> Deserialize<'de> for BundledTools {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BundledToolsVisitor)
+    }
+}
+
+struct BundledToolsVisitor;
+
+impl<'de> Visitor<'de> for BundledToolsVisitor {
+    type Value = BundledTools;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bundled tools by their names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BundledTools, A::Error> {
+        let mut tools = BTreeMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let name = BUNDLED.iter().find(|name| **name == key).ok_or_else(|| A::Error::unknown_field(&key, &BUNDLED))?;
+            if tools.insert(*name, map.next_value()?).is_some() {
+                return Err(A::Error::duplicate_field(name));
+            }
+        }
+        Ok(BundledTools(tools))
+    }
+}
+
+impl JsonSchema for BundledTools {
+    fn schema_name() -> Cow<'static, str> {
+        "BundledTools".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let tool = generator.subschema_for::<BundledTool>();
+        let tools: Map<String, Value> = BUNDLED.iter().map(|&name| (name.to_owned(), tool.clone().into())).collect();
+        json_schema!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": tools,
+            "description": "The bundled tools, by their names.",
+        })
+    }
+}
+
+impl Default for BundledTool {
+    fn default() -> Self {
+        Self { enabled: true, namespaces: None, limits: LimitsConfig::default(), mask_secrets: None }
+    }
+}

@@ -1,0 +1,267 @@
+//! sandbar.yaml: where to listen, which cluster, what tools are granted and how much they may use. Every key has a default.
+
+mod check;
+mod component;
+mod limits;
+mod missing;
+mod mistake;
+mod places;
+mod quantity;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+
+use self::component::Own;
+use self::places::Places;
+use self::quantity::{Count, Time};
+use sandbar_catalog::{IgnoredArguments, Source, Terms};
+use sandbar_policy::{Grant, Limits, Namespaces};
+use sandbar_secrets::Secrets;
+
+pub use check::{host, namespace, origin};
+pub use component::{BundledConfig, ToolConfig};
+pub use limits::{LimitsConfig, written as written_limits};
+pub use mistake::{ConfigError, Mistake};
+pub use quantity::size;
+pub use schema::schema;
+
+/// Bytes of sandbar.yaml: more than a ConfigMap can have.
+const FILE_BYTES: u64 = 2 * 1024 * 1024;
+
+/// The port of the server that Sandbar replaces.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
+
+/// Tool calls a second for each caller. A model makes a few; while all callers are anonymous, this is for a hundred models at once.
+const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// Connections at once, each with up to 32 KiB of its own.
+const CONNECTIONS: usize = 4096;
+
+/// As many connections as can be configured: with fewer than 8, a client with a stream and a few calls would keep everybody else out.
+type Connections = Count<8, { u32::MAX }>;
+
+/// With the 3 s that the server goes on accepting and the 2 s of its last words it stays under a pod's grace period of 30 s.
+const DRAIN: Duration = Duration::from_secs(24);
+
+/// The configuration of a server.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen: IP address and port.
+    #[serde(deserialize_with = "listening")]
+    #[schemars(with = "String", extend("examples" = ["0.0.0.0:8090", "[::]:8090"]))]
+    pub listen: SocketAddr,
+    /// Which cluster to look into: auto, in-cluster, kubeconfig, kubeconfig:CONTEXT, snapshot:DIR or demo.
+    #[serde(deserialize_with = "from_str")]
+    #[schemars(with = "String", regex(pattern = "^(auto|in-cluster|kubeconfig(:.+)?|snapshot:.+|demo)$"))]
+    pub cluster: sandbar_kubernetes::Source,
+    /// The namespaces that tools may look into; absent: no restriction of ours.
+    #[serde(deserialize_with = "list")]
+    #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
+    pub namespaces: Option<Vec<String>>,
+    /// The limits of every call.
+    #[serde(deserialize_with = "limits_over_defaults")]
+    #[schemars(with = "LimitsConfig")]
+    pub limits: Limits,
+    /// Names by which clients may address the server, beside those that are always right (localhost, IP addresses, in a pod its Services' names).
+    pub hosts: Vec<String>,
+    /// Origins of web pages and desktop apps that may connect, `https://inspector.example.com` or `tauri://localhost` for example.
+    #[schemars(inner(regex(pattern = "^https?://[^/*]+$")))]
+    pub origins: Vec<String>,
+    /// What holds for the bundled tools.
+    pub bundled: BundledConfig,
+    /// Arguments that clients add by themselves, and that are dropped where a tool has none of that name.
+    pub ignored_arguments: IgnoredArguments,
+    /// Tool calls a second for each caller.
+    #[serde(deserialize_with = "rate")]
+    pub calls_per_second: NonZeroU32,
+    /// Connections at once.
+    #[serde(deserialize_with = "count")]
+    #[schemars(with = "Connections")]
+    pub connections: usize,
+    /// Time for running calls to end when the server stops.
+    #[serde(deserialize_with = "duration")]
+    #[schemars(with = "Time")]
+    pub drain: Duration,
+    /// Components to load beside the bundled ones, and what each is granted.
+    pub tools: Vec<ToolConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN,
+            cluster: sandbar_kubernetes::Source::default(),
+            namespaces: None,
+            limits: Limits::default(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            bundled: BundledConfig::default(),
+            ignored_arguments: IgnoredArguments::default(),
+            calls_per_second: CALLS_PER_SECOND,
+            connections: CONNECTIONS,
+            drain: DRAIN,
+            tools: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::of(&Self::text(path)?, path)
+    }
+
+    /// What a configuration file has.
+    pub fn text(path: &Path) -> Result<String, ConfigError> {
+        sandbar_files::in_time(path, sandbar_files::READ_TIME, |path| sandbar_files::read_to_string(path, FILE_BYTES))
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })
+    }
+
+    /// The configuration that is the text of this file.
+    pub fn of(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        Self::parse(text, directory).map_err(|mistakes| ConfigError::Invalid { path: path.to_owned(), mistakes })
+    }
+
+    /// Takes text apart, and names what is wrong with it. Relative paths start at `directory`.
+    fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Mistake>> {
+        // An empty document is null, not an empty mapping; it means all defaults.
+        let config: Option<Self> = serde_saphyr::from_str(text).map_err(|error| vec![Mistake::of(&error, text)])?;
+        let mut config = config.unwrap_or_default();
+        for tool in &mut config.tools {
+            tool.component = directory.join(&tool.component);
+        }
+        let faults = check::faults(&config);
+        if faults.is_empty() {
+            return Ok(config);
+        }
+        let places = Places::of(text);
+        let place = |path: &[_]| places.as_ref().map_or(serde_saphyr::Location::UNKNOWN, |places| places.find(path));
+        Err(faults.into_iter().map(|fault| Mistake::at(place(&fault.path), fault.what)).collect())
+    }
+
+    /// The entry of a file, where there is one.
+    fn tool(&self, source: &Source) -> Option<&ToolConfig> {
+        let Source::File(path) = source else { return None };
+        let file = check::file(path);
+        self.tools.iter().find(|tool| check::file(&tool.component) == file)
+    }
+
+    /// Whether a component is served at all.
+    pub fn serves(&self, source: &Source) -> bool {
+        match source {
+            Source::Bundled(_) => self.bundled.tools.of(source).is_none_or(|tool| tool.enabled),
+            Source::File(_) => true,
+        }
+    }
+
+    /// The limits of a component's calls.
+    fn limits_of(&self, source: &Source) -> Limits {
+        self.own(source).limits.over(&self.limits)
+    }
+
+    /// The largest memory that any call may have, in bytes.
+    pub fn largest_memory(&self) -> u64 {
+        let sources = self.tools.iter().map(|tool| Source::File(tool.component.clone())).chain(Source::bundled());
+        sources.map(|source| self.limits_of(&source).memory).fold(self.limits.memory, u64::max)
+    }
+
+    /// On what terms a component is served.
+    pub fn terms(&self, source: &Source) -> Terms {
+        let entry = self.tool(source);
+        Terms {
+            grant: self.grant_of(source),
+            accepts_partial_grant: entry.is_some_and(|tool| tool.partial_grant),
+            limits: self.limits_of(source),
+            settings: entry.map(|tool| tool.settings.clone()).unwrap_or_default(),
+            ignored_arguments: self.ignored_arguments.clone(),
+        }
+    }
+
+    /// What a component is granted by its entry: nothing without one. `rules` are for files only.
+    fn grant_of(&self, source: &Source) -> Grant {
+        let (rules, cluster_rules) = self.tool(source).map(ToolConfig::granted).unwrap_or_default();
+        let own = self.own(source);
+        let secrets = if own.mask_secrets.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown };
+        let namespaces = self.namespaces().intersection(&listed(own.namespaces));
+        Grant { rules, cluster_rules, namespaces, secrets }
+    }
+
+    /// The namespaces that any component may look into.
+    pub fn namespaces(&self) -> Namespaces {
+        listed(self.namespaces.as_ref())
+    }
+
+    /// What a component has for itself.
+    fn own(&self, source: &Source) -> Own<'_> {
+        match source {
+            Source::Bundled(_) => self.bundled.own(source),
+            Source::File(_) => self.tool(source).map(ToolConfig::own).unwrap_or_default(),
+        }
+    }
+}
+
+/// Those of a list, where there is one.
+fn listed(names: Option<&Vec<String>>) -> Namespaces {
+    names.map_or(Namespaces::All, |names| names.iter().cloned().collect())
+}
+
+fn limits_over_defaults<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
+    Ok(LimitsConfig::deserialize(deserializer)?.over(&Limits::default()))
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Time::deserialize(deserializer).map(|Time(time)| time)
+}
+
+/// The flag of `connections`.
+pub fn connections(text: &str) -> Result<usize, String> {
+    text.parse().map(|Count(number): Connections| number as usize)
+}
+
+/// The flag of `calls_per_second`.
+pub fn calls_per_second(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("{text:?} is no whole number above zero"))
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroU32, D::Error> {
+    calls_per_second(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// The flag of `drain`.
+pub fn drain(text: &str) -> Result<Duration, String> {
+    text.parse().map(|Time(time)| time)
+}
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    Connections::deserialize(deserializer).map(|Count(number)| number as usize)
+}
+
+/// A list, if the key is there. `namespaces:` with nothing behind it is not the absence of a restriction.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
+}
+
+fn listening<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    address(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// An address to listen on.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no IP address with a port: write 127.0.0.1:8090, or 0.0.0.0:8090 in a container"))
+}
+
+fn from_str<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}

@@ -1,0 +1,100 @@
+//! How the operator grants what a component lacks: YAML that can be pasted into sandbar.yaml.
+
+use std::fmt::{self, Display};
+use std::path::Path;
+
+use super::Config;
+use sandbar_catalog::{Missing, Problem, Reason, Source};
+
+/// Where missing rules have to be pasted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ConfigEntry {
+    /// There are no `tools` yet.
+    NoTools,
+    /// There are others' entries.
+    None,
+    /// There is one of this component.
+    Some,
+}
+
+impl Config {
+    /// A problem in the operator's words, with what to do about rights that are missing.
+    pub fn described(&self, problem: &Problem) -> String {
+        match (&problem.source, &problem.reason) {
+            (Source::File(file), Reason::NotGranted(missing)) => format!("{problem}; {}", self.how_to_grant(file, missing)),
+            _ => problem.to_string(),
+        }
+    }
+
+    /// How a component's file is granted what it lacks.
+    pub fn how_to_grant(&self, file: &Path, missing: &Missing) -> impl Display {
+        let entry = match self.tool(&Source::File(file.to_owned())) {
+            Some(_) => ConfigEntry::Some,
+            None if self.tools.is_empty() => ConfigEntry::NoTools,
+            None => ConfigEntry::None,
+        };
+        // Relative paths of sandbar.yaml start where that is, those of flags where the command was run.
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        HowToGrant { component: yaml_string(&file.to_string_lossy()), missing: missing.clone(), entry }
+    }
+}
+
+struct HowToGrant {
+    component: String,
+    missing: Missing,
+    entry: ConfigEntry,
+}
+
+impl Display for HowToGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`partialGrant: true` loads it with what it is granted, and to grant the rest, add ")?;
+        match self.entry {
+            ConfigEntry::NoTools => write!(f, "to sandbar.yaml:\ntools:\n  - component: {}", self.component)?,
+            ConfigEntry::None => write!(f, "to `tools` in sandbar.yaml:\n  - component: {}", self.component)?,
+            ConfigEntry::Some => write!(f, "these rules to its entry in sandbar.yaml:")?,
+        }
+        for (key, rules) in [("rules", &self.missing.rules), ("clusterRules", &self.missing.cluster_rules)] {
+            if rules.is_empty() {
+                continue;
+            }
+            write!(f, "\n    {key}:")?;
+            for rule in rules {
+                // JSON is YAML; one rule a line reads well.
+                write!(f, "\n      - {}", serde_json::to_string(rule).map_err(|_| fmt::Error)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A string as a scalar of YAML: in quotes where YAML could read something else into it. JSON's are YAML's.
+fn yaml_string(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
+    if text.starts_with('/') && text.bytes().all(is_plain) { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sandbar_policy::PolicyRule;
+    use sandbar_policy::Verb::{Get, List};
+
+    #[test]
+    fn what_is_missing_can_be_pasted() {
+        let missing = Missing {
+            rules: vec![PolicyRule::new("", &["pods"], &[List])],
+            cluster_rules: vec![PolicyRule::new("", &["nodes"], &[Get])],
+        };
+        let rules = "\n    rules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"list\"]}\
+                     \n    clusterRules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"nodes\"],\"verbs\":[\"get\"]}";
+        for (config, head) in [
+            ("", "sandbar.yaml:\ntools:\n  - component: /t/a.wasm"),
+            ("tools: [{ component: /t/b.wasm }]", "`tools` in sandbar.yaml:\n  - component: /t/a.wasm"),
+            ("tools: [{ component: /t/a.wasm }]", "its entry in sandbar.yaml:"),
+        ] {
+            let config = Config::parse(config, Path::new("/")).expect("a configuration");
+            let words = config.how_to_grant(Path::new("/t/a.wasm"), &missing).to_string();
+            assert!(words.ends_with(&format!("{head}{rules}")), "{words}");
+        }
+    }
+}

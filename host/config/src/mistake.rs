@@ -1,0 +1,117 @@
+//! What is wrong with a configuration, where, and what was probably meant.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter};
+
+use super::places::Places;
+use sandbar_text::nearest;
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration {path} cannot be read: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is no YAML, or something in it is not what it should be.
+    #[error("the configuration is not valid:{}", lines(.path, .mistakes))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// All that was found.
+        mistakes: Vec<Mistake>,
+    },
+}
+
+/// Something that is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Counted from 1; 0 where only the whole file is meant.
+    pub line: u64,
+    /// Counted from 1; 0 where only the whole file is meant.
+    pub column: u64,
+    /// What is wrong, and what to do.
+    pub what: String,
+}
+
+impl Mistake {
+    /// What the parser found in a text.
+    pub(super) fn of(error: &serde_saphyr::Error, text: &str) -> Self {
+        let mut mistake = Self::from(error);
+        let is_of_another_shape = matches!(error.without_snippet(), serde_saphyr::Error::Unexpected { .. });
+        if is_of_another_shape && Places::of(text).is_some_and(|places| places.is_list_or_entry("tools", mistake.place())) {
+            // Where all that somebody has is the file, that is what they write down.
+            mistake.what += "; for a component of `tools`, write `- component: FILE`";
+        }
+        mistake
+    }
+
+    fn place(&self) -> (u64, u64) {
+        (self.line, self.column)
+    }
+
+    pub(super) fn at(location: Location, what: String) -> Self {
+        Self { line: location.line(), column: location.column(), what }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.what),
+            line => write!(f, "{line}:{}: {}", self.column, self.what),
+        }
+    }
+}
+
+/// One line for each, as compilers write them: editors and terminals know the form.
+fn lines(path: &std::path::Path, mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| format!("\n{}:{mistake}", path.display())).collect()
+}
+
+impl From<&serde_saphyr::Error> for Mistake {
+    fn from(error: &serde_saphyr::Error) -> Self {
+        use serde_saphyr::Error;
+        let error = error.without_snippet();
+        let what = match error {
+            Error::SerdeUnknownField { field, expected, .. } => format!("unknown key `{field}`; {}", meant(field, expected)),
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                format!("`{variant}` is not known here; {}", meant(variant, expected))
+            }
+            Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+            Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+                format!("this is {unexpected}, and should be {expected}")
+            }
+            Error::Unexpected { expected, .. } => format!("this should be {}", in_words(expected)),
+            Error::InvalidScalar { ty, .. } => format!("this should be {}", in_words(ty)),
+            Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is here twice"),
+            _ => DefaultMessageFormatter.format_message(error).into_owned(),
+        };
+        Self::at(error.location().unwrap_or(Location::UNKNOWN), what)
+    }
+}
+
+/// What the parser names by its events.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "sequence start" => "a list, as `[a, b]` or with a line `- a` for each entry",
+        "mapping start" => "a mapping of keys to values",
+        "boolean" => "true or false",
+        "string scalar" => "one value",
+        other => other,
+    }
+}
+
+/// The word that was probably meant, or all there are.
+fn meant(word: &str, known: &[&str]) -> String {
+    match nearest(word, known) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("the possible ones are {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,148 @@
+//! What is read from sandbar.yaml, and what is said of what cannot be.
+
+mod documents;
+
+use std::time::Duration;
+
+use super::*;
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, Path::new("")).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+}
+
+/// The mistakes as they are printed, without the file.
+fn mistakes(text: &str) -> Vec<String> {
+    Config::parse(text, Path::new("")).expect_err(text).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_empty_file_means_defaults() {
+    assert_eq!(parse("").listen, DEFAULT_LISTEN);
+    assert_eq!(parse("# nothing\n").limits, Limits::default());
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(
+        "listen: 0.0.0.0:80\ncluster: demo\nnamespaces: [team-a, team-b]\nlimits: { time: 10s, memory: 32Mi, logs: 1000 }\n\
+         tools:\n  - component: a.wasm\n    rules:\n      - { apiGroups: [\"\"], resources: [pods], verbs: [get] }\n    \
+         partialGrant: true\n    \
+         namespaces: [team-a, other]\n    settings: { threshold: 5 }\n    limits: { time: 500ms }\n    maskSecrets: false\nbundled: {}\n",
+    );
+    let tool = &config.tools[0];
+    assert_eq!(config.limits.memory, 32 << 20);
+    assert_eq!(config.limits.logs, 1000);
+    let source = Source::File("a.wasm".into());
+    assert_eq!(config.limits_of(&source).time, Duration::from_millis(500));
+    assert_eq!(config.limits_of(&source).memory, 32 << 20, "what is absent is inherited");
+    assert_eq!(config.grant_of(&source).namespaces, ["team-a".to_owned()].into_iter().collect());
+    assert_eq!(tool.settings["threshold"], 5);
+    assert!(tool.partial_grant);
+    assert_eq!(config.grant_of(&source).secrets, Secrets::Shown);
+    assert_eq!(config.grant_of(&Source::File("b.wasm".into())).secrets, Secrets::Masked);
+}
+
+#[test]
+fn a_bundled_tool_has_its_own_where_it_has_some() {
+    let config = parse(
+        "limits: { cpu: 2s }\nnamespaces: [team-a, team-b]\nbundled:\n  maskSecrets: false\n  tools:\n    \
+         get_events: { limits: { time: 1s }, namespaces: [team-a, other], maskSecrets: true }\n    \
+         get_pod_logs: { enabled: false, limits: { memory: 1Gi } }\n",
+    );
+    let of = |tool: &str| Source::bundled().find(|source| source.name() == tool).expect("a bundled component");
+    let (events, logs, health) = (of("get-events"), of("get-pod-logs"), of("check-health"));
+    let (time, cpu) = (Duration::from_secs(1), Duration::from_secs(2));
+    assert_eq!(config.limits_of(&events), Limits { time, cpu, ..Limits::default() });
+    assert_eq!(config.grant_of(&events).namespaces, ["team-a".to_owned()].into_iter().collect());
+    assert_eq!((config.grant_of(&events).secrets, config.grant_of(&health).secrets), (Secrets::Masked, Secrets::Shown));
+    assert_eq!((config.serves(&logs), config.serves(&events)), (false, true));
+    assert_eq!(config.largest_memory(), 1 << 30);
+    let [unknown] = &mistakes("bundled: { tools: { get_log: {} } }")[..] else { panic!("one mistake") };
+    assert!(unknown.contains("unknown key `get_log`; did you mean `get_pod_logs`?"), "{unknown}");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place_and_the_nearest_right_one() {
+    assert_eq!(mistakes("cluster: demo\nlisen: x\n"), ["2:1: unknown key `lisen`; did you mean `listen`?"]);
+    assert_eq!(mistakes("limits:\n  cpus: 1s\n"), ["2:3: unknown key `cpus`; did you mean `cpu`?"]);
+    let [far] = &mistakes("replicas: 2\n")[..] else { panic!("one mistake") };
+    assert!(far.contains("the possible ones are listen, cluster, namespaces"), "{far}");
+    let text = "tools:\n  - component: a\n    rules:\n      - { apiGroup: [\"\"], resources: [pods], verbs: [get] }\n";
+    assert_eq!(mistakes(text), ["4:11: unknown key `apiGroup`; did you mean `apiGroups`?"]);
+}
+
+#[test]
+fn a_wrong_type_is_named_with_its_place() {
+    for (text, place, said) in [
+        ("namespaces: team-a\n", "1:13", "should be a list"),
+        ("namespaces:\n", "1:11", "should be a list"),
+        ("limits: 5\n", "1:9", "should be a mapping"),
+        ("limits:\n", "1:7", "should be a mapping"),
+        ("tools:\n  - a.wasm\n", "2:5", "write `- component: FILE`"),
+        ("tools: [a.wasm, b.wasm]\n", "1:9", "write `- component: FILE`"),
+        ("tools:\n  - component: a.wasm\n  - b.wasm\n", "3:5", "write `- component: FILE`"),
+        ("tools: a.wasm\n", "1:8", "`- component: FILE`"),
+        ("tools:\n  a.wasm: {}\n", "2:3", "`- component: FILE`"),
+        ("bundled: [get_events]\n", "1:10", "should be a mapping of keys to values"),
+        ("- listen\n", "1:1", "should be a mapping"),
+        ("limits:\n  requests: many\n", "2:13", "\"many\" is no whole number above zero"),
+        ("callsPerSecond: 0\n", "1:17", "\"0\" is no whole number above zero"),
+        ("callsPerSecond: 1.5\n", "1:17", "\"1.5\" is no whole number above zero"),
+        ("limits: { time: 0s }\n", "1:17", "\"0s\""),
+        ("limits: { time: 10 }\n", "1:17", "30s"),
+        ("limits: { memory: 5MB }\n", "1:19", "\"5MB\" is no size from 2Mi to 4Gi"),
+        ("limits: { memory: 5Gi }\n", "1:19", "4Gi"),
+        ("limits: { memory: 64Ki }\n", "1:19", "2Mi"),
+        ("limits: { page: 0 }\n", "1:17", "from 1 to 10000"),
+        ("limits: { time: 2000m }\n", "1:17", "up to 60m"),
+        ("cluster: nowhere\n", "1:10", "nowhere"),
+        ("listen: 8090\n", "1:9", "\"8090\" is no IP address with a port"),
+        ("tools:\n  - rules: []\n", "2:", "`component` is missing"),
+        ("tools:\n  - component: a\n    partialGrant: maybe\n", "3:19", "true or false"),
+        ("hosts: [a]\nhosts: [b]\n", "2:1", "`hosts` is here twice"),
+        ("listen: [\n", "", ""),
+    ] {
+        let [mistake] = &mistakes(text)[..] else { panic!("one mistake: {text}") };
+        assert!(mistake.starts_with(place) && mistake.contains(said), "{text}: {mistake}");
+    }
+    let text = "tools:\n  - component: a\n    rules:\n      - { apiGroups: [\"\"], resources: [pods], verbs: [gets] }\n";
+    assert_eq!(mistakes(text), ["4:55: `gets` is not known here; did you mean `get`?"]);
+}
+
+#[test]
+fn all_impossible_values_are_named_with_their_places() {
+    let text = "namespaces: [team-a, Team_B]\norigins: [inspector.example.com]\nhosts: [\"*.example.com\"]\ntools:\n  \
+                - component: a.wasm\n    namespaces:\n      - a.b\n    rules:\n      \
+                - { apiGroups: [core], resources: [pods], verbs: [get] }\n      \
+                - { apiGroups: [\"\"], resources: [pods/exec], verbs: [get] }\n    clusterRules:\n      \
+                - { apiGroups: [\"\"], resources: [pods/log], verbs: [get] }\n  - component: a.wasm\n";
+    let found = mistakes(text);
+    for (place, said) in [
+        ("1:22", "\"Team_B\" is no namespace"),
+        ("2:11", "is no origin"),
+        ("3:9", "is no host"),
+        ("7:9", "\"a.b\" is no namespace"),
+        ("9:9", "the core group is written \"\""),
+        ("10:9", "`pods/exec` cannot be granted"),
+        ("12:9", "put it under `rules`"),
+        ("13:16", "a.wasm has an entry already"),
+    ] {
+        let one = found.iter().find(|mistake| mistake.starts_with(place)).unwrap_or_else(|| panic!("{place}: {found:?}"));
+        assert!(one.contains(said), "{one}");
+    }
+    assert_eq!(found.len(), 8, "{found:?}");
+}
+
+#[test]
+fn an_entry_is_for_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("tools:\n  - component: {}\n", folder.path().display());
+    let [mistake] = &mistakes(&text)[..] else { panic!("one mistake") };
+    assert!(mistake.starts_with("2:16: ") && mistake.contains("is a folder"), "{mistake}");
+
+    std::fs::write(folder.path().join("a.wasm"), "").unwrap();
+    std::fs::create_dir(folder.path().join("b")).unwrap();
+    let twice = "tools:\n  - component: a.wasm\n  - component: b/../a.wasm\n";
+    let found = Config::parse(twice, folder.path()).expect_err("one component twice");
+    assert!(found[0].what.contains("has an entry already"), "{found:?}");
+}

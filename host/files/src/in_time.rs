@@ -1,0 +1,166 @@
+//! Work on files that may never end, on threads that can be given up: a network volume whose server is gone keeps a thread for as long as
+//! it wants, and nothing can stop it.
+//!
+//! Threads of their own, because those of a runtime are waited for when it ends. So that only a few are lost to one path, the next ones
+//! fail at once until those have come back.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+/// How many threads wait at once for what is at one path.
+const THREADS_FOR_A_PATH: u32 = 4;
+
+/// How long it may take to read files: a volume of a network gets a chance to come back.
+pub const READ_TIME: Duration = Duration::from_secs(10);
+
+/// Does something with what is at `path`, and gives it up after so long.
+pub fn in_time<T: Send + 'static>(
+    path: &Path,
+    time: Duration,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, waits) = mpsc::sync_channel(1);
+    // Nobody takes it any more where it was given up.
+    start(path, work, move |outcome| drop(done.send(outcome)))?;
+    waits.recv_timeout(time).unwrap_or_else(|why| match why {
+        RecvTimeoutError::Timeout => Err(too_late()),
+        RecvTimeoutError::Disconnected => Err(panicked()),
+    })
+}
+
+/// The same for who must not hold up a thread.
+pub async fn wait_in_time<T: Send + 'static>(
+    path: &Path,
+    time: Duration,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, waits) = oneshot::channel();
+    start(path, work, move |outcome| drop(done.send(outcome)))?;
+    match tokio::time::timeout(time, waits).await {
+        Ok(outcome) => outcome.unwrap_or_else(|_disconnected| Err(panicked())),
+        Err(_elapsed) => Err(too_late()),
+    }
+}
+
+fn start<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    report: impl FnOnce(io::Result<T>) + Send + 'static,
+) -> io::Result<()> {
+    let Some(place) = Place::at(path) else {
+        return Err(timed_out("its disk or network has not answered yet"));
+    };
+    let working = move || {
+        let outcome = work(&place.0);
+        // Before anybody hears of the outcome and comes again.
+        drop(place);
+        report(outcome);
+    };
+    let started = std::thread::Builder::new().name("files".to_owned()).spawn(working);
+    started.map(drop).map_err(|_| io::Error::other("it cannot be read: this machine starts no more threads"))
+}
+
+/// A thread's place among those at one path, until it is done, has panicked or could not be started.
+struct Place(PathBuf);
+
+impl Place {
+    /// None: there are as many already as may be.
+    fn at(path: &Path) -> Option<Self> {
+        let mut stuck = stuck();
+        let threads = stuck.entry(path.to_owned()).or_default();
+        (*threads < THREADS_FOR_A_PATH).then(|| {
+            *threads += 1;
+            Self(path.to_owned())
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut stuck = stuck();
+        if let Some(threads) = stuck.get_mut(&self.0) {
+            *threads -= 1;
+            if *threads == 0 {
+                stuck.remove(&self.0);
+            }
+        }
+    }
+}
+
+/// How many threads are at each path.
+fn stuck() -> MutexGuard<'static, BTreeMap<PathBuf, u32>> {
+    static STUCK: Mutex<BTreeMap<PathBuf, u32>> = Mutex::new(BTreeMap::new());
+    // Each change is one step, so a panic elsewhere leaves nothing broken.
+    STUCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn too_late() -> io::Error {
+    timed_out("does its disk or network answer?")
+}
+
+fn timed_out(why: &str) -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, format!("it takes too long to be read; {why}"))
+}
+
+fn panicked() -> io::Error {
+    io::Error::other("reading it has failed, which is a fault of this server; its log has more")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// How long a test waits for what never comes.
+    const HANGS: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn what_does_not_end_is_given_up_and_takes_few_threads() {
+        let path = Path::new("/a/volume/that/hangs");
+        let (ends, waits) = mpsc::channel::<()>();
+        let waits = Arc::new(Mutex::new(waits));
+        let moment = Duration::from_millis(1);
+        let hang = || {
+            let waits = waits.clone();
+            move |_: &Path| Ok(waits.lock().expect("no panic").recv())
+        };
+        for _ in 0..THREADS_FOR_A_PATH / 2 {
+            assert_eq!(in_time(path, moment, hang()).expect_err("it waits").kind(), ErrorKind::TimedOut);
+            assert_eq!(wait_in_time(path, moment, hang()).await.expect_err("it waits").kind(), ErrorKind::TimedOut);
+        }
+        let time = Duration::from_secs(600);
+        for refused in [in_time(path, time, |_| Ok(7)), wait_in_time(path, time, |_| Ok(7)).await] {
+            let refused = refused.expect_err("there are enough that wait");
+            assert!(refused.to_string().contains("has not answered yet"), "{refused}");
+        }
+        assert_eq!(in_time(Path::new("/elsewhere"), time, |_| Ok(7)).expect("another path"), 7);
+        drop(ends);
+        let began = Instant::now();
+        while stuck().contains_key(path) {
+            assert!(began.elapsed() < HANGS, "the threads do not come back");
+            std::thread::yield_now();
+        }
+        assert_eq!(in_time(path, time, |_| Ok(7)).expect("it answers again"), 7);
+        assert_eq!(wait_in_time(path, time, |_| Ok(7)).await.expect("it answers again"), 7);
+    }
+
+    #[tokio::test]
+    async fn what_panics_is_told_at_once_and_leaves_its_place() {
+        let path = Path::new("/what/panics");
+        let time = Duration::from_secs(600);
+        for _ in 0..=THREADS_FOR_A_PATH {
+            let error = in_time::<()>(path, time, |_| panic!("on purpose")).expect_err("it panics");
+            assert!(error.to_string().contains("a fault of this server"), "{error}");
+            let error = wait_in_time::<()>(path, time, |_| panic!("on purpose")).await.expect_err("it panics");
+            assert!(error.to_string().contains("a fault of this server"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The one way to read a file whose name comes from somebody else: only if it is a regular one, and no more of it than it may have.
+//!
+//! A named pipe, a device or a socket is a name like any other until it is opened, which can take for ever, or do something. So it is
+//! looked at before it is opened, opened in a way that does not wait, and looked at again. A file of a network volume whose server is
+//! gone waits all the same; who cannot wait reads it [in time](in_time()).
+
+mod in_time;
+mod stamp;
+
+use std::fs::{File, FileType, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+pub use self::in_time::{READ_TIME, in_time, wait_in_time};
+pub use self::stamp::Stamp;
+use sandbar_text::size;
+
+/// All of a regular file, if it has at most so many bytes. Symbolic links are followed.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_stamped(path, most).map(|(bytes, _)| bytes)
+}
+
+/// The same, and what the file looked like before.
+pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, Stamp)> {
+    let file = open(path)?;
+    let stamp = Stamp::from(&file.metadata()?);
+    Ok((read_within(file, most)?, stamp))
+}
+
+/// The same for a path that the operator alone chooses, where a shell's `<(…)` and `/dev/null` count as well. Those have no stamp: they
+/// may be read only once. Waits for as long as nobody writes, so it is only for who reads it [in time](in_time()).
+pub fn read_any(path: &Path, most: u64) -> io::Result<(Vec<u8>, Option<Stamp>)> {
+    let kind = path.metadata()?.file_type();
+    if !kind.is_fifo() && !kind.is_char_device() {
+        return read_stamped(path, most).map(|(bytes, stamp)| (bytes, Some(stamp)));
+    }
+    let file = File::options().read(true).custom_flags(OFlags::NOCTTY.bits().cast_signed()).open(path)?;
+    Ok((read_within(file, most)?, None))
+}
+
+/// The same as text.
+pub fn read_to_string(path: &Path, most: u64) -> io::Result<String> {
+    String::from_utf8(read(path, most)?).map_err(|error| {
+        io::Error::new(
+            ErrorKind::InvalidData,
+            format!("it is not UTF-8 text: byte {} is not", error.utf8_error().valid_up_to() + 1),
+        )
+    })
+}
+
+/// At most so many bytes of a regular file.
+pub fn read_beginning(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_within(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let says = file.metadata()?.len();
+    if says > most {
+        return Err(too_large(most));
+    }
+    // A vector that grows by itself has up to twice as much as it needs.
+    let mut bytes = Vec::with_capacity(usize::try_from(says).unwrap_or_default() + 1);
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large(most));
+    }
+    Ok(bytes)
+}
+
+fn too_large(most: u64) -> io::Error {
+    io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {}", size(most)))
+}
+
+/// Opens a regular file for reading, and nothing else.
+pub fn open(path: &Path) -> io::Result<File> {
+    // Before it is opened, because that may wind a tape back; afterwards, because it may be another by then.
+    regular(&path.metadata()?)?;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn regular(found: &Metadata) -> io::Result<()> {
+    let kind = found.file_type();
+    if kind.is_file() {
+        Ok(())
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {}, not a file", named(kind))))
+    }
+}
+
+fn named(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a named pipe",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_block_device() || kind.is_char_device() => "a device",
+        _ => "something else",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::{CWD, FileType as Kind, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_is_opened_whatever_has_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "text").expect("written");
+        std::fs::create_dir(at("folder")).expect("made");
+        mknodat(CWD, at("pipe"), Kind::Fifo, Mode::from(0o600), 0).expect("made");
+        let _socket = UnixListener::bind(at("socket")).expect("bound");
+        symlink("pipe", at("link-to-pipe")).expect("linked");
+        symlink("file", at("link")).expect("linked");
+        symlink("link", at("link-to-link")).expect("linked");
+        symlink("loop", at("loop")).expect("linked");
+        symlink("nothing", at("dangling")).expect("linked");
+        for (name, kind) in
+            [("folder", "a folder"), ("pipe", "a named pipe"), ("socket", "a socket"), ("link-to-pipe", "a named pipe")]
+        {
+            let error = read(&at(name), 100).expect_err(name);
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (ErrorKind::InvalidInput, format!("it is {kind}, not a file")),
+                "{name}"
+            );
+        }
+        for device in ["/dev/zero", "/dev/null", "/dev/tty"] {
+            assert!(read(Path::new(device), 100).is_err(), "{device}");
+        }
+        for name in ["loop", "dangling", "nothing"] {
+            assert!(read(&at(name), 100).is_err(), "{name}");
+        }
+        for name in ["file", "link", "link-to-link"] {
+            assert_eq!(read(&at(name), 100).expect(name), b"text", "{name}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_it_may_have() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        std::fs::write(&file, vec![b'x'; 3000]).expect("written");
+        assert_eq!(read(&file, 3000).expect("it fits").len(), 3000);
+        let error = read(&file, 2999).expect_err("one too many");
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::FileTooLarge, "it has more than 2999 bytes".to_owned()));
+        // One that says it has nothing, and has more.
+        assert!(read(Path::new("/proc/self/smaps"), 100).is_err());
+        assert_eq!(read_beginning(&file, 7).expect("read").len(), 7);
+        std::fs::write(&file, b"ab\xff").expect("written");
+        assert_eq!(read_to_string(&file, 100).expect_err("no text").to_string(), "it is not UTF-8 text: byte 3 is not");
+    }
+
+    #[test]
+    fn what_the_operator_names_may_be_a_pipe_and_is_bounded_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "text").expect("written");
+        assert_eq!(read_any(&at("file"), 4).expect("a file"), (b"text".to_vec(), Some(Stamp::of(&at("file")))));
+        mknodat(CWD, at("pipe"), Kind::Fifo, Mode::from(0o600), 0).expect("made");
+        let pipe = at("pipe");
+        let writes = std::thread::spawn(move || std::fs::write(pipe, "text"));
+        assert_eq!(read_any(&at("pipe"), 4).expect("a pipe"), (b"text".to_vec(), None));
+        writes.join().expect("no panic").expect("written");
+        assert_eq!(read_any(Path::new("/dev/null"), 4).expect("nothing"), (Vec::new(), None));
+        for too_large in [at("file").as_path(), Path::new("/dev/zero")] {
+            assert_eq!(read_any(too_large, 3).expect_err("too large").kind(), ErrorKind::FileTooLarge);
+        }
+        let _socket = UnixListener::bind(at("socket")).expect("bound");
+        for other in [folder.path(), &at("socket"), &at("nothing")] {
+            assert!(read_any(other, 4).is_err(), "{}", other.display());
+        }
+    }
+}

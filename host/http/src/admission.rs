@@ -1,0 +1,142 @@
+//! Which calls are let in: so many a second for each caller, and so many at once for the server.
+//!
+//! The rate is the caller's own, whoever that is; while nobody says who they are, all share one. An address is no caller: behind a
+//! port-forward, an ingress or a mesh everybody has the same. Nor is a session, since whoever is refused in one can open another.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use sandbar_policy::Identity;
+
+/// Seconds of the rate that may come at once: a model asks for many things in one breath and then reads for a while.
+const BURST_SECONDS: u32 = 10;
+
+/// With more, the time between two calls would be less than the clock can tell. No server is that fast.
+const MOST_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
+
+/// Bytes of the process's memory for each call that is let in, whether it runs, waits for a slot, or its answer waits for its reader. What
+/// such a call takes is bounded elsewhere; this keeps its number in proportion.
+const CALL_BYTES: u64 = 8 * 1024 * 1024;
+
+/// With fewer, the parallel calls of a few models would be turned away although a slot becomes free within milliseconds.
+const LEAST_CALLS: u64 = 64;
+
+/// With more, the last in the queue would not get a slot in time.
+const MOST_CALLS: u64 = 1024;
+
+/// When a caller should try again after the server was full: the time that a queue of ordinary calls takes.
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(2);
+
+/// Callers whose rate is remembered before those that have not called for a while are forgotten.
+const CALLERS: usize = 10_000;
+
+/// Lets calls in. Cheap to clone.
+#[derive(Clone)]
+pub struct Admission(Arc<Inner>);
+
+struct Inner {
+    rate: RateLimiter<Identity, HashMapStateStore<Identity>, DefaultClock>,
+    clock: DefaultClock,
+    per_second: NonZeroU32,
+    places: Arc<Semaphore>,
+    calls: usize,
+}
+
+/// A call's place, from its arrival until its answer has been written or given up.
+#[derive(Debug)]
+pub(super) struct Place(#[expect(dead_code, reason = "it is free again once this is dropped")] OwnedSemaphorePermit);
+
+/// Why a call is not let in, in words for the model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Busy {
+    /// The caller's rate is used up.
+    #[error(
+        "busy: more than {per_second} tool calls a second were asked for; retry after {} s, and ask for more with each call",
+        seconds(*.retry_after)
+    )]
+    Rate { per_second: NonZeroU32, retry_after: Duration },
+    /// All places are taken.
+    #[error("busy: {calls} tool calls are already on their way through this server; retry after {} s", seconds(*.retry_after))]
+    Full { calls: usize, retry_after: Duration },
+}
+
+/// Whole seconds, never none: "after 0 s" would be an invitation.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+impl Admission {
+    /// For a server with this rate for each caller, in a process that may use so many bytes of memory.
+    pub fn new(calls_per_second: NonZeroU32, memory: u64) -> Self {
+        let calls = (memory / CALL_BYTES).clamp(LEAST_CALLS, MOST_CALLS);
+        Self::with_places(calls_per_second, usize::try_from(calls).unwrap_or(LEAST_CALLS as usize))
+    }
+
+    fn with_places(per_second: NonZeroU32, calls: usize) -> Self {
+        let per_second = per_second.min(MOST_PER_SECOND);
+        let burst = per_second.saturating_mul(const { NonZeroU32::new(BURST_SECONDS).unwrap() });
+        let clock = DefaultClock::default();
+        let rate =
+            RateLimiter::new(Quota::per_second(per_second).allow_burst(burst), HashMapStateStore::default(), clock.clone());
+        Self(Arc::new(Inner { rate, clock, per_second, places: Arc::new(Semaphore::new(calls)), calls }))
+    }
+
+    /// Lets a call in, or says when to try again. It never waits.
+    pub(super) fn admit(&self, caller: Identity) -> Result<Place, Busy> {
+        let Inner { rate, clock, per_second, places, calls } = &*self.0;
+        rate.check_key(&caller).map_err(|early| Busy::Rate {
+            per_second: *per_second,
+            retry_after: early.wait_time_from(clock.now()).max(Duration::from_secs(1)),
+        })?;
+        if rate.len() > CALLERS {
+            rate.retain_recent();
+        }
+        let permit = places.clone().try_acquire_owned();
+        permit.map(Place).map_err(|_| Busy::Full { calls: *calls, retry_after: RETRY_WHEN_FULL })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: NonZeroU32 = NonZeroU32::MIN;
+
+    #[test]
+    fn a_caller_over_its_rate_is_told_when_to_come_back_and_another_is_not() {
+        let admission = Admission::with_places(ONE, 1000);
+        for _ in 0..BURST_SECONDS {
+            admission.admit(Identity::Anonymous).expect("a burst is fine");
+        }
+        let busy = admission.admit(Identity::Anonymous).expect_err("too many");
+        assert!(matches!(busy, Busy::Rate { .. }), "{busy}");
+        assert!(busy.to_string().contains("retry after 1 s"), "{busy}");
+        admission.admit(Identity::Operator).expect("somebody else");
+    }
+
+    #[test]
+    fn a_place_is_free_again_once_its_call_is_over() {
+        let admission = Admission::with_places(NonZeroU32::MAX, 2);
+        let (first, _second) =
+            (admission.admit(Identity::Anonymous).expect("free"), admission.admit(Identity::Anonymous).expect("free"));
+        let busy = admission.admit(Identity::Anonymous).expect_err("full");
+        assert_eq!(busy, Busy::Full { calls: 2, retry_after: RETRY_WHEN_FULL });
+        assert!(busy.to_string().contains("retry after 2 s"), "{busy}");
+        drop(first);
+        admission.admit(Identity::Anonymous).expect("free again");
+    }
+
+    #[test]
+    fn the_places_follow_from_the_memory_within_bounds() {
+        let calls = |memory| Admission::new(ONE, memory).0.calls;
+        assert_eq!(calls(0), 64);
+        assert_eq!(calls(1 << 30), 128);
+        assert_eq!(calls(u64::MAX), 1024);
+    }
+}

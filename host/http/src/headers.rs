@@ -1,0 +1,148 @@
+//! MCP's own headers: their names, and what they repeat of a message of the modern era, so that gateways need not read bodies.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AsHeaderName;
+use http::{HeaderMap, HeaderValue};
+use rmcp::model::ErrorData;
+use serde_json::Value;
+
+use sandbar_catalog::MirroredArgument;
+use sandbar_mcp::ToolCall;
+use sandbar_text::clean_line;
+
+pub(super) const SESSION_ID: &str = "mcp-session-id";
+pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+const METHOD: &str = "mcp-method";
+const NAME: &str = "mcp-name";
+
+/// What stands around a value that a header could not hold as it is.
+const ENCODED: (&str, &str) = ("=?base64?", "?=");
+
+/// Bytes of somebody's header that an error repeats.
+const REPEATED_BYTES: usize = 128;
+
+/// A header that may stand there once, and does more often.
+pub(super) struct Twice;
+
+/// The value of a header that may stand there once; which one another reader would take is not known.
+pub(super) fn only(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&HeaderValue>, Twice> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() { Err(Twice) } else { Ok(first) }
+}
+
+/// The same as text.
+pub(super) fn only_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ErrorData> {
+    let value = only(headers, name).map_err(|Twice| mismatch(format!("the header {name} stands there more than once")))?;
+    let Some(value) = value else { return Ok(None) };
+    value.to_str().map(Some).map_err(|_| mismatch(format!("the header {name} holds something else than visible ASCII")))
+}
+
+/// Whether the header that names the method does.
+pub(super) fn check_method(headers: &HeaderMap, method: &str) -> Result<(), ErrorData> {
+    agree(METHOD, only_text(headers, METHOD)?, Some(method))
+}
+
+/// Whether the headers that repeat a call's tool and arguments do.
+pub(super) fn check_call(headers: &HeaderMap, call: &ToolCall, mirrored: &[MirroredArgument]) -> Result<(), ErrorData> {
+    agree(NAME, decoded(headers, NAME)?.as_deref(), Some(&call.name))?;
+    for MirroredArgument { path, header } in mirrored {
+        let (first, rest) = path.split_first().map_or(("", path.as_slice()), |(first, rest)| (first.as_str(), rest));
+        let argument = rest.iter().try_fold(call.arguments.get(first), |value, key| value.map(|value| value.get(key)));
+        let said = decoded(headers, header)?;
+        agree(header, said.as_deref(), argument.flatten().and_then(as_text).as_deref())?;
+    }
+    Ok(())
+}
+
+fn agree(name: &str, said: Option<&str>, meant: Option<&str>) -> Result<(), ErrorData> {
+    match (said, meant) {
+        (None, None) => Ok(()),
+        (Some(said), Some(meant)) if said == meant => Ok(()),
+        (None, Some(meant)) => Err(mismatch(format!(
+            "the header {name} is missing; it has to repeat {:?} of the body",
+            clean_line(meant, REPEATED_BYTES)
+        ))),
+        (Some(_), None) => Err(mismatch(format!("the header {name} repeats something that the body does not have"))),
+        (Some(said), Some(meant)) => {
+            let (said, meant) = (clean_line(said, REPEATED_BYTES), clean_line(meant, REPEATED_BYTES));
+            Err(mismatch(format!("the header {name} is {said:?}, and the body has {meant:?}")))
+        }
+    }
+}
+
+/// The value of a header that may be encoded.
+fn decoded<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<Cow<'a, str>>, ErrorData> {
+    let Some(value) = only_text(headers, name)? else { return Ok(None) };
+    let Some(encoded) = value.strip_prefix(ENCODED.0).and_then(|rest| rest.strip_suffix(ENCODED.1)) else {
+        return Ok(Some(Cow::Borrowed(value)));
+    };
+    let text = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.map(|text| Some(Cow::Owned(text))).ok_or_else(|| mismatch(format!("the header {name} is no Base64 of text")))
+}
+
+/// An argument as a header repeats it; none where it is left out.
+fn as_text(argument: &Value) -> Option<String> {
+    match argument {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(argument.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn mismatch(words: String) -> ErrorData {
+    ErrorData::header_mismatch(words, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+    use serde_json::json;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn check(pairs: &[(&'static str, &'static str)], arguments: Value) -> Result<(), String> {
+        let call = ToolCall { name: "t".to_owned(), arguments: arguments.as_object().cloned().unwrap_or_default().into() };
+        let mirrored = [(&["region"][..], "mcp-param-region"), (&["in", "zone"], "mcp-param-zone")].map(|(path, header)| {
+            MirroredArgument { path: path.iter().map(|&key| key.to_owned()).collect(), header: header.to_owned() }
+        });
+        check_call(&headers(pairs), &call, &mirrored).map_err(|error| error.message.into_owned())
+    }
+
+    #[test]
+    fn headers_that_repeat_the_body_are_right_in_either_writing() {
+        assert_eq!(check_method(&headers(&[("mcp-method", "ping")]), "ping"), Ok(()));
+        for name in ["t", "=?base64?dA==?="] {
+            assert_eq!(check(&[("mcp-name", name)], json!({})), Ok(()), "{name}");
+        }
+        let all = [("mcp-name", "t"), ("mcp-param-region", "=?base64?w6k=?="), ("mcp-param-zone", "7")];
+        assert_eq!(check(&all, json!({ "region": "é", "in": { "zone": 7 } })), Ok(()));
+        assert_eq!(check(&all[..1], json!({ "region": null, "in": { "zone": [] } })), Ok(()));
+    }
+
+    #[test]
+    fn headers_that_do_not_are_named() {
+        assert!(check_method(&headers(&[]), "ping").is_err());
+        assert!(check_method(&headers(&[("mcp-method", "ping"), ("mcp-method", "ping")]), "ping").is_err());
+        let name = ("mcp-name", "t");
+        for (pairs, arguments, named) in [
+            (&[][..], json!({}), "mcp-name"),
+            (&[("mcp-name", "T")], json!({}), "mcp-name"),
+            (&[("mcp-name", "=?base64?!?=")], json!({}), "Base64"),
+            (&[("mcp-name", "=?base64?/w==?=")], json!({}), "Base64"),
+            (&[name], json!({ "region": "x" }), "mcp-param-region is missing"),
+            (&[name, ("mcp-param-region", "y")], json!({ "region": "x" }), "mcp-param-region"),
+            (&[name, ("mcp-param-zone", "y")], json!({ "in": 1 }), "does not have"),
+        ] {
+            let words = check(pairs, arguments).expect_err("refused");
+            assert!(words.contains(named), "{words}");
+        }
+    }
+}

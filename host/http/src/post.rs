@@ -1,0 +1,305 @@
+//! A POST to `/mcp`: one message, read and decided on once, and answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
+use http_body::Body as HttpBody;
+use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+
+use super::HttpResponse;
+use super::admission::Busy;
+use super::backlog::Backlog;
+use super::body::{Body, NotRead};
+use super::calls::CallInFlight;
+use super::headers::{self, PROTOCOL_VERSION, SESSION_ID, only_text};
+use super::late::{self, Ended, Running};
+use super::lease::{Delivery, Lease, Outgoing};
+use super::media::{JSON, Takes, not_json};
+use super::outlive::Work;
+use super::rejection::{Rejection, json, typed};
+use super::router::App;
+use super::session::Session;
+use super::stream::{self, event, event_stream};
+use sandbar_catalog::{Catalog, Definition};
+use sandbar_mcp::{Call, Called, Era, Kind, Message, Method, Reply, Request, SharedResponse, Subscription, ToolCall, Version};
+use sandbar_policy::Caller;
+use sandbar_processor::Failed;
+
+/// What the caller of a call reads that was still running when the time to drain was over.
+const STOPPED: &str = "the server is shutting down and has stopped this call; call again";
+
+/// What a request says outside of its message.
+struct Head<'a> {
+    headers: &'a HeaderMap,
+    takes: Takes,
+    /// The session's id, and the session; in the modern era there is none.
+    session: Option<(&'a str, Session)>,
+    caller: Caller,
+}
+
+/// What a message comes to.
+#[expect(clippy::large_enum_variant, reason = "it is made once and taken apart at once")]
+enum Received {
+    /// What is answered is known.
+    Answer(HttpResponse),
+    /// A call is on its way.
+    Call(Running, Takes),
+    /// Something is to be told from now on.
+    Subscription(Subscription),
+}
+
+/// Answers a POST. Its body is read before anything else, since a connection cannot go on behind one that is not.
+pub(super) async fn post<B: HttpBody<Data = Bytes>>(
+    app: &Arc<App>,
+    request: HttpRequest<B>,
+    caller: Caller,
+) -> Result<HttpResponse, Rejection> {
+    let (request::Parts { headers, .. }, body) = request.into_parts();
+    let body = app.bodies.read(body).await.map_err(not_read)?;
+    let receiving = app.clone();
+    let received = app.bodies.work(body, move |body| receive(&receiving, &headers, caller, body)).await;
+    let received = received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)?;
+    match received {
+        Received::Answer(answer) => Ok(answer),
+        Received::Call(running, takes) => Ok(late::answer(running, takes).await),
+        Received::Subscription(subscription) => stream::listen(app, subscription).map_err(Rejection::of_read),
+    }
+}
+
+/// Reads the one message of a body, and does what can be done at once. All that takes time with the length of the body is done here.
+fn receive(app: &App, headers: &HeaderMap, caller: Caller, body: Body) -> Result<Received, Rejection> {
+    let mut head = Head { headers, takes: Takes::of(headers), session: None, caller };
+    if head.takes.nothing() {
+        let words = "answers are JSON or a stream of events: send `Accept: application/json, text/event-stream`";
+        return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
+    }
+    if let Some(words) = not_json(head.headers) {
+        return Err(Rejection::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+    }
+    let Body { bytes, large } = body;
+    let message = Message::parse(&bytes).map_err(|error| Rejection::of_message(error, Era::Legacy))?;
+    drop(bytes);
+    let version = decide(app, &message, &mut head)?;
+    match message.kind {
+        Kind::Request { ref id, .. } => {
+            let id = id.clone();
+            let request = Request::read(id, message, version).map_err(|error| Rejection::of_message(error, version.era()))?;
+            answer(app, request, head, Lease { body: large, ..Lease::default() })
+        }
+        Kind::Notification { .. } => {
+            notice(app, &message, &head);
+            Ok(Received::Answer(accepted()))
+        }
+        Kind::Response => {
+            let error = ErrorData::invalid_request("this server asks its clients nothing, so there is nothing to answer", None);
+            Err(Rejection::of_message(JsonRpcError::new(None, error), version.era()))
+        }
+    }
+}
+
+/// Decides which version a message speaks, and in which session, and notes who sent it as far as it says.
+fn decide(app: &App, message: &Message, head: &mut Head<'_>) -> Result<Version, Rejection> {
+    let refused = |error| Rejection::of_message(JsonRpcError::new(message.id().cloned(), error), Era::Legacy);
+    let header = only_text(head.headers, PROTOCOL_VERSION).map_err(refused)?;
+    let mut version = Version::of(message, header, None).map_err(refused)?;
+    let opens = message.method() == Some("initialize");
+    if version.era() == Era::Legacy && !opens {
+        let id = only_text(head.headers, SESSION_ID).map_err(refused)?;
+        head.session = id.map(|id| app.sessions.open(id).map(|session| (id, session)).ok_or_else(unknown_session)).transpose()?;
+        let session = head.session.as_ref().and_then(|(_, session)| Version::parse(&session.version));
+        version = Version::of(message, header, session).map_err(refused)?;
+    }
+    match &head.session {
+        Some((_, session)) => head.caller.introduce(&session.client),
+        None => head.caller.introduce(&sandbar_mcp::client_of(message)),
+    }
+    if let (Era::Modern, Some(method)) = (version.era(), message.method()) {
+        headers::check_method(head.headers, method).map_err(refused)?;
+    }
+    Ok(version)
+}
+
+/// Answers a request, or says what it takes to answer it.
+fn answer(app: &App, request: Request, head: Head<'_>, mut lease: Lease) -> Result<Received, Rejection> {
+    // One catalog for the checks and for the answer.
+    let server = app.server.refreshed();
+    if let Method::CallTool(call) = &request.method {
+        if request.version.era() == Era::Modern {
+            let mirrored = server.catalog().definition(&call.name).map(Definition::mirrored_arguments);
+            headers::check_call(head.headers, call, mirrored.unwrap_or_default())
+                .map_err(|error| Rejection::of_message(JsonRpcError::new(Some(request.id.clone()), error), Era::Modern))?;
+        }
+        match app.admission.admit(head.caller.identity()) {
+            Ok(place) => lease.place = Some(place),
+            Err(busy) => return Ok(Received::Answer(turned_away(&request.id, request.version, call, &head, &busy))),
+        }
+    }
+    if matches!(request.method, Method::Listen { .. }) && !head.takes.events {
+        let words = "a subscription is a stream of events: send `Accept: text/event-stream`";
+        return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
+    }
+    let session = matches!(request.method, Method::Initialize).then(|| opened(app, request.version, &head.caller)).flatten();
+    let Head { takes, session: spoken_in, caller, .. } = head;
+    Ok(match sandbar_mcp::answer(server, caller, request) {
+        Reply::Ready(response) => {
+            let mut response = ready(response, takes, lease);
+            if let Some(id) = session {
+                response.headers_mut().insert(SESSION_ID, id);
+            }
+            Received::Answer(response)
+        }
+        Reply::Shared(response) => Received::Answer(shared(response, takes, lease)),
+        Reply::Call(call) => {
+            let in_flight = (call.version().era() == Era::Legacy)
+                .then(|| app.calls.begin(spoken_in.map_or("", |(session, _)| session), call.id()));
+            Received::Call(running(app, call, in_flight, lease), takes)
+        }
+        Reply::Subscription(subscription) => Received::Subscription(subscription),
+    })
+}
+
+/// A response that is known at once.
+fn ready(response: sandbar_mcp::Response, takes: Takes, lease: Lease) -> HttpResponse {
+    if takes.json {
+        json(StatusCode::OK, response.text, lease)
+    } else {
+        event_stream(Outgoing::whole(event(&response.text), lease))
+    }
+}
+
+/// A response that is known at once and shared with others. It counts for nothing in the backlog, since it is in memory once.
+fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes, lease: Lease) -> HttpResponse {
+    let message = [before.into(), result, Bytes::from_static(after.as_bytes())];
+    if takes.json {
+        return typed(StatusCode::OK, JSON, Outgoing::pieces(message, lease));
+    }
+    let around = [stream::BEFORE_MESSAGE, stream::AFTER_MESSAGE].map(|text| Bytes::from_static(text.as_bytes()));
+    let [first, last] = around;
+    event_stream(Outgoing::pieces(std::iter::once(first).chain(message).chain([last]), lease))
+}
+
+/// A call on its way. In the legacy era it ends by itself or by its client's word, which comes by way of `in_flight`; in the modern one
+/// with its client as well.
+fn running(app: &App, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
+    let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
+    // Not before it has its box: it is some kilobytes, which would be copied each time.
+    let work = || run(app, call, in_flight, lease);
+    let work = match era {
+        Era::Legacy => Work::outliving(work(), &app.running),
+        Era::Modern => Work::ending(work()),
+    };
+    Running { id, work, progress }
+}
+
+/// Runs a call to its end, or to whatever ends it before.
+fn run(app: &App, call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> impl Future<Output = Ended> + use<> {
+    let (ending, backlog) = (app.ending.clone(), app.backlog.clone());
+    let (id, version) = (call.id().clone(), call.version());
+    async move {
+        let cancelled = async {
+            match &in_flight {
+                Some(call) => call.cancelled().await,
+                None => std::future::pending().await,
+            }
+        };
+        let called = tokio::select! {
+            biased;
+            called = call.run() => called,
+            () = cancelled => return Ended { response: None, lease },
+            () = ending.cancelled() => {
+                return Ended { response: Some(sandbar_mcp::tool_failure(&id, version, STOPPED)), lease };
+            }
+        };
+        with_room(called, &backlog, lease, |words| sandbar_mcp::tool_failure(&id, version, words))
+    }
+}
+
+/// Finds room for an answer, or gives it up and says so in words.
+fn with_room(called: Called, backlog: &Backlog, mut lease: Lease, say: impl Fn(&str) -> sandbar_mcp::Response) -> Ended {
+    let Called { mut response, mut event } = called;
+    match backlog.take(response.text.len()) {
+        Ok(room) => lease.queued = Some(room),
+        Err(no_room) => {
+            event.given_up();
+            response = say(&no_room.to_string());
+        }
+    }
+    lease.delivery = Some(Delivery::of(event));
+    Ended { response: Some(response), lease }
+}
+
+/// What the model reads of a call that is not let in. A client would not show it a status of HTTP.
+fn turned_away(id: &RequestId, version: Version, call: &ToolCall, head: &Head<'_>, busy: &Busy) -> HttpResponse {
+    Catalog::turned_away(&head.caller, &call.name, &call.arguments);
+    ready(sandbar_mcp::tool_failure(id, version, &busy.to_string()), head.takes, Lease::default())
+}
+
+/// The id of a new session.
+fn opened(app: &App, version: Version, caller: &Caller) -> Option<HeaderValue> {
+    let client = caller.client().unwrap_or_default().to_owned();
+    let session = Session::new(version.as_str().to_owned(), client, app.server.list_digest())?;
+    HeaderValue::from_str(&app.sessions.mint(&session)).ok()
+}
+
+/// What a client tells by the way. Of that there is one thing to do something about.
+fn notice(app: &App, message: &Message, head: &Head<'_>) {
+    if let (Some("notifications/cancelled"), Some((session, _))) = (message.method(), &head.session)
+        && let Some(id) = message.cancelled()
+    {
+        app.calls.cancel(session, &id);
+    }
+}
+
+fn accepted() -> HttpResponse {
+    let mut response = HttpResponse::new(Outgoing::default());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
+/// The answer to an id that is none of ours. It makes a client open a new session.
+pub(super) fn unknown_session() -> Rejection {
+    Rejection::of_http(StatusCode::NOT_FOUND, "this session is unknown here; initialize again")
+}
+
+fn not_read(why: NotRead) -> Rejection {
+    let words = why.to_string();
+    match why {
+        NotRead::TooLarge => Rejection::of_http(StatusCode::PAYLOAD_TOO_LARGE, words),
+        NotRead::Late => Rejection::of_http(StatusCode::REQUEST_TIMEOUT, words),
+        NotRead::Broken => Rejection::of_http(StatusCode::BAD_REQUEST, words),
+        NotRead::Busy { retry_after } => Rejection::no_room(None, retry_after, words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use tokio::sync::watch;
+
+    use super::*;
+    use sandbar_catalog::Arguments;
+    use sandbar_policy::Identity;
+
+    /// A call that is over, with an answer of so many bytes.
+    async fn called(bytes: usize) -> Called {
+        let caller = Caller::new(Identity::Anonymous);
+        let (_, event) =
+            Catalog::default().call(&caller, "t", Arguments::default(), watch::Sender::default(), |answer| answer).await;
+        Called { response: sandbar_mcp::Response { text: "x".repeat(bytes), error: None }, event }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_there_is_no_room_for_is_given_up_in_words() {
+        let backlog = Backlog::new(100_000);
+        let say = |words: &str| sandbar_mcp::tool_failure(&RequestId::Number(7), Version::V2025_11_25, words);
+        let first = with_room(called(90_000).await, &backlog, Lease::default(), say);
+        let second = with_room(called(90_000).await, &backlog, Lease::default(), say);
+        let message: Value = serde_json::from_str(&second.response.expect("an answer").text).expect("JSON");
+        assert_eq!((&message["id"], &message["result"]["isError"]), (&Value::from(7), &Value::from(true)));
+        assert!(message["result"]["content"][0]["text"].as_str().unwrap_or_default().contains("retry after 2 s"), "{message}");
+        drop(first);
+        let third = with_room(called(90_000).await, &backlog, Lease::default(), say);
+        assert_eq!(third.response.expect("an answer").text.len(), 90_000);
+    }
+}

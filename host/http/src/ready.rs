@@ -1,0 +1,322 @@
+//! Whether the server is ready, and what it knows.
+//!
+//! Ready means: every bundled tool is loaded, and the API server has answered once. After that only draining ends it. An outage of
+//! the API server must not take every replica out of its Service at once: clients would lose their connections, and get no error
+//! that says what is wrong.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, Uri};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::allowlist::is_to_loopback;
+use sandbar_kubernetes::{Cluster, Code, Error, Health};
+use sandbar_text::{clean, clean_line};
+
+/// Time for the API server to answer a probe.
+const PROBE_TIME: Duration = Duration::from_secs(2);
+
+/// Time between two probes until the first answer.
+const FIRST_PROBES: Duration = Duration::from_millis(500);
+
+/// The least time between two probes after that. They are made only while somebody asks, however many ask.
+const LATER_PROBES: Duration = Duration::from_secs(5);
+
+/// What somebody between a client and the server leaves in a request.
+const FORWARDED: [&str; 6] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+/// Bytes of what the API server, or a login, says is wrong.
+const ERROR_BYTES: usize = 2 * 1024;
+
+/// What is known of the server's readiness.
+#[derive(Clone)]
+pub struct Readiness(Arc<Inner>);
+
+struct Inner {
+    cluster: Cluster,
+    loaded: Mutex<Loaded>,
+    bundled_loaded: bool,
+    answered: AtomicBool,
+    draining: AtomicBool,
+    /// Somebody wants to know how the API server is.
+    asked: Notify,
+    /// The last probe.
+    probed: watch::Sender<Option<Probed>>,
+}
+
+/// A probe, and when it was over.
+#[derive(Clone)]
+struct Probed {
+    at: Instant,
+    outcome: Result<Health, Error>,
+}
+
+/// Who is told how the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Somebody on this machine, or who has come in through a port-forward: an operator.
+    Operator,
+    /// Anybody else. They hear which check fails, and nothing of the cluster or of what is served.
+    Stranger,
+}
+
+impl Audience {
+    /// Who has sent a request from there.
+    pub(super) fn of(from: IpAddr, uri: &Uri, headers: &HeaderMap) -> Self {
+        // A sidecar or a proxy on this machine speaks for anybody.
+        let is_forwarded = FORWARDED.into_iter().any(|name| headers.contains_key(name));
+        if from.to_canonical().is_loopback() && is_to_loopback(uri, headers) && !is_forwarded {
+            Self::Operator
+        } else {
+            Self::Stranger
+        }
+    }
+}
+
+/// What is served now.
+struct Loaded {
+    tools: usize,
+    problems: Vec<String>,
+}
+
+impl Readiness {
+    /// Not ready yet. `problems` are what is not served as it should be, each a line.
+    pub fn new(cluster: Cluster, tools: usize, bundled_loaded: bool, problems: Vec<String>) -> Self {
+        let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
+        let loaded = Mutex::new(Loaded { tools, problems });
+        let (asked, probed) = (Notify::new(), watch::Sender::new(None));
+        Self(Arc::new(Inner { cluster, loaded, bundled_loaded, answered, draining, asked, probed }))
+    }
+
+    /// From now on so many tools are served, with these problems. It makes the server neither ready nor unready.
+    pub fn loaded(&self, tools: usize, problems: Vec<String>) {
+        *self.lock() = Loaded { tools, problems };
+    }
+
+    /// Asks the API server until it answers for the first time.
+    pub async fn wait_for_cluster(&self) {
+        let mut said = None;
+        loop {
+            let probe = self.probe().await;
+            if has_answered(&probe) {
+                self.0.answered.store(true, Ordering::Release);
+                return;
+            }
+            // Once, and again when there is another reason: it may go on for hours.
+            if let Err(error) = probe
+                && said.as_ref() != Some(&error.message)
+            {
+                tracing::warn!(%error, "the API server has not answered yet");
+                said = Some(error.message);
+            }
+            sleep(FIRST_PROBES).await;
+        }
+    }
+
+    /// Probes the API server whenever somebody asks, and not more often than it can bear.
+    pub async fn watch_cluster(self) {
+        loop {
+            self.0.asked.notified().await;
+            self.probe().await.ok();
+            sleep(LATER_PROBES).await;
+        }
+    }
+
+    /// From now on the server only finishes what it has begun.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.bundled_loaded && self.0.answered.load(Ordering::Acquire) && !self.0.draining.load(Ordering::Acquire)
+    }
+
+    /// The present state in words, one line for each check.
+    pub(super) async fn describe(&self, audience: Audience) -> String {
+        let inner = &*self.0;
+        let mark = |good| if good { "+" } else { "-" };
+        let known = |words: String| if audience == Audience::Operator { words } else { String::new() };
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        {
+            let loaded = self.lock();
+            let _ = writeln!(text, "[{}] tools{}", mark(inner.bundled_loaded), known(format!(": {} loaded", loaded.tools)));
+            for problem in loaded.problems.iter().filter(|_| audience == Audience::Operator) {
+                // Some have lines to paste, which belong to the same check.
+                let _ = writeln!(text, "[-] {}", clean(problem).replace('\n', "\n    "));
+            }
+        }
+        let answered = inner.answered.load(Ordering::Acquire);
+        let _ = writeln!(text, "[{}] the API server has answered once", mark(answered));
+        let (good, words) = self.describe_cluster().await;
+        let words = if audience == Audience::Operator { words } else { "the API server answers".to_owned() };
+        let _ = writeln!(text, "[{}] {words}", mark(good));
+        if let Some(trouble) = inner.cluster.login_trouble().filter(|_| audience == Audience::Operator) {
+            let _ = writeln!(text, "[-] login: {}", clean_line(trouble, ERROR_BYTES));
+        }
+        let draining = self.is_draining();
+        let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
+        text
+    }
+
+    /// How the API server is, by a probe of some seconds ago at most, and what there is to say of it.
+    async fn describe_cluster(&self) -> (bool, String) {
+        let cluster = self.0.cluster.describe();
+        let Some(Probed { at, outcome }) = self.recent().await else {
+            return (false, format!("now: {cluster}: no probe has come back yet"));
+        };
+        let when = match at.elapsed().as_secs() {
+            0 => "now".to_owned(),
+            seconds => format!("{seconds} s ago"),
+        };
+        match outcome {
+            Ok(health) => (health.ready, format!("{when}: {cluster}, {} on {}", health.git_version, health.platform)),
+            Err(error) => (false, format!("{when}: {cluster}: {}", clean_line(error, ERROR_BYTES))),
+        }
+    }
+
+    /// The last probe, after one has been made anew if that one is old. Waits for no longer than a probe may take.
+    async fn recent(&self) -> Option<Probed> {
+        let mut probed = self.0.probed.subscribe();
+        let is_recent = |probed: &Option<Probed>| probed.as_ref().is_some_and(|probed| probed.at.elapsed() < LATER_PROBES);
+        if !is_recent(&probed.borrow_and_update()) {
+            self.0.asked.notify_one();
+            let _ = timeout(PROBE_TIME, probed.wait_for(is_recent)).await;
+        }
+        probed.borrow().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Loaded> {
+        // It is replaced as a whole, so a panic elsewhere leaves nothing broken.
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn probe(&self) -> Result<Health, Error> {
+        let outcome = self.0.cluster.health(PROBE_TIME).await;
+        self.0.probed.send_replace(Some(Probed { at: Instant::now(), outcome: outcome.clone() }));
+        outcome
+    }
+}
+
+/// A server that refuses is a server that is there; one that says nothing until the probe's time is up is not.
+fn has_answered(probe: &Result<Health, Error>) -> bool {
+    !matches!(probe, Err(Error { code: Code::Unavailable | Code::Exhausted, .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures::FutureExt;
+    use http::{HeaderValue, Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+
+    const VERSION: &str = r#"{"major":"1","gitVersion":"v1.37.2","platform":"linux/amd64"}"#;
+
+    /// A cluster whose API server is well, or silent, and how many requests it has had.
+    fn cluster(is_silent: bool) -> (Cluster, Arc<AtomicUsize>) {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = requests.clone();
+        let api = tower::service_fn(move |request: Request<Body>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let text = if request.uri().path() == "/version" { VERSION } else { "ok" };
+            async move {
+                if is_silent {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, std::convert::Infallible>(Response::new(Body::from(text.as_bytes().to_vec())))
+            }
+        });
+        (Cluster::from_client(kube::Client::new(api, "default")), requests)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_ask_one_probe_is_asked_for_and_only_when_the_last_is_old() {
+        let readiness = Readiness::new(cluster(true).0, 7, true, Vec::new());
+        let asked = async || {
+            futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Operator))).await;
+            let for_a_probe = || readiness.0.asked.notified().now_or_never().is_some();
+            (for_a_probe(), for_a_probe())
+        };
+        let probed = || Probed { at: Instant::now(), outcome: Err(Error::new(Code::Unavailable, "gone".to_owned())) };
+        assert_eq!(asked().await, (true, false), "none was made yet");
+        readiness.0.probed.send_replace(Some(probed()));
+        assert_eq!(asked().await, (false, false));
+        tokio::time::advance(LATER_PROBES).await;
+        assert_eq!(asked().await, (true, false));
+    }
+
+    #[tokio::test]
+    async fn a_probe_costs_two_requests() {
+        let (cluster, requests) = cluster(false);
+        let readiness = Readiness::new(cluster, 7, true, Vec::new());
+        tokio::spawn(readiness.clone().watch_cluster());
+        futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Stranger))).await;
+        assert_eq!(requests.load(Ordering::Relaxed), 2, "the version and the state");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_is_silent_does_not_hold_up_whoever_asks() {
+        let (cluster, _) = cluster(true);
+        let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()]);
+        tokio::spawn(readiness.clone().watch_cluster());
+        let began = Instant::now();
+        let text = readiness.describe(Audience::Operator).await;
+        assert!(began.elapsed() <= 2 * PROBE_TIME && text.contains("[-] now: "), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_operator_hears_all_there_is_to_know() {
+        let readiness = Readiness::new(cluster(false).0, 7, true, vec!["a problem\nin two lines".to_owned()]);
+        tokio::spawn(readiness.clone().watch_cluster());
+        let text = readiness.describe(Audience::Operator).await;
+        assert!(text.starts_with("[+] tools: 7 loaded\n[-] a problem\n    in two lines\n"), "{text}");
+        assert!(text.contains("[+] now: a client that was handed in, v1.37.2 on linux/amd64\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_stranger_hears_which_check_fails_and_nothing_of_the_cluster() {
+        let (cluster, _) = cluster(false);
+        let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()]);
+        tokio::spawn(readiness.clone().watch_cluster());
+        let text = readiness.describe(Audience::Stranger).await;
+        assert_eq!(text, "[+] tools\n[-] the API server has answered once\n[+] the API server answers\n[+] accepting calls\n");
+    }
+
+    #[test]
+    fn an_operator_is_on_this_machine_and_says_so() {
+        let audience = |from: &str, host: &'static str, other: Option<&'static str>| {
+            let mut headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static(host))]);
+            if let Some(name) = other {
+                headers.insert(name, HeaderValue::from_static("x"));
+            }
+            Audience::of(from.parse().expect("an address"), &Uri::from_static("/readyz?verbose"), &headers)
+        };
+        for (from, host) in [
+            ("127.0.0.1", "localhost:8090"),
+            ("::1", "[::1]:8090"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("::ffff:127.0.0.1", "LOCALHOST."),
+        ] {
+            assert_eq!(audience(from, host, None), Audience::Operator, "{from} {host}");
+        }
+        for (from, host) in [("10.1.2.3", "localhost"), ("127.0.0.6", "coder-k8s"), ("127.0.0.1", "10.1.2.3"), ("127.0.0.1", "")]
+        {
+            assert_eq!(audience(from, host, None), Audience::Stranger, "{from} {host}");
+        }
+        for name in FORWARDED {
+            assert_eq!(audience("127.0.0.1", "localhost", Some(name)), Audience::Stranger, "{name}");
+        }
+    }
+}

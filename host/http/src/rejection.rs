@@ -1,0 +1,116 @@
+//! Answers that refuse: always JSON, as an error of JSON-RPC, in words that a client can act on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
+
+use super::HttpResponse;
+use super::lease::{Lease, Outgoing};
+use super::media::JSON;
+use sandbar_mcp::Era;
+
+/// JSON-RPC's first code for errors of a server's own.
+const OWN: ErrorCode = ErrorCode(-32000);
+
+/// A request that is not served.
+pub(super) struct Rejection {
+    pub(super) status: StatusCode,
+    pub(super) error: JsonRpcError,
+    /// When to try again.
+    pub(super) retry_after: Option<Duration>,
+    /// The methods of HTTP that are served there.
+    pub(super) allow: Option<&'static str>,
+    /// The request's body has been read. Else the connection cannot go on behind it.
+    pub(super) is_read: bool,
+}
+
+impl Rejection {
+    /// A request that is wrong as HTTP has it.
+    pub(super) fn of_http(status: StatusCode, words: impl Into<String>) -> Self {
+        let error = JsonRpcError::new(None, ErrorData::invalid_request(words.into(), None));
+        Self { status, error, retry_after: None, allow: None, is_read: false }
+    }
+
+    /// A request that there is no room for.
+    pub(super) fn no_room(id: Option<RequestId>, retry_after: Duration, words: impl Into<String>) -> Self {
+        let error = JsonRpcError::new(id, ErrorData::new(OWN, words.into(), None));
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error, retry_after: Some(retry_after), allow: None, is_read: false }
+    }
+
+    /// A method of HTTP that is not served there.
+    pub(super) fn of_method(allow: &'static str, words: impl Into<String>) -> Self {
+        Self { allow: Some(allow), ..Self::of_http(StatusCode::METHOD_NOT_ALLOWED, words) }
+    }
+
+    /// A message that is wrong as MCP has it.
+    pub(super) fn of_message(error: JsonRpcError, era: Era) -> Self {
+        // To clients of sessions a 404 says that theirs is gone.
+        let status = match (error.error.code, era) {
+            (ErrorCode::METHOD_NOT_FOUND, Era::Modern) => StatusCode::NOT_FOUND,
+            (ErrorCode::METHOD_NOT_FOUND, Era::Legacy) => StatusCode::OK,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self { status, error, retry_after: None, allow: None, is_read: false }
+    }
+
+    /// The same, once the request's body has been read.
+    pub(super) fn of_read(self) -> Self {
+        Self { is_read: true, ..self }
+    }
+
+    /// The answer to a request with or without a body.
+    pub(super) fn answer(self, has_body: bool) -> HttpResponse {
+        let is_last = has_body && !self.is_read;
+        let mut response = HttpResponse::from(self);
+        if is_last {
+            last(&mut response);
+        }
+        response
+    }
+
+    /// A fault of the server's own.
+    pub(super) fn failed(id: Option<RequestId>) -> Self {
+        let words = "the server failed in this request; its log says why";
+        let error = JsonRpcError::new(id, ErrorData::internal_error(words, None));
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error, retry_after: None, allow: None, is_read: false }
+    }
+}
+
+impl From<Rejection> for HttpResponse {
+    fn from(Rejection { status, error, retry_after, allow, is_read: _ }: Rejection) -> Self {
+        let mut response = json(status, sandbar_mcp::Response::error(&error).text, Lease::default());
+        let headers = response.headers_mut();
+        if let Some(after) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        if let Some(allow) = allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}
+
+/// Makes an answer the last one of its connection.
+pub(super) fn last(response: &mut HttpResponse) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// An answer that is JSON and all there.
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>, lease: Lease) -> HttpResponse {
+    typed(status, JSON, Outgoing::whole(body, lease))
+}
+
+/// An answer that is a few words.
+pub(super) fn words(status: StatusCode, words: impl Into<Bytes>) -> HttpResponse {
+    typed(status, "text/plain; charset=utf-8", Outgoing::whole(words, Lease::default()))
+}
+
+/// An answer of this type.
+pub(super) fn typed(status: StatusCode, kind: &'static str, body: Outgoing) -> HttpResponse {
+    let mut response = HttpResponse::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

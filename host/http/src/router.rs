@@ -1,0 +1,458 @@
+//! The routes, and what holds for each request and for each answer, whatever the route.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body::Body;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::{Layer, ServiceExt};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use super::HttpResponse;
+use super::admission::Admission;
+use super::allowlist::Allowlist;
+use super::backlog::Backlog;
+use super::body::Bodies;
+use super::calls::CallsInFlight;
+use super::headers::SESSION_ID;
+use super::post::post;
+use super::ready::{Audience, Readiness};
+use super::rejection::{Rejection, last, words};
+use super::session::SessionKey;
+use super::stream::{self, Streams};
+use super::{caller, panics};
+use sandbar_mcp::Server;
+use sandbar_processor::Processors;
+
+const HEALTHZ: &str = "/healthz";
+const READYZ: &str = "/readyz";
+
+/// Where MCP is. Some clients add a slash to every address.
+const MCP: [&str; 2] = ["/mcp", "/mcp/"];
+
+/// The methods of HTTP that MCP has here.
+pub(super) const MCP_METHODS: &str = "GET, POST";
+
+/// The methods of HTTP that probes have.
+const PROBE_METHODS: &str = "GET, HEAD";
+
+/// When a client should try again after it found all connections taken: idle ones make room after 5 s.
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
+
+/// What the routes work with.
+pub struct App {
+    pub(super) server: Server,
+    pub(super) streams: Streams,
+    pub(super) sessions: SessionKey,
+    pub(super) calls: CallsInFlight,
+    /// Calls whose request may be gone already.
+    pub(super) running: TaskTracker,
+    /// Cancelled once calls that still run have to be given up, because the server stops.
+    pub(super) ending: CancellationToken,
+    pub(super) admission: Admission,
+    pub(super) bodies: Bodies,
+    pub(super) backlog: Backlog,
+    pub(super) allowed: Allowlist,
+    pub(super) readiness: Readiness,
+}
+
+impl App {
+    /// Everything for one server. `answers` are the bytes of large answers that may wait for their readers, `processors` those that its
+    /// calls compute on.
+    pub fn new(
+        server: Server,
+        sessions: SessionKey,
+        allowed: Allowlist,
+        admission: Admission,
+        answers: u64,
+        processors: Processors,
+        readiness: Readiness,
+    ) -> Self {
+        Self {
+            server,
+            streams: Streams::default(),
+            sessions,
+            calls: CallsInFlight::default(),
+            running: TaskTracker::new(),
+            ending: CancellationToken::new(),
+            admission,
+            bodies: Bodies::new(processors),
+            backlog: Backlog::new(answers),
+            allowed,
+            readiness,
+        }
+    }
+}
+
+/// The routes, for one sort of connections. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Routes {
+    app: Arc<App>,
+    cors: Arc<CorsLayer>,
+    /// The server is full: the probes are answered as ever, and everything else is told when to come back.
+    at_the_door: bool,
+}
+
+impl Routes {
+    /// `/mcp`, `/healthz` and `/readyz`.
+    pub(super) fn inside(app: Arc<App>) -> Self {
+        let allowed = app.clone();
+        let cors = CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(move |origin, _| allowed.allowed.is_configured_origin(origin)))
+            .allow_methods([Method::POST, Method::GET, Method::DELETE])
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers([HeaderName::from_static(SESSION_ID)]);
+        Self { app, cors: Arc::new(cors), at_the_door: false }
+    }
+
+    /// What is served at the door of a server that is full.
+    pub(super) fn door(app: Arc<App>) -> Self {
+        Self { at_the_door: true, ..Self::inside(app) }
+    }
+
+    /// Answers a request that comes from there.
+    pub(super) async fn answer<B>(self, request: Request<B>, from: IpAddr) -> HttpResponse
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+    {
+        let Self { app, cors, at_the_door } = self;
+        let draining = app.clone();
+        let has_body = !request.body().is_end_stream();
+        let answered = panics::caught_in(async move {
+            check_coding(request.headers())?;
+            match request.uri().path() {
+                HEALTHZ => probe(request.method(), || words(StatusCode::OK, "ok")),
+                READYZ => readyz(&app, request.method(), request.uri(), request.headers(), from).await,
+                _ if at_the_door => Err(full()),
+                _ => web(app, cors, request).await,
+            }
+        });
+        let answered = answered.await.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
+        let mut response = answered.unwrap_or_else(|rejection| rejection.answer(has_body));
+        // While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
+        if at_the_door || draining.readiness.is_draining() {
+            last(&mut response);
+        }
+        response
+    }
+}
+
+/// What web pages can reach, and so everybody has to be allowed to. What pages have to hear of that is added here.
+async fn web<B>(app: Arc<App>, cors: Arc<CorsLayer>, request: Request<B>) -> Result<HttpResponse, Rejection>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    app.allowed.check(request.uri(), request.headers()).map_err(|forbidden| {
+        tracing::warn!(%forbidden, "a request was refused");
+        Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
+    })?;
+    if !request.headers().contains_key(header::ORIGIN) {
+        return mcp(&app, request).await;
+    }
+    let answering = tower::service_fn(move |request: Request<B>| {
+        let app = app.clone();
+        async move {
+            let has_body = !request.body().is_end_stream();
+            Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(|rejection| rejection.answer(has_body)))
+        }
+    });
+    Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
+}
+
+/// MCP.
+async fn mcp<B>(app: &Arc<App>, request: Request<B>) -> Result<HttpResponse, Rejection>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    if !MCP.contains(&request.uri().path()) {
+        let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
+        return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
+    }
+    match *request.method() {
+        Method::POST => {
+            let caller = caller::of(request.headers());
+            post(app, request, caller).await
+        }
+        Method::GET | Method::HEAD => stream::get(app, request.method(), request.headers()),
+        Method::DELETE => {
+            let words = "this server has no session to DELETE: an id costs nothing and ends by itself";
+            Err(Rejection::of_method(MCP_METHODS, words))
+        }
+        _ => Err(Rejection::of_method(MCP_METHODS, "MCP is spoken by POST, and by GET for a session's stream")),
+    }
+}
+
+/// The one transfer coding that is known is `chunked`, once. Of others hyper takes every list that ends with it, and would hand on what
+/// is coded in some other way below.
+fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if is_chunked(coding) => Ok(()),
+        _ => {
+            let words = "the only transfer coding that is known here is `chunked`, once: send the body with it, or with a length";
+            // Its body is not read, so nothing can follow it: whoever stands in front may see its end elsewhere.
+            Err(Rejection::of_http(StatusCode::BAD_REQUEST, words))
+        }
+    }
+}
+
+/// What is asked for without saying who one is: the kubelet probes by address and gets one word.
+fn probe(method: &Method, answer: impl FnOnce() -> HttpResponse) -> Result<HttpResponse, Rejection> {
+    if [Method::GET, Method::HEAD].contains(method) {
+        Ok(answer())
+    } else {
+        Err(Rejection::of_method(PROBE_METHODS, "a probe is a GET"))
+    }
+}
+
+/// `/readyz`. With `?verbose` it tells of the cluster, so that is not for everybody.
+async fn readyz(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap, from: IpAddr) -> Result<HttpResponse, Rejection> {
+    let ready = app.readiness.is_ready();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let verbose = uri.query().is_some_and(|query| query.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")));
+    if !verbose {
+        return probe(method, || words(status, if ready { "ok" } else { "not ready; /readyz?verbose says why" }));
+    }
+    app.allowed.check(uri, headers).map_err(|forbidden| Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string()))?;
+    let description = app.readiness.describe(Audience::of(from, uri, headers)).await;
+    probe(method, || words(status, description))
+}
+
+fn full() -> Rejection {
+    let words = format!("all connections of this server are taken; come back in {} s", RETRY_WHEN_FULL.as_secs());
+    Rejection::no_room(None, RETRY_WHEN_FULL, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::num::NonZeroU32;
+
+    use http_body_util::{BodyExt, Empty, Full};
+    use serde_json::Value;
+
+    use super::super::allowlist::Surroundings;
+    use super::*;
+    use sandbar_catalog::Catalog;
+    use sandbar_kubernetes::{Cluster, Source};
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    async fn app() -> Arc<App> {
+        app_on(Processors::all_but_one()).await
+    }
+
+    async fn app_on(processors: Processors) -> Arc<App> {
+        let cluster = Cluster::connect(&Source::Demo).await.expect("it is in the binary");
+        Arc::new(App::new(
+            Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
+            SessionKey::from_secret(b"k"),
+            Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
+            Admission::new(NonZeroU32::MIN, 0),
+            u64::MAX,
+            processors,
+            Readiness::new(cluster, 0, true, Vec::new()),
+        ))
+    }
+
+    fn get_of(path: &str) -> Request<Empty<Bytes>> {
+        Request::get(path).header("host", "localhost").body(Empty::new()).expect("a request")
+    }
+
+    async fn json_of(response: HttpResponse) -> Value {
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    /// A body that panics when it is read.
+    struct Panicking;
+
+    impl Body for Panicking {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+            panic!("on purpose")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_an_answer() {
+        let routes = Routes::inside(app().await);
+        let request = Request::post("/mcp").header("host", "localhost").body(Panicking).expect("a request");
+        let response = routes.clone().answer(request, HERE).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(json_of(response).await["error"]["code"], -32603);
+        assert_eq!(routes.answer(get_of("/healthz"), HERE).await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn at_the_door_probes_are_answered_and_everybody_else_comes_back() {
+        let door = Routes::door(app().await);
+        assert_eq!(door.clone().answer(get_of("/healthz"), HERE).await.status(), StatusCode::OK);
+        let response = door.answer(get_of("/mcp"), HERE).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "5");
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+    }
+
+    #[tokio::test]
+    async fn while_the_server_drains_its_answers_end_their_connections() {
+        let app = app().await;
+        let routes = Routes::inside(app.clone());
+        let closes = async |path: &str| {
+            let response = routes.clone().answer(get_of(path), HERE).await;
+            response.headers().contains_key(header::CONNECTION)
+        };
+        assert!(!closes("/healthz").await && !closes("/mcp").await);
+        app.readiness.drain();
+        assert!(closes("/healthz").await && closes("/mcp").await);
+    }
+
+    #[tokio::test]
+    async fn whatever_is_refused_is_refused_in_words_as_json() {
+        let routes = Routes::inside(app().await);
+        let post = || Request::post("/mcp").header("host", "localhost");
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        for (status, request, named) in [
+            (404, Request::get("/").header("host", "localhost").body(""), "/mcp"),
+            (404, Request::post("/mcp/mcp").header("host", "localhost").body(ping), "/mcp"),
+            (405, Request::put("/mcp").header("host", "localhost").body(ping), "POST"),
+            (405, Request::delete("/mcp/").header("host", "localhost").body(""), "DELETE"),
+            (405, Request::get("/mcp").header("host", "localhost").body(""), "initialize"),
+            (405, Request::post("/healthz").body(""), "GET"),
+            (406, post().header("accept", "text/html").body(ping), "application/json"),
+            (415, post().header("content-type", "text/plain").body(ping), "application/json"),
+            (415, post().header("content-encoding", "gzip").body(ping), "Content-Encoding"),
+            (403, Request::post("/mcp").header("host", "evil.example.com").body(ping), "evil.example.com"),
+            (403, post().header("origin", "http://evil.example.com").body(ping), "origins"),
+            (400, post().header("transfer-encoding", "gzip, chunked").body(ping), "chunked"),
+            (400, post().body("{"), "JSON"),
+        ] {
+            let request = request.expect("a request");
+            let has_body = !request.body().is_empty();
+            let request = request.map(Full::<Bytes>::from);
+            let response = routes.clone().answer(request, HERE).await;
+            assert_eq!(response.status().as_u16(), status, "{named}");
+            let goes_on = !response.headers().contains_key(header::CONNECTION);
+            let message = json_of(response).await;
+            let words = message["error"]["message"].as_str().expect("words");
+            assert!(words.contains(named), "{words}");
+            // A body that is left unread would be taken for the next request.
+            assert_eq!(goes_on, !has_body || matches!(status, 406 | 415) || named == "JSON", "{words}");
+        }
+    }
+
+    #[tokio::test]
+    async fn both_writings_of_the_address_are_served_with_and_without_an_origin() {
+        let routes = Routes::inside(app().await);
+        for path in MCP {
+            for origin in [None, Some("tauri://localhost")] {
+                let mut request = Request::post(path).header("host", "localhost");
+                if let Some(origin) = origin {
+                    request = request.header("origin", origin);
+                }
+                let ping = Full::<Bytes>::from(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+                let response = routes.clone().answer(request.body(ping).expect("a request"), HERE).await;
+                let allowed = response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned();
+                assert_eq!(allowed.as_ref().map(HeaderValue::as_bytes), origin.map(str::as_bytes));
+                assert_eq!(json_of(response).await["result"], serde_json::json!({}));
+            }
+        }
+    }
+
+    /// A message of so many bytes: one of these, with white space or a long text in it.
+    fn padded(message: &str, bytes: usize) -> Bytes {
+        let filler = "x".repeat(bytes - message.len());
+        message.replacen("~", &format!("~{filler}"), 1).into()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_large_body_is_parsed_when_it_is_the_turn_of_what_computes_for_long_and_a_small_one_at_once() {
+        const LARGE: usize = 16 * 1024 + 1;
+        let processors = Processors::of(1);
+        let app = app_on(processors.clone()).await;
+        let routes = Routes::inside(app.clone());
+        let post = |body: Bytes| {
+            let routes = routes.clone();
+            let request = Request::post("/mcp").header("host", "localhost").body(Full::new(body)).expect("a request");
+            async move {
+                let response = routes.answer(request, HERE).await;
+                let status = response.status().as_u16();
+                (status, response.into_body().collect().await.expect("a body").to_bytes())
+            }
+        };
+        let modern = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+        let messages = [
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"~"}}"#.to_owned(), 200),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","a":"~"}}"#.to_owned(),
+                200,
+            ),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"a":["~"]}}"#.to_owned(), 200),
+            (r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"~"}}"#.to_owned(), 202),
+            (r#"{"jsonrpc":"2.0","id":1,"result":"~"}"#.to_owned(), 400),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"none","params":"~"}"#.to_owned(), 400),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"none","arguments":{"a":"~"}}}"#.to_owned(), 200),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"none","arguments":"{\"a\":\"~\"}"}}"#
+                    .to_owned(),
+                200,
+            ),
+            (format!(r#"{{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{{"a":"~",{modern}}}}}"#), 400),
+            (r#"[{"a":"~"}]"#.to_owned(), 400),
+            (r#"{"~":"#.to_owned(), 400),
+        ];
+        for (message, status) in messages {
+            // Whoever computes for long has the only turn, until it hears that it may end.
+            let (end, gate) = std::sync::mpsc::channel::<()>();
+            let mut turn = Box::pin(processors.work(move || gate.recv().is_ok()));
+            assert!(futures::poll!(&mut turn).is_pending());
+            let small = post(padded(&message, 1024)).await;
+            assert_eq!(small.0, status, "{message}: {small:?}");
+            let mut large = Box::pin(post(padded(&message, LARGE)));
+            let mut largest = Box::pin(post(padded(&message, 4 << 20)));
+            for _ in 0..100 {
+                assert!(futures::poll!(&mut large).is_pending() && futures::poll!(&mut largest).is_pending(), "{message}");
+                tokio::task::yield_now().await;
+            }
+            end.send(()).expect("it waits");
+            assert_eq!(turn.await, Ok(true));
+            assert_eq!((large.await.0, largest.await.0), (status, status), "{message}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_large_body_keeps_its_place_while_it_is_parsed_and_nobody_waits() {
+        let processors = Processors::of(1);
+        let app = app_on(processors.clone()).await;
+        let (end, gate) = std::sync::mpsc::channel::<()>();
+        let body = app.bodies.read(Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let mut parsing = Box::pin(app.bodies.work(body, move |body| {
+            let _ = begun.send(());
+            let _ = gate.recv();
+            drop(body);
+        }));
+        assert!(futures::poll!(&mut parsing).is_pending());
+        begins.await.expect("it is its turn");
+        drop(parsing);
+        let places = || std::iter::from_fn(|| app.bodies.try_large()).collect::<Vec<_>>().len();
+        assert_eq!(places(), 3, "it still has its place");
+        end.send(()).expect("it is still parsed");
+        // The next in turn comes after its end.
+        processors.work(|| ()).await.expect("a turn");
+        assert_eq!(places(), 4);
+    }
+}

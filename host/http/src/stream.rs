@@ -1,0 +1,227 @@
+//! The two streams on which a server speaks by itself, to say that the list of tools has changed: a GET in the era of sessions,
+//! `subscriptions/listen` in the newer one.
+//!
+//! Nothing is queued and nothing is kept for a client that is away: a session's id says which list it began with, and the id of an
+//! event which list it announced. So a stream that opens, on any replica, knows what its client has missed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use rmcp::model::RequestId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::HttpResponse;
+use super::headers::{PROTOCOL_VERSION, SESSION_ID, only_text};
+use super::lease::{Outgoing, Part};
+use super::media::{EVENTS, Takes};
+use super::post::unknown_session;
+use super::rejection::{Rejection, typed};
+use super::router::{App, MCP_METHODS};
+use sandbar_catalog::ListDigest;
+use sandbar_mcp::{Changes, Era, Subscription, Version};
+
+/// Open streams of both eras together. Each takes some 11 KiB: this many fit beside the memory of the calls.
+const STREAMS: usize = 1_000;
+
+/// When a client that found no room should try again.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// Time between two comments on a silent stream, so that proxies and port-forwards keep it open.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The event that says it.
+const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
+/// The streams that are open.
+#[derive(Clone)]
+pub(super) struct Streams {
+    places: Arc<Semaphore>,
+    newest: Arc<Mutex<HashMap<String, Newest>>>,
+}
+
+/// The newest stream of a session.
+struct Newest {
+    superseded: CancellationToken,
+    place: OwnedSemaphorePermit,
+}
+
+/// A session's stream. Dropping it makes room.
+struct Stream {
+    streams: Streams,
+    session: String,
+    superseded: CancellationToken,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(STREAMS)), newest: Arc::default() }
+    }
+}
+
+impl Streams {
+    /// Room for one more stream.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
+    /// Opens the stream of a session. One that is open ends, since a message must not come twice and a client that opens another has
+    /// lost the first, and its place goes to the new one.
+    fn open(&self, session: &str) -> Option<Stream> {
+        let superseded = CancellationToken::new();
+        let mut newest = self.lock();
+        let place = match newest.remove(session) {
+            Some(older) => {
+                older.superseded.cancel();
+                older.place
+            }
+            None => self.place()?,
+        };
+        newest.insert(session.to_owned(), Newest { superseded: superseded.clone(), place });
+        Some(Stream { streams: self.clone(), session: session.to_owned(), superseded })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Newest>> {
+        // The map is whole after every operation, so a panic elsewhere leaves nothing broken.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let mut newest = self.streams.lock();
+        // A stream that was superseded has left its place to the one that is there now.
+        if !self.superseded.is_cancelled() {
+            newest.remove(&self.session);
+        }
+    }
+}
+
+/// Answers a GET: the stream of a session.
+pub(super) fn get(app: &App, method: &Method, headers: &HeaderMap) -> Result<HttpResponse, Rejection> {
+    let header = |name| only_text(headers, name).map_err(|error| Rejection::of_http(StatusCode::BAD_REQUEST, error.message));
+    let is_modern = header(PROTOCOL_VERSION)?.and_then(Version::parse).is_some_and(|version| version.era() == Era::Modern);
+    // A HEAD comes here, too, and must not end the stream that is open.
+    if is_modern || method != Method::GET {
+        let words = "there is nothing to GET here: POST your requests, `subscriptions/listen` for a stream";
+        return Err(Rejection::of_method(MCP_METHODS, words));
+    }
+    let Some(id) = header(SESSION_ID)? else {
+        let words = "there is no stream without a session: `initialize` first, and send the Mcp-Session-Id";
+        return Err(Rejection::of_method(MCP_METHODS, words));
+    };
+    let session = app.sessions.open(id).ok_or_else(unknown_session)?;
+    if !Takes::of(headers).events {
+        let words = "the stream is one of events: send `Accept: text/event-stream`";
+        return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
+    }
+    let stream = app.streams.open(id).ok_or_else(|| no_room(None))?;
+    let known = header("last-event-id")?.map_or(session.tools, ListDigest::from);
+    Ok(event_stream(Outgoing::parts(events(stream, app.server.changes_since(known)), "")))
+}
+
+/// Answers `subscriptions/listen`, where there is room.
+pub(super) fn listen(app: &App, subscription: Subscription) -> Result<HttpResponse, Rejection> {
+    let place = app.streams.place().ok_or_else(|| no_room(Some(subscription.id().clone())))?;
+    let opening = stream::once(std::future::ready(event(&subscription.acknowledgement())));
+    let rest = stream::unfold((Some(subscription), place), |(subscription, place)| async move {
+        let mut subscription: Subscription = subscription?;
+        Some(match timeout(KEEP_ALIVE, subscription.next()).await {
+            Ok(Some(message)) => (event(&message), (Some(subscription), place)),
+            Ok(None) => (event(&subscription.response().text), (None, place)),
+            Err(_) => (comment(""), (Some(subscription), place)),
+        })
+    });
+    Ok(event_stream(Outgoing::parts(opening.chain(rest).map(Part::from), "")))
+}
+
+fn no_room(id: Option<RequestId>) -> Rejection {
+    let words = format!("this server has {STREAMS} streams open, and no room for more; requests are served without one");
+    Rejection::no_room(id, RETRY_AFTER, words)
+}
+
+/// An answer that is a stream of events.
+pub(super) fn event_stream(body: Outgoing) -> HttpResponse {
+    unbuffered(typed(StatusCode::OK, EVENTS, body))
+}
+
+/// An answer that comes in parts, each of which has to reach its reader at once.
+pub(super) fn unbuffered(mut response: HttpResponse) -> HttpResponse {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would hold it back.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// A message as an event.
+pub(super) fn event(message: &str) -> Bytes {
+    Bytes::from([BEFORE_MESSAGE, message, AFTER_MESSAGE].concat())
+}
+
+/// What stands before a message in its event, and behind it.
+pub(super) const BEFORE_MESSAGE: &str = "event: message\ndata: ";
+pub(super) const AFTER_MESSAGE: &str = "\n\n";
+
+/// What keeps a stream open and says nothing to its client.
+pub(super) fn comment(words: &str) -> Bytes {
+    Bytes::from(if words.is_empty() { ":\n\n".to_owned() } else { format!(": {words}\n\n") })
+}
+
+/// The events of a session's stream, each made when the client is ready to take it.
+fn events(stream: Stream, changes: Changes) -> impl stream::Stream<Item = Part> + Send {
+    // A comment at once, so that proxies pass the headers on.
+    let opening = stream::once(async { comment("the list of tools is watched") });
+    opening.chain(stream::unfold((stream, changes), next_event)).map(Part::from)
+}
+
+async fn next_event((stream, mut changes): (Stream, Changes)) -> Option<(Bytes, (Stream, Changes))> {
+    let event = tokio::select! {
+        biased;
+        () = stream.superseded.cancelled() => return None,
+        changed = timeout(KEEP_ALIVE, changes.next()) => match changed {
+            Ok(Some(list)) => Bytes::from(format!("id: {}\nevent: message\ndata: {CHANGED}\n\n", list.as_str())),
+            Ok(None) => return None,
+            Err(_) => comment(""),
+        },
+    };
+    Some((event, (stream, changes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_stream_of_a_session_ends_the_others_and_takes_their_place() {
+        let streams = Streams::default();
+        let (first, other) = (streams.open("s").expect("room"), streams.open("t").expect("room"));
+        let second = streams.open("s").expect("room");
+        assert!(first.superseded.cancelled().now_or_never().is_some());
+        assert!(second.superseded.cancelled().now_or_never().is_none());
+        assert!(other.superseded.cancelled().now_or_never().is_none());
+        assert_eq!(streams.places.available_permits(), STREAMS - 2);
+        drop(first);
+        assert!(streams.lock().contains_key("s"), "the one that was superseded does not take the newer one along");
+        drop((second, other));
+        assert_eq!(streams.places.available_permits(), STREAMS);
+        assert!(streams.lock().is_empty());
+    }
+
+    #[test]
+    fn streams_are_bounded_and_a_session_that_has_one_may_open_it_anew() {
+        let streams = Streams::default();
+        let open: Vec<_> = (0..STREAMS).map(|number| streams.open(&number.to_string()).expect("room")).collect();
+        assert!(streams.open("another").is_none() && streams.place().is_none());
+        assert!(streams.open("7").is_some());
+        drop(open);
+        assert!(streams.open("another").is_some());
+    }
+}

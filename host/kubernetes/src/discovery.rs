@@ -1,0 +1,396 @@
+//! What the cluster serves: which resources, in which versions, with which scope.
+//!
+//! Only the server can say whether a resource is namespaced: the URLs of a cluster-scoped list and of a list over all
+//! namespaces look alike. Its answers are kept for a while and shared by all calls, so they are not charged to any one of them,
+//! and only what the server lists itself is ever asked for: a guest that makes up names causes no requests.
+
+mod document;
+mod documents;
+mod memory;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::document::{Document, Groups, Resources, Versions};
+use self::documents::Documents;
+use self::memory::{IfStale, Memory};
+use super::error::{Code, Error};
+use super::exchange::{ApiServer, FIRST_BYTE};
+use super::name::quote;
+use super::request::Get;
+use super::types::{Resource, ServedResource};
+use sandbar_policy::Budget;
+
+/// How long an answer is good for. A new CRD is found at once (see `SECOND_LOOK`); a removed one answers 404 by itself.
+const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
+
+/// How old an answer must be before a resource that it lacks is looked for again.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
+
+/// Time for one document, its retry included.
+const DOCUMENT_TIME: Duration = Duration::from_secs(20);
+
+/// Requests for one look-up: one, and its retry.
+const REQUESTS: u32 = 2;
+
+/// How many of a group's resources, or versions, an error names.
+const NAMED_IN_ERROR: usize = 20;
+
+/// Resources of a whole cluster, for the command line. The largest known one has some 5,000.
+const CATALOGUE_MAX: usize = 100_000;
+
+/// Everything that the cluster serves, as far as it could be found out.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// Every resource in every version, sorted by group, version and plural.
+    pub resources: Vec<ServedResource>,
+    /// Groups that did not answer, or not with all that they have, and why.
+    pub unanswered: Vec<(String, Error)>,
+}
+
+/// The cluster's answers so far. One per cluster.
+pub(super) struct Discovery {
+    api: ApiServer,
+    groups: Memory<Groups>,
+    resources: Documents,
+}
+
+impl Discovery {
+    pub(super) fn new(api: ApiServer) -> Self {
+        Self { api, groups: Memory::default(), resources: Documents::default() }
+    }
+
+    /// Finds a resource. Errors: `not-served` with what is served instead; `unavailable` where the server does not say.
+    /// Each document is bounded in time; whoever has less of it bounds this future.
+    pub(super) async fn find(&self, of: &Resource) -> Result<ServedResource, Error> {
+        for (good_for, if_stale) in [(GOOD_FOR, IfStale::Use), (SECOND_LOOK, IfStale::Fail)] {
+            let Some(versions) = self.versions(&of.group, good_for, if_stale).await? else { continue };
+            let candidates = if of.version.is_empty() {
+                versions.preferred_first()
+            } else if versions.all().any(|version| version == of.version) {
+                vec![of.version.as_str()]
+            } else {
+                continue;
+            };
+            for version in candidates {
+                match self.in_version(&of.group, version, good_for, if_stale).await {
+                    Ok(resources) => {
+                        if let Some((namespaced, verbs)) = resources.get(&of.plural) {
+                            let (group, version, plural) = (of.group.clone(), version.to_owned(), of.plural.clone());
+                            return Ok(ServedResource { group, version, plural, namespaced, verbs });
+                        }
+                    }
+                    // A version that has gone since the groups were listed.
+                    Err(error) if error.code == Code::NotServed => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(self.not_served(of).await)
+    }
+
+    /// Everything that is served, a group that does not answer left out and named. For the command line, not for calls.
+    pub(super) async fn everything(&self) -> Result<Catalogue, Error> {
+        let groups = self.groups(GOOD_FOR, IfStale::Use).await?;
+        if groups.is_cut {
+            return Err(Error::new(Code::TooLarge, "the cluster lists more API groups than can be read"));
+        }
+        let mut catalogue = Catalogue { resources: Vec::new(), unanswered: Vec::new() };
+        for (group, versions) in std::iter::once(("", &Versions::core())).chain(groups.iter()) {
+            for version in versions.all() {
+                match self.in_version(group, version, GOOD_FOR, IfStale::Use).await {
+                    Ok(resources) => catalogue.add(group, version, &resources)?,
+                    Err(error) => catalogue.unanswered.push((format!("{group}/{version}"), error)),
+                }
+            }
+        }
+        catalogue.resources.sort_by(|a, b| (&a.group, &a.version, &a.plural).cmp(&(&b.group, &b.version, &b.plural)));
+        Ok(catalogue)
+    }
+
+    async fn versions(&self, group: &str, good_for: Duration, if_stale: IfStale) -> Result<Option<Versions>, Error> {
+        if group.is_empty() {
+            return Ok(Some(Versions::core()));
+        }
+        Ok(self.groups(good_for, if_stale).await?.get(group).cloned())
+    }
+
+    async fn groups(&self, good_for: Duration, if_stale: IfStale) -> Result<Arc<Groups>, Error> {
+        let api = &self.api;
+        self.groups.recall(good_for, if_stale, || read(api.clone(), Get::fixed("/apis"))).await
+    }
+
+    async fn in_version(
+        &self,
+        group: &str,
+        version: &str,
+        good_for: Duration,
+        if_stale: IfStale,
+    ) -> Result<Arc<Resources>, Error> {
+        let fetch = || {
+            let (api, kept, of) = (self.api.clone(), self.resources.clone(), (group.to_owned(), version.to_owned()));
+            async move {
+                let (group, version) = (of.0.as_str(), of.1.as_str());
+                let resources = read(api, Get::group_version(group, version)).await?;
+                kept.note(group, version, &resources);
+                Ok(resources)
+            }
+        };
+        self.resources.of(group, version).recall(good_for, if_stale, fetch).await
+    }
+
+    /// The error for a resource that is not there, with what there is.
+    async fn not_served(&self, of: &Resource) -> Error {
+        let missing = |advice: String| Error::new(Code::NotServed, format!("the cluster does not serve {of}{advice}"));
+        let groups = if of.group.is_empty() { Ok(Arc::default()) } else { self.groups(GOOD_FOR, IfStale::Use).await };
+        let groups = match groups {
+            Ok(groups) => groups,
+            Err(error) => return error,
+        };
+        let core = Versions::core();
+        let versions = if of.group.is_empty() { Some(&core) } else { groups.get(&of.group) };
+        let Some(versions) = versions else {
+            let among = if groups.is_cut { " among the first ones that it lists, and the others were not read" } else { "" };
+            return missing(format!(": it has no API group {}{among}", quote(&of.group)));
+        };
+        if !of.version.is_empty() && versions.all().all(|version| version != of.version) {
+            let group = if of.group.is_empty() { "the core group" } else { of.group.as_str() };
+            let all = versions.all().take(NAMED_IN_ERROR).collect::<Vec<_>>().join(", ");
+            return missing(format!(" in version {}: {group} is served as {all}", of.version));
+        }
+        let looked = if of.version.is_empty() { versions.preferred() } else { of.version.as_str() };
+        match self.in_version(&of.group, looked, GOOD_FOR, IfStale::Use).await {
+            Ok(resources) if resources.is_cut => missing(format!(
+                ": it is not among the first {} resources of its API group, and the others were not read",
+                resources.len()
+            )),
+            Ok(resources) if (1..=NAMED_IN_ERROR).contains(&resources.len()) => {
+                missing(format!("; the API group has {}", resources.names().collect::<Vec<_>>().join(", ")))
+            }
+            _ => missing(String::new()),
+        }
+    }
+}
+
+/// Reads one document on the process's account.
+async fn read<D: Document>(api: ApiServer, get: Get) -> Result<D, Error> {
+    let own = Budget::of_the_process(DOCUMENT_TIME, REQUESTS);
+    let document = async { D::read(api.get(&get, &own, FIRST_BYTE).await?).await };
+    document.await.map_err(|error: Error| {
+        let what = format!("the cluster does not say what it serves under {}: ", get.path());
+        // The limits behind an `exhausted` here are ours, not those of the call, and so is the size of a document.
+        let is_ours = matches!(error.code, Code::Exhausted | Code::TooLarge);
+        let code = if is_ours { Code::Unavailable } else { error.code };
+        Error { code, message: what + &error.message, retry_after: error.retry_after }
+    })
+}
+
+impl Catalogue {
+    fn add(&mut self, group: &str, version: &str, resources: &Resources) -> Result<(), Error> {
+        if self.resources.len() + resources.len() > CATALOGUE_MAX {
+            return Err(Error::new(Code::TooLarge, format!("the cluster serves more than {CATALOGUE_MAX} resources")));
+        }
+        if resources.is_cut {
+            let words = format!("it has more than {} resources, and the others were not read", resources.len());
+            self.unanswered.push((format!("{group}/{version}"), Error::new(Code::TooLarge, words)));
+        }
+        self.resources.extend(resources.iter().map(|(plural, namespaced, verbs)| ServedResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            plural: plural.to_owned(),
+            namespaced,
+            verbs,
+        }));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use kube::client::Body;
+    use tower::BoxError;
+
+    use super::*;
+
+    /// A server whose group `a.example` has `things` from the second look on; and how often each path was asked for.
+    fn discovery() -> (Discovery, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = asked.clone();
+        let looks = Arc::new(AtomicU32::new(0));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let path = request.uri().path().to_owned();
+            let body = match path.as_str() {
+                "/apis" => r#"{"groups":[{"name":"a.example","versions":[{"groupVersion":"a.example/v1","version":"v1"}]}]}"#,
+                "/apis/a.example/v1" if looks.fetch_add(1, Ordering::Relaxed) == 0 => r#"{"resources":[]}"#,
+                _ => {
+                    r#"{"resources":[{"name":"things","namespaced":true,"verbs":["list"]},{"name":"things/status","namespaced":true,"verbs":["get"]}]}"#
+                }
+            };
+            noted.lock().expect("not poisoned").push(path);
+            std::future::ready(Ok::<_, BoxError>(Response::new(Full::new(Bytes::from(body)))))
+        });
+        (Discovery::new(ApiServer::new(kube::Client::new(service, "default"), "the API server")), asked)
+    }
+
+    fn of(group: &str, plural: &str) -> Resource {
+        Resource { group: group.into(), version: String::new(), plural: plural.into() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_missing_is_looked_for_again_but_not_at_once() {
+        let (discovery, asked) = discovery();
+        let asked = || asked.lock().expect("not poisoned").len();
+        let things = of("a.example", "things");
+        for _ in 0..3 {
+            assert_eq!(discovery.find(&things).await.expect_err("not yet").code, Code::NotServed);
+        }
+        assert_eq!(asked(), 2, "the groups and the version, once");
+        tokio::time::advance(SECOND_LOOK).await;
+        assert!(discovery.find(&things).await.expect("served now").namespaced);
+        assert_eq!(asked(), 4);
+        for _ in 0..3 {
+            discovery.find(&things).await.expect("remembered");
+        }
+        assert_eq!(asked(), 4);
+        tokio::time::advance(GOOD_FOR).await;
+        discovery.find(&things).await.expect("read anew");
+        assert_eq!(asked(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn made_up_names_cause_no_requests() {
+        let (discovery, asked) = discovery();
+        for n in 0..100 {
+            assert_eq!(discovery.find(&of(&format!("g{n}.example"), "things")).await.expect_err("none").code, Code::NotServed);
+            let version = Resource { version: format!("v{n}beta1"), ..of("a.example", "things") };
+            assert_eq!(discovery.find(&version).await.expect_err("none").code, Code::NotServed);
+        }
+        let asked: Vec<String> = asked.lock().expect("not poisoned").clone();
+        assert_eq!(asked, ["/apis"]);
+    }
+
+    /// What becomes of a look for the resource `things` of a server that answers with this at `/apis/a.example/v1`.
+    async fn found(resources: String) -> Result<ServedResource, Error> {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let body = match request.uri().path() {
+                "/apis" => r#"{"groups":[{"name":"a.example","versions":[{"version":"v1"}]}]}"#.to_owned(),
+                _ => resources.clone(),
+            };
+            std::future::ready(Ok::<_, BoxError>(Response::new(Full::new(Bytes::from(body)))))
+        });
+        Discovery::new(ApiServer::new(kube::Client::new(service, "default"), "the API server"))
+            .find(&of("a.example", "things"))
+            .await
+    }
+
+    fn entry(name: &str, verbs: &[&str]) -> serde_json::Value {
+        serde_json::json!({ "name": name, "namespaced": true, "verbs": verbs })
+    }
+
+    fn document(entries: impl IntoIterator<Item = serde_json::Value>) -> String {
+        serde_json::json!({ "kind": "APIResourceList", "resources": entries.into_iter().collect::<Vec<_>>() }).to_string()
+    }
+
+    #[tokio::test]
+    async fn what_breaks_the_rules_for_names_is_not_kept() {
+        let long = "x".repeat(1 << 15);
+        let odd = ["", "Things", "a_b", "a.b", "th\u{1b}ings", "../things", "things/status", "-x", &long];
+        let served = found(document(
+            odd.iter().map(|name| entry(name, &["get"])).chain([entry("things", &["watch", &long, "", "\u{202e}list", "get"])]),
+        ))
+        .await;
+        assert_eq!(served.expect("it is served").verbs.to_string(), "get, watch");
+        let only =
+            found(document(odd.iter().map(|name| entry(name, &["get"])))).await.expect_err("nothing that can be asked for");
+        assert_eq!(only.message, "the cluster does not serve things.a.example");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_repeated() {
+        let long = "x".repeat(1 << 20);
+        for answer in [
+            serde_json::json!({ "resources": long }).to_string(),
+            document([entry(&long, &[])]),
+            document([serde_json::json!({ "name": "things", "namespaced": "\u{1b}[31m".repeat(1000), "verbs": [] })]),
+            document([serde_json::json!({ "name": "things", "namespaced": true, "verbs": [1] })]),
+            "{}".to_owned(),
+            "<html>".to_owned(),
+            format!("{{\"resources\":[]{}}}", " ".repeat(9 << 20)),
+        ] {
+            let error = found(answer).await.expect_err("unreadable");
+            assert!(
+                error.message.starts_with("the cluster does not say what it serves under /apis/a.example/v1: "),
+                "{}",
+                error.message
+            );
+            assert!(error.message.len() < 500 && !error.message.contains('\u{1b}'), "{} bytes", error.message.len());
+        }
+        assert!(found(r#"{"resources":null}"#.to_owned()).await.is_err_and(|error| error.code == Code::NotServed));
+    }
+
+    #[tokio::test]
+    async fn of_a_huge_document_the_beginning_is_kept_and_the_rest_is_not_read() {
+        let many = |count: usize| (0..count).map(|n| entry(&format!("r{n}"), &["list"]));
+        let last = found(document(many(4_999).chain([entry("things", &["list"])]))).await;
+        assert!(last.is_ok(), "so many are kept");
+        let beyond = document(many(5_001)).strip_suffix("]}").expect("its end").to_owned() + ", what is no JSON";
+        let error = found(beyond).await.expect_err("the rest is not read");
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (
+                Code::NotServed,
+                "the cluster does not serve things.a.example: it is not among the first 5000 resources of its API group, and the others were not read"
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn of_the_groups_no_more_is_kept_than_there_is_room_for() {
+        let service = tower::service_fn(|request: Request<Body>| {
+            let versions: Vec<_> = (0..40).map(|n| serde_json::json!({ "version": format!("v{n}") })).collect();
+            let body = match request.uri().path() {
+                "/apis" => {
+                    let groups: Vec<_> = (0..3_000)
+                        .map(|n| serde_json::json!({ "name": format!("g{n}.example"), "versions": versions }))
+                        .collect();
+                    serde_json::json!({ "groups": groups }).to_string()
+                }
+                _ => document([]),
+            };
+            let pieces = body
+                .into_bytes()
+                .chunks(10_000)
+                .map(|piece| Ok::<_, BoxError>(http_body::Frame::data(Bytes::copy_from_slice(piece))))
+                .collect::<Vec<_>>();
+            std::future::ready(Ok::<_, BoxError>(Response::new(http_body_util::StreamBody::new(futures::stream::iter(pieces)))))
+        });
+        let discovery = Discovery::new(ApiServer::new(kube::Client::new(service, "default"), "the API server"));
+        let message = |group: &str, version: &str| {
+            let of = Resource { version: version.to_owned(), ..of(group, "things") };
+            let discovery = &discovery;
+            async move { discovery.find(&of).await.expect_err("not served").message }
+        };
+        let all = (0..16).map(|n| format!("v{n}")).collect::<Vec<_>>().join(", ");
+        assert_eq!(
+            message("g0.example", "v39").await,
+            format!("the cluster does not serve things.g0.example in version v39: g0.example is served as {all}")
+        );
+        assert!(message("g2999.example", "").await.ends_with("among the first ones that it lists, and the others were not read"));
+        assert!(discovery.everything().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn everything_is_every_resource_and_no_subresource() {
+        let (discovery, _) = discovery();
+        let catalogue = discovery.everything().await.expect("a catalogue");
+        let names: Vec<_> = catalogue.resources.iter().map(|served| (served.group.as_str(), served.plural.as_str())).collect();
+        assert_eq!(names, [("", "things")]);
+        assert!(catalogue.unanswered.is_empty());
+    }
+}

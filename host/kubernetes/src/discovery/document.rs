@@ -1,0 +1,275 @@
+//! The documents of the discovery API, in the small form that is kept of them.
+//!
+//! A document is read as it arrives, one group or resource at a time, and what is kept of each is a few bytes. What cannot be asked for
+//! is not kept: subresources, and whatever breaks Kubernetes' own rules for names. There is an end to what is kept of one document, and
+//! then the rest of it is not read.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::error::{Code, Error};
+use crate::explain;
+use crate::items::{Splitter, malformed};
+use crate::response::Incoming;
+use crate::types::Verbs;
+use sandbar_policy::{is_label, is_subdomain};
+use sandbar_text::size;
+
+/// Bytes of one document. The largest group of a cluster with 1,000 CRDs is below 1 MiB.
+const DOCUMENT_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of one entry of a document. A resource has some 300, a group some 1,000.
+const ENTRY_MAX: usize = 64 * 1024;
+
+/// Resources that are kept of one version of a group. The largest known group has some 200.
+const RESOURCES_MAX: usize = 5_000;
+
+/// Bytes that are kept of the list of groups: some 10,000 groups.
+const GROUPS_BYTES: usize = 2 * 1024 * 1024;
+
+/// Versions that are kept of one group. Kubernetes itself has had five at most.
+const VERSIONS_MAX: usize = 16;
+
+/// Bytes that a group or a version takes beside its name.
+const OVERHEAD: usize = 64;
+
+/// What is kept of one document.
+pub(super) trait Document: Sized + Send + 'static {
+    /// Reads a document while it arrives.
+    fn read(incoming: Incoming<'_>) -> impl Future<Output = Result<Self, Error>> + Send;
+}
+
+/// The versions of one API group.
+#[derive(Clone, Debug)]
+pub(super) struct Versions {
+    preferred: Box<str>,
+    all: Box<[Box<str>]>,
+}
+
+impl Versions {
+    /// The core group is not in the list of groups, and has had one version since 2015.
+    pub(super) fn core() -> Self {
+        let only: Box<str> = "v1".into();
+        Self { preferred: only.clone(), all: Box::new([only]) }
+    }
+
+    /// Every version, in the server's order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(AsRef::as_ref)
+    }
+
+    /// The version that the server prefers.
+    pub(super) fn preferred(&self) -> &str {
+        &self.preferred
+    }
+
+    /// Every version, the preferred one first.
+    pub(super) fn preferred_first(&self) -> Vec<&str> {
+        let others = self.all().filter(|&version| version != self.preferred());
+        std::iter::once(self.preferred()).chain(others).collect()
+    }
+
+    fn bytes(&self) -> usize {
+        self.all().chain([self.preferred()]).map(|version| version.len() + OVERHEAD).sum()
+    }
+}
+
+/// The API groups but the core one (`APIGroupList`).
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    groups: BTreeMap<Box<str>, Versions>,
+    bytes: usize,
+    /// The document lists more groups.
+    pub(super) is_cut: bool,
+}
+
+impl Document for Groups {
+    async fn read(incoming: Incoming<'_>) -> Result<Self, Error> {
+        let mut groups = Self::default();
+        each_entry(incoming, "groups", |entry| groups.take(parsed(entry)?)).await?;
+        Ok(groups)
+    }
+}
+
+impl Groups {
+    pub(super) fn get(&self, group: &str) -> Option<&Versions> {
+        self.groups.get(group)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Versions)> {
+        self.groups.iter().map(|(group, versions)| (group.as_ref(), versions))
+    }
+
+    fn take(&mut self, entry: GroupEntry<'_>) -> Result<(), Stop> {
+        let named = |version: &VersionEntry<'_>| is_label(&version.version);
+        let all: Box<[Box<str>]> = entry
+            .versions
+            .iter()
+            .filter(|&entry| named(entry))
+            .map(|entry| Box::from(&*entry.version))
+            .take(VERSIONS_MAX)
+            .collect();
+        // The server orders them by its priority, so the first is the preferred one where it does not say.
+        let preferred =
+            entry.preferred_version.filter(named).map(|entry| Box::from(&*entry.version)).or_else(|| all.first().cloned());
+        let Some(preferred) = preferred.filter(|_| is_subdomain(&entry.name)) else { return Ok(()) };
+        let versions = Versions { preferred, all };
+        self.bytes += versions.bytes() + entry.name.len() + OVERHEAD;
+        if self.bytes > GROUPS_BYTES {
+            self.is_cut = true;
+            return Err(Stop::Enough);
+        }
+        self.groups.insert(Box::from(&*entry.name), versions);
+        Ok(())
+    }
+}
+
+/// The resources of one version of a group (`APIResourceList`), by their plural names.
+#[derive(Debug, Default)]
+pub(super) struct Resources {
+    names: String,
+    entries: Vec<Entry>,
+    /// The document lists more resources.
+    pub(super) is_cut: bool,
+}
+
+/// A resource, whose name stands among the others.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    start: u32,
+    length: u8,
+    namespaced: bool,
+    verbs: Verbs,
+}
+
+impl Document for Resources {
+    async fn read(incoming: Incoming<'_>) -> Result<Self, Error> {
+        let mut resources = Self::default();
+        each_entry(incoming, "resources", |entry| resources.take(&parsed(entry)?)).await?;
+        let Self { names, entries, .. } = &mut resources;
+        let all: &str = names;
+        entries.sort_by_key(|entry| entry.name(all));
+        names.shrink_to_fit();
+        entries.shrink_to_fit();
+        Ok(resources)
+    }
+}
+
+impl Resources {
+    /// Whether a resource lives in namespaces, and what can be done with it; none: it is not here.
+    pub(super) fn get(&self, plural: &str) -> Option<(bool, Verbs)> {
+        let at = self.entries.binary_search_by_key(&plural, |entry| entry.name(&self.names)).ok()?;
+        Some((self.entries[at].namespaced, self.entries[at].verbs))
+    }
+
+    /// Every resource, in the order of their names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name(&self.names))
+    }
+
+    /// Every resource: its name, whether it lives in namespaces, and what can be done with it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, bool, Verbs)> {
+        self.entries.iter().map(|entry| (entry.name(&self.names), entry.namespaced, entry.verbs))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.names.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    fn take(&mut self, entry: &ResourceEntry<'_>) -> Result<(), Stop> {
+        // A subresource has a slash in its name, so it is no label.
+        let (true, Ok(length), Ok(start)) =
+            (is_label(&entry.name), u8::try_from(entry.name.len()), u32::try_from(self.names.len()))
+        else {
+            return Ok(());
+        };
+        if self.entries.len() == RESOURCES_MAX {
+            self.is_cut = true;
+            return Err(Stop::Enough);
+        }
+        self.names.push_str(&entry.name);
+        self.entries.push(Entry { start, length, namespaced: entry.namespaced, verbs: entry.verbs });
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn name(self, names: &str) -> &str {
+        &names[self.start as usize..][..self.length.into()]
+    }
+}
+
+/// Why a document is not read on.
+enum Stop {
+    /// There is enough of it.
+    Enough,
+    /// It cannot be read.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// Hands over the entries of a document, which stand in an array of this name, while they arrive.
+async fn each_entry(
+    mut incoming: Incoming<'_>,
+    array: &'static str,
+    mut each: impl FnMut(&[u8]) -> Result<(), Stop>,
+) -> Result<(), Error> {
+    let mut splitter = Splitter::new(array, ENTRY_MAX);
+    let mut bytes = 0;
+    while let Some(chunk) = incoming.chunk().await? {
+        bytes += chunk.len();
+        if bytes > DOCUMENT_MAX {
+            return Err(Error::new(Code::TooLarge, format!("the document is over {}", size(DOCUMENT_MAX as u64))));
+        }
+        match splitter.feed(&chunk, &mut each) {
+            Ok(()) => {}
+            Err(Stop::Enough) => return Ok(()),
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    let rest = splitter.finish()?;
+    let outline: HashMap<Cow<'_, str>, IgnoredAny> = parsed(&rest)?;
+    if outline.contains_key(array) { Ok(()) } else { Err(malformed(&format!("it has no `{array}`"))) }
+}
+
+fn parsed<'e, T: Deserialize<'e>>(json: &'e [u8]) -> Result<T, Error> {
+    serde_json::from_slice(json).map_err(|error| malformed(&explain::json(&error)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GroupEntry<'e> {
+    #[serde(borrow)]
+    name: Cow<'e, str>,
+    #[serde(borrow)]
+    versions: Vec<VersionEntry<'e>>,
+    #[serde(borrow)]
+    preferred_version: Option<VersionEntry<'e>>,
+}
+
+#[derive(Deserialize)]
+struct VersionEntry<'e> {
+    #[serde(borrow)]
+    version: Cow<'e, str>,
+}
+
+#[derive(Deserialize)]
+struct ResourceEntry<'e> {
+    #[serde(borrow)]
+    name: Cow<'e, str>,
+    namespaced: bool,
+    verbs: Verbs,
+}

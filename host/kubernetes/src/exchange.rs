@@ -1,0 +1,502 @@
+//! One request and its answer: time limits, the one retry, and what the call's budget pays.
+//!
+//! kube's own client retries for minutes, waits for a silent server for ever and reads an error of any size. Here every wait
+//! ends, every attempt is counted, and dropping the future ends the request.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use kube::client::Body;
+use tower::buffer::error::{Closed, ServiceError};
+
+use super::error::{Code, Error};
+use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
+use super::login::{Login, Session};
+use super::request::Get;
+use super::response::{Incoming, Refusal};
+use sandbar_policy::{Budget, Exhausted};
+
+/// How long the API server may take for its first byte. A healthy one takes milliseconds, and a list of 64 MiB under a second.
+pub(super) const FIRST_BYTE: Duration = Duration::from_secs(10);
+
+/// The same for a log: the API server itself gives up on a hung kubelet after 10 s, and its words say more than ours.
+pub(super) const LOG_FIRST_BYTE: Duration = Duration::from_secs(12);
+
+/// The pause before a connection that failed is tried again: long enough for a server that restarts its listener.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest that a server can make us wait before the retry. Who asks for more is passed on to the client as `throttled`.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What a 429 without `Retry-After` is taken to mean: API Priority and Fairness says 1.
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+
+/// What to ask whoever has written down an address without TLS.
+const SPEAKS_TLS: &str = "is its address https://?";
+
+/// How long a request waits for a login. Most take a second or two; one that waits for a person takes longer than any call.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(8);
+
+/// The API server, and the way to it.
+#[derive(Clone)]
+pub(super) struct ApiServer {
+    link: Link,
+}
+
+#[derive(Clone)]
+enum Link {
+    /// A client that asks for itself, and the server's name in messages.
+    Given(kube::Client, Arc<str>),
+    /// One for as long as a login holds.
+    Login(Login),
+}
+
+/// Why a request brought nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The server answered, and its answer is no success.
+    Refused(Refusal),
+    /// No answer, or none that the budget still pays for.
+    Failed(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Failed(error)
+    }
+}
+
+impl From<Exhausted> for Failure {
+    fn from(exhausted: Exhausted) -> Self {
+        Failure::Failed(exhausted.into())
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => refusal.into(),
+            Failure::Failed(error) => error,
+        }
+    }
+}
+
+impl ApiServer {
+    /// `name` is for messages.
+    pub(super) fn new(client: kube::Client, name: &str) -> Self {
+        Self { link: Link::Given(client, name.into()) }
+    }
+
+    /// The server that a login is for.
+    pub(super) fn with(login: Login) -> Self {
+        Self { link: Link::Login(login) }
+    }
+
+    /// The login, where this is not a server that knows nobody.
+    pub(super) fn login(&self) -> Option<&Login> {
+        match &self.link {
+            Link::Given(..) => None,
+            Link::Login(login) => Some(login),
+        }
+    }
+
+    fn name(&self) -> Cow<'_, str> {
+        match &self.link {
+            Link::Given(_, name) => Cow::Borrowed(name),
+            Link::Login(login) => Cow::Owned(login.server()),
+        }
+    }
+
+    /// Sends a GET and waits for the head of the answer, `first_byte` at most.
+    pub(super) async fn get<'b>(&self, get: &Get, budget: &'b Budget, first_byte: Duration) -> Result<Incoming<'b>, Failure> {
+        match self.attempt(get, budget, first_byte, None).await? {
+            Attempt::Done(response) => Ok(Incoming::new(response, budget)),
+            Attempt::Unknown(session, words) if budget.has_request() && session.login.refused(&session.session) => {
+                self.last_attempt(get, budget, first_byte, Some((session, words))).await
+            }
+            Attempt::Unknown(session, words) => Err(session.refusal(&words).into()),
+            Attempt::Refused(refusal) if refusal.wait().is_none_or(|wait| !may_wait(wait, budget)) => {
+                Err(Failure::Refused(refusal))
+            }
+            Attempt::Refused(refusal) => {
+                tokio::time::sleep(refusal.wait().unwrap_or(DEFAULT_WAIT)).await;
+                self.last_attempt(get, budget, first_byte, None).await
+            }
+            Attempt::Disconnected(error) if !may_wait(RECONNECT_PAUSE, budget) => Err(self.unreachable(error.as_ref()).into()),
+            Attempt::Disconnected(_) => {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+                self.last_attempt(get, budget, first_byte, None).await
+            }
+        }
+    }
+
+    /// `unknown` is the login that the first attempt was refused with: the same once more would be refused again.
+    async fn last_attempt<'b>(
+        &self,
+        get: &Get,
+        budget: &'b Budget,
+        first_byte: Duration,
+        unknown: Option<(LoggedIn, String)>,
+    ) -> Result<Incoming<'b>, Failure> {
+        match self.attempt(get, budget, first_byte, unknown).await? {
+            Attempt::Done(response) => Ok(Incoming::new(response, budget)),
+            Attempt::Unknown(session, words) => Err(session.refusal(&words).into()),
+            Attempt::Refused(refusal) => Err(Failure::Refused(refusal)),
+            Attempt::Disconnected(error) => Err(self.unreachable(error.as_ref()).into()),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        get: &Get,
+        budget: &Budget,
+        first_byte: Duration,
+        unknown: Option<(LoggedIn, String)>,
+    ) -> Result<Attempt, Failure> {
+        let (client, session) = self.log_in(budget).await?;
+        if let (Some(session), Some((before, words))) = (&session, unknown)
+            && session.session.is_as(&before.session)
+        {
+            return Err(session.refusal(&words).into());
+        }
+        budget.take_request()?;
+        if let Some(namespace) = get.namespace() {
+            budget.touch(namespace);
+        }
+        let mut request =
+            get.to_http().map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;
+        tracing::trace!(path = get.path(), "GET");
+        // A server in this process, a snapshot, does its work in the call.
+        request.extensions_mut().insert(budget.meter().clone());
+        let remaining = budget.remaining();
+        let sending = checked(budget, client.send(request));
+        let response = match tokio::time::timeout(first_byte.min(remaining), sending).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(error))) => return Ok(self.failed(error, session)?),
+            Ok(Err(exhausted)) => return Err(exhausted.into()),
+            Err(_) if remaining <= first_byte => return Err(Exhausted::Time(budget.limits().time).into()),
+            Err(_) => return Err(self.silent(first_byte).into()),
+        };
+        let status = response.status();
+        if let Some(session) = session
+            && status == StatusCode::UNAUTHORIZED
+        {
+            let refusal = Refusal::read(response, get.path(), budget).await;
+            return Ok(Attempt::Unknown(session, refusal.message));
+        }
+        if status.is_success() {
+            return Ok(Attempt::Done(response));
+        }
+        let refusal = Refusal::read(response, get.path(), budget).await;
+        // Go's servers and proxies answer so where they expect TLS.
+        if status == StatusCode::BAD_REQUEST && !refusal.is_of_kubernetes() && self.is_plain() {
+            let words = format!("{} answers 400 to plain HTTP; {SPEAKS_TLS}", self.name());
+            return Err(Error::new(Code::Unavailable, words).into());
+        }
+        Ok(Attempt::Refused(refusal))
+    }
+
+    /// What to send with, as soon as somebody is logged in. Part of the call's time stays for the words about it.
+    async fn log_in(&self, budget: &Budget) -> Result<(kube::Client, Option<LoggedIn>), Error> {
+        match &self.link {
+            Link::Given(client, _) => Ok((client.clone(), None)),
+            Link::Login(login) => {
+                let session = login.session(LOGIN_PATIENCE.min(budget.remaining() / 2)).await?;
+                Ok((session.client().clone(), Some(LoggedIn { login: login.clone(), session })))
+            }
+        }
+    }
+
+    /// An attempt without an answer.
+    fn failed(&self, error: kube::Error, session: Option<LoggedIn>) -> Result<Attempt, Error> {
+        if let Some(session) = session {
+            if is_refused_certificate(&error) {
+                return Ok(Attempt::Unknown(session, explain(&error)));
+            }
+            if causes(&error).any(|cause| cause.is::<Closed>() || cause.is::<ServiceError>()) {
+                session.login.discard(&session.session);
+                return Ok(Attempt::Disconnected(error.into()));
+            }
+        }
+        if causes(&error).any(|cause| cause.is::<hyper_util::client::legacy::Error>() || cause.is::<io::Error>()) {
+            // The request may never have reached the server, or the connection broke before an answer. A GET can be sent again.
+            return Ok(Attempt::Disconnected(error.into()));
+        }
+        Err(self.unreachable(&error))
+    }
+
+    fn silent(&self, waited: Duration) -> Error {
+        Error::new(
+            Code::Unavailable,
+            format!("{} did not answer within {} s; try again later", self.name(), waited.as_secs_f32().round()),
+        )
+    }
+
+    fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
+        let mut words = format!("{} cannot be reached: {}", self.name(), explain(error));
+        if self.is_plain() && may_be_of_tls(error) {
+            words = format!("{words}; {SPEAKS_TLS}");
+        }
+        Error::new(Code::Unavailable, words)
+    }
+
+    /// Whether it is asked without TLS.
+    fn is_plain(&self) -> bool {
+        self.login().is_some_and(|login| !login.is_https())
+    }
+}
+
+/// Awaits something that may compute for the call, for as long as the budget lasts.
+async fn checked<F: Future>(budget: &Budget, work: F) -> Result<F::Output, Exhausted> {
+    let mut work = pin!(work);
+    poll_fn(|context| match budget.check() {
+        Ok(()) => work.as_mut().poll(context).map(Ok),
+        Err(exhausted) => Poll::Ready(Err(exhausted)),
+    })
+    .await
+}
+
+/// A login, and what it has given.
+struct LoggedIn {
+    login: Login,
+    session: Arc<Session>,
+}
+
+impl LoggedIn {
+    /// The server refuses it, in these words.
+    fn refusal(&self, words: &str) -> Error {
+        let (server, session) = (self.login.server(), self.session.refusal());
+        Error::new(Code::Denied, format!("{server} does not accept this server's credentials ({words}); {session}"))
+    }
+}
+
+/// How one attempt ended, time-outs apart.
+enum Attempt {
+    Done(Response<Body>),
+    Refused(Refusal),
+    /// The server does not know who asks, and says so.
+    Unknown(LoggedIn, String),
+    Disconnected(Box<dyn StdError + Send + Sync>),
+}
+
+/// Whether the budget has room for a pause and another attempt.
+fn may_wait(wait: Duration, budget: &Budget) -> bool {
+    wait <= LONGEST_WAIT && wait < budget.remaining() / 2 && budget.has_request()
+}
+
+impl Refusal {
+    /// How long the server asks to wait before the same request may succeed. None: it does not say that it may.
+    fn wait(&self) -> Option<Duration> {
+        match self.status.as_u16() {
+            429 => Some(self.retry_after.unwrap_or(DEFAULT_WAIT)),
+            // Without Retry-After it is an aggregated API that is down or says no, and asking twice helps neither.
+            503 => self.retry_after,
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use http::Request;
+    use tokio::time::timeout;
+    use tower::BoxError;
+
+    use super::*;
+    use crate::Cluster;
+    use crate::testing::{Answer, Seen, cluster, reader, resource};
+    use crate::types::Scope;
+    use sandbar_policy::{Grant, Limits, Namespaces};
+    use sandbar_processor::{CpuEstimate, Hand, Processors};
+
+    type Scripted = Box<dyn Fn() -> Answer + Send + Sync>;
+
+    const POD: &str = r#"{"metadata":{"name":"web-0"}}"#;
+
+    async fn get_pod(cluster: &Cluster, limits: Limits) -> Result<String, Error> {
+        let within = Scope::Namespace("team-a".into());
+        reader(cluster, Namespaces::All, limits).get_object(&resource("", "pods"), &within, "web-0", None).await
+    }
+
+    /// What becomes of a server's first answer; its second is a pod.
+    async fn after(first: impl Fn() -> Answer + Send + Sync + 'static) -> (Result<String, Error>, Seen) {
+        let (cluster, seen) = cluster(move |_, request| if request == 0 { first() } else { Answer::ok(POD) });
+        (get_pod(&cluster, Limits::default()).await, seen)
+    }
+
+    fn none() -> serde_json::Value {
+        serde_json::json!({})
+    }
+
+    #[tokio::test]
+    async fn work_for_an_answer_ends_with_the_calls_processor_time() {
+        let hand = Hand::default();
+        let meter = hand.meter();
+        let limits = Limits { cpu: Duration::from_secs(1), ..Limits::default() };
+        let budget = Arc::new(Budget::counted_by(meter.clone(), limits));
+        let call = async move {
+            budget.meter().prepare_for(usize::MAX).await;
+            let mut steps = 0;
+            let work = poll_fn(|context| {
+                hand.advance(Duration::from_millis(400));
+                steps += 1;
+                context.waker().wake_by_ref();
+                Poll::<()>::Pending
+            });
+            let ended = checked(&budget, work).await;
+            (ended, steps)
+        };
+        let ended = Processors::all_but_one().run(&meter, &CpuEstimate::default(), call).await;
+        assert_eq!(ended, Ok((Err(Exhausted::Cpu(Duration::from_secs(1))), 3)), "of 1 s the host has seven eighths");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_sent_again_where_that_may_help() {
+        for first in [
+            || Answer::Disconnect,
+            || Answer::with_status(429, "slow down").retry_after("1"),
+            || Answer::with_status(429, "slow down"),
+            || Answer::status(429, "TooManyRequests", "slow down", serde_json::json!({ "details": { "retryAfterSeconds": 1 } })),
+            || Answer::with_status(503, "starting").retry_after("2"),
+        ] {
+            let (pod, seen) = after(first).await;
+            assert_eq!((pod.as_deref(), seen.count()), (Ok(POD), 2));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_not_sent_again_where_it_may_not_help() {
+        for (first, code) in [
+            ((|| Answer::with_status(503, "no eligible CoderControlPlane")) as fn() -> Answer, Code::Unavailable),
+            (|| Answer::with_status(500, "oops"), Code::Unavailable),
+            (|| Answer::with_status(429, "much later").retry_after("60"), Code::Throttled),
+            (|| Answer::with_status(403, "no"), Code::Denied),
+            (|| Answer::Silence, Code::Unavailable),
+        ] {
+            let (pod, seen) = after(first).await;
+            assert_eq!((pod.map_err(|error| error.code), seen.count()), (Err(code), 1));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_is_one_and_is_paid_for() {
+        let (unreachable, seen) = cluster(|_, _| Answer::Disconnect);
+        let error = get_pod(&unreachable, Limits::default()).await.expect_err("unreachable");
+        assert_eq!((error.code, seen.count()), (Code::Unavailable, 2));
+        assert!(error.message.starts_with("the API server cannot be reached: "), "{}", error.message);
+
+        let (busy, seen) = cluster(|_, _| Answer::with_status(429, "slow down").retry_after("1"));
+        let error = get_pod(&busy, Limits { requests: 1, ..Limits::default() }).await.expect_err("busy");
+        assert_eq!((error.code, seen.count()), (Code::Throttled, 1));
+        assert_eq!(error.retry_after, Some(Duration::from_secs(1)));
+        assert_eq!(error.message, "the API server asks to wait: slow down");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_in_an_error() {
+        let (silent, _) = cluster(|_, _| Answer::Silence);
+        let error = get_pod(&silent, Limits::default()).await.expect_err("silent");
+        assert_eq!(error, Error::new(Code::Unavailable, "the API server did not answer within 10 s; try again later"));
+
+        let (stuck, _) = cluster(|_, _| Answer::ok("{\"kind\":").then_silence());
+        let error = get_pod(&stuck, Limits::default()).await.expect_err("stuck");
+        assert_eq!(error.message, "the API server fell silent in the middle of its answer, for 10 s");
+
+        let limits = Limits { time: Duration::from_secs(3), ..Limits::default() };
+        assert_eq!(get_pod(&silent, limits).await.expect_err("late").code, Code::Exhausted);
+    }
+
+    #[tokio::test]
+    async fn a_spent_budget_is_told_by_its_limit() {
+        let (cluster, seen) = cluster(|_, _| Answer::ok(POD));
+        let error = get_pod(&cluster, Limits { requests: 0, ..Limits::default() }).await.expect_err("no request");
+        assert_eq!((error.code, seen.count()), (Code::Exhausted, 0));
+        let error = get_pod(&cluster, Limits { read: 10, ..Limits::default() }).await.expect_err("no bytes");
+        assert!(error.message.contains("limit `read`"), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn answers_become_the_contracts_codes() {
+        let named = |reason: &str| {
+            let details =
+                serde_json::json!({ "details": { "name": "nope", "group": "coder.com", "kind": "codercontrolplanes" } });
+            Answer::status(404, reason, "codercontrolplanes.coder.com \"nope\" not found", details)
+        };
+        let answers: [(Scripted, Code, &str); 10] = [
+            (Box::new(move || named("NotFound")), Code::NotFound, "codercontrolplanes.coder.com \"nope\" not found"),
+            (
+                Box::new(|| Answer::with_status(404, "404 page not found\n")),
+                Code::NotServed,
+                "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (404 page not found)",
+            ),
+            (
+                Box::new(|| Answer::status(404, "NotFound", "the server could not find the requested resource", none())),
+                Code::NotServed,
+                "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (the server could not find the requested resource)",
+            ),
+            (
+                Box::new(|| Answer::status(401, "Unauthorized", "Unauthorized", none())),
+                Code::Denied,
+                "the API server does not accept this server's credentials: Unauthorized",
+            ),
+            (
+                Box::new(|| Answer::status(403, "Forbidden", "pods \"web-0\" is forbidden", none())),
+                Code::Denied,
+                "pods \"web-0\" is forbidden (`sandbar rbac` prints the roles that this server needs)",
+            ),
+            (Box::new(|| Answer::status(422, "Invalid", "bad\u{1b}[31m\nvalue", none())), Code::Invalid, "bad value"),
+            (Box::new(|| Answer::with_status(413, "")), Code::TooLarge, "the API server answered 413: Payload Too Large"),
+            (Box::new(|| Answer::with_status(409, "conflict")), Code::Other, "the API server answered 409: conflict"),
+            (Box::new(|| Answer::with_status(302, "")), Code::Other, "the API server answered 302: Found"),
+            (
+                Box::new(|| Answer::with_status(503, "service unavailable\n")),
+                Code::Unavailable,
+                "the API behind /api/v1/namespaces/team-a/pods/web-0 does not answer (503 from the API server: service unavailable)",
+            ),
+        ];
+        for (answer, code, message) in answers {
+            let (result, _) = after(answer).await;
+            assert_eq!(result, Err(Error::new(code, message)));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_page_is_cut_short() {
+        let (result, _) = after(|| Answer::with_status(502, "x".repeat(1 << 20))).await;
+        let error = result.expect_err("a page");
+        assert!(error.message.len() < 3000 && error.message.ends_with('…'), "{} bytes", error.message.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropping_a_read_ends_its_request() {
+        let (request, mut ended) = tokio::sync::oneshot::channel::<()>();
+        let (mut request, started) = (Some(request), Arc::new(tokio::sync::Notify::new()));
+        let on_start = started.clone();
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let held = request.take();
+            on_start.notify_one();
+            async move {
+                let _held = held;
+                std::future::pending::<Result<Response<Body>, BoxError>>().await
+            }
+        });
+        let cluster = Cluster::from_client(kube::Client::new(service, "default"));
+        let reader = cluster.reader(Arc::new(Grant::default()), Arc::new(Budget::new(Limits::default())));
+        let mut read = Box::pin(reader.api_server());
+        assert!(read.as_mut().now_or_never().is_none());
+        // The clock is paused: it goes on where nobody has anything to do any more.
+        let moment = Duration::from_secs(1);
+        timeout(moment, started.notified()).await.expect("the request is sent");
+        assert!(timeout(moment, &mut ended).await.is_err(), "it goes on while it is read");
+        drop(read);
+        timeout(moment, ended).await.expect("it ends").expect_err("it was given up");
+    }
+}

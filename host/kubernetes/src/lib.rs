@@ -1,0 +1,45 @@
+//! Reading a cluster: objects, lists and container logs, within a grant and a budget.
+//!
+//! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
+//! and is checked against the grant first. The way of a read: `reader` (its task and its time), `discovery` (which resource that
+//! is), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, take the answer apart as it
+//! arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut down to the fields that
+//! were asked for.
+
+mod client;
+mod cluster;
+mod discovery;
+mod error;
+mod exchange;
+mod explain;
+mod fields;
+mod get;
+mod health;
+mod in_cluster;
+mod items;
+mod kubeconfig;
+mod list;
+mod log;
+mod login;
+mod name;
+mod object;
+mod place;
+mod proxy;
+mod reader;
+mod request;
+mod response;
+mod source;
+mod target;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod types;
+mod watched;
+
+pub use cluster::Cluster;
+pub use discovery::Catalogue;
+pub use error::{Code, Error};
+pub use kubeconfig::Fault;
+pub use reader::Reader;
+pub use source::{ConnectError, Source, SourceError};
+pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope, ServedResource, Verbs};

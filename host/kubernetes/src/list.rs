@@ -1,0 +1,150 @@
+//! One page of a list.
+//!
+//! Three ways lead to it: the server's own pages, lists that are cut here because the server sends them whole (`single` tells them
+//! apart as the body arrives), and the allowed namespaces one after the other (`fanout`).
+
+mod cursor;
+mod fanout;
+mod filter;
+mod page;
+mod single;
+#[cfg(test)]
+mod tests;
+mod unpaged;
+
+use std::num::NonZeroU32;
+
+use self::cursor::{Binding, Cursor, Position};
+use self::page::Size;
+use self::single::{Listing, Part};
+use super::error::{Code, Error};
+use super::exchange::FIRST_BYTE;
+use super::fields::Keep;
+use super::name::check_resource;
+use super::place::{Asked, Target};
+use super::reader::Reader;
+use super::types::{Page, Query};
+use filter::{Filter, single_name};
+use sandbar_policy::{Access, Limits, Namespaces, Verb};
+
+pub(super) use self::unpaged::Unpaged;
+
+/// Objects on a page, where nobody says how many: as many as a model reads at once, and one event page of the server that Sandbar
+/// replaces.
+const DEFAULT_LIMIT: u32 = 200;
+
+/// Bytes of pruned JSON on a page: 40 KiB for each of 200 objects.
+const PAGE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// The share of the component's memory that a page may take: it is copied in, parsed and turned into a result there.
+const PAGE_SHARE_OF_MEMORY: u64 = 8;
+
+/// Bytes of a selector: it has to fit a URL, and no person writes a longer one.
+const SELECTOR_MAX: usize = 8 * 1024;
+
+/// Reads one page.
+pub(super) async fn read(reader: &Reader, query: &Query) -> Result<Page, Error> {
+    check_resource(&query.of)?;
+    for (selector, what) in [(&query.label_selector, "label-selector"), (&query.field_selector, "field-selector")] {
+        let length = selector.as_ref().map_or(0, String::len);
+        if length > SELECTOR_MAX {
+            return Err(Error::new(Code::Invalid, format!("`{what}` has {length} bytes, {SELECTOR_MAX} at most are possible")));
+        }
+    }
+    let keep = Keep::parse(query.fields.as_deref())?;
+    let filter = Filter::parse(query.label_selector.as_deref(), query.field_selector.as_deref());
+    let asked = Asked::parse(&query.within)?;
+
+    let served = reader.discovery().find(&query.of).await?;
+    if !served.verbs.has(Verb::List) {
+        return Err(Error::new(
+            Code::NotServed,
+            format!("the cluster cannot list {}: it only offers {}", query.of, served.verbs),
+        ));
+    }
+    let target = asked.target(&served)?;
+    if target == Target::EveryNamespace && is_events(&served.group, &served.plural) {
+        return Err(Error::new(Code::Invalid, "events can only be listed in one namespace, name it"));
+    }
+    let name = single_name(query.field_selector.as_deref());
+    reader.grant().check(&Access {
+        verb: Verb::List,
+        group: &served.group,
+        resource: &served.plural,
+        place: target.place(),
+        name: name.as_ref().map(|name| name.as_str()),
+    })?;
+
+    let allowed = &reader.grant().namespaces;
+    let binding = Binding::new(query, allowed);
+    let cursor = query.continue_.as_deref().filter(|text| !text.is_empty()).map(|text| binding.open(text)).transpose()?;
+    let limits = reader.budget().limits();
+    let listing = Listing { reader, served: &served, query, keep: &keep, filter: &filter };
+    let size = Size { objects: page_objects(query.limit, limits), bytes: page_bytes(limits) };
+
+    match (&target, allowed) {
+        (Target::EveryNamespace, Namespaces::Only(names)) => fanout::read(&listing, names, cursor, size).await?.seal(&binding),
+        _ => {
+            let position = cursor.map_or(Position::Start, |cursor| cursor.position);
+            let part = listing.part(target.namespace(), position, size, FIRST_BYTE).await;
+            let part = part.map_err(|error| with_advice(error, &target))?;
+            Gathered::from(part).seal(&binding)
+        }
+    }
+}
+
+/// A page whose cursor is not written yet.
+struct Gathered {
+    /// Pruned objects with commas between them.
+    json: String,
+    count: usize,
+    next: Option<Cursor>,
+    remaining: Option<u32>,
+    warnings: Vec<String>,
+}
+
+impl Gathered {
+    fn empty() -> Self {
+        Self { json: String::new(), count: 0, next: None, remaining: None, warnings: Vec::new() }
+    }
+
+    fn seal(self, binding: &Binding) -> Result<Page, Error> {
+        Ok(Page {
+            items: format!("[{}]", self.json),
+            continue_: self.next.map(|cursor| binding.seal(cursor)).transpose()?,
+            remaining: self.remaining,
+            warnings: self.warnings,
+        })
+    }
+}
+
+impl From<Part> for Gathered {
+    fn from(part: Part) -> Self {
+        let next = part.next.map(|position| Cursor { namespace: None, position, answered: true });
+        Self { json: part.json, count: part.count, next, remaining: part.remaining, warnings: part.warnings }
+    }
+}
+
+/// A limit above the operator's is lowered without a word: the cursor says that there is more.
+fn page_objects(limit: Option<u32>, limits: &Limits) -> NonZeroU32 {
+    let wanted = limit.filter(|&limit| limit > 0).unwrap_or(DEFAULT_LIMIT);
+    NonZeroU32::new(wanted.min(limits.page)).unwrap_or(NonZeroU32::MIN)
+}
+
+fn page_bytes(limits: &Limits) -> usize {
+    usize::try_from(PAGE_BYTES_MAX.min(limits.memory / PAGE_SHARE_OF_MEMORY)).unwrap_or(usize::MAX)
+}
+
+/// Both APIs read the same objects.
+fn is_events(group: &str, plural: &str) -> bool {
+    plural == "events" && matches!(group, "" | "events.k8s.io")
+}
+
+/// What to do where the server's RBAC grants single namespaces only.
+fn with_advice(error: Error, target: &Target) -> Error {
+    if error.code != Code::Denied || *target != Target::EveryNamespace {
+        return error;
+    }
+    let advice = "name a namespace, or let the operator set `namespaces`, so that each of them is asked by itself";
+    Error { message: format!("{}; {advice}", error.message), ..error }
+}

@@ -1,0 +1,198 @@
+//! One list of one place: the request, its body as a stream, and the second request where the first was too much or too late.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::cursor::Position;
+use super::filter::Filter;
+use super::page::{Page, Size, Smallest, Stop, Wanted, too_large};
+use crate::error::{Code, Error};
+use crate::exchange::Failure;
+use crate::explain;
+use crate::fields::Keep;
+use crate::items::{Splitter, malformed};
+use crate::name::Namespace;
+use crate::object::Mask;
+use crate::reader::Reader;
+use crate::request::{Get, ListParameters};
+use crate::response::Incoming;
+use crate::types::{Query, ServedResource};
+use sandbar_snapshot::OBJECT_MAX;
+
+/// A list that has passed the grant.
+#[derive(Clone, Copy)]
+pub(super) struct Listing<'q> {
+    pub(super) reader: &'q Reader,
+    pub(super) served: &'q ServedResource,
+    pub(super) query: &'q Query,
+    pub(super) keep: &'q Keep,
+    pub(super) filter: &'q Filter,
+}
+
+/// What one place gave to a page.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Pruned objects with commas between them.
+    pub(super) json: String,
+    /// How many they are.
+    pub(super) count: usize,
+    /// Where the list goes on; none: it has ended.
+    pub(super) next: Option<Position>,
+    /// How many objects follow, where that is known.
+    pub(super) remaining: Option<u32>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Listing<'_> {
+    /// Reads on from a position.
+    pub(super) async fn part(
+        &self,
+        namespace: Option<&Namespace>,
+        mut position: Position,
+        size: Size,
+        first_byte: Duration,
+    ) -> Result<Part, Error> {
+        let mut size = size;
+        let mut warning = None;
+        loop {
+            let get = self.request(namespace, &position, size.objects);
+            let incoming = match self.reader.api().get(&get, self.reader.budget(), first_byte).await {
+                Ok(incoming) => incoming,
+                Err(Failure::Refused(refusal)) if warning.is_none() && refusal.fresh_token().is_some() => {
+                    // The old token's view of the list is gone. The server names the place in the list as it is now.
+                    position = Position::Token(refusal.fresh_token().unwrap_or_default().to_owned());
+                    warning = Some("the list has changed since its first pages: objects may be missing or come twice".to_owned());
+                    continue;
+                }
+                Err(failure) => return Err(failure.into()),
+            };
+            let said = incoming.warnings.clone();
+            match self.body(incoming, &position, size).await {
+                Ok(mut part) => {
+                    part.warnings.extend(said);
+                    part.warnings.extend(warning);
+                    return Ok(part);
+                }
+                Err(Stop::Failed(error)) => return Err(error),
+                // The token may stand behind the items, so it is lost with the rest of the body. Fewer objects each time, so
+                // this ends.
+                Err(Stop::Full { fitting }) => {
+                    size.objects = NonZeroU32::new(fitting).ok_or_else(|| too_large(size.bytes))?;
+                }
+            }
+        }
+    }
+
+    /// Whether the server was seen to send this list whole, whatever `limit` it was sent.
+    fn comes_whole(&self) -> bool {
+        self.reader.unpaged().has(self.served)
+    }
+
+    fn request(&self, namespace: Option<&Namespace>, position: &Position, objects: NonZeroU32) -> Get {
+        let token = match position {
+            Position::Token(token) => Some(token.as_str()),
+            Position::Start | Position::After(_) => None,
+        };
+        // A limit is sent with an `After` position too: a made-up cursor must not make a server that pages send everything.
+        let limit = Some(objects).filter(|_| token.is_some() || !self.comes_whole());
+        let parameters = ListParameters {
+            label_selector: self.query.label_selector.as_deref().filter(|selector| !selector.is_empty()),
+            field_selector: self.query.field_selector.as_deref().filter(|selector| !selector.is_empty()),
+            limit,
+            token,
+        };
+        Get::list(self.served, namespace, &parameters)
+    }
+
+    /// Reads a list's body into a page.
+    async fn body(&self, mut incoming: Incoming<'_>, position: &Position, size: Size) -> Result<Part, Stop> {
+        let mask = Mask::of(self.reader.grant(), self.served);
+        let wanted = Wanted { keep: self.keep, mask, filter: self.filter, size };
+        let mut page = match position {
+            Position::After(key) => Page::smallest(wanted, Some(key.clone())),
+            Position::Start if self.comes_whole() => Page::smallest(wanted, None),
+            Position::Start | Position::Token(_) => Page::as_sent(wanted),
+        };
+        let mut splitter = Splitter::new("items", OBJECT_MAX);
+        let read_before = self.reader.budget().read();
+        while let Some(chunk) = incoming.chunk().await.map_err(|error| self.too_much(error, &page, read_before))? {
+            splitter.feed(&chunk, |item| page.take(item))?;
+        }
+        let envelope = splitter.finish()?;
+        let Envelope { metadata, .. } = serde_json::from_slice(&envelope).map_err(|error| malformed(&explain::json(&error)))?;
+        match page {
+            Page::AsSent(page) => {
+                let (json, count) = page.finish();
+                let next = metadata.continue_.filter(|token| !token.is_empty()).map(Position::Token);
+                let remaining = metadata.remaining.filter(|_| next.is_some()).and_then(|count| u32::try_from(count).ok());
+                Ok(Part { json, count, next, remaining, warnings: Vec::new() })
+            }
+            Page::Smallest(page) => {
+                let pages_now = metadata.continue_.is_some_and(|token| !token.is_empty());
+                match position {
+                    Position::Token(_) => Err(Stop::Failed(restart("it no longer pages this list"))),
+                    Position::After(_) if pages_now => Err(Stop::Failed(restart("it now pages this list itself"))),
+                    Position::Start | Position::After(_) => Ok(self.cut(page)?),
+                }
+            }
+        }
+    }
+
+    /// A page of a list that came whole.
+    fn cut(&self, page: Smallest<'_>) -> Result<Part, Error> {
+        self.reader.unpaged().remember(self.served);
+        let mut warnings = Vec::new();
+        if page.selectors_are_uncertain() {
+            let of = &self.query.of;
+            warnings
+                .push(format!("the API behind {of} sends whole lists and may not have applied the selector, check the objects"));
+        }
+        let cut = page.finish()?;
+        let (next, remaining) = cut.rest.map(|(key, left)| (Position::After(key), left)).unzip();
+        Ok(Part { json: cut.json, count: cut.count, next, remaining, warnings })
+    }
+
+    /// A list that comes whole and is over the whole budget cannot be read by any call, which is not the same as a spent budget.
+    fn too_much(&self, error: Error, page: &Page<'_>, read_before: u64) -> Error {
+        let budget = self.reader.budget();
+        let limit = budget.limits().read;
+        let comes_whole = matches!(page, Page::Smallest(_)) && error.code == Code::Exhausted;
+        if !comes_whole || budget.read().saturating_sub(read_before) <= limit {
+            return error;
+        }
+        Error::new(
+            Code::TooLarge,
+            format!(
+                "the API behind {} sends its lists whole, and this one is over the {limit} bytes that a call may read (limit `read`); \
+                 name a namespace",
+                self.query.of
+            ),
+        )
+    }
+}
+
+fn restart(reason: &str) -> Error {
+    Error::new(Code::Expired, format!("the API server has changed ({reason}): start the list again without `continue`"))
+}
+
+/// A list without its items.
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    metadata: ListMetadata,
+    /// It has to be there, or this is no list: an array, less what the splitter has taken out of it, or null, which is how some
+    /// servers write an empty one. Named like this, serde does not take it for optional.
+    #[serde(rename = "items", deserialize_with = "Option::deserialize")]
+    _items: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Default, Deserialize)]
+struct ListMetadata {
+    #[serde(default, rename = "continue")]
+    continue_: Option<String>,
+    #[serde(default, rename = "remainingItemCount")]
+    remaining: Option<i64>,
+}

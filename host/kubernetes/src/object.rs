@@ -1,0 +1,77 @@
+//! One object as the API server sent it: read once, masked as a whole, and cut down to the fields that were asked for.
+//!
+//! The order is in the types. [`Object`] says which object it is and nothing more; what is in it comes out of [`Masked`] alone. What is
+//! masked depends on the whole object and never on what of it is asked for, so a tool learns no more by asking for less.
+
+mod key;
+mod mask;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod write;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+pub(super) use mask::Mask;
+pub(super) use write::Masked;
+
+use self::tree::{DEPTH_MAX, Fault, Kind, Tree, VALUES_MAX, Value};
+use super::error::{Code, Error};
+use super::items::malformed;
+
+/// One object.
+pub(super) struct Object<'o> {
+    tree: Tree<'o>,
+}
+
+/// What tells an object from the others of its list.
+pub(super) struct Identity<'t> {
+    /// Empty for an object of the cluster.
+    pub(super) namespace: Cow<'t, str>,
+    pub(super) name: Cow<'t, str>,
+    labels: Option<Value<'t>>,
+}
+
+impl<'o> Object<'o> {
+    /// Reads the JSON of one object.
+    pub(super) fn read(json: &'o [u8]) -> Result<Self, Error> {
+        let json = std::str::from_utf8(json)
+            .map_err(|error| malformed(&format!("it is not UTF-8 text from byte {} on", error.valid_up_to())))?;
+        let tree = Tree::parse(json).map_err(|fault| match fault {
+            Fault::Syntax(at) => malformed(&format!("it is not JSON from byte {at} on")),
+            Fault::TooDeep => malformed(&format!("an object in it nests deeper than {DEPTH_MAX} levels")),
+            Fault::TooLarge => {
+                Error::new(Code::TooLarge, format!("an object with more than {VALUES_MAX} keys and values cannot be read"))
+            }
+        })?;
+        match tree.root().kind() {
+            Kind::Object => Ok(Self { tree }),
+            _ => Err(malformed("it is not a JSON object")),
+        }
+    }
+
+    /// Which object it is.
+    pub(super) fn identity(&self) -> Result<Identity<'_>, Error> {
+        let metadata = self.tree.root().get("metadata").filter(|metadata| !metadata.is_null());
+        let of = |key: &str| metadata.and_then(|metadata| metadata.get(key)).filter(|value| !value.is_null());
+        let text = |key: &str| match of(key) {
+            None => Ok(Cow::Borrowed("")),
+            Some(value) if value.is_string() => Ok(value.text()),
+            Some(_) => Err(malformed(&format!("`metadata.{key}` is not a string"))),
+        };
+        Ok(Identity { namespace: text("namespace")?, name: text("name")?, labels: of("labels") })
+    }
+
+    /// The object without its secrets.
+    pub(super) fn masked(&self, mask: Mask) -> Masked<'_> {
+        Masked::new(&self.tree, mask)
+    }
+}
+
+impl Identity<'_> {
+    /// The labels. Made for each object of a list that is selected by them, so that each look-up takes the same time.
+    pub(super) fn labels(&self) -> HashMap<Cow<'_, str>, Cow<'_, str>> {
+        self.labels.into_iter().flat_map(Value::entries).map(|(key, value)| (key.text(), value.text())).collect()
+    }
+}

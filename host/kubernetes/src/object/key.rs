@@ -1,0 +1,193 @@
+//! What a key says of its value by itself, whatever stands around it.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use super::tree::{Kind, Value};
+use sandbar_secrets::Known;
+use sandbar_secrets::{Named, named, named_header, web_key_member};
+use sandbar_text::clean;
+
+thread_local! {
+    static KNOWN: RefCell<Known<Key>> = RefCell::default();
+}
+
+/// What a key says.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Key {
+    /// That its value is a secret.
+    pub(super) named: Option<Named>,
+    /// The same, as the name of a header.
+    pub(super) header: Option<Named>,
+    /// The same, by what stands before its last word, where that is for a value: `secret` of `secretValue`.
+    pub(super) of_owner: Option<Named>,
+    pub(super) role: Role,
+    pub(super) command: Option<PartOfCommand>,
+    pub(super) field: Option<Field>,
+    /// It is an environment: `env`, `extraEnv`, `envVars`.
+    pub(super) is_environment: bool,
+    /// It is the headers of a request.
+    pub(super) is_headers: bool,
+}
+
+impl Key {
+    /// What this key says.
+    pub(super) fn of(key: Value<'_>) -> Self {
+        let key = &*seen(key);
+        KNOWN.with_borrow_mut(|known| known.find(key, Self::read))
+    }
+
+    fn read(key: &str) -> Self {
+        let role = Role::of(key);
+        Self {
+            named: named(key),
+            header: named_header(key),
+            of_owner: (role == Role::Value).then(|| named(owner(key))).flatten().map(Named::of_variable),
+            role,
+            command: part_of_command(key),
+            field: field(key),
+            is_environment: is_environment(key),
+            is_headers: ends_with(key, "headers"),
+        }
+    }
+}
+
+/// A key, or a name, as a reader sees it: what hides between its letters does not make it another.
+pub(super) fn seen(key: Value<'_>) -> Cow<'_, str> {
+    let text = key.text();
+    if key.kind() == Kind::PlainString { text } else { Cow::Owned(clean(&text).into_owned()) }
+}
+
+/// A field that says what an object is, or where its secrets are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Kind,
+    Items,
+    Data,
+    StringData,
+    /// The type of a JSON Web Key: an object with it is one.
+    KeyType,
+    /// A private member of a JSON Web Key, and what it is.
+    OfWebKey(&'static str),
+    /// A text that an object has nothing beside, or little.
+    Text,
+}
+
+fn field(key: &str) -> Option<Field> {
+    match key {
+        "kind" => Some(Field::Kind),
+        "items" => Some(Field::Items),
+        "data" => Some(Field::Data),
+        "stringData" => Some(Field::StringData),
+        "text" => Some(Field::Text),
+        _ if key.eq_ignore_ascii_case("kty") => Some(Field::KeyType),
+        _ => web_key_member(key).map(Field::OfWebKey),
+    }
+}
+
+/// What a key says of its value, in an object that holds a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PartOfCommand {
+    Program,
+    Arguments,
+    /// `cmd`: the arguments beside an `entrypoint`, the program beside `args`.
+    Either,
+}
+
+fn part_of_command(key: &str) -> Option<PartOfCommand> {
+    const PROGRAMS: &[&str] = &["command", "cmds", "program", "entrypoint", "executable"];
+    const ARGUMENTS: &[&str] = &["args", "arguments"];
+    let is = |word: &&str| key.eq_ignore_ascii_case(word);
+    if PROGRAMS.iter().any(is) {
+        Some(PartOfCommand::Program)
+    } else if ARGUMENTS.iter().any(is) {
+        Some(PartOfCommand::Arguments)
+    } else {
+        is(&"cmd").then_some(PartOfCommand::Either)
+    }
+}
+
+/// What a key says of its value, in an object that holds a name and a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is the name: `name`, `headerName`, `ParameterKey`.
+    Name,
+    /// It is the value: `value`, `secretValue`, `ParameterValue`.
+    Value,
+    #[default]
+    Neither,
+}
+
+/// Last words of keys that hold a name or a value.
+const ROLES: &[(&str, Role)] = &[
+    // The last part of the path of a JSON patch.
+    ("path", Role::Name),
+    ("name", Role::Name),
+    ("key", Role::Name),
+    ("value", Role::Value),
+    ("type", Role::Name),
+    ("values", Role::Value),
+    ("data", Role::Value),
+    ("default", Role::Value),
+    ("header", Role::Name),
+    ("variable", Role::Name),
+    ("var", Role::Name),
+    ("field", Role::Name),
+    ("property", Role::Name),
+    ("param", Role::Name),
+    ("parameter", Role::Name),
+    ("attribute", Role::Name),
+    ("option", Role::Name),
+    ("setting", Role::Name),
+    ("flag", Role::Name),
+    ("label", Role::Name),
+    ("id", Role::Name),
+    ("val", Role::Value),
+    ("content", Role::Value),
+    ("literal", Role::Value),
+    ("plain", Role::Value),
+    ("plaintext", Role::Value),
+    ("raw", Role::Value),
+];
+
+/// Letters of the longest of them.
+const WORD_MAX: usize = 9;
+
+impl Role {
+    fn of(key: &str) -> Self {
+        let word = last_word(key);
+        ROLES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map_or(Role::Neither, |&(_, role)| role)
+    }
+}
+
+/// The last word of a key, as far as it is one that [`ROLES`] may have: `Value` of `secretValue`, `value` of `secret-value`.
+pub(super) fn last_word(key: &str) -> &str {
+    let bytes = key.as_bytes();
+    let mut start = bytes.len();
+    while start > 0 && bytes.len() - start <= WORD_MAX && bytes[start - 1].is_ascii_alphabetic() {
+        start -= 1;
+        // A hump: a capital letter whose neighbour on the left is a small one.
+        if start > 0 && bytes[start].is_ascii_uppercase() && bytes[start - 1].is_ascii_lowercase() {
+            break;
+        }
+    }
+    &key[start..]
+}
+
+/// What stands before the last word of a key: `secret` of `secretValue`.
+pub(super) fn owner(key: &str) -> &str {
+    &key[..key.len() - last_word(key).len()]
+}
+
+/// Whether what stands under a key is an environment: `env`, `extraEnv`, `envVars`.
+fn is_environment(key: &str) -> bool {
+    /// Bytes of a key that are looked at.
+    const KEY_MAX: usize = 64;
+    let key = &key.as_bytes()[..key.len().min(KEY_MAX)];
+    key.windows("env".len()).any(|word| word.eq_ignore_ascii_case(b"env"))
+}
+
+fn ends_with(key: &str, word: &str) -> bool {
+    let (key, word) = (key.as_bytes(), word.as_bytes());
+    key.len() >= word.len() && key[key.len() - word.len()..].eq_ignore_ascii_case(word)
+}

@@ -1,0 +1,365 @@
+//! Which values of an object are secret because of where they stand: under a name such as `password`, beside such a name, behind a
+//! flag, in a Secret.
+//!
+//! What is known of a value comes from the whole object alone: from what it stands inside of and from what stands beside it. What of
+//! the object is asked for is not known here, so it cannot matter.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::key::{Field, Key, PartOfCommand, Role, last_word, owner, seen};
+use super::tree::{Kind, Value};
+use crate::types::ServedResource;
+use sandbar_policy::Grant;
+use sandbar_secrets::{
+    LONGEST, Named, Secrets, Value as Expected, WORDS_MAX, has_program, is_suspect, named, named_header, secret_words,
+};
+
+/// What the values of a Secret are called.
+const SECRET_VALUE: &str = "Secret value";
+
+/// Digits of the shortest number that is taken for a secret where a secret or its name may stand. Shorter ones count something.
+const DIGITS: usize = 4;
+
+/// What is masked of the objects of one resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mask {
+    /// None: the operator lets the component see what the cluster holds.
+    secrets: Option<Objects>,
+}
+
+/// Which objects they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Objects {
+    /// Secrets of the core group: all of their data is secret.
+    Secrets,
+    Others,
+}
+
+impl Mask {
+    /// For objects of a resource, by what discovery says of it and not by what they say of themselves: an object without its `kind`
+    /// is a Secret all the same.
+    pub(crate) fn of(grant: &Grant, served: &ServedResource) -> Self {
+        let is_secret = served.group.is_empty() && served.plural == "secrets";
+        let objects = if is_secret { Objects::Secrets } else { Objects::Others };
+        Self { secrets: (grant.secrets == Secrets::Masked).then_some(objects) }
+    }
+
+    /// Masks nothing.
+    #[cfg(test)]
+    pub(crate) fn nothing() -> Self {
+        Self { secrets: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn everything_of(objects: Objects) -> Self {
+        Self { secrets: Some(objects) }
+    }
+
+    /// What is known of the object itself; none: nothing of it is masked.
+    pub(super) fn root<'t>(self) -> Option<Place<'t>> {
+        self.secrets.map(|objects| Place { is_secret: objects == Objects::Secrets, ..Place::default() })
+    }
+}
+
+/// What is known about a value from where it stands.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place<'t> {
+    /// Everything below is secret, and this is what.
+    hidden: Option<&'static str>,
+    /// What the names around it say of it. An array hands it on to its elements, and an object to what is called `value`.
+    named: Option<Named>,
+    /// It is a Secret, or an array of them.
+    is_secret: bool,
+    /// It is the environment of a program, or belongs to it.
+    is_environment: bool,
+    /// It is the headers of a request, or belongs to them.
+    is_headers: bool,
+    /// The command that these are the arguments of.
+    command: Option<Value<'t>>,
+}
+
+impl<'t> Place<'t> {
+    /// What a mask calls this value, if it is secret because of where it stands. Objects and arrays are not: what is in them may be.
+    pub(super) fn hides(self, value: Value<'_>) -> Option<&'static str> {
+        let (kind, is_literal) = (value.kind(), value.kind() == Kind::Literal);
+        if matches!(kind, Kind::Object | Kind::Array) {
+            return None;
+        }
+        if let Some(kind) = self.hidden {
+            let is_nothing = is_literal && value.is_null() || value.raw() == "\"\"";
+            return (!is_nothing).then_some(kind);
+        }
+        let named = self.named.filter(|_| !is_literal)?;
+        let is_count = kind == Kind::Number && named.value != Expected::Secret && value.raw().len() < DIGITS;
+        (!is_count && named.hides(&value.text())).then_some(named.kind)
+    }
+
+    /// What is known inside of an object that stands here.
+    pub(super) fn inside(self, object: Value<'t>) -> Inside<'t> {
+        let mut inside = Inside {
+            place: self,
+            is_secret: self.is_secret,
+            lists_secrets: false,
+            is_web_key: false,
+            command: None,
+            args: None,
+            pairs: Pairs::default(),
+        };
+        if self.hidden.is_some() {
+            return inside;
+        }
+        let (mut has_name, mut has_value, mut either) = (false, false, None);
+        for (key, value) in object.entries() {
+            let key = Key::of(key);
+            match key.role {
+                Role::Name => has_name |= value.is_string(),
+                Role::Value => has_value = true,
+                Role::Neither => {}
+            }
+            match key.command.filter(|_| value.is_string() || value.kind() == Kind::Array) {
+                Some(PartOfCommand::Program) => inside.command = Some(value),
+                Some(PartOfCommand::Arguments) => inside.args = Some(value),
+                Some(PartOfCommand::Either) => either = Some(value),
+                None => {}
+            }
+            inside.is_web_key |= key.field == Some(Field::KeyType) && value.is_string();
+            if key.field == Some(Field::Kind) && value.is_string() {
+                let kind = value.text();
+                inside.is_secret |= kind == "Secret";
+                inside.lists_secrets |= kind == "SecretList";
+            }
+        }
+        match inside.command {
+            Some(_) => inside.args = inside.args.or(either),
+            None => inside.command = either,
+        }
+        if has_name && has_value {
+            for (key, name) in object.entries().filter(|(_, name)| name.is_string()) {
+                if Key::of(key).role == Role::Name
+                    && let Some(says) = self.says(&seen(name))
+                {
+                    inside.pairs.add(owner(&seen(key)), says);
+                }
+            }
+        }
+        inside
+    }
+
+    /// What a name says that is itself a value here: a variable's, a header's.
+    fn says(self, name: &str) -> Option<Named> {
+        let named = named(name).or_else(|| named_header(name))?;
+        Some(if self.is_environment { named.of_variable() } else { named })
+    }
+
+    /// What is known of the elements of an array that stands here.
+    pub(super) fn elements(self, array: Value<'t>) -> Elements<'t> {
+        // A list of passwords is none of counts.
+        let is_passwords = |named: &Named| named.kind == "password" && named.value == Expected::IfRandom;
+        let named =
+            self.named.map(|named| if is_passwords(&named) { Named { value: Expected::OrCount, ..named } } else { named });
+        let place = Self { named, ..self };
+        Elements { place, flag: None, header: None, at: 0, secret: secret_arguments(self.command, array) }
+    }
+}
+
+/// Which words of some arguments are secret because of the program in them or in the command that they belong to.
+fn secret_arguments(command: Option<Value<'_>>, arguments: Value<'_>) -> Vec<(usize, &'static str)> {
+    // A list of objects is none of words.
+    let is_list = |value: Value<'_>| value.is_string() || value.elements().next().is_some_and(Value::is_string);
+    let command = command.filter(|&command| is_list(command));
+    if command.is_none() && !is_list(arguments) {
+        return Vec::new();
+    }
+    let all = || command.into_iter().flat_map(words).chain(words(arguments));
+    if !has_program(all()) {
+        return Vec::new();
+    }
+    let of_command = command.into_iter().flat_map(words).count();
+    secret_words(all()).into_iter().filter_map(|(word, kind)| Some((word.checked_sub(of_command)?, kind))).collect()
+}
+
+/// The words of a command: of a list, or of a line.
+fn words<'t>(command: Value<'t>) -> impl Iterator<Item = Cow<'t, str>> {
+    let line = command.is_string().then(|| command.beginning(LONGEST));
+    let of_line = |line: Cow<'t, str>| line.split_ascii_whitespace().map(|word| Cow::Owned(word.to_owned())).collect::<Vec<_>>();
+    let word = |element: Value<'t>| match element.kind() {
+        Kind::Object | Kind::Array => Cow::Borrowed("_"),
+        _ => element.beginning(LONGEST),
+    };
+    command.elements().map(word).chain(line.into_iter().flat_map(of_line)).take(WORDS_MAX)
+}
+
+/// What is known inside of one object.
+pub(super) struct Inside<'t> {
+    place: Place<'t>,
+    is_secret: bool,
+    /// Its `items` are Secrets, which do not say so themselves.
+    lists_secrets: bool,
+    /// It is a JSON Web Key (RFC 7517).
+    is_web_key: bool,
+    /// Its command, and what is the only one to be read together with it, however many arguments there are.
+    command: Option<Value<'t>>,
+    args: Option<Value<'t>>,
+    pairs: Pairs,
+}
+
+/// What names say of their values, where both stand in one object: `name` and `value`, `ParameterKey` and `ParameterValue`.
+#[derive(Default)]
+struct Pairs {
+    /// By any of the names.
+    any: Option<Named>,
+    /// By one whose key is nothing but `name` and the like.
+    bare: Option<Named>,
+    /// By what stands before `Name` in the key: `parameter`.
+    owned: BTreeMap<String, Named>,
+}
+
+impl Pairs {
+    fn add(&mut self, owner: &str, says: Named) {
+        self.any = stronger(self.any, Some(says));
+        if owner.is_empty() {
+            self.bare = stronger(self.bare, Some(says));
+        } else {
+            let said = self.owned.entry(owner.to_ascii_lowercase()).or_insert(says);
+            *said = stronger(Some(*said), Some(says)).unwrap_or(says);
+        }
+    }
+
+    /// What they say of the value under a key. In an object of many settings one is not about the other: `AUTH_TYPE` and `LOG_DEFAULT`.
+    fn of(&self, key: &str) -> Option<Named> {
+        match owner(key) {
+            "" => self.any,
+            _ if self.any.is_none() => None,
+            owner => {
+                let is_value = last_word(key).get(..3).is_some_and(|word| word.eq_ignore_ascii_case("val"));
+                let same = self.owned.get(&owner.to_ascii_lowercase()).copied();
+                stronger(same, self.bare.filter(|_| is_value))
+            }
+        }
+    }
+}
+
+impl<'t> Inside<'t> {
+    /// What is known of the value under a key.
+    pub(super) fn place(&self, key: Value<'_>, value: Value<'t>) -> Place<'t> {
+        let own = self.place;
+        if own.hidden.is_some() {
+            return own;
+        }
+        let says = Key::of(key);
+        let is_data = says.field == Some(Field::Data) && self.is_secret || says.field == Some(Field::StringData);
+        let command = self.command.filter(|_| self.args.is_some_and(|args| args.start() == value.start()));
+        // Arguments on one line are no command by themselves.
+        let line = command.filter(|_| value.is_string()).and_then(|_| secret_arguments(command, value).pop());
+        let hidden = match says.field {
+            _ if is_data => Some(SECRET_VALUE),
+            Some(Field::OfWebKey(kind)) if self.is_web_key && is_number_or_list(value) => Some(kind),
+            _ => line.map(|(_, kind)| kind),
+        };
+        Place {
+            hidden,
+            named: self.named(key, says).filter(|_| !is_count(key, value)),
+            is_secret: self.lists_secrets && says.field == Some(Field::Items),
+            is_environment: says.is_environment,
+            is_headers: says.is_headers,
+            command,
+        }
+    }
+
+    fn named(&self, key: Value<'_>, says: Key) -> Option<Named> {
+        let own = self.place;
+        // What is only called like a header may be a setting: `authorization: RBAC`.
+        let of_header = if own.is_headers { Expected::Secret } else { Expected::IfRandom };
+        let mut named = says.named.or(says.header.map(|named| Named { value: of_header, ..named }));
+        if says.role == Role::Value {
+            named = [says.of_owner, self.pairs.of(&seen(key)), own.named].into_iter().fold(named, stronger);
+        }
+        // `{"password": {"text": "sesame"}}`
+        if says.field == Some(Field::Text) {
+            named = stronger(named, own.named.map(Named::if_random));
+        }
+        if own.is_environment { named.map(Named::of_variable) } else { named }
+    }
+}
+
+/// What is known of the elements of an array. Of the arguments of a program, one that is a flag tells what the next one is: `--password`,
+/// `sesame`; and so does the program itself.
+pub(super) struct Elements<'t> {
+    place: Place<'t>,
+    flag: Option<Named>,
+    /// The name of a header, whose value the next one may be.
+    header: Option<(String, Named)>,
+    /// How many elements there were.
+    at: usize,
+    /// Those that are secret because of the program.
+    secret: Vec<(usize, &'static str)>,
+}
+
+impl<'t> Elements<'t> {
+    /// What is known of the next element.
+    pub(super) fn next(&mut self, element: Value<'_>) -> Place<'t> {
+        let at = self.at;
+        self.at += 1;
+        let flag = self.flag.take();
+        let header = self.header.take();
+        let place = Place { command: None, ..self.place };
+        if let Some((_, kind)) = self.secret.iter().find(|(word, _)| *word == at) {
+            return Place { hidden: place.hidden.or(Some(kind)), ..place };
+        }
+        if !element.is_string() {
+            return Place { named: stronger(place.named, flag), ..place };
+        }
+        let text = element.text();
+        self.header = named_header(&text).map(|named| (text.to_string(), named));
+        // Names of headers are listed, too: what follows one is its value where it would be on one line with it.
+        if let Some((name, named)) = header
+            && is_suspect(&format!("{name}: {}", element.beginning(LONGEST)))
+        {
+            return Place { hidden: place.hidden.or(Some(named.kind)), ..place };
+        }
+        match text.strip_prefix('-') {
+            // Behind a flag that takes no value stands the next one.
+            Some(name) => self.flag = named(name),
+            // A name and its value: `["DB_PASSWORD", "sesame1"]`.
+            None if flag.is_none() && place.named.is_none() && is_name(&text) && named(&text).is_some() => {
+                self.flag = named(&text).map(Named::if_random)
+            }
+            None => return Place { named: stronger(place.named, flag), ..place },
+        }
+        place
+    }
+}
+
+/// Whether a text may be the name of a variable, a setting or a header.
+fn is_name(text: &str) -> bool {
+    /// Bytes of a name.
+    const NAME_MAX: usize = 64;
+    text.len() <= NAME_MAX && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// Whether a member of a JSON Web Key may be one of its numbers, or the list of its other primes.
+fn is_number_or_list(value: Value<'_>) -> bool {
+    /// Characters of 12 bytes in base64. No key is shorter.
+    const LEAST: usize = 16;
+    value.kind() == Kind::Array || value.is_string() && value.raw().len() >= LEAST + 2
+}
+
+/// Whether a number says how many tests have passed.
+fn is_count(key: Value<'_>, value: Value<'_>) -> bool {
+    value.kind() == Kind::Number && seen(key).eq_ignore_ascii_case("pass")
+}
+
+/// Of two that say something of one value, the one that leaves less of it.
+fn stronger(one: Option<Named>, other: Option<Named>) -> Option<Named> {
+    let strength = |named: &Named| match named.value {
+        Expected::Secret => 3,
+        Expected::OrCount | Expected::OrPath => 2,
+        Expected::OrName => 1,
+        Expected::IfRandom | Expected::IfLong | Expected::IfBasic => 0,
+    };
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if strength(&other) > strength(&one) { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,360 @@
+//! Writes an object without its secrets, cut down to the fields that were asked for.
+//!
+//! What stays is copied as it stands in the text, so it is JSON as before: numbers keep their digits and strings their escapes. What is
+//! secret by its place is known from [`Place`]; every other string, and every key, is looked through as a text. Most objects have no
+//! secret in any of them, and then that takes one look at all strings together. `metadata.managedFields` is left out always; it can be
+//! half of an object and tells a tool nothing.
+
+use std::borrow::Cow;
+
+use super::mask::{Mask, Place};
+use super::tree::{Fault, Kind, Tree, Value};
+use crate::fields::Keep;
+use sandbar_text::clean;
+
+/// How deep JSON is looked into that stands as text inside of JSON: a manifest in an annotation of a manifest.
+pub(super) const TEXTS_MAX: u8 = 3;
+
+/// Bytes of strings that are looked through together.
+const TOGETHER: usize = 64 * 1024;
+
+/// What a text is called that is JSON and cannot be followed.
+const UNREADABLE: &str = "JSON that is too deep or too large to be looked into";
+
+/// An object without its secrets.
+pub(crate) struct Masked<'t> {
+    tree: &'t Tree<'t>,
+    /// None: nothing is masked.
+    root: Option<Place<'t>>,
+}
+
+impl<'t> Masked<'t> {
+    pub(super) fn new(tree: &'t Tree<'t>, mask: Mask) -> Self {
+        Self { tree, root: mask.root() }
+    }
+
+    /// Appends what `keep` keeps of the object.
+    pub(crate) fn pick(&self, keep: &Keep, out: &mut String) {
+        let start = out.len();
+        let mut together = Scan::Together { strings: String::new(), is_suspect: false };
+        self.write(keep, out, &mut together);
+        if together.found_something() {
+            // Somewhere in the strings is a secret. Which of them holds it takes a look at each.
+            out.truncate(start);
+            self.write(keep, out, &mut Scan::Each);
+        }
+    }
+
+    fn write(&self, keep: &Keep, out: &mut String, scan: &mut Scan) {
+        let mut writer = Writer { tree: self.tree, out, scan, texts: 0, copied: 0 };
+        writer.object(self.tree.root(), keep, self.root, Level::Root);
+    }
+}
+
+/// How strings are looked through that read as they are written.
+enum Scan {
+    /// All together, a line for each, to see whether there is a secret in any of them.
+    Together { strings: String, is_suspect: bool },
+    /// Each by itself.
+    Each,
+}
+
+impl Scan {
+    /// The string without its secrets, where that is known by now and is not the string itself.
+    fn look(&mut self, string: &str) -> Option<String> {
+        match self {
+            Scan::Each => match sandbar_secrets::mask(string) {
+                Cow::Owned(hidden) => Some(hidden),
+                Cow::Borrowed(_) => None,
+            },
+            Scan::Together { is_suspect: true, .. } => None,
+            Scan::Together { strings, is_suspect } => {
+                strings.push_str(string);
+                strings.push('\n');
+                if strings.len() > TOGETHER {
+                    *is_suspect = sandbar_secrets::is_suspect(strings);
+                    strings.clear();
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether there may be a secret in what was looked through together.
+    fn found_something(&mut self) -> bool {
+        match self {
+            Scan::Each => false,
+            Scan::Together { strings, is_suspect } => *is_suspect || sandbar_secrets::is_suspect(strings),
+        }
+    }
+}
+
+/// Where an object stands, as far as that decides what is left out of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// It is the whole object.
+    Root,
+    /// It is its metadata.
+    Metadata,
+    Inside,
+}
+
+/// A way through one document.
+struct Writer<'t, 'w> {
+    tree: &'t Tree<'t>,
+    out: &'w mut String,
+    scan: &'w mut Scan,
+    /// How many texts this document stands inside of.
+    texts: u8,
+    /// Up to where a value that is kept as a whole has been copied.
+    copied: usize,
+}
+
+impl<'t> Writer<'t, '_> {
+    /// Writes what is kept of an object, entry by entry.
+    fn object(&mut self, object: Value<'t>, keep: &Keep, place: Option<Place<'t>>, level: Level) {
+        let inside = place.map(|place| place.inside(object));
+        self.out.push('{');
+        let mut is_first = true;
+        for (key, value) in object.entries() {
+            let Some((keep, shown)) = self.key(key, keep, place.is_some()) else { continue };
+            let is = |name: &str| key.text() == name;
+            if level == Level::Metadata && is("managedFields") {
+                continue;
+            }
+            let below = if level == Level::Root && is("metadata") { Level::Metadata } else { Level::Inside };
+            let before = self.out.len();
+            if !is_first {
+                self.out.push(',');
+            }
+            self.out.push_str(&shown);
+            self.out.push(':');
+            if self.value(value, keep, inside.as_ref().map(|inside| inside.place(key, value)), below) {
+                is_first = false;
+            } else {
+                self.out.truncate(before);
+            }
+        }
+        self.out.push('}');
+    }
+
+    /// What is kept under a key, and how the key is written. A key that is masked has the mask for its name: whoever asks for the key
+    /// itself does not find it.
+    fn key<'k>(&mut self, key: Value<'t>, keep: &'k Keep, is_masked: bool) -> Option<(&'k Keep, Cow<'t, str>)> {
+        let kept = keep.of(&key.text());
+        if kept.is_none() && !keep.asks_for_a_mask() {
+            return None;
+        }
+        match Some(key).filter(|_| is_masked).and_then(|key| self.without_secrets(key)) {
+            None => Some((kept?, Cow::Borrowed(key.raw()))),
+            Some(hidden) => Some((keep.of(&hidden)?, Cow::Owned(quoted(&hidden)))),
+        }
+    }
+
+    /// Writes what is kept of a value. False: nothing, because a path goes on and the value does not.
+    fn value(&mut self, value: Value<'t>, keep: &Keep, place: Option<Place<'t>>, level: Level) -> bool {
+        match value.kind() {
+            Kind::Object if *keep != Keep::Whole || level == Level::Metadata => self.object(value, keep, place, level),
+            Kind::Array if *keep != Keep::Whole => self.array(value, keep, place),
+            _ if *keep != Keep::Whole => return false,
+            _ => self.whole(value, place),
+        }
+        true
+    }
+
+    /// Arrays are crossed: the path goes on in each element.
+    fn array(&mut self, array: Value<'t>, keep: &Keep, place: Option<Place<'t>>) {
+        let mut places = place.map(|place| place.elements(array));
+        self.out.push('[');
+        let mut is_first = true;
+        for element in array.elements() {
+            let place = places.as_mut().map(|places| places.next(element));
+            let before = self.out.len();
+            if !is_first {
+                self.out.push(',');
+            }
+            if self.value(element, keep, place, Level::Inside) {
+                is_first = false;
+            } else {
+                self.out.truncate(before);
+            }
+        }
+        self.out.push(']');
+    }
+
+    /// Writes all of a value.
+    fn whole(&mut self, value: Value<'t>, place: Option<Place<'t>>) {
+        self.copied = value.start();
+        if let Some(place) = place {
+            self.mask(value, place);
+        }
+        self.out.push_str(&self.tree.json()[self.copied..value.end()]);
+    }
+
+    /// Copies a value up to the last secret in it, which becomes a mask.
+    fn mask(&mut self, value: Value<'t>, place: Place<'t>) {
+        match value.kind() {
+            Kind::Object => {
+                let inside = place.inside(value);
+                for (key, value) in value.entries() {
+                    if let Some(hidden) = self.without_secrets(key) {
+                        self.replace(key, &hidden);
+                    }
+                    self.mask(value, inside.place(key, value));
+                }
+            }
+            Kind::Array => {
+                let mut places = place.elements(value);
+                for element in value.elements() {
+                    let place = places.next(element);
+                    self.mask(element, place);
+                }
+            }
+            Kind::PlainString | Kind::String | Kind::Number | Kind::Literal => {
+                if let Some(kind) = place.hides(value) {
+                    self.replace(value, &sandbar_secrets::masked(kind));
+                } else if value.is_string()
+                    && let Some(hidden) = self.without_secrets(value)
+                {
+                    self.replace(value, &hidden);
+                }
+            }
+        }
+    }
+
+    /// Copies what stands before a value, and writes this text in its place.
+    fn replace(&mut self, value: Value<'t>, text: &str) {
+        self.out.push_str(&self.tree.json()[self.copied..value.start()]);
+        self.out.push_str(&quoted(text));
+        self.copied = value.end();
+    }
+
+    /// A string as a text by itself, without the secrets in it; none: there are none, as far as is known by now.
+    fn without_secrets(&mut self, string: Value<'t>) -> Option<String> {
+        let text = string.text();
+        if string.kind() == Kind::PlainString {
+            return self.scan.look(&text);
+        }
+        // What hides between the letters of a secret would be removed on the way to the client, so it must not count here.
+        let raw = text;
+        let text = clean(&raw);
+        let hidden = match self.json_inside(&text) {
+            Some(hidden) => hidden,
+            None => sandbar_secrets::mask(&raw),
+        };
+        match hidden {
+            Cow::Owned(hidden) if hidden != *text => Some(hidden),
+            _ => None,
+        }
+    }
+
+    /// A text that is JSON itself, such as the manifest that `kubectl apply` leaves in an annotation, without its secrets.
+    fn json_inside<'s>(&mut self, text: &'s str) -> Option<Cow<'s, str>> {
+        if !text.trim_ascii_start().starts_with(['{', '[']) {
+            return None;
+        }
+        let tree = match Tree::parse(text) {
+            Ok(tree) if self.texts < TEXTS_MAX => tree,
+            Err(Fault::Syntax(_)) => return None,
+            // Whatever stands in it, nothing tells.
+            Ok(_) | Err(Fault::TooDeep | Fault::TooLarge) => return Some(Cow::Owned(sandbar_secrets::masked(UNREADABLE))),
+        };
+        let mut hidden = String::new();
+        let mut inside = Writer { tree: &tree, out: &mut hidden, scan: &mut *self.scan, texts: self.texts + 1, copied: 0 };
+        inside.mask(tree.root(), Place::default());
+        let copied = inside.copied;
+        if copied == 0 {
+            return Some(Cow::Borrowed(text));
+        }
+        hidden.push_str(&text[copied..]);
+        Some(Cow::Owned(hidden))
+    }
+}
+
+/// A text as a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Object;
+    use super::*;
+    use crate::error::{Code, Error};
+    use sandbar_snapshot::OBJECT_MAX;
+
+    const POD: &str = r#"{"kind":"Pod","metadata":{"name":"web-0","managedFields":[{"manager":"x"}],"namespace":"team-a","labels":{"app":"web"},"annotations":{"example.com/owner":"a\"b","other":"x"}},"spec":{"nodeName":null,"containers":[{"name":"web","image":"i:1"},{"name":"sidecar"}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"},7,{"status":"?"}],"started":1.50e1}}"#;
+
+    fn pruned(object: &str, fields: Option<&[&str]>) -> Result<String, Error> {
+        let fields: Option<Vec<String>> = fields.map(|paths| paths.iter().map(|&path| path.to_owned()).collect());
+        let keep = Keep::parse(fields.as_deref())?;
+        let mut out = String::from("<");
+        Object::read(object.as_bytes())?.masked(Mask::nothing()).pick(&keep, &mut out);
+        Ok(out.split_off(1))
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_kept_in_its_nesting() {
+        let fields = ["metadata.name", "metadata.annotations[\"example.com/owner\"]", "spec.containers.image", "status.started"];
+        assert_eq!(
+            pruned(POD, Some(&fields)).expect("valid"),
+            r#"{"metadata":{"name":"web-0","annotations":{"example.com/owner":"a\"b"}},"spec":{"containers":[{"image":"i:1"},{}]},"status":{"started":1.50e1}}"#
+        );
+    }
+
+    #[test]
+    fn without_fields_everything_but_managed_fields_is_kept() {
+        assert_eq!(pruned(POD, None).expect("valid"), POD.replace(r#""managedFields":[{"manager":"x"}],"#, ""));
+        let metadata = pruned(POD, Some(&["metadata"])).expect("valid");
+        assert!(metadata.contains("web-0") && !metadata.contains("managedFields"), "{metadata}");
+        let escaped = pruned(r#"{"metadata":{"managed\u0046ields":[1]},"spec":{"managedFields":[2]}}"#, None).expect("valid");
+        assert_eq!(escaped, r#"{"metadata":{},"spec":{"managedFields":[2]}}"#);
+    }
+
+    #[test]
+    fn an_absent_path_is_absent() {
+        for (path, kept) in [
+            ("status.nope", r#"{"status":{}}"#),
+            ("nope.nope", "{}"),
+            ("spec.nodeName.deeper", r#"{"spec":{}}"#),
+            ("status.phase.deeper", r#"{"status":{}}"#),
+            ("spec.nodeName", r#"{"spec":{"nodeName":null}}"#),
+            ("status.conditions.type", r#"{"status":{"conditions":[{"type":"Ready"},{}]}}"#),
+        ] {
+            assert_eq!(pruned(POD, Some(&[path])).expect(path), kept, "{path}");
+        }
+        assert_eq!(pruned(POD, Some(&[])).expect("no paths"), "{}");
+    }
+
+    #[test]
+    fn it_is_known_which_object_it_is() {
+        let pod = Object::read(POD.as_bytes()).expect("valid");
+        let identity = pod.identity().expect("valid");
+        assert_eq!((&*identity.namespace, &*identity.name), ("team-a", "web-0"));
+        assert_eq!(identity.labels().into_iter().collect::<Vec<_>>(), [("app".into(), "web".into())]);
+        for unnamed in ["{}", r#"{"metadata":null}"#, r#"{"metadata":{"name":null,"labels":null}}"#] {
+            assert_eq!(Object::read(unnamed.as_bytes()).expect("valid").identity().expect("valid").name, "");
+        }
+        assert!(Object::read(br#"{"metadata":{"name":1}}"#).expect("valid").identity().is_err());
+    }
+
+    #[test]
+    fn what_comes_out_is_json_whatever_the_strings_hold() {
+        let odd = r#"{"a\"\\\u0001é":{"b\n":["\ud83d\ude80\u0000",{"c":-0.0e-2}]},"metadata":{"name":"é\u00e9","n":[]}}"#;
+        for fields in [None, Some(["[\"a\\\"\\\\\\u0001é\"][\"b\\n\"]"].as_slice())] {
+            let kept = pruned(odd, fields).expect("valid");
+            let value: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
+            assert_eq!(value["a\"\\\u{1}é"]["b\n"][0], "🚀\0", "{kept}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_an_error() {
+        for body in ["", "[]", "null", "{", r#"{"a":}"#, r#"{"a":1,}"#, r#"{"a" 1}"#, "{}{}", "{} x", r#"{"a":"\x"}"#] {
+            assert_eq!(pruned(body, None).expect_err(body).code, Code::Other);
+            assert!(pruned(body, Some(&["b.c"])).is_err(), "{body}");
+        }
+        assert_eq!(Object::read(b"{\"a\":\"\xff\"}").err().map(|error| error.code), Some(Code::Other));
+        assert!(pruned(&" ".repeat(OBJECT_MAX), None).is_err());
+    }
+}

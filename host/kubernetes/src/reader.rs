@@ -1,0 +1,134 @@
+//! Reads on behalf of one call: within its grant, on its budget.
+
+use std::sync::Arc;
+
+use super::cluster::Cluster;
+use super::discovery::Discovery;
+use super::error::Error;
+use super::exchange::ApiServer;
+use super::types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
+use super::{get, health, list, log};
+use sandbar_policy::{Budget, Exhausted, Grant};
+
+/// Reads the cluster for one call.
+///
+/// A read is a part of its call: it runs where the call does, and what it computes, parsing and masking for example, is the call's
+/// processor time. Dropping the future of a read ends its request.
+#[derive(Clone)]
+pub struct Reader {
+    cluster: Cluster,
+    grant: Arc<Grant>,
+    budget: Arc<Budget>,
+}
+
+impl Reader {
+    pub(super) fn new(cluster: Cluster, grant: Arc<Grant>, budget: Arc<Budget>) -> Self {
+        Self { cluster, grant, budget }
+    }
+
+    /// Reads one object as JSON, cut down to `fields` (none: everything but `metadata.managedFields`).
+    ///
+    /// An object is 8 MiB at most. A namespaced resource needs [`Scope::Namespace`].
+    pub async fn get_object(
+        &self,
+        of: &Resource,
+        within: &Scope,
+        name: &str,
+        fields: Option<&[String]>,
+    ) -> Result<String, Error> {
+        self.in_time(get::read(self, of, within, name, fields)).await
+    }
+
+    /// Reads one page of a list.
+    ///
+    /// A page has 200 objects by default; a higher `limit` than the operator's is lowered without a word. It may have fewer, even
+    /// none, while `continue_` is set. Its JSON is 8 MiB at most, or an eighth of the component's memory.
+    pub async fn list_objects(&self, query: &Query) -> Result<Page, Error> {
+        self.in_time(list::read(self, query)).await
+    }
+
+    /// Reads the end of one container's log.
+    ///
+    /// Without `tail_lines` that is 2,000 lines, or 20,000 with `matching`, which then drops most of them.
+    pub async fn tail(&self, source: &LogSource) -> Result<Excerpt, Error> {
+        self.in_time(log::tail(self, source)).await
+    }
+
+    /// Asks the API server for its version and whether it is ready. It needs no rule.
+    pub async fn api_server(&self) -> Result<Health, Error> {
+        self.in_time(health::read(self.api(), &self.budget)).await
+    }
+
+    pub(super) fn api(&self) -> &ApiServer {
+        self.cluster.api()
+    }
+
+    pub(super) fn discovery(&self) -> &Discovery {
+        self.cluster.discovery()
+    }
+
+    pub(super) fn unpaged(&self) -> &list::Unpaged {
+        self.cluster.unpaged()
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Ends a read with the call's time. It is the runtime that keeps the time, so it does not wait for a read that computes.
+    async fn in_time<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let read = tokio::time::timeout_at(self.budget.deadline().into(), read).await;
+        read.unwrap_or_else(|_late| Err(Exhausted::Time(self.budget.limits().time).into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Answer, cluster, grant, query, resource};
+    use sandbar_policy::{Limits, Namespaces};
+    use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
+
+    #[test]
+    fn reads_can_move_between_threads() {
+        fn assert_send<T: Send>(_: impl FnOnce(Reader) -> T) {}
+        assert_send(|reader| async move { reader.list_objects(&query(resource("", "pods"), Scope::Cluster)).await });
+        assert_send(|reader| async move { reader.get_object(&resource("", "pods"), &Scope::Cluster, "x", None).await });
+        assert_send(|reader| async move { reader.tail(&LogSource::default()).await });
+        assert_send(|reader| async move { reader.api_server().await });
+    }
+    #[tokio::test]
+    async fn a_long_body_is_worked_on_on_a_thread_of_the_calls_own() {
+        let here = std::thread::current().name().map(str::to_owned);
+        for (bytes, own) in [(1, false), (STEP_BYTES / 2, false), (2 * STEP_BYTES, true), (20 * STEP_BYTES, true)] {
+            let name = "x".repeat(bytes);
+            let (cluster, _) = cluster(move |path, _| match path {
+                path if path.contains("/log") => Answer::ok(format!("{name}\n")),
+                path if path.contains("/pods/") => Answer::ok(format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)),
+                _ => Answer::ok(format!(r#"{{"metadata":{{}},"items":[{{"metadata":{{"name":"{name}"}}}}]}}"#)),
+            });
+            for what in ["get", "list", "log"] {
+                // Its clock stands still, so that it is the size alone that decides.
+                let budget = Arc::new(Budget::counted_by(Hand::default().meter(), Limits::default()));
+                let reader = cluster.reader(Arc::new(grant(Namespaces::All)), budget.clone());
+                let within = Scope::Namespace("team-a".into());
+                let source = LogSource { namespace: "team-a".into(), pod: "web-0".into(), ..LogSource::default() };
+                let call = async move {
+                    match what {
+                        "get" => drop(reader.get_object(&resource("", "pods"), &within, "web-0", None).await?),
+                        "list" => drop(reader.list_objects(&query(resource("", "pods"), within)).await?),
+                        _ => drop(reader.tail(&source).await?),
+                    }
+                    Ok::<_, Error>(std::thread::current().name().map(str::to_owned))
+                };
+                let ended = Processors::all_but_one().run(budget.meter(), &CpuEstimate::default(), call).await.expect("no panic");
+                let on = if own { Some("sandbar-call".to_owned()) } else { here.clone() };
+                assert_eq!(ended, Ok(on), "{what}, {bytes} bytes");
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What comes back: a body that is counted while it is read, or a refusal in the API server's words.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use serde::Deserialize;
+
+use super::error::{Code, Error};
+use super::explain::explain;
+use super::request::is_of_resource;
+use sandbar_policy::{Budget, Exhausted, SUBDOMAIN_MAX};
+use sandbar_processor::STEP_BYTES;
+use sandbar_secrets::quotable;
+use sandbar_text::size;
+
+/// How long the server may pause inside an answer.
+const BETWEEN_CHUNKS: Duration = Duration::from_secs(10);
+
+/// How much of an error's body is read. A Status is under 2 KiB; an error page of a proxy can be anything.
+const ERROR_BODY_MAX: usize = 16 * 1024;
+
+/// How much of the server's words a message carries, in bytes.
+const MESSAGE_MAX: usize = 2 * 1024;
+
+/// How much of an object's name a message carries, in bytes: names are no longer.
+const NAME_MAX: usize = SUBDOMAIN_MAX;
+
+/// Warnings of one answer that are passed on, and the bytes of each: what the API server itself keeps to.
+const WARNINGS_MAX: usize = 8;
+const WARNING_MAX: usize = 512;
+
+/// A successful answer whose body is still on its way.
+pub(super) struct Incoming<'b> {
+    pub(super) status: StatusCode,
+    /// What the server says about its answer: that a version is deprecated, or that something is missing.
+    pub(super) warnings: Vec<String>,
+    body: Body,
+    /// What has come and is not handed out yet.
+    rest: Bytes,
+    handed_out: usize,
+    budget: &'b Budget,
+}
+
+impl<'b> Incoming<'b> {
+    pub(super) fn new(response: Response<Body>, budget: &'b Budget) -> Self {
+        let (status, warnings) = (response.status(), warnings(response.headers()));
+        Self { status, warnings, body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
+    }
+
+    /// The next piece of the body, [`STEP_BYTES`] at most; none at its end. Every byte is taken from the budget.
+    ///
+    /// What is done with a piece is one step of the call's work, so between two of them others have their turn. A body that is longer is
+    /// worked on on a thread of the call's own: what its pieces add up to, an object for example, is one step, too.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        self.budget.checkpoint().await?;
+        if self.rest.is_empty() {
+            match next_chunk(&mut self.body, self.budget).await? {
+                Some(chunk) => self.rest = chunk,
+                None => return Ok(None),
+            }
+            self.budget.take_read(self.rest.len() as u64)?;
+        }
+        self.budget.meter().prepare_for(self.handed_out.saturating_add(self.rest.len())).await;
+        let piece = self.rest.split_to(self.rest.len().min(STEP_BYTES));
+        self.handed_out += piece.len();
+        Ok(Some(piece))
+    }
+
+    /// The whole body, which is `what` and may have `max` bytes.
+    pub(super) async fn bytes(mut self, max: usize, what: &str) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            if bytes.len() + chunk.len() > max {
+                return Err(Error::new(Code::TooLarge, format!("{what} is over {} and cannot be read", size(max as u64))));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+}
+
+/// The `Warning` headers with the code that Kubernetes uses, `299 - "text"`.
+fn warnings(headers: &HeaderMap) -> Vec<String> {
+    headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.as_bytes())).take(WARNINGS_MAX).collect()
+}
+
+fn warning(value: &[u8]) -> Option<String> {
+    let value = &value[..value.len().min(2 * WARNING_MAX)];
+    let quoted = value.strip_prefix(b"299 ")?.splitn(2, |byte| *byte == b'"').nth(1)?;
+    let mut text = Vec::new();
+    let mut bytes = quoted.iter();
+    while let Some(byte) = bytes.next().filter(|byte| **byte != b'"') {
+        text.push(if *byte == b'\\' { *bytes.next()? } else { *byte });
+    }
+    let text = quotable(String::from_utf8_lossy(&text), WARNING_MAX);
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The next piece of a body, within the time that is left.
+async fn next_chunk(body: &mut Body, budget: &Budget) -> Result<Option<Bytes>, Error> {
+    let remaining = budget.remaining();
+    loop {
+        match tokio::time::timeout(BETWEEN_CHUNKS.min(remaining), body.frame()).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => return Ok(Some(data)),
+                Err(_trailers) => continue,
+            },
+            Ok(Some(Err(error))) => {
+                let cause = explain(&error);
+                return Err(Error::new(Code::Unavailable, format!("the API server's answer broke off: {cause}")));
+            }
+            Err(_) if remaining <= BETWEEN_CHUNKS => return Err(Exhausted::Time(budget.limits().time).into()),
+            Err(_) => {
+                let seconds = BETWEEN_CHUNKS.as_secs();
+                return Err(Error::new(
+                    Code::Unavailable,
+                    format!("the API server fell silent in the middle of its answer, for {seconds} s"),
+                ));
+            }
+        }
+    }
+}
+
+/// An answer that is no success.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// The server's words, clean and short.
+    pub(super) message: String,
+    /// How long the server asks to wait.
+    pub(super) retry_after: Option<Duration>,
+    /// The path that was asked for.
+    path: String,
+    /// The body was a Kubernetes Status, so Kubernetes itself answered and not something in front of it.
+    details: Option<StatusDetails>,
+}
+
+/// What a Status says besides its message.
+#[derive(Clone, Debug, Default)]
+struct StatusDetails {
+    reason: String,
+    name: String,
+    continue_: Option<String>,
+}
+
+impl Refusal {
+    /// Reads the answer, and never fails: whatever cannot be read is left out.
+    pub(super) async fn read(response: Response<Body>, path: &str, budget: &Budget) -> Self {
+        let status = response.status();
+        let header = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let mut body = response.into_body();
+        let mut bytes = Vec::new();
+        while bytes.len() < ERROR_BODY_MAX
+            && let Ok(Some(chunk)) = next_chunk(&mut body, budget).await
+        {
+            bytes.extend_from_slice(&chunk[..chunk.len().min(ERROR_BODY_MAX - bytes.len())]);
+        }
+        let parsed = serde_json::from_slice::<Status>(&bytes).ok().filter(|status| status.kind == "Status");
+        let (message, details, wait) = match parsed {
+            Some(Status { message, reason, details, metadata, .. }) => {
+                let continue_ = metadata.continue_.filter(|token| !token.is_empty());
+                let details = details.unwrap_or_default();
+                let wait = details.retry_after_seconds;
+                (message, Some(StatusDetails { reason, name: quotable(&details.name, NAME_MAX), continue_ }), wait)
+            }
+            None => (String::from_utf8_lossy(&bytes).trim().to_owned(), None, None),
+        };
+        let retry_after = header.or(wait).map(Duration::from_secs).filter(|wait| !wait.is_zero());
+        Self { status, message: quotable(&message, MESSAGE_MAX), retry_after, path: path.to_owned(), details }
+    }
+
+    /// Kubernetes itself has answered, and not something in front of it.
+    pub(super) fn is_of_kubernetes(&self) -> bool {
+        self.details.is_some()
+    }
+
+    /// A 410's way out: a token that goes on where the old one stood, over the list as it is now.
+    pub(super) fn fresh_token(&self) -> Option<&str> {
+        self.details.as_ref().filter(|_| self.status == StatusCode::GONE)?.continue_.as_deref()
+    }
+
+    /// The object that was not found, where Kubernetes names one.
+    pub(super) fn missing(&self) -> Option<&str> {
+        let details = self.details.as_ref().filter(|_| self.status == StatusCode::NOT_FOUND)?;
+        Some(details.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// The contract's code for this answer.
+    fn code(&self) -> Code {
+        match self.status.as_u16() {
+            400 | 422 => Code::Invalid,
+            401 | 403 => Code::Denied,
+            404 => match &self.details {
+                // What is not served says so in plain text, and an extension server in a Status that names no object.
+                Some(details) if details.reason == "NotFound" && !details.name.is_empty() => Code::NotFound,
+                Some(_) if !self.message.contains("could not find the requested resource") => Code::NotFound,
+                _ => Code::NotServed,
+            },
+            410 => Code::Expired,
+            413 => Code::TooLarge,
+            429 => Code::Throttled,
+            500..=599 => Code::Unavailable,
+            _ => Code::Other,
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let code = refusal.code();
+        let Refusal { status, message, path, .. } = &refusal;
+        let words = if message.is_empty() { status.canonical_reason().unwrap_or("no reason given") } else { message.as_str() };
+        let message = match code {
+            Code::Denied if *status == StatusCode::UNAUTHORIZED => {
+                format!("the API server does not accept this server's credentials: {words}")
+            }
+            // What `sandbar rbac` prints are rights on resources. Every user has the others, unless somebody has taken them away.
+            Code::Denied if refusal.details.is_some() && !is_of_resource(path) => {
+                format!("{words} (the ClusterRole system:discovery allows it: bind that to the user of this server)")
+            }
+            // A 403 without a Status is a proxy's, or a kubelet's: no role mends that.
+            Code::Denied if refusal.details.is_some() => {
+                format!("{words} (`sandbar rbac` prints the roles that this server needs)")
+            }
+            Code::Denied | Code::NotFound | Code::Invalid => words.to_owned(),
+            Code::NotServed => format!("the cluster does not serve {path} ({words})"),
+            Code::Expired => format!("the cursor is too old, start the list again ({words})"),
+            Code::Throttled => format!("the API server asks to wait: {words}"),
+            Code::Unavailable if refusal.details.is_none() && *status == StatusCode::SERVICE_UNAVAILABLE => {
+                format!("the API behind {path} does not answer (503 from the API server: {words})")
+            }
+            _ => format!("the API server answered {}: {words}", status.as_u16()),
+        };
+        Error { code, message, retry_after: refusal.retry_after }
+    }
+}
+
+/// The part of `metav1.Status` that says something to us.
+#[derive(Deserialize)]
+struct Status {
+    kind: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    metadata: StatusMetadata,
+    #[serde(default)]
+    details: Option<RawDetails>,
+}
+
+#[derive(Default, Deserialize)]
+struct StatusMetadata {
+    #[serde(default, rename = "continue")]
+    continue_: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawDetails {
+    name: String,
+    retry_after_seconds: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_read_as_the_api_server_writes_them() {
+        for (value, expected) in [
+            (r#"299 - "v1 Endpoints is deprecated""#, Some("v1 Endpoints is deprecated")),
+            (r#"299 - "a \"b\" c\\d" "Thu, 19 Nov 2026 09:00:00 GMT""#, Some(r#"a "b" c\d"#)),
+            (r#"299 proxy:3128 "x""#, Some("x")),
+            (r#"299 - "never closed"#, Some("never closed")),
+            (r#"199 - "x""#, None),
+            (r#"299 - """#, None),
+            ("299 - x", None),
+            ("299", None),
+            ("", None),
+        ] {
+            assert_eq!(warning(value.as_bytes()).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn warnings_are_few_short_and_clean() {
+        let mut headers = HeaderMap::new();
+        for _ in 0..100 {
+            headers.append(header::WARNING, format!("299 - \"a\tb{}\"", "\u{e9}".repeat(100_000)).try_into().expect("valid"));
+        }
+        let warnings = warnings(&headers);
+        assert_eq!(warnings.len(), WARNINGS_MAX);
+        assert!(warnings.iter().all(|warning| warning.len() <= WARNING_MAX && warning.starts_with('a')));
+    }
+}

@@ -1,0 +1,162 @@
+//! The seven methods, each answered from the catalog.
+
+use rmcp::model::{
+    DiscoverResult, ErrorData, JsonRpcError, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
+    SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenResult,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+use super::changes::Changes;
+use super::message::{Response, SharedResponse, notification};
+use super::progress::Notifications;
+use super::request::{Method, Request, ToolCall};
+use super::result;
+use super::server::{Server, server_config};
+use super::version::Version;
+use sandbar_catalog::{Answer, AuditEvent, Progress, Refusal};
+use sandbar_policy::Caller;
+
+/// What answers a request.
+pub enum Reply {
+    /// A response, known at once: a few hundred bytes, and what the request says itself.
+    Ready(Response),
+    /// A response that is known at once and the same for all but for its id.
+    Shared(SharedResponse),
+    /// A call, which has to be run.
+    Call(Call),
+    /// Notifications until the client goes or the server ends.
+    Subscription(Subscription),
+}
+
+/// A call that has not been run yet.
+pub struct Call {
+    server: Server,
+    caller: Caller,
+    id: RequestId,
+    version: Version,
+    tool: ToolCall,
+    reports: watch::Sender<Progress>,
+    /// What it tells of its progress, where somebody waits for that.
+    pub progress: Option<Notifications>,
+}
+
+/// A call that is over.
+pub struct Called {
+    /// Its response.
+    pub response: Response,
+    /// Its event in the audit trail, which is written when this is dropped.
+    pub event: AuditEvent,
+}
+
+/// The notifications of one `subscriptions/listen`.
+pub struct Subscription {
+    id: RequestId,
+    tools_list_changed: bool,
+    changes: Changes,
+}
+
+/// Answers a request.
+pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
+    let Request { id, version, method, progress } = request;
+    Reply::Ready(match method {
+        Method::Initialize => response(&id, &server_config().with_protocol_version(version.into())),
+        Method::Ping => Response::result(&id, "{}"),
+        Method::Discover => {
+            let versions = Version::ALL.map(ProtocolVersion::from).to_vec();
+            response(&id, &DiscoverResult::from_server_info(versions, server_config()))
+        }
+        Method::ListTools => return Reply::Shared(SharedResponse::of(&id, server.tools(version.era()))),
+        Method::CallTool(tool) => {
+            let reports = watch::Sender::default();
+            let progress = progress.map(|token| Notifications::new(token, reports.subscribe()));
+            return Reply::Call(Call { server, caller, id, version, tool, reports, progress });
+        }
+        Method::Listen { tools_list_changed } => {
+            let changes = server.changes();
+            return Reply::Subscription(Subscription { id, tools_list_changed, changes });
+        }
+    })
+}
+
+/// A result of `tools/call` that says in words for the model why there is no other.
+pub fn tool_failure(id: &RequestId, version: Version, words: &str) -> Response {
+    Response::result(id, &result::of(Answer::failure(words), version))
+}
+
+fn response(id: &RequestId, result: &impl Serialize) -> Response {
+    // Results of the server's own are structs of text, which always serialise.
+    Response::result(id, &serde_json::to_string(result).unwrap_or_default())
+}
+
+impl Call {
+    /// What its response will carry.
+    pub fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// The version that its client speaks.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Runs it to its end. Dropping the future stops it.
+    pub async fn run(self) -> Called {
+        let Self { server, caller, id, version, tool: ToolCall { name, arguments }, reports, progress: _ } = self;
+        let called = id.clone();
+        let write = move |answer| Response::result(&called, &result::of(answer, version));
+        let (response, event) = server.catalog().call(&caller, &name, arguments, reports, write).await;
+        let response = match response {
+            Ok(response) => response,
+            // From 2025-11-25 on, a model gets to see what it did wrong.
+            Err(refusal @ Refusal::Arguments { .. }) if version >= Version::V2025_11_25 => {
+                tool_failure(&id, version, &refusal.to_string())
+            }
+            Err(refusal) => {
+                let error = ErrorData::invalid_params(refusal.to_string(), None);
+                Response::error(&JsonRpcError::new(Some(id), error))
+            }
+        };
+        Called { response, event }
+    }
+}
+
+impl Subscription {
+    /// What its response will carry.
+    pub fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// The first message: of what was asked for, what will be told.
+    pub fn acknowledgement(&self) -> String {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.tools_list_changed = self.tools_list_changed.then_some(true);
+        let params = SubscriptionsAcknowledgedNotificationParams::new(accepted).with_meta(self.meta());
+        notification("notifications/subscriptions/acknowledged", &params)
+    }
+
+    /// The next message; none once the server has nothing more to tell. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            self.changes.next().await?;
+            if self.tools_list_changed {
+                let params = Map::from_iter([("_meta".to_owned(), serde_json::to_value(self.meta()).unwrap_or_default())]);
+                return Some(notification("notifications/tools/list_changed", &Value::Object(params)));
+            }
+        }
+    }
+
+    /// The last message: the response.
+    pub fn response(&self) -> Response {
+        let mut last = SubscriptionsListenResult::complete(self.id.clone());
+        last.meta.set_server_info(server_config().server_info);
+        response(&self.id, &last)
+    }
+
+    fn meta(&self) -> NotificationMetaObject {
+        let mut meta = NotificationMetaObject(MetaObject::new());
+        meta.set_subscription_id(self.id.clone());
+        meta
+    }
+}

@@ -1,0 +1,69 @@
+//! When a client has to hear that the list of tools has changed. What carries the word differs from era to era; this does not.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use sandbar_catalog::{Catalog, ListDigest};
+
+/// What one client hears of the list.
+pub struct Changes {
+    catalogs: watch::Receiver<Arc<Catalog>>,
+    known: ListDigest,
+    ending: CancellationToken,
+}
+
+impl Changes {
+    /// For a client that has the list `known`; it hears at once if that is not the current one. `ending` ends it.
+    pub(super) fn new(catalogs: watch::Receiver<Arc<Catalog>>, known: ListDigest, ending: CancellationToken) -> Self {
+        Self { catalogs, known, ending }
+    }
+
+    /// Waits until the list is another than the client knows, and takes it for known from then on. None: nothing more is to be told.
+    /// Several changes at once are one, and one that was taken back is none. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<ListDigest> {
+        loop {
+            let current = self.catalogs.borrow_and_update().digest().clone();
+            if current != self.known {
+                self.known = current.clone();
+                return Some(current);
+            }
+            tokio::select! {
+                changed = self.catalogs.changed() => changed.ok()?,
+                () = self.ending.cancelled() => return None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    /// A client that knows another list than the empty one.
+    fn client(catalogs: &watch::Sender<Arc<Catalog>>, ending: &CancellationToken) -> Changes {
+        Changes::new(catalogs.subscribe(), ListDigest::from("another"), ending.clone())
+    }
+
+    #[test]
+    fn a_list_that_the_client_does_not_know_is_told_once() {
+        let (catalogs, ending) = (watch::Sender::<Arc<Catalog>>::default(), CancellationToken::new());
+        let mut changes = client(&catalogs, &ending);
+        assert_eq!(changes.next().now_or_never(), Some(Some(Catalog::default().digest().clone())));
+        assert_eq!(changes.next().now_or_never(), None);
+        catalogs.send_replace(Arc::default());
+        assert_eq!(changes.next().now_or_never(), None, "another catalog with the same list is no change");
+    }
+
+    #[test]
+    fn it_ends_with_the_server() {
+        let (catalogs, ending) = (watch::Sender::<Arc<Catalog>>::default(), CancellationToken::new());
+        let mut changes = client(&catalogs, &ending);
+        ending.cancel();
+        assert!(changes.next().now_or_never().flatten().is_some(), "what is to be told is told before");
+        assert_eq!(changes.next().now_or_never(), Some(None));
+    }
+}

@@ -1,0 +1,21 @@
+//! MCP: its messages, and its methods answered from the catalog. Knows rmcp's types and the catalog, and nothing of HTTP but that a
+//! header names the version.
+
+mod answer;
+mod changes;
+mod message;
+mod progress;
+mod request;
+mod result;
+mod server;
+mod version;
+
+pub use answer::{Call, Called, Reply, Subscription, answer, tool_failure};
+pub use changes::Changes;
+#[cfg(feature = "fuzzing")]
+pub use message::check_body;
+pub use message::{Kind, Message, Response, SharedResponse};
+pub use progress::Notifications;
+pub use request::{Method, Request, ToolCall, client_of};
+pub use server::Server;
+pub use version::{Era, Version};

@@ -1,0 +1,376 @@
+//! What a client asks for: the version that it speaks and the method, with its parameters read once.
+//!
+//! What clients write that mean "nothing" is read as nothing, and what a method does not need is not looked at. What it does need and
+//! cannot have is an error that names the parameter and what it should be.
+
+use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, ProgressToken, ProtocolVersion, RequestId};
+use serde_json::{Map, Value};
+
+use super::message::{Kind, Message, NAME_BYTES, absent_or_object, malformed, request_id};
+use super::version::{Era, Version};
+use sandbar_catalog::Arguments;
+use sandbar_text::clean_line;
+
+/// The key under which a modern request carries its protocol version.
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// The key under which a modern request carries what its client can do.
+const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// The key under which a modern request carries what its client calls itself.
+const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
+
+/// The key under which a request says that it wants to hear of its progress.
+const PROGRESS_KEY: &str = "progressToken";
+
+/// Bytes of a client's name, and of its version, that are looked at. A few dozen are kept.
+const CLIENT_BYTES: usize = 256;
+
+/// A request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// What its answer carries.
+    pub id: RequestId,
+    /// The version that it speaks.
+    pub version: Version,
+    /// What it asks for.
+    pub method: Method,
+    /// What notifications of its progress carry, where somebody waits for them.
+    pub progress: Option<ProgressToken>,
+}
+
+/// The methods that there are, with what each needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// `initialize`: opens a session of the request's version.
+    Initialize,
+    /// `ping`: whether anybody is there.
+    Ping,
+    /// `server/discover`: what the server is and can do.
+    Discover,
+    /// `tools/list`.
+    ListTools,
+    /// `tools/call`.
+    CallTool(ToolCall),
+    /// `subscriptions/listen`.
+    Listen {
+        /// Whether changes of the list of tools are to be told. There is nothing else to tell.
+        tools_list_changed: bool,
+    },
+}
+
+/// A tool, and what it is called with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolCall {
+    /// The tool.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: Arguments,
+}
+
+impl Version {
+    /// The version that a message speaks. It says so itself in the modern era, in a header otherwise (`header`), or long ago, when its
+    /// session was opened (`session`).
+    pub fn of(message: &Message, header: Option<&str>, session: Option<Self>) -> Result<Self, ErrorData> {
+        let opens = message.param("protocolVersion");
+        // One that has only the modern era's version is answered as that era does: it has no such method.
+        if is_initialize(message) && (opens.is_some() || message.meta(VERSION_KEY).is_none()) {
+            let asked = opens.and_then(Value::as_str);
+            return asked.map(Self::negotiated).ok_or_else(|| {
+                let newest = Self::NEWEST_LEGACY.as_str();
+                ErrorData::invalid_params(format!("`params.protocolVersion` has to be a string, {newest:?} for example"), None)
+            });
+        }
+        let said = match message.meta(VERSION_KEY) {
+            Some(Value::String(version)) => Some(version.as_str()),
+            Some(_) => {
+                return Err(ErrorData::invalid_params(
+                    format!("`params._meta` has `{VERSION_KEY}`, which has to be a string"),
+                    None,
+                ));
+            }
+            None => None,
+        };
+        let is_request = message.id().is_some();
+        match (said, header) {
+            (Some(said), Some(header)) if said != header => {
+                let words = format!(
+                    "the header MCP-Protocol-Version is {:?}, and `{VERSION_KEY}` in `_meta` is {:?}",
+                    clean_line(header, NAME_BYTES),
+                    clean_line(said, NAME_BYTES)
+                );
+                Err(ErrorData::header_mismatch(words, None))
+            }
+            (Some(said), None) if is_request => {
+                let words = format!(
+                    "the header MCP-Protocol-Version is missing: it has to repeat `{VERSION_KEY}` ({:?})",
+                    clean_line(said, NAME_BYTES)
+                );
+                Err(ErrorData::header_mismatch(words, None))
+            }
+            (Some(text), _) | (None, Some(text)) => Self::parse(text).ok_or_else(|| unsupported(text)),
+            (None, None) => Ok(session.unwrap_or(Self::UNSAID)),
+        }
+    }
+}
+
+impl Request {
+    /// Reads a message that wants an answer and speaks this version.
+    pub fn read(id: RequestId, message: Message, version: Version) -> Result<Self, JsonRpcError> {
+        let refused = |error| JsonRpcError::new(Some(id.clone()), error);
+        let Message { kind: Kind::Request { method, .. }, mut params } = message else {
+            return Err(refused(ErrorData::invalid_request("`method` is missing", None)));
+        };
+        let meta = absent_or_object(params.remove("_meta"))
+            .ok_or_else(|| malformed(Some(id.clone()), "`params._meta` has to be an object"))?
+            .unwrap_or_default();
+        let modern = version.era() == Era::Modern;
+        if modern || method == "server/discover" {
+            check_meta(&meta).map_err(refused)?;
+        }
+        let progress = match meta.get(PROGRESS_KEY) {
+            None | Some(Value::Null) => None,
+            Some(token) => Some(ProgressToken(request_id(token).ok_or_else(|| {
+                let words = "`params._meta.progressToken` has to be an integer or a string of up to 1024 bytes";
+                malformed(Some(id.clone()), words)
+            })?)),
+        };
+        let method = match method.as_str() {
+            "initialize" if !modern => Method::Initialize,
+            "ping" if !modern => Method::Ping,
+            "server/discover" => Method::Discover,
+            "tools/list" => list(&params).map_err(refused)?,
+            "tools/call" => Method::CallTool(call(params).map_err(refused)?),
+            "subscriptions/listen" if modern => listen(&params).map_err(refused)?,
+            unknown => return Err(refused(unknown_method(unknown, version))),
+        };
+        Ok(Self { id, version, method, progress })
+    }
+}
+
+/// Whether a message opens a session. That is of the legacy era, whatever else it says.
+fn is_initialize(message: &Message) -> bool {
+    matches!(&message.kind, Kind::Request { method, .. } if method == "initialize")
+}
+
+/// What every request of the modern era says of itself.
+fn check_meta(meta: &Map<String, Value>) -> Result<(), ErrorData> {
+    let capabilities = match meta.get(CAPABILITIES_KEY) {
+        Some(Value::Object(_)) => true,
+        // What they hold is of no interest here, nor how a language writes that there are none.
+        Some(Value::Array(items)) => items.is_empty(),
+        _ => false,
+    };
+    let missing: Vec<&str> =
+        [(VERSION_KEY, meta.get(VERSION_KEY).is_some_and(Value::is_string)), (CAPABILITIES_KEY, capabilities)]
+            .into_iter()
+            .filter_map(|(key, is_there)| (!is_there).then_some(key))
+            .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let words = format!(
+        "each request of {} needs in `params._meta` a string `{VERSION_KEY}` and an object `{CAPABILITIES_KEY}`; missing or malformed: {}",
+        Version::V2026_07_28.as_str(),
+        missing.join(", ")
+    );
+    Err(ErrorData::invalid_params(words, None))
+}
+
+fn list(params: &Map<String, Value>) -> Result<Method, ErrorData> {
+    match params.get("cursor") {
+        None | Some(Value::Null | Value::String(_)) => Ok(Method::ListTools),
+        Some(_) => Err(ErrorData::invalid_params("`params.cursor` has to be a string", None)),
+    }
+}
+
+fn call(mut params: Map<String, Value>) -> Result<ToolCall, ErrorData> {
+    let name = match params.remove("name") {
+        Some(Value::String(name)) if name.len() <= NAME_BYTES => name,
+        _ => return Err(ErrorData::invalid_params("`params.name` has to be a string of up to 128 bytes", None)),
+    };
+    let arguments = Arguments::of_message(params.remove("arguments"))
+        .ok_or_else(|| ErrorData::invalid_params("`params.arguments` has to be an object", None))?;
+    Ok(ToolCall { name, arguments })
+}
+
+fn listen(params: &Map<String, Value>) -> Result<Method, ErrorData> {
+    let wanted = params.get("notifications").cloned();
+    if wanted.is_none() {
+        let words = "`params.notifications` is missing: an object such as {\"toolsListChanged\": true}";
+        return Err(ErrorData::invalid_params(words, None));
+    }
+    let wanted = absent_or_object(wanted)
+        .ok_or_else(|| ErrorData::invalid_params("`params.notifications` has to be an object", None))?
+        .unwrap_or_default();
+    match wanted.get("toolsListChanged") {
+        None | Some(Value::Null) => Ok(Method::Listen { tools_list_changed: false }),
+        Some(Value::Bool(tools_list_changed)) => Ok(Method::Listen { tools_list_changed: *tools_list_changed }),
+        Some(_) => Err(ErrorData::invalid_params("`params.notifications.toolsListChanged` has to be true or false", None)),
+    }
+}
+
+fn unknown_method(method: &str, version: Version) -> ErrorData {
+    let methods = match version.era() {
+        Era::Legacy => "initialize, ping, tools/list and tools/call",
+        Era::Modern => "server/discover, tools/list, tools/call and subscriptions/listen",
+    };
+    // 128 bytes at most.
+    let words = format!("this server has no method {method:?}; in version {} it has {methods}", version.as_str());
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, words, None)
+}
+
+fn unsupported(version: &str) -> ErrorData {
+    let version = clean_line(version, NAME_BYTES);
+    let requested: ProtocolVersion = serde_json::from_value(version.as_str().into()).unwrap_or_default();
+    let spoken = Version::ALL.map(Version::as_str).join(", ");
+    let message = format!("this server does not speak version {version:?} of the protocol; it speaks {spoken}").into();
+    ErrorData { message, ..ErrorData::unsupported_protocol_version(requested, &Version::ALL.map(ProtocolVersion::from)) }
+}
+
+/// What a client calls itself: name and version, when it initializes or with each request of the modern era. Its own words, cut to
+/// what is worth looking at.
+pub fn client_of(message: &Message) -> String {
+    let info = if is_initialize(message) { message.param("clientInfo") } else { message.meta(CLIENT_KEY) };
+    let part = |key| match info.and_then(|client| client.get(key)) {
+        Some(Value::String(text)) => text[..text.floor_char_boundary(CLIENT_BYTES)].to_owned(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    format!("{} {}", part("name"), part("version")).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn message(method: &str, params: &Value) -> Message {
+        let text = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        Message::parse(text.as_bytes()).unwrap_or_else(|refusal| panic!("{text}: {refusal:?}"))
+    }
+
+    fn read(method: &str, params: &Value, version: Version) -> Result<Request, JsonRpcError> {
+        Request::read(RequestId::Number(1), message(method, params), version)
+    }
+
+    fn legacy(method: &str, params: Value) -> Result<Method, (i32, String)> {
+        read(method, &params, Version::V2025_11_25)
+            .map(|request| request.method)
+            .map_err(|refusal| (refusal.error.code.0, refusal.error.message.into_owned()))
+    }
+
+    #[test]
+    fn what_stands_for_nothing_is_nothing() {
+        for nothing in [Value::Null, json!([])] {
+            assert_eq!(legacy("tools/list", nothing.clone()), Ok(Method::ListTools));
+            assert_eq!(legacy("tools/list", json!({ "_meta": nothing })), Ok(Method::ListTools));
+            assert_eq!(legacy("ping", nothing.clone()), Ok(Method::Ping));
+            let called = Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments: Arguments::default() }));
+            assert_eq!(legacy("tools/call", json!({ "name": "t", "arguments": nothing })), called);
+        }
+        let as_text = legacy("tools/call", json!({ "name": "t", "arguments": "{\"a\":1}" }));
+        let arguments = Map::from_iter([("a".to_owned(), json!(1))]).into();
+        assert_eq!(as_text, Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments })));
+        for cursor in [Value::Null, json!("")] {
+            assert_eq!(legacy("tools/list", json!({ "cursor": cursor })), Ok(Method::ListTools));
+        }
+        let silent = read("tools/list", &json!({ "_meta": { "progressToken": null } }), Version::V2025_11_25);
+        assert_eq!(silent.expect("a request").progress, None);
+    }
+
+    #[test]
+    fn what_is_something_else_is_named() {
+        for (method, params, named) in [
+            ("tools/call", json!({}), "params.name"),
+            ("tools/call", json!({ "name": 1 }), "params.name"),
+            ("tools/call", json!({ "name": "x".repeat(129) }), "params.name"),
+            ("tools/call", json!({ "name": "t", "arguments": [1] }), "params.arguments"),
+            ("tools/call", json!({ "name": "t", "arguments": "{" }), "params.arguments"),
+            ("tools/call", json!({ "name": "t", "_meta": 1 }), "params._meta"),
+            ("tools/call", json!({ "name": "t", "_meta": { "progressToken": 1.5 } }), "progressToken"),
+            ("tools/list", json!({ "cursor": 1 }), "params.cursor"),
+        ] {
+            let (code, words) = legacy(method, params.clone()).expect_err("refused");
+            assert!(code == -32602 && words.contains(named), "{method} {params}: {code} {words}");
+        }
+        let (code, words) = legacy("resources/list", Value::Null).expect_err("refused");
+        assert!(code == -32601 && words.contains("resources/list") && words.contains("tools/call"), "{words}");
+    }
+
+    #[test]
+    fn a_handshake_needs_a_version_and_nothing_else() {
+        let version = |params: Value| Version::of(&message("initialize", &params), None, None);
+        for params in [
+            json!({ "protocolVersion": "2025-06-18" }),
+            json!({ "protocolVersion": "2025-06-18", "capabilities": [], "clientInfo": [] }),
+            json!({ "protocolVersion": "2025-06-18", "capabilities": { "roots": [], "sampling": true }, "clientInfo": { "name": 1 } }),
+            json!({ "protocolVersion": "2025-06-18", "capabilities": null, "clientInfo": null, "_meta": { VERSION_KEY: "2026-07-28" } }),
+        ] {
+            assert_eq!(version(params.clone()).ok(), Some(Version::V2025_06_18), "{params}");
+            assert_eq!(legacy("initialize", params), Ok(Method::Initialize));
+        }
+        for params in [json!({}), json!({ "protocolVersion": null }), json!({ "protocolVersion": 2025 })] {
+            let error = version(params).expect_err("refused");
+            assert!(error.code == ErrorCode::INVALID_PARAMS && error.message.contains("params.protocolVersion"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_the_requests_own_then_the_headers_then_the_sessions() {
+        let of = |meta: Option<&str>, header, session| {
+            let params = meta.map_or(json!({}), |version| json!({ "_meta": { VERSION_KEY: version } }));
+            Version::of(&message("tools/list", &params), header, session).map_err(|error| error.code.0)
+        };
+        let session = Some(Version::V2025_06_18);
+        assert_eq!(of(None, None, None), Ok(Version::V2025_03_26));
+        assert_eq!(of(None, None, session), Ok(Version::V2025_06_18));
+        assert_eq!(of(None, Some("2025-11-25"), session), Ok(Version::V2025_11_25));
+        assert_eq!(of(Some("2026-07-28"), Some("2026-07-28"), session), Ok(Version::V2026_07_28));
+        assert_eq!(of(Some("2026-07-28"), Some("2025-11-25"), None), Err(-32020));
+        assert_eq!(of(Some("2026-07-28"), None, None), Err(-32020));
+        assert_eq!(of(Some("2099-01-01"), Some("2099-01-01"), None), Err(-32022));
+        assert_eq!(of(None, Some("1"), None), Err(-32022));
+    }
+
+    #[test]
+    fn the_modern_era_wants_to_know_what_its_client_can_do() {
+        let meta = |capabilities: Value| json!({ "_meta": { VERSION_KEY: "2026-07-28", CAPABILITIES_KEY: capabilities } });
+        for capabilities in [json!({}), json!([]), json!({ "roots": [], "sampling": true })] {
+            assert!(read("tools/list", &meta(capabilities), Version::V2026_07_28).is_ok());
+        }
+        for params in
+            [json!({}), meta(Value::Null), meta(json!(true)), meta(json!([1])), json!({ "_meta": { CAPABILITIES_KEY: {} } })]
+        {
+            for method in ["tools/list", "tools/call", "server/discover"] {
+                let refusal = read(method, &params, Version::V2026_07_28).expect_err("refused");
+                assert_eq!(refusal.error.code, ErrorCode::INVALID_PARAMS, "{params}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_subscription_says_what_it_wants_to_hear() {
+        let listen = |notifications: Value| {
+            let meta = json!({ VERSION_KEY: "2026-07-28", CAPABILITIES_KEY: {} });
+            let request =
+                read("subscriptions/listen", &json!({ "_meta": meta, "notifications": notifications }), Version::V2026_07_28);
+            request.map(|request| request.method).map_err(|refusal| refusal.error.message.into_owned())
+        };
+        assert_eq!(listen(json!({ "toolsListChanged": true, "else": 1 })), Ok(Method::Listen { tools_list_changed: true }));
+        for silent in [json!({}), json!([]), json!({ "toolsListChanged": null }), json!({ "toolsListChanged": false })] {
+            assert_eq!(listen(silent), Ok(Method::Listen { tools_list_changed: false }));
+        }
+        assert!(listen(json!({ "toolsListChanged": 1 })).is_err_and(|words| words.contains("toolsListChanged")));
+    }
+
+    #[test]
+    fn a_client_is_named_in_its_own_words_and_few_of_them() {
+        let name = |info: Value| client_of(&message("initialize", &json!({ "protocolVersion": "1", "clientInfo": info })));
+        assert_eq!(name(json!({ "name": "c", "version": 2 })), "c 2");
+        assert_eq!(name(json!({ "version": "2" })), "2");
+        assert_eq!(name(json!([])), "");
+        assert!(name(json!({ "name": "é".repeat(1 << 20), "version": "x".repeat(1 << 20) })).len() <= 2 * CLIENT_BYTES + 1);
+    }
+}

@@ -1,0 +1,107 @@
+//! The result of a call, as MCP has it.
+
+use rmcp::model::{ContentBlock, MetaObject, ResultType};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::version::{Era, Version};
+use sandbar_catalog::Answer;
+use sandbar_text::clean;
+
+/// A result that is MCP's. Its structured content is text throughout: parsing and writing 1 MB takes milliseconds, for which rmcp's
+/// own type leaves no way around.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CallResult {
+    /// Stands in results of the modern era.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<ResultType>,
+    content: Vec<ContentBlock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structured_content: Option<Box<RawValue>>,
+    is_error: bool,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<MetaObject>,
+}
+
+/// The result of a call, as JSON for a client of this version. Content that is not MCP's is a fault of the tool, and said in words for
+/// the model.
+pub(super) fn of(answer: Answer, version: Version) -> String {
+    let written = written(answer, version).or_else(|error| {
+        let error = clean(&error.to_string()).into_owned();
+        let words = format!("the tool answered with content that is not MCP's ({error}); this is a fault of the tool");
+        self::written(Answer::failure(&words), version)
+    });
+    // A failure is one block of text, which always serialises.
+    written.unwrap_or_default()
+}
+
+fn written(answer: Answer, version: Version) -> serde_json::Result<String> {
+    let Answer { content, structured, is_error, meta } = answer;
+    let mut result = CallResult {
+        result_type: (version.era() == Era::Modern).then_some(ResultType::COMPLETE),
+        content: content.into_iter().map(serde_json::from_value).collect::<serde_json::Result<_>>()?,
+        structured_content: structured,
+        is_error,
+        meta: meta.map(|meta| serde_json::from_value(Value::Object(meta))).transpose()?,
+    };
+    if version.era() == Era::Legacy {
+        result.keep_objects_only();
+    }
+    serde_json::to_string(&result)
+}
+
+impl CallResult {
+    /// Until 2026 structured content was an object. Anything else goes to such a client as text, if it is not there already.
+    fn keep_objects_only(&mut self) {
+        let Some(other) = self.structured_content.take_if(|structured| !structured.get().starts_with('{')) else { return };
+        let is_there = self.content.iter().filter_map(ContentBlock::as_text).any(|block| block.text == other.get());
+        if !is_there {
+            self.content.insert(0, ContentBlock::text(other.get()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(structured: &str, content: Value) -> Answer {
+        Answer {
+            structured: Some(RawValue::from_string(structured.to_owned()).expect("JSON")),
+            content: content.as_array().cloned().unwrap_or_default(),
+            ..Answer::default()
+        }
+    }
+
+    fn result(answer: Answer, version: Version) -> Value {
+        serde_json::from_str(&of(answer, version)).expect("JSON")
+    }
+
+    #[test]
+    fn a_result_says_that_it_is_complete_where_that_has_to_be_said() {
+        let of = |version| result(answer("{\"n\":1.50}", json!([])), version);
+        assert_eq!(of(Version::V2025_11_25), json!({ "content": [], "structuredContent": { "n": 1.5 }, "isError": false }));
+        assert_eq!(of(Version::V2026_07_28)["resultType"], "complete");
+    }
+
+    #[test]
+    fn an_older_client_reads_as_text_what_it_cannot_read_as_an_object() {
+        let block = json!({ "type": "text", "text": "[1,2]" });
+        for (content, expected) in [(json!([]), json!([block])), (json!([block]), json!([block]))] {
+            let legacy = result(answer("[1,2]", content.clone()), Version::V2025_06_18);
+            assert_eq!(legacy, json!({ "content": expected, "isError": false }));
+            assert_eq!(result(answer("[1,2]", content), Version::V2026_07_28)["structuredContent"], json!([1, 2]));
+        }
+    }
+
+    #[test]
+    fn content_that_is_not_mcps_is_a_failure_in_words() {
+        let result = result(answer("{}", json!([{ "type": "dance" }])), Version::V2026_07_28);
+        assert_eq!((&result["isError"], &result["resultType"]), (&json!(true), &json!("complete")));
+        assert!(result["content"][0]["text"].as_str().unwrap_or_default().contains("fault of the tool"), "{result}");
+    }
+}

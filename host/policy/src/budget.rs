@@ -1,0 +1,307 @@
+//! What one running call has left.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::limits::Limits;
+use sandbar_processor::Meter;
+
+/// Bytes that a line of the server's log takes beside its message: time, level, names. Without them, empty messages would be free.
+const LOG_LINE_OVERHEAD: u64 = 64;
+
+/// The share of the processor time that the host's work for a call leaves to the component: an eighth.
+const CPU_KEPT: u32 = 8;
+
+/// The counters of one call, shared by everything that works for it.
+#[derive(Debug)]
+pub struct Budget {
+    limits: Limits,
+    deadline: Instant,
+    requests: AtomicU32,
+    read: AtomicU64,
+    handed: AtomicU64,
+    logged: AtomicU64,
+    meter: Meter,
+    touched: Mutex<BTreeSet<Box<str>>>,
+    reported: AtomicU32,
+}
+
+/// The outcome of a soft quota, of lines for the server's log or of reports of progress: what is beyond it is dropped, and the call goes
+/// on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// Within it.
+    Within,
+    /// Beyond it, as the first of this call.
+    FirstBeyond,
+    /// Beyond it.
+    Beyond,
+}
+
+/// A budget that is spent. The message names the limit, its value and the way to need less.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Exhausted {
+    /// No API request is left.
+    #[error(
+        "this call has used all of its {0} requests to the API server (limit `requests`); narrow the query or page through it"
+    )]
+    Requests(u32),
+    /// No byte may be read any more.
+    #[error(
+        "this call has read {0} bytes from the API server, which is all it may (limit `read`); narrow the query or ask for a smaller page"
+    )]
+    Read(u64),
+    /// No byte may be handed to the component any more.
+    #[error(
+        "this call has handed {0} bytes of objects and logs to the tool, which is all it may (limit `handed`); narrow the query or ask for fewer fields"
+    )]
+    Handed(u64),
+    /// The processor time is up.
+    #[error("the call has computed for nearly all of the {} s that it may (limit `cpu`); narrow the query", .0.as_secs_f64())]
+    Cpu(Duration),
+    /// The time is up.
+    #[error("the call's time of {} s is up (limit `time`); narrow the query", .0.as_secs_f64())]
+    Time(Duration),
+}
+
+impl Budget {
+    /// A full budget whose time starts now.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            deadline: Instant::now() + limits.time,
+            requests: AtomicU32::new(0),
+            read: AtomicU64::new(0),
+            handed: AtomicU64::new(0),
+            logged: AtomicU64::new(0),
+            meter: Meter::default(),
+            touched: Mutex::default(),
+            reported: AtomicU32::new(0),
+            limits,
+        }
+    }
+
+    /// A budget for what the process asks on its own account, in no call: for so long, and so many requests. What may be read is up to
+    /// whoever reads it.
+    pub fn of_the_process(time: Duration, requests: u32) -> Self {
+        Self::new(Limits { time, requests, read: u64::MAX, ..Limits::default() })
+    }
+
+    /// The same with a clock that a test moves on.
+    #[cfg(any(test, feature = "test-clock"))]
+    pub fn counted_by(meter: Meter, limits: Limits) -> Self {
+        Self { meter, ..Self::new(limits) }
+    }
+
+    /// The limits that the budget was made from.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// When the host stops the call.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// How much time is left; zero once it is up.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Requests sent to the API server so far.
+    pub fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Bytes read from the API server so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// What counts the call's processor time.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Whether the call has to end: its time or its processor time is up, or nobody waits for it any more.
+    pub fn is_over(&self) -> bool {
+        self.remaining().is_zero() || self.meter.is_given_up() || self.meter.is_over(self.limits.cpu)
+    }
+
+    /// Whether the host may go on with its work for the call, or which limit forbids it. For work that cannot wait, every few
+    /// milliseconds. A part of the processor time is left to the component, which has to say what became of its read.
+    pub fn check(&self) -> Result<(), Exhausted> {
+        if self.remaining().is_zero() || self.meter.is_given_up() {
+            return Err(Exhausted::Time(self.limits.time));
+        }
+        if self.meter.is_over(self.limits.cpu - self.limits.cpu / CPU_KEPT) {
+            return Err(Exhausted::Cpu(self.limits.cpu));
+        }
+        Ok(())
+    }
+
+    /// The same between two steps of work that can wait: it lets others have their turn.
+    pub async fn checkpoint(&self) -> Result<(), Exhausted> {
+        self.check()?;
+        self.meter.yield_if_due().await;
+        self.check()
+    }
+
+    /// Notes that the call asks for something in a namespace.
+    pub fn touch(&self, namespace: &str) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if !touched.contains(namespace) {
+            touched.insert(namespace.into());
+        }
+    }
+
+    /// The namespaces that requests went to, in order and separated by commas; `*` stands for a list over all of them.
+    pub fn touched(&self) -> String {
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(",")
+    }
+
+    /// Takes one request, or says which limit forbids it.
+    pub fn take_request(&self) -> Result<(), Exhausted> {
+        if self.remaining().is_zero() {
+            return Err(Exhausted::Time(self.limits.time));
+        }
+        let limit = self.limits.requests;
+        self.requests
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| (used < limit).then_some(used + 1))
+            .map(drop)
+            .map_err(|_| Exhausted::Requests(limit))
+    }
+
+    /// Whether a request is left, for a reader that can stop early and hand out a cursor instead of failing.
+    pub fn has_request(&self) -> bool {
+        self.requests() < self.limits.requests && !self.remaining().is_zero()
+    }
+
+    /// Takes bytes that were read, or says which limit forbids it.
+    pub fn take_read(&self, bytes: u64) -> Result<(), Exhausted> {
+        let before = self.read.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.limits.read {
+            return Err(Exhausted::Read(self.limits.read));
+        }
+        Ok(())
+    }
+
+    /// Takes bytes that a host function is about to hand to the component, or says which limit forbids it.
+    pub fn take_handed(&self, bytes: u64) -> Result<(), Exhausted> {
+        let before = self.handed.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.limits.handed {
+            return Err(Exhausted::Handed(self.limits.handed));
+        }
+        Ok(())
+    }
+
+    /// Takes a line of so many bytes for the server's log.
+    pub fn take_log(&self, bytes: u64) -> Quota {
+        let (bytes, most) = (bytes.saturating_add(LOG_LINE_OVERHEAD), self.limits.logged);
+        match self.logged.fetch_add(bytes, Ordering::Relaxed) {
+            before if before.saturating_add(bytes) <= most => Quota::Within,
+            before if before <= most => Quota::FirstBeyond,
+            _ => Quota::Beyond,
+        }
+    }
+
+    /// Takes one report of the call's progress.
+    pub fn take_report(&self) -> Quota {
+        let most = self.limits.progress;
+        // Not counted beyond the first that is dropped, so that no number of them begins anew.
+        let counted = self.reported.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reported| {
+            (reported <= most).then(|| reported.saturating_add(1))
+        });
+        match counted {
+            Ok(before) if before < most => Quota::Within,
+            Ok(_) => Quota::FirstBeyond,
+            Err(_) => Quota::Beyond,
+        }
+    }
+
+    /// How many bytes may still be read.
+    pub fn read_left(&self) -> u64 {
+        self.limits.read.saturating_sub(self.read())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use sandbar_processor::{CpuEstimate, Hand, Processors};
+
+    #[test]
+    fn a_spent_budget_names_its_limit() {
+        let budget = Budget::new(Limits { requests: 1, read: 10, ..Limits::default() });
+        assert_eq!(budget.take_request(), Ok(()));
+        assert_eq!(budget.take_request(), Err(Exhausted::Requests(1)));
+        assert_eq!(budget.requests(), 1, "a refused request is not counted");
+        assert_eq!(budget.take_read(10), Ok(()));
+        assert_eq!(budget.take_read(1), Err(Exhausted::Read(10)));
+    }
+
+    #[test]
+    fn what_is_handed_over_is_counted_together() {
+        let budget = Budget::new(Limits { handed: 10, ..Limits::default() });
+        assert_eq!(budget.take_handed(10), Ok(()));
+        assert_eq!(budget.take_handed(1), Err(Exhausted::Handed(10)));
+        assert!(Exhausted::Handed(10).to_string().contains("limit `handed`"));
+    }
+
+    #[tokio::test]
+    async fn the_hosts_work_for_a_call_ends_before_its_processor_time_does() {
+        let hand = Hand::default();
+        let limits = Limits { cpu: Duration::from_secs(8), ..Limits::default() };
+        let budget = Arc::new(Budget::counted_by(hand.meter(), limits));
+        let (during, meter) = (budget.clone(), budget.meter().clone());
+        let call = async move {
+            // To a thread of its own: before, what is counted may be somebody else's.
+            meter.prepare_for(usize::MAX).await;
+            hand.advance(Duration::from_secs(7));
+            assert_eq!(during.checkpoint().await, Ok(()));
+            hand.advance(Duration::from_nanos(1));
+            let exhausted = during.check().expect_err("seven of eight seconds are over");
+            assert!(!during.is_over(), "the component has the eighth");
+            hand.advance(Duration::from_secs(1));
+            assert!(during.is_over());
+            exhausted
+        };
+        let exhausted = Processors::all_but_one().run(budget.meter(), &CpuEstimate::default(), call).await;
+        assert_eq!(exhausted, Ok(Exhausted::Cpu(Duration::from_secs(8))));
+        assert_eq!(budget.meter().last_spent(), Duration::from_secs(8) + Duration::from_nanos(1));
+        assert_eq!(budget.check(), Err(Exhausted::Time(budget.limits().time)), "nobody waits for it any more");
+    }
+
+    #[test]
+    fn a_full_log_is_said_once() {
+        let budget = Budget::new(Limits { logged: 1000, ..Limits::default() });
+        assert_eq!(budget.take_log(1000 - LOG_LINE_OVERHEAD), Quota::Within);
+        assert_eq!(budget.take_log(1), Quota::FirstBeyond);
+        assert_eq!(budget.take_log(1), Quota::Beyond);
+    }
+
+    #[test]
+    fn empty_lines_fill_the_log_too() {
+        let budget = Budget::new(Limits { logged: 10 * LOG_LINE_OVERHEAD, ..Limits::default() });
+        let lines: Vec<_> = (0..12).map(|_| budget.take_log(0)).collect();
+        assert_eq!(lines[9..], [Quota::Within, Quota::FirstBeyond, Quota::Beyond]);
+    }
+
+    #[test]
+    fn too_many_reports_are_said_once() {
+        let budget = Budget::new(Limits { progress: 2, ..Limits::default() });
+        let reports: Vec<_> = (0..5).map(|_| budget.take_report()).collect();
+        assert_eq!(reports, [Quota::Within, Quota::Within, Quota::FirstBeyond, Quota::Beyond, Quota::Beyond]);
+    }
+
+    #[test]
+    fn a_late_call_sends_nothing() {
+        let budget = Budget::new(Limits { time: Duration::ZERO, ..Limits::default() });
+        assert_eq!(budget.take_request(), Err(Exhausted::Time(Duration::ZERO)));
+        assert!(!budget.has_request());
+    }
+}

@@ -1,0 +1,17 @@
+//! What a component may do and how much of it: grants, limits, the budget of one call, and who makes it.
+//!
+//! Plain data without I/O.
+
+mod budget;
+mod caller;
+mod dns;
+mod grant;
+mod limits;
+mod rule;
+
+pub use budget::{Budget, Exhausted, Quota};
+pub use caller::{Caller, Identity};
+pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
+pub use grant::{Access, Denied, Grant, Namespaces, Place};
+pub use limits::{LEAST_MEMORY, LEAST_STACK, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
+pub use rule::{POD_LOGS, PolicyRule, RuleError, Verb};

@@ -1,0 +1,375 @@
+//! Processor time of one call, counted while its future is polled.
+//!
+//! The thread's clock tells what a call used. Counting epoch ticks instead would charge a call for waiting: 64 reads of 12 ms each cost
+//! 630 ms by ticks. The wall clock charges it for others that have the processor meanwhile. But it costs a fiftieth of the thread's
+//! clock, and so it is good enough for the first millisecond: what is more by the wall clock is looked up on the thread's.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{BRIEF, LONG, STEP_BYTES, TURN, yield_cpu};
+
+/// A count that a call's future and whoever limits it share. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<Inner>);
+
+/// Times in nanoseconds.
+#[derive(Debug, Default)]
+struct Inner {
+    clock: Clock,
+    /// What was used before the poll that is going on, or in all where none is.
+    before: AtomicU64,
+    /// The clock when that poll began; none: zero.
+    began: AtomicU64,
+    /// The thread's clock when that poll began, or some more.
+    computed: AtomicU64,
+    /// What was used when it was last asked.
+    noted: AtomicU64,
+    /// The call has its thread to itself.
+    alone: AtomicBool,
+    /// It asks for one.
+    wants_thread: AtomicBool,
+    /// Nobody waits for it any more.
+    given_up: AtomicBool,
+}
+
+impl Meter {
+    /// The processor time used so far. During a poll it must be asked on the thread that polls.
+    pub(crate) fn spent(&self) -> Duration {
+        let before = self.0.before.load(Ordering::Relaxed);
+        let spent = match self.0.began.load(Ordering::Relaxed) {
+            0 => before,
+            began => before + self.since(began, before),
+        };
+        self.0.noted.store(spent, Ordering::Relaxed);
+        Duration::from_nanos(spent)
+    }
+
+    /// What the poll that is going on has used.
+    fn since(&self, began: u64, before: u64) -> u64 {
+        let clock = &self.0.clock;
+        if self.is_alone() {
+            return clock.thread().saturating_sub(began);
+        }
+        let passed = clock.wall().saturating_sub(began);
+        if before + passed <= nanos(BRIEF) {
+            return passed;
+        }
+        // Most often somebody else had the processor for a while.
+        passed.min(clock.thread().saturating_sub(self.0.computed.load(Ordering::Relaxed)))
+    }
+
+    /// The processor time that was used when it was last looked at. From any thread.
+    pub fn last_spent(&self) -> Duration {
+        Duration::from_nanos(self.0.noted.load(Ordering::Relaxed))
+    }
+
+    /// Whether more than `limit` was used beyond doubt, with no time of anybody else's in the count.
+    pub fn is_over(&self, limit: Duration) -> bool {
+        self.is_alone() && self.spent() > limit
+    }
+
+    /// Whether the call has a thread to itself, and so no time of anybody else's in the count.
+    pub fn is_alone(&self) -> bool {
+        self.0.alone.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody waits for the call any more.
+    pub fn is_given_up(&self) -> bool {
+        self.0.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether the poll that is going on has to end: it is time to go over to another thread, or somebody else's turn.
+    pub fn is_due(&self) -> bool {
+        let before = Duration::from_nanos(self.0.before.load(Ordering::Relaxed));
+        self.is_polled()
+            && match self.is_alone() {
+                false => self.spent() > BRIEF,
+                true if before > LONG => self.spent() > before + TURN,
+                true => self.spent() > LONG,
+            }
+    }
+
+    /// Lets others go first, between two steps of work. Each step should be short: it is as long as a call that was given up goes on.
+    pub async fn yield_if_due(&self) {
+        if self.is_alone() {
+            yield_cpu();
+        }
+        if self.is_due() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Makes ready for one step of work on so many bytes: where that takes long, it goes over to a thread of the call's own. Outside of a
+    /// call nothing happens.
+    pub async fn prepare_for(&self, bytes: usize) {
+        if bytes > STEP_BYTES && self.is_polled() && !self.is_alone() {
+            self.0.wants_thread.store(true, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Counts what a future uses, from each poll's beginning to its end.
+    pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
+        Metered { meter: self.clone(), future: Box::pin(future) }
+    }
+
+    /// Whether the call, waiting at the moment, has to go on on a thread of its own.
+    pub(super) fn is_for_thread(&self) -> bool {
+        self.0.wants_thread.load(Ordering::Relaxed) || self.spent() > BRIEF
+    }
+
+    /// Notes, once the guard is dropped, that nobody waits for the call any more.
+    pub(super) fn give_up_later(&self) -> impl Drop + use<> {
+        struct GiveUp(Meter);
+        impl Drop for GiveUp {
+            fn drop(&mut self) {
+                self.0.0.given_up.store(true, Ordering::Relaxed);
+            }
+        }
+        GiveUp(self.clone())
+    }
+
+    fn is_polled(&self) -> bool {
+        self.0.began.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// A future whose processor time is counted.
+pub(super) struct Metered<F> {
+    meter: Meter,
+    future: Pin<Box<F>>,
+}
+
+impl<F> Metered<F> {
+    /// The count.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The same, for a thread that polls nothing else. Of what was charged by the wall clock, no more than [`BRIEF`] is kept: the rest may
+    /// be somebody else's.
+    pub(super) fn alone(self) -> Self {
+        self.meter.0.before.fetch_min(nanos(BRIEF), Ordering::Relaxed);
+        self.meter.0.alone.store(true, Ordering::Relaxed);
+        self
+    }
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let count = &self.meter.0;
+        let began = if self.meter.is_alone() {
+            count.clock.thread()
+        } else {
+            let began = count.clock.wall();
+            count.computed.store(count.clock.thread_at(began), Ordering::Relaxed);
+            began
+        };
+        count.began.store(began, Ordering::Relaxed);
+        let polled = self.future.as_mut().poll(context);
+        let count = &self.meter.0;
+        count.before.store(nanos(self.meter.spent()), Ordering::Relaxed);
+        count.began.store(0, Ordering::Relaxed);
+        polled
+    }
+}
+
+/// What time is read from.
+#[derive(Debug, Default)]
+enum Clock {
+    #[default]
+    Machine,
+    /// Moved on by a test.
+    #[cfg(any(test, feature = "test-clock"))]
+    Hand(Hand),
+}
+
+impl Clock {
+    /// What this thread has had of processors since it began, never zero. It takes some to ask.
+    fn thread(&self) -> u64 {
+        match self {
+            Self::Machine => {
+                let time = clock_gettime(ClockId::ThreadCPUTime);
+                nanos(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())).max(1)
+            }
+            #[cfg(any(test, feature = "test-clock"))]
+            Self::Hand(hand) => hand.thread(),
+        }
+    }
+
+    /// The thread's clock now, which is `wall` on the other one, or some more: as if this thread had had the processor all the time since it
+    /// was last asked, a moment ago.
+    fn thread_at(&self, wall: u64) -> u64 {
+        /// How long what the thread's clock said is good for.
+        const MOMENT: u64 = 500_000;
+        thread_local! {
+            /// What both clocks said when they were last asked.
+            static ASKED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+        }
+        match self {
+            Self::Machine => ASKED.with(|asked| {
+                if asked.get().0 == 0 || wall.saturating_sub(asked.get().0) > MOMENT {
+                    asked.set((wall, self.thread()));
+                }
+                let (wall_then, thread_then) = asked.get();
+                thread_then + wall.saturating_sub(wall_then)
+            }),
+            #[cfg(test)]
+            Self::Hand(hand) => hand.thread(),
+        }
+    }
+
+    /// Since a moment before the first call. Never zero.
+    fn wall(&self) -> u64 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::Machine => nanos(START.elapsed()).max(1),
+            #[cfg(any(test, feature = "test-clock"))]
+            Self::Hand(hand) => hand.wall(),
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A clock that stands still until a test moves it on.
+#[cfg(any(test, feature = "test-clock"))]
+#[derive(Clone, Debug, Default)]
+pub struct Hand {
+    computed: Arc<AtomicU64>,
+    /// While somebody else had the processor.
+    waited: Arc<AtomicU64>,
+}
+
+#[cfg(any(test, feature = "test-clock"))]
+impl Hand {
+    /// A meter that reads this clock.
+    pub fn meter(&self) -> Meter {
+        Meter(Arc::new(Inner { clock: Clock::Hand(self.clone()), ..Inner::default() }))
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, time: Duration) {
+        self.computed.fetch_add(nanos(time), Ordering::Relaxed);
+    }
+
+    /// Moves it on, as the wall has it.
+    pub fn wait(&self, time: Duration) {
+        self.waited.fetch_add(nanos(time), Ordering::Relaxed);
+    }
+
+    fn thread(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed) + 1
+    }
+
+    fn wall(&self) -> u64 {
+        self.thread() + self.waited.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// A future that computes for so long in each poll.
+    fn computes<const POLLS: usize>(hand: &Hand, times: [Duration; POLLS]) -> impl Future<Output = ()> + use<POLLS> {
+        let (hand, mut times) = (hand.clone(), times.into_iter());
+        poll_fn(move |_| {
+            times.next().map_or(Poll::Ready(()), |time| {
+                hand.advance(time);
+                Poll::Pending
+            })
+        })
+    }
+
+    #[test]
+    fn what_a_poll_takes_is_charged_and_what_lies_between_is_not() {
+        let hand = Hand::default();
+        let meter = hand.meter();
+        let mut call = meter.count(computes(&hand, [MILLISECOND, Duration::ZERO]));
+        for _ in 0..3 {
+            let _ = (&mut call).now_or_never();
+            hand.advance(100 * MILLISECOND);
+            assert_eq!((meter.spent(), meter.last_spent()), (MILLISECOND, MILLISECOND));
+        }
+    }
+
+    #[test]
+    fn of_what_the_wall_clock_has_charged_little_stays_on_a_thread_of_its_own() {
+        let hand = Hand::default();
+        let meter = hand.meter();
+        let mut call = meter.count(computes(&hand, [100 * MILLISECOND, MILLISECOND]));
+        let _ = (&mut call).now_or_never();
+        assert!(!meter.is_over(Duration::ZERO), "it may be somebody else's");
+        let mut call = call.alone();
+        let _ = (&mut call).now_or_never();
+        assert_eq!(meter.spent(), BRIEF + MILLISECOND);
+        assert!(meter.is_over(BRIEF) && !meter.is_over(2 * BRIEF));
+    }
+
+    #[test]
+    fn a_poll_is_due_when_it_is_somebody_elses_turn() {
+        for (alone, before, turn) in
+            [(false, Duration::ZERO, BRIEF), (true, Duration::ZERO, LONG), (true, LONG, TURN), (true, 10 * LONG, TURN)]
+        {
+            let hand = Hand::default();
+            let meter = hand.meter();
+            meter.0.alone.store(alone, Ordering::Relaxed);
+            // Beyond it by a nanosecond, as a poll ends that has used a turn.
+            let before = if before.is_zero() { before } else { before + Duration::from_nanos(1) };
+            meter.0.before.store(nanos(before), Ordering::Relaxed);
+            let (during, moving) = (meter.clone(), hand.clone());
+            let polled = poll_fn(move |_| {
+                moving.advance(turn);
+                assert!(!during.is_due(), "{alone} {before:?}");
+                moving.advance(Duration::from_nanos(1));
+                assert!(during.is_due(), "{alone} {before:?}");
+                Poll::Ready(())
+            });
+            meter.count(polled).now_or_never().expect("one poll");
+            assert!(!meter.is_due(), "nothing is polled");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_machines_clocks_go_on_while_something_computes() {
+        /// Looks at a clock, which take longer together than any of its steps.
+        const LOOKS: u32 = 10_000_000;
+        for alone in [false, true] {
+            let meter = Meter::default();
+            meter.0.alone.store(alone, Ordering::Relaxed);
+            let during = meter.clone();
+            meter
+                .count(async move {
+                    let before = during.spent();
+                    assert!((0..LOOKS).any(|_| during.spent() > before), "it stands still");
+                })
+                .await;
+            assert!(meter.spent() > Duration::ZERO);
+        }
+    }
+
+    #[tokio::test]
+    async fn outside_of_a_call_nobody_has_to_give_way() {
+        let meter = Meter::default();
+        assert_eq!(meter.prepare_for(usize::MAX).now_or_never(), Some(()));
+        assert_eq!(meter.yield_if_due().now_or_never(), Some(()));
+    }
+}

@@ -1,0 +1,306 @@
+//! Where calls compute.
+//!
+//! A call that computes gives nobody a turn but the operating system, so that is who shares the processors out: between calls, and
+//! between calls and everything else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was 360 ms late
+//! there; and on a runtime of two threads for all calls, each would wait for the turns of the seven others. But the way to another
+//! thread and back takes longer than a short call, so it is for those that make others wait.
+//!
+//! Whoever computes for long gets its turns on all processors but one: with threads on every processor, even of the lowest priority, a
+//! call that waited for the network comes back to a processor that is taken, and may wait for some milliseconds at each step.
+
+use std::future::poll_fn;
+use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::meter::{Meter, Metered};
+use super::{BRIEF, CpuEstimate, LONG, lower_priority};
+
+/// The processors that calls which compute for long share, first come first served. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Processors {
+    turns: Arc<Semaphore>,
+}
+
+/// There is no outcome: the host panicked, or no thread could be started.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failed;
+
+impl Processors {
+    /// All of the machine's, or of the cgroup's, but one.
+    pub fn all_but_one() -> Self {
+        let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::of((all - 1).max(1))
+    }
+
+    /// So many.
+    pub fn of(count: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(count)) }
+    }
+
+    /// Runs a call to its end, in this task while it computes little, and then on a thread of its own. Dropping the future that is
+    /// returned drops the call's, at the next moment at which it gives way. A panic of the call is caught here, wherever it runs.
+    pub async fn run<F>(&self, meter: &Meter, estimate: &CpuEstimate, call: F) -> Result<F::Output, Failed>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let _given_up = meter.give_up_later();
+        let call = async { AssertUnwindSafe(call).catch_unwind().await.map_err(|_panic| Failed) };
+        let mut call = meter.count(call);
+        let expected = estimate.expected();
+        if expected <= BRIEF {
+            let brief = briefly(&mut call).await;
+            // A call can end before anybody has looked at it. The next one will not compute here. That it has to take turns is for the
+            // thread's clock to say.
+            estimate.note(meter.spent().min(LONG));
+            if let Some(outcome) = brief {
+                return outcome;
+            }
+        }
+        self.on_thread(call, estimate.clone(), expected > LONG).await.and_then(|outcome| outcome)
+    }
+
+    /// Does work that is no part of a call, takes long and waits for nothing: on a thread of its own, in the runtime that asks, once there is
+    /// a turn. It cannot be stopped, so it has to have an end by itself.
+    pub async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
+        // It is never closed.
+        let turn = self.turns.clone().acquire_owned().await.ok();
+        let (done, outcome) = oneshot::channel();
+        let asking = Handle::current();
+        spawn(move || {
+            let (_turn, _runtime) = (turn, asking.enter());
+            // Whoever asked may have gone.
+            let _ = done.send(work());
+        });
+        outcome.await.map_err(|_| Failed)
+    }
+
+    /// Runs a call to its end on a thread of its own, with the timers and connections of the runtime that asks. `long`: it is taken for
+    /// one that computes for long from its beginning on.
+    async fn on_thread<F>(&self, call: Metered<F>, estimate: CpuEstimate, long: bool) -> Result<F::Output, Failed>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let (mut done, outcome) = oneshot::channel();
+        let (asking, processors, meter, call) = (Handle::current(), self.clone(), call.meter().clone(), call.alone());
+        spawn(move || {
+            let outcome = asking.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = done.closed() => None,
+                    outcome = in_turns(call, long, &processors) => Some(outcome),
+                }
+            });
+            estimate.note(meter.spent());
+            // Whoever asked may have gone just now.
+            let _ = outcome.map(|outcome| done.send(outcome));
+        });
+        outcome.await.map_err(|_| Failed)
+    }
+}
+
+/// Starts a thread that stands back behind everything else. Where that cannot be done, what it was to do is dropped.
+fn spawn(work: impl FnOnce() + Send + 'static) {
+    let run = move || {
+        lower_priority();
+        work();
+    };
+    if let Err(error) = std::thread::Builder::new().name("sandbar-call".to_owned()).spawn(run) {
+        tracing::error!(%error, "no thread can be started for a call");
+    }
+}
+
+/// Polls a call until it is done, or has computed for too long to go on here.
+async fn briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
+    poll_fn(|context| match call.poll_unpin(context) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending if call.meter().is_for_thread() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// Polls a call until it is done. Once it has computed for long, each poll is a turn on one of the processors.
+async fn in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
+    loop {
+        // It is never closed.
+        let turn = if long { processors.turns.acquire().await.ok() } else { None };
+        if let Poll::Ready(outcome) = futures::poll!(&mut call) {
+            return outcome;
+        }
+        drop(turn);
+        long |= call.meter().spent() > LONG;
+        woken().await;
+    }
+}
+
+/// Waits until the task is woken, by whatever it has been polling.
+async fn woken() {
+    let mut asked = false;
+    poll_fn(|_| if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{Hand, STEP_BYTES};
+
+    /// How long a test waits for what never comes.
+    const HANGS: Duration = Duration::from_secs(60);
+
+    /// The name of a call's own thread.
+    const OWN: &str = "sandbar-call";
+
+    fn thread() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    /// A call that computes for so long in two steps, and says on which thread it ended.
+    async fn computes(estimate: &CpuEstimate, time: Duration) -> String {
+        let hand = Hand::default();
+        let meter = hand.meter();
+        let during = meter.clone();
+        let call = async move {
+            hand.advance(time);
+            during.yield_if_due().await;
+            thread()
+        };
+        Processors::of(1).run(&meter, estimate, call).await.expect("no panic")
+    }
+
+    #[tokio::test]
+    async fn a_call_that_computes_moves_to_a_thread_and_the_next_begins_there() {
+        let (estimate, here) = (CpuEstimate::default(), thread());
+        assert_eq!(computes(&estimate, BRIEF).await, here);
+        assert_eq!(computes(&estimate, 50 * BRIEF).await, OWN);
+        assert_eq!(computes(&estimate, Duration::ZERO).await, OWN);
+        for _ in 0..10 {
+            computes(&estimate, Duration::ZERO).await;
+        }
+        assert_eq!(computes(&estimate, Duration::ZERO).await, here);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_others_keep_from_the_processor_has_not_computed() {
+        let (estimate, here) = (CpuEstimate::default(), thread());
+        for _ in 0..2 {
+            let hand = Hand::default();
+            let meter = hand.meter();
+            let during = meter.clone();
+            let call = async move {
+                hand.advance(BRIEF / 2);
+                hand.wait(50 * BRIEF);
+                during.yield_if_due().await;
+                thread()
+            };
+            assert_eq!(Processors::of(1).run(&meter, &estimate, call).await.as_deref(), Ok(&*here));
+            assert_eq!(meter.spent(), BRIEF / 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_that_is_large_is_not_made_in_the_task_of_the_request() {
+        let here = thread();
+        for (bytes, on) in [(0, &*here), (STEP_BYTES, &*here), (STEP_BYTES + 1, OWN), (usize::MAX, OWN)] {
+            let meter = Meter::default();
+            let during = meter.clone();
+            let call = async move {
+                during.prepare_for(bytes).await;
+                thread()
+            };
+            assert_eq!(Processors::of(1).run(&meter, &CpuEstimate::default(), call).await.as_deref(), Ok(on), "{bytes} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_wherever_it_happens() {
+        for on_thread in [false, true] {
+            let (meter, estimate) = (Meter::default(), CpuEstimate::default());
+            estimate.note(if on_thread { 2 * BRIEF } else { Duration::ZERO });
+            let outcome: Result<(), Failed> = Processors::of(1).run(&meter, &estimate, async { panic!("on purpose") }).await;
+            assert_eq!(outcome, Err(Failed));
+        }
+        assert_eq!(Processors::of(1).work(|| -> () { panic!("on purpose") }).await, Err(Failed));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_given_up_is_dropped_and_hears_of_it() {
+        for on_thread in [false, true] {
+            let (meter, estimate) = (Meter::default(), CpuEstimate::default());
+            estimate.note(if on_thread { 2 * BRIEF } else { Duration::ZERO });
+            let (alive, dropped) = oneshot::channel::<()>();
+            let call = async move {
+                let _alive = alive;
+                std::future::pending::<()>().await;
+            };
+            let processors = Processors::of(1);
+            let mut running = Box::pin(processors.run(&meter, &estimate, call));
+            assert!(futures::poll!(&mut running).is_pending() && !meter.is_given_up());
+            drop(running);
+            assert!(meter.is_given_up());
+            timeout(HANGS, dropped).await.expect("its future goes").expect_err("it is dropped");
+        }
+    }
+
+    #[test]
+    fn the_runtime_serves_others_while_a_call_computes() {
+        // One thread for everything that is not a call's own work.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let (open, gate) = mpsc::channel::<()>();
+        let meter = Meter::default();
+        let during = meter.clone();
+        let call = async move {
+            during.prepare_for(usize::MAX).await;
+            // Stands for work that takes any time: nobody but another task of the runtime ends it.
+            gate.recv_timeout(HANGS).map_err(drop)
+        };
+        let outcome = runtime.block_on(async move {
+            let call = tokio::spawn(async move { Processors::of(1).run(&meter, &CpuEstimate::default(), call).await });
+            tokio::spawn(async move { open.send(()) }).await.expect("no panic").expect("the call waits");
+            call.await.expect("no panic")
+        });
+        assert_eq!(outcome, Ok(Ok(())));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn calls_that_compute_for_long_take_turns_with_work_beside_them() {
+        let one = Processors::of(1);
+        let running = Arc::new(AtomicU64::new(0));
+        let enter = |running: &AtomicU64| assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "nobody else computes");
+        let spinning = || {
+            let (running, one) = (running.clone(), one.clone());
+            async move {
+                let estimate = CpuEstimate::default();
+                estimate.note(2 * LONG);
+                let meter = Meter::default();
+                let call = async move {
+                    for _ in 0..100 {
+                        enter(&running);
+                        std::thread::yield_now();
+                        running.fetch_sub(1, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
+                    }
+                };
+                one.run(&meter, &estimate, call).await
+            }
+        };
+        let beside = running.clone();
+        let work = one.work(move || {
+            enter(&beside);
+            std::thread::yield_now();
+            beside.fetch_sub(1, Ordering::SeqCst);
+        });
+        assert_eq!(futures::join!(spinning(), spinning(), work), (Ok(()), Ok(()), Ok(())));
+    }
+}

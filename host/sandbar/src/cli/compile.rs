@@ -1,0 +1,22 @@
+//! `sandbar compile`, which nobody types: the process in which the server has a component compiled.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::Failure;
+use sandbar_sandbox::{Bounds, run_compiler};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Where to leave what the components on standard input are compiled to
+    folder: PathBuf,
+    /// Bytes of memory
+    memory: Option<u64>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    run_compiler(&arguments.folder, Bounds { memory: arguments.memory })?;
+    Ok(ExitCode::SUCCESS)
+}

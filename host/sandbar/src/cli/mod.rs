@@ -1,0 +1,212 @@
+//! The command line.
+
+mod call;
+mod compile;
+mod config_schema;
+mod environment;
+mod inspect;
+mod log;
+mod output;
+mod rbac;
+mod reload;
+mod serve;
+mod setup;
+mod tools;
+mod usage;
+mod wit;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use output::Format;
+use sandbar_config::LimitsConfig;
+
+/// An MCP server for Kubernetes whose tools are sandboxed WebAssembly components.
+#[derive(Parser)]
+#[command(
+    name = "sandbar",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "SANDBAR_LOG sets the log's filter, `debug` for example; SANDBAR_LOG_FORMAT=json makes it JSON lines."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve MCP over Streamable HTTP
+    Serve(serve::Arguments),
+    /// Run one call without a server and print what a model would read
+    Call(call::Arguments),
+    /// Show the tools that are loaded, what they may read and how much they may use
+    Tools(tools::Arguments),
+    /// Show what a component exports, imports, asks for and is granted, without loading it into a server
+    Inspect(inspect::Arguments),
+    /// Print the Role or ClusterRole that the loaded tools need
+    Rbac(rbac::Arguments),
+    /// Write the WIT contract for authors of tools
+    Wit(wit::Arguments),
+    /// Print the JSON Schema of sandbar.yaml, for editors
+    ConfigSchema,
+    /// Compile components in a process of its own, as the server has it done
+    #[command(hide = true)]
+    Compile(compile::Arguments),
+}
+
+/// What most commands share.
+#[derive(Args, Clone)]
+struct Common {
+    /// The cluster to look into: auto, in-cluster, kubeconfig[:CONTEXT], snapshot:DIR or demo [default: auto]
+    #[arg(long, value_name = "SOURCE", env = "SANDBAR_CLUSTER", global = true)]
+    cluster: Option<sandbar_kubernetes::Source>,
+    /// A component, or a directory of components, to load beside the bundled ones; can be given several times
+    /// [env: SANDBAR_TOOLS, separated by `:`]
+    // Not clap's `env`: its delimiter would cut a path on the command line, too.
+    #[arg(
+        long = "tools",
+        value_name = "FILE|DIR",
+        default_values_os_t = tools_of_environment(),
+        hide_default_value = true,
+        verbatim_doc_comment,
+        global = true
+    )]
+    tools: Vec<PathBuf>,
+    /// The namespaces that tools may look into, separated by commas
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "SANDBAR_NAMESPACES",
+        value_delimiter = ',',
+        value_parser = sandbar_config::namespace,
+        global = true
+    )]
+    namespaces: Option<Vec<String>>,
+    /// The configuration file, sandbar.yaml
+    #[arg(long, value_name = "FILE", env = "SANDBAR_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// Whether secrets in what the bundled tools read are masked [default: true]
+    #[arg(long, value_name = "BOOL", env = "SANDBAR_MASK_SECRETS", action = clap::ArgAction::Set, global = true)]
+    mask_secrets: Option<bool>,
+    /// Where compiled components are kept, or `none` [default: sandbar/components in $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, value_name = "DIR", env = "SANDBAR_CACHE_DIR", global = true)]
+    cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitsConfig,
+}
+
+/// What `SANDBAR_TOOLS` names; a flag takes its place.
+fn tools_of_environment() -> Vec<PathBuf> {
+    let paths = std::env::var_os(environment::TOOLS).unwrap_or_default();
+    std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
+}
+
+/// How data is printed.
+#[derive(Args, Clone, Copy)]
+struct Output {
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// Why a command did not do what it was asked for. The exit status tells a script which of the two it was.
+enum Failure {
+    /// It was asked for something that cannot be: exit status 2.
+    Usage(anyhow::Error),
+    /// It failed: exit status 1.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Failed(error.into())
+    }
+}
+
+/// Runs the command line of this process.
+pub(crate) fn run() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = Cli::try_parse_from(&arguments).unwrap_or_else(|error| usage::explained(error, &Cli::command(), &arguments).exit());
+    let started = log::start(matches!(cli.command, Command::Serve(_))).map_err(Failure::Usage);
+    let outcome = started.and_then(|()| match cli.command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Call(arguments) => call::run(arguments),
+        Command::Tools(arguments) => tools::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Rbac(arguments) => rbac::run(arguments),
+        Command::Wit(arguments) => wit::run(arguments),
+        Command::ConfigSchema => config_schema::run(),
+        Command::Compile(arguments) => compile::run(&arguments),
+    });
+    let failed = |error: &anyhow::Error, code: u8| {
+        output::error(&words(error));
+        ExitCode::from(code)
+    };
+    let code = outcome.unwrap_or_else(|failure| match failure {
+        Failure::Usage(error) => failed(&error, 2),
+        Failure::Failed(error) => failed(&error, 1),
+    });
+    log::end();
+    code
+}
+
+/// An error with its causes, less those that a message quotes already.
+fn words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |words, cause| match words.as_str() {
+        "" => cause,
+        _ if words.contains(&cause) => words,
+        _ => format!("{words}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let quoted = std::io::Error::other("disk on fire");
+        let error = anyhow::Error::new(quoted).context("the file cannot be read: disk on fire").context("nothing is served");
+        assert_eq!(words(&error), "nothing is served: the file cannot be read: disk on fire");
+        assert_eq!(words(&anyhow::anyhow!("b").context("a")), "a: b");
+    }
+
+    #[test]
+    fn every_flag_that_has_a_variable_is_documented_with_it() {
+        let document = include_str!("../../../../docs/reference/configuration.md");
+        let command = Cli::command();
+        let mut documented = 0;
+        for (flag, variable) in environment::flags(&command).filter_map(|(flag, variable)| Some((flag.get_long()?, variable))) {
+            let (flag, variable) = match flag.strip_prefix("limit-") {
+                // One row stands for all of them.
+                Some(key) => {
+                    assert_eq!(variable, format!("SANDBAR_LIMIT_{}", key.to_uppercase()));
+                    ("limit-KEY", "SANDBAR_LIMIT_KEY")
+                }
+                None => (flag, variable),
+            };
+            let row = document.lines().find(|line| line.starts_with(&format!("| `--{flag} ")));
+            assert!(row.is_some_and(|row| row.contains(&format!("`{variable}`"))), "--{flag} and {variable}: {row:?}");
+            documented += 1;
+        }
+        assert!(documented > 0);
+    }
+
+    #[test]
+    fn every_command_is_documented() {
+        let document = include_str!("../../../../docs/reference/cli.md");
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            assert!(document.contains(&format!("\n## {}\n", command.get_name())), "{}", command.get_name());
+        }
+    }
+}

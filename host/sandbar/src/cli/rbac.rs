@@ -1,0 +1,56 @@
+//! `sandbar rbac`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::setup::{Setup, runtime};
+use super::{Common, Failure, output};
+use crate::rbac::{Account, expand, has_wildcard, objects};
+
+#[derive(Args)]
+#[command(after_help = "With `namespaces` in the configuration it prints a Role for each, else a ClusterRole.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    /// The name of the roles and their bindings
+    #[arg(long, default_value = "coder-k8s-mcp")]
+    name: String,
+    /// The ServiceAccount that the server runs as
+    #[arg(long, default_value = "coder-k8s-mcp")]
+    service_account: String,
+    /// The namespace of that ServiceAccount
+    #[arg(short, long, default_value = "coder-system")]
+    namespace: String,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let config = arguments.common.config()?;
+    let runtime = runtime()?;
+    let Setup { config, cluster, catalog, problems, .. } = runtime.block_on(arguments.common.load(config, Duration::MAX))?;
+    if let Some(problem) = problems.first() {
+        // Roles for some of the tools would look complete.
+        return Err(anyhow!("a component is not loaded, so its rules are unknown: {}", config.described(problem)).into());
+    }
+    let mut grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
+    if has_wildcard(&grants) {
+        runtime.block_on(cluster.log_in());
+        let served =
+            runtime.block_on(cluster.catalogue()).context("a rule has a wildcard, which only a cluster can turn into names")?;
+        grants = expand(&grants, &served)?;
+        output::say(&format!(
+            "sandbar: the wildcards stand for what {} serves today; print the roles anew when that changes",
+            cluster.describe()
+        ));
+    }
+    let account = Account { name: arguments.name, service_account: arguments.service_account, namespace: arguments.namespace };
+    let roles = objects(&grants, &config.namespaces(), &account)?;
+    if roles.is_empty() {
+        return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
+    }
+    let documents = roles.iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>();
+    output::text(&documents.context("the roles cannot be written as YAML")?.join("---\n"));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,266 @@
+//! `sandbar serve`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, CommandFactory as _};
+use rustix::io::Errno;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::reload::{self, Reloader};
+use super::setup::{Setup, runtime};
+use super::{Cli, Common, Failure, environment, output};
+use sandbar_catalog::{Source, Stamps};
+use sandbar_config::Config;
+use sandbar_http::{Admission, Allowlist, App, Bounds, Readiness, SessionKey, Surroundings, serve};
+use sandbar_mcp::Server;
+use sandbar_sandbox::{available_memory, for_answers};
+
+/// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
+/// connections to it.
+const DRAIN_DELAY: Duration = Duration::from_secs(3);
+
+/// How long a start waits for components that have to be compiled. They are served when that is done, and who knows the list of tools
+/// by then is told that it has changed; but many clients ask for it once.
+const LOAD_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Bytes of a session key: fewer can be guessed.
+const LEAST_SECRET: usize = 16;
+
+/// Bytes of a session key's file: more is some other file.
+const MOST_SECRET: u64 = 64 * 1024;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    /// The address and port to listen on [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = sandbar_config::address)]
+    listen: Option<SocketAddr>,
+    /// A name by which clients may address the server, beside localhost, IP addresses and, in a pod, its Services' names; can be given several times
+    #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',', value_parser = sandbar_config::host)]
+    hosts: Option<Vec<String>>,
+    /// An origin of web pages or desktop apps that may connect, http://localhost:6274 or tauri://localhost for example; can be given several times
+    #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',', value_parser = sandbar_config::origin)]
+    origins: Option<Vec<String>>,
+    /// Tool calls a second for each caller; ten times as many may come at once [default: 100]
+    #[arg(long, value_name = "NUMBER", env = "SANDBAR_CALLS_PER_SECOND", value_parser = sandbar_config::calls_per_second)]
+    calls_per_second: Option<NonZeroU32>,
+    /// Connections at once, at least 8 [default: 4096]
+    #[arg(long, value_name = "NUMBER", env = "SANDBAR_CONNECTIONS", value_parser = sandbar_config::connections)]
+    connections: Option<usize>,
+    /// Time for running calls to end when the server stops [default: 24s]
+    #[arg(long, value_name = "TIME", env = "SANDBAR_DRAIN", value_parser = sandbar_config::drain)]
+    drain: Option<Duration>,
+    /// A file with a secret to sign session ids with, the same for all replicas; SANDBAR_SESSION_KEY can hold the secret itself
+    /// [default: derived from what replicas share anyway]
+    #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
+    session_key_file: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    for unread in environment::unread(&Cli::command(), std::env::vars_os()) {
+        tracing::warn!("{unread}");
+    }
+    let runtime = runtime()?;
+    runtime.block_on(serve_until_stopped(arguments))?;
+    // Calls that outlasted the time to drain must not keep the process.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
+    // From the beginning on, because without it the signal ends the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    let text = arguments.common.text()?;
+    let config = arguments.config_of(text.as_deref())?;
+    let session_key = session_key(arguments.session_key_file.as_deref())?;
+
+    // The port first: a server that cannot listen should not make its user wait for that.
+    let listener = listen(config.listen).await?;
+    // Before the files are read, so that no change of theirs is missed.
+    let stamps = Stamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
+    let Setup { config, cluster, loader, catalog, problems, processors } = arguments.common.load(config, LOAD_PATIENCE).await?;
+    let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
+    for problem in &problems {
+        match problem.reason.is_compiling() {
+            true => tracing::info!("{}", reload::named(&config, problem)),
+            false => tracing::error!("{}", reload::named(&config, problem)),
+        }
+    }
+    let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
+    let tools = catalog.definitions().count();
+    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
+
+    let (catalogs, current) = watch::channel(Arc::new(catalog));
+    let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config.cluster));
+    let app = App::new(
+        Server::new(current),
+        session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
+        allowed,
+        Admission::new(config.calls_per_second, available_memory()),
+        for_answers(available_memory()),
+        processors,
+        readiness.clone(),
+    );
+    let address = listener.local_addr()?;
+    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
+    tokio::spawn(readiness.clone().watch_cluster());
+    let bounds = Bounds { connections: config.connections, drain: config.drain };
+    let reloader = Reloader {
+        common: arguments.common.clone(),
+        configure: move |text: Option<&str>| arguments.config_of(text),
+        started: config.clone(),
+        config,
+        loader,
+        catalogs,
+        readiness: readiness.clone(),
+        known: problems,
+        seen: None,
+        granted: text,
+    };
+    tokio::spawn(reloader.follow(stamps, hangup));
+    serve(listener, Arc::new(app), bounds, stopped(readiness)?).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+impl Arguments {
+    /// The configuration that sandbar.yaml is with this text, with the flags over it.
+    fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
+        let mut config = self.common.config_of(text)?;
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.hosts = self.hosts.clone().unwrap_or(config.hosts);
+        config.origins = self.origins.clone().unwrap_or(config.origins);
+        config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
+        config.connections = self.connections.unwrap_or(config.connections);
+        config.drain = self.drain.unwrap_or(config.drain);
+        Ok(config)
+    }
+}
+
+/// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.
+fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
+    let (secret, place) = match file {
+        Some(file) => {
+            let reading =
+                sandbar_files::in_time(file, sandbar_files::READ_TIME, |file| sandbar_files::read_any(file, MOST_SECRET));
+            let place = file.display().to_string();
+            (reading.with_context(|| format!("the session key {place} cannot be read"))?.0, place)
+        }
+        None => {
+            let place = environment::SESSION_KEY.to_owned();
+            (std::env::var_os(&place).unwrap_or_default().into_encoded_bytes(), place)
+        }
+    };
+    let secret = secret.trim_ascii();
+    match secret.len() {
+        0 if file.is_none() => Ok(None),
+        ..LEAST_SECRET => bail!(
+            "the session key in {place} has {} bytes; it needs {LEAST_SECRET} or more, for example `openssl rand -hex 32`",
+            secret.len()
+        ),
+        _ => Ok(Some(SessionKey::from_secret(secret))),
+    }
+}
+
+/// Where the server runs, as far as its names are concerned: in a cluster only if that is the one that it serves. A laptop can have a
+/// pod's variables, too, from tools that connect it to one.
+fn surroundings(cluster: &sandbar_kubernetes::Source) -> Surroundings {
+    if !cluster.is_this_pods() {
+        return Surroundings::Elsewhere;
+    }
+    let namespace = std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok();
+    Surroundings::pod(namespace.as_deref(), &std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| anyhow!("cannot listen on {address}: {}", way_out(address, &error)))
+}
+
+/// Why an address cannot be listened on, and what can be done about it.
+fn way_out(address: SocketAddr, error: &io::Error) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "another program does; choose another port with --listen, or end that program (`ss -ltnp 'sport = :{port}'` shows it)"
+        ),
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            let other = SocketAddr::new(ip, sandbar_config::DEFAULT_LISTEN.port());
+            format!("ports below 1024 need root's rights; choose one above, with `--listen {other}` for example")
+        }
+        io::ErrorKind::PermissionDenied => "this user may not; choose another port with --listen".to_owned(),
+        io::ErrorKind::AddrNotAvailable => {
+            let all = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
+            format!(
+                "{ip} is no address of this machine; `ip address` shows those that are, `--listen {all}:{port}` stands for all of \
+                 them and `--listen 127.0.0.1:{port}` for this machine alone"
+            )
+        }
+        _ if address.is_ipv6() && error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => {
+            format!("this machine has no IPv6; choose an IPv4 address, with `--listen 127.0.0.1:{port}` for example")
+        }
+        _ => format!("{error}; choose another address with --listen"),
+    }
+}
+
+/// Says where to connect, once there is something to connect to.
+async fn announce(readiness: Readiness, cluster: String, tools: usize, address: SocketAddr) {
+    output::say(&format!("sandbar serves {tools} tools for {cluster}; connect an MCP client to http://{address}/mcp"));
+    readiness.wait_for_cluster().await;
+    tracing::info!(%address, tools, %cluster, "ready");
+}
+
+/// Resolves when the server should drain: some time after SIGTERM, at once on Ctrl-C.
+fn stopped(readiness: Readiness) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {
+                readiness.drain();
+                tracing::info!("SIGTERM: draining");
+                tokio::select! {
+                    () = tokio::time::sleep(DRAIN_DELAY) => {}
+                    _ = interrupt.recv() => {}
+                }
+            }
+            _ = interrupt.recv() => readiness.drain(),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_out_is_one_for_that_address() {
+        let of = |errno: Errno, address: &str| {
+            let words = way_out(address.parse().expect("an address"), &io::Error::from(errno));
+            assert!(!words.contains("os error"), "{words}");
+            words
+        };
+        for (errno, address, said, unsaid) in [
+            (Errno::ADDRINUSE, "127.0.0.1:8090", "`ss -ltnp 'sport = :8090'`", "address of"),
+            (Errno::ACCESS, "0.0.0.0:80", "`--listen 0.0.0.0:8090`", "ss -"),
+            (Errno::ACCESS, "[::]:443", "`--listen [::]:8090`", "ss -"),
+            (Errno::PERM, "127.0.0.1:1023", "`--listen 127.0.0.1:8090`", "ss -"),
+            (Errno::ACCESS, "127.0.0.1:1024", "choose another port", "1024"),
+            (Errno::ADDRNOTAVAIL, "10.1.2.3:9000", "`--listen 0.0.0.0:9000`", "ss -"),
+            (Errno::ADDRNOTAVAIL, "[2001:db8::7]:9000", "`--listen [::]:9000`", "ss -"),
+            (Errno::AFNOSUPPORT, "[::1]:9000", "`--listen 127.0.0.1:9000`", "ss -"),
+        ] {
+            let words = of(errno, address);
+            assert!(words.contains(said) && !words.contains(unsaid), "{address}: {words}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! From the shared flags to a loaded catalog.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
+
+use super::Common;
+use sandbar_catalog::{Catalog, Loader, Problem, Source, Terms};
+use sandbar_config::{Config, ConfigError};
+use sandbar_kubernetes::Cluster;
+use sandbar_policy::Limits;
+use sandbar_processor::Processors;
+use sandbar_sandbox::{Compiler, Engine, Folder, Options, Slots, available_memory};
+
+/// Everything that a command needs to call tools.
+pub(super) struct Setup {
+    pub(super) config: Arc<Config>,
+    pub(super) cluster: Cluster,
+    pub(super) loader: Loader,
+    pub(super) catalog: Catalog,
+    pub(super) problems: Vec<Problem>,
+    /// What calls compute on.
+    pub(super) processors: Processors,
+}
+
+impl Common {
+    /// The configuration, with the flags over it.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        self.config_of(self.text()?.as_deref())
+    }
+
+    /// What is in sandbar.yaml; none without one.
+    pub(super) fn text(&self) -> Result<Option<String>, ConfigError> {
+        self.config.as_deref().map(Config::text).transpose()
+    }
+
+    /// The configuration that sandbar.yaml is with this text, with the flags over it.
+    pub(super) fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
+        let mut config = match self.config.as_deref().zip(text) {
+            Some((path, text)) => Config::of(text, path)?,
+            None => Config::default(),
+        };
+        if let Some(cluster) = &self.cluster {
+            config.cluster = cluster.clone();
+        }
+        if let Some(namespaces) = &self.namespaces {
+            config.namespaces = Some(namespaces.clone());
+        }
+        config.limits = self.limits.over(&config.limits);
+        config.bundled.mask_secrets = self.mask_secrets.or(config.bundled.mask_secrets);
+        Ok(config)
+    }
+
+    /// The engine, sized for this machine.
+    pub(super) fn engine(&self, config: &Config) -> anyhow::Result<Engine> {
+        let memory = config.largest_memory();
+        let slots = Slots::for_memory(available_memory(), memory);
+        // Address space for more, so that a component that begins with more than its limit is told of that limit, and not of the pool.
+        let memory = memory.max(Limits::default().memory);
+        Engine::new(&Options { slots, memory, stack: config.limits.stack, compiler: self.compiler() })
+    }
+
+    /// Connects to the cluster and loads all components. Those that have to be compiled are waited for, but for no longer than
+    /// `patience`.
+    pub(super) async fn load(&self, config: Config, patience: Duration) -> anyhow::Result<Setup> {
+        let config = Arc::new(config);
+        let engine = Arc::new(self.engine(&config)?);
+        let cluster = Cluster::connect(&config.cluster).await?;
+        let processors = engine.processors().clone();
+        let loader = Loader::new(engine, cluster.clone(), config.largest_memory());
+        let (sources, unreadable) = self.sources(&config, &Catalog::default());
+        if let Some(Problem { source, reason, .. }) = unreadable.into_iter().next() {
+            return Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"));
+        }
+        let (catalog, problems) = loader.load(on_terms(&config, sources), patience).await;
+        Ok(Setup { config, cluster, loader, catalog, problems, processors })
+    }
+
+    /// Bundled components first, then those of the configuration, then those of the flags. A path that cannot be looked at is a
+    /// problem; where something is there, what was served from it `before` is still a source.
+    pub(super) fn sources(&self, config: &Config, before: &Catalog) -> (Vec<Source>, Vec<Problem>) {
+        let mut sources: Vec<Source> = Source::bundled().filter(|source| config.serves(source)).collect();
+        let (mut problems, mut files) = (Vec::new(), HashSet::new());
+        for path in self.tool_paths(config) {
+            let found = Source::files(path).unwrap_or_else(|error| {
+                let gone = error.kind() == std::io::ErrorKind::NotFound;
+                let within = before.components().iter().map(|served| served.source()).filter(|source| source.is_named_by(path));
+                let kept: Vec<Source> = within.filter(|_| !gone).cloned().collect();
+                problems.push(Problem { source: Source::File(path.to_owned()), reason: error.into(), kept: !kept.is_empty() });
+                kept
+            });
+            // A component of the configuration may also lie in a directory of the flags.
+            sources.extend(found.into_iter().filter(|source| source.file().is_none_or(|file| files.insert(file))));
+        }
+        (sources, problems)
+    }
+
+    /// Whether the configuration or the flags still name what is served. The disk is not looked at.
+    pub(super) fn names(&self, config: &Config, served: &Source) -> bool {
+        match served {
+            Source::Bundled(_) => config.serves(served),
+            Source::File(_) => self.tool_paths(config).any(|path| served.is_named_by(path)),
+        }
+    }
+
+    /// The files and directories that decide what is served.
+    pub(super) fn watched(&self, config: &Config) -> Vec<PathBuf> {
+        self.config.iter().map(PathBuf::as_path).chain(self.tool_paths(config)).map(Path::to_owned).collect()
+    }
+
+    /// The files and directories of components, in the order in which they are loaded.
+    fn tool_paths<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a Path> {
+        config.tools.iter().map(|tool| &tool.component).chain(&self.tools).map(PathBuf::as_path)
+    }
+
+    /// Compiling takes a process of its own, and a folder for what that leaves: one that is kept, or else a temporary one. Says what
+    /// is missing, since everything works without.
+    fn compiler(&self) -> Compiler {
+        let kept = match &self.cache_dir {
+            Some(folder) if folder.as_os_str() == "none" => None,
+            Some(folder) => Some(folder.clone()),
+            None => {
+                let found = default_cache();
+                if found.is_none() {
+                    tracing::warn!(
+                        "compiled components are not kept, since neither HOME nor XDG_CACHE_HOME names a folder; each start \
+                        compiles them again, unless --cache-dir names one, or is `none`"
+                    );
+                }
+                found
+            }
+        };
+        let kept = kept.and_then(|path| {
+            let open = |error: std::io::Error| {
+                let path = path.display();
+                tracing::warn!(
+                    "compiled components are not kept, since {path} cannot be used: {error}; each start compiles them \
+                    again, unless --cache-dir names another folder, or is `none`"
+                );
+            };
+            Folder::kept(&path).map_err(open).ok()
+        });
+        let temporary = || {
+            let failed = |error| {
+                tracing::warn!(
+                    "there is no folder for temporary files either ({error}): no components but bundled ones can be served"
+                );
+            };
+            Folder::temporary().map_err(failed).ok()
+        };
+        match kept.or_else(temporary) {
+            // Not by its path: the binary may have been replaced since.
+            Some(folder) => Compiler::Process { program: "/proc/self/exe".into(), folder: Arc::new(folder) },
+            None => Compiler::OnlyBundled,
+        }
+    }
+}
+
+/// The XDG base directory specification's cache directory.
+fn default_cache() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))).map(|caches| caches.join("sandbar/components"))
+}
+
+/// The runtime of a command: HTTP, API traffic, deadlines, and guests while they compute little.
+pub(super) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+/// Each with the terms that the configuration has for it.
+pub(super) fn on_terms(config: &Config, sources: Vec<Source>) -> Vec<(Source, Terms)> {
+    sources.into_iter().map(|source| (source.clone(), config.terms(&source))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    #[test]
+    fn a_file_is_one_component_however_often_and_however_it_is_named() {
+        let files = tempfile::tempdir().expect("a folder");
+        let folder = files.path().join("tools");
+        std::fs::create_dir(&folder).expect("made");
+        let [one, other, third] = ["a.wasm", "b.wasm", "c.wasm"].map(|name| folder.join(name));
+        [&one, &other].into_iter().for_each(|file| std::fs::write(file, "").expect("written"));
+        std::os::unix::fs::symlink(&one, &third).expect("linked");
+        let roundabout = folder.join("../tools/a.wasm");
+        let missing = folder.join("d.wasm");
+        let flags = [&folder, &roundabout, &one, &missing].map(|path| format!("--tools={}", path.display()));
+        let Flags { common } = Flags::parse_from(std::iter::once("sandbar".to_owned()).chain(flags));
+        let config = Config::default();
+        let (sources, problems) = common.sources(&config, &Catalog::default());
+        let found: Vec<&Source> = sources.iter().filter(|source| matches!(source, Source::File(_))).collect();
+        assert_eq!(found, [&Source::File(one.clone()), &Source::File(other.clone())]);
+        assert!(matches!(&problems[..], [Problem { source: Source::File(path), .. }] if *path == missing), "{problems:?}");
+        for (path, is_named) in [(&one, true), (&other, true), (&missing, true), (&files.path().join("e.wasm"), false)] {
+            assert_eq!(common.names(&config, &Source::File(path.clone())), is_named, "{}", path.display());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `sandbar tools`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::Format;
+use super::setup::{Setup, runtime};
+use super::{Common, Failure, Output, output};
+use sandbar_catalog::{Manifest, Missing, Right, Served, Source, rights};
+use sandbar_config::written_limits;
+use sandbar_policy::{Namespaces, Verb};
+use sandbar_secrets::Secrets;
+use sandbar_text::clean_line;
+
+/// Bytes of a tool's title.
+const TITLE_BYTES: usize = 256;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let config = arguments.common.config()?;
+    let Setup { config, catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config, Duration::MAX))?;
+    match arguments.output.output {
+        Format::Json => output::json(&catalog.components().iter().map(|served| as_json(served)).collect::<Vec<_>>())?,
+        Format::Text => output::text(&catalog.components().iter().map(|served| as_text(served)).collect::<String>()),
+    }
+    for problem in &problems {
+        output::error(&format!("not loaded: {}", config.described(problem)));
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn as_json(served: &Served) -> Value {
+    json!({
+        "component": served.name(),
+        "source": served.source(),
+        "digest": format!("sha256:{}", served.artifact().digest()),
+        "imports": served.artifact().imports(),
+        "tools": served.manifest().tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
+        "asked": asked(served.manifest()),
+        "granted": served.grant(),
+        "missing": Missing::of(served.manifest(), served.grant()),
+        "namespaces": places(&served.grant().namespaces),
+        "limits": written_limits(served.limits()).into_iter().collect::<BTreeMap<_, _>>(),
+    })
+}
+
+fn as_text(served: &Served) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for tool in &served.manifest().tools {
+        let title = tool.object().get("title").and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(text, "{}  {}", tool.name(), clean_line(title, TITLE_BYTES));
+    }
+    let origin = match served.source() {
+        Source::Bundled(_) => "bundled".to_owned(),
+        Source::File(path) => path.display().to_string(),
+    };
+    let digest = served.artifact().digest();
+    let _ = writeln!(text, "  component  {origin}, sha256:{}", &digest[..digest.len().min(16)]);
+    text.push_str(&side_by_side(&rights(served.manifest(), served.grant())));
+    let _ = writeln!(text, "  namespaces {}", places(&served.grant().namespaces));
+    let _ = writeln!(text, "  secrets    {}", if served.grant().secrets == Secrets::Masked { "masked" } else { "shown" });
+    let limits: Vec<_> = written_limits(served.limits()).iter().map(|(key, value)| format!("{key} {value}")).collect();
+    let _ = writeln!(text, "  limits     {}\n", limits.join(", "));
+    text
+}
+
+/// What a component asks for, in the keys of sandbar.yaml.
+pub(super) fn asked(manifest: &Manifest) -> Value {
+    json!({ "rules": manifest.rules, "clusterRules": manifest.cluster_rules })
+}
+
+pub(super) fn places(namespaces: &Namespaces) -> String {
+    match namespaces {
+        Namespaces::All => "all that the server's own rights allow".to_owned(),
+        Namespaces::Only(names) if names.is_empty() => "none".to_owned(),
+        Namespaces::Only(names) => names.iter().cloned().collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// A table of what is asked for, granted and missing, a line for each resource.
+pub(super) fn side_by_side(rights: &[Right]) -> String {
+    if rights.is_empty() {
+        return "  may read   nothing of the cluster\n".to_owned();
+    }
+    let mut lines = vec![["resource", "asked", "granted", "missing"].map(str::to_owned)];
+    lines.extend(
+        rights.iter().map(|right| [describe(right), verbs(&right.asked), verbs(&right.granted), verbs(&right.missing())]),
+    );
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+    let widths = [width(0), width(1), width(2)];
+    let line = |[resource, asked, granted, missing]: &[String; 4]| {
+        let [first, second, third] = widths;
+        format!("  {resource:first$}  {asked:second$}  {granted:third$}  {missing}\n")
+    };
+    lines.iter().map(line).collect()
+}
+
+/// A resource as kubectl writes it: `codercontrolplanes.coder.com`.
+fn describe(right: &Right) -> String {
+    let mut text = right.resource.clone();
+    if !right.group.is_empty() {
+        let _ = write!(text, ".{}", right.group);
+    }
+    if !right.names.is_empty() {
+        let _ = write!(text, " named {}", right.names.join(", "));
+    }
+    if right.of_cluster {
+        text.push_str(" (cluster)");
+    }
+    text
+}
+
+fn verbs(verbs: &BTreeSet<Verb>) -> String {
+    let words: Vec<_> = verbs.iter().map(|verb| verb.as_str()).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+}

@@ -1,0 +1,306 @@
+//! The Kubernetes roles that a set of grants needs: computed, never written by hand.
+
+use k8s_openapi::api::rbac::v1::{self as api, ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
+
+use sandbar_kubernetes::Catalogue;
+use sandbar_policy::{Grant, Namespaces, POD_LOGS, PolicyRule, Verb};
+
+/// Who gets the roles, and what they are called.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    /// The name of the roles and bindings.
+    pub name: String,
+    /// The ServiceAccount.
+    pub service_account: String,
+    /// Its namespace.
+    pub namespace: String,
+}
+
+/// An object of a cluster that gives a ServiceAccount its rights.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Object {
+    ClusterRole(ClusterRole),
+    ClusterRoleBinding(ClusterRoleBinding),
+    Role(Role),
+    RoleBinding(RoleBinding),
+}
+
+/// A rule whose wildcard cannot be turned into names. Kubernetes' `*` covers Secrets, logs and every subresource, which Sandbar's does
+/// not, and RBAC has no "all but".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WildcardError {
+    /// Nobody has said what the cluster serves.
+    #[error(
+        "the rule {0} has a wildcard, which means more to Kubernetes than to Sandbar, and no cluster has said what it stands for"
+    )]
+    NotExpanded(String),
+    /// A part of the cluster that the wildcard may cover has not said what it serves.
+    #[error(
+        "the wildcard in the rule {rule} cannot be expanded, because the cluster does not say what it serves in {part}: {reason}; try again, or name the groups and resources in sandbar.yaml"
+    )]
+    Unanswered {
+        /// The rule.
+        rule: String,
+        /// The API group and its version.
+        part: String,
+        /// Why there is no answer.
+        reason: String,
+    },
+    /// Nothing of what the cluster serves is meant.
+    #[error("the rule {0} means nothing that the cluster serves: name the groups and resources in sandbar.yaml")]
+    Nothing(String),
+}
+
+/// Whether discovery has to be asked before roles can be printed.
+pub(crate) fn has_wildcard(grants: &[Grant]) -> bool {
+    grants.iter().any(|grant| grant.rules.iter().chain(&grant.cluster_rules).any(PolicyRule::has_wildcard))
+}
+
+/// The grants with names in the place of every wildcard: those of what the cluster serves now. Of secrets and logs, only what a rule
+/// names.
+pub(crate) fn expand(grants: &[Grant], served: &Catalogue) -> Result<Vec<Grant>, WildcardError> {
+    let expand_all = |rules: &[PolicyRule], namespaced| {
+        let expanded = rules.iter().map(|rule| expand_rule(rule, namespaced, served)).collect::<Result<Vec<_>, _>>()?;
+        Ok(expanded.concat())
+    };
+    let expand_grant = |grant: &Grant| {
+        Ok(Grant {
+            rules: expand_all(&grant.rules, true)?,
+            cluster_rules: expand_all(&grant.cluster_rules, false)?,
+            ..grant.clone()
+        })
+    };
+    grants.iter().map(expand_grant).collect()
+}
+
+fn expand_rule(rule: &PolicyRule, namespaced: bool, served: &Catalogue) -> Result<Vec<PolicyRule>, WildcardError> {
+    if !rule.has_wildcard() {
+        return Ok(vec![rule.clone()]);
+    }
+    let described = || serde_json::to_string(rule).unwrap_or_default();
+    let may_cover = |group: &str| rule.api_groups.iter().any(|wanted| wanted == "*" || wanted == group);
+    let unanswered = served.unanswered.iter().find(|(part, _)| may_cover(part.split_once('/').map_or(part, |(group, _)| group)));
+    if let Some((part, error)) = unanswered {
+        let (part, reason) = (part.clone(), error.message.clone());
+        return Err(WildcardError::Unanswered { rule: described(), part, reason });
+    }
+    // Discovery lists no subresources; the one that there is belongs to the core group.
+    let logs = namespaced && rule.resources.iter().any(|resource| resource == POD_LOGS) && may_cover("");
+    let logs = logs.then(|| one(rule, "", POD_LOGS, vec![Verb::Get]));
+    let resources = served.resources.iter().filter(|resource| resource.namespaced == namespaced).filter_map(|resource| {
+        let covered = |verb: &Verb| {
+            let covers = |name: Option<&str>| rule.allows(*verb, &resource.group, &resource.plural, name);
+            covers(None) || rule.resource_names.first().is_some_and(|name| covers(Some(name)))
+        };
+        let verbs: Vec<Verb> = rule.verbs.iter().copied().filter(|verb| resource.verbs.has(*verb) && covered(verb)).collect();
+        (!verbs.is_empty()).then(|| one(rule, &resource.group, &resource.plural, verbs))
+    });
+    let expanded: Vec<_> = logs.into_iter().chain(resources).collect();
+    if expanded.is_empty() { Err(WildcardError::Nothing(described())) } else { Ok(expanded) }
+}
+
+/// What a rule means for one resource.
+fn one(rule: &PolicyRule, group: &str, resource: &str, verbs: Vec<Verb>) -> PolicyRule {
+    PolicyRule {
+        api_groups: vec![group.to_owned()],
+        resources: vec![resource.to_owned()],
+        resource_names: rule.resource_names.clone(),
+        verbs,
+    }
+}
+
+/// The Roles and RoleBindings, or the ClusterRole and ClusterRoleBinding, that the grants need.
+pub(crate) fn objects(grants: &[Grant], namespaces: &Namespaces, account: &Account) -> Result<Vec<Object>, WildcardError> {
+    let cluster_rules = merge(grants.iter().flat_map(|grant| &grant.cluster_rules))?;
+    let mut objects = Vec::new();
+    match namespaces {
+        Namespaces::All => {
+            let rules = merge(grants.iter().flat_map(|grant| grant.rules.iter().chain(&grant.cluster_rules)))?;
+            objects.extend(in_cluster(account, rules));
+        }
+        Namespaces::Only(names) => {
+            objects.extend(in_cluster(account, cluster_rules));
+            for name in names {
+                let here = grants.iter().filter(|grant| grant.namespaces.contains(name));
+                let rules = merge(here.flat_map(|grant| &grant.rules))?;
+                objects.extend(in_namespace(account, name, rules));
+            }
+        }
+    }
+    Ok(objects)
+}
+
+/// The rules in their shortest form and in order, so that equal grants print equally and nothing can be left out.
+fn merge<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Result<Vec<PolicyRule>, WildcardError> {
+    let rules: Vec<&PolicyRule> = rules.into_iter().collect();
+    match rules.iter().find(|rule| rule.has_wildcard()) {
+        Some(rule) => Err(WildcardError::NotExpanded(serde_json::to_string(rule).unwrap_or_default())),
+        None => Ok(PolicyRule::merged(rules)),
+    }
+}
+
+/// A role for the whole cluster and its binding, if there is anything to allow.
+fn in_cluster(account: &Account, rules: Vec<PolicyRule>) -> Vec<Object> {
+    if rules.is_empty() {
+        return Vec::new();
+    }
+    let metadata = ObjectMeta { name: Some(account.name.clone()), ..ObjectMeta::default() };
+    let rules = Some(rules.into_iter().map(api_rule).collect());
+    let role = ClusterRole { metadata: metadata.clone(), rules, aggregation_rule: None };
+    let binding = ClusterRoleBinding { metadata, role_ref: account.role("ClusterRole"), subjects: Some(vec![account.subject()]) };
+    vec![Object::ClusterRole(role), Object::ClusterRoleBinding(binding)]
+}
+
+/// The same for one namespace.
+fn in_namespace(account: &Account, namespace: &str, rules: Vec<PolicyRule>) -> Vec<Object> {
+    if rules.is_empty() {
+        return Vec::new();
+    }
+    let metadata =
+        ObjectMeta { name: Some(account.name.clone()), namespace: Some(namespace.to_owned()), ..ObjectMeta::default() };
+    let role = Role { metadata: metadata.clone(), rules: Some(rules.into_iter().map(api_rule).collect()) };
+    let binding = RoleBinding { metadata, role_ref: account.role("Role"), subjects: Some(vec![account.subject()]) };
+    vec![Object::Role(role), Object::RoleBinding(binding)]
+}
+
+impl Account {
+    /// How a binding names a role.
+    fn role(&self, kind: &str) -> RoleRef {
+        let api_group = Some(<Role as k8s_openapi::Resource>::GROUP.to_owned());
+        RoleRef { api_group, kind: kind.to_owned(), name: self.name.clone() }
+    }
+
+    /// How a binding names the ServiceAccount.
+    fn subject(&self) -> Subject {
+        Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: self.service_account.clone(),
+            namespace: Some(self.namespace.clone()),
+            ..Subject::default()
+        }
+    }
+}
+
+fn api_rule(rule: PolicyRule) -> api::PolicyRule {
+    api::PolicyRule {
+        api_groups: Some(rule.api_groups),
+        resources: Some(rule.resources),
+        resource_names: Some(rule.resource_names).filter(|names| !names.is_empty()),
+        verbs: rule.verbs.into_iter().map(|verb| verb.as_str().to_owned()).collect(),
+        non_resource_urls: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use sandbar_kubernetes::{Code, Error, ServedResource};
+    use sandbar_policy::Verb::{Get, List};
+
+    fn account() -> Account {
+        Account { name: "mcp".to_owned(), service_account: "mcp".to_owned(), namespace: "coder-system".to_owned() }
+    }
+
+    fn grant(rules: &[PolicyRule]) -> Grant {
+        Grant { rules: rules.to_vec(), ..Grant::default() }
+    }
+
+    /// The objects as they are written.
+    fn written(grants: &[Grant], namespaces: &Namespaces) -> Value {
+        serde_json::to_value(objects(grants, namespaces, &account()).expect("no wildcards")).expect("JSON")
+    }
+
+    fn resource(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> ServedResource {
+        let verbs = verbs.iter().copied().collect();
+        ServedResource { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced, verbs }
+    }
+
+    #[test]
+    fn equal_verbs_of_a_group_become_one_rule() {
+        let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])]), grant(&[PolicyRule::new("", &["events"], &[List])])];
+        let objects = written(&grants, &Namespaces::All);
+        assert_eq!(objects[0]["kind"], "ClusterRole");
+        assert_eq!(objects[0]["rules"], json!([{ "apiGroups": [""], "resources": ["events", "pods"], "verbs": ["list"] }]));
+        assert_eq!(objects[1]["roleRef"]["kind"], "ClusterRole");
+    }
+
+    #[test]
+    fn an_allowlist_makes_roles_and_no_cluster_role() {
+        let grants = [grant(&[PolicyRule::new("", &["pods/log"], &[Get])])];
+        let namespaces = ["a".to_owned(), "b".to_owned()].into_iter().collect();
+        let objects = written(&grants, &namespaces);
+        let objects = objects.as_array().expect("a list");
+        let places: Vec<_> =
+            objects.iter().map(|object| (object["kind"].as_str(), object["metadata"]["namespace"].as_str())).collect();
+        assert_eq!(
+            places,
+            [
+                (Some("Role"), Some("a")),
+                (Some("RoleBinding"), Some("a")),
+                (Some("Role"), Some("b")),
+                (Some("RoleBinding"), Some("b")),
+            ]
+        );
+    }
+
+    /// A small cluster; `unanswered` is a group that does not say what it serves.
+    fn served(unanswered: Option<&str>) -> Catalogue {
+        let all = ["get", "list", "watch", "delete"];
+        let resources = [
+            resource("", "v1", "bindings", true, &["create"]),
+            resource("", "v1", "nodes", false, &all),
+            resource("", "v1", "pods", true, &all),
+            resource("", "v1", "secrets", true, &all),
+            resource("apps", "v1", "deployments", true, &all),
+            resource("apps", "v1beta1", "deployments", true, &all),
+            resource("metrics.k8s.io", "v1", "pods", true, &["list"]),
+        ];
+        let down = |group: &str| (format!("{group}/v1"), Error::new(Code::Unavailable, "down"));
+        Catalogue { resources: resources.into(), unanswered: unanswered.map(down).into_iter().collect() }
+    }
+
+    /// What a wildcard rule becomes, each part as `get,list pods.`.
+    fn expanded(rule: PolicyRule, namespaced: bool) -> Vec<String> {
+        let rules = expand_rule(&rule, namespaced, &served(None)).expect("something is served");
+        let describe = |rule: PolicyRule| {
+            let verbs: Vec<_> = rule.verbs.iter().map(|verb| verb.as_str()).collect();
+            format!("{} {}.{}", verbs.join(","), rule.resources.join(","), rule.api_groups.join(","))
+        };
+        PolicyRule::merged(&rules).into_iter().map(describe).collect()
+    }
+
+    #[test]
+    fn a_wildcard_becomes_what_the_cluster_serves_without_secrets_and_logs() {
+        let star = |verbs: &[Verb]| PolicyRule::new("*", &["*"], verbs);
+        assert_eq!(
+            expanded(star(&[Get, List]), true),
+            ["get,list pods.", "get,list deployments.apps", "list pods.metrics.k8s.io"]
+        );
+        assert_eq!(expanded(star(&[Get]), true), ["get pods.", "get deployments.apps"]);
+        assert_eq!(expanded(star(&[Get]), false), ["get nodes."], "the other scope");
+        assert_eq!(expanded(PolicyRule::new("apps", &["*"], &[List]), true), ["list deployments.apps"]);
+        assert_eq!(expanded(PolicyRule::new("*", &["pods"], &[List]), true), ["list pods.", "list pods.metrics.k8s.io"]);
+        let named = PolicyRule::new("*", &["secrets", "pods/log"], &[Get]);
+        assert_eq!(expanded(named, true), ["get pods/log,secrets."], "who names them gets them");
+        let one = PolicyRule { resource_names: vec!["web".to_owned()], ..PolicyRule::new("apps", &["*"], &[Get, List]) };
+        assert_eq!(expanded(one, true), ["get deployments.apps"]);
+    }
+
+    #[test]
+    fn a_wildcard_that_cannot_be_expanded_is_refused() {
+        let grants = [grant(&[PolicyRule::new("*", &["pods"], &[Get])])];
+        assert!(has_wildcard(&grants));
+        assert!(matches!(objects(&grants, &Namespaces::All, &account()), Err(WildcardError::NotExpanded(_))));
+        let error = expand(&grants, &served(Some("example.com"))).expect_err("it may serve pods, too");
+        assert!(error.to_string().contains("example.com/v1: down"), "{error}");
+        let elsewhere = [grant(&[PolicyRule::new("apps", &["*"], &[Get])])];
+        assert!(expand(&elsewhere, &served(Some("example.com"))).is_ok());
+        let nothing = [grant(&[PolicyRule::new("example.com", &["*"], &[Get])])];
+        assert!(matches!(expand(&nothing, &served(None)), Err(WildcardError::Nothing(_))));
+    }
+}

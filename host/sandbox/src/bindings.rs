@@ -1,0 +1,16 @@
+//! What wasmtime makes of the interface that every component exports.
+#![allow(missing_docs, reason = "the documentation is in the WIT")]
+#![allow(unsafe_code, reason = "generated")]
+#![allow(unreachable_pub, clippy::all, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: "../../wit/tool",
+    inline: "
+        package sandbar:host@0.1.0;
+
+        world exported {
+            export sandbar:tool/tools@0.1.0;
+        }
+    ",
+    exports: { default: async },
+});

@@ -1,0 +1,297 @@
+//! The process that compiles, from both of its ends.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::CompileError;
+use super::folder::{self, Folder, IMPORTS_BYTES};
+use crate::error::short;
+use crate::features::Tasks;
+use crate::{Imports, LoadError, pools};
+use sandbar_processor::NICENESS;
+use sandbar_text::beginning;
+
+/// Processor time of one process: for one component of somebody else, or for all bundled ones. A Python interpreter takes 15 s, a
+/// JavaScript engine as much.
+const CPU: Duration = Duration::from_secs(60);
+
+/// Time for a process, however little it gets of a processor. That long a component of somebody else may keep calls from the memory that
+/// it has from them, and other components waiting; calls that run do not wait for it.
+const TIME: Duration = Duration::from_secs(300);
+
+/// Bytes of one file that the process may write, which is what a component is compiled to.
+const FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Bytes of address space beyond those of the memory: the binary itself, stacks, and what is reserved and never used.
+const ADDRESSES: u64 = 1024 * 1024 * 1024;
+
+/// With more threads each compiles less, and has memory of its own.
+const THREADS: usize = 4;
+
+/// How the allocator of a process with little memory is to work: it gives back at once what is free, and keeps no address space. By
+/// itself it has half as much again for a large component.
+const ALLOCATOR: (&str, &str) = ("_RJEM_MALLOC_CONF", "retain:false,narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0");
+
+/// Bytes of what a process says of a component, beside its imports: more than the server shows.
+const WORDS: usize = 4096;
+
+/// The file that a process says its last words in.
+const LAST_WORDS: &str = "last-words";
+
+/// What one process may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of memory; none: as much as there is.
+    pub memory: Option<u64>,
+}
+
+/// What is said of one component before its bytes.
+#[derive(Serialize, Deserialize)]
+struct Request {
+    name: String,
+    bytes: u64,
+}
+
+/// What became of it.
+#[derive(Serialize, Deserialize)]
+enum Reply {
+    /// It lies in the process's folder under its name.
+    Compiled(Imports),
+    /// What is wrong with it, in somebody's words.
+    Refused(String),
+    /// There was too little memory.
+    NoMemory,
+    /// The compiler's result is not where it is expected.
+    NotKept,
+}
+
+/// Has a process compile these components, and takes over what it leaves.
+pub(super) async fn compile(
+    program: &Path,
+    folder: &Folder,
+    components: &[(String, &[u8])],
+    bounds: Bounds,
+) -> Result<(), CompileError> {
+    let now = |error: io::Error| CompileError::Now(format!("{}: {error}", folder.path().display()));
+    let scratch = folder.scratch().map_err(now)?;
+    let last_words = scratch.path().join(LAST_WORDS);
+    let mut command = Command::new(program);
+    command.env_clear().arg("compile").arg(scratch.path());
+    if let Some(memory) = bounds.memory {
+        command.arg(memory.to_string()).env(ALLOCATOR.0, ALLOCATOR.1);
+    }
+    command.kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stderr(std::fs::File::create(&last_words).map_err(now)?);
+    let mut child = command.spawn().map_err(|error| CompileError::Now(format!("no process can be started: {error}")))?;
+    let talking = async {
+        let mut talk = Talk::with(&mut child).ok_or_else(|| CompileError::Now("the process has no pipes".to_owned()))?;
+        for (name, bytes) in components {
+            let Ok(reply) = talk.about(name, bytes).await else { return Ok(false) };
+            match reply {
+                Reply::Compiled(imports) => folder.take(scratch.path(), name, &imports).map_err(now)?,
+                Reply::Refused(words) => return Err(CompileError::Refused(short(words))),
+                Reply::NoMemory => {
+                    let crashed = || CompileError::Crashed("it found no memory".to_owned());
+                    return Err(bounds.memory.map_or_else(crashed, CompileError::Memory));
+                }
+                Reply::NotKept => {
+                    return Err(CompileError::Now(format!(
+                        "what it is compiled to cannot be written to {}; is there room?",
+                        folder.path().display()
+                    )));
+                }
+            }
+        }
+        Ok(true)
+    };
+    let outcome = tokio::time::timeout(TIME, talking).await.map_err(|_| CompileError::Time(TIME))?;
+    if outcome? {
+        return Ok(());
+    }
+    // Its end of the pipes is closed, so it has ended, or is about to.
+    let ended = tokio::time::timeout(TIME, child.wait()).await.map_err(|_| CompileError::Time(TIME))?;
+    let said = sandbar_files::read_beginning(&last_words, 4096).unwrap_or_default();
+    let ended = ended.map_err(|error| CompileError::Now(format!("its process cannot be waited for: {error}")))?;
+    Err(explain(ended, &String::from_utf8_lossy(&said), bounds))
+}
+
+/// The pipes to a process.
+struct Talk<'c> {
+    to: &'c mut ChildStdin,
+    from: tokio::io::BufReader<&'c mut ChildStdout>,
+}
+
+impl<'c> Talk<'c> {
+    fn with(child: &'c mut Child) -> Option<Self> {
+        let (to, from) = (child.stdin.as_mut()?, child.stdout.as_mut()?);
+        Some(Self { to, from: tokio::io::BufReader::new(from) })
+    }
+
+    /// Hands one component over and waits for what becomes of it.
+    async fn about(&mut self, name: &str, bytes: &[u8]) -> io::Result<Reply> {
+        let mut request = serde_json::to_vec(&Request { name: name.to_owned(), bytes: bytes.len() as u64 })?;
+        request.push(b'\n');
+        self.to.write_all(&request).await?;
+        self.to.write_all(bytes).await?;
+        self.to.flush().await?;
+        let mut line = Vec::new();
+        (&mut self.from).take(2 * IMPORTS_BYTES as u64).read_until(b'\n', &mut line).await?;
+        Ok(serde_json::from_slice(&line)?)
+    }
+}
+
+/// Why a process has ended before its time. A limit ends it by a signal, or by an allocation that fails, which the runtime of Rust
+/// says a word about before it aborts.
+fn explain(ended: ExitStatus, said: &str, bounds: Bounds) -> CompileError {
+    const SIGABRT: i32 = 6;
+    const SIGKILL: i32 = 9;
+    const SIGXCPU: i32 = 24;
+    const SIGXFSZ: i32 = 25;
+    let no_memory = ["memory allocation of", "Cannot allocate memory", "Resource temporarily unavailable"];
+    match (ended.signal(), bounds.memory) {
+        (Some(SIGXCPU), _) => CompileError::Cpu(CPU),
+        (Some(SIGXFSZ), _) => CompileError::Size(FILE_BYTES),
+        (Some(SIGABRT), _) if said.contains("has overflowed its stack") => CompileError::Depth,
+        // Nobody else kills it but the kernel, where the container has no memory left.
+        (Some(SIGKILL), Some(memory)) => CompileError::Memory(memory),
+        (_, Some(memory)) if no_memory.iter().any(|words| said.contains(words)) => CompileError::Memory(memory),
+        _ => CompileError::Crashed(ended.to_string()),
+    }
+}
+
+/// What the process does: takes components from standard input, and leaves what they are compiled to in `folder`. It ends with its
+/// input, whatever it is at: then nobody waits for it any more, be it that the server was killed.
+pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
+    bound(bounds)?;
+    let threads = std::thread::available_parallelism().map_or(1, |all| all.get().min(THREADS));
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(io::Error::other)?;
+    let workshop = Workshop::new(folder).map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let (hand_over, components) = mpsc::sync_channel(0);
+    let folder = folder.to_owned();
+    std::thread::Builder::new().name("requests".to_owned()).spawn(move || {
+        let mut requests = BufReader::new(io::stdin());
+        loop {
+            match next(&mut requests) {
+                Ok(None) => {
+                    // Whoever still lives has taken what it wants, and whoever does not leaves it to nobody.
+                    let _ = std::fs::remove_dir_all(&folder);
+                    std::process::exit(0);
+                }
+                Ok(Some(component)) => drop(hand_over.send(Ok(component))),
+                Err(error) => return drop(hand_over.send(Err(error))),
+            }
+        }
+    })?;
+    let mut replies = io::stdout().lock();
+    for component in components {
+        let (name, component) = component?;
+        let mut reply = serde_json::to_vec(&workshop.compile(&name, &component))?;
+        reply.push(b'\n');
+        replies.write_all(&reply)?;
+        replies.flush()?;
+    }
+    Ok(())
+}
+
+/// The next component and its name; none at the end.
+fn next(requests: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
+    let mut line = Vec::new();
+    if requests.take(WORDS as u64).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let Request { name, bytes } = serde_json::from_slice(&line)?;
+    let mut component = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+    requests.read_exact(&mut component)?;
+    Ok(Some((name, component)))
+}
+
+/// Limits this process, before it has read a byte of others.
+fn bound(bounds: Bounds) -> io::Result<()> {
+    // Where memory runs out all the same, the kernel is to end this process. Not everywhere is there such a file.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    let limit = |resource, most: u64, grace: u64| {
+        // Whoever started the server may have set a lower one, which nobody may raise.
+        let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        // Both at once would be one signal, which says nothing of processor time.
+        let current = most.min(ceiling.saturating_sub(grace));
+        let limit = Rlimit { current: Some(current), maximum: Some(most.saturating_add(grace).min(ceiling)) };
+        setrlimit(resource, limit)
+    };
+    limit(Resource::Core, 0, 0)?;
+    limit(Resource::Fsize, FILE_BYTES, 0)?;
+    // The second after the first is for a kernel whose first signal is not obeyed.
+    limit(Resource::Cpu, CPU.as_secs(), 5)?;
+    if let Some(memory) = bounds.memory {
+        // What is somebody else's stands back as far as guests that compute for long; a start waits for the bundled ones, so they do not.
+        // A server that stands further back itself may not come forward again. Where it is forbidden, it competes as an equal.
+        let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice.max(NICENESS)));
+        limit(Resource::Data, memory, 0)?;
+        limit(Resource::As, memory.saturating_add(ADDRESSES), 0)?;
+    }
+    Ok(())
+}
+
+/// A process that compiles.
+struct Workshop {
+    folder: PathBuf,
+    engines: BTreeMap<Tasks, Engines>,
+}
+
+struct Engines {
+    compiles: wasmtime::Engine,
+    /// As those of the server: for the name that its cache has.
+    loads: wasmtime::Engine,
+}
+
+impl Workshop {
+    fn new(folder: &Path) -> anyhow::Result<Self> {
+        let engine = |config: &wasmtime::Config| wasmtime::Engine::new(config).map_err(|error| anyhow::anyhow!("{error:#}"));
+        let cache = pools::open_cache(folder)?;
+        let engines = Tasks::ALL.map(|tasks| -> anyhow::Result<_> {
+            let mut config = pools::config(tasks);
+            config.cache(Some(cache.clone()));
+            let compiles = engine(&config)?;
+            config.enable_compiler(false);
+            Ok((tasks, Engines { compiles, loads: engine(&config)? }))
+        });
+        Ok(Self { folder: folder.to_owned(), engines: engines.into_iter().collect::<anyhow::Result<_>>()? })
+    }
+
+    fn compile(&self, name: &str, component: &[u8]) -> Reply {
+        let imports = match Imports::of(component) {
+            Ok(imports) => imports,
+            Err(error) => return Reply::Refused(text(&error)),
+        };
+        let written = serde_json::to_vec(&imports).map_or(usize::MAX, |text| text.len());
+        if written > IMPORTS_BYTES {
+            return Reply::Refused(text(&LoadError::Names { bytes: written, most: IMPORTS_BYTES }));
+        }
+        let Engines { compiles, loads } = &self.engines[&Tasks::of(component)];
+        if let Err(error) = wasmtime::component::Component::new(compiles, component) {
+            let words = text(&format_args!("{error:#}"));
+            let no_memory = error.is::<wasmtime::OutOfMemory>() || words.contains("Cannot allocate memory");
+            return if no_memory { Reply::NoMemory } else { Reply::Refused(text(&LoadError::Malformed(words))) };
+        }
+        let names = [compiles, loads].map(|engine| folder::name(engine, component));
+        let [from, to] = &names;
+        match folder::rename(&self.folder, from, to) {
+            Some(()) if to == name => Reply::Compiled(imports),
+            _ => Reply::NotKept,
+        }
+    }
+}
+
+/// As many words as the server shows.
+fn text(words: &impl std::fmt::Display) -> String {
+    beginning(words, WORDS).0
+}

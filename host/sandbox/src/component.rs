@@ -1,0 +1,135 @@
+//! A component on its way from bytes to something that can be called.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{InstancePre, Linker};
+
+use super::bindings::exports::sandbar::tool::tools::GuestIndices as ToolsIndices;
+use super::compile::{CompileError, Compiler, entry_name};
+use super::contract::Interface;
+use super::engine::Engine;
+use super::error::{LoadError, short};
+use super::imports::{Imports, check_header};
+use super::queue::Queue;
+use super::state::State;
+use super::wasi;
+use sandbar_processor::CpuEstimate;
+
+/// A compiled component that is not linked with anything yet.
+#[derive(Clone)]
+pub struct Artifact {
+    name: Arc<str>,
+    digest: Arc<str>,
+    imports: Arc<Imports>,
+    stack: u64,
+    compiled: wasmtime::component::Component,
+}
+
+/// A component that can be called. It holds the functions that were granted, and no others; in each call they work with a `T`.
+pub struct Component<T: 'static> {
+    pub(super) name: Arc<str>,
+    pub(super) pre: InstancePre<State<T>>,
+    pub(super) tools: ToolsIndices,
+    pub(super) queue: Queue,
+    pub(super) estimate: CpuEstimate,
+}
+
+// Cheap, and whatever `T` is.
+impl<T> Clone for Component<T> {
+    fn clone(&self) -> Self {
+        let Self { name, pre, tools, queue, estimate } = self;
+        Self { name: name.clone(), pre: pre.clone(), tools: tools.clone(), queue: queue.clone(), estimate: estimate.clone() }
+    }
+}
+
+impl Artifact {
+    /// Takes what a component was compiled to before, for so many bytes of `stack`; nothing, where it was not. `name` stands for it
+    /// in logs and messages.
+    pub fn load(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
+        match engine.compiler() {
+            Compiler::OnlyBundled => Err(CompileError::Nowhere.into()),
+            Compiler::Process { .. } | Compiler::InProcess => Self::load_bundled(engine, name, bytes, stack),
+        }
+    }
+
+    /// The same for a component of this binary, which is compiled in this process where there is no other way.
+    pub fn load_bundled(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
+        let wasmtime = engine.of(bytes, stack).map_err(|source| LoadError::Stack { stack, source })?;
+        let loaded = || wasmtime::component::Component::new(&wasmtime, bytes);
+        let (imports, compiled) = match engine.compiler().folder() {
+            None => {
+                let imports = Imports::of(bytes)?;
+                (imports, loaded().map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))?)
+            }
+            Some(folder) => {
+                let entry = entry_name(&wasmtime, bytes);
+                let Some(imports) = folder.find(&entry) else { return Ok(None) };
+                let Ok(compiled) = loaded() else {
+                    // Half of it has been tidied away, say, or it is for another processor.
+                    folder.remove(&entry);
+                    return Ok(None);
+                };
+                folder.loaded(&entry);
+                (imports, compiled)
+            }
+        };
+        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Ok(Some(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), stack, compiled }))
+    }
+
+    /// The same, compiled first where need be. Takes milliseconds to seconds, and as long again for each that is before it.
+    pub async fn compile(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Self, LoadError> {
+        check_header(bytes)?;
+        if let Some(artifact) = Self::load(engine, name, bytes, stack)? {
+            return Ok(artifact);
+        }
+        engine.compile(bytes).await?;
+        let lost = || CompileError::Now("what it was compiled to is gone again, or does not fit this engine".to_owned());
+        Ok(Self::load(engine, name, bytes, stack)?.ok_or_else(lost)?)
+    }
+
+    /// The name that it was loaded under.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub fn digest(&self) -> &Arc<str> {
+        &self.digest
+    }
+
+    /// The bytes of stack that it was compiled for.
+    pub fn stack(&self) -> u64 {
+        self.stack
+    }
+
+    /// What it imports and exports.
+    pub fn imports(&self) -> &Imports {
+        &self.imports
+    }
+
+    /// Links the component with the interfaces that it was granted. Another one that it imports does not exist for it, so it is
+    /// refused. `calls` of it run at once; none: the engine's default for one component.
+    pub fn link<T: Send + 'static>(
+        &self,
+        engine: &Engine,
+        granted: &[&Interface<T>],
+        calls: Option<u32>,
+    ) -> Result<Component<T>, LoadError> {
+        let link = |error: wasmtime::Error| LoadError::Link(short(format_args!("{error:#}")));
+        let mut linker = Linker::<State<T>>::new(self.compiled.engine());
+        for name in self.imports.capabilities() {
+            let granted = granted.iter().find(|interface| interface.name == name);
+            let interface = granted.ok_or_else(|| LoadError::NotGranted(name.to_owned()))?;
+            (interface.link)(&mut linker).map_err(link)?;
+        }
+        if !self.imports.wasi.is_empty() {
+            wasi::add_to_linker(&mut linker).map_err(link)?;
+        }
+        let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
+        // The one interface, never the whole world: a later contract may add exports that this component lacks.
+        let tools = ToolsIndices::new(&pre).map_err(link)?;
+        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), estimate: CpuEstimate::default() })
+    }
+}

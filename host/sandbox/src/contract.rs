@@ -1,0 +1,88 @@
+//! What a component and the host owe each other, as far as the sandbox has to know it: read from the WIT, so that nothing of it is written
+//! twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use wasmtime::component::Linker;
+use wit_parser::{InterfaceId, Resolve, WorldItem};
+
+use super::state::State;
+
+/// The WIT packages: the file of each in `wit/`, and its text.
+pub const PACKAGES: [(&str, &str); 2] = [
+    ("tool/tool.wit", include_str!("../../../wit/tool/tool.wit")),
+    ("kubernetes/kubernetes.wit", include_str!("../../../wit/kubernetes/kubernetes.wit")),
+];
+
+/// An interface that a component may import, and what its functions work with: a `T` for each call.
+pub struct Interface<T: 'static> {
+    /// Package and name, without the version.
+    pub name: &'static str,
+    /// Adds its functions to a linker.
+    pub link: fn(&mut Linker<State<T>>) -> wasmtime::Result<()>,
+}
+
+/// The interfaces of the contract.
+#[derive(Debug, Default)]
+pub struct Contract {
+    /// The version of all of them.
+    pub version: String,
+    /// What a component may import, by package and name: the functions of each. One without functions has types alone, and importing it
+    /// grants nothing.
+    pub imports: BTreeMap<String, BTreeSet<String>>,
+    /// The one interface that a component exports.
+    pub export: String,
+}
+
+/// The contract of this host.
+pub fn contract() -> &'static Contract {
+    static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
+        Contract::parse().expect("the WIT packages are part of this program, and it does not compile without them")
+    });
+    &CONTRACT
+}
+
+impl Contract {
+    fn parse() -> anyhow::Result<Self> {
+        let mut resolve = Resolve::default();
+        for (file, text) in PACKAGES {
+            resolve.push_source(file, text)?;
+        }
+        let exports = resolve.worlds.iter().flat_map(|(_, world)| world.exports.values());
+        let exports: BTreeSet<InterfaceId> = exports
+            .filter_map(|item| match item {
+                WorldItem::Interface { id, .. } => Some(*id),
+                WorldItem::Function(_) | WorldItem::Type { .. } => None,
+            })
+            .collect();
+        let mut contract = Self::default();
+        for (id, interface) in resolve.interfaces.iter() {
+            let (Some(package), Some(name)) = (interface.package, &interface.name) else { continue };
+            let package = &resolve.packages[package].name;
+            let name = format!("{}:{}/{name}", package.namespace, package.name);
+            contract.version = package.version.as_ref().map(ToString::to_string).unwrap_or_default();
+            if exports.contains(&id) {
+                contract.export = name;
+            } else {
+                contract.imports.insert(name, interface.functions.keys().cloned().collect());
+            }
+        }
+        Ok(contract)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_is_what_the_wit_says() {
+        let Contract { version, imports, export } = contract();
+        assert_eq!((version.as_str(), export.as_str()), ("0.1.0", "sandbar:tool/tools"));
+        assert!(imports["sandbar:kubernetes/types"].is_empty(), "types alone");
+        assert!(imports["sandbar:kubernetes/read"].contains("list-objects"));
+        assert!(imports["sandbar:tool/context"].contains("remaining-ms"));
+        assert!(!imports.contains_key("sandbar:tool/tools"));
+    }
+}

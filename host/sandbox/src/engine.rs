@@ -1,0 +1,123 @@
+//! The engine: how many calls run, and who has the memory of calls meanwhile to compile a component.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::compile::{Bounds, CompileError, Compiler, entry_name};
+use super::error::CallError;
+use super::features::Tasks;
+use super::pools::{Options, Pools};
+use super::queue::Queue;
+use super::slots::Slots;
+use super::ticker::{Ticker, Ticking};
+use sandbar_processor::Processors;
+
+/// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
+/// enough that a model still gets an answer.
+const SLOT_WAIT: Duration = Duration::from_secs(5);
+
+/// When a client that was told "busy" should try again.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Runs the calls of components, and has them compiled.
+pub struct Engine {
+    pools: Arc<Pools>,
+    ticker: Ticker,
+    compiler: Compiler,
+    /// One component is compiled at a time.
+    compiling: Mutex<()>,
+    slots: Arc<Semaphore>,
+    size: Slots,
+    processors: Processors,
+}
+
+/// A slot that a running call holds.
+pub(super) struct Slot {
+    _turn: OwnedSemaphorePermit,
+    _slot: OwnedSemaphorePermit,
+    _ticking: Ticking,
+}
+
+impl Engine {
+    /// Sets up the engine, the pool of those components that have the stack of `options`, and the clock.
+    pub fn new(options: &Options) -> anyhow::Result<Self> {
+        let pools = Arc::new(Pools::new(options)?);
+        let ticking = pools.clone();
+        Ok(Self {
+            ticker: Ticker::start(move || ticking.advance()).context("the epoch thread cannot be started")?,
+            pools,
+            compiler: options.compiler.clone(),
+            compiling: Mutex::default(),
+            slots: Arc::new(Semaphore::new(options.slots.count())),
+            size: options.slots,
+            processors: Processors::all_but_one(),
+        })
+    }
+
+    /// Where a component with so many bytes of stack is compiled and run.
+    pub(super) fn of(&self, component: &[u8], stack: u64) -> anyhow::Result<wasmtime::Engine> {
+        self.pools.engine(stack, Tasks::of(component))
+    }
+
+    /// Who compiles.
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// Has components of this binary compiled that are not yet, all by one process. They are known to need little, and nothing is
+    /// served without them, so they wait for nobody.
+    pub async fn compile_bundled(&self, components: &[&[u8]]) -> Result<(), CompileError> {
+        let Some(folder) = self.compiler.folder() else { return Ok(()) };
+        let named = components.iter().map(|bytes| Ok((self.entry(bytes)?, *bytes))).collect::<Result<Vec<_>, CompileError>>()?;
+        let missing: Vec<_> = named.into_iter().filter(|(name, _)| folder.find(name).is_none()).collect();
+        if missing.is_empty() { Ok(()) } else { self.compiler.compile(&missing, Bounds { memory: None }).await }
+    }
+
+    /// Has a component of somebody else compiled, after those that came before it, in the memory of calls that do not run meanwhile.
+    pub async fn compile(&self, bytes: &[u8]) -> Result<(), CompileError> {
+        let _turn = self.compiling.lock().await;
+        let share = self.size.for_compiling();
+        let mut room = Vec::new();
+        for _ in 0..share.slots {
+            // One by one: calls that come meanwhile do not wait until there are as many.
+            let slot = self.slots.clone().acquire_owned().await;
+            room.push(slot.map_err(|_closed| CompileError::Now("the server stops".to_owned()))?);
+        }
+        self.compiler.compile(&[(self.entry(bytes)?, bytes)], Bounds { memory: Some(share.bytes) }).await
+    }
+
+    /// What the folder of compiled components has such bytes under.
+    fn entry(&self, bytes: &[u8]) -> Result<String, CompileError> {
+        let engine = self.pools.any(Tasks::of(bytes)).map_err(|error| CompileError::Now(format!("{error:#}")))?;
+        Ok(entry_name(&engine, bytes))
+    }
+
+    /// The processors that calls which compute for long share.
+    pub fn processors(&self) -> &Processors {
+        &self.processors
+    }
+
+    /// The queue of a component of which `calls` may run at once. By default that is half of the slots, so that no component can
+    /// take them all.
+    pub(super) fn queue(&self, calls: Option<u32>) -> Queue {
+        let most = calls.map_or(self.size.count().div_ceil(2), |calls| usize::try_from(calls).unwrap_or(usize::MAX));
+        Queue::new(most.clamp(1, self.size.count()))
+    }
+
+    /// Waits for a slot, but not for long.
+    pub(super) async fn slot(&self, queue: &Queue) -> Result<Slot, CallError> {
+        let patience = Instant::now() + SLOT_WAIT;
+        let turn = timeout_at(patience, queue.turn()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(CallError::ToolBusy { calls: queue.most(), retry_after: RETRY_AFTER });
+        };
+        match timeout_at(patience, self.slots.clone().acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(Slot { _turn: turn, _slot: slot, _ticking: self.ticker.run() }),
+            Ok(Err(_)) | Err(_) => Err(CallError::Busy { slots: self.size.count(), retry_after: RETRY_AFTER }),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! One call: a fresh instance, its limits, and what became of it.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
+
+use super::bindings::exports::sandbar::tool::tools::Guest as Tools;
+use super::component::Component;
+use super::crash;
+use super::engine::Engine;
+use super::error::CallError;
+use super::logging::may_log;
+use super::memory::Refused;
+use super::state::State;
+use sandbar_policy::{Budget, Limits};
+use sandbar_processor::{Failed, yield_cpu};
+use sandbar_text::clean_line;
+
+/// What to ask a component for.
+enum Ask {
+    Manifest,
+    Call { tool: String, arguments: String },
+}
+
+/// What a component says: an answer, or a failure in its own words.
+pub type Answer = Result<String, String>;
+
+impl<T: Send + 'static> Component<T> {
+    /// The name that it was loaded under.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Asks the component what it serves.
+    pub async fn manifest(&self, engine: &Engine, budget: Arc<Budget>, data: T) -> Result<String, CallError> {
+        let (component, in_call) = (self.clone(), budget.clone());
+        let asking = async move { component.ask(in_call, data, Ask::Manifest).await?.map_err(|_| CallError::Host) };
+        self.run(engine, &budget, asking).await
+    }
+
+    /// Runs the whole of one call, its guest and all that the host does for it, once there is a slot: within its time, on its own
+    /// processor time. The slot is held until the work is gone, also when the caller went first. Dropping the future stops the work.
+    pub async fn run<R, F>(&self, engine: &Engine, budget: &Budget, work: F) -> Result<R, CallError>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, CallError>> + Send + 'static,
+    {
+        let slot = engine.slot(&self.queue).await?;
+        let call = async move {
+            let _slot = slot;
+            work.await
+        };
+        let running = pin!(engine.processors().run(budget.meter(), &self.estimate, call));
+        match tokio::time::timeout_at(budget.deadline().into(), running).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(Failed)) => {
+                tracing::error!(component = %self.name, "the host failed in a call");
+                Err(CallError::Host)
+            }
+            Err(_) => Err(CallError::Time(budget.limits().time)),
+        }
+    }
+
+    /// Calls one of its tools. A part of [`Self::run`]. The functions that it imports work with `data`.
+    pub async fn call(&self, budget: Arc<Budget>, data: T, tool: &str, arguments: String) -> Result<Answer, CallError> {
+        self.ask(budget, data, Ask::Call { tool: tool.to_owned(), arguments }).await
+    }
+
+    async fn ask(&self, budget: Arc<Budget>, data: T, ask: Ask) -> Result<Answer, CallError> {
+        let most = budget.limits().result;
+        let mut store = store(self, budget, data);
+        let outcome = in_store(self, &mut store, ask).await;
+        let outcome = outcome.map_err(|error| explain(self, &store, &error));
+        drop(store);
+        match outcome? {
+            Ok(answer) | Err(answer) if answer.len() as u64 > most => Err(CallError::Result { limit: most }),
+            answer => Ok(answer),
+        }
+    }
+}
+
+async fn in_store<T: Send + 'static>(
+    component: &Component<T>,
+    store: &mut Store<State<T>>,
+    ask: Ask,
+) -> wasmtime::Result<Answer> {
+    let instance = component.pre.instantiate_async(&mut *store).await?;
+    let tools: Tools = component.tools.load(&mut *store, &instance)?;
+    match ask {
+        Ask::Manifest => tools.call_manifest(store).await.map(Ok),
+        Ask::Call { tool, arguments } => tools.call_call(store, &tool, &arguments).await,
+    }
+}
+
+/// A store with every limit in place.
+fn store<T: Send + 'static>(component: &Component<T>, budget: Arc<Budget>, data: T) -> Store<State<T>> {
+    let mut store = Store::new(component.pre.engine(), State::new(component.name.clone(), budget.clone(), data));
+    let limits = budget.limits();
+    store.limiter(|state| &mut state.memory);
+    store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
+    store.set_hostcall_fuel(usize::try_from(limits.result.saturating_add(limits.passed)).unwrap_or(usize::MAX));
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        // The deadline is among what is checked: the runtime that keeps it may be late on a machine that is busy.
+        if budget.is_over() {
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        let meter = budget.meter();
+        if meter.is_alone() {
+            yield_cpu();
+        }
+        Ok(if meter.is_due() { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
+    });
+    store
+}
+
+/// Tells the operator where a guest crashed. The names of its functions are its own words, so they are its part of the log.
+fn log_crash(component: &str, budget: &Budget, error: &wasmtime::Error) {
+    let words = clean_line(crash::words(error), crash::WORDS_BYTES);
+    if may_log(component, budget, &words) {
+        tracing::warn!(component, "a tool crashed: {words}");
+    }
+}
+
+/// Says which limit, or which fault, ended a guest.
+fn explain<T>(component: &Component<T>, store: &Store<State<T>>, error: &wasmtime::Error) -> CallError {
+    let budget = &store.data().budget;
+    let limits: &Limits = budget.limits();
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::Interrupt) {
+        return if budget.meter().is_over(limits.cpu) { CallError::Cpu(limits.cpu) } else { CallError::Time(limits.time) };
+    }
+    if trap == Some(&Trap::StackOverflow) {
+        return CallError::Stack { limit: limits.stack };
+    }
+    match store.data().memory.refused() {
+        Some(Refused::Memory { wanted, limit }) => return CallError::Memory { wanted, limit },
+        Some(Refused::Table { wanted, limit }) => return CallError::Table { wanted, limit },
+        None => {}
+    }
+    // Without its context, which holds names that the guest has given.
+    let text = error.root_cause().to_string();
+    // wasmtime has no types for these two; tests hold the wording.
+    if text.contains("fuel allocated for hostcalls") {
+        // The guest's frames are part of the error only while the guest runs; its result is read once it has returned.
+        let in_guest = error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
+        let limit = limits.result;
+        return if in_guest {
+            CallError::Passed { limit: limit.saturating_add(limits.passed) }
+        } else {
+            CallError::Result { limit }
+        };
+    }
+    if text.contains("store handle limit exceeded") {
+        return CallError::Handles { limit: limits.handles };
+    }
+    log_crash(&component.name, budget, error);
+    CallError::Trap(trap.map_or_else(|| error.root_cause().to_string(), Trap::to_string))
+}

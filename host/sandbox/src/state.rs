@@ -1,0 +1,41 @@
+//! What a store holds for one call.
+
+use std::sync::Arc;
+
+use wasmtime_wasi::{WasiCtxView, WasiView};
+
+use super::memory::Memory;
+use super::wasi::Wasi;
+use sandbar_policy::Budget;
+
+/// The data of one call's store.
+pub struct State<T> {
+    /// What the functions that it imports work with.
+    data: T,
+    /// What is left of its limits.
+    pub(super) budget: Arc<Budget>,
+    /// What the instance has of memory.
+    pub(super) memory: Memory,
+    /// An empty WASI, for components whose toolchain imports it.
+    wasi: Wasi,
+}
+
+impl<T> State<T> {
+    pub(super) fn new(component: Arc<str>, budget: Arc<Budget>, data: T) -> Self {
+        let limits = budget.limits();
+        let memory = Memory::new(limits.memory, limits.tables);
+        let wasi = Wasi::new(component, budget.clone());
+        Self { data, budget, memory, wasi }
+    }
+
+    /// What imported functions work with.
+    pub fn data(&mut self) -> &mut T {
+        &mut self.data
+    }
+}
+
+impl<T: Send> WasiView for State<T> {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.wasi.view()
+    }
+}

@@ -1,0 +1,384 @@
+//! Everything that announces a secret, looked for at once, and what is looked at where one of them stands.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memchr2_iter;
+
+use super::alphabet::{ARGUMENT, BASE64};
+use super::commands::{self, PROGRAMS, Program};
+use super::formats::{self, FORMATS, Format};
+use super::phrases::{self, ENCODED, PHRASES, Phrase};
+use super::scan::Scan;
+use super::urls::{self, HOOKS, Hook};
+use super::{By, Found, headers, pairs, reading};
+use sandbar_text::steps::steps;
+use sandbar_text::{Cleaned, Seam};
+
+/// What stands where a secret may be.
+#[derive(Clone, Copy)]
+enum Trigger {
+    Format(&'static Format),
+    Hook(&'static Hook),
+    Program(&'static Program),
+    Phrase(&'static Phrase),
+    /// A word of names.
+    Name,
+    /// A place that a function looks at.
+    Place(Look),
+    /// The beginning of something in base64.
+    Encoded,
+    /// A place that a function looks at that may find several.
+    Several(LookForSeveral),
+}
+
+/// Words of names whose value may be secret, in small letters. They are found in small letters, in capital ones, and with a capital
+/// letter at their beginning.
+const NAME_WORDS: &[&str] = &[
+    "pass",
+    "pwd",
+    "pswd",
+    "bindpw",
+    "token",
+    "secret",
+    "credential",
+    "creds",
+    "key",
+    "psk",
+    "auth",
+    "cookie",
+    "sess",
+    "signature",
+    "mnemonic",
+];
+
+/// What looks at the place behind a trigger.
+type Look = fn(&Scan<'_>, usize) -> Option<Found>;
+
+/// The same, where there may be several secrets.
+type LookForSeveral = fn(&Scan<'_>, &Range<usize>, &mut Vec<Found>);
+
+/// Places that functions look at.
+const PLACES: &[(&str, Look)] = &[
+    ("://", urls::password),
+    ("@tcp(", urls::before_network),
+    ("@unix(", urls::before_network),
+    ("thin:", urls::oracle),
+    ("sig=", urls::signature),
+    ("--password-stdin", commands::piped),
+    ("passwd --stdin", commands::piped),
+    ("| chpasswd", commands::piped),
+    ("sudo -S", commands::piped),
+    ("| kinit", commands::piped),
+    ("Bearer ", headers::bearer),
+    ("bearer ", headers::bearer),
+    ("BEARER ", headers::bearer),
+    ("Basic ", headers::basic),
+    ("basic ", headers::basic),
+    ("BASIC ", headers::basic),
+];
+
+/// The search for all of them.
+static SEARCH: LazyLock<Search> = LazyLock::new(|| Search::new(triggers()));
+
+/// All of them.
+fn triggers() -> Vec<(String, Trigger)> {
+    let mut all: Vec<(String, Trigger)> = Vec::new();
+    all.extend(FORMATS.iter().map(|format| (format.prefix.to_owned(), Trigger::Format(format))));
+    all.extend(HOOKS.iter().map(|hook| (hook.before.to_owned(), Trigger::Hook(hook))));
+    all.extend(PROGRAMS.iter().map(|program| (program.trigger(), Trigger::Program(program))));
+    all.extend(PHRASES.iter().map(|phrase| (phrase.words.to_owned(), Trigger::Phrase(phrase))));
+    all.extend(ENCODED.iter().map(|text| ((*text).to_owned(), Trigger::Encoded)));
+    all.extend(PLACES.iter().map(|&(text, place)| (text.to_owned(), Trigger::Place(place))));
+    all.extend(spellings("values").map(|word| (word, Trigger::Several(phrases::inserted))));
+    // JSON Web Keys, whose members have too short names to be looked for where they are escaped.
+    all.push(("kty".to_owned(), Trigger::Several(phrases::web_key)));
+    // Two letters stand everywhere, but not as a word of their own.
+    all.extend(["_pw", "_PW", "nPw", "rPw", "bPw", "tPw", "dPw"].map(|word| (word.to_owned(), Trigger::Name)));
+    all.extend(NAME_WORDS.iter().flat_map(|word| spellings(word)).map(|word| (word, Trigger::Name)));
+    all
+}
+
+/// A word in small letters, in capital ones, and with a capital letter at its beginning.
+fn spellings(word: &str) -> [String; 3] {
+    [word.to_owned(), word[..1].to_ascii_uppercase() + &word[1..], word.to_ascii_uppercase()]
+}
+
+/// What is looked for.
+#[cfg(test)]
+pub(super) fn literals() -> Vec<String> {
+    triggers().into_iter().map(|(text, _)| text).collect()
+}
+
+/// Bytes of a secret behind which it may go on, because whoever found it has looked no further.
+const LOOK: usize = 120;
+
+/// How many times escapes are undone, and base64 is: JSON inside of JSON inside of JSON.
+const DEPTH_MAX: u8 = 3;
+
+/// The secrets of a clean text in their order, none overlapping another.
+pub(super) fn find(text: &str, seams: &[Seam]) -> Vec<Found> {
+    let mut found = find_to(text, seams, true, DEPTH_MAX);
+    merge(&mut found);
+    found
+}
+
+fn merge(found: &mut Vec<Found>) {
+    if found.len() > 1 {
+        found.sort_by_key(|secret| (secret.at.start, std::cmp::Reverse(secret.at.end)));
+        found.dedup_by(|later, earlier| {
+            let overlaps = later.at.start < earlier.at.end;
+            if overlaps {
+                earlier.at.end = earlier.at.end.max(later.at.end);
+                if later.by > earlier.by {
+                    (earlier.kind, earlier.by) = (later.kind, later.by);
+                }
+            }
+            overlaps
+        });
+    }
+}
+
+/// The first place where something announces a secret that may stand on one of the next lines.
+pub(super) fn announced(text: &str) -> Option<usize> {
+    SEARCH.announced(text.as_bytes())
+}
+
+/// The secrets of a text and of its other readings, which may overlap.
+fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8) -> Vec<Found> {
+    let scan = Scan::new(text, seams, is_source);
+    let mut found = Vec::new();
+    let hits = SEARCH.find(text.as_bytes(), &scan, depth, &mut found);
+    steps(text.len());
+    let separators = memchr2_iter(b'-', b'.', text.as_bytes()).filter(|&at| formats::is_before_long_word(&scan, at));
+    found.extend(separators.filter_map(|at| formats::around_separator(&scan, at)));
+    // A look at a place is bounded, and a secret is not: what goes on without a break behind a long one is a part of it.
+    let goes_on = |at: usize| scan.byte(at).is_some_and(|byte| BASE64.has(byte));
+    let is_long = |secret: &&mut Found| secret.by == By::Place && secret.at.len() >= LOOK;
+    let is_cut = |secret: &&mut Found| goes_on(secret.at.end - 1) && goes_on(secret.at.end);
+    for Found { at, .. } in found.iter_mut().filter(is_long).filter(is_cut) {
+        at.end = scan.run(at.end, &ARGUMENT);
+    }
+    if let Some(glued) = reading::glued(text, seams) {
+        let inside = find_to(&glued.text, &glued.seams, is_source, depth.min(1));
+        found.extend(inside.into_iter().map(|secret| Found { at: glued.source(&secret.at), ..secret }));
+    }
+    if let Some(depth) = depth.checked_sub(1)
+        && let Some(unescaped) = reading::unescaped(text, &hits)
+    {
+        let mut inside = find_unclean(&unescaped.text, depth);
+        inside.iter_mut().for_each(|secret| secret.at = unescaped.source(&secret.at));
+        found.extend(inside);
+    }
+    found
+}
+
+/// The secrets of a text that may be unclean: an escape may stand for the beginning of an escape sequence.
+fn find_unclean(text: &str, depth: u8) -> Vec<Found> {
+    let cleaned = Cleaned::of(text);
+    if cleaned.seams.is_empty() {
+        return find_to(text, &[], false, depth);
+    }
+    let clean = reading::cleaned(cleaned, text);
+    let mut found = find_to(&clean.text, &clean.seams, false, depth);
+    found.iter_mut().for_each(|secret| secret.at = clean.source(&secret.at));
+    found
+}
+
+/// A search for many texts at once: every three bytes are looked up in a table of those by which one of the texts is known.
+struct Search {
+    /// For each hash of three bytes whether a text is known by some such bytes, as a byte, because a bit takes longer to look up.
+    known: Box<[bool; HASHES]>,
+    /// Which of the texts these are, by the same hash.
+    group: Box<[u16; HASHES]>,
+    /// Texts known by bytes of one hash, the longest first. The first group is empty.
+    groups: Vec<Vec<Known>>,
+}
+
+/// A text that is looked for, the three bytes by which it is known, where in it they stand, and what it announces.
+struct Known {
+    text: Box<[u8]>,
+    key: u32,
+    offset: usize,
+    trigger: Trigger,
+}
+
+/// Bits of a hash, and how many there are: 32 KiB of table, which stays in the nearest cache, with one of a hundred taken.
+const HASH_BITS: u32 = 15;
+const HASHES: usize = 1 << HASH_BITS;
+
+/// Bytes that are looked up.
+const KEY: usize = 3;
+
+/// Bytes that are loaded at once, and places that are looked up in them.
+const LOADED: usize = size_of::<u64>();
+const PLACES_AT_ONCE: usize = LOADED - KEY + 1;
+
+impl Search {
+    fn new(all: Vec<(String, Trigger)>) -> Self {
+        let mut search = Self { known: Box::new([false; HASHES]), group: Box::new([0; HASHES]), groups: vec![Vec::new()] };
+        for (text, trigger) in all {
+            let text = text.into_bytes().into_boxed_slice();
+            let offset = rarest(&text);
+            let key = key(load(&text[offset..]));
+            let hash = hash(key);
+            if !std::mem::replace(&mut search.known[hash], true) {
+                search.group[hash] = search.groups.len() as u16;
+                search.groups.push(Vec::new());
+            }
+            search.groups[usize::from(search.group[hash])].push(Known { text, key, offset, trigger });
+        }
+        search.groups.iter_mut().for_each(|known| known.sort_by_key(|known| std::cmp::Reverse(known.text.len())));
+        search
+    }
+
+    /// Adds the secrets at the triggers of a text. Its result: where the triggers are.
+    fn find(&self, bytes: &[u8], scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Vec<usize> {
+        steps(bytes.len());
+        /// How many secrets are found before those that overlap become one for the first time.
+        const MERGED: usize = 1024;
+        let mut hits = Vec::new();
+        let mut room = MERGED;
+        let mut from = 0;
+        let mut at = 0;
+        while at + KEY <= bytes.len() {
+            let loaded = load(&bytes[at..]);
+            let keys: [u32; PLACES_AT_ONCE] = std::array::from_fn(|place| key(loaded >> (8 * place)));
+            if keys.iter().fold(false, |any, &key| any | self.known[hash(key)]) {
+                for (place, key) in keys.into_iter().enumerate().filter(|&(_, key)| self.known[hash(key)]) {
+                    if let Some(on) = self.look(key, at + place, from, scan, depth, found) {
+                        hits.push(at + place);
+                        from = from.max(on);
+                    }
+                }
+                if found.len() > room {
+                    merge(found);
+                    room = MERGED.max(2 * found.len());
+                }
+            }
+            at += PLACES_AT_ONCE;
+        }
+        hits
+    }
+
+    /// The first trigger of a name or of words.
+    fn announced(&self, bytes: &[u8]) -> Option<usize> {
+        steps(bytes.len());
+        (0..bytes.len()).find_map(|at| {
+            let key = key(load(&bytes[at..]));
+            let group = &self.groups[usize::from(self.group[hash(key)])];
+            let known = group.iter().filter(|known| matches!(known.trigger, Trigger::Name | Trigger::Phrase(_)));
+            known.filter_map(|known| at.checked_sub(known.offset).filter(|&start| bytes[start..].starts_with(&known.text))).next()
+        })
+    }
+
+    /// Looks at a place where three bytes stand by which some text may be known. Its result: where to look on, if one of the texts stands there.
+    #[inline(never)]
+    fn look(&self, key: u32, at: usize, from: usize, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Option<usize> {
+        let mut is_hit = false;
+        let group = &self.groups[usize::from(self.group[hash(key)])];
+        for Known { text, offset, trigger, .. } in group.iter().filter(|known| known.key == key) {
+            let Some(start) = at.checked_sub(*offset).filter(|&start| start >= from) else { continue };
+            if scan.ahead(start, text.len()) != &**text {
+                continue;
+            }
+            is_hit = true;
+            let before = found.len();
+            let on = at_trigger(*trigger, scan, &(start..start + text.len()), depth, found);
+            if found.len() > before {
+                return Some(on);
+            }
+        }
+        // What was looked at in vain may be a part of something longer.
+        is_hit.then_some(from)
+    }
+}
+
+/// The first bytes of a text, the first one lowest.
+#[inline(always)]
+fn load(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<LOADED>() {
+        Some(loaded) => u64::from_le_bytes(*loaded),
+        None => bytes.iter().rev().fold(0, |loaded, &byte| loaded << 8 | u64::from(byte)),
+    }
+}
+
+/// The three bytes that were loaded first.
+#[inline(always)]
+fn key(loaded: u64) -> u32 {
+    loaded as u32 & 0x00ff_ffff
+}
+
+/// The upper bits of a product with an odd number spread the lower ones of the key (Fibonacci hashing).
+#[inline(always)]
+fn hash(key: u32) -> usize {
+    (key.wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS)) as usize
+}
+
+/// Where in a text the three bytes stand that are the least likely to stand anywhere else.
+fn rarest(text: &[u8]) -> usize {
+    /// Bytes of a text that are looked at: what it announces is looked for from its beginning on.
+    const NEAR: usize = 8;
+    /// What logs of clusters are full of.
+    const COMMON: &[u8] =
+        b"kube request requested webhook pod component command cookie compose http:// https:// .svc.cluster.local \
+        controller reconcile workspace user name id=-by";
+    let cost = |byte: &u8| match byte {
+        b' ' | b':' | b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 6,
+        b'0'..=b'9' | b'd' | b'l' | b'c' | b'u' | b'm' | b'p' | b'-' | b'.' | b'/' | b'=' | b'"' => 4,
+        b'a'..=b'z' => 3,
+        b'A'..=b'Z' => 2,
+        _ => 1,
+    };
+    let rate = |window: &[u8]| (COMMON.windows(KEY).any(|common| common == window), window.iter().map(cost).sum::<u32>());
+    let windows = text[..text.len().min(NEAR)].windows(KEY).enumerate();
+    windows.min_by_key(|&(_, window)| rate(window)).map_or(0, |(at, _)| at)
+}
+
+/// Looks at what stands at a trigger. Its result: where to look on.
+fn at_trigger(trigger: Trigger, scan: &Scan<'_>, hit: &Range<usize>, depth: u8, found: &mut Vec<Found>) -> usize {
+    let one = match trigger {
+        Trigger::Name => {
+            pairs::find(scan, hit, found);
+            return hit.end;
+        }
+        Trigger::Program(program) => {
+            program.find(scan, hit.start, found);
+            return hit.end;
+        }
+        Trigger::Phrase(phrase) => {
+            phrase.find(scan, hit.start, found);
+            return hit.end;
+        }
+        Trigger::Several(look) => {
+            look(scan, hit, found);
+            return hit.end;
+        }
+        Trigger::Encoded => return encoded(scan, hit.start, depth, found),
+        Trigger::Format(format) => format.find(scan, hit.start),
+        Trigger::Hook(hook) => hook.find(scan, hit.start),
+        Trigger::Place(place) => place(scan, hit.start),
+    };
+    match one {
+        Some(secret) => {
+            // What a word such as `Bearer` announces may have a form of its own.
+            let on = if secret.by == By::Form { secret.at.end } else { hit.end };
+            found.push(secret);
+            on
+        }
+        None => hit.start + 1,
+    }
+}
+
+/// Adds base64 with secrets in it.
+fn encoded(scan: &Scan<'_>, at: usize, depth: u8, found: &mut Vec<Found>) -> usize {
+    let Some(depth) = depth.checked_sub(1) else { return at + 1 };
+    let Some((range, text)) = phrases::decoded(scan, at) else { return at + 1 };
+    let mut inside = find_unclean(&text, depth);
+    merge(&mut inside);
+    if let Some(first) = inside.first() {
+        found.push(Found { at: range.clone(), kind: first.kind, by: By::Place });
+        return range.end;
+    }
+    at + 1
+}

@@ -1,0 +1,67 @@
+//! What was last found out about short names: the objects of a list have the same keys, and the lines of a log.
+
+use std::hash::BuildHasher as _;
+
+use rustc_hash::FxBuildHasher;
+
+/// How many names are remembered.
+const NAMES: usize = 256;
+
+/// What was found out about some names. Each has one place, from which it takes another, so that nobody can fill it.
+pub struct Known<T>(Box<[(ShortName, T); NAMES]>);
+
+/// A name of up to 23 bytes, and how many it has in the last.
+type ShortName = [u64; 3];
+
+/// Of an empty name that is known which is so by default.
+impl<T: Copy + Default> Default for Known<T> {
+    fn default() -> Self {
+        Self(Box::new([([0; 3], T::default()); NAMES]))
+    }
+}
+
+impl<T: Copy> Known<T> {
+    /// What is known of a name, or is found out now. It depends on the name alone.
+    pub fn find(&mut self, name: &str, find: impl Fn(&str) -> T) -> T {
+        let Some(short) = short(name) else { return find(name) };
+        let place = FxBuildHasher.hash_one((short[0], short[1], short[2])) as usize % NAMES;
+        let (known, found) = &mut self.0[place];
+        if *known != short {
+            (*known, *found) = (short, find(name));
+        }
+        *found
+    }
+}
+
+fn short(name: &str) -> Option<ShortName> {
+    let mut bytes = [[0; size_of::<u64>()]; 3];
+    let (length, room) = bytes.as_flattened_mut().split_last_mut()?;
+    room.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+    *length = name.len() as u8;
+    Some(bytes.map(u64::from_le_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_name_its_own_is_known_however_many_there_are() {
+        let mut known = Known::<usize>::default();
+        let names = (0..2_000).flat_map(|n| [n.to_string(), format!("{n}\0"), format!("{n}{}", "x".repeat(n % 40))]);
+        let names: Vec<String> = names.chain([String::new(), "é".repeat(11), "é".repeat(12)]).collect();
+        for name in names.iter().chain(&names) {
+            let sum = |name: &str| name.bytes().map(usize::from).sum::<usize>();
+            assert_eq!(known.find(name, sum), sum(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_not_found_out_again() {
+        let mut known = Known::default();
+        assert_eq!(known.find("name", |_| 7), 7);
+        assert_eq!(known.find("name", |_| unreachable!()), 7);
+        assert_eq!(known.find(&"x".repeat(24), |_| 8), 8);
+        assert_eq!(known.find(&"x".repeat(24), |_| 9), 9, "long ones are not remembered");
+    }
+}

@@ -1,0 +1,164 @@
+//! Secrets in text: where they are, and the text without them.
+//!
+//! One pipeline for whatever others wrote: it is cleaned, what announces a secret is looked for (`find`), what stands there is looked at
+//! through a [`scan`], and private keys are followed from line to line (`key_lines`). The tables say what there is: forms that issuers
+//! document (`formats`), names (`names`) and how they are joined to their values (`pairs`), headers, URLs, programs (`commands`), words
+//! of SQL and Redis (`phrases`). The same is done with the text as it reads once its escapes are undone (`reading`).
+//!
+//! Nothing here is a regular expression. A scan walks each byte a fixed number of times, so the time is linear in the text whatever the
+//! text is, and `linear` counts it.
+//!
+//! A mask says what it hides and nothing of its length: `[masked: GitHub token]`.
+
+mod alphabet;
+mod commands;
+mod extent;
+mod find;
+mod formats;
+mod headers;
+mod key_lines;
+mod known;
+mod lines;
+mod names;
+mod pairs;
+mod phrases;
+mod reading;
+mod scan;
+mod urls;
+mod values;
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+pub use commands::{WORDS_MAX, has_program, secret_words};
+pub use known::Known;
+pub use lines::MaskedLines;
+pub use names::{Named, Value, named, named_header};
+pub use phrases::web_key_member;
+use sandbar_text::Cleaned;
+use sandbar_text::steps::steps;
+
+use find::find;
+use key_lines::{Beginning, KeyLines};
+
+/// Bytes of the longest token that is looked for. A JWT of a service account has some 1,200; HTTP servers take headers of 8 to 16 KiB.
+pub const LONGEST: usize = 16 * 1024;
+
+/// Whether a component gets to see secrets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Secrets {
+    /// They are masked before they reach it.
+    #[default]
+    Masked,
+    /// It sees what the cluster holds. The operator has said so.
+    Shown,
+}
+
+/// A secret in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    at: Range<usize>,
+    /// What it is: `GitHub token`.
+    kind: &'static str,
+    /// How much that says.
+    by: By,
+}
+
+/// What a secret was known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    /// The place where it stands, which says little of it.
+    Place,
+    /// Its form.
+    Form,
+}
+
+/// A text as it may be shown: clean, and without its secrets. Borrows where there is nothing to take out, which is the common case.
+///
+/// It takes the text as it came, since what cleaning takes out may stand inside of a secret.
+pub fn mask(text: &str) -> Cow<'_, str> {
+    let found = mask_in_lines(text);
+    let mut keys = KeyLines::new(Beginning::Known);
+    match keys.mask(&found) {
+        Cow::Borrowed(_) => found,
+        Cow::Owned(mut masked) => {
+            masked.push_str(&keys.finish());
+            Cow::Owned(masked)
+        }
+    }
+}
+
+/// Somebody else's words inside of a message of ours: at most so many bytes of them, clean, on one line, and without secrets.
+pub fn quotable(said: impl Display, most: usize) -> String {
+    sandbar_text::line_of(said, most, mask)
+}
+
+/// [`mask`], but for private keys, which can go over many lines.
+fn mask_in_lines(text: &str) -> Cow<'_, str> {
+    let Cleaned { text, seams } = Cleaned::of(text);
+    let found = find(&text, &seams);
+    if found.is_empty() { text } else { Cow::Owned(without(&text, &found, 0)) }
+}
+
+/// What is left of one long line whose beginning is gone, clean and without its secrets, and how many bytes of it were left out.
+///
+/// It may begin inside of a secret that nothing tells any more. So its first [`LONGEST`] bytes only serve to recognise what begins in
+/// them, and the word that follows them goes, too.
+pub fn mask_behind(text: &str) -> (String, usize) {
+    let Cleaned { text, seams } = Cleaned::of(text);
+    let skip = text.ceil_char_boundary(LONGEST.min(text.len()));
+    let word = text[skip..].find(char::is_whitespace).unwrap_or(text.len() - skip).min(LONGEST);
+    let skip = text.ceil_char_boundary(skip + word);
+    let shown = without(&text, &find(&text, &seams), skip);
+    let mut keys = KeyLines::new(Beginning::Anywhere);
+    let shown = keys.mask(&shown).into_owned() + &keys.finish();
+    (shown, skip)
+}
+
+/// Whether there is a secret in this text, private keys included.
+pub fn is_suspect(text: &str) -> bool {
+    let Cleaned { text, seams } = Cleaned::of(text);
+    !find(&text, &seams).is_empty() || key_lines::mentions_a_key(&text)
+}
+
+/// What stands in place of a secret.
+pub fn masked(kind: &str) -> String {
+    format!("[masked: {kind}]")
+}
+
+/// The text from `skip` on, with a mask for each secret on each of its lines.
+fn without(text: &str, found: &[Found], skip: usize) -> String {
+    let mut masked_text = String::with_capacity(text.len() - skip);
+    let mut done = skip;
+    for secret in found.iter().filter(|secret| secret.at.end > skip) {
+        // A secret that was cut off in the middle of a character goes with the whole of it.
+        let start = text.floor_char_boundary(secret.at.start).max(done);
+        let end = text.ceil_char_boundary(secret.at.end).max(start);
+        masked_text.push_str(&text[done..start]);
+        for (line, part) in text[start..end].split_inclusive('\n').enumerate() {
+            let body = part.trim_ascii_end();
+            let begins = line == 0 && secret.at.start >= skip;
+            let indent = if begins { 0 } else { body.len() - body.trim_ascii_start().len() };
+            masked_text.push_str(&body[..indent]);
+            if begins || !body.is_empty() {
+                masked_text.push_str(&masked(secret.kind));
+            }
+            masked_text.push_str(if part.ends_with('\n') { "\n" } else { "" });
+        }
+        done = end;
+    }
+    masked_text.push_str(&text[done..]);
+    steps(text.len() - skip);
+    masked_text
+}
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod linear;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! A cluster at rest: a directory of files that a tool gathered, served in-process by something that answers like an API server.
+//!
+//! A support bundle can be inspected with it offline, and the demo is a snapshot inside the binary. The rest of the program
+//! cannot tell: it talks to an ordinary `kube::Client`. What a snapshot may hold:
+//!
+//! - Objects in `.json`, `.yaml` and `.yml` files anywhere below the directory: one object, several YAML documents, a list, an array.
+//!   Of two copies of an object, the one in the later path counts. [`layout`] knows what the paths of some tools say beyond that.
+//! - Container logs, in the places where tools put them: [`claims`].
+//! - The API server's version; else it is the nodes'.
+//!
+//! What the files leave out is made up: namespaces that something mentions, and the plural names of kinds. "Now" is the newest
+//! time stamp. Only GET is answered, and a watch is refused. What nobody gathered is not denied: [`coverage`] says so, in an error
+//! or in a `Warning` header.
+//!
+//! **Everything in a snapshot is somebody else's.** Files are found by [`files`] and opened by [`sandbar_files`], documents are read by
+//! [`document`], each within bounds, and a log is never in memory as a whole.
+
+mod claims;
+mod coverage;
+mod discovery;
+mod document;
+mod files;
+mod kinds;
+mod layout;
+mod lines;
+mod list;
+mod log;
+mod markers;
+mod notes;
+mod object;
+mod pod_log;
+mod read;
+mod room;
+mod selector;
+mod service;
+mod status;
+mod steps;
+mod store;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+
+pub use object::OBJECT_MAX;
+pub use selector::Selector;
+
+use files::Tree;
+use read::Contents;
+use service::ApiServer;
+use store::Snapshot;
+
+/// Where kubectl puts a namespaced object that names no namespace.
+const DEFAULT_NAMESPACE: &str = "default";
+
+static DEMO: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
+
+/// Broken files that an error names; the log has them all.
+const NAMED_IN_ERROR: usize = 3;
+
+/// Why a directory is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The directory cannot be read.
+    #[error(
+        "cannot read the snapshot directory {path}: {source}; give a directory that \
+         `kubectl cluster-info dump --output-directory=DIR` wrote, or an unpacked support bundle"
+    )]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// It is a file.
+    #[error(
+        "the snapshot {path} is a file: unpack it with `mkdir bundle && tar -xzf {path} -C bundle`, and give the directory, \
+         `snapshot:bundle`"
+    )]
+    Packed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing in it is a Kubernetes object.
+    #[error(
+        "no Kubernetes objects in {path}{}; write some with `kubectl cluster-info dump --output-directory={path}` or \
+         `kubectl get pods -A -o yaml > {path}/pods.yaml`",
+        named(broken)
+    )]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with the files that are there: path, line and problem.
+        broken: Vec<String>,
+    },
+}
+
+fn named(broken: &[String]) -> String {
+    if broken.is_empty() {
+        return String::new();
+    }
+    let more = broken.len().saturating_sub(NAMED_IN_ERROR);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!(" ({}{more})", broken.iter().take(NAMED_IN_ERROR).map(String::as_str).collect::<Vec<_>>().join("; "))
+}
+
+/// A client of the cluster that `directory` describes. A file that cannot be read is a warning in the log.
+///
+/// Has to be called within a Tokio runtime, as every client has.
+///
+/// # Errors
+/// If the directory cannot be read, or if it holds no Kubernetes object.
+pub fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
+    let unreadable = |source| SnapshotError::Unreadable { path: directory.to_owned(), source };
+    if directory.is_file() {
+        return Err(SnapshotError::Packed { path: directory.to_owned() });
+    }
+    let tree = Tree::directory(directory).map_err(unreadable)?;
+    let contents = Contents::read(&tree).map_err(unreadable)?;
+    for note in &contents.notes {
+        tracing::warn!(snapshot = %directory.display(), "{note}");
+    }
+    if contents.is_empty() {
+        return Err(SnapshotError::Empty { path: directory.to_owned(), broken: contents.notes });
+    }
+    Ok(client(contents))
+}
+
+/// A client of the demo cluster, whose story host/snapshot/demo/README.md tells.
+///
+/// Has to be called within a Tokio runtime, as every client has.
+pub fn demo() -> kube::Client {
+    // Reading from memory cannot fail, and a test sees that every file is read without a note.
+    client(Contents::read(&Tree::Embedded(&DEMO)).unwrap_or_default())
+}
+
+fn client(contents: Contents) -> kube::Client {
+    kube::Client::new(ApiServer::new(Snapshot::new(contents)), "default")
+}

@@ -1,0 +1,185 @@
+//! Requests to answers: the routes of an API server over a snapshot.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use super::status::Refusal;
+use super::steps::Steps;
+use super::store::{Collection, Snapshot};
+use super::tail::Body;
+use super::{discovery, list, pod_log};
+
+/// Answers like an API server. Clones share the snapshot.
+#[derive(Clone)]
+pub(super) struct ApiServer {
+    snapshot: Arc<Snapshot>,
+}
+
+impl ApiServer {
+    /// An API server over `snapshot`.
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot: Arc::new(snapshot) }
+    }
+}
+
+impl tower::Service<Request<kube::client::Body>> for ApiServer {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
+        // In the future, not here: whoever asks does the work, in its own time, and calls do not wait for each other.
+        let snapshot = Arc::clone(&self.snapshot);
+        let (head, _) = request.into_parts();
+        Box::pin(async move { Ok(respond(&snapshot, &head).await) })
+    }
+}
+
+/// What a request that is not refused gets.
+struct Answer {
+    code: StatusCode,
+    media_type: &'static str,
+    body: Body,
+    /// What the answer lacks, for whoever reads it.
+    warning: Option<String>,
+}
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// One of the API's own types, which always serialise.
+fn json(value: impl Serialize) -> Answer {
+    Answer::json(serde_json::to_string(&value).unwrap_or_default())
+}
+
+impl Answer {
+    fn json(text: String) -> Self {
+        Self { code: StatusCode::OK, media_type: JSON, body: whole(text), warning: None }
+    }
+
+    fn text(code: StatusCode, text: &'static str) -> Self {
+        Self { code, media_type: TEXT, body: whole(text), warning: None }
+    }
+}
+
+fn whole(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+async fn respond(snapshot: &Snapshot, request: &Parts) -> Response<Body> {
+    let Answer { code, media_type, body, warning } = match answer(snapshot, request).await {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            let (code, media_type, text) = refusal.into_parts();
+            Answer { code, media_type, body: whole(text), warning: None }
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if let Some(warning) = warning.and_then(|text| warning_header(&text)) {
+        response.headers_mut().insert(header::WARNING, warning);
+    }
+    response
+}
+
+/// Bytes of one warning, of which clients read as many.
+const WARNING_MAX: usize = 512;
+
+/// As the API server writes warnings: a miscellaneous one, of nobody, in quotes.
+fn warning_header(text: &str) -> Option<HeaderValue> {
+    // A path or a name in it may have what no header can.
+    let quoted = sandbar_text::clean_line(text, WARNING_MAX).replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::try_from(format!("299 - \"{quoted}\"")).ok()
+}
+
+async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Answer, Refusal> {
+    if request.method != Method::GET {
+        return Err(Refusal::method_not_allowed());
+    }
+    let path = request.uri.path().trim_matches('/').split('/');
+    let path: Vec<_> = path.map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
+    let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
+    let query = request.uri.query().unwrap_or_default();
+    let mut steps = Steps::of(&request.extensions);
+    match *path.as_slice() {
+        ["version"] => Ok(json(snapshot.version())),
+        ["readyz" | "livez" | "healthz"] => Ok(Answer::text(StatusCode::OK, "ok")),
+        ["api"] => Ok(json(discovery::core_versions())),
+        ["apis"] => Ok(json(discovery::groups(snapshot))),
+        ["apis", group] => discovery::group(snapshot, group).map(json).ok_or(Refusal::NotServed),
+        ["api", version] => discovery::resources(snapshot, "", version).map(json).ok_or(Refusal::NotServed),
+        ["apis", group, version] => discovery::resources(snapshot, group, version).map(json).ok_or(Refusal::NotServed),
+        ["api", version, ref rest @ ..] => resource(snapshot, "", version, rest, query, &mut steps).await,
+        ["apis", group, version, ref rest @ ..] => resource(snapshot, group, version, rest, query, &mut steps).await,
+        _ => Err(Refusal::NotServed),
+    }
+}
+
+/// Whatever stands behind a version in a path. The path of a namespace itself begins like that of what is in it.
+async fn resource(
+    snapshot: &Snapshot,
+    group: &str,
+    version: &str,
+    rest: &[&str],
+    query: &str,
+    steps: &mut Steps,
+) -> Result<Answer, Refusal> {
+    let find = |plural: &str, namespaced: bool| {
+        let found = snapshot.collection(group, version, plural);
+        found.filter(|found| found.kind.namespaced == namespaced).ok_or(Refusal::NotServed)
+    };
+    match *rest {
+        [plural] => {
+            let found = snapshot.collection(group, version, plural).ok_or(Refusal::NotServed)?;
+            page(snapshot, found, None, query, steps).await
+        }
+        [plural, name] => get(snapshot, find(plural, false)?, None, name),
+        ["namespaces", namespace, plural] => page(snapshot, find(plural, true)?, Some(namespace), query, steps).await,
+        ["namespaces", namespace, plural, name] => get(snapshot, find(plural, true)?, Some(namespace), name),
+        ["namespaces", namespace, "pods", name, "log"] if group.is_empty() => {
+            let options = pod_log::Options::parse(name, query)?;
+            let found = pod_log::read(snapshot, find("pods", true)?, namespace, name, &options, steps).await?;
+            Ok(found.map_or(Answer::text(StatusCode::NO_CONTENT, ""), |pod_log::Found { body, warning }| Answer {
+                code: StatusCode::OK,
+                media_type: TEXT,
+                body,
+                warning,
+            }))
+        }
+        _ => Err(Refusal::NotServed),
+    }
+}
+
+async fn page(
+    snapshot: &Snapshot,
+    of: &Collection,
+    namespace: Option<&str>,
+    query: &str,
+    steps: &mut Steps,
+) -> Result<Answer, Refusal> {
+    let mut page = list::list(snapshot, of, namespace, &list::Options::parse(query)?, steps).await?;
+    let warning = page.warning.take();
+    Ok(Answer { code: StatusCode::OK, media_type: JSON, body: page.into_body(), warning })
+}
+
+fn get(snapshot: &Snapshot, collection: &Collection, namespace: Option<&str>, name: &str) -> Result<Answer, Refusal> {
+    if let Some(object) = collection.get(namespace, name) {
+        return Ok(Answer::json(object.json.to_string()));
+    }
+    snapshot.coverage().check(&collection.kind, namespace).map_err(Refusal::not_held)?;
+    Err(Refusal::not_found(&collection.kind, name))
+}
