@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn whoever_names_tasks_at_any_depth_has_them_accounted_for() {
+        let of = |text: &str| Tasks::of(&wat::parse_str(text).expect("WAT"));
+        assert_eq!(of("(component (type $r (resource (rep i32))) (core func (canon resource.new $r)))"), Tasks::Unnamed);
+        for named in ["waitable-set.new", "task.cancel", "context.get i32 0"] {
+            assert_eq!(of(&format!("(component (component (core func (canon {named}))))")), Tasks::Named, "{named}");
+        }
+        assert_eq!(Tasks::of(b"no component"), Tasks::Unnamed);
+    }
+
+    #[test]
     fn each_feature_that_there_is_is_decided() {
         let mut decisions = decisions();
         for (name, flag) in WasmFeatures::all().iter_names() {

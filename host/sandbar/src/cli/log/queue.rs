@@ -231,6 +231,40 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_wait_are_written_together_however_little_is_taken_at_once() {
+        /// What is written, in how many steps, and of how many bytes at most.
+        struct Steps(Vec<u8>, usize, usize);
+
+        impl Write for &mut Steps {
+            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+                self.write_vectored(&[IoSlice::new(line)])
+            }
+
+            fn write_vectored(&mut self, lines: &[IoSlice<'_>]) -> io::Result<usize> {
+                let all: Vec<u8> = lines.iter().flat_map(|line| line.iter().copied()).collect();
+                let taken = all.len().min(self.2);
+                self.0.extend(&all[..taken]);
+                self.1 += 1;
+                Ok(taken)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let lines: Vec<_> = (0..2 * TOGETHER + 1).map(|number| format!("{number}\n")).collect();
+        for (most, steps) in [(usize::MAX, 3), (5, lines.concat().len().div_ceil(5))] {
+            let (queue, mut out) = (queue(), Steps(Vec::new(), 0, most));
+            lines.iter().for_each(|line| queue.push(line.clone().into_bytes()));
+            queue.lock().is_ended = true;
+            write_all(queue, &mut out, || {});
+            assert_eq!(String::from_utf8(out.0).expect("text"), lines.concat());
+            assert!(out.1 >= steps && out.1 <= steps + 3, "{} steps", out.1);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_written_is_lost_and_said_once_something_can() {
         /// A disk that is full for a while.
         struct Full(usize, Vec<u8>);
