@@ -219,10 +219,11 @@ fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes
 /// with its client as well.
 fn running(endpoint: &Endpoint, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
     let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
-    let work = run(endpoint, call, in_flight, lease);
+    // Not before it has its box: it is some kilobytes, which would be copied each time.
+    let work = || run(endpoint, call, in_flight, lease);
     let work = match era {
-        Era::Legacy => Work::outliving(work, &endpoint.running),
-        Era::Modern => Work::ending(work),
+        Era::Legacy => Work::outliving(work(), &endpoint.running),
+        Era::Modern => Work::ending(work()),
     };
     Running { id, work, progress }
 }

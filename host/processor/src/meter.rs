@@ -2,10 +2,11 @@
 //!
 //! The thread's clock tells what a call used. Counting epoch ticks instead would charge a call for waiting: 64 reads of 12 ms each cost
 //! 630 ms by ticks. The wall clock charges it for others that have the processor meanwhile. But it costs a fiftieth of the thread's
-//! clock, and so it is good enough for the first millisecond, unless calls compute on threads of their own beside it.
+//! clock, and so it is good enough for the first millisecond: what is more by the wall clock is looked up on the thread's.
 
+use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -26,10 +27,10 @@ struct Inner {
     before: AtomicU64,
     /// The clock when that poll began; none: zero.
     began: AtomicU64,
+    /// The thread's clock when that poll began, or some more.
+    computed: AtomicU64,
     /// What was used when it was last asked.
     noted: AtomicU64,
-    /// The poll that is going on is counted by the thread's clock.
-    exact: AtomicBool,
     /// The call has its thread to itself.
     alone: AtomicBool,
     /// It asks for one.
@@ -44,10 +45,24 @@ impl Meter {
         let before = self.0.before.load(Ordering::Relaxed);
         let spent = match self.0.began.load(Ordering::Relaxed) {
             0 => before,
-            began => before + self.now().saturating_sub(began),
+            began => before + self.since(began, before),
         };
         self.0.noted.store(spent, Ordering::Relaxed);
         Duration::from_nanos(spent)
+    }
+
+    /// What the poll that is going on has used.
+    fn since(&self, began: u64, before: u64) -> u64 {
+        let clock = &self.0.clock;
+        if self.is_alone() {
+            return clock.thread().saturating_sub(began);
+        }
+        let passed = clock.wall().saturating_sub(began);
+        if before + passed <= nanos(BRIEF) {
+            return passed;
+        }
+        // Most often somebody else had the processor for a while.
+        passed.min(clock.thread().saturating_sub(self.0.computed.load(Ordering::Relaxed)))
     }
 
     /// The processor time that was used when it was last looked at. From any thread.
@@ -102,7 +117,7 @@ impl Meter {
 
     /// Counts what a future uses, from each poll's beginning to its end.
     pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
-        Metered { meter: self.clone(), future: Box::pin(future), crowd: None }
+        Metered { meter: self.clone(), future: Box::pin(future) }
     }
 
     /// Whether the call, waiting at the moment, has to go on on a thread of its own.
@@ -124,32 +139,18 @@ impl Meter {
     fn is_polled(&self) -> bool {
         self.0.began.load(Ordering::Relaxed) != 0
     }
-
-    /// Never zero.
-    fn now(&self) -> u64 {
-        if self.0.exact.load(Ordering::Relaxed) { self.0.clock.thread() } else { self.0.clock.wall() }
-    }
 }
-
-/// How many threads compute beside those that everything is served on. Cheap to clone.
-pub(super) type Crowd = Arc<AtomicUsize>;
 
 /// A future whose processor time is counted.
 pub(super) struct Metered<F> {
     meter: Meter,
     future: Pin<Box<F>>,
-    crowd: Option<Crowd>,
 }
 
 impl<F> Metered<F> {
     /// The count.
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
-    }
-
-    /// The same, beside these threads: what they have of a processor is not the call's.
-    pub(super) fn beside(self, crowd: Crowd) -> Self {
-        Self { crowd: Some(crowd), ..self }
     }
 
     /// The same, for a thread that polls nothing else. Of what was charged by the wall clock, no more than [`BRIEF`] is kept: the rest may
@@ -166,9 +167,14 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let count = &self.meter.0;
-        let is_crowded = self.crowd.as_ref().is_some_and(|crowd| crowd.load(Ordering::Relaxed) > 0);
-        count.exact.store(is_crowded || self.meter.is_alone(), Ordering::Relaxed);
-        count.began.store(self.meter.now(), Ordering::Relaxed);
+        let began = if self.meter.is_alone() {
+            count.clock.thread()
+        } else {
+            let began = count.clock.wall();
+            count.computed.store(count.clock.thread_at(began), Ordering::Relaxed);
+            began
+        };
+        count.began.store(began, Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
         let count = &self.meter.0;
         count.before.store(nanos(self.meter.spent()), Ordering::Relaxed);
@@ -188,7 +194,7 @@ enum Clock {
 }
 
 impl Clock {
-    /// What this thread has had of processors since it began. It takes some to ask.
+    /// What this thread has had of processors since it began, never zero. It takes some to ask.
     fn thread(&self) -> u64 {
         match self {
             Self::Machine => {
@@ -200,7 +206,29 @@ impl Clock {
         }
     }
 
-    /// Since a moment before the first call.
+    /// The thread's clock now, which is `wall` on the other one, or some more: as if this thread had had the processor all the time since it
+    /// was last asked, a moment ago.
+    fn thread_at(&self, wall: u64) -> u64 {
+        /// How long what the thread's clock said is good for.
+        const MOMENT: u64 = 500_000;
+        thread_local! {
+            /// What both clocks said when they were last asked.
+            static ASKED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+        }
+        match self {
+            Self::Machine => ASKED.with(|asked| {
+                if asked.get().0 == 0 || wall.saturating_sub(asked.get().0) > MOMENT {
+                    asked.set((wall, self.thread()));
+                }
+                let (wall_then, thread_then) = asked.get();
+                thread_then + wall.saturating_sub(wall_then)
+            }),
+            #[cfg(test)]
+            Self::Hand(hand) => hand.thread(),
+        }
+    }
+
+    /// Since a moment before the first call. Never zero.
     fn wall(&self) -> u64 {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {

@@ -62,7 +62,7 @@ impl Artifact {
 
     /// The same for a component of this binary, which is compiled in this process where there is no other way.
     pub fn load_bundled(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
-        let wasmtime = engine.with_stack(stack).map_err(|source| LoadError::Stack { stack, source })?;
+        let wasmtime = engine.of(bytes, stack).map_err(|source| LoadError::Stack { stack, source })?;
         let loaded = || wasmtime::component::Component::new(&wasmtime, bytes);
         let (imports, compiled) = match engine.compiler().folder() {
             None => {

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::compile::{Bounds, Compiler, entry_name};
 use super::error::{CallError, CompileError};
+use super::features::Tasks;
 use super::pools::Pools;
 use super::queue::Queue;
 use super::slots::Slots;
@@ -71,9 +72,9 @@ impl Engine {
         })
     }
 
-    /// Where components with so many bytes of stack are compiled and run.
-    pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
-        self.pools.with_stack(bytes)
+    /// Where a component with so many bytes of stack is compiled and run.
+    pub(super) fn of(&self, component: &[u8], stack: u64) -> anyhow::Result<wasmtime::Engine> {
+        self.pools.engine(stack, Tasks::of(component))
     }
 
     /// Who compiles.
@@ -105,7 +106,7 @@ impl Engine {
 
     /// What the folder of compiled components has such bytes under.
     fn entry(&self, bytes: &[u8]) -> Result<String, CompileError> {
-        let engine = self.pools.any().map_err(|error| CompileError::Now(format!("{error:#}")))?;
+        let engine = self.pools.any(Tasks::of(bytes)).map_err(|error| CompileError::Now(format!("{error:#}")))?;
         Ok(entry_name(&engine, bytes))
     }
 

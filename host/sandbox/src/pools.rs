@@ -1,5 +1,5 @@
-//! Where instances live: a pool for each size of stack that components have, each with a wasmtime engine of its own, since wasmtime has
-//! the stack as a property of an engine. Mostly there is one.
+//! Where instances live: a pool for each size of stack that components have, and for those that name tasks, each with a wasmtime engine of
+//! its own, since both are properties of an engine. Mostly there is one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Context;
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::features;
+use super::features::{self, Tasks};
 use super::slots::Slots;
 use sandbar_policy::MOST_TABLES;
 
@@ -39,47 +39,47 @@ pub(super) struct Pools {
     stack: u64,
     /// Where compiled components are found. Without it the engines compile.
     cache: Option<Cache>,
-    by_stack: Mutex<BTreeMap<u64, wasmtime::Engine>>,
+    engines: Mutex<BTreeMap<(u64, Tasks), wasmtime::Engine>>,
 }
 
 impl Pools {
     /// One pool, of instances with so much memory and stack at most. `cache` is the folder of compiled components.
     pub(super) fn new(slots: Slots, memory: u64, stack: u64, cache: Option<&Path>) -> anyhow::Result<Self> {
         let cache = cache.map(open_cache).transpose()?;
-        let pools = Self { slots, memory, stack, cache, by_stack: Mutex::default() };
-        pools.with_stack(stack)?;
+        let pools = Self { slots, memory, stack, cache, engines: Mutex::default() };
+        pools.engine(stack, Tasks::Unnamed)?;
         Ok(pools)
     }
 
-    /// The engine for components with so many bytes of stack. Made when the first of them is loaded, and kept: what it reserves is
+    /// The engine for components with so many bytes of stack, which name tasks or do not. Made when the first of them is loaded, and kept: what it reserves is
     /// address space.
-    pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
-        if let Some(engine) = self.by_stack().get(&bytes) {
+    pub(super) fn engine(&self, stack: u64, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        if let Some(engine) = self.engines().get(&(stack, tasks)) {
             return Ok(engine.clone());
         }
         // Not under the lock, which the clock needs. Whoever is second uses what the first has made.
-        let engine = self.pooled_or_plain(usize::try_from(bytes).unwrap_or(usize::MAX))?;
-        Ok(self.by_stack().entry(bytes).or_insert(engine).clone())
+        let engine = self.pooled_or_plain(usize::try_from(stack).unwrap_or(usize::MAX), tasks)?;
+        Ok(self.engines().entry((stack, tasks)).or_insert(engine).clone())
     }
 
     /// The engine of the stack that was first asked for: what a component is compiled to is the same for all of them.
-    pub(super) fn any(&self) -> anyhow::Result<wasmtime::Engine> {
-        self.with_stack(self.stack)
+    pub(super) fn any(&self, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        self.engine(self.stack, tasks)
     }
 
     /// Moves the epoch of all of them on.
     pub(super) fn advance(&self) {
-        self.by_stack().values().for_each(wasmtime::Engine::increment_epoch);
+        self.engines().values().for_each(wasmtime::Engine::increment_epoch);
     }
 
-    fn by_stack(&self) -> MutexGuard<'_, BTreeMap<u64, wasmtime::Engine>> {
-        self.by_stack.lock().unwrap_or_else(PoisonError::into_inner)
+    fn engines(&self) -> MutexGuard<'_, BTreeMap<(u64, Tasks), wasmtime::Engine>> {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A pool makes a fresh instance three times cheaper, but reserves 4 GiB of address space for each memory. Where the machine has
     /// not got that (a small virtual address space, a ulimit), instances are made on demand.
-    fn pooled_or_plain(&self, stack: usize) -> anyhow::Result<wasmtime::Engine> {
-        let mut config = self.config(stack);
+    fn pooled_or_plain(&self, stack: usize, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        let mut config = self.config(stack, tasks);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
         match wasmtime::Engine::new(&config) {
             Ok(engine) => Ok(engine),
@@ -91,8 +91,8 @@ impl Pools {
         }
     }
 
-    fn config(&self, stack: usize) -> Config {
-        let mut config = config();
+    fn config(&self, stack: usize, tasks: Tasks) -> Config {
+        let mut config = config(tasks);
         config.max_wasm_stack(stack);
         config.async_stack_size(stack.saturating_add(HOST_STACK));
         // Not by mistake either: what is not in the cache is compiled by another process.
@@ -128,9 +128,9 @@ impl Pools {
 }
 
 /// What the engines that run components have in common with the one that compiles them.
-pub(super) fn config() -> Config {
+pub(super) fn config(tasks: Tasks) -> Config {
     let mut config = Config::new();
-    features::choose(&mut config);
+    features::choose(&mut config, tasks);
     config.epoch_interruption(true);
     config
 }

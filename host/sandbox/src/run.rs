@@ -1,5 +1,6 @@
 //! One call: a fresh instance, its limits, and what became of it.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -50,7 +51,7 @@ impl<T: Send + 'static> Component<T> {
             let _slot = slot;
             work.await
         };
-        let running = engine.processors().run(budget.meter(), &self.estimate, call);
+        let running = pin!(engine.processors().run(budget.meter(), &self.estimate, call));
         match tokio::time::timeout_at(budget.deadline().into(), running).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(Failed)) => {

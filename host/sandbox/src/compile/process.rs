@@ -1,5 +1,6 @@
 //! The process that compiles, from both of its ends.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::folder::{self, Folder, IMPORTS_BYTES};
 use crate::error::{CompileError, LoadError, short};
+use crate::features::Tasks;
 use crate::imports::Imports;
 use crate::pools;
 use sandbar_processor::NICENESS;
@@ -239,9 +241,13 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     Ok(())
 }
 
-/// The engines of a process that compiles.
+/// A process that compiles.
 struct Workshop {
     folder: PathBuf,
+    engines: BTreeMap<Tasks, Engines>,
+}
+
+struct Engines {
     compiles: wasmtime::Engine,
     /// As those of the server: for the name that its cache has.
     loads: wasmtime::Engine,
@@ -250,11 +256,15 @@ struct Workshop {
 impl Workshop {
     fn new(folder: &Path) -> anyhow::Result<Self> {
         let engine = |config: &wasmtime::Config| wasmtime::Engine::new(config).map_err(|error| anyhow::anyhow!("{error:#}"));
-        let mut config = pools::config();
-        config.cache(Some(pools::open_cache(folder)?));
-        let compiles = engine(&config)?;
-        config.enable_compiler(false);
-        Ok(Self { folder: folder.to_owned(), compiles, loads: engine(&config)? })
+        let cache = pools::open_cache(folder)?;
+        let engines = Tasks::ALL.map(|tasks| -> anyhow::Result<_> {
+            let mut config = pools::config(tasks);
+            config.cache(Some(cache.clone()));
+            let compiles = engine(&config)?;
+            config.enable_compiler(false);
+            Ok((tasks, Engines { compiles, loads: engine(&config)? }))
+        });
+        Ok(Self { folder: folder.to_owned(), engines: engines.into_iter().collect::<anyhow::Result<_>>()? })
     }
 
     fn compile(&self, name: &str, component: &[u8]) -> Reply {
@@ -266,12 +276,13 @@ impl Workshop {
         if written > IMPORTS_BYTES {
             return Reply::Refused(text(&LoadError::Names { bytes: written, most: IMPORTS_BYTES }));
         }
-        if let Err(error) = wasmtime::component::Component::new(&self.compiles, component) {
+        let Engines { compiles, loads } = &self.engines[&Tasks::of(component)];
+        if let Err(error) = wasmtime::component::Component::new(compiles, component) {
             let words = text(&format_args!("{error:#}"));
             let no_memory = error.is::<wasmtime::OutOfMemory>() || words.contains("Cannot allocate memory");
             return if no_memory { Reply::NoMemory } else { Reply::Refused(text(&LoadError::Malformed(words))) };
         }
-        let names = [&self.compiles, &self.loads].map(|engine| folder::name(engine, component));
+        let names = [compiles, loads].map(|engine| folder::name(engine, component));
         let [from, to] = &names;
         match folder::rename(&self.folder, from, to) {
             Some(()) if to == name => Reply::Compiled(imports),
