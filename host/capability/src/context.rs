@@ -1,4 +1,4 @@
-//! `sandbar:tool/context`: facts of the running call.
+//! `sandbar:tool/context`: facts about the running call.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,7 +28,7 @@ impl context::Host for Host {
     }
 
     fn now_ms(&mut self) -> f64 {
-        // A clock before 1970 is the operator's problem, not a reason to trap.
+        // A clock set before 1970 is the operator's problem, not a reason to trap.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         since_epoch.as_millis() as f64
     }

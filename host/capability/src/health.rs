@@ -1,4 +1,4 @@
-//! `sandbar:kubernetes/health`: is the API server there.
+//! `sandbar:kubernetes/health`: whether the API server answers.
 
 use wasmtime::component::HasSelf;
 

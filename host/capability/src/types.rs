@@ -32,7 +32,7 @@ impl From<Error> for types::Error {
     }
 }
 
-/// Refuses a `more` that this version does not know. It knows none of its keys yet.
+/// Refuses a `more` with keys that this version does not know. It knows none yet.
 pub(super) fn refuse_more(more: Option<&str>) -> Result<(), Error> {
     let Some(more) = more else { return Ok(()) };
     let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(more)

@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{BRIEF, LONG, STEP_BYTES, TURN, yield_cpu};
 
-/// A count that a call's future and whoever limits it share. Cheap to clone.
+/// A meter shared by a call's future and whoever limits it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Inner>);
 
@@ -23,9 +23,9 @@ pub struct Meter(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     clock: Clock,
-    /// What was used before the poll that is going on, or in all where none is.
+    /// Used before the current poll, or in all between polls.
     before: AtomicU64,
-    /// The clock when that poll began; none: zero.
+    /// The clock when the current poll began; zero between polls.
     began: AtomicU64,
     /// The thread's clock when that poll began, or some more.
     computed: AtomicU64,
@@ -33,14 +33,14 @@ struct Inner {
     noted: AtomicU64,
     /// The call has its thread to itself.
     alone: AtomicBool,
-    /// It asks for one.
+    /// The call asks for a thread of its own.
     wants_thread: AtomicBool,
-    /// Nobody waits for it any more.
+    /// Nobody waits for the call any more.
     given_up: AtomicBool,
 }
 
 impl Meter {
-    /// The processor time used so far. During a poll it must be asked on the thread that polls.
+    /// The processor time used so far. During a poll, only for the thread that polls.
     pub(crate) fn spent(&self) -> Duration {
         let before = self.0.before.load(Ordering::Relaxed);
         let spent = match self.0.began.load(Ordering::Relaxed) {
@@ -70,12 +70,12 @@ impl Meter {
         Duration::from_nanos(self.0.noted.load(Ordering::Relaxed))
     }
 
-    /// Whether more than `limit` was used beyond doubt, with no time of anybody else's in the count.
+    /// Whether the call certainly used more than `limit`: only a thread of its own is metered without time of others.
     pub fn is_over(&self, limit: Duration) -> bool {
         self.is_alone() && self.spent() > limit
     }
 
-    /// Whether the call has a thread to itself, and so no time of anybody else's in the count.
+    /// Whether the call has a thread of its own, and so is metered without time of others.
     pub fn is_alone(&self) -> bool {
         self.0.alone.load(Ordering::Relaxed)
     }
@@ -85,7 +85,7 @@ impl Meter {
         self.0.given_up.load(Ordering::Relaxed)
     }
 
-    /// Whether the poll that is going on has to end: it is time to go over to another thread, or somebody else's turn.
+    /// Whether the current poll should yield: to move to another thread, or because its turn is over.
     pub fn is_due(&self) -> bool {
         let before = Duration::from_nanos(self.0.before.load(Ordering::Relaxed));
         self.is_polled()
@@ -96,7 +96,8 @@ impl Meter {
             }
     }
 
-    /// Lets others go first, between two steps of work. Each step should be short: it is as long as a call that was given up goes on.
+    /// Yields between two steps of work, if that is due. Steps should be short: a call that was given up still ends its current
+    /// one.
     pub async fn yield_if_due(&self) {
         if self.is_alone() {
             yield_cpu();
@@ -106,8 +107,8 @@ impl Meter {
         }
     }
 
-    /// Makes ready for one step of work on so many bytes: where that takes long, it goes over to a thread of the call's own. Outside of a
-    /// call nothing happens.
+    /// Prepares for one step of work on so many bytes: before a large one, the call moves to a thread of its own. Does nothing
+    /// outside of a call.
     pub async fn prepare_for(&self, bytes: usize) {
         if bytes > STEP_BYTES && self.is_polled() && !self.is_alone() {
             self.0.wants_thread.store(true, Ordering::Relaxed);
@@ -115,17 +116,17 @@ impl Meter {
         }
     }
 
-    /// Counts what a future uses, from each poll's beginning to its end.
+    /// Meters a future, from the beginning of each poll to its end.
     pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
         Metered { meter: self.clone(), future: Box::pin(future) }
     }
 
-    /// Whether the call, waiting at the moment, has to go on on a thread of its own.
+    /// Whether a call that is pending has to move to a thread of its own.
     pub(super) fn is_for_thread(&self) -> bool {
         self.0.wants_thread.load(Ordering::Relaxed) || self.spent() > BRIEF
     }
 
-    /// Notes, once the guard is dropped, that nobody waits for the call any more.
+    /// Gives the call up when the guard is dropped.
     pub(super) fn give_up_later(&self) -> impl Drop + use<> {
         struct GiveUp(Meter);
         impl Drop for GiveUp {
@@ -148,7 +149,6 @@ pub(super) struct Metered<F> {
 }
 
 impl<F> Metered<F> {
-    /// The count.
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
     }
@@ -183,7 +183,7 @@ impl<F: Future> Future for Metered<F> {
     }
 }
 
-/// What time is read from.
+/// The clocks, or those of a test.
 #[derive(Debug, Default)]
 enum Clock {
     #[default]
@@ -243,12 +243,12 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A clock that stands still until a test moves it on.
+/// A clock that a test moves.
 #[cfg(any(test, feature = "test-clock"))]
 #[derive(Clone, Debug, Default)]
 pub struct Hand {
     computed: Arc<AtomicU64>,
-    /// While somebody else had the processor.
+    /// Time of others on the processor, which only the wall clock counts.
     waited: Arc<AtomicU64>,
 }
 
@@ -259,12 +259,12 @@ impl Hand {
         Meter(Arc::new(Inner { clock: Clock::Hand(self.clone()), ..Inner::default() }))
     }
 
-    /// Moves it on.
+    /// Moves both clocks.
     pub fn advance(&self, time: Duration) {
         self.computed.fetch_add(nanos(time), Ordering::Relaxed);
     }
 
-    /// Moves it on, as the wall has it.
+    /// Moves the wall clock only.
     pub fn wait(&self, time: Duration) {
         self.waited.fetch_add(nanos(time), Ordering::Relaxed);
     }

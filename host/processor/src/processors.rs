@@ -1,12 +1,12 @@
-//! Where calls compute.
+//! The threads that calls compute on.
 //!
-//! A call that computes gives nobody a turn but the operating system, so that is who shares the processors out: between calls, and
-//! between calls and everything else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was 360 ms late
-//! there; and on a runtime of two threads for all calls, each would wait for the turns of the seven others. But the way to another
-//! thread and back takes longer than a short call, so it is for those that make others wait.
+//! A call that computes does not yield to other tasks, so the operating system schedules it: against other calls, and against
+//! everything else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was 360 ms late; and on a
+//! runtime of two threads for all calls, each would wait for the turns of the seven others. But moving to another thread and back
+//! takes longer than a short call, so only calls that make others wait are moved.
 //!
-//! Whoever computes for long gets its turns on all processors but one: with threads on every processor, even of the lowest priority, a
-//! call that waited for the network comes back to a processor that is taken, and may wait for some milliseconds at each step.
+//! Long calls take turns on all processors but one: with threads on every processor, even of the lowest priority, a call that
+//! waited for the network returns to a busy processor, and may wait for some milliseconds at each step.
 
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
@@ -21,30 +21,30 @@ use tokio::sync::{Semaphore, oneshot};
 use super::meter::{Meter, Metered};
 use super::{BRIEF, CpuEstimate, LONG, lower_priority};
 
-/// The processors that calls which compute for long share, first come first served. Cheap to clone.
+/// The processors that long calls share, first come first served. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Processors {
     turns: Arc<Semaphore>,
 }
 
-/// There is no outcome: the host panicked, or no thread could be started.
+/// Without outcome: the host panicked, or no thread could be started.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failed;
 
 impl Processors {
-    /// All of the machine's, or of the cgroup's, but one.
+    /// All processors of the machine, or of the cgroup, but one.
     pub fn all_but_one() -> Self {
         let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::of((all - 1).max(1))
     }
 
-    /// So many.
+    /// So many processors.
     pub fn of(count: usize) -> Self {
         Self { turns: Arc::new(Semaphore::new(count)) }
     }
 
-    /// Runs a call to its end, in this task while it computes little, and then on a thread of its own. Dropping the future that is
-    /// returned drops the call's, at the next moment at which it gives way. A panic of the call is caught here, wherever it runs.
+    /// Runs a call to its end: in this task while it computes little, then on a thread of its own. Dropping the returned future
+    /// drops the call's future the next time it yields. A panic of the call is caught here, wherever it runs.
     pub async fn run<F>(&self, meter: &Meter, estimate: &CpuEstimate, call: F) -> Result<F::Output, Failed>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
@@ -55,8 +55,8 @@ impl Processors {
         let expected = estimate.expected();
         if expected <= BRIEF {
             let brief = briefly(&mut call).await;
-            // A call can end before anybody has looked at it. The next one will not compute here. That it has to take turns is for the
-            // thread's clock to say.
+            // A call can end before its time is checked: the estimate starts the next one on a thread. Capped at [`LONG`], since
+            // only the thread's clock tells that a call has to take turns.
             estimate.note(meter.spent().min(LONG));
             if let Some(outcome) = brief {
                 return outcome;
@@ -65,23 +65,23 @@ impl Processors {
         self.on_thread(call, estimate.clone(), expected > LONG).await.and_then(|outcome| outcome)
     }
 
-    /// Does work that is no part of a call, takes long and waits for nothing: on a thread of its own, in the runtime that asks, once there is
-    /// a turn. It cannot be stopped, so it has to have an end by itself.
+    /// Runs CPU-bound work that is not part of a call on a thread of its own, in the runtime that asks, once there is a permit.
+    /// It cannot be stopped, so it has to end by itself.
     pub async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
-        // It is never closed.
+        // The semaphore is never closed.
         let turn = self.turns.clone().acquire_owned().await.ok();
         let (done, outcome) = oneshot::channel();
         let asking = Handle::current();
         spawn(move || {
             let (_turn, _runtime) = (turn, asking.enter());
-            // Whoever asked may have gone.
+            // The receiver may be gone.
             let _ = done.send(work());
         });
         outcome.await.map_err(|_| Failed)
     }
 
-    /// Runs a call to its end on a thread of its own, with the timers and connections of the runtime that asks. `long`: it is taken for
-    /// one that computes for long from its beginning on.
+    /// Runs a call to its end on a thread of its own, with the timers and connections of the runtime that asks. `long`: it takes
+    /// turns from the beginning.
     async fn on_thread<F>(&self, call: Metered<F>, estimate: CpuEstimate, long: bool) -> Result<F::Output, Failed>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
@@ -97,7 +97,7 @@ impl Processors {
                 }
             });
             estimate.note(meter.spent());
-            // Whoever asked may have gone just now.
+            // The receiver may be gone by now.
             let _ = outcome.map(|outcome| done.send(outcome));
         });
         outcome.await.map_err(|_| Failed)
@@ -115,7 +115,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Polls a call until it is done, or has computed for too long to go on here.
+/// Polls a call until it is done, or none if it has to move to a thread.
 async fn briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
     poll_fn(|context| match call.poll_unpin(context) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
@@ -125,10 +125,10 @@ async fn briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
     .await
 }
 
-/// Polls a call until it is done. Once it has computed for long, each poll is a turn on one of the processors.
+/// Polls a call until it is done. Once it is long, each poll takes a permit for one of the processors.
 async fn in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
     loop {
-        // It is never closed.
+        // The semaphore is never closed.
         let turn = if long { processors.turns.acquire().await.ok() } else { None };
         if let Poll::Ready(outcome) = futures::poll!(&mut call) {
             return outcome;
@@ -139,7 +139,7 @@ async fn in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &
     }
 }
 
-/// Waits until the task is woken, by whatever it has been polling.
+/// Waits until something that was polled wakes the task.
 async fn woken() {
     let mut asked = false;
     poll_fn(|_| if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }).await;
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{Hand, STEP_BYTES};
 
-    /// How long a test waits for what never comes.
+    /// How long a test waits for something that never comes.
     const HANGS: Duration = Duration::from_secs(60);
 
     /// The name of a call's own thread.
@@ -166,7 +166,7 @@ mod tests {
         std::thread::current().name().unwrap_or_default().to_owned()
     }
 
-    /// A call that computes for so long in two steps, and says on which thread it ended.
+    /// A call that computes for so long in two steps, and returns the name of the thread on which it ended.
     async fn computes(estimate: &CpuEstimate, time: Duration) -> String {
         let hand = Hand::default();
         let meter = hand.meter();
@@ -262,7 +262,7 @@ mod tests {
         let during = meter.clone();
         let call = async move {
             during.prepare_for(usize::MAX).await;
-            // Stands for work that takes any time: nobody but another task of the runtime ends it.
+            // Stands for work of any length: only another task of the runtime ends it.
             gate.recv_timeout(HANGS).map_err(drop)
         };
         let outcome = runtime.block_on(async move {

@@ -61,7 +61,7 @@ pub enum LoadError {
         "this is a core WebAssembly module, not a component: wrap it, for example with `wasm-tools component new`, or build it with a component toolchain"
     )]
     CoreModule,
-    /// A header of neither kind.
+    /// Neither a core module nor a component.
     #[error("this is WebAssembly of an unknown kind (version {version}, layer {layer}): rebuild it with a current toolchain")]
     UnknownLayer {
         /// The version field of the header.
@@ -69,29 +69,29 @@ pub enum LoadError {
         /// The layer field of the header.
         layer: u16,
     },
-    /// Truncated, malformed, or made of more, or of other things, than this host runs.
+    /// Truncated or malformed, or made of what this host does not run.
     #[error("the component is damaged, or needs what this host does not have: {0}")]
     Malformed(String),
-    /// One function that would take the compiler minutes, and the memory of the server.
+    /// A function that would take the compiler minutes, and the server's memory.
     #[error("one function of the component has {bytes} bytes of code, and may have {most}: split it up")]
     HugeFunction {
-        /// What it has.
+        /// Its size, in bytes.
         bytes: usize,
-        /// What it may have.
+        /// The limit, in bytes.
         most: usize,
     },
     /// It cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// Names of imports and exports that are longer than anybody would read.
+    /// The names of imports and exports are too long.
     #[error("the names of what the component imports and exports have {bytes} bytes, and may have {most}: shorten them")]
     Names {
-        /// What they have.
+        /// Their size, in bytes.
         bytes: usize,
-        /// What they may have.
+        /// The limit, in bytes.
         most: usize,
     },
-    /// Something of the component model's asynchronous functions, in wasmparser's words.
+    /// It uses asynchronous functions of the component model. Names the construct, in wasmparser's words.
     #[error(
         "the component uses asynchronous functions (`{0}`), which are not part of the contract: export and import plain functions, \
         and compose it of such"
@@ -126,12 +126,12 @@ pub enum LoadError {
     /// An import that the operator has not granted.
     #[error("the component imports `{0}`, which is not granted to it")]
     NotGranted(String),
-    /// The engine has no room for stacks of this size.
+    /// The engine cannot have stacks of this size.
     #[error("the component cannot have {stack} bytes of stack on this machine (limit `stack`): {source:#}")]
     Stack {
-        /// What it was to have, in bytes.
+        /// The stack that it was to have, in bytes.
         stack: u64,
-        /// What the engine says.
+        /// The engine's error.
         source: anyhow::Error,
     },
     /// Types differ from the contract, or the component is invalid in a way that only compiling shows.
@@ -139,10 +139,10 @@ pub enum LoadError {
     Link(String),
 }
 
-/// Bytes of what wasmtime, or a decoder, says about a component. It quotes names that the component has given.
+/// Bytes of a message by wasmtime or a decoder. It quotes names from the component.
 const WORDS: usize = 1024;
 
-/// What somebody else says about a component, as a part of a line of ours: cleaned and cut.
+/// Such a message, cleaned and cut, as a part of a line of ours.
 pub(super) fn short(words: impl std::fmt::Display) -> String {
     clean_line(words, WORDS)
 }
@@ -157,7 +157,7 @@ fn running(calls: usize) -> String {
     if calls == 1 { "1 call of it runs".to_owned() } else { format!("{calls} calls of it run") }
 }
 
-/// Why a call did not come to an answer. Worded for the model that made the call.
+/// Why a call has no answer. Worded for the model that made the call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CallError {
     /// No slot became free.
@@ -168,7 +168,7 @@ pub enum CallError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// No turn among the calls of the same component.
+    /// The component runs as many calls as it may.
     #[error("this tool is busy: {} already (limit `calls`); try again in {} s", running(*.calls), .retry_after.as_secs())]
     ToolBusy {
         /// How many of its calls run at once.
@@ -189,17 +189,17 @@ pub enum CallError {
         "the tool was stopped: it asked for {wanted} bytes of memory, and may have {limit} (limit `memory`); narrow the query"
     )]
     Memory {
-        /// What it would have had, in bytes.
+        /// The total that it asked for, in bytes.
         wanted: u64,
-        /// What it may have, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// Too many table entries, core instances or the like.
+    /// Too many table entries.
     #[error("the tool was stopped: it asked for {wanted} table entries, and may have {limit} (limit `tables`)")]
     Table {
-        /// What it would have had.
+        /// The total that it asked for.
         wanted: u64,
-        /// What it may have.
+        /// The limit.
         limit: u64,
     },
     /// The stack limit.
@@ -207,27 +207,27 @@ pub enum CallError {
         "the tool was stopped: it used all of its {limit} bytes of stack (limit `stack`); this is a fault of the tool, which calls itself too often"
     )]
     Stack {
-        /// What it may have, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// The result limit.
     #[error("the tool's result is larger than {limit} bytes (limit `result`); ask it for less")]
     Result {
-        /// What it may have, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// Too many handles of the host's resources.
     #[error("the tool was stopped: it held {limit} handles and asked for more (limit `handles`); this is a fault of the tool")]
     Handles {
-        /// How many it may hold.
+        /// The limit.
         limit: u32,
     },
-    /// More than a guest may hand to a host function at once.
+    /// More bytes than a guest may hand to a host function at once.
     #[error(
         "the tool was stopped: it handed more than {limit} bytes to the host at once (limits `result` and `passed` together); this is a fault of the tool"
     )]
     Passed {
-        /// What it may hand over, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// The guest trapped: a panic, an out-of-bounds access.

@@ -1,4 +1,5 @@
-//! What of WebAssembly a component may use: what the toolchains of tools write, by name, and nothing that wasmtime turns on by itself.
+//! The features of WebAssembly that a component may use: those that the toolchains of tools emit, by name, and none by wasmtime's
+//! default.
 
 use wasmparser::{
     CanonicalFunction, CanonicalOption, ComponentFuncType, ComponentType, ComponentTypeDeclaration, InstanceTypeDeclaration,
@@ -8,7 +9,7 @@ use wasmtime::{Config, WasmFeatures};
 
 use super::error::LoadError;
 
-/// What is on. Whatever is not named here is off, also what a later wasmtime brings.
+/// The features that are on. All others are off, also those that a later wasmtime adds.
 pub(super) const ON: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
@@ -18,15 +19,14 @@ pub(super) const ON: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::BULK_MEMORY)
     .union(WasmFeatures::BULK_MEMORY_OPT)
     .union(WasmFeatures::FLOATS)
-    // Fixed in width, and the same on every processor. C libraries under Python and JavaScript are built with it.
+    // Of fixed width, with the same results on every processor. The C libraries under Python and JavaScript are built with it.
     .union(WasmFeatures::SIMD)
-    // Modules that are linked together when they are loaded, as those of Python are.
+    // For modules that are linked at load time, as those of Python are.
     .union(WasmFeatures::EXTENDED_CONST)
-    // Each component in a composed one has a memory, and what is between them copies from one to another.
+    // Each part of a composed component has a memory, and the adapters between them copy from one to another.
     .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::COMPONENT_MODEL)
-    // Components of QuickJS import functions for asynchronous tasks that they never call. No task comes into being with those: see
-    // `check`.
+    // Components of QuickJS import functions for asynchronous tasks and never call them. No task can be started: see `check`.
     .union(WasmFeatures::CM_ASYNC);
 
 /// Whether a component names functions for asynchronous tasks. Few do, and keeping account of tasks takes a fifth of a short call.
@@ -71,8 +71,8 @@ pub(super) fn choose(config: &mut Config, tasks: Tasks) {
     config.wasm_features(on, true);
 }
 
-/// Refuses what starts a task beside the call: an asynchronous function, or one of the functions around such tasks. Each task that
-/// waits has a stack of its own, and there is one stack for each call, so that none can take those of others.
+/// Refuses whatever starts a task beside the call: asynchronous functions, and the built-ins for their tasks. Each waiting task
+/// would need a stack of its own; each call has one, so that none can take another's.
 pub(super) fn check(part: &Payload<'_>) -> Result<(), LoadError> {
     let malformed = |error: wasmparser::BinaryReaderError| LoadError::Malformed(error.to_string());
     match part {
@@ -109,7 +109,7 @@ fn check_function(function: &CanonicalFunction) -> Result<(), LoadError> {
             refused.map_or(Ok(()), |option| Err(asynchronous(&format!("{option:?}"))))
         }
         Function::ResourceNew { .. } | Function::ResourceDrop { .. } | Function::ResourceRep { .. } => Ok(()),
-        // What components of QuickJS import. Without a task there is nothing for them to act on.
+        // Imported by components of QuickJS. Without a task they have nothing to act on.
         Function::TaskCancel
         | Function::ContextGet { .. }
         | Function::ContextSet { .. }
@@ -138,7 +138,7 @@ fn check_type(declared: &ComponentType<'_>) -> Result<(), LoadError> {
     }
 }
 
-/// `what` is the name of a variant of wasmparser's, with its fields.
+/// `what` is the debug form of one of wasmparser's variants.
 fn asynchronous(what: &str) -> LoadError {
     LoadError::Asynchronous(what.split([' ', '(']).next().unwrap_or(what).to_owned())
 }
@@ -150,8 +150,8 @@ mod tests {
     use super::*;
     use crate::Imports;
 
-    /// What is decided of each feature of wasmparser's: on, or off, with something that uses it. A few have no text form yet, and two
-    /// are parts of others.
+    /// The decision about a feature of wasmparser's: on, or off, with something that uses it. A few have no text form yet, and
+    /// two are parts of others.
     enum Decision {
         On,
         Off(&'static str),
@@ -259,7 +259,7 @@ mod tests {
         }
     }
 
-    /// A component with this beside its exports.
+    /// A component with `beside` beside its exports.
     fn tool(beside: &str) -> Result<Imports, LoadError> {
         let text = format!(
             r#"(component {beside}

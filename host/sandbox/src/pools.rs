@@ -12,15 +12,16 @@ use super::features::{self, Tasks};
 use super::slots::Slots;
 use sandbar_policy::MOST_TABLES;
 
-/// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next one faults no pages.
+/// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next call faults no
+/// pages.
 const KEEP_RESIDENT: usize = 1024 * 1024;
 
-/// Core instances, memories and tables that one component may have: a Rust component has three, one and two of them, a composed one
-/// a multiple, an interpreter with its libraries some dozens of instances around one memory. There is room for as many in every
-/// slot, or one component of many parts would take the room of others.
+/// Core instances, memories and tables of one component: a Rust component has three, one and two of them, a composed one a
+/// multiple, an interpreter with its libraries some dozens of instances around one memory. Every slot has room for as many, so
+/// that a component of many parts cannot take the room of others.
 ///
-/// So it is with each pool: one component instance, whatever it is composed of, and one stack, since `features` lets nothing start a
-/// task that would need another.
+/// Likewise each slot has one component instance, whatever it is composed of, and one stack, since `features` lets nothing start
+/// a task that would need another.
 pub(super) const CORE_INSTANCES: u32 = 64;
 pub(super) const MEMORIES: u32 = 8;
 pub(super) const TABLES: u32 = 16;
@@ -28,7 +29,7 @@ pub(super) const TABLES: u32 = 16;
 /// Bytes of one component's instance metadata; the largest known component (a Python interpreter) needs a quarter of it.
 const INSTANCE_METADATA: usize = 1024 * 1024;
 
-/// Bytes of a stack beyond the component's part, for the host functions that it calls: reads are polled on it, from the connection to
+/// Bytes of a stack beyond the guest's part, for the host functions that it calls: reads are polled on it, from the connection to
 /// the masking of an object. A thread of the runtime has not much more.
 const HOST_STACK: usize = 1536 * 1024;
 
@@ -37,7 +38,7 @@ pub(super) struct Pools {
     slots: Slots,
     memory: u64,
     stack: u64,
-    /// Where compiled components are found. Without it the engines compile.
+    /// Where compiled components are loaded from. Without it the engines compile.
     cache: Option<Cache>,
     engines: Mutex<BTreeMap<(u64, Tasks), wasmtime::Engine>>,
 }
@@ -67,7 +68,7 @@ impl Pools {
         self.engine(self.stack, tasks)
     }
 
-    /// Moves the epoch of all of them on.
+    /// Increments the epoch of all engines.
     pub(super) fn advance(&self) {
         self.engines().values().for_each(wasmtime::Engine::increment_epoch);
     }
@@ -95,7 +96,7 @@ impl Pools {
         let mut config = config(tasks);
         config.max_wasm_stack(stack);
         config.async_stack_size(stack.saturating_add(HOST_STACK));
-        // Not by mistake either: what is not in the cache is compiled by another process.
+        // A safeguard: what is not in the cache is compiled by another process.
         config.enable_compiler(self.cache.is_none());
         config.cache(self.cache.clone());
         config
@@ -154,11 +155,11 @@ mod tests {
     use crate::{Artifact, CallError, Compiler, Component, Engine, Interface, LoadError, Options};
     use sandbar_policy::{Budget, Limits};
 
-    /// Nothing that is further down.
+    /// The end of a chain of components.
     const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;
 
-    /// A component whose call reports its progress and then does `then`, perhaps with the core function `$down` of `deeper`. It has
-    /// these parts `beside` what it needs for that.
+    /// A component whose call reports its progress and then does `then`, which may call the core function `$down` of `deeper`.
+    /// `beside` are further parts of it.
     fn component(beside: &str, deeper: &str, then: &str) -> Vec<u8> {
         let text = format!(
             r#"(component
@@ -200,7 +201,7 @@ mod tests {
         Engine::new(&options).expect("an engine")
     }
 
-    /// What changes when the call reports its progress.
+    /// Changes when the call reports its progress.
     type Reports = watch::Sender<()>;
 
     fn load(engine: &Engine, bytes: &[u8]) -> Result<Component<Reports>, LoadError> {
@@ -227,13 +228,13 @@ mod tests {
         component.run(engine, &budget, async move { called.call(in_call, reports, "t", String::new()).await.map(drop) }).await
     }
 
-    /// A part that has `count` instances of a core module with this in it.
+    /// A part with `count` instances of a core module that contains `module`.
     fn instances(count: u32, module: &str) -> String {
         let instances: String = (0..count).map(|n| format!("(core instance $x{n} (instantiate $x))")).collect();
         format!("(core module $x {module}) {instances}")
     }
 
-    /// What a component can have the most of, in each pool: with the three instances and the memory that the call needs.
+    /// The most that a component can have, in each pool: less the three instances and the memory that the call needs.
     fn greedy() -> [(&'static str, String); 6] {
         [
             ("core instances", instances(CORE_INSTANCES - 3, "")),
@@ -255,11 +256,11 @@ mod tests {
             let forever = component(&parts, NO_DEEPER, "(loop $forever (br $forever))");
             let mut calls = tokio::task::JoinSet::new();
             for _ in 0..2 {
-                // Each by itself, so that they are not calls of one component.
+                // Loaded anew, so that they are not calls of one component.
                 let greedy = load(&engine, &forever).unwrap_or_else(|error| panic!("{what}: {error}"));
                 let ((reports, mut progress), engine) = (watch::channel(()), engine.clone());
                 let running = calls.spawn(async move { call(greedy, &engine, reports).await });
-                // It has been instantiated, and runs, when it reports; if it cannot be, the sender goes.
+                // It reports once it is instantiated and runs; if that fails, the sender is dropped.
                 progress.changed().await.unwrap_or_else(|_| panic!("{what}: the other has taken what it needs"));
                 assert!(!running.is_finished(), "{what}");
             }
@@ -269,7 +270,7 @@ mod tests {
         }
     }
 
-    /// Of a component that is composed, each part may call the next; all of that is on the stack of one call.
+    /// In a composed component each part may call the next, all on the stack of one call.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_call_has_one_stack_through_however_many_components_it_goes() {
         let depth = 12;
