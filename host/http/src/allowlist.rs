@@ -8,9 +8,9 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use sandbar_text::clean_line;
 
 use super::headers::{Twice, only};
-use sandbar_text::clean_line;
 
 /// The domain that clusters have unless somebody chose another.
 const CLUSTER_DOMAIN: &str = "cluster.local";

@@ -2,7 +2,6 @@
 //! call.
 
 use http::HeaderMap;
-
 use sandbar_policy::{Caller, Identity};
 
 /// The caller of a request. It depends on what the request proves by itself, never on its session.

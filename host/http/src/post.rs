@@ -6,6 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
 use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use sandbar_catalog::{Catalog, Definition};
+use sandbar_mcp::{
+    Call, Called, Era, Kind, Message, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall, Version,
+};
+use sandbar_policy::Caller;
+use sandbar_processor::{Failed, Processors};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,12 +29,6 @@ use super::outlive::Work;
 use super::rejection::{Rejection, json, typed};
 use super::session::{Session, SessionKey};
 use super::stream::{self, Streams};
-use sandbar_catalog::{Catalog, Definition};
-use sandbar_mcp::{
-    Call, Called, Era, Kind, Message, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall, Version,
-};
-use sandbar_policy::Caller;
-use sandbar_processor::{Failed, Processors};
 
 /// What the caller of a call reads that was still running when the time to drain was over.
 const STOPPED: &str = "the server is shutting down and has stopped this call; call again";
@@ -305,12 +305,12 @@ fn not_read(why: NotRead) -> Rejection {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_catalog::Arguments;
+    use sandbar_policy::Identity;
     use serde_json::Value;
     use tokio::sync::watch;
 
     use super::*;
-    use sandbar_catalog::Arguments;
-    use sandbar_policy::Identity;
 
     /// A call that is over, with an answer of so many bytes.
     async fn called(bytes: usize) -> Called {

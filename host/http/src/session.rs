@@ -4,10 +4,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
+use sandbar_catalog::ListDigest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use sandbar_catalog::ListDigest;
 
 /// Random bytes of an id: enough that no two are ever alike, and that nobody guesses another's.
 const NONCE_BYTES: usize = 16;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbar_policy::{Budget, Grant};
+
 use super::context::{KnownServer, ReadContext};
 use super::discovery::{Catalogue, Discovery};
 use super::error::{Code, Error};
@@ -11,7 +13,6 @@ use super::reader::Reader;
 use super::source::{ConnectError, Connection, Source};
 use super::types::Health;
 use super::unpaged::Unpaged;
-use sandbar_policy::{Budget, Grant};
 
 /// How long listing everything that a cluster serves may take: some hundred requests of a few milliseconds.
 const CATALOGUE_TIME: Duration = Duration::from_secs(60);

@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
+use sandbar_text::json::Room;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-
-use sandbar_text::json::Room;
 
 /// Bytes of an id or a progress token, which every answer and notification repeats.
 const ID_BYTES: usize = 1024;

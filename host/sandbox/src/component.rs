@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sandbar_processor::CpuEstimate;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
 
@@ -13,7 +14,6 @@ use super::imports::{Imports, check_header};
 use super::queue::Queue;
 use super::state::State;
 use super::wasi;
-use sandbar_processor::CpuEstimate;
 
 /// A compiled component that is not linked with anything yet.
 #[derive(Clone)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use sandbar_processor::Processors;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -14,7 +15,6 @@ use super::pools::Pools;
 use super::queue::Queue;
 use super::slots::Slots;
 use super::ticker::{Ticker, Ticking};
-use sandbar_processor::Processors;
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
 /// enough that a model still gets an answer.

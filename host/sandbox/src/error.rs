@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::contract::contract;
 use sandbar_text::clean_line;
+
+use super::contract::contract;
 
 /// Why a component could not be compiled. Worded for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

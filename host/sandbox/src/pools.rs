@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+use sandbar_policy::MOST_TABLES;
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::features::{self, Tasks};
 use super::slots::Slots;
-use sandbar_policy::MOST_TABLES;
 
 /// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next call faults no
 /// pages.
@@ -149,11 +149,11 @@ pub(super) fn open_cache(folder: &Path) -> anyhow::Result<Cache> {
 mod tests {
     use std::sync::Arc;
 
+    use sandbar_policy::{Budget, Limits};
     use tokio::sync::watch;
 
     use super::*;
     use crate::{Artifact, CallError, Compiler, Component, Engine, Interface, LoadError, Options};
-    use sandbar_policy::{Budget, Limits};
 
     /// The end of a chain of components.
     const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;

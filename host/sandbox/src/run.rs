@@ -3,6 +3,9 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use sandbar_policy::{Budget, Limits};
+use sandbar_processor::{Failed, yield_cpu};
+use sandbar_text::clean_line;
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::bindings::exports::sandbar::tool::tools::Guest as Tools;
@@ -13,9 +16,6 @@ use super::error::CallError;
 use super::logging::may_log;
 use super::memory::Refused;
 use super::state::State;
-use sandbar_policy::{Budget, Limits};
-use sandbar_processor::{Failed, yield_cpu};
-use sandbar_text::clean_line;
 
 /// Which export is called.
 enum Ask {

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use sandbar_text::clean;
 use tracing::Metadata;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::field::RecordFields;
@@ -25,7 +26,6 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use self::limit::Limit;
 use self::queue::Queue;
 use super::environment;
-use sandbar_text::clean;
 
 /// The log's default: what Sandbar and its components say.
 const SERVING: &str = "info";

@@ -9,6 +9,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
+use sandbar_processor::NICENESS;
+use sandbar_text::beginning;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -18,8 +20,6 @@ use crate::error::{CompileError, LoadError, short};
 use crate::features::Tasks;
 use crate::imports::Imports;
 use crate::pools;
-use sandbar_processor::NICENESS;
-use sandbar_text::beginning;
 
 /// Processor time of one process: for one third-party component, or for all bundled ones. A Python interpreter or a JavaScript
 /// engine takes 15 s.
