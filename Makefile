@@ -30,6 +30,7 @@ build: rust ## Build the binary, target/debug/sandbar
 test: go python rust ## Run all tests, against a real API server too; the first run builds that one
 	tests/control-plane/build.sh
 	tests/clients/setup.sh
+	cargo build --locked
 	cargo test --locked --workspace
 
 .PHONY: conformance

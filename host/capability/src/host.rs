@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use sandbar_kubernetes::{Code, Error, Reader};
 use sandbar_policy::Budget;
+use tokio::sync::watch;
 
 /// A call's progress, as the tool reports it.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -41,10 +41,11 @@ pub fn open_to(grant: &Grant) -> Vec<&'static Interface<Host>> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::*;
     use sandbar_policy::PolicyRule;
     use sandbar_policy::Verb::Get;
     use sandbar_sandbox::contract;
+
+    use super::*;
 
     #[test]
     fn every_interface_of_the_contract_that_has_functions_is_there() {

@@ -1,8 +1,9 @@
 //! `sandbar:kubernetes/types`: the records that the other interfaces share.
 
+use sandbar_kubernetes::{Code, Error, Resource, Scope};
+
 use super::bindings::sandbar::kubernetes::types;
 use super::host::Host;
-use sandbar_kubernetes::{Code, Error, Resource, Scope};
 
 impl types::Host for Host {}
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answer::Answer;
-use super::served::Served;
 use sandbar_policy::{Budget, Caller};
 use sandbar_sandbox::CallError;
 use sandbar_text::clean_line;
+
+use super::answer::Answer;
 
 /// Bytes of a tool's name: the longest that MCP allows.
 const NAME_BYTES: usize = 128;
@@ -48,7 +48,9 @@ pub struct AuditEvent {
 
 /// What is known once a component runs.
 struct Ran {
-    component: Arc<Served>,
+    /// The component's name, and the digest of its bytes.
+    component: Arc<str>,
+    digest: Arc<str>,
     budget: Arc<Budget>,
     result_bytes: usize,
 }
@@ -84,8 +86,8 @@ impl AuditEvent {
     }
 
     /// The call has come to its component.
-    pub(super) fn runs(&mut self, component: Arc<Served>, budget: Arc<Budget>) {
-        self.ran = Some(Ran { component, budget, result_bytes: 0 });
+    pub(super) fn runs(&mut self, component: &Arc<str>, digest: &Arc<str>, budget: &Arc<Budget>) {
+        self.ran = Some(Ran { component: component.clone(), digest: digest.clone(), budget: budget.clone(), result_bytes: 0 });
     }
 
     /// The component has returned so many bytes.
@@ -138,8 +140,8 @@ impl Drop for AuditEvent {
             caller = %self.caller.identity(),
             client = self.caller.client(),
             tool = &*tool,
-            component = ran.map(|ran| &**ran.component.name()),
-            digest = ran.map(|ran| &**ran.component.artifact().digest()),
+            component = ran.map(|ran| &*ran.component),
+            digest = ran.map(|ran| &*ran.digest),
             argument_bytes = self.argument_bytes,
             namespaces = budget.map(Budget::touched),
             requests = budget.map(Budget::requests),

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sandbar_sandbox::{CompileError, Engine};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::source::Source;
-use sandbar_sandbox::{CompileError, Engine};
 
 /// How long what is ready waits for the next one at most, so that a folder of many components is not loaded anew for each.
 const TOGETHER: Duration = Duration::from_secs(1);
@@ -82,11 +82,10 @@ impl Compiling {
     async fn run(self: Arc<Self>) {
         let mut told = Instant::now();
         while let Some((digest, source)) = self.take() {
-            let outcome = match super::load::read(source.clone()).await {
-                // Another one by now: it will be looked at again.
-                Ok((_, found)) if found != digest => continue,
-                Ok((bytes, _)) => self.engine.compile(&bytes).await,
-                Err(_) => continue,
+            let outcome = match source.clone().read().await {
+                Ok(Ok((bytes, found))) if found == digest => self.engine.compile(&bytes).await,
+                // Another one by now, or gone: it will be looked at again.
+                _ => continue,
             };
             self.note(digest, &source, outcome);
             if told.elapsed() > TOGETHER {

@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use sandbar_capability::Host;
+use sandbar_policy::{Budget, Grant, Limits};
+use sandbar_sandbox::{Artifact, CallError, Engine, LoadError, check_header};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Catalog;
 use super::compiling::Compiling;
@@ -21,9 +23,6 @@ use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
 use super::source::Source;
 use super::terms::Terms;
-use sandbar_capability::Host;
-use sandbar_policy::{Budget, Grant, Limits};
-use sandbar_sandbox::{Artifact, CallError, Engine, LoadError, check_header};
 
 /// A component that is not served, and why.
 #[derive(Debug)]
@@ -86,6 +85,12 @@ pub enum Reason {
 impl From<ManifestError> for Reason {
     fn from(error: ManifestError) -> Self {
         Self::Manifest(Arc::new(error))
+    }
+}
+
+impl From<JoinError> for Reason {
+    fn from(failure: JoinError) -> Self {
+        Self::Host(failure.to_string())
     }
 }
 
@@ -206,7 +211,7 @@ impl Loader {
         let (artifact, digest) = {
             // Bundled ones are in memory anyway.
             let _turn = if matches!(source, Source::File(_)) { Some(self.reading.lock().await) } else { None };
-            let (bytes, digest) = read(source.clone()).await?;
+            let (bytes, digest) = source.clone().read().await??;
             let same = |before: &&Arc<Served>| **before.artifact.digest() == *digest && before.artifact.stack() == limits.stack;
             match before.as_ref().filter(same) {
                 Some(before) => (before.artifact.clone(), digest),
@@ -324,7 +329,7 @@ impl Loader {
             Source::Bundled(_) => Artifact::load_bundled(&engine, &source.name(), &bytes, stack),
             Source::File(_) => Artifact::load(&engine, &source.name(), &bytes, stack),
         });
-        Ok(loading.await.map_err(|failure| Reason::Host(failure.to_string()))??)
+        Ok(loading.await??)
     }
 
     /// All bundled components that are new are compiled by one process, before anything else is looked at.
@@ -337,16 +342,6 @@ impl Loader {
             tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
         }
     }
-}
-
-/// The bytes of a component and their SHA-256, in hexadecimal. Takes as long as a network volume wants, so it has a thread of its own.
-pub(super) async fn read(source: Source) -> Result<(Cow<'static, [u8]>, String), Reason> {
-    let read = move || {
-        let bytes = source.bytes()?;
-        let digest = format!("{:x}", Sha256::digest(&bytes));
-        Ok((bytes, digest))
-    };
-    tokio::task::spawn_blocking(read).await.map_err(|failure| Reason::Host(failure.to_string()))?
 }
 
 /// The options of a component as it reads them, JSON text by key. They are for components that have some, and have to fit what they say
@@ -373,7 +368,7 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
     let text = artifact.link(engine, &sandbar_capability::interfaces(), None)?.manifest(engine, budget, host).await?;
     // Its schemas and their patterns are compiled, so it has a thread of its own, too.
     let parsing = tokio::task::spawn_blocking(move || Manifest::parse(&text));
-    let (manifest, unknown) = parsing.await.map_err(|failure| Reason::Host(failure.to_string()))??;
+    let (manifest, unknown) = parsing.await??;
     if !unknown.is_empty() {
         tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");
     }
@@ -382,8 +377,9 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sandbar_sandbox::{Compiler, Options, Slots};
+
+    use super::*;
 
     async fn loader() -> Loader {
         let Limits { memory, stack, .. } = Limits::default();

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::bundled::BUNDLED;
 
@@ -82,6 +84,17 @@ impl Source {
                     .map(Cow::Owned)
             }
         }
+    }
+
+    /// The component's bytes and their SHA-256, in hexadecimal. Takes as long as a network volume wants, so it has a thread of its own.
+    /// The outer error says that this thread panicked.
+    pub(super) async fn read(self) -> Result<std::io::Result<(Cow<'static, [u8]>, String)>, JoinError> {
+        let read = move || {
+            let bytes = self.bytes()?;
+            let digest = format!("{:x}", Sha256::digest(&bytes));
+            Ok((bytes, digest))
+        };
+        spawn_blocking(read).await
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use sandbar_policy::{LABEL_MAX, PolicyRule, is_label};
+
 use super::places::Step;
 use super::{Config, ToolConfig};
-use sandbar_policy::{LABEL_MAX, PolicyRule, is_label};
 
 /// A fault, and where it is.
 pub(super) struct Fault {

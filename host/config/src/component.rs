@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use sandbar_catalog::Source;
+use sandbar_policy::PolicyRule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -13,8 +15,6 @@ use serde_json::{Map, Value};
 
 use super::limits::LimitsConfig;
 use super::list;
-use sandbar_catalog::Source;
-use sandbar_policy::PolicyRule;
 
 /// What one component is granted.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

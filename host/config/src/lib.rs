@@ -17,16 +17,15 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use sandbar_catalog::{IgnoredArguments, Source, Terms};
+use sandbar_policy::{Grant, Limits, Namespaces};
+use sandbar_secrets::Secrets;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use self::component::Own;
 use self::places::Places;
 use self::quantity::{Count, Time};
-use sandbar_catalog::{IgnoredArguments, Source, Terms};
-use sandbar_policy::{Grant, Limits, Namespaces};
-use sandbar_secrets::Secrets;
-
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};

@@ -1,11 +1,11 @@
 //! Limits as an operator writes them: in sandbar.yaml for all components or for one, and as flags for all.
 
 use clap::{Arg, Args};
+use sandbar_policy::{LEAST_MEMORY, LEAST_STACK, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::quantity::{Count, Size, Time, size};
-use sandbar_policy::{LEAST_MEMORY, LEAST_STACK, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
 
 /// Bytes that pass through a component's memory in one piece.
 type Piece = Size<1, MOST_MEMORY>;

@@ -3,8 +3,9 @@
 use std::fmt::{self, Display};
 use std::path::Path;
 
-use super::Config;
 use sandbar_catalog::{Missing, Problem, Reason, Source};
+
+use super::Config;
 
 /// Where missing rules have to be pasted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +76,10 @@ fn yaml_string(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sandbar_policy::PolicyRule;
     use sandbar_policy::Verb::{Get, List};
+
+    use super::*;
 
     #[test]
     fn what_is_missing_can_be_pasted() {

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use sandbar_text::nearest;
 use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter};
 
 use super::places::Places;
-use sandbar_text::nearest;
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]

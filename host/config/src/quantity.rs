@@ -6,10 +6,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sandbar_policy::LONGEST_TIME;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
-
-use sandbar_policy::LONGEST_TIME;
 
 /// A duration above zero, such as `30s`, `500ms` or `2m`, at most [`LONGEST_TIME`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! The JSON Schema of sandbar.yaml, for editors and for checks before a file reaches a server. It follows from the types.
 
+use sandbar_policy::Limits;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::quantity::Time;
 use super::{Config, written_limits};
-use sandbar_policy::Limits;
 
 /// The JSON Schema of sandbar.yaml (draft 7, which every editor knows), with the defaults of this version.
 pub fn schema() -> Value {

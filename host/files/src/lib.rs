@@ -13,10 +13,10 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use sandbar_text::size;
 
 pub use self::in_time::{READ_TIME, in_time, wait_in_time};
 pub use self::stamp::Stamp;
-use sandbar_text::size;
 
 /// Reads a whole regular file of at most `most` bytes. Follows symbolic links.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {

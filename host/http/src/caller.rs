@@ -1,8 +1,7 @@
-//! Who makes a request: the one place where an identity enters. What is found here goes with the request as an extension, and on to
-//! the catalog with every call.
+//! Who makes a request: the one place where an identity enters. What is found here goes on to the catalog with the
+//! call.
 
 use http::HeaderMap;
-
 use sandbar_policy::{Caller, Identity};
 
 /// The caller of a request. It depends on what the request proves by itself, never on its session.

@@ -11,15 +11,15 @@ use bytes::Bytes;
 use futures::stream;
 use http::StatusCode;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use sandbar_mcp::Notifications;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::HttpResponse;
+use super::events::{comment, event, event_stream, unbuffered};
 use super::lease::{Lease, Outgoing, Part};
 use super::media::{JSON, Takes};
 use super::outlive::Work;
 use super::rejection::{Rejection, json, typed};
-use super::stream::{comment, event, event_stream, unbuffered};
-use sandbar_mcp::Notifications;
 
 /// How long an answer may take until its head goes out without it.
 const PATIENCE: Duration = Duration::from_secs(2);

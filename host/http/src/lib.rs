@@ -1,8 +1,8 @@
 //! Streamable HTTP: connections, sessions and streams around MCP's methods.
 //!
 //! A request passes `serve` (the connection), `router` (the address, and who may connect), and `post`, where its one message is read and
-//! decided on: version, session, method. `mcp` answers it, and `late` and `stream` are the ways back of what takes time. A `lease`
-//! holds what an answer needs until it is sent. No state is kept between two requests.
+//! decided on: version, session, method. `mcp` answers it, and `late` and `stream` are the ways back of what takes time, which `events`
+//! writes as events. A `lease` holds what an answer needs until it is sent. No state is kept between two requests.
 
 mod admission;
 mod allowlist;
@@ -12,6 +12,7 @@ mod caller;
 mod calls;
 mod connection;
 mod connections;
+mod events;
 mod headers;
 mod late;
 mod lease;

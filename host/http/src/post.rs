@@ -6,28 +6,64 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
 use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use sandbar_catalog::{Catalog, Definition};
+use sandbar_mcp::{
+    Call, Called, Era, Kind, Message, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall, Version,
+};
+use sandbar_policy::Caller;
+use sandbar_processor::{Failed, Processors};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::HttpResponse;
-use super::admission::Busy;
+use super::admission::{Admission, Busy};
 use super::backlog::Backlog;
-use super::body::{Body, NotRead};
-use super::calls::CallInFlight;
+use super::body::{Bodies, Body, NotRead};
+use super::calls::{CallInFlight, CallsInFlight};
+use super::events::{event, event_of, event_stream};
 use super::headers::{self, PROTOCOL_VERSION, SESSION_ID, only_text};
 use super::late::{self, Ended, Running};
 use super::lease::{Delivery, Lease, Outgoing};
 use super::media::{JSON, Takes, not_json};
 use super::outlive::Work;
 use super::rejection::{Rejection, json, typed};
-use super::router::App;
-use super::session::Session;
-use super::stream::{self, event, event_stream};
-use sandbar_catalog::{Catalog, Definition};
-use sandbar_mcp::{Call, Called, Era, Kind, Message, Method, Reply, Request, SharedResponse, Subscription, ToolCall, Version};
-use sandbar_policy::Caller;
-use sandbar_processor::Failed;
+use super::session::{Session, SessionKey};
+use super::stream::{self, Streams};
 
 /// What the caller of a call reads that was still running when the time to drain was over.
 const STOPPED: &str = "the server is shutting down and has stopped this call; call again";
+
+/// What answers the messages at `/mcp`.
+pub(super) struct Endpoint {
+    pub(super) server: Server,
+    pub(super) streams: Streams,
+    pub(super) sessions: SessionKey,
+    pub(super) bodies: Bodies,
+    admission: Admission,
+    calls: CallsInFlight,
+    backlog: Backlog,
+    /// Calls whose request may be gone already.
+    pub(super) running: TaskTracker,
+    /// Cancelled once calls that still run have to be given up, because the server stops.
+    pub(super) ending: CancellationToken,
+}
+
+impl Endpoint {
+    /// `answers` are the bytes of large answers that may wait for their readers, `processors` those that large bodies are parsed on.
+    pub(super) fn new(server: Server, sessions: SessionKey, admission: Admission, answers: u64, processors: Processors) -> Self {
+        Self {
+            server,
+            streams: Streams::default(),
+            sessions,
+            bodies: Bodies::new(processors),
+            admission,
+            calls: CallsInFlight::default(),
+            backlog: Backlog::new(answers),
+            running: TaskTracker::new(),
+            ending: CancellationToken::new(),
+        }
+    }
+}
 
 /// What a request says outside of its message.
 struct Head<'a> {
@@ -51,24 +87,24 @@ enum Received {
 
 /// Answers a POST. Its body is read before anything else, since a connection cannot go on behind one that is not.
 pub(super) async fn post<B: HttpBody<Data = Bytes>>(
-    app: &Arc<App>,
+    endpoint: &Arc<Endpoint>,
     request: HttpRequest<B>,
     caller: Caller,
 ) -> Result<HttpResponse, Rejection> {
     let (request::Parts { headers, .. }, body) = request.into_parts();
-    let body = app.bodies.read(body).await.map_err(not_read)?;
-    let receiving = app.clone();
-    let received = app.bodies.work(body, move |body| receive(&receiving, &headers, caller, body)).await;
+    let body = endpoint.bodies.read(body).await.map_err(not_read)?;
+    let receiving = endpoint.clone();
+    let received = endpoint.bodies.work(body, move |body| receive(&receiving, &headers, caller, body)).await;
     let received = received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)?;
     match received {
         Received::Answer(answer) => Ok(answer),
         Received::Call(running, takes) => Ok(late::answer(running, takes).await),
-        Received::Subscription(subscription) => stream::listen(app, subscription).map_err(Rejection::of_read),
+        Received::Subscription(subscription) => stream::listen(&endpoint.streams, subscription).map_err(Rejection::of_read),
     }
 }
 
 /// Reads the one message of a body, and does what can be done at once. All that takes time with the length of the body is done here.
-fn receive(app: &App, headers: &HeaderMap, caller: Caller, body: Body) -> Result<Received, Rejection> {
+fn receive(endpoint: &Endpoint, headers: &HeaderMap, caller: Caller, body: Body) -> Result<Received, Rejection> {
     let mut head = Head { headers, takes: Takes::of(headers), session: None, caller };
     if head.takes.nothing() {
         let words = "answers are JSON or a stream of events: send `Accept: application/json, text/event-stream`";
@@ -80,15 +116,15 @@ fn receive(app: &App, headers: &HeaderMap, caller: Caller, body: Body) -> Result
     let Body { bytes, large } = body;
     let message = Message::parse(&bytes).map_err(|error| Rejection::of_message(error, Era::Legacy))?;
     drop(bytes);
-    let version = decide(app, &message, &mut head)?;
+    let version = decide(endpoint, &message, &mut head)?;
     match message.kind {
         Kind::Request { ref id, .. } => {
             let id = id.clone();
             let request = Request::read(id, message, version).map_err(|error| Rejection::of_message(error, version.era()))?;
-            answer(app, request, head, Lease { body: large, ..Lease::default() })
+            answer(endpoint, request, head, Lease { body: large, ..Lease::default() })
         }
         Kind::Notification { .. } => {
-            notice(app, &message, &head);
+            notice(endpoint, &message, &head);
             Ok(Received::Answer(accepted()))
         }
         Kind::Response => {
@@ -99,14 +135,16 @@ fn receive(app: &App, headers: &HeaderMap, caller: Caller, body: Body) -> Result
 }
 
 /// Decides which version a message speaks, and in which session, and notes who sent it as far as it says.
-fn decide(app: &App, message: &Message, head: &mut Head<'_>) -> Result<Version, Rejection> {
+fn decide(endpoint: &Endpoint, message: &Message, head: &mut Head<'_>) -> Result<Version, Rejection> {
     let refused = |error| Rejection::of_message(JsonRpcError::new(message.id().cloned(), error), Era::Legacy);
     let header = only_text(head.headers, PROTOCOL_VERSION).map_err(refused)?;
     let mut version = Version::of(message, header, None).map_err(refused)?;
     let opens = message.method() == Some("initialize");
     if version.era() == Era::Legacy && !opens {
         let id = only_text(head.headers, SESSION_ID).map_err(refused)?;
-        head.session = id.map(|id| app.sessions.open(id).map(|session| (id, session)).ok_or_else(unknown_session)).transpose()?;
+        head.session = id
+            .map(|id| endpoint.sessions.open(id).map(|session| (id, session)).ok_or_else(Rejection::unknown_session))
+            .transpose()?;
         let session = head.session.as_ref().and_then(|(_, session)| Version::parse(&session.version));
         version = Version::of(message, header, session).map_err(refused)?;
     }
@@ -121,16 +159,16 @@ fn decide(app: &App, message: &Message, head: &mut Head<'_>) -> Result<Version, 
 }
 
 /// Answers a request, or says what it takes to answer it.
-fn answer(app: &App, request: Request, head: Head<'_>, mut lease: Lease) -> Result<Received, Rejection> {
+fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Lease) -> Result<Received, Rejection> {
     // One catalog for the checks and for the answer.
-    let server = app.server.refreshed();
+    let server = endpoint.server.refreshed();
     if let Method::CallTool(call) = &request.method {
         if request.version.era() == Era::Modern {
             let mirrored = server.catalog().definition(&call.name).map(Definition::mirrored_arguments);
             headers::check_call(head.headers, call, mirrored.unwrap_or_default())
                 .map_err(|error| Rejection::of_message(JsonRpcError::new(Some(request.id.clone()), error), Era::Modern))?;
         }
-        match app.admission.admit(head.caller.identity()) {
+        match endpoint.admission.admit(head.caller.identity()) {
             Ok(place) => lease.place = Some(place),
             Err(busy) => return Ok(Received::Answer(turned_away(&request.id, request.version, call, &head, &busy))),
         }
@@ -139,7 +177,7 @@ fn answer(app: &App, request: Request, head: Head<'_>, mut lease: Lease) -> Resu
         let words = "a subscription is a stream of events: send `Accept: text/event-stream`";
         return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
-    let session = matches!(request.method, Method::Initialize).then(|| opened(app, request.version, &head.caller)).flatten();
+    let session = matches!(request.method, Method::Initialize).then(|| opened(endpoint, request.version, &head.caller)).flatten();
     let Head { takes, session: spoken_in, caller, .. } = head;
     Ok(match sandbar_mcp::answer(server, caller, request) {
         Reply::Ready(response) => {
@@ -152,8 +190,8 @@ fn answer(app: &App, request: Request, head: Head<'_>, mut lease: Lease) -> Resu
         Reply::Shared(response) => Received::Answer(shared(response, takes, lease)),
         Reply::Call(call) => {
             let in_flight = (call.version().era() == Era::Legacy)
-                .then(|| app.calls.begin(spoken_in.map_or("", |(session, _)| session), call.id()));
-            Received::Call(running(app, call, in_flight, lease), takes)
+                .then(|| endpoint.calls.begin(spoken_in.map_or("", |(session, _)| session), call.id()));
+            Received::Call(running(endpoint, call, in_flight, lease), takes)
         }
         Reply::Subscription(subscription) => Received::Subscription(subscription),
     })
@@ -174,26 +212,25 @@ fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes
     if takes.json {
         return typed(StatusCode::OK, JSON, Outgoing::pieces(message, lease));
     }
-    let around = [stream::BEFORE_MESSAGE, stream::AFTER_MESSAGE].map(|text| Bytes::from_static(text.as_bytes()));
-    let [first, last] = around;
-    event_stream(Outgoing::pieces(std::iter::once(first).chain(message).chain([last]), lease))
+    event_stream(Outgoing::pieces(event_of(message), lease))
 }
 
 /// A call on its way. In the legacy era it ends by itself or by its client's word, which comes by way of `in_flight`; in the modern one
 /// with its client as well.
-fn running(app: &App, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
+fn running(endpoint: &Endpoint, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
     let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
-    let work = run(app, call, in_flight, lease);
+    // Not before it has its box: it is some kilobytes, which would be copied each time.
+    let work = || run(endpoint, call, in_flight, lease);
     let work = match era {
-        Era::Legacy => Work::outliving(work, &app.running),
-        Era::Modern => Work::ending(work),
+        Era::Legacy => Work::outliving(work(), &endpoint.running),
+        Era::Modern => Work::ending(work()),
     };
     Running { id, work, progress }
 }
 
 /// Runs a call to its end, or to whatever ends it before.
-fn run(app: &App, call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> impl Future<Output = Ended> + use<> {
-    let (ending, backlog) = (app.ending.clone(), app.backlog.clone());
+fn run(endpoint: &Endpoint, call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> impl Future<Output = Ended> + use<> {
+    let (ending, backlog) = (endpoint.ending.clone(), endpoint.backlog.clone());
     let (id, version) = (call.id().clone(), call.version());
     async move {
         let cancelled = async {
@@ -235,18 +272,18 @@ fn turned_away(id: &RequestId, version: Version, call: &ToolCall, head: &Head<'_
 }
 
 /// The id of a new session.
-fn opened(app: &App, version: Version, caller: &Caller) -> Option<HeaderValue> {
+fn opened(endpoint: &Endpoint, version: Version, caller: &Caller) -> Option<HeaderValue> {
     let client = caller.client().unwrap_or_default().to_owned();
-    let session = Session::new(version.as_str().to_owned(), client, app.server.list_digest())?;
-    HeaderValue::from_str(&app.sessions.mint(&session)).ok()
+    let session = Session::new(version.as_str().to_owned(), client, endpoint.server.list_digest())?;
+    HeaderValue::from_str(&endpoint.sessions.mint(&session)).ok()
 }
 
 /// What a client tells by the way. Of that there is one thing to do something about.
-fn notice(app: &App, message: &Message, head: &Head<'_>) {
+fn notice(endpoint: &Endpoint, message: &Message, head: &Head<'_>) {
     if let (Some("notifications/cancelled"), Some((session, _))) = (message.method(), &head.session)
         && let Some(id) = message.cancelled()
     {
-        app.calls.cancel(session, &id);
+        endpoint.calls.cancel(session, &id);
     }
 }
 
@@ -254,11 +291,6 @@ fn accepted() -> HttpResponse {
     let mut response = HttpResponse::new(Outgoing::default());
     *response.status_mut() = StatusCode::ACCEPTED;
     response
-}
-
-/// The answer to an id that is none of ours. It makes a client open a new session.
-pub(super) fn unknown_session() -> Rejection {
-    Rejection::of_http(StatusCode::NOT_FOUND, "this session is unknown here; initialize again")
 }
 
 fn not_read(why: NotRead) -> Rejection {
@@ -273,12 +305,12 @@ fn not_read(why: NotRead) -> Rejection {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_catalog::Arguments;
+    use sandbar_policy::Identity;
     use serde_json::Value;
     use tokio::sync::watch;
 
     use super::*;
-    use sandbar_catalog::Arguments;
-    use sandbar_policy::Identity;
 
     /// A call that is over, with an answer of so many bytes.
     async fn called(bytes: usize) -> Called {

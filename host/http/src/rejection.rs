@@ -5,14 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
+use sandbar_mcp::Era;
 
 use super::HttpResponse;
 use super::lease::{Lease, Outgoing};
 use super::media::JSON;
-use sandbar_mcp::Era;
 
 /// JSON-RPC's first code for errors of a server's own.
 const OWN: ErrorCode = ErrorCode(-32000);
+
+/// The methods of HTTP that MCP has here.
+pub(super) const MCP_METHODS: &str = "GET, POST";
 
 /// A request that is not served.
 pub(super) struct Rejection {
@@ -42,6 +45,11 @@ impl Rejection {
     /// A method of HTTP that is not served there.
     pub(super) fn of_method(allow: &'static str, words: impl Into<String>) -> Self {
         Self { allow: Some(allow), ..Self::of_http(StatusCode::METHOD_NOT_ALLOWED, words) }
+    }
+
+    /// A session id that is none of ours. It makes a client open a new session.
+    pub(super) fn unknown_session() -> Self {
+        Self::of_http(StatusCode::NOT_FOUND, "this session is unknown here; initialize again")
     }
 
     /// A message that is wrong as MCP has it.

@@ -8,26 +8,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::Body;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use sandbar_mcp::Server;
+use sandbar_processor::Processors;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::HttpResponse;
 use super::admission::Admission;
 use super::allowlist::Allowlist;
-use super::backlog::Backlog;
-use super::body::Bodies;
-use super::calls::CallsInFlight;
 use super::headers::SESSION_ID;
-use super::post::post;
+use super::post::{Endpoint, post};
 use super::ready::{Audience, Readiness};
-use super::rejection::{Rejection, last, words};
+use super::rejection::{MCP_METHODS, Rejection, last, words};
 use super::session::SessionKey;
-use super::stream::{self, Streams};
-use super::{caller, panics};
-use sandbar_mcp::Server;
-use sandbar_processor::Processors;
+use super::{caller, panics, stream};
 
 const HEALTHZ: &str = "/healthz";
 const READYZ: &str = "/readyz";
@@ -35,30 +29,17 @@ const READYZ: &str = "/readyz";
 /// Where MCP is. Some clients add a slash to every address.
 const MCP: [&str; 2] = ["/mcp", "/mcp/"];
 
-/// The methods of HTTP that MCP has here.
-pub(super) const MCP_METHODS: &str = "GET, POST";
-
 /// The methods of HTTP that probes have.
 const PROBE_METHODS: &str = "GET, HEAD";
 
 /// When a client should try again after it found all connections taken: idle ones make room after 5 s.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 
-/// What the routes work with.
+/// What the routes lead to, and who may take them.
 pub struct App {
-    pub(super) server: Server,
-    pub(super) streams: Streams,
-    pub(super) sessions: SessionKey,
-    pub(super) calls: CallsInFlight,
-    /// Calls whose request may be gone already.
-    pub(super) running: TaskTracker,
-    /// Cancelled once calls that still run have to be given up, because the server stops.
-    pub(super) ending: CancellationToken,
-    pub(super) admission: Admission,
-    pub(super) bodies: Bodies,
-    pub(super) backlog: Backlog,
-    pub(super) allowed: Allowlist,
-    pub(super) readiness: Readiness,
+    pub(super) endpoint: Arc<Endpoint>,
+    allowed: Allowlist,
+    readiness: Readiness,
 }
 
 impl App {
@@ -73,19 +54,8 @@ impl App {
         processors: Processors,
         readiness: Readiness,
     ) -> Self {
-        Self {
-            server,
-            streams: Streams::default(),
-            sessions,
-            calls: CallsInFlight::default(),
-            running: TaskTracker::new(),
-            ending: CancellationToken::new(),
-            admission,
-            bodies: Bodies::new(processors),
-            backlog: Backlog::new(answers),
-            allowed,
-            readiness,
-        }
+        let endpoint = Endpoint::new(server, sessions, admission, answers, processors);
+        Self { endpoint: Arc::new(endpoint), allowed, readiness }
     }
 }
 
@@ -152,20 +122,20 @@ where
         Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
     })?;
     if !request.headers().contains_key(header::ORIGIN) {
-        return mcp(&app, request).await;
+        return mcp(&app.endpoint, request).await;
     }
     let answering = tower::service_fn(move |request: Request<B>| {
         let app = app.clone();
         async move {
             let has_body = !request.body().is_end_stream();
-            Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(|rejection| rejection.answer(has_body)))
+            Ok::<_, Infallible>(mcp(&app.endpoint, request).await.unwrap_or_else(|rejection| rejection.answer(has_body)))
         }
     });
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
 /// MCP.
-async fn mcp<B>(app: &Arc<App>, request: Request<B>) -> Result<HttpResponse, Rejection>
+async fn mcp<B>(endpoint: &Arc<Endpoint>, request: Request<B>) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -176,9 +146,12 @@ where
     match *request.method() {
         Method::POST => {
             let caller = caller::of(request.headers());
-            post(app, request, caller).await
+            post(endpoint, request, caller).await
         }
-        Method::GET | Method::HEAD => stream::get(app, request.method(), request.headers()),
+        Method::GET | Method::HEAD => {
+            let Endpoint { streams, sessions, server, .. } = endpoint.as_ref();
+            stream::get(streams, sessions, server, request.method(), request.headers())
+        }
         Method::DELETE => {
             let words = "this server has no session to DELETE: an id costs nothing and ends by itself";
             Err(Rejection::of_method(MCP_METHODS, words))
@@ -236,12 +209,12 @@ mod tests {
     use std::num::NonZeroU32;
 
     use http_body_util::{BodyExt, Empty, Full};
+    use sandbar_catalog::Catalog;
+    use sandbar_kubernetes::{Cluster, Source};
     use serde_json::Value;
 
     use super::super::allowlist::Surroundings;
     use super::*;
-    use sandbar_catalog::Catalog;
-    use sandbar_kubernetes::{Cluster, Source};
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -438,9 +411,9 @@ mod tests {
         let processors = Processors::of(1);
         let app = app_on(processors.clone()).await;
         let (end, gate) = std::sync::mpsc::channel::<()>();
-        let body = app.bodies.read(Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
+        let body = app.endpoint.bodies.read(Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
         let (begun, begins) = tokio::sync::oneshot::channel();
-        let mut parsing = Box::pin(app.bodies.work(body, move |body| {
+        let mut parsing = Box::pin(app.endpoint.bodies.work(body, move |body| {
             let _ = begun.send(());
             let _ = gate.recv();
             drop(body);
@@ -448,7 +421,7 @@ mod tests {
         assert!(futures::poll!(&mut parsing).is_pending());
         begins.await.expect("it is its turn");
         drop(parsing);
-        let places = || std::iter::from_fn(|| app.bodies.try_large()).collect::<Vec<_>>().len();
+        let places = || std::iter::from_fn(|| app.endpoint.bodies.try_large()).collect::<Vec<_>>().len();
         assert_eq!(places(), 3, "it still has its place");
         end.send(()).expect("it is still parsed");
         // The next in turn comes after its end.

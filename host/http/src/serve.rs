@@ -55,18 +55,18 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, stop: i
     }
     drop(listener);
     // They have no end of their own.
-    app.server.end_changes();
-    app.running.close();
+    app.endpoint.server.end_changes();
+    app.endpoint.running.close();
     let mut drained = std::pin::pin!(async {
         accepting.graceful.shutdown().await;
-        app.running.wait().await;
+        app.endpoint.running.wait().await;
     });
     if tokio::time::timeout(bounds.drain, &mut drained).await.is_err() {
         tracing::warn!(
             seconds = bounds.drain.as_secs(),
             "calls that were still running when the time to drain was over are stopped"
         );
-        app.ending.cancel();
+        app.endpoint.ending.cancel();
         let _ = tokio::time::timeout(LAST_WORDS, drained).await;
     }
 }

@@ -10,21 +10,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 use rmcp::model::RequestId;
+use sandbar_catalog::ListDigest;
+use sandbar_mcp::{Changes, Era, Server, Subscription, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::HttpResponse;
+use super::events::{comment, event, event_stream};
 use super::headers::{PROTOCOL_VERSION, SESSION_ID, only_text};
 use super::lease::{Outgoing, Part};
-use super::media::{EVENTS, Takes};
-use super::post::unknown_session;
-use super::rejection::{Rejection, typed};
-use super::router::{App, MCP_METHODS};
-use sandbar_catalog::ListDigest;
-use sandbar_mcp::{Changes, Era, Subscription, Version};
+use super::media::Takes;
+use super::rejection::{MCP_METHODS, Rejection};
+use super::session::SessionKey;
 
 /// Open streams of both eras together. Each takes some 11 KiB: this many fit beside the memory of the calls.
 const STREAMS: usize = 1_000;
@@ -103,7 +103,13 @@ impl Drop for Stream {
 }
 
 /// Answers a GET: the stream of a session.
-pub(super) fn get(app: &App, method: &Method, headers: &HeaderMap) -> Result<HttpResponse, Rejection> {
+pub(super) fn get(
+    streams: &Streams,
+    sessions: &SessionKey,
+    server: &Server,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<HttpResponse, Rejection> {
     let header = |name| only_text(headers, name).map_err(|error| Rejection::of_http(StatusCode::BAD_REQUEST, error.message));
     let is_modern = header(PROTOCOL_VERSION)?.and_then(Version::parse).is_some_and(|version| version.era() == Era::Modern);
     // A HEAD comes here, too, and must not end the stream that is open.
@@ -115,19 +121,19 @@ pub(super) fn get(app: &App, method: &Method, headers: &HeaderMap) -> Result<Htt
         let words = "there is no stream without a session: `initialize` first, and send the Mcp-Session-Id";
         return Err(Rejection::of_method(MCP_METHODS, words));
     };
-    let session = app.sessions.open(id).ok_or_else(unknown_session)?;
+    let session = sessions.open(id).ok_or_else(Rejection::unknown_session)?;
     if !Takes::of(headers).events {
         let words = "the stream is one of events: send `Accept: text/event-stream`";
         return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
-    let stream = app.streams.open(id).ok_or_else(|| no_room(None))?;
+    let stream = streams.open(id).ok_or_else(|| no_room(None))?;
     let known = header("last-event-id")?.map_or(session.tools, ListDigest::from);
-    Ok(event_stream(Outgoing::parts(events(stream, app.server.changes_since(known)), "")))
+    Ok(event_stream(Outgoing::parts(events(stream, server.changes_since(known)), "")))
 }
 
 /// Answers `subscriptions/listen`, where there is room.
-pub(super) fn listen(app: &App, subscription: Subscription) -> Result<HttpResponse, Rejection> {
-    let place = app.streams.place().ok_or_else(|| no_room(Some(subscription.id().clone())))?;
+pub(super) fn listen(streams: &Streams, subscription: Subscription) -> Result<HttpResponse, Rejection> {
+    let place = streams.place().ok_or_else(|| no_room(Some(subscription.id().clone())))?;
     let opening = stream::once(std::future::ready(event(&subscription.acknowledgement())));
     let rest = stream::unfold((Some(subscription), place), |(subscription, place)| async move {
         let mut subscription: Subscription = subscription?;
@@ -143,34 +149,6 @@ pub(super) fn listen(app: &App, subscription: Subscription) -> Result<HttpRespon
 fn no_room(id: Option<RequestId>) -> Rejection {
     let words = format!("this server has {STREAMS} streams open, and no room for more; requests are served without one");
     Rejection::no_room(id, RETRY_AFTER, words)
-}
-
-/// An answer that is a stream of events.
-pub(super) fn event_stream(body: Outgoing) -> HttpResponse {
-    unbuffered(typed(StatusCode::OK, EVENTS, body))
-}
-
-/// An answer that comes in parts, each of which has to reach its reader at once.
-pub(super) fn unbuffered(mut response: HttpResponse) -> HttpResponse {
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would hold it back.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
-}
-
-/// A message as an event.
-pub(super) fn event(message: &str) -> Bytes {
-    Bytes::from([BEFORE_MESSAGE, message, AFTER_MESSAGE].concat())
-}
-
-/// What stands before a message in its event, and behind it.
-pub(super) const BEFORE_MESSAGE: &str = "event: message\ndata: ";
-pub(super) const AFTER_MESSAGE: &str = "\n\n";
-
-/// What keeps a stream open and says nothing to its client.
-pub(super) fn comment(words: &str) -> Bytes {
-    Bytes::from(if words.is_empty() { ":\n\n".to_owned() } else { format!(": {words}\n\n") })
 }
 
 /// The events of a session's stream, each made when the client is ready to take it.

@@ -24,7 +24,7 @@ use percent_encoding::percent_decode_str;
 use tower::util::{BoxCloneSyncService, MapErr};
 use tower::{BoxError, Service, ServiceExt as _};
 
-use super::kubeconfig::Fault;
+use super::fault::Fault;
 use super::proxy::Proxy;
 use super::target::{Identity, Secret, ServerAddress, Target, Trust};
 use super::tls;

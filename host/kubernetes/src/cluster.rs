@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbar_policy::{Budget, Grant};
+
+use super::context::{KnownServer, ReadContext};
 use super::discovery::{Catalogue, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
-use super::list::Unpaged;
 use super::reader::Reader;
 use super::source::{ConnectError, Connection, Source};
 use super::types::Health;
-use sandbar_policy::{Budget, Grant};
+use super::unpaged::Unpaged;
 
 /// How long listing everything that a cluster serves may take: some hundred requests of a few milliseconds.
 const CATALOGUE_TIME: Duration = Duration::from_secs(60);
@@ -22,14 +24,8 @@ const HEALTH_REQUESTS: u32 = 4;
 /// runtime that it is made and used on.
 #[derive(Clone)]
 pub struct Cluster {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    api: ApiServer,
-    discovery: Discovery,
-    unpaged: Unpaged,
-    description: String,
+    server: Arc<KnownServer>,
+    description: Arc<str>,
 }
 
 impl Cluster {
@@ -49,12 +45,12 @@ impl Cluster {
 
     fn new(api: ApiServer, description: String) -> Self {
         let discovery = Discovery::new(api.clone());
-        Self { inner: Arc::new(Inner { api, discovery, unpaged: Unpaged::default(), description }) }
+        Self { server: Arc::new(KnownServer { api, discovery, unpaged: Unpaged::default() }), description: description.into() }
     }
 
     /// A reader for one call.
     pub fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        Reader::new(self.clone(), grant, budget)
+        Reader::new(ReadContext { server: self.server.clone(), grant, budget })
     }
 
     /// Whether the API server is there and ready, outside of any call.
@@ -66,37 +62,25 @@ impl Cluster {
     /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any
     /// call. For commands, of which nothing is left once they have ended. Why it failed is told by what needs it.
     pub async fn log_in(&self) {
-        if let Some(login) = self.inner.api.login() {
+        if let Some(login) = self.server.api.login() {
             login.wait().await;
         }
     }
 
     /// What is wrong with the login while an earlier one still holds. For the operator.
     pub fn login_trouble(&self) -> Option<String> {
-        self.inner.api.login()?.trouble()
+        self.server.api.login()?.trouble()
     }
 
     /// Everything that the cluster serves. For the command line; not charged to any call.
     pub async fn catalogue(&self) -> Result<Catalogue, Error> {
-        let catalogue = tokio::time::timeout(CATALOGUE_TIME, self.inner.discovery.everything()).await;
+        let catalogue = tokio::time::timeout(CATALOGUE_TIME, self.server.discovery.everything()).await;
         let late = || format!("the cluster did not say within {} s what it serves", CATALOGUE_TIME.as_secs());
         catalogue.unwrap_or_else(|_late| Err(Error::new(Code::Unavailable, late())))
     }
 
     /// Which cluster this is, for the log: `kubeconfig context kind-dev (https://127.0.0.1:6443)` for example.
     pub fn describe(&self) -> &str {
-        &self.inner.description
-    }
-
-    pub(super) fn api(&self) -> &ApiServer {
-        &self.inner.api
-    }
-
-    pub(super) fn discovery(&self) -> &Discovery {
-        &self.inner.discovery
-    }
-
-    pub(super) fn unpaged(&self) -> &Unpaged {
-        &self.inner.unpaged
+        &self.description
     }
 }

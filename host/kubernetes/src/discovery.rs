@@ -11,6 +11,8 @@ mod memory;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbar_policy::Budget;
+
 use self::document::{Document, Groups, Resources, Versions};
 use self::documents::Documents;
 use self::memory::{IfStale, Memory};
@@ -19,7 +21,6 @@ use super::exchange::{ApiServer, FIRST_BYTE};
 use super::name::quote;
 use super::request::Get;
 use super::types::{Resource, ServedResource};
-use sandbar_policy::Budget;
 
 /// How long an answer is valid. A new CRD is found at once (see [`SECOND_LOOK`]); a removed one answers 404.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);

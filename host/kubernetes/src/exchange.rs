@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 use kube::client::Body;
+use sandbar_policy::{Budget, Exhausted};
 use tower::buffer::error::{Closed, ServiceError};
 
 use super::error::{Code, Error};
@@ -21,7 +22,6 @@ use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
 use super::login::{Login, Session};
 use super::request::Get;
 use super::response::{Incoming, Refusal};
-use sandbar_policy::{Budget, Exhausted};
 
 /// How long the API server may take for its first byte. A healthy one takes milliseconds, and under a second for a list of 64
 /// MiB.
@@ -308,6 +308,8 @@ impl Refusal {
 mod tests {
     use futures::FutureExt as _;
     use http::Request;
+    use sandbar_policy::{Grant, Limits, Namespaces};
+    use sandbar_processor::{CpuEstimate, Hand, Processors};
     use tokio::time::timeout;
     use tower::BoxError;
 
@@ -315,8 +317,6 @@ mod tests {
     use crate::Cluster;
     use crate::testing::{Answer, Seen, cluster, reader, resource};
     use crate::types::Scope;
-    use sandbar_policy::{Grant, Limits, Namespaces};
-    use sandbar_processor::{CpuEstimate, Hand, Processors};
 
     type Scripted = Box<dyn Fn() -> Answer + Send + Sync>;
 

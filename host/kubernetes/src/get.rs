@@ -1,20 +1,21 @@
 //! One object.
 
+use sandbar_policy::{Access, Verb};
+use sandbar_snapshot::OBJECT_MAX;
+
+use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::FIRST_BYTE;
 use super::fields::Keep;
 use super::name::{ObjectName, check_resource};
 use super::object::{Mask, Object};
 use super::place::{Asked, Target};
-use super::reader::Reader;
 use super::request::Get;
 use super::types::{Resource, Scope};
-use sandbar_policy::{Access, Verb};
-use sandbar_snapshot::OBJECT_MAX;
 
 /// Reads one object as JSON.
 pub(super) async fn read(
-    reader: &Reader,
+    context: &ReadContext,
     of: &Resource,
     within: &Scope,
     name: &str,
@@ -25,7 +26,7 @@ pub(super) async fn read(
     let name = ObjectName::parse(name)?;
     let asked = Asked::parse(within)?;
 
-    let served = reader.discovery().find(of).await?;
+    let served = context.server.discovery.find(of).await?;
     if !served.verbs.has(Verb::Get) {
         return Err(Error::new(
             Code::NotServed,
@@ -36,7 +37,7 @@ pub(super) async fn read(
     if target == Target::EveryNamespace {
         return Err(Error::new(Code::Invalid, format!("namespace is required: one object of {of} lives in one namespace")));
     }
-    reader.grant().check(&Access {
+    context.grant.check(&Access {
         verb: Verb::Get,
         group: &served.group,
         resource: &served.plural,
@@ -45,18 +46,19 @@ pub(super) async fn read(
     })?;
 
     let get = Get::object(&served, target.namespace(), &name);
-    let incoming = reader.api().get(&get, reader.budget(), FIRST_BYTE).await?;
+    let incoming = context.get(&get, FIRST_BYTE).await?;
     let body = incoming.bytes(OBJECT_MAX, "this object").await?;
     let mut kept = String::new();
-    Object::read(&body)?.masked(Mask::of(reader.grant(), &served)).pick(&keep, &mut kept);
+    Object::read(&body)?.masked(Mask::of(&context.grant, &served)).pick(&keep, &mut kept);
     Ok(kept)
 }
 
 #[cfg(test)]
 mod tests {
+    use sandbar_policy::{Limits, Namespaces};
+
     use super::*;
     use crate::testing::{Answer, cluster, reader, resource};
-    use sandbar_policy::{Limits, Namespaces};
 
     const NODE: &str = r#"{"kind":"Node","metadata":{"name":"n1","managedFields":[]},"spec":{"podCIDR":"10.0.0.0/24"}}
 "#;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::kubeconfig::Fault;
+use super::fault::Fault;
 use super::proxy::Proxy;
 use super::target::{Method, ServerAddress, Target, Trust, User};
 use super::watched::Watched;

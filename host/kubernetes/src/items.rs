@@ -5,10 +5,10 @@
 //! at the end, so nothing malformed passes.
 
 use memchr::memchr2;
-
-use super::error::{Code, Error};
 use sandbar_secrets::quotable;
 use sandbar_text::size;
+
+use super::error::{Code, Error};
 
 /// Bytes of the envelope. A list's `metadata` with its token is well below 4 KiB.
 const ENVELOPE_MAX: usize = 64 * 1024;

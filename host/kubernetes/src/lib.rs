@@ -1,16 +1,19 @@
 //! Reading a cluster: objects, lists and container logs, within a grant and a budget.
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
-//! and is checked against the grant first. A read passes through `reader` (its task and its time), `discovery` (finding the
-//! resource), the grant, then `get`, `list` or `log`; those build a URL with `request`, send it with `exchange`, split the answer
-//! as it arrives (`response`, `items`), and read each object (`object`), which is masked and cut down to the requested fields.
+//! and is checked against the grant first. The way of a read: `reader` (its time), then `get`, `list` or `log`, which share a
+//! `context`. Those ask `discovery` which resource that is, check the grant, build a URL with `request`, send it with `exchange`, take
+//! the answer apart as it arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut
+//! down to the fields that were asked for.
 
 mod client;
 mod cluster;
+mod context;
 mod discovery;
 mod error;
 mod exchange;
 mod explain;
+mod fault;
 mod fields;
 mod get;
 mod health;
@@ -33,12 +36,13 @@ mod target;
 mod testing;
 mod tls;
 mod types;
+mod unpaged;
 mod watched;
 
 pub use cluster::Cluster;
 pub use discovery::Catalogue;
 pub use error::{Code, Error};
-pub use kubeconfig::Fault;
+pub use fault::Fault;
 pub use reader::Reader;
 pub use source::{ConnectError, Source, SourceError};
 pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope, ServedResource, Verbs};

@@ -10,24 +10,22 @@ mod page;
 mod single;
 #[cfg(test)]
 mod tests;
-mod unpaged;
 
 use std::num::NonZeroU32;
+
+use sandbar_policy::{Access, Limits, Namespaces, Verb};
 
 use self::cursor::{Binding, Cursor, Position};
 use self::page::Size;
 use self::single::{Listing, Part};
+use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::FIRST_BYTE;
 use super::fields::Keep;
 use super::name::check_resource;
 use super::place::{Asked, Target};
-use super::reader::Reader;
 use super::types::{Page, Query};
 use filter::{Filter, single_name};
-use sandbar_policy::{Access, Limits, Namespaces, Verb};
-
-pub(super) use self::unpaged::Unpaged;
 
 /// Objects on a page, where nobody says how many: as many as a model reads at once, and one event page of the server that Sandbar
 /// replaces.
@@ -43,7 +41,7 @@ const PAGE_SHARE_OF_MEMORY: u64 = 8;
 const SELECTOR_MAX: usize = 8 * 1024;
 
 /// Reads one page.
-pub(super) async fn read(reader: &Reader, query: &Query) -> Result<Page, Error> {
+pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, Error> {
     check_resource(&query.of)?;
     for (selector, what) in [(&query.label_selector, "label-selector"), (&query.field_selector, "field-selector")] {
         let length = selector.as_ref().map_or(0, String::len);
@@ -55,7 +53,7 @@ pub(super) async fn read(reader: &Reader, query: &Query) -> Result<Page, Error> 
     let filter = Filter::parse(query.label_selector.as_deref(), query.field_selector.as_deref());
     let asked = Asked::parse(&query.within)?;
 
-    let served = reader.discovery().find(&query.of).await?;
+    let served = context.server.discovery.find(&query.of).await?;
     if !served.verbs.has(Verb::List) {
         return Err(Error::new(
             Code::NotServed,
@@ -67,7 +65,7 @@ pub(super) async fn read(reader: &Reader, query: &Query) -> Result<Page, Error> 
         return Err(Error::new(Code::Invalid, "events can only be listed in one namespace, name it"));
     }
     let name = single_name(query.field_selector.as_deref());
-    reader.grant().check(&Access {
+    context.grant.check(&Access {
         verb: Verb::List,
         group: &served.group,
         resource: &served.plural,
@@ -75,11 +73,11 @@ pub(super) async fn read(reader: &Reader, query: &Query) -> Result<Page, Error> 
         name: name.as_ref().map(|name| name.as_str()),
     })?;
 
-    let allowed = &reader.grant().namespaces;
+    let allowed = &context.grant.namespaces;
     let binding = Binding::new(query, allowed);
     let cursor = query.continue_.as_deref().filter(|text| !text.is_empty()).map(|text| binding.open(text)).transpose()?;
-    let limits = reader.budget().limits();
-    let listing = Listing { reader, served: &served, query, keep: &keep, filter: &filter };
+    let limits = context.budget.limits();
+    let listing = Listing { context, served: &served, query, keep: &keep, filter: &filter };
     let size = Size { objects: page_objects(query.limit, limits), bytes: page_bytes(limits) };
 
     match (&target, allowed) {

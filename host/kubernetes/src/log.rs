@@ -11,17 +11,17 @@ mod tests;
 mod window;
 
 use http::StatusCode;
+use sandbar_policy::{Access, Exhausted, Place, Verb};
 
 use self::matching::{Pattern, Search};
 use self::newest::Kept;
 use self::window::{RECORD_MAX, Reading, Window};
+use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::{Failure, LOG_FIRST_BYTE};
 use super::name::{Container, Namespace, ObjectName};
-use super::reader::Reader;
 use super::request::{Get, LogParameters};
 use super::types::{Excerpt, LogSource};
-use sandbar_policy::{Access, Exhausted, Place, Verb};
 
 /// Lines, where nobody says how many: the default of the server that Sandbar replaces.
 const DEFAULT_LINES: u32 = 2_000;
@@ -45,14 +45,14 @@ const GROWTH_MAX: u64 = 64;
 const PATTERN_COSTS: usize = 1024;
 
 /// Reads the excerpt.
-pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt, Error> {
+pub(super) async fn tail(context: &ReadContext, source: &LogSource) -> Result<Excerpt, Error> {
     let namespace = Namespace::parse(&source.namespace)?;
     let pod = ObjectName::parse(&source.pod)?;
     let container = source.container.as_deref().filter(|name| !name.is_empty()).map(Container::parse).transpose()?;
     if source.since_seconds == Some(0) {
         return Err(Error::new(Code::Invalid, "`since-seconds` is 0: it has to be 1 or more, leave it out for the whole log"));
     }
-    reader.grant().check(&Access {
+    context.grant.check(&Access {
         verb: Verb::Get,
         group: "",
         resource: "pods/log",
@@ -68,22 +68,29 @@ pub(super) async fn tail(reader: &Reader, source: &LogSource) -> Result<Excerpt,
     let container = container.as_ref();
     let pattern = match &source.matching {
         Some(pattern) => {
-            reader.budget().meter().prepare_for(pattern.len().saturating_mul(PATTERN_COSTS)).await;
+            context.budget.meter().prepare_for(pattern.len().saturating_mul(PATTERN_COSTS)).await;
             Some(matching::compile(pattern)?)
         }
         None => None,
     };
-    let log =
-        Log { reader, source, namespace: &namespace, pod: &pod, container, pattern: pattern.as_ref(), cap: cap(reader, source) };
-    log.excerpt(lines).await.map_err(|error| match (log.pattern, reader.budget().check()) {
+    let log = Log {
+        context,
+        source,
+        namespace: &namespace,
+        pod: &pod,
+        container,
+        pattern: pattern.as_ref(),
+        cap: cap(context, source),
+    };
+    log.excerpt(lines).await.map_err(|error| match (log.pattern, context.budget.check()) {
         (Some(pattern), Err(Exhausted::Cpu(_))) if error.code == Code::Exhausted => pattern.too_costly(&error),
         _ => error,
     })
 }
 
 /// The caller can only lower the operator's cap.
-fn cap(reader: &Reader, source: &LogSource) -> usize {
-    let cap = reader.budget().limits().logs;
+fn cap(context: &ReadContext, source: &LogSource) -> usize {
+    let cap = context.budget.limits().logs;
     let cap = source.limit_bytes.filter(|&limit| limit > 0).map_or(cap, |limit| cap.min(u64::from(limit)));
     // The text is held twice over and handed to a 32-bit guest.
     usize::try_from(cap).unwrap_or(usize::MAX).min(u32::MAX as usize / 4)
@@ -91,7 +98,7 @@ fn cap(reader: &Reader, source: &LogSource) -> usize {
 
 /// A log that has passed the grant.
 struct Log<'q> {
-    reader: &'q Reader,
+    context: &'q ReadContext,
     source: &'q LogSource,
     namespace: &'q Namespace,
     pod: &'q ObjectName,
@@ -117,7 +124,7 @@ impl Log<'_> {
         let mut stop_at = Some(self.too_much());
         let mut best: Option<(Reading, u64, Vec<String>)> = None;
         // One for all requests: what the first has taken is gone for the second.
-        let mut search = self.pattern.map(|pattern| Search::new(pattern, self.reader.budget()));
+        let mut search = self.pattern.map(|pattern| Search::new(pattern, &self.context.budget));
         for _ in 0..REQUESTS {
             match self.read(window, stop_at.filter(|_| window > self.fewest()), search.as_mut()).await {
                 Ok(Outcome::NotScheduled) => return Ok(not_scheduled(self.pod)),
@@ -160,13 +167,13 @@ impl Log<'_> {
             tail: window + 1,
         };
         let get = Get::log(self.namespace, self.pod, &parameters);
-        let answer = self.reader.api().get(&get, self.reader.budget(), LOG_FIRST_BYTE).await;
+        let answer = self.context.get(&get, LOG_FIRST_BYTE).await;
         let mut incoming = answer.map_err(|failure| self.explain(failure))?;
         if incoming.status == StatusCode::NO_CONTENT {
             return Ok(Outcome::NotScheduled);
         }
         let warnings = std::mem::take(&mut incoming.warnings);
-        let window = Window::new(self.cap, search, self.reader.grant().secrets);
+        let window = Window::new(self.cap, search, self.context.grant.secrets);
         let mut reading = window.with_times(self.source.timestamps);
         while let Some(chunk) = incoming.chunk().await? {
             reading.feed(&chunk)?;
@@ -182,7 +189,7 @@ impl Log<'_> {
         let over_cap = self.cap as u64 * OVER_CAP;
         match self.pattern {
             None => over_cap,
-            Some(_) => over_cap.max(self.reader.budget().read_left() / 2),
+            Some(_) => over_cap.max(self.context.budget.read_left() / 2),
         }
     }
 
@@ -195,7 +202,7 @@ impl Log<'_> {
     fn fewer(&self, window: u64, bytes: u64, lines: u64) -> u64 {
         let aim = match self.pattern {
             None => self.cap as u64 * AIM_OVER_CAP,
-            Some(_) => self.reader.budget().read_left() / 2,
+            Some(_) => self.context.budget.read_left() / 2,
         };
         // A line of several records counts as one here, which makes records look larger than they are and the next window smaller.
         let record = (bytes / lines.max(1)).max(1);
@@ -205,7 +212,7 @@ impl Log<'_> {
     /// The window for the next request, after one that was too little for the cap though there is more.
     fn more(&self, reading: &Reading, window: u64, wanted: u64) -> Option<u64> {
         let enough = window >= wanted || reading.bytes >= self.cap as u64 || self.pattern.is_some();
-        if enough || !self.reader.budget().has_request() {
+        if enough || !self.context.budget.has_request() {
             return None;
         }
         let factor = (self.cap as u64 * AIM_OVER_CAP / reading.bytes.max(1)).clamp(2, GROWTH_MAX);

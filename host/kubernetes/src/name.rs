@@ -3,9 +3,10 @@
 //! A name that leads to another path than its own would bypass the grant, so the rules here are no looser than the API server's,
 //! and `request` percent-encodes even valid names.
 
+use sandbar_policy::{SUBDOMAIN_MAX, is_label, is_subdomain};
+
 use super::error::{Code, Error};
 use super::types::Resource;
-use sandbar_policy::{SUBDOMAIN_MAX, is_label, is_subdomain};
 
 /// Characters of a refused value that a message quotes.
 const QUOTE_MAX: usize = 80;

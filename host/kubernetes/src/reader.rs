@@ -1,14 +1,11 @@
 //! Reads on behalf of one call: within its grant, on its budget.
 
-use std::sync::Arc;
+use sandbar_policy::Exhausted;
 
-use super::cluster::Cluster;
-use super::discovery::Discovery;
+use super::context::ReadContext;
 use super::error::Error;
-use super::exchange::ApiServer;
 use super::types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
 use super::{get, health, list, log};
-use sandbar_policy::{Budget, Exhausted, Grant};
 
 /// Reads the cluster for one call.
 ///
@@ -16,14 +13,12 @@ use sandbar_policy::{Budget, Exhausted, Grant};
 /// processor time. Dropping the future of a read ends its request.
 #[derive(Clone)]
 pub struct Reader {
-    cluster: Cluster,
-    grant: Arc<Grant>,
-    budget: Arc<Budget>,
+    context: ReadContext,
 }
 
 impl Reader {
-    pub(super) fn new(cluster: Cluster, grant: Arc<Grant>, budget: Arc<Budget>) -> Self {
-        Self { cluster, grant, budget }
+    pub(super) fn new(context: ReadContext) -> Self {
+        Self { context }
     }
 
     /// Reads one object as JSON, cut down to `fields` (none: everything but `metadata.managedFields`).
@@ -36,7 +31,7 @@ impl Reader {
         name: &str,
         fields: Option<&[String]>,
     ) -> Result<String, Error> {
-        self.in_time(get::read(self, of, within, name, fields)).await
+        self.in_time(get::read(&self.context, of, within, name, fields)).await
     }
 
     /// Reads one page of a list.
@@ -44,54 +39,38 @@ impl Reader {
     /// A page has 200 objects by default; a higher `limit` than the operator's is lowered without a word. It may have fewer, even
     /// none, while `continue_` is set. Its JSON is 8 MiB at most, or an eighth of the component's memory.
     pub async fn list_objects(&self, query: &Query) -> Result<Page, Error> {
-        self.in_time(list::read(self, query)).await
+        self.in_time(list::read(&self.context, query)).await
     }
 
     /// Reads the end of one container's log.
     ///
     /// Without `tail_lines` that is 2,000 lines, or 20,000 with `matching`, which then drops most of them.
     pub async fn tail(&self, source: &LogSource) -> Result<Excerpt, Error> {
-        self.in_time(log::tail(self, source)).await
+        self.in_time(log::tail(&self.context, source)).await
     }
 
     /// Asks the API server for its version and whether it is ready. It needs no rule.
     pub async fn api_server(&self) -> Result<Health, Error> {
-        self.in_time(health::read(self.api(), &self.budget)).await
-    }
-
-    pub(super) fn api(&self) -> &ApiServer {
-        self.cluster.api()
-    }
-
-    pub(super) fn discovery(&self) -> &Discovery {
-        self.cluster.discovery()
-    }
-
-    pub(super) fn unpaged(&self) -> &list::Unpaged {
-        self.cluster.unpaged()
-    }
-
-    pub(super) fn grant(&self) -> &Grant {
-        &self.grant
-    }
-
-    pub(super) fn budget(&self) -> &Budget {
-        &self.budget
+        self.in_time(health::read(&self.context.server.api, &self.context.budget)).await
     }
 
     /// Ends a read with the call's time. It is the runtime that keeps the time, so it does not wait for a read that computes.
     async fn in_time<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let read = tokio::time::timeout_at(self.budget.deadline().into(), read).await;
-        read.unwrap_or_else(|_late| Err(Exhausted::Time(self.budget.limits().time).into()))
+        let budget = &self.context.budget;
+        let read = tokio::time::timeout_at(budget.deadline().into(), read).await;
+        read.unwrap_or_else(|_late| Err(Exhausted::Time(budget.limits().time).into()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use sandbar_policy::{Budget, Limits, Namespaces};
+    use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
+
     use super::*;
     use crate::testing::{Answer, cluster, grant, query, resource};
-    use sandbar_policy::{Limits, Namespaces};
-    use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
 
     #[test]
     fn reads_can_move_between_threads() {
@@ -101,6 +80,7 @@ mod tests {
         assert_send(|reader| async move { reader.tail(&LogSource::default()).await });
         assert_send(|reader| async move { reader.api_server().await });
     }
+
     #[tokio::test]
     async fn a_long_body_is_worked_on_on_a_thread_of_the_calls_own() {
         let here = std::thread::current().name().map(str::to_owned);

@@ -6,15 +6,15 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use sandbar_policy::{Budget, Exhausted, SUBDOMAIN_MAX};
+use sandbar_processor::STEP_BYTES;
+use sandbar_secrets::quotable;
+use sandbar_text::size;
 use serde::Deserialize;
 
 use super::error::{Code, Error};
 use super::explain::explain;
 use super::request::is_of_resource;
-use sandbar_policy::{Budget, Exhausted, SUBDOMAIN_MAX};
-use sandbar_processor::STEP_BYTES;
-use sandbar_secrets::quotable;
-use sandbar_text::size;
 
 /// How long the server may pause inside an answer.
 const BETWEEN_CHUNKS: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::kubeconfig::Fault;
+use super::fault::Fault;
 use super::proxy::Proxy;
 use super::watched::Watched;
 

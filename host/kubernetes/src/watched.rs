@@ -2,8 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::kubeconfig::{Fault, TEXT_MAX};
 use sandbar_files::Stamp;
+
+use super::fault::Fault;
+
+/// Bytes of a file of a configuration, or of a credential plugin's answer. A kubeconfig with the certificates of a thousand clusters has some
+/// 5 MiB.
+pub(super) const TEXT_MAX: usize = 8 << 20;
 
 /// Files, each with what it looked like when it was read; that it was not there, for example.
 #[derive(Clone, Debug, Default)]

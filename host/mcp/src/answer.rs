@@ -4,6 +4,8 @@ use rmcp::model::{
     DiscoverResult, ErrorData, JsonRpcError, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
     SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenResult,
 };
+use sandbar_catalog::{Answer, AuditEvent, Progress, Refusal};
+use sandbar_policy::Caller;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -15,8 +17,6 @@ use super::request::{Method, Request, ToolCall};
 use super::result;
 use super::server::{Server, server_config};
 use super::version::Version;
-use sandbar_catalog::{Answer, AuditEvent, Progress, Refusal};
-use sandbar_policy::Caller;
 
 /// The answer to a request.
 pub enum Reply {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use sandbar_catalog::{Catalog, ListDigest};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-use sandbar_catalog::{Catalog, ListDigest};
 
 /// The changes of the list for one client.
 pub struct Changes {

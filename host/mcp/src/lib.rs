@@ -12,7 +12,7 @@ mod version;
 
 pub use answer::{Call, Called, Reply, Subscription, answer, tool_failure};
 pub use changes::Changes;
-#[doc(hidden)]
+#[cfg(feature = "fuzzing")]
 pub use message::check_body;
 pub use message::{Kind, Message, Response, SharedResponse};
 pub use progress::Notifications;

@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
+use sandbar_text::json::Room;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-
-use sandbar_text::json::Room;
 
 /// Bytes of an id or a progress token, which every answer and notification repeats.
 const ID_BYTES: usize = 1024;
@@ -210,8 +209,8 @@ pub(super) fn malformed(id: Option<RequestId>, words: impl Into<std::borrow::Cow
 /// Reads a body as far as is done before a method is called, and checks what holds for every body. For tests and fuzzing.
 ///
 /// # Panics
-/// If it does not hold.
-#[doc(hidden)]
+/// Where it does not hold.
+#[cfg(any(test, feature = "fuzzing"))]
 pub fn check_body(body: &[u8]) {
     let message = match Message::parse(body) {
         Ok(message) => message,

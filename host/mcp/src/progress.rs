@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
+use sandbar_catalog::Progress;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::message::notification;
-use sandbar_catalog::Progress;
 
 /// The least time between two notifications.
 const INTERVAL: Duration = Duration::from_millis(250);

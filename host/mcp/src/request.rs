@@ -4,12 +4,12 @@
 //! malformed one that it needs is an error that names the parameter and the expected value.
 
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, ProgressToken, ProtocolVersion, RequestId};
+use sandbar_catalog::Arguments;
+use sandbar_text::clean_line;
 use serde_json::{Map, Value};
 
 use super::message::{Kind, Message, NAME_BYTES, absent_or_object, malformed, request_id};
 use super::version::{Era, Version};
-use sandbar_catalog::Arguments;
-use sandbar_text::clean_line;
 
 /// The key under which a modern request carries its protocol version.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";

@@ -1,13 +1,13 @@
 //! The result of a call, in MCP's form.
 
 use rmcp::model::{ContentBlock, MetaObject, ResultType};
+use sandbar_catalog::Answer;
+use sandbar_text::clean;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::version::{Era, Version};
-use sandbar_catalog::Answer;
-use sandbar_text::clean;
 
 /// MCP's result. The structured content stays text: parsing and writing 1 MB takes milliseconds, which rmcp's own type cannot
 /// avoid.

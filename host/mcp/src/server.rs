@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use rmcp::model::{CacheScope, Implementation, ListToolsResult, ServerCapabilities, ServerConfig, Tool, ToolsCapability};
+use sandbar_catalog::{Catalog, Definition, ListDigest};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::version::Era;
-use sandbar_catalog::{Catalog, Definition, ListDigest};
 
 /// How long a client may cache the list of tools. Subscribers are notified of a change at once; this is for the others.
 const LIST_TTL_MS: u64 = 60_000;

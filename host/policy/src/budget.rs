@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::limits::Limits;
 use sandbar_processor::Meter;
+
+use super::limits::Limits;
 
 /// Bytes of the time, level and names of a log line. Without them, empty messages would be free.
 const LOG_LINE_OVERHEAD: u64 = 64;
@@ -229,8 +230,9 @@ impl Budget {
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
     use sandbar_processor::{CpuEstimate, Hand, Processors};
+
+    use super::*;
 
     #[test]
     fn a_spent_budget_names_its_limit() {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use sandbar_secrets::Secrets;
 use serde::Serialize;
 
 use super::rule::{PolicyRule, Verb};
-use sandbar_secrets::Secrets;
 
 /// The namespaces that an operator allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandbar_text::clean;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dns::{is_label, is_subdomain};
-use sandbar_text::clean;
 
 /// The subresource of logs, the only one that can be granted.
 pub const POD_LOGS: &str = "pods/log";

@@ -1,11 +1,12 @@
 //! Processor time of one call, counted while its future is polled.
 //!
-//! The thread's clock tells what a call used. Epoch ticks would charge a call for waiting: 64 reads of 12 ms each cost 630 ms by
-//! ticks. The wall clock charges it for others that have the processor meanwhile. But reading it costs a fiftieth, so it is good
-//! enough for the first millisecond, unless other calls compute on threads of their own.
+//! The thread's clock tells what a call used. Counting epoch ticks instead would charge a call for waiting: 64 reads of 12 ms each cost
+//! 630 ms by ticks. The wall clock charges it for others that have the processor meanwhile. But it costs a fiftieth of the thread's
+//! clock, and so it is good enough for the first millisecond: what is more by the wall clock is looked up on the thread's.
 
+use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -26,11 +27,11 @@ struct Inner {
     before: AtomicU64,
     /// The clock when the current poll began; zero between polls.
     began: AtomicU64,
-    /// The result of the last `spent`.
+    /// The thread's clock when that poll began, or some more.
+    computed: AtomicU64,
+    /// What was used when it was last asked.
     noted: AtomicU64,
-    /// The current poll is metered by the thread's clock.
-    exact: AtomicBool,
-    /// The call has a thread of its own.
+    /// The call has its thread to itself.
     alone: AtomicBool,
     /// The call asks for a thread of its own.
     wants_thread: AtomicBool,
@@ -44,13 +45,27 @@ impl Meter {
         let before = self.0.before.load(Ordering::Relaxed);
         let spent = match self.0.began.load(Ordering::Relaxed) {
             0 => before,
-            began => before + self.now().saturating_sub(began),
+            began => before + self.since(began, before),
         };
         self.0.noted.store(spent, Ordering::Relaxed);
         Duration::from_nanos(spent)
     }
 
-    /// The processor time at the last call of `spent`. For any thread.
+    /// What the poll that is going on has used.
+    fn since(&self, began: u64, before: u64) -> u64 {
+        let clock = &self.0.clock;
+        if self.is_alone() {
+            return clock.thread().saturating_sub(began);
+        }
+        let passed = clock.wall().saturating_sub(began);
+        if before + passed <= nanos(BRIEF) {
+            return passed;
+        }
+        // Most often somebody else had the processor for a while.
+        passed.min(clock.thread().saturating_sub(self.0.computed.load(Ordering::Relaxed)))
+    }
+
+    /// The processor time that was used when it was last looked at. From any thread.
     pub fn last_spent(&self) -> Duration {
         Duration::from_nanos(self.0.noted.load(Ordering::Relaxed))
     }
@@ -103,7 +118,7 @@ impl Meter {
 
     /// Meters a future, from the beginning of each poll to its end.
     pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
-        Metered { meter: self.clone(), future: Box::pin(future), threads: None }
+        Metered { meter: self.clone(), future: Box::pin(future) }
     }
 
     /// Whether a call that is pending has to move to a thread of its own.
@@ -125,21 +140,12 @@ impl Meter {
     fn is_polled(&self) -> bool {
         self.0.began.load(Ordering::Relaxed) != 0
     }
-
-    /// Never zero.
-    fn now(&self) -> u64 {
-        if self.0.exact.load(Ordering::Relaxed) { self.0.clock.thread() } else { self.0.clock.wall() }
-    }
 }
 
-/// The number of threads that compute for calls, beside those of the runtime. Cheap to clone.
-pub(super) type ThreadCount = Arc<AtomicUsize>;
-
-/// A future whose processor time is metered.
+/// A future whose processor time is counted.
 pub(super) struct Metered<F> {
     meter: Meter,
     future: Pin<Box<F>>,
-    threads: Option<ThreadCount>,
 }
 
 impl<F> Metered<F> {
@@ -147,13 +153,8 @@ impl<F> Metered<F> {
         &self.meter
     }
 
-    /// Also watches these threads: while one computes, the wall clock would charge the call for it.
-    pub(super) fn beside(self, threads: ThreadCount) -> Self {
-        Self { threads: Some(threads), ..self }
-    }
-
-    /// Prepares it for a thread that polls nothing else. Of the time by the wall clock, at most [`BRIEF`] is kept: the rest may
-    /// be that of others.
+    /// The same, for a thread that polls nothing else. Of what was charged by the wall clock, no more than [`BRIEF`] is kept: the rest may
+    /// be somebody else's.
     pub(super) fn alone(self) -> Self {
         self.meter.0.before.fetch_min(nanos(BRIEF), Ordering::Relaxed);
         self.meter.0.alone.store(true, Ordering::Relaxed);
@@ -166,9 +167,14 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let count = &self.meter.0;
-        let others_compute = self.threads.as_ref().is_some_and(|threads| threads.load(Ordering::Relaxed) > 0);
-        count.exact.store(others_compute || self.meter.is_alone(), Ordering::Relaxed);
-        count.began.store(self.meter.now(), Ordering::Relaxed);
+        let began = if self.meter.is_alone() {
+            count.clock.thread()
+        } else {
+            let began = count.clock.wall();
+            count.computed.store(count.clock.thread_at(began), Ordering::Relaxed);
+            began
+        };
+        count.began.store(began, Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
         let count = &self.meter.0;
         count.before.store(nanos(self.meter.spent()), Ordering::Relaxed);
@@ -188,7 +194,7 @@ enum Clock {
 }
 
 impl Clock {
-    /// Processor time of this thread since it began. Costs a system call.
+    /// What this thread has had of processors since it began, never zero. It takes some to ask.
     fn thread(&self) -> u64 {
         match self {
             Self::Machine => {
@@ -200,7 +206,29 @@ impl Clock {
         }
     }
 
-    /// Wall-clock time since the first reading.
+    /// The thread's clock now, which is `wall` on the other one, or some more: as if this thread had had the processor all the time since it
+    /// was last asked, a moment ago.
+    fn thread_at(&self, wall: u64) -> u64 {
+        /// How long what the thread's clock said is good for.
+        const MOMENT: u64 = 500_000;
+        thread_local! {
+            /// What both clocks said when they were last asked.
+            static ASKED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+        }
+        match self {
+            Self::Machine => ASKED.with(|asked| {
+                if asked.get().0 == 0 || wall.saturating_sub(asked.get().0) > MOMENT {
+                    asked.set((wall, self.thread()));
+                }
+                let (wall_then, thread_then) = asked.get();
+                thread_then + wall.saturating_sub(wall_then)
+            }),
+            #[cfg(test)]
+            Self::Hand(hand) => hand.thread(),
+        }
+    }
+
+    /// Since a moment before the first call. Never zero.
     fn wall(&self) -> u64 {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {

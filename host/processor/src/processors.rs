@@ -12,22 +12,19 @@ use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::meter::{Meter, Metered, ThreadCount};
+use super::meter::{Meter, Metered};
 use super::{BRIEF, CpuEstimate, LONG, lower_priority};
 
 /// The processors that long calls share, first come first served. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Processors {
     turns: Arc<Semaphore>,
-    /// The number of threads of calls.
-    threads: ThreadCount,
 }
 
 /// Without outcome: the host panicked, or no thread could be started.
@@ -43,7 +40,7 @@ impl Processors {
 
     /// So many processors.
     pub fn of(count: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(count)), threads: ThreadCount::default() }
+        Self { turns: Arc::new(Semaphore::new(count)) }
     }
 
     /// Runs a call to its end: in this task while it computes little, then on a thread of its own. Dropping the returned future
@@ -54,7 +51,7 @@ impl Processors {
     {
         let _given_up = meter.give_up_later();
         let call = async { AssertUnwindSafe(call).catch_unwind().await.map_err(|_panic| Failed) };
-        let mut call = meter.count(call).beside(self.threads.clone());
+        let mut call = meter.count(call);
         let expected = estimate.expected();
         if expected <= BRIEF {
             let brief = poll_briefly(&mut call).await;
@@ -75,7 +72,7 @@ impl Processors {
         let turn = self.turns.clone().acquire_owned().await.ok();
         let (done, outcome) = oneshot::channel();
         let asking = Handle::current();
-        self.spawn(move || {
+        spawn(move || {
             let (_turn, _runtime) = (turn, asking.enter());
             // The receiver may be gone.
             let _ = done.send(work());
@@ -91,7 +88,7 @@ impl Processors {
     {
         let (mut done, outcome) = oneshot::channel();
         let (asking, processors, meter, call) = (Handle::current(), self.clone(), call.meter().clone(), call.alone());
-        self.spawn(move || {
+        spawn(move || {
             let outcome = asking.block_on(async {
                 tokio::select! {
                     biased;
@@ -105,34 +102,16 @@ impl Processors {
         });
         outcome.await.map_err(|_| Failed)
     }
-
-    /// Starts a thread of low priority. If that fails, `work` is dropped.
-    fn spawn(&self, work: impl FnOnce() + Send + 'static) {
-        let counted = CountedThread::new(&self.threads);
-        let run = move || {
-            let _counted = counted;
-            lower_priority();
-            work();
-        };
-        if let Err(error) = std::thread::Builder::new().name("sandbar-call".to_owned()).spawn(run) {
-            tracing::error!(%error, "no thread can be started for a call");
-        }
-    }
 }
 
-/// One thread, counted while it is held.
-struct CountedThread(ThreadCount);
-
-impl CountedThread {
-    fn new(threads: &ThreadCount) -> Self {
-        threads.fetch_add(1, Ordering::Relaxed);
-        Self(threads.clone())
-    }
-}
-
-impl Drop for CountedThread {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+/// Starts a thread that stands back behind everything else. Where that cannot be done, what it was to do is dropped.
+fn spawn(work: impl FnOnce() + Send + 'static) {
+    let run = move || {
+        lower_priority();
+        work();
+    };
+    if let Err(error) = std::thread::Builder::new().name("sandbar-call".to_owned()).spawn(run) {
+        tracing::error!(%error, "no thread can be started for a call");
     }
 }
 
@@ -168,7 +147,7 @@ async fn woken() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -213,32 +192,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_is_not_charged_for_what_the_threads_of_others_have_had() {
-        let (here, processors) = (thread(), Processors::of(1));
-        let waits = async || {
+    async fn a_call_that_others_keep_from_the_processor_has_not_computed() {
+        let (estimate, here) = (CpuEstimate::default(), thread());
+        for _ in 0..2 {
             let hand = Hand::default();
             let meter = hand.meter();
             let during = meter.clone();
             let call = async move {
+                hand.advance(BRIEF / 2);
                 hand.wait(50 * BRIEF);
                 during.yield_if_due().await;
                 thread()
             };
-            processors.run(&meter, &CpuEstimate::default(), call).await.expect("no panic")
-        };
-        assert_eq!(waits().await, OWN, "by the wall clock it has computed");
-        let alone = async {
-            while processors.threads.load(Ordering::Relaxed) > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(HANGS, alone).await.expect("the call's thread ends");
-        let (end, gate) = mpsc::channel::<()>();
-        let mut other = Box::pin(processors.work(move || gate.recv()));
-        assert!(futures::poll!(&mut other).is_pending());
-        assert_eq!(waits().await, here);
-        end.send(()).expect("it waits");
-        assert_eq!(other.await, Ok(Ok(())));
+            assert_eq!(Processors::of(1).run(&meter, &estimate, call).await.as_deref(), Ok(&*here));
+            assert_eq!(meter.spent(), BRIEF / 2);
+        }
     }
 
     #[tokio::test]

@@ -2,10 +2,9 @@
 
 use k8s_openapi::api::rbac::v1::{self as api, ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Serialize;
-
 use sandbar_kubernetes::Catalogue;
 use sandbar_policy::{Grant, Namespaces, POD_LOGS, PolicyRule, Verb};
+use serde::Serialize;
 
 /// Who gets the roles, and what they are called.
 #[derive(Clone, Debug)]
@@ -196,11 +195,11 @@ fn api_rule(rule: PolicyRule) -> api::PolicyRule {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_kubernetes::{Code, Error, ServedResource};
+    use sandbar_policy::Verb::{Get, List};
     use serde_json::{Value, json};
 
     use super::*;
-    use sandbar_kubernetes::{Code, Error, ServedResource};
-    use sandbar_policy::Verb::{Get, List};
 
     fn account() -> Account {
         Account { name: "mcp".to_owned(), service_account: "mcp".to_owned(), namespace: "coder-system".to_owned() }

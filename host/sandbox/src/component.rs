@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
+use sandbar_processor::CpuEstimate;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
 
 use super::bindings::exports::sandbar::tool::tools::GuestIndices as ToolsIndices;
-use super::compile::{CompileError, Compiler, entry_name};
-use super::contract::Interface;
+use super::compile::{Compiler, entry_name};
 use super::engine::Engine;
-use super::error::{LoadError, short};
+use super::error::{CompileError, LoadError, short};
 use super::imports::{Imports, check_header};
 use super::queue::Queue;
 use super::state::State;
 use super::wasi;
-use sandbar_processor::CpuEstimate;
 
 /// A compiled component that is not linked with anything yet.
 #[derive(Clone)]
@@ -44,6 +43,14 @@ impl<T> Clone for Component<T> {
     }
 }
 
+/// An interface that a component may import, and what its functions work with: a `T` for each call.
+pub struct Interface<T: 'static> {
+    /// Package and name, without the version.
+    pub name: &'static str,
+    /// Adds its functions to a linker.
+    pub link: fn(&mut Linker<State<T>>) -> wasmtime::Result<()>,
+}
+
 impl Artifact {
     /// Loads a component that was compiled before, for `stack` bytes of stack; none if it was not. `name` stands for it in logs
     /// and messages.
@@ -56,7 +63,7 @@ impl Artifact {
 
     /// Like [`Self::load`], for a bundled component, which is compiled in this process if there is no other way.
     pub fn load_bundled(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
-        let wasmtime = engine.with_stack(stack).map_err(|source| LoadError::Stack { stack, source })?;
+        let wasmtime = engine.of(bytes, stack).map_err(|source| LoadError::Stack { stack, source })?;
         let loaded = || wasmtime::component::Component::new(&wasmtime, bytes);
         let (imports, compiled) = match engine.compiler().folder() {
             None => {

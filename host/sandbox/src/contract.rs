@@ -4,24 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use wasmtime::component::Linker;
 use wit_parser::{InterfaceId, Resolve, WorldItem};
-
-use super::state::State;
 
 /// The WIT packages: the file of each in `wit/`, and its text.
 pub const PACKAGES: [(&str, &str); 2] = [
     ("tool/tool.wit", include_str!("../../../wit/tool/tool.wit")),
     ("kubernetes/kubernetes.wit", include_str!("../../../wit/kubernetes/kubernetes.wit")),
 ];
-
-/// An interface that a component may import. Its functions work on a `T` for each call.
-pub struct Interface<T: 'static> {
-    /// Package and name, without the version.
-    pub name: &'static str,
-    /// Adds its functions to a linker.
-    pub link: fn(&mut Linker<State<T>>) -> wasmtime::Result<()>,
-}
 
 /// The interfaces of the contract.
 #[derive(Debug, Default)]

@@ -1,9 +1,8 @@
 //! The log's description of a crash. Function names come from the guest, in any length, and a mangled one can expand
 //! exponentially: so they are demangled here, within bounds, and not by wasmtime.
 
-use wasmtime::WasmBacktrace;
-
 use sandbar_text::beginning;
+use wasmtime::WasmBacktrace;
 
 /// Frames that are named, the innermost first: as many as wasmtime keeps.
 const FRAMES: usize = 20;

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use sandbar_processor::Processors;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::compile::{Bounds, CompileError, Compiler, entry_name};
-use super::error::CallError;
-use super::pools::{Options, Pools};
+use super::compile::{Bounds, Compiler, entry_name};
+use super::error::{CallError, CompileError};
+use super::features::Tasks;
+use super::pools::Pools;
 use super::queue::Queue;
 use super::slots::Slots;
 use super::ticker::{Ticker, Ticking};
-use sandbar_processor::Processors;
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
 /// enough that a model still gets an answer.
@@ -22,7 +23,20 @@ const SLOT_WAIT: Duration = Duration::from_secs(5);
 /// When a client that was told "busy" should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Runs the calls of components, and compiles them.
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many calls run at once.
+    pub slots: Slots,
+    /// The largest linear memory that any call may have, in bytes.
+    pub memory: u64,
+    /// The stack of a call whose component has no other, in bytes.
+    pub stack: u64,
+    /// Who compiles components.
+    pub compiler: Compiler,
+}
+
+/// Runs the calls of components, and has them compiled.
 pub struct Engine {
     pools: Arc<Pools>,
     ticker: Ticker,
@@ -44,22 +58,23 @@ pub(super) struct Slot {
 impl Engine {
     /// Sets up the engine, the pool for the default stack, and the epoch thread.
     pub fn new(options: &Options) -> anyhow::Result<Self> {
-        let pools = Arc::new(Pools::new(options)?);
+        let Options { slots, memory, stack, ref compiler } = *options;
+        let pools = Arc::new(Pools::new(slots, memory, stack, compiler.folder().map(|folder| folder.path()))?);
         let ticking = pools.clone();
         Ok(Self {
             ticker: Ticker::start(move || ticking.advance()).context("the epoch thread cannot be started")?,
             pools,
-            compiler: options.compiler.clone(),
+            compiler: compiler.clone(),
             compiling: Mutex::default(),
-            slots: Arc::new(Semaphore::new(options.slots.count())),
-            size: options.slots,
+            slots: Arc::new(Semaphore::new(slots.count())),
+            size: slots,
             processors: Processors::all_but_one(),
         })
     }
 
-    /// The wasmtime engine for components with `bytes` bytes of stack.
-    pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
-        self.pools.with_stack(bytes)
+    /// The wasmtime engine for a component with `stack` bytes of stack.
+    pub(super) fn of(&self, component: &[u8], stack: u64) -> anyhow::Result<wasmtime::Engine> {
+        self.pools.engine(stack, Tasks::of(component))
     }
 
     pub(super) fn compiler(&self) -> &Compiler {
@@ -90,7 +105,7 @@ impl Engine {
 
     /// The name of a component's entry in the folder of compiled components.
     fn entry(&self, bytes: &[u8]) -> Result<String, CompileError> {
-        let engine = self.pools.any().map_err(|error| CompileError::Now(format!("{error:#}")))?;
+        let engine = self.pools.any(Tasks::of(bytes)).map_err(|error| CompileError::Now(format!("{error:#}")))?;
         Ok(entry_name(&engine, bytes))
     }
 

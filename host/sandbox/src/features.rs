@@ -3,7 +3,7 @@
 
 use wasmparser::{
     CanonicalFunction, CanonicalOption, ComponentFuncType, ComponentType, ComponentTypeDeclaration, InstanceTypeDeclaration,
-    Payload,
+    Parser, Payload,
 };
 use wasmtime::{Config, WasmFeatures};
 
@@ -29,10 +29,46 @@ pub(super) const ON: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     // Components of QuickJS import functions for asynchronous tasks and never call them. No task can be started: see `check`.
     .union(WasmFeatures::CM_ASYNC);
 
-/// Turns these on, and all others off.
-pub(super) fn choose(config: &mut Config) {
-    config.wasm_features(WasmFeatures::all().difference(ON), false);
-    config.wasm_features(ON, true);
+/// Whether a component names functions for asynchronous tasks. Few do, and keeping account of tasks takes a fifth of a short call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tasks {
+    Unnamed,
+    Named,
+}
+
+impl Tasks {
+    pub(super) const ALL: [Self; 2] = [Self::Unnamed, Self::Named];
+
+    /// What holds for a component. Of bytes that are none it does not matter: they are refused elsewhere.
+    pub(super) fn of(component: &[u8]) -> Self {
+        let names = |part: Payload<'_>| {
+            let Payload::ComponentCanonicalSection(functions) = part else { return false };
+            functions.into_iter().flatten().any(|function| {
+                use CanonicalFunction as Function;
+                !matches!(
+                    function,
+                    Function::Lift { .. }
+                        | Function::Lower { .. }
+                        | Function::ResourceNew { .. }
+                        | Function::ResourceDrop { .. }
+                        | Function::ResourceRep { .. }
+                )
+            })
+        };
+        let is_named = Parser::new(0).parse_all(component).map_while(Result::ok).any(names);
+        if is_named { Self::Named } else { Self::Unnamed }
+    }
+}
+
+/// Turns on what is named above, and off all else.
+pub(super) fn choose(config: &mut Config, tasks: Tasks) {
+    let on = match tasks {
+        Tasks::Named => ON,
+        Tasks::Unnamed => ON.difference(WasmFeatures::CM_ASYNC),
+    };
+    config.concurrency_support(tasks == Tasks::Named);
+    config.wasm_features(WasmFeatures::all().difference(on), false);
+    config.wasm_features(on, true);
 }
 
 /// Refuses whatever starts a task beside the call: asynchronous functions, and the built-ins for their tasks. Each waiting task
@@ -175,6 +211,16 @@ mod tests {
             ("CM_IMPLEMENTS", OffUnseen),
             ("CM_CANON_NAMES", OffUnseen),
         ])
+    }
+
+    #[test]
+    fn whoever_names_tasks_at_any_depth_has_them_accounted_for() {
+        let of = |text: &str| Tasks::of(&wat::parse_str(text).expect("WAT"));
+        assert_eq!(of("(component (type $r (resource (rep i32))) (core func (canon resource.new $r)))"), Tasks::Unnamed);
+        for named in ["waitable-set.new", "task.cancel", "context.get i32 0"] {
+            assert_eq!(of(&format!("(component (component (core func (canon {named}))))")), Tasks::Named, "{named}");
+        }
+        assert_eq!(Tasks::of(b"no component"), Tasks::Unnamed);
     }
 
     #[test]

@@ -1,17 +1,16 @@
-//! Pools of instances: one for each size of stack, with a wasmtime engine of its own, since the stack is a setting of the engine.
-//! Mostly there is one.
+//! Where instances live: a pool for each size of stack that components have, and for those that name tasks, each with a wasmtime engine of
+//! its own, since both are properties of an engine. Mostly there is one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+use sandbar_policy::MOST_TABLES;
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::compile::Compiler;
-use super::features;
+use super::features::{self, Tasks};
 use super::slots::Slots;
-use sandbar_policy::MOST_TABLES;
 
 /// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next call faults no
 /// pages.
@@ -34,72 +33,54 @@ const INSTANCE_METADATA: usize = 1024 * 1024;
 /// the masking of an object. A thread of the runtime has not much more.
 const HOST_STACK: usize = 1536 * 1024;
 
-/// How an engine is set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many calls run at once.
-    pub slots: Slots,
-    /// The largest linear memory that any call may have, in bytes.
-    pub memory: u64,
-    /// The stack of a component that asks for no other, in bytes.
-    pub stack: u64,
-    /// How components are compiled.
-    pub compiler: Compiler,
-}
-
-/// The pools made so far.
+/// The pools that there are by now.
 pub(super) struct Pools {
     slots: Slots,
     memory: u64,
     stack: u64,
     /// Where compiled components are loaded from. Without it the engines compile.
     cache: Option<Cache>,
-    by_stack: Mutex<BTreeMap<u64, wasmtime::Engine>>,
+    engines: Mutex<BTreeMap<(u64, Tasks), wasmtime::Engine>>,
 }
 
 impl Pools {
-    /// Makes the pool for the stack in `options`.
-    pub(super) fn new(options: &Options) -> anyhow::Result<Self> {
-        let pools = Self {
-            slots: options.slots,
-            memory: options.memory,
-            stack: options.stack,
-            cache: options.compiler.folder().map(|folder| open_cache(folder.path())).transpose()?,
-            by_stack: Mutex::default(),
-        };
-        pools.with_stack(options.stack)?;
+    /// One pool, of instances with so much memory and stack at most. `cache` is the folder of compiled components.
+    pub(super) fn new(slots: Slots, memory: u64, stack: u64, cache: Option<&Path>) -> anyhow::Result<Self> {
+        let cache = cache.map(open_cache).transpose()?;
+        let pools = Self { slots, memory, stack, cache, engines: Mutex::default() };
+        pools.engine(stack, Tasks::Unnamed)?;
         Ok(pools)
     }
 
-    /// The engine for components with `bytes` bytes of stack. Made for the first of them, and kept: it only reserves address
-    /// space.
-    pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
-        if let Some(engine) = self.by_stack().get(&bytes) {
+    /// The engine for components with so many bytes of stack, which name tasks or do not. Made when the first of them is loaded, and kept: what it reserves is
+    /// address space.
+    pub(super) fn engine(&self, stack: u64, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        if let Some(engine) = self.engines().get(&(stack, tasks)) {
             return Ok(engine.clone());
         }
-        // Not under the lock, which the epoch thread needs. If two are made at once, the first is used.
-        let engine = self.pooled_or_plain(usize::try_from(bytes).unwrap_or(usize::MAX))?;
-        Ok(self.by_stack().entry(bytes).or_insert(engine).clone())
+        // Not under the lock, which the clock needs. Whoever is second uses what the first has made.
+        let engine = self.pooled_or_plain(usize::try_from(stack).unwrap_or(usize::MAX), tasks)?;
+        Ok(self.engines().entry((stack, tasks)).or_insert(engine).clone())
     }
 
-    /// The engine for the default stack: compiled code is the same for all of them.
-    pub(super) fn any(&self) -> anyhow::Result<wasmtime::Engine> {
-        self.with_stack(self.stack)
+    /// The engine of the stack that was first asked for: what a component is compiled to is the same for all of them.
+    pub(super) fn any(&self, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        self.engine(self.stack, tasks)
     }
 
     /// Increments the epoch of all engines.
     pub(super) fn advance(&self) {
-        self.by_stack().values().for_each(wasmtime::Engine::increment_epoch);
+        self.engines().values().for_each(wasmtime::Engine::increment_epoch);
     }
 
-    fn by_stack(&self) -> MutexGuard<'_, BTreeMap<u64, wasmtime::Engine>> {
-        self.by_stack.lock().unwrap_or_else(PoisonError::into_inner)
+    fn engines(&self) -> MutexGuard<'_, BTreeMap<(u64, Tasks), wasmtime::Engine>> {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A pool makes a fresh instance three times cheaper, but reserves 4 GiB of address space for each memory. Where that is not
-    /// available (a small virtual address space, a ulimit), instances are allocated on demand.
-    fn pooled_or_plain(&self, stack: usize) -> anyhow::Result<wasmtime::Engine> {
-        let mut config = self.config(stack);
+    /// A pool makes a fresh instance three times cheaper, but reserves 4 GiB of address space for each memory. Where the machine has
+    /// not got that (a small virtual address space, a ulimit), instances are made on demand.
+    fn pooled_or_plain(&self, stack: usize, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        let mut config = self.config(stack, tasks);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
         match wasmtime::Engine::new(&config) {
             Ok(engine) => Ok(engine),
@@ -111,8 +92,8 @@ impl Pools {
         }
     }
 
-    fn config(&self, stack: usize) -> Config {
-        let mut config = config();
+    fn config(&self, stack: usize, tasks: Tasks) -> Config {
+        let mut config = config(tasks);
         config.max_wasm_stack(stack);
         config.async_stack_size(stack.saturating_add(HOST_STACK));
         // A safeguard: what is not in the cache is compiled by another process.
@@ -147,10 +128,10 @@ impl Pools {
     }
 }
 
-/// The settings that running and compiling engines share.
-pub(super) fn config() -> Config {
+/// What the engines that run components have in common with the one that compiles them.
+pub(super) fn config(tasks: Tasks) -> Config {
     let mut config = Config::new();
-    features::choose(&mut config);
+    features::choose(&mut config, tasks);
     config.epoch_interruption(true);
     config
 }
@@ -168,11 +149,11 @@ pub(super) fn open_cache(folder: &Path) -> anyhow::Result<Cache> {
 mod tests {
     use std::sync::Arc;
 
+    use sandbar_policy::{Budget, Limits};
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{Artifact, CallError, Component, Engine, Interface, LoadError};
-    use sandbar_policy::{Budget, Limits};
+    use crate::{Artifact, CallError, Compiler, Component, Engine, Interface, LoadError, Options};
 
     /// The end of a chain of components.
     const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;

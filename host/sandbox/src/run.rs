@@ -1,7 +1,11 @@
 //! One call: a fresh instance, its limits, and the outcome.
 
+use std::pin::pin;
 use std::sync::Arc;
 
+use sandbar_policy::{Budget, Limits};
+use sandbar_processor::{Failed, yield_cpu};
+use sandbar_text::clean_line;
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::bindings::exports::sandbar::tool::tools::Guest as Tools;
@@ -12,9 +16,6 @@ use super::error::CallError;
 use super::logging::may_log;
 use super::memory::Refused;
 use super::state::State;
-use sandbar_policy::{Budget, Limits};
-use sandbar_processor::{Failed, yield_cpu};
-use sandbar_text::clean_line;
 
 /// Which export is called.
 enum Ask {
@@ -50,7 +51,7 @@ impl<T: Send + 'static> Component<T> {
             let _slot = slot;
             work.await
         };
-        let running = engine.processors().run(budget.meter(), &self.estimate, call);
+        let running = pin!(engine.processors().run(budget.meter(), &self.estimate, call));
         match tokio::time::timeout_at(budget.deadline().into(), running).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(Failed)) => {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use sandbar_policy::Budget;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::memory::Memory;
 use super::wasi::Wasi;
-use sandbar_policy::Budget;
 
 /// The data of one call's store.
 pub struct State<T> {

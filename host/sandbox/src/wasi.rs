@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use sandbar_policy::Budget;
+use sandbar_text::clean_line;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::logging::may_log;
-use sandbar_policy::Budget;
-use sandbar_text::clean_line;
 
 /// Bytes of one printed line that are kept.
 const LINE_BYTES: usize = 8 * 1024;

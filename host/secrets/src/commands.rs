@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use memchr::{memmem, memrchr};
 use rustc_hash::FxHashSet;
+use sandbar_text::steps::steps;
 
 use super::alphabet::{ARGUMENT, IN_DOUBLE, IN_SINGLE, UNBROKEN};
 use super::extent;
@@ -13,7 +14,6 @@ use super::names::named;
 use super::scan::Scan;
 use super::values::{names_nothing, says_state};
 use super::{By, Found, LONGEST};
-use sandbar_text::steps::steps;
 
 /// Words that are looked at, of a command line from the program on, and of a list.
 pub const WORDS_MAX: usize = 48;

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memchr2_iter;
+use sandbar_text::steps::steps;
+use sandbar_text::{Cleaned, Seam};
 
 use super::alphabet::{ARGUMENT, BASE64};
 use super::commands::{self, PROGRAMS, Program};
@@ -12,8 +14,6 @@ use super::phrases::{self, ENCODED, PHRASES, Phrase};
 use super::scan::Scan;
 use super::urls::{self, HOOKS, Hook};
 use super::{By, Found, headers, pairs, reading};
-use sandbar_text::steps::steps;
-use sandbar_text::{Cleaned, Seam};
 
 /// What was found, and so where to look for a secret.
 #[derive(Clone, Copy)]

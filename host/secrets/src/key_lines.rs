@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use memchr::{memmem, memrchr};
+use sandbar_text::steps::steps;
 
 use super::alphabet::BASE64;
 use super::masked;
 use super::values::BASE64_ANY;
-use sandbar_text::steps::steps;
 
 /// The name of a key in a mask.
 const KIND: &str = "private key";

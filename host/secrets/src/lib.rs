@@ -31,18 +31,17 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::ops::Range;
 
+use sandbar_text::Cleaned;
+use sandbar_text::steps::steps;
 use serde::{Deserialize, Serialize};
 
 pub use commands::{WORDS_MAX, has_program, secret_words};
+use find::find;
+use key_lines::{Beginning, KeyLines};
 pub use known::Known;
 pub use lines::MaskedLines;
 pub use names::{Named, Value, named, named_header};
 pub use phrases::web_key_member;
-use sandbar_text::Cleaned;
-use sandbar_text::steps::steps;
-
-use find::find;
-use key_lines::{Beginning, KeyLines};
 
 /// Bytes of the longest token that is looked for. A JWT of a service account has some 1,200; HTTP servers take headers of 8 to 16 KiB.
 pub const LONGEST: usize = 16 * 1024;

@@ -3,10 +3,11 @@
 //! The texts are made from the triggers, so a new trigger is covered: each by itself, next to text that can make a look go far
 //! ahead or back, and in pairs, repeated.
 
-use super::{LONGEST, MaskedLines, find, is_suspect, mask, mask_behind};
-use crate::quotable;
 use sandbar_text::steps::counted;
 use sandbar_text::{clean, clean_line};
+
+use super::{LONGEST, MaskedLines, find, is_suspect, mask, mask_behind};
+use crate::quotable;
 
 /// Bytes of the shorter text, and how many times longer the other one is.
 const SHORT: usize = 2 * 1024;

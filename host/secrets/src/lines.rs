@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use memchr::{memrchr, memrchr_iter};
+use sandbar_text::Cleaned;
 
 use super::alphabet::BASE64URL;
 use super::find::{announced, find};
 use super::key_lines::{Beginning, KeyLines};
 use super::{masked, without};
-use sandbar_text::Cleaned;
 
 /// Bytes of the shortest word that may be the end of a secret. Shorter ones are useless.
 const REST: usize = 16;

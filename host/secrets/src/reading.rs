@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use memchr::{memchr, memchr3, memrchr};
-
 use sandbar_text::steps::steps;
 use sandbar_text::{Cleaned, Seam};
 

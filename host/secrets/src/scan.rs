@@ -8,11 +8,11 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
+use sandbar_text::Seam;
+use sandbar_text::steps::steps;
 
 use super::LONGEST;
 use super::alphabet::{Alphabet, SLOTS};
-use sandbar_text::Seam;
-use sandbar_text::steps::steps;
 
 /// Bytes that can be seen around a position: a command line.
 const AROUND: usize = 512;

@@ -45,11 +45,10 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-pub use object::OBJECT_MAX;
-pub use selector::Selector;
-
 use files::Tree;
+pub use object::OBJECT_MAX;
 use read::Contents;
+pub use selector::Selector;
 use service::ApiServer;
 use store::Snapshot;
 

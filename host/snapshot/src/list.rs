@@ -10,6 +10,7 @@ use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use sandbar_processor::STEP_BYTES;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,7 +20,6 @@ use super::status::Refusal;
 use super::steps::Steps;
 use super::store::{Collection, Snapshot};
 use super::tail::Body;
-use sandbar_processor::STEP_BYTES;
 
 /// The cost of visiting an object, beside what is read of it, in bytes that could be parsed meanwhile.
 const LOOK_BYTES: usize = 64;

@@ -2,7 +2,6 @@
 //! yields in between, and ends with its limits.
 
 use http::Extensions;
-
 use sandbar_processor::{Meter, STEP_BYTES};
 
 /// Splits work into steps of about [`STEP_BYTES`].

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 /// The weight of an object, beside the values in it: with one key it takes some 600 bytes, as much as eight numbers.
@@ -100,11 +101,17 @@ impl<'de> Visitor<'de> for Counted<'_> {
         self.0.take(OBJECT - 1)?;
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if object.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("the key {:?} stands twice in one object", shortened(&key))));
+            match object.entry(key) {
+                Entry::Occupied(other) => {
+                    return Err(de::Error::custom(format_args!(
+                        "the key {:?} stands twice in one object",
+                        shortened(other.key())
+                    )));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(entries.next_value_seed(Counted(self.0))?);
+                }
             }
-            let value = entries.next_value_seed(Counted(self.0))?;
-            object.insert(key, value);
         }
         Ok(Value::Object(object))
     }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use sandbar_policy::Limits;
 use serde_json::Value;
 
 use crate::quantity::Time;
 use crate::{Config, schema, written_limits};
-use sandbar_policy::Limits;
 
 /// The repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

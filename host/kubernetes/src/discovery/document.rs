@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use sandbar_policy::{is_label, is_subdomain};
+use sandbar_text::size;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -14,8 +16,6 @@ use crate::explain;
 use crate::items::{Splitter, malformed};
 use crate::response::Incoming;
 use crate::types::Verbs;
-use sandbar_policy::{is_label, is_subdomain};
-use sandbar_text::size;
 
 /// Bytes of one document. The largest group of a cluster with 1,000 CRDs is below 1 MiB.
 const DOCUMENT_MAX: usize = 8 * 1024 * 1024;

@@ -4,10 +4,8 @@
 use serde_json::Value;
 use serde_saphyr::Error;
 
-use super::Fault;
-
-/// Bytes of a file or an answer. A kubeconfig with the certificates of a thousand clusters has some 5 MiB.
-pub(crate) const TEXT_MAX: usize = 8 << 20;
+use crate::fault::Fault;
+use crate::watched::TEXT_MAX;
 
 /// Nodes of a YAML document, aliases counted as often as they are used. A cluster, its user and its context have some 30.
 const NODES_MAX: usize = 200_000;

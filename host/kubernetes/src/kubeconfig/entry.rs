@@ -6,7 +6,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use super::Fault;
+use crate::fault::Fault;
 
 /// Padding may be missing, and the last letter may have bits that stand for nothing: what is meant is clear.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -108,6 +108,11 @@ impl<'v> Entry<'v> {
             Some(Value::Array(items)) => Ok(items),
             Some(other) => Err(self.wrong(key, other, "a list")),
         }
+    }
+
+    /// The refusal of a value that is given as a file and as it is. kubectl refuses it, too: which of them counts is anybody's guess.
+    pub(crate) fn both(&self, key: &str) -> Fault {
+        Fault::new(format!("{} has both `{key}` and `{key}-data`: remove one of them", self.what))
     }
 
     fn wrong(&self, key: &str, is: &Value, should: &str) -> Fault {

@@ -6,22 +6,21 @@
 
 mod document;
 mod entry;
-mod fault;
 mod user;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sandbar_files::Stamp;
 use serde_json::Value;
 
-pub(super) use self::document::{TEXT_MAX, parse};
+pub(super) use self::document::parse;
 pub(super) use self::entry::Entry;
-pub use self::fault::Fault;
+use super::fault::Fault;
 use super::proxy::{Proxy, Variables};
 use super::target::{ServerAddress, Target, Trust};
-use super::watched::Watched;
-use sandbar_files::Stamp;
+use super::watched::{TEXT_MAX, Watched};
 
 /// One file of a kubeconfig.
 #[derive(Clone, Debug)]
@@ -151,7 +150,7 @@ impl Kubeconfig {
         let insecure = entry.flag("insecure-skip-tls-verify")?;
         let mut watched = self.watched();
         let authorities = match (path, data) {
-            (Some(_), Some(_)) => return Err(both(&entry, "certificate-authority")),
+            (Some(_), Some(_)) => return Err(entry.both("certificate-authority")),
             (None, data) => data.map(|data| (data, "certificate-authority-data")),
             (Some(path), None) => {
                 let path = file.resolve(path);
@@ -246,11 +245,6 @@ fn items<'v>(content: &'v Value, list: &str) -> impl Iterator<Item = &'v Value> 
 /// The name of an entry; an empty one is none.
 fn name(item: &Value) -> Option<&str> {
     item.get("name")?.as_str()
-}
-
-/// The refusal of a value that is given twice. kubectl refuses it, too: which of them counts is anybody's guess.
-fn both(entry: &Entry<'_>, key: &str) -> Fault {
-    Fault::new(format!("{} has both `{key}` and `{key}-data`: remove one of them", entry.what()))
 }
 
 #[cfg(test)]

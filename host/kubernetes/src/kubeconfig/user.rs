@@ -7,8 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
+use super::File;
 use super::entry::Entry;
-use super::{Fault, File, both};
+use crate::fault::Fault;
 use crate::target::{Identity, Interactive, Method, Plugin, Secret, SecretBytes, User, Way};
 use crate::watched::Watched;
 
@@ -53,7 +54,7 @@ pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, way: Way, watched
 fn identity(entry: &Entry<'_>, file: &File, watched: &mut Watched) -> Result<Option<Identity>, Fault> {
     let mut part = |key: &'static str| -> Result<Option<Arc<[u8]>>, Fault> {
         match (entry.text(key)?, entry.bytes(&format!("{key}-data"))?) {
-            (Some(_), Some(_)) => Err(both(entry, key)),
+            (Some(_), Some(_)) => Err(entry.both(key)),
             (None, data) => Ok(data.map(Into::into)),
             (Some(path), None) => {
                 let path = file.resolve(path);

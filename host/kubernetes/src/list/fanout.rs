@@ -8,6 +8,8 @@ use std::num::NonZeroU32;
 use std::ops::Bound;
 use std::time::Duration;
 
+use sandbar_policy::Budget;
+
 use super::Gathered;
 use super::cursor::{Cursor, Position};
 use super::page::Size;
@@ -15,7 +17,6 @@ use super::single::{Listing, Part};
 use crate::error::{Code, Error};
 use crate::exchange::FIRST_BYTE;
 use crate::name::Namespace;
-use sandbar_policy::Budget;
 
 /// The part of the call's time that is kept for handing the page out: with less than this left, no further namespace is asked.
 const TIME_KEPT: u32 = 8;
@@ -46,7 +47,7 @@ pub(super) async fn read(
             false => Position::Start,
         };
         let resumed = position != Position::Start;
-        let Some(room) = page.room(listing.reader.budget()) else {
+        let Some(room) = page.room(&listing.context.budget) else {
             return page.stop_at(name, position);
         };
         match page.ask(listing, name, position.clone(), room).await {
@@ -103,7 +104,7 @@ impl Fanout {
     async fn ask(&self, listing: &Listing<'_>, name: &str, position: Position, room: Size) -> Result<Part, Error> {
         let namespace = Namespace::parse(name)?;
         // A namespace whose API hangs leaves time for the others.
-        let first_byte: Duration = FIRST_BYTE.min(listing.reader.budget().remaining() / 2);
+        let first_byte: Duration = FIRST_BYTE.min(listing.context.budget.remaining() / 2);
         let answer = listing.part(Some(&namespace), position, room, first_byte).await;
         match answer {
             // It is not the object that is too large, but the room that is left.
@@ -156,11 +157,12 @@ impl Fanout {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_policy::Limits;
+
     use crate::Cluster;
     use crate::error::{Code, Error};
     use crate::testing::{Answer, allowed, cluster, list, names, parameter, query, reader, resource};
     use crate::types::{Page, Query, Scope};
-    use sandbar_policy::Limits;
 
     fn pods() -> Query {
         query(resource("", "pods"), Scope::EveryNamespace)

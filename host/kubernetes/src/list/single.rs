@@ -3,12 +3,14 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use sandbar_snapshot::OBJECT_MAX;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::cursor::Position;
 use super::filter::Filter;
 use super::page::{Page, Size, Smallest, Stop, Wanted, too_large};
+use crate::context::ReadContext;
 use crate::error::{Code, Error};
 use crate::exchange::Failure;
 use crate::explain;
@@ -16,16 +18,14 @@ use crate::fields::Keep;
 use crate::items::{Splitter, malformed};
 use crate::name::Namespace;
 use crate::object::Mask;
-use crate::reader::Reader;
 use crate::request::{Get, ListParameters};
 use crate::response::Incoming;
 use crate::types::{Query, ServedResource};
-use sandbar_snapshot::OBJECT_MAX;
 
 /// A list that has passed the grant.
 #[derive(Clone, Copy)]
 pub(super) struct Listing<'q> {
-    pub(super) reader: &'q Reader,
+    pub(super) context: &'q ReadContext,
     pub(super) served: &'q ServedResource,
     pub(super) query: &'q Query,
     pub(super) keep: &'q Keep,
@@ -59,7 +59,7 @@ impl Listing<'_> {
         let mut warning = None;
         loop {
             let get = self.request(namespace, &position, size.objects);
-            let incoming = match self.reader.api().get(&get, self.reader.budget(), first_byte).await {
+            let incoming = match self.context.get(&get, first_byte).await {
                 Ok(incoming) => incoming,
                 Err(Failure::Refused(refusal)) if warning.is_none() && refusal.fresh_token().is_some() => {
                     // The old token's view of the list is gone. The server names the place in the list as it is now.
@@ -88,7 +88,7 @@ impl Listing<'_> {
 
     /// Whether the server was seen to send this list whole, whatever `limit` it was sent.
     fn comes_whole(&self) -> bool {
-        self.reader.unpaged().has(self.served)
+        self.context.server.unpaged.has(self.served)
     }
 
     fn request(&self, namespace: Option<&Namespace>, position: &Position, objects: NonZeroU32) -> Get {
@@ -109,7 +109,7 @@ impl Listing<'_> {
 
     /// Reads a list's body into a page.
     async fn body(&self, mut incoming: Incoming<'_>, position: &Position, size: Size) -> Result<Part, Stop> {
-        let mask = Mask::of(self.reader.grant(), self.served);
+        let mask = Mask::of(&self.context.grant, self.served);
         let wanted = Wanted { keep: self.keep, mask, filter: self.filter, size };
         let mut page = match position {
             Position::After(key) => Page::smallest(wanted, Some(key.clone())),
@@ -117,7 +117,7 @@ impl Listing<'_> {
             Position::Start | Position::Token(_) => Page::as_sent(wanted),
         };
         let mut splitter = Splitter::new("items", OBJECT_MAX);
-        let read_before = self.reader.budget().read();
+        let read_before = self.context.budget.read();
         while let Some(chunk) = incoming.chunk().await.map_err(|error| self.too_much(error, &page, read_before))? {
             splitter.feed(&chunk, |item| page.take(item))?;
         }
@@ -143,7 +143,7 @@ impl Listing<'_> {
 
     /// A page of a list that came whole.
     fn cut(&self, page: Smallest<'_>) -> Result<Part, Error> {
-        self.reader.unpaged().remember(self.served);
+        self.context.server.unpaged.remember(self.served);
         let mut warnings = Vec::new();
         if page.selectors_are_uncertain() {
             let of = &self.query.of;
@@ -157,7 +157,7 @@ impl Listing<'_> {
 
     /// A list that comes whole and is over the whole budget cannot be read by any call, which is not the same as a spent budget.
     fn too_much(&self, error: Error, page: &Page<'_>, read_before: u64) -> Error {
-        let budget = self.reader.budget();
+        let budget = &self.context.budget;
         let limit = budget.limits().read;
         let comes_whole = matches!(page, Page::Smallest(_)) && error.code == Code::Exhausted;
         if !comes_whole || budget.read().saturating_sub(read_before) <= limit {

@@ -1,12 +1,14 @@
 //! Logs against servers with every kind of record.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Code, Error};
-use crate::testing::{Answer, allowed, cluster, parameter, reader};
-use crate::types::{Excerpt, LogSource};
-use sandbar_policy::{Limits, Namespaces};
+use sandbar_policy::{Budget, Limits, Namespaces};
 use sandbar_processor::{CpuEstimate, Processors};
+
+use crate::error::{Code, Error};
+use crate::testing::{Answer, allowed, cluster, grant, parameter, reader};
+use crate::types::{Excerpt, LogSource};
 
 fn web() -> LogSource {
     LogSource { namespace: "team-a".into(), pod: "web-0".into(), ..LogSource::default() }
@@ -226,11 +228,12 @@ async fn a_pattern_is_compiled_within_the_grant_and_where_there_is_something_to_
 /// What becomes of a tail within a call.
 async fn in_a_call(records: Vec<String>, source: LogSource, limits: Limits) -> Result<Excerpt, Error> {
     let (cluster, _) = cluster(move |path, _| Answer::ok(tail_of(&records, path)));
-    let reader = reader(&cluster, Namespaces::All, limits);
-    let meter = reader.budget().meter().clone();
+    let budget = Arc::new(Budget::new(limits));
+    let reader = cluster.reader(Arc::new(grant(Namespaces::All)), budget.clone());
     // From its beginning on a thread of its own, where its time is nobody else's.
+    let meter = budget.meter().clone();
     let call = async move {
-        reader.budget().meter().prepare_for(usize::MAX).await;
+        budget.meter().prepare_for(usize::MAX).await;
         reader.tail(&source).await
     };
     Processors::all_but_one().run(&meter, &CpuEstimate::default(), call).await.expect("no panic")

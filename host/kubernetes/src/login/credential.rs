@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::kubeconfig::{Entry, Fault, parse};
+use crate::fault::Fault;
+use crate::kubeconfig::{Entry, parse};
 use crate::target::{Identity, Secret, SecretBytes};
 use crate::tls;
 

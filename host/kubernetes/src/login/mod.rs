@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt as _;
+use sandbar_files::READ_TIME;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -25,11 +26,11 @@ pub(super) use self::plugin::LOGIN_TIME;
 use self::plugin::Said;
 use super::client::{Connections, Headers};
 use super::error::{Code, Error};
-use super::kubeconfig::{Fault, Kubeconfig};
+use super::fault::Fault;
+use super::kubeconfig::Kubeconfig;
 use super::proxy::Variables;
 use super::target::{Method, Secret, Target};
 use super::{in_cluster, tls};
-use sandbar_files::READ_TIME;
 
 /// Time between two checks of the configuration's files for changes.
 const LOOK: Duration = Duration::from_secs(2);

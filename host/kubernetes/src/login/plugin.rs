@@ -17,6 +17,9 @@ use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use sandbar_secrets::quotable;
+use sandbar_text::clean;
+use sandbar_text::size;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -24,11 +27,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::credential::{self, Credentials};
 use super::handed::Handed;
-use crate::kubeconfig::Fault;
+use crate::fault::Fault;
 use crate::target::{Interactive, Plugin, Secret};
-use sandbar_secrets::quotable;
-use sandbar_text::clean;
-use sandbar_text::size;
 
 /// How long a plugin may run: somebody may have to find the browser, a password and a telephone.
 pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(180);

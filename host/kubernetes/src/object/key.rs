@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use super::tree::{Kind, Value};
 use sandbar_secrets::Known;
 use sandbar_secrets::{Named, named, named_header, web_key_member};
 use sandbar_text::clean;
+
+use super::tree::{Kind, Value};
 
 thread_local! {
     static KNOWN: RefCell<Known<Key>> = RefCell::default();

@@ -7,13 +7,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::key::{Field, Key, PartOfCommand, Role, last_word, owner, seen};
-use super::tree::{Kind, Value};
-use crate::types::ServedResource;
 use sandbar_policy::Grant;
 use sandbar_secrets::{
     LONGEST, Named, Secrets, Value as Expected, WORDS_MAX, has_program, is_suspect, named, named_header, secret_words,
 };
+
+use super::key::{Field, Key, PartOfCommand, Role, last_word, owner, seen};
+use super::tree::{Kind, Value};
+use crate::types::ServedResource;
 
 /// The name of a Secret's values in a mask.
 const SECRET_VALUE: &str = "Secret value";

@@ -1,12 +1,12 @@
 //! Objects with a secret in every place, and what is left of them.
 
+use sandbar_text::steps::counted;
 use serde_json::{Value, json};
 
 use super::mask::Objects;
 use super::write::TEXTS_MAX;
 use super::*;
 use crate::fields::Keep;
-use sandbar_text::steps::counted;
 
 const MASK_OF_SECRETS: &str = "[masked: Secret value]";
 

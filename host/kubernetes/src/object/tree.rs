@@ -7,9 +7,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use memchr::memchr;
-use serde::de::{Deserializer as _, Visitor};
-
 use sandbar_text::steps::steps;
+use serde::de::{Deserializer as _, Visitor};
 
 /// Values of one document, including keys. An object that fits into etcd has some 100,000.
 pub(super) const VALUES_MAX: usize = 1 << 20;

@@ -7,10 +7,11 @@
 
 use std::borrow::Cow;
 
+use sandbar_text::clean;
+
 use super::mask::{Mask, Place};
 use super::tree::{Fault, Kind, Tree, Value};
 use crate::fields::Keep;
-use sandbar_text::clean;
 
 /// Levels of JSON in strings that are parsed: a manifest in an annotation of a manifest.
 pub(super) const TEXTS_MAX: u8 = 3;
@@ -278,10 +279,11 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_snapshot::OBJECT_MAX;
+
     use super::super::Object;
     use super::*;
     use crate::error::{Code, Error};
-    use sandbar_snapshot::OBJECT_MAX;
 
     const POD: &str = r#"{"kind":"Pod","metadata":{"name":"web-0","managedFields":[{"manager":"x"}],"namespace":"team-a","labels":{"app":"web"},"annotations":{"example.com/owner":"a\"b","other":"x"}},"spec":{"nodeName":null,"containers":[{"name":"web","image":"i:1"},{"name":"sidecar"}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"},7,{"status":"?"}],"started":1.50e1}}"#;
 

@@ -10,7 +10,7 @@ use rustls::{Error, InconsistentKeys};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::pem::{Block, blocks};
-use crate::kubeconfig::Fault;
+use crate::fault::Fault;
 
 /// A client certificate, and the end of its validity.
 #[derive(Clone, Debug)]

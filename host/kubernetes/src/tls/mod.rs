@@ -15,7 +15,7 @@ use rustls::sign::CertifiedKey;
 pub(super) use self::identity::certificate;
 pub(super) use self::trust::ChainTooLong;
 use self::trust::{Anybody, Pool};
-use super::kubeconfig::Fault;
+use super::fault::Fault;
 use super::target::Trust;
 
 /// The TLS configuration of connections to a server.

@@ -3,9 +3,9 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
-
-use super::usage;
 use sandbar_text::nearest;
+
+use super::elsewhere::meant;
 
 const PREFIX: &str = "SANDBAR_";
 
@@ -41,12 +41,12 @@ pub(super) fn unread(command: &Command, variables: impl Iterator<Item = (OsStrin
         if known.contains(&&*name) || is_of_a_service(key, &value) {
             return None;
         }
-        let meant = match (usage::meant(&key.to_ascii_lowercase().replace('_', "-")), nearest(key, &keys)) {
+        let tip = match (meant(&key.to_ascii_lowercase().replace('_', "-")), nearest(key, &keys)) {
             (Some(tip), _) => tip.to_owned(),
             (None, Some(nearest)) => format!("did you mean `{PREFIX}{nearest}`?"),
             (None, None) => "`sandbar serve --help` shows those that there are".to_owned(),
         };
-        Some(format!("nothing reads the variable `{name}`; {meant}"))
+        Some(format!("nothing reads the variable `{name}`; {tip}"))
     });
     let mut said: Vec<String> = said.collect();
     said.sort_unstable();

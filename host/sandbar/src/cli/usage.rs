@@ -1,5 +1,5 @@
 //! What is said of a wrong command line. clap says most of it, but knows neither that a value came from a variable nor what a flag of
-//! kubectl's is called here.
+//! another program is called here (`elsewhere`).
 
 use std::ffi::OsString;
 
@@ -7,34 +7,8 @@ use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
+use super::elsewhere::meant;
 use super::environment;
-
-/// Flags of kubectl's and of other servers, without their dashes, and what does the same here.
-const ELSEWHERE: [(&[&str], &str); 7] = [
-    (&["kubeconfig"], "$KUBECONFIG names the kubeconfig, and `--cluster kubeconfig:CONTEXT` one of its contexts"),
-    (&["context"], "`--cluster kubeconfig:CONTEXT` names a context of the kubeconfig"),
-    (
-        &["namespace", "n"],
-        "`--namespaces NAME,…` (`SANDBAR_NAMESPACES`) limits where tools may look, and one call names its namespace in its arguments: \
-         '{\"namespace\":\"NAME\"}'",
-    ),
-    (&["all-namespaces", "A"], "tools may look into all namespaces where `--namespaces` does not name some"),
-    (
-        &["port", "p", "bind", "address", "bind-address"],
-        "`--listen 127.0.0.1:PORT` (`SANDBAR_LISTEN`) sets the address and the port of `sandbar serve`",
-    ),
-    (&["verbose", "v", "debug", "log-level"], "`SANDBAR_LOG=debug` makes the log say more"),
-    (
-        &["user"],
-        "the roles of `sandbar rbac` are bound to a ServiceAccount; `kubectl create clusterrolebinding sandbar \
-         --clusterrole=coder-k8s-mcp --user=USER` gives them to a user",
-    ),
-];
-
-/// What does the same here as a flag of another program's.
-pub(super) fn meant(flag: &str) -> Option<&'static str> {
-    ELSEWHERE.iter().find(|(flags, _)| flags.contains(&flag)).map(|(_, tip)| *tip)
-}
 
 /// The error about these arguments, in words that help.
 pub(super) fn explained(mut error: Error, command: &Command, arguments: &[OsString]) -> Error {

@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::Imports;
+use crate::imports::Imports;
 
 /// Folder of wasmtime's cache entries, with a subfolder for each version of wasmtime.
 const ENTRIES: &str = "modules";

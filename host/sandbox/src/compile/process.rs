@@ -1,5 +1,6 @@
 //! The compiling process: the server's end of it, and its own.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -8,16 +9,17 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
+use sandbar_processor::NICENESS;
+use sandbar_text::beginning;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::CompileError;
 use super::folder::{self, Folder, IMPORTS_BYTES};
-use crate::error::short;
-use crate::{Imports, LoadError, pools};
-use sandbar_processor::NICENESS;
-use sandbar_text::beginning;
+use crate::error::{CompileError, LoadError, short};
+use crate::features::Tasks;
+use crate::imports::Imports;
+use crate::pools;
 
 /// Processor time of one process: for one third-party component, or for all bundled ones. A Python interpreter or a JavaScript
 /// engine takes 15 s.
@@ -173,7 +175,7 @@ pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
     bound(bounds)?;
     let threads = std::thread::available_parallelism().map_or(1, |all| all.get().min(THREADS));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(io::Error::other)?;
-    let engines = CompilingEngines::new(folder).map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let process = CompilerProcess::new(folder).map_err(|error| io::Error::other(format!("{error:#}")))?;
     let (hand_over, components) = mpsc::sync_channel(0);
     let folder = folder.to_owned();
     std::thread::Builder::new().name("requests".to_owned()).spawn(move || {
@@ -193,7 +195,7 @@ pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
     let mut replies = io::stdout().lock();
     for component in components {
         let (name, component) = component?;
-        let mut reply = serde_json::to_vec(&engines.compile(&name, &component))?;
+        let mut reply = serde_json::to_vec(&process.compile(&name, &component))?;
         reply.push(b'\n');
         replies.write_all(&reply)?;
         replies.flush()?;
@@ -240,22 +242,30 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     Ok(())
 }
 
-/// The engines of a compiling process.
-struct CompilingEngines {
+/// The compiling process.
+struct CompilerProcess {
     folder: PathBuf,
+    engines: BTreeMap<Tasks, Engines>,
+}
+
+struct Engines {
     compiles: wasmtime::Engine,
     /// Has the settings of the server's engines, and so the names that their cache uses.
     loads: wasmtime::Engine,
 }
 
-impl CompilingEngines {
+impl CompilerProcess {
     fn new(folder: &Path) -> anyhow::Result<Self> {
         let engine = |config: &wasmtime::Config| wasmtime::Engine::new(config).map_err(|error| anyhow::anyhow!("{error:#}"));
-        let mut config = pools::config();
-        config.cache(Some(pools::open_cache(folder)?));
-        let compiles = engine(&config)?;
-        config.enable_compiler(false);
-        Ok(Self { folder: folder.to_owned(), compiles, loads: engine(&config)? })
+        let cache = pools::open_cache(folder)?;
+        let engines = Tasks::ALL.map(|tasks| -> anyhow::Result<_> {
+            let mut config = pools::config(tasks);
+            config.cache(Some(cache.clone()));
+            let compiles = engine(&config)?;
+            config.enable_compiler(false);
+            Ok((tasks, Engines { compiles, loads: engine(&config)? }))
+        });
+        Ok(Self { folder: folder.to_owned(), engines: engines.into_iter().collect::<anyhow::Result<_>>()? })
     }
 
     fn compile(&self, name: &str, component: &[u8]) -> Reply {
@@ -267,12 +277,13 @@ impl CompilingEngines {
         if written > IMPORTS_BYTES {
             return Reply::Refused(text(&LoadError::Names { bytes: written, most: IMPORTS_BYTES }));
         }
-        if let Err(error) = wasmtime::component::Component::new(&self.compiles, component) {
+        let Engines { compiles, loads } = &self.engines[&Tasks::of(component)];
+        if let Err(error) = wasmtime::component::Component::new(compiles, component) {
             let words = text(&format_args!("{error:#}"));
             let no_memory = error.is::<wasmtime::OutOfMemory>() || words.contains("Cannot allocate memory");
             return if no_memory { Reply::NoMemory } else { Reply::Refused(text(&LoadError::Malformed(words))) };
         }
-        let names = [&self.compiles, &self.loads].map(|engine| folder::name(engine, component));
+        let names = [compiles, loads].map(|engine| folder::name(engine, component));
         let [from, to] = &names;
         match folder::rename(&self.folder, from, to) {
             Some(()) if to == name => Reply::Compiled(imports),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
 use tower::Service as _;
 
 use super::super::files::Tree;
@@ -12,7 +13,6 @@ use super::super::read::Contents;
 use super::super::service::ApiServer;
 use super::super::store::Snapshot;
 use super::{Asker, CLUSTER, directory};
-use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
 
 #[tokio::test]
 async fn a_list_is_of_one_namespace_or_of_all_in_the_order_of_namespace_and_name() {

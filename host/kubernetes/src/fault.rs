@@ -8,12 +8,12 @@ use std::io;
 pub struct Fault(String);
 
 impl Fault {
-    pub(crate) fn new(words: impl Into<String>) -> Self {
+    pub(super) fn new(words: impl Into<String>) -> Self {
         Self(words.into())
     }
 
     /// Why a file cannot be read.
-    pub(crate) fn of_file(error: &io::Error) -> Self {
+    pub(super) fn of_file(error: &io::Error) -> Self {
         Self(match error.kind() {
             // Those that hold another error are of `files`.
             _ if error.get_ref().is_some() => error.to_string(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::types::ServedResource;
+use super::types::ServedResource;
 
 /// How long it is remembered of a resource. A server that learns to page is found out then.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
@@ -14,9 +14,9 @@ const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
 /// Resources that it is remembered of. There are a few in a cluster.
 const RESOURCES_MAX: usize = 256;
 
-/// The resources whose servers were seen to send whole lists. One per cluster.
+/// The resources whose servers were seen to send whole lists.
 #[derive(Default)]
-pub(crate) struct Unpaged {
+pub(super) struct Unpaged {
     seen: Mutex<HashMap<ServedResource, Instant>>,
 }
 
