@@ -104,7 +104,7 @@ impl Processors {
     }
 }
 
-/// Starts a thread that stands back behind everything else. Where that cannot be done, what it was to do is dropped.
+/// Starts a thread of low priority. If that fails, `work` is dropped.
 fn spawn(work: impl FnOnce() + Send + 'static) {
     let run = move || {
         lower_priority();
