@@ -209,7 +209,7 @@ pub(super) fn malformed(id: Option<RequestId>, words: impl Into<std::borrow::Cow
 /// Reads a body as far as is done before a method is called, and checks what holds for every body. For tests and fuzzing.
 ///
 /// # Panics
-/// Where it does not hold.
+/// If one of them does not hold.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn check_body(body: &[u8]) {
     let message = match Message::parse(body) {

@@ -18,7 +18,7 @@ use super::{Common, Failure, Output, output};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The component
+    /// The component's file
     file: PathBuf,
     #[command(flatten)]
     common: Common,

@@ -415,7 +415,7 @@ mod tests {
             assert_eq!(why.is_some(), says.is_some(), "{owner} {mode:o} {below}: {why:?}");
             assert!(why.unwrap_or_default().contains(says.unwrap_or_default()), "{owner} {mode:o} {below}");
         }
-        // Root trusts root alone.
+        // Root trusts only root.
         let folder = |owner, group, mode| Access { owner, group, mode };
         assert!(folder(USER, USER, 0o755).replaces(folder(0, 0, 0o700), 0).is_some());
         let own = folder(USER, USER, 0o700);
