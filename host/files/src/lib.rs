@@ -18,7 +18,7 @@ use sandbar_text::size;
 pub use self::in_time::{READ_TIME, in_time, wait_in_time};
 pub use self::stamp::Stamp;
 
-/// Reads a whole regular file of at most so many bytes. Follows symbolic links.
+/// Reads a whole regular file of at most `most` bytes. Follows symbolic links.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_stamped(path, most).map(|(bytes, _)| bytes)
 }
@@ -51,7 +51,7 @@ pub fn read_to_string(path: &Path, most: u64) -> io::Result<String> {
     })
 }
 
-/// Reads at most so many bytes from the beginning of a regular file.
+/// Reads at most `most` bytes from the beginning of a regular file.
 pub fn read_beginning(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(most).read_to_end(&mut bytes)?;

@@ -40,7 +40,7 @@ enum State {
 }
 
 impl Splitter {
-    /// For a body with an array of this name, whose elements have at most so many bytes.
+    /// For a body with an array of this name, whose elements have at most `element_max` bytes.
     pub(super) fn new(array: &'static str, element_max: usize) -> Self {
         let envelope = Envelope { array, ..Envelope::default() };
         Self { element_max, state: State::Envelope, envelope, value: Value::default(), element: Vec::new() }

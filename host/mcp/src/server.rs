@@ -123,7 +123,7 @@ impl Listed {
 }
 
 fn written(list: &ListToolsResult) -> Bytes {
-    // It is made of JSON values.
+    // Made of JSON values, it always serialises.
     serde_json::to_vec(list).unwrap_or_default().into()
 }
 

@@ -196,7 +196,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Takes a line of so many bytes for the server's log.
+    /// Takes a line of `bytes` bytes for the server's log.
     pub fn take_log(&self, bytes: u64) -> Quota {
         let (bytes, most) = (bytes.saturating_add(LOG_LINE_OVERHEAD), self.limits.logged);
         match self.logged.fetch_add(bytes, Ordering::Relaxed) {

@@ -33,5 +33,6 @@ const LONG: Duration = Duration::from_millis(20);
 /// tick of the epoch would be a thousand a second.
 const TURN: Duration = Duration::from_millis(50);
 
-/// Bytes of one step of work in the task of a request: parsing and masking them takes about [`BRIEF`].
+/// Bytes of one step of work in the task of a request: parsing and masking them takes about as long as a
+/// call may compute there.
 pub const STEP_BYTES: usize = 64 * 1024;

@@ -1,8 +1,8 @@
 //! Processor time of one call, counted while its future is polled.
 //!
-//! The thread's clock tells what a call used. Counting epoch ticks instead would charge a call for waiting: 64 reads of 12 ms each cost
-//! 630 ms by ticks. The wall clock charges it for others that have the processor meanwhile. But it costs a fiftieth of the thread's
-//! clock, and so it is good enough for the first millisecond: what is more by the wall clock is looked up on the thread's.
+//! The thread's clock tells what a call used. Epoch ticks would charge a call for waiting: 64 reads of 12 ms each cost 630 ms by
+//! ticks. The wall clock charges it for others that have the processor meanwhile, but costs a fiftieth to read. So it is enough
+//! for the first millisecond; beyond that, the thread's clock is read.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -27,11 +27,11 @@ struct Inner {
     before: AtomicU64,
     /// The clock when the current poll began; zero between polls.
     began: AtomicU64,
-    /// The thread's clock when that poll began, or some more.
+    /// The thread's clock when the current poll began, or a little more.
     computed: AtomicU64,
-    /// What was used when it was last asked.
+    /// The result of the last `spent`.
     noted: AtomicU64,
-    /// The call has its thread to itself.
+    /// The call has a thread of its own.
     alone: AtomicBool,
     /// The call asks for a thread of its own.
     wants_thread: AtomicBool,
@@ -51,7 +51,7 @@ impl Meter {
         Duration::from_nanos(spent)
     }
 
-    /// What the poll that is going on has used.
+    /// What the current poll has used.
     fn since(&self, began: u64, before: u64) -> u64 {
         let clock = &self.0.clock;
         if self.is_alone() {
@@ -61,11 +61,11 @@ impl Meter {
         if before + passed <= nanos(BRIEF) {
             return passed;
         }
-        // Most often somebody else had the processor for a while.
+        // Usually others had the processor for a while.
         passed.min(clock.thread().saturating_sub(self.0.computed.load(Ordering::Relaxed)))
     }
 
-    /// The processor time that was used when it was last looked at. From any thread.
+    /// The processor time at the last call of `spent`. For any thread.
     pub fn last_spent(&self) -> Duration {
         Duration::from_nanos(self.0.noted.load(Ordering::Relaxed))
     }
@@ -107,7 +107,7 @@ impl Meter {
         }
     }
 
-    /// Prepares for one step of work on so many bytes: before a large one, the call moves to a thread of its own. Does nothing
+    /// Prepares for one step of work on `bytes` bytes: before a large one, the call moves to a thread of its own. Does nothing
     /// outside of a call.
     pub async fn prepare_for(&self, bytes: usize) {
         if bytes > STEP_BYTES && self.is_polled() && !self.is_alone() {
@@ -142,7 +142,7 @@ impl Meter {
     }
 }
 
-/// A future whose processor time is counted.
+/// A future whose processor time is metered.
 pub(super) struct Metered<F> {
     meter: Meter,
     future: Pin<Box<F>>,
@@ -153,8 +153,8 @@ impl<F> Metered<F> {
         &self.meter
     }
 
-    /// The same, for a thread that polls nothing else. Of what was charged by the wall clock, no more than [`BRIEF`] is kept: the rest may
-    /// be somebody else's.
+    /// Prepares it for a thread that polls nothing else. Of the time by the wall clock, at most [`BRIEF`] is kept: the rest may be
+    /// that of others.
     pub(super) fn alone(self) -> Self {
         self.meter.0.before.fetch_min(nanos(BRIEF), Ordering::Relaxed);
         self.meter.0.alone.store(true, Ordering::Relaxed);
@@ -188,13 +188,13 @@ impl<F: Future> Future for Metered<F> {
 enum Clock {
     #[default]
     Machine,
-    /// Moved on by a test.
+    /// Moved by a test.
     #[cfg(any(test, feature = "test-clock"))]
     Hand(Hand),
 }
 
 impl Clock {
-    /// What this thread has had of processors since it began, never zero. It takes some to ask.
+    /// Processor time of this thread since it began. Never zero. Costs a system call.
     fn thread(&self) -> u64 {
         match self {
             Self::Machine => {
@@ -206,13 +206,13 @@ impl Clock {
         }
     }
 
-    /// The thread's clock now, which is `wall` on the other one, or some more: as if this thread had had the processor all the time since it
-    /// was last asked, a moment ago.
+    /// The thread's clock at the wall clock's `wall`, or a little more. Extrapolated from the last reading, as if this thread had had
+    /// the processor ever since: reading the wall clock alone is cheaper.
     fn thread_at(&self, wall: u64) -> u64 {
-        /// How long what the thread's clock said is good for.
+        /// How long a reading of the thread's clock is extrapolated, in nanoseconds.
         const MOMENT: u64 = 500_000;
         thread_local! {
-            /// What both clocks said when they were last asked.
+            /// The last reading of both clocks, the wall clock first.
             static ASKED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
         }
         match self {
@@ -228,7 +228,7 @@ impl Clock {
         }
     }
 
-    /// Since a moment before the first call. Never zero.
+    /// Wall-clock time since a moment before the first reading. Never zero.
     fn wall(&self) -> u64 {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {

@@ -54,7 +54,7 @@ impl Processors {
         let mut call = meter.count(call);
         let expected = estimate.expected();
         if expected <= BRIEF {
-            let brief = briefly(&mut call).await;
+            let brief = poll_briefly(&mut call).await;
             // A call can end before its time is checked: the estimate starts the next one on a thread. Capped at [`LONG`], since
             // only the thread's clock tells that a call has to take turns.
             estimate.note(meter.spent().min(LONG));
@@ -93,7 +93,7 @@ impl Processors {
                 tokio::select! {
                     biased;
                     () = done.closed() => None,
-                    outcome = in_turns(call, long, &processors) => Some(outcome),
+                    outcome = poll_in_turns(call, long, &processors) => Some(outcome),
                 }
             });
             estimate.note(meter.spent());
@@ -104,7 +104,7 @@ impl Processors {
     }
 }
 
-/// Starts a thread that stands back behind everything else. Where that cannot be done, what it was to do is dropped.
+/// Starts a thread of low priority. If that fails, `work` is dropped.
 fn spawn(work: impl FnOnce() + Send + 'static) {
     let run = move || {
         lower_priority();
@@ -116,7 +116,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) {
 }
 
 /// Polls a call until it is done, or none if it has to move to a thread.
-async fn briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
+async fn poll_briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
     poll_fn(|context| match call.poll_unpin(context) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
         Poll::Pending if call.meter().is_for_thread() => Poll::Ready(None),
@@ -126,7 +126,7 @@ async fn briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
 }
 
 /// Polls a call until it is done. Once it is long, each poll takes a permit for one of the processors.
-async fn in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
+async fn poll_in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
     loop {
         // The semaphore is never closed.
         let turn = if long { processors.turns.acquire().await.ok() } else { None };

@@ -43,7 +43,7 @@ impl<T> Clone for Component<T> {
     }
 }
 
-/// An interface that a component may import, and what its functions work with: a `T` for each call.
+/// An interface that a component may import. Its functions work on a `T` for each call.
 pub struct Interface<T: 'static> {
     /// Package and name, without the version.
     pub name: &'static str,

@@ -11,10 +11,10 @@ const FRAMES: usize = 20;
 const NAME_BYTES: usize = 160;
 
 /// Bytes of the whole description.
-pub(super) const WORDS_BYTES: usize = (8 + FRAMES) * NAME_BYTES;
+pub(super) const DESCRIPTION_BYTES: usize = (8 + FRAMES) * NAME_BYTES;
 
 /// The error, and the functions in which it happened.
-pub(super) fn words(error: &wasmtime::Error) -> String {
+pub(super) fn describe(error: &wasmtime::Error) -> String {
     let (mut words, _) = beginning(&error.root_cause(), 8 * NAME_BYTES);
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     for (index, frame) in frames.iter().take(FRAMES).enumerate() {

@@ -23,7 +23,7 @@ const SLOT_WAIT: Duration = Duration::from_secs(5);
 /// When a client that was told "busy" should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// How an engine is set up.
+/// The settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How many calls run at once.
@@ -32,7 +32,7 @@ pub struct Options {
     pub memory: u64,
     /// The stack of a call whose component has no other, in bytes.
     pub stack: u64,
-    /// Who compiles components.
+    /// How components are compiled.
     pub compiler: Compiler,
 }
 
@@ -72,7 +72,7 @@ impl Engine {
         })
     }
 
-    /// Where a component with so many bytes of stack is compiled and run.
+    /// The wasmtime engine for a component with `stack` bytes of stack.
     pub(super) fn of(&self, component: &[u8], stack: u64) -> anyhow::Result<wasmtime::Engine> {
         self.pools.engine(stack, Tasks::of(component))
     }

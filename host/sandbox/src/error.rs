@@ -9,7 +9,7 @@ use super::contract::contract;
 /// Why a component could not be compiled. Worded for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
-    /// The compiler does not take it. In the compiler's words, which quote the component: cleaned and cut.
+    /// The compiler refuses it. Its message quotes the component, so it is cleaned and cut.
     #[error("{0}")]
     Refused(String),
     /// The compiler asked for more memory than it may have.
@@ -18,25 +18,25 @@ pub enum CompileError {
         or make the component smaller, above all its largest functions", .0 >> 20
     )]
     Memory(u64),
-    /// The compiler computed for longer than it may.
+    /// The compiler used more processor time than it may.
     #[error("compiling it takes more than {} s of processor time: make the component smaller, above all its largest functions", .0.as_secs())]
     Cpu(Duration),
-    /// The compiler was not ready in time, however little it computed.
+    /// The compiler was not done in time, however little it computed.
     #[error("compiling it takes more than {} s: give the server more of a processor, or make the component smaller", .0.as_secs())]
     Time(Duration),
-    /// What it is compiled to is too much.
+    /// The compiled component is too large.
     #[error("it is compiled to more than {} MiB: make the component smaller", .0 >> 20)]
     Size(u64),
     /// It nests so deeply that the compiler ran out of stack.
     #[error("it nests too deeply to be compiled: split its largest functions and types up")]
     Depth,
-    /// The compiler ended without a word that is known.
+    /// The compiler ended for a reason that is not known.
     #[error("the compiler failed on it ({0}): rebuild it with a current toolchain, and report it if that does not help")]
     Crashed(String),
-    /// There is no process, or no room for what it leaves.
+    /// There is no process, or no room for its result.
     #[error("it cannot be compiled now: {0}")]
     Now(String),
-    /// There is no folder for what a process would leave.
+    /// There is no folder for the result of a process.
     #[error(
         "there is no folder that the compiler's result could be written to, so that only bundled tools can be served: \
         name one that this user can write to with --cache-dir, or have /tmp or /dev/shm"
@@ -45,7 +45,7 @@ pub enum CompileError {
 }
 
 impl CompileError {
-    /// Whether another attempt may end in another way.
+    /// Whether another attempt may succeed.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Now(_))
     }

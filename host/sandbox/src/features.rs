@@ -29,7 +29,8 @@ pub(super) const ON: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     // Components of QuickJS import functions for asynchronous tasks and never call them. No task can be started: see `check`.
     .union(WasmFeatures::CM_ASYNC);
 
-/// Whether a component names functions for asynchronous tasks. Few do, and keeping account of tasks takes a fifth of a short call.
+/// Whether a component names built-ins for asynchronous tasks. Few do, and wasmtime's bookkeeping for tasks takes a fifth of a
+/// short call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tasks {
     Unnamed,
@@ -39,7 +40,7 @@ pub(super) enum Tasks {
 impl Tasks {
     pub(super) const ALL: [Self; 2] = [Self::Unnamed, Self::Named];
 
-    /// What holds for a component. Of bytes that are none it does not matter: they are refused elsewhere.
+    /// Whether this component does. The result does not matter for malformed ones, which are refused elsewhere.
     pub(super) fn of(component: &[u8]) -> Self {
         let names = |part: Payload<'_>| {
             let Payload::ComponentCanonicalSection(functions) = part else { return false };
@@ -60,7 +61,7 @@ impl Tasks {
     }
 }
 
-/// Turns on what is named above, and off all else.
+/// Turns on the features for such components, and all others off.
 pub(super) fn choose(config: &mut Config, tasks: Tasks) {
     let on = match tasks {
         Tasks::Named => ON,

@@ -1,5 +1,5 @@
-//! Where instances live: a pool for each size of stack that components have, and for those that name tasks, each with a wasmtime engine of
-//! its own, since both are properties of an engine. Mostly there is one.
+//! Pools of instances: one for each size of stack, and for components that name tasks or not. Each has a wasmtime engine of its
+//! own, since both are settings of an engine. Mostly there is one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +33,7 @@ const INSTANCE_METADATA: usize = 1024 * 1024;
 /// the masking of an object. A thread of the runtime has not much more.
 const HOST_STACK: usize = 1536 * 1024;
 
-/// The pools that there are by now.
+/// The pools made so far.
 pub(super) struct Pools {
     slots: Slots,
     memory: u64,
@@ -44,7 +44,8 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    /// One pool, of instances with so much memory and stack at most. `cache` is the folder of compiled components.
+    /// Makes the pool for the default stack, in bytes. `memory` is the most that an instance may have, `cache` the folder of
+    /// compiled components.
     pub(super) fn new(slots: Slots, memory: u64, stack: u64, cache: Option<&Path>) -> anyhow::Result<Self> {
         let cache = cache.map(open_cache).transpose()?;
         let pools = Self { slots, memory, stack, cache, engines: Mutex::default() };
@@ -52,18 +53,18 @@ impl Pools {
         Ok(pools)
     }
 
-    /// The engine for components with so many bytes of stack, which name tasks or do not. Made when the first of them is loaded, and kept: what it reserves is
-    /// address space.
+    /// The engine for components with `stack` bytes of stack. Made for the first of them, and kept: it only reserves address
+    /// space.
     pub(super) fn engine(&self, stack: u64, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
         if let Some(engine) = self.engines().get(&(stack, tasks)) {
             return Ok(engine.clone());
         }
-        // Not under the lock, which the clock needs. Whoever is second uses what the first has made.
+        // Not under the lock, which the epoch thread needs. If two are made at once, the first is used.
         let engine = self.pooled_or_plain(usize::try_from(stack).unwrap_or(usize::MAX), tasks)?;
         Ok(self.engines().entry((stack, tasks)).or_insert(engine).clone())
     }
 
-    /// The engine of the stack that was first asked for: what a component is compiled to is the same for all of them.
+    /// The engine for the default stack: compiled code is the same for all sizes.
     pub(super) fn any(&self, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
         self.engine(self.stack, tasks)
     }
@@ -77,8 +78,8 @@ impl Pools {
         self.engines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A pool makes a fresh instance three times cheaper, but reserves 4 GiB of address space for each memory. Where the machine has
-    /// not got that (a small virtual address space, a ulimit), instances are made on demand.
+    /// A pool makes a fresh instance three times cheaper, but reserves 4 GiB of address space for each memory. Where that is not
+    /// available (a small virtual address space, a ulimit), instances are allocated on demand.
     fn pooled_or_plain(&self, stack: usize, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
         let mut config = self.config(stack, tasks);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
@@ -117,7 +118,7 @@ impl Pools {
             .max_core_instance_size(INSTANCE_METADATA)
             .max_memory_size(usize::try_from(self.memory).unwrap_or(usize::MAX))
             .table_elements(MOST_TABLES as usize)
-            // Of a module that has more, each of the others would be counted as one of another module.
+            // The pool counts any further one of a module as if it were another module's.
             .max_memories_per_module(1)
             .max_tables_per_module(1)
             .linear_memory_keep_resident(KEEP_RESIDENT)
@@ -128,7 +129,7 @@ impl Pools {
     }
 }
 
-/// What the engines that run components have in common with the one that compiles them.
+/// The settings that running and compiling engines share.
 pub(super) fn config(tasks: Tasks) -> Config {
     let mut config = Config::new();
     features::choose(&mut config, tasks);

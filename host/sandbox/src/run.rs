@@ -117,7 +117,7 @@ fn store<T: Send + 'static>(component: &Component<T>, budget: Arc<Budget>, data:
 
 /// Logs where a guest crashed. Function names are the guest's words, so they count against its quota of log.
 fn log_crash(component: &str, budget: &Budget, error: &wasmtime::Error) {
-    let words = clean_line(crash::words(error), crash::WORDS_BYTES);
+    let words = clean_line(crash::describe(error), crash::DESCRIPTION_BYTES);
     if may_log(component, budget, &words) {
         tracing::warn!(component, "a tool crashed: {words}");
     }

@@ -288,7 +288,7 @@ impl Search {
                 return Some(on);
             }
         }
-        // After a miss, continue from here: a part of it may begin something longer.
+        // A text without a secret is not skipped: it may be part of something longer.
         is_hit.then_some(from)
     }
 }

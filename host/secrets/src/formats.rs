@@ -326,7 +326,7 @@ fn without_full_stop(text: &str) -> &str {
     text.trim_end_matches('.')
 }
 
-/// The end of exactly so many characters, if no word continues there.
+/// The end of exactly `length` characters, if no word continues there.
 fn exactly(scan: &Scan<'_>, at: usize, length: usize, alphabet: &Alphabet) -> Option<usize> {
     let end = at + length;
     (alphabet.run(scan.ahead(at, length)) == length && scan.ends_word(end, &WORD)).then_some(end)
@@ -442,7 +442,7 @@ fn mailgun(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     hexadecimal(scan, at, "key-".len(), 32).map(|end| at..end)
 }
 
-/// The end of exactly so many hexadecimal digits after a prefix that begins a word.
+/// The end of exactly `length` hexadecimal digits after a prefix that begins a word.
 fn hexadecimal(scan: &Scan<'_>, at: usize, prefix: usize, length: usize) -> Option<usize> {
     let end = exactly(scan, at + prefix, length, &SMALL).or_else(|| {
         let is_followed = scan.byte(at + prefix + length) == Some(b'-');

@@ -91,7 +91,7 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Untrusted text for a message of ours: at most so many bytes, clean, on one line, and masked.
+/// Untrusted text for a message of ours: at most `most` bytes, clean, on one line, and masked.
 pub fn quotable(said: impl Display, most: usize) -> String {
     sandbar_text::line_of(said, most, mask)
 }

@@ -259,7 +259,7 @@ fn what_is_kept_in_part_is_looked_at_in_part() {
     }
 }
 
-/// Where a name of a program stands among the arguments of the same one, those are looked at once.
+/// A program's arguments are looked at once, even if its name is repeated among them.
 #[test]
 fn a_program_among_its_own_arguments() {
     const STEPS: usize = 100;

@@ -84,7 +84,7 @@ impl<'t> Scan<'t> {
         at.checked_sub(1).and_then(|before| self.byte(before))
     }
 
-    /// At most so many bytes from `at` on.
+    /// At most `most` bytes from `at` on.
     pub(super) fn ahead(&self, at: usize, most: usize) -> &'t [u8] {
         let bytes = self.text.as_bytes();
         let (start, end) = (at.min(bytes.len()), bytes.len().min(at + most.min(AROUND)));
@@ -92,7 +92,7 @@ impl<'t> Scan<'t> {
         &bytes[start..end]
     }
 
-    /// At most so many bytes before `at`.
+    /// At most `most` bytes before `at`.
     pub(super) fn before(&self, at: usize, most: usize) -> &'t [u8] {
         let start = at.saturating_sub(most.min(AROUND));
         steps(at - start);
@@ -185,7 +185,7 @@ impl<'t> Scan<'t> {
         start
     }
 
-    /// The length of the run that ends at `at`, up to so many bytes.
+    /// The length of the run that ends at `at`, up to `most` bytes.
     pub(super) fn run_back(&self, at: usize, alphabet: &Alphabet, most: usize) -> usize {
         alphabet.run_back(self.before(at, most))
     }
@@ -223,7 +223,7 @@ impl<'t> Scan<'t> {
         self.byte(at).is_none_or(|byte| !word.has(byte)) || self.is_seam(at)
     }
 
-    /// The number of spaces and tabs from `at` on, up to so many.
+    /// The number of spaces and tabs from `at` on, up to `most`.
     pub(super) fn spaces(&self, at: usize, most: usize) -> usize {
         self.ahead(at, most).iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
     }

@@ -16,7 +16,7 @@ impl Steps {
         Self { meter: extensions.get::<Meter>().cloned().unwrap_or_default(), since: 0 }
     }
 
-    /// Prepares for work on so many bytes.
+    /// Prepares for work on `bytes` bytes.
     pub(super) async fn take(&mut self, bytes: usize) {
         self.meter.prepare_for(bytes).await;
         self.since += bytes;

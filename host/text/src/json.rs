@@ -21,7 +21,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Room for so many values.
+    /// Room for `most` values.
     pub fn new(most: usize) -> Self {
         Self { most, left: most }
     }

@@ -222,7 +222,7 @@ fn backslash(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     taken
 }
 
-/// The value of the first so many hexadecimal digits.
+/// The value of the first `digits` hexadecimal digits.
 fn hexadecimal(text: &[u8], digits: usize) -> Option<u32> {
     let mut digits = text.get(..digits)?.iter().map(|&digit| char::from(digit).to_digit(16));
     digits.try_fold(0, |number: u32, digit| Some(number << 4 | digit?))

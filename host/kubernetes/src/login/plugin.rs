@@ -196,7 +196,7 @@ impl Running {
         self.child.wait().await.map_err(|_| Fault::new("is gone, and nothing says how it ended"))
     }
 
-    /// Ends it. The processes that it has started get the same time to exit, and no longer.
+    /// Ends it by SIGTERM, and by SIGKILL after [`END_TIME`] at most. What it has started gets no longer than it takes itself.
     async fn end(&mut self) {
         self.signal(Signal::TERM);
         let _ = tokio::time::timeout(END_TIME, self.ended()).await;

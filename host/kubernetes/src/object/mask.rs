@@ -200,7 +200,7 @@ pub(super) struct Inside<'t> {
     lists_secrets: bool,
     /// Whether it is a JSON Web Key (RFC 7517).
     is_web_key: bool,
-    /// Its command, and the only arguments to be read together with it, however many there are.
+    /// Its command, and the only arguments that are read together with it, even if it has several.
     command: Option<Value<'t>>,
     args: Option<Value<'t>>,
     pairs: Pairs,

@@ -127,7 +127,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// The beginning of a string, from at most so many raw bytes; any other value raw.
+    /// The beginning of a string, from at most `most` raw bytes; any other value raw.
     pub(super) fn beginning(self, most: usize) -> Cow<'t, str> {
         let raw = self.raw();
         if raw.len() <= most || !self.is_string() {

@@ -77,10 +77,10 @@ impl Folder {
 
     fn at(path: PathBuf, temporary: Option<TempDir>) -> io::Result<Self> {
         let path = path.canonicalize()?;
-        let found = private(&path)?;
+        let found = check_private(&path)?;
         for inside in [ENTRIES, ABOUT].map(|name| path.join(name)) {
             if let Ok(found) = inside.symlink_metadata() {
-                only_ours(&found)?;
+                check_owner(&found)?;
                 fs::set_permissions(&inside, Permissions::from_mode(0o700))?;
             }
         }
@@ -142,7 +142,7 @@ impl Folder {
 
     /// Fails if another folder has taken its place, or if others can write to it.
     fn is_trusted(&self) -> io::Result<()> {
-        let found = private(&self.path)?;
+        let found = check_private(&self.path)?;
         if (found.dev(), found.ino()) == self.identity {
             return Ok(());
         }
@@ -186,7 +186,7 @@ impl Scratch {
 }
 
 /// Removes what the compiling processes of killed servers have left.
-fn remove_left_over(root: &Path) {
+fn remove_leftovers(root: &Path) {
     for left in fs::read_dir(root).into_iter().flatten().flatten() {
         if !left.file_name().to_string_lossy().starts_with(SCRATCH) {
             continue;
@@ -205,9 +205,9 @@ fn temporary(parent: &Path, prefix: &str) -> io::Result<TempDir> {
 }
 
 /// Checks, as OpenSSH does, that nobody but this user can write to a folder or put another in its place.
-fn private(path: &Path) -> io::Result<Metadata> {
+fn check_private(path: &Path) -> io::Result<Metadata> {
     let found = path.symlink_metadata()?;
-    only_ours(&found)?;
+    check_owner(&found)?;
     let user = found.uid();
     for (below, around) in path.ancestors().zip(path.ancestors().skip(1)) {
         let (below, found) = (below.symlink_metadata()?, around.symlink_metadata()?);
@@ -254,7 +254,7 @@ impl Access {
 }
 
 /// Fails unless this is a folder of this user that nobody else can write to.
-fn only_ours(found: &Metadata) -> io::Result<()> {
+fn check_owner(found: &Metadata) -> io::Result<()> {
     let refused = |why: String| Err(io::Error::new(ErrorKind::PermissionDenied, why));
     if !found.is_dir() {
         return Err(ErrorKind::NotADirectory.into());
@@ -290,7 +290,7 @@ pub(super) fn rename(root: &Path, from: &str, to: &str) -> Option<()> {
 fn tidy(root: &Path, most: u64) {
     let now = SystemTime::now();
     let age = |found: &Metadata| found.modified().ok().and_then(|time| now.duration_since(time).ok()).unwrap_or_default();
-    remove_left_over(root);
+    remove_leftovers(root);
     let mut kept = BTreeMap::<PathBuf, (u64, Duration)>::new();
     let versions = fs::read_dir(root.join(ENTRIES)).into_iter().flatten().flatten();
     for file in versions.flat_map(|version| fs::read_dir(version.path()).into_iter().flatten().flatten()) {

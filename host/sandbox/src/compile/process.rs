@@ -93,10 +93,10 @@ pub(super) async fn compile(
     command.kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.stderr(std::fs::File::create(&last_words).map_err(now)?);
     let mut child = command.spawn().map_err(|error| CompileError::Now(format!("no process can be started: {error}")))?;
-    let talking = async {
-        let mut talk = Talk::with(&mut child).ok_or_else(|| CompileError::Now("the process has no pipes".to_owned()))?;
+    let conversation = async {
+        let mut pipes = Pipes::with(&mut child).ok_or_else(|| CompileError::Now("the process has no pipes".to_owned()))?;
         for (name, bytes) in components {
-            let Ok(reply) = talk.about(name, bytes).await else { return Ok(false) };
+            let Ok(reply) = pipes.request(name, bytes).await else { return Ok(false) };
             match reply {
                 Reply::Compiled(imports) => folder.take(scratch.path(), name, &imports).map_err(now)?,
                 Reply::Refused(words) => return Err(CompileError::Refused(short(words))),
@@ -114,7 +114,7 @@ pub(super) async fn compile(
         }
         Ok(true)
     };
-    let outcome = tokio::time::timeout(TIME, talking).await.map_err(|_| CompileError::Time(TIME))?;
+    let outcome = tokio::time::timeout(TIME, conversation).await.map_err(|_| CompileError::Time(TIME))?;
     if outcome? {
         return Ok(());
     }
@@ -126,19 +126,19 @@ pub(super) async fn compile(
 }
 
 /// The pipes to a process.
-struct Talk<'c> {
+struct Pipes<'c> {
     to: &'c mut ChildStdin,
     from: tokio::io::BufReader<&'c mut ChildStdout>,
 }
 
-impl<'c> Talk<'c> {
+impl<'c> Pipes<'c> {
     fn with(child: &'c mut Child) -> Option<Self> {
         let (to, from) = (child.stdin.as_mut()?, child.stdout.as_mut()?);
         Some(Self { to, from: tokio::io::BufReader::new(from) })
     }
 
     /// Sends one component and waits for the outcome.
-    async fn about(&mut self, name: &str, bytes: &[u8]) -> io::Result<Reply> {
+    async fn request(&mut self, name: &str, bytes: &[u8]) -> io::Result<Reply> {
         let mut request = serde_json::to_vec(&Request { name: name.to_owned(), bytes: bytes.len() as u64 })?;
         request.push(b'\n');
         self.to.write_all(&request).await?;
@@ -175,7 +175,7 @@ pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
     bound(bounds)?;
     let threads = std::thread::available_parallelism().map_or(1, |all| all.get().min(THREADS));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(io::Error::other)?;
-    let workshop = Workshop::new(folder).map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let process = CompilerProcess::new(folder).map_err(|error| io::Error::other(format!("{error:#}")))?;
     let (hand_over, components) = mpsc::sync_channel(0);
     let folder = folder.to_owned();
     std::thread::Builder::new().name("requests".to_owned()).spawn(move || {
@@ -195,7 +195,7 @@ pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
     let mut replies = io::stdout().lock();
     for component in components {
         let (name, component) = component?;
-        let mut reply = serde_json::to_vec(&workshop.compile(&name, &component))?;
+        let mut reply = serde_json::to_vec(&process.compile(&name, &component))?;
         reply.push(b'\n');
         replies.write_all(&reply)?;
         replies.flush()?;
@@ -242,8 +242,8 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     Ok(())
 }
 
-/// A process that compiles.
-struct Workshop {
+/// The compiling process.
+struct CompilerProcess {
     folder: PathBuf,
     engines: BTreeMap<Tasks, Engines>,
 }
@@ -254,7 +254,7 @@ struct Engines {
     loads: wasmtime::Engine,
 }
 
-impl Workshop {
+impl CompilerProcess {
     fn new(folder: &Path) -> anyhow::Result<Self> {
         let engine = |config: &wasmtime::Config| wasmtime::Engine::new(config).map_err(|error| anyhow::anyhow!("{error:#}"));
         let cache = pools::open_cache(folder)?;
