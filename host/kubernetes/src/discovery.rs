@@ -42,7 +42,7 @@ const CATALOGUE_MAX: usize = 100_000;
 
 /// Everything that the cluster serves, as far as it answers.
 #[derive(Debug)]
-pub struct Catalogue {
+pub struct ApiResources {
     /// Every resource in every version, sorted by group, version and plural.
     pub resources: Vec<ServedResource>,
     /// Groups that did not answer, or only in part, and why.
@@ -91,22 +91,22 @@ impl Discovery {
     }
 
     /// Everything that is served; groups that do not answer are named. For the command line, not for calls.
-    pub(super) async fn everything(&self) -> Result<Catalogue, Error> {
+    pub(super) async fn everything(&self) -> Result<ApiResources, Error> {
         let groups = self.groups(GOOD_FOR, IfStale::Use).await?;
         if groups.is_cut {
             return Err(Error::new(Code::TooLarge, "the cluster lists more API groups than can be read"));
         }
-        let mut catalogue = Catalogue { resources: Vec::new(), unanswered: Vec::new() };
+        let mut served = ApiResources { resources: Vec::new(), unanswered: Vec::new() };
         for (group, versions) in std::iter::once(("", &Versions::core())).chain(groups.iter()) {
             for version in versions.all() {
                 match self.in_version(group, version, GOOD_FOR, IfStale::Use).await {
-                    Ok(resources) => catalogue.add(group, version, &resources)?,
-                    Err(error) => catalogue.unanswered.push((format!("{group}/{version}"), error)),
+                    Ok(resources) => served.add(group, version, &resources)?,
+                    Err(error) => served.unanswered.push((format!("{group}/{version}"), error)),
                 }
             }
         }
-        catalogue.resources.sort_by(|a, b| (&a.group, &a.version, &a.plural).cmp(&(&b.group, &b.version, &b.plural)));
-        Ok(catalogue)
+        served.resources.sort_by(|a, b| (&a.group, &a.version, &a.plural).cmp(&(&b.group, &b.version, &b.plural)));
+        Ok(served)
     }
 
     async fn versions(&self, group: &str, good_for: Duration, if_stale: IfStale) -> Result<Option<Versions>, Error> {
@@ -186,7 +186,7 @@ async fn read<D: Document>(api: ApiServer, get: Get) -> Result<D, Error> {
     })
 }
 
-impl Catalogue {
+impl ApiResources {
     fn add(&mut self, group: &str, version: &str, resources: &Resources) -> Result<(), Error> {
         if self.resources.len() + resources.len() > CATALOGUE_MAX {
             return Err(Error::new(Code::TooLarge, format!("the cluster serves more than {CATALOGUE_MAX} resources")));
@@ -389,9 +389,9 @@ mod tests {
     #[tokio::test]
     async fn everything_is_every_resource_and_no_subresource() {
         let (discovery, _) = discovery();
-        let catalogue = discovery.everything().await.expect("a catalogue");
-        let names: Vec<_> = catalogue.resources.iter().map(|served| (served.group.as_str(), served.plural.as_str())).collect();
+        let served = discovery.everything().await.expect("what is served");
+        let names: Vec<_> = served.resources.iter().map(|served| (served.group.as_str(), served.plural.as_str())).collect();
         assert_eq!(names, [("", "things")]);
-        assert!(catalogue.unanswered.is_empty());
+        assert!(served.unanswered.is_empty());
     }
 }

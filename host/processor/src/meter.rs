@@ -223,7 +223,7 @@ impl Clock {
                 let (wall_then, thread_then) = asked.get();
                 thread_then + wall.saturating_sub(wall_then)
             }),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "test-clock"))]
             Self::Hand(hand) => hand.thread(),
         }
     }

@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn what_is_off_is_refused() {
         let mut config = Config::new();
-        choose(&mut config);
+        choose(&mut config, Tasks::Named);
         let engine = wasmtime::Engine::new(&config).expect("an engine");
         let validate = |text: &str| {
             let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
