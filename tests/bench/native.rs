@@ -125,7 +125,10 @@ impl ServerHandler for Tools {
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         let schema = Map::from_iter([("type".to_owned(), "object".into())]);
-        ["nothing", "get_control_plane_status"].into_iter().find(|tool| *tool == name).map(|name| Tool::new(name, "", Arc::new(schema)))
+        ["nothing", "get_control_plane_status"]
+            .into_iter()
+            .find(|tool| *tool == name)
+            .map(|name| Tool::new(name, "", Arc::new(schema)))
     }
 
     async fn call_tool(&self, call: CallToolRequestParams, _: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {

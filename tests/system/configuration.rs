@@ -5,9 +5,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::Request;
-use sandbar_tests::{TOOLS, http as wire};
 use sandbar_tests::mcp::Client;
 use sandbar_tests::sandbar::{Finished, Run, Server};
+use sandbar_tests::{TOOLS, http as wire};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -1,4 +1,4 @@
-//! What wasmtime makes of the interfaces that components import. Nothing outside `capability` names these types.
+//! Bindings that wasmtime generates for the interfaces that components import. Nothing outside `capability` names these types.
 #![allow(missing_docs, reason = "the documentation is in the WIT")]
 #![allow(unsafe_code, reason = "generated")]
 #![allow(unreachable_pub, clippy::all, reason = "generated")]

@@ -1,15 +1,15 @@
-//! `sandbar:tool/context`: facts of the running call.
+//! `sandbar:tool/context`: facts about the running call.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sandbar_policy::Quota;
+use sandbar_sandbox::{Interface, State};
+use sandbar_text::clean_line;
 use wasmtime::component::HasSelf;
 
 use super::Capability;
 use super::bindings::sandbar::tool::context;
 use super::host::{Host, Progress};
-use sandbar_policy::Quota;
-use sandbar_sandbox::{Interface, State};
-use sandbar_text::clean_line;
 
 /// Bytes of a progress message: a line for a person.
 const PROGRESS_MESSAGE_BYTES: usize = 256;
@@ -28,7 +28,7 @@ impl context::Host for Host {
     }
 
     fn now_ms(&mut self) -> f64 {
-        // A clock before 1970 is the operator's problem, not a reason to trap.
+        // A clock set before 1970 is the operator's problem, not a reason to trap.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         since_epoch.as_millis() as f64
     }
@@ -63,11 +63,11 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use sandbar_policy::{Budget, Limits};
     use tokio::sync::watch;
 
     use super::context::Host as _;
     use super::*;
-    use sandbar_policy::{Budget, Limits};
 
     #[test]
     fn a_progress_message_is_one_clean_short_line() {

@@ -1,13 +1,13 @@
-//! `sandbar:kubernetes/health`: is the API server there.
+//! `sandbar:kubernetes/health`: whether the API server answers.
 
+use sandbar_kubernetes::{Code, Error as ReadError};
+use sandbar_sandbox::{Interface, State};
 use wasmtime::component::HasSelf;
 
 use super::Capability;
 use super::bindings::sandbar::kubernetes::health;
 use super::bindings::sandbar::kubernetes::types::Error;
 use super::host::Host;
-use sandbar_kubernetes::{Code, Error as ReadError};
-use sandbar_sandbox::{Interface, State};
 
 pub(super) static CAPABILITY: Capability = Capability {
     interface: Interface {

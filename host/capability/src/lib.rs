@@ -1,6 +1,6 @@
-//! Where WIT meets our types: one file for each interface that a component can import.
+//! The host functions: one file for each interface that a component can import.
 //!
-//! Host functions convert, ask `kubernetes`, and convert back; they decide nothing themselves.
+//! They convert between WIT's types and ours and call `kubernetes`; they decide nothing.
 
 mod bindings;
 mod context;
@@ -16,14 +16,14 @@ use sandbar_sandbox::Interface;
 
 pub use host::{Host, Progress};
 
-/// An interface of the contract that a component can import, and who may.
+/// An interface that a component can import, and the condition for it.
 struct Capability {
     interface: Interface<Host>,
-    /// Whether a grant opens it. Whoever may read nothing has no function to read with.
+    /// Whether a grant opens it: a component that may read nothing gets no function to read with.
     is_open_to: fn(&Grant) -> bool,
 }
 
-/// All of them.
+/// All capabilities.
 static CAPABILITIES: [&Capability; 5] =
     [&context::CAPABILITY, &logging::CAPABILITY, &read::CAPABILITY, &logs::CAPABILITY, &health::CAPABILITY];
 
@@ -41,10 +41,11 @@ pub fn open_to(grant: &Grant) -> Vec<&'static Interface<Host>> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::*;
     use sandbar_policy::PolicyRule;
     use sandbar_policy::Verb::Get;
     use sandbar_sandbox::contract;
+
+    use super::*;
 
     #[test]
     fn every_interface_of_the_contract_that_has_functions_is_there() {

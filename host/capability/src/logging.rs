@@ -1,12 +1,12 @@
 //! `sandbar:tool/logging`: lines for the operator.
 
+use sandbar_sandbox::{Interface, State, may_log};
+use sandbar_text::clean_line;
 use wasmtime::component::HasSelf;
 
 use super::Capability;
 use super::bindings::sandbar::tool::logging::{self, Level};
 use super::host::Host;
-use sandbar_sandbox::{Interface, State, may_log};
-use sandbar_text::clean_line;
 
 /// Bytes of one line: enough for a panic message with its backtrace.
 const LINE_BYTES: usize = 8 * 1024;

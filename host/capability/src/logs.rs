@@ -1,5 +1,8 @@
 //! `sandbar:kubernetes/logs`: container logs.
 
+use sandbar_kubernetes::{Excerpt, LogSource};
+use sandbar_policy::{POD_LOGS, PolicyRule};
+use sandbar_sandbox::{Interface, State};
 use wasmtime::component::HasSelf;
 
 use super::Capability;
@@ -7,9 +10,6 @@ use super::bindings::sandbar::kubernetes::logs;
 use super::bindings::sandbar::kubernetes::types::Error;
 use super::host::Host;
 use super::types::refuse_more;
-use sandbar_kubernetes::{Excerpt, LogSource};
-use sandbar_policy::{POD_LOGS, PolicyRule};
-use sandbar_sandbox::{Interface, State};
 
 pub(super) static CAPABILITY: Capability = Capability {
     interface: Interface {

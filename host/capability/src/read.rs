@@ -1,5 +1,8 @@
 //! `sandbar:kubernetes/read`: objects and lists.
 
+use sandbar_kubernetes::{Page, Query, Resource, Scope as Within};
+use sandbar_policy::{POD_LOGS, PolicyRule};
+use sandbar_sandbox::{Interface, State};
 use wasmtime::component::HasSelf;
 
 use super::Capability;
@@ -7,9 +10,6 @@ use super::bindings::sandbar::kubernetes::read;
 use super::bindings::sandbar::kubernetes::types::{ApiResource, Error, Scope};
 use super::host::Host;
 use super::types::refuse_more;
-use sandbar_kubernetes::{Page, Query, Resource, Scope as Within};
-use sandbar_policy::{POD_LOGS, PolicyRule};
-use sandbar_sandbox::{Interface, State};
 
 pub(super) static CAPABILITY: Capability = Capability {
     interface: Interface {

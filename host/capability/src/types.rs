@@ -1,8 +1,9 @@
 //! `sandbar:kubernetes/types`: the records that the other interfaces share.
 
+use sandbar_kubernetes::{Code, Error, Resource, Scope};
+
 use super::bindings::sandbar::kubernetes::types;
 use super::host::Host;
-use sandbar_kubernetes::{Code, Error, Resource, Scope};
 
 impl types::Host for Host {}
 
@@ -32,7 +33,7 @@ impl From<Error> for types::Error {
     }
 }
 
-/// Refuses a `more` that this version does not know. It knows none of its keys yet.
+/// Refuses a `more` with keys that this version does not know. It knows none yet.
 pub(super) fn refuse_more(more: Option<&str>) -> Result<(), Error> {
     let Some(more) = more else { return Ok(()) };
     let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(more)

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
+use sandbar_text::json::Room;
+use sandbar_text::{clean, clean_line};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::manifest::{Definition, NOTICE_KEY, clean_object, clean_value};
-use sandbar_text::json::Room;
-use sandbar_text::{clean, clean_line};
 
 /// Values in what a component returns: a page of 1,000 objects with a hundred fields each, or some 8 MB in memory.
 const MOST_VALUES: usize = 100_000;

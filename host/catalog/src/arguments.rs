@@ -4,11 +4,10 @@
 
 use std::io::{self, Write};
 
+use sandbar_text::json::Room;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use sandbar_text::json::Room;
 
 /// What well-known clients and frameworks add to every call, and the model cannot leave out. Each has been seen to reach servers.
 pub const KNOWN: [&str; 10] = [

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answer::Answer;
 use sandbar_policy::{Budget, Caller};
 use sandbar_sandbox::CallError;
 use sandbar_text::clean_line;
+
+use super::answer::Answer;
 
 /// Bytes of a tool's name: the longest that MCP allows.
 const NAME_BYTES: usize = 128;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sandbar_sandbox::{CompileError, Engine};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::source::Source;
-use sandbar_sandbox::{CompileError, Engine};
 
 /// How long what is ready waits for the next one at most, so that a folder of many components is not loaded anew for each.
 const TOGETHER: Duration = Duration::from_secs(1);

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandbar_policy::{Grant, PolicyRule, Verb};
 use serde::Serialize;
 
 use super::manifest::Manifest;
-use sandbar_policy::{Grant, PolicyRule, Verb};
 
 /// What can be done with one resource, or with some named objects of it: asked for, granted or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,8 +114,9 @@ fn as_rule(right: &Right) -> Option<PolicyRule> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sandbar_policy::Verb::{Get, List};
+
+    use super::*;
 
     /// A resource, and what of it is asked for, granted and missing.
     type Line = (String, Vec<Verb>, Vec<Verb>, Vec<Verb>);

@@ -22,6 +22,11 @@ mod terms;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+pub use sandbar_capability::Progress;
+use sandbar_policy::Caller;
+use sandbar_processor::Failed;
+use sandbar_sandbox::CallError;
+use sandbar_text::nearest;
 use tokio::sync::watch;
 
 pub use answer::Answer;
@@ -32,11 +37,6 @@ pub use grant::{Missing, Right, rights};
 pub use list_digest::ListDigest;
 pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
-pub use sandbar_capability::Progress;
-use sandbar_policy::Caller;
-use sandbar_processor::Failed;
-use sandbar_sandbox::CallError;
-use sandbar_text::nearest;
 pub use served::Served;
 pub use source::Source;
 pub use stamps::Stamps;

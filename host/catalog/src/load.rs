@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use sandbar_capability::Host;
+use sandbar_policy::{Budget, Grant, Limits};
+use sandbar_sandbox::{Artifact, CallError, Engine, LoadError, check_header};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -20,9 +23,6 @@ use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
 use super::source::Source;
 use super::terms::Terms;
-use sandbar_capability::Host;
-use sandbar_policy::{Budget, Grant, Limits};
-use sandbar_sandbox::{Artifact, CallError, Engine, LoadError, check_header};
 
 /// A component that is not served, and why.
 #[derive(Debug)]
@@ -377,8 +377,9 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sandbar_sandbox::{Compiler, Options, Slots};
+
+    use super::*;
 
     async fn loader() -> Loader {
         let Limits { memory, stack, .. } = Limits::default();

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use sandbar_policy::{PolicyRule, RuleError};
+use sandbar_text::{clean, clean_line};
 use serde_json::{Map, Value, json};
 
 use super::arguments::IgnoredArguments;
 use super::schema::{Patterns, Schema};
-use sandbar_policy::{PolicyRule, RuleError};
-use sandbar_text::{clean, clean_line};
 
 /// Bytes of a tool's name, as MCP has it.
 const NAME_BYTES: usize = 128;

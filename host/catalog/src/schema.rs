@@ -15,11 +15,11 @@ mod value;
 
 use std::fmt;
 
+use sandbar_text::clean_line;
 use serde_json::Value;
 
 use self::part::Part;
 pub(super) use self::pattern::Patterns;
-use sandbar_text::clean_line;
 
 /// Looks of parts at values that nobody has to wait for: about a millisecond.
 const BRIEF_LOOKS: u64 = 20_000;

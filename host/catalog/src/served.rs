@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use sandbar_capability::{Host, Progress};
+use sandbar_policy::{Budget, Grant, Limits};
+use sandbar_processor::Processors;
+use sandbar_sandbox::{Artifact, CallError, Component, Engine};
 use tokio::sync::watch;
 
 use super::answer::{Answer, Trust};
@@ -11,10 +15,6 @@ use super::arguments::IgnoredArguments;
 use super::audit::{AuditEvent, Outcome};
 use super::manifest::{Definition, Manifest};
 use super::source::Source;
-use sandbar_capability::{Host, Progress};
-use sandbar_policy::{Budget, Grant, Limits};
-use sandbar_processor::Processors;
-use sandbar_sandbox::{Artifact, CallError, Component, Engine};
 
 /// A component that is served.
 pub struct Served {

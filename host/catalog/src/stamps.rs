@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::source::{LOOK_TIME, Source};
 use sandbar_files::Stamp;
+
+use super::source::{LOOK_TIME, Source};
 
 /// The files behind some paths, each with what changes when the file does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

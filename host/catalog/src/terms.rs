@@ -1,9 +1,9 @@
 //! On what terms a component is served. The operator's configuration says them; nothing here knows how it is written.
 
+use sandbar_policy::{Grant, Limits};
 use serde_json::{Map, Value};
 
 use super::arguments::IgnoredArguments;
-use sandbar_policy::{Grant, Limits};
 
 /// On what terms a component is served.
 #[derive(Clone, Debug, Default, PartialEq)]

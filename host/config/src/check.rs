@@ -1,18 +1,19 @@
-//! What the types of a configuration cannot say: names that nothing can have, rules that cannot be granted, one component twice.
+//! Checks beyond the types of a configuration: impossible names, rules that cannot be granted, a component that is listed twice.
 
 use std::path::{Path, PathBuf};
 
-use super::places::Step;
-use super::{Config, ToolConfig};
 use sandbar_policy::{LABEL_MAX, PolicyRule, is_label};
 
-/// What is wrong, and where.
+use super::places::Step;
+use super::{Config, ToolConfig};
+
+/// A fault, and where it is.
 pub(super) struct Fault {
     pub(super) path: Vec<Step>,
     pub(super) what: String,
 }
 
-/// Everything that is wrong with a configuration whose types are right.
+/// All faults of a configuration whose types are right.
 pub(super) fn faults(config: &Config) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut add = |path: &[Step], outcome: Result<(), String>| {
@@ -72,18 +73,18 @@ fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
     faults
 }
 
-/// Logs are in namespaces.
+/// Refuses logs among the rules for cluster-scoped resources: they are in namespaces.
 fn misplaced(rule: &PolicyRule) -> Option<String> {
     let logs = rule.resources.iter().find(|resource| resource.contains('/'))?;
     Some(format!("`{logs}` is in namespaces: put it under `rules`"))
 }
 
-/// One file has many paths.
+/// Canonical, since one file has many paths.
 pub(super) fn file(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// A namespace's name.
+/// Checks the name of a namespace.
 pub fn namespace(name: &str) -> Result<String, String> {
     if is_label(name) {
         return Ok(name.to_owned());
@@ -91,7 +92,7 @@ pub fn namespace(name: &str) -> Result<String, String> {
     Err(format!("{name:?} is no namespace: its name has lower-case letters, digits and `-`, and {LABEL_MAX} characters at most"))
 }
 
-/// A name by which clients address the server, with or without a port.
+/// Checks a name by which clients address the server, with or without a port.
 pub fn host(name: &str) -> Result<String, String> {
     let uri = name.parse::<http::uri::Authority>();
     if uri.is_ok_and(|authority| !authority.host().is_empty() && !name.contains(['@', '*'])) {
@@ -100,7 +101,7 @@ pub fn host(name: &str) -> Result<String, String> {
     Err(format!("{name:?} is no host: write a name such as sandbar.example.com, without a scheme and without wildcards"))
 }
 
-/// An origin as a browser sends it: of a web page, or of a desktop app or an extension, whose schemes are their own.
+/// Checks an origin as a browser sends it: of a web page, or of a desktop app or an extension, with schemes of their own.
 pub fn origin(text: &str) -> Result<String, String> {
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -108,7 +109,7 @@ pub fn origin(text: &str) -> Result<String, String> {
     };
     match text.split_once("://") {
         Some((scheme, authority)) if is_scheme(scheme) && host(authority).is_ok() => Ok(text.to_owned()),
-        // As an address bar shows it.
+        // As an address bar shows it, with a slash at the end.
         Some((scheme, rest))
             if is_scheme(scheme) && rest.split_once('/').is_some_and(|(authority, _)| host(authority).is_ok()) =>
         {

@@ -1,4 +1,4 @@
-//! What sandbar.yaml says of single components: of files of the operator's, and of bundled ones.
+//! The entries of sandbar.yaml for single components: the operator's files, and bundled ones.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use sandbar_catalog::Source;
+use sandbar_policy::PolicyRule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -13,8 +15,6 @@ use serde_json::{Map, Value};
 
 use super::limits::LimitsConfig;
 use super::list;
-use sandbar_catalog::Source;
-use sandbar_policy::PolicyRule;
 
 /// What one component is granted.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -65,7 +65,7 @@ pub struct BundledConfig {
 #[derive(Clone, Debug, Default)]
 pub(super) struct BundledTools(BTreeMap<&'static str, BundledTool>);
 
-/// The names of all bundled tools. A component cannot have its tool's to the letter: cargo wants dashes there.
+/// The names of all bundled tools. A component's own name can differ from its tool's: cargo wants dashes.
 static BUNDLED: LazyLock<Vec<&str>> =
     LazyLock::new(|| Source::bundled().map(|source| &*source.name().replace('-', "_").leak()).collect());
 
@@ -86,7 +86,7 @@ pub(super) struct BundledTool {
     mask_secrets: Option<bool>,
 }
 
-/// What a component has for itself, in the place of what holds for all.
+/// The settings of one component that replace the general ones.
 #[derive(Default)]
 pub(super) struct Own<'a> {
     pub(super) namespaces: Option<&'a Vec<String>>,
@@ -95,7 +95,7 @@ pub(super) struct Own<'a> {
 }
 
 impl ToolConfig {
-    /// Its rules, and those for cluster-scoped resources.
+    /// Its rules for namespaced and for cluster-scoped resources.
     pub(super) fn granted(&self) -> (Vec<PolicyRule>, Vec<PolicyRule>) {
         (self.rules.clone(), self.cluster_rules.clone())
     }
@@ -118,12 +118,12 @@ impl BundledConfig {
 }
 
 impl BundledTools {
-    /// Those that have something, by their names.
+    /// The bundled tools that have an entry, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &BundledTool)> {
         self.0.iter().map(|(name, tool)| (*name, tool))
     }
 
-    /// What a bundled component has for itself.
+    /// The entry of a bundled component.
     pub(super) fn of(&self, source: &Source) -> Option<&BundledTool> {
         self.0.get(&*source.name().replace('-', "_"))
     }

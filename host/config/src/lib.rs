@@ -1,4 +1,4 @@
-//! sandbar.yaml: where to listen, which cluster, what tools are granted and how much they may use. Every key has a default.
+//! sandbar.yaml: where to listen, which cluster, which tools, their grants and their limits. Every key has a default.
 
 mod check;
 mod component;
@@ -17,16 +17,15 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use sandbar_catalog::{IgnoredArguments, Source, Terms};
+use sandbar_policy::{Grant, Limits, Namespaces};
+use sandbar_secrets::Secrets;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use self::component::Own;
 use self::places::Places;
 use self::quantity::{Count, Time};
-use sandbar_catalog::{IgnoredArguments, Source, Terms};
-use sandbar_policy::{Grant, Limits, Namespaces};
-use sandbar_secrets::Secrets;
-
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
@@ -40,16 +39,18 @@ const FILE_BYTES: u64 = 2 * 1024 * 1024;
 /// The port of the server that Sandbar replaces.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 
-/// Tool calls a second for each caller. A model makes a few; while all callers are anonymous, this is for a hundred models at once.
+/// Tool calls a second for each caller. A model makes a few; while all callers are anonymous, this is for a hundred models
+/// together.
 const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 /// Connections at once, each with up to 32 KiB of its own.
 const CONNECTIONS: usize = 4096;
 
-/// As many connections as can be configured: with fewer than 8, a client with a stream and a few calls would keep everybody else out.
+/// The bounds of `connections`: with fewer than 8, a client with a stream and a few calls would keep everybody else out.
 type Connections = Count<8, { u32::MAX }>;
 
-/// With the 3 s that the server goes on accepting and the 2 s of its last words it stays under a pod's grace period of 30 s.
+/// With the 3 s during which the server still accepts and the 2 s for its last messages, this stays under a pod's grace period of
+/// 30 s.
 const DRAIN: Duration = Duration::from_secs(24);
 
 /// The configuration of a server.
@@ -121,19 +122,19 @@ impl Config {
         Self::of(&Self::text(path)?, path)
     }
 
-    /// What a configuration file has.
+    /// The text of a configuration file.
     pub fn text(path: &Path) -> Result<String, ConfigError> {
         sandbar_files::in_time(path, sandbar_files::READ_TIME, |path| sandbar_files::read_to_string(path, FILE_BYTES))
             .map_err(|error| ConfigError::Read { path: path.to_owned(), error })
     }
 
-    /// The configuration that is the text of this file.
+    /// Parses the text of the configuration file at `path`.
     pub fn of(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let directory = path.parent().unwrap_or(Path::new(""));
         Self::parse(text, directory).map_err(|mistakes| ConfigError::Invalid { path: path.to_owned(), mistakes })
     }
 
-    /// Takes text apart, and names what is wrong with it. Relative paths start at `directory`.
+    /// Parses a text, or says what is wrong with it. Relative paths start at `directory`.
     fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Mistake>> {
         // An empty document is null, not an empty mapping; it means all defaults.
         let config: Option<Self> = serde_saphyr::from_str(text).map_err(|error| vec![Mistake::of(&error, text)])?;
@@ -150,7 +151,7 @@ impl Config {
         Err(faults.into_iter().map(|fault| Mistake::at(place(&fault.path), fault.what)).collect())
     }
 
-    /// The entry of a file, where there is one.
+    /// The entry of a component's file.
     fn tool(&self, source: &Source) -> Option<&ToolConfig> {
         let Source::File(path) = source else { return None };
         let file = check::file(path);
@@ -176,7 +177,7 @@ impl Config {
         sources.map(|source| self.limits_of(&source).memory).fold(self.limits.memory, u64::max)
     }
 
-    /// On what terms a component is served.
+    /// The terms on which a component is served.
     pub fn terms(&self, source: &Source) -> Terms {
         let entry = self.tool(source);
         Terms {
@@ -188,7 +189,7 @@ impl Config {
         }
     }
 
-    /// What a component is granted by its entry: nothing without one. `rules` are for files only.
+    /// The grant in a component's entry: nothing without one. `rules` are for files only.
     fn grant_of(&self, source: &Source) -> Grant {
         let (rules, cluster_rules) = self.tool(source).map(ToolConfig::granted).unwrap_or_default();
         let own = self.own(source);
@@ -202,7 +203,7 @@ impl Config {
         listed(self.namespaces.as_ref())
     }
 
-    /// What a component has for itself.
+    /// The settings of one component that replace the general ones.
     fn own(&self, source: &Source) -> Own<'_> {
         match source {
             Source::Bundled(_) => self.bundled.own(source),
@@ -211,7 +212,7 @@ impl Config {
     }
 }
 
-/// Those of a list, where there is one.
+/// The namespaces of a list; without one, all.
 fn listed(names: Option<&Vec<String>>) -> Namespaces {
     names.map_or(Namespaces::All, |names| names.iter().cloned().collect())
 }
@@ -224,12 +225,12 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     Time::deserialize(deserializer).map(|Time(time)| time)
 }
 
-/// The flag of `connections`.
+/// Parses the flag for `connections`.
 pub fn connections(text: &str) -> Result<usize, String> {
     text.parse().map(|Count(number): Connections| number as usize)
 }
 
-/// The flag of `calls_per_second`.
+/// Parses the flag for `calls_per_second`.
 pub fn calls_per_second(text: &str) -> Result<NonZeroU32, String> {
     text.parse().map_err(|_| format!("{text:?} is no whole number above zero"))
 }
@@ -238,7 +239,7 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroU32, D::Err
     calls_per_second(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
-/// The flag of `drain`.
+/// Parses the flag for `drain`.
 pub fn drain(text: &str) -> Result<Duration, String> {
     text.parse().map(|Time(time)| time)
 }
@@ -247,7 +248,7 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> 
     Connections::deserialize(deserializer).map(|Count(number)| number as usize)
 }
 
-/// A list, if the key is there. `namespaces:` with nothing behind it is not the absence of a restriction.
+/// A list, if the key is there. An empty `namespaces:` must not mean "no restriction".
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     Vec::deserialize(deserializer).map(Some)
 }
@@ -256,7 +257,7 @@ fn listening<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D
     address(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
-/// An address to listen on.
+/// Parses an address to listen on.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("{text:?} is no IP address with a port: write 127.0.0.1:8090, or 0.0.0.0:8090 in a container"))

@@ -1,19 +1,19 @@
-//! Limits as an operator writes them: in sandbar.yaml for all components and for one, and as flags for all.
+//! Limits as an operator writes them: in sandbar.yaml for all components or for one, and as flags for all.
 
 use clap::{Arg, Args};
+use sandbar_policy::{LEAST_MEMORY, LEAST_STACK, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::quantity::{Count, Size, Time, size};
-use sandbar_policy::{LEAST_MEMORY, LEAST_STACK, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
 
 /// Bytes that pass through a component's memory in one piece.
 type Piece = Size<1, MOST_MEMORY>;
 
-/// Bytes that are counted over a call.
+/// Bytes, summed over a call.
 type Amount = Size<1, { u64::MAX }>;
 
-/// Something that is counted over a call.
+/// A number, summed over a call.
 type Number = Count<1, { u32::MAX }>;
 
 /// The memory of an instance.
@@ -22,7 +22,7 @@ type Memory = Size<LEAST_MEMORY, MOST_MEMORY>;
 /// The stack of an instance.
 type Stack = Size<LEAST_STACK, MOST_STACK>;
 
-/// Where `--help` shows the flags.
+/// The heading of the flags in `--help`.
 const HEADING: &str = "Limits of a call, for components that have none of their own in sandbar.yaml";
 
 /// Limits of a call. What is absent is inherited: by a component from those for all, and by those from the defaults.
@@ -98,7 +98,7 @@ pub struct LimitsConfig {
     calls: Option<Number>,
 }
 
-/// All of them apart from the other flags, and in the long help only.
+/// Puts the flags under a heading of their own, in the long help only.
 fn under_heading(flag: Arg) -> Arg {
     if flag.get_long().is_some_and(|name| name.starts_with("limit-")) {
         flag.help_heading(HEADING).hide_short_help(true)
@@ -108,7 +108,7 @@ fn under_heading(flag: Arg) -> Arg {
 }
 
 impl LimitsConfig {
-    /// These limits, and those of `base` where there is none.
+    /// These limits, with those of `base` where none is set.
     pub fn over(&self, base: &Limits) -> Limits {
         Limits {
             time: self.time.map_or(base.time, |Time(time)| time),
@@ -131,7 +131,7 @@ impl LimitsConfig {
     }
 }
 
-/// Limits as sandbar.yaml writes them, by key; without `calls` where that follows from the server's room.
+/// Limits as sandbar.yaml writes them, by key; without `calls` if that follows from the slots.
 pub fn written(limits: &Limits) -> Vec<(&'static str, String)> {
     let calls = limits.calls.map(|calls| ("calls", calls.to_string()));
     let others = [

@@ -1,24 +1,25 @@
-//! How the operator grants what a component lacks: YAML that can be pasted into sandbar.yaml.
+//! Shows the operator how to grant what a component lacks: YAML to paste into sandbar.yaml.
 
 use std::fmt::{self, Display};
 use std::path::Path;
 
-use super::Config;
 use sandbar_catalog::{Missing, Problem, Reason, Source};
+
+use super::Config;
 
 /// Where missing rules have to be pasted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ConfigEntry {
-    /// There are no `tools` yet.
+    /// There is no `tools` yet.
     NoTools,
-    /// There are others' entries.
+    /// `tools` has no entry for this component.
     None,
-    /// There is one of this component.
+    /// `tools` has an entry for this component.
     Some,
 }
 
 impl Config {
-    /// A problem in the operator's words, with what to do about rights that are missing.
+    /// Describes a problem for the operator, with a way to grant missing rights.
     pub fn described(&self, problem: &Problem) -> String {
         match (&problem.source, &problem.reason) {
             (Source::File(file), Reason::NotGranted(missing)) => format!("{problem}; {}", self.how_to_grant(file, missing)),
@@ -26,14 +27,14 @@ impl Config {
         }
     }
 
-    /// How a component's file is granted what it lacks.
+    /// Shows how to grant a component's file what it lacks.
     pub fn how_to_grant(&self, file: &Path, missing: &Missing) -> impl Display {
         let entry = match self.tool(&Source::File(file.to_owned())) {
             Some(_) => ConfigEntry::Some,
             None if self.tools.is_empty() => ConfigEntry::NoTools,
             None => ConfigEntry::None,
         };
-        // Relative paths of sandbar.yaml start where that is, those of flags where the command was run.
+        // Relative paths start at the directory of sandbar.yaml there, and at the working directory in a flag.
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         HowToGrant { component: yaml_string(&file.to_string_lossy()), missing: missing.clone(), entry }
     }
@@ -67,7 +68,7 @@ impl Display for HowToGrant {
     }
 }
 
-/// A string as a scalar of YAML: in quotes where YAML could read something else into it. JSON's are YAML's.
+/// A string as a YAML scalar, in quotes if YAML could read it as something else. JSON's quotes are valid in YAML.
 fn yaml_string(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
     if text.starts_with('/') && text.bytes().all(is_plain) { text.to_owned() } else { serde_json::Value::from(text).to_string() }
@@ -75,9 +76,10 @@ fn yaml_string(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use sandbar_policy::PolicyRule;
     use sandbar_policy::Verb::{Get, List};
+
+    use super::*;
 
     #[test]
     fn what_is_missing_can_be_pasted() {

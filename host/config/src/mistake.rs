@@ -1,12 +1,12 @@
-//! What is wrong with a configuration, where, and what was probably meant.
+//! Mistakes in a configuration: what is wrong, where, and what was probably meant.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use sandbar_text::nearest;
 use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter};
 
 use super::places::Places;
-use sandbar_text::nearest;
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,34 +19,34 @@ pub enum ConfigError {
         /// Why.
         error: std::io::Error,
     },
-    /// It is no YAML, or something in it is not what it should be.
+    /// It is not YAML, or a value is wrong.
     #[error("the configuration is not valid:{}", lines(.path, .mistakes))]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// All that was found.
+        /// All mistakes that were found.
         mistakes: Vec<Mistake>,
     },
 }
 
-/// Something that is wrong in a file.
+/// A mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Counted from 1; 0 where only the whole file is meant.
+    /// From 1; 0 for the file as a whole.
     pub line: u64,
-    /// Counted from 1; 0 where only the whole file is meant.
+    /// From 1; 0 for the file as a whole.
     pub column: u64,
     /// What is wrong, and what to do.
     pub what: String,
 }
 
 impl Mistake {
-    /// What the parser found in a text.
+    /// A parser's error in a text.
     pub(super) fn of(error: &serde_saphyr::Error, text: &str) -> Self {
         let mut mistake = Self::from(error);
         let is_of_another_shape = matches!(error.without_snippet(), serde_saphyr::Error::Unexpected { .. });
         if is_of_another_shape && Places::of(text).is_some_and(|places| places.is_list_or_entry("tools", mistake.place())) {
-            // Where all that somebody has is the file, that is what they write down.
+            // Whoever has just a file tends to write only that.
             mistake.what += "; for a component of `tools`, write `- component: FILE`";
         }
         mistake
@@ -70,7 +70,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// One line for each, as compilers write them: editors and terminals know the form.
+/// One line each, in the form of compilers: editors and terminals know it.
 fn lines(path: &std::path::Path, mistakes: &[Mistake]) -> String {
     mistakes.iter().map(|mistake| format!("\n{}:{mistake}", path.display())).collect()
 }
@@ -97,7 +97,7 @@ impl From<&serde_saphyr::Error> for Mistake {
     }
 }
 
-/// What the parser names by its events.
+/// Plain words for the parser's names of its events.
 fn in_words(expected: &str) -> &str {
     match expected {
         "sequence start" => "a list, as `[a, b]` or with a line `- a` for each entry",
@@ -108,7 +108,7 @@ fn in_words(expected: &str) -> &str {
     }
 }
 
-/// The word that was probably meant, or all there are.
+/// The known word that was probably meant, or all of them.
 fn meant(word: &str, known: &[&str]) -> String {
     match nearest(word, known) {
         Some(nearest) => format!("did you mean `{nearest}`?"),

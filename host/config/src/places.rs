@@ -1,4 +1,4 @@
-//! Where in a YAML file something stands. Only read when something is wrong with a value.
+//! The places of values in a YAML file. Only used when something is wrong with a value.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde_saphyr::{Location, Spanned};
 pub(super) enum Step {
     /// To the value of a key.
     Key(&'static str),
-    /// To an entry of a list, counted from 0.
+    /// To an entry of a list, from 0.
     Entry(usize),
 }
 
@@ -25,12 +25,12 @@ enum Node {
 }
 
 impl Places {
-    /// The places of a file's values; none where it is no YAML.
+    /// The places of the values in a text; none if it is not YAML.
     pub(super) fn of(text: &str) -> Option<Self> {
         serde_saphyr::from_str(text).ok().map(Self)
     }
 
-    /// Where a value stands; where it has no place of its own, that of the nearest value around it.
+    /// The place of a value, or of the nearest value around it that has one.
     pub(super) fn find(&self, path: &[Step]) -> Location {
         let mut here = &self.0;
         for step in path {
@@ -49,7 +49,7 @@ impl Places {
         here.referenced
     }
 
-    /// Whether at this line and column stands the value of a key, or an entry of it.
+    /// Whether a key's value, or an entry of it, is at this line and column.
     pub(super) fn is_list_or_entry(&self, key: &str, place: (u64, u64)) -> bool {
         let Node::Mapping(entries) = &self.0.value else { return false };
         let Some((_, list)) = entries.iter().find(|(name, _)| name == key) else { return false };

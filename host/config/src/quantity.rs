@@ -1,17 +1,16 @@
-//! Quantities as sandbar.yaml, flags and environment variables write them. Each type knows what is possible, so that an impossible
-//! value is refused where it stands.
+//! Quantities as sandbar.yaml, flags and environment variables write them. Each type has its bounds, so that an impossible value
+//! is refused where it is written.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sandbar_policy::LONGEST_TIME;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use sandbar_policy::LONGEST_TIME;
-
-/// A duration above zero as `30s`, `500ms` or `2m`, at most [`LONGEST_TIME`].
+/// A duration above zero, such as `30s`, `500ms` or `2m`, at most [`LONGEST_TIME`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time(pub(super) Duration);
 
@@ -172,13 +171,13 @@ impl<const LEAST: u32, const MOST: u32> JsonSchema for Count<LEAST, MOST> {
     }
 }
 
-/// The digits at the beginning, where they are a number, and what follows them.
+/// The number at the beginning, if there is one, and what follows it.
 fn split_unit(text: &str) -> (Option<u64>, &str) {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     (digits.parse().ok(), unit)
 }
 
-/// A scalar as text, whether YAML takes it for a number or not.
+/// A scalar as text, even if YAML reads it as a number.
 fn written<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(deserializer: D) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }

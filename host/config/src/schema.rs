@@ -1,11 +1,11 @@
 //! The JSON Schema of sandbar.yaml, for editors and for checks before a file reaches a server. It follows from the types.
 
+use sandbar_policy::Limits;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::quantity::Time;
 use super::{Config, written_limits};
-use sandbar_policy::Limits;
 
 /// The JSON Schema of sandbar.yaml (draft 7, which every editor knows), with the defaults of this version.
 pub fn schema() -> Value {
@@ -16,14 +16,14 @@ pub fn schema() -> Value {
     schema["properties"]["listen"]["default"] = json!(defaults.listen);
     schema["properties"]["cluster"]["default"] = json!(defaults.cluster.to_string());
     schema["properties"]["drain"]["default"] = json!(Time(defaults.drain).to_string());
-    // These would say how the program holds an absent value, not how a file writes one.
+    // These defaults would show how the program represents an absent value, not how a file writes one.
     for pointer in ["/properties/namespaces", "/properties/limits", "/definitions/Tool/properties/namespaces"] {
         if let Some(Value::Object(property)) = schema.pointer_mut(pointer) {
             property.remove("default");
         }
     }
     for (key, default) in written_limits(&Limits::default()) {
-        // A number stays one.
+        // A number stays a number.
         let default = default.parse::<u64>().map_or_else(|_| json!(default), Value::from);
         schema["properties"]["limits"]["properties"][key]["default"] = default;
     }

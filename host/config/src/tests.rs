@@ -1,4 +1,4 @@
-//! What is read from sandbar.yaml, and what is said of what cannot be.
+//! sandbar.yaml as it is read, and the messages about what is wrong with it.
 
 mod documents;
 
@@ -10,7 +10,7 @@ fn parse(text: &str) -> Config {
     Config::parse(text, Path::new("")).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
 }
 
-/// The mistakes as they are printed, without the file.
+/// The mistakes as printed, without the file's name.
 fn mistakes(text: &str) -> Vec<String> {
     Config::parse(text, Path::new("")).expect_err(text).iter().map(ToString::to_string).collect()
 }

@@ -1,8 +1,8 @@
-//! Work on files that may never end, on threads that can be given up: a network volume whose server is gone keeps a thread for as long as
-//! it wants, and nothing can stop it.
+//! File I/O with a time limit, on threads that can be abandoned: a network volume whose server is gone blocks a thread for as
+//! long as it likes, and nothing can interrupt it.
 //!
-//! Threads of their own, because those of a runtime are waited for when it ends. So that only a few are lost to one path, the next ones
-//! fail at once until those have come back.
+//! The threads are not the runtime's, which waits for its own when it ends. To lose only a few to one path, further attempts fail
+//! at once until those have returned.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -13,20 +13,20 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// How many threads wait at once for what is at one path.
+/// Threads that may be blocked at one path.
 const THREADS_FOR_A_PATH: u32 = 4;
 
-/// How long it may take to read files: a volume of a network gets a chance to come back.
+/// The time for reading a file: long enough for a network volume to recover.
 pub const READ_TIME: Duration = Duration::from_secs(10);
 
-/// Does something with what is at `path`, and gives it up after so long.
+/// Runs `work` on a path, and abandons it after `time`.
 pub fn in_time<T: Send + 'static>(
     path: &Path,
     time: Duration,
     work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (done, waits) = mpsc::sync_channel(1);
-    // Nobody takes it any more where it was given up.
+    // The receiver is gone if the work was abandoned.
     start(path, work, move |outcome| drop(done.send(outcome)))?;
     waits.recv_timeout(time).unwrap_or_else(|why| match why {
         RecvTimeoutError::Timeout => Err(too_late()),
@@ -34,7 +34,7 @@ pub fn in_time<T: Send + 'static>(
     })
 }
 
-/// The same for who must not hold up a thread.
+/// Like [`in_time`], without blocking the thread.
 pub async fn wait_in_time<T: Send + 'static>(
     path: &Path,
     time: Duration,
@@ -58,7 +58,7 @@ fn start<T: Send + 'static>(
     };
     let working = move || {
         let outcome = work(&place.0);
-        // Before anybody hears of the outcome and comes again.
+        // Before the outcome is reported: the caller may try again at once.
         drop(place);
         report(outcome);
     };
@@ -66,11 +66,11 @@ fn start<T: Send + 'static>(
     started.map(drop).map_err(|_| io::Error::other("it cannot be read: this machine starts no more threads"))
 }
 
-/// A thread's place among those at one path, until it is done, has panicked or could not be started.
+/// One of the threads at a path, until it has ended, has panicked or could not be started.
 struct Place(PathBuf);
 
 impl Place {
-    /// None: there are as many already as may be.
+    /// None if there are as many as there may be.
     fn at(path: &Path) -> Option<Self> {
         let mut stuck = stuck();
         let threads = stuck.entry(path.to_owned()).or_default();
@@ -93,10 +93,10 @@ impl Drop for Place {
     }
 }
 
-/// How many threads are at each path.
+/// The number of threads at each path.
 fn stuck() -> MutexGuard<'static, BTreeMap<PathBuf, u32>> {
     static STUCK: Mutex<BTreeMap<PathBuf, u32>> = Mutex::new(BTreeMap::new());
-    // Each change is one step, so a panic elsewhere leaves nothing broken.
+    // Each change is a single step, so a panic elsewhere leaves the map valid.
     STUCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// How long a test waits for what never comes.
+    /// How long a test waits for something that never comes.
     const HANGS: Duration = Duration::from_secs(60);
 
     #[tokio::test]

@@ -1,8 +1,8 @@
-//! The one way to read a file whose name comes from somebody else: only if it is a regular one, and no more of it than it may have.
+//! The one way to read a file with an untrusted name: only if it is a regular file, and within a size.
 //!
-//! A named pipe, a device or a socket is a name like any other until it is opened, which can take for ever, or do something. So it is
-//! looked at before it is opened, opened in a way that does not wait, and looked at again. A file of a network volume whose server is
-//! gone waits all the same; who cannot wait reads it [in time](in_time()).
+//! Opening a named pipe, a device or a socket can block for ever, or have an effect. So a file is checked before it is opened,
+//! opened without blocking, and checked again. A file of a network volume whose server is gone blocks all the same; whoever
+//! cannot wait reads it [in time](in_time()).
 
 mod in_time;
 mod stamp;
@@ -13,25 +13,25 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use sandbar_text::size;
 
 pub use self::in_time::{READ_TIME, in_time, wait_in_time};
 pub use self::stamp::Stamp;
-use sandbar_text::size;
 
-/// All of a regular file, if it has at most so many bytes. Symbolic links are followed.
+/// Reads a whole regular file of at most `most` bytes. Follows symbolic links.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_stamped(path, most).map(|(bytes, _)| bytes)
 }
 
-/// The same, and what the file looked like before.
+/// Like [`read`], with the file's stamp before it was read.
 pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, Stamp)> {
     let file = open(path)?;
     let stamp = Stamp::from(&file.metadata()?);
     Ok((read_within(file, most)?, stamp))
 }
 
-/// The same for a path that the operator alone chooses, where a shell's `<(…)` and `/dev/null` count as well. Those have no stamp: they
-/// may be read only once. Waits for as long as nobody writes, so it is only for who reads it [in time](in_time()).
+/// Like [`read_stamped`], for a path that only the operator chooses, where a shell's `<(…)` and `/dev/null` are welcome. Those may
+/// be read only once, and have no stamp. Blocks while nobody writes, so use it [in time](in_time()).
 pub fn read_any(path: &Path, most: u64) -> io::Result<(Vec<u8>, Option<Stamp>)> {
     let kind = path.metadata()?.file_type();
     if !kind.is_fifo() && !kind.is_char_device() {
@@ -41,7 +41,7 @@ pub fn read_any(path: &Path, most: u64) -> io::Result<(Vec<u8>, Option<Stamp>)> 
     Ok((read_within(file, most)?, None))
 }
 
-/// The same as text.
+/// Like [`read`], as text.
 pub fn read_to_string(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, most)?).map_err(|error| {
         io::Error::new(
@@ -51,7 +51,7 @@ pub fn read_to_string(path: &Path, most: u64) -> io::Result<String> {
     })
 }
 
-/// At most so many bytes of a regular file.
+/// Reads at most `most` bytes from the beginning of a regular file.
 pub fn read_beginning(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(most).read_to_end(&mut bytes)?;
@@ -63,7 +63,7 @@ fn read_within(file: File, most: u64) -> io::Result<Vec<u8>> {
     if says > most {
         return Err(too_large(most));
     }
-    // A vector that grows by itself has up to twice as much as it needs.
+    // Reserved, since a growing vector takes up to twice as much as it needs.
     let mut bytes = Vec::with_capacity(usize::try_from(says).unwrap_or_default() + 1);
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
@@ -76,9 +76,9 @@ fn too_large(most: u64) -> io::Error {
     io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {}", size(most)))
 }
 
-/// Opens a regular file for reading, and nothing else.
+/// Opens a regular file for reading, and refuses anything else.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Before it is opened, because that may wind a tape back; afterwards, because it may be another by then.
+    // Before it is opened, because that may rewind a tape; afterwards, because the file may have been replaced.
     regular(&path.metadata()?)?;
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(read(&file, 3000).expect("it fits").len(), 3000);
         let error = read(&file, 2999).expect_err("one too many");
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::FileTooLarge, "it has more than 2999 bytes".to_owned()));
-        // One that says it has nothing, and has more.
+        // A file that reports a size of zero, and has content.
         assert!(read(Path::new("/proc/self/smaps"), 100).is_err());
         assert_eq!(read_beginning(&file, 7).expect("read").len(), 7);
         std::fs::write(&file, b"ab\xff").expect("written");

@@ -1,35 +1,35 @@
-//! What a file looks like from outside, to see whether it has changed.
+//! A file's metadata, to detect that it has changed.
 //!
-//! Asked for again and again instead of watched: the notifications of an operating system do not arrive from network volumes, and
-//! follow a file rather than its name, while Kubernetes changes a mounted ConfigMap by turning a symbolic link.
+//! Polled instead of watched: an operating system's notifications do not arrive from network volumes, and follow a file rather
+//! than its path, while Kubernetes changes a mounted ConfigMap by replacing a symbolic link.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What changes when the file at a path does, symbolic links followed.
+/// Differs whenever the file at a path does. Symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stamp {
-    /// One that is there. `ctime` changes with every write, even by a tool that keeps `mtime`.
+    /// An existing file. `ctime` changes with every write, even by a tool that restores `mtime`.
     File {
-        /// The volume that it is on.
+        /// Its volume.
         device: u64,
-        /// Its number there.
+        /// Its number on that volume.
         inode: u64,
-        /// Bytes.
+        /// Its size, in bytes.
         size: u64,
-        /// When its content was changed, in seconds and nanoseconds.
+        /// The last change of its content, in seconds and nanoseconds.
         mtime: (i64, i64),
-        /// When anything of it was.
+        /// The last change of content or metadata, likewise.
         ctime: (i64, i64),
     },
-    /// It cannot be looked at; one that is not there, for example.
+    /// Its metadata cannot be read, for example because it does not exist.
     Unreadable(ErrorKind),
 }
 
 impl Stamp {
-    /// Looks at a path.
+    /// The stamp of the file at a path.
     pub fn of(path: &Path) -> Self {
         match path.metadata() {
             Ok(metadata) => Self::from(&metadata),
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// How long a test waits for what never comes.
+    /// How long a test waits for something that never comes.
     const HANGS: Duration = Duration::from_secs(60);
 
     #[test]
@@ -84,7 +84,7 @@ mod tests {
         fs::write(&file, "1").expect("written");
         let before = Stamp::of(&file);
         let modified = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
-        // The clock of a file system may tick in milliseconds: write until it has.
+        // A file system's clock may tick in milliseconds: write until it has.
         let began = Instant::now();
         while Stamp::of(&file) == before {
             assert!(began.elapsed() < HANGS, "a write does not show");

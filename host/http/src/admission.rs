@@ -10,9 +10,8 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use sandbar_policy::Identity;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Seconds of the rate that may come at once: a model asks for many things in one breath and then reads for a while.
 const BURST_SECONDS: u32 = 10;

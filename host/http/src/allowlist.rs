@@ -8,9 +8,9 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use sandbar_text::clean_line;
 
 use super::headers::{Twice, only};
-use sandbar_text::clean_line;
 
 /// The domain that clusters have unless somebody chose another.
 const CLUSTER_DOMAIN: &str = "cluster.local";
@@ -115,15 +115,15 @@ impl Allowlist {
     /// Checks both headers. HTTP/1.1 requires Host; a request without one is refused, too.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Forbidden> {
         let single = |name: HeaderName| only(headers, &name).map_err(|Twice| Forbidden::Twice(name));
-        let host = single(header::HOST)?.map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+        let host = single(header::HOST)?.map(|host| String::from_utf8_lossy(host.as_bytes()));
         // The authority of an absolute URI counts more than Host, and neither may be somebody else's.
-        let asked = uri.authority().map(|authority| authority.as_str().to_owned()).or_else(|| host.clone());
-        let asked = asked.ok_or(Forbidden::NoHost)?;
-        for name in std::iter::once(&asked).chain(&host) {
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        let asked = authority.or(host.as_deref()).ok_or(Forbidden::NoHost)?;
+        for name in authority.into_iter().chain(host.as_deref()) {
             self.check_host(name)?;
         }
         match single(header::ORIGIN)? {
-            Some(origin) if is_same(origin, &asked) || self.is_configured_origin(origin) => Ok(()),
+            Some(origin) if is_same(origin, asked) || self.is_configured_origin(origin) => Ok(()),
             Some(origin) if origin == "null" => Err(Forbidden::NoOrigin),
             Some(origin) => Err(Forbidden::Origin(clean_line(String::from_utf8_lossy(origin.as_bytes()), REPEATED_BYTES))),
             None => Ok(()),
@@ -132,10 +132,10 @@ impl Allowlist {
 
     fn check_host(&self, authority: &str) -> Result<(), Forbidden> {
         let name = host_name(authority).ok_or(Forbidden::NoHost)?;
-        let plain = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let plain = name.strip_suffix('.').unwrap_or(name);
         let is_allowed = plain.parse::<IpAddr>().is_ok()
-            || self.surroundings.own(&plain)
-            || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(&plain) || host.eq_ignore_ascii_case(authority));
+            || self.surroundings.own(&plain.to_ascii_lowercase())
+            || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(plain) || host.eq_ignore_ascii_case(authority));
         if is_allowed { Ok(()) } else { Err(Forbidden::Host(clean_line(name, REPEATED_BYTES))) }
     }
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use sandbar_processor::{Failed, Processors};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes of a body.
 const BODY_BYTES: usize = 4 * 1024 * 1024;

@@ -13,19 +13,19 @@ type Key = (String, RequestId);
 
 /// The calls in flight. Nothing is left of a call once it is over.
 #[derive(Clone, Default)]
-pub(super) struct CallsInFlight(Arc<Mutex<HashMap<Key, Vec<CancellationToken>>>>);
+pub(super) struct CallsInFlight(Arc<Mutex<HashMap<Arc<Key>, Vec<CancellationToken>>>>);
 
 /// A call in flight; dropping it forgets the call.
 pub(super) struct CallInFlight {
     calls: CallsInFlight,
-    key: Key,
+    key: Arc<Key>,
     token: CancellationToken,
 }
 
 impl CallsInFlight {
     /// Notes a call. One id may be used for several calls at once; each keeps its own answer.
     pub(super) fn begin(&self, session: &str, id: &RequestId) -> CallInFlight {
-        let key = (session.to_owned(), id.clone());
+        let key = Arc::new((session.to_owned(), id.clone()));
         let token = CancellationToken::new();
         self.lock().entry(key.clone()).or_default().push(token.clone());
         CallInFlight { calls: self.clone(), key, token }
@@ -38,7 +38,7 @@ impl CallsInFlight {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Vec<CancellationToken>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<Key>, Vec<CancellationToken>>> {
         // The map is whole after every operation, so a panic elsewhere leaves nothing broken.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

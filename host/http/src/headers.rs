@@ -7,11 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderValue};
 use rmcp::model::ErrorData;
-use serde_json::Value;
-
 use sandbar_catalog::MirroredArgument;
 use sandbar_mcp::ToolCall;
 use sandbar_text::clean_line;
+use serde_json::Value;
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
 pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";

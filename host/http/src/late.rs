@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::stream;
 use http::StatusCode;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use sandbar_mcp::Notifications;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::HttpResponse;
@@ -19,7 +20,6 @@ use super::lease::{Lease, Outgoing, Part};
 use super::media::{JSON, Takes};
 use super::outlive::Work;
 use super::rejection::{Rejection, json, typed};
-use sandbar_mcp::Notifications;
 
 /// How long an answer may take until its head goes out without it.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -9,13 +9,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use http_body::{Frame, SizeHint};
+use sandbar_catalog::AuditEvent;
 
 use super::admission::Place;
 use super::backlog::Queued;
 use super::body::LargeBody;
 use super::connection::Turn;
 use super::panics;
-use sandbar_catalog::AuditEvent;
 
 /// What an answer holds. A call that goes on without its reader holds it alone.
 #[derive(Default)]
@@ -198,11 +198,11 @@ mod tests {
     use futures::stream;
     use http_body::Body;
     use http_body_util::BodyExt;
+    use sandbar_processor::Processors;
     use tokio::sync::Semaphore;
 
     use super::super::body::Bodies;
     use super::*;
-    use sandbar_processor::Processors;
 
     #[tokio::test]
     async fn what_is_held_is_held_until_the_body_is_asked_for_more_than_there_is() {

@@ -6,6 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
 use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use sandbar_catalog::{Catalog, Definition};
+use sandbar_mcp::{
+    Call, Called, Era, Kind, Message, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall, Version,
+};
+use sandbar_policy::Caller;
+use sandbar_processor::{Failed, Processors};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,12 +29,6 @@ use super::outlive::Work;
 use super::rejection::{Rejection, json, typed};
 use super::session::{Session, SessionKey};
 use super::stream::{self, Streams};
-use sandbar_catalog::{Catalog, Definition};
-use sandbar_mcp::{
-    Call, Called, Era, Kind, Message, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall, Version,
-};
-use sandbar_policy::Caller;
-use sandbar_processor::{Failed, Processors};
 
 /// What the caller of a call reads that was still running when the time to drain was over.
 const STOPPED: &str = "the server is shutting down and has stopped this call; call again";
@@ -219,10 +219,11 @@ fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes
 /// with its client as well.
 fn running(endpoint: &Endpoint, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
     let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
-    let work = run(endpoint, call, in_flight, lease);
+    // Not before it has its box: it is some kilobytes, which would be copied each time.
+    let work = || run(endpoint, call, in_flight, lease);
     let work = match era {
-        Era::Legacy => Work::outliving(work, &endpoint.running),
-        Era::Modern => Work::ending(work),
+        Era::Legacy => Work::outliving(work(), &endpoint.running),
+        Era::Modern => Work::ending(work()),
     };
     Running { id, work, progress }
 }
@@ -304,12 +305,12 @@ fn not_read(why: NotRead) -> Rejection {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_catalog::Arguments;
+    use sandbar_policy::Identity;
     use serde_json::Value;
     use tokio::sync::watch;
 
     use super::*;
-    use sandbar_catalog::Arguments;
-    use sandbar_policy::Identity;
 
     /// A call that is over, with an answer of so many bytes.
     async fn called(bytes: usize) -> Called {

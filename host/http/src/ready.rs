@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Uri};
+use sandbar_kubernetes::{Cluster, Code, Error, Health};
+use sandbar_text::{clean, clean_line};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::allowlist::is_to_loopback;
-use sandbar_kubernetes::{Cluster, Code, Error, Health};
-use sandbar_text::{clean, clean_line};
 
 /// Time for the API server to answer a probe.
 const PROBE_TIME: Duration = Duration::from_secs(2);

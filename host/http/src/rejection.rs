@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
+use sandbar_mcp::Era;
 
 use super::HttpResponse;
 use super::lease::{Lease, Outgoing};
 use super::media::JSON;
-use sandbar_mcp::Era;
 
 /// JSON-RPC's first code for errors of a server's own.
 const OWN: ErrorCode = ErrorCode(-32000);

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::Body;
+use sandbar_mcp::Server;
+use sandbar_processor::Processors;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -20,8 +22,6 @@ use super::ready::{Audience, Readiness};
 use super::rejection::{MCP_METHODS, Rejection, last, words};
 use super::session::SessionKey;
 use super::{caller, panics, stream};
-use sandbar_mcp::Server;
-use sandbar_processor::Processors;
 
 const HEALTHZ: &str = "/healthz";
 const READYZ: &str = "/readyz";
@@ -209,12 +209,12 @@ mod tests {
     use std::num::NonZeroU32;
 
     use http_body_util::{BodyExt, Empty, Full};
+    use sandbar_catalog::Catalog;
+    use sandbar_kubernetes::{Cluster, Source};
     use serde_json::Value;
 
     use super::super::allowlist::Surroundings;
     use super::*;
-    use sandbar_catalog::Catalog;
-    use sandbar_kubernetes::{Cluster, Source};
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -4,10 +4,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
+use sandbar_catalog::ListDigest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use sandbar_catalog::ListDigest;
 
 /// Random bytes of an id: enough that no two are ever alike, and that nobody guesses another's.
 const NONCE_BYTES: usize = 16;
@@ -16,9 +15,9 @@ const NONCE_BYTES: usize = 16;
 const SHARED_FILES: [&str; 2] =
     ["/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", "/var/run/secrets/kubernetes.io/serviceaccount/namespace"];
 
-/// The key that ids are signed with.
+/// The key that ids are signed with: a signature that has read nothing but the key.
 #[derive(Clone)]
-pub struct SessionKey([u8; 32]);
+pub struct SessionKey(Hmac<Sha256>);
 
 /// What an id says about its session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +48,8 @@ impl Session {
 impl SessionKey {
     /// A key from any secret text.
     pub fn from_secret(secret: &[u8]) -> Self {
-        Self(Sha256::new().chain_update(b"sandbar session key\0").chain_update(secret).finalize().into())
+        let key = Sha256::new().chain_update(b"sandbar session key\0").chain_update(secret).finalize();
+        Self(Mac::new_from_slice(&key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length")))
     }
 
     /// The key that all replicas derive by themselves: from the cluster's CA and the namespace inside a cluster, else from
@@ -77,10 +77,7 @@ impl SessionKey {
     }
 
     fn sign(&self, payload: &[u8]) -> Hmac<Sha256> {
-        let mut signer =
-            <Hmac<Sha256> as Mac>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
-        signer.update(payload);
-        signer
+        self.0.clone().chain_update(payload)
     }
 }
 

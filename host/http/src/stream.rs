@@ -12,6 +12,8 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use http::{HeaderMap, Method, StatusCode};
 use rmcp::model::RequestId;
+use sandbar_catalog::ListDigest;
+use sandbar_mcp::{Changes, Era, Server, Subscription, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +25,6 @@ use super::lease::{Outgoing, Part};
 use super::media::Takes;
 use super::rejection::{MCP_METHODS, Rejection};
 use super::session::SessionKey;
-use sandbar_catalog::ListDigest;
-use sandbar_mcp::{Changes, Era, Server, Subscription, Version};
 
 /// Open streams of both eras together. Each takes some 11 KiB: this many fit beside the memory of the calls.
 const STREAMS: usize = 1_000;

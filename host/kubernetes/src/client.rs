@@ -1,8 +1,8 @@
-//! The HTTP client, put together layer by layer.
+//! The HTTP client, built layer by layer.
 //!
 //! kube's ready-made client waits 30 s to connect and for ever to read, retries for minutes on its own account, and has Nagle's
-//! algorithm on, which costs 40 ms on each new connection. Time limits and the retry are not layers here: they depend on the call, see
-//! `exchange`. Who asks is not a layer either: it changes while the connections stay, see `login`.
+//! algorithm on, which costs 40 ms on each new connection. Time limits and the retry are not layers here: they depend on the
+//! call, see `exchange`. Credentials are not a layer, either: they change while the connections stay, see `login`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,32 +36,32 @@ const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// connections without a word.
 const IDLE_TIME: Duration = Duration::from_secs(90);
 
-/// Connections that are kept: one for each call at once on a large node.
+/// Idle connections that are kept: one for each concurrent call on a large node.
 const IDLE_CONNECTIONS: usize = 32;
 
-/// How often an open connection is probed, so that one whose other end is gone is found out.
+/// How often an open connection is probed, to detect that its other end is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// What a proxy's error is wrapped in, so that it can be told from one of the API server.
+/// Wraps an error of a proxy, to tell it from one of the API server.
 #[derive(Debug, thiserror::Error)]
 #[error("no way through the proxy")]
 pub(super) struct ProxyFailed;
 
-/// A name that no address is known for.
+/// A name without a known address.
 #[derive(Debug, thiserror::Error)]
 #[error("the name is not known")]
 pub(super) struct Unresolved;
 
 type Http = BoxCloneSyncService<Request<Body>, Response<Incoming>, legacy::Error>;
 
-/// Connections to an API server, for all that shows the same certificate to it.
+/// Connections to an API server, for all users with the same client certificate.
 #[derive(Debug)]
 pub(super) struct Connections {
     between: Between,
     http: Http,
 }
 
-/// All that a connection depends on.
+/// Everything that a connection depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Between {
     server: ServerAddress,
@@ -72,7 +72,7 @@ struct Between {
 }
 
 impl Connections {
-    /// The connections to a server; those of before, where nothing is other than it was. Must be called within a tokio runtime.
+    /// The connections to a server; the previous ones if nothing has changed. Must be called within a tokio runtime.
     pub(super) fn to(target: &Target, identity: Option<&Identity>, before: Option<&Arc<Self>>) -> Result<Arc<Self>, Fault> {
         let between = Between {
             server: target.server.clone(),
@@ -88,7 +88,7 @@ impl Connections {
         Ok(Arc::new(Self { between, http }))
     }
 
-    /// A client over these connections, with headers that say who asks.
+    /// A client over these connections, with headers that authenticate it.
     pub(super) fn client(&self, headers: Headers) -> kube::Client {
         let (http, server) = (self.http.clone(), self.between.server.clone());
         let service = tower::service_fn(move |request| send(http.clone(), &server, &headers, request));
@@ -96,7 +96,7 @@ impl Connections {
     }
 }
 
-/// Headers that are sent with each request.
+/// Headers of each request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Headers(Arc<Vec<(HeaderName, HeaderValue)>>);
 
@@ -120,7 +120,7 @@ impl Headers {
     }
 }
 
-/// Sends a request of ours, which has a path alone, to the server.
+/// Sends a request of ours, which only has a path, to the server.
 fn send(
     mut http: Http,
     server: &ServerAddress,
@@ -139,7 +139,7 @@ fn send(
 
 fn connect(between: &Between, user: &str) -> Result<Http, Fault> {
     let speaks_tls = between.server.is_https() || matches!(between.proxy, Proxy::Https(_));
-    // Without TLS nothing is checked, and a machine without certificate authorities is as good as any.
+    // Without TLS nothing is verified, and no certificate authorities are needed.
     let trust = if speaks_tls { &between.trust } else { &Trust::Anything };
     let identity = between.identity.as_ref().map(|identity| tls::certificate(&identity.certificate, &identity.key.0)).transpose();
     let identity = identity.map_err(|fault| Fault::new(format!("{user} {fault}")))?.map(|certificate| certificate.key);
@@ -160,11 +160,11 @@ fn connect(between: &Between, user: &str) -> Result<Http, Fault> {
 
 type Names = Arc<dyn ResolveServerName + Send + Sync>;
 
-/// TCP, whatever is spoken over it.
+/// A connector for TCP, below any TLS.
 fn tcp() -> HttpConnector<Resolver> {
     let resolver: fn(Name) -> Addresses = |name| Box::pin(resolve(name));
     let mut tcp = HttpConnector::new_with_resolver(tower::service_fn(resolver));
-    // The TLS layer above uses it for `https` addresses too.
+    // The TLS layer above also uses it for `https` addresses.
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIME));
@@ -176,13 +176,13 @@ fn tcp() -> HttpConnector<Resolver> {
 type Resolver = tower::util::ServiceFn<fn(Name) -> Addresses>;
 type Addresses = BoxFuture<'static, Result<std::vec::IntoIter<SocketAddr>, Unresolved>>;
 
-/// The addresses of a name. The system's error says nothing that the name does not.
+/// Resolves a name. The system's error adds nothing to the name.
 async fn resolve(name: Name) -> Result<std::vec::IntoIter<SocketAddr>, Unresolved> {
     let addresses = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| Unresolved)?;
     Ok(addresses.collect::<Vec<_>>().into_iter())
 }
 
-/// The pool of connections, with TLS where the address says so.
+/// A connection pool, with TLS if the address has it.
 fn pool<C>(connector: C, (tls, names): (Arc<rustls::ClientConfig>, Names)) -> Http
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
@@ -198,10 +198,10 @@ where
     BoxCloneSyncService::new(http)
 }
 
-/// A connector over a proxy, whose errors are told apart from those of the API server.
+/// A connector through a proxy, whose errors are distinguished from the API server's.
 type OverProxy<C> = MapErr<C, fn(<C as Service<Uri>>::Error) -> ProxyFailed>;
 
-/// Through an HTTP proxy that opens tunnels.
+/// Through an HTTP proxy, with CONNECT.
 fn tunnel<C>(address: &Uri, connector: C) -> OverProxy<Tunnel<C>>
 where
     Tunnel<C>: Service<Uri>,
@@ -230,7 +230,7 @@ where
     MapErr::new(socks, |_| ProxyFailed)
 }
 
-/// User and password of a proxy's address.
+/// User and password in a proxy's address.
 fn credentials(address: &Uri) -> Option<(String, String)> {
     let (user_info, _) = address.authority()?.as_str().rsplit_once('@')?;
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
@@ -248,7 +248,7 @@ mod tests {
     use crate::target::User;
     use crate::watched::Watched;
 
-    /// The next request's head.
+    /// The head of the next request.
     async fn head(stream: &mut TcpStream) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -320,7 +320,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.expect("a connection");
             head(&mut stream).await.to_ascii_lowercase()
         };
-        // The proxy closes the connection once it has been asked.
+        // The proxy closes the connection after the request.
         let (asked, answer) = tokio::join!(server, get(&client));
         assert!(asked.starts_with("connect api.example:6443 "), "{asked}");
         let credentials = format!("proxy-authorization: basic {}", STANDARD.encode("me:p@ss")).to_ascii_lowercase();

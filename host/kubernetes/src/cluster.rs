@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbar_policy::{Budget, Grant};
+
 use super::context::{KnownServer, ReadContext};
-use super::discovery::{Catalogue, Discovery};
+use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
 use super::reader::Reader;
 use super::source::{ConnectError, Connection, Source};
 use super::types::Health;
 use super::unpaged::Unpaged;
-use sandbar_policy::{Budget, Grant};
 
 /// How long listing everything that a cluster serves may take: some hundred requests of a few milliseconds.
-const CATALOGUE_TIME: Duration = Duration::from_secs(60);
+const API_RESOURCES_TIME: Duration = Duration::from_secs(60);
 
 /// Requests for the state of the API server: two, and their retries.
 const HEALTH_REQUESTS: u32 = 4;
@@ -72,10 +73,10 @@ impl Cluster {
     }
 
     /// Everything that the cluster serves. For the command line; not charged to any call.
-    pub async fn catalogue(&self) -> Result<Catalogue, Error> {
-        let catalogue = tokio::time::timeout(CATALOGUE_TIME, self.server.discovery.everything()).await;
-        let late = || format!("the cluster did not say within {} s what it serves", CATALOGUE_TIME.as_secs());
-        catalogue.unwrap_or_else(|_late| Err(Error::new(Code::Unavailable, late())))
+    pub async fn api_resources(&self) -> Result<ApiResources, Error> {
+        let served = tokio::time::timeout(API_RESOURCES_TIME, self.server.discovery.everything()).await;
+        let late = || format!("the cluster did not say within {} s what it serves", API_RESOURCES_TIME.as_secs());
+        served.unwrap_or_else(|_late| Err(Error::new(Code::Unavailable, late())))
     }
 
     /// Which cluster this is, for the log: `kubeconfig context kind-dev (https://127.0.0.1:6443)` for example.

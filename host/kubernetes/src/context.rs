@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbar_policy::{Budget, Grant};
+
 use super::discovery::Discovery;
 use super::exchange::{ApiServer, Failure};
 use super::request::Get;
 use super::response::Incoming;
 use super::unpaged::Unpaged;
-use sandbar_policy::{Budget, Grant};
 
 /// An API server, and what has been found out about it. One per cluster.
 pub(super) struct KnownServer {

@@ -1,8 +1,8 @@
-//! What the cluster serves: which resources, in which versions, with which scope.
+//! The resources that a cluster serves, with their versions and scopes.
 //!
-//! Only the server can say whether a resource is namespaced: the URLs of a cluster-scoped list and of a list over all
-//! namespaces look alike. Its answers are kept for a while and shared by all calls, so they are not charged to any one of them,
-//! and only what the server lists itself is ever asked for: a guest that makes up names causes no requests.
+//! Only the server knows whether a resource is namespaced: the URLs of a cluster-scoped list and of a list over all namespaces
+//! look alike. Its answers are cached and shared by all calls, so they are charged to none of them, and only what the server
+//! lists itself is ever requested: a guest that makes up names causes no requests.
 
 mod document;
 mod documents;
@@ -10,6 +10,8 @@ mod memory;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use sandbar_policy::Budget;
 
 use self::document::{Document, Groups, Resources, Versions};
 use self::documents::Documents;
@@ -19,36 +21,35 @@ use super::exchange::{ApiServer, FIRST_BYTE};
 use super::name::quote;
 use super::request::Get;
 use super::types::{Resource, ServedResource};
-use sandbar_policy::Budget;
 
-/// How long an answer is good for. A new CRD is found at once (see `SECOND_LOOK`); a removed one answers 404 by itself.
+/// How long an answer is valid. A new CRD is found at once (see [`SECOND_LOOK`]); a removed one answers 404.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// How old an answer must be before a resource that it lacks is looked for again.
+/// The least age of an answer before a missing resource is looked up again.
 const SECOND_LOOK: Duration = Duration::from_secs(10);
 
 /// Time for one document, its retry included.
 const DOCUMENT_TIME: Duration = Duration::from_secs(20);
 
-/// Requests for one look-up: one, and its retry.
+/// Requests for one document: one, and its retry.
 const REQUESTS: u32 = 2;
 
-/// How many of a group's resources, or versions, an error names.
+/// Resources or versions of a group that an error names.
 const NAMED_IN_ERROR: usize = 20;
 
 /// Resources of a whole cluster, for the command line. The largest known one has some 5,000.
 const CATALOGUE_MAX: usize = 100_000;
 
-/// Everything that the cluster serves, as far as it could be found out.
+/// Everything that the cluster serves, as far as it answers.
 #[derive(Debug)]
-pub struct Catalogue {
+pub struct ApiResources {
     /// Every resource in every version, sorted by group, version and plural.
     pub resources: Vec<ServedResource>,
-    /// Groups that did not answer, or not with all that they have, and why.
+    /// Groups that did not answer, or only in part, and why.
     pub unanswered: Vec<(String, Error)>,
 }
 
-/// The cluster's answers so far. One per cluster.
+/// The cache of a cluster's answers.
 pub(super) struct Discovery {
     api: ApiServer,
     groups: Memory<Groups>,
@@ -60,8 +61,8 @@ impl Discovery {
         Self { api, groups: Memory::default(), resources: Documents::default() }
     }
 
-    /// Finds a resource. Errors: `not-served` with what is served instead; `unavailable` where the server does not say.
-    /// Each document is bounded in time; whoever has less of it bounds this future.
+    /// Finds a resource. Errors: `not-served`, with what is served instead; `unavailable` if the server does not answer. Each
+    /// document has a time limit; a caller with less time bounds this future.
     pub(super) async fn find(&self, of: &Resource) -> Result<ServedResource, Error> {
         for (good_for, if_stale) in [(GOOD_FOR, IfStale::Use), (SECOND_LOOK, IfStale::Fail)] {
             let Some(versions) = self.versions(&of.group, good_for, if_stale).await? else { continue };
@@ -80,7 +81,7 @@ impl Discovery {
                             return Ok(ServedResource { group, version, plural, namespaced, verbs });
                         }
                     }
-                    // A version that has gone since the groups were listed.
+                    // The version has gone since the groups were listed.
                     Err(error) if error.code == Code::NotServed => {}
                     Err(error) => return Err(error),
                 }
@@ -89,23 +90,23 @@ impl Discovery {
         Err(self.not_served(of).await)
     }
 
-    /// Everything that is served, a group that does not answer left out and named. For the command line, not for calls.
-    pub(super) async fn everything(&self) -> Result<Catalogue, Error> {
+    /// Everything that is served; groups that do not answer are named. For the command line, not for calls.
+    pub(super) async fn everything(&self) -> Result<ApiResources, Error> {
         let groups = self.groups(GOOD_FOR, IfStale::Use).await?;
         if groups.is_cut {
             return Err(Error::new(Code::TooLarge, "the cluster lists more API groups than can be read"));
         }
-        let mut catalogue = Catalogue { resources: Vec::new(), unanswered: Vec::new() };
+        let mut served = ApiResources { resources: Vec::new(), unanswered: Vec::new() };
         for (group, versions) in std::iter::once(("", &Versions::core())).chain(groups.iter()) {
             for version in versions.all() {
                 match self.in_version(group, version, GOOD_FOR, IfStale::Use).await {
-                    Ok(resources) => catalogue.add(group, version, &resources)?,
-                    Err(error) => catalogue.unanswered.push((format!("{group}/{version}"), error)),
+                    Ok(resources) => served.add(group, version, &resources)?,
+                    Err(error) => served.unanswered.push((format!("{group}/{version}"), error)),
                 }
             }
         }
-        catalogue.resources.sort_by(|a, b| (&a.group, &a.version, &a.plural).cmp(&(&b.group, &b.version, &b.plural)));
-        Ok(catalogue)
+        served.resources.sort_by(|a, b| (&a.group, &a.version, &a.plural).cmp(&(&b.group, &b.version, &b.plural)));
+        Ok(served)
     }
 
     async fn versions(&self, group: &str, good_for: Duration, if_stale: IfStale) -> Result<Option<Versions>, Error> {
@@ -139,7 +140,7 @@ impl Discovery {
         self.resources.of(group, version).recall(good_for, if_stale, fetch).await
     }
 
-    /// The error for a resource that is not there, with what there is.
+    /// The error for a missing resource, with what is served instead.
     async fn not_served(&self, of: &Resource) -> Error {
         let missing = |advice: String| Error::new(Code::NotServed, format!("the cluster does not serve {of}{advice}"));
         let groups = if of.group.is_empty() { Ok(Arc::default()) } else { self.groups(GOOD_FOR, IfStale::Use).await };
@@ -178,14 +179,14 @@ async fn read<D: Document>(api: ApiServer, get: Get) -> Result<D, Error> {
     let document = async { D::read(api.get(&get, &own, FIRST_BYTE).await?).await };
     document.await.map_err(|error: Error| {
         let what = format!("the cluster does not say what it serves under {}: ", get.path());
-        // The limits behind an `exhausted` here are ours, not those of the call, and so is the size of a document.
+        // An `exhausted` names the process's limits, not those of the call, and so does the size of a document.
         let is_ours = matches!(error.code, Code::Exhausted | Code::TooLarge);
         let code = if is_ours { Code::Unavailable } else { error.code };
         Error { code, message: what + &error.message, retry_after: error.retry_after }
     })
 }
 
-impl Catalogue {
+impl ApiResources {
     fn add(&mut self, group: &str, version: &str, resources: &Resources) -> Result<(), Error> {
         if self.resources.len() + resources.len() > CATALOGUE_MAX {
             return Err(Error::new(Code::TooLarge, format!("the cluster serves more than {CATALOGUE_MAX} resources")));
@@ -275,7 +276,7 @@ mod tests {
         assert_eq!(asked, ["/apis"]);
     }
 
-    /// What becomes of a look for the resource `things` of a server that answers with this at `/apis/a.example/v1`.
+    /// The outcome of a look-up of `things` at a server with this answer at `/apis/a.example/v1`.
     async fn found(resources: String) -> Result<ServedResource, Error> {
         let service = tower::service_fn(move |request: Request<Body>| {
             let body = match request.uri().path() {
@@ -388,9 +389,9 @@ mod tests {
     #[tokio::test]
     async fn everything_is_every_resource_and_no_subresource() {
         let (discovery, _) = discovery();
-        let catalogue = discovery.everything().await.expect("a catalogue");
-        let names: Vec<_> = catalogue.resources.iter().map(|served| (served.group.as_str(), served.plural.as_str())).collect();
+        let served = discovery.everything().await.expect("what is served");
+        let names: Vec<_> = served.resources.iter().map(|served| (served.group.as_str(), served.plural.as_str())).collect();
         assert_eq!(names, [("", "things")]);
-        assert!(catalogue.unanswered.is_empty());
+        assert!(served.unanswered.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! One request and its answer: time limits, the one retry, and what the call's budget pays.
+//! One request and its answer: time limits, the one retry, and the charges to the budget.
 //!
 //! kube's own client retries for minutes, waits for a silent server for ever and reads an error of any size. Here every wait
 //! ends, every attempt is counted, and dropping the future ends the request.
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 use kube::client::Body;
+use sandbar_policy::{Budget, Exhausted};
 use tower::buffer::error::{Closed, ServiceError};
 
 use super::error::{Code, Error};
@@ -21,30 +22,30 @@ use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
 use super::login::{Login, Session};
 use super::request::Get;
 use super::response::{Incoming, Refusal};
-use sandbar_policy::{Budget, Exhausted};
 
-/// How long the API server may take for its first byte. A healthy one takes milliseconds, and a list of 64 MiB under a second.
+/// How long the API server may take for its first byte. A healthy one takes milliseconds, and under a second for a list of 64
+/// MiB.
 pub(super) const FIRST_BYTE: Duration = Duration::from_secs(10);
 
-/// The same for a log: the API server itself gives up on a hung kubelet after 10 s, and its words say more than ours.
+/// Likewise for a log: the API server gives up on a hung kubelet after 10 s, and its message says more than ours.
 pub(super) const LOG_FIRST_BYTE: Duration = Duration::from_secs(12);
 
-/// The pause before a connection that failed is tried again: long enough for a server that restarts its listener.
+/// The pause before a failed connection is retried: enough for a server to restart its listener.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest that a server can make us wait before the retry. Who asks for more is passed on to the client as `throttled`.
+/// The longest pause before the retry. If the server asks for more, the client gets `throttled`.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// What a 429 without `Retry-After` is taken to mean: API Priority and Fairness says 1.
+/// The pause for a 429 without `Retry-After`: API Priority and Fairness asks for 1 s.
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
-/// What to ask whoever has written down an address without TLS.
+/// A hint in case the address lacks TLS.
 const SPEAKS_TLS: &str = "is its address https://?";
 
 /// How long a request waits for a login. Most take a second or two; one that waits for a person takes longer than any call.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(8);
 
-/// The API server, and the way to it.
+/// The API server, and how to reach it.
 #[derive(Clone)]
 pub(super) struct ApiServer {
     link: Link,
@@ -52,18 +53,18 @@ pub(super) struct ApiServer {
 
 #[derive(Clone)]
 enum Link {
-    /// A client that asks for itself, and the server's name in messages.
+    /// A client that authenticates itself, and the server's name in messages.
     Given(kube::Client, Arc<str>),
-    /// One for as long as a login holds.
+    /// Clients from a login, each for as long as it is valid.
     Login(Login),
 }
 
-/// Why a request brought nothing.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The server answered, and its answer is no success.
+    /// The server refused it.
     Refused(Refusal),
-    /// No answer, or none that the budget still pays for.
+    /// There was no answer, or no budget for one.
     Failed(Error),
 }
 
@@ -89,17 +90,17 @@ impl From<Failure> for Error {
 }
 
 impl ApiServer {
-    /// `name` is for messages.
+    /// `name` is used in messages.
     pub(super) fn new(client: kube::Client, name: &str) -> Self {
         Self { link: Link::Given(client, name.into()) }
     }
 
-    /// The server that a login is for.
+    /// The server of a login.
     pub(super) fn with(login: Login) -> Self {
         Self { link: Link::Login(login) }
     }
 
-    /// The login, where this is not a server that knows nobody.
+    /// The login, if the server needs one.
     pub(super) fn login(&self) -> Option<&Login> {
         match &self.link {
             Link::Given(..) => None,
@@ -114,7 +115,7 @@ impl ApiServer {
         }
     }
 
-    /// Sends a GET and waits for the head of the answer, `first_byte` at most.
+    /// Sends a GET and waits for the head of the answer, at most for `first_byte`.
     pub(super) async fn get<'b>(&self, get: &Get, budget: &'b Budget, first_byte: Duration) -> Result<Incoming<'b>, Failure> {
         match self.attempt(get, budget, first_byte, None).await? {
             Attempt::Done(response) => Ok(Incoming::new(response, budget)),
@@ -137,7 +138,7 @@ impl ApiServer {
         }
     }
 
-    /// `unknown` is the login that the first attempt was refused with: the same once more would be refused again.
+    /// `unknown` is the login that the first attempt was refused with, which would be refused again.
     async fn last_attempt<'b>(
         &self,
         get: &Get,
@@ -173,7 +174,7 @@ impl ApiServer {
         let mut request =
             get.to_http().map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;
         tracing::trace!(path = get.path(), "GET");
-        // A server in this process, a snapshot, does its work in the call.
+        // A snapshot, a server in this process, charges its work to the call.
         request.extensions_mut().insert(budget.meter().clone());
         let remaining = budget.remaining();
         let sending = checked(budget, client.send(request));
@@ -195,7 +196,7 @@ impl ApiServer {
             return Ok(Attempt::Done(response));
         }
         let refusal = Refusal::read(response, get.path(), budget).await;
-        // Go's servers and proxies answer so where they expect TLS.
+        // The answer of Go's servers and proxies where they expect TLS.
         if status == StatusCode::BAD_REQUEST && !refusal.is_of_kubernetes() && self.is_plain() {
             let words = format!("{} answers 400 to plain HTTP; {SPEAKS_TLS}", self.name());
             return Err(Error::new(Code::Unavailable, words).into());
@@ -203,7 +204,7 @@ impl ApiServer {
         Ok(Attempt::Refused(refusal))
     }
 
-    /// What to send with, as soon as somebody is logged in. Part of the call's time stays for the words about it.
+    /// The client for a request, once there is a login. Keeps part of the call's time for an error.
     async fn log_in(&self, budget: &Budget) -> Result<(kube::Client, Option<LoggedIn>), Error> {
         match &self.link {
             Link::Given(client, _) => Ok((client.clone(), None)),
@@ -214,7 +215,7 @@ impl ApiServer {
         }
     }
 
-    /// An attempt without an answer.
+    /// Handles an attempt without an answer.
     fn failed(&self, error: kube::Error, session: Option<LoggedIn>) -> Result<Attempt, Error> {
         if let Some(session) = session {
             if is_refused_certificate(&error) {
@@ -226,7 +227,7 @@ impl ApiServer {
             }
         }
         if causes(&error).any(|cause| cause.is::<hyper_util::client::legacy::Error>() || cause.is::<io::Error>()) {
-            // The request may never have reached the server, or the connection broke before an answer. A GET can be sent again.
+            // The request may never have arrived, or the connection broke before an answer. A GET can be repeated.
             return Ok(Attempt::Disconnected(error.into()));
         }
         Err(self.unreachable(&error))
@@ -247,13 +248,13 @@ impl ApiServer {
         Error::new(Code::Unavailable, words)
     }
 
-    /// Whether it is asked without TLS.
+    /// Whether the server is reached without TLS.
     fn is_plain(&self) -> bool {
         self.login().is_some_and(|login| !login.is_https())
     }
 }
 
-/// Awaits something that may compute for the call, for as long as the budget lasts.
+/// Awaits work that may compute for the call, as long as the budget lasts.
 async fn checked<F: Future>(budget: &Budget, work: F) -> Result<F::Output, Exhausted> {
     let mut work = pin!(work);
     poll_fn(|context| match budget.check() {
@@ -263,40 +264,40 @@ async fn checked<F: Future>(budget: &Budget, work: F) -> Result<F::Output, Exhau
     .await
 }
 
-/// A login, and what it has given.
+/// A login and its current session.
 struct LoggedIn {
     login: Login,
     session: Arc<Session>,
 }
 
 impl LoggedIn {
-    /// The server refuses it, in these words.
+    /// The error if the server refuses it with this message.
     fn refusal(&self, words: &str) -> Error {
         let (server, session) = (self.login.server(), self.session.refusal());
         Error::new(Code::Denied, format!("{server} does not accept this server's credentials ({words}); {session}"))
     }
 }
 
-/// How one attempt ended, time-outs apart.
+/// The outcome of an attempt, apart from time-outs.
 enum Attempt {
     Done(Response<Body>),
     Refused(Refusal),
-    /// The server does not know who asks, and says so.
+    /// The server does not know the user, with its message.
     Unknown(LoggedIn, String),
     Disconnected(Box<dyn StdError + Send + Sync>),
 }
 
-/// Whether the budget has room for a pause and another attempt.
+/// Whether the budget allows a pause and another attempt.
 fn may_wait(wait: Duration, budget: &Budget) -> bool {
     wait <= LONGEST_WAIT && wait < budget.remaining() / 2 && budget.has_request()
 }
 
 impl Refusal {
-    /// How long the server asks to wait before the same request may succeed. None: it does not say that it may.
+    /// The pause after which the same request may succeed, by the server's answer; none if it may not.
     fn wait(&self) -> Option<Duration> {
         match self.status.as_u16() {
             429 => Some(self.retry_after.unwrap_or(DEFAULT_WAIT)),
-            // Without Retry-After it is an aggregated API that is down or says no, and asking twice helps neither.
+            // Without Retry-After, an aggregated API is down or refuses, and a retry helps neither.
             503 => self.retry_after,
             _ => None,
         }
@@ -307,6 +308,8 @@ impl Refusal {
 mod tests {
     use futures::FutureExt as _;
     use http::Request;
+    use sandbar_policy::{Grant, Limits, Namespaces};
+    use sandbar_processor::{CpuEstimate, Hand, Processors};
     use tokio::time::timeout;
     use tower::BoxError;
 
@@ -314,8 +317,6 @@ mod tests {
     use crate::Cluster;
     use crate::testing::{Answer, Seen, cluster, reader, resource};
     use crate::types::Scope;
-    use sandbar_policy::{Grant, Limits, Namespaces};
-    use sandbar_processor::{CpuEstimate, Hand, Processors};
 
     type Scripted = Box<dyn Fn() -> Answer + Send + Sync>;
 
@@ -326,7 +327,7 @@ mod tests {
         reader(cluster, Namespaces::All, limits).get_object(&resource("", "pods"), &within, "web-0", None).await
     }
 
-    /// What becomes of a server's first answer; its second is a pod.
+    /// The outcome of a server's first answer; its second one is a pod.
     async fn after(first: impl Fn() -> Answer + Send + Sync + 'static) -> (Result<String, Error>, Seen) {
         let (cluster, seen) = cluster(move |_, request| if request == 0 { first() } else { Answer::ok(POD) });
         (get_pod(&cluster, Limits::default()).await, seen)
@@ -492,7 +493,7 @@ mod tests {
         let reader = cluster.reader(Arc::new(Grant::default()), Arc::new(Budget::new(Limits::default())));
         let mut read = Box::pin(reader.api_server());
         assert!(read.as_mut().now_or_never().is_none());
-        // The clock is paused: it goes on where nobody has anything to do any more.
+        // The clock is paused: it advances when no task can run.
         let moment = Duration::from_secs(1);
         timeout(moment, started.notified()).await.expect("the request is sent");
         assert!(timeout(moment, &mut ended).await.is_err(), "it goes on while it is read");

@@ -1,33 +1,33 @@
-//! Field paths, as the contract's `fields` writes them, and the tree that they make.
+//! Field paths, in the syntax of the contract's `fields`, and the tree that they form.
 //!
 //! A path is a chain of keys: plain ones (`[A-Za-z0-9_-]+`) with dots between them, others as a JSON string in brackets, as in
-//! `metadata.annotations["example.com/owner"]`. Arrays have no index: they are crossed.
+//! `metadata.annotations["example.com/owner"]`. Arrays have no index: a path continues in each element.
 
 use std::collections::BTreeMap;
 
 use super::error::{Code, Error};
 use super::name::quote;
 
-/// Paths in one request. The widest tool of ours asks for a dozen.
+/// Paths in one request. The largest bundled tool has a dozen.
 const PATHS_MAX: usize = 256;
 
 /// Bytes of one path: room for a few annotation keys of 317 bytes, the longest that Kubernetes allows.
 const PATH_MAX: usize = 1024;
 
-/// Which parts of an object are kept.
+/// The selected parts of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     /// All of it.
     Whole,
-    /// These keys, and of each what it says.
+    /// These keys, with the selection below each.
     Keys(BTreeMap<String, Keep>),
 }
 
-/// What every mask begins with.
+/// The beginning of every mask.
 const MASK: &str = "[masked: ";
 
 impl Keep {
-    /// Reads the paths of a request; none keep everything.
+    /// Parses the paths of a request; none select everything.
     pub(super) fn parse(fields: Option<&[String]>) -> Result<Self, Error> {
         let Some(fields) = fields else { return Ok(Keep::Whole) };
         if fields.len() > PATHS_MAX {
@@ -44,7 +44,7 @@ impl Keep {
         Ok(root)
     }
 
-    /// What is kept of the value under a key; none: nothing.
+    /// The selection below a key; none: nothing.
     pub(super) fn of(&self, key: &str) -> Option<&Keep> {
         match self {
             Keep::Whole => Some(&Keep::Whole),
@@ -52,7 +52,7 @@ impl Keep {
         }
     }
 
-    /// Whether one of the keys may be what a mask has made of another.
+    /// Whether one of the keys may be a mask in place of another key.
     pub(super) fn asks_for_a_mask(&self) -> bool {
         match self {
             Keep::Whole => true,
@@ -60,7 +60,7 @@ impl Keep {
         }
     }
 
-    /// Adds one path. A path that is the beginning of another keeps both.
+    /// Adds a path. If one path is the beginning of another, the shorter one counts.
     fn add(&mut self, keys: Vec<String>) {
         let mut node = self;
         for key in keys {
@@ -109,7 +109,7 @@ fn plain_key(text: &str) -> Result<(String, &str), &'static str> {
     }
 }
 
-/// The key after `[`: a JSON string and the closing bracket.
+/// The key after `[`: a JSON string and a closing bracket.
 fn quoted_key(text: &str) -> Result<(String, &str), &'static str> {
     const UNENDED: &str = "a bracket has to hold one JSON string and be closed, as in `[\"example.com/owner\"]`";
     let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();

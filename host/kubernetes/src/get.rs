@@ -1,5 +1,8 @@
 //! One object.
 
+use sandbar_policy::{Access, Verb};
+use sandbar_snapshot::OBJECT_MAX;
+
 use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::FIRST_BYTE;
@@ -9,8 +12,6 @@ use super::object::{Mask, Object};
 use super::place::{Asked, Target};
 use super::request::Get;
 use super::types::{Resource, Scope};
-use sandbar_policy::{Access, Verb};
-use sandbar_snapshot::OBJECT_MAX;
 
 /// Reads one object as JSON.
 pub(super) async fn read(
@@ -54,9 +55,10 @@ pub(super) async fn read(
 
 #[cfg(test)]
 mod tests {
+    use sandbar_policy::{Limits, Namespaces};
+
     use super::*;
     use crate::testing::{Answer, cluster, reader, resource};
-    use sandbar_policy::{Limits, Namespaces};
 
     const NODE: &str = r#"{"kind":"Node","metadata":{"name":"n1","managedFields":[]},"spec":{"podCIDR":"10.0.0.0/24"}}
 "#;

@@ -1,6 +1,8 @@
 //! Whether the API server is there and ready, and which version it runs.
 
 use http::StatusCode;
+use sandbar_policy::Budget;
+use sandbar_secrets::quotable;
 use serde::Deserialize;
 
 use super::error::{Code, Error};
@@ -9,8 +11,6 @@ use super::explain;
 use super::items::malformed;
 use super::request::Get;
 use super::types::Health;
-use sandbar_policy::Budget;
-use sandbar_secrets::quotable;
 
 /// Bytes of `/version`, which has under 1 KiB, and of `/readyz`, which says `ok`.
 const ANSWER_MAX: usize = 64 * 1024;

@@ -1,52 +1,52 @@
-//! Takes a body apart while it arrives: each element of one array at its top level by itself - the `items` of a list, the `groups` or
-//! `resources` of discovery - and everything else, which is little, as one envelope.
+//! Splits a body while it arrives: each element of one top-level array by itself - the `items` of a list, the `groups` or
+//! `resources` of discovery - and the rest, which is small, as one envelope.
 //!
-//! Only brackets and strings are followed here, with no opinion on what is between them; whether an element is JSON is for
-//! whoever parses it, and the envelope is parsed at the end, so nothing malformed gets through.
+//! Only brackets and strings are tracked. Whether an element is valid JSON is checked by its parser, and the envelope is parsed
+//! at the end, so nothing malformed passes.
 
 use memchr::memchr2;
-
-use super::error::{Code, Error};
 use sandbar_secrets::quotable;
 use sandbar_text::size;
 
-/// Bytes of everything around the elements. A list's `metadata` with its token is well below 4 KiB.
+use super::error::{Code, Error};
+
+/// Bytes of the envelope. A list's `metadata` with its token is well below 4 KiB.
 const ENVELOPE_MAX: usize = 64 * 1024;
 
-/// How much of the reason a message carries, in bytes.
+/// Bytes of the reason in a message.
 const REASON_MAX: usize = 300;
 
 /// The state between two chunks of a body.
 pub(super) struct Splitter {
-    /// Bytes of one element.
+    /// The most bytes of one element.
     element_max: usize,
     state: State,
     envelope: Envelope,
     value: Value,
-    /// The beginning of an element that the last chunk ended in.
+    /// An element that the last chunk has begun.
     element: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Outside of the array.
+    /// Outside the array.
     Envelope,
-    /// Inside the array, where an element or the end may come; the second and later ones follow a comma.
+    /// Inside the array, before an element or the end; the second and later ones follow a comma.
     BeforeElement { first: bool },
-    /// In an element.
+    /// Inside an element.
     Element,
-    /// Behind an element, where a comma or the end has to come.
+    /// After an element, before a comma or the end.
     AfterElement,
 }
 
 impl Splitter {
-    /// For a body whose elements, of so many bytes at most, stand in an array of this name.
+    /// For a body with an array of this name, whose elements have at most `element_max` bytes.
     pub(super) fn new(array: &'static str, element_max: usize) -> Self {
         let envelope = Envelope { array, ..Envelope::default() };
         Self { element_max, state: State::Envelope, envelope, value: Value::default(), element: Vec::new() }
     }
 
-    /// Takes the next chunk and calls `each` for every element that it ends.
+    /// Takes the next chunk, and calls `each` for every element that it completes.
     pub(super) fn feed<E: From<Error>>(
         &mut self,
         mut chunk: &[u8],
@@ -63,7 +63,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// The document with its array emptied, once the body has ended.
+    /// The envelope, with an empty array, once the body has ended.
     pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
         if self.state != State::Envelope || self.envelope.depth != 0 || self.envelope.bytes.is_empty() {
             return Err(malformed("it ends in the middle"));
@@ -140,7 +140,7 @@ impl Splitter {
     }
 }
 
-/// Everything around the elements.
+/// The document without the elements.
 #[derive(Default)]
 struct Envelope {
     /// The key of the array.
@@ -149,9 +149,9 @@ struct Envelope {
     depth: usize,
     in_string: bool,
     escaped: bool,
-    /// The string that began last at depth 1, without its quotes.
+    /// The last string at depth 1, without its quotes.
     key: Vec<u8>,
-    /// That string was the array's key, and only its colon and white space came since.
+    /// Whether that string is the array's key, followed only by its colon and white space so far.
     at_array: bool,
 }
 
@@ -182,7 +182,7 @@ impl Envelope {
                 self.depth = self.depth.checked_sub(1).ok_or_else(|| malformed("a bracket is closed that was not opened"))?;
                 self.at_array = false;
             }
-            // After a colon only: such a string that is a value is followed by a comma or a brace.
+            // Only after a colon: a string value is followed by a comma or a brace.
             b':' => self.at_array = self.depth == 1 && self.key == self.array.as_bytes(),
             byte if byte.is_ascii_whitespace() => {}
             _ => self.at_array = false,
@@ -206,7 +206,7 @@ impl Envelope {
     }
 }
 
-/// Follows one JSON object or array to its end.
+/// Tracks one JSON object or array to its end.
 #[derive(Default)]
 struct Value {
     depth: usize,
@@ -215,7 +215,7 @@ struct Value {
 }
 
 impl Value {
-    /// Where the value ends in these bytes, which go on where the last ones ended; none: not yet.
+    /// The offset after the value's end, in bytes that continue the last ones; none if it has not ended.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
@@ -249,9 +249,9 @@ impl Value {
     }
 }
 
-/// The error for an answer that is not what it should be.
+/// The error for an answer that cannot be read.
 pub(super) fn malformed(reason: &str) -> Error {
-    // A parser's words can quote what it could not read.
+    // A parser's message can quote what it could not read.
     Error::new(Code::Other, format!("the API server's answer cannot be read: {}", quotable(reason, REASON_MAX)))
 }
 
@@ -261,7 +261,7 @@ mod tests {
 
     const ELEMENT_MAX: usize = 1 << 20;
 
-    /// Feeds a body in these pieces; what came out.
+    /// The elements and the envelope of a body, fed in these pieces.
     fn split<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<String>, String), Error> {
         let mut splitter = Splitter::new("items", ELEMENT_MAX);
         let mut items = Vec::new();

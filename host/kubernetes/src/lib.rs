@@ -40,7 +40,7 @@ mod unpaged;
 mod watched;
 
 pub use cluster::Cluster;
-pub use discovery::Catalogue;
+pub use discovery::ApiResources;
 pub use error::{Code, Error};
 pub use fault::Fault;
 pub use reader::Reader;

@@ -13,6 +13,8 @@ mod tests;
 
 use std::num::NonZeroU32;
 
+use sandbar_policy::{Access, Limits, Namespaces, Verb};
+
 use self::cursor::{Binding, Cursor, Position};
 use self::page::Size;
 use self::single::{Listing, Part};
@@ -24,7 +26,6 @@ use super::name::check_resource;
 use super::place::{Asked, Target};
 use super::types::{Page, Query};
 use filter::{Filter, single_name};
-use sandbar_policy::{Access, Limits, Namespaces, Verb};
 
 /// Objects on a page, where nobody says how many: as many as a model reads at once, and one event page of the server that Sandbar
 /// replaces.

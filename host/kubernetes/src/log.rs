@@ -11,6 +11,7 @@ mod tests;
 mod window;
 
 use http::StatusCode;
+use sandbar_policy::{Access, Exhausted, Place, Verb};
 
 use self::matching::{Pattern, Search};
 use self::newest::Kept;
@@ -21,7 +22,6 @@ use super::exchange::{Failure, LOG_FIRST_BYTE};
 use super::name::{Container, Namespace, ObjectName};
 use super::request::{Get, LogParameters};
 use super::types::{Excerpt, LogSource};
-use sandbar_policy::{Access, Exhausted, Place, Verb};
 
 /// Lines, where nobody says how many: the default of the server that Sandbar replaces.
 const DEFAULT_LINES: u32 = 2_000;

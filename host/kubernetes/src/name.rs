@@ -1,20 +1,21 @@
-//! The names that may stand in a URL. Each is checked once, and from then on its type says so.
+//! Names that may be in a URL. Each is checked once; its type then guarantees that it is valid.
 //!
-//! A name that reaches another path than its own would walk past the grant, so the rules here are no looser than the API
-//! server's, and `request` encodes what they let through all the same.
+//! A name that leads to another path than its own would bypass the grant, so the rules here are no looser than the API server's,
+//! and `request` percent-encodes even valid names.
+
+use sandbar_policy::{SUBDOMAIN_MAX, is_label, is_subdomain};
 
 use super::error::{Code, Error};
 use super::types::Resource;
-use sandbar_policy::{SUBDOMAIN_MAX, is_label, is_subdomain};
 
-/// How much of a refused value is quoted back, in characters.
+/// Characters of a refused value that a message quotes.
 const QUOTE_MAX: usize = 80;
 
 /// A namespace's name: an RFC 1123 label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Namespace(String);
 
-/// The name of an object of any kind: one segment of a path.
+/// The name of an object of any kind: one path segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ObjectName(String);
 
@@ -23,7 +24,7 @@ pub(super) struct ObjectName(String);
 pub(super) struct Container(String);
 
 impl Namespace {
-    /// Takes a valid name, or says what is wrong with it.
+    /// Parses a name, or says what is wrong with it.
     pub(super) fn parse(name: &str) -> Result<Self, Error> {
         if name.is_empty() {
             return Err(Error::new(Code::Invalid, "namespace is required"));
@@ -40,10 +41,10 @@ impl Namespace {
 }
 
 impl ObjectName {
-    /// Takes a valid name, or says what is wrong with it.
+    /// Parses a name, or says what is wrong with it.
     ///
-    /// Kubernetes lets each kind choose its rule; the loosest (RBAC's) is "one path segment". `?`, `#` and `\` are refused on
-    /// top: no real name has them, and a name that has them is an attempt at something else.
+    /// Each kind has its own rule in Kubernetes; the loosest (RBAC's) is "one path segment". `?`, `#` and `\` are refused as
+    /// well: no real name has them, and a name that has them is an attack.
     pub(super) fn parse(name: &str) -> Result<Self, Error> {
         if name.is_empty() {
             return Err(Error::new(Code::Invalid, "name is required"));
@@ -66,7 +67,7 @@ impl ObjectName {
 }
 
 impl Container {
-    /// Takes a valid name, or says what is wrong with it.
+    /// Parses a name, or says what is wrong with it.
     pub(super) fn parse(name: &str) -> Result<Self, Error> {
         if !is_label(name) {
             return Err(refused("container", name, "lower-case letters, digits and `-`, 63 characters at most"));
@@ -79,7 +80,7 @@ impl Container {
     }
 }
 
-/// Refuses a resource whose group, version or plural cannot be one.
+/// Refuses a resource with an invalid group, version or plural.
 pub(super) fn check_resource(of: &Resource) -> Result<(), Error> {
     if let Some((parent, child)) = of.plural.split_once('/') {
         return Err(Error::new(
@@ -103,9 +104,9 @@ pub(super) fn check_resource(of: &Resource) -> Result<(), Error> {
     Ok(())
 }
 
-/// A value in back quotes, short enough for a message and without anything that a reader cannot see.
+/// A value in back quotes for a message: short, and without invisible characters.
 pub(super) fn quote(value: &str) -> String {
-    // Cleaning costs time and memory, so it gets no more than can be of use: some of it may be invisible, and is not counted.
+    // Cut before it is cleaned, which costs time and memory; invisible characters do not count towards the limit.
     let (start, is_cut) = first(value, 16 * QUOTE_MAX);
     let clean = sandbar_text::clean_line(start, start.len());
     match first(&clean, QUOTE_MAX) {

@@ -1,7 +1,7 @@
-//! One object as the API server sent it: read once, masked as a whole, and cut down to the fields that were asked for.
+//! One object as the API server sent it: parsed once, masked as a whole, and cut down to the requested fields.
 //!
-//! The order is in the types. [`Object`] says which object it is and nothing more; what is in it comes out of [`Masked`] alone. What is
-//! masked depends on the whole object and never on what of it is asked for, so a tool learns no more by asking for less.
+//! The types enforce the order. [`Object`] only identifies the object; its content comes out of [`Masked`] alone. What is masked
+//! depends on the whole object and never on the requested fields, so a tool learns no more by asking for less.
 
 mod key;
 mod mask;
@@ -25,16 +25,16 @@ pub(super) struct Object<'o> {
     tree: Tree<'o>,
 }
 
-/// What tells an object from the others of its list.
+/// Identifies an object within its list.
 pub(super) struct Identity<'t> {
-    /// Empty for an object of the cluster.
+    /// Empty for a cluster-scoped object.
     pub(super) namespace: Cow<'t, str>,
     pub(super) name: Cow<'t, str>,
     labels: Option<Value<'t>>,
 }
 
 impl<'o> Object<'o> {
-    /// Reads the JSON of one object.
+    /// Parses the JSON of one object.
     pub(super) fn read(json: &'o [u8]) -> Result<Self, Error> {
         let json = std::str::from_utf8(json)
             .map_err(|error| malformed(&format!("it is not UTF-8 text from byte {} on", error.valid_up_to())))?;
@@ -51,7 +51,7 @@ impl<'o> Object<'o> {
         }
     }
 
-    /// Which object it is.
+    /// The object's identity.
     pub(super) fn identity(&self) -> Result<Identity<'_>, Error> {
         let metadata = self.tree.root().get("metadata").filter(|metadata| !metadata.is_null());
         let of = |key: &str| metadata.and_then(|metadata| metadata.get(key)).filter(|value| !value.is_null());
@@ -70,7 +70,7 @@ impl<'o> Object<'o> {
 }
 
 impl Identity<'_> {
-    /// The labels. Made for each object of a list that is selected by them, so that each look-up takes the same time.
+    /// The labels, as a map. Made for each object of a list with a label selector, so that each look-up takes constant time.
     pub(super) fn labels(&self) -> HashMap<Cow<'_, str>, Cow<'_, str>> {
         self.labels.into_iter().flat_map(Value::entries).map(|(key, value)| (key.text(), value.text())).collect()
     }

@@ -1,9 +1,10 @@
 //! Where a read takes place: the scope that was asked for, held against what discovery says.
 
+use sandbar_policy::Place;
+
 use super::error::{Code, Error};
 use super::name::Namespace;
 use super::types::{Scope, ServedResource};
-use sandbar_policy::Place;
 
 /// A scope whose namespace is a valid name. Whether it fits the resource is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Which proxy leads to the API server, if any.
+//! The proxy to the API server, if any.
 //!
 //! A kubeconfig's `proxy-url` always counts, as it does for kubectl. HTTPS_PROXY counts unless NO_PROXY names the server or the
 //! server is this machine; kube itself matches NO_PROXY against the proxy's own address.
@@ -8,17 +8,17 @@ use std::net::IpAddr;
 
 use http::Uri;
 
-/// Where a SOCKS proxy listens that names no port. The connector knows no default for it.
+/// The port of a SOCKS proxy that names none. The connector has no default.
 const SOCKS_PORT: u16 = 1080;
 
-/// The way to the API server.
+/// How to reach the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Proxy {
-    /// Straight.
+    /// Without a proxy.
     Direct,
-    /// Through an HTTP proxy that opens tunnels.
+    /// Through an HTTP proxy, with CONNECT.
     Http(Uri),
-    /// The same, with TLS on the way to the proxy.
+    /// Likewise, with TLS to the proxy.
     Https(Uri),
     /// Through a SOCKS 5 proxy, which also resolves the name.
     Socks5(Uri),
@@ -30,13 +30,13 @@ pub(super) enum Proxy {
 pub(super) struct ProxyError {
     /// Its address, without a password.
     url: String,
-    /// Where it was set.
+    /// Where it is configured.
     origin: &'static str,
-    /// Why not.
+    /// Why it cannot be used.
     reason: &'static str,
 }
 
-/// The environment's word on proxies.
+/// The proxy variables of the environment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     https_proxy: Option<String>,
@@ -51,7 +51,7 @@ impl Variables {
         Self { https_proxy: variable("HTTPS_PROXY", "https_proxy"), no_proxy: variable("NO_PROXY", "no_proxy") }
     }
 
-    /// Whether a server is to be reached without the proxy of the environment.
+    /// Whether a server is reached without the environment's proxy.
     fn exempt(&self, server: &Uri) -> bool {
         let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
         let address: Option<IpAddr> = host.parse().ok();
@@ -65,7 +65,7 @@ impl Variables {
 }
 
 impl Proxy {
-    /// The way to a server: `declared` is its cluster's `proxy-url`.
+    /// The proxy to a server; `declared` is the `proxy-url` of its cluster.
     pub(super) fn towards(server: &Uri, declared: Option<&str>, variables: &Variables) -> Result<Self, ProxyError> {
         if let Some(url) = declared {
             return Self::parse(url, "the kubeconfig");
@@ -77,7 +77,7 @@ impl Proxy {
     }
 
     fn parse(url: &str, origin: &'static str) -> Result<Self, ProxyError> {
-        // The variables are often written without a scheme.
+        // The variables often have no scheme.
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let error = |reason| ProxyError { url: without_password(url), origin, reason };
         let uri: Uri = full.parse().map_err(|_| error("it is not a URL"))?;
@@ -102,7 +102,7 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// An address with a port: its own, else this one.
+/// An address with its own port, or else this one.
 fn with_port(uri: Uri, port: u16) -> Option<Uri> {
     if uri.port().is_some() {
         return Some(uri);
@@ -112,7 +112,7 @@ fn with_port(uri: Uri, port: u16) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// A URL that can be shown.
+/// A URL without its password, for messages.
 fn without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => format!("{}://{}", &url[..scheme], &url[at + 1..]),
@@ -121,8 +121,8 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// One entry of NO_PROXY: `*`, an address, a CIDR block, a name, `.suffix` or `*.suffix`; names also cover what is below them, and
-/// all but blocks may end in a port.
+/// Matches one entry of NO_PROXY: `*`, an address, a CIDR block, a name, `.suffix` or `*.suffix`; names also cover what is below
+/// them, and all but blocks may end in a port.
 fn exempts(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     let rule = rule.to_ascii_lowercase();
     if rule == "*" {
@@ -151,7 +151,7 @@ fn below(host: &str, domain: &str) -> bool {
 
 fn split_port(rule: &str) -> (&str, Option<u16>) {
     match rule.rsplit_once(':') {
-        // More than one colon without brackets is an IPv6 address.
+        // Several colons without brackets are an IPv6 address.
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => match port.parse() {
             Ok(port) => (name, Some(port)),
             Err(_) => (rule, None),

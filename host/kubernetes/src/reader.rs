@@ -1,10 +1,11 @@
 //! Reads on behalf of one call: within its grant, on its budget.
 
+use sandbar_policy::Exhausted;
+
 use super::context::ReadContext;
 use super::error::Error;
 use super::types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
 use super::{get, health, list, log};
-use sandbar_policy::Exhausted;
 
 /// Reads the cluster for one call.
 ///
@@ -65,10 +66,11 @@ impl Reader {
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
-    use crate::testing::{Answer, cluster, grant, query, resource};
     use sandbar_policy::{Budget, Limits, Namespaces};
     use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
+
+    use super::*;
+    use crate::testing::{Answer, cluster, grant, query, resource};
 
     #[test]
     fn reads_can_move_between_threads() {

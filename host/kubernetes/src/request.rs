@@ -1,7 +1,7 @@
-//! Requests to the API server, and the only place where their URLs are made.
+//! Requests to the API server, and the only place where their URLs are built.
 //!
-//! Invariant: what is built here is a GET, on an object, a list, a pod's log or one of a few fixed paths. There is no way to
-//! write down another method, a subresource or an `Upgrade` header, so nothing that uses this module can change a cluster.
+//! Invariant: every request is a GET, of an object, a list, a pod's log or one of a few fixed paths. Another method, a
+//! subresource or an `Upgrade` header cannot be expressed, so nothing that uses this module can change a cluster.
 
 use std::fmt::Write as _;
 
@@ -12,36 +12,36 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::name::{Container, Namespace, ObjectName};
 use super::types::ServedResource;
 
-/// What is escaped in a path segment or a query value: everything but RFC 3986's unreserved characters.
+/// Escaped in a path segment or a query value: everything but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How the API server's audit log sees Sandbar.
+/// Identifies Sandbar in the API server's audit log.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("sandbar/", env!("CARGO_PKG_VERSION")));
 
-/// A GET. Relative to the API server's address.
+/// A GET, relative to the API server's address.
 #[derive(Clone, Debug)]
 pub(super) struct Get {
     path_and_query: String,
     accept: HeaderValue,
-    /// Whose namespace it looks into; [`EVERY`] for a list over all of them.
+    /// The namespace that it reads; [`EVERY`] for a list over all of them.
     namespace: Option<Box<str>>,
 }
 
-/// A list over all namespaces.
+/// Stands for all namespaces.
 const EVERY: &str = "*";
 
-/// What a list request asks for. Absent means: the parameter is not sent.
+/// The parameters of a list request. Absent ones are not sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ListParameters<'a> {
     pub(super) label_selector: Option<&'a str>,
     pub(super) field_selector: Option<&'a str>,
-    /// Never 0: that means "all of them" to the API server.
+    /// Never 0, which means "no limit" to the API server.
     pub(super) limit: Option<std::num::NonZeroU32>,
-    /// The server's own token.
+    /// The server's own continue token.
     pub(super) token: Option<&'a str>,
 }
 
-/// What a log request asks for.
+/// The parameters of a log request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LogParameters<'a> {
     pub(super) container: Option<&'a Container>,
@@ -60,7 +60,7 @@ impl Get {
         Self { namespace: namespace.map(|namespace| namespace.as_str().into()), ..Self::json(path) }
     }
 
-    /// A list. Without a namespace: the cluster's, or over all namespaces.
+    /// A list. Without a namespace: cluster-scoped, or over all namespaces.
     pub(super) fn list(of: &ServedResource, namespace: Option<&Namespace>, parameters: &ListParameters<'_>) -> Self {
         let mut query = Query(collection(of, namespace), '?');
         query.push("labelSelector", parameters.label_selector);
@@ -92,12 +92,12 @@ impl Get {
         }
     }
 
-    /// A path that is the same for every cluster: `/version`, `/readyz`, `/apis`.
+    /// A path that every cluster has: `/version`, `/readyz`, `/apis`.
     pub(super) fn fixed(path: &'static str) -> Self {
         Self::json(path.to_owned())
     }
 
-    /// What one version of an API group serves. The names come from the server, which is no reason to trust them.
+    /// The resources of one version of an API group. Its names come from the server, and are encoded all the same.
     pub(super) fn group_version(group: &str, version: &str) -> Self {
         Self::json(root(group, version))
     }
@@ -106,7 +106,7 @@ impl Get {
         Self { path_and_query, accept: HeaderValue::from_static("application/json"), namespace: None }
     }
 
-    /// The request as it is sent.
+    /// The HTTP request.
     pub(super) fn to_http(&self) -> Result<Request<Body>, http::Error> {
         Request::get(&self.path_and_query)
             .header(header::ACCEPT, self.accept.clone())
@@ -114,7 +114,7 @@ impl Get {
             .body(Body::empty())
     }
 
-    /// The namespace that it looks into, `*` for a list over all; none where it is about the cluster.
+    /// The namespace that it reads, `*` for a list over all of them; none for a cluster-scoped request.
     pub(super) fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
     }
@@ -135,7 +135,7 @@ fn root(group: &str, version: &str) -> String {
     path
 }
 
-/// Whether a path is that of a resource, and not of discovery, the version or the like: what RBAC calls a non-resource URL.
+/// Whether a path is that of a resource, not what RBAC calls a non-resource URL: discovery, the version and the like.
 pub(super) fn is_of_resource(path: &str) -> bool {
     let mut segments = path.split('/').skip(1);
     let root = match segments.next() {
@@ -146,7 +146,7 @@ pub(super) fn is_of_resource(path: &str) -> bool {
     segments.count() > root
 }
 
-/// Where the objects of a resource are.
+/// The path of a resource's objects.
 fn collection(of: &ServedResource, namespace: Option<&Namespace>) -> String {
     let mut path = root(&of.group, &of.version);
     if let Some(namespace) = namespace {
@@ -162,7 +162,7 @@ fn push_segment(path: &mut String, segment: &str) {
     let _ = write!(path, "/{}", utf8_percent_encode(segment, ESCAPED));
 }
 
-/// A URL that grows by one parameter at a time, and the character that comes before the next.
+/// A URL that grows by one parameter at a time, with the separator before the next one.
 struct Query(String, char);
 
 impl Query {

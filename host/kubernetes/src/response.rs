@@ -1,4 +1,4 @@
-//! What comes back: a body that is counted while it is read, or a refusal in the API server's words.
+//! An API server's answer: a body that is charged while it is read, or a refusal in the server's words.
 
 use std::time::Duration;
 
@@ -6,39 +6,39 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use sandbar_policy::{Budget, Exhausted, SUBDOMAIN_MAX};
+use sandbar_processor::STEP_BYTES;
+use sandbar_secrets::quotable;
+use sandbar_text::size;
 use serde::Deserialize;
 
 use super::error::{Code, Error};
 use super::explain::explain;
 use super::request::is_of_resource;
-use sandbar_policy::{Budget, Exhausted, SUBDOMAIN_MAX};
-use sandbar_processor::STEP_BYTES;
-use sandbar_secrets::quotable;
-use sandbar_text::size;
 
 /// How long the server may pause inside an answer.
 const BETWEEN_CHUNKS: Duration = Duration::from_secs(10);
 
-/// How much of an error's body is read. A Status is under 2 KiB; an error page of a proxy can be anything.
+/// Bytes that are read of an error's body. A Status is under 2 KiB; a proxy's error page can be anything.
 const ERROR_BODY_MAX: usize = 16 * 1024;
 
-/// How much of the server's words a message carries, in bytes.
+/// Bytes of the server's message in ours.
 const MESSAGE_MAX: usize = 2 * 1024;
 
-/// How much of an object's name a message carries, in bytes: names are no longer.
+/// Bytes of an object's name in a message.
 const NAME_MAX: usize = SUBDOMAIN_MAX;
 
-/// Warnings of one answer that are passed on, and the bytes of each: what the API server itself keeps to.
+/// Warnings that are passed on of one answer, and bytes of each: the API server's own limits.
 const WARNINGS_MAX: usize = 8;
 const WARNING_MAX: usize = 512;
 
-/// A successful answer whose body is still on its way.
+/// A successful answer whose body is still arriving.
 pub(super) struct Incoming<'b> {
     pub(super) status: StatusCode,
-    /// What the server says about its answer: that a version is deprecated, or that something is missing.
+    /// The server's warnings: that a version is deprecated, or that something is missing.
     pub(super) warnings: Vec<String>,
     body: Body,
-    /// What has come and is not handed out yet.
+    /// Bytes that have arrived and are not handed out yet.
     rest: Bytes,
     handed_out: usize,
     budget: &'b Budget,
@@ -50,10 +50,10 @@ impl<'b> Incoming<'b> {
         Self { status, warnings, body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
     }
 
-    /// The next piece of the body, [`STEP_BYTES`] at most; none at its end. Every byte is taken from the budget.
+    /// The next piece of the body, at most [`STEP_BYTES`]; none at its end. Every byte is charged to the budget.
     ///
-    /// What is done with a piece is one step of the call's work, so between two of them others have their turn. A body that is longer is
-    /// worked on on a thread of the call's own: what its pieces add up to, an object for example, is one step, too.
+    /// The work on a piece is one step of the call, so the call yields between two of them. A longer body is handled on a thread
+    /// of the call's own, since its pieces add up to another step, an object for example.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         self.budget.checkpoint().await?;
         if self.rest.is_empty() {
@@ -69,7 +69,7 @@ impl<'b> Incoming<'b> {
         Ok(Some(piece))
     }
 
-    /// The whole body, which is `what` and may have `max` bytes.
+    /// The whole body. `what` names it in an error; it may have `max` bytes.
     pub(super) async fn bytes(mut self, max: usize, what: &str) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk().await? {
@@ -82,7 +82,7 @@ impl<'b> Incoming<'b> {
     }
 }
 
-/// The `Warning` headers with the code that Kubernetes uses, `299 - "text"`.
+/// The texts of `Warning` headers with Kubernetes' code: `299 - "text"`.
 fn warnings(headers: &HeaderMap) -> Vec<String> {
     headers.get_all(header::WARNING).iter().filter_map(|value| warning(value.as_bytes())).take(WARNINGS_MAX).collect()
 }
@@ -99,7 +99,7 @@ fn warning(value: &[u8]) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The next piece of a body, within the time that is left.
+/// The next piece of a body, within the remaining time.
 async fn next_chunk(body: &mut Body, budget: &Budget) -> Result<Option<Bytes>, Error> {
     let remaining = budget.remaining();
     loop {
@@ -125,21 +125,21 @@ async fn next_chunk(body: &mut Body, budget: &Budget) -> Result<Option<Bytes>, E
     }
 }
 
-/// An answer that is no success.
+/// An unsuccessful answer.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
-    /// The server's words, clean and short.
+    /// The server's message, cleaned and cut.
     pub(super) message: String,
-    /// How long the server asks to wait.
+    /// The server's `Retry-After`.
     pub(super) retry_after: Option<Duration>,
-    /// The path that was asked for.
+    /// The path of the request.
     path: String,
-    /// The body was a Kubernetes Status, so Kubernetes itself answered and not something in front of it.
+    /// Set if the body was a Kubernetes Status, so that Kubernetes has answered and not a proxy.
     details: Option<StatusDetails>,
 }
 
-/// What a Status says besides its message.
+/// The fields of a Status beside its message.
 #[derive(Clone, Debug, Default)]
 struct StatusDetails {
     reason: String,
@@ -148,7 +148,7 @@ struct StatusDetails {
 }
 
 impl Refusal {
-    /// Reads the answer, and never fails: whatever cannot be read is left out.
+    /// Reads the answer. Never fails: whatever cannot be read is left out.
     pub(super) async fn read(response: Response<Body>, path: &str, budget: &Budget) -> Self {
         let status = response.status();
         let header = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
@@ -173,17 +173,17 @@ impl Refusal {
         Self { status, message: quotable(&message, MESSAGE_MAX), retry_after, path: path.to_owned(), details }
     }
 
-    /// Kubernetes itself has answered, and not something in front of it.
+    /// Whether Kubernetes has answered, and not a proxy.
     pub(super) fn is_of_kubernetes(&self) -> bool {
         self.details.is_some()
     }
 
-    /// A 410's way out: a token that goes on where the old one stood, over the list as it is now.
+    /// The token in a 410, which continues at the same position of the current list.
     pub(super) fn fresh_token(&self) -> Option<&str> {
         self.details.as_ref().filter(|_| self.status == StatusCode::GONE)?.continue_.as_deref()
     }
 
-    /// The object that was not found, where Kubernetes names one.
+    /// The object that was not found, if Kubernetes names one.
     pub(super) fn missing(&self) -> Option<&str> {
         let details = self.details.as_ref().filter(|_| self.status == StatusCode::NOT_FOUND)?;
         Some(details.name.as_str()).filter(|name| !name.is_empty())
@@ -195,7 +195,7 @@ impl Refusal {
             400 | 422 => Code::Invalid,
             401 | 403 => Code::Denied,
             404 => match &self.details {
-                // What is not served says so in plain text, and an extension server in a Status that names no object.
+                // An unknown path has an answer in plain text, or, from an extension server, a Status that names no object.
                 Some(details) if details.reason == "NotFound" && !details.name.is_empty() => Code::NotFound,
                 Some(_) if !self.message.contains("could not find the requested resource") => Code::NotFound,
                 _ => Code::NotServed,
@@ -218,11 +218,11 @@ impl From<Refusal> for Error {
             Code::Denied if *status == StatusCode::UNAUTHORIZED => {
                 format!("the API server does not accept this server's credentials: {words}")
             }
-            // What `sandbar rbac` prints are rights on resources. Every user has the others, unless somebody has taken them away.
+            // `sandbar rbac` prints rights on resources. All other rights belong to every user, unless somebody has revoked them.
             Code::Denied if refusal.details.is_some() && !is_of_resource(path) => {
                 format!("{words} (the ClusterRole system:discovery allows it: bind that to the user of this server)")
             }
-            // A 403 without a Status is a proxy's, or a kubelet's: no role mends that.
+            // A 403 without a Status is a proxy's or a kubelet's, which no role can change.
             Code::Denied if refusal.details.is_some() => {
                 format!("{words} (`sandbar rbac` prints the roles that this server needs)")
             }
@@ -239,7 +239,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// The part of `metav1.Status` that says something to us.
+/// The fields of `metav1.Status` that are used.
 #[derive(Deserialize)]
 struct Status {
     kind: String,

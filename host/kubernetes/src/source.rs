@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
+use sandbar_files::READ_TIME;
+use sandbar_snapshot::SnapshotError;
+
 use super::exchange::ApiServer;
 use super::fault::Fault;
 use super::kubeconfig::{Kubeconfig, Unusable};
 use super::login::{Login, Origin};
 use super::target::Target;
 use super::{in_cluster, proxy};
-use sandbar_files::READ_TIME;
-use sandbar_snapshot::SnapshotError;
 
 /// What `--cluster` selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,13 +13,13 @@ use http_body_util::BodyExt as _;
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
 use kube::client::Body;
+use sandbar_policy::{Budget, Grant, Limits, Namespaces, PolicyRule, Verb};
 use serde_json::{Value, json};
 use tower::BoxError;
 
 use super::cluster::Cluster;
 use super::reader::Reader;
 use super::types::{Query, Resource, Scope};
-use sandbar_policy::{Budget, Grant, Limits, Namespaces, PolicyRule, Verb};
 
 /// How bodies are cut: small, and never at the same place of an object.
 const CHUNK: usize = 61;

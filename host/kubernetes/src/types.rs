@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use sandbar_policy::Verb;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-
-use sandbar_policy::Verb;
 
 /// An API resource as it stands in a URL and in RBAC.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fault::Fault;
 use sandbar_files::Stamp;
+
+use super::fault::Fault;
 
 /// Bytes of a file of a configuration, or of a credential plugin's answer. A kubeconfig with the certificates of a thousand clusters has some
 /// 5 MiB.

@@ -4,6 +4,8 @@ use rmcp::model::{
     DiscoverResult, ErrorData, JsonRpcError, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
     SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenResult,
 };
+use sandbar_catalog::{Answer, AuditEvent, Progress, Refusal};
+use sandbar_policy::Caller;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -15,22 +17,20 @@ use super::request::{Method, Request, ToolCall};
 use super::result;
 use super::server::{Server, server_config};
 use super::version::Version;
-use sandbar_catalog::{Answer, AuditEvent, Progress, Refusal};
-use sandbar_policy::Caller;
 
-/// What answers a request.
+/// The answer to a request.
 pub enum Reply {
-    /// A response, known at once: a few hundred bytes, and what the request says itself.
+    /// A response that is known at once: a few hundred bytes, beside what it repeats of the request.
     Ready(Response),
-    /// A response that is known at once and the same for all but for its id.
+    /// A response that is known at once, the same for all but for its id.
     Shared(SharedResponse),
-    /// A call, which has to be run.
+    /// A tool call that has to be run.
     Call(Call),
     /// Notifications until the client goes or the server ends.
     Subscription(Subscription),
 }
 
-/// A call that has not been run yet.
+/// A tool call that is not running yet.
 pub struct Call {
     server: Server,
     caller: Caller,
@@ -38,15 +38,15 @@ pub struct Call {
     version: Version,
     tool: ToolCall,
     reports: watch::Sender<Progress>,
-    /// What it tells of its progress, where somebody waits for that.
+    /// Its progress notifications, if the client asked for them.
     pub progress: Option<Notifications>,
 }
 
-/// A call that is over.
+/// A finished call.
 pub struct Called {
     /// Its response.
     pub response: Response,
-    /// Its event in the audit trail, which is written when this is dropped.
+    /// Its event in the audit trail, written on drop.
     pub event: AuditEvent,
 }
 
@@ -80,28 +80,28 @@ pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
     })
 }
 
-/// A result of `tools/call` that says in words for the model why there is no other.
+/// A result of `tools/call` that tells the model why the call has no answer.
 pub fn tool_failure(id: &RequestId, version: Version, words: &str) -> Response {
     Response::result(id, &result::of(Answer::failure(words), version))
 }
 
 fn response(id: &RequestId, result: &impl Serialize) -> Response {
-    // Results of the server's own are structs of text, which always serialise.
+    // The server's own results are structs of text, which always serialise.
     Response::result(id, &serde_json::to_string(result).unwrap_or_default())
 }
 
 impl Call {
-    /// What its response will carry.
+    /// The id of its response.
     pub fn id(&self) -> &RequestId {
         &self.id
     }
 
-    /// The version that its client speaks.
+    /// The client's version.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Runs it to its end. Dropping the future stops it.
+    /// Runs the call to its end. Dropping the future stops it.
     pub async fn run(self) -> Called {
         let Self { server, caller, id, version, tool: ToolCall { name, arguments }, reports, progress: _ } = self;
         let called = id.clone();
@@ -109,7 +109,7 @@ impl Call {
         let (response, event) = server.catalog().call(&caller, &name, arguments, reports, write).await;
         let response = match response {
             Ok(response) => response,
-            // From 2025-11-25 on, a model gets to see what it did wrong.
+            // From 2025-11-25 on, an error in the arguments is for the model.
             Err(refusal @ Refusal::Arguments { .. }) if version >= Version::V2025_11_25 => {
                 tool_failure(&id, version, &refusal.to_string())
             }
@@ -123,12 +123,12 @@ impl Call {
 }
 
 impl Subscription {
-    /// What its response will carry.
+    /// The id of its response.
     pub fn id(&self) -> &RequestId {
         &self.id
     }
 
-    /// The first message: of what was asked for, what will be told.
+    /// The first message: which of the requested notifications will be sent.
     pub fn acknowledgement(&self) -> String {
         let mut accepted = SubscriptionFilter::new();
         accepted.tools_list_changed = self.tools_list_changed.then_some(true);
@@ -136,7 +136,7 @@ impl Subscription {
         notification("notifications/subscriptions/acknowledged", &params)
     }
 
-    /// The next message; none once the server has nothing more to tell. Dropping the future loses nothing.
+    /// The next notification; none once the server ends. Cancel-safe.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             self.changes.next().await?;

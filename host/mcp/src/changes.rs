@@ -1,13 +1,12 @@
-//! When a client has to hear that the list of tools has changed. What carries the word differs from era to era; this does not.
+//! Changes of the list of tools, as one client is notified of them. How they are sent depends on the era; this does not.
 
 use std::sync::Arc;
 
+use sandbar_catalog::{Catalog, ListDigest};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use sandbar_catalog::{Catalog, ListDigest};
-
-/// What one client hears of the list.
+/// The changes of the list for one client.
 pub struct Changes {
     catalogs: watch::Receiver<Arc<Catalog>>,
     known: ListDigest,
@@ -15,13 +14,13 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// For a client that has the list `known`; it hears at once if that is not the current one. `ending` ends it.
+    /// For a client that has the list `known`; it is notified at once if that is not the current one. Ends with `ending`.
     pub(super) fn new(catalogs: watch::Receiver<Arc<Catalog>>, known: ListDigest, ending: CancellationToken) -> Self {
         Self { catalogs, known, ending }
     }
 
-    /// Waits until the list is another than the client knows, and takes it for known from then on. None: nothing more is to be told.
-    /// Several changes at once are one, and one that was taken back is none. Dropping the future loses nothing.
+    /// Waits until the list differs from the one that the client knows, which it then replaces. None: no more changes follow.
+    /// Several changes at once are one, and one that was reverted is none. Cancel-safe.
     pub async fn next(&mut self) -> Option<ListDigest> {
         loop {
             let current = self.catalogs.borrow_and_update().digest().clone();
@@ -43,7 +42,7 @@ mod tests {
 
     use super::*;
 
-    /// A client that knows another list than the empty one.
+    /// A client that does not know the empty list.
     fn client(catalogs: &watch::Sender<Arc<Catalog>>, ending: &CancellationToken) -> Changes {
         Changes::new(catalogs.subscribe(), ListDigest::from("another"), ending.clone())
     }

@@ -1,5 +1,5 @@
-//! MCP: its messages, and its methods answered from the catalog. Knows rmcp's types and the catalog, and nothing of HTTP but that a
-//! header names the version.
+//! MCP: its messages, and its methods, answered from the catalog. Knows rmcp's types and the catalog; of HTTP only that a header
+//! names the version.
 
 mod answer;
 mod changes;

@@ -1,58 +1,57 @@
-//! One JSON-RPC message: parsed once, and refused where two readers could read it differently.
+//! One JSON-RPC message: parsed once, and refused if two parsers could read it differently.
 
 use bytes::Bytes;
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
+use sandbar_text::json::Room;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use sandbar_text::json::Room;
-
-/// Bytes of an id or a progress token, which come back with every answer and notification.
+/// Bytes of an id or a progress token, which every answer and notification repeats.
 const ID_BYTES: usize = 1024;
 
 /// Values in a message: some 5 MB at most. The arguments of a call have a few dozen.
 const MOST_VALUES: usize = 50_000;
 
-/// Bytes of a method or of a tool's name, as MCP bounds the latter: answers repeat them.
+/// Bytes of a method or of a tool's name, MCP's own limit for the latter: answers repeat them.
 pub(super) const NAME_BYTES: usize = 128;
 
-/// What the methods of notifications begin with.
+/// The prefix of the methods of notifications.
 const NOTIFICATIONS: &str = "notifications/";
 
 /// A JSON-RPC message of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Its parameters. What clients write for "none" - `null`, or `[]` where their language has one sort of empty value - is none.
+    /// Its parameters. `null`, and the `[]` of languages with one empty value, are read as none.
     pub(super) params: Map<String, Value>,
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// It wants an answer, under this id.
+    /// A request, to be answered under this id.
     Request {
         /// A string or an integer.
         id: RequestId,
-        /// What is asked for.
+        /// The method.
         method: String,
     },
-    /// It wants none.
+    /// A notification, which has no answer.
     Notification {
-        /// What is told.
+        /// The method.
         method: String,
     },
-    /// It answers a request of the server's.
+    /// A response to a request of the server.
     Response,
 }
 
-/// A response of JSON-RPC: a result, or an error.
+/// A JSON-RPC response: a result or an error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
-    /// The message.
+    /// The message as JSON.
     pub text: String,
-    /// Which error it is, if it is one.
+    /// The error's code, if it is one.
     pub error: Option<ErrorCode>,
 }
 
@@ -83,7 +82,7 @@ impl Message {
         let kind = match (method, given, id) {
             (Some(method), Some(_), Some(id)) => Kind::Request { id, method },
             (Some(method), None, _) => Kind::Notification { method },
-            // Some write out what is not there.
+            // Some clients write `"id": null` in notifications.
             (Some(method), Some(Value::Null), _) if method.starts_with(NOTIFICATIONS) => Kind::Notification { method },
             (Some(_), ..) => {
                 return Err(invalid(None, "`id` has to be an integer or a string of up to 1024 bytes"));
@@ -99,7 +98,7 @@ impl Message {
         }
     }
 
-    /// One of its parameters.
+    /// A parameter.
     pub fn param(&self, key: &str) -> Option<&Value> {
         self.params.get(key).filter(|value| !value.is_null())
     }
@@ -109,12 +108,12 @@ impl Message {
         self.param("_meta")?.get(key).filter(|value| !value.is_null())
     }
 
-    /// The request that it is about, of a notification that takes one back.
+    /// The request that a cancellation names.
     pub fn cancelled(&self) -> Option<RequestId> {
         self.param("requestId").and_then(request_id)
     }
 
-    /// The id, if it wants an answer.
+    /// The id of a request.
     pub fn id(&self) -> Option<&RequestId> {
         match &self.kind {
             Kind::Request { id, .. } => Some(id),
@@ -122,7 +121,7 @@ impl Message {
         }
     }
 
-    /// What is asked for or told.
+    /// The method of a request or notification.
     pub fn method(&self) -> Option<&str> {
         match &self.kind {
             Kind::Request { method, .. } | Kind::Notification { method } => Some(method),
@@ -131,14 +130,14 @@ impl Message {
     }
 }
 
-/// A response around a result that many share: however many clients wait for it, it is in memory once.
+/// A response around a shared result: however many clients wait for it, it is in memory once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedResponse {
-    /// What stands before the result.
+    /// The JSON before the result.
     pub before: String,
     /// The result, as JSON.
     pub result: Bytes,
-    /// What stands behind it.
+    /// The JSON after the result.
     pub after: &'static str,
 }
 
@@ -159,26 +158,26 @@ fn before_result(id: &RequestId) -> String {
 }
 
 impl Response {
-    /// A result that is JSON already.
+    /// A response around a result that is already JSON.
     pub(super) fn result(id: &RequestId, result: &str) -> Self {
         let before = before_result(id);
         Self { text: [&before, result, AFTER_RESULT].concat(), error: None }
     }
 
-    /// An error.
+    /// A response with an error.
     pub fn error(error: &JsonRpcError) -> Self {
         let JsonRpcError { jsonrpc: _, id, error } = error;
-        // Clients of all eras take a null for "nobody knows".
+        // Clients of all eras accept a null id if it is not known.
         Self { text: json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string(), error: Some(error.code) }
     }
 }
 
-/// A notification of the server's.
+/// A notification of the server.
 pub(super) fn notification(method: &str, params: &impl Serialize) -> String {
     json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string()
 }
 
-/// An object, or none: where it is absent, and where it stands for "nothing". The outer none: it is something else.
+/// An object or nothing: absent, or a value that stands for nothing. The outer none: something else.
 pub(super) fn absent_or_object(value: Option<Value>) -> Option<Option<Map<String, Value>>> {
     match value {
         None | Some(Value::Null) => Some(None),
@@ -188,7 +187,7 @@ pub(super) fn absent_or_object(value: Option<Value>) -> Option<Option<Map<String
     }
 }
 
-/// A string, or an integer that comes back as it was sent: a number with a fraction or of any size would not.
+/// A string, or an integer that is echoed exactly: a fraction or a number of any size would not be.
 pub(super) fn request_id(id: &Value) -> Option<RequestId> {
     match id {
         Value::Number(number) => number.as_i64().map(RequestId::Number),
@@ -197,20 +196,20 @@ pub(super) fn request_id(id: &Value) -> Option<RequestId> {
     }
 }
 
-/// What is no message.
+/// The error for something that is not a message.
 fn invalid(id: Option<RequestId>, words: &'static str) -> JsonRpcError {
     JsonRpcError::new(id, ErrorData::invalid_request(words, None))
 }
 
-/// Parameters of the wrong shape.
+/// The error for parameters of the wrong shape.
 pub(super) fn malformed(id: Option<RequestId>, words: impl Into<std::borrow::Cow<'static, str>>) -> JsonRpcError {
     JsonRpcError::new(id, ErrorData::invalid_params(words, None))
 }
 
-/// Takes a body through all that is done with it before a method sees it, and checks what holds for any body. For tests and fuzzing.
+/// Reads a body as far as is done before a method is called, and checks what holds for every body. For tests and fuzzing.
 ///
 /// # Panics
-/// Where it does not hold.
+/// If one of them does not hold.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn check_body(body: &[u8]) {
     let message = match Message::parse(body) {
@@ -284,7 +283,7 @@ mod tests {
         assert_eq!(refusal.error.code, ErrorCode::INVALID_REQUEST);
     }
 
-    /// Messages as clients send them, and pieces that readers are known to stumble over.
+    /// Messages as clients send them, and pieces that are known to confuse parsers.
     const SEEDS: [&str; 8] = [
         r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
         r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,

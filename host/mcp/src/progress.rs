@@ -1,13 +1,13 @@
-//! How a call tells of its progress: the newest report only, and no more of them than a person can follow.
+//! Progress notifications of a call: only of the newest report, and no more than a person can follow.
 
 use std::time::Duration;
 
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
+use sandbar_catalog::Progress;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::message::notification;
-use sandbar_catalog::Progress;
 
 /// The least time between two notifications.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -16,9 +16,9 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub struct Notifications {
     token: ProgressToken,
     reports: watch::Receiver<Progress>,
-    /// How far the last one was. The specification wants it to grow.
+    /// The progress last sent. The specification wants it to grow.
     last: f64,
-    /// When the next one may come.
+    /// When the next one may be sent.
     next: Instant,
 }
 
@@ -27,7 +27,7 @@ impl Notifications {
         Self { token, reports, last: f64::NEG_INFINITY, next: Instant::now() }
     }
 
-    /// The next notification, as a message; none once the call is over. Dropping the future loses nothing.
+    /// The next notification; none once the call is over. Cancel-safe.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             tokio::time::sleep_until(self.next).await;

@@ -1,52 +1,52 @@
-//! What a client asks for: the version that it speaks and the method, with its parameters read once.
+//! A client's request: its version and its method, with the parameters read once.
 //!
-//! What clients write that mean "nothing" is read as nothing, and what a method does not need is not looked at. What it does need and
-//! cannot have is an error that names the parameter and what it should be.
+//! Values that stand for "nothing" are read as nothing, and parameters that a method does not need are ignored. A missing or
+//! malformed one that it needs is an error that names the parameter and the expected value.
 
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, ProgressToken, ProtocolVersion, RequestId};
+use sandbar_catalog::Arguments;
+use sandbar_text::clean_line;
 use serde_json::{Map, Value};
 
 use super::message::{Kind, Message, NAME_BYTES, absent_or_object, malformed, request_id};
 use super::version::{Era, Version};
-use sandbar_catalog::Arguments;
-use sandbar_text::clean_line;
 
 /// The key under which a modern request carries its protocol version.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
-/// The key under which a modern request carries what its client can do.
+/// The key under which a modern request carries its client's capabilities.
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 
-/// The key under which a modern request carries what its client calls itself.
+/// The key under which a modern request carries its client's name and version.
 const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
 
-/// The key under which a request says that it wants to hear of its progress.
+/// The key under which a request asks for progress notifications.
 const PROGRESS_KEY: &str = "progressToken";
 
-/// Bytes of a client's name, and of its version, that are looked at. A few dozen are kept.
+/// Bytes that are read of a client's name, and of its version. A few dozen are kept.
 const CLIENT_BYTES: usize = 256;
 
 /// A request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// What its answer carries.
+    /// The id of its response.
     pub id: RequestId,
-    /// The version that it speaks.
+    /// The client's version.
     pub version: Version,
-    /// What it asks for.
+    /// The method.
     pub method: Method,
-    /// What notifications of its progress carry, where somebody waits for them.
+    /// The token of its progress notifications, if the client asked for them.
     pub progress: Option<ProgressToken>,
 }
 
-/// The methods that there are, with what each needs.
+/// The methods, each with its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Method {
     /// `initialize`: opens a session of the request's version.
     Initialize,
-    /// `ping`: whether anybody is there.
+    /// `ping`: whether the server lives.
     Ping,
-    /// `server/discover`: what the server is and can do.
+    /// `server/discover`: the server's name and capabilities.
     Discover,
     /// `tools/list`.
     ListTools,
@@ -54,26 +54,25 @@ pub enum Method {
     CallTool(ToolCall),
     /// `subscriptions/listen`.
     Listen {
-        /// Whether changes of the list of tools are to be told. There is nothing else to tell.
+        /// Whether to notify of changes of the list of tools, the only notification that there is.
         tools_list_changed: bool,
     },
 }
 
-/// A tool, and what it is called with.
+/// A tool's name and arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolCall {
-    /// The tool.
+    /// The tool's name.
     pub name: String,
     /// Its arguments.
     pub arguments: Arguments,
 }
 
 impl Version {
-    /// The version that a message speaks. It says so itself in the modern era, in a header otherwise (`header`), or long ago, when its
-    /// session was opened (`session`).
+    /// The version of a message: in the modern era its own; else that of the header, or, in older versions, of the session.
     pub fn of(message: &Message, header: Option<&str>, session: Option<Self>) -> Result<Self, ErrorData> {
         let opens = message.param("protocolVersion");
-        // One that has only the modern era's version is answered as that era does: it has no such method.
+        // With only the modern era's version it is answered in that era, which has no such method.
         if is_initialize(message) && (opens.is_some() || message.meta(VERSION_KEY).is_none()) {
             let asked = opens.and_then(Value::as_str);
             return asked.map(Self::negotiated).ok_or_else(|| {
@@ -115,7 +114,7 @@ impl Version {
 }
 
 impl Request {
-    /// Reads a message that wants an answer and speaks this version.
+    /// Reads a request of this version.
     pub fn read(id: RequestId, message: Message, version: Version) -> Result<Self, JsonRpcError> {
         let refused = |error| JsonRpcError::new(Some(id.clone()), error);
         let Message { kind: Kind::Request { method, .. }, mut params } = message else {
@@ -148,16 +147,16 @@ impl Request {
     }
 }
 
-/// Whether a message opens a session. That is of the legacy era, whatever else it says.
+/// Whether a message opens a session. If so it is of the legacy era, whatever else it says.
 fn is_initialize(message: &Message) -> bool {
     matches!(&message.kind, Kind::Request { method, .. } if method == "initialize")
 }
 
-/// What every request of the modern era says of itself.
+/// Checks the members of `_meta` that every request of the modern era has.
 fn check_meta(meta: &Map<String, Value>) -> Result<(), ErrorData> {
     let capabilities = match meta.get(CAPABILITIES_KEY) {
         Some(Value::Object(_)) => true,
-        // What they hold is of no interest here, nor how a language writes that there are none.
+        // Their content does not matter here, nor how a language writes an empty one.
         Some(Value::Array(items)) => items.is_empty(),
         _ => false,
     };
@@ -215,7 +214,7 @@ fn unknown_method(method: &str, version: Version) -> ErrorData {
         Era::Legacy => "initialize, ping, tools/list and tools/call",
         Era::Modern => "server/discover, tools/list, tools/call and subscriptions/listen",
     };
-    // 128 bytes at most.
+    // Quotes at most 128 bytes.
     let words = format!("this server has no method {method:?}; in version {} it has {methods}", version.as_str());
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, words, None)
 }
@@ -228,8 +227,7 @@ fn unsupported(version: &str) -> ErrorData {
     ErrorData { message, ..ErrorData::unsupported_protocol_version(requested, &Version::ALL.map(ProtocolVersion::from)) }
 }
 
-/// What a client calls itself: name and version, when it initializes or with each request of the modern era. Its own words, cut to
-/// what is worth looking at.
+/// A client's name and version, from `initialize` or from each request of the modern era. Unverified, and cut.
 pub fn client_of(message: &Message) -> String {
     let info = if is_initialize(message) { message.param("clientInfo") } else { message.meta(CLIENT_KEY) };
     let part = |key| match info.and_then(|client| client.get(key)) {

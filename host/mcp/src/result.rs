@@ -1,20 +1,20 @@
-//! The result of a call, as MCP has it.
+//! The result of a call, in MCP's form.
 
 use rmcp::model::{ContentBlock, MetaObject, ResultType};
+use sandbar_catalog::Answer;
+use sandbar_text::clean;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::version::{Era, Version};
-use sandbar_catalog::Answer;
-use sandbar_text::clean;
 
-/// A result that is MCP's. Its structured content is text throughout: parsing and writing 1 MB takes milliseconds, for which rmcp's
-/// own type leaves no way around.
+/// MCP's result. The structured content stays text: parsing and writing 1 MB takes milliseconds, which rmcp's own type cannot
+/// avoid.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CallResult {
-    /// Stands in results of the modern era.
+    /// Set in results of the modern era.
     #[serde(skip_serializing_if = "Option::is_none")]
     result_type: Option<ResultType>,
     content: Vec<ContentBlock>,
@@ -25,7 +25,7 @@ struct CallResult {
     meta: Option<MetaObject>,
 }
 
-/// The result of a call, as JSON for a client of this version. Content that is not MCP's is a fault of the tool, and said in words for
+/// The result of a call, as JSON for a client of this version. Content that is not valid MCP is a fault of the tool, reported to
 /// the model.
 pub(super) fn of(answer: Answer, version: Version) -> String {
     let written = written(answer, version).or_else(|error| {
@@ -53,7 +53,8 @@ fn written(answer: Answer, version: Version) -> serde_json::Result<String> {
 }
 
 impl CallResult {
-    /// Until 2026 structured content was an object. Anything else goes to such a client as text, if it is not there already.
+    /// Until 2026 structured content was an object. Anything else goes to an older client as text, unless it is in the content
+    /// already.
     fn keep_objects_only(&mut self) {
         let Some(other) = self.structured_content.take_if(|structured| !structured.get().starts_with('{')) else { return };
         let is_there = self.content.iter().filter_map(ContentBlock::as_text).any(|block| block.text == other.get());

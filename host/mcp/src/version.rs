@@ -2,7 +2,7 @@
 
 use rmcp::model::ProtocolVersion;
 
-/// A version of the protocol that this server speaks. Later ones are greater.
+/// A protocol version that this server speaks. Later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// The first one.
@@ -17,7 +17,7 @@ pub enum Version {
     V2026_07_28,
 }
 
-/// What a request has to bring along, and how it is answered.
+/// What a request has to contain, and how it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Era {
     /// A client begins with `initialize`, has a session from then on, and cancels a call by a notification.
@@ -33,15 +33,15 @@ impl Version {
     /// The newest one that begins with `initialize`.
     pub const NEWEST_LEGACY: Self = Self::V2025_11_25;
 
-    /// What a request of the legacy era speaks that says nothing about it, as the specification has it.
+    /// The version of a legacy request that names none, by the specification.
     pub const UNSAID: Self = Self::V2025_03_26;
 
-    /// Reads a version as it goes over the wire; none where this server does not speak it.
+    /// Parses a version; none if this server does not speak it.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.as_str() == text)
     }
 
-    /// As it goes over the wire.
+    /// The version as it is sent.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V2024_11_05 => "2024-11-05",
@@ -57,7 +57,7 @@ impl Version {
         if self < Self::V2026_07_28 { Era::Legacy } else { Era::Modern }
     }
 
-    /// The version for a client that asks for this one in `initialize`: the same, or the newest that begins so.
+    /// The version for a client that asks for `asked` in `initialize`: the same, or the newest that has `initialize`.
     pub(super) fn negotiated(asked: &str) -> Self {
         Self::parse(asked).filter(|version| version.era() == Era::Legacy).unwrap_or(Self::NEWEST_LEGACY)
     }

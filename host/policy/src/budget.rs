@@ -1,17 +1,18 @@
-//! What one running call has left.
+//! The budget of one running call.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::limits::Limits;
 use sandbar_processor::Meter;
 
-/// Bytes that a line of the server's log takes beside its message: time, level, names. Without them, empty messages would be free.
+use super::limits::Limits;
+
+/// Bytes of the time, level and names of a log line. Without them, empty messages would be free.
 const LOG_LINE_OVERHEAD: u64 = 64;
 
-/// The share of the processor time that the host's work for a call leaves to the component: an eighth.
+/// The part of the processor time that the host's work for a call leaves to the component: one over this.
 const CPU_KEPT: u32 = 8;
 
 /// The counters of one call, shared by everything that works for it.
@@ -28,32 +29,31 @@ pub struct Budget {
     reported: AtomicU32,
 }
 
-/// The outcome of a soft quota, of lines for the server's log or of reports of progress: what is beyond it is dropped, and the call goes
-/// on.
+/// The outcome of a soft quota, on log lines or progress reports: what exceeds it is dropped, and the call goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
     /// Within it.
     Within,
-    /// Beyond it, as the first of this call.
+    /// The first in this call to exceed it.
     FirstBeyond,
-    /// Beyond it.
+    /// Exceeds it, and is not the first.
     Beyond,
 }
 
-/// A budget that is spent. The message names the limit, its value and the way to need less.
+/// A budget that is spent. The message names the limit, its value and how to need less.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exhausted {
-    /// No API request is left.
+    /// All API requests are used.
     #[error(
         "this call has used all of its {0} requests to the API server (limit `requests`); narrow the query or page through it"
     )]
     Requests(u32),
-    /// No byte may be read any more.
+    /// All bytes that may be read are read.
     #[error(
         "this call has read {0} bytes from the API server, which is all it may (limit `read`); narrow the query or ask for a smaller page"
     )]
     Read(u64),
-    /// No byte may be handed to the component any more.
+    /// All bytes that may be handed to the component are handed to it.
     #[error(
         "this call has handed {0} bytes of objects and logs to the tool, which is all it may (limit `handed`); narrow the query or ask for fewer fields"
     )]
@@ -82,13 +82,12 @@ impl Budget {
         }
     }
 
-    /// A budget for what the process asks on its own account, in no call: for so long, and so many requests. What may be read is up to
-    /// whoever reads it.
+    /// A budget for requests of the process itself, outside of any call. The reader bounds the bytes.
     pub fn of_the_process(time: Duration, requests: u32) -> Self {
         Self::new(Limits { time, requests, read: u64::MAX, ..Limits::default() })
     }
 
-    /// The same with a clock that a test moves on.
+    /// Like [`Self::new`], with the clock of a test.
     #[cfg(any(test, feature = "test-clock"))]
     pub fn counted_by(meter: Meter, limits: Limits) -> Self {
         Self { meter, ..Self::new(limits) }
@@ -119,7 +118,7 @@ impl Budget {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// What counts the call's processor time.
+    /// The meter of the call's processor time.
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
@@ -129,8 +128,8 @@ impl Budget {
         self.remaining().is_zero() || self.meter.is_given_up() || self.meter.is_over(self.limits.cpu)
     }
 
-    /// Whether the host may go on with its work for the call, or which limit forbids it. For work that cannot wait, every few
-    /// milliseconds. A part of the processor time is left to the component, which has to say what became of its read.
+    /// Whether the host may go on with its work for the call, or which limit forbids it. Called every few milliseconds by work
+    /// that cannot yield. Part of the processor time is left to the component, which has to report what became of its read.
     pub fn check(&self) -> Result<(), Exhausted> {
         if self.remaining().is_zero() || self.meter.is_given_up() {
             return Err(Exhausted::Time(self.limits.time));
@@ -141,14 +140,14 @@ impl Budget {
         Ok(())
     }
 
-    /// The same between two steps of work that can wait: it lets others have their turn.
+    /// Like [`Self::check`], between two steps of work that can yield: lets other calls run.
     pub async fn checkpoint(&self) -> Result<(), Exhausted> {
         self.check()?;
         self.meter.yield_if_due().await;
         self.check()
     }
 
-    /// Notes that the call asks for something in a namespace.
+    /// Records a namespace that the call reads.
     pub fn touch(&self, namespace: &str) {
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         if !touched.contains(namespace) {
@@ -197,7 +196,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Takes a line of so many bytes for the server's log.
+    /// Takes a line of `bytes` bytes for the server's log.
     pub fn take_log(&self, bytes: u64) -> Quota {
         let (bytes, most) = (bytes.saturating_add(LOG_LINE_OVERHEAD), self.limits.logged);
         match self.logged.fetch_add(bytes, Ordering::Relaxed) {
@@ -210,7 +209,7 @@ impl Budget {
     /// Takes one report of the call's progress.
     pub fn take_report(&self) -> Quota {
         let most = self.limits.progress;
-        // Not counted beyond the first that is dropped, so that no number of them begins anew.
+        // Stops counting after the first that is dropped, so that the counter cannot overflow.
         let counted = self.reported.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reported| {
             (reported <= most).then(|| reported.saturating_add(1))
         });
@@ -231,8 +230,9 @@ impl Budget {
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
     use sandbar_processor::{CpuEstimate, Hand, Processors};
+
+    use super::*;
 
     #[test]
     fn a_spent_budget_names_its_limit() {
@@ -259,7 +259,7 @@ mod tests {
         let budget = Arc::new(Budget::counted_by(hand.meter(), limits));
         let (during, meter) = (budget.clone(), budget.meter().clone());
         let call = async move {
-            // To a thread of its own: before, what is counted may be somebody else's.
+            // Moves to a thread of its own: until then, the count may include time of others.
             meter.prepare_for(usize::MAX).await;
             hand.advance(Duration::from_secs(7));
             assert_eq!(during.checkpoint().await, Ok(()));

@@ -8,41 +8,41 @@ use sandbar_text::clean_line;
 /// Bytes of a client's name that are kept.
 const CLIENT_BYTES: usize = 64;
 
-/// Who makes a call, as the server has established it, and what the program calls itself that it comes from. A session id is never
-/// a caller: it says which conversation a request belongs to, and whoever has read one can send it.
+/// Who makes a call, as the server has established it, and the name that the client program gives itself. A session id never
+/// identifies a caller: it names a conversation, and whoever has read it can send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     identity: Identity,
     client: Option<Arc<str>>,
 }
 
-/// Who somebody is. Rates are counted and rights are given by it.
+/// An identity, by which rates are counted and rights are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Identity {
-    /// Whoever can reach the server. It asks nobody who they are yet.
+    /// Anybody who can reach the server, which authenticates nobody yet.
     Anonymous,
-    /// Whoever runs the command line: somebody with the kubeconfig in hand.
+    /// The user of the command line, who holds the kubeconfig.
     Operator,
 }
 
 impl Caller {
-    /// Somebody of whom nothing is known but this.
+    /// A caller with this identity, from an unnamed client.
     pub fn new(identity: Identity) -> Self {
         Self { identity, client: None }
     }
 
-    /// Who it is.
+    /// The caller's identity.
     pub fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// What the caller's program calls itself, where it does. Its own word: it is for the log, and nothing is decided by it.
+    /// The name that the client program gives itself, if any. Unverified: for the log, and nothing is decided by it.
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
     }
 
-    /// Notes what the caller's program calls itself: a line of up to 64 bytes; an empty one is none.
+    /// Sets the name that the client program gives itself: a line of up to 64 bytes; an empty one is none.
     pub fn introduce(&mut self, client: &str) {
         let client = clean_line(client, CLIENT_BYTES);
         self.client = (!client.is_empty()).then(|| client.into());

@@ -1,4 +1,4 @@
-//! The names of Kubernetes that are DNS names: namespaces, resources, API groups.
+//! Kubernetes names that are DNS names: of namespaces, resources and API groups.
 
 /// RFC 1123: a label has 63 characters at most.
 pub const LABEL_MAX: usize = 63;

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use sandbar_secrets::Secrets;
 use serde::Serialize;
 
 use super::rule::{PolicyRule, Verb};
-use sandbar_secrets::Secrets;
 
 /// The namespaces that an operator allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Namespaces {
-    /// No restriction of ours; the server's RBAC still has its say.
+    /// No restriction by Sandbar; the server's RBAC still applies.
     #[default]
     All,
     /// These and no others.
@@ -20,7 +20,7 @@ pub enum Namespaces {
 }
 
 impl Namespaces {
-    /// Whether a namespace may be looked into.
+    /// Whether a namespace may be read.
     pub fn contains(&self, namespace: &str) -> bool {
         match self {
             Namespaces::All => true,
@@ -28,7 +28,7 @@ impl Namespaces {
         }
     }
 
-    /// What both allow: a component's own list can only narrow the operator's.
+    /// What both allow: a component's own list only narrows the operator's.
     pub fn intersection(&self, other: &Namespaces) -> Namespaces {
         match (self, other) {
             (Namespaces::All, narrower) | (narrower, Namespaces::All) => narrower.clone(),
@@ -51,13 +51,13 @@ pub struct Grant {
     pub rules: Vec<PolicyRule>,
     /// Rules for cluster-scoped resources. A namespace allowlist never grants these.
     pub cluster_rules: Vec<PolicyRule>,
-    /// Where the rules for namespaced resources hold.
+    /// Where the rules for namespaced resources apply.
     pub namespaces: Namespaces,
-    /// Whether it sees the secrets in what it reads.
+    /// Whether secrets are masked in what it reads.
     pub secrets: Secrets,
 }
 
-/// Where an access takes place. The scope comes from discovery, never from the guest.
+/// The scope of an access. It comes from discovery, never from the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
     /// A cluster-scoped resource.
@@ -68,25 +68,25 @@ pub enum Place<'a> {
     EveryNamespace,
 }
 
-/// One thing that a component wants to read.
+/// One read that a component asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access<'a> {
-    /// What it wants to do.
+    /// Get or list.
     pub verb: Verb,
     /// The API group; `""` is the core group.
     pub group: &'a str,
     /// The plural resource name, or `pods/log`.
     pub resource: &'a str,
-    /// Where.
+    /// The scope.
     pub place: Place<'a>,
-    /// The object's name; none for a list of all.
+    /// The object's name; none for a list.
     pub name: Option<&'a str>,
 }
 
-/// An access that the grant does not hold.
+/// An access that the grant does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// No rule allows it. The rule that would is part of the message, for the operator.
+    /// No rule allows it. The message shows the rule that would, for the operator.
     #[error("this tool is not granted to {what}; the operator can grant it with `{rule}`")]
     NoRule {
         /// The access in words.
@@ -105,14 +105,14 @@ pub enum Denied {
 }
 
 impl Grant {
-    /// Whether anything may be read at all.
+    /// Whether it allows any read at all.
     pub fn reads(&self) -> bool {
         !(self.rules.is_empty() && self.cluster_rules.is_empty())
     }
 
-    /// Whether the grant holds an access.
+    /// Checks an access.
     ///
-    /// The namespace is checked first: a caller that errs in it can mend that itself, only the operator can mend a missing rule.
+    /// The namespace comes first: a caller can mend a wrong namespace, a missing rule only the operator.
     pub fn check(&self, access: &Access<'_>) -> Result<(), Denied> {
         if let (Place::Namespace(namespace), Namespaces::Only(allowed)) = (access.place, &self.namespaces)
             && !allowed.contains(namespace)

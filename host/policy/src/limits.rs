@@ -1,4 +1,4 @@
-//! How much one call may use. Every limit has a default that suits a tool that reads a cluster and answers a model.
+//! The limits of one call. Each has a default that suits a tool that reads a cluster and answers a model.
 
 use std::time::Duration;
 
@@ -11,29 +11,28 @@ const MIB: u64 = 1024 * KIB;
 /// Bytes in a GiB.
 const GIB: u64 = 1024 * MIB;
 
-/// The longest time that a call may be given. Nothing that holds a connection open for longer survives the proxies on its way, and a
-/// model does not wait for it.
+/// The longest time that a call may have. Proxies cut connections that are open for longer, and no model waits for it.
 pub const LONGEST_TIME: Duration = Duration::from_secs(60 * 60);
 
-/// The least memory that a component can be given, in bytes. A guest in Rust begins with 1 MiB of stack, and one in C is not far
-/// below; with less, no tool that ships with the host would load.
+/// The smallest memory that a component may have, in bytes. A Rust guest starts with 1 MiB of stack, a C guest with little less;
+/// below this, no bundled tool would load.
 pub const LEAST_MEMORY: u64 = 2 * MIB;
 
-/// The most memory that a component can be given, in bytes: WebAssembly addresses it with 32 bits. So nothing that passes through
-/// that memory in one piece, as a log excerpt and a result do, can be larger.
+/// The largest memory that a component may have, in bytes: WebAssembly addresses it with 32 bits. So nothing that passes through
+/// it in one piece, such as a log excerpt or a result, can be larger.
 pub const MOST_MEMORY: u64 = 4 * GIB;
 
-/// The most objects that a page can be given: one page is in memory as a whole, in the host and in the component.
+/// The most objects that a page may have: one page is in memory as a whole, in the host and in the component.
 pub const MOST_PAGE: u32 = 10_000;
 
-/// The most entries of tables that an instance can have: the pool has room for so many, of 8 to 16 bytes each.
+/// The most table entries that an instance may have: the pool has room for so many, of 8 to 16 bytes each.
 pub const MOST_TABLES: u32 = 20_000;
 
-/// The least stack that a component can be given, in bytes: a few dozen calls of the kind that compiled code makes.
+/// The smallest stack that a component may have, in bytes: a few dozen calls of compiled code.
 pub const LEAST_STACK: u64 = 64 * KIB;
 
-/// The most stack that a component can be given, in bytes. It is the machine's memory, beside that of the instance, and has to be small
-/// against what the host sets aside for each call.
+/// The largest stack that a component may have, in bytes. It takes memory beside that of the instance, and has to be small
+/// against what the host reserves for each call.
 pub const MOST_STACK: u64 = 4 * MIB;
 
 /// The limits of one call.
@@ -41,7 +40,7 @@ pub const MOST_STACK: u64 = 4 * MIB;
 pub struct Limits {
     /// Wall-clock time, waiting included.
     pub time: Duration,
-    /// Time on a processor: inside the component, and of the host's work for it.
+    /// Processor time, of the component and of the host's work for it.
     pub cpu: Duration,
     /// Linear memory, summed over all memories of the instance, in bytes.
     pub memory: u64,
@@ -57,36 +56,36 @@ pub struct Limits {
     pub result: u64,
     /// Objects on a page.
     pub page: u32,
-    /// Stack, in bytes: of calls that have not returned. What compilers put into linear memory as their own stack is memory.
+    /// Stack in bytes. A compiler's own stack in linear memory counts as memory.
     pub stack: u64,
-    /// Entries of tables, summed over all tables of the instance.
+    /// Table entries, summed over all tables of the instance.
     pub tables: u32,
-    /// Handles that the component holds of what is not its own: streams of WASI and the like.
+    /// Handles of host resources that the component holds, such as WASI streams.
     pub handles: u32,
-    /// Bytes that the component hands to a host function at once, beyond the size of a result.
+    /// Bytes of one argument to the host, beyond the size of a result.
     pub passed: u64,
-    /// Calls of one component that run at once; none: half of those that the server has room for.
+    /// Concurrent calls of one component; none: half of the slots.
     pub calls: Option<u32>,
     /// Bytes that the component writes to the server's log.
     pub logged: u64,
-    /// Times that the component reports its progress.
+    /// Progress reports of the component.
     pub progress: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // Longer than the slowest honest answer (a dead kubelet takes 30 s to fail), shorter than the patience of MCP
-            // clients, whose own time-outs start at 60 s.
+            // Longer than the slowest honest answer (a dead kubelet takes 30 s to fail), shorter than the time-outs of MCP
+            // clients, which start at 60 s.
             time: Duration::from_secs(30),
-            // Reading, masking and pruning 64 MiB takes under 2 s, and parsing as much in a guest, too.
+            // Reading, masking and pruning 64 MiB takes under 2 s, and so does parsing them in a guest.
             cpu: Duration::from_secs(5),
             // A 1 MiB log needs 6 MiB in a Rust guest; a Python interpreter starts at 30 MiB.
             memory: 64 * MIB,
             // A fan-out over a few dozen namespaces, or a list of 64,000 objects.
             requests: 64,
             read: 64 * MIB,
-            // What was read, less what the host took out of it.
+            // What was read, less what the host removed.
             handed: 64 * MIB,
             // The cap of the server that Sandbar replaces.
             logs: MIB,
@@ -94,18 +93,18 @@ impl Default for Limits {
             result: 4 * MIB,
             // The cap of the server that Sandbar replaces.
             page: 1000,
-            // A Python interpreter gets by with it, and it is what wasmtime gives by default.
+            // Enough for a Python interpreter, and wasmtime's default.
             stack: 512 * KIB,
             // A Python interpreter has some 10,000.
             tables: MOST_TABLES,
             // The contract has no resources, WASI needs a few.
             handles: 256,
-            // What a query with thousands of field paths takes.
+            // A query with thousands of field paths.
             passed: MIB,
             calls: None,
-            // Dozens of backtraces, and little for the operator's disk where a loop writes them.
+            // Dozens of backtraces, and little of the operator's disk if a loop writes them.
             logged: 256 * KIB,
-            // A report for each of 10,000 objects. Few of them leave the host, which passes on the newest four times a second.
+            // A report for each of 10,000 objects. The host passes on only the newest, four times a second.
             progress: 10_000,
         }
     }

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandbar_text::clean;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dns::{is_label, is_subdomain};
-use sandbar_text::clean;
 
-/// The subresource that is the log capability, and the only one there is.
+/// The subresource of logs, the only one that can be granted.
 pub const POD_LOGS: &str = "pods/log";
 
-/// What `*` never covers: both have to be named.
+/// Not covered by `*`: both have to be named.
 const NAMED_ONLY: [(&str, &str); 2] = [("", "secrets"), ("", POD_LOGS)];
 
 /// What a rule allows to do. Sandbar only reads, so RBAC's other verbs cannot be written down.
@@ -54,7 +54,7 @@ pub struct PolicyRule {
     pub verbs: Vec<Verb>,
 }
 
-/// A rule that no grant can hold.
+/// A rule that no grant may have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// One of the lists that RBAC requires is empty, so the rule allows nothing.
@@ -66,17 +66,17 @@ pub enum RuleError {
         .0.escape_debug()
     )]
     Subresource(String),
-    /// A group or a resource that no cluster can have.
+    /// A group or resource that no cluster can have.
     #[error("{value:?} in `{key}` is {problem}")]
     Name {
         /// `apiGroups`, `resources` or `resourceNames`.
         key: &'static str,
-        /// What stands there.
+        /// The value.
         value: String,
         /// What is wrong with it, and what to write.
         problem: &'static str,
     },
-    /// Objects are named, but only lists are allowed, which read them all.
+    /// Objects are named, but only `list` is allowed, which reads them all.
     #[error("a rule with `resourceNames` needs the verb get: a list of all objects does not stop at a name")]
     NamesWithoutGet,
     /// Logs are read with `get`; RBAC has no list of them.
@@ -95,7 +95,7 @@ impl PolicyRule {
         }
     }
 
-    /// Refuses what the type cannot: empty lists, forbidden subresources, names that nothing can have, and rules that allow nothing.
+    /// Refuses what the type allows: empty lists, forbidden subresources, impossible names, and rules that allow nothing.
     pub fn validate(&self) -> Result<(), RuleError> {
         for (list, key) in [(&self.api_groups, "apiGroups"), (&self.resources, "resources")] {
             if list.is_empty() {
@@ -117,8 +117,8 @@ impl PolicyRule {
         self.validate_names()
     }
 
-    /// The same rights in as few rules as there are groups and sets of verbs and names, with everything in order and nothing twice.
-    /// What could never be used is left out: a list of what has been named, or of logs.
+    /// The same rights in the fewest rules, one for each group and set of verbs and names, sorted and without duplicates. Rights
+    /// that can never apply are left out: `list` with resource names, and `list` of logs.
     pub fn merged<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Vec<PolicyRule> {
         type Objects<'a> = (&'a str, &'a [String]);
         let mut rights: BTreeMap<(Objects<'_>, &str), BTreeSet<Verb>> = BTreeMap::new();
@@ -148,8 +148,8 @@ impl PolicyRule {
         merged.into_iter().map(rule).collect()
     }
 
-    /// Whether the rule holds all that a rule with this group and resource asks for: a star that was asked for needs a star, no
-    /// enumeration is as much; and whatever a star does not cover has to be named, in whichever group it is.
+    /// Whether the rule allows all that a rule with this group and resource asks for. Only `*` covers a `*`, no enumeration does;
+    /// and what `*` does not cover has to be named, in any group.
     pub fn covers(&self, verb: Verb, group: &str, resource: &str, name: Option<&str>) -> bool {
         let has = |list: &[String], value: &str| list.iter().any(|entry| entry == value);
         let needs_name = NAMED_ONLY.iter().any(|&(of, named)| named == resource && (of == group || group == "*"));
@@ -161,7 +161,7 @@ impl PolicyRule {
         }
     }
 
-    /// Whether it names fewer groups or resources than it means.
+    /// Whether it has a `*` for groups or resources.
     pub fn has_wildcard(&self) -> bool {
         self.api_groups.iter().chain(&self.resources).any(|entry| entry == "*")
     }
@@ -176,7 +176,7 @@ impl PolicyRule {
         }
     }
 
-    /// Whether the rule allows `verb` on `resource` of `group`; `name` is the object's name, none for a list of all.
+    /// Whether the rule allows `verb` on `resource` of `group`; `name` is the object's name, none for a list.
     pub fn allows(&self, verb: Verb, group: &str, resource: &str, name: Option<&str>) -> bool {
         let named = |list: &[String], value: &str| list.iter().any(|entry| entry == value);
         let starred = |list: &[String]| list.iter().any(|entry| entry == "*");

@@ -1,4 +1,4 @@
-//! How long the next call of a component is going to compute.
+//! How much processor time the next call of a component is expected to take.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use super::LONG;
 
-/// A decaying maximum: what the last call took, but no less than half of what was expected of it. It decides where the next call begins.
-/// One that computes for long after one that did not finds its thread again, and nobody gets to the task of a request by asking for
-/// something short now and then. Cheap to clone.
+/// A decaying maximum: what the last call took, but no less than half of the previous estimate. It decides where the next call
+/// starts. After one brief call, a component whose calls are long still starts on a thread, so nobody gets long work into the
+/// task of a request by asking for something short now and then. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct CpuEstimate(Arc<AtomicU64>);
 
 impl CpuEstimate {
-    /// How long the next call is going to compute.
+    /// The processor time that the next call is expected to take.
     pub(super) fn expected(&self) -> Duration {
         Duration::from_micros(self.0.load(Ordering::Relaxed))
     }
 
-    /// Notes how long a call has computed.
+    /// Records the processor time of a call.
     pub(super) fn note(&self, computed: Duration) {
-        // However long it was, a few calls that are brief are enough to make up for it.
+        // Capped, so that a few brief calls make up for any long one.
         let computed = u64::try_from(computed.min(2 * LONG).as_micros()).unwrap_or(u64::MAX);
-        // Two calls that end at once may each see the other's or not.
+        // Two calls that end at once may overwrite each other's update, which is harmless.
         self.0.store(computed.max(self.0.load(Ordering::Relaxed) / 2), Ordering::Relaxed);
     }
 }

@@ -1,11 +1,11 @@
-//! The processor time of one call: counted, bounded by whoever asks for the count, and shared out so that no call makes others wait.
+//! The processor time of one call: metered, bounded by whoever asks the meter, and scheduled so that no call makes others wait.
 //!
-//! A call is one future, guest and host work alike. It is polled in the task of its request while it computes little, as most do, and
-//! from then on on a thread of its own, of a lower priority, where the operating system shares the processors out. Knows neither wasm
-//! nor Kubernetes.
+//! A call is one future, guest and host work alike. While it computes little, as most do, it is polled in the task of its
+//! request; after that on a thread of its own, of a lower priority, which the operating system schedules. Knows neither wasm nor
+//! Kubernetes.
 //!
-//! Work that does not wait for anything has to be cut into steps: [`Meter::prepare_for`] before one that is long by its size,
-//! [`Meter::yield_if_due`] between two of them.
+//! Work without an await has to be cut into steps: [`Meter::prepare_for`] before one that is large, [`Meter::yield_if_due`]
+//! between two of them.
 
 mod estimate;
 mod meter;
@@ -22,16 +22,17 @@ use priority::lower_priority;
 pub use priority::{NICENESS, yield_cpu};
 pub use processors::{Failed, Processors};
 
-/// How long a call may compute in the task of its request. It is looked at where the call waits, ends, or could give way: for a guest
-/// that is a tick of the epoch later at most, or as long as one instruction that fills all its memory takes.
+/// Processor time that a call may use in the task of its request. It is checked where the call waits, ends or could yield: for a
+/// guest that is at most one tick of the epoch later, or one instruction that fills all its memory.
 const BRIEF: Duration = Duration::from_millis(1);
 
-/// How long it may compute before it has to take turns with its like. A page of 1,000 objects takes less.
+/// Processor time after which a call takes turns with other long calls. A page of 1,000 objects takes less.
 const LONG: Duration = Duration::from_millis(20);
 
-/// How long such a turn is. Each change of turns wakes a thread, perhaps on the processor that was free: with a change at every tick of
-/// the epoch there would be a thousand a second.
+/// The length of such a turn. Each change of turns wakes a thread, perhaps on the processor that was kept free: a change at every
+/// tick of the epoch would be a thousand a second.
 const TURN: Duration = Duration::from_millis(50);
 
-/// Bytes of one step of work in the task of a request: parsing and masking so many takes about as long as a call may compute there.
+/// Bytes of one step of work in the task of a request: parsing and masking them takes about as long as a
+/// call may compute there.
 pub const STEP_BYTES: usize = 64 * 1024;

@@ -1,11 +1,12 @@
 //! Processor time of one call, counted while its future is polled.
 //!
-//! The thread's clock tells what a call used. Counting epoch ticks instead would charge a call for waiting: 64 reads of 12 ms each cost
-//! 630 ms by ticks. The wall clock charges it for others that have the processor meanwhile. But it costs a fiftieth of the thread's
-//! clock, and so it is good enough for the first millisecond, unless calls compute on threads of their own beside it.
+//! The thread's clock tells what a call used. Epoch ticks would charge a call for waiting: 64 reads of 12 ms each cost 630 ms by
+//! ticks. The wall clock charges it for others that have the processor meanwhile, but costs a fiftieth to read. So it is enough
+//! for the first millisecond; beyond that, the thread's clock is read.
 
+use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{BRIEF, LONG, STEP_BYTES, TURN, yield_cpu};
 
-/// A count that a call's future and whoever limits it share. Cheap to clone.
+/// A meter shared by a call's future and whoever limits it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Inner>);
 
@@ -22,45 +23,59 @@ pub struct Meter(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     clock: Clock,
-    /// What was used before the poll that is going on, or in all where none is.
+    /// Used before the current poll, or in all between polls.
     before: AtomicU64,
-    /// The clock when that poll began; none: zero.
+    /// The clock when the current poll began; zero between polls.
     began: AtomicU64,
-    /// What was used when it was last asked.
+    /// The thread's clock when the current poll began, or a little more.
+    computed: AtomicU64,
+    /// The result of the last `spent`.
     noted: AtomicU64,
-    /// The poll that is going on is counted by the thread's clock.
-    exact: AtomicBool,
-    /// The call has its thread to itself.
+    /// The call has a thread of its own.
     alone: AtomicBool,
-    /// It asks for one.
+    /// The call asks for a thread of its own.
     wants_thread: AtomicBool,
-    /// Nobody waits for it any more.
+    /// Nobody waits for the call any more.
     given_up: AtomicBool,
 }
 
 impl Meter {
-    /// The processor time used so far. During a poll it must be asked on the thread that polls.
+    /// The processor time used so far. During a poll, only for the thread that polls.
     pub(crate) fn spent(&self) -> Duration {
         let before = self.0.before.load(Ordering::Relaxed);
         let spent = match self.0.began.load(Ordering::Relaxed) {
             0 => before,
-            began => before + self.now().saturating_sub(began),
+            began => before + self.since(began, before),
         };
         self.0.noted.store(spent, Ordering::Relaxed);
         Duration::from_nanos(spent)
     }
 
-    /// The processor time that was used when it was last looked at. From any thread.
+    /// What the current poll has used.
+    fn since(&self, began: u64, before: u64) -> u64 {
+        let clock = &self.0.clock;
+        if self.is_alone() {
+            return clock.thread().saturating_sub(began);
+        }
+        let passed = clock.wall().saturating_sub(began);
+        if before + passed <= nanos(BRIEF) {
+            return passed;
+        }
+        // Usually others had the processor for a while.
+        passed.min(clock.thread().saturating_sub(self.0.computed.load(Ordering::Relaxed)))
+    }
+
+    /// The processor time at the last call of `spent`. For any thread.
     pub fn last_spent(&self) -> Duration {
         Duration::from_nanos(self.0.noted.load(Ordering::Relaxed))
     }
 
-    /// Whether more than `limit` was used beyond doubt, with no time of anybody else's in the count.
+    /// Whether the call certainly used more than `limit`: only a thread of its own is metered without time of others.
     pub fn is_over(&self, limit: Duration) -> bool {
         self.is_alone() && self.spent() > limit
     }
 
-    /// Whether the call has a thread to itself, and so no time of anybody else's in the count.
+    /// Whether the call has a thread of its own, and so is metered without time of others.
     pub fn is_alone(&self) -> bool {
         self.0.alone.load(Ordering::Relaxed)
     }
@@ -70,7 +85,7 @@ impl Meter {
         self.0.given_up.load(Ordering::Relaxed)
     }
 
-    /// Whether the poll that is going on has to end: it is time to go over to another thread, or somebody else's turn.
+    /// Whether the current poll should yield: to move to another thread, or because its turn is over.
     pub fn is_due(&self) -> bool {
         let before = Duration::from_nanos(self.0.before.load(Ordering::Relaxed));
         self.is_polled()
@@ -81,7 +96,8 @@ impl Meter {
             }
     }
 
-    /// Lets others go first, between two steps of work. Each step should be short: it is as long as a call that was given up goes on.
+    /// Yields between two steps of work, if that is due. Steps should be short: a call that was given up still ends its current
+    /// one.
     pub async fn yield_if_due(&self) {
         if self.is_alone() {
             yield_cpu();
@@ -91,8 +107,8 @@ impl Meter {
         }
     }
 
-    /// Makes ready for one step of work on so many bytes: where that takes long, it goes over to a thread of the call's own. Outside of a
-    /// call nothing happens.
+    /// Prepares for one step of work on `bytes` bytes: before a large one, the call moves to a thread of its own. Does nothing
+    /// outside of a call.
     pub async fn prepare_for(&self, bytes: usize) {
         if bytes > STEP_BYTES && self.is_polled() && !self.is_alone() {
             self.0.wants_thread.store(true, Ordering::Relaxed);
@@ -100,17 +116,17 @@ impl Meter {
         }
     }
 
-    /// Counts what a future uses, from each poll's beginning to its end.
+    /// Meters a future, from the beginning of each poll to its end.
     pub(super) fn count<F: Future>(&self, future: F) -> Metered<F> {
-        Metered { meter: self.clone(), future: Box::pin(future), crowd: None }
+        Metered { meter: self.clone(), future: Box::pin(future) }
     }
 
-    /// Whether the call, waiting at the moment, has to go on on a thread of its own.
+    /// Whether a call that is pending has to move to a thread of its own.
     pub(super) fn is_for_thread(&self) -> bool {
         self.0.wants_thread.load(Ordering::Relaxed) || self.spent() > BRIEF
     }
 
-    /// Notes, once the guard is dropped, that nobody waits for the call any more.
+    /// Gives the call up when the guard is dropped.
     pub(super) fn give_up_later(&self) -> impl Drop + use<> {
         struct GiveUp(Meter);
         impl Drop for GiveUp {
@@ -124,36 +140,21 @@ impl Meter {
     fn is_polled(&self) -> bool {
         self.0.began.load(Ordering::Relaxed) != 0
     }
-
-    /// Never zero.
-    fn now(&self) -> u64 {
-        if self.0.exact.load(Ordering::Relaxed) { self.0.clock.thread() } else { self.0.clock.wall() }
-    }
 }
 
-/// How many threads compute beside those that everything is served on. Cheap to clone.
-pub(super) type Crowd = Arc<AtomicUsize>;
-
-/// A future whose processor time is counted.
+/// A future whose processor time is metered.
 pub(super) struct Metered<F> {
     meter: Meter,
     future: Pin<Box<F>>,
-    crowd: Option<Crowd>,
 }
 
 impl<F> Metered<F> {
-    /// The count.
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// The same, beside these threads: what they have of a processor is not the call's.
-    pub(super) fn beside(self, crowd: Crowd) -> Self {
-        Self { crowd: Some(crowd), ..self }
-    }
-
-    /// The same, for a thread that polls nothing else. Of what was charged by the wall clock, no more than [`BRIEF`] is kept: the rest may
-    /// be somebody else's.
+    /// Prepares it for a thread that polls nothing else. Of the time by the wall clock, at most [`BRIEF`] is kept: the rest may be
+    /// that of others.
     pub(super) fn alone(self) -> Self {
         self.meter.0.before.fetch_min(nanos(BRIEF), Ordering::Relaxed);
         self.meter.0.alone.store(true, Ordering::Relaxed);
@@ -166,9 +167,14 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let count = &self.meter.0;
-        let is_crowded = self.crowd.as_ref().is_some_and(|crowd| crowd.load(Ordering::Relaxed) > 0);
-        count.exact.store(is_crowded || self.meter.is_alone(), Ordering::Relaxed);
-        count.began.store(self.meter.now(), Ordering::Relaxed);
+        let began = if self.meter.is_alone() {
+            count.clock.thread()
+        } else {
+            let began = count.clock.wall();
+            count.computed.store(count.clock.thread_at(began), Ordering::Relaxed);
+            began
+        };
+        count.began.store(began, Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
         let count = &self.meter.0;
         count.before.store(nanos(self.meter.spent()), Ordering::Relaxed);
@@ -177,18 +183,18 @@ impl<F: Future> Future for Metered<F> {
     }
 }
 
-/// What time is read from.
+/// The clocks, or those of a test.
 #[derive(Debug, Default)]
 enum Clock {
     #[default]
     Machine,
-    /// Moved on by a test.
+    /// Moved by a test.
     #[cfg(any(test, feature = "test-clock"))]
     Hand(Hand),
 }
 
 impl Clock {
-    /// What this thread has had of processors since it began. It takes some to ask.
+    /// Processor time of this thread since it began. Never zero. Costs a system call.
     fn thread(&self) -> u64 {
         match self {
             Self::Machine => {
@@ -200,7 +206,29 @@ impl Clock {
         }
     }
 
-    /// Since a moment before the first call.
+    /// The thread's clock at the wall clock's `wall`, or a little more. Extrapolated from the last reading, as if this thread had had
+    /// the processor ever since: reading the wall clock alone is cheaper.
+    fn thread_at(&self, wall: u64) -> u64 {
+        /// How long a reading of the thread's clock is extrapolated, in nanoseconds.
+        const MOMENT: u64 = 500_000;
+        thread_local! {
+            /// The last reading of both clocks, the wall clock first.
+            static ASKED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+        }
+        match self {
+            Self::Machine => ASKED.with(|asked| {
+                if asked.get().0 == 0 || wall.saturating_sub(asked.get().0) > MOMENT {
+                    asked.set((wall, self.thread()));
+                }
+                let (wall_then, thread_then) = asked.get();
+                thread_then + wall.saturating_sub(wall_then)
+            }),
+            #[cfg(any(test, feature = "test-clock"))]
+            Self::Hand(hand) => hand.thread(),
+        }
+    }
+
+    /// Wall-clock time since a moment before the first reading. Never zero.
     fn wall(&self) -> u64 {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {
@@ -215,12 +243,12 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A clock that stands still until a test moves it on.
+/// A clock that a test moves.
 #[cfg(any(test, feature = "test-clock"))]
 #[derive(Clone, Debug, Default)]
 pub struct Hand {
     computed: Arc<AtomicU64>,
-    /// While somebody else had the processor.
+    /// Time of others on the processor, which only the wall clock counts.
     waited: Arc<AtomicU64>,
 }
 
@@ -231,12 +259,12 @@ impl Hand {
         Meter(Arc::new(Inner { clock: Clock::Hand(self.clone()), ..Inner::default() }))
     }
 
-    /// Moves it on.
+    /// Moves both clocks.
     pub fn advance(&self, time: Duration) {
         self.computed.fetch_add(nanos(time), Ordering::Relaxed);
     }
 
-    /// Moves it on, as the wall has it.
+    /// Moves the wall clock only.
     pub fn wait(&self, time: Duration) {
         self.waited.fetch_add(nanos(time), Ordering::Relaxed);
     }

@@ -1,65 +1,62 @@
-//! Where calls compute.
+//! The threads that calls compute on.
 //!
-//! A call that computes gives nobody a turn but the operating system, so that is who shares the processors out: between calls, and
-//! between calls and everything else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was 360 ms late
-//! there; and on a runtime of two threads for all calls, each would wait for the turns of the seven others. But the way to another
-//! thread and back takes longer than a short call, so it is for those that make others wait.
+//! A call that computes does not yield to other tasks, so the operating system schedules it: against other calls, and against
+//! everything else. With eight spinning guests on the runtime that also serves HTTP, a timer of 3 ms was 360 ms late; and on a
+//! runtime of two threads for all calls, each would wait for the turns of the seven others. But moving to another thread and back
+//! takes longer than a short call, so only calls that make others wait are moved.
 //!
-//! Whoever computes for long gets its turns on all processors but one: with threads on every processor, even of the lowest priority, a
-//! call that waited for the network comes back to a processor that is taken, and may wait for some milliseconds at each step.
+//! Long calls take turns on all processors but one: with threads on every processor, even of the lowest priority, a call that
+//! waited for the network returns to a busy processor, and may wait for some milliseconds at each step.
 
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::meter::{Crowd, Meter, Metered};
+use super::meter::{Meter, Metered};
 use super::{BRIEF, CpuEstimate, LONG, lower_priority};
 
-/// The processors that calls which compute for long share, first come first served. Cheap to clone.
+/// The processors that long calls share, first come first served. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Processors {
     turns: Arc<Semaphore>,
-    /// The threads of calls.
-    crowd: Crowd,
 }
 
-/// There is no outcome: the host panicked, or no thread could be started.
+/// Without outcome: the host panicked, or no thread could be started.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failed;
 
 impl Processors {
-    /// All of the machine's, or of the cgroup's, but one.
+    /// All processors of the machine, or of the cgroup, but one.
     pub fn all_but_one() -> Self {
         let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::of((all - 1).max(1))
     }
 
-    /// So many.
+    /// So many processors.
     pub fn of(count: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(count)), crowd: Crowd::default() }
+        Self { turns: Arc::new(Semaphore::new(count)) }
     }
 
-    /// Runs a call to its end, in this task while it computes little, and then on a thread of its own. Dropping the future that is
-    /// returned drops the call's, at the next moment at which it gives way. A panic of the call is caught here, wherever it runs.
+    /// Runs a call to its end: in this task while it computes little, then on a thread of its own. Dropping the returned future
+    /// drops the call's future the next time it yields. A panic of the call is caught here, wherever it runs.
     pub async fn run<F>(&self, meter: &Meter, estimate: &CpuEstimate, call: F) -> Result<F::Output, Failed>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let _given_up = meter.give_up_later();
         let call = async { AssertUnwindSafe(call).catch_unwind().await.map_err(|_panic| Failed) };
-        let mut call = meter.count(call).beside(self.crowd.clone());
+        let mut call = meter.count(call);
         let expected = estimate.expected();
         if expected <= BRIEF {
-            let brief = briefly(&mut call).await;
-            // A call can end before anybody has looked at it. The next one will not compute here. That it has to take turns is for the
-            // thread's clock to say.
+            let brief = poll_briefly(&mut call).await;
+            // A call can end before its time is checked: the estimate starts the next one on a thread. Capped at [`LONG`], since
+            // only the thread's clock tells that a call has to take turns.
             estimate.note(meter.spent().min(LONG));
             if let Some(outcome) = brief {
                 return outcome;
@@ -68,76 +65,58 @@ impl Processors {
         self.on_thread(call, estimate.clone(), expected > LONG).await.and_then(|outcome| outcome)
     }
 
-    /// Does work that is no part of a call, takes long and waits for nothing: on a thread of its own, in the runtime that asks, once there is
-    /// a turn. It cannot be stopped, so it has to have an end by itself.
+    /// Runs CPU-bound work that is not part of a call on a thread of its own, in the runtime that asks, once there is a permit.
+    /// It cannot be stopped, so it has to end by itself.
     pub async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
-        // It is never closed.
+        // The semaphore is never closed.
         let turn = self.turns.clone().acquire_owned().await.ok();
         let (done, outcome) = oneshot::channel();
         let asking = Handle::current();
-        self.spawn(move || {
+        spawn(move || {
             let (_turn, _runtime) = (turn, asking.enter());
-            // Whoever asked may have gone.
+            // The receiver may be gone.
             let _ = done.send(work());
         });
         outcome.await.map_err(|_| Failed)
     }
 
-    /// Runs a call to its end on a thread of its own, with the timers and connections of the runtime that asks. `long`: it is taken for
-    /// one that computes for long from its beginning on.
+    /// Runs a call to its end on a thread of its own, with the timers and connections of the runtime that asks. `long`: it takes
+    /// turns from the beginning.
     async fn on_thread<F>(&self, call: Metered<F>, estimate: CpuEstimate, long: bool) -> Result<F::Output, Failed>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let (mut done, outcome) = oneshot::channel();
         let (asking, processors, meter, call) = (Handle::current(), self.clone(), call.meter().clone(), call.alone());
-        self.spawn(move || {
+        spawn(move || {
             let outcome = asking.block_on(async {
                 tokio::select! {
                     biased;
                     () = done.closed() => None,
-                    outcome = in_turns(call, long, &processors) => Some(outcome),
+                    outcome = poll_in_turns(call, long, &processors) => Some(outcome),
                 }
             });
             estimate.note(meter.spent());
-            // Whoever asked may have gone just now.
+            // The receiver may be gone by now.
             let _ = outcome.map(|outcome| done.send(outcome));
         });
         outcome.await.map_err(|_| Failed)
     }
+}
 
-    /// Starts a thread that stands back behind everything else. Where that cannot be done, what it was to do is dropped.
-    fn spawn(&self, work: impl FnOnce() + Send + 'static) {
-        let one = One::more(&self.crowd);
-        let run = move || {
-            let _one = one;
-            lower_priority();
-            work();
-        };
-        if let Err(error) = std::thread::Builder::new().name("sandbar-call".to_owned()).spawn(run) {
-            tracing::error!(%error, "no thread can be started for a call");
-        }
+/// Starts a thread of low priority. If that fails, `work` is dropped.
+fn spawn(work: impl FnOnce() + Send + 'static) {
+    let run = move || {
+        lower_priority();
+        work();
+    };
+    if let Err(error) = std::thread::Builder::new().name("sandbar-call".to_owned()).spawn(run) {
+        tracing::error!(%error, "no thread can be started for a call");
     }
 }
 
-/// One thread of a crowd.
-struct One(Crowd);
-
-impl One {
-    fn more(crowd: &Crowd) -> Self {
-        crowd.fetch_add(1, Ordering::Relaxed);
-        Self(crowd.clone())
-    }
-}
-
-impl Drop for One {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Polls a call until it is done, or has computed for too long to go on here.
-async fn briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
+/// Polls a call until it is done, or none if it has to move to a thread.
+async fn poll_briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
     poll_fn(|context| match call.poll_unpin(context) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
         Poll::Pending if call.meter().is_for_thread() => Poll::Ready(None),
@@ -146,10 +125,10 @@ async fn briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
     .await
 }
 
-/// Polls a call until it is done. Once it has computed for long, each poll is a turn on one of the processors.
-async fn in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
+/// Polls a call until it is done. Once it is long, each poll takes a permit for one of the processors.
+async fn poll_in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
     loop {
-        // It is never closed.
+        // The semaphore is never closed.
         let turn = if long { processors.turns.acquire().await.ok() } else { None };
         if let Poll::Ready(outcome) = futures::poll!(&mut call) {
             return outcome;
@@ -160,7 +139,7 @@ async fn in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &
     }
 }
 
-/// Waits until the task is woken, by whatever it has been polling.
+/// Waits until something that was polled wakes the task.
 async fn woken() {
     let mut asked = false;
     poll_fn(|_| if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }).await;
@@ -168,7 +147,7 @@ async fn woken() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -177,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{Hand, STEP_BYTES};
 
-    /// How long a test waits for what never comes.
+    /// How long a test waits for something that never comes.
     const HANGS: Duration = Duration::from_secs(60);
 
     /// The name of a call's own thread.
@@ -187,7 +166,7 @@ mod tests {
         std::thread::current().name().unwrap_or_default().to_owned()
     }
 
-    /// A call that computes for so long in two steps, and says on which thread it ended.
+    /// A call that computes for so long in two steps, and returns the name of the thread on which it ended.
     async fn computes(estimate: &CpuEstimate, time: Duration) -> String {
         let hand = Hand::default();
         let meter = hand.meter();
@@ -213,32 +192,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_is_not_charged_for_what_the_threads_of_others_have_had() {
-        let (here, processors) = (thread(), Processors::of(1));
-        let waits = async || {
+    async fn a_call_that_others_keep_from_the_processor_has_not_computed() {
+        let (estimate, here) = (CpuEstimate::default(), thread());
+        for _ in 0..2 {
             let hand = Hand::default();
             let meter = hand.meter();
             let during = meter.clone();
             let call = async move {
+                hand.advance(BRIEF / 2);
                 hand.wait(50 * BRIEF);
                 during.yield_if_due().await;
                 thread()
             };
-            processors.run(&meter, &CpuEstimate::default(), call).await.expect("no panic")
-        };
-        assert_eq!(waits().await, OWN, "by the wall clock it has computed");
-        let alone = async {
-            while processors.crowd.load(Ordering::Relaxed) > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(HANGS, alone).await.expect("the call's thread ends");
-        let (end, gate) = mpsc::channel::<()>();
-        let mut other = Box::pin(processors.work(move || gate.recv()));
-        assert!(futures::poll!(&mut other).is_pending());
-        assert_eq!(waits().await, here);
-        end.send(()).expect("it waits");
-        assert_eq!(other.await, Ok(Ok(())));
+            assert_eq!(Processors::of(1).run(&meter, &estimate, call).await.as_deref(), Ok(&*here));
+            assert_eq!(meter.spent(), BRIEF / 2);
+        }
     }
 
     #[tokio::test]
@@ -294,7 +262,7 @@ mod tests {
         let during = meter.clone();
         let call = async move {
             during.prepare_for(usize::MAX).await;
-            // Stands for work that takes any time: nobody but another task of the runtime ends it.
+            // Stands for work of any length: only another task of the runtime ends it.
             gate.recv_timeout(HANGS).map_err(drop)
         };
         let outcome = runtime.block_on(async move {

@@ -2,10 +2,9 @@
 
 use k8s_openapi::api::rbac::v1::{self as api, ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Serialize;
-
-use sandbar_kubernetes::Catalogue;
+use sandbar_kubernetes::ApiResources;
 use sandbar_policy::{Grant, Namespaces, POD_LOGS, PolicyRule, Verb};
+use serde::Serialize;
 
 /// Who gets the roles, and what they are called.
 #[derive(Clone, Debug)]
@@ -61,7 +60,7 @@ pub(crate) fn has_wildcard(grants: &[Grant]) -> bool {
 
 /// The grants with names in the place of every wildcard: those of what the cluster serves now. Of secrets and logs, only what a rule
 /// names.
-pub(crate) fn expand(grants: &[Grant], served: &Catalogue) -> Result<Vec<Grant>, WildcardError> {
+pub(crate) fn expand(grants: &[Grant], served: &ApiResources) -> Result<Vec<Grant>, WildcardError> {
     let expand_all = |rules: &[PolicyRule], namespaced| {
         let expanded = rules.iter().map(|rule| expand_rule(rule, namespaced, served)).collect::<Result<Vec<_>, _>>()?;
         Ok(expanded.concat())
@@ -76,7 +75,7 @@ pub(crate) fn expand(grants: &[Grant], served: &Catalogue) -> Result<Vec<Grant>,
     grants.iter().map(expand_grant).collect()
 }
 
-fn expand_rule(rule: &PolicyRule, namespaced: bool, served: &Catalogue) -> Result<Vec<PolicyRule>, WildcardError> {
+fn expand_rule(rule: &PolicyRule, namespaced: bool, served: &ApiResources) -> Result<Vec<PolicyRule>, WildcardError> {
     if !rule.has_wildcard() {
         return Ok(vec![rule.clone()]);
     }
@@ -196,11 +195,11 @@ fn api_rule(rule: PolicyRule) -> api::PolicyRule {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_kubernetes::{Code, Error, ServedResource};
+    use sandbar_policy::Verb::{Get, List};
     use serde_json::{Value, json};
 
     use super::*;
-    use sandbar_kubernetes::{Code, Error, ServedResource};
-    use sandbar_policy::Verb::{Get, List};
 
     fn account() -> Account {
         Account { name: "mcp".to_owned(), service_account: "mcp".to_owned(), namespace: "coder-system".to_owned() }
@@ -249,7 +248,7 @@ mod tests {
     }
 
     /// A small cluster; `unanswered` is a group that does not say what it serves.
-    fn served(unanswered: Option<&str>) -> Catalogue {
+    fn served(unanswered: Option<&str>) -> ApiResources {
         let all = ["get", "list", "watch", "delete"];
         let resources = [
             resource("", "v1", "bindings", true, &["create"]),
@@ -261,7 +260,7 @@ mod tests {
             resource("metrics.k8s.io", "v1", "pods", true, &["list"]),
         ];
         let down = |group: &str| (format!("{group}/v1"), Error::new(Code::Unavailable, "down"));
-        Catalogue { resources: resources.into(), unanswered: unanswered.map(down).into_iter().collect() }
+        ApiResources { resources: resources.into(), unanswered: unanswered.map(down).into_iter().collect() }
     }
 
     /// What a wildcard rule becomes, each part as `get,list pods.`.

@@ -1,4 +1,4 @@
-//! What wasmtime makes of the interface that every component exports.
+//! Bindings that wasmtime generates for the interface that every component exports.
 #![allow(missing_docs, reason = "the documentation is in the WIT")]
 #![allow(unsafe_code, reason = "generated")]
 #![allow(unreachable_pub, clippy::all, reason = "generated")]

@@ -1,7 +1,8 @@
-//! A component on its way from bytes to something that can be called.
+//! From a component's bytes to something that can be called.
 
 use std::sync::Arc;
 
+use sandbar_processor::CpuEstimate;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
 
@@ -13,7 +14,6 @@ use super::imports::{Imports, check_header};
 use super::queue::Queue;
 use super::state::State;
 use super::wasi;
-use sandbar_processor::CpuEstimate;
 
 /// A compiled component that is not linked with anything yet.
 #[derive(Clone)]
@@ -25,7 +25,8 @@ pub struct Artifact {
     compiled: wasmtime::component::Component,
 }
 
-/// A component that can be called. It holds the functions that were granted, and no others; in each call they work with a `T`.
+/// A component that can be called. It is linked with what was granted and nothing else; in each call the host functions work on a
+/// `T`.
 pub struct Component<T: 'static> {
     pub(super) name: Arc<str>,
     pub(super) pre: InstancePre<State<T>>,
@@ -34,7 +35,7 @@ pub struct Component<T: 'static> {
     pub(super) estimate: CpuEstimate,
 }
 
-// Cheap, and whatever `T` is.
+// Cheap, and without a bound on `T`.
 impl<T> Clone for Component<T> {
     fn clone(&self) -> Self {
         let Self { name, pre, tools, queue, estimate } = self;
@@ -42,7 +43,7 @@ impl<T> Clone for Component<T> {
     }
 }
 
-/// An interface that a component may import, and what its functions work with: a `T` for each call.
+/// An interface that a component may import. Its functions work on a `T` for each call.
 pub struct Interface<T: 'static> {
     /// Package and name, without the version.
     pub name: &'static str,
@@ -51,8 +52,8 @@ pub struct Interface<T: 'static> {
 }
 
 impl Artifact {
-    /// Takes what a component was compiled to before, for so many bytes of `stack`; nothing, where it was not. `name` stands for it
-    /// in logs and messages.
+    /// Loads a component that was compiled before, for `stack` bytes of stack; none if it was not. `name` stands for it in logs
+    /// and messages.
     pub fn load(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
         match engine.compiler() {
             Compiler::OnlyBundled => Err(CompileError::Nowhere.into()),
@@ -60,9 +61,9 @@ impl Artifact {
         }
     }
 
-    /// The same for a component of this binary, which is compiled in this process where there is no other way.
+    /// Like [`Self::load`], for a bundled component, which is compiled in this process if there is no other way.
     pub fn load_bundled(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
-        let wasmtime = engine.with_stack(stack).map_err(|source| LoadError::Stack { stack, source })?;
+        let wasmtime = engine.of(bytes, stack).map_err(|source| LoadError::Stack { stack, source })?;
         let loaded = || wasmtime::component::Component::new(&wasmtime, bytes);
         let (imports, compiled) = match engine.compiler().folder() {
             None => {
@@ -73,7 +74,7 @@ impl Artifact {
                 let entry = entry_name(&wasmtime, bytes);
                 let Some(imports) = folder.find(&entry) else { return Ok(None) };
                 let Ok(compiled) = loaded() else {
-                    // Half of it has been tidied away, say, or it is for another processor.
+                    // Half of it may have been tidied away, or it is for another processor.
                     folder.remove(&entry);
                     return Ok(None);
                 };
@@ -85,7 +86,7 @@ impl Artifact {
         Ok(Some(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), stack, compiled }))
     }
 
-    /// The same, compiled first where need be. Takes milliseconds to seconds, and as long again for each that is before it.
+    /// Like [`Self::load`], but compiles it if need be. Takes milliseconds to seconds, and waits for the compilations before it.
     pub async fn compile(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Self, LoadError> {
         check_header(bytes)?;
         if let Some(artifact) = Self::load(engine, name, bytes, stack)? {
@@ -116,8 +117,8 @@ impl Artifact {
         &self.imports
     }
 
-    /// Links the component with the interfaces that it was granted. Another one that it imports does not exist for it, so it is
-    /// refused. `calls` of it run at once; none: the engine's default for one component.
+    /// Links the component with the interfaces that were granted. Importing any other is an error. `calls` of it run at once;
+    /// none: the engine's default.
     pub fn link<T: Send + 'static>(
         &self,
         engine: &Engine,

@@ -1,4 +1,4 @@
-//! What a component and the host owe each other, as far as the sandbox has to know it: read from the WIT, so that nothing of it is written
+//! The contract between components and host, as far as the sandbox has to know it: read from the WIT, so that nothing is written
 //! twice.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +17,8 @@ pub const PACKAGES: [(&str, &str); 2] = [
 pub struct Contract {
     /// The version of all of them.
     pub version: String,
-    /// What a component may import, by package and name: the functions of each. One without functions has types alone, and importing it
-    /// grants nothing.
+    /// The interfaces that a component may import, by package and name, with the functions of each. One without functions has
+    /// types alone, and importing it grants nothing.
     pub imports: BTreeMap<String, BTreeSet<String>>,
     /// The one interface that a component exports.
     pub export: String,

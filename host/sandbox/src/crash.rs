@@ -1,9 +1,8 @@
-//! What the operator's log says of a crash. The names of a guest's functions are its own words, of any length, and a mangled one can stand
-//! for a text that doubles with every letter: so they are written out here, within bounds, and not by wasmtime.
-
-use wasmtime::WasmBacktrace;
+//! The log's description of a crash. Function names come from the guest, in any length, and a mangled one can expand
+//! exponentially: so they are demangled here, within bounds, and not by wasmtime.
 
 use sandbar_text::beginning;
+use wasmtime::WasmBacktrace;
 
 /// Frames that are named, the innermost first: as many as wasmtime keeps.
 const FRAMES: usize = 20;
@@ -11,11 +10,11 @@ const FRAMES: usize = 20;
 /// Bytes of one function's name.
 const NAME_BYTES: usize = 160;
 
-/// Bytes of all that is said of a crash.
-pub(super) const WORDS_BYTES: usize = (8 + FRAMES) * NAME_BYTES;
+/// Bytes of the whole description.
+pub(super) const DESCRIPTION_BYTES: usize = (8 + FRAMES) * NAME_BYTES;
 
-/// What went wrong, and in which functions.
-pub(super) fn words(error: &wasmtime::Error) -> String {
+/// The error, and the functions in which it happened.
+pub(super) fn describe(error: &wasmtime::Error) -> String {
     let (mut words, _) = beginning(&error.root_cause(), 8 * NAME_BYTES);
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     for (index, frame) in frames.iter().take(FRAMES).enumerate() {

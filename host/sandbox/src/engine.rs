@@ -1,19 +1,20 @@
-//! The engine: how many calls run, and who has the memory of calls meanwhile to compile a component.
+//! The engine: the slots that calls run in, and compilation, which borrows the memory of slots.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use sandbar_processor::Processors;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::compile::{Bounds, Compiler, entry_name};
 use super::error::{CallError, CompileError};
+use super::features::Tasks;
 use super::pools::Pools;
 use super::queue::Queue;
 use super::slots::Slots;
 use super::ticker::{Ticker, Ticking};
-use sandbar_processor::Processors;
 
 /// How long a call waits for a slot before it is told that the server is busy: longer than a burst of ordinary calls takes, short
 /// enough that a model still gets an answer.
@@ -22,7 +23,7 @@ const SLOT_WAIT: Duration = Duration::from_secs(5);
 /// When a client that was told "busy" should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// How an engine is set up.
+/// The settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How many calls run at once.
@@ -31,7 +32,7 @@ pub struct Options {
     pub memory: u64,
     /// The stack of a call whose component has no other, in bytes.
     pub stack: u64,
-    /// Who compiles components.
+    /// How components are compiled.
     pub compiler: Compiler,
 }
 
@@ -55,7 +56,7 @@ pub(super) struct Slot {
 }
 
 impl Engine {
-    /// Sets up the engine, the pool of those components that have the stack of `options`, and the clock.
+    /// Sets up the engine, the pool for the default stack, and the epoch thread.
     pub fn new(options: &Options) -> anyhow::Result<Self> {
         let Options { slots, memory, stack, ref compiler } = *options;
         let pools = Arc::new(Pools::new(slots, memory, stack, compiler.folder().map(|folder| folder.path()))?);
@@ -71,18 +72,17 @@ impl Engine {
         })
     }
 
-    /// Where components with so many bytes of stack are compiled and run.
-    pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
-        self.pools.with_stack(bytes)
+    /// The wasmtime engine for a component with `stack` bytes of stack.
+    pub(super) fn of(&self, component: &[u8], stack: u64) -> anyhow::Result<wasmtime::Engine> {
+        self.pools.engine(stack, Tasks::of(component))
     }
 
-    /// Who compiles.
     pub(super) fn compiler(&self) -> &Compiler {
         &self.compiler
     }
 
-    /// Has components of this binary compiled that are not yet, all by one process. They are known to need little, and nothing is
-    /// served without them, so they wait for nobody.
+    /// Compiles those bundled components that are not compiled yet, in one process. They need little memory, and nothing is
+    /// served without them, so they wait for no slot.
     pub async fn compile_bundled(&self, components: &[&[u8]]) -> Result<(), CompileError> {
         let Some(folder) = self.compiler.folder() else { return Ok(()) };
         let named = components.iter().map(|bytes| Ok((self.entry(bytes)?, *bytes))).collect::<Result<Vec<_>, CompileError>>()?;
@@ -90,38 +90,38 @@ impl Engine {
         if missing.is_empty() { Ok(()) } else { self.compiler.compile(&missing, Bounds { memory: None }).await }
     }
 
-    /// Has a component of somebody else compiled, after those that came before it, in the memory of calls that do not run meanwhile.
+    /// Compiles a third-party component: one at a time, in the memory of slots that it holds meanwhile.
     pub async fn compile(&self, bytes: &[u8]) -> Result<(), CompileError> {
         let _turn = self.compiling.lock().await;
         let share = self.size.for_compiling();
         let mut room = Vec::new();
         for _ in 0..share.slots {
-            // One by one: calls that come meanwhile do not wait until there are as many.
+            // One by one: calls that come meanwhile do not wait until all of them are free.
             let slot = self.slots.clone().acquire_owned().await;
             room.push(slot.map_err(|_closed| CompileError::Now("the server stops".to_owned()))?);
         }
         self.compiler.compile(&[(self.entry(bytes)?, bytes)], Bounds { memory: Some(share.bytes) }).await
     }
 
-    /// What the folder of compiled components has such bytes under.
+    /// The name of a component's entry in the folder of compiled components.
     fn entry(&self, bytes: &[u8]) -> Result<String, CompileError> {
-        let engine = self.pools.any().map_err(|error| CompileError::Now(format!("{error:#}")))?;
+        let engine = self.pools.any(Tasks::of(bytes)).map_err(|error| CompileError::Now(format!("{error:#}")))?;
         Ok(entry_name(&engine, bytes))
     }
 
-    /// The processors that calls which compute for long share.
+    /// The processors that long-running calls share.
     pub fn processors(&self) -> &Processors {
         &self.processors
     }
 
-    /// The queue of a component of which `calls` may run at once. By default that is half of the slots, so that no component can
-    /// take them all.
+    /// The queue of a component that runs `calls` at once. By default that is half of the slots, so that no component can take
+    /// them all.
     pub(super) fn queue(&self, calls: Option<u32>) -> Queue {
         let most = calls.map_or(self.size.count().div_ceil(2), |calls| usize::try_from(calls).unwrap_or(usize::MAX));
         Queue::new(most.clamp(1, self.size.count()))
     }
 
-    /// Waits for a slot, but not for long.
+    /// Waits for a slot, up to [`SLOT_WAIT`].
     pub(super) async fn slot(&self, queue: &Queue) -> Result<Slot, CallError> {
         let patience = Instant::now() + SLOT_WAIT;
         let turn = timeout_at(patience, queue.turn()).await;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::contract::contract;
 use sandbar_text::clean_line;
+
+use super::contract::contract;
 
 /// Why a component could not be compiled. Worded for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
-    /// The compiler does not take it. In the compiler's words, which quote the component: cleaned and cut.
+    /// The compiler refuses it. Its message quotes the component, so it is cleaned and cut.
     #[error("{0}")]
     Refused(String),
     /// The compiler asked for more memory than it may have.
@@ -17,25 +18,25 @@ pub enum CompileError {
         or make the component smaller, above all its largest functions", .0 >> 20
     )]
     Memory(u64),
-    /// The compiler computed for longer than it may.
+    /// The compiler used more processor time than it may.
     #[error("compiling it takes more than {} s of processor time: make the component smaller, above all its largest functions", .0.as_secs())]
     Cpu(Duration),
-    /// The compiler was not ready in time, however little it computed.
+    /// The compiler was not done in time, however little it computed.
     #[error("compiling it takes more than {} s: give the server more of a processor, or make the component smaller", .0.as_secs())]
     Time(Duration),
-    /// What it is compiled to is too much.
+    /// The compiled component is too large.
     #[error("it is compiled to more than {} MiB: make the component smaller", .0 >> 20)]
     Size(u64),
     /// It nests so deeply that the compiler ran out of stack.
     #[error("it nests too deeply to be compiled: split its largest functions and types up")]
     Depth,
-    /// The compiler ended without a word that is known.
+    /// The compiler ended for a reason that is not known.
     #[error("the compiler failed on it ({0}): rebuild it with a current toolchain, and report it if that does not help")]
     Crashed(String),
-    /// There is no process, or no room for what it leaves.
+    /// There is no process, or no room for its result.
     #[error("it cannot be compiled now: {0}")]
     Now(String),
-    /// There is no folder for what a process would leave.
+    /// There is no folder for the result of a process.
     #[error(
         "there is no folder that the compiler's result could be written to, so that only bundled tools can be served: \
         name one that this user can write to with --cache-dir, or have /tmp or /dev/shm"
@@ -44,7 +45,7 @@ pub enum CompileError {
 }
 
 impl CompileError {
-    /// Whether another attempt may end in another way.
+    /// Whether another attempt may succeed.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Now(_))
     }
@@ -61,7 +62,7 @@ pub enum LoadError {
         "this is a core WebAssembly module, not a component: wrap it, for example with `wasm-tools component new`, or build it with a component toolchain"
     )]
     CoreModule,
-    /// A header of neither kind.
+    /// Neither a core module nor a component.
     #[error("this is WebAssembly of an unknown kind (version {version}, layer {layer}): rebuild it with a current toolchain")]
     UnknownLayer {
         /// The version field of the header.
@@ -69,29 +70,29 @@ pub enum LoadError {
         /// The layer field of the header.
         layer: u16,
     },
-    /// Truncated, malformed, or made of more, or of other things, than this host runs.
+    /// Truncated or malformed, or made of what this host does not run.
     #[error("the component is damaged, or needs what this host does not have: {0}")]
     Malformed(String),
-    /// One function that would take the compiler minutes, and the memory of the server.
+    /// A function that would take the compiler minutes, and the server's memory.
     #[error("one function of the component has {bytes} bytes of code, and may have {most}: split it up")]
     HugeFunction {
-        /// What it has.
+        /// Its size, in bytes.
         bytes: usize,
-        /// What it may have.
+        /// The limit, in bytes.
         most: usize,
     },
     /// It cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// Names of imports and exports that are longer than anybody would read.
+    /// The names of imports and exports are too long.
     #[error("the names of what the component imports and exports have {bytes} bytes, and may have {most}: shorten them")]
     Names {
-        /// What they have.
+        /// Their size, in bytes.
         bytes: usize,
-        /// What they may have.
+        /// The limit, in bytes.
         most: usize,
     },
-    /// Something of the component model's asynchronous functions, in wasmparser's words.
+    /// It uses asynchronous functions of the component model. Names the construct, in wasmparser's words.
     #[error(
         "the component uses asynchronous functions (`{0}`), which are not part of the contract: export and import plain functions, \
         and compose it of such"
@@ -126,12 +127,12 @@ pub enum LoadError {
     /// An import that the operator has not granted.
     #[error("the component imports `{0}`, which is not granted to it")]
     NotGranted(String),
-    /// The engine has no room for stacks of this size.
+    /// The engine cannot have stacks of this size.
     #[error("the component cannot have {stack} bytes of stack on this machine (limit `stack`): {source:#}")]
     Stack {
-        /// What it was to have, in bytes.
+        /// The stack that it was to have, in bytes.
         stack: u64,
-        /// What the engine says.
+        /// The engine's error.
         source: anyhow::Error,
     },
     /// Types differ from the contract, or the component is invalid in a way that only compiling shows.
@@ -139,10 +140,10 @@ pub enum LoadError {
     Link(String),
 }
 
-/// Bytes of what wasmtime, or a decoder, says about a component. It quotes names that the component has given.
+/// Bytes of a message by wasmtime or a decoder. It quotes names from the component.
 const WORDS: usize = 1024;
 
-/// What somebody else says about a component, as a part of a line of ours: cleaned and cut.
+/// Such a message, cleaned and cut, as a part of a line of ours.
 pub(super) fn short(words: impl std::fmt::Display) -> String {
     clean_line(words, WORDS)
 }
@@ -157,7 +158,7 @@ fn running(calls: usize) -> String {
     if calls == 1 { "1 call of it runs".to_owned() } else { format!("{calls} calls of it run") }
 }
 
-/// Why a call did not come to an answer. Worded for the model that made the call.
+/// Why a call has no answer. Worded for the model that made the call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CallError {
     /// No slot became free.
@@ -168,7 +169,7 @@ pub enum CallError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// No turn among the calls of the same component.
+    /// The component runs as many calls as it may.
     #[error("this tool is busy: {} already (limit `calls`); try again in {} s", running(*.calls), .retry_after.as_secs())]
     ToolBusy {
         /// How many of its calls run at once.
@@ -189,17 +190,17 @@ pub enum CallError {
         "the tool was stopped: it asked for {wanted} bytes of memory, and may have {limit} (limit `memory`); narrow the query"
     )]
     Memory {
-        /// What it would have had, in bytes.
+        /// The total that it asked for, in bytes.
         wanted: u64,
-        /// What it may have, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// Too many table entries, core instances or the like.
+    /// Too many table entries.
     #[error("the tool was stopped: it asked for {wanted} table entries, and may have {limit} (limit `tables`)")]
     Table {
-        /// What it would have had.
+        /// The total that it asked for.
         wanted: u64,
-        /// What it may have.
+        /// The limit.
         limit: u64,
     },
     /// The stack limit.
@@ -207,27 +208,27 @@ pub enum CallError {
         "the tool was stopped: it used all of its {limit} bytes of stack (limit `stack`); this is a fault of the tool, which calls itself too often"
     )]
     Stack {
-        /// What it may have, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// The result limit.
     #[error("the tool's result is larger than {limit} bytes (limit `result`); ask it for less")]
     Result {
-        /// What it may have, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// Too many handles of the host's resources.
     #[error("the tool was stopped: it held {limit} handles and asked for more (limit `handles`); this is a fault of the tool")]
     Handles {
-        /// How many it may hold.
+        /// The limit.
         limit: u32,
     },
-    /// More than a guest may hand to a host function at once.
+    /// More bytes than a guest may hand to a host function at once.
     #[error(
         "the tool was stopped: it handed more than {limit} bytes to the host at once (limits `result` and `passed` together); this is a fault of the tool"
     )]
     Passed {
-        /// What it may hand over, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// The guest trapped: a panic, an out-of-bounds access.

@@ -1,14 +1,15 @@
-//! What of WebAssembly a component may use: what the toolchains of tools write, by name, and nothing that wasmtime turns on by itself.
+//! The features of WebAssembly that a component may use: those that the toolchains of tools emit, by name, and none by wasmtime's
+//! default.
 
 use wasmparser::{
     CanonicalFunction, CanonicalOption, ComponentFuncType, ComponentType, ComponentTypeDeclaration, InstanceTypeDeclaration,
-    Payload,
+    Parser, Payload,
 };
 use wasmtime::{Config, WasmFeatures};
 
 use super::error::LoadError;
 
-/// What is on. Whatever is not named here is off, also what a later wasmtime brings.
+/// The features that are on. All others are off, also those that a later wasmtime adds.
 pub(super) const ON: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
@@ -18,25 +19,61 @@ pub(super) const ON: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::BULK_MEMORY)
     .union(WasmFeatures::BULK_MEMORY_OPT)
     .union(WasmFeatures::FLOATS)
-    // Fixed in width, and the same on every processor. C libraries under Python and JavaScript are built with it.
+    // Of fixed width, with the same results on every processor. The C libraries under Python and JavaScript are built with it.
     .union(WasmFeatures::SIMD)
-    // Modules that are linked together when they are loaded, as those of Python are.
+    // For modules that are linked at load time, as those of Python are.
     .union(WasmFeatures::EXTENDED_CONST)
-    // Each component in a composed one has a memory, and what is between them copies from one to another.
+    // Each part of a composed component has a memory, and the adapters between them copy from one to another.
     .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::COMPONENT_MODEL)
-    // Components of QuickJS import functions for asynchronous tasks that they never call. No task comes into being with those: see
-    // `check`.
+    // Components of QuickJS import functions for asynchronous tasks and never call them. No task can be started: see `check`.
     .union(WasmFeatures::CM_ASYNC);
 
-/// Turns on what is named above, and off all else.
-pub(super) fn choose(config: &mut Config) {
-    config.wasm_features(WasmFeatures::all().difference(ON), false);
-    config.wasm_features(ON, true);
+/// Whether a component names built-ins for asynchronous tasks. Few do, and wasmtime's bookkeeping for tasks takes a fifth of a
+/// short call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tasks {
+    Unnamed,
+    Named,
 }
 
-/// Refuses what starts a task beside the call: an asynchronous function, or one of the functions around such tasks. Each task that
-/// waits has a stack of its own, and there is one stack for each call, so that none can take those of others.
+impl Tasks {
+    pub(super) const ALL: [Self; 2] = [Self::Unnamed, Self::Named];
+
+    /// Whether this component does. The result does not matter for malformed ones, which are refused elsewhere.
+    pub(super) fn of(component: &[u8]) -> Self {
+        let names = |part: Payload<'_>| {
+            let Payload::ComponentCanonicalSection(functions) = part else { return false };
+            functions.into_iter().flatten().any(|function| {
+                use CanonicalFunction as Function;
+                !matches!(
+                    function,
+                    Function::Lift { .. }
+                        | Function::Lower { .. }
+                        | Function::ResourceNew { .. }
+                        | Function::ResourceDrop { .. }
+                        | Function::ResourceRep { .. }
+                )
+            })
+        };
+        let is_named = Parser::new(0).parse_all(component).map_while(Result::ok).any(names);
+        if is_named { Self::Named } else { Self::Unnamed }
+    }
+}
+
+/// Turns on the features for such components, and all others off.
+pub(super) fn choose(config: &mut Config, tasks: Tasks) {
+    let on = match tasks {
+        Tasks::Named => ON,
+        Tasks::Unnamed => ON.difference(WasmFeatures::CM_ASYNC),
+    };
+    config.concurrency_support(tasks == Tasks::Named);
+    config.wasm_features(WasmFeatures::all().difference(on), false);
+    config.wasm_features(on, true);
+}
+
+/// Refuses whatever starts a task beside the call: asynchronous functions, and the built-ins for their tasks. Each waiting task
+/// would need a stack of its own; each call has one, so that none can take another's.
 pub(super) fn check(part: &Payload<'_>) -> Result<(), LoadError> {
     let malformed = |error: wasmparser::BinaryReaderError| LoadError::Malformed(error.to_string());
     match part {
@@ -73,7 +110,7 @@ fn check_function(function: &CanonicalFunction) -> Result<(), LoadError> {
             refused.map_or(Ok(()), |option| Err(asynchronous(&format!("{option:?}"))))
         }
         Function::ResourceNew { .. } | Function::ResourceDrop { .. } | Function::ResourceRep { .. } => Ok(()),
-        // What components of QuickJS import. Without a task there is nothing for them to act on.
+        // Imported by components of QuickJS. Without a task they have nothing to act on.
         Function::TaskCancel
         | Function::ContextGet { .. }
         | Function::ContextSet { .. }
@@ -102,7 +139,7 @@ fn check_type(declared: &ComponentType<'_>) -> Result<(), LoadError> {
     }
 }
 
-/// `what` is the name of a variant of wasmparser's, with its fields.
+/// `what` is the debug form of one of wasmparser's variants.
 fn asynchronous(what: &str) -> LoadError {
     LoadError::Asynchronous(what.split([' ', '(']).next().unwrap_or(what).to_owned())
 }
@@ -114,8 +151,8 @@ mod tests {
     use super::*;
     use crate::Imports;
 
-    /// What is decided of each feature of wasmparser's: on, or off, with something that uses it. A few have no text form yet, and two
-    /// are parts of others.
+    /// The decision about a feature of wasmparser's: on, or off, with something that uses it. A few have no text form yet, and
+    /// two are parts of others.
     enum Decision {
         On,
         Off(&'static str),
@@ -178,6 +215,16 @@ mod tests {
     }
 
     #[test]
+    fn whoever_names_tasks_at_any_depth_has_them_accounted_for() {
+        let of = |text: &str| Tasks::of(&wat::parse_str(text).expect("WAT"));
+        assert_eq!(of("(component (type $r (resource (rep i32))) (core func (canon resource.new $r)))"), Tasks::Unnamed);
+        for named in ["waitable-set.new", "task.cancel", "context.get i32 0"] {
+            assert_eq!(of(&format!("(component (component (core func (canon {named}))))")), Tasks::Named, "{named}");
+        }
+        assert_eq!(Tasks::of(b"no component"), Tasks::Unnamed);
+    }
+
+    #[test]
     fn each_feature_that_there_is_is_decided() {
         let mut decisions = decisions();
         for (name, flag) in WasmFeatures::all().iter_names() {
@@ -193,7 +240,7 @@ mod tests {
     #[test]
     fn what_is_off_is_refused() {
         let mut config = Config::new();
-        choose(&mut config);
+        choose(&mut config, Tasks::Named);
         let engine = wasmtime::Engine::new(&config).expect("an engine");
         let validate = |text: &str| {
             let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -213,7 +260,7 @@ mod tests {
         }
     }
 
-    /// A component with this beside its exports.
+    /// A component with `beside` beside its exports.
     fn tool(beside: &str) -> Result<Imports, LoadError> {
         let text = format!(
             r#"(component {beside}

@@ -1,4 +1,4 @@
-//! What a component imports and exports, read from the binary before anything is compiled. Wasmtime would refuse the same
+//! A component's imports and exports, read from the binary before anything is compiled. Wasmtime would refuse the same
 //! components, in words for its embedder; these are for the operator and the author.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,8 @@ use super::error::{LoadError, short};
 use super::features;
 use super::wasi;
 
-/// Bytes of one function. The time to compile one grows faster than its size; the largest of interpreters, a loop over all
-/// instructions, has a few hundred KiB.
+/// Bytes of one function. Compile time grows faster than its size; the largest one in interpreters, the loop over instructions,
+/// has a few hundred KiB.
 const FUNCTION_BYTES: usize = 1024 * 1024;
 
 /// The first bytes of every WebAssembly file.
@@ -26,7 +26,7 @@ const MAGIC: &[u8] = b"\0asm";
 pub struct Imports {
     /// Our interfaces, with the functions that the component uses.
     pub interfaces: BTreeMap<String, BTreeSet<String>>,
-    /// WASI interfaces, which an empty WASI answers.
+    /// WASI interfaces, which the empty WASI implements.
     pub wasi: BTreeSet<String>,
     /// Everything that it exports.
     pub exports: BTreeSet<String>,
@@ -90,15 +90,15 @@ impl Imports {
     }
 }
 
-/// Reads the types of a component. The decoder panics on some that make no sense, a method of what is no resource for example.
+/// Decodes the types of a component. The decoder panics on some that make no sense, for example a method of something that is no
+/// resource.
 fn decode(bytes: &[u8]) -> Result<DecodedWasm, LoadError> {
     let decoded = catch_unwind(|| wit_component::decode(bytes));
     let decoded = decoded.map_err(|_panic| LoadError::Malformed("its types cannot be read".to_owned()))?;
     decoded.map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))
 }
 
-/// Whether bytes may be a component's at all. The magic number, then version and layer: 1 and 0 for a core module, 13 and 1 for a
-/// component.
+/// Checks the magic number, then version and layer: 1 and 0 for a core module, 13 and 1 for a component.
 pub fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     let Some((header, _)) = bytes.split_first_chunk::<8>() else {
         return Err(if bytes.starts_with(MAGIC) {
@@ -119,9 +119,9 @@ pub fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-/// Whether every part is as long as it says, and is something that tools use, and no function longer than can be compiled in passing.
-/// The decoder makes room for what a part says of its length before it looks how much of it there is: gigabytes, for a file of a few
-/// bytes.
+/// Checks that every section is as long as it says and uses only features that are on, and that no function is too long to
+/// compile. The decoder allocates what a section claims as its length before it looks how much there is: gigabytes, for a file of
+/// a few bytes.
 fn check_sections(bytes: &[u8]) -> Result<(), LoadError> {
     for part in Parser::new(0).parse_all(bytes) {
         let part = part.map_err(|error| LoadError::Malformed(short(error)))?;
@@ -135,7 +135,7 @@ fn check_sections(bytes: &[u8]) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// The first bytes as they would be typed, for a message.
+/// The first bytes, escaped, for a message.
 fn beginning(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes[..bytes.len().min(8)].escape_ascii())
 }
@@ -150,7 +150,7 @@ fn check_exports(exports: &BTreeSet<String>) -> Result<(), LoadError> {
     }
 }
 
-/// Whether a version is one that links with ours: 0.1.x, and no prerelease.
+/// Whether a version links with ours: 0.1.x, and no prerelease.
 fn same_track(version: &str) -> bool {
     let mut parts = version.split('.');
     let track = contract().version.rsplit_once('.').map(|(track, _)| track);

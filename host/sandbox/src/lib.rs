@@ -1,8 +1,8 @@
 //! Running components: one fresh instance for each call, within its budget.
 //!
-//! Knows wasmtime, and neither MCP nor Kubernetes: what the functions that a component imports do, and with which data, is its caller's. A
-//! call goes `engine` → `component` → `run`; `contract` says what there is to import, `imports` what a component does import, `memory` and
-//! `sandbar_processor` measure it while it runs.
+//! Knows wasmtime, and neither MCP nor Kubernetes: what imported functions do, and on which data, is up to the caller. A call
+//! goes `engine` → `component` → `run`; `contract` has the interfaces that the host offers, `imports` those that a component
+//! imports; `memory` and `sandbar_processor` meter it while it runs.
 
 mod bindings;
 mod compile;

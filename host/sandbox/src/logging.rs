@@ -2,7 +2,7 @@
 
 use sandbar_policy::{Budget, Quota};
 
-/// Whether a call of a component may write this line to the server's log. The log says so when it stops.
+/// Whether a call may write this line to the server's log. Logs a warning for the first line that is dropped.
 pub fn may_log(component: &str, budget: &Budget, line: &str) -> bool {
     match budget.take_log(line.len() as u64) {
         Quota::Within => return true,

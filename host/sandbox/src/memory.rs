@@ -1,10 +1,10 @@
-//! The memory of one instance: all linear memories together, and all tables together.
+//! Memory of one instance: the sum of its linear memories, and of its tables.
 
 use wasmtime::ResourceLimiter;
 
 use super::pools::{CORE_INSTANCES, MEMORIES, TABLES};
 
-/// What went over its limit first.
+/// The first growth beyond a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Linear memory, in bytes.
@@ -13,8 +13,8 @@ pub(super) enum Refused {
     Table { wanted: u64, limit: u64 },
 }
 
-/// Counts what an instance has and remembers what it was refused: the guest sees only a failed `memory.grow` and traps somewhere
-/// else, so without this an out-of-memory would show as `unreachable`.
+/// Counts what an instance has, and keeps the first refusal: the guest sees only a failed `memory.grow` and traps somewhere else,
+/// so without this an out-of-memory would show as `unreachable`.
 #[derive(Debug)]
 pub(super) struct Memory {
     limit: u64,
@@ -22,18 +22,18 @@ pub(super) struct Memory {
     tables: u64,
     entries: u64,
     refused: Option<Refused>,
-    /// What the last growth of a memory took, and of a table: it is given back where wasmtime cannot grow it after all.
+    /// Size of the last growth, of a memory and of a table: given back if wasmtime cannot grow it after all.
     last_bytes: u64,
     last_entries: u64,
 }
 
 impl Memory {
-    /// Nothing used yet, out of `limit` bytes and of `tables` entries.
+    /// An instance with nothing yet, out of `limit` bytes and of `tables` entries.
     pub(super) fn new(limit: u64, tables: u32) -> Self {
         Self { limit, bytes: 0, tables: tables.into(), entries: 0, refused: None, last_bytes: 0, last_entries: 0 }
     }
 
-    /// What was refused first, if anything was.
+    /// The first refusal, if there was one.
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
     }
@@ -42,7 +42,7 @@ impl Memory {
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current) as u64;
-        // What a guest asks for is any number.
+        // A guest can ask for any number.
         let wanted = self.bytes.saturating_add(more);
         if wanted > self.limit {
             self.refused.get_or_insert(Refused::Memory { wanted, limit: self.limit });
@@ -73,7 +73,7 @@ impl ResourceLimiter for Memory {
         Ok(())
     }
 
-    // A pool refuses more than these by itself. They are for a machine without the address space for one.
+    // A pool has these limits itself. They are for a machine without the address space for one.
 
     fn instances(&self) -> usize {
         CORE_INSTANCES as usize

@@ -1,26 +1,27 @@
-//! Where instances live: a pool for each size of stack that components have, each with a wasmtime engine of its own, since wasmtime has
-//! the stack as a property of an engine. Mostly there is one.
+//! Pools of instances: one for each size of stack, and for components that name tasks or not. Each has a wasmtime engine of its
+//! own, since both are settings of an engine. Mostly there is one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+use sandbar_policy::MOST_TABLES;
 use wasmtime::{Cache, CacheConfig, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::features;
+use super::features::{self, Tasks};
 use super::slots::Slots;
-use sandbar_policy::MOST_TABLES;
 
-/// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next one faults no pages.
+/// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next call faults no
+/// pages.
 const KEEP_RESIDENT: usize = 1024 * 1024;
 
-/// Core instances, memories and tables that one component may have: a Rust component has three, one and two of them, a composed one
-/// a multiple, an interpreter with its libraries some dozens of instances around one memory. There is room for as many in every
-/// slot, or one component of many parts would take the room of others.
+/// Core instances, memories and tables of one component: a Rust component has three, one and two of them, a composed one a
+/// multiple, an interpreter with its libraries some dozens of instances around one memory. Every slot has room for as many, so
+/// that a component of many parts cannot take the room of others.
 ///
-/// So it is with each pool: one component instance, whatever it is composed of, and one stack, since `features` lets nothing start a
-/// task that would need another.
+/// Likewise each slot has one component instance, whatever it is composed of, and one stack, since `features` lets nothing start
+/// a task that would need another.
 pub(super) const CORE_INSTANCES: u32 = 64;
 pub(super) const MEMORIES: u32 = 8;
 pub(super) const TABLES: u32 = 16;
@@ -28,58 +29,59 @@ pub(super) const TABLES: u32 = 16;
 /// Bytes of one component's instance metadata; the largest known component (a Python interpreter) needs a quarter of it.
 const INSTANCE_METADATA: usize = 1024 * 1024;
 
-/// Bytes of a stack beyond the component's part, for the host functions that it calls: reads are polled on it, from the connection to
+/// Bytes of a stack beyond the guest's part, for the host functions that it calls: reads are polled on it, from the connection to
 /// the masking of an object. A thread of the runtime has not much more.
 const HOST_STACK: usize = 1536 * 1024;
 
-/// The pools that there are by now.
+/// The pools made so far.
 pub(super) struct Pools {
     slots: Slots,
     memory: u64,
     stack: u64,
-    /// Where compiled components are found. Without it the engines compile.
+    /// Where compiled components are loaded from. Without it the engines compile.
     cache: Option<Cache>,
-    by_stack: Mutex<BTreeMap<u64, wasmtime::Engine>>,
+    engines: Mutex<BTreeMap<(u64, Tasks), wasmtime::Engine>>,
 }
 
 impl Pools {
-    /// One pool, of instances with so much memory and stack at most. `cache` is the folder of compiled components.
+    /// Makes the pool for the default stack, in bytes. `memory` is the most that an instance may have, `cache` the folder of
+    /// compiled components.
     pub(super) fn new(slots: Slots, memory: u64, stack: u64, cache: Option<&Path>) -> anyhow::Result<Self> {
         let cache = cache.map(open_cache).transpose()?;
-        let pools = Self { slots, memory, stack, cache, by_stack: Mutex::default() };
-        pools.with_stack(stack)?;
+        let pools = Self { slots, memory, stack, cache, engines: Mutex::default() };
+        pools.engine(stack, Tasks::Unnamed)?;
         Ok(pools)
     }
 
-    /// The engine for components with so many bytes of stack. Made when the first of them is loaded, and kept: what it reserves is
-    /// address space.
-    pub(super) fn with_stack(&self, bytes: u64) -> anyhow::Result<wasmtime::Engine> {
-        if let Some(engine) = self.by_stack().get(&bytes) {
+    /// The engine for components with `stack` bytes of stack. Made for the first of them, and kept: it only reserves address
+    /// space.
+    pub(super) fn engine(&self, stack: u64, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        if let Some(engine) = self.engines().get(&(stack, tasks)) {
             return Ok(engine.clone());
         }
-        // Not under the lock, which the clock needs. Whoever is second uses what the first has made.
-        let engine = self.pooled_or_plain(usize::try_from(bytes).unwrap_or(usize::MAX))?;
-        Ok(self.by_stack().entry(bytes).or_insert(engine).clone())
+        // Not under the lock, which the epoch thread needs. If two are made at once, the first is used.
+        let engine = self.pooled_or_plain(usize::try_from(stack).unwrap_or(usize::MAX), tasks)?;
+        Ok(self.engines().entry((stack, tasks)).or_insert(engine).clone())
     }
 
-    /// The engine of the stack that was first asked for: what a component is compiled to is the same for all of them.
-    pub(super) fn any(&self) -> anyhow::Result<wasmtime::Engine> {
-        self.with_stack(self.stack)
+    /// The engine for the default stack: compiled code is the same for all sizes.
+    pub(super) fn any(&self, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        self.engine(self.stack, tasks)
     }
 
-    /// Moves the epoch of all of them on.
+    /// Increments the epoch of all engines.
     pub(super) fn advance(&self) {
-        self.by_stack().values().for_each(wasmtime::Engine::increment_epoch);
+        self.engines().values().for_each(wasmtime::Engine::increment_epoch);
     }
 
-    fn by_stack(&self) -> MutexGuard<'_, BTreeMap<u64, wasmtime::Engine>> {
-        self.by_stack.lock().unwrap_or_else(PoisonError::into_inner)
+    fn engines(&self) -> MutexGuard<'_, BTreeMap<(u64, Tasks), wasmtime::Engine>> {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A pool makes a fresh instance three times cheaper, but reserves 4 GiB of address space for each memory. Where the machine has
-    /// not got that (a small virtual address space, a ulimit), instances are made on demand.
-    fn pooled_or_plain(&self, stack: usize) -> anyhow::Result<wasmtime::Engine> {
-        let mut config = self.config(stack);
+    /// A pool makes a fresh instance three times cheaper, but reserves 4 GiB of address space for each memory. Where that is not
+    /// available (a small virtual address space, a ulimit), instances are allocated on demand.
+    fn pooled_or_plain(&self, stack: usize, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
+        let mut config = self.config(stack, tasks);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
         match wasmtime::Engine::new(&config) {
             Ok(engine) => Ok(engine),
@@ -91,11 +93,11 @@ impl Pools {
         }
     }
 
-    fn config(&self, stack: usize) -> Config {
-        let mut config = config();
+    fn config(&self, stack: usize, tasks: Tasks) -> Config {
+        let mut config = config(tasks);
         config.max_wasm_stack(stack);
         config.async_stack_size(stack.saturating_add(HOST_STACK));
-        // Not by mistake either: what is not in the cache is compiled by another process.
+        // A safeguard: what is not in the cache is compiled by another process.
         config.enable_compiler(self.cache.is_none());
         config.cache(self.cache.clone());
         config
@@ -116,7 +118,7 @@ impl Pools {
             .max_core_instance_size(INSTANCE_METADATA)
             .max_memory_size(usize::try_from(self.memory).unwrap_or(usize::MAX))
             .table_elements(MOST_TABLES as usize)
-            // Of a module that has more, each of the others would be counted as one of another module.
+            // The pool counts any further one of a module as if it were another module's.
             .max_memories_per_module(1)
             .max_tables_per_module(1)
             .linear_memory_keep_resident(KEEP_RESIDENT)
@@ -127,10 +129,10 @@ impl Pools {
     }
 }
 
-/// What the engines that run components have in common with the one that compiles them.
-pub(super) fn config() -> Config {
+/// The settings that running and compiling engines share.
+pub(super) fn config(tasks: Tasks) -> Config {
     let mut config = Config::new();
-    features::choose(&mut config);
+    features::choose(&mut config, tasks);
     config.epoch_interruption(true);
     config
 }
@@ -148,17 +150,17 @@ pub(super) fn open_cache(folder: &Path) -> anyhow::Result<Cache> {
 mod tests {
     use std::sync::Arc;
 
+    use sandbar_policy::{Budget, Limits};
     use tokio::sync::watch;
 
     use super::*;
     use crate::{Artifact, CallError, Compiler, Component, Engine, Interface, LoadError, Options};
-    use sandbar_policy::{Budget, Limits};
 
-    /// Nothing that is further down.
+    /// The end of a chain of components.
     const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;
 
-    /// A component whose call reports its progress and then does `then`, perhaps with the core function `$down` of `deeper`. It has
-    /// these parts `beside` what it needs for that.
+    /// A component whose call reports its progress and then does `then`, which may call the core function `$down` of `deeper`.
+    /// `beside` are further parts of it.
     fn component(beside: &str, deeper: &str, then: &str) -> Vec<u8> {
         let text = format!(
             r#"(component
@@ -200,7 +202,7 @@ mod tests {
         Engine::new(&options).expect("an engine")
     }
 
-    /// What changes when the call reports its progress.
+    /// Changes when the call reports its progress.
     type Reports = watch::Sender<()>;
 
     fn load(engine: &Engine, bytes: &[u8]) -> Result<Component<Reports>, LoadError> {
@@ -227,13 +229,13 @@ mod tests {
         component.run(engine, &budget, async move { called.call(in_call, reports, "t", String::new()).await.map(drop) }).await
     }
 
-    /// A part that has `count` instances of a core module with this in it.
+    /// A part with `count` instances of a core module that contains `module`.
     fn instances(count: u32, module: &str) -> String {
         let instances: String = (0..count).map(|n| format!("(core instance $x{n} (instantiate $x))")).collect();
         format!("(core module $x {module}) {instances}")
     }
 
-    /// What a component can have the most of, in each pool: with the three instances and the memory that the call needs.
+    /// The most that a component can have, in each pool: less the three instances and the memory that the call needs.
     fn greedy() -> [(&'static str, String); 6] {
         [
             ("core instances", instances(CORE_INSTANCES - 3, "")),
@@ -255,11 +257,11 @@ mod tests {
             let forever = component(&parts, NO_DEEPER, "(loop $forever (br $forever))");
             let mut calls = tokio::task::JoinSet::new();
             for _ in 0..2 {
-                // Each by itself, so that they are not calls of one component.
+                // Loaded anew, so that they are not calls of one component.
                 let greedy = load(&engine, &forever).unwrap_or_else(|error| panic!("{what}: {error}"));
                 let ((reports, mut progress), engine) = (watch::channel(()), engine.clone());
                 let running = calls.spawn(async move { call(greedy, &engine, reports).await });
-                // It has been instantiated, and runs, when it reports; if it cannot be, the sender goes.
+                // It reports once it is instantiated and runs; if that fails, the sender is dropped.
                 progress.changed().await.unwrap_or_else(|_| panic!("{what}: the other has taken what it needs"));
                 assert!(!running.is_finished(), "{what}");
             }
@@ -269,7 +271,7 @@ mod tests {
         }
     }
 
-    /// Of a component that is composed, each part may call the next; all of that is on the stack of one call.
+    /// In a composed component each part may call the next, all on the stack of one call.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_call_has_one_stack_through_however_many_components_it_goes() {
         let depth = 12;

@@ -1,15 +1,15 @@
-//! The calls of one component: so many run at once, some more wait, and the rest is told to come back.
+//! The calls of one component: some run, some more wait, and the rest is refused.
 //!
-//! It keeps a component that is slow or popular from taking every slot of the server, and its callers from piling up in memory.
+//! This keeps a slow or popular component from taking every slot of the server, and its callers from piling up in memory.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Calls that wait for each that may run. An ordinary call takes a few milliseconds, so eight of them are over in a moment.
+/// Waiting calls for each running one. An ordinary call takes a few milliseconds, so eight of them are over in a moment.
 const WAITING_FOR_EACH: usize = 8;
 
-/// Who of one component's calls may run.
+/// Limits how many calls of one component run and wait.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
     running: Arc<Semaphore>,
@@ -17,12 +17,12 @@ pub(super) struct Queue {
     most: usize,
 }
 
-/// As many calls wait as may.
+/// As many calls wait as may wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
 impl Queue {
-    /// A queue of a component of which `most` calls may run at once.
+    /// A queue that runs `most` calls at once.
     pub(super) fn new(most: usize) -> Self {
         let waiting = most.saturating_mul(WAITING_FOR_EACH);
         Self { running: Arc::new(Semaphore::new(most)), room: Arc::new(Semaphore::new(waiting)), most }
@@ -33,7 +33,7 @@ impl Queue {
         self.most
     }
 
-    /// Waits for a turn, first come first served, where there is room to wait.
+    /// Waits for a permit, first come first served, if there is room to wait.
     pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, Full> {
         if let Ok(turn) = self.running.clone().try_acquire_owned() {
             return Ok(turn);

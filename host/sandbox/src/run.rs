@@ -1,7 +1,11 @@
-//! One call: a fresh instance, its limits, and what became of it.
+//! One call: a fresh instance, its limits, and the outcome.
 
+use std::pin::pin;
 use std::sync::Arc;
 
+use sandbar_policy::{Budget, Limits};
+use sandbar_processor::{Failed, yield_cpu};
+use sandbar_text::clean_line;
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::bindings::exports::sandbar::tool::tools::Guest as Tools;
@@ -12,17 +16,14 @@ use super::error::CallError;
 use super::logging::may_log;
 use super::memory::Refused;
 use super::state::State;
-use sandbar_policy::{Budget, Limits};
-use sandbar_processor::{Failed, yield_cpu};
-use sandbar_text::clean_line;
 
-/// What to ask a component for.
+/// Which export is called.
 enum Ask {
     Manifest,
     Call { tool: String, arguments: String },
 }
 
-/// What a component says: an answer, or a failure in its own words.
+/// A component's answer, or its failure in its own words.
 pub type Answer = Result<String, String>;
 
 impl<T: Send + 'static> Component<T> {
@@ -31,15 +32,15 @@ impl<T: Send + 'static> Component<T> {
         &self.name
     }
 
-    /// Asks the component what it serves.
+    /// Calls the component's `manifest`: the tools that it serves.
     pub async fn manifest(&self, engine: &Engine, budget: Arc<Budget>, data: T) -> Result<String, CallError> {
         let (component, in_call) = (self.clone(), budget.clone());
         let asking = async move { component.ask(in_call, data, Ask::Manifest).await?.map_err(|_| CallError::Host) };
         self.run(engine, &budget, asking).await
     }
 
-    /// Runs the whole of one call, its guest and all that the host does for it, once there is a slot: within its time, on its own
-    /// processor time. The slot is held until the work is gone, also when the caller went first. Dropping the future stops the work.
+    /// Runs a whole call, the guest and the host's work for it, once there is a slot: within its time, on its own processor time.
+    /// The slot is held until the work has ended, even if the caller has gone. Dropping the future stops the work.
     pub async fn run<R, F>(&self, engine: &Engine, budget: &Budget, work: F) -> Result<R, CallError>
     where
         R: Send + 'static,
@@ -50,7 +51,7 @@ impl<T: Send + 'static> Component<T> {
             let _slot = slot;
             work.await
         };
-        let running = engine.processors().run(budget.meter(), &self.estimate, call);
+        let running = pin!(engine.processors().run(budget.meter(), &self.estimate, call));
         match tokio::time::timeout_at(budget.deadline().into(), running).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(Failed)) => {
@@ -61,7 +62,7 @@ impl<T: Send + 'static> Component<T> {
         }
     }
 
-    /// Calls one of its tools. A part of [`Self::run`]. The functions that it imports work with `data`.
+    /// Calls a tool, inside [`Self::run`]. Imported functions work on `data`.
     pub async fn call(&self, budget: Arc<Budget>, data: T, tool: &str, arguments: String) -> Result<Answer, CallError> {
         self.ask(budget, data, Ask::Call { tool: tool.to_owned(), arguments }).await
     }
@@ -101,7 +102,7 @@ fn store<T: Send + 'static>(component: &Component<T>, budget: Arc<Budget>, data:
     store.set_hostcall_fuel(usize::try_from(limits.result.saturating_add(limits.passed)).unwrap_or(usize::MAX));
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
-        // The deadline is among what is checked: the runtime that keeps it may be late on a machine that is busy.
+        // The deadline is checked here, too: the runtime that keeps it may be late on a busy machine.
         if budget.is_over() {
             return Ok(UpdateDeadline::Interrupt);
         }
@@ -114,15 +115,15 @@ fn store<T: Send + 'static>(component: &Component<T>, budget: Arc<Budget>, data:
     store
 }
 
-/// Tells the operator where a guest crashed. The names of its functions are its own words, so they are its part of the log.
+/// Logs where a guest crashed. Function names are the guest's words, so they count against its quota of log.
 fn log_crash(component: &str, budget: &Budget, error: &wasmtime::Error) {
-    let words = clean_line(crash::words(error), crash::WORDS_BYTES);
+    let words = clean_line(crash::describe(error), crash::DESCRIPTION_BYTES);
     if may_log(component, budget, &words) {
         tracing::warn!(component, "a tool crashed: {words}");
     }
 }
 
-/// Says which limit, or which fault, ended a guest.
+/// Names the limit or fault that ended a guest.
 fn explain<T>(component: &Component<T>, store: &Store<State<T>>, error: &wasmtime::Error) -> CallError {
     let budget = &store.data().budget;
     let limits: &Limits = budget.limits();
@@ -138,11 +139,11 @@ fn explain<T>(component: &Component<T>, store: &Store<State<T>>, error: &wasmtim
         Some(Refused::Table { wanted, limit }) => return CallError::Table { wanted, limit },
         None => {}
     }
-    // Without its context, which holds names that the guest has given.
+    // Without its context, which holds names from the guest.
     let text = error.root_cause().to_string();
     // wasmtime has no types for these two; tests hold the wording.
     if text.contains("fuel allocated for hostcalls") {
-        // The guest's frames are part of the error only while the guest runs; its result is read once it has returned.
+        // The error carries the guest's frames only while the guest runs; its result is read after it has returned.
         let in_guest = error.downcast_ref::<WasmBacktrace>().is_some_and(|trace| !trace.frames().is_empty());
         let limit = limits.result;
         return if in_guest {

@@ -1,5 +1,5 @@
-//! How many calls run at once. It follows from the memory that the process may use, not from a constant: too many calls at once
-//! end in an out-of-memory kill, which takes every caller along.
+//! How many calls run at once. It follows from the memory that the process may use: too many calls end in an out-of-memory kill,
+//! which takes every caller along.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ const RESERVE: u64 = 96 * 1024 * 1024;
 /// Bytes that the host needs for one call beside the guest's memory: a page or log on its way, and the answer being written.
 const HOST_SHARE: u64 = 16 * 1024 * 1024;
 
-/// The part of a process's memory that is for what calls have answered, until somebody has read it: one over this.
+/// Fraction of a process's memory for answers that wait to be read: one over this.
 const ANSWERS: u64 = 8;
 
 /// With fewer, one slow call would block everybody.
@@ -18,18 +18,18 @@ const LEAST: u64 = 2;
 /// With more, calls only wait for processors, and the pool's address space grows without use.
 const MOST: u64 = 128;
 
-/// The most that a component may take to be compiled, in bytes. A Python interpreter takes 400 MiB.
+/// The most memory for compiling one component, in bytes. A Python interpreter takes 400 MiB.
 const MOST_FOR_COMPILING: u64 = 512 * 1024 * 1024;
 
-/// How many calls run at once, and what each may take.
+/// How many calls run at once, and the memory of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slots {
     count: usize,
-    /// Bytes that one call takes, with the host's part.
+    /// Bytes of one call, with the host's part.
     bytes: u64,
 }
 
-/// What a process that compiles takes of the memory that calls have else.
+/// What a compiling process borrows from calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
     pub(super) slots: usize,
@@ -45,12 +45,12 @@ impl Slots {
         Self { count, bytes }
     }
 
-    /// The number.
+    /// How many calls run at once.
     pub fn count(self) -> usize {
         self.count
     }
 
-    /// What compiling takes of them: two thirds at most, so that calls go on meanwhile. In the 1Gi of deploy/ that is enough for a
+    /// What compiling borrows: two thirds at most, so that calls go on meanwhile. In the 1Gi of deploy/ that is enough for a
     /// Python interpreter.
     pub(super) fn for_compiling(self) -> Share {
         let most = (self.count * 2 / 3).max(1);
@@ -60,7 +60,7 @@ impl Slots {
     }
 }
 
-/// The bytes that answers may take of so many that the process may use, while they wait for their readers.
+/// Bytes for answers that wait to be read, in a process that may use `available` bytes.
 pub fn for_answers(available: u64) -> u64 {
     available / ANSWERS
 }
@@ -72,8 +72,8 @@ pub fn available_memory() -> u64 {
     cgroup_memory(&read("/proc/self/cgroup"), Path::new("/sys/fs/cgroup")).map_or(machine, |limit| limit.min(machine))
 }
 
-/// The least limit of a process's cgroups and of those around them, in bytes. `groups` is its /proc/self/cgroup; the hierarchies are
-/// below `root`. In a container the group may have a path that is not visible there: then it is the root.
+/// The least limit of a process's cgroups and their ancestors, in bytes. `groups` is its /proc/self/cgroup; the hierarchies are
+/// below `root`. In a container the group's path may not be visible: then the root counts.
 fn cgroup_memory(groups: &str, root: &Path) -> Option<u64> {
     let limit = |line: &str| {
         let mut parts = line.splitn(3, ':');

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use sandbar_policy::Budget;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::memory::Memory;
 use super::wasi::Wasi;
-use sandbar_policy::Budget;
 
 /// The data of one call's store.
 pub struct State<T> {
-    /// What the functions that it imports work with.
+    /// What imported functions work on.
     data: T,
     /// What is left of its limits.
     pub(super) budget: Arc<Budget>,
-    /// What the instance has of memory.
+    /// The memory of the instance.
     pub(super) memory: Memory,
     /// An empty WASI, for components whose toolchain imports it.
     wasi: Wasi,
@@ -28,7 +28,7 @@ impl<T> State<T> {
         Self { data, budget, memory, wasi }
     }
 
-    /// What imported functions work with.
+    /// What imported functions work on.
     pub fn data(&mut self) -> &mut T {
         &mut self.data
     }

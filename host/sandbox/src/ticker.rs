@@ -1,36 +1,36 @@
-//! The clock that interrupts guests: a thread that moves the epoch on while calls run, and sleeps while none does.
+//! The epoch thread, which interrupts guests: it increments the epoch while calls run, and sleeps while none does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// Time between two interruptions of a running guest: how late a spinning guest is stopped, how long one can hold the task of its
-/// request, and how long a thread waits that wakes up on the processor of one that computes for long. A tick takes some
-/// microseconds, of this thread and of each guest that runs.
+/// Time between two interruptions of a running guest. It bounds how late a spinning guest is stopped, how long a guest can hold
+/// the task of its request, and how long a waking thread waits for the processor of a guest that computes. A tick takes some
+/// microseconds, of this thread and of each running guest.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Counts the running calls and wakes the clock for the first.
+/// Counts the running calls and wakes the thread for the first.
 #[derive(Debug)]
 pub(super) struct Ticker {
     calls: Arc<Calls>,
     thread: Thread,
 }
 
-/// The calls that run.
+/// The running calls.
 #[derive(Debug, Default)]
 struct Calls {
     running: AtomicUsize,
-    /// There will be no more.
+    /// The ticker is gone: no more calls come.
     closed: AtomicBool,
 }
 
-/// A call that runs: while it is held, the clock ticks.
+/// A running call: the epoch advances while it is held.
 #[derive(Debug)]
 pub(super) struct Ticking(Arc<Calls>);
 
 impl Ticker {
-    /// Starts the clock's thread, which moves the epoch on with `advance`. It ends with the ticker and the last call that runs.
+    /// Starts the thread, which calls `advance` at each tick. It ends with the ticker and the last running call.
     pub(super) fn start(advance: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let calls = Arc::new(Calls::default());
         let counted = calls.clone();
@@ -38,7 +38,7 @@ impl Ticker {
         Ok(Self { calls, thread: clock.thread().clone() })
     }
 
-    /// Keeps the clock going until the guard is dropped.
+    /// Keeps the epoch advancing until the guard is dropped.
     pub(super) fn run(&self) -> Ticking {
         if self.calls.running.fetch_add(1, Ordering::AcqRel) == 0 {
             self.thread.unpark();
@@ -60,7 +60,7 @@ impl Drop for Ticking {
     }
 }
 
-/// Ticks while something runs; returns when nothing does any more and nothing will.
+/// Ticks while a call runs; returns once none does and the ticker is gone.
 fn tick(calls: &Calls, advance: impl Fn()) {
     loop {
         if calls.running.load(Ordering::Acquire) > 0 {
@@ -69,7 +69,7 @@ fn tick(calls: &Calls, advance: impl Fn()) {
         } else if calls.closed.load(Ordering::Acquire) {
             return;
         } else {
-            // An unpark between the look and here is not lost: the token makes this return at once.
+            // An unpark since the loads above is not lost: its token makes this return at once.
             std::thread::park();
         }
     }
@@ -81,10 +81,10 @@ mod tests {
 
     use super::*;
 
-    /// How long a test waits for what never comes.
+    /// How long a test waits for something that never comes.
     const HANGS: Duration = Duration::from_secs(60);
 
-    /// More ticks than there are in that time.
+    /// More ticks than fit into that time.
     const MOST_TICKS: u32 = 60_000;
 
     #[test]

@@ -6,20 +6,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use sandbar_policy::Budget;
+use sandbar_text::clean_line;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::logging::may_log;
-use sandbar_policy::Budget;
-use sandbar_text::clean_line;
 
 /// Bytes of one printed line that are kept.
 const LINE_BYTES: usize = 8 * 1024;
 
-/// Random bytes that a component gets at once. They are made before it is asked for the memory that they go to, so the default of
-/// wasmtime, 64 MiB, would be memory and time that nobody counts.
+/// Random bytes per request. They are made before the guest allocates memory for them, so wasmtime's default of 64 MiB would be
+/// memory and time that no limit counts.
 const RANDOM_BYTES: u64 = 64 * 1024;
 
 /// The WASI packages that a component may import: those of a command without the network.
@@ -37,7 +37,7 @@ pub(super) fn add_to_linker<T: WasiView>(linker: &mut Linker<T>) -> wasmtime::Re
     wasmtime_wasi::p2::add_to_linker_async(linker)
 }
 
-/// The WASI of one call. Made when a component first asks for it, which bundled ones never do.
+/// The WASI of one call. Made on first use; bundled components never use it.
 pub(super) struct Wasi {
     component: Arc<str>,
     budget: Arc<Budget>,
@@ -60,7 +60,7 @@ impl Wasi {
                 .max_random_size(RANDOM_BYTES)
                 .build();
             let mut table = ResourceTable::new();
-            // Above the limit on handles, which has words of its own: what a method borrows counts here, too.
+            // Above the limit on handles, which has an error of its own: this table also counts what a method borrows.
             table.set_max_capacity(usize::try_from(self.budget.limits().handles).unwrap_or(usize::MAX).saturating_mul(2));
             (context, table)
         });

@@ -1,4 +1,4 @@
-//! Passwords on command lines: programs whose flags say too little by themselves.
+//! Passwords on command lines, of programs whose flags do not say that they take one.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use memchr::{memmem, memrchr};
 use rustc_hash::FxHashSet;
+use sandbar_text::steps::steps;
 
 use super::alphabet::{ARGUMENT, IN_DOUBLE, IN_SINGLE, UNBROKEN};
 use super::extent;
@@ -13,55 +14,54 @@ use super::names::named;
 use super::scan::Scan;
 use super::values::{names_nothing, says_state};
 use super::{By, Found, LONGEST};
-use sandbar_text::steps::steps;
 
-/// Words that are looked at: of a command line from the name of its program on, and of a list.
+/// Words that are looked at, of a command line from the program on, and of a list.
 pub const WORDS_MAX: usize = 48;
 
-/// Bytes of a command line that are looked at, and how many one of its words counts for at most: what is long is a value as a rule, and is
-/// passed over. Where the words of a command are known, they alone count.
+/// Bytes of a command line that are looked at, and the most that one word counts for: a long word is a value as a rule, and is
+/// passed over. If the words of a command are known, they alone count.
 const LINE_MAX: usize = 384;
 const LONG_WORD: usize = 32;
 
-/// Programs of one list that are looked at, such as `timeout`, `sshpass` and what it runs.
+/// Programs of one list that are looked at, such as `timeout`, `sshpass` and the one that it runs.
 const PROGRAMS_MAX: usize = 8;
 
-/// Bytes of an argument between quotes in which escapes are followed.
+/// Bytes of a quoted argument in which escapes are followed.
 const ESCAPED_MAX: usize = 384;
 
-/// What of an argument is secret.
+/// The secret part of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     /// All of it.
     All,
-    /// What follows the first of these.
-    Behind(u8),
-    /// What follows the first equals sign: `--from-literal=name=value`.
+    /// Whatever follows the first byte of this kind.
+    After(u8),
+    /// Whatever follows the first equals sign: `--from-literal=name=value`.
     Value,
-    /// What follows `pass:` of OpenSSL.
+    /// Whatever follows OpenSSL's `pass:`.
     Source,
 }
 
-/// What takes a password.
+/// An argument that takes a password.
 enum Takes {
     /// The next argument, or the rest of this one.
     Flag(&'static str, Part),
-    /// The same for a flag of one letter that others may stand before: `-su` for `-u`.
+    /// Like `Flag`, for a flag of one letter that others may precede: `-su` for `-u`.
     Among(&'static str, Part),
-    /// The rest of this argument: what follows it is something else.
+    /// The rest of this argument; the next one is unrelated.
     Glued(&'static str, Part),
-    /// The argument at this place behind the command, flags and what they take aside.
+    /// The argument at this position after the command, not counting flags and their values.
     Operand(usize),
-    /// The same, one place earlier behind a flag with this letter, which stands in place of the first argument.
+    /// Like `Operand`, one position earlier after a flag with this letter, which replaces the first argument.
     OperandUnless(usize, u8),
-    /// Nothing: a flag with this letter at its end takes the next argument, and no other one does.
+    /// No password: a flag that ends in this letter takes the next argument, and no other flag does.
     Other(u8),
 }
 
-use Part::{All, Behind, Source};
+use Part::{After, All, Source};
 use Takes::{Among, Flag, Glued, Operand, OperandUnless, Other};
 
-/// A program, a word that has to follow it, and what takes a password.
+/// A program, a word that has to follow it, and the arguments that take a password.
 pub(super) struct Program {
     pub(super) name: &'static str,
     verb: &'static str,
@@ -75,9 +75,9 @@ const fn program(name: &'static str, verb: &'static str, takes: &'static [Takes]
 const P: &[Takes] = &[Flag("-p", All)];
 const GLUED: &[Takes] = &[Glued("-p", All)];
 const USER: &[Takes] =
-    &[Among("-u", Behind(b':')), Flag("--user", Behind(b':')), Flag("-U", Behind(b':')), Flag("--proxy-user", Behind(b':'))];
+    &[Among("-u", After(b':')), Flag("--user", After(b':')), Flag("-U", After(b':')), Flag("--proxy-user", After(b':'))];
 const LDAP: &[Takes] = &[Flag("-w", All), Flag("-a", All), Flag("-s", All)];
-const SMB: &[Takes] = &[Flag("-U", Behind(b'%')), Flag("--user", Behind(b'%'))];
+const SMB: &[Takes] = &[Flag("-U", After(b'%')), Flag("--user", After(b'%'))];
 const OPENSSL: &[Takes] = &[
     Flag("-passin", Source),
     Flag("-passout", Source),
@@ -133,7 +133,7 @@ pub(super) static PROGRAMS: &[Program] = &[
     program("cf", "login", P),
     program("vault", "login", &[Operand(0)]),
     program("heroku", "login", P),
-    // `-n` writes to the terminal, so that there is no file. `-C` and `-r` say how much work a hash is.
+    // With `-n` it writes to the terminal, so there is no file argument. `-C` and `-r` set the cost of a hash.
     program("htpasswd", "", &[OperandUnless(2, b'n'), Other(b'C'), Other(b'r')]),
     program("smbclient", "", SMB),
     program("rpcclient", "", SMB),
@@ -152,8 +152,8 @@ pub(super) static PROGRAMS: &[Program] = &[
     program("unrar", "", GLUED),
     program("cqlsh", "", P),
     program("twine", "", P),
-    program("etcdctl", "", &[Flag("--user", Behind(b':'))]),
-    program("lftp", "", &[Flag("-u", Behind(b','))]),
+    program("etcdctl", "", &[Flag("--user", After(b':'))]),
+    program("lftp", "", &[Flag("-u", After(b','))]),
     program("sqlplus", "", &[Operand(0)]),
     program("ssh-keygen", "", &[Flag("-N", All), Flag("-P", All)]),
     program("snmpwalk", "", &[Flag("-A", All), Flag("-X", All), Flag("-c", All)]),
@@ -175,7 +175,7 @@ pub(super) static PROGRAMS: &[Program] = &[
     program("useradd", "", P),
 ];
 
-/// The name of a program that takes passwords, if a word is one with or without its path.
+/// The name of a program that takes passwords, if the word is one, with or without its path.
 fn program_of(word: &str) -> Option<&'static str> {
     static NAMES: LazyLock<FxHashSet<&str>> = LazyLock::new(|| PROGRAMS.iter().map(|program| program.name).collect());
     // Most words of a command are flags.
@@ -186,15 +186,15 @@ fn program_of(word: &str) -> Option<&'static str> {
     NAMES.get(name).copied()
 }
 
-/// Whether some words of a command may be secret because of the program that they are for, as [`secret_words`] would tell.
+/// Whether [`secret_words`] may find something in these words.
 pub fn has_program<'w>(mut words: impl Iterator<Item = Cow<'w, str>>) -> bool {
     words.any(|word| program_of(&word).is_some())
 }
 
-/// Which words of a command are secret because of the program that they are for, and what each is: Kubernetes has commands as lists.
+/// The words of a command that are secret because of its program, and what each is. For commands that are lists in Kubernetes.
 pub fn secret_words<'w>(words: impl Iterator<Item = Cow<'w, str>>) -> Vec<(usize, &'static str)> {
-    // The same as text, each word between quotes. A quote within a word ends none, and nothing at its beginning or in its place reads as
-    // what stands between two.
+    // As text, with each word between quotes. A quote within a word ends none, and nothing at its beginning or in its place reads
+    // as a separator.
     let (mut text, mut ends, mut programs) = (String::new(), Vec::new(), Vec::new());
     for word in words {
         let end = word.floor_char_boundary(LONGEST);
@@ -221,24 +221,24 @@ pub fn secret_words<'w>(words: impl Iterator<Item = Cow<'w, str>>) -> Vec<(usize
     found.iter().map(|secret| (ends.partition_point(|&end| end <= secret.at.start), secret.kind)).collect()
 }
 
-/// What is written to a program that reads a password: `echo sesame | docker login --password-stdin`. The pipe, or what follows the
-/// program's name, stands at a place.
+/// The input of a program that reads a password: `echo sesame | docker login --password-stdin`. The pipe, or what follows the
+/// program's name, is at `at`.
 pub(super) fn piped(scan: &Scan<'_>, at: usize) -> Option<Found> {
-    /// Bytes of the program and its arguments, and of what writes to it.
+    /// Bytes of the program and its arguments, and of the command that writes to it.
     const PROGRAM: usize = 192;
     const WRITER: usize = 384;
     const WRITERS: &[&[u8]] = &[b"echo ", b"printf ", b"echo -n ", b"printf %s ", b"<<< "];
-    let program = scan.behind(at + 1, PROGRAM);
+    let program = scan.before(at + 1, PROGRAM);
     let pipe = at + 1 - (program.len() - program.iter().rposition(|&byte| matches!(byte, b'|' | b'\n'))?);
-    let end = pipe - scan.behind(pipe, 4).iter().rev().take_while(|&&byte| byte == b' ').count();
-    let near = scan.behind(end, WRITER);
+    let end = pipe - scan.before(pipe, 4).iter().rev().take_while(|&&byte| byte == b' ').count();
+    let near = scan.before(end, WRITER);
     let near = &near[near.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1)..];
     let written = WRITERS.iter().filter_map(|writer| memmem::rfind(near, writer).map(|found| found + writer.len())).max();
     let start = match written {
         Some(written) => end - near.len() + written,
-        // One word, however long.
+        // A single word, of any length.
         None => Some(scan.word_back(end, &UNBROKEN))
-            .filter(|&word| WRITERS.iter().any(|writer| scan.behind(word, 16).ends_with(writer)))?,
+            .filter(|&word| WRITERS.iter().any(|writer| scan.before(word, 16).ends_with(writer)))?,
     };
     let quote = scan.byte(start).filter(|byte| matches!(byte, b'"' | b'\''));
     let end = match quote {
@@ -257,23 +257,23 @@ pub(super) fn piped(scan: &Scan<'_>, at: usize) -> Option<Found> {
 
 /// An argument of a command line, without its quotes.
 struct Argument {
-    /// Where what stands before it begins.
+    /// The start of what precedes it.
     from: usize,
     at: Range<usize>,
-    /// A quote follows it without a space: `-p'sesame'`.
+    /// Whether a quote follows without a space: `-p'sesame'`.
     goes_on: bool,
 }
 
 impl Program {
-    /// What is looked for: the name, and a space behind a short one.
+    /// The text to search for: the name, with a space after a short one.
     pub(super) fn trigger(&self) -> String {
-        /// Bytes of a name that stands in few other words.
+        /// Bytes of a name that is rare within other words.
         const LONG: usize = 5;
         format!("{}{}", self.name, if self.name.len() < LONG { " " } else { "" })
     }
 
-    /// Adds what is secret behind the name of a program at a place. Where that stands among the arguments of the same program, it goes on
-    /// from the last of those: no argument is looked at again for each such name before it.
+    /// Adds the secrets after a program's name at `at`. If the name is among the arguments of the same program, it continues
+    /// after the last one that was looked at, so that each argument is looked at once.
     pub(super) fn find(&self, scan: &Scan<'_>, at: usize, found: &mut Vec<Found>) {
         let end = at + self.name.len();
         if !Self::begins(scan, at, end) {
@@ -288,12 +288,12 @@ impl Program {
         scan.set_last_argument(self.id(), self.find_in(arguments, is_within, found));
     }
 
-    /// Tells the rows of the table apart.
+    /// Identifies the row of the table.
     fn id(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Whether a name that stands at a place is one of a program with arguments.
+    /// Whether the name from `at` to `end` is that of a program with arguments.
     fn begins(scan: &Scan<'_>, at: usize, end: usize) -> bool {
         let begins = scan.byte_before(at).is_none_or(|byte| {
             byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'/' | b'(' | b';' | b'|' | b'[' | b'=')
@@ -301,15 +301,16 @@ impl Program {
         begins && matches!(scan.byte(end), Some(b' ' | b'"' | b'\'' | b','))
     }
 
-    /// Adds what is secret of its arguments. `has_verb`: the word that has to follow it has been seen. Its result: where the last one is.
+    /// Adds the secrets among its arguments. `has_verb`: the required word was already there. Returns the position of the last
+    /// argument.
     fn find_in(&self, arguments: Arguments<'_, '_>, has_verb: bool, found: &mut Vec<Found>) -> usize {
         let scan = arguments.scan;
         let mut last = arguments.at;
         let mut has_verb = has_verb || self.verb.is_empty();
         let (has_operand, mut operands) = (self.has_operand(), 0);
-        // A flag stands for the first of them.
+        // Cleared if a flag replaces the first argument.
         let mut has_first = true;
-        // The flag whose value comes next.
+        // The part that the next argument holds, after a flag.
         let mut pending: Option<Part> = None;
         let mut is_taken = false;
         for argument in arguments {
@@ -346,7 +347,7 @@ impl Program {
                         _ => false,
                     });
                     if is_secret {
-                        let part = if self.name == "sqlplus" { Behind(b'/') } else { All };
+                        let part = if self.name == "sqlplus" { After(b'/') } else { All };
                         self.push(part, scan, argument.at, found);
                     }
                     operands += 1;
@@ -360,7 +361,7 @@ impl Program {
         self.takes.iter().any(|takes| matches!(takes, Operand(_) | OperandUnless(..)))
     }
 
-    /// Whether a flag may take the next argument, where it matters: `-h host`. One that was written with its value does not.
+    /// Whether a flag may take the next argument, if that matters: `-h host`. A flag that includes its value does not.
     fn takes_next(&self, flag: &str) -> bool {
         let mut others =
             self.takes.iter().filter_map(|takes| if let Other(letter) = takes { Some(letter) } else { None }).peekable();
@@ -374,7 +375,7 @@ impl Program {
         let text = scan.judged(&at);
         let skip = match part {
             All => Some(0),
-            Behind(separator) => text.bytes().position(|byte| byte == separator).map(|at| at + 1),
+            After(separator) => text.bytes().position(|byte| byte == separator).map(|at| at + 1),
             Part::Value => text.bytes().position(|byte| byte == b'=').map(|at| at + 1),
             Source => text.starts_with("pass:").then_some("pass:".len()),
         };
@@ -392,7 +393,7 @@ impl Program {
 }
 
 impl Takes {
-    /// Whether an argument is this flag, and what of its value stands in it. A quote may follow it without a space.
+    /// Whether an argument is this flag, and the part of its value that it includes. `goes_on`: a quote follows without a space.
     fn by_flag<'t>(&self, text: &'t str, goes_on: bool) -> Option<(Part, &'t str)> {
         match *self {
             Among(flag, part) => {
@@ -431,7 +432,7 @@ impl Takes {
 struct Arguments<'s, 't> {
     scan: &'s Scan<'t>,
     at: usize,
-    /// Words that are looked at, and bytes.
+    /// Words and bytes that may still be looked at.
     left: usize,
     room: usize,
 }
@@ -441,12 +442,12 @@ impl Iterator for Arguments<'_, '_> {
 
     fn next(&mut self) -> Option<Argument> {
         self.left = self.left.checked_sub(1)?;
-        // Between two arguments are spaces, or quotes and a comma.
+        // Arguments are separated by spaces, or by quotes and a comma.
         let between = self.scan.ahead(self.at, 8);
         let length = between.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b',')).count();
         let (start, between) = (self.at + length, &between[..length]);
         let quote = between.last().copied().filter(|byte| matches!(byte, b'"' | b'\''));
-        // A quote behind a space begins an argument, and what stands in it does not end the command.
+        // A quote after a space begins an argument, whose content does not end the command.
         let opens = quote.is_some() && between.iter().any(|byte| matches!(byte, b' ' | b'\t' | b','));
         let ends = match self.scan.byte(start) {
             None | Some(b'\n' | b'\r') => true,

@@ -1,6 +1,7 @@
-//! How many of the secrets that programs print are found, by class, and how many harmless lines are left alone.
+//! The share of secrets that are found in the output of programs, by class, and the share of harmless lines that are left alone.
 //!
-//! One sample a line: what is secret stands between `⟦` and `⟧`. `⏎` is a line break, `␛` an escape, `␍` a carriage return, and `·` is
+//! One sample a line: the secret is between `⟦` and `⟧`. `⏎` is a line break, `␛` an escape, `␍` a carriage return, and `·` is
+//! left out, so that no scanner of repositories takes a sample for a real token. None of them is valid anywhere.
 //! left out, so that no scanner of repositories takes a sample for a real token. None of them opens anything.
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use super::mask;
 struct Sample {
     class: String,
     text: String,
-    /// What must not be shown.
+    /// The parts that must not be shown.
     secrets: Vec<String>,
 }
 
@@ -40,7 +41,7 @@ fn harmless() -> Vec<Sample> {
     samples(include_str!("corpus/harmless.txt"))
 }
 
-/// Of each class how many samples are right and how many there are; and which are wrong.
+/// For each class, the number of samples that are right and of all; and the wrong ones.
 fn score(samples: &[Sample], is_right: impl Fn(&Sample, &str) -> bool) -> (BTreeMap<&str, (usize, usize)>, Vec<String>) {
     let mut classes = BTreeMap::new();
     let mut wrong = Vec::new();

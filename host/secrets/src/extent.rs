@@ -1,4 +1,4 @@
-//! Where a value ends, from the way in which it is written.
+//! The end of a value, by the way in which it is written.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use super::scan::Scan;
 pub(super) enum Style {
     /// Between quotes.
     Quoted,
-    /// One word.
+    /// A single word.
     Bare,
-    /// Several, between brackets.
+    /// Several words, between brackets.
     List,
     /// The text of an XML element.
     Element,
@@ -55,9 +55,9 @@ const OPENERS: &[&str] = &[
     "*\"",
 ];
 
-/// The value that begins at a place.
+/// The value that begins at `at`.
 pub(super) fn value(scan: &Scan<'_>, at: usize) -> Extent {
-    let at = behind_openers(scan, at);
+    let at = after_openers(scan, at);
     match scan.byte(at) {
         Some(quote @ (b'"' | b'\'' | b'`')) => quoted(scan, at, quote, LONGEST),
         Some(b'[') => list(scan, at),
@@ -66,12 +66,12 @@ pub(super) fn value(scan: &Scan<'_>, at: usize) -> Extent {
     }
 }
 
-/// What follows the name of a type or a function.
-fn behind_openers(scan: &Scan<'_>, at: usize) -> usize {
+/// The position after the name of a type or a function.
+fn after_openers(scan: &Scan<'_>, at: usize) -> usize {
     let Some(opener) = scan.first_of(at, OPENERS, |opener| opener) else { return at };
     let end = at + opener.len();
     match opener.as_bytes() {
-        // PHP says how long a string is: `string(6) "sesame"`.
+        // PHP writes a string's length: `string(6) "sesame"`.
         b"string(" => {
             let digits = scan.ahead(end, 6).iter().take_while(|byte| byte.is_ascii_digit()).count();
             if digits > 0 && scan.starts_with(end + digits, ") ") { end + digits + 2 } else { end }
@@ -81,14 +81,14 @@ fn behind_openers(scan: &Scan<'_>, at: usize) -> usize {
     }
 }
 
-/// A value between quotes; one without an end goes to the end of its line. After so many bytes no further escapes are followed.
+/// A value between quotes; if unclosed, it ends with its line. After `most` bytes no further escapes are followed.
 pub(super) fn quoted(scan: &Scan<'_>, at: usize, quote: u8, most: usize) -> Extent {
     let inside: &Alphabet = match quote {
         b'"' => &IN_DOUBLE,
         b'\'' => &IN_SINGLE,
         _ => &IN_BACK,
     };
-    /// How many quotes inside of a value may be written twice, as SQL does.
+    /// Quotes within a value that may be doubled, as in SQL.
     const DOUBLED: usize = 4;
     let start = at + 1;
     let mut end = start;
@@ -109,13 +109,13 @@ pub(super) fn quoted(scan: &Scan<'_>, at: usize, quote: u8, most: usize) -> Exte
 
 /// A value without quotes.
 fn bare(scan: &Scan<'_>, start: usize) -> Extent {
-    /// How many characters may look like its end and be none.
+    /// Characters that may look like the end of the value and are not.
     const CLOSERS: usize = 8;
     let mut end = scan.run(start, &BARE);
     for _ in 0..CLOSERS {
         let next = scan.byte(end + 1);
         let goes_on = match scan.byte(end) {
-            // A bracket or a backslash inside of a word belongs to it.
+            // A bracket or a backslash within a word belongs to it.
             Some(b')' | b']' | b'}' | b'>') => next.is_some_and(|next| next.is_ascii_alphanumeric()),
             Some(b'\\') => {
                 next.is_some_and(|next| next.is_ascii_alphanumeric() && !matches!(next, b'n' | b'r' | b't' | b'u' | b'x'))
@@ -130,12 +130,12 @@ fn bare(scan: &Scan<'_>, start: usize) -> Extent {
     Extent { at: start..end, style: Style::Bare }
 }
 
-/// Values in brackets. In the notation of Go, those of a header are.
+/// Values in brackets; Go prints those of a header so.
 fn list(scan: &Scan<'_>, at: usize) -> Extent {
     let start = at + 1;
     let end = scan.run(start, &LIST).min(start + LONGEST);
     match (scan.byte(start), scan.byte(end)) {
-        // One in quotes is a value like any other.
+        // A quoted one is a value like any other.
         (Some(quote @ (b'"' | b'\'')), _)
             if matches!(scan.byte(quoted(scan, start, quote, LONGEST).at.end + 1), Some(b']') | None) =>
         {
@@ -146,7 +146,7 @@ fn list(scan: &Scan<'_>, at: usize) -> Extent {
     }
 }
 
-/// A block of YAML: `|`, and lines that are indented.
+/// A YAML block: `|` and indented lines.
 fn block(scan: &Scan<'_>, at: usize) -> Option<Extent> {
     /// Lines of a block that are looked at.
     const LINES: usize = 16;
@@ -169,11 +169,11 @@ fn block(scan: &Scan<'_>, at: usize) -> Option<Extent> {
     (indent > 0 && end > start).then_some(Extent { at: start..end, style: Style::Block })
 }
 
-/// The text of an element that begins at a place.
+/// The text of an XML element that begins at `at`.
 pub(super) fn element(scan: &Scan<'_>, at: usize) -> Extent {
-    let start = behind_openers(scan, at);
+    let start = after_openers(scan, at);
     let mut end = scan.run(start, &ELEMENT);
-    if start > at && scan.behind(end, 3) == b"]]>" {
+    if start > at && scan.before(end, 3) == b"]]>" {
         end -= 3;
     }
     Extent { at: start..end.max(start), style: Style::Element }

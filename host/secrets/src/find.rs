@@ -1,9 +1,11 @@
-//! Everything that announces a secret, looked for at once, and what is looked at where one of them stands.
+//! The search for everything that announces a secret, and the function that looks at each hit.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memchr2_iter;
+use sandbar_text::steps::steps;
+use sandbar_text::{Cleaned, Seam};
 
 use super::alphabet::{ARGUMENT, BASE64};
 use super::commands::{self, PROGRAMS, Program};
@@ -12,28 +14,25 @@ use super::phrases::{self, ENCODED, PHRASES, Phrase};
 use super::scan::Scan;
 use super::urls::{self, HOOKS, Hook};
 use super::{By, Found, headers, pairs, reading};
-use sandbar_text::steps::steps;
-use sandbar_text::{Cleaned, Seam};
 
-/// What stands where a secret may be.
+/// What was found, and so where to look for a secret.
 #[derive(Clone, Copy)]
 enum Trigger {
     Format(&'static Format),
     Hook(&'static Hook),
     Program(&'static Program),
     Phrase(&'static Phrase),
-    /// A word of names.
+    /// A word of a name.
     Name,
-    /// A place that a function looks at.
+    /// A place for a function that looks for one secret.
     Place(Look),
-    /// The beginning of something in base64.
+    /// The beginning of text in base64.
     Encoded,
-    /// A place that a function looks at that may find several.
+    /// A place for a function that looks for several secrets.
     Several(LookForSeveral),
 }
 
-/// Words of names whose value may be secret, in small letters. They are found in small letters, in capital ones, and with a capital
-/// letter at their beginning.
+/// Words of names whose value may be secret, in small letters. They are also found in capital letters and capitalised.
 const NAME_WORDS: &[&str] = &[
     "pass",
     "pwd",
@@ -52,13 +51,13 @@ const NAME_WORDS: &[&str] = &[
     "mnemonic",
 ];
 
-/// What looks at the place behind a trigger.
+/// Looks for a secret at a trigger.
 type Look = fn(&Scan<'_>, usize) -> Option<Found>;
 
-/// The same, where there may be several secrets.
+/// Looks for several secrets at a trigger.
 type LookForSeveral = fn(&Scan<'_>, &Range<usize>, &mut Vec<Found>);
 
-/// Places that functions look at.
+/// Triggers and their functions.
 const PLACES: &[(&str, Look)] = &[
     ("://", urls::password),
     ("@tcp(", urls::before_network),
@@ -78,10 +77,10 @@ const PLACES: &[(&str, Look)] = &[
     ("BASIC ", headers::basic),
 ];
 
-/// The search for all of them.
+/// The search for all triggers.
 static SEARCH: LazyLock<Search> = LazyLock::new(|| Search::new(triggers()));
 
-/// All of them.
+/// All triggers.
 fn triggers() -> Vec<(String, Trigger)> {
     let mut all: Vec<(String, Trigger)> = Vec::new();
     all.extend(FORMATS.iter().map(|format| (format.prefix.to_owned(), Trigger::Format(format))));
@@ -91,32 +90,32 @@ fn triggers() -> Vec<(String, Trigger)> {
     all.extend(ENCODED.iter().map(|text| ((*text).to_owned(), Trigger::Encoded)));
     all.extend(PLACES.iter().map(|&(text, place)| (text.to_owned(), Trigger::Place(place))));
     all.extend(spellings("values").map(|word| (word, Trigger::Several(phrases::inserted))));
-    // JSON Web Keys, whose members have too short names to be looked for where they are escaped.
+    // JSON Web Keys: the names of their members are too short to be searched for where they are escaped.
     all.push(("kty".to_owned(), Trigger::Several(phrases::web_key)));
-    // Two letters stand everywhere, but not as a word of their own.
+    // Two letters are everywhere, but rarely as a word of their own.
     all.extend(["_pw", "_PW", "nPw", "rPw", "bPw", "tPw", "dPw"].map(|word| (word.to_owned(), Trigger::Name)));
     all.extend(NAME_WORDS.iter().flat_map(|word| spellings(word)).map(|word| (word, Trigger::Name)));
     all
 }
 
-/// A word in small letters, in capital ones, and with a capital letter at its beginning.
+/// A word in small letters, capitalised, and in capital letters.
 fn spellings(word: &str) -> [String; 3] {
     [word.to_owned(), word[..1].to_ascii_uppercase() + &word[1..], word.to_ascii_uppercase()]
 }
 
-/// What is looked for.
+/// The texts that are searched for.
 #[cfg(test)]
 pub(super) fn literals() -> Vec<String> {
     triggers().into_iter().map(|(text, _)| text).collect()
 }
 
-/// Bytes of a secret behind which it may go on, because whoever found it has looked no further.
+/// Bytes of a found secret after which it may continue, because the look at it was bounded.
 const LOOK: usize = 120;
 
-/// How many times escapes are undone, and base64 is: JSON inside of JSON inside of JSON.
+/// How often escapes and base64 are undone: JSON inside of JSON inside of JSON.
 const DEPTH_MAX: u8 = 3;
 
-/// The secrets of a clean text in their order, none overlapping another.
+/// The secrets of a clean text, in order and without overlaps.
 pub(super) fn find(text: &str, seams: &[Seam]) -> Vec<Found> {
     let mut found = find_to(text, seams, true, DEPTH_MAX);
     merge(&mut found);
@@ -139,12 +138,12 @@ fn merge(found: &mut Vec<Found>) {
     }
 }
 
-/// The first place where something announces a secret that may stand on one of the next lines.
+/// The position of the first trigger of a secret that may be on one of the next lines.
 pub(super) fn announced(text: &str) -> Option<usize> {
     SEARCH.announced(text.as_bytes())
 }
 
-/// The secrets of a text and of its other readings, which may overlap.
+/// The secrets of a text and of its other readings. They may overlap.
 fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8) -> Vec<Found> {
     let scan = Scan::new(text, seams, is_source);
     let mut found = Vec::new();
@@ -152,7 +151,7 @@ fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8) -> Vec<Found>
     steps(text.len());
     let separators = memchr2_iter(b'-', b'.', text.as_bytes()).filter(|&at| formats::is_before_long_word(&scan, at));
     found.extend(separators.filter_map(|at| formats::around_separator(&scan, at)));
-    // A look at a place is bounded, and a secret is not: what goes on without a break behind a long one is a part of it.
+    // The look at a place is bounded, a secret is not: an unbroken continuation after a long one belongs to it.
     let goes_on = |at: usize| scan.byte(at).is_some_and(|byte| BASE64.has(byte));
     let is_long = |secret: &&mut Found| secret.by == By::Place && secret.at.len() >= LOOK;
     let is_cut = |secret: &&mut Found| goes_on(secret.at.end - 1) && goes_on(secret.at.end);
@@ -173,7 +172,7 @@ fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8) -> Vec<Found>
     found
 }
 
-/// The secrets of a text that may be unclean: an escape may stand for the beginning of an escape sequence.
+/// The secrets of a text that may be unclean: an undone escape may begin an escape sequence.
 fn find_unclean(text: &str, depth: u8) -> Vec<Found> {
     let cleaned = Cleaned::of(text);
     if cleaned.seams.is_empty() {
@@ -185,17 +184,17 @@ fn find_unclean(text: &str, depth: u8) -> Vec<Found> {
     found
 }
 
-/// A search for many texts at once: every three bytes are looked up in a table of those by which one of the texts is known.
+/// A search for many texts at once: every three bytes are looked up in a table of those that identify a text.
 struct Search {
-    /// For each hash of three bytes whether a text is known by some such bytes, as a byte, because a bit takes longer to look up.
+    /// For each hash of three bytes, whether they identify a text. Bytes, because looking up a bit takes longer.
     known: Box<[bool; HASHES]>,
-    /// Which of the texts these are, by the same hash.
+    /// The group of texts of each hash.
     group: Box<[u16; HASHES]>,
-    /// Texts known by bytes of one hash, the longest first. The first group is empty.
+    /// Texts by hash, the longest first. The first group is empty.
     groups: Vec<Vec<Known>>,
 }
 
-/// A text that is looked for, the three bytes by which it is known, where in it they stand, and what it announces.
+/// A text to search for, its identifying bytes and their offset in it, and what it announces.
 struct Known {
     text: Box<[u8]>,
     key: u32,
@@ -203,14 +202,14 @@ struct Known {
     trigger: Trigger,
 }
 
-/// Bits of a hash, and how many there are: 32 KiB of table, which stays in the nearest cache, with one of a hundred taken.
+/// Bits of a hash, and the number of hashes: a table of 32 KiB stays in the L1 cache, with one entry in a hundred in use.
 const HASH_BITS: u32 = 15;
 const HASHES: usize = 1 << HASH_BITS;
 
 /// Bytes that are looked up.
 const KEY: usize = 3;
 
-/// Bytes that are loaded at once, and places that are looked up in them.
+/// Bytes that are loaded at once, and lookups in them.
 const LOADED: usize = size_of::<u64>();
 const PLACES_AT_ONCE: usize = LOADED - KEY + 1;
 
@@ -232,10 +231,10 @@ impl Search {
         search
     }
 
-    /// Adds the secrets at the triggers of a text. Its result: where the triggers are.
+    /// Adds the secrets at the triggers of a text. Returns the positions of the triggers.
     fn find(&self, bytes: &[u8], scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Vec<usize> {
         steps(bytes.len());
-        /// How many secrets are found before those that overlap become one for the first time.
+        /// The number of found secrets at which overlapping ones are first merged.
         const MERGED: usize = 1024;
         let mut hits = Vec::new();
         let mut room = MERGED;
@@ -261,7 +260,7 @@ impl Search {
         hits
     }
 
-    /// The first trigger of a name or of words.
+    /// The position of the first trigger of a name or a phrase.
     fn announced(&self, bytes: &[u8]) -> Option<usize> {
         steps(bytes.len());
         (0..bytes.len()).find_map(|at| {
@@ -272,7 +271,7 @@ impl Search {
         })
     }
 
-    /// Looks at a place where three bytes stand by which some text may be known. Its result: where to look on, if one of the texts stands there.
+    /// Looks at three bytes that may identify a text. Returns where to continue, if a text is there.
     #[inline(never)]
     fn look(&self, key: u32, at: usize, from: usize, scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Option<usize> {
         let mut is_hit = false;
@@ -289,12 +288,12 @@ impl Search {
                 return Some(on);
             }
         }
-        // What was looked at in vain may be a part of something longer.
+        // A text without a secret is not skipped: it may be part of something longer.
         is_hit.then_some(from)
     }
 }
 
-/// The first bytes of a text, the first one lowest.
+/// The first bytes of a text, in little-endian order.
 #[inline(always)]
 fn load(bytes: &[u8]) -> u64 {
     match bytes.first_chunk::<LOADED>() {
@@ -303,7 +302,7 @@ fn load(bytes: &[u8]) -> u64 {
     }
 }
 
-/// The three bytes that were loaded first.
+/// The first three bytes that were loaded.
 #[inline(always)]
 fn key(loaded: u64) -> u32 {
     loaded as u32 & 0x00ff_ffff
@@ -315,11 +314,11 @@ fn hash(key: u32) -> usize {
     (key.wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS)) as usize
 }
 
-/// Where in a text the three bytes stand that are the least likely to stand anywhere else.
+/// The offset of the three bytes that are the rarest elsewhere.
 fn rarest(text: &[u8]) -> usize {
-    /// Bytes of a text that are looked at: what it announces is looked for from its beginning on.
+    /// Bytes of a text that are considered: the look starts at its beginning.
     const NEAR: usize = 8;
-    /// What logs of clusters are full of.
+    /// Frequent bytes in logs of clusters.
     const COMMON: &[u8] =
         b"kube request requested webhook pod component command cookie compose http:// https:// .svc.cluster.local \
         controller reconcile workspace user name id=-by";
@@ -335,7 +334,7 @@ fn rarest(text: &[u8]) -> usize {
     windows.min_by_key(|&(_, window)| rate(window)).map_or(0, |(at, _)| at)
 }
 
-/// Looks at what stands at a trigger. Its result: where to look on.
+/// Looks at a trigger. Returns where to continue.
 fn at_trigger(trigger: Trigger, scan: &Scan<'_>, hit: &Range<usize>, depth: u8, found: &mut Vec<Found>) -> usize {
     let one = match trigger {
         Trigger::Name => {
@@ -370,7 +369,7 @@ fn at_trigger(trigger: Trigger, scan: &Scan<'_>, hit: &Range<usize>, depth: u8, 
     }
 }
 
-/// Adds base64 with secrets in it.
+/// Adds text in base64 that holds secrets.
 fn encoded(scan: &Scan<'_>, at: usize, depth: u8, found: &mut Vec<Found>) -> usize {
     let Some(depth) = depth.checked_sub(1) else { return at + 1 };
     let Some((range, text)) = phrases::decoded(scan, at) else { return at + 1 };

@@ -1,4 +1,4 @@
-//! Tokens that are known by their form. Each entry names the document of the issuer that its form is taken from.
+//! Tokens that are known by their form. Each entry names the issuer's documentation of it.
 
 use std::ops::Range;
 
@@ -13,20 +13,20 @@ use super::{By, Found};
 /// A form that begins with a fixed text.
 pub(super) struct Format {
     pub(super) kind: &'static str,
-    /// What it begins with, or has inside of it: three bytes at least, as two are found too often.
+    /// The fixed text at its beginning, or inside: at least three bytes, as two are found too often.
     pub(super) prefix: &'static str,
     body: Body,
 }
 
 /// What follows the prefix.
 enum Body {
-    /// So many characters of an alphabet, or more. The prefix is so rare that it may stand anywhere.
+    /// At least so many characters. The prefix is rare enough to be anywhere.
     AtLeast(usize, &'static Alphabet),
-    /// The same, where the prefix could be a part of another word.
+    /// Like `AtLeast`, for a prefix that could be part of another word.
     Word(usize, &'static Alphabet),
-    /// Exactly so many, and a word of its own.
+    /// Exactly so many, as a word of their own.
     Exactly(usize, &'static Alphabet),
-    /// Whatever this says: the range of the secret, for a prefix that stands at a place.
+    /// A function that returns the secret's range, given the position of the prefix.
     Custom(fn(&Scan<'_>, usize) -> Option<Range<usize>>),
 }
 
@@ -62,8 +62,8 @@ pub(super) static FORMATS: &[Format] = &[
     format("GitLab token", "glwt-", AtLeast(16, &DOTTED)),
     format("GitLab token", "glffct-", AtLeast(16, &DOTTED)),
     format("GitLab session", "_gitlab_session=", Custom(gitlab_session)),
-    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes. `ACCA` is not here:
-    // it is the identifier of a credential and no part of one.
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes. `ACCA` is left out: it
+    // identifies a credential and is no part of one.
     format("AWS access key", "AKIA", Exactly(16, &CAPITAL)),
     format("AWS access key", "ASIA", Exactly(16, &CAPITAL)),
     format("AWS access key", "ABIA", Exactly(16, &CAPITAL)),
@@ -100,7 +100,7 @@ pub(super) static FORMATS: &[Format] = &[
     format("Slack token", "xoxa-", Word(10, &BASE64URL)),
     format("Slack token", "xoxr-", Word(10, &BASE64URL)),
     format("Slack token", "xoxs-", Word(10, &BASE64URL)),
-    // Those of a browser's session, which Slack uses and does not document.
+    // Tokens of a browser's session, which Slack uses and does not document.
     format("Slack token", "xoxc-", Word(10, &BASE64URL)),
     format("Slack token", "xoxd-", Word(10, &QUERY)),
     format("Slack token", "xapp-", Custom(slack_app)),
@@ -156,7 +156,7 @@ pub(super) static FORMATS: &[Format] = &[
     format("Tailscale key", "tskey-client-", Word(16, &BASE64URL)),
     format("Tailscale key", "tskey-scim-", Word(16, &BASE64URL)),
     format("Tailscale key", "tskey-webhook-", Word(16, &BASE64URL)),
-    // https://docs.k3s.io/cli/token: the hash of a certificate, and behind it what is secret.
+    // https://docs.k3s.io/cli/token: the hash of a certificate, followed by the secret.
     format("k3s token", "K10", Custom(k3s)),
     // https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/
     format("New Relic key", "NRAK-", Word(20, &CAPITAL)),
@@ -166,7 +166,7 @@ pub(super) static FORMATS: &[Format] = &[
     // https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html: temporary ones begin alike.
     format("AWS session token", "IQoJb3JpZ2lu", Word(40, &BASE64)),
     format("AWS session token", "FwoGZXIvYXdz", Word(40, &BASE64)),
-    // https://developer.hashicorp.com/terraform/cloud-docs/api-docs: 14 characters, and 67 behind the dots.
+    // https://developer.hashicorp.com/terraform/cloud-docs/api-docs: 14 characters, and 67 after the dots.
     format("HCP Terraform token", ".atlasv1.", Custom(terraform)),
     // https://docs.databricks.com/aws/en/dev-tools/auth/pat
     format("Databricks token", "dapi", Custom(databricks)),
@@ -279,7 +279,7 @@ pub(super) static FORMATS: &[Format] = &[
 ];
 
 impl Format {
-    /// Where the token is whose prefix is at a place.
+    /// The token whose prefix is at `start`.
     pub(super) fn find(&self, scan: &Scan<'_>, start: usize) -> Option<Found> {
         let at = self.body.range(scan, start, start + self.prefix.len())?;
         Some(Found { at, kind: self.kind, by: By::Form })
@@ -288,7 +288,7 @@ impl Format {
 
 #[cfg(test)]
 impl Format {
-    /// A token of this form, put together from random letters and digits; none: it is not only a prefix and an alphabet.
+    /// A token of this form, made from random letters and digits; none if the form is more than a prefix and an alphabet.
     pub(super) fn example(&self, random: &str) -> Option<String> {
         let (AtLeast(length, alphabet) | Word(length, alphabet) | Exactly(length, alphabet)) = self.body else { return None };
         Some(self.prefix.chars().chain(random.chars().cycle().filter(|&c| alphabet.has(c as u8)).take(length)).collect())
@@ -310,15 +310,15 @@ impl Body {
             let fits = run == exact || run > exact && scan.is_seam(exact);
             return (fits && scan.ends_word(exact, &WORD)).then_some(start..exact);
         }
-        // What only begins like a token is the name of something: `glrt-runner-deployment-0`.
+        // A word that only begins like a token is a name: `glrt-runner-deployment-0`.
         let is_name = || alphabet.has(b'-') && reads_as_name(without_full_stop(scan.judged(&(end..run))));
         (run >= end + length && !is_name()).then(|| start..trimmed(scan, end, run))
     }
 }
 
-/// The end of a run without the full stops that end a sentence.
+/// The end of a run, without the full stops that end a sentence.
 fn trimmed(scan: &Scan<'_>, start: usize, end: usize) -> usize {
-    let stops = scan.behind(end, 3).iter().rev().take_while(|&&byte| byte == b'.').count();
+    let stops = scan.before(end, 3).iter().rev().take_while(|&&byte| byte == b'.').count();
     start.max(end - stops)
 }
 
@@ -326,7 +326,7 @@ fn without_full_stop(text: &str) -> &str {
     text.trim_end_matches('.')
 }
 
-/// The end of so many characters of an alphabet, with nothing of a word behind them.
+/// The end of exactly `length` characters, if no word continues there.
 fn exactly(scan: &Scan<'_>, at: usize, length: usize, alphabet: &Alphabet) -> Option<usize> {
     let end = at + length;
     (alphabet.run(scan.ahead(at, length)) == length && scan.ends_word(end, &WORD)).then_some(end)
@@ -352,7 +352,7 @@ fn entra_secret(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     let tail = at + "8Q~".len();
     let run = (31..=34).find(|&length| scan.is_seam(tail + length)).unwrap_or_else(|| ENTRA.run(scan.ahead(tail, 36)));
     let end = trimmed(scan, tail, tail + run.min(ENTRA.run(scan.ahead(tail, run))));
-    let fits = ENTRA.run(scan.behind(at, 3)) == 3 && (31..=34).contains(&(end - tail));
+    let fits = ENTRA.run(scan.before(at, 3)) == 3 && (31..=34).contains(&(end - tail));
     (fits && scan.begins_word(start, &ENTRA)).then_some(start..end)
 }
 
@@ -410,13 +410,13 @@ fn coder_oauth2(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
 }
 
 fn openai(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
-    /// The shortest keys that were ever issued have 48 characters behind the prefix; other vendors use the prefix with 32.
+    /// The shortest keys ever issued have 48 characters after the prefix; other vendors use the prefix with 32.
     const LEAST: usize = 32;
     let start = at + "sk-".len();
     if !scan.begins_word(at, &DOTTED) || scan.run(start, &BASE64URL) < start + LEAST {
         return None;
     }
-    // Names of things can begin with `sk-`, too, but hardly as long a name with digits in it.
+    // Names can begin with `sk-`, too, but hardly are as long and have digits.
     let is_key =
         scan.ahead(start, 128).iter().take_while(|&&byte| BASE64URL.has(byte)).filter(|byte| byte.is_ascii_digit()).count() >= 3;
     is_key.then(|| at..scan.run(start, &BASE64URL))
@@ -430,7 +430,7 @@ fn terraform(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     (scan.run_back(at, &ALPHANUMERIC, BEFORE) == BEFORE && end >= start + 50).then(|| at - BEFORE..end)
 }
 
-/// `dapi` and 32 hexadecimal digits, and a number sometimes.
+/// `dapi`, 32 hexadecimal digits, and sometimes a number.
 fn databricks(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     hexadecimal(scan, at, "dapi".len(), 32).map(|end| {
         let more = matches!(scan.ahead(end, 2), [b'-', digit] if digit.is_ascii_digit());
@@ -442,7 +442,7 @@ fn mailgun(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     hexadecimal(scan, at, "key-".len(), 32).map(|end| at..end)
 }
 
-/// The end of exactly so many hexadecimal digits behind a prefix that begins a word.
+/// The end of exactly `length` hexadecimal digits after a prefix that begins a word.
 fn hexadecimal(scan: &Scan<'_>, at: usize, prefix: usize, length: usize) -> Option<usize> {
     let end = exactly(scan, at + prefix, length, &SMALL).or_else(|| {
         let is_followed = scan.byte(at + prefix + length) == Some(b'-');
@@ -454,7 +454,7 @@ fn hexadecimal(scan: &Scan<'_>, at: usize, prefix: usize, length: usize) -> Opti
 
 /// The number of a bot, `:AA` and 33 more.
 fn telegram(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
-    let digits = scan.behind(at, 12).iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = scan.before(at, 12).iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let end = scan.run(at + 1, &BASE64URL);
     ((8..=11).contains(&digits) && end > at + 33).then_some(at - digits..end)
 }
@@ -480,21 +480,21 @@ fn rancher(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     (scan.byte(colon) == Some(b':') && scan.begins_word(at, &DOTTED)).then_some(colon + 1..end)
 }
 
-/// What follows the name of the method is salt and hash: 22 characters at least.
+/// After the name of the method come salt and hash, at least 22 characters.
 fn crypt(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     let end = scan.run(at, &CRYPT);
-    // A list may go on behind it.
-    let end = end - scan.behind(end, 3).iter().rev().take_while(|&&byte| matches!(byte, b'.' | b',')).count();
+    // A list may continue after it.
+    let end = end - scan.before(end, 3).iter().rev().take_while(|&&byte| matches!(byte, b'.' | b',')).count();
     (end >= at + 28 && scan.begins_word(at, &ALPHANUMERIC)).then_some(at..end)
 }
 
-/// Whether the word behind a separator may be as long as those of tokens without a prefix: a few looks tell most words.
+/// Whether the word before a separator may have the length of a token without a prefix. Cheap enough to rule out most words.
 #[inline(always)]
 pub(super) fn is_before_long_word(scan: &Scan<'_>, at: usize) -> bool {
     [8, 4, 16].iter().all(|far| scan.byte(at + far).is_some_and(|byte| ALPHANUMERIC.has(byte)))
 }
 
-/// A token without a prefix, which is two words of known lengths with this separator between them.
+/// A token without a prefix: two words of known lengths around this separator.
 pub(super) fn around_separator(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let (at, kind) = match scan.byte(at) {
         Some(b'-') => coder_session(scan, at),
@@ -506,7 +506,7 @@ pub(super) fn around_separator(scan: &Scan<'_>, at: usize) -> Option<Found> {
 /// Whether the separator at `at` has words of these lengths on both sides.
 fn two_words(scan: &Scan<'_>, at: usize, left: usize, right: usize, alphabet: &Alphabet) -> Option<Range<usize>> {
     let (start, end) = (at.checked_sub(left)?, at + 1 + right);
-    let is_token = alphabet.run_back(scan.behind(at, left)) == left && alphabet.run(scan.ahead(at + 1, right)) == right;
+    let is_token = alphabet.run_back(scan.before(at, left)) == left && alphabet.run(scan.ahead(at + 1, right)) == right;
     (is_token && scan.ends_word(end, &BASE64URL) && scan.begins_word(start, &DOTTED)).then_some(start..end)
 }
 
@@ -530,8 +530,8 @@ fn vault(scan: &Scan<'_>, at: usize) -> Option<(Range<usize>, &'static str)> {
 fn bootstrap(scan: &Scan<'_>, at: usize) -> Option<(Range<usize>, &'static str)> {
     let range = two_words(scan, at, 6, 16, &SMALL)?;
     let secret = scan.ahead(at + 1, 16);
-    // Host names have words without digits, and numbers have no letters. The name of an event ends in its time in nanoseconds, which
-    // are 16 hexadecimal digits that begin with 1 until 2043.
+    // Words of host names have no digits, and numbers no letters. The name of an event ends in its time in nanoseconds, 16
+    // hexadecimal digits that begin with 1 until 2043.
     let is_name = !secret.iter().any(u8::is_ascii_digit) || !secret.iter().any(u8::is_ascii_alphabetic);
     let is_time = secret[0] == b'1' && secret.iter().all(u8::is_ascii_hexdigit);
     (!is_name && !is_time).then_some((range, "bootstrap token"))

@@ -1,4 +1,4 @@
-//! Headers that are secret as a whole, but for the name of the scheme (RFC 9110, section 11.4), and schemes wherever they stand.
+//! Headers that are secret except for the name of the scheme (RFC 9110, section 11.4), and schemes anywhere in a text.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::scan::Scan;
 use super::values::{USER_MAX, is_basic, is_random, names_nothing, reads_as_message, says_state};
 use super::{By, Found, LONGEST};
 
-/// What follows the name of a scheme.
+/// The form of a scheme's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     /// One word.
@@ -17,7 +17,7 @@ enum Shape {
     Parameters,
 }
 
-/// Schemes, and what a mask calls what follows them.
+/// Schemes, the form of their credentials, and the name of these in a mask.
 const SCHEMES: &[(&str, Shape, &str)] = &[
     ("bearer", Shape::Word, "bearer token"),
     ("basic", Shape::Word, "basic credentials"),
@@ -58,10 +58,10 @@ const SCHEMES: &[(&str, Shape, &str)] = &[
 
 const CREDENTIALS: &str = "credentials";
 
-/// Bytes of a header that show what it is.
+/// Bytes of a header that tell what it is.
 const NEAR: usize = 256;
 
-/// The secret of a header whose value begins at a place.
+/// The secret of a header whose value begins at `at`.
 pub(super) fn find(scan: &Scan<'_>, kind: &'static str, at: usize, is_tuple: bool) -> Option<Found> {
     let (start, end) = whole(scan, at, is_tuple);
     let shown = scan.judged(&(start..end));
@@ -93,14 +93,14 @@ pub(super) fn find(scan: &Scan<'_>, kind: &'static str, at: usize, is_tuple: boo
         Some(_) => None,
         None => {
             let more = scan.judged(&(rest..end));
-            // One word that nobody would write in a sentence, behind the name of a scheme of somebody's own.
+            // A word that nobody writes in a sentence, after the name of a scheme that is not known.
             let is_own_scheme = rest > behind
                 && !more.trim_ascii_end().contains(' ')
                 && more.len() >= 6
                 && is_random(more)
                 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && !more.contains('=');
-            // Without a scheme, what follows is the token itself, and anything may follow that.
+            // Without a scheme the value itself is the token, and anything may follow.
             let is_token = scheme.len() >= 12 && is_random(scheme);
             let is_alone = scheme.len() >= 8 && rest >= end && is_random(scheme);
             let is_secret = is_own_scheme || is_token || is_alone;
@@ -113,7 +113,7 @@ pub(super) fn find(scan: &Scan<'_>, kind: &'static str, at: usize, is_tuple: boo
     }
 }
 
-/// What follows the name of a scheme where it is written about.
+/// Whether a word after the name of a scheme belongs to a sentence about it.
 fn is_header_prose(word: &str) -> bool {
     const PROSE: &[&str] = &[
         "authentication",
@@ -135,7 +135,7 @@ fn is_header_prose(word: &str) -> bool {
     PROSE.iter().any(|prose| word.eq_ignore_ascii_case(prose))
 }
 
-/// Where a header's value is: between quotes, between brackets, or all of the line.
+/// The range of a header's value: between quotes, between brackets, or the rest of the line.
 fn whole(scan: &Scan<'_>, at: usize, is_tuple: bool) -> (usize, usize) {
     let mut start = at;
     if scan.starts_with(start, "[]string{") {
@@ -149,7 +149,7 @@ fn whole(scan: &Scan<'_>, at: usize, is_tuple: bool) -> (usize, usize) {
         Some(b'"') => scan.run(start, &IN_DOUBLE),
         Some(_) => scan.run(start, &IN_SINGLE),
         None if is_list => scan.run(start, &LIST),
-        // The header as a whole may stand between quotes: `-H 'Cookie: a=b'`. Quotes also stand in its parameters.
+        // The whole header may be quoted: `-H 'Cookie: a=b'`. Its parameters may have quotes, too.
         None => {
             let line = scan.run(start, &LINE);
             let single = scan.run(start, &IN_SINGLE).min(line);
@@ -167,14 +167,14 @@ fn whole(scan: &Scan<'_>, at: usize, is_tuple: bool) -> (usize, usize) {
     (start, end.max(start))
 }
 
-/// Whether a header that begins its line in double quotes ends with them: `"Authorization: Bearer …"`.
+/// Whether a header begins its line in double quotes and ends with them: `"Authorization: Bearer …"`.
 fn is_within_double(scan: &Scan<'_>, at: usize, start: usize, line: usize) -> bool {
     let end = scan.run(start, &IN_DOUBLE);
-    let opened = scan.behind(at, 40).iter().rev().take_while(|&&byte| byte != b'\n').any(|&byte| byte == b'"');
+    let opened = scan.before(at, 40).iter().rev().take_while(|&&byte| byte != b'\n').any(|&byte| byte == b'"');
     end < line && (opened || scan.byte(end.saturating_sub(1)) != Some(b'='))
 }
 
-/// The token behind `Bearer ` (RFC 6750, section 2.1). In prose a word follows, and a word has no digits.
+/// The token after `Bearer ` (RFC 6750, section 2.1). In prose a word follows, which has no digits.
 pub(super) fn bearer(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let start = at + "bearer".len();
     let start = start + scan.spaces(start, 4);
@@ -185,7 +185,7 @@ pub(super) fn bearer(scan: &Scan<'_>, at: usize) -> Option<Found> {
     (is_token && scan.begins_word(at, &WORD)).then_some(Found { at: start..end, kind: "bearer token", by: By::Place })
 }
 
-/// The credentials behind `Basic ` (RFC 7617, section 2): user and password with a colon between them, in base64.
+/// The credentials after `Basic ` (RFC 7617, section 2): user, colon and password in base64.
 pub(super) fn basic(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let start = at + "basic".len();
     let start = start + scan.spaces(start, 4);

@@ -1,8 +1,8 @@
-//! Private keys in PEM (RFC 7468, and the forms of OpenSSH and OpenPGP), which go over many lines and may be cut at both ends.
+//! Private keys in PEM (RFC 7468, and the forms of OpenSSH and OpenPGP), which span many lines and may be cut at both ends.
 //!
-//! Line by line, because a log arrives so: every line of a key becomes a mask of its own, so that lines can be counted before and
-//! after. Where the text may begin inside a key - the tail of a log does - lines that could be a part of one are held back until
-//! what follows shows what they are. A PEM file in base64 is followed in the same way, as are the private lines of a key of PuTTY.
+//! They are masked line by line, because a log arrives so; every line of a key becomes a mask of its own, which keeps the number
+//! of lines. A text that may begin inside a key, such as the tail of a log, has its first lines held back until what follows
+//! shows what they are. A PEM file in base64 is followed in the same way, and so are the private lines of a PuTTY key.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,33 +11,33 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use memchr::{memmem, memrchr};
+use sandbar_text::steps::steps;
 
 use super::alphabet::BASE64;
 use super::masked;
 use super::values::BASE64_ANY;
-use sandbar_text::steps::steps;
 
-/// What a mask calls a key.
+/// The name of a key in a mask.
 const KIND: &str = "private key";
 
 /// The mask of a key.
 const MASK: &str = "[masked: private key]";
 
-/// The text that all labels of private keys have in common: `RSA PRIVATE KEY`, `OPENSSH PRIVATE KEY`, `PGP PRIVATE KEY BLOCK`.
+/// Common to all labels of private keys: `RSA PRIVATE KEY`, `OPENSSH PRIVATE KEY`, `PGP PRIVATE KEY BLOCK`.
 const LABEL: &[u8] = b"PRIVATE KEY";
 
-/// What a PEM file begins with in base64: https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets
+/// The beginning of a PEM file in base64: https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets
 const ENCODED_BEGIN: &[u8] = b"LS0tLS1CRUdJTi";
 
-/// `PRIVATE KEY` in base64, less its ends, as it comes out behind a multiple of three bytes, one more, and two more.
+/// `PRIVATE KEY` in base64 without its ends, at each of the three alignments.
 const ENCODED_LABELS: [&[u8]; 3] = [b"UFJJVkFURSBLRV", b"BSSVZBVEUgS0VZ", b"QUklWQVRFIEtFW"];
 
-/// What announces the private part of a key of PuTTY.
+/// The line before the private part of a PuTTY key.
 const PUTTY: &[u8] = b"Private-Lines: ";
 
-/// What begins whatever is followed here.
+/// The beginnings of everything that is followed here.
 static MENTIONS: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    // It fails for more patterns than a 32-bit number can count.
+    // Fails only for more patterns than a 32-bit number can count.
     #[allow(clippy::unwrap_used, reason = "the patterns are constants, and every test builds them")]
     AhoCorasick::new([LABEL, ENCODED_BEGIN, PUTTY]).unwrap()
 });
@@ -45,30 +45,30 @@ static MENTIONS: LazyLock<AhoCorasick> = LazyLock::new(|| {
 /// Bytes between the beginning of a boundary and its label: `-----BEGIN ENCRYPTED `.
 const BOUNDARY_MAX: usize = 40;
 
-/// Lines of a key that are followed before its end is given up: RSA with 16,384 bits has 200.
+/// Lines after which a key without an end is given up: RSA with 16,384 bits has 200.
 const LINES_MAX: u32 = 400;
 
-/// Lines of others between two lines of a key: standard output and standard error come in one log.
+/// Foreign lines between two lines of a key: standard output and standard error share a log.
 const OTHERS_MAX: u32 = 8;
 
-/// Bytes of a line that can be a part of a key: 64 or 76 by the standards, more where somebody has joined them.
+/// Bytes of a line of a key: 64 or 76 by the standards, more if lines were joined.
 const LINE_MAX: usize = 16 * 1024;
 
-/// Bytes of lines that are held back: the longest key has some 12 KiB, and those of others stand between them.
+/// Bytes of lines that are held back: the longest key has some 12 KiB, and foreign lines are between its own.
 const HELD_MAX: usize = 256 * 1024;
 
-/// Bytes of the shortest line that is not the last one of a key.
+/// Bytes of a line of a key, except for its last.
 const LEAST: usize = 40;
 
-/// Bytes of the shortest piece of a body that is masked for itself.
+/// Bytes of the shortest piece of a body that is masked by itself.
 const PIECE: usize = 16;
 
-/// What is known of the place where a text begins.
+/// What is known of the beginning of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
-    /// It is the beginning of something.
+    /// It is not inside a key.
     Known,
-    /// It may be the middle of a key.
+    /// It may be inside a key.
     Anywhere,
 }
 
@@ -81,65 +81,65 @@ pub(super) struct KeyLines {
 
 #[derive(Debug)]
 enum State {
-    /// At the beginning, which may be inside of a key.
+    /// At the beginning, which may be inside a key.
     Held(Held),
-    /// Outside of a key.
+    /// Outside a key.
     Outside,
-    /// Inside of a key.
+    /// Inside a key.
     Inside(Inside),
 }
 
-/// Lines that could be a part of a key, and those of others between them.
+/// Lines that could belong to a key, and foreign lines between them.
 #[derive(Debug, Default)]
 struct Held {
     lines: Vec<String>,
     bytes: usize,
-    /// Lines of others in a row.
+    /// Foreign lines in a row.
     others: u32,
 }
 
-/// What is known of a key whose beginning was seen.
+/// A key whose beginning was seen.
 #[derive(Debug, Default)]
 struct Inside {
-    /// Lines since then.
+    /// Lines since its beginning.
     lines: u32,
-    /// Lines of others in a row.
+    /// Foreign lines in a row.
     others: u32,
-    /// Words that stood before its beginning, a time stamp for example.
+    /// Words before its beginning, a time stamp for example.
     words_before: usize,
-    /// A part of its body was seen: it is a key, not only the mention of one.
+    /// Whether a part of its body was seen: else it may only be mentioned.
     has_body: bool,
-    /// It is in base64 as a whole.
+    /// Set if the whole file is in base64.
     encoded: Option<Encoded>,
 }
 
-/// What is known of a PEM file in base64.
+/// A PEM file in base64.
 #[derive(Debug)]
 struct Encoded {
-    /// No private key was seen in it so far, but certificates for example.
+    /// Whether no private key was seen in it so far, but certificates for example.
     is_public: bool,
-    /// The end of its last line: a label may go over two.
+    /// The end of its last line: a label may span two.
     tail: String,
-    /// Bytes of its lines. The last one is shorter.
+    /// The length of its lines, in bytes. The last one is shorter.
     width: usize,
 }
 
-/// Where a line says that a key begins or ends.
+/// The beginning or end of a key on a line.
 enum Boundary {
-    /// At this byte a key begins, and it goes on at this one, behind the boundary.
+    /// A key begins at `at`; `body` is the end of the boundary.
     Begin { at: usize, body: usize },
-    /// A key ends before this byte, and the label of its end before that one. Dashes may follow, which can be those of another key.
+    /// A key ends before `at`, and its end's label before `label`. Dashes that follow may belong to another key.
     End { at: usize, label: usize },
-    /// A PEM file in base64 stands here.
+    /// A PEM file in base64.
     Encoded { at: Range<usize>, is_public: bool },
 }
 
-/// Whether a text says anything about private keys.
+/// Whether a text mentions private keys.
 pub(super) fn mentions_a_key(text: &str) -> bool {
     mention(text).is_some()
 }
 
-/// Where it does first.
+/// The position of the first mention.
 fn mention(text: &str) -> Option<usize> {
     let found = MENTIONS.find(text).map(|hit| hit.start());
     steps(found.unwrap_or(text.len()));
@@ -147,7 +147,7 @@ fn mention(text: &str) -> Option<usize> {
 }
 
 impl KeyLines {
-    /// For a text that begins like this.
+    /// For a text with this beginning.
     pub(super) fn new(beginning: Beginning) -> Self {
         Self { state: State::Held(Held::default()), beginning }
     }
@@ -155,7 +155,7 @@ impl KeyLines {
     /// The lines without private keys. Some may be held back.
     pub(super) fn mask<'t>(&mut self, lines: &'t str) -> Cow<'t, str> {
         steps(lines.len());
-        // Where the beginning is known, only an end without a beginning makes one look back.
+        // With a known beginning, only an end without a beginning looks back.
         let may_skip = match self.state {
             State::Held(_) => self.beginning == Beginning::Known,
             State::Outside => true,
@@ -168,7 +168,7 @@ impl KeyLines {
         let mut rest = lines;
         while !rest.is_empty() {
             if matches!(self.state, State::Outside) {
-                // What comes before the line that mentions a key is passed at once, not line by line.
+                // The text before a mention is passed at once, not line by line.
                 let Some(label) = mention(rest) else {
                     out.push_str(rest);
                     break;
@@ -186,16 +186,16 @@ impl KeyLines {
         if out == lines { Cow::Borrowed(lines) } else { Cow::Owned(out) }
     }
 
-    /// What was held back, once the text has ended.
+    /// The lines that were held back, once the text has ended.
     pub(super) fn finish(&mut self) -> String {
         let mut out = String::new();
         self.release(&mut out);
         out
     }
 
-    /// One line, on which any number of keys may begin and end.
+    /// Masks one line, on which any number of keys may begin and end.
     fn line(&mut self, line: &str, out: &mut String) {
-        // What looks like a beginning within a file in base64 is that of its next part.
+        // Within a file in base64, another beginning is that of its next part.
         if let State::Inside(inside) = &mut self.state
             && inside.encoded.is_some()
             && body(line, Some(inside.words_before)).is_some()
@@ -206,7 +206,7 @@ impl KeyLines {
             return;
         }
         let mut rest = line;
-        // Where the key begins on this line that `rest` is a part of.
+        // The position on this line, of which `rest` is the end, where the key began.
         let mut begun = None;
         while let Some(boundary) = boundary(rest) {
             match boundary {
@@ -249,7 +249,7 @@ impl KeyLines {
                     let encoded = Encoded { is_public, tail, width: at.len() };
                     let start = line.len() - rest.len() + at.start;
                     rest = &rest[at.end..];
-                    // It goes on where nothing follows it on its line.
+                    // The file continues on the next line if nothing follows it here.
                     let goes_on = rest.bytes().all(|byte| matches!(byte, b'"' | b'\'' | b',' | b' ' | b'\n'));
                     self.state = State::Outside;
                     if goes_on {
@@ -278,7 +278,7 @@ impl KeyLines {
         }
     }
 
-    /// Keeps a line at the beginning until what follows shows what it is.
+    /// Holds a line back until what follows shows what it is.
     fn hold(&mut self, line: &str, out: &mut String) {
         let State::Held(held) = &mut self.state else { return };
         if is_public_end(line) {
@@ -299,7 +299,7 @@ impl KeyLines {
         }
     }
 
-    /// Lets go of what was held: it was no key as far as one can tell, unless it is as random as one.
+    /// Releases the held lines. They are not known to be a key, but lines as random as one are masked.
     fn release(&mut self, out: &mut String) {
         let State::Held(held) = &mut self.state else { return };
         for line in std::mem::take(&mut held.lines) {
@@ -313,7 +313,7 @@ impl KeyLines {
 }
 
 impl Inside {
-    /// A line after that of the beginning. Its result: whether the key is given up.
+    /// Masks a line after the first. Returns whether the key is given up.
     fn line(&mut self, line: &str, out: &mut String) -> bool {
         self.lines += 1;
         if let Some(encoded) = &mut self.encoded {
@@ -327,7 +327,7 @@ impl Inside {
 }
 
 impl Encoded {
-    /// The next line. Its result: whether the file is over.
+    /// Masks the next line. Returns whether the file is over.
     fn line(&mut self, line: &str, words_before: usize, others: &mut u32, out: &mut String) -> bool {
         let Some(at) = body(line, Some(words_before)).filter(|at| BASE64.run(&line.as_bytes()[at.clone()]) == at.len()) else {
             out.push_str(line);
@@ -355,7 +355,7 @@ fn has_encoded_label(text: &[u8]) -> bool {
     ENCODED_LABELS.iter().any(|label| memmem::find(text, label).is_some())
 }
 
-/// Masks the lines that were held, now that an end has shown that they are those of a key. Its result: whether one of them is.
+/// Masks the held lines, after an end has shown that they belong to a key. Returns whether one of them does.
 fn mask_held(held: &Held, out: &mut String) -> bool {
     let mut has_body = false;
     for line in &held.lines {
@@ -364,10 +364,10 @@ fn mask_held(held: &Held, out: &mut String) -> bool {
     has_body
 }
 
-/// Writes a line with a mask for what of it is a part of a key. Its result: whether something is.
+/// Writes a line with its part of a key masked. Returns whether there is one.
 ///
-/// A short word can be the end of a body, whose length is a multiple of four; before anything was seen of a body it is one of somebody
-/// else unless it looks like base64.
+/// A short word can be the end of a body, whose length is a multiple of four; before a body was seen it is foreign, unless it
+/// looks like base64.
 fn push_body(line: &str, words_before: Option<usize>, has_body: bool, out: &mut String) -> bool {
     let is_of_key = |word: &str| {
         let is_end = has_body && (word.len().is_multiple_of(4) || word.contains('\\'));
@@ -382,9 +382,9 @@ fn push_body(line: &str, words_before: Option<usize>, has_body: bool, out: &mut 
     }
 }
 
-/// Writes a part of a line with a mask for each long run of base64, for the last run if it looks like the end of a body, and for what
-/// stands right behind the beginning of a key or right before its end. Its result: whether there was one.
-fn push_runs(text: &str, has_body: bool, behind_begin: bool, before_end: bool, out: &mut String) -> bool {
+/// Writes a part of a line with masks: for each long run of base64, for the last run if it looks like the end of a body, and for
+/// runs next to the beginning or end of a key. Returns whether there was one.
+fn push_runs(text: &str, has_body: bool, after_begin: bool, before_end: bool, out: &mut String) -> bool {
     steps(text.len());
     let mut done = 0;
     let mut has_body = has_body;
@@ -392,9 +392,9 @@ fn push_runs(text: &str, has_body: bool, behind_begin: bool, before_end: bool, o
     let last = text.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']' | ')' | ',')).len();
     for run in runs(text) {
         let is_last = run.end == last && has_body && looks_like_base64(&text[run.clone()]);
-        // Behind a beginning, a body may have been split anywhere.
-        let is_piece = behind_begin && run.len() >= PIECE && looks_like_base64(&text[run.clone()]);
-        let touches = is_piece || behind_begin && run.start == 0 || before_end && run.end == text.len();
+        // After a beginning, a body may be split anywhere.
+        let is_piece = after_begin && run.len() >= PIECE && looks_like_base64(&text[run.clone()]);
+        let touches = is_piece || after_begin && run.start == 0 || before_end && run.end == text.len();
         if run.len() >= LEAST || is_last || touches {
             push_masked(&text[done..run.start], &text[run.clone()], "", out);
             done = run.end;
@@ -405,7 +405,7 @@ fn push_runs(text: &str, has_body: bool, behind_begin: bool, before_end: bool, o
     found
 }
 
-/// Where a text has characters of a body in a row.
+/// The runs of body characters in a text.
 fn runs(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -455,9 +455,9 @@ fn boundary(line: &str) -> Option<Boundary> {
     })
 }
 
-/// A PEM file in base64 that begins at a place. Certificates look the same from outside.
+/// The PEM file in base64 at a position. From outside, certificates look the same.
 fn encoded(bytes: &[u8], at: usize) -> Boundary {
-    /// What has the label of every key in it, if a key is what the file begins with: `-----BEGIN ENCRYPTED PRIVATE KEY`.
+    /// Bytes that have the label of every key with which a file can begin: `-----BEGIN ENCRYPTED PRIVATE KEY`.
     const LABEL_MAX: usize = 48;
     let file = &bytes[at..at + BASE64.run(&bytes[at..])];
     steps((1 + ENCODED_LABELS.len()) * file.len());
@@ -466,18 +466,19 @@ fn encoded(bytes: &[u8], at: usize) -> Boundary {
     Boundary::Encoded { at: at..at + file.len(), is_public: !is_key }
 }
 
-/// Whether a line ends something that may be seen, a certificate for example.
+/// Whether a line ends something public, a certificate for example.
 fn is_public_end(line: &str) -> bool {
     line.contains("-----END ")
 }
 
-/// Whether a character can be a part of a key's body on one line, where line breaks are written as `\n`.
+/// Whether a character can be in a key's body on one line, with line breaks written as `
+/// `.
 fn is_of_body(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '\\')
 }
 
-/// The part of a line that is a line of a key: its last word, if it has as many words before it as the line with the beginning had,
-/// or at most a time stamp where that line is not known.
+/// The part of a line that belongs to a key: its last word, if as many words precede it as on the key's first line, or at most a
+/// time stamp if that line is not known.
 fn body(line: &str, words_before: Option<usize>) -> Option<Range<usize>> {
     let trimmed = line.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ','));
     let word = trimmed.rsplit(char::is_whitespace).next().unwrap_or_default();
@@ -495,22 +496,22 @@ fn body(line: &str, words_before: Option<usize>) -> Option<Range<usize>> {
     fits.then_some(start..start + word.len())
 }
 
-/// Whether a word is a time stamp as the kubelet writes them (RFC 3339).
+/// Whether a word is a time stamp of the kubelet (RFC 3339).
 fn is_time_stamp(word: &str) -> bool {
     word.len() >= 20 && word.as_bytes()[10] == b'T' && word.as_bytes()[..4].iter().all(u8::is_ascii_digit)
 }
 
-/// Whether a word of a line's length has all that random base64 has.
+/// Whether a word of a line's length looks like random base64.
 fn is_random(word: &str) -> bool {
     word.len() >= LEAST && has_all_kinds(word)
 }
 
-/// Whether a word is more likely base64 than a word of a language.
+/// Whether a word is likelier base64 than a word of a language.
 fn looks_like_base64(word: &str) -> bool {
     has_all_kinds(word) || (word.ends_with('=') && word.len().is_multiple_of(4))
 }
 
-/// Whether there are digits, small letters and capital letters in a word.
+/// Whether a word has digits, small letters and capital letters.
 fn has_all_kinds(word: &str) -> bool {
     let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
     has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)

@@ -1,19 +1,19 @@
-//! What was last found out about short names: the objects of a list have the same keys, and the lines of a log.
+//! A cache by short name: the objects of a list have the same keys, and so have the lines of a log.
 
 use std::hash::BuildHasher as _;
 
 use rustc_hash::FxBuildHasher;
 
-/// How many names are remembered.
+/// Names that are remembered.
 const NAMES: usize = 256;
 
-/// What was found out about some names. Each has one place, from which it takes another, so that nobody can fill it.
+/// A direct-mapped cache: each name has one slot, and replaces another there, so that nobody can fill it.
 pub struct Known<T>(Box<[(ShortName, T); NAMES]>);
 
-/// A name of up to 23 bytes, and how many it has in the last.
+/// A name of up to 23 bytes, with its length in the last byte.
 type ShortName = [u64; 3];
 
-/// Of an empty name that is known which is so by default.
+/// The empty name is known with the default value.
 impl<T: Copy + Default> Default for Known<T> {
     fn default() -> Self {
         Self(Box::new([([0; 3], T::default()); NAMES]))
@@ -21,7 +21,7 @@ impl<T: Copy + Default> Default for Known<T> {
 }
 
 impl<T: Copy> Known<T> {
-    /// What is known of a name, or is found out now. It depends on the name alone.
+    /// The value of a name, computed now if it is not cached. It depends on the name alone.
     pub fn find(&mut self, name: &str, find: impl Fn(&str) -> T) -> T {
         let Some(short) = short(name) else { return find(name) };
         let place = FxBuildHasher.hash_one((short[0], short[1], short[2])) as usize % NAMES;

@@ -1,12 +1,12 @@
-//! Secrets in text: where they are, and the text without them.
+//! Finds secrets in text and masks them.
 //!
-//! One pipeline for whatever others wrote: it is cleaned, what announces a secret is looked for (`find`), what stands there is looked at
-//! through a [`scan`], and private keys are followed from line to line (`key_lines`). The tables say what there is: forms that issuers
-//! document (`formats`), names (`names`) and how they are joined to their values (`pairs`), headers, URLs, programs (`commands`), words
-//! of SQL and Redis (`phrases`). The same is done with the text as it reads once its escapes are undone (`reading`).
+//! Untrusted text is cleaned, searched for what announces a secret (`find`), and examined there through a [`scan`]; private keys
+//! are followed from line to line (`key_lines`). The tables hold: forms that issuers document (`formats`), names (`names`) and
+//! how they are joined to their values (`pairs`), headers, URLs, programs (`commands`), and words of SQL and Redis (`phrases`).
+//! The same is done with the text's escapes undone (`reading`).
 //!
-//! Nothing here is a regular expression. A scan walks each byte a fixed number of times, so the time is linear in the text whatever the
-//! text is, and `linear` counts it.
+//! There are no regular expressions. A scan walks each byte a fixed number of times, so time is linear in any text, and the tests
+//! in `linear` count it.
 //!
 //! A mask says what it hides and nothing of its length: `[masked: GitHub token]`.
 
@@ -31,30 +31,29 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::ops::Range;
 
+use sandbar_text::Cleaned;
+use sandbar_text::steps::steps;
 use serde::{Deserialize, Serialize};
 
 pub use commands::{WORDS_MAX, has_program, secret_words};
+use find::find;
+use key_lines::{Beginning, KeyLines};
 pub use known::Known;
 pub use lines::MaskedLines;
 pub use names::{Named, Value, named, named_header};
 pub use phrases::web_key_member;
-use sandbar_text::Cleaned;
-use sandbar_text::steps::steps;
-
-use find::find;
-use key_lines::{Beginning, KeyLines};
 
 /// Bytes of the longest token that is looked for. A JWT of a service account has some 1,200; HTTP servers take headers of 8 to 16 KiB.
 pub const LONGEST: usize = 16 * 1024;
 
-/// Whether a component gets to see secrets.
+/// Whether a component may see secrets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Secrets {
-    /// They are masked before they reach it.
+    /// Secrets are masked.
     #[default]
     Masked,
-    /// It sees what the cluster holds. The operator has said so.
+    /// The component sees what the cluster holds, by the operator's choice.
     Shown,
 }
 
@@ -62,24 +61,24 @@ pub enum Secrets {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     at: Range<usize>,
-    /// What it is: `GitHub token`.
+    /// Its kind: `GitHub token`.
     kind: &'static str,
-    /// How much that says.
+    /// How it was recognised.
     by: By,
 }
 
-/// What a secret was known by.
+/// How a secret was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum By {
-    /// The place where it stands, which says little of it.
+    /// By its place, which says little about it.
     Place,
-    /// Its form.
+    /// By its form.
     Form,
 }
 
-/// A text as it may be shown: clean, and without its secrets. Borrows where there is nothing to take out, which is the common case.
+/// A text as it may be shown: clean and masked. Borrows if there is nothing to remove, the common case.
 ///
-/// It takes the text as it came, since what cleaning takes out may stand inside of a secret.
+/// It takes the raw text, since the characters that cleaning removes may be inside a secret.
 pub fn mask(text: &str) -> Cow<'_, str> {
     let found = mask_in_lines(text);
     let mut keys = KeyLines::new(Beginning::Known);
@@ -92,22 +91,22 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Somebody else's words inside of a message of ours: at most so many bytes of them, clean, on one line, and without secrets.
+/// Untrusted text for a message of ours: at most `most` bytes, clean, on one line, and masked.
 pub fn quotable(said: impl Display, most: usize) -> String {
     sandbar_text::line_of(said, most, mask)
 }
 
-/// [`mask`], but for private keys, which can go over many lines.
+/// [`mask`] without private keys, which can span many lines.
 fn mask_in_lines(text: &str) -> Cow<'_, str> {
     let Cleaned { text, seams } = Cleaned::of(text);
     let found = find(&text, &seams);
     if found.is_empty() { text } else { Cow::Owned(without(&text, &found, 0)) }
 }
 
-/// What is left of one long line whose beginning is gone, clean and without its secrets, and how many bytes of it were left out.
+/// The rest of a long line whose beginning is lost, clean and masked, and the number of bytes that were left out.
 ///
-/// It may begin inside of a secret that nothing tells any more. So its first [`LONGEST`] bytes only serve to recognise what begins in
-/// them, and the word that follows them goes, too.
+/// It may begin inside a secret that can no longer be recognised. So its first [`LONGEST`] bytes only serve to recognise what
+/// begins there, and the word after them is left out, too.
 pub fn mask_behind(text: &str) -> (String, usize) {
     let Cleaned { text, seams } = Cleaned::of(text);
     let skip = text.ceil_char_boundary(LONGEST.min(text.len()));
@@ -119,23 +118,23 @@ pub fn mask_behind(text: &str) -> (String, usize) {
     (shown, skip)
 }
 
-/// Whether there is a secret in this text, private keys included.
+/// Whether a text has a secret, private keys included.
 pub fn is_suspect(text: &str) -> bool {
     let Cleaned { text, seams } = Cleaned::of(text);
     !find(&text, &seams).is_empty() || key_lines::mentions_a_key(&text)
 }
 
-/// What stands in place of a secret.
+/// The mask of a secret.
 pub fn masked(kind: &str) -> String {
     format!("[masked: {kind}]")
 }
 
-/// The text from `skip` on, with a mask for each secret on each of its lines.
+/// The text from `skip` on, with a mask on each line of each secret.
 fn without(text: &str, found: &[Found], skip: usize) -> String {
     let mut masked_text = String::with_capacity(text.len() - skip);
     let mut done = skip;
     for secret in found.iter().filter(|secret| secret.at.end > skip) {
-        // A secret that was cut off in the middle of a character goes with the whole of it.
+        // A secret that was cut within a character is masked with all of it.
         let start = text.floor_char_boundary(secret.at.start).max(done);
         let end = text.ceil_char_boundary(secret.at.end).max(start);
         masked_text.push_str(&text[done..start]);

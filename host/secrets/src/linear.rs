@@ -1,12 +1,13 @@
-//! Whatever looks at a text of others takes steps in proportion to its length, whatever the text is.
+//! Every look at untrusted text takes steps in proportion to its length, whatever it is.
 //!
-//! The texts are made from what is looked for, so a trigger that is added is covered: each by itself, behind and before what can make
-//! somebody look far ahead or back, and in pairs, again and again.
+//! The texts are made from the triggers, so a new trigger is covered: each by itself, next to text that can make a look go far
+//! ahead or back, and in pairs, repeated.
+
+use sandbar_text::steps::counted;
+use sandbar_text::{clean, clean_line};
 
 use super::{LONGEST, MaskedLines, find, is_suspect, mask, mask_behind};
 use crate::quotable;
-use sandbar_text::steps::counted;
-use sandbar_text::{clean, clean_line};
 
 /// Bytes of the shorter text, and how many times longer the other one is.
 const SHORT: usize = 2 * 1024;
@@ -15,14 +16,13 @@ const TIMES: usize = 4;
 /// Bytes of a text that is as long as the pieces in which logs are masked, and more.
 const LONG: usize = 64 * 1024;
 
-/// Steps that are left out because a text begins or ends: they are not four times as many in the longer one. Behind a beginning there are
-/// fewer lines to remember than later on.
+/// Steps that do not grow with the text: those at its beginning and end. At the beginning there are fewer lines to remember.
 const AT_ONCE: usize = 48 * 1024;
 
-/// Steps for a byte at most. What is looked at around a trigger of a few bytes is a few hundred.
+/// Most steps for one byte. A look around a trigger of a few bytes takes a few hundred.
 const STEPS_A_BYTE: usize = 1_200;
 
-/// What may make somebody look on: fillers, values that go on, beginnings without an end, and what stands before a place.
+/// Text that may make a look go on: fillers, long values, beginnings without an end, and text before a place.
 const AROUND: &[&str] = &[
     "",
     "a",
@@ -106,10 +106,10 @@ const AROUND: &[&str] = &[
     "@tcp(",
 ];
 
-/// A function that looks at a text of others.
+/// A function that looks at untrusted text.
 type Look = fn(&str);
 
-/// What looks at texts of others.
+/// The functions that look at untrusted text.
 const LOOKS: &[(&str, Look)] = &[
     ("mask_behind", |text| drop(mask_behind(&("x ".repeat(LONGEST) + text)))),
     ("clean", |text| drop(clean(text))),
@@ -126,10 +126,10 @@ const LOOKS: &[(&str, Look)] = &[
     }),
 ];
 
-/// What the others do most of their work with.
+/// The function that does most of the work of the others.
 const MASK: &[(&str, Look)] = &[("mask", |text| drop(mask(text)))];
 
-/// A unit again and again, up to so many bytes.
+/// A unit, repeated up to so many bytes.
 fn text(unit: &str, length: usize) -> String {
     unit.repeat(length.div_ceil(unit.len()).max(1))
 }
@@ -148,7 +148,7 @@ fn check(looks: &[(&str, Look)], unit: &str, short: usize) {
 
 #[test]
 fn each_trigger_by_itself_and_beside_what_makes_one_look_on() {
-    // Each meets a quarter of them, and its neighbours the others.
+    // Each test takes a quarter of the combinations, and its neighbours the others.
     for (index, literal) in find::literals().iter().enumerate() {
         for around in AROUND.iter().skip(index % 4).step_by(4) {
             check(MASK, &format!("{around}{literal}{around}"), SHORT);
@@ -158,7 +158,7 @@ fn each_trigger_by_itself_and_beside_what_makes_one_look_on() {
 
 #[test]
 fn long_texts_of_one_trigger() {
-    // Long enough that work which grows with the square of a text is most of it, however little of it there is at each place.
+    // Long enough for work that is quadratic in the text to be most of it.
     let literals = find::literals();
     for (index, literal) in literals.iter().enumerate().step_by(3) {
         check(MASK, &format!("{literal}{}", AROUND[index % AROUND.len()]), LONG);
@@ -171,7 +171,7 @@ fn long_texts_of_one_trigger() {
 #[test]
 fn two_triggers_in_turn() {
     let literals = find::literals();
-    // Of all pairs those that are so far apart, each distance once: every trigger meets dozens of others.
+    // The pairs at these distances: every trigger meets dozens of others.
     for distance in [1, 8, 34, 89, 144] {
         for (index, literal) in literals.iter().enumerate() {
             let other = &literals[(index + distance) % literals.len()];
@@ -191,7 +191,7 @@ fn whatever_looks_at_a_text() {
     }
 }
 
-/// Statements, commands and members that go on and on, or begin anew within each other.
+/// Statements, commands and members that are endless, or nested.
 const WITHIN_EACH_OTHER: &[&str] = &[
     "(password) VALUES (",
     "(pwd)VALUES('",
@@ -259,7 +259,7 @@ fn what_is_kept_in_part_is_looked_at_in_part() {
     }
 }
 
-/// Where a name of a program stands among the arguments of the same one, those are looked at once.
+/// A program's arguments are looked at once, even if its name is repeated among them.
 #[test]
 fn a_program_among_its_own_arguments() {
     const STEPS: usize = 100;

@@ -1,19 +1,19 @@
-//! Secrets in a log that arrives line by line and may begin in the middle of anything.
+//! Masks secrets in a log that arrives line by line and may begin anywhere.
 
 use std::borrow::Cow;
 
 use memchr::{memrchr, memrchr_iter};
+use sandbar_text::Cleaned;
 
 use super::alphabet::BASE64URL;
 use super::find::{announced, find};
 use super::key_lines::{Beginning, KeyLines};
 use super::{masked, without};
-use sandbar_text::Cleaned;
 
-/// Bytes of the shortest word that may be the end of a secret. Shorter ones are too little of a secret to be of use.
+/// Bytes of the shortest word that may be the end of a secret. Shorter ones are useless.
 const REST: usize = 16;
 
-/// Bytes of earlier lines that may say what the next ones are, and how many lines: a block of YAML, `name:` and `value:`.
+/// Bytes and lines of earlier text that may announce a secret on the next lines: a block of YAML, `name:` and `value:`.
 const BEFORE_MAX: usize = 1024;
 const BEFORE_LINES: usize = 16;
 
@@ -21,23 +21,24 @@ const BEFORE_LINES: usize = 16;
 #[derive(Debug)]
 pub struct MaskedLines {
     keys: KeyLines,
-    /// Nothing has come yet. The first line may lack its beginning: a runtime splits long lines, and a tail counts the pieces.
+    /// Whether nothing has arrived yet. The first line may lack its beginning: runtimes split long lines, and a tail counts the
+    /// parts.
     at_first: bool,
-    /// The last lines, clean and as they came, from the first on that announces a secret.
+    /// The last lines, clean but not masked, from the first that announces a secret on.
     before: String,
 }
 
 impl MaskedLines {
-    /// For a log that has been cut somewhere.
+    /// For a log that may have been cut anywhere.
     pub fn new() -> Self {
         Self { keys: KeyLines::new(Beginning::Anywhere), at_first: true, before: String::new() }
     }
 
-    /// Whole lines, clean and without their secrets. Some may be held back until it is clear what they are.
+    /// Whole lines, clean and masked. Some may be held back until it is clear what they are.
     ///
-    /// In which pieces the lines come does not matter: how a kubelet writes them has nothing to do with what they say.
+    /// The result does not depend on how the lines are split into pieces, which says nothing about them.
     pub fn mask<'t>(&mut self, lines: &'t str) -> Cow<'t, str> {
-        let lines = match (self.mask_behind_others(lines), std::mem::take(&mut self.at_first)) {
+        let lines = match (self.mask_after_others(lines), std::mem::take(&mut self.at_first)) {
             (lines, false) => lines,
             (lines, true) => match without_rest(&lines) {
                 Cow::Borrowed(_) => lines,
@@ -50,8 +51,8 @@ impl MaskedLines {
         }
     }
 
-    /// The lines without the secrets that can be told from them and from those before them.
-    fn mask_behind_others<'t>(&mut self, lines: &'t str) -> Cow<'t, str> {
+    /// The lines without the secrets that they and the lines before them show.
+    fn mask_after_others<'t>(&mut self, lines: &'t str) -> Cow<'t, str> {
         let Cleaned { text, mut seams } = Cleaned::of(lines);
         let before = std::mem::take(&mut self.before);
         if before.is_empty() {
@@ -73,12 +74,12 @@ impl MaskedLines {
     }
 }
 
-/// The last lines from the first on that announces a secret.
+/// The last lines, from the first that announces a secret on.
 fn announcing(text: &str) -> &str {
     let bytes = text.as_bytes();
     let near = bytes.len().saturating_sub(BEFORE_MAX);
     let lines = memrchr_iter(b'\n', &bytes[near..]).map(|end| near + end + 1);
-    // The last of them ends the text. Where there are few, its beginning is that of a line, too.
+    // The last start is the end of the text. In a short text the first line counts, too.
     let starts = lines.chain((near == 0).then_some(0));
     let start = starts.take(BEFORE_LINES + 1).last().unwrap_or(bytes.len());
     let last = &text[start..];
@@ -94,7 +95,7 @@ impl Default for MaskedLines {
     }
 }
 
-/// Masks the first word if it may be the rest of a secret: long, and as random as nobody writes words.
+/// Masks the first word if it may be the rest of a secret: long, and too random for a word of a language.
 fn without_rest(lines: &str) -> Cow<'_, str> {
     let bytes = lines.as_bytes();
     let count = |from: usize, is: fn(u8) -> bool| bytes[from..].iter().take_while(|&&byte| is(byte)).count();
@@ -102,7 +103,7 @@ fn without_rest(lines: &str) -> Cow<'_, str> {
     let end = count(0, |byte| BASE64URL.has(byte) || matches!(byte, b'+' | b'/'));
     let padding = count(end, |byte| byte == b'=');
     let rest = &bytes[end + padding..];
-    // A line of nothing else may belong to a key or a certificate, which is for `KeyLines` to tell, and what has a value is a name.
+    // A line of only that may belong to a key or a certificate, which `KeyLines` decides; and a word with a value is a name.
     let is_whole_line = matches!(rest, [] | [b'\n' | b'\r', ..]);
     let is_name = padding == 1 && matches!(rest, [b'"' | b'\'', next, ..] | [next, ..] if next.is_ascii_alphanumeric());
     if word.len() >= REST && changes_often(word) && !is_whole_line && !is_name {
@@ -112,8 +113,8 @@ fn without_rest(lines: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether small letters, capital ones and digits take turns as in a random text, where two of three neighbours are of different kinds.
-/// In names of several words it is one of four.
+/// Whether small letters, capital letters and digits alternate as in random text, where two of three neighbours are of different
+/// kinds. In names of several words it is one of four.
 fn changes_often(word: &[u8]) -> bool {
     let kind = |byte: u8| (byte.is_ascii_lowercase(), byte.is_ascii_uppercase(), byte.is_ascii_digit());
     let changes = word.windows(2).filter(|two| kind(two[0]) != kind(two[1])).count();
@@ -125,7 +126,7 @@ fn changes_often(word: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// What becomes of a log of one piece.
+    /// The masked log, in one piece.
     fn shown(lines: &str) -> String {
         let mut mask = MaskedLines::new();
         let shown = mask.mask(lines).into_owned();

@@ -1,8 +1,8 @@
-//! Names of variables, flags, headers, elements and keys that say that their value is a secret.
+//! Names of variables, flags, headers, elements and keys whose value is a secret.
 //!
-//! A name is taken apart into words, and read from its end: what it is a name of, and before that, of what kind. `DB_PASSWORD`,
-//! `dbPassword`, `db-password` and `DBPassword` have the same two words. Behind the word that says so may stand which of several it is
-//! (`PASSWORD_PROD`, `apiKeyV2`); behind others it is the name of something else (`passwordFile`, `TOKEN_TTL`).
+//! A name is split into words and read from its end: what it names, and before that, of which kind. `DB_PASSWORD`, `dbPassword`,
+//! `db-password` and `DBPassword` have the same two words. After the telling word, some words only tell one of several
+//! (`PASSWORD_PROD`, `apiKeyV2`); after others it names something else (`passwordFile`, `TOKEN_TTL`).
 
 use std::cell::RefCell;
 
@@ -12,37 +12,37 @@ use super::values::{
 };
 use crate::Known;
 
-/// What a name says of its value.
+/// What a name says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// What the value is: `password`.
+    /// The kind of secret: `password`.
     pub kind: &'static str,
-    /// What else it may be.
+    /// What the value may be instead.
     pub value: Value,
 }
 
-/// What stands under a name.
+/// What the value of a name may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// The secret itself.
     Secret,
-    /// It, or how many of something there are: `pass` of tests.
+    /// The secret, or a count: `pass` of tests.
     OrCount,
-    /// It, or the path of a file that holds it.
+    /// The secret, or the path of a file that holds it.
     OrPath,
-    /// It, a count, a path, or the name of an object that holds it: `secret: registry-login`.
+    /// The secret, a count, a path, or the name of an object that holds it: `secret: registry-login`.
     OrName,
-    /// It, where it looks random: `tokens` are mostly counted.
+    /// The secret, if it looks random: `tokens` are mostly counted.
     IfRandom,
-    /// It, where it looks random and is as long as a key.
+    /// The secret, if it looks random and has the length of a key.
     IfLong,
-    /// It, where it is a user and a password, in base64 or with a colon between them: `auth` of a Docker configuration.
+    /// The secret, if it is a user and a password, in base64 or with a colon between them: `auth` of a Docker configuration.
     IfBasic,
 }
 
 use Value::{IfBasic, IfLong, IfRandom, OrCount, OrName, OrPath, Secret};
 
-/// Words of a name whose value is a secret. The longest one at the end of a word counts, so that those without a separator are found:
+/// Words of a name whose value is a secret. The longest that ends a word counts, so that words without a separator are found:
 /// `userpassword`, `authtoken`.
 const WORDS: &[(&str, &str, Value)] = &[
     ("passwords", "password", IfRandom),
@@ -75,19 +75,19 @@ const WORDS: &[(&str, &str, Value)] = &[
     ("mnemonic", "recovery phrase", Secret),
 ];
 
-/// Words that end in one of those above and mean something else.
+/// Words that end in one of [`WORDS`] and mean something else.
 static OTHERS: List = List::new("bypass compass trespass encompass overpass underpass keypass sortkey unauth preauth reauth");
 
-/// Words before `token` that make it a place in a list, or something that a parser has read.
+/// Words before `token` that make it a position in a list, or a parser's token.
 static PLACES: List = List::new(
     "page next continue continuation sync unexpected cancellation cancel resume stop start end eof bad illegal per max min \
      prompt completion input output total",
 );
 
-/// Words before `secret` that say that it is one: nobody names an object like this.
+/// Words before `secret` after which the value is one: nobody names an object like this.
 static OWNERS: List = List::new("app client consumer cookie hmac jwt oauth session shared signing totp webhook api");
 
-/// Words that make a key a secret one when they stand before `key`. A public key, a sort key or a cache key is none.
+/// Words before `key` that make it a secret. A public key, a sort key or a cache key is none.
 const KEYS: &[(&str, &str)] = &[
     ("access", "access key"),
     ("account", "account key"),
@@ -135,7 +135,7 @@ const KEYS: &[(&str, &str)] = &[
     ("write", "key"),
 ];
 
-/// Words before `key` that make it no secret, although nothing else is known of it.
+/// Words before `key` that make it no secret, whatever else is known of it.
 static OPEN_KEYS: List = List::new(
     "public pub publishable anon gpg primary foreign sort partition cache object s3 row map routing index unique lookup \
      config registry hot host idempotency group sharding shard label annotation topology tenant message translation site \
@@ -143,11 +143,11 @@ static OPEN_KEYS: List = List::new(
      lock queue bucket file path env foreignkey the no unknown missing duplicate invalid",
 );
 
-/// Words before or behind a secret's that say that its value is made from one and does not give it away.
+/// Words next to the telling one for values that are derived from a secret and do not reveal it.
 static DERIVED: List =
     List::new("checksum hash hashed digest sha1 sha256 sha md5 fingerprint thumbprint etag public pub rotation");
 
-/// Words behind a secret's that tell one of several: the value is a secret still.
+/// Words after the telling one that tell one of several secrets.
 static WHICH: List = List::new(
     "prod production prd dev develop development stage staging stg test testing qa uat live sandbox local old new prev \
      previous current curr primary secondary main default backup bak replica master slave leader admin root app db api \
@@ -155,7 +155,7 @@ static WHICH: List = List::new(
      asia ro rw ext int shared global common v confirm confirmation again repeat hex seed now override initial bot ci",
 );
 
-/// Words behind a secret's that make it the name of something else.
+/// Words after the telling one that make it the name of something else.
 static ABOUT: List = List::new(
     "file files path dir name names ttl expiry expires expire expired expiration exp age length len size count policy ref \
      refs reference id ids type url uri endpoint host port server store manager provider issuer audience subject enabled \
@@ -175,9 +175,9 @@ const NAME_MAX: usize = 128;
 /// Words of a name that are looked at, from its end.
 const WORDS_MAX: usize = 10;
 
-/// What a name says of its value; none: nothing secret.
+/// What a name says about its value; none if it is no secret.
 pub fn named(name: &str) -> Option<Named> {
-    // Each of many values under one long key asks again.
+    // Bounded, since each of many values under one long key asks again.
     let name = &name[name.ceil_char_boundary(name.len().saturating_sub(NAME_MAX))..];
     KNOWN.with_borrow_mut(|known| known.find(name, by_words))
 }
@@ -188,7 +188,7 @@ thread_local! {
 
 /// What the words of a name say.
 fn by_words(name: &str) -> Option<Named> {
-    // How many words behind the one that says so are none that tell one of several.
+    // How many words after the telling one do not tell one of several.
     let mut unknown = 0;
     let mut words = Words(name).take(WORDS_MAX);
     while let Some(word) = words.next() {
@@ -197,7 +197,7 @@ fn by_words(name: &str) -> Option<Named> {
         if let Some(named) = by_word(word, &before, name).or_else(|| by_key(word, &before, name)) {
             let is_derived = before.iter().any(|word| DERIVED.has(word));
             let named = if unknown > 0 { Named { value: named.value.unless_random(), ..named } } else { named };
-            // A variable of the environment holds what it is about, and not the name of what holds it.
+            // An environment variable holds a value, rather than the name of an object that holds it.
             let is_variable = !name.bytes().any(|byte| byte.is_ascii_lowercase());
             return (!is_derived).then(|| if is_variable { named.of_variable() } else { named });
         }
@@ -212,7 +212,7 @@ fn by_words(name: &str) -> Option<Named> {
     None
 }
 
-/// What the name of a header says of its value, if that is secret as a whole.
+/// What the name of a header says about its value, if that is secret as a whole.
 pub fn named_header(name: &str) -> Option<Named> {
     const HEADERS: &[(&str, &str)] = &[
         ("authorization", "credentials"),
@@ -223,7 +223,7 @@ pub fn named_header(name: &str) -> Option<Named> {
         ("set-cookie", COOKIE),
     ];
     let &(_, kind) = HEADERS.iter().find(|(header, _)| {
-        // Variables of CGI are called `HTTP_AUTHORIZATION`, and some programs write an underscore for a hyphen.
+        // CGI has `HTTP_AUTHORIZATION`, and some programs write an underscore for a hyphen.
         let name = name.strip_prefix("HTTP_").or_else(|| name.strip_prefix("http_")).unwrap_or(name).as_bytes();
         name.len() == header.len()
             && name
@@ -234,17 +234,17 @@ pub fn named_header(name: &str) -> Option<Named> {
     Some(Named { kind, value: Secret })
 }
 
-/// What a mask calls a cookie.
+/// The name of a cookie in a mask.
 pub(super) const COOKIE: &str = "cookie";
 
-/// By a word that says so by itself, in the company of those before it.
+/// By a telling word, and the words before it.
 fn by_word(word: &str, before: &[&str], name: &str) -> Option<Named> {
     let &(end, kind, value) = WORDS.iter().find(|(end, ..)| ends_with(word, end))?;
     let previous = before.first().copied().unwrap_or_default();
     let is_whole = word.len() == end.len();
     match end {
         _ if OTHERS.has(word) => None,
-        // Words of a language end in short ones: `oauth` is no name of credentials.
+        // Other words end in these short ones: `oauth` does not name credentials.
         "auth" | "psk" if !is_whole => None,
         "pw" if !is_whole || previous.is_empty() => None,
         "tokens" | "token" if PLACES.has(previous) => None,
@@ -252,7 +252,7 @@ fn by_word(word: &str, before: &[&str], name: &str) -> Option<Named> {
         "token" if !is_whole || is_one_of(previous, &["access", "auth", "bearer", "refresh", "id", "api", "session"]) => {
             Some(Named { kind, value: OrPath })
         }
-        // Tests that have passed are named and counted; `PWD` is a directory.
+        // Tests that passed are named and counted; `PWD` is a directory.
         "pass" if !is_whole || !previous.is_empty() => Some(Named { kind, value: Secret }),
         "pwd" if name != "PWD" && name != "OLDPWD" => Some(Named { kind, value: OrPath }),
         _ => Some(Named { kind, value }),
@@ -264,7 +264,7 @@ fn by_key(word: &str, before: &[&str], name: &str) -> Option<Named> {
     let (is_list, stem) = match () {
         () if ends_with(word, "keys") => (true, &word[..word.len() - "keys".len()]),
         () if ends_with(word, "key") => (false, &word[..word.len() - "key".len()]),
-        // The signatures that make a presigned URL of AWS or Google a key to what it names.
+        // A signature makes a presigned URL of AWS or Google a key to its object.
         () if word.eq_ignore_ascii_case("signature") => {
             let is_presigned = before.first().is_some_and(|vendor| is_one_of(vendor, &["amz", "goog", "oss"]));
             return is_presigned.then_some(Named { kind: "signature of a URL", value: Secret });
@@ -275,7 +275,7 @@ fn by_key(word: &str, before: &[&str], name: &str) -> Option<Named> {
                 matches!(before, [auth, scim, ..] if auth.eq_ignore_ascii_case("auth") && scim.eq_ignore_ascii_case("scim"));
             return is_scim.then_some(Named { kind: "credentials", value: Secret });
         }
-        // The cookie that nodes of Erlang know each other by: `RABBITMQ_ERLANG_COOKIE`.
+        // The shared secret of Erlang's nodes: `RABBITMQ_ERLANG_COOKIE`.
         () if word.eq_ignore_ascii_case("cookie") => {
             let is_erlang = before.first().is_some_and(|word| word.eq_ignore_ascii_case("erlang"));
             return is_erlang.then_some(Named { kind: "secret", value: Secret });
@@ -292,7 +292,7 @@ fn by_key(word: &str, before: &[&str], name: &str) -> Option<Named> {
             let value = if is_list && !is_encryption { IfRandom } else { OrPath };
             Some(Named { kind: if is_aws { "AWS secret access key" } else { kind }, value })
         }
-        // `OPENAI_KEY`: a variable that is called a key, and nothing says that it is an open one.
+        // `OPENAI_KEY`: a variable named after a key, which nothing marks as public.
         None => {
             let is_variable = stem.is_empty() && !owner.is_empty() && !name.bytes().any(|byte| byte.is_ascii_lowercase());
             (is_variable && !is_list && !OPEN_KEYS.has(owner)).then_some(Named { kind: "key", value: IfLong })
@@ -310,26 +310,26 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
 }
 
 impl Value {
-    /// The same under a name that may be of something else.
+    /// The weaker expectation, for a name that may mean something else.
     fn unless_random(self) -> Self {
         if matches!(self, IfBasic | IfLong) { self } else { IfRandom }
     }
 }
 
 impl Named {
-    /// The same for a variable of the environment.
+    /// For the name of an environment variable.
     pub fn of_variable(self) -> Self {
         Self { value: if self.value == OrName { OrPath } else { self.value }, ..self }
     }
 
-    /// The same where something else may stand there.
+    /// If the value may also be something else.
     pub fn if_random(self) -> Self {
         Self { value: self.value.unless_random(), ..self }
     }
 
     /// Whether a value of this name has to be masked.
     pub fn hides(self, value: &str) -> bool {
-        /// Bytes of the shortest random value that is masked only because it is random, and of the shortest key.
+        /// Bytes of the shortest random value that is masked for its randomness alone, and of the shortest key.
         const LEAST: usize = 8;
         const LONG: usize = 20;
         let value = value.trim_ascii();
@@ -337,7 +337,7 @@ impl Named {
             Secret => true,
             OrCount => !is_measure(value),
             OrPath => !reads_as_path(value),
-            // One word is hardly the name of what holds a token, but may be a token that a person has thought of.
+            // A single word is rarely the name of an object, but may be a token that a person has chosen.
             OrName => {
                 let is_name = reads_as_name(value) && (self.kind != "token" || value.contains(['-', '.', '/']));
                 !is_name && !reads_as_path(value) && !is_measure(value)
@@ -363,7 +363,7 @@ fn reads_as_user_and_password(value: &str) -> bool {
     })
 }
 
-/// The words of a name from its end.
+/// The words of a name, last first.
 #[derive(Clone)]
 struct Words<'n>(&'n str);
 
@@ -376,7 +376,7 @@ impl<'n> Iterator for Words<'n> {
         let mut start = bytes.len();
         while start > 0 && bytes[start - 1].is_ascii_alphanumeric() {
             start -= 1;
-            // A hump: a capital letter behind a small one or a digit (`dbPassword`), or before a small one and behind a capital one
+            // A hump: a capital letter after a small one or a digit (`dbPassword`), or before a small one and after a capital one
             // (`DBPassword`).
             let [before, here, after] =
                 [start.checked_sub(1).map(|at| bytes[at]), Some(bytes[start]), bytes.get(start + 1).copied()];

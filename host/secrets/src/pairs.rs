@@ -25,20 +25,20 @@ const ITEMS_MAX: usize = 8;
 enum Link {
     Equals,
     Colon,
-    /// A colon behind whose it is: `Password for admin: …`
+    /// A colon after an owner: `Password for admin: …`
     Owner,
     Arrow,
     /// A comma between two strings: a tuple, a list of arguments.
     Comma,
-    /// A space, behind a flag, in SQL, in `.netrc`.
+    /// A space: after a flag, in SQL, in `.netrc`.
     Space,
-    /// The end of a tag of XML.
+    /// The end of an XML tag.
     Tag,
     /// `name: PASSWORD, value: …`
     Pair,
 }
 
-/// What is written how, longest first. An equals sign twice compares.
+/// The notations of links, longest first. A double equals sign compares.
 const LINKS: &[(&str, Option<Link>)] = &[
     ("=>", Some(Link::Arrow)),
     ("==", None),
@@ -48,29 +48,29 @@ const LINKS: &[(&str, Option<Link>)] = &[
     ("\u{2192}", Some(Link::Arrow)),
     (":=", Some(Link::Equals)),
     ("::", None),
-    // What a shell says where a variable is not set.
+    // In a shell, the message for a variable that is not set.
     (":?", None),
     ("=", Some(Link::Equals)),
     (":", Some(Link::Colon)),
 ];
 
-/// A name in a text, and how it is joined to its value.
+/// A name in a text, and its link to a value.
 struct Site<'t> {
     name: &'t str,
     start: usize,
-    /// It stands between quotes.
+    /// Whether the name is between quotes.
     is_quoted: bool,
     link: Link,
-    /// Spaces behind the link.
+    /// Spaces after the link.
     spaces: usize,
-    /// Where the value begins.
+    /// The start of the value.
     value: usize,
 }
 
-/// Adds the value of the name that a word at `hit` is a part of.
+/// Adds the value of the name that contains the word at `hit`.
 pub(super) fn find(scan: &Scan<'_>, hit: &Range<usize>, found: &mut Vec<Found>) {
     let end = scan.run(hit.end, &NAME);
-    // A name has several such words as a rule, and most names have no value.
+    // A name often has several such words, and most names have no value.
     if scan.is_new_name(end) && may_have_value(scan, hit.start, end) {
         let from = hit.start - scan.run_back(hit.start, &PATH_NAME, NAME_MAX);
         let (start, end) = trimmed(scan, from.max(end.saturating_sub(NAME_MAX)), end);
@@ -78,27 +78,27 @@ pub(super) fn find(scan: &Scan<'_>, hit: &Range<usize>, found: &mut Vec<Found>) 
     }
 }
 
-/// Whether what follows a name can join it to a value.
+/// Whether the text after a name can link it to a value.
 fn may_have_value(scan: &Scan<'_>, start: usize, end: usize) -> bool {
     let next = match scan.byte(end) {
         Some(b' ' | b'\t') => scan.byte(end + scan.spaces(end, SPACES_MAX)),
         Some(
             byte @ (b'=' | b':' | b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'<' | b'>' | b'(' | b'\n' | b'\r' | b',' | 0xe2),
         ) => Some(byte),
-        // The arrow of `password->sesame`, whose hyphen looks like a part of the name.
+        // The arrow of `password->sesame`, whose hyphen seems to belong to the name.
         _ => return false,
     };
     match next {
         None => false,
         Some(byte) if !byte.is_ascii_alphanumeric() => true,
-        // A word follows behind a space: of a flag, of SQL and `.netrc`, of a tag, of a pair, of a sentence.
+        // After a space comes the word of a flag, of SQL or `.netrc`, of a tag, of a pair, or of a sentence.
         Some(b'v' | b'V' | b'i') => true,
         Some(_) => {
             let name = start - scan.run_back(start, &NAME, NAME_MAX);
             let is_marked = scan.byte(name) == Some(b'-')
                 || matches!(scan.byte_before(name), None | Some(b'\n' | b'<' | b':' | b'=' | b'"' | b'\''));
-            let before = scan.behind(name, 5);
-            // Columns of a file of settings.
+            let before = scan.before(name, 5);
+            // Columns in a file of settings.
             let is_marked = is_marked || before.iter().all(|&byte| byte == b' ') || before.ends_with(b"\t");
             let before = before.trim_ascii_end();
             is_marked || before.ends_with(b"set") || before.ends_with(b"SET") || scan.starts_with_ignoring_case(start, "pass")
@@ -112,7 +112,7 @@ fn trimmed(scan: &Scan<'_>, start: usize, end: usize) -> (usize, usize) {
     let is_edge = |byte: &&u8| matches!(byte, b'.' | b'/');
     let back = name.iter().rev().take_while(|byte| matches!(byte, b'.' | b'-')).count();
     let front = name.iter().take_while(is_edge).count();
-    // `passwd->x` has an arrow behind it.
+    // In `passwd->x` an arrow follows.
     ((start + front).min(end), end - back.min(end - start))
 }
 
@@ -120,7 +120,7 @@ fn by_name(scan: &Scan<'_>, start: usize, end: usize) -> Option<Found> {
     let name = scan.judged(&(start..end));
     let name = name.trim_start_matches('-');
     let name_start = end - name.len().min(end - start);
-    // `checksum/secret` is a name as a whole; of a path the last part is.
+    // `checksum/secret` is a name as a whole; of a path, the last part is one.
     let last = name.rsplit('/').next().unwrap_or(name);
     if let Some(header) = named_header(last) {
         let site = site(scan, last, name_start, end).filter(|site| site.link != Link::Owner)?;
@@ -130,7 +130,7 @@ fn by_name(scan: &Scan<'_>, start: usize, end: usize) -> Option<Found> {
     value_of(scan, named, &site(scan, last, name_start, end)?)
 }
 
-/// The value at a site, if it is a secret.
+/// The value of a site, if it is a secret.
 fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
     let found = |at: Range<usize>| Some(Found { at, kind: named.kind, by: By::Place });
     if site.link == Link::Tag {
@@ -141,7 +141,7 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
     let is_object = scan.byte(site.value) == Some(b'{') && scan.byte(site.value + 1) != Some(b'{');
     let at = if is_object { inner(scan, site.value + 1)? } else { site.value };
     if let Some(reference) = reference(scan, at) {
-        // With a default it is the value itself.
+        // A reference with a default holds the value itself.
         return if has_default(scan.judged(&reference)) { found(reference) } else { None };
     }
     let value = extent::value(scan, at);
@@ -156,7 +156,7 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
     match value.style {
         Style::Block => return if named.hides(shown) { found(value.at) } else { None },
         Style::List => {
-            // A list of passwords is none of counts.
+            // A list of passwords is not one of counts.
             let named = if named.kind == "password" { Named { value: Value::OrCount, ..named } } else { named };
             let mut items = shown.split([',', ' ']).filter(|item| !item.is_empty()).take(ITEMS_MAX);
             let is_secret = items.any(|item| named.hides(item.trim_matches(['"', '\'', ' '])));
@@ -164,7 +164,7 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
         }
         _ => {}
     }
-    // Several words without quotes, which are all of a line.
+    // Several words without quotes that fill the line.
     if let Some(phrase) = phrase(scan, named, site, &value, starts_line) {
         return found(phrase);
     }
@@ -179,7 +179,7 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
     if !is_settled || matches!(site.link, Link::Colon | Link::Space) && is_unexpected(scan, site.start) {
         return None;
     }
-    // A list of keys, of which the first is followed by a comma.
+    // A list of keys, the first of which ends at a comma.
     let mut at = value.at.clone();
     if value.style == Style::Bare && (site.name.ends_with("keys") || site.name.ends_with("KEYS")) {
         at.end = scan.run(at.start, &KEY_LIST).max(at.end);
@@ -187,7 +187,7 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
     if named.hides(scan.judged(&value.at)) { found(at) } else { None }
 }
 
-/// What a reference to something is that stands in place of a value: `$(DB_PASSWORD)`, `{{ .Values.password }}`.
+/// A reference in place of a value: `$(DB_PASSWORD)`, `{{ .Values.password }}`.
 fn reference(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     const OPENS: &[(&[u8], u8)] =
         &[(b"$(", b')'), (b"${", b'}'), (b"{{", b'}'), (b"<%", b'>'), (b"#{", b'}'), (b"%{", b'}'), (b"[masked:", b']')];
@@ -203,7 +203,7 @@ fn reference(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     (closers > 0).then_some(start..start + open.len() + end + closers)
 }
 
-/// A text in quotes that is the value where another is not set: `process.env.PASSWORD || 'sesame'`.
+/// A quoted text that is used if another value is not set: `process.env.PASSWORD || 'sesame'`.
 fn fallback(scan: &Scan<'_>, end: usize) -> Option<Extent> {
     const OTHERWISE: &[&str] = &["|| ", "?? ", "or ", "?: "];
     let at = end + scan.spaces(end, 4);
@@ -211,19 +211,19 @@ fn fallback(scan: &Scan<'_>, end: usize) -> Option<Extent> {
     matches!(scan.byte(at), Some(b'"' | b'\'' | b'`')).then(|| extent::value(scan, at))
 }
 
-/// What a value needs to be taken for one.
+/// The evidence that a value needs beside its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
     Nothing,
     /// It has to look random.
     Random,
-    /// It has to look random, or like a setting as a whole.
+    /// It has to look random, or the whole has to look like a setting.
     Setting,
-    /// It is none.
+    /// No evidence suffices.
     More,
 }
 
-/// What is needed beside the name: words of a sentence stand behind colons and spaces, too.
+/// The evidence that is needed: words of a sentence follow colons and spaces, too.
 fn needs(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> Needs {
     let quoted = value.style == Style::Quoted;
     match (site.link, site.is_quoted, quoted, site.spaces) {
@@ -234,7 +234,7 @@ fn needs(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) ->
         (Link::Owner, _, true, _) => Needs::Nothing,
         (Link::Owner, _, false, _) => Needs::Setting,
         (Link::Arrow | Link::Pair | Link::Tag | Link::Comma, ..) => Needs::Nothing,
-        // `volume "token" : secret "x" not found` of the kubelet. JSON that is written with this space has quotes around its values.
+        // The kubelet writes `volume "token" : secret "x" not found`. JSON with this space has quotes around its values.
         (Link::Colon, true, false, _) if scan.starts_with(site.start + site.name.len() + 1, " ") => Needs::Setting,
         (Link::Colon, true, ..) => Needs::Nothing,
         (Link::Colon, false, true, _) => Needs::Nothing,
@@ -246,7 +246,7 @@ fn needs(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) ->
     }
 }
 
-/// Whether a name with a colon right behind it is a field of a structure as Go prints it: `{User:a Password:b}`.
+/// Whether a name with a colon is a field of a structure that Go prints: `{User:a Password:b}`.
 fn is_field(scan: &Scan<'_>, site: &Site<'_>) -> bool {
     matches!(scan.byte_before(site.start), Some(b'{' | b'['))
         || site.name.starts_with(|c: char| c.is_ascii_uppercase())
@@ -254,12 +254,12 @@ fn is_field(scan: &Scan<'_>, site: &Site<'_>) -> bool {
             && scan.byte_before(site.start) == Some(b' ')
 }
 
-/// What a value needs that stands behind a space.
+/// The evidence for a value after a space.
 fn by_space(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> Needs {
-    /// Bytes before a name in which `login` shows that it is one of `.netrc`.
+    /// Bytes before a name in which `login` shows that it belongs to `.netrc`.
     const LOGIN: usize = 120;
     let shown = scan.judged(&value.at);
-    let is_flag = scan.behind(site.start, 1) == b"-";
+    let is_flag = scan.before(site.start, 1) == b"-";
     if is_flag {
         let is_prose = FLAG_PROSE.contains(&shown) || says_state(shown) || shown.starts_with('-');
         return if is_prose { Needs::More } else { Needs::Nothing };
@@ -272,7 +272,7 @@ fn by_space(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool)
         return if is_statement { Needs::Nothing } else { Needs::Random };
     }
     // `machine h login u password p`
-    let before = scan.behind(site.start, LOGIN);
+    let before = scan.before(site.start, LOGIN);
     let before = &before[..before.len() - before.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count()];
     let user = before.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
     let login = &before[..user];
@@ -293,12 +293,12 @@ fn by_space(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool)
     }
     // `HTTP_Passwd hunter2` of a file of settings, `password is hunter2`, `| password | hunter2 |`
     let is_column = starts_line && ends_line(scan, value.at.end);
-    let before = scan.behind(value.at.start, 4);
+    let before = scan.before(value.at.start, 4);
     let is_told = [&b" is "[..], b"is: ", b" | "].iter().any(|link| before.ends_with(link));
     if is_column || is_told { Needs::Random } else { Needs::More }
 }
 
-/// What follows the name of a flag where it is written about.
+/// Words after the name of a flag in a sentence about it.
 const FLAG_PROSE: &[&str] = &[
     "a",
     "and",
@@ -340,19 +340,19 @@ const FLAG_PROSE: &[&str] = &[
     "bool",
 ];
 
-/// Whether a name and its value are a setting: alone on their line, or the last one of a line or a list under a name that nobody would
-/// write in a sentence.
+/// Whether a name and its value are a setting: alone on their line, or the last one of a line or list, under a name that nobody
+/// would write in a sentence.
 fn is_setting(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> bool {
     let end = value.at.end;
     let is_last = ends_line(scan, end);
     let names_variable = site.name.contains('_') || !site.name.bytes().any(|byte| byte.is_ascii_lowercase());
     let is_test = site.name == "PASS" && site.link == Link::Colon;
     let in_list = is_last || matches!(scan.byte(end), Some(b',' | b';' | b'}' | b'&'));
-    let in_braces = scan.behind(site.start, 2).contains(&b'{');
+    let in_braces = scan.before(site.start, 2).contains(&b'{');
     value.at.len() > 1 && !is_test && (starts_line && is_last || (names_variable || in_braces) && in_list)
 }
 
-/// Several words without quotes that are all of a line: `passphrase: correct horse battery staple`.
+/// Several words without quotes that fill the line: `passphrase: correct horse battery staple`.
 fn phrase(scan: &Scan<'_>, named: Named, site: &Site<'_>, value: &Extent, starts_line: bool) -> Option<Range<usize>> {
     /// Bytes of a phrase.
     const LENGTH: usize = 160;
@@ -392,7 +392,7 @@ fn inner(scan: &Scan<'_>, at: usize) -> Option<usize> {
     })
 }
 
-/// How a name is joined to what follows it, and where that begins.
+/// The site of a name: its link and the start of its value.
 fn site<'t>(scan: &Scan<'t>, name: &'t str, start: usize, end: usize) -> Option<Site<'t>> {
     let start = start.max(end - name.len());
     if let Some(value) = tag(scan, start, end) {
@@ -405,7 +405,7 @@ fn site<'t>(scan: &Scan<'t>, name: &'t str, start: usize, end: usize) -> Option<
     Some(Site { name, start, is_quoted, link, spaces, value })
 }
 
-/// What joins a name that ends at a place to its value, whether quotes close the name, the spaces behind, and where the value begins.
+/// The link of a name that ends at a position, whether quotes close the name, the spaces after it, and the start of the value.
 fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
     let window = scan.ahead(end, 4);
     let mut at = end;
@@ -430,7 +430,7 @@ fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
         let link = (*link)?;
         let at = at + literal.len();
         let (spaces, value) = behind(at);
-        // Behind a colon at the end of a line stands something else.
+        // A colon at the end of a line has no value on it.
         let breaks = scan.ahead(at, spaces.max(1)).contains(&b'\n');
         return (!breaks || link == Link::Arrow).then_some(((link, is_quoted), spaces.max(usize::from(before > 0)), value));
     }
@@ -456,9 +456,9 @@ fn link(scan: &Scan<'_>, end: usize) -> Option<((Link, bool), usize, usize)> {
     is_space.then_some(((Link::Space, is_quoted), before.max(1), value))
 }
 
-/// What joins a name and its value behind whose it is, and where that ends: `for user admin:`, `for admin is`.
+/// The link after an owner, and its end: `for user admin:`, `for admin is`.
 fn owner(scan: &Scan<'_>, at: usize) -> Option<(Link, usize)> {
-    /// Bytes of what is said of them, and words.
+    /// Bytes and words of an owner.
     const OWNER: usize = 64;
     const WORDS: usize = 4;
     let start = at + scan.first_of(at, &["for ", "of ", "is generated for "], |word| word)?.len();
@@ -473,11 +473,11 @@ fn owner(scan: &Scan<'_>, at: usize) -> Option<(Link, usize)> {
     (window[..length].split(|&byte| byte == b' ').count() <= WORDS).then_some((link, start + end))
 }
 
-/// Where the text of an element begins whose name, or one of whose attributes, is at a place.
+/// The start of an element's text, if its name or one of its attributes is at this position.
 fn tag(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
-    /// Bytes of the attributes behind a name.
+    /// Bytes of the attributes after a name.
     const ATTRIBUTES: usize = 96;
-    let before = scan.behind(start, 24);
+    let before = scan.before(start, 24);
     let open = before.iter().rposition(|&byte| matches!(byte, b'<' | b' ' | b'"' | b'\''))?;
     let is_element = before[open] == b'<'
         && before[open + 1..].iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_'));
@@ -494,14 +494,14 @@ fn tag(scan: &Scan<'_>, start: usize, end: usize) -> Option<usize> {
     (is_whole && !is_empty).then_some(end + close + 1)
 }
 
-/// Where the value begins that belongs to a name which is itself the value of `name` or `key`, and how it is joined.
+/// The start of the value for a name that is itself the value of `name` or `key`, and its link.
 fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Link, usize)> {
     /// Bytes between the two.
     const BETWEEN: usize = 96;
     const NAMES: &[&[u8]] = &[b"name", b"key", b"variable", b"field", b"parametername", b"var", b"option", b"header", b"path"];
     // `path: /spec/password`
     let start = start - scan.run_back(start, &PATH_NAME, NAME_MAX);
-    let before = scan.behind(start, 24);
+    let before = scan.before(start, 24);
     let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before).trim_ascii_end();
     let element = before.strip_suffix(b">");
     let before = element.or_else(|| [&b":"[..], b"=", b"=>"].iter().find_map(|link| before.strip_suffix(*link)))?;
@@ -518,7 +518,7 @@ fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Link, usize)> {
         let is_word = at > 0 && matches!(window[at - 1], b'v' | b'V') && (at < 2 || !window[at - 2].is_ascii_alphanumeric());
         is_word && window.get(at + 4).is_some_and(|&next| !next.is_ascii_alphanumeric())
     })?;
-    // No other name may begin between them.
+    // No other name may begin in between.
     let lines = window[..at].iter().filter(|&&byte| byte == b'\n').count();
     if lines > 2 || window[..at].windows(2).any(|two| two == b"- ") {
         return None;
@@ -532,15 +532,16 @@ fn pair(scan: &Scan<'_>, start: usize, end: usize) -> Option<(Link, usize)> {
     matches!(link.0, Link::Colon | Link::Equals | Link::Arrow).then_some((Link::Pair, value))
 }
 
-/// Where the value of a setting ends that is alone on its line: `.env` and YAML have no quotes around what is generated, and anything in it.
+/// The end of the value of a setting that is alone on its line: in `.env` and YAML, generated values have no quotes and any
+/// characters.
 fn alone(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) -> Range<usize> {
     let at = value.at.clone();
-    // What is generated for somebody may have anything in it.
+    // A value that is generated for somebody may have any characters.
     let is_told = site.link == Link::Owner;
     let is_setting = (starts_line && matches!(site.link, Link::Equals | Link::Colon) || is_told)
         && !site.is_quoted
         && value.style == Style::Bare;
-    // What has parentheses is a call, and with another equals sign within it is several settings.
+    // With parentheses it is a call, and with another equals sign several settings.
     let is_more = || {
         let all = scan.judged(&(at.start..scan.run(at.start, &UNBROKEN)));
         all.contains('(') || all.trim_end_matches('=').contains('=')
@@ -550,14 +551,14 @@ fn alone(scan: &Scan<'_>, site: &Site<'_>, value: &Extent, starts_line: bool) ->
     }
     let end = scan.run(at.start, &UNBROKEN);
     let end = end - usize::from(matches!(scan.byte_before(end), Some(b',' | b';' | b'"' | b'\'' | b'}')));
-    // A text that is quoted as a whole ends with its quote, and one of JSON has its line breaks written out.
+    // A text that is quoted as a whole ends with its quote, and in JSON its line breaks are escaped.
     let is_escaped = || memchr::memchr(b'\\', scan.judged(&(at.end..end)).as_bytes()).is_some();
     if ends_line(scan, scan.run(at.start, &UNBROKEN)) && end > at.end && !is_escaped() { at.start..end } else { at }
 }
 
-/// Whether nothing but white space and what announces a setting stands between the beginning of a line and a name.
+/// Whether only white space and words that announce a setting are between the beginning of a line and a name.
 fn starts_line(scan: &Scan<'_>, start: usize) -> bool {
-    let before = scan.behind(start, NAME_MAX);
+    let before = scan.before(start, NAME_MAX);
     let is_text_start = before.len() == start;
     let trim = |text: &[u8]| text.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1);
     let line = &before[..trim(before)];
@@ -566,7 +567,7 @@ fn starts_line(scan: &Scan<'_>, start: usize) -> bool {
         .find_map(|word| line.strip_suffix(word))
         .unwrap_or(line);
     match &line[..trim(line)] {
-        // A quote begins a string of JSON, whose contents are looked at by themselves, too, and have to look the same there.
+        // A quote begins a JSON string, whose contents are also examined by themselves, with the same result.
         [.., b'\n' | b'\r' | b'"'] => true,
         rest => rest.is_empty() && is_text_start,
     }
@@ -585,8 +586,8 @@ fn ends_line(scan: &Scan<'_>, at: usize) -> bool {
         || rest.starts_with(b"\\r")
 }
 
-/// Whether a parser complains of what follows.
+/// Whether a parser complains about what follows.
 fn is_unexpected(scan: &Scan<'_>, start: usize) -> bool {
-    let before = scan.behind(start, 12);
+    let before = scan.before(start, 12);
     [&b"unexpected "[..], b"unknown ", b"near "].iter().any(|word| before.to_ascii_lowercase().ends_with(word))
 }

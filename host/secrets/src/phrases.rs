@@ -1,4 +1,4 @@
-//! Words of languages and protocols that a secret follows, and secrets in texts of a kind: SQL, Redis, JSON Web Keys, base64.
+//! Words of languages and protocols that precede a secret, and texts of known kinds: SQL, Redis, JSON Web Keys, base64.
 
 use std::ops::Range;
 
@@ -11,29 +11,29 @@ use super::scan::Scan;
 use super::values::{BASE64_ANY, has_all_kinds, is_random, names_nothing, reads_as_message, says_state};
 use super::{By, Found, urls};
 
-/// Words that a secret follows.
+/// Words that precede a secret.
 pub(super) struct Phrase {
     pub(super) kind: &'static str,
     pub(super) words: &'static str,
     follows: Follows,
 }
 
-/// What follows them.
+/// What follows the words.
 #[derive(Clone, Copy)]
 enum Follows {
-    /// A value, in quotes or not.
+    /// A value, quoted or not.
     Value,
-    /// One in quotes.
+    /// A quoted value.
     Quoted,
     /// The last of at most two words on the line: `AUTH user password`.
     LastOfTwo,
-    /// Words on the same line that begin with one of these: rules of Redis.
+    /// Words on the line that begin with one of these: rules of Redis.
     Rules,
-    /// A value in quotes that is a number of base64url with so many characters at least.
+    /// A quoted number in base64url, with at least so many characters.
     Number(usize),
     /// The lines of a key.
     Key,
-    /// The rest of a file of passwords, behind a port.
+    /// The rest of a password file's line, after a port.
     PgPass,
 }
 
@@ -95,14 +95,14 @@ pub(super) static PHRASES: &[Phrase] = &[
     phrase("private key", "\"dq\":", Number(40)),
     phrase("private key", "\"qi\":", Number(40)),
     phrase("key", "\"k\":", Number(21)),
-    // RFC 7468, as it stands in a string whose escapes are undone.
+    // RFC 7468, in a string whose escapes are undone.
     phrase("private key", "PRIVATE KEY-----", Key),
     phrase("private key", "PRIVATE+KEY-----", Key),
     phrase("private key", "PRIVATE KEY BLOCK-----", Key),
 ];
 
 impl Phrase {
-    /// Adds what follows the words at a place.
+    /// Adds the secrets after the words at `at`.
     pub(super) fn find(&self, scan: &Scan<'_>, at: usize, found: &mut Vec<Found>) {
         let start = at + self.words.len();
         let one = match self.follows {
@@ -188,7 +188,7 @@ impl Phrase {
     }
 }
 
-/// What follows the words where they are written about.
+/// Words that follow in a sentence about it.
 const PROSE: &[&str] = &[
     "the",
     "clause",
@@ -213,7 +213,7 @@ const PROSE: &[&str] = &[
     "PLAIN",
 ];
 
-/// Private members of a JSON Web Key, how long they are at least, and what they are.
+/// Private members of a JSON Web Key, their least length, and what they are.
 const MEMBERS: &[(&str, usize, &str)] = &[
     ("k", 21, "key"),
     ("d", 32, "private key"),
@@ -224,7 +224,7 @@ const MEMBERS: &[(&str, usize, &str)] = &[
     ("qi", 40, "private key"),
 ];
 
-/// What the member of a JSON Web Key is that has this name, if it is a private one.
+/// What the member of this name in a JSON Web Key is, if it is private.
 pub fn web_key_member(name: &str) -> Option<&'static str> {
     // The other primes of an RSA key are a list of objects.
     if name.eq_ignore_ascii_case("oth") {
@@ -233,11 +233,12 @@ pub fn web_key_member(name: &str) -> Option<&'static str> {
     MEMBERS.iter().find(|(member, ..)| name.eq_ignore_ascii_case(member)).map(|&(.., kind)| kind)
 }
 
-/// Adds the private members of a JSON Web Key in the notations of Java, Python and YAML: `{kty=oct, k=…}`. Those of JSON are phrases.
+/// Adds the private members of a JSON Web Key in the notations of Java, Python and YAML: `{kty=oct, k=…}`. In JSON they are
+/// phrases.
 pub(super) fn web_key(scan: &Scan<'_>, kty: &Range<usize>, found: &mut Vec<Found>) {
     /// Bytes of short members on either side, and between two long ones.
     const NEAR: usize = 320;
-    /// Letters of a member that is a number of RSA, and how many pieces of such numbers there are on either side.
+    /// Letters of a member that is a number of RSA, and pieces of such numbers on either side.
     const LONG: usize = 64;
     const LONG_MAX: usize = 16;
     let is_assigned = match scan.byte(kty.end) {
@@ -254,7 +255,7 @@ pub(super) fn web_key(scan: &Scan<'_>, kty: &Range<usize>, found: &mut Vec<Found
         if at <= seen {
             break;
         }
-        let near = scan.behind(at, NEAR);
+        let near = scan.before(at, NEAR);
         at -= near.len();
         if near.is_empty() || !near.split(|&byte| !BASE64URL.has(byte)).any(|word| word.len() >= LONG) {
             break;
@@ -288,17 +289,17 @@ pub(super) fn web_key(scan: &Scan<'_>, kty: &Range<usize>, found: &mut Vec<Found
     scan.web_keys.set(at.max(seen));
 }
 
-/// Adds the values of columns that secrets are kept in: `INSERT INTO users (name, password) VALUES ('a', 'sesame'), …`. The word behind
-/// the names of the columns ends at a place.
+/// Adds the values of secret columns: `INSERT INTO users (name, password) VALUES ('a', 'sesame'), …`. `word` is the one after the
+/// names of the columns.
 pub(super) fn inserted(scan: &Scan<'_>, word: &Range<usize>, found: &mut Vec<Found>) {
-    /// Bytes of the names of the columns, how many of them are looked at, and of how many rows.
+    /// Bytes of the column names, and how many columns and rows are looked at.
     const NAMES: usize = 512;
     const COLUMNS: usize = 64;
     const ROWS: usize = 4096;
-    let before = scan.behind(word.start, NAMES);
+    let before = scan.before(word.start, NAMES);
     let Some(close) = before.iter().rposition(|&byte| byte == b')') else { return };
     let Some(open) = before[..close].iter().rposition(|&byte| byte == b'(') else { return };
-    // PostgreSQL and SQL Server may have a clause before the values.
+    // PostgreSQL and SQL Server allow a clause before the values.
     let clause = before[close + 1..].trim_ascii();
     let is_clause = |begin: &[u8]| clause.get(..begin.len()).is_some_and(|word| word.eq_ignore_ascii_case(begin));
     if !clause.is_empty() && !is_clause(b"OVERRIDING ") && !is_clause(b"OUTPUT ") {
@@ -335,7 +336,7 @@ pub(super) fn inserted(scan: &Scan<'_>, word: &Range<usize>, found: &mut Vec<Fou
                     break;
                 }
             }
-            // Behind a row and a comma stands the next one.
+            // After a row and a comma comes the next one.
             if text.get(at) != Some(&b')') {
                 break;
             }
@@ -349,14 +350,14 @@ pub(super) fn inserted(scan: &Scan<'_>, word: &Range<usize>, found: &mut Vec<Fou
     });
 }
 
-/// Where white space ends that begins at a place.
+/// The end of white space that begins at `at`.
 fn blank(text: &[u8], at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     at + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
-/// An expression of SQL on one line, up to the comma or the parenthesis that ends it: `'sesame'`, `NOW()`,
-/// `crypt('sesame', gen_salt('bf'))`.
+/// An SQL expression on one line, up to the comma or parenthesis that ends it: `'sesame'`, `NOW()`, `crypt('sesame',
+/// gen_salt('bf'))`.
 fn expression(text: &[u8], start: usize) -> Range<usize> {
     let (mut at, mut depth) = (start, 0_usize);
     while let Some(&byte) = text.get(at) {
@@ -373,7 +374,7 @@ fn expression(text: &[u8], start: usize) -> Range<usize> {
     start..at.min(text.len())
 }
 
-/// Where the quote stands that ends what one at a place begins, or the line. In between one may be written twice, or behind a backslash.
+/// The position of the closing quote, or the end of the line. A quote in between may be doubled, or follow a backslash.
 fn quote_end(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(&byte) = text.get(at).filter(|&&byte| byte != b'\n') {
@@ -386,7 +387,7 @@ fn quote_end(text: &[u8], start: usize) -> usize {
     at
 }
 
-/// What may be secret of an expression: from its first quote to its last one, or a number.
+/// The part of an expression that may be secret: from its first quote to its last one, or a number.
 fn literal(expression: &[u8]) -> Option<Range<usize>> {
     let is_quote = |byte: &u8| matches!(byte, b'\'' | b'"');
     match expression.iter().position(is_quote) {
@@ -398,7 +399,7 @@ fn literal(expression: &[u8]) -> Option<Range<usize>> {
     }
 }
 
-/// The next word, with or without quotes.
+/// The next word, quoted or not.
 fn word(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     let start = at + scan.spaces(at, 2);
     let start = start + usize::from(matches!(scan.byte(start), Some(b'"' | b'\'')));
@@ -406,10 +407,10 @@ fn word(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     (end > start).then_some(start..end)
 }
 
-/// The body of a key whose label ends at a place.
+/// The body of a key whose label ends at `start`.
 fn key(scan: &Scan<'_>, start: usize) -> Option<Range<usize>> {
     const LEAST: usize = 16;
-    // In the text itself keys are followed line by line.
+    // In the text itself, `KeyLines` follows keys line by line.
     if scan.is_source {
         return None;
     }
@@ -417,7 +418,7 @@ fn key(scan: &Scan<'_>, start: usize) -> Option<Range<usize>> {
     (end >= start + LEAST && is_random(scan.judged(&(start..end)).trim_ascii())).then_some(start..end)
 }
 
-/// What texts with secrets in them begin with, in base64: JSON, YAML, XML, PEM, URLs.
+/// How texts that hold secrets begin in base64: JSON, YAML, XML, PEM, URLs.
 pub(super) static ENCODED: &[&str] = &[
     "eyJ",
     "ewog",
@@ -443,12 +444,12 @@ pub(super) static ENCODED: &[&str] = &[
     "dXNlcm5hbWU",
 ];
 
-/// Bytes of base64 that are looked into.
+/// Bytes of base64 that are decoded.
 const ENCODED_MAX: usize = 64 * 1024;
 
-/// The text of a run of base64 that begins at a place, and where it is.
+/// The range and text of a run of base64 that begins at `at`.
 pub(super) fn decoded(scan: &Scan<'_>, at: usize) -> Option<(Range<usize>, String)> {
-    /// Bytes of the shortest run that can have a name and a secret in it.
+    /// Bytes of the shortest run that can hold a name and a secret.
     const LEAST: usize = 24;
     if !scan.begins_word(at, &ALPHANUMERIC) {
         return None;
@@ -459,11 +460,11 @@ pub(super) fn decoded(scan: &Scan<'_>, at: usize) -> Option<(Range<usize>, Strin
         return None;
     }
     let encoded = scan.once(at, body)?;
-    // A PEM file may go over many lines, which are followed one by one.
+    // A PEM file may span many lines, which are followed one by one.
     if scan.is_source && encoded.starts_with("LS0tLS1CRUdJTi") {
         return None;
     }
-    // What is cut off at its end has some characters too many.
+    // A run that was cut may have a surplus character.
     let whole = &encoded[..encoded.len() - usize::from(encoded.len() % 4 == 1)];
     let bytes: Vec<u8> = whole
         .bytes()

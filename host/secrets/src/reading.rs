@@ -1,25 +1,24 @@
-//! Other ways to read a text: as it is without the spaces that cleaning left in it, and as it is once its escapes are undone. A secret
-//! that is found in one of them stands in the text itself, too, and its place there is known.
+//! Other readings of a text: without the spaces that cleaning left in it, and with its escapes undone. A secret that is found in
+//! one of them is mapped to its place in the text.
 
 use std::ops::Range;
 
 use memchr::{memchr, memchr3, memrchr};
-
 use sandbar_text::steps::steps;
 use sandbar_text::{Cleaned, Seam};
 
-/// A text in other words, of those lines that read differently.
+/// A reading of those lines of a text that read differently.
 pub(super) struct Reading {
     pub(super) text: String,
-    /// Where a word may begin or end although nothing shows it.
+    /// Places where a word may begin or end although nothing shows it.
     pub(super) seams: Vec<Seam>,
     pieces: Vec<Piece>,
 }
 
-/// A place in a reading where it says something else than its source. What follows is the same in both, up to the next one.
+/// A place where a reading differs from its source. After it both are the same, up to the next one.
 struct Piece {
     at: usize,
-    /// Bytes that stand for this part of the source.
+    /// Bytes that replace this part of the source.
     length: usize,
     source: Range<usize>,
 }
@@ -29,29 +28,29 @@ impl Reading {
         Self { text: String::new(), seams: Vec::new(), pieces: Vec::new() }
     }
 
-    /// Adds what stands for a part of the source.
+    /// Adds text that replaces a part of the source.
     fn push(&mut self, text: &str, source: Range<usize>) {
         self.pieces.push(Piece { at: self.text.len(), length: text.len(), source });
         self.text.push_str(text);
     }
 
-    /// Adds what is the same in both and follows what was added last.
+    /// Adds text that continues the source unchanged.
     fn copy(&mut self, text: &str) {
         steps(text.len());
         self.text.push_str(text);
     }
 
-    /// Notes that a word may begin or end here.
+    /// Marks a place where a word may begin or end.
     fn push_seam(&mut self) {
         self.seams.push(Seam { at: self.text.len(), is_space: false, taken: 0..0 });
     }
 
-    /// Goes on at another place of the source, on a line of its own.
+    /// Continues at another place of the source, on a new line.
     fn begin_line(&mut self, start: usize) {
         self.push(if self.text.is_empty() { "" } else { "\n" }, start..start);
     }
 
-    /// What a place in the reading is in the source.
+    /// The range in the source of a range in the reading.
     pub(super) fn source(&self, at: &Range<usize>) -> Range<usize> {
         let of = |place: usize, is_end: bool| {
             let last = self.pieces.partition_point(|piece| piece.at <= place).checked_sub(1)?;
@@ -68,7 +67,7 @@ impl Reading {
     }
 }
 
-/// The lines with a space that stands for what was taken out, without it: nobody knows whether it parted two words.
+/// The lines in which a space replaces removed text, without the space: the text may or may not have separated two words.
 pub(super) fn glued(text: &str, seams: &[Seam]) -> Option<Reading> {
     let mut reading = Reading::new();
     let mut spaces = seams.iter().filter(|seam| seam.is_space).map(|seam| seam.at).peekable();
@@ -91,7 +90,7 @@ pub(super) fn glued(text: &str, seams: &[Seam]) -> Option<Reading> {
     (last > 0).then_some(reading)
 }
 
-/// A text that had to be cleaned.
+/// The reading of a cleaned text.
 pub(super) fn cleaned(cleaned: Cleaned<'_>, text: &str) -> Reading {
     let mut reading = Reading::new();
     let mut done = 0;
@@ -105,13 +104,13 @@ pub(super) fn cleaned(cleaned: Cleaned<'_>, text: &str) -> Reading {
     reading
 }
 
-/// The lines with escapes, once these are undone: those of JSON and of C, of URLs, and of HTML. Of lines without any of `hits`, which
-/// are places where something may announce a secret, only those with an escape that hides more than quotes and spaces.
+/// The lines with escapes, undone: those of JSON and C, of URLs, and of HTML. Lines without any of `hits`, which are the
+/// triggers, are included only if an escape hides more than quotes and spaces.
 pub(super) fn unescaped(text: &str, hits: &[usize]) -> Option<Reading> {
     let bytes = text.as_bytes();
     let mut reading = Reading::new();
     let mut hits = hits.iter().copied().peekable();
-    // Up to here it is known which lines are read, and the line that was looked at last.
+    // The position up to which lines are handled, the current line, and whether it is included.
     let (mut at, mut line, mut is_read) = (0, (0, 0), false);
     steps(text.len());
     while let Some(found) = memchr3(b'\\', b'%', b'&', &bytes[at..]) {
@@ -125,7 +124,7 @@ pub(super) fn unescaped(text: &str, hits: &[usize]) -> Option<Reading> {
             while hits.next_if(|&hit| hit < line.0).is_some() {}
             is_read = hits.peek().is_some_and(|&hit| hit < line.1);
         } else if is_read {
-            // It was read as a whole.
+            // It was included as a whole.
             at = line.1;
             continue;
         }
@@ -141,7 +140,7 @@ pub(super) fn unescaped(text: &str, hits: &[usize]) -> Option<Reading> {
     (!reading.text.is_empty()).then_some(reading)
 }
 
-/// Adds a line without its escapes.
+/// Adds a line with its escapes undone.
 fn unescape(text: &str, (start, end): (usize, usize), reading: &mut Reading) {
     let bytes = &text.as_bytes()[..end];
     let (mut at, mut done) = (start, start);
@@ -160,7 +159,7 @@ fn unescape(text: &str, (start, end): (usize, usize), reading: &mut Reading) {
     reading.copy(&text[done..end]);
 }
 
-/// The line that a place is on, of what follows `from`.
+/// The line around a position, within the text after `from`.
 fn line_around(text: &str, at: usize, from: usize) -> (usize, usize) {
     let bytes = text.as_bytes();
     let start = memrchr(b'\n', &bytes[from..at]).map_or(from, |end| from + end + 1);
@@ -169,10 +168,10 @@ fn line_around(text: &str, at: usize, from: usize) -> (usize, usize) {
     (start, end)
 }
 
-/// Bytes of the longest escape that is known: `\U0000003d`.
+/// Bytes of the longest known escape: `\U0000003d`.
 const ESCAPE_MAX: usize = 10;
 
-/// What an escape stands for, and how long it is.
+/// The character of an escape, and the escape's length.
 fn escape(bytes: &[u8]) -> Option<(char, usize)> {
     /// Entities of HTML and XML.
     const ENTITIES: &[(&[u8], char)] = &[
@@ -202,7 +201,7 @@ fn escape(bytes: &[u8]) -> Option<(char, usize)> {
     let hex = |from: usize, digits: usize| {
         let digits = std::str::from_utf8(bytes.get(from..from + digits)?).ok()?;
         let code = u32::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
-        // Only ASCII matters, and more of it would be a part of a character in URLs.
+        // Only ASCII matters; in URLs, more would be part of a character.
         char::from_u32(code).filter(|character| character.is_ascii())
     };
     match bytes {

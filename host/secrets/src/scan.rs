@@ -1,52 +1,52 @@
 //! The only way to look at a text for secrets.
 //!
-//! Whoever looks for one stands at a place and may look a bounded number of bytes ahead and back, or ask where a run of characters
-//! ends. The last run of each alphabet is remembered, and a place inside of it has its end, so that going through a text from its
-//! beginning to its end walks each byte once for each alphabet, whatever stands in it. The text itself is not handed out.
+//! A look starts at a position, and sees a bounded number of bytes ahead and back, or asks where a run of characters ends. The
+//! last runs of each alphabet are remembered, so that going through a text walks each byte once for each alphabet, whatever the
+//! text is. The text itself is not handed out.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
-
-use super::LONGEST;
-use super::alphabet::{Alphabet, SLOTS};
 use sandbar_text::Seam;
 use sandbar_text::steps::steps;
 
-/// Bytes that can be looked at around a place: a command line.
+use super::LONGEST;
+use super::alphabet::{Alphabet, SLOTS};
+
+/// Bytes that can be seen around a position: a command line.
 const AROUND: usize = 512;
 
-/// Bytes of a value that show what it is.
+/// Bytes of a value that are enough to judge it.
 pub(super) const JUDGED_MAX: usize = 160;
 
-/// How many runs of an alphabet are remembered: a value may be several.
+/// Runs of an alphabet that are remembered: a value may consist of several.
 const REMEMBERED: usize = 12;
 
-/// A text that secrets are looked for in.
+/// A text that is searched for secrets.
 pub(super) struct Scan<'t> {
     text: &'t str,
-    /// Places where something was taken out, so that a word may begin or end there, in their order.
+    /// Places where text was removed, so that a word may begin or end there, in order.
     seams: &'t [Seam],
-    /// It is the text itself, and not another reading of it.
+    /// Whether it is the text itself, and not another reading.
     pub(super) is_source: bool,
-    /// The last runs of each alphabet. Most texts are short and have none that anybody asks for.
+    /// The last runs of each alphabet. Allocated on use: most texts are short and need none.
     runs: OnceCell<Box<[Runs; SLOTS]>>,
-    /// Up to here base64 was looked into.
+    /// Base64 was decoded up to here.
     decoded: Cell<usize>,
-    /// Up to here statements were walked through.
+    /// Statements were walked up to here.
     walked: Cell<usize>,
-    /// Up to here members of JSON Web Keys were looked for.
+    /// Members of JSON Web Keys were searched up to here.
     pub(super) web_keys: Cell<usize>,
-    /// The end of the name that was looked at last.
+    /// The end of the last name that was looked at.
     named: Cell<usize>,
-    /// The last word that was looked for backwards, and its alphabet.
+    /// The last result of `word_back`: alphabet, and range of the word.
     back: Cell<(usize, usize, usize)>,
-    /// The last argument that was looked at for each program.
+    /// The last argument that was looked at, by program.
     arguments: RefCell<FxHashMap<usize, usize>>,
 }
 
-/// The last runs of an alphabet, and which of them is the oldest.
+/// The last runs of an alphabet, and the index of the oldest.
 #[derive(Default)]
 struct Runs {
     last: [Cell<(usize, usize)>; REMEMBERED],
@@ -74,17 +74,17 @@ impl<'t> Scan<'t> {
         self.text.len()
     }
 
-    /// The byte at a place.
+    /// The byte at `at`.
     pub(super) fn byte(&self, at: usize) -> Option<u8> {
         self.text.as_bytes().get(at).copied()
     }
 
-    /// The byte before a place.
+    /// The byte before `at`.
     pub(super) fn byte_before(&self, at: usize) -> Option<u8> {
         at.checked_sub(1).and_then(|before| self.byte(before))
     }
 
-    /// At most so many bytes from a place on.
+    /// At most `most` bytes from `at` on.
     pub(super) fn ahead(&self, at: usize, most: usize) -> &'t [u8] {
         let bytes = self.text.as_bytes();
         let (start, end) = (at.min(bytes.len()), bytes.len().min(at + most.min(AROUND)));
@@ -92,8 +92,8 @@ impl<'t> Scan<'t> {
         &bytes[start..end]
     }
 
-    /// At most so many bytes before a place.
-    pub(super) fn behind(&self, at: usize, most: usize) -> &'t [u8] {
+    /// At most `most` bytes before `at`.
+    pub(super) fn before(&self, at: usize, most: usize) -> &'t [u8] {
         let start = at.saturating_sub(most.min(AROUND));
         steps(at - start);
         &self.text.as_bytes()[start..at]
@@ -103,7 +103,7 @@ impl<'t> Scan<'t> {
         self.ahead(at, literal.len()) == literal.as_bytes()
     }
 
-    /// The first of some rows whose literal stands at a place.
+    /// The first of the rows whose literal is at `at`.
     pub(super) fn first_of<'r, R>(&self, at: usize, rows: &'r [R], literal: impl Fn(&R) -> &str) -> Option<&'r R> {
         let here = self.byte(at)?;
         rows.iter().find(|row| literal(row).as_bytes()[0] == here && self.starts_with(at, literal(row)))
@@ -113,7 +113,7 @@ impl<'t> Scan<'t> {
         self.ahead(at, literal.len()).eq_ignore_ascii_case(literal.as_bytes())
     }
 
-    /// Where the run of an alphabet ends that begins at a place.
+    /// The end of the run that begins at `at`.
     pub(super) fn run(&self, at: usize, alphabet: &Alphabet) -> usize {
         let bytes = self.text.as_bytes();
         let at = at.min(bytes.len());
@@ -131,22 +131,22 @@ impl<'t> Scan<'t> {
         at + length
     }
 
-    /// The place of the last argument that was looked at for a program; zero: there was none.
+    /// The position of a program's last argument that was looked at; zero if there is none.
     pub(super) fn last_argument(&self, program: usize) -> usize {
         self.arguments.borrow().get(&program).copied().unwrap_or_default()
     }
 
-    /// Notes that place.
+    /// Sets that position.
     pub(super) fn set_last_argument(&self, program: usize, at: usize) {
         self.arguments.borrow_mut().insert(program, at);
     }
 
-    /// Whether the name that ends at a place is another one than the last that was asked for.
+    /// Whether the name that ends at `end` differs from the last one that was asked for.
     pub(super) fn is_new_name(&self, end: usize) -> bool {
         self.named.replace(end) != end
     }
 
-    /// A run that is looked into, once: what begins inside of it is not looked into again.
+    /// A run to decode, once: runs that begin inside of it are not returned again.
     pub(super) fn once(&self, at: usize, end: usize) -> Option<&'t str> {
         if at < self.decoded.get() {
             return None;
@@ -156,7 +156,7 @@ impl<'t> Scan<'t> {
         self.text.get(at..end)
     }
 
-    /// Hands out the text from a place on to somebody who says how many bytes of it they have looked at. Nothing is handed out twice.
+    /// Lends the text from `at` on to `look`, which returns how many bytes it has walked. Nothing is lent twice.
     pub(super) fn walk(&self, at: usize, look: impl FnOnce(&'t [u8]) -> usize) {
         if at >= self.walked.get() {
             let length = look(&self.text.as_bytes()[at..]);
@@ -165,17 +165,17 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// A part of the text, up to [`LONGEST`] bytes, that no other place leads to: whoever looks at it is the only one.
+    /// A part of the text, up to [`LONGEST`] bytes, that only one position leads to, so that it is looked at once.
     pub(super) fn walked(&self, at: Range<usize>) -> &'t [u8] {
         let bytes = &self.text.as_bytes()[at.start..at.end.min(at.start + LONGEST)];
         steps(bytes.len());
         bytes
     }
 
-    /// Where the word begins that ends at a place, up to [`LONGEST`] bytes before it.
+    /// The start of the word that ends at `at`, up to [`LONGEST`] bytes back.
     pub(super) fn word_back(&self, at: usize, alphabet: &Alphabet) -> usize {
         let (slot, last_start, last_end) = self.back.get();
-        // A word that goes on from the last one begins where that one does.
+        // A word that continues the last one begins where that one does.
         let known = if slot == alphabet.slot && last_end <= at { last_end } else { 0 };
         let limit = at.saturating_sub(LONGEST);
         let length = alphabet.run_back(&self.text.as_bytes()[limit.max(known)..at]);
@@ -185,12 +185,12 @@ impl<'t> Scan<'t> {
         start
     }
 
-    /// How long the run of an alphabet is that ends at a place, up to so many bytes.
+    /// The length of the run that ends at `at`, up to `most` bytes.
     pub(super) fn run_back(&self, at: usize, alphabet: &Alphabet, most: usize) -> usize {
-        alphabet.run_back(self.behind(at, most))
+        alphabet.run_back(self.before(at, most))
     }
 
-    /// As much of a value as shows what it is.
+    /// The part of a value that is enough to judge it.
     pub(super) fn judged(&self, value: &Range<usize>) -> &'t str {
         let start = self.text.ceil_char_boundary(value.start);
         let end = self.text.floor_char_boundary(value.end.min(start + JUDGED_MAX + 1).max(start));
@@ -198,19 +198,19 @@ impl<'t> Scan<'t> {
         &self.text[start..end]
     }
 
-    /// Whether something was taken out at a place.
+    /// Whether text was removed at `at`.
     pub(super) fn is_seam(&self, at: usize) -> bool {
         self.seams.binary_search_by_key(&at, |seam| seam.at).is_ok()
     }
 
-    /// Whether a word can begin at a place: nothing before it, or nothing that belongs to a word. The last letter of an escape sequence
-    /// does not: `\n` and `\u003d` of JSON, `\x22` of nginx, `%3D` of a URL.
+    /// Whether a word can begin at `at`: nothing of a word precedes it. The last letter of an escape sequence does not count: `
+    /// ` and `\u003d` of JSON, `\x22` of nginx, `%3D` of a URL.
     pub(super) fn begins_word(&self, at: usize, word: &Alphabet) -> bool {
         if self.byte_before(at).is_none_or(|byte| !word.has(byte)) || self.is_seam(at) {
             return true;
         }
         let hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
-        match self.behind(at, 6) {
+        match self.before(at, 6) {
             [.., b'\\', b'n' | b'r' | b't'] => true,
             [.., b'%', one, two] | [.., b'\\', b'x', one, two] => hex(&[*one, *two]),
             [b'\\', b'u', digits @ ..] => hex(digits),
@@ -218,12 +218,12 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Whether a word can end at a place.
+    /// Whether a word can end at `at`.
     pub(super) fn ends_word(&self, at: usize, word: &Alphabet) -> bool {
         self.byte(at).is_none_or(|byte| !word.has(byte)) || self.is_seam(at)
     }
 
-    /// Spaces and tabs from a place on, up to so many.
+    /// The number of spaces and tabs from `at` on, up to `most`.
     pub(super) fn spaces(&self, at: usize, most: usize) -> usize {
         self.ahead(at, most).iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
     }

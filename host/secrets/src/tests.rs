@@ -1,7 +1,7 @@
-//! Each format, and what looks like one and has to stay.
+//! Each format, and text that resembles one and has to stay.
 //!
-//! The examples are made here or are those of the issuers' documents; none opens anything. They are put together from two halves, so that no
-//! scanner of repositories takes them for real.
+//! The examples are made here or come from the issuers' documentation; none is valid anywhere. They are joined from two halves,
+//! so that no scanner of repositories takes them for real.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ fn shown(text: &str) -> String {
     mask(text).into_owned()
 }
 
-/// Text of so many letters and digits, as random as it gets without chance.
+/// Letters and digits that look random and are the same in every run.
 fn random(length: usize) -> String {
     "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8".chars().cycle().take(length).collect()
 }
@@ -153,7 +153,7 @@ fn every_prefix_has_an_example() {
         match format.example(&random(28)) {
             Some(token) => assert_eq!(shown(&format!("({token})")), format!("({})", masked(format.kind)), "{token}"),
             None => {
-                // One that stands before something has a test of its own.
+                // Other forms are among the examples, or need text before them and have a test of their own.
                 let has_example = examples.iter().any(|(kind, _)| *kind == format.kind);
                 assert!(has_example || matches!(format.kind, "GitLab session" | "Rancher token"), "{}", format.prefix);
             }
@@ -189,7 +189,7 @@ fn what_only_looks_like_a_token_stays() {
         "NRAK-",
         "sk_org_chart",
         "2026-11-20T10:00:00.123456789Z",
-        // The beginnings of tokens, and nothing behind them.
+        // The beginnings of tokens, without the rest.
         "ghp_",
         "github_pat_",
         "AKIA",
@@ -211,7 +211,7 @@ fn what_only_looks_like_a_token_stays() {
         "Q~",
         "1Q~",
         "AZDO",
-        // Words of sentences.
+        // Words in sentences.
         "Bearer of bad news",
         "the Bearer authentication scheme",
         "WWW-Authenticate: Bearer realm=\"x\"",
@@ -449,7 +449,7 @@ fn what_looks_back_finds_the_beginning_of_the_text() {
         "password={}",
         "sig={}&se=1",
     ] {
-        // With brackets and what else may be in a password, where it may be.
+        // With brackets and other characters that passwords may have, where they may be.
         for secret in ["hX9kQ2vLm4Zt7Rw1hX9kQ2vL", "hX9k(Q2)vLm4Zt7=Rw1", "(hX9kQ2vLm4Zt7Rw1", "hX9k=Q2v:Lm4Zt7Rw1="] {
             if secret.contains(['(', '=']) && !place.contains("@tcp(") && !place.contains("@unix(") {
                 continue;
@@ -509,7 +509,7 @@ fn values_go_by_their_names() {
     }
 }
 
-/// A private key of so many lines, with a label.
+/// A private key with `lines` lines and a label.
 fn key(label: &str, lines: usize) -> String {
     let body: String = (0..lines).map(|line| format!("{}\n", &random(70)[line % 5..line % 5 + 64])).collect();
     format!("-----BEGIN {label}-----\n{body}x9A=\n-----END {label}-----\n")
@@ -589,7 +589,7 @@ fn words_that_follow_the_mention_of_a_key_stay() {
     assert_eq!(log(text, 1), text);
 }
 
-/// The lines of a log, in pieces of so many.
+/// The lines of a log, masked in pieces of `piece` lines.
 fn log(lines: &str, piece: usize) -> String {
     let mut keys = KeyLines::new(Beginning::Anywhere);
     let lines: Vec<&str> = lines.split_inclusive('\n').collect();
@@ -659,7 +659,7 @@ fn the_rest_of_a_cut_secret_does_not_show() {
 
 #[test]
 fn no_cut_falls_into_a_character_and_none_lets_a_secret_through() {
-    // Wherever it is looked no further, a character of two bytes stands across that place in one of two texts.
+    // Wherever a look ends, a character of two bytes spans that position in one of two texts.
     for start in
         ["Cookie: a=", "Authorization: Basic ", "Authorization: token=1a", "password=\\u0022", "requirepass ", "--password "]
     {
@@ -715,7 +715,7 @@ fn what_is_taken_out_neither_hides_a_secret_nor_is_a_part_of_one() {
                 let text = format!("{before}{taken}{token}{taken}done\n");
                 assert!(!shown(&text).contains(end), "{kind}: {text:?} became {:?}", shown(&text));
             }
-            // A key in base64 is followed line by line, and a line with something in it is two words.
+            // A key in base64 is followed line by line, and a line with an insertion is two words.
             if kind != "private key" {
                 let middle = token.len() / 2;
                 let text = format!("x {}{taken}{} y", &token[..middle], &token[middle..]);

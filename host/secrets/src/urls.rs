@@ -1,4 +1,4 @@
-//! Secrets in URLs and in what drivers of databases take for them: passwords before a host, and paths that are keys themselves.
+//! Secrets in URLs and in the data source names of databases: passwords before a host, and paths that are keys themselves.
 
 use std::ops::Range;
 
@@ -9,11 +9,11 @@ use super::scan::Scan;
 use super::values::{is_random, names_nothing};
 use super::{By, Found};
 
-/// Bytes of a user, and of one with a short password.
+/// Bytes of a user, and of a user with a short password.
 const USER_MAX: usize = 128;
 const NEAR: usize = 384;
 
-/// Bytes in which an `@` is looked for behind what should have ended the authority: it is looked for at each `://`.
+/// Bytes after the apparent end of an authority in which an `@` is searched, for each `://`.
 const FORGOTTEN: usize = 128;
 
 /// The password in the authority of a URL (RFC 3986, section 3.2.1): databases are configured with such URLs, for example
@@ -28,7 +28,7 @@ pub(super) fn password(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let end = match authority.iter().rposition(|&byte| byte == b'@') {
         Some(end) if end < colon => return user(scan, start, authority),
         Some(end) => end,
-        // People forget to escape what ends an authority, too. Then no port follows the colon, but a password.
+        // People also forget to escape characters that end an authority. Then the colon is followed by a password, not a port.
         None => {
             let port = &authority[colon + 1..];
             if port.iter().all(u8::is_ascii_digit) || authority.starts_with(b"[") {
@@ -50,9 +50,9 @@ pub(super) fn password(scan: &Scan<'_>, at: usize) -> Option<Found> {
     (!names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password in a URL", by: By::Place })
 }
 
-/// A token in place of a user: `https://TOKEN@github.com/…`, and the DSN of Sentry.
+/// A token in place of a user: `https://TOKEN@github.com/…`, and Sentry's DSN.
 fn user(scan: &Scan<'_>, start: usize, authority: &[u8]) -> Option<Found> {
-    /// Bytes of the shortest token: names of users have digits, too.
+    /// Bytes of the shortest token: user names have digits, too.
     const LEAST: usize = 20;
     let end = authority.iter().rposition(|&byte| byte == b'@')?;
     let at = start..start + end;
@@ -60,23 +60,23 @@ fn user(scan: &Scan<'_>, start: usize, authority: &[u8]) -> Option<Found> {
     is_token.then_some(Found { at, kind: "token in a URL", by: By::Place })
 }
 
-/// `user:PASSWORD@tcp(host)`, as drivers of Go are configured: https://github.com/go-sql-driver/mysql#dsn-data-source-name
+/// `user:PASSWORD@tcp(host)`, the form of Go's drivers: https://github.com/go-sql-driver/mysql#dsn-data-source-name
 pub(super) fn before_network(scan: &Scan<'_>, at: usize) -> Option<Found> {
-    let near = scan.behind(at, NEAR);
+    let near = scan.before(at, NEAR);
     let is_break = |&byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`');
     let start = match near.iter().rposition(is_break) {
         Some(end) => at - near.len() + end + 1,
         None if near.len() == at => 0,
         None => scan.word_back(at, &BEFORE_NETWORK),
     };
-    // The name of a setting may stand before the user, and a scheme: neither has a colon that ends a user.
+    // A setting's name or a scheme may precede the user: neither has a colon that ends a user.
     let user = scan.ahead(start, USER_MAX.min(at - start));
     let scheme = memmem::find(user, b"://").map_or(0, |scheme| scheme + "://".len());
     let at = start + scheme + user[scheme..].iter().position(|&byte| byte == b':')? + 1..at;
     (!at.is_empty() && !names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password", by: By::Place })
 }
 
-/// `thin:user/PASSWORD@host` of Oracle.
+/// Oracle's `thin:user/PASSWORD@host`.
 pub(super) fn oracle(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let start = at + "thin:".len();
     let rest = scan.ahead(start, 160);
@@ -93,9 +93,9 @@ pub(super) fn signature(scan: &Scan<'_>, at: usize) -> Option<Found> {
     const FIELDS: usize = 192;
     let start = at + "sig=".len();
     let end = scan.run(start, &QUERY);
-    // Beside the other fields of one, whatever the signature is made with.
+    // It has to be next to other fields of one, whatever signed it.
     let is_field =
-        |field: &&[u8]| [scan.behind(at, FIELDS), scan.ahead(end, FIELDS)].iter().any(|near| memmem::find(near, field).is_some());
+        |field: &&[u8]| [scan.before(at, FIELDS), scan.ahead(end, FIELDS)].iter().any(|near| memmem::find(near, field).is_some());
     let least = if [&b"&se="[..], b"?sv=", b"&sv=", b"&skn="].iter().any(is_field) { 16 } else { 40 };
     (end >= start + least && scan.begins_word(at, &NAME)).then_some(Found {
         at: start..end,
@@ -104,14 +104,14 @@ pub(super) fn signature(scan: &Scan<'_>, at: usize) -> Option<Found> {
     })
 }
 
-/// A path that opens what it leads to.
+/// A path that is a key itself.
 pub(super) struct Hook {
     pub(super) kind: &'static str,
-    /// What stands before what is secret.
+    /// The text before the secret.
     pub(super) before: &'static str,
-    /// Parts of the path that come before that, and are none.
+    /// Parts of the path between that text and the secret.
     skip: usize,
-    /// Characters of what is secret at least.
+    /// The least number of characters of the secret.
     least: usize,
 }
 
@@ -153,7 +153,7 @@ pub(super) static HOOKS: &[Hook] = &[
 ];
 
 impl Hook {
-    /// The secret part of the path behind what stands at a place.
+    /// The secret part of the path after the text at `at`.
     pub(super) fn find(&self, scan: &Scan<'_>, at: usize) -> Option<Found> {
         let mut start = at + self.before.len();
         for _ in 0..self.skip {
@@ -161,7 +161,7 @@ impl Hook {
             start += part.iter().position(|&byte| byte == b'/')? + 1;
         }
         let mut end = scan.run(start, &URL_PATH);
-        // What the bot is told to do is no secret.
+        // The method that the bot is to call is no secret.
         if self.kind == "Telegram token" {
             end = scan.ahead(start, 64).iter().position(|&byte| byte == b'/').map_or(end, |slash| start + slash);
         }
@@ -173,10 +173,10 @@ impl Hook {
     }
 }
 
-/// `host:port:database:user:PASSWORD` on a line of its own: https://www.postgresql.org/docs/current/libpq-pgpass.html. The part from the
-/// port on stands at a place.
+/// `host:port:database:user:PASSWORD` on a line of its own: https://www.postgresql.org/docs/current/libpq-pgpass.html. The part
+/// from the port on is at `at`.
 pub(super) fn pgpass(scan: &Scan<'_>, at: usize, port: usize) -> Option<Found> {
-    let host = scan.behind(at, 64);
+    let host = scan.before(at, 64);
     let line =
         host.iter().rposition(|&byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'=')).map_or(0, |at| at + 1);
     if line == host.len() || host[line..].contains(&b'/') {

@@ -1,4 +1,4 @@
-//! What a value is, from its own looks: a secret, or what stands where one could: nothing, a reference, a word on its state, a count.
+//! Judges a value by its looks: a secret, or what replaces one: nothing, a reference, a word about its state, a count.
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,7 @@ use super::scan::JUDGED_MAX;
 /// Bytes of a user and a password.
 pub(super) const USER_MAX: usize = 1024;
 
-/// Base64 whose padding may be left out.
+/// Base64 with optional padding.
 pub(super) static BASE64_ANY: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
@@ -25,7 +25,7 @@ static NONE: List = List::new(
      any void string? varchar uuid option<string> optional[str] <string> unset yes/no todo tbd",
 );
 
-/// What is said of a secret where it could stand.
+/// Words about the state of a secret, in its place.
 static STATES: List = List::new(
     "accepted active added allowed already authenticated authorized available bad blank cached changed checked configured \
      correct created deleted denied deprecated different disabled enabled encrypted error exists expired expires expiring \
@@ -40,7 +40,7 @@ static STATES: List = List::new(
      readonly user admin-only stdin keyring keychain",
 );
 
-/// Words that make several of them a message.
+/// Words that make a text of several words a message.
 static MESSAGE: List = List::new(
     "are be been blank can't cannot characters could denied does doesn't empty enter expired failed incorrect invalid is \
      isn't least length may mismatch missing must need needs not provide required should to too use was were will \
@@ -49,13 +49,13 @@ static MESSAGE: List = List::new(
 
 /// Whether a value is none, whatever its name: nothing, a truth value, a type, a placeholder, a mask.
 pub(super) fn names_nothing(value: &str) -> bool {
-    // `|` of YAML, and what a parser did not expect: `invalid token '}'`.
+    // YAML's `|`, and a parser's unexpected character: `invalid token '}'`.
     let is_punctuation = |value: &str| value.len() < 3 && value.bytes().all(|byte| byte.is_ascii_punctuation());
     if value.len() > JUDGED_MAX {
         return value.starts_with("[masked:");
     }
     let is_placeholder = value.starts_with('<') && value.ends_with('>') || value.starts_with("[masked:") || is_punctuation(value);
-    /// What examples have in place of a value.
+    /// Placeholders in examples.
     const EXAMPLES: &[&str] = &[
         "PASSWORD",
         "PASS",
@@ -81,7 +81,7 @@ pub(super) fn names_nothing(value: &str) -> bool {
     same || is_example || is_placeholder || bare.is_empty() || NONE.has(bare) || is_reference(value)
 }
 
-/// Whether a reference has a value of its own for the case that what it stands for is not set: `${PASSWORD:-sesame}`.
+/// Whether a reference has a default: `${PASSWORD:-sesame}`.
 pub(super) fn has_default(reference: &str) -> bool {
     const BEFORE: &[&str] = &[":-", ":=", "default \"", "default '", "|| \"", "|| '", ", \"", ", '"];
     BEFORE.iter().any(|before| {
@@ -90,9 +90,9 @@ pub(super) fn has_default(reference: &str) -> bool {
     })
 }
 
-/// Whether a value stands for another one that is filled in later.
+/// Whether a value is a reference to another one.
 pub(super) fn is_reference(value: &str) -> bool {
-    /// Where templates and configurations take values from, and what their expressions end with.
+    /// Prefixes of templates and references, and how their expressions end.
     const WHOLE: &[(&str, &str)] = &[
         ("$(", ")"),
         ("${", "}"),
@@ -148,7 +148,7 @@ pub(super) fn is_reference(value: &str) -> bool {
         || is_printf
 }
 
-/// Whether a value says of a secret how it is, and is none.
+/// Whether a value describes the state of a secret.
 pub(super) fn says_state(value: &str) -> bool {
     let word = value.trim_end_matches(['.', '!', '?', ',', ';', ':']);
     STATES.has(word)
@@ -164,15 +164,15 @@ pub(super) fn reads_as_message(value: &str) -> bool {
     for word in words {
         several += 1;
         let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
-        // A phrase may ask as well, but would not begin with it.
+        // A passphrase may ask as well, but would not begin with it.
         is_message |= MESSAGE.has(word) || several == 1 && word.eq_ignore_ascii_case("please");
     }
     several > 1 && is_message
 }
 
-/// Some words, in small letters.
+/// A list of words, in small letters.
 pub(super) struct List {
-    /// With spaces between them.
+    /// Separated by spaces.
     words: &'static str,
     set: OnceLock<FxHashSet<&'static [u8]>>,
 }
@@ -185,7 +185,7 @@ impl List {
         Self { words, set: OnceLock::new() }
     }
 
-    /// Whether a word is one of them, in whichever letters.
+    /// Whether a word is in the list, in any case.
     pub(super) fn has(&self, word: &str) -> bool {
         let set = self.set.get_or_init(|| self.words.split_ascii_whitespace().map(str::as_bytes).collect());
         let mut small = [0; WORD_MAX];
@@ -196,9 +196,9 @@ impl List {
     }
 }
 
-/// Whether a value is a number with or without a unit, that counts or measures: `100%`, `3600`, `24h0m0s`, `1.5s`.
+/// Whether a value is a number with or without a unit, which counts or measures: `100%`, `3600`, `24h0m0s`, `1.5s`.
 pub(super) fn is_measure(value: &str) -> bool {
-    /// Digits of the longest number that is taken for one.
+    /// Digits of the longest number that counts as one.
     const DIGITS: usize = 5;
     /// Units, in small letters.
     const UNITS: &[&str] = &[
@@ -216,7 +216,7 @@ pub(super) fn reads_as_name(value: &str) -> bool {
     if value.len() > JUDGED_MAX || !is_name {
         return false;
     }
-    // It begins with a word, and what is random in it is short. What is random altogether begins with something else as a rule.
+    // A name begins with a word, and its random parts are short. A random value rarely begins with a word.
     let mut words = value.split(['-', '.', '/', '_']);
     let first = words.next().unwrap_or_default();
     first.len() >= 2 && first.bytes().all(|byte| byte.is_ascii_lowercase()) && !words.any(is_long_and_random)
@@ -233,7 +233,7 @@ pub(super) fn reads_as_path(value: &str) -> bool {
     !rest.split(['-', '.', '/', '_']).any(is_long_and_random) && (rest.contains('/') || is_word(rest))
 }
 
-/// Whether a value is what is known of something secret and does not open it: the hash of an image or a commit, a UUID, a class.
+/// Whether a value identifies something and opens nothing: the hash of an image or a commit, a UUID, a class.
 pub(super) fn reads_as_identifier(value: &str) -> bool {
     const DIGESTS: &[&str] = &["sha256:", "sha512:", "sha256-", "sha384-", "sha512-", "SHA256:", "MD5:", "h1:"];
     let is_type = |value: &str| {
@@ -246,28 +246,28 @@ pub(super) fn reads_as_identifier(value: &str) -> bool {
         || value.len() < JUDGED_MAX && is_type(value)
 }
 
-/// Whether a part of a name is too long to be one, digits included.
+/// Whether a part of a name is too long and random for one.
 fn is_long_and_random(part: &str) -> bool {
     /// The longest random parts of names have 10 characters.
     const LONG: usize = 16;
     part.len() >= LONG && part.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a word looks as if nobody had thought of it.
+/// Whether a word looks random.
 pub(super) fn is_random(word: &str) -> bool {
     let word = &word.as_bytes()[..word.len().min(JUDGED_MAX)];
     word.len() >= 6 && word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic)
 }
 
-/// Whether there are digits, small letters and capital letters: random text of 20 characters and more has nearly always all three,
-/// names of things have one or two.
+/// Whether a token has digits, small letters and capital letters: random text of 20 characters and more nearly always has all
+/// three, names have one or two.
 pub(super) fn has_all_kinds(token: &[u8]) -> bool {
     let token = &token[..token.len().min(JUDGED_MAX)];
     let has = |is: fn(&u8) -> bool| token.iter().any(is);
     has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
 }
 
-/// Whether a text is a user and a password in base64, with or without its padding.
+/// Whether a text is a user and a password in base64, with optional padding.
 pub(super) fn is_basic(text: &[u8]) -> bool {
     if text.len() > USER_MAX {
         return false;

@@ -1,35 +1,35 @@
-//! Whose log a file is: the layouts of the tools that gather container logs.
+//! Which container's log a file is, by the layouts of the tools that gather logs.
 //!
-//! Most paths can be read in more than one way, `a/b/c.log` for example, so a path yields claims, the most telling first, and the
-//! pods that the snapshot knows decide.
+//! Most paths can be read in more than one way, `a/b/c.log` for example. So a path yields several claims, the most specific
+//! first, and the pods in the snapshot decide.
 
 use super::lines::Stamps;
 
 /// What a path says about the log in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim<'p> {
-    /// The pod's namespace; none where the layout leaves it out.
+    /// The pod's namespace; none if the layout does not have it.
     pub(super) namespace: Option<&'p str>,
     /// The pod's name.
     pub(super) pod: &'p str,
-    /// The pod's uid, where the path has it.
+    /// The pod's uid, if the path has it.
     pub(super) uid: Option<&'p str>,
-    /// The container; none if the file does not say.
+    /// The container; none if the path does not say.
     pub(super) container: Option<&'p str>,
-    /// Which run of it.
+    /// Which run of the container.
     pub(super) run: Run<'p>,
-    /// Whether lines begin with the kubelet's times.
+    /// The time stamps before the lines.
     pub(super) stamps: Stamps,
 }
 
-/// Which run of a container a log is of.
+/// A run of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Run<'p> {
     /// The current one.
     Current,
     /// The one before.
     Previous,
-    /// The one after so many restarts.
+    /// The one after this many restarts.
     Restarts(u32),
     /// The one with this id.
     Id(&'p str),
@@ -38,7 +38,7 @@ pub(super) enum Run<'p> {
 /// The file in which `kubectl cluster-info dump` writes the logs of all containers of a pod.
 const DUMP_FILE: &str = "logs.txt";
 
-/// All that `path` can be, the most telling first; empty if no log belongs there.
+/// All claims of `path`, the most specific first; empty if it is no log's.
 pub(super) fn of(path: &str) -> Vec<Claim<'_>> {
     let parts: Vec<&str> = path.rsplit('/').collect();
     let Some((stem, extension)) = parts[0].rsplit_once('.') else { return Vec::new() };
@@ -106,13 +106,13 @@ fn sonobuoy<'p>(parts: &[&'p str], stem: &'p str, extension: &str) -> Option<Cla
     (extension == "txt").then(|| plain(Some(namespace), pod, Some(stem)))
 }
 
-/// `NAMESPACE/POD/CONTAINER.log`, and with `-previous` or `.previous` in its name: what one makes of `kubectl logs`, and Troubleshoot
-/// of all pods. Its collectors leave the namespace out: `NAME/POD/CONTAINER.log` and, of a single container, `NAME/POD.log`.
+/// `NAMESPACE/POD/CONTAINER.log`, with `-previous` or `.previous` in its name: common for `kubectl logs`, and Troubleshoot's form
+/// for all pods. Its collectors leave the namespace out: `NAME/POD/CONTAINER.log`, and `NAME/POD.log` for a single container.
 fn kubectl<'p>(parts: &[&'p str], stem: &'p str) -> Vec<Claim<'p>> {
     let before = stem.strip_suffix("-previous").or_else(|| stem.strip_suffix(".previous"));
     let mut claims = Vec::new();
     let mut add = |claim: Claim<'p>, stem_is_pod: bool| {
-        // A container can be called so, but hardly any is.
+        // A container could have such a name, but hardly any has.
         claims.extend(before.map(|name| {
             let claim = Claim { run: Run::Previous, ..claim.clone() };
             if stem_is_pod { Claim { pod: name, ..claim } } else { Claim { container: Some(name), ..claim } }
@@ -134,7 +134,7 @@ fn kubectl<'p>(parts: &[&'p str], stem: &'p str) -> Vec<Claim<'p>> {
 mod tests {
     use super::*;
 
-    /// The first claim, in short.
+    /// The first claim, abbreviated.
     fn first(path: &str) -> Option<String> {
         let claim = of(path).into_iter().next()?;
         let Claim { namespace, pod, container, run, stamps, .. } = claim;

@@ -1,4 +1,4 @@
-//! What a snapshot holds, and what it does not: nobody may take what was never asked for to be missing from the cluster.
+//! What a snapshot covers: nobody may conclude that the cluster lacks something that was never gathered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::layout;
 /// Namespaces that a message names.
 const NAMED: usize = 5;
 
-/// Names in a file of failures that are kept.
+/// Names that are kept of a file of failures.
 const FAILURES_MAX: usize = 1_000;
 
-/// One thing that somebody asked a cluster for, and wrote the answer into a file.
+/// A query to the cluster whose answer is in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Gathered {
     what: What,
@@ -27,7 +27,7 @@ pub(super) struct Gathered {
 enum What {
     /// By `apiVersion` and kind.
     Kind(String, String),
-    /// By the name of a file whose empty list does not say what it would have held.
+    /// By the name of a file whose list is empty and does not name its kind.
     Called(String),
 }
 
@@ -37,12 +37,12 @@ impl Gathered {
         Self { what: What::Kind(api_version.to_owned(), kind.to_owned()), within: within.map(str::to_owned) }
     }
 
-    /// What a file is called after.
+    /// Objects of the kind that a file is named after.
     pub(super) fn called(stem: &str, within: Option<&str>) -> Self {
         Self { what: What::Called(stem.to_owned()), within: within.map(str::to_owned) }
     }
 
-    /// Bytes that it takes: here, and in what is made of it.
+    /// Bytes of memory, here and in the coverage.
     pub(super) fn bytes(&self) -> usize {
         let what = match &self.what {
             What::Kind(api_version, kind) => api_version.len() + kind.len(),
@@ -51,7 +51,7 @@ impl Gathered {
         2 * (size_of::<Self>() + what + self.within().map_or(0, str::len))
     }
 
-    /// The kind by `apiVersion` and name, where it is known.
+    /// `apiVersion` and kind, if known.
     pub(super) fn as_kind(&self) -> Option<(&str, &str)> {
         match &self.what {
             What::Kind(api_version, kind) => Some((api_version, kind)),
@@ -65,19 +65,19 @@ impl Gathered {
     }
 }
 
-/// What Troubleshoot could not read.
+/// A failure that Troubleshoot has recorded.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// The file that says so.
+    /// The file that records it.
     path: String,
-    /// What it calls that.
+    /// Troubleshoot's name of the kind.
     name: String,
-    /// The namespaces, or the definitions of custom resources; empty if that is all of it.
+    /// The namespaces or custom resource definitions that failed; empty: all.
     of: BTreeSet<String>,
 }
 
 impl Failure {
-    /// What a file of failures says; none if nothing failed.
+    /// The failure in a file; none if nothing failed.
     pub(super) fn of(path: &str, document: &Document) -> Option<Self> {
         let name = path.rsplit('/').next()?.rsplit_once('.').map_or(path, |(stem, _)| stem);
         let failure = |of| Self { path: path.to_owned(), name: name.trim_end_matches("-errors").to_owned(), of };
@@ -90,23 +90,23 @@ impl Failure {
         }
     }
 
-    /// Bytes that it takes: here, and in what is made of it.
+    /// Bytes of memory, here and in the coverage.
     pub(super) fn bytes(&self) -> usize {
         let of: usize = self.of.iter().map(|of| 2 * size_of::<String>() + of.len()).sum();
         size_of::<Self>() + self.path.len() + self.name.len() + of
     }
 }
 
-/// All failures, to be found by what failed. Each leads to the file that says so.
+/// All failures, by what failed. Each has the file that records it.
 #[derive(Default)]
 struct Failures {
-    /// By the name of a definition of custom resources.
+    /// By the name of a custom resource definition.
     custom: BTreeMap<String, Arc<str>>,
-    /// By what Troubleshoot calls it.
+    /// By Troubleshoot's name of the kind.
     named: BTreeMap<String, FailedIn>,
 }
 
-/// Where one kind could not be read.
+/// Where objects of one kind could not be read.
 #[derive(Default)]
 struct FailedIn {
     everywhere: Option<Arc<str>>,
@@ -137,7 +137,7 @@ impl Failures {
         failures
     }
 
-    /// The file that says that objects of this kind could not be read in this namespace, or anywhere if there is none.
+    /// The file that records that this kind could not be read in this namespace, or at all if there is none.
     fn of(&self, kind: &Kind, namespace: Option<&str>) -> Option<&str> {
         let custom = || self.custom.get(&format!("{}.{}", kind.plural, kind.group));
         let failed = |name: &str| self.named.get(name).and_then(|failed| failed.within(namespace));
@@ -156,15 +156,15 @@ impl FailedIn {
     }
 }
 
-/// Where the objects of one kind were looked for.
+/// Where objects of one kind were gathered.
 #[derive(Default)]
 struct Held {
     everywhere: bool,
-    /// In all namespaces that are described: one list for all kinds.
+    /// In all described namespaces: one list, shared by all kinds.
     described: bool,
-    /// In these, but for those that are among the described ones anyway.
+    /// In these, beside the described ones.
     namespaces: BTreeSet<String>,
-    /// Whether these are all that the cluster has.
+    /// Whether they are all that the cluster has.
     is_whole: bool,
 }
 
@@ -184,7 +184,7 @@ impl Held {
         self.everywhere || self.namespaces.contains(namespace) || (self.described && described.contains(namespace))
     }
 
-    /// Names some of its namespaces.
+    /// Some of the namespaces, for a message.
     fn named(&self, described: &BTreeSet<String>) -> String {
         let described = self.described.then_some(described);
         let all = self.namespaces.len() + described.map_or(0, BTreeSet::len);
@@ -201,21 +201,21 @@ impl Held {
     }
 }
 
-/// What a snapshot holds. Kinds and namespaces are as many as whoever wrote it likes, so what is known of all of one is never noted
-/// for each of the other.
+/// What a snapshot covers. A hostile snapshot can have any number of kinds and of namespaces, so what holds for all of one is
+/// never recorded for each of the other.
 #[derive(Default)]
 pub(super) struct Coverage {
-    /// By group and kind: a file is written in one version, and may be asked for in another.
+    /// By group and kind: a file has one version, and a request may ask for another.
     held: BTreeMap<(String, String), Held>,
     failures: Failures,
-    /// The namespaces that an object describes.
+    /// The namespaces whose objects are in the snapshot.
     described: BTreeSet<String>,
-    /// Whether these are all of the cluster's, since a list of them is there.
+    /// Whether they are all of the cluster's: a list of them is there.
     are_all: bool,
 }
 
 impl Coverage {
-    /// `kinds` are all that are served, `described` the namespaces that an object describes, which are all of the cluster's or not.
+    /// `kinds` are all that are served, `described` the namespaces whose objects are there; `are_all`: the cluster has no others.
     pub(super) fn new<'k>(
         gathered: &BTreeSet<Gathered>,
         failures: Vec<Failure>,
@@ -240,8 +240,8 @@ impl Coverage {
         Self { held, failures: Failures::new(failures), described, are_all }
     }
 
-    /// Notes that custom resources of these kinds were looked for, where that did not fail: everywhere if there is a list of the
-    /// cluster's namespaces, else in those that are described.
+    /// Records that custom resources of these kinds were gathered, except where that failed: everywhere if there is a list of the
+    /// cluster's namespaces, else in the described ones.
     pub(super) fn looked_for<'k>(&mut self, kinds: impl Iterator<Item = &'k Kind>) {
         let Self { held, failures, described, are_all } = self;
         for kind in kinds.filter(|kind| failures.of(kind, None).is_none()) {
@@ -256,7 +256,7 @@ impl Coverage {
     }
 
     /// # Errors
-    /// In words, if nobody looked for objects of this kind in this namespace, or anywhere if there is none.
+    /// If objects of this kind were not gathered in this namespace, or at all if there is none.
     pub(super) fn check(&self, kind: &Kind, namespace: Option<&str>) -> Result<(), String> {
         let held = self.held(kind).filter(|held| !held.is_nothing(&self.described));
         let namespace_of_kind = namespace.filter(|_| kind.namespaced);
@@ -280,13 +280,13 @@ impl Coverage {
         })
     }
 
-    /// What a list of all namespaces lacks; none if it is whole.
+    /// What a list over all namespaces lacks; none if it is complete.
     pub(super) fn gaps(&self, kind: &Kind) -> Option<String> {
         let held = self.held(kind).filter(|held| !held.everywhere && !held.is_whole && kind.namespaced)?;
         Some(format!("this snapshot holds {} of {} only", name(kind), held.named(&self.described)))
     }
 
-    /// What a list of namespaces lacks; none if it is the cluster's.
+    /// What a list of namespaces lacks; none if it is complete.
     pub(super) fn namespaces_are_those_of_objects(&self) -> Option<String> {
         let note = "this snapshot has no list of namespaces: these are the ones that its files mention";
         (!self.are_all).then(|| note.to_owned())

@@ -1,4 +1,4 @@
-//! What the snapshot serves, in the words of the discovery API.
+//! What the snapshot serves, in the documents of the discovery API.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ fn kinds(snapshot: &Snapshot) -> impl Iterator<Item = &Kind> {
     snapshot.collections().iter().map(|collection| &collection.kind)
 }
 
-/// None without any version.
+/// None if there is no version.
 fn group_entry(name: &str, versions: BTreeSet<&str>) -> Option<APIGroup> {
     let mut names: Vec<&str> = versions.into_iter().collect();
     names.sort_by_cached_key(|version| Reverse(Version::parse(version).priority()));

@@ -1,7 +1,7 @@
-//! The documents of one file: JSON or YAML, taken apart while it is parsed, so that a list costs what one of its items does.
+//! The documents of one file, JSON or YAML. They are split while they are parsed, so that a list costs as much as one of its
+//! items.
 //!
-//! What a document may cost in memory is bounded whatever it looks like: a million small values, aliases that stand for more than
-//! they are, or nesting.
+//! The memory of a document is bounded, whatever it contains: a million small values, aliases, or nesting.
 
 use std::fmt;
 
@@ -13,17 +13,17 @@ use serde_json::{Map, Value};
 use super::object::Object;
 use super::room::Room;
 
-/// Bytes that one object may take while it is parsed: eight times what one may have as text.
+/// Bytes of memory for one parsed object: eight times its limit as text.
 const PARSED_BYTES: usize = 64 << 20;
 
-/// What a value takes beside its text: itself, and its place in a map.
+/// Bytes of a value beside its text: itself, and its entry in a map.
 const VALUE_BYTES: usize = 128;
 
-/// Values inside of each other. Schemas in CustomResourceDefinitions have 40; and 100 are more than the stack of a thread in a debug
-/// build, 2 MiB, has room for.
+/// Nesting of values. Schemas in CustomResourceDefinitions have 40; 100 would overflow a thread's stack of 2 MiB in a debug
+/// build.
 const DEPTH: usize = 64;
 
-/// Aliases in one document. Tools write none, but somebody may have written a manifest by hand.
+/// Aliases in one document. Tools write none; a manifest written by hand may have some.
 const ALIASES: usize = 100;
 
 /// One document.
@@ -32,7 +32,7 @@ pub(super) enum Document {
     List(List),
     /// A map, most often one object.
     Map(Value),
-    /// Nothing, as before the first `---`.
+    /// An empty document, as before the first `---`.
     Nothing,
     /// A scalar.
     Scalar,
@@ -41,18 +41,18 @@ pub(super) enum Document {
 /// A list of objects.
 #[derive(Default)]
 pub(super) struct List {
-    /// Its fields but for the items; none in an array.
+    /// Its fields without the items; none for an array.
     pub(super) fields: Map<String, Value>,
     /// Its items that are objects.
     pub(super) items: Vec<Object>,
-    /// What is wrong with the first of the others.
+    /// What is wrong with the first item that is not an object.
     pub(super) wrong: Option<String>,
 }
 
-/// Hands over each document of a file's text. What was handed over before an error stays.
+/// Passes each document of a text to `take`. Documents before an error stay.
 ///
 /// # Errors
-/// Says in which line the text cannot be read, and why.
+/// Names the line that cannot be read, and why.
 pub(super) fn each(
     extension: &str,
     text: &[u8],
@@ -66,7 +66,7 @@ pub(super) fn each(
     let text = text.trim_start_matches('\u{feff}');
     if extension == "json" || text.trim_ascii_start().starts_with(['{', '[']) {
         let tried = each_json(text, room, &mut take);
-        // A flow collection begins like JSON, and only a parser can tell.
+        // A YAML flow collection begins like JSON; only a parser can tell them apart.
         if extension == "json" || tried.is_ok() {
             return tried;
         }
@@ -75,7 +75,7 @@ pub(super) fn each(
 }
 
 fn each_json(text: &str, room: &mut Room, mut take: impl FnMut(Document, &mut Room)) -> Result<(), String> {
-    // Cut into documents first: a parser that is asked after each of many whether there is more counts lines from the beginning.
+    // Split into documents first: asked after each whether more follow, the parser would count lines from the beginning.
     for document in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
         let document = document.map_err(|error| not_json(error.line(), &error, None))?.get();
         let read = |parsing: &mut Parsing| Whole(parsing).deserialize(&mut serde_json::Deserializer::from_str(document));
@@ -88,7 +88,7 @@ fn each_json(text: &str, room: &mut Room, mut take: impl FnMut(Document, &mut Ro
     Ok(())
 }
 
-/// Why a document cannot be read, in our words: a parser's may quote it.
+/// Why a document cannot be read. The parser's message may quote it.
 fn not_json(line: usize, error: &serde_json::Error, why: Option<String>) -> String {
     let why = why.unwrap_or_else(|| match error.classify() {
         Category::Eof => "it ends before it is complete".to_owned(),
@@ -125,17 +125,17 @@ fn each_yaml(text: &str, room: &mut Room, mut take: impl FnMut(Document, &mut Ro
     Ok(())
 }
 
-/// What a document takes while it is read.
+/// The memory of a document that is being parsed.
 struct Parsing {
     room: Room,
-    /// Bytes that the object that is being read may still take.
+    /// Bytes left for the current object.
     left: usize,
-    /// Why it was given up, if that was not the parser's decision.
+    /// Why parsing was stopped, if not by the parser.
     why: Option<String>,
 }
 
 impl Parsing {
-    /// Gives the document up.
+    /// Stops parsing.
     fn refuse<E: Error>(&mut self, why: String) -> E {
         self.why = Some(why);
         E::custom("")
@@ -152,7 +152,7 @@ impl Parsing {
     }
 }
 
-/// What a document took that could not be read is there again.
+/// Gives back the memory of a document that could not be read.
 fn within<T, E>(room: &mut Room, read: impl FnOnce(&mut Parsing) -> Result<T, E>) -> Result<T, (E, Option<String>)> {
     let mut parsing = Parsing { room: *room, left: PARSED_BYTES, why: None };
     match read(&mut parsing) {
@@ -164,8 +164,8 @@ fn within<T, E>(room: &mut Room, read: impl FnOnce(&mut Parsing) -> Result<T, E>
     }
 }
 
-/// The documents between lines that begin with `---`, each with the number of lines before it. Nothing else in YAML can begin a line
-/// like that, and Kubernetes' own reader cuts there, too.
+/// The documents between lines that begin with `---`, each with the number of lines before it. Such a line cannot be anything
+/// else in YAML, and Kubernetes' own reader splits there, too.
 fn yaml_documents(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let (mut line, mut start) = (0, Some(0));
     std::iter::from_fn(move || {
@@ -187,11 +187,11 @@ fn line_of(text: &[u8], offset: usize) -> usize {
     text[..offset].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// YAML as kubectl writes it. A file is bounded by its length, and what becomes of it by [`Tree`]; what is left for the parser's own
-/// limits is what a document could make it do beyond that, each by its name.
+/// Options for YAML as kubectl writes it. A file's length is bounded, and parsed values by [`Tree`]; the parser's own limits,
+/// each named here, bound what else a document could make it do.
 fn yaml_options() -> serde_saphyr::Options {
     serde_saphyr::options! {
-        // `yes`, `on` and the like are text, as in YAML 1.2.
+        // As in YAML 1.2, `yes`, `on` and the like are text.
         strict_booleans: true,
         with_snippet: false,
         alias_limits: serde_saphyr::alias_limits! {
@@ -291,13 +291,13 @@ impl<'de> Visitor<'de> for Whole<'_> {
     }
 }
 
-/// What stands under the key `items`.
+/// The value of the key `items`.
 enum Listed {
     Items(List),
     Other(Value),
 }
 
-/// The value under the key `items`, one item at a time if it is an array.
+/// Parses the value of the key `items`, an array one item at a time.
 struct Items<'p>(&'p mut Parsing);
 
 impl<'de> DeserializeSeed<'de> for Items<'_> {
@@ -319,7 +319,7 @@ impl<'de> Visitor<'de> for Items<'_> {
         Ok(Listed::Items(read_items(seq, self.0)?))
     }
 
-    // `null` is how a server in Go writes an empty list.
+    // A server in Go writes an empty list as `null`.
     fn visit_unit<E: Error>(self) -> Result<Listed, E> {
         Ok(Listed::Items(List::default()))
     }
@@ -370,7 +370,7 @@ fn read_items<'de, A: SeqAccess<'de>>(mut seq: A, parsing: &mut Parsing) -> Resu
     Ok(list)
 }
 
-/// One value, as long as it takes no more bytes than are left.
+/// Parses one value, within the bytes that are left.
 struct Tree<'p> {
     parsing: &'p mut Parsing,
     depth: usize,

@@ -1,4 +1,4 @@
-//! A tree of files: a directory, or one embedded in the binary. The only place here that touches the disk.
+//! A tree of files: a directory, or one embedded in the binary. Only this module touches the disk.
 
 use std::fs;
 use std::io;
@@ -11,13 +11,13 @@ use include_dir::Dir;
 
 use super::notes::Notes;
 
-/// Files and folders that are looked at: three times those of a large must-gather.
+/// Files and directories that are visited: three times those of a large must-gather.
 const ENTRIES_MAX: usize = 200_000;
 
-/// Folders inside of each other: no tool writes 16.
+/// Nesting of directories: no tool reaches 16.
 const DEPTH_MAX: usize = 32;
 
-/// Where a snapshot's files are.
+/// The files of a snapshot.
 #[derive(Clone)]
 pub(super) enum Tree {
     /// A directory on disk.
@@ -33,9 +33,9 @@ pub(super) struct File {
     path: Arc<str>,
 }
 
-/// An open file, read at any place.
+/// An open file, for random access.
 pub(super) enum Content {
-    /// A regular file and its length when it was opened.
+    /// A regular file, with its length when it was opened.
     Disk(fs::File, u64),
     /// In memory.
     Embedded(&'static [u8]),
@@ -54,10 +54,10 @@ impl Tree {
         Ok(Tree::Directory(root.into()))
     }
 
-    /// All files, in the order of their paths. What is left out, `notes` says.
-    ///
-    /// Hidden files and directories are left out without a word: `.git`, and the `..data` of a mounted ConfigMap. A symbolic link
-    /// counts if it leads to a file inside the tree; any other could show the host's files to whoever reads the snapshot.
+    /// All files, in the order of their paths. Whatever is left out is in `notes`.
+    /// Except hidden files and directories, which are left out silently: `.git`, and the `..data` of a mounted ConfigMap. A
+    /// symbolic link counts if its target is a file inside the tree; any other could show the host's files to whoever reads the
+    /// snapshot.
     ///
     /// # Errors
     /// If the tree itself cannot be read.
@@ -78,10 +78,10 @@ impl File {
         &self.path
     }
 
-    /// Opens it, to read pieces of it.
+    /// Opens the file for random access.
     ///
     /// # Errors
-    /// If that is not possible, or if it is no regular file inside of the tree any more.
+    /// If that fails, or if it is no longer a regular file inside the tree.
     pub(super) fn open(&self) -> io::Result<Content> {
         match &self.tree {
             Tree::Directory(root) => {
@@ -93,16 +93,16 @@ impl File {
         }
     }
 
-    /// All of it, if it has `most` bytes or fewer.
+    /// The whole file, if it has at most `most` bytes.
     ///
     /// # Errors
-    /// As [`open`](Self::open), or if it is larger.
+    /// Like [`open`](Self::open), and if it is larger.
     pub(super) fn read(&self, most: u64) -> io::Result<Bytes> {
         match &self.tree {
             Tree::Directory(root) => {
                 let path = inside(root, &self.path)?;
                 let length = path.metadata()?.len();
-                // It would be read up to the bound for nothing.
+                // Avoids reading up to the bound for nothing.
                 if length > most {
                     let words = format!("it has {length} bytes, and a file may have {} MiB", most >> 20);
                     return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
@@ -123,7 +123,7 @@ impl Content {
         }
     }
 
-    /// The bytes from `start` to `end`, or to where the file ends by now.
+    /// The bytes from `start` to `end`, or to the current end of the file.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -156,7 +156,7 @@ fn embedded(directory: &'static Dir<'static>, path: &str) -> io::Result<&'static
     Ok(directory.get_file(path).ok_or(io::ErrorKind::NotFound)?.contents())
 }
 
-/// Where the file at `path` is, links resolved.
+/// The path of a file inside the tree, with links resolved.
 fn inside(root: &Path, path: &str) -> io::Result<std::path::PathBuf> {
     let target = root.join(path).canonicalize()?;
     if !target.starts_with(root) {
@@ -189,7 +189,7 @@ fn walk(root: &Path, most: usize, paths: &mut Vec<String>, notes: &mut Notes) ->
                 );
                 return Ok(());
             }
-            // A name that is not UTF-8 is no name that a tool for Kubernetes writes.
+            // Tools for Kubernetes write no names that are not UTF-8.
             let Ok(name) = entry.file_name().into_string() else { continue };
             if name.starts_with('.') {
                 continue;
@@ -205,7 +205,7 @@ fn walk(root: &Path, most: usize, paths: &mut Vec<String>, notes: &mut Notes) ->
             } else if kind.is_symlink() {
                 match inside(root, &path) {
                     Ok(target) if target.is_file() => paths.push(path),
-                    // A directory is read where it is.
+                    // Links to directories are not followed: the target is visited at its own place.
                     Ok(target) if target.is_dir() => {}
                     Ok(_) => notes.add(&path, "it is a link to something that is no regular file"),
                     Err(error) => notes.add(&path, error),

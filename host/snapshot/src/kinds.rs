@@ -1,4 +1,4 @@
-//! How kinds are called in URLs, and which of them are cluster-scoped: what a real server answers from its own types.
+//! Plural names of kinds, and which kinds are cluster-scoped: what a real server knows from its own types.
 
 /// A resource as discovery describes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,12 +11,12 @@ pub(super) struct Kind {
     pub(super) plural: String,
     /// The kind, `Pod` for example.
     pub(super) kind: String,
-    /// Whether its objects live in a namespace.
+    /// Whether its objects are in a namespace.
     pub(super) namespaced: bool,
 }
 
-/// Served whatever the snapshot holds, as `apiVersion` and kinds: what Kubernetes itself has, and what the bundled tools read. A list of
-/// what nobody gathered says so; not to serve it would say that the cluster cannot have any.
+/// Kinds that are always served, by `apiVersion`: those of Kubernetes itself, and those that the bundled tools read. Listing one
+/// that was not gathered is an error that says so; "not served" would claim that the cluster cannot have any.
 pub(super) const ALWAYS: [(&str, &[&str]); 15] = [
     (
         "v1",
@@ -94,7 +94,7 @@ const NAMESPACED_GROUPS: [&str; 7] =
 const IRREGULAR_PLURALS: [(&str, &str, &str); 3] =
     [("", "Endpoints", "endpoints"), ("metrics.k8s.io", "NodeMetrics", "nodes"), ("metrics.k8s.io", "PodMetrics", "pods")];
 
-/// The plural name of a kind, as English forms it. It holds for Kubernetes' own kinds but for a few, and for most custom ones.
+/// The plural name of a kind, by the rules of English. Right for nearly all of Kubernetes' own kinds, and for most custom ones.
 pub(super) fn plural(group: &str, kind: &str) -> String {
     if let Some((_, _, plural)) = IRREGULAR_PLURALS.iter().find(|(in_group, of, _)| *in_group == group && *of == kind) {
         return (*plural).to_owned();

@@ -1,38 +1,38 @@
-//! What a path says about the file: the layouts of the tools that gather files from clusters.
+//! The role of a file by its path, in the layouts of the tools that gather files from clusters.
 //!
-//! Objects say themselves what they are as a rule, and are read wherever they lie. A path adds what is not in the file: the kind of
-//! items that leave it out, and the one namespace that a list is of, which shows even by an empty list that it was looked into.
+//! Objects mostly describe themselves, and are read wherever they are. A path adds what the file lacks: the kind of items that
+//! leave it out, and the namespace of a list, which shows even for an empty list that it was gathered.
 
 use std::collections::BTreeMap;
 
 use super::kinds::{self, Kind};
 
-/// What a file is for.
+/// The role of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role<'p> {
-    /// Objects, with what the path says of them.
+    /// Objects, with a hint from the path.
     Objects(Hint<'p>),
-    /// What Troubleshoot could not read, and why; unless it is somebody else's file of objects.
+    /// Troubleshoot's failures, unless another tool has a file of objects of that name.
     Failures,
-    /// Nothing that a cluster answers.
+    /// Nothing that a cluster serves.
     Other,
-    /// What has to be unpacked first.
+    /// An archive, which has to be unpacked first.
     Archive,
 }
 
-/// What a path says about the objects in a file.
+/// What a path adds to the objects in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hint<'p> {
-    /// The only namespace that they can be of.
+    /// The only namespace that they can be in.
     pub(super) namespace: Option<&'p str>,
-    /// `apiVersion` and kind of items that do not say them.
+    /// `apiVersion` and kind of items that leave them out.
     pub(super) kind: Option<(&'static str, &'static str)>,
-    /// What the file is called, less its extension. It names what an empty list would have held.
+    /// The file's name without its extension: the kind of an empty list.
     pub(super) stem: &'p str,
 }
 
 impl<'p> Role<'p> {
-    /// What the path says about objects in the file.
+    /// What the path adds to objects in the file.
     pub(super) fn hint(self) -> Hint<'p> {
         match self {
             Role::Objects(hint) => hint,
@@ -44,10 +44,10 @@ impl<'p> Role<'p> {
 /// Troubleshoot's folder.
 pub(super) const TROUBLESHOOT: &str = "cluster-resources";
 
-/// Troubleshoot's folder of custom resources, in that one.
+/// Troubleshoot's folder of custom resources, inside the former.
 const CUSTOM: &str = "custom-resources";
 
-/// Troubleshoot's names of what it gathers, with `apiVersion` and kind. Its older versions write arrays of objects without either.
+/// Troubleshoot's names of kinds, with `apiVersion` and kind. Its older versions write arrays of objects without either.
 const GATHERED: [(&str, &str, &str); 32] = [
     ("clusterRoleBindings", "rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
     ("clusterroles", "rbac.authorization.k8s.io/v1", "ClusterRole"),
@@ -79,23 +79,23 @@ const GATHERED: [(&str, &str, &str); 32] = [
     ("services", "v1", "Service"),
     ("statefulsets", "apps/v1", "StatefulSet"),
     ("storage-classes", "storage.k8s.io/v1", "StorageClass"),
-    // Kept in a folder of this name by mistake, for years.
+    // A bug in Troubleshoot kept this file in a folder of that name, for years.
     ("statefulsets-errors.json", "apps/v1", "ReplicaSet"),
     ("volumeattachments", "storage.k8s.io/v1", "VolumeAttachment"),
 ];
 
-/// What Troubleshoot writes beside objects, in files and folders of these names.
+/// Files and folders of Troubleshoot that are not objects.
 const NO_OBJECTS: [&str; 4] = ["auth-cani-list", "groups", "image-pull-secrets", "resources"];
 
 /// The files that `kubectl cluster-info dump` writes in the folder of a namespace.
 const DUMPED: [&str; 7] = ["daemonsets", "deployments", "events", "pods", "replicasets", "replication-controllers", "services"];
 
-/// What the file at `path` is for. Logs are told by [`claims`](super::claims).
+/// The role of the file at `path`. [`claims`](super::claims) recognises logs.
 pub(super) fn role(path: &str) -> Role<'_> {
     let mut parts: Vec<&str> = path.split('/').collect();
     let file = parts.pop().unwrap_or_default();
     let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
-    // What the kubelet has rotated is older than what is asked for.
+    // Logs that the kubelet has rotated are older than any that is asked for.
     if file.contains(".log.") {
         return Role::Other;
     }
@@ -117,36 +117,36 @@ pub(super) fn role(path: &str) -> Role<'_> {
     }
 }
 
-/// The namespace that the folders name, for a file of this name in them.
+/// The namespace in a path, for a file of this name.
 fn namespace<'p>(parts: &[&'p str], stem: &str) -> Option<&'p str> {
     let after = |folder: &str| Some(*parts.get(parts.iter().rposition(|part| *part == folder)? + 1)?);
-    // must-gather and Velero, where `all` is what was asked of all namespaces; sonobuoy; a dump.
+    // must-gather and Velero, where `all` means all namespaces; sonobuoy; a dump.
     let named = after("namespaces").or_else(|| after("ns").filter(|_| parts.contains(&"resources")));
     let named = named.or_else(|| parts.last().copied().filter(|_| DUMPED.contains(&stem)));
     named.filter(|name| *name != "all" && *name != "all-namespaces")
 }
 
-/// `apiVersion` and kind of what Troubleshoot calls so.
+/// `apiVersion` and kind of one of Troubleshoot's names.
 pub(super) fn gathered_kind(name: &str) -> Option<(&'static str, &'static str)> {
     GATHERED.iter().find(|(known, ..)| *known == name).map(|(_, api_version, kind)| (*api_version, *kind))
 }
 
-/// What Troubleshoot calls a kind.
+/// Troubleshoot's names of a kind.
 pub(super) fn names_of_gathered<'k>(group: &'k str, kind: &'k str) -> impl Iterator<Item = &'static str> + use<'k> {
     let is_it = move |api_version: &str, name: &str| kinds::group_and_version(api_version).0 == group && name == kind;
     GATHERED.iter().filter(move |(_, api_version, name)| is_it(api_version, name)).map(|(name, ..)| *name)
 }
 
-/// Whether this is one of the files that show that Troubleshoot looked for custom resources.
+/// Whether this file shows that Troubleshoot gathered custom resources.
 pub(super) fn is_of_custom_resources(path: &str) -> bool {
     path.split('/').collect::<Vec<_>>().windows(2).any(|pair| pair == [TROUBLESHOOT, CUSTOM])
 }
 
-/// Kinds by what a file with an empty list of them is called: `pods`, `deployments.apps`.
+/// Kinds by the names of files that hold empty lists of them: `pods`, `deployments.apps`.
 pub(super) struct Called<'k>(BTreeMap<String, &'k Kind>);
 
 impl<'k> Called<'k> {
-    /// Of two kinds with one name, the first counts.
+    /// If two kinds have one name, the first counts.
     pub(super) fn new(kinds: impl Iterator<Item = &'k Kind>) -> Self {
         let mut called = BTreeMap::new();
         for kind in kinds {
@@ -157,7 +157,7 @@ impl<'k> Called<'k> {
         Self(called)
     }
 
-    /// The kind that a file is called after.
+    /// The kind that a file is named after.
     pub(super) fn after(&self, stem: &str) -> Option<&'k Kind> {
         self.0.get(stem).copied()
     }

@@ -1,18 +1,18 @@
-//! A cluster at rest: a directory of files that a tool gathered, served in-process by something that answers like an API server.
+//! A cluster at rest: a directory of gathered files, served in-process as an API server would.
 //!
-//! A support bundle can be inspected with it offline, and the demo is a snapshot inside the binary. The rest of the program
-//! cannot tell: it talks to an ordinary `kube::Client`. What a snapshot may hold:
+//! It makes a support bundle readable offline; the demo is a snapshot inside the binary. The rest of the program sees an ordinary
+//! `kube::Client`. A snapshot may hold:
 //!
 //! - Objects in `.json`, `.yaml` and `.yml` files anywhere below the directory: one object, several YAML documents, a list, an array.
 //!   Of two copies of an object, the one in the later path counts. [`layout`] knows what the paths of some tools say beyond that.
 //! - Container logs, in the places where tools put them: [`claims`].
 //! - The API server's version; else it is the nodes'.
 //!
-//! What the files leave out is made up: namespaces that something mentions, and the plural names of kinds. "Now" is the newest
-//! time stamp. Only GET is answered, and a watch is refused. What nobody gathered is not denied: [`coverage`] says so, in an error
-//! or in a `Warning` header.
+//! What the files lack is inferred: namespaces that something mentions, and the plural names of kinds. "Now" is the newest time
+//! stamp. Only GET is answered, and a watch is refused. What was not gathered is not denied: [`coverage`] says so, in an error or
+//! in a `Warning` header.
 //!
-//! **Everything in a snapshot is somebody else's.** Files are found by [`files`] and opened by [`sandbar_files`], documents are read by
+//! **Everything in a snapshot is untrusted.** Files are found by [`files`] and opened by [`sandbar_files`], documents are read by
 //! [`document`], each within bounds, and a log is never in memory as a whole.
 
 mod claims;
@@ -45,15 +45,14 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-pub use object::OBJECT_MAX;
-pub use selector::Selector;
-
 use files::Tree;
+pub use object::OBJECT_MAX;
 use read::Contents;
+pub use selector::Selector;
 use service::ApiServer;
 use store::Snapshot;
 
-/// Where kubectl puts a namespaced object that names no namespace.
+/// The namespace that kubectl gives an object that names none.
 const DEFAULT_NAMESPACE: &str = "default";
 
 static DEMO: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
@@ -72,10 +71,10 @@ pub enum SnapshotError {
     Unreadable {
         /// The directory.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// It is a file.
+    /// The path is a file.
     #[error(
         "the snapshot {path} is a file: unpack it with `mkdir bundle && tar -xzf {path} -C bundle`, and give the directory, \
          `snapshot:bundle`"
@@ -84,7 +83,7 @@ pub enum SnapshotError {
         /// The file.
         path: PathBuf,
     },
-    /// Nothing in it is a Kubernetes object.
+    /// It has no Kubernetes object.
     #[error(
         "no Kubernetes objects in {path}{}; write some with `kubectl cluster-info dump --output-directory={path}` or \
          `kubectl get pods -A -o yaml > {path}/pods.yaml`",
@@ -93,7 +92,7 @@ pub enum SnapshotError {
     Empty {
         /// The directory.
         path: PathBuf,
-        /// What is wrong with the files that are there: path, line and problem.
+        /// The problems of its files: path, line and problem.
         broken: Vec<String>,
     },
 }
@@ -133,7 +132,7 @@ pub fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
 ///
 /// Has to be called within a Tokio runtime, as every client has.
 pub fn demo() -> kube::Client {
-    // Reading from memory cannot fail, and a test sees that every file is read without a note.
+    // Reading from memory cannot fail, and a test checks that every file is read without a note.
     client(Contents::read(&Tree::Embedded(&DEMO)).unwrap_or_default())
 }
 

@@ -1,34 +1,34 @@
-//! The lines of a log file: the times at their beginnings, and what of them an answer has.
+//! The lines of a log file: their time stamps, and which of them go into an answer.
 //!
-//! A time at the beginning of a line is the kubelet's, or the container runtime's, only where the layout of the file says so and the lines
-//! bear it out. Programs write such times themselves, with nine decimals too; where nobody knows, a line is served whole.
+//! A time at the beginning of a line is the kubelet's or the container runtime's only if the file's layout says so and the lines
+//! confirm it. Programs write such times themselves, with nine decimals too; if in doubt, a line is served whole.
 
 use k8s_openapi::jiff::Timestamp;
 use memchr::memchr;
 
-/// What stands before the text of each line.
+/// The prefix of each line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stamps {
-    /// Nothing that is known: the line is the program's.
+    /// No known one: the line is the program's.
     None,
-    /// The kubelet's time and a space: what `kubectl logs --timestamps` writes.
+    /// The kubelet's time and a space, as in `kubectl logs --timestamps`.
     Kubelet,
-    /// The time, `stdout` or `stderr`, and `F` or `P`: what container runtimes write, a line that is cut into parts among it.
+    /// The time, `stdout` or `stderr`, and `F` or `P`: the format of container runtimes, which split long lines.
     Runtime,
 }
 
-/// Bytes that what stands before a line's text can have: a time with an offset, a stream and tags.
+/// The longest prefix, in bytes: a time with an offset, a stream and tags.
 const HEAD_MAX: usize = 96;
 
-/// A line's beginning, taken apart.
+/// The parsed prefix of a line.
 #[derive(Debug, PartialEq, Eq)]
 struct Head<'l> {
-    /// When, as it is written.
+    /// The time, as written.
     written: &'l [u8],
     time: Timestamp,
     /// Where the text begins.
     text: usize,
-    /// Whether the next line goes on with this one.
+    /// Whether the next line continues this one.
     partial: bool,
 }
 
@@ -41,7 +41,7 @@ impl Stamps {
         }
     }
 
-    /// These stamps if all whole lines in a piece of a file have them; else none. An empty piece bears out anything.
+    /// These stamps if all whole lines in a piece of a file have them, else none. An empty piece confirms any.
     pub(super) fn borne_out_by(self, piece: &[u8], starts_a_line: bool, ends_the_file: bool) -> Self {
         let all = whole_lines(piece, starts_a_line, ends_the_file).all(|line| self.head(line).is_some());
         if all { self } else { Stamps::None }
@@ -53,13 +53,13 @@ impl Stamps {
     }
 }
 
-/// The lines of a piece but for those that are cut, and without empty ones.
+/// The lines of a piece without partial and empty ones.
 fn whole_lines(piece: &[u8], starts_a_line: bool, ends_the_file: bool) -> impl Iterator<Item = &[u8]> {
     let lines = piece.split_inclusive(|byte| *byte == b'\n').skip(usize::from(!starts_a_line));
     lines.filter(move |line| (ends_the_file || line.ends_with(b"\n")) && !line.trim_ascii().is_empty())
 }
 
-/// The kubelet's format has nine decimals always.
+/// The kubelet's format always has nine decimals.
 fn kubelet(line: &[u8]) -> Option<Head<'_>> {
     const FRACTION: std::ops::Range<usize> = "2026-11-19T09:00:00.".len().."2026-11-19T09:00:00.000000000".len();
     let head = time(line)?;
@@ -80,7 +80,7 @@ fn runtime(line: &[u8]) -> Option<Head<'_>> {
     [&b"stdout"[..], b"stderr"].contains(&stream).then_some(Head { written, time, text, partial })
 }
 
-/// A time that is a line's first word.
+/// A time as the first word of a line.
 fn time(line: &[u8]) -> Option<Head<'_>> {
     let end = line.iter().take(HEAD_MAX).position(u8::is_ascii_whitespace)?;
     let written = &line[..end];
@@ -89,21 +89,21 @@ fn time(line: &[u8]) -> Option<Head<'_>> {
     Some(Head { written, time, text, partial: false })
 }
 
-/// What of a log's lines an answer has, while they are read.
+/// Cuts a log to the lines of an answer, piece by piece.
 pub(super) struct Cutter {
     stamps: Stamps,
-    /// Lines of before are dropped; those without a time are not.
+    /// Earlier lines are dropped; those without a time are not.
     since: Option<Timestamp>,
-    /// Lines keep their times.
+    /// Whether lines keep their times.
     timestamps: bool,
-    /// The beginning of a line, until it is known what stands before its text.
+    /// The beginning of a line, until its prefix is complete.
     head: Vec<u8>,
     state: State,
-    /// The line before was cut, and this one goes on with it.
+    /// The line before was split, and this one continues it.
     goes_on: bool,
 }
 
-/// Where in a line the reading is.
+/// The position within a line.
 #[derive(Clone, Copy)]
 enum State {
     Head,
@@ -112,12 +112,12 @@ enum State {
 }
 
 impl Cutter {
-    /// For a log whose lines have `stamps`.
+    /// For a log with these stamps.
     pub(super) fn new(stamps: Stamps, since: Option<Timestamp>, timestamps: bool) -> Self {
         Self { stamps, since, timestamps, head: Vec::new(), state: State::Head, goes_on: false }
     }
 
-    /// Takes the next piece, and adds what stays of it.
+    /// Takes the next piece, and adds the part that stays.
     pub(super) fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         if self.stamps == Stamps::None {
             return out.extend_from_slice(piece);
@@ -149,14 +149,14 @@ impl Cutter {
         }
     }
 
-    /// Adds what is left at the end of the log.
+    /// Adds the rest at the end of the log.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         if !self.head.is_empty() {
             self.begin(out);
         }
     }
 
-    /// Decides on a line whose beginning is there.
+    /// Decides about a line whose prefix is complete.
     fn begin(&mut self, out: &mut Vec<u8>) {
         let line = std::mem::take(&mut self.head);
         let is_whole = line.ends_with(b"\n");

@@ -10,6 +10,7 @@ use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use sandbar_processor::STEP_BYTES;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,23 +20,22 @@ use super::status::Refusal;
 use super::steps::Steps;
 use super::store::{Collection, Snapshot};
 use super::tail::Body;
-use sandbar_processor::STEP_BYTES;
 
-/// What a look at an object takes beside what is read of it, in bytes that could be parsed meanwhile.
+/// The cost of visiting an object, beside what is read of it, in bytes that could be parsed meanwhile.
 const LOOK_BYTES: usize = 64;
 
-/// What a list request asks for.
+/// The parameters of a list request.
 #[derive(Debug, Default)]
 pub(super) struct Options {
     labels: Selector,
     fields: Selector,
     limit: Option<usize>,
     cursor: Option<Cursor>,
-    /// Bytes of all that: each term of a selector asks each object.
+    /// Bytes of both selectors: each term is checked for each object.
     bytes: usize,
 }
 
-/// A place in the snapshot's order of objects. Like a server's own token, it carries no scope.
+/// A position in the snapshot's order of objects. Like a server's own token, it has no scope.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
     snapshot: String,
@@ -56,10 +56,10 @@ impl Cursor {
 }
 
 impl Options {
-    /// The options in a query string. Parameters that change nothing for a cluster at rest are ignored.
+    /// Parses a query string. Parameters without effect on a cluster at rest are ignored.
     ///
     /// # Errors
-    /// 400 in the API server's words if a parameter makes no sense; 405 for a watch.
+    /// 400, in the API server's words, for an invalid parameter; 405 for a watch.
     pub(super) fn parse(query: &str) -> Result<Self, Refusal> {
         let mut options = Self { bytes: query.len(), ..Self::default() };
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -75,7 +75,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether an object is selected. It is looked at once, however many terms the selectors have.
+    /// Whether an object is selected. Visits it once, however many terms the selectors have.
     fn select(&self, object: &Object) -> bool {
         let labels = OnceCell::new();
         let label = |key: &str| labels.get_or_init(|| object.labels()).get(key).and_then(Value::as_str);
@@ -90,7 +90,7 @@ impl Options {
         })
     }
 
-    /// What [`select`](Self::select) takes, in bytes that could be parsed meanwhile.
+    /// The cost of [`select`](Self::select), in bytes that could be parsed meanwhile.
     fn look_bytes(&self, object: &Object) -> usize {
         let labels = if self.labels.is_empty() { 0 } else { object.label_bytes() };
         let fields = if self.fields.is_empty() { 0 } else { object.json.len() };
@@ -99,7 +99,7 @@ impl Options {
     }
 }
 
-/// 0 and less mean no limit.
+/// 0 and less: no limit.
 fn limit(text: &str) -> Result<Option<usize>, Refusal> {
     let number: i64 = number(text)?;
     Ok(usize::try_from(number).ok().filter(|limit| *limit > 0))
@@ -124,7 +124,7 @@ fn field<'o>(object: &'o Value, path: &str) -> Option<Cow<'o, str>> {
 
 /// One page of a list.
 pub(super) struct Page {
-    /// The list up to its first item.
+    /// The list's JSON up to the first item.
     head: String,
     items: Vec<Arc<Object>>,
     /// What the list lacks.
@@ -134,7 +134,7 @@ pub(super) struct Page {
 /// One page of `collection`, in `namespace` or everywhere.
 ///
 /// # Errors
-/// 410 for a cursor of another snapshot, 404 if nobody looked there.
+/// 410 for a cursor of another snapshot, 404 if it was not gathered.
 pub(super) async fn list(
     snapshot: &Snapshot,
     collection: &Collection,
@@ -155,7 +155,7 @@ pub(super) async fn list(
         }
     };
     let after = options.cursor.as_ref().map(|cursor| cursor.after.as_str());
-    // A server does not count what a selector would leave.
+    // Like a server, it does not count with a selector.
     let counted = options.labels.is_empty() && options.fields.is_empty();
     let (mut items, mut last, mut remaining) = (Vec::new(), None, 0_i64);
     for (key, object) in collection.after(namespace, after) {
@@ -188,13 +188,12 @@ pub(super) async fn list(
         Value::from(list_kind),
         Value::from(api_version),
     );
-    // Said once for all pages.
+    // Only on the first page.
     Ok(Page { head, items, warning: lacks.filter(|_| after.is_none()) })
 }
 
 impl Page {
-    /// The list as JSON. It is written while it is read, so that a list of everything is never in memory twice, and whoever has enough
-    /// of it stops it.
+    /// The list as JSON, written while it is read: a long list is never in memory twice, and the reader can stop early.
     pub(super) fn into_body(self) -> Body {
         let Self { head, items, .. } = self;
         let pieces =

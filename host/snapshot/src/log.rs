@@ -1,4 +1,4 @@
-//! Container logs: which file is the log of which run of which container.
+//! Container logs: which file has the log of which run of which container.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,19 +12,19 @@ use super::lines::Stamps;
 use super::notes::Notes;
 use super::object::Object;
 
-/// Bytes at both ends of a file that have to bear out what its layout says.
+/// Bytes at both ends of a file that have to confirm its layout's stamps.
 const SAMPLE: u64 = 16 << 10;
 
 /// The log of one run of one container.
 #[derive(Clone)]
 pub(super) struct Log {
-    /// Where it is.
+    /// The file.
     pub(super) file: File,
-    /// The container; none if the file is of all of the pod's, or does not say.
+    /// The container; none if the file has all of the pod's, or does not say.
     pub(super) container: Option<String>,
     /// Whether this is the run before the current one.
     pub(super) previous: bool,
-    /// What stands before the lines.
+    /// The prefix of its lines.
     pub(super) stamps: Stamps,
 }
 
@@ -32,19 +32,19 @@ pub(super) struct Log {
 #[derive(Default)]
 pub(super) struct Logs {
     by_pod: BTreeMap<(String, String), Vec<Log>>,
-    /// The time of the newest line, as far as lines have times.
+    /// The newest time stamp of a line.
     pub(super) newest: Option<Timestamp>,
-    /// Whether a layout that is made for logs alone says whose some are.
+    /// Whether a layout that is used for logs alone identifies some of them.
     pub(super) speak_for_themselves: bool,
 }
 
-/// A file that may be a log, and what is known of it.
+/// A file that may be a log, with what is known of it.
 struct Candidate {
     file: File,
     container: Option<String>,
     run: OwnedRun,
     uid: Option<String>,
-    /// What the layout says; the more it says, the better.
+    /// How much the layout says; more is better.
     layout: u8,
     stamps: Stamps,
     newest: Option<Timestamp>,
@@ -57,7 +57,7 @@ enum OwnedRun {
 }
 
 impl Logs {
-    /// The logs among `files`, whose pods are among `objects` or not described at all.
+    /// The logs among `files` whose pods are among `objects`, or not described at all.
     pub(super) fn new(files: Vec<File>, objects: &[Object], notes: &mut Notes) -> Self {
         let pods = Pods::of(objects);
         let mut logs = Self::default();
@@ -81,7 +81,7 @@ impl Logs {
         logs
     }
 
-    /// The logs of a pod, the most telling first.
+    /// The logs of a pod, the most specific first.
     pub(super) fn of(&self, namespace: &str, pod: &str) -> &[Log] {
         self.by_pod.get(&(namespace.to_owned(), pod.to_owned())).map_or(&[], Vec::as_slice)
     }
@@ -94,7 +94,7 @@ impl Logs {
 }
 
 impl Candidate {
-    /// Reads both ends of the file where its layout says that lines have times.
+    /// Reads both ends of the file if its layout has time stamps.
     fn look(file: &File, claim: &Claim<'_>) -> io::Result<Self> {
         let (mut stamps, mut newest) = (claim.stamps, None);
         if stamps != Stamps::None {
@@ -131,7 +131,7 @@ impl Candidate {
     }
 }
 
-/// The logs of one pod, out of all files that are about it.
+/// The logs of one pod, out of all its candidates.
 fn sort_out(candidates: Vec<Candidate>, pod: Option<&Pod>) -> Vec<Log> {
     let (known, numbered): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| matches!(candidate.run, OwnedRun::Known { .. }));
@@ -145,7 +145,7 @@ fn sort_out(candidates: Vec<Candidate>, pod: Option<&Pod>) -> Vec<Log> {
         let layout = runs[0].layout;
         logs.extend(newest_two(runs, pod, status).into_iter().map(|log| (layout, log)));
     }
-    // Of two copies in the same layout, the later path counts.
+    // Of two files in the same layout, the later path counts.
     logs.extend(known.into_iter().rev().map(|candidate| {
         let previous = matches!(candidate.run, OwnedRun::Known { previous: true });
         (candidate.layout, candidate.into_log(previous))
@@ -154,9 +154,9 @@ fn sort_out(candidates: Vec<Candidate>, pod: Option<&Pod>) -> Vec<Log> {
     logs.into_iter().map(|(_, log)| log).collect()
 }
 
-/// The current and the previous run of a container, out of all that left a file.
+/// The current and the previous run of a container, out of all runs that left a file.
 fn newest_two(mut runs: Vec<Candidate>, pod: Option<&Pod>, status: Option<&Status>) -> Vec<Log> {
-    // A StatefulSet's pod of today may have the name of one of yesterday.
+    // A StatefulSet's pod may have had the same name yesterday.
     if let Some(pod) = pod
         && runs.iter().any(|run| run.uid.as_ref().is_some_and(|uid| pod.uids.contains(uid)))
     {
@@ -169,7 +169,7 @@ fn newest_two(mut runs: Vec<Candidate>, pod: Option<&Pod>, status: Option<&Statu
         OwnedRun::Id(id) => status.is_some_and(|status| status.id.as_deref() == Some(id)),
         OwnedRun::Known { .. } => false,
     };
-    // Ids have no order, but the pod says which is the current one.
+    // Ids have no order, but the pod's status has the current one.
     runs.sort_by_key(|run| match &run.run {
         OwnedRun::Restarts(restarts) => (u64::from(*restarts), false, run.newest),
         _ => (0, is_current(run), run.newest),
@@ -184,25 +184,25 @@ fn newest_two(mut runs: Vec<Candidate>, pod: Option<&Pod>, status: Option<&Statu
     logs
 }
 
-/// What is known of a pod.
+/// A pod of the snapshot.
 struct Pod {
-    /// Its own, and that of its manifest where the kubelet made it from a file.
+    /// Its own, and that of its manifest if it is a static pod.
     uids: BTreeSet<String>,
     containers: BTreeSet<String>,
     statuses: BTreeMap<String, Status>,
 }
 
-/// What is known of a container's runs.
+/// The status of a container.
 struct Status {
     restarts: Option<u64>,
-    /// Of the current one, without the runtime's name.
+    /// The id of the current run, without the runtime's prefix.
     id: Option<String>,
 }
 
 /// The pods of a snapshot.
 struct Pods<'o> {
     known: BTreeMap<(&'o str, &'o str), Pod>,
-    /// The namespace of a pod; none if there are several of this name.
+    /// The namespace of a pod; none if several have one of this name.
     namespaces: BTreeMap<&'o str, Option<&'o str>>,
 }
 
@@ -220,7 +220,7 @@ impl<'o> Pods<'o> {
         pods
     }
 
-    /// The first claim that a known pod bears out; else the first, unless its pod is known and does not.
+    /// The first claim about a known pod; else the first one, unless its pod is known and contradicts it.
     fn decide<'c, 'p>(&self, claims: &'c [Claim<'p>]) -> Option<(&'p str, &'c Claim<'p>)>
     where
         'o: 'p,

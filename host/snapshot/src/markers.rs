@@ -1,7 +1,7 @@
-//! The file in which `kubectl cluster-info dump` puts the logs of all containers of a pod, between marker lines. Source:
+//! The file in which `kubectl cluster-info dump` writes the logs of all containers of a pod, between marker lines. Source:
 //! pkg/cmd/clusterinfo of k8s.io/kubectl.
 //!
-//! A program can print such a line itself. So a log ends only where the next one begins, or the file ends.
+//! A program can print such a line itself. So a log only ends before the next marker of a start, or at the end of the file.
 
 use memchr::memmem;
 
@@ -12,16 +12,16 @@ const LAST: &str = " ====";
 /// A marker line is shorter: it has three names, of 63, 63 and 253 bytes.
 pub(super) const LONGEST: usize = 512;
 
-/// Markers of one file that are looked at: a pod has few containers.
+/// Markers that are kept of one file: a pod has few containers.
 const MARKERS_MAX: usize = 1_000;
 
-/// A marker, and where it is.
+/// A marker and its place.
 #[derive(Debug, PartialEq, Eq)]
 struct Marker {
     starts: bool,
     container: String,
     from: u64,
-    /// Behind its line.
+    /// The offset after its line.
     to: u64,
 }
 
@@ -32,13 +32,13 @@ pub(super) struct Markers {
 }
 
 impl Markers {
-    /// For the file of this pod.
+    /// Finds markers for this pod.
     pub(super) fn new(namespace: &str, pod: &str) -> Self {
         Self { of: format!(" of pod {namespace}/{pod}"), found: Vec::new() }
     }
 
-    /// Looks for markers that begin in `piece`, which is at `offset` in the file and begins with the byte before what is new, unless
-    /// that is the file's first. What is behind the first `new` bytes belongs to the next piece.
+    /// Finds the markers that begin in the first `new` bytes of `piece`; the rest belongs to the next piece. It is at `offset` in
+    /// the file, and begins with the byte before the new ones, unless it is the first.
     pub(super) fn look(&mut self, piece: &[u8], offset: u64, new: usize) {
         for (starts, text) in [(true, START), (false, END)] {
             for at in memmem::find_iter(piece, text.as_bytes()).take_while(|&at| at < new) {
@@ -46,7 +46,7 @@ impl Markers {
                     return;
                 }
                 let begins_a_line = if at == 0 { offset == 0 } else { piece[at - 1] == b'\n' };
-                // A log that does not end with a line break has the marker of its end on its last line.
+                // If a log does not end with a line break, its end marker is on its last line.
                 if (at == 0 && offset > 0) || (starts && !begins_a_line) {
                     continue;
                 }
@@ -62,7 +62,7 @@ impl Markers {
         }
     }
 
-    /// Where in a file of this length the log of `container` is. Without any marker the whole file is the log of whoever asks.
+    /// Where the logs are, in a file of this length. Without any marker the whole file is the log of the only container.
     pub(super) fn finish(mut self, length: u64) -> Sections {
         self.found.sort_by_key(|marker| marker.from);
         let mut sections = Vec::new();

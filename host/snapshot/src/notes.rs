@@ -1,14 +1,14 @@
-//! What could not be read of a snapshot, in words for its operator, and bounded: a bundle can have a million broken files.
+//! Problems with the files of a snapshot, for its operator, and bounded: a bundle can have a million broken files.
 
 use std::fmt::Display;
 
-/// Notes that are kept; the others are counted.
+/// Notes that are kept; others are counted.
 const KEPT: usize = 100;
 
-/// The bytes of one note that are kept: a path and a parser's line.
+/// Bytes of one note: a path and a parser's message.
 const LENGTH: usize = 512;
 
-/// What could not be read, and why.
+/// Problems, each with its file.
 #[derive(Default)]
 pub(super) struct Notes {
     kept: Vec<String>,
@@ -17,18 +17,18 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Notes that the file at `path` is of another kind: bundles have many such files, and nobody misses them.
+    /// Counts the file at `path` as one of another kind: bundles have many, and they are not missed.
     pub(super) fn foreign(&mut self, path: &str) {
         self.foreign.get_or_insert_with(|| (path.to_owned(), 0)).1 += 1;
     }
 
-    /// Notes something about the file, or the folder, at `path`.
+    /// Adds a problem with the file or folder at `path`.
     pub(super) fn add(&mut self, path: &str, what: impl Display) {
         if self.kept.len() >= KEPT {
             self.more += 1;
             return;
         }
-        // Names of files and words of parsers are others' text.
+        // Names of files and messages of parsers are untrusted text.
         self.kept.push(sandbar_secrets::quotable(format_args!("{path}: {what}"), LENGTH));
     }
 

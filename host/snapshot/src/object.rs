@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-/// Bytes of one object. etcd holds 1.5 MiB; an aggregated API may send more, but hardly one object that is worth it.
+/// Bytes of one object. etcd holds 1.5 MiB; an aggregated API may send more, but rarely for a single object.
 pub const OBJECT_MAX: usize = 8 * 1024 * 1024;
 
-/// One object. It is kept as text, a fraction of what the parsed form takes.
+/// One object, kept as text, which takes a fraction of its parsed form.
 pub(super) struct Object {
     /// `apps/v1` for example.
     pub(super) api_version: String,
@@ -18,20 +18,20 @@ pub(super) struct Object {
     pub(super) namespace: Option<String>,
     /// Its name.
     pub(super) name: String,
-    /// Its labels as JSON; empty if it has none. Parsed they would take eight times as much.
+    /// Its labels as JSON; empty if it has none. Parsed they would take eight times as much memory.
     labels: Box<str>,
-    /// Its `resourceVersion`, where that is a number; else 0.
+    /// Its `resourceVersion` if that is a number, else 0.
     pub(super) revision: u64,
-    /// The latest thing that it says has happened.
+    /// The latest of its times in the past.
     pub(super) newest: Option<Timestamp>,
     /// The whole object as JSON.
     pub(super) json: Box<str>,
 }
 
-/// Bytes of an `apiVersion`, a kind or a namespace: no server takes more than a group of 253 and a version of 63.
+/// Bytes of an `apiVersion`, a kind or a namespace: a server accepts a group of 253 and a version of 63.
 pub(super) const NAME_BYTES: usize = 320;
 
-/// Fields that say when something happened. Others can lie in the future: a certificate's end, a workspace's next stop.
+/// Fields with times in the past. Others can be in the future: a certificate's end, a workspace's next stop.
 const PAST_TIMES: [&str; 12] = [
     "creationTimestamp",
     "eventTime",
@@ -48,16 +48,16 @@ const PAST_TIMES: [&str; 12] = [
 ];
 
 impl Object {
-    /// An object from its parsed form. The items of a typed list leave out what their list says, so kind and version may be missing
-    /// until [`complete`](Self::complete) adds them.
+    /// Converts an object from its parsed form. The items of a typed list have no kind and version; [`complete`](Self::complete)
+    /// adds them.
     ///
     /// # Errors
-    /// Says what it lacks, or that it is too large to be answered with.
+    /// If a field is missing, or if it is too large to be served.
     pub(super) fn new(mut value: Value) -> Result<Self, String> {
         let Some(fields) = value.as_object_mut() else {
             return Err("no Kubernetes object, but a list or a plain value".to_owned());
         };
-        // What stands there and says nothing would contradict what `complete` adds.
+        // An empty value would contradict the one that `complete` adds.
         for key in ["kind", "apiVersion"] {
             if fields.get(key).is_some_and(|said| said.as_str().is_none_or(str::is_empty)) {
                 fields.shift_remove(key);
@@ -86,7 +86,7 @@ impl Object {
         })
     }
 
-    /// The same object with kind and version, which are `kind` and `api_version` unless it says them itself.
+    /// Adds kind and version, unless the object has them.
     ///
     /// # Errors
     /// If it has neither.
@@ -105,14 +105,14 @@ impl Object {
             added.push_str(&format!("\"{key}\":{},", Value::from(given)));
         }
         if added.len() > 1 {
-            // It has a name at least, so something follows the comma; and it has no such key yet.
+            // It has a name at least, so something follows the comma; and it does not have these keys.
             added.push_str(&self.json[1..]);
             self.json = added.into_boxed_str();
         }
         Ok(self)
     }
 
-    /// Bytes of what is kept of it beside its JSON: what it is called, and under which key.
+    /// Bytes that are kept of it beside its JSON: its names and its key.
     pub(super) fn beside(&self) -> usize {
         let names = 2 * (self.name.len() + self.namespace.as_ref().map_or(0, String::len));
         self.api_version.len() + self.kind.len() + names + self.labels.len()
@@ -120,7 +120,7 @@ impl Object {
 
     /// Its labels by key.
     pub(super) fn labels(&self) -> BTreeMap<String, Value> {
-        // Without any it is no JSON; else the text is what `new` made of a parsed form.
+        // Empty is not JSON; any other text was serialised in `new`.
         serde_json::from_str(&self.labels).unwrap_or_default()
     }
 
@@ -129,9 +129,9 @@ impl Object {
         self.labels.len()
     }
 
-    /// The parsed form.
+    /// The object, parsed.
     pub(super) fn value(&self) -> Value {
-        // The text is what `new` made of a parsed form, or something here after it: it always parses.
+        // The text was serialised in `new` or completed after it: it always parses.
         serde_json::from_str(&self.json).unwrap_or_default()
     }
 }

@@ -13,7 +13,7 @@ use super::steps::Steps;
 use super::store::{Collection, Snapshot};
 use super::tail::{Body, Cut, Source};
 
-/// What a log request asks for.
+/// The parameters of a log request.
 #[derive(Debug, Default)]
 pub(super) struct Options {
     container: Option<String>,
@@ -25,10 +25,10 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// The options in a query string. `follow` is ignored: nothing will follow.
+    /// Parses a query string. `follow` is ignored: nothing more will come.
     ///
     /// # Errors
-    /// 400 for what is no number, 422 for a number out of range; both in the API server's words.
+    /// 400 for something that is not a number, 422 for one out of range; both in the API server's words.
     pub(super) fn parse(pod: &str, query: &str) -> Result<Self, Refusal> {
         let mut options = Self::default();
         let at_least = |field: &str, text: &str, least: i64, problem: &str| match number(text)? {
@@ -57,18 +57,18 @@ impl Options {
     }
 }
 
-/// A log that is there.
+/// A log that was found.
 pub(super) struct Found {
     /// The part of it that was asked for.
     pub(super) body: Body,
-    /// What was asked for and cannot be told.
+    /// What was asked for and is not known.
     pub(super) warning: Option<String>,
 }
 
-/// The part of a log that `options` describe; none while the pod has no node.
+/// The part of a log that `options` select; none while the pod has no node.
 ///
 /// # Errors
-/// As the API server refuses; and 404 for a log that the cluster may have had, but the snapshot does not hold.
+/// Like the API server; and 404 for a log that the cluster may have had and the snapshot has not.
 pub(super) async fn read(
     snapshot: &Snapshot,
     pods: &Collection,
@@ -83,7 +83,7 @@ pub(super) async fn read(
             steps.take(pod.json.len()).await;
             pod.value()
         }
-        // Logs alone say enough of a pod.
+        // The logs alone tell enough about the pod.
         None if !logs.is_empty() => described_by(logs),
         None => {
             snapshot.coverage().check(&pods.kind, Some(namespace)).map_err(Refusal::not_held)?;
@@ -94,7 +94,7 @@ pub(super) async fn read(
     if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
         return Ok(None);
     }
-    // Nothing in the snapshot is as old as the beginning of time, so a longer span is no span at all.
+    // Nothing is older than the beginning of time, so a longer span is unlimited.
     let since = options
         .since_seconds
         .zip(snapshot.clock())
@@ -117,7 +117,7 @@ pub(super) async fn read(
     Err(missing(&pod, namespace, name, container, options.previous))
 }
 
-/// As much of a pod as its logs show.
+/// A pod, as far as its logs show it.
 fn described_by(logs: &[Log]) -> Value {
     let containers: BTreeSet<&str> = logs.iter().filter_map(|log| log.container.as_deref()).collect();
     let containers: Vec<Value> = containers.into_iter().map(|name| json!({ "name": name })).collect();
@@ -152,7 +152,7 @@ fn names<'a>(pod: &'a Value, list: &str) -> Vec<&'a str> {
     containers.filter_map(|container| container["name"].as_str()).collect()
 }
 
-/// Why there is no such log.
+/// Why a log is missing.
 fn missing(pod: &Value, namespace: &str, name: &str, container: &str, previous: bool) -> Refusal {
     let statuses = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
     let mut statuses = statuses.iter().flat_map(|list| pod["status"][list].as_array().into_iter().flatten());

@@ -1,4 +1,4 @@
-//! From files to objects and logs. Every broken file is a note that names it, so that one of them does not hide the rest.
+//! From files to objects and logs. A broken file becomes a note that names it, and does not hide the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,16 +18,16 @@ use super::room::Room;
 /// Bytes of one file with objects: the events of a large cluster.
 const FILE_BYTES: u64 = 128 << 20;
 
-/// Bytes of all files with objects. Reading them takes a minute, the server's start.
+/// Bytes of all files with objects. Reading them delays the start by a minute.
 const TOTAL_BYTES: u64 = 2 << 30;
 
 /// Kinds of objects: a cluster with hundreds of definitions has some 1,000.
 pub(super) const KINDS: usize = 4_000;
 
-/// Bytes of a namespace that an object mentions: for its name, and for the object that a server would have and no file does.
+/// Bytes of a mentioned namespace: its name, and the object that is made up for it.
 const NAMESPACE_BYTES: usize = 1024;
 
-/// Bytes of what a server says of its version: some 400 as a rule.
+/// Bytes of a server's version: some 400 as a rule.
 const VERSION_BYTES: usize = 16 << 10;
 
 /// What the files of a snapshot hold.
@@ -35,23 +35,23 @@ const VERSION_BYTES: usize = 16 << 10;
 pub(super) struct Contents {
     /// All objects, in the order of their files.
     pub(super) objects: Vec<Object>,
-    /// Their kinds and those of empty lists, by `apiVersion`, but for those that are served always.
+    /// Kinds of objects and of empty lists, by `apiVersion`, without those that are always served.
     kinds: BTreeSet<(String, String)>,
-    /// What was asked for when the files were written, as far as they show it.
+    /// What was gathered, as far as the files show it.
     pub(super) gathered: BTreeSet<Gathered>,
-    /// Every namespace that an object or a file's place names. Each is one of the cluster's, whether that is described or not.
+    /// Every namespace in an object or a path. The cluster has each of them, described or not.
     pub(super) mentioned: BTreeSet<String>,
-    /// What was asked for and could not be read.
+    /// What could not be gathered.
     pub(super) failures: Vec<Failure>,
     /// Whether there is a list of the cluster's namespaces.
     pub(super) namespaces: bool,
-    /// Whether custom resources were asked for, whatever their definitions are.
+    /// Whether custom resources were gathered, whatever their definitions are.
     pub(super) custom_resources: bool,
     /// All container logs.
     pub(super) logs: Logs,
-    /// What the API server said of its version, as `kubectl version -o json` writes it.
+    /// The API server's version, as in `kubectl version -o json`.
     pub(super) version: Option<Value>,
-    /// What could not be read, and why. Each one names its file.
+    /// Problems, each with its file.
     pub(super) notes: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl Contents {
         Self::read_within(Room::new(), tree)
     }
 
-    /// The same, with room for so much.
+    /// Like [`Self::read`], within `room`.
     pub(super) fn read_within(mut room: Room, tree: &Tree) -> std::io::Result<Self> {
         let (mut contents, mut notes, mut total) = (Self::default(), Notes::default(), 0);
         let mut logs = Vec::new();
@@ -90,7 +90,7 @@ impl Contents {
         Ok(contents)
     }
 
-    /// Whether nothing of this is of a cluster.
+    /// Whether nothing of a cluster was found.
     pub(super) fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.gathered.is_empty() && !self.logs.speak_for_themselves
     }
@@ -105,7 +105,7 @@ impl Contents {
     ) -> Result<(), String> {
         let text = file.read(FILE_BYTES).map_err(|error| error.to_string())?;
         *total += text.len() as u64;
-        // A file without an extension is Troubleshoot's, which writes JSON.
+        // Files without an extension are Troubleshoot's, which writes JSON.
         let extension = file.path().rsplit_once('.').map_or("json", |(_, extension)| extension);
         let (mut wrong, mut foreign) = (None, false);
         document::each(extension, &text, room, |document, room| {
@@ -153,7 +153,7 @@ impl Contents {
         Ok(())
     }
 
-    /// Notes that a namespace is mentioned.
+    /// Records that a namespace is mentioned.
     ///
     /// # Errors
     /// If there is no room for it.
@@ -165,7 +165,7 @@ impl Contents {
         Ok(())
     }
 
-    /// Notes that something was asked for.
+    /// Records that something was gathered.
     ///
     /// # Errors
     /// If there is no room for it.
@@ -178,10 +178,10 @@ impl Contents {
         Ok(())
     }
 
-    /// Keeps an object, for which itself there is room.
+    /// Keeps an object whose own bytes are already taken from `room`.
     ///
     /// # Errors
-    /// If there are too many kinds, or there is no room for what is kept beside it.
+    /// If there are too many kinds, or no room for its names.
     fn keep(&mut self, object: Object, room: &mut Room) -> Result<(), String> {
         self.note_kind(&object.api_version, &object.kind)?;
         object.namespace.as_deref().map_or(Ok(()), |namespace| self.mention(namespace, room))?;
@@ -190,13 +190,13 @@ impl Contents {
         Ok(())
     }
 
-    /// One object, or a version.
+    /// Takes one object, or a version.
     fn take_map(&mut self, hint: &Hint<'_>, mut value: Value, path: &str, room: &mut Room) -> Result<(), String> {
         if let Some(version) = version(&mut value) {
             if version.to_string().len() > VERSION_BYTES {
                 return Err(format!("a version of more than {VERSION_BYTES} bytes"));
             }
-            // The programs in the pods of a must-gather have versions of their own.
+            // A must-gather also has the versions of programs in pods.
             if !path.split('/').any(|part| part == "pods") {
                 self.version.get_or_insert(version);
             }
@@ -210,8 +210,8 @@ impl Contents {
         self.gather(gathered, room)
     }
 
-    /// A list of objects, or what is wrong with one of them. The items of a typed list (`PodList`) leave out what the list says already;
-    /// those of a plain `List` do not.
+    /// Takes a list of objects; an error says what is wrong with one of them. The items of a typed list (`PodList`) have no kind
+    /// and version of their own; those of a plain `List` have.
     fn take_list(&mut self, hint: &Hint<'_>, list: List, room: &mut Room) -> Result<(), String> {
         let List { fields, items, mut wrong } = list;
         let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -221,7 +221,7 @@ impl Contents {
             None => return Err(format!("no Kubernetes object, but something with items{}", of_kind(&fields))),
         };
         let (api_version, kind) = if typed.1.is_empty() { hint.kind.unwrap_or_default() } else { typed };
-        // Of a path that a file only seems to have, its items know better.
+        // If the items are in other namespaces, the path only looks like one of that layout.
         let within = hint.namespace.filter(|namespace| items.iter().all(|item| item.namespace.as_deref() == Some(*namespace)));
         let mut namespaces: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
         if !kind.is_empty() {
@@ -243,7 +243,7 @@ impl Contents {
             }
         }
         for ((api_version, kind), found) in namespaces {
-            // What is of two namespaces was asked of all. An array, other than a list, may hold what was asked for one by one.
+            // Items of two namespaces were listed over all. An array, unlike a list, may hold what was asked for one by one.
             let only = match found.first() {
                 Some(Some(only)) if found.len() == 1 => Some(only.as_str()),
                 _ => None,
@@ -259,7 +259,7 @@ fn of_kind(fields: &Map<String, Value>) -> String {
     fields.get("kind").and_then(Value::as_str).map(|kind| format!(" of kind {kind}")).unwrap_or_default()
 }
 
-/// Whether somebody at least meant it to be a Kubernetes object, or a list of some.
+/// Whether it was meant to be a Kubernetes object, or a list of some.
 fn says_what_it_is(document: &Document) -> bool {
     let says = |fields: &Map<String, Value>| ["kind", "apiVersion", "metadata"].iter().any(|key| fields.contains_key(*key));
     match document {
@@ -269,7 +269,7 @@ fn says_what_it_is(document: &Document) -> bool {
     }
 }
 
-/// Where the server's version is in what kubectl and Troubleshoot write.
+/// The keys of the server's version in the output of kubectl and Troubleshoot.
 const VERSIONS: [&str; 2] = ["serverVersion", "info"];
 
 fn is_a_version(value: &Value) -> bool {
@@ -280,7 +280,7 @@ fn is_version(document: &Document) -> bool {
     matches!(document, Document::Map(value) if is_a_version(value) || VERSIONS.iter().any(|key| is_a_version(&value[*key])))
 }
 
-/// The server's version, in what those write, or sonobuoy and `kubectl get --raw /version`.
+/// The server's version, from the output of those, of sonobuoy or of `kubectl get --raw /version`.
 fn version(value: &mut Value) -> Option<Value> {
     match VERSIONS.into_iter().find(|key| is_a_version(&value[*key])) {
         Some(key) => Some(value[key].take()),

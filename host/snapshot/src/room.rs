@@ -1,4 +1,4 @@
-//! How much a snapshot may keep in memory of all its files.
+//! The memory for all objects of a snapshot.
 
 use super::object::Object;
 
@@ -8,10 +8,10 @@ const KEPT_BYTES: usize = 256 << 20;
 /// Objects that a snapshot keeps.
 const KEPT_OBJECTS: usize = 1_000_000;
 
-/// Bytes of an object beside its texts: itself, in a list that may be twice as long as what is in it, and its place in a map.
+/// Bytes of an object beside its texts: itself, in a vector with spare capacity, and its entry in a map.
 const OBJECT_BYTES: usize = 3 * size_of::<Object>();
 
-/// What is left.
+/// The memory that is left.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
     bytes: usize,
@@ -24,16 +24,16 @@ impl Room {
         Self { bytes: KEPT_BYTES, objects: KEPT_OBJECTS }
     }
 
-    /// So much.
+    /// A test's bounds.
     #[cfg(test)]
     pub(super) fn of(bytes: usize, objects: usize) -> Self {
         Self { bytes, objects }
     }
 
-    /// Takes what the whole of an object needs.
+    /// Takes the memory of a whole object.
     ///
     /// # Errors
-    /// If there is less.
+    /// If less is left.
     pub(super) fn take_object(&mut self, object: &Object) -> Result<(), String> {
         let objects = self.objects.checked_sub(1);
         self.objects = objects.ok_or_else(|| {
@@ -42,10 +42,10 @@ impl Room {
         self.take(OBJECT_BYTES + object.json.len())
     }
 
-    /// Takes so many bytes.
+    /// Takes bytes.
     ///
     /// # Errors
-    /// If there are fewer.
+    /// If fewer are left.
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), String> {
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| {
             format!("a snapshot holds {} MiB of objects at most, and this file has more; give a part of it", KEPT_BYTES >> 20)

@@ -63,14 +63,14 @@ impl Selector {
         self.terms.is_empty()
     }
 
-    /// Drops the terms whose key is not known, and says whether there were any.
+    /// Drops the terms with unknown keys, and says whether there were any.
     pub fn drop_unless(&mut self, known: impl Fn(&str) -> bool) -> bool {
         let all = self.terms.len();
         self.terms.retain(|term| known(&term.key));
         self.terms.len() < all
     }
 
-    /// The value that a field has to have, where the selector asks for nothing else.
+    /// The value that a field must have, if the selector has no other term.
     pub fn only_value_of(&self, key: &str) -> Option<&str> {
         match self.terms.as_slice() {
             [Term { key: only, test: Test::Is(value) }] if only == key => Some(value),
@@ -78,8 +78,8 @@ impl Selector {
         }
     }
 
-    /// Whether an object is selected. `value_of` gives the object's value for a label's key or for a field's dotted path, and
-    /// none where the object has no such label or field.
+    /// Whether an object is selected. `value_of` returns the value of a label's key or a field's dotted path; none if the object
+    /// has no such label or field.
     pub fn matches<V: AsRef<str>>(&self, value_of: impl Fn(&str) -> Option<V>) -> bool {
         self.terms.iter().all(|term| {
             let value = value_of(&term.key);
@@ -249,7 +249,7 @@ impl<'a> LabelParser<'a> {
         Ok(Term { key, test })
     }
 
-    /// One value; nothing there means the empty one.
+    /// One value; nothing is the empty value.
     fn value(&mut self, key: &str) -> Result<String, String> {
         let value = match self.tokens.peek() {
             None | Some(Token::Symbol(",")) => "",

@@ -18,7 +18,7 @@ use super::store::{Collection, Snapshot};
 use super::tail::Body;
 use super::{discovery, list, pod_log};
 
-/// Answers like an API server. Clones share the snapshot.
+/// A server over a snapshot. Clones share the snapshot.
 #[derive(Clone)]
 pub(super) struct ApiServer {
     snapshot: Arc<Snapshot>,
@@ -41,26 +41,26 @@ impl tower::Service<Request<kube::client::Body>> for ApiServer {
     }
 
     fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
-        // In the future, not here: whoever asks does the work, in its own time, and calls do not wait for each other.
+        // In the future, not here: the work is charged to the call that asks, and calls do not wait for each other.
         let snapshot = Arc::clone(&self.snapshot);
         let (head, _) = request.into_parts();
         Box::pin(async move { Ok(respond(&snapshot, &head).await) })
     }
 }
 
-/// What a request that is not refused gets.
+/// A successful answer.
 struct Answer {
     code: StatusCode,
     media_type: &'static str,
     body: Body,
-    /// What the answer lacks, for whoever reads it.
+    /// What the answer lacks, for the reader.
     warning: Option<String>,
 }
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// One of the API's own types, which always serialise.
+/// An API type, which always serialises.
 fn json(value: impl Serialize) -> Answer {
     Answer::json(serde_json::to_string(&value).unwrap_or_default())
 }
@@ -96,12 +96,12 @@ async fn respond(snapshot: &Snapshot, request: &Parts) -> Response<Body> {
     response
 }
 
-/// Bytes of one warning, of which clients read as many.
+/// Bytes of one warning: clients read no more.
 const WARNING_MAX: usize = 512;
 
-/// As the API server writes warnings: a miscellaneous one, of nobody, in quotes.
+/// A warning in the API server's format: code 299, no agent, quoted.
 fn warning_header(text: &str) -> Option<HeaderValue> {
-    // A path or a name in it may have what no header can.
+    // A path or a name may have characters that a header cannot.
     let quoted = sandbar_text::clean_line(text, WARNING_MAX).replace('\\', "\\\\").replace('"', "\\\"");
     HeaderValue::try_from(format!("299 - \"{quoted}\"")).ok()
 }
@@ -129,7 +129,7 @@ async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Answer, Refusal>
     }
 }
 
-/// Whatever stands behind a version in a path. The path of a namespace itself begins like that of what is in it.
+/// Answers a path behind a version. The path of a namespace itself begins like that of its contents.
 async fn resource(
     snapshot: &Snapshot,
     group: &str,

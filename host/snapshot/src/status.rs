@@ -8,14 +8,14 @@ use super::kinds::Kind;
 /// Why a request is refused. Most refusals are `Status` objects; an unknown path is not.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Refusal {
-    /// Nothing is served at this path: the server has no such resource.
+    /// Nothing is served at this path.
     NotServed,
     /// A `Status` object.
     Status { code: StatusCode, reason: &'static str, message: String, details: Option<Box<StatusDetails>> },
 }
 
 impl Refusal {
-    /// The object is not there.
+    /// The object does not exist.
     pub(super) fn not_found(kind: &Kind, name: &str) -> Self {
         let of = if kind.group.is_empty() { kind.plural.clone() } else { format!("{}.{}", kind.plural, kind.group) };
         let details = StatusDetails {
@@ -28,17 +28,17 @@ impl Refusal {
         Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message, details }
     }
 
-    /// What is asked for may exist, but this snapshot does not hold it.
+    /// It may exist in the cluster, but this snapshot does not have it.
     pub(super) fn not_held(message: String) -> Self {
         Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message, details: None }
     }
 
-    /// A parameter makes no sense.
+    /// An invalid parameter.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::Status { code: StatusCode::BAD_REQUEST, reason: "BadRequest", message: message.into(), details: None }
     }
 
-    /// Log options that make no sense.
+    /// Invalid log options.
     pub(super) fn invalid_log_options(pod: &str, field: &str, problem: &str) -> Self {
         let cause = StatusCause {
             reason: Some("FieldValueInvalid".to_owned()),
@@ -59,7 +59,7 @@ impl Refusal {
         }
     }
 
-    /// A cursor of another snapshot. Nothing here could go on from it, so there is no fresh one in the answer.
+    /// A cursor of another snapshot. No position here corresponds to it, so the answer has no fresh one.
     pub(super) fn expired() -> Self {
         Self::Status {
             code: StatusCode::GONE,
@@ -71,7 +71,7 @@ impl Refusal {
         }
     }
 
-    /// A snapshot can only be read.
+    /// A method other than GET.
     pub(super) fn method_not_allowed() -> Self {
         Self::Status {
             code: StatusCode::METHOD_NOT_ALLOWED,

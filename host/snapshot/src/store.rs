@@ -1,4 +1,4 @@
-//! The objects of a snapshot by resource, and what has to be made up so that they look like a cluster.
+//! The objects of a snapshot by resource, and what is made up so that they look like a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ use super::read::{Contents, KINDS};
 /// A cluster at rest.
 pub(super) struct Snapshot {
     collections: Vec<Collection>,
-    /// Where in `collections` a kind is.
+    /// The index in `collections` of each kind.
     places: BTreeMap<Kind, usize>,
     coverage: Coverage,
     logs: Logs,
@@ -40,7 +40,7 @@ pub(super) struct Collection {
 }
 
 impl Collection {
-    /// One object; a namespaced one needs its namespace.
+    /// An object; a namespaced one needs its namespace.
     pub(super) fn get(&self, namespace: Option<&str>, name: &str) -> Option<&Arc<Object>> {
         self.objects.get(&key(namespace, name))
     }
@@ -104,7 +104,7 @@ impl Snapshot {
         store
     }
 
-    /// Everything that is served.
+    /// All resources that are served.
     pub(super) fn collections(&self) -> &[Collection] {
         &self.collections
     }
@@ -116,17 +116,17 @@ impl Snapshot {
             .find(|Collection { kind, .. }| kind.group == group && kind.version == version && kind.plural == plural)
     }
 
-    /// What it holds, and what it does not.
+    /// What the snapshot covers.
     pub(super) fn coverage(&self) -> &Coverage {
         &self.coverage
     }
 
-    /// The logs of a pod, the most telling first.
+    /// The logs of a pod, the most specific first.
     pub(super) fn logs(&self, namespace: &str, pod: &str) -> &[Log] {
         self.logs.of(namespace, pod)
     }
 
-    /// What `/version` answers.
+    /// The answer of `/version`.
     pub(super) fn version(&self) -> &Value {
         &self.version
     }
@@ -136,12 +136,12 @@ impl Snapshot {
         self.revision
     }
 
-    /// Names what this snapshot holds: cursors of one snapshot mean nothing in another.
+    /// A digest of the contents: a cursor is valid for one snapshot only.
     pub(super) fn id(&self) -> &str {
         &self.id
     }
 
-    /// The time of the newest thing that has happened: "now", as far as the snapshot knows.
+    /// The newest time in the snapshot, which counts as now.
     pub(super) fn clock(&self) -> Option<Timestamp> {
         self.clock
     }
@@ -177,7 +177,7 @@ impl Collection {
             return;
         }
         if object.namespace.is_none() {
-            // A manifest written by hand: where kubectl would put it.
+            // A manifest written by hand gets the namespace that kubectl would give it.
             let mut value = object.value();
             value["metadata"]["namespace"] = DEFAULT_NAMESPACE.into();
             object.namespace = Some(DEFAULT_NAMESPACE.to_owned());
@@ -187,9 +187,9 @@ impl Collection {
     }
 }
 
-/// What a CustomResourceDefinition says.
+/// A CustomResourceDefinition.
 struct Custom {
-    /// Without a version.
+    /// The version is empty.
     kind: Kind,
     versions: Vec<String>,
 }
@@ -209,7 +209,7 @@ fn custom_kinds(objects: &[Object]) -> BTreeMap<(String, String), Custom> {
         .collect()
 }
 
-/// None if it is no definition that a server would have accepted.
+/// None for a definition that no server would have accepted.
 fn custom(spec: &Value) -> Option<Custom> {
     let versions = spec["versions"].as_array()?.iter().filter(|version| version["served"] != false);
     Some(Custom {
@@ -228,7 +228,7 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| text.len() <= NAME_BYTES).map(str::to_owned)
 }
 
-/// How the kinds of this snapshot are called, and which of them are cluster-scoped.
+/// Plural names and scopes of the kinds in this snapshot.
 struct Names {
     /// By group and kind.
     custom: BTreeMap<(String, String), Custom>,
@@ -249,7 +249,7 @@ impl Names {
         Self { custom, without, within }
     }
 
-    /// A CustomResourceDefinition knows best, then we, then the objects themselves.
+    /// A CustomResourceDefinition decides, then our tables, then the objects.
     fn describe(&self, group: &str, version: &str, kind: &str) -> Kind {
         let of = (group.to_owned(), kind.to_owned());
         if let Some(custom) = self.custom.get(&of) {
@@ -266,13 +266,13 @@ impl Names {
     }
 }
 
-/// The namespaces that an object describes.
+/// The namespaces whose objects are in the snapshot.
 fn described_namespaces(objects: &[Object]) -> BTreeSet<String> {
     let is_namespace = |object: &&Object| object.kind == "Namespace" && object.api_version == "v1";
     objects.iter().filter(is_namespace).map(|object| object.name.clone()).collect()
 }
 
-/// The namespaces that something mentions and no object describes: `cluster-info dump` leaves them all out.
+/// Namespaces that are mentioned and have no object: `cluster-info dump` leaves these out.
 fn missing_namespaces(described: &BTreeSet<String>, mentioned: &BTreeSet<String>) -> Vec<Object> {
     let missing = mentioned.difference(described).map(|name| {
         let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), name.clone())]);
@@ -285,7 +285,7 @@ fn missing_namespaces(described: &BTreeSet<String>, mentioned: &BTreeSet<String>
     missing.filter_map(|namespace| Object::new(serde_json::to_value(namespace).ok()?).ok()).collect()
 }
 
-/// The version that the nodes run, the best guess at the API server's: `cluster-info dump` does not write that.
+/// The nodes' version, the best guess at the API server's, which `cluster-info dump` leaves out.
 fn version_of_nodes(objects: &[Object]) -> Value {
     let nodes = objects.iter().filter(|object| object.kind == "Node" && object.api_version == "v1");
     let mut infos = nodes.map(|node| node.value()["status"]["nodeInfo"].take());

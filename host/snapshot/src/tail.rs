@@ -1,5 +1,5 @@
-//! The part of a log that a request asks for, read from its file piece by piece: memory does not depend on the file, and a request that
-//! nobody waits for any more ends with its piece.
+//! The requested part of a log, read from its file in pieces: memory does not depend on the file's size, and a request that was
+//! given up ends with its piece.
 
 use std::io;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::lines::{Cutter, Stamps};
 use super::log::Log;
 use super::markers::{self, Markers};
 
-/// What the snapshot answers with.
+/// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Bytes that are read at once.
 const PIECE: u64 = 256 << 10;
 
-/// What of a log to answer with. The API server's own parameters, checked.
+/// The requested part of a log, by the API server's own parameters.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cut {
     /// The newest lines only.
@@ -45,7 +45,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Finds the log of a container in the file; none if that has the logs of others only. `sole`: it is the pod's only container.
+    /// Finds the log of a container in the file; none if it only has logs of others. `sole`: it is the pod's only container.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -63,8 +63,8 @@ impl Source {
 
     /// The part that `cut` describes, oldest line first.
     ///
-    /// In the kubelet's order: it takes the tail first, drops what is too old then, and counts bytes last. A line without a time
-    /// stamp is never too old.
+    /// In the kubelet's order: first the tail, then lines that are too old are dropped, then bytes are counted. A line without a
+    /// time stamp is never too old.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -86,7 +86,7 @@ impl Source {
         Ok(StreamBody::new(pieces).boxed_unsync())
     }
 
-    /// Where the newest lines begin. The line break at the end of the log ends its last line and begins no other.
+    /// The offset of the newest lines. A line break at the end of the log ends its last line and begins no other.
     async fn start_of_tail(&self, lines: u64) -> io::Result<u64> {
         let (mut end, mut left) = (self.to, lines);
         if lines == 0 {
@@ -111,7 +111,7 @@ impl Source {
     }
 }
 
-/// A part of a log while it is read.
+/// A part of a log that is being read.
 struct Reading {
     source: Source,
     at: u64,
@@ -125,7 +125,7 @@ impl Reading {
         let mut out = Vec::new();
         while out.is_empty() && self.at < self.source.to && self.left > 0 {
             let piece = piece(&self.source.content, self.at, self.source.to.min(self.at + PIECE)).await?;
-            // A file that has become shorter ends here.
+            // The file may have been truncated.
             self.at = if piece.is_empty() { self.source.to } else { self.at + piece.len() as u64 };
             self.cutter.feed(&piece, &mut out);
             if self.at >= self.source.to {
@@ -138,7 +138,7 @@ impl Reading {
     }
 }
 
-/// Where the logs in the file of a whole pod are.
+/// The sections of a pod's file.
 async fn sections(content: &Arc<Content>, namespace: &str, pod: &str) -> io::Result<markers::Sections> {
     let mut markers = Markers::new(namespace, pod);
     let (mut at, length) = (0, content.len());
@@ -164,7 +164,7 @@ async fn piece(content: &Arc<Content>, from: u64, to: u64) -> io::Result<Vec<u8>
     apart(move || content.piece(from, to)).await
 }
 
-/// Reads on a thread that may wait for a disk.
+/// Reads on a blocking thread.
 async fn apart<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }

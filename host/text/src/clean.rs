@@ -1,34 +1,34 @@
 //! The text that may reach a client: no terminal escapes, no control characters, nothing that a reader cannot see.
 //!
-//! Text from a cluster is data that somebody else wrote. An escape sequence can rewrite a terminal, a bidi override can make a
-//! line read backwards, and Unicode tag characters can carry words that a model reads and a person does not.
+//! Text from a cluster is untrusted. An escape sequence can rewrite a terminal, a bidi override can make a line read backwards,
+//! and Unicode tag characters can carry words that a model reads and a person does not see.
 //!
-//! What is taken out between two words leaves a space, so that they do not grow together, and never a line break, so that no text
-//! gets lines that its writer did not end with one. What nobody sees leaves nothing.
+//! Text that is removed between two words leaves a space, so that they stay apart, and never a line break, so that no text gets
+//! lines that its author did not write. Invisible characters leave nothing.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use super::steps::steps;
 
-/// How many times longer than what is kept of it a text may be before it is cleaned: some of it may be invisible.
+/// How many times longer than its limit a text may be before it is cleaned: some of it may be invisible.
 const RAW: usize = 4;
 
-/// Text without terminal escape sequences, control characters (newline and tab stay), bidi controls, zero-width and Unicode tag
-/// characters. Borrows where there is nothing to take out, which is the common case.
+/// Removes terminal escape sequences, control characters (newline and tab stay), bidi controls, zero-width and Unicode tag
+/// characters. Borrows if there is nothing to remove, which is the common case.
 ///
-/// The result may be as long as the text. For what is kept in part, [`clean_line`] bounds the work, too.
+/// The result may be as long as the text. To keep only a part, use [`clean_line`], which bounds the work, too.
 pub fn clean(text: &str) -> Cow<'_, str> {
     Cleaned::of(text).text
 }
 
-/// At most so many bytes of what something says: clean, on one line, with an ellipsis where there was more. Whatever it would say
-/// beyond four times as much is not even asked for.
+/// Formats into at most `most` bytes: clean, on one line, with an ellipsis if there is more. Formatting stops after four times as
+/// many bytes.
 pub fn clean_line(said: impl fmt::Display, most: usize) -> String {
     line_of(said, most, clean)
 }
 
-/// The same, cleaned in the caller's way.
+/// Like [`clean_line`], with the caller's way to clean.
 pub fn line_of(said: impl fmt::Display, most: usize, clean: impl Fn(&str) -> Cow<'_, str>) -> String {
     let (raw, is_all) = beginning(&said, most.saturating_mul(RAW));
     let mut line = clean(&raw).replace('\n', " ");
@@ -36,7 +36,7 @@ pub fn line_of(said: impl fmt::Display, most: usize, clean: impl Fn(&str) -> Cow
     line
 }
 
-/// Cuts a line that is too long, or that more belongs to, and says so.
+/// Cuts a line that is too long or incomplete, and marks it with an ellipsis.
 fn cut(line: &mut String, most: usize, is_all: bool) {
     const ELLIPSIS: &str = "…";
     if is_all && line.len() <= most {
@@ -46,15 +46,14 @@ fn cut(line: &mut String, most: usize, is_all: bool) {
     line.push_str(ELLIPSIS);
 }
 
-/// The first bytes of what something says, up to so many, and whether that is all. Whoever writes it is stopped where there is
-/// enough, so it may be of any length.
+/// Formats into at most `most` bytes, and says whether that is all. Formatting stops there, whatever the length.
 pub fn beginning(said: &impl fmt::Display, most: usize) -> (String, bool) {
     let mut beginning = Beginning { text: String::new(), most };
     let is_all = write!(beginning, "{said}").is_ok();
     (beginning.text, is_all)
 }
 
-/// Takes text until there is enough.
+/// A writer that stops at its limit.
 struct Beginning {
     text: String,
     most: usize,
@@ -68,22 +67,22 @@ impl Write for Beginning {
     }
 }
 
-/// A clean text, and where something was taken out of it.
+/// A clean text, and the places where something was removed.
 pub struct Cleaned<'t> {
     /// The clean text.
     pub text: Cow<'t, str>,
-    /// Where something was taken out, from the first on.
+    /// The places where something was removed, in order.
     pub seams: Vec<Seam>,
 }
 
-/// A place where something was taken out of a text.
+/// A place where something was removed from a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seam {
-    /// Where what follows it begins in the clean text, or the space that stands for it.
+    /// The offset in the clean text of what follows, or of the space that replaces it.
     pub at: usize,
-    /// A space stands for it.
+    /// Whether a space replaces it.
     pub is_space: bool,
-    /// What was taken out, in the text as it was.
+    /// The range that was removed from the original text.
     pub taken: std::ops::Range<usize>,
 }
 
@@ -97,28 +96,28 @@ impl<'t> Cleaned<'t> {
     }
 }
 
-/// How far apart what was taken out keeps its neighbours. Of several in a row the largest counts.
+/// How a removed part separates its neighbours. Of several in a row, the largest counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
-    /// Nobody sees it: they are neighbours.
+    /// It is invisible: they stay neighbours.
     None,
-    /// It may have changed the colour within a word as well as between two: two words stay two.
+    /// It may have changed the colour within a word or between two: it separates words only.
     Words,
-    /// It moved the cursor: what follows it stood elsewhere.
+    /// It moved the cursor: what follows was elsewhere.
     Space,
 }
 
-/// A way through a text over what has to go.
+/// Walks a text and removes what is unclean.
 struct Cleaner<'t> {
     text: &'t str,
-    /// Up to this byte no control string is ended. Without it, each of many that are only opened would look through its whole line.
+    /// No control string ends before this offset. Without it, each of many that are only opened would search its whole line.
     unended: usize,
     out: String,
     seams: Vec<Seam>,
 }
 
 impl<'t> Cleaner<'t> {
-    /// From the first character on that has to go.
+    /// Cleans from the first unclean character on.
     fn run(mut self, first: usize) -> Cleaned<'t> {
         self.out.push_str(&self.text[..first]);
         let (mut from, mut at) = (first, first);
@@ -143,7 +142,7 @@ impl<'t> Cleaner<'t> {
         Cleaned { text: Cow::Owned(self.out), seams: self.seams }
     }
 
-    /// Leaves of a gap what keeps its neighbours apart.
+    /// Replaces a gap by a space if its neighbours have to stay apart.
     fn join(&mut self, gap: Gap, taken: std::ops::Range<usize>) {
         let (before, after) = (self.out.chars().next_back(), self.text[taken.end..].chars().next());
         let both = |is: fn(char) -> bool| before.is_some_and(is) && after.is_some_and(is);
@@ -158,7 +157,7 @@ impl<'t> Cleaner<'t> {
         }
     }
 
-    /// What the unclean run that begins at `at` ends at, one whole escape sequence or one character, and what it leaves.
+    /// The end of the escape sequence or character at `at`, and the gap that it leaves.
     fn unclean(&mut self, at: usize) -> (usize, Gap) {
         let mut characters = self.text[at..].chars();
         let Some(character) = characters.next() else { return (self.text.len(), Gap::None) };
@@ -173,7 +172,7 @@ impl<'t> Cleaner<'t> {
         }
     }
 
-    /// What follows ESC, per ECMA-48: CSI sequences, strings (OSC, DCS, SOS, PM, APC), or a short sequence.
+    /// An escape sequence after ESC, by ECMA-48: a CSI sequence, a string (OSC, DCS, SOS, PM, APC), or a short sequence.
     fn escape(&mut self, at: usize) -> (usize, Gap) {
         match self.text.as_bytes().get(at) {
             Some(b'[') => self.csi(at + 1),
@@ -185,13 +184,13 @@ impl<'t> Cleaner<'t> {
         }
     }
 
-    /// A control sequence: parameters, intermediates, one final byte. Only those that end in `m` leave the cursor where it is.
+    /// A control sequence: parameters, intermediate bytes, one final byte. Only those that end in `m` leave the cursor in place.
     fn csi(&self, at: usize) -> (usize, Gap) {
         let end = self.sequence(at, 0x20..=0x3f, 0x40..=0x7e);
         (end, if self.text.as_bytes()[at..end].ends_with(b"m") { Gap::Words } else { Gap::Space })
     }
 
-    /// Bytes of one kind, and one of another behind them, if it is there.
+    /// Bytes of one kind, and then one of another, if it is there.
     fn sequence(&self, at: usize, many: std::ops::RangeInclusive<u8>, last: std::ops::RangeInclusive<u8>) -> usize {
         let bytes = &self.text.as_bytes()[at..];
         let length = bytes.iter().position(|byte| !many.contains(byte)).unwrap_or(bytes.len());
@@ -199,8 +198,8 @@ impl<'t> Cleaner<'t> {
         at + length + usize::from(bytes.get(length).is_some_and(|byte| last.contains(byte)))
     }
 
-    /// Where a control string that begins at `at` is over. One that is not ended on its line is only opened, never swallowed: a log line
-    /// must not be able to hide the lines after it.
+    /// The end of the control string that begins at `at`. One that does not end on its line is not removed but for its opening: a
+    /// log line must not be able to hide the lines after it.
     fn string(&mut self, at: usize) -> usize {
         if at < self.unended {
             return at;
@@ -223,10 +222,10 @@ impl<'t> Cleaner<'t> {
     }
 }
 
-/// The byte offset of the first character that has to go.
+/// The offset of the first unclean character.
 fn first_unclean(text: &str) -> Option<usize> {
-    // ASCII is nearly all of a log, and this is what a 1 MiB log costs: blocks of plain bytes are passed at once, and a character is
-    // looked at only where a lead byte says that one of those below may begin.
+    // A log is nearly all ASCII: blocks of plain bytes are passed at once, and a character is decoded only if its lead byte could
+    // begin a hidden one.
     let bytes = text.as_bytes();
     let mut at = plain(bytes);
     while at < bytes.len() {
@@ -246,14 +245,13 @@ fn first_unclean(text: &str) -> Option<usize> {
     None
 }
 
-/// Bytes at the beginning that are printable ASCII, newlines and tabs, in whole blocks of 64, then of 8.
+/// The length of the printable ASCII, newlines and tabs at the beginning, in whole blocks of 64, then of 8.
 fn plain(bytes: &[u8]) -> usize {
     let many = blocks::<64>(bytes);
     many + blocks::<8>(&bytes[many..])
 }
 
-/// Bytes of the plain blocks at the beginning. Without an early exit inside of a block, so that the compiler can look at many bytes at
-/// once.
+/// The length of the plain blocks at the beginning. No early exit inside a block, so that the compiler can vectorise it.
 fn blocks<const BLOCK: usize>(bytes: &[u8]) -> usize {
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t');
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
@@ -262,8 +260,8 @@ fn blocks<const BLOCK: usize>(bytes: &[u8]) -> usize {
     count * BLOCK
 }
 
-/// Characters beyond ASCII that a person does not see: C1 controls, line separators, and all that Unicode (17) has as
-/// Default_Ignorable_Code_Point, since a bit can be hidden in whether any of them is there.
+/// Invisible characters beyond ASCII: C1 controls, line separators, and Unicode 17's Default_Ignorable_Code_Point, since the
+/// presence of any of them can carry a bit.
 fn is_hidden(character: char) -> bool {
     matches!(character,
         '\u{80}'..='\u{9f}'         // C1 controls
@@ -314,7 +312,7 @@ mod tests {
 
     #[test]
     fn strings_that_are_only_opened_are_looked_through_once() {
-        // It would take minutes if each of them looked for its end again.
+        // It would take minutes if each of them searched for its end again.
         for opened in ["\u{1b}]", "\u{9d}", "\u{1b}Px", "\u{9d}\u{1b}["] {
             let text = opened.repeat((1 << 20) / opened.len());
             assert!(clean(&text).bytes().all(|byte| matches!(byte, b'x' | b' ')));

@@ -1,18 +1,19 @@
-//! JSON of others, as any two readers read it, and no more of it than there is room for.
+//! Untrusted JSON, read as any two parsers read it, within bounds.
 //!
-//! Which of two equal keys counts differs from reader to reader, so a gateway in front could have checked another message than the
-//! one that is served: they are refused. A short text can stand for a large value (`[[],[],[]` costs two bytes an element in the
-//! text and some seventy in memory), so values are counted. serde_json itself refuses what is nested deeper than 128 levels.
+//! Parsers differ in which of two equal keys counts, so a gateway in front could have checked another message than the one that
+//! is served: duplicates are refused. A short text can have a large value (`[[],[],[]` costs two bytes an element in the text and
+//! some seventy in memory), so values are counted. serde_json itself refuses nesting beyond 128 levels.
 
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
-/// What an object counts for, beside the values in it: with one key it takes some 600 bytes, as much as eight numbers.
+/// The weight of an object, beside the values in it: with one key it takes some 600 bytes, as much as eight numbers.
 const OBJECT: usize = 8;
 
-/// How many values may be read, over all texts that are read with it. One takes some 80 bytes of memory, whatever its text takes.
+/// A bound on the values that are read, over several texts. Each takes some 80 bytes of memory, however short its text.
 #[derive(Debug)]
 pub struct Room {
     most: usize,
@@ -20,7 +21,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Room for so many values.
+    /// Room for `most` values.
     pub fn new(most: usize) -> Self {
         Self { most, left: most }
     }
@@ -41,7 +42,7 @@ impl Room {
     }
 }
 
-/// One value, which takes its part of what is left.
+/// Parses one value, which is counted.
 struct Counted<'a>(&'a mut Room);
 
 impl<'de> DeserializeSeed<'de> for Counted<'_> {
@@ -100,11 +101,17 @@ impl<'de> Visitor<'de> for Counted<'_> {
         self.0.take(OBJECT - 1)?;
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if object.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("the key {:?} stands twice in one object", shortened(&key))));
+            match object.entry(key) {
+                Entry::Occupied(other) => {
+                    return Err(de::Error::custom(format_args!(
+                        "the key {:?} stands twice in one object",
+                        shortened(other.key())
+                    )));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(entries.next_value_seed(Counted(self.0))?);
+                }
             }
-            let value = entries.next_value_seed(Counted(self.0))?;
-            object.insert(key, value);
         }
         Ok(Value::Object(object))
     }

@@ -1,7 +1,7 @@
-//! Text that others wrote, on its way to a reader: clean, on one line, within a length. And what is said about numbers and words on the
-//! way: sizes, the word that was meant, JSON within bounds.
+//! Untrusted text on its way to a reader: clean, on one line, within a length. Also words for messages: sizes, the word that was
+//! probably meant. And JSON within bounds.
 //!
-//! Plain functions without I/O. Each looks at no more of a text than it may keep, in one pass.
+//! Pure functions. Each looks at no more of a text than it may keep, in one pass.
 
 mod clean;
 pub mod json;

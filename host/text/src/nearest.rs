@@ -1,14 +1,13 @@
-//! The right word for a wrong one.
+//! Suggestions for misspelt words.
 
-/// How alike two words have to be before one is offered for the other: `lisen` and `listen` are at 0.97, `namespace` and `listen`
-/// at 0.48 of Jaro and Winkler's measure.
+/// The least similarity of a suggestion, by Jaro-Winkler: `lisen` and `listen` have 0.97, `namespace` and `listen` 0.48.
 const ALIKE: f64 = 0.8;
 
-/// Bytes of a word, and words that it is compared with: comparing takes the product of their lengths.
+/// Bytes of a word, and words to compare it with: a comparison takes the product of the lengths.
 const WORD_BYTES: usize = 100;
 const WORDS: usize = 500;
 
-/// The word that was probably meant, whatever its case, where one is like it.
+/// The word that was probably meant, in any case, if one is similar enough.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let short = |word: &str| word[..word.floor_char_boundary(WORD_BYTES)].to_lowercase();
     let word = short(word);

@@ -1,8 +1,8 @@
-//! Numbers of bytes in messages.
+//! Sizes in messages.
 
 use std::fmt::Display;
 
-/// A number of bytes as a limit is written: `8 MiB`, `64 KiB`, `1500 bytes`.
+/// A number of bytes as limits are written: `8 MiB`, `64 KiB`, `1500 bytes`.
 pub fn size(bytes: u64) -> impl Display {
     let (unit, name) = match bytes {
         _ if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => (1 << 20, "MiB"),

@@ -1,11 +1,11 @@
-//! How much work is done on texts of others, counted for tests alone (feature `steps`): time is linear in a text if this is.
+//! Counts the work on untrusted text, for tests alone (feature `steps`): time is linear in a text if this count is.
 
 #[cfg(feature = "steps")]
 thread_local! {
     static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// Notes that so many bytes are looked at. Does nothing without the feature.
+/// Counts the bytes that are looked at. Does nothing without the feature.
 #[inline(always)]
 pub fn steps(bytes: usize) {
     #[cfg(feature = "steps")]
@@ -14,7 +14,7 @@ pub fn steps(bytes: usize) {
     let _ = bytes;
 }
 
-/// How many steps something takes.
+/// The number of steps that `work` takes.
 #[cfg(feature = "steps")]
 pub fn counted(work: impl FnOnce()) -> usize {
     STEPS.with(|steps| steps.set(0));

@@ -7,11 +7,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
+use sandbar_text::{clean_line, nearest};
 use serde_json::{Map, Value};
 
 use super::part::{self, Alternatives, Arrays, Id, Numbers, Objects, Part, Texts, Types};
 use super::{Quote, quoted, value};
-use sandbar_text::{clean_line, nearest};
 
 /// How many faults a message lists; a model mends a few at a time.
 const FAULTS: usize = 5;

@@ -14,12 +14,12 @@
 
 use std::collections::BTreeSet;
 
+use sandbar_text::json::Room;
 use serde_json::{Map, Number, Value};
 
 use super::check::fits;
 use super::part::{self, Id, Part, Types};
 use super::value;
-use sandbar_text::json::Room;
 
 /// Values that all texts together may stand for that hold JSON: the bound of a message.
 const TEXT_VALUES: usize = 50_000;

@@ -1,14 +1,14 @@
-//! The documents and the schema say what the types say.
+//! The documentation and the schema agree with the types.
 
 use std::path::{Path, PathBuf};
 
+use sandbar_policy::Limits;
 use serde_json::Value;
 
 use crate::quantity::Time;
 use crate::{Config, schema, written_limits};
-use sandbar_policy::Limits;
 
-/// The repository.
+/// The root of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 fn read(path: &str) -> String {
@@ -30,7 +30,7 @@ fn the_shipped_schema_is_that_of_the_types() {
     );
 }
 
-/// A table's rows below a heading, up to the next heading: the words in the first column's code, and the second column.
+/// The rows of the tables between a heading and the next one: the code in the first column, and the second column.
 fn rows(document: &str, heading: &str) -> Vec<(String, String)> {
     let (_, rest) = document.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let section = rest.split("\n#").next().unwrap_or(rest);
@@ -84,7 +84,7 @@ fn every_key_is_documented_with_its_default() {
     }
 }
 
-/// Every sandbar.yaml in a document: the YAML blocks that begin with one of its keys.
+/// Every sandbar.yaml in a document: YAML blocks that begin with one of its keys.
 fn examples(document: &str) -> Vec<String> {
     let known = schema();
     let known = keys(&known["properties"]);

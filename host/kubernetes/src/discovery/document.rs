@@ -1,12 +1,13 @@
-//! The documents of the discovery API, in the small form that is kept of them.
+//! The documents of the discovery API, in a compact form.
 //!
-//! A document is read as it arrives, one group or resource at a time, and what is kept of each is a few bytes. What cannot be asked for
-//! is not kept: subresources, and whatever breaks Kubernetes' own rules for names. There is an end to what is kept of one document, and
-//! then the rest of it is not read.
+//! A document is read as it arrives, one group or resource at a time, and each takes a few bytes. Subresources and invalid names
+//! are left out: they cannot be requested. Beyond its bounds, the rest of a document is not read.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use sandbar_policy::{is_label, is_subdomain};
+use sandbar_text::size;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -15,8 +16,6 @@ use crate::explain;
 use crate::items::{Splitter, malformed};
 use crate::response::Incoming;
 use crate::types::Verbs;
-use sandbar_policy::{is_label, is_subdomain};
-use sandbar_text::size;
 
 /// Bytes of one document. The largest group of a cluster with 1,000 CRDs is below 1 MiB.
 const DOCUMENT_MAX: usize = 8 * 1024 * 1024;
@@ -36,7 +35,7 @@ const VERSIONS_MAX: usize = 16;
 /// Bytes that a group or a version takes beside its name.
 const OVERHEAD: usize = 64;
 
-/// What is kept of one document.
+/// A document in its compact form.
 pub(super) trait Document: Sized + Send + 'static {
     /// Reads a document while it arrives.
     fn read(incoming: Incoming<'_>) -> impl Future<Output = Result<Self, Error>> + Send;
@@ -82,7 +81,7 @@ impl Versions {
 pub(super) struct Groups {
     groups: BTreeMap<Box<str>, Versions>,
     bytes: usize,
-    /// The document lists more groups.
+    /// Whether the document lists more groups.
     pub(super) is_cut: bool,
 }
 
@@ -112,7 +111,7 @@ impl Groups {
             .map(|entry| Box::from(&*entry.version))
             .take(VERSIONS_MAX)
             .collect();
-        // The server orders them by its priority, so the first is the preferred one where it does not say.
+        // The server orders versions by priority, so the first one is preferred by default.
         let preferred =
             entry.preferred_version.filter(named).map(|entry| Box::from(&*entry.version)).or_else(|| all.first().cloned());
         let Some(preferred) = preferred.filter(|_| is_subdomain(&entry.name)) else { return Ok(()) };
@@ -132,11 +131,11 @@ impl Groups {
 pub(super) struct Resources {
     names: String,
     entries: Vec<Entry>,
-    /// The document lists more resources.
+    /// Whether the document lists more resources.
     pub(super) is_cut: bool,
 }
 
-/// A resource, whose name stands among the others.
+/// A resource; its name is a range of `names`.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u32,
@@ -159,18 +158,18 @@ impl Document for Resources {
 }
 
 impl Resources {
-    /// Whether a resource lives in namespaces, and what can be done with it; none: it is not here.
+    /// Whether a resource is namespaced, and its verbs; none if it is not served.
     pub(super) fn get(&self, plural: &str) -> Option<(bool, Verbs)> {
         let at = self.entries.binary_search_by_key(&plural, |entry| entry.name(&self.names)).ok()?;
         Some((self.entries[at].namespaced, self.entries[at].verbs))
     }
 
-    /// Every resource, in the order of their names.
+    /// The plural name of every resource, in order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| entry.name(&self.names))
     }
 
-    /// Every resource: its name, whether it lives in namespaces, and what can be done with it.
+    /// Every resource: plural name, whether it is namespaced, and verbs.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, bool, Verbs)> {
         self.entries.iter().map(|entry| (entry.name(&self.names), entry.namespaced, entry.verbs))
     }
@@ -179,7 +178,7 @@ impl Resources {
         self.entries.len()
     }
 
-    /// Bytes of memory that they take.
+    /// Bytes of memory.
     pub(super) fn bytes(&self) -> usize {
         self.names.len() + self.entries.len() * size_of::<Entry>()
     }
@@ -207,9 +206,9 @@ impl Entry {
     }
 }
 
-/// Why a document is not read on.
+/// Why the rest of a document is not read.
 enum Stop {
-    /// There is enough of it.
+    /// A bound is reached.
     Enough,
     /// It cannot be read.
     Failed(Error),
@@ -221,7 +220,7 @@ impl From<Error> for Stop {
     }
 }
 
-/// Hands over the entries of a document, which stand in an array of this name, while they arrive.
+/// Passes on the entries of a document, from the array of this name, while they arrive.
 async fn each_entry(
     mut incoming: Incoming<'_>,
     array: &'static str,

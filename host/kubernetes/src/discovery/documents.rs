@@ -1,4 +1,4 @@
-//! What is kept of the versions of all groups: within one bound, and what was not used for longest goes first.
+//! The cache of all versions' documents, within one bound. The least recently used are removed first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::document::Resources;
 use super::memory::Memory;
 
-/// Bytes that are kept of all documents together: two thousand versions at least, and tens of thousands of resources.
+/// Bytes of all documents together: at least two thousand versions, and tens of thousands of resources.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Bytes that a version takes beside its names and its resources, the words of a failure included.
+/// Bytes of a version beside its names and resources, including the message of a failure.
 const OVERHEAD: usize = 4 * 1024;
 
 /// A group and a version.
 type GroupVersion = (Box<str>, Box<str>);
 
-/// The documents of the versions of groups. Cheap to clone.
+/// The documents by group and version. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Documents {
     shelf: Arc<Mutex<Shelf>>,
@@ -25,19 +25,19 @@ pub(super) struct Documents {
 struct Shelf {
     places: HashMap<GroupVersion, Place>,
     bytes: usize,
-    /// Uses so far.
+    /// A counter of uses.
     uses: u64,
 }
 
 struct Place {
     memory: Memory<Resources>,
     bytes: usize,
-    /// When it was used last, in uses of the shelf.
+    /// The counter at the last use.
     used: u64,
 }
 
 impl Documents {
-    /// Where the document of a version is kept. Whoever holds it may fill it, also when it has been given up here meanwhile.
+    /// The cache entry of a version's document. Its holder may fill it even after it was evicted here.
     pub(super) fn of(&self, group: &str, version: &str) -> Memory<Resources> {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.uses += 1;
@@ -55,7 +55,7 @@ impl Documents {
         memory
     }
 
-    /// Notes how large the document of a version is by now.
+    /// Records the size of a version's document.
     pub(super) fn note(&self, group: &str, version: &str, resources: &Resources) {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = OVERHEAD + group.len() + version.len() + resources.bytes();

@@ -1,4 +1,4 @@
-//! An answer that is kept for a while: fetched once for all who wait for it, and again when it is old.
+//! A cached answer: fetched once for all who wait for it, and again when it is old.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,26 +10,26 @@ use tokio::time::Instant;
 
 use crate::error::{Code, Error};
 
-/// How long a failure answers for the next who ask. Calls that a failing server turns away come back at once, in numbers, and
-/// nobody is charged for what is fetched here.
+/// How long a failure is cached. Calls that a failing server refuses are soon repeated, in numbers, and nobody is charged for a
+/// fetch.
 const FAILURE_GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// What to do with an old answer when there is no new one.
+/// What to do with an old answer if the fetch fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfStale {
     /// Use it: an outage must not make the cluster forget what it serves.
     Use,
-    /// Fail: the question is whether something has been added since.
+    /// Fail: the question is whether something is new.
     Fail,
 }
 
-/// One answer, with its age. Cheap to clone.
+/// One cached answer, with its age. Cheap to clone.
 pub(super) struct Memory<T>(Arc<Mutex<Held<T>>>);
 
 struct Held<T> {
     value: Option<(Arc<T>, Instant)>,
     failure: Option<(Error, Instant)>,
-    /// The one that is under way, and what will come of it.
+    /// The fetch in progress, which will yield its outcome.
     fetch: Option<watch::Receiver<Option<Outcome<T>>>>,
 }
 
@@ -43,7 +43,7 @@ impl<T> Clone for Memory<T> {
 
 #[cfg(test)]
 impl<T> Memory<T> {
-    /// Whether both are one.
+    /// Whether both are the same entry.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -56,8 +56,8 @@ impl<T> Default for Memory<T> {
 }
 
 impl<T: Send + Sync + 'static> Memory<T> {
-    /// The answer, if it is at most `good_for` old; else what `fetch` brings. That runs in a task of its own, for all who ask meanwhile,
-    /// and to its end: none of them ends it by going away.
+    /// The answer, if it is at most `good_for` old, else a fetched one. The fetch runs to its end in a task of its own, for all
+    /// who ask meanwhile: none of them ends it by leaving.
     pub(super) async fn recall<F>(&self, good_for: Duration, if_stale: IfStale, fetch: impl FnOnce() -> F) -> Outcome<T>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -89,7 +89,7 @@ impl<T: Send + Sync + 'static> Memory<T> {
         let (done, under_way) = watch::channel(None);
         let memory = self.clone();
         tokio::spawn(async move {
-            // Without an end, all who wait would wait for ever, and so would all who come later.
+            // A panic must yield an outcome, or all who wait would wait for ever.
             let outcome = AssertUnwindSafe(fetch).catch_unwind().await.unwrap_or_else(|_panic| {
                 Err(Error::new(Code::Other, "reading it has failed, which is a fault of this server; its log has more"))
             });
@@ -101,7 +101,7 @@ impl<T: Send + Sync + 'static> Memory<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held<T>> {
-        // Each change of it is whole.
+        // Each change is complete, so a panic elsewhere leaves it valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -137,7 +137,7 @@ mod tests {
         Err(Error::new(Code::Unavailable, "down"))
     }
 
-    /// A fetch that counts itself, and waits at a gate.
+    /// A fetch that counts itself and waits at a gate.
     struct Fetches {
         memory: Memory<u32>,
         begun: Arc<AtomicU32>,
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Lets every task run that can.
+    /// Lets all tasks run until they wait.
     async fn settle() {
         for _ in 0..10 {
             tokio::task::yield_now().await;
@@ -195,7 +195,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_goes_away_takes_nothing_from_the_others() {
-        // Who of three goes away, the first of whom has begun the fetch.
+        // Which of three leave, the first of whom has started the fetch.
         for leaving in [&[0][..], &[1], &[0, 1], &[1, 2], &[0, 1, 2]] {
             let fetches = Fetches::new();
             let mut waiting: Vec<_> = (0..3).map(|_| Some(tokio::spawn(fetches.recall()))).collect();

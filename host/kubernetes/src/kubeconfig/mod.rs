@@ -12,6 +12,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sandbar_files::Stamp;
 use serde_json::Value;
 
 pub(super) use self::document::parse;
@@ -20,7 +21,6 @@ use super::fault::Fault;
 use super::proxy::{Proxy, Variables};
 use super::target::{ServerAddress, Target, Trust};
 use super::watched::{TEXT_MAX, Watched};
-use sandbar_files::Stamp;
 
 /// One file of a kubeconfig.
 #[derive(Clone, Debug)]

@@ -7,12 +7,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sandbar_policy::{Namespaces, is_label};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Code, Error};
 use crate::types::{Query, Scope};
-use sandbar_policy::{Namespaces, is_label};
 
 /// The layout of [`Wire`].
 const VERSION: u8 = 1;

@@ -8,6 +8,8 @@ use std::num::NonZeroU32;
 use std::ops::Bound;
 use std::time::Duration;
 
+use sandbar_policy::Budget;
+
 use super::Gathered;
 use super::cursor::{Cursor, Position};
 use super::page::Size;
@@ -15,7 +17,6 @@ use super::single::{Listing, Part};
 use crate::error::{Code, Error};
 use crate::exchange::FIRST_BYTE;
 use crate::name::Namespace;
-use sandbar_policy::Budget;
 
 /// The part of the call's time that is kept for handing the page out: with less than this left, no further namespace is asked.
 const TIME_KEPT: u32 = 8;
@@ -156,11 +157,12 @@ impl Fanout {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_policy::Limits;
+
     use crate::Cluster;
     use crate::error::{Code, Error};
     use crate::testing::{Answer, allowed, cluster, list, names, parameter, query, reader, resource};
     use crate::types::{Page, Query, Scope};
-    use sandbar_policy::Limits;
 
     fn pods() -> Query {
         query(resource("", "pods"), Scope::EveryNamespace)

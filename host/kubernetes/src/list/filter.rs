@@ -3,9 +3,10 @@
 //! A server that pages applies them itself, and then this filter lets everything through. One that does not, the aggregated
 //! Coder API for example, ignores selectors too, and what was not asked for must not reach the tool.
 
+use sandbar_snapshot::Selector;
+
 use crate::name::ObjectName;
 use crate::object::Identity;
-use sandbar_snapshot::Selector;
 
 /// The two fields that every kind of object can be selected by.
 const NAME: &str = "metadata.name";

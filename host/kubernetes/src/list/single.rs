@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use sandbar_snapshot::OBJECT_MAX;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -20,7 +21,6 @@ use crate::object::Mask;
 use crate::request::{Get, ListParameters};
 use crate::response::Incoming;
 use crate::types::{Query, ServedResource};
-use sandbar_snapshot::OBJECT_MAX;
 
 /// A list that has passed the grant.
 #[derive(Clone, Copy)]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use sandbar_policy::{Budget, Grant, Limits, Namespaces, PolicyRule, Verb};
+
 use crate::error::{Code, Error};
 use crate::testing::{Answer, allowed, cluster, list, names, parameter, query, reader, resource};
 use crate::types::{Page, Query, Scope};
-use sandbar_policy::{Budget, Grant, Limits, Namespaces, PolicyRule, Verb};
 
 fn in_team_a() -> Query {
     query(resource("", "pods"), Scope::Namespace("team-a".into()))

@@ -9,10 +9,10 @@ use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::{start, syntax};
 use regex_automata::{MatchKind, Span};
+use sandbar_policy::Budget;
 
 use crate::error::{Code, Error};
 use crate::name::quote;
-use sandbar_policy::Budget;
 
 /// Bytes of a pattern.
 const PATTERN_MAX: usize = 1024;
@@ -197,9 +197,10 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::*;
     use sandbar_policy::Limits;
     use sandbar_processor::{CpuEstimate, Hand, Processors};
+
+    use super::*;
 
     fn is_match(pattern: &str, line: &str) -> bool {
         let pattern = compile(pattern).unwrap_or_else(|error| panic!("{}", error.message));

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbar_policy::{Budget, Limits, Namespaces};
+use sandbar_processor::{CpuEstimate, Processors};
+
 use crate::error::{Code, Error};
 use crate::testing::{Answer, allowed, cluster, grant, parameter, reader};
 use crate::types::{Excerpt, LogSource};
-use sandbar_policy::{Budget, Limits, Namespaces};
-use sandbar_processor::{CpuEstimate, Processors};
 
 fn web() -> LogSource {
     LogSource { namespace: "team-a".into(), pod: "web-0".into(), ..LogSource::default() }

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memrchr};
+use sandbar_secrets::{LONGEST, MaskedLines, Secrets};
 
 use super::matching::Search;
 use super::newest::{Kept, Newest};
 use super::stamps::Stamps;
 use crate::error::Error;
-use sandbar_secrets::{LONGEST, MaskedLines, Secrets};
 
 /// The longest record of a container runtime: it splits longer lines, and `tailLines` counts the pieces.
 pub(super) const RECORD_MAX: usize = 16 * 1024;
@@ -280,10 +280,11 @@ impl<'s, 'p> Window<'s, 'p> {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
-    use crate::log::matching;
     use sandbar_policy::{Budget, Limits};
     use sandbar_text::steps::counted;
+
+    use super::*;
+    use crate::log::matching;
 
     fn read<'a>(cap: usize, pattern: Option<&str>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Reading {
         let pattern = pattern.map(|pattern| matching::compile(pattern).unwrap_or_else(|error| panic!("{}", error.message)));

@@ -1,4 +1,4 @@
-//! What a credential plugin prints: an `ExecCredential`.
+//! The output of a credential plugin: an `ExecCredential`.
 
 use std::time::SystemTime;
 
@@ -9,13 +9,13 @@ use crate::kubeconfig::{Entry, parse};
 use crate::target::{Identity, Secret, SecretBytes};
 use crate::tls;
 
-/// Who to be, and until when.
+/// Credentials, and the end of their validity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Credentials {
     /// The value of the header `Authorization`.
     pub(crate) authorization: Option<Secret>,
     pub(crate) identity: Option<Identity>,
-    /// By the clock of whoever issued them. None: as long as the server accepts them.
+    /// By the issuer's clock. None: as long as the server accepts them.
     pub(crate) valid_until: Option<SystemTime>,
 }
 
@@ -25,7 +25,7 @@ impl Credentials {
     }
 }
 
-/// Reads what a plugin has printed. An error goes on from "the credential plugin x".
+/// Parses a plugin's output. An error continues a sentence that begins with "the credential plugin x".
 pub(super) fn read(printed: &[u8], api_version: &str) -> Result<Credentials, Fault> {
     let value = parse(printed).map_err(|fault| Fault::new(format!("prints no ExecCredential: {fault}")))?;
     let answer = Entry::new(Some(&value), "its answer")
@@ -93,10 +93,10 @@ mod tests {
         assert_eq!(credentials.authorization, Some(Secret::new("Bearer t0ken")));
         let left = credentials.valid_until.unwrap().duration_since(SystemTime::now()).unwrap();
         assert!(left > Duration::from_secs(365 * 24 * 3600));
-        // Whether that is over, the server finds out: the clock of this machine may be wrong.
+        // Whether it has expired is up to the server: this machine's clock may be wrong.
         let over = read(&answer(json!({ "token": "t", "expirationTimestamp": "2020-01-01T00:00:00Z" })), V1).unwrap();
         assert!(over.valid_until.is_some_and(|until| until < SystemTime::now()));
-        // YAML, a line break at the end, and nulls for what is not set.
+        // YAML, a line break at the end, and nulls for unset fields.
         let yaml =
             format!("apiVersion: {V1}\nkind: ExecCredential\nstatus:\n  token: |\n    t0ken\n  expirationTimestamp: null\n");
         assert_eq!(read(yaml.as_bytes(), V1), Ok(Credentials::bearer(&Secret::new("t0ken"))));

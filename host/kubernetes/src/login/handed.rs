@@ -1,7 +1,7 @@
-//! What the kubeconfig hands a credential plugin, taken out of what the plugin says.
+//! Masks what the kubeconfig gives a credential plugin in the plugin's messages.
 //!
-//! A plugin quotes what it was handed as it pleases: in a URL, in JSON, in a header. So the text is read as each of these would be, and what
-//! is looked for is every part of a value that is of use by itself.
+//! A plugin quotes these values in any form: in a URL, in JSON, in a header. So a message is decoded in each of these ways, and
+//! searched for every part of a value that is useful by itself.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,26 +14,26 @@ use serde_json::Value;
 
 use crate::target::{Plugin, Secret};
 
-/// Bytes that a part of a value must have to be looked for: shorter ones are words.
+/// Bytes of the shortest part that is searched: shorter ones are words.
 const TELLING: usize = 6;
 
-/// Bytes of all that is looked for, in all its encodings. An account's key file in a variable takes 50 KiB. Beyond it nothing that the
-/// plugin says is shown.
+/// Bytes of all parts, in all their encodings. A service account's key file in a variable takes 50 KiB. Beyond this bound, none
+/// of the plugin's messages is shown.
 const PATTERNS_MAX: usize = 512 * 1024;
 
-/// How often a text may be encoded anew: a URL in JSON.
+/// Layers of encoding that are undone: a URL in JSON.
 const ENCODED_MAX: usize = 2;
 
-/// How many times longer a byte can become by that, as a rule: `\u003d`.
+/// How much longer a byte usually becomes when it is encoded: `\u003d`.
 const ENCODED_LONGER: usize = 6;
 
 const MASKED: &str = "[masked: from the kubeconfig]";
 
-/// What a plugin is handed.
+/// The values that a plugin is given.
 pub(super) struct Handed {
-    /// None where it is too much to be looked for.
+    /// None if they are too many to search.
     parts: Option<AhoCorasick>,
-    /// Bytes of the longest.
+    /// Bytes of the longest part.
     longest: usize,
 }
 
@@ -45,14 +45,14 @@ impl Handed {
         let parts: BTreeSet<Vec<u8>> = parts.into_iter().flat_map(|part| encodings(part.as_bytes())).collect();
         let longest = parts.iter().map(Vec::len).max().unwrap_or(0);
         let bytes: usize = parts.iter().map(Vec::len).sum();
-        // Hexadecimal has both cases. A table, which is the default for few patterns, would take a KiB for each byte of theirs.
+        // Hexadecimal has both cases. A DFA, the default for few patterns, would take a KiB for each byte of them.
         let search =
             |parts| AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::ContiguousNFA)).build(parts);
         let parts = Some(parts).filter(|_| bytes <= PATTERNS_MAX).and_then(|parts| search(parts).ok());
         Self { parts, longest }
     }
 
-    /// A text without it. `is_all`: nothing has been cut off its end, where the rest of something would be.
+    /// A text with the values masked. `is_all`: nothing was cut off its end, where a part of a value could begin.
     pub(super) fn masked_in(&self, text: &str, is_all: bool) -> String {
         let Some(parts) = &self.parts else { return "[masked: the kubeconfig hands it too much to look for]".to_owned() };
         let mut found: Vec<_> = readings(text).iter().flat_map(|reading| reading.find(parts)).collect();
@@ -61,7 +61,7 @@ impl Handed {
         let end = text.floor_char_boundary(text.len().saturating_sub(unclear));
         let (mut masked, mut at) = (String::new(), 0);
         for found in found.into_iter().take_while(|found| found.start < end) {
-            // One that overlaps with the one before is hidden with it.
+            // An overlapping part is already masked.
             if found.start >= at {
                 masked.push_str(&text[at..found.start]);
                 masked.push_str(MASKED);
@@ -75,8 +75,8 @@ impl Handed {
     }
 }
 
-/// The parts of a value that are looked for: all of it, each of its lines, the strings of its JSON, of `--client-secret=x` and `a=1&b=x` the
-/// x, and of a URL who it is asked for by: `user:x` and `x`.
+/// The parts of a value: all of it, each of its lines, the strings in its JSON, the `x` of `--client-secret=x` and of `a=1&b=x`,
+/// and the credentials of a URL: `user:x` and `x`.
 fn parts_of(value: &str, parts: &mut BTreeSet<String>) {
     let mut add = |part: &str| {
         let part = part.trim();
@@ -109,7 +109,7 @@ fn parts_of(value: &str, parts: &mut BTreeSet<String>) {
     }
 }
 
-/// A part, in hexadecimal, and in Base64 wherever it stands in what was encoded.
+/// A part, its hexadecimal form, and its Base64 form at each alignment.
 fn encodings(part: &[u8]) -> Vec<Vec<u8>> {
     let hexadecimal: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut encodings = vec![part.to_vec(), hexadecimal.into_bytes()];
@@ -124,21 +124,21 @@ fn encodings(part: &[u8]) -> Vec<Vec<u8>> {
     encodings
 }
 
-/// A text as something that decodes it would read it.
+/// A decoded text.
 struct Reading<'t> {
     bytes: Cow<'t, [u8]>,
-    /// Where each byte stands in the text itself; none where all stand where they stood.
+    /// The range of each byte in the original text; none if it is the original.
     places: Option<Vec<Range<usize>>>,
 }
 
 impl Reading<'_> {
-    /// Where in the text itself any of the parts stands.
+    /// The ranges in the original text where a part was found.
     fn find(&self, parts: &AhoCorasick) -> Vec<Range<usize>> {
         let found = parts.find_overlapping_iter(&*self.bytes);
         found.map(|found| self.place(found.start()).start..self.place(found.end() - 1).end).collect()
     }
 
-    /// The same, decoded; none where nothing in it is encoded in this way.
+    /// Decodes it in one more way; none if nothing in it is encoded so.
     fn decoded(&self, decode: Decode) -> Option<Reading<'static>> {
         let (mut bytes, mut places, mut is_changed) = (Vec::new(), Vec::new(), false);
         let mut at = 0;
@@ -165,7 +165,7 @@ impl Reading<'_> {
     }
 }
 
-/// A text in every way in which it may be read.
+/// A text, decoded in every way.
 fn readings(text: &str) -> Vec<Reading<'_>> {
     let mut readings = vec![Reading { bytes: text.as_bytes().into(), places: None }];
     let mut known = 0;
@@ -178,7 +178,7 @@ fn readings(text: &str) -> Vec<Reading<'_>> {
     readings
 }
 
-/// Adds what the first bytes stand for. Returns how many these are; 0: they stand for themselves.
+/// Appends what the first bytes encode. Returns how many bytes it has decoded; 0 for a byte that is not encoded.
 type Decode = fn(&[u8], &mut Vec<u8>) -> usize;
 
 const DECODERS: [Decode; 3] = [percent, plus, backslash];
@@ -190,14 +190,14 @@ fn percent(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     byte.map_or(0, |_| 3)
 }
 
-/// The space of a query.
+/// A space in a query string.
 fn plus(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     let is_plus = text.starts_with(b"+");
     bytes.extend(is_plus.then_some(b' '));
     usize::from(is_plus)
 }
 
-/// The escapes of JSON, and those of the quoted texts of Go and Python.
+/// Escapes of JSON, and of quoted strings in Go and Python.
 fn backslash(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     let Some((letter, rest)) = text.strip_prefix(b"\\").and_then(<[u8]>::split_first) else { return 0 };
     let (code, taken) = match letter {
@@ -207,7 +207,7 @@ fn backslash(text: &[u8], bytes: &mut Vec<u8>) -> usize {
         b'"' | b'\\' | b'/' | b'\'' => (Some(u32::from(*letter)), 2),
         b'x' => (hexadecimal(rest, 2), 4),
         b'u' => match (hexadecimal(rest, 4), rest.get(4..).and_then(|rest| rest.strip_prefix(b"\\u"))) {
-            // Beyond the first 65,536 characters JSON writes two.
+            // Beyond the Basic Multilingual Plane JSON writes a surrogate pair.
             (Some(high @ 0xd800..0xdc00), Some(second)) => {
                 let low = hexadecimal(second, 4).and_then(|low| low.checked_sub(0xdc00));
                 (low.map(|low| 0x10000 + ((high - 0xd800) << 10) + low), 12)
@@ -222,7 +222,7 @@ fn backslash(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     taken
 }
 
-/// The number of the first so many digits.
+/// The value of the first `digits` hexadecimal digits.
 fn hexadecimal(text: &[u8], digits: usize) -> Option<u32> {
     let mut digits = text.get(..digits)?.iter().map(|&digit| char::from(digit).to_digit(16));
     digits.try_fold(0, |number: u32, digit| Some(number << 4 | digit?))
@@ -303,7 +303,7 @@ mod tests {
             let handed = handed(&[&format!("--secret={value}")]);
             let said = handed.masked_in(&format!("before {written} after"), true);
             assert!(said.starts_with("before ") && said.ends_with(" after") && said.contains(MASKED), "{written}: {said}");
-            // Of Base64 the letters that hold bits of what stands beside it stay.
+            // In Base64, letters that also hold bits of the neighbours stay.
             assert!(said.len() <= "before  after".len() + MASKED.len() + 16, "{written}: {said}");
         }
     }

@@ -1,9 +1,9 @@
-//! Who asks the API server, over the whole life of this process.
+//! Logins to the API server, over the whole life of this process.
 //!
-//! A login is had at the first need and kept: a credential plugin runs once, and again when the server has refused what it gave, or shortly
-//! before that runs out. However many calls need a login, one is under way, and none of them ends it by going away. A login that fails is
-//! tried again on demand, after a pause; a kubeconfig, a certificate or a token that changes on disk is read again. Nothing of that needs a
-//! restart.
+//! A login is made on first use and kept: a credential plugin runs once, and again when the server has refused its credentials,
+//! or shortly before they expire. Calls that need a login share one, and none of them ends it by leaving. A failed login is
+//! retried on demand, after a pause; a kubeconfig, certificate or token that changes on disk is read again. Nothing of this needs
+//! a restart.
 
 mod credential;
 mod handed;
@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt as _;
+use sandbar_files::READ_TIME;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -30,54 +31,55 @@ use super::kubeconfig::Kubeconfig;
 use super::proxy::Variables;
 use super::target::{Method, Secret, Target};
 use super::{in_cluster, tls};
-use sandbar_files::READ_TIME;
 
-/// Between two looks whether a file of the configuration has changed.
+/// Time between two checks of the configuration's files for changes.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long before its end a login is renewed: enough for a plugin that is slow.
+/// How long before it expires a login is renewed: enough for a slow plugin.
 const LEAD: Duration = Duration::from_secs(60);
 
-/// Between two runs of a plugin whose logins are valid for less than [`LEAD`], which would else run for each request.
+/// Least time between two runs of a plugin whose logins are valid for less than [`LEAD`], which would otherwise run for each
+/// request.
 const LEAST_PERIOD: Duration = Duration::from_secs(3);
 
-/// A login is used for so long at least: that its time is up is no more than what the clock of this machine says, and kubectl uses it,
-/// too.
+/// A login is used at least for so long: that it has expired is only what this machine's clock says, and kubectl uses it, too.
 const LEAST_VALID: Duration = Duration::from_secs(10);
 
-/// How often a token's file is read again, as client-go does: half of the time between the kubelet's renewal of a token and its end.
+/// How often a token file is read again, as in client-go: half of the time between the kubelet's renewal of a token and its
+/// expiry.
 const TOKEN_FILE_PERIOD: Duration = Duration::from_secs(60);
 
-/// Bytes of a token's file.
+/// Bytes of a token file.
 const TOKEN_MAX: u64 = 1 << 20;
 
-/// The pause after the first of several logins that failed, or were of no use. Each next one is twice as long.
+/// The pause after a login that failed or was refused. Each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest. Who has just logged in somewhere else does not want to wait longer.
+/// The longest pause. Somebody who has just logged in elsewhere does not want to wait longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// From when on the log says that a plugin is at it.
+/// When the log mentions that a plugin is still running.
 const UNUSUAL: Duration = Duration::from_secs(3);
 
-/// Where a configuration comes from, and comes from again.
+/// The source of a configuration, for reading it again.
 #[derive(Debug)]
 pub(super) enum Origin {
-    /// A context of a kubeconfig. It stays the one that it was at start: who switches contexts at a terminal does not mean this server.
+    /// A context of a kubeconfig. It stays the one from the start: whoever switches contexts at a terminal does not mean this
+    /// server.
     Kubeconfig { paths: Vec<PathBuf>, context: String, variables: Variables, last: Mutex<Kubeconfig> },
-    /// The pod that this runs in.
+    /// The pod that this process runs in.
     Pod,
 }
 
 impl Origin {
-    /// Reads it, or gives it up where its files do not answer.
+    /// Reads the configuration, or gives up if its files do not respond.
     pub(super) async fn read_in_time(self: &Arc<Self>) -> Result<Target, Fault> {
         let origin = self.clone();
         let reading = sandbar_files::wait_in_time(self.path(), READ_TIME, move |_| Ok(origin.read()));
         reading.await.map_err(|error| Fault::of_file(&error))?
     }
 
-    /// The path that stands for the disk that it is on.
+    /// A path on its disk.
     fn path(&self) -> &Path {
         match self {
             Origin::Pod => Path::new(in_cluster::AUTHORITY),
@@ -85,12 +87,12 @@ impl Origin {
         }
     }
 
-    /// Reads it. Blocks.
+    /// Reads the configuration. Blocks.
     fn read(&self) -> Result<Target, Fault> {
         match self {
             Origin::Pod => in_cluster::target(),
             Origin::Kubeconfig { paths, context, variables, last } => {
-                // Not held while files are read: one that does not answer would keep every later login waiting.
+                // Not held while files are read: an unresponsive one would block every later login.
                 let last = || last.lock().unwrap_or_else(PoisonError::into_inner);
                 let before = last().clone();
                 let of_file = |unusable: super::kubeconfig::Unusable| {
@@ -120,24 +122,24 @@ struct Inner {
 struct State {
     target: Arc<Target>,
     looked: Instant,
-    /// The files have changed since they were read.
+    /// Whether the files have changed since they were read.
     is_stale: bool,
     session: Option<Arc<Session>>,
-    /// The last one that the server has refused.
+    /// The generation that the server refused last.
     refused: Option<u64>,
-    /// A login is under way.
+    /// Whether a login is in progress.
     is_running: bool,
     /// Why the last login failed.
     failed: Option<Fault>,
-    /// After logins that failed.
+    /// The pause after failed logins.
     failing: Pause,
-    /// After logins that succeeded and were refused. That they are accepted elsewhere does not end it: one server behind the API server
-    /// may refuse what all others accept.
+    /// The pause after logins that succeeded and were refused. An accepted request does not reset it: one server behind the API
+    /// server may refuse what all others accept.
     refusing: Pause,
     generation: u64,
 }
 
-/// What requests are sent with, from one login to the next.
+/// What requests are sent with, between two logins.
 pub(super) struct Session {
     client: kube::Client,
     target: Arc<Target>,
@@ -148,7 +150,7 @@ pub(super) struct Session {
     renew_at: Option<SystemTime>,
 }
 
-/// A pause that grows.
+/// A growing pause.
 #[derive(Debug, Default)]
 struct Pause {
     times: u32,
@@ -160,7 +162,7 @@ impl Pause {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// Begins the next one. Where none was needed for long enough the first is short again.
+    /// Starts the next pause. If none was needed for long enough, it is short again.
     fn lengthen(&mut self) {
         if self.until.is_some_and(|until| until.elapsed() > LONGEST_PAUSE) {
             self.times = 0;
@@ -171,10 +173,10 @@ impl Pause {
     }
 }
 
-/// What a request that needs a login finds.
+/// The next step of a request that needs a login.
 enum Step {
     Use(Arc<Session>),
-    /// Until something changes; where that takes too long, this one will do.
+    /// Wait for a change; if that takes too long, use this session.
     Wait(Option<Arc<Session>>),
     Fail(Error),
 }
@@ -184,12 +186,12 @@ impl Session {
         &self.client
     }
 
-    /// Whether nothing that a server could tell apart is other than it was.
+    /// Whether a server could not tell it from the one before.
     pub(super) fn is_as(&self, before: &Self) -> bool {
         self.credentials.authorization == before.credentials.authorization && Arc::ptr_eq(&self.connections, &before.connections)
     }
 
-    /// What the server refuses, and what to do about it.
+    /// What the server refused, and what to do about it.
     pub(super) fn refusal(&self) -> String {
         let user = &self.target.user;
         let is_over = |end: Option<SystemTime>| end.is_some_and(|end| end <= SystemTime::now());
@@ -234,8 +236,7 @@ impl Session {
 }
 
 impl Login {
-    /// Takes what the configuration says. What can be found wrong without anybody's help is found wrong here; a credential plugin does not
-    /// run yet.
+    /// Checks the configuration, and whatever else can be checked without anybody's help; a credential plugin does not run yet.
     pub(super) async fn open(origin: Arc<Origin>, target: Target) -> Result<Self, Fault> {
         let target = Arc::new(target);
         let session = match &target.user.method {
@@ -262,10 +263,10 @@ impl Login {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// What to send a request with. Waits for a login that is under way, `within` at most; longer ones go on nevertheless.
+    /// The session for a request. Waits for a login in progress, at most for `within`; a longer one continues.
     pub(super) async fn session(&self, within: Duration) -> Result<Arc<Session>, Error> {
         let deadline = Instant::now() + within;
-        // What could not be looked at in time counts as it was.
+        // If the files could not be checked in time, they count as unchanged.
         let _ = tokio::time::timeout_at(deadline, self.look()).await;
         loop {
             let mut changed = self.0.changed.subscribe();
@@ -281,19 +282,19 @@ impl Login {
         }
     }
 
-    /// Waits for a login as long as one may take, if only a credential plugin can give one: for who has all the time.
+    /// Waits for a login, as long as it may take, if only a credential plugin can provide one. For callers without a time limit.
     pub(super) async fn wait(&self) {
         let has_plugin = matches!(self.lock().target.user.method, Method::Plugin(_));
         if has_plugin {
-            // Why it failed is told by what needs it.
+            // A failure is reported by whatever needs the login.
             let _ = self.session(LOGIN_TIME + UNUSUAL).await;
         }
     }
 
-    /// The server has refused a session. Whether there will be another that is worth trying.
+    /// Records that the server has refused a session. Returns whether another one is worth trying.
     pub(super) fn refused(&self, session: &Session) -> bool {
         let mut state = self.lock();
-        // Another request was quicker.
+        // Another request was faster.
         let is_newest = state.session.as_ref().is_some_and(|newest| newest.generation == session.generation);
         if !is_newest || state.refused == Some(session.generation) {
             return true;
@@ -306,7 +307,7 @@ impl Login {
         true
     }
 
-    /// A session whose client does not work any more, which should not be.
+    /// Discards a session whose client has stopped working, which should not happen.
     pub(super) fn discard(&self, session: &Session) {
         let mut state = self.lock();
         if state.session.as_ref().is_some_and(|newest| newest.generation == session.generation) {
@@ -315,17 +316,17 @@ impl Login {
         }
     }
 
-    /// The API server, in messages.
+    /// The API server, for messages.
     pub(super) fn server(&self) -> String {
         format!("the API server at {}", self.lock().target.server)
     }
 
-    /// Whether the API server is asked over TLS.
+    /// Whether the API server is reached over TLS.
     pub(super) fn is_https(&self) -> bool {
         self.lock().target.server.is_https()
     }
 
-    /// What is wrong with the login while the one before still holds.
+    /// What is wrong with the login while the previous session is still valid.
     pub(super) fn trouble(&self) -> Option<String> {
         self.lock().failed.as_ref().map(ToString::to_string)
     }
@@ -349,7 +350,7 @@ impl Login {
         }
     }
 
-    /// A login that takes longer than whoever needs it waits.
+    /// The error if a login takes longer than the request waits.
     fn under_way(&self) -> Error {
         let state = self.lock();
         let words = match &state.target.user.method {
@@ -363,7 +364,7 @@ impl Login {
         Error::new(Code::Unavailable, words)
     }
 
-    /// Looks whether the files have changed.
+    /// Checks whether the files have changed.
     async fn look(&self) {
         let target = {
             let mut state = self.lock();
@@ -384,11 +385,11 @@ impl Login {
         }
     }
 
-    /// One login. Nobody waits in here.
+    /// Performs one login. Runs in a task of its own.
     async fn log_in(self) {
         let patience = self.clone();
         let outcome = {
-            // Who waits for it would wait for ever.
+            // A panic must not leave the others waiting for ever.
             let attempt = std::panic::AssertUnwindSafe(self.attempt()).catch_unwind().map(|outcome| {
                 outcome.unwrap_or_else(|_panic| {
                     Err(Fault::new("logging in has failed, which is a fault of this server; its log has more"))
@@ -432,15 +433,15 @@ impl Login {
         let (before, refused, is_stale, generation) = {
             let mut state = self.lock();
             state.generation += 1;
-            // Taken now: what changes while the login is under way makes the next one necessary.
+            // Taken before the login: a change during it requires another one.
             let is_stale = std::mem::take(&mut state.is_stale);
             (state.session.clone(), state.refused, is_stale, state.generation)
         };
-        // Without a session it was read a moment ago, or has failed.
+        // Without a session the configuration has just been read, or could not be.
         let target =
             if is_stale || refused.is_some() || self.lock().failed.is_some() { self.read_again().await? } else { self.target() };
         let kept = before.as_ref().filter(|before| {
-            // The files have changed, and not what the login depends on.
+            // The files have changed, but not what the login depends on.
             is_stale && Some(before.generation) != refused && before.is_valid() && before.target.user.method == target.user.method
         });
         let credentials = match kept {
@@ -465,7 +466,7 @@ impl Login {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change of it is whole.
+        // Each change is complete, so a panic elsewhere leaves it valid.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -492,14 +493,14 @@ impl Session {
     }
 }
 
-/// After how much of the time that a login is valid for it is renewed. A plugin that gave a login with the same end as the one before may
-/// give it until that end, as one does that keeps what it was given: it runs again when half of the time is over.
+/// After how much of its validity a login is renewed. A plugin that caches may return a login that expires when the previous one
+/// does: then it runs again after half of the remaining time.
 fn renewed_after(valid: Duration, is_same: bool) -> Duration {
     let half = if is_same { valid / 2 } else { Duration::ZERO };
     valid.saturating_sub(LEAD).max(half).max(LEAST_PERIOD)
 }
 
-/// Gets what a user says who it is with.
+/// Obtains the credentials of a user.
 async fn obtain(target: &Target, said: &Said) -> Result<Credentials, Fault> {
     let user = &target.user;
     let basic = |name: &str, password: &Secret| Credentials {
@@ -558,7 +559,7 @@ mod tests {
             assert_eq!([seconds(false), seconds(true)], [renewed, renewed_if_same], "{valid} s");
         }
         for is_same in [false, true] {
-            // One that is valid for longer is never renewed sooner.
+            // A login that is valid for longer is never renewed sooner.
             let periods: Vec<Duration> =
                 (0..10_000).map(|seconds| renewed_after(Duration::from_secs(seconds), is_same)).collect();
             assert!(periods.is_sorted());

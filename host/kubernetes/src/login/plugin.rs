@@ -1,7 +1,7 @@
 //! Running a credential plugin, as client-go does.
 //!
-//! Its arguments, its environment and what it prints are secrets: none of them is part of any message. What it says on its standard error
-//! is for the operator's log alone, a few short lines of it, without what the kubeconfig hands it.
+//! Its arguments, environment and output are secrets: none of them is part of any message. Its standard error goes only to the
+//! operator's log, a few short lines of it, with the values from the kubeconfig masked.
 
 use std::cell::LazyCell;
 use std::collections::VecDeque;
@@ -17,6 +17,9 @@ use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use sandbar_secrets::quotable;
+use sandbar_text::clean;
+use sandbar_text::size;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -26,41 +29,38 @@ use super::credential::{self, Credentials};
 use super::handed::Handed;
 use crate::fault::Fault;
 use crate::target::{Interactive, Plugin, Secret};
-use sandbar_secrets::quotable;
-use sandbar_text::clean;
-use sandbar_text::size;
 
-/// How long a plugin may take: somebody may have to find the browser, a password and a telephone.
+/// How long a plugin may run: somebody may have to find the browser, a password and a telephone.
 pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(180);
 
-/// How long a plugin that is told to end may take for that.
+/// How long a plugin may take to exit after SIGTERM.
 const END_TIME: Duration = Duration::from_secs(2);
 
-/// How long its last words may take to arrive once it has ended.
+/// How long the rest of its standard error may take to arrive after it has exited.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Bytes of what a plugin prints. A token with many groups has some 30 KiB, a certificate with its chain 10.
+/// Bytes of its output. A token with many groups has some 30 KiB, a certificate with its chain 10.
 const PRINTED_MAX: usize = 1 << 20;
 
-/// Lines of what a plugin says that reach the log, for each run.
+/// Lines of its standard error that are logged, for each run.
 const LINES_MAX: usize = 20;
 
-/// Bytes of each.
+/// Bytes of each logged line.
 const LINE_MAX: usize = 300;
 
-/// Bytes of a line that are looked at.
+/// Bytes that are read of a line.
 const HEARD_MAX: u64 = 16 * 1024;
 
-/// Whether somebody sits at the terminal of this process.
+/// Whether this process has a terminal with somebody at it.
 pub(super) fn is_at_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// What a plugin said in its last run, so that it is not logged again and again.
+/// The messages of a plugin's last run, which are not logged again.
 #[derive(Debug, Default)]
 pub(super) struct Said(Mutex<VecDeque<String>>);
 
-/// Runs a plugin. An error goes on from "the credential plugin x".
+/// Runs a plugin. An error continues a sentence that begins with "the credential plugin x".
 pub(super) async fn run(plugin: &Plugin, cluster_info: &Value, said: &Said) -> Result<Credentials, Fault> {
     let mut command = command(plugin, cluster_info, is_at_terminal())?;
     let child = command.spawn().map_err(|error| Fault::new(unstartable(&error)))?;
@@ -86,7 +86,7 @@ pub(super) async fn run(plugin: &Plugin, cluster_info: &Value, said: &Said) -> R
     credential::read(&printed, &plugin.api_version)
 }
 
-/// Reads what a plugin prints until it has ended.
+/// Reads a plugin's output until it exits.
 async fn attend(running: &mut Running, plugin: &Plugin, said: &Said) -> Result<(ExitStatus, Vec<u8>), Fault> {
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
     let heard = async {
@@ -104,7 +104,7 @@ async fn attend(running: &mut Running, plugin: &Plugin, said: &Said) -> Result<(
                 () = &mut heard, if !heard.is_terminated() => {}
             }
         };
-        // What it has started, a browser for example, may keep the pipe open.
+        // A process that it has started, a browser for example, may keep the pipe open.
         if !heard.is_terminated() {
             let _ = tokio::time::timeout(LAST_WORDS, heard).await;
         }
@@ -126,7 +126,7 @@ async fn read_all(stdout: Option<ChildStdout>) -> Result<Vec<u8>, Fault> {
     Ok(printed)
 }
 
-/// Puts what a plugin says into the log.
+/// Logs a plugin's standard error.
 async fn listen(stderr: impl AsyncRead + Unpin, plugin: &Plugin, said: &Said) {
     let program = name(plugin);
     let handed = LazyCell::new(|| Handed::to(plugin));
@@ -138,7 +138,7 @@ async fn listen(stderr: impl AsyncRead + Unpin, plugin: &Plugin, said: &Said) {
         if !matches!(read, Ok(bytes) if bytes > 0) {
             break;
         }
-        // Of a line that is longer the beginning says enough.
+        // The rest of a longer line is dropped.
         let is_all = line.ends_with(b"\n") || (line.len() as u64) < HEARD_MAX;
         if std::mem::replace(&mut is_rest, !is_all) || heard.len() == LINES_MAX {
             continue;
@@ -156,19 +156,19 @@ async fn listen(stderr: impl AsyncRead + Unpin, plugin: &Plugin, said: &Said) {
     *said.0.lock().unwrap_or_else(PoisonError::into_inner) = heard;
 }
 
-/// A line for the log: clean, without what the kubeconfig hands the plugin, masked, and only then cut.
+/// A line for the log: cleaned, with the values from the kubeconfig and other secrets masked, and only then cut.
 fn without_secrets(line: &str, is_all: bool, handed: &Handed) -> String {
     quotable(handed.masked_in(&clean(line), is_all).trim(), LINE_MAX)
 }
 
-/// A plugin that runs. Whoever drops it ends it, with all that it has started.
+/// A running plugin. Dropping it kills it, with all processes that it has started.
 ///
-/// It is not waited for before all of that is told to end, too: until then its id, which is that of its group, belongs to nobody else,
-/// though it may have ended itself.
+/// It is not reaped before those are signalled, too: until then its id, which is that of its group, cannot be reused, even if the
+/// plugin itself has exited.
 struct Running {
     child: Child,
     id: Option<Pid>,
-    /// It has a process group of its own. One that talks to the terminal has not: it could not read from there.
+    /// Whether it has a process group of its own. A plugin that uses the terminal has none: it could not read from there.
     leads_group: bool,
 }
 
@@ -178,9 +178,9 @@ impl Running {
         Self { child, id, leads_group }
     }
 
-    /// Waits until it has ended by itself, and leaves it as it is.
+    /// Waits until it has exited by itself, and does not reap it.
     async fn ended(&self) {
-        // Before the first look, so that no end is missed.
+        // Before the first check, so that no exit is missed.
         let Ok(mut some_child_ended) = signal(SignalKind::child()) else { return };
         let how = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         while let Some(id) = self.id
@@ -190,18 +190,18 @@ impl Running {
         }
     }
 
-    /// How it has ended. What it leaves behind, a browser for example, goes on.
+    /// Reaps it. Processes that it leaves behind, a browser for example, continue.
     async fn status(&mut self) -> Result<ExitStatus, Fault> {
         self.id = None;
         self.child.wait().await.map_err(|_| Fault::new("is gone, and nothing says how it ended"))
     }
 
-    /// Ends it. What it has started may follow it as long as it takes to end itself, and not longer.
+    /// Ends it by SIGTERM, and by SIGKILL after [`END_TIME`] at most. What it has started gets no longer than it takes itself.
     async fn end(&mut self) {
         self.signal(Signal::TERM);
         let _ = tokio::time::timeout(END_TIME, self.ended()).await;
         self.signal(Signal::KILL);
-        // Its end is certain, and how it ended does not matter.
+        // It ends for certain, and its status does not matter.
         let _ = self.status().await;
     }
 
@@ -238,14 +238,14 @@ fn command(plugin: &Plugin, cluster_info: &Value, at_terminal: bool) -> Result<C
     command
         .arg0(&plugin.command)
         .args(plugin.arguments.iter().map(Secret::expose))
-        // What only this server is told is nothing to a plugin.
+        // A secret of this server that no plugin needs.
         .env_remove("SANDBAR_SESSION_KEY")
         .envs(plugin.environment.iter().map(|(name, value)| (name, value.expose())))
         .env("KUBERNETES_EXEC_INFO", info.to_string())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
     if interactive {
-        // Its words are for whoever sits there.
+        // Its messages are for whoever is at the terminal.
         command.stdin(Stdio::inherit()).stderr(if io::stderr().is_terminal() { Stdio::inherit() } else { Stdio::piped() });
     } else {
         command.stdin(Stdio::null()).stderr(Stdio::piped());
@@ -256,8 +256,7 @@ fn command(plugin: &Plugin, cluster_info: &Value, at_terminal: bool) -> Result<C
     Ok(command)
 }
 
-/// Where a command is, by the PATH of this process, as client-go looks for it: a folder that depends on where the server was started does
-/// not count.
+/// The path of a command, from the PATH of this process as in client-go: relative directories do not count.
 fn find(command: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     if command.contains('/') {
         let program = PathBuf::from(command);
@@ -440,7 +439,7 @@ mod tests {
         }
     }
 
-    /// A line that starts a process, whose id is in `pids` at once.
+    /// A line that starts a process and writes its id to `pids` at once.
     fn starting(process: &str, folder: &Path) -> String {
         format!("{process} & echo $! >{0}.new; mv {0}.new {0}", folder.join("pids").display())
     }
@@ -468,7 +467,7 @@ mod tests {
             ("it has ended", "yes | head -c 2000000"),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            // More than it may print is what ends it.
+            // It is ended because it prints more than it may.
             let plugin = plugin(folder.path(), &format!("{}\n{after}", starting(stubborn, folder.path())));
             let words = outcome(&plugin).await.expect_err(what);
             assert!(words.contains("over 1 MiB"), "{what}: {words}");

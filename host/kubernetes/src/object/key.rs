@@ -1,37 +1,38 @@
-//! What a key says of its value by itself, whatever stands around it.
+//! What a key says about its value, whatever is around it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use super::tree::{Kind, Value};
 use sandbar_secrets::Known;
 use sandbar_secrets::{Named, named, named_header, web_key_member};
 use sandbar_text::clean;
+
+use super::tree::{Kind, Value};
 
 thread_local! {
     static KNOWN: RefCell<Known<Key>> = RefCell::default();
 }
 
-/// What a key says.
+/// What a key says about its value.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Key {
-    /// That its value is a secret.
+    /// That the value is a secret.
     pub(super) named: Option<Named>,
-    /// The same, as the name of a header.
+    /// What it says as the name of a header.
     pub(super) header: Option<Named>,
-    /// The same, by what stands before its last word, where that is for a value: `secret` of `secretValue`.
+    /// What the words before its last one say, if that one is for a value: `secret` of `secretValue`.
     pub(super) of_owner: Option<Named>,
     pub(super) role: Role,
     pub(super) command: Option<PartOfCommand>,
     pub(super) field: Option<Field>,
-    /// It is an environment: `env`, `extraEnv`, `envVars`.
+    /// Whether the value is an environment: `env`, `extraEnv`, `envVars`.
     pub(super) is_environment: bool,
-    /// It is the headers of a request.
+    /// Whether the value is the headers of a request.
     pub(super) is_headers: bool,
 }
 
 impl Key {
-    /// What this key says.
+    /// Reads a key.
     pub(super) fn of(key: Value<'_>) -> Self {
         let key = &*seen(key);
         KNOWN.with_borrow_mut(|known| known.find(key, Self::read))
@@ -52,24 +53,24 @@ impl Key {
     }
 }
 
-/// A key, or a name, as a reader sees it: what hides between its letters does not make it another.
+/// A key or name as a reader sees it: invisible characters in it make no difference.
 pub(super) fn seen(key: Value<'_>) -> Cow<'_, str> {
     let text = key.text();
     if key.kind() == Kind::PlainString { text } else { Cow::Owned(clean(&text).into_owned()) }
 }
 
-/// A field that says what an object is, or where its secrets are.
+/// A field that tells what an object is, or where its secrets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Kind,
     Items,
     Data,
     StringData,
-    /// The type of a JSON Web Key: an object with it is one.
+    /// `kty`: the object is a JSON Web Key.
     KeyType,
     /// A private member of a JSON Web Key, and what it is.
     OfWebKey(&'static str),
-    /// A text that an object has nothing beside, or little.
+    /// A text that is nearly all of its object.
     Text,
 }
 
@@ -85,7 +86,7 @@ fn field(key: &str) -> Option<Field> {
     }
 }
 
-/// What a key says of its value, in an object that holds a command.
+/// The role of a key in an object that holds a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartOfCommand {
     Program,
@@ -107,20 +108,20 @@ fn part_of_command(key: &str) -> Option<PartOfCommand> {
     }
 }
 
-/// What a key says of its value, in an object that holds a name and a value.
+/// The role of a key in an object that holds a name and a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It is the name: `name`, `headerName`, `ParameterKey`.
+    /// The name: `name`, `headerName`, `ParameterKey`.
     Name,
-    /// It is the value: `value`, `secretValue`, `ParameterValue`.
+    /// The value: `value`, `secretValue`, `ParameterValue`.
     Value,
     #[default]
     Neither,
 }
 
-/// Last words of keys that hold a name or a value.
+/// The last words of keys that hold a name or a value.
 const ROLES: &[(&str, Role)] = &[
-    // The last part of the path of a JSON patch.
+    // Of a JSON patch, whose path ends in a name.
     ("path", Role::Name),
     ("name", Role::Name),
     ("key", Role::Name),
@@ -150,7 +151,7 @@ const ROLES: &[(&str, Role)] = &[
     ("raw", Role::Value),
 ];
 
-/// Letters of the longest of them.
+/// Letters of the longest last word.
 const WORD_MAX: usize = 9;
 
 impl Role {
@@ -160,13 +161,13 @@ impl Role {
     }
 }
 
-/// The last word of a key, as far as it is one that [`ROLES`] may have: `Value` of `secretValue`, `value` of `secret-value`.
+/// The last word of a key, if it is short enough for [`ROLES`]: `Value` of `secretValue`, `value` of `secret-value`.
 pub(super) fn last_word(key: &str) -> &str {
     let bytes = key.as_bytes();
     let mut start = bytes.len();
     while start > 0 && bytes.len() - start <= WORD_MAX && bytes[start - 1].is_ascii_alphabetic() {
         start -= 1;
-        // A hump: a capital letter whose neighbour on the left is a small one.
+        // A hump: a capital letter after a small one.
         if start > 0 && bytes[start].is_ascii_uppercase() && bytes[start - 1].is_ascii_lowercase() {
             break;
         }
@@ -174,12 +175,12 @@ pub(super) fn last_word(key: &str) -> &str {
     &key[start..]
 }
 
-/// What stands before the last word of a key: `secret` of `secretValue`.
+/// The words before the last one of a key: `secret` of `secretValue`.
 pub(super) fn owner(key: &str) -> &str {
     &key[..key.len() - last_word(key).len()]
 }
 
-/// Whether what stands under a key is an environment: `env`, `extraEnv`, `envVars`.
+/// Whether the value of a key is an environment: `env`, `extraEnv`, `envVars`.
 fn is_environment(key: &str) -> bool {
     /// Bytes of a key that are looked at.
     const KEY_MAX: usize = 64;

@@ -1,34 +1,35 @@
-//! Which values of an object are secret because of where they stand: under a name such as `password`, beside such a name, behind a
-//! flag, in a Secret.
+//! The values of an object that are secret by their place: under a name such as `password`, beside such a name, after a flag, in
+//! a Secret.
 //!
-//! What is known of a value comes from the whole object alone: from what it stands inside of and from what stands beside it. What of
-//! the object is asked for is not known here, so it cannot matter.
+//! The place of a value is derived from the whole object: from what the value is inside of, and from what is beside it. The
+//! requested fields are not known here, so they cannot matter.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::key::{Field, Key, PartOfCommand, Role, last_word, owner, seen};
-use super::tree::{Kind, Value};
-use crate::types::ServedResource;
 use sandbar_policy::Grant;
 use sandbar_secrets::{
     LONGEST, Named, Secrets, Value as Expected, WORDS_MAX, has_program, is_suspect, named, named_header, secret_words,
 };
 
-/// What the values of a Secret are called.
+use super::key::{Field, Key, PartOfCommand, Role, last_word, owner, seen};
+use super::tree::{Kind, Value};
+use crate::types::ServedResource;
+
+/// The name of a Secret's values in a mask.
 const SECRET_VALUE: &str = "Secret value";
 
-/// Digits of the shortest number that is taken for a secret where a secret or its name may stand. Shorter ones count something.
+/// Digits of the shortest number that counts as a secret in the place of a secret or its name. Shorter ones count something.
 const DIGITS: usize = 4;
 
-/// What is masked of the objects of one resource.
+/// What to mask in the objects of one resource.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mask {
-    /// None: the operator lets the component see what the cluster holds.
+    /// None: the operator lets the component see secrets.
     secrets: Option<Objects>,
 }
 
-/// Which objects they are.
+/// The kind of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Objects {
     /// Secrets of the core group: all of their data is secret.
@@ -37,8 +38,8 @@ pub(super) enum Objects {
 }
 
 impl Mask {
-    /// For objects of a resource, by what discovery says of it and not by what they say of themselves: an object without its `kind`
-    /// is a Secret all the same.
+    /// The mask for a resource, by discovery and not by what its objects say: an object without its `kind` is a Secret all the
+    /// same.
     pub(crate) fn of(grant: &Grant, served: &ServedResource) -> Self {
         let is_secret = served.group.is_empty() && served.plural == "secrets";
         let objects = if is_secret { Objects::Secrets } else { Objects::Others };
@@ -56,31 +57,31 @@ impl Mask {
         Self { secrets: Some(objects) }
     }
 
-    /// What is known of the object itself; none: nothing of it is masked.
+    /// The place of the object itself; none: nothing in it is masked.
     pub(super) fn root<'t>(self) -> Option<Place<'t>> {
         self.secrets.map(|objects| Place { is_secret: objects == Objects::Secrets, ..Place::default() })
     }
 }
 
-/// What is known about a value from where it stands.
+/// The place of a value, as far as it decides what is masked.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place<'t> {
-    /// Everything below is secret, and this is what.
+    /// Set if everything below is secret: what it is.
     hidden: Option<&'static str>,
-    /// What the names around it say of it. An array hands it on to its elements, and an object to what is called `value`.
+    /// What the names around the value say about it. An array passes it on to its elements, and an object to its `value`.
     named: Option<Named>,
-    /// It is a Secret, or an array of them.
+    /// Whether it is a Secret, or an array of them.
     is_secret: bool,
-    /// It is the environment of a program, or belongs to it.
+    /// Whether it is a program's environment, or part of one.
     is_environment: bool,
-    /// It is the headers of a request, or belongs to them.
+    /// Whether it is a request's headers, or part of them.
     is_headers: bool,
-    /// The command that these are the arguments of.
+    /// The command that it holds the arguments of.
     command: Option<Value<'t>>,
 }
 
 impl<'t> Place<'t> {
-    /// What a mask calls this value, if it is secret because of where it stands. Objects and arrays are not: what is in them may be.
+    /// The name of this value in a mask, if its place makes it secret. Objects and arrays never are, but their contents may be.
     pub(super) fn hides(self, value: Value<'_>) -> Option<&'static str> {
         let (kind, is_literal) = (value.kind(), value.kind() == Kind::Literal);
         if matches!(kind, Kind::Object | Kind::Array) {
@@ -95,7 +96,7 @@ impl<'t> Place<'t> {
         (!is_count && named.hides(&value.text())).then_some(named.kind)
     }
 
-    /// What is known inside of an object that stands here.
+    /// The context inside of an object at this place.
     pub(super) fn inside(self, object: Value<'t>) -> Inside<'t> {
         let mut inside = Inside {
             place: self,
@@ -146,15 +147,15 @@ impl<'t> Place<'t> {
         inside
     }
 
-    /// What a name says that is itself a value here: a variable's, a header's.
+    /// What a name says that is a value here, such as that of a variable or a header.
     fn says(self, name: &str) -> Option<Named> {
         let named = named(name).or_else(|| named_header(name))?;
         Some(if self.is_environment { named.of_variable() } else { named })
     }
 
-    /// What is known of the elements of an array that stands here.
+    /// The context of the elements of an array at this place.
     pub(super) fn elements(self, array: Value<'t>) -> Elements<'t> {
-        // A list of passwords is none of counts.
+        // A list of passwords does not hold counts.
         let is_passwords = |named: &Named| named.kind == "password" && named.value == Expected::IfRandom;
         let named =
             self.named.map(|named| if is_passwords(&named) { Named { value: Expected::OrCount, ..named } } else { named });
@@ -163,9 +164,10 @@ impl<'t> Place<'t> {
     }
 }
 
-/// Which words of some arguments are secret because of the program in them or in the command that they belong to.
+/// The arguments that are secret because of the program in them, or in the command that they belong to. Each with its index and
+/// its kind.
 fn secret_arguments(command: Option<Value<'_>>, arguments: Value<'_>) -> Vec<(usize, &'static str)> {
-    // A list of objects is none of words.
+    // A list of objects is no list of words.
     let is_list = |value: Value<'_>| value.is_string() || value.elements().next().is_some_and(Value::is_string);
     let command = command.filter(|&command| is_list(command));
     if command.is_none() && !is_list(arguments) {
@@ -179,7 +181,7 @@ fn secret_arguments(command: Option<Value<'_>>, arguments: Value<'_>) -> Vec<(us
     secret_words(all()).into_iter().filter_map(|(word, kind)| Some((word.checked_sub(of_command)?, kind))).collect()
 }
 
-/// The words of a command: of a list, or of a line.
+/// The words of a command, which is a list or a line.
 fn words<'t>(command: Value<'t>) -> impl Iterator<Item = Cow<'t, str>> {
     let line = command.is_string().then(|| command.beginning(LONGEST));
     let of_line = |line: Cow<'t, str>| line.split_ascii_whitespace().map(|word| Cow::Owned(word.to_owned())).collect::<Vec<_>>();
@@ -190,28 +192,28 @@ fn words<'t>(command: Value<'t>) -> impl Iterator<Item = Cow<'t, str>> {
     command.elements().map(word).chain(line.into_iter().flat_map(of_line)).take(WORDS_MAX)
 }
 
-/// What is known inside of one object.
+/// The context inside of one object.
 pub(super) struct Inside<'t> {
     place: Place<'t>,
     is_secret: bool,
-    /// Its `items` are Secrets, which do not say so themselves.
+    /// Whether its `items` are Secrets, which do not say so.
     lists_secrets: bool,
-    /// It is a JSON Web Key (RFC 7517).
+    /// Whether it is a JSON Web Key (RFC 7517).
     is_web_key: bool,
-    /// Its command, and what is the only one to be read together with it, however many arguments there are.
+    /// Its command, and the only arguments that are read together with it, even if it has several.
     command: Option<Value<'t>>,
     args: Option<Value<'t>>,
     pairs: Pairs,
 }
 
-/// What names say of their values, where both stand in one object: `name` and `value`, `ParameterKey` and `ParameterValue`.
+/// What names say about their values, if both are in one object: `name` and `value`, `ParameterKey` and `ParameterValue`.
 #[derive(Default)]
 struct Pairs {
-    /// By any of the names.
+    /// From any of the names.
     any: Option<Named>,
-    /// By one whose key is nothing but `name` and the like.
+    /// From a name whose key is only `name` or the like.
     bare: Option<Named>,
-    /// By what stands before `Name` in the key: `parameter`.
+    /// From a key with words before `Name`, by these words: `parameter`.
     owned: BTreeMap<String, Named>,
 }
 
@@ -226,7 +228,8 @@ impl Pairs {
         }
     }
 
-    /// What they say of the value under a key. In an object of many settings one is not about the other: `AUTH_TYPE` and `LOG_DEFAULT`.
+    /// What the names say about the value of a key. In an object of many settings they are not about each other: `AUTH_TYPE` and
+    /// `LOG_DEFAULT`.
     fn of(&self, key: &str) -> Option<Named> {
         match owner(key) {
             "" => self.any,
@@ -241,7 +244,7 @@ impl Pairs {
 }
 
 impl<'t> Inside<'t> {
-    /// What is known of the value under a key.
+    /// The place of the value of a key.
     pub(super) fn place(&self, key: Value<'_>, value: Value<'t>) -> Place<'t> {
         let own = self.place;
         if own.hidden.is_some() {
@@ -250,7 +253,7 @@ impl<'t> Inside<'t> {
         let says = Key::of(key);
         let is_data = says.field == Some(Field::Data) && self.is_secret || says.field == Some(Field::StringData);
         let command = self.command.filter(|_| self.args.is_some_and(|args| args.start() == value.start()));
-        // Arguments on one line are no command by themselves.
+        // Arguments on one line are not a command by themselves.
         let line = command.filter(|_| value.is_string()).and_then(|_| secret_arguments(command, value).pop());
         let hidden = match says.field {
             _ if is_data => Some(SECRET_VALUE),
@@ -269,7 +272,7 @@ impl<'t> Inside<'t> {
 
     fn named(&self, key: Value<'_>, says: Key) -> Option<Named> {
         let own = self.place;
-        // What is only called like a header may be a setting: `authorization: RBAC`.
+        // A key with the name of a header may be a setting: `authorization: RBAC`.
         let of_header = if own.is_headers { Expected::Secret } else { Expected::IfRandom };
         let mut named = says.named.or(says.header.map(|named| Named { value: of_header, ..named }));
         if says.role == Role::Value {
@@ -283,21 +286,21 @@ impl<'t> Inside<'t> {
     }
 }
 
-/// What is known of the elements of an array. Of the arguments of a program, one that is a flag tells what the next one is: `--password`,
+/// The context of an array's elements. Among the arguments of a program, a flag tells what the next one is: `--password`,
 /// `sesame`; and so does the program itself.
 pub(super) struct Elements<'t> {
     place: Place<'t>,
     flag: Option<Named>,
-    /// The name of a header, whose value the next one may be.
+    /// A header's name, which the next element may be the value of.
     header: Option<(String, Named)>,
-    /// How many elements there were.
+    /// The number of elements so far.
     at: usize,
-    /// Those that are secret because of the program.
+    /// Elements that are secret because of the program.
     secret: Vec<(usize, &'static str)>,
 }
 
 impl<'t> Elements<'t> {
-    /// What is known of the next element.
+    /// The place of the next element.
     pub(super) fn next(&mut self, element: Value<'_>) -> Place<'t> {
         let at = self.at;
         self.at += 1;
@@ -312,14 +315,14 @@ impl<'t> Elements<'t> {
         }
         let text = element.text();
         self.header = named_header(&text).map(|named| (text.to_string(), named));
-        // Names of headers are listed, too: what follows one is its value where it would be on one line with it.
+        // Names of headers are listed, too: the next element is a header's value if the two would be masked on one line.
         if let Some((name, named)) = header
             && is_suspect(&format!("{name}: {}", element.beginning(LONGEST)))
         {
             return Place { hidden: place.hidden.or(Some(named.kind)), ..place };
         }
         match text.strip_prefix('-') {
-            // Behind a flag that takes no value stands the next one.
+            // A flag that takes no value is followed by the next flag.
             Some(name) => self.flag = named(name),
             // A name and its value: `["DB_PASSWORD", "sesame1"]`.
             None if flag.is_none() && place.named.is_none() && is_name(&text) && named(&text).is_some() => {
@@ -345,12 +348,12 @@ fn is_number_or_list(value: Value<'_>) -> bool {
     value.kind() == Kind::Array || value.is_string() && value.raw().len() >= LEAST + 2
 }
 
-/// Whether a number says how many tests have passed.
+/// Whether a number counts tests that have passed.
 fn is_count(key: Value<'_>, value: Value<'_>) -> bool {
     value.kind() == Kind::Number && seen(key).eq_ignore_ascii_case("pass")
 }
 
-/// Of two that say something of one value, the one that leaves less of it.
+/// Of two statements about one value, the one that shows less of it.
 fn stronger(one: Option<Named>, other: Option<Named>) -> Option<Named> {
     let strength = |named: &Named| match named.value {
         Expected::Secret => 3,

@@ -1,23 +1,23 @@
-//! Objects with a secret in every place, and what is left of them.
+//! Objects with secrets in every place, and their masked forms.
 
+use sandbar_text::steps::counted;
 use serde_json::{Value, json};
 
 use super::mask::Objects;
 use super::write::TEXTS_MAX;
 use super::*;
 use crate::fields::Keep;
-use sandbar_text::steps::counted;
 
 const MASK_OF_SECRETS: &str = "[masked: Secret value]";
 
 fn pick(object: &str, of: Objects, keep: &Keep) -> Result<String, Error> {
-    // What stands before it in the page stays as it is.
+    // The page before it stays as it is.
     let mut out = String::from("<");
     Object::read(object.as_bytes())?.masked(Mask::everything_of(of)).pick(keep, &mut out);
     Ok(out.split_off(1))
 }
 
-/// What a component gets that asks for these fields.
+/// The object as a component gets it that asks for these fields.
 fn picked(object: &str, of: Objects, fields: &[&str]) -> Value {
     let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
     let keep = Keep::parse(Some(&fields)).expect("valid");
@@ -55,7 +55,7 @@ fn a_command_is_read_as_one_however_it_is_cut_into_words() {
     ] {
         let words: Vec<String> = words.iter().map(|word| word.replace("{}", SECRET)).collect();
         for at in 0..words.len() {
-            // The program alone is the command, or more of it.
+            // The command is the program alone, or has arguments.
             let container = json!({ "name": "a", "args": words[at..], "command": words[..at] });
             let probe = json!({ "livenessProbe": { "exec": { "command": words } } });
             let shown = hidden(&json!({ "spec": { "containers": [container, probe] } })).to_string();
@@ -115,7 +115,7 @@ fn a_command_may_be_a_line_hold_what_is_no_text_and_be_called_otherwise() {
     }
     let number = json!({ "command": ["sshpass", "-p", 12345678, "ssh", 22] });
     assert_eq!(hidden(&number), json!({ "command": ["sshpass", "-p", "[masked: password]", "ssh", 22] }));
-    // Of two that are called so, parsers take the last one.
+    // Of two equal keys, parsers take the last one.
     let twice = format!("{{\"args\":[\"a\"],\"command\":[\"mysql\"],\"args\":[\"{password}\"]}}");
     assert_eq!(shown(&twice, Objects::Others), twice.replace(&password, "[masked: password]"));
 }
@@ -333,7 +333,7 @@ fn nothing_is_masked_where_the_operator_says_so() {
     assert_eq!(out, object);
 }
 
-/// Runs this where a thread of the server has to get by, too.
+/// Runs on a stack as small as that of the server's threads.
 fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).expect("a thread").join().expect("it ends");
 }
@@ -500,7 +500,7 @@ fn a_key_that_is_a_secret_is_masked_and_not_found_by_itself() {
     );
 }
 
-/// Objects with names and values in odd places.
+/// Generates objects with names and values in odd places.
 struct Made(u64);
 
 impl Made {
@@ -590,7 +590,7 @@ impl Made {
     }
 }
 
-/// What a path keeps of a value, said once more and as plainly as can be.
+/// A plain reference for what a path selects from a value.
 fn projection(value: &Value, path: &[String]) -> Option<Value> {
     let Some((key, rest)) = path.split_first() else { return Some(value.clone()) };
     match value {
@@ -626,7 +626,7 @@ fn what_is_asked_for_does_not_decide_what_is_masked() {
     for _ in 0..400 {
         let mut object = made.object(4);
         if let Some(metadata) = object.get_mut("metadata") {
-            // What it is called has to be text.
+            // The name has to be text.
             *metadata = json!({ "name": "x", "annotations": made.object(3), "managedFields": made.value(2) });
         }
         let object = object.to_string();
@@ -648,7 +648,7 @@ fn what_is_asked_for_does_not_decide_what_is_masked() {
     assert!(looked_at > 5_000 && masks > 1_000, "{looked_at} paths and {masks} masks");
 }
 
-/// JSON of so many of something.
+/// Builds JSON of a given size.
 type Shape<'t> = Box<dyn Fn(usize) -> String + 't>;
 
 #[test]
@@ -656,7 +656,7 @@ fn steps_are_linear_in_an_object() {
     const SHORT: usize = 200;
     const TIMES: usize = 4;
     const STEPS_A_BYTE: usize = 1_200;
-    // As many words as are looked at, which are longer in the longer object.
+    // The most words that are looked at; those of the longer object are longer.
     let command = |n: usize| format!("\"command\":[\"curl\"{}]", format!(",\"{}\"", "x".repeat(8 * n)).repeat(47));
     let nested = |n: usize, inner: &str| (0..n).fold(inner.to_owned(), |all, _| format!("{all},{inner}"));
     let shapes: Vec<(&str, Shape<'_>)> = vec![
@@ -709,11 +709,11 @@ fn steps_are_linear_in_an_object() {
 
 #[test]
 fn time_is_linear_in_the_pairs_of_an_object() {
-    // It would take minutes if what was noted were walked again for each of them.
+    // It would take minutes if all pairs were walked for each value.
     let pair = json!({ "name": "PASSWORD", "value": "sesame" });
     let object = json!({ "env": vec![pair; 100_000] });
     assert_eq!(shown(&object.to_string(), Objects::Others).matches("[masked: password]").count(), 100_000);
-    // Nor if a long key were walked for each of the values under it, or all names of an object for each of its values.
+    // Or if a long key were walked for each value under it, or all names of an object for each of its values.
     let pairs = vec![json!({ "name": "A", "value": "a b" }); 100_000];
     let long = json!({ "env".repeat(1 << 19): pairs, "-token".repeat(1 << 18): vec!["registry-login"; 100_000] }).to_string();
     assert_eq!(shown(&long, Objects::Others), long);

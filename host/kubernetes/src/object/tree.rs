@@ -1,23 +1,22 @@
-//! One JSON document as a flat list of its values, in their order, each with its place in the text.
+//! One JSON document as a flat list of its values, in order, each with its range in the text.
 //!
-//! Nothing is copied, and a value takes 16 bytes whatever its text takes. There are [`VALUES_MAX`] at most, so the values of one object
-//! take 16 MiB at most, beside its text of 8 MiB.
+//! Nothing is copied, and a value takes 16 bytes, however long its text. With at most [`VALUES_MAX`] values, an object takes at
+//! most 16 MiB beside its text of 8 MiB.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use memchr::memchr;
+use sandbar_text::steps::steps;
 use serde::de::{Deserializer as _, Visitor};
 
-use sandbar_text::steps::steps;
-
-/// Values of one document, keys counted. An object that etcd can hold has some 100,000.
+/// Values of one document, including keys. An object that fits into etcd has some 100,000.
 pub(super) const VALUES_MAX: usize = 1 << 20;
 
-/// How deep a document may nest: what JSON parsers, ours and those of the guests, agree to follow.
+/// Nesting of a document: as deep as JSON parsers, ours and those of guests, agree to go.
 pub(super) const DEPTH_MAX: usize = 128;
 
-/// Bytes of text for one value, as objects of Kubernetes have them: how much room is made at first.
+/// Bytes of text for each value, in typical objects of Kubernetes: the initial capacity follows from it.
 const BYTES_PER_VALUE: usize = 12;
 
 /// A JSON document.
@@ -30,17 +29,17 @@ pub(super) struct Tree<'j> {
 struct Node {
     start: u32,
     end: u32,
-    /// The node behind this value and everything in it.
+    /// The index of the node after this value and its contents.
     next: u32,
     kind: Kind,
 }
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Object,
     Array,
-    /// A string that reads as it is written: visible ASCII without escapes.
+    /// A string whose raw text is its value: visible ASCII without escapes.
     PlainString,
     String,
     Number,
@@ -48,14 +47,14 @@ pub(super) enum Kind {
     Literal,
 }
 
-/// Why a text is no document that can be followed.
+/// Why a text is not parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Not JSON, from this byte on.
+    /// Not JSON, from this offset on.
     Syntax(usize),
     /// It nests deeper than [`DEPTH_MAX`].
     TooDeep,
-    /// It has more than [`VALUES_MAX`] values, or more text than can be counted.
+    /// More than [`VALUES_MAX`] values, or too long for a 32-bit offset.
     TooLarge,
 }
 
@@ -67,7 +66,7 @@ pub(super) struct Value<'t> {
 }
 
 impl<'j> Tree<'j> {
-    /// Reads a text that holds one value.
+    /// Parses a text with one value.
     pub(super) fn parse(json: &'j str) -> Result<Self, Fault> {
         if u32::try_from(json.len()).is_err() {
             return Err(Fault::TooLarge);
@@ -79,7 +78,7 @@ impl<'j> Tree<'j> {
         Ok(Self { json, nodes: parser.nodes })
     }
 
-    /// The value that the document is.
+    /// The outermost value.
     pub(super) fn root(&self) -> Value<'_> {
         Value { tree: self, at: 0 }
     }
@@ -102,22 +101,22 @@ impl<'t> Value<'t> {
         self.raw() == "null"
     }
 
-    /// Where its text begins.
+    /// The offset of its first byte.
     pub(super) fn start(self) -> usize {
         self.node().start as usize
     }
 
-    /// Where its text ends.
+    /// The offset after its last byte.
     pub(super) fn end(self) -> usize {
         self.node().end as usize
     }
 
-    /// Its text as it stands in the document.
+    /// Its raw text.
     pub(super) fn raw(self) -> &'t str {
         &self.tree.json[self.start()..self.end()]
     }
 
-    /// A string without quotes and escapes; everything else as it stands.
+    /// A string without quotes and escapes; any other value raw.
     pub(super) fn text(self) -> Cow<'t, str> {
         let raw = self.raw();
         match self.kind() {
@@ -128,7 +127,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// What a string begins with, of so many bytes as it stands in the document; everything else as it stands.
+    /// The beginning of a string, from at most `most` raw bytes; any other value raw.
     pub(super) fn beginning(self, most: usize) -> Cow<'t, str> {
         let raw = self.raw();
         if raw.len() <= most || !self.is_string() {
@@ -145,18 +144,18 @@ impl<'t> Value<'t> {
         if end == 1 { Cow::Borrowed(&raw[1..most]) } else { Cow::Owned(unescaped(&format!("{}\"", &raw[..most]))) }
     }
 
-    /// The keys and values of an object; of anything else none.
+    /// The keys and values of an object; empty for other types.
     pub(super) fn entries(self) -> impl Iterator<Item = (Value<'t>, Value<'t>)> {
         let mut inside = self.inside(Kind::Object);
         std::iter::from_fn(move || Some((inside.next()?, inside.next()?)))
     }
 
-    /// The elements of an array; of anything else none.
+    /// The elements of an array; empty for other types.
     pub(super) fn elements(self) -> impl Iterator<Item = Value<'t>> {
         self.inside(Kind::Array)
     }
 
-    /// The value under a key of an object, the last one if there are several.
+    /// The value of a key in an object, the last one of several.
     pub(super) fn get(self, key: &str) -> Option<Value<'t>> {
         self.entries().filter(|(name, _)| name.text() == key).map(|(_, value)| value).last()
     }
@@ -178,7 +177,7 @@ impl<'t> Value<'t> {
     }
 }
 
-/// A JSON string without quotes and escapes. Half of a surrogate pair, which no text can hold, becomes U+FFFD.
+/// A JSON string without quotes and escapes. A lone surrogate, which no text can hold, becomes U+FFFD.
 fn unescaped(quoted: &str) -> String {
     struct Bytes;
     impl Visitor<'_> for Bytes {
@@ -193,11 +192,11 @@ fn unescaped(quoted: &str) -> String {
         }
     }
     steps(quoted.len());
-    // As bytes, because as text it would refuse such a half. It cannot fail otherwise: the syntax has been checked.
+    // As bytes, because as text a lone surrogate is an error. Nothing else can fail: the syntax has been checked.
     serde_json::Deserializer::from_str(quoted).deserialize_bytes(Bytes).unwrap_or_default()
 }
 
-/// Bytes of a string: those that stand for themselves, and the others.
+/// Classes of bytes in a string: plain ones need no look.
 const PLAIN: u8 = 0;
 const FOREIGN: u8 = 1;
 const QUOTE: u8 = 2;
@@ -219,12 +218,12 @@ static CLASSES: [u8; 256] = {
     classes
 };
 
-/// Reads a document by RFC 8259, without recursion.
+/// Parses a document by RFC 8259, without recursion.
 struct Parser<'j> {
     bytes: &'j [u8],
     at: usize,
     nodes: Vec<Node>,
-    /// The objects and arrays that have not ended.
+    /// The indices of open objects and arrays.
     open: Vec<u32>,
 }
 
@@ -240,7 +239,7 @@ impl Parser<'_> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.syntax()) }
     }
 
-    /// Passes a value, of an object or an array its beginning: up to where another value has to stand, or has ended.
+    /// Parses a value, or the beginning of an object or array: up to where another value has to begin, or has ended.
     fn value(&mut self) -> Result<(), Fault> {
         loop {
             self.space();
@@ -250,7 +249,7 @@ impl Parser<'_> {
                     if self.open.len() == DEPTH_MAX {
                         return Err(Fault::TooDeep);
                     }
-                    // Below 2^32, as are the values that there can be.
+                    // The number of values is below 2^32.
                     self.open.push(self.nodes.len() as u32);
                     self.at += 1;
                     self.push(start, kind)?;
@@ -280,7 +279,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Passes what follows a value: the ends of objects and arrays, and what announces the next value. True: the document has ended.
+    /// Parses what follows a value: ends of objects and arrays, and what precedes the next value. True: the document has ended.
     fn close(&mut self) -> Result<bool, Fault> {
         while let Some(&open) = self.open.last() {
             let end = self.nodes.len() as u32;
@@ -308,7 +307,7 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// Passes a key and its colon.
+    /// Parses a key and its colon.
     fn key(&mut self) -> Result<(), Fault> {
         if self.byte() != Some(b'"') {
             return Err(self.syntax());
@@ -329,7 +328,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// What begins here.
+    /// The type of the value that begins here.
     fn kind(&self) -> Result<Kind, Fault> {
         match self.byte() {
             Some(b'{') => Ok(Kind::Object),
@@ -398,7 +397,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// One digit or more.
+    /// At least one digit.
     fn digits(&mut self) -> Result<(), Fault> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
@@ -442,7 +441,7 @@ mod tests {
 
     use super::*;
 
-    /// The document as serde_json would have it, put together from the nodes.
+    /// The document as a value of serde_json, rebuilt from the nodes.
     fn rebuilt(value: Value<'_>) -> serde_json::Value {
         match value.kind() {
             Kind::Object => value.entries().map(|(key, value)| (key.text().into_owned(), rebuilt(value))).collect(),
@@ -471,7 +470,7 @@ mod tests {
 
     #[test]
     fn what_serde_json_refuses_is_refused() {
-        // Every text that comes of these by leaving one byte out, doubling it, or putting another there.
+        // Every text that results from these if one byte is left out, doubled, or replaced.
         let seeds = [
             r#"{"a":[1,-0.5e+3,true],"b":{"c":null,"d\n":"\u00e9"}}"#,
             r#"[{"a":"b"},[],{},"x",01,false]"#,

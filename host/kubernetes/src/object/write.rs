@@ -1,27 +1,28 @@
-//! Writes an object without its secrets, cut down to the fields that were asked for.
+//! Writes an object masked, and cut down to the requested fields.
 //!
-//! What stays is copied as it stands in the text, so it is JSON as before: numbers keep their digits and strings their escapes. What is
-//! secret by its place is known from [`Place`]; every other string, and every key, is looked through as a text. Most objects have no
-//! secret in any of them, and then that takes one look at all strings together. `metadata.managedFields` is left out always; it can be
-//! half of an object and tells a tool nothing.
+//! What stays is copied raw, so it remains JSON as it was: numbers keep their digits and strings their escapes. [`Place`] decides
+//! about secrets by place; every other string, and every key, is searched as a text. Most objects have no secret in any of them,
+//! and then all strings are searched at once. `metadata.managedFields` is always left out; it can be half of an object and is
+//! useless to a tool.
 
 use std::borrow::Cow;
+
+use sandbar_text::clean;
 
 use super::mask::{Mask, Place};
 use super::tree::{Fault, Kind, Tree, Value};
 use crate::fields::Keep;
-use sandbar_text::clean;
 
-/// How deep JSON is looked into that stands as text inside of JSON: a manifest in an annotation of a manifest.
+/// Levels of JSON in strings that are parsed: a manifest in an annotation of a manifest.
 pub(super) const TEXTS_MAX: u8 = 3;
 
-/// Bytes of strings that are looked through together.
+/// Bytes of strings that are searched at once.
 const TOGETHER: usize = 64 * 1024;
 
-/// What a text is called that is JSON and cannot be followed.
+/// The name in a mask of a string with JSON that cannot be parsed.
 const UNREADABLE: &str = "JSON that is too deep or too large to be looked into";
 
-/// An object without its secrets.
+/// A masked object.
 pub(crate) struct Masked<'t> {
     tree: &'t Tree<'t>,
     /// None: nothing is masked.
@@ -33,13 +34,13 @@ impl<'t> Masked<'t> {
         Self { tree, root: mask.root() }
     }
 
-    /// Appends what `keep` keeps of the object.
+    /// Appends the parts of the object that `keep` selects.
     pub(crate) fn pick(&self, keep: &Keep, out: &mut String) {
         let start = out.len();
         let mut together = Scan::Together { strings: String::new(), is_suspect: false };
         self.write(keep, out, &mut together);
         if together.found_something() {
-            // Somewhere in the strings is a secret. Which of them holds it takes a look at each.
+            // Some string has a secret: start again, with a search of each.
             out.truncate(start);
             self.write(keep, out, &mut Scan::Each);
         }
@@ -51,16 +52,16 @@ impl<'t> Masked<'t> {
     }
 }
 
-/// How strings are looked through that read as they are written.
+/// How plain strings are searched.
 enum Scan {
-    /// All together, a line for each, to see whether there is a secret in any of them.
+    /// All at once, one on each line, to see whether any has a secret.
     Together { strings: String, is_suspect: bool },
     /// Each by itself.
     Each,
 }
 
 impl Scan {
-    /// The string without its secrets, where that is known by now and is not the string itself.
+    /// The masked string, if it is known to differ from the string.
     fn look(&mut self, string: &str) -> Option<String> {
         match self {
             Scan::Each => match sandbar_secrets::mask(string) {
@@ -80,7 +81,7 @@ impl Scan {
         }
     }
 
-    /// Whether there may be a secret in what was looked through together.
+    /// Whether there may be a secret in the strings that were searched at once.
     fn found_something(&mut self) -> bool {
         match self {
             Scan::Each => false,
@@ -89,29 +90,29 @@ impl Scan {
     }
 }
 
-/// Where an object stands, as far as that decides what is left out of it.
+/// The level of an object, as far as it decides what is left out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
-    /// It is the whole object.
+    /// The whole object.
     Root,
-    /// It is its metadata.
+    /// Its metadata.
     Metadata,
     Inside,
 }
 
-/// A way through one document.
+/// Writes one document.
 struct Writer<'t, 'w> {
     tree: &'t Tree<'t>,
     out: &'w mut String,
     scan: &'w mut Scan,
-    /// How many texts this document stands inside of.
+    /// The number of strings that this document is nested in.
     texts: u8,
-    /// Up to where a value that is kept as a whole has been copied.
+    /// The offset up to which a value that is kept as a whole is copied.
     copied: usize,
 }
 
 impl<'t> Writer<'t, '_> {
-    /// Writes what is kept of an object, entry by entry.
+    /// Writes the selected entries of an object.
     fn object(&mut self, object: Value<'t>, keep: &Keep, place: Option<Place<'t>>, level: Level) {
         let inside = place.map(|place| place.inside(object));
         self.out.push('{');
@@ -138,8 +139,8 @@ impl<'t> Writer<'t, '_> {
         self.out.push('}');
     }
 
-    /// What is kept under a key, and how the key is written. A key that is masked has the mask for its name: whoever asks for the key
-    /// itself does not find it.
+    /// The selection below a key, and the key as it is written. A masked key is known by its mask: asking for the key itself
+    /// finds nothing.
     fn key<'k>(&mut self, key: Value<'t>, keep: &'k Keep, is_masked: bool) -> Option<(&'k Keep, Cow<'t, str>)> {
         let kept = keep.of(&key.text());
         if kept.is_none() && !keep.asks_for_a_mask() {
@@ -151,7 +152,7 @@ impl<'t> Writer<'t, '_> {
         }
     }
 
-    /// Writes what is kept of a value. False: nothing, because a path goes on and the value does not.
+    /// Writes the selected part of a value. False: nothing, because a path continues and the value does not.
     fn value(&mut self, value: Value<'t>, keep: &Keep, place: Option<Place<'t>>, level: Level) -> bool {
         match value.kind() {
             Kind::Object if *keep != Keep::Whole || level == Level::Metadata => self.object(value, keep, place, level),
@@ -162,7 +163,7 @@ impl<'t> Writer<'t, '_> {
         true
     }
 
-    /// Arrays are crossed: the path goes on in each element.
+    /// Paths continue in each element of an array.
     fn array(&mut self, array: Value<'t>, keep: &Keep, place: Option<Place<'t>>) {
         let mut places = place.map(|place| place.elements(array));
         self.out.push('[');
@@ -182,7 +183,7 @@ impl<'t> Writer<'t, '_> {
         self.out.push(']');
     }
 
-    /// Writes all of a value.
+    /// Writes a whole value.
     fn whole(&mut self, value: Value<'t>, place: Option<Place<'t>>) {
         self.copied = value.start();
         if let Some(place) = place {
@@ -191,7 +192,7 @@ impl<'t> Writer<'t, '_> {
         self.out.push_str(&self.tree.json()[self.copied..value.end()]);
     }
 
-    /// Copies a value up to the last secret in it, which becomes a mask.
+    /// Copies a value up to its last secret, with masks.
     fn mask(&mut self, value: Value<'t>, place: Place<'t>) {
         match value.kind() {
             Kind::Object => {
@@ -222,20 +223,20 @@ impl<'t> Writer<'t, '_> {
         }
     }
 
-    /// Copies what stands before a value, and writes this text in its place.
+    /// Copies what precedes a value, and writes `text` in its place.
     fn replace(&mut self, value: Value<'t>, text: &str) {
         self.out.push_str(&self.tree.json()[self.copied..value.start()]);
         self.out.push_str(&quoted(text));
         self.copied = value.end();
     }
 
-    /// A string as a text by itself, without the secrets in it; none: there are none, as far as is known by now.
+    /// The masked string; none if it has no secrets, as far as is known yet.
     fn without_secrets(&mut self, string: Value<'t>) -> Option<String> {
         let text = string.text();
         if string.kind() == Kind::PlainString {
             return self.scan.look(&text);
         }
-        // What hides between the letters of a secret would be removed on the way to the client, so it must not count here.
+        // Invisible characters inside a secret would be removed on the way to the client, so they must not hide it here.
         let raw = text;
         let text = clean(&raw);
         let hidden = match self.json_inside(&text) {
@@ -248,7 +249,7 @@ impl<'t> Writer<'t, '_> {
         }
     }
 
-    /// A text that is JSON itself, such as the manifest that `kubectl apply` leaves in an annotation, without its secrets.
+    /// A masked string that is JSON itself, such as the manifest that `kubectl apply` leaves in an annotation.
     fn json_inside<'s>(&mut self, text: &'s str) -> Option<Cow<'s, str>> {
         if !text.trim_ascii_start().starts_with(['{', '[']) {
             return None;
@@ -256,7 +257,7 @@ impl<'t> Writer<'t, '_> {
         let tree = match Tree::parse(text) {
             Ok(tree) if self.texts < TEXTS_MAX => tree,
             Err(Fault::Syntax(_)) => return None,
-            // Whatever stands in it, nothing tells.
+            // Its contents are not known, so all of it is masked.
             Ok(_) | Err(Fault::TooDeep | Fault::TooLarge) => return Some(Cow::Owned(sandbar_secrets::masked(UNREADABLE))),
         };
         let mut hidden = String::new();
@@ -278,10 +279,11 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sandbar_snapshot::OBJECT_MAX;
+
     use super::super::Object;
     use super::*;
     use crate::error::{Code, Error};
-    use sandbar_snapshot::OBJECT_MAX;
 
     const POD: &str = r#"{"kind":"Pod","metadata":{"name":"web-0","managedFields":[{"manager":"x"}],"namespace":"team-a","labels":{"app":"web"},"annotations":{"example.com/owner":"a\"b","other":"x"}},"spec":{"nodeName":null,"containers":[{"name":"web","image":"i:1"},{"name":"sidecar"}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"},7,{"status":"?"}],"started":1.50e1}}"#;
 

@@ -12,14 +12,14 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::pem::{Block, blocks};
 use crate::fault::Fault;
 
-/// A certificate to show, and until when it is valid.
+/// A client certificate, and the end of its validity.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
     pub(crate) key: Arc<CertifiedKey>,
     pub(crate) valid_until: Option<SystemTime>,
 }
 
-/// Reads a certificate with its chain, and its key. An error goes on from the name of who has them.
+/// Parses a certificate with its chain, and its key. An error continues a sentence that begins with their source.
 pub(crate) fn certificate(certificate: &[u8], key: &[u8]) -> Result<Certificate, Fault> {
     let chain: Vec<CertificateDer<'static>> = blocks(certificate)
         .into_iter()
@@ -38,12 +38,13 @@ pub(crate) fn certificate(certificate: &[u8], key: &[u8]) -> Result<Certificate,
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             Err(Fault::new("has a client key that is not the key of its client certificate"))
         }
-        // Whatever else rustls makes of its own certificate is up to the server.
+        // Whether the certificate itself is acceptable is up to the server.
         _ => Ok(Certificate { key: Arc::new(key), valid_until }),
     }
 }
 
-/// The first key of a PEM text. As for Go its label says that it is one, and not in which form: programs write each under each.
+/// The first key of a PEM text. As in Go the label only says that it is a key, not its format: programs use any label for any
+/// format.
 fn private_key(text: &[u8]) -> Result<Arc<dyn SigningKey>, Fault> {
     let is_key = |block: &Block| block.label == "PRIVATE KEY" || block.label.ends_with(" PRIVATE KEY");
     let Some(Block { label, has_headers, content }) = blocks(text).into_iter().find(is_key) else {
@@ -67,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// The inner key of PKCS 8, which is SEC 1 for ECDSA, as openssl writes it: behind two objects and one header.
+    /// The key inside PKCS 8, which is SEC 1 for ECDSA as openssl writes it: after two objects and one header.
     fn sec1(pkcs8: &[u8]) -> Vec<u8> {
         let start = (0..pkcs8.len()).find(|&at| pkcs8[at] == 0x30 && pkcs8[at..].get(2..6) == Some(&[0x02, 0x01, 0x01, 0x04]));
         pkcs8[start.unwrap()..].to_vec()
@@ -110,7 +111,7 @@ mod tests {
             (pem("PRIVATE KEYS", &key.serialize_der()), "not PEM"),
             (pem("PUBLIC KEY", &key.serialize_der()), "not PEM"),
             (String::new(), "not PEM"),
-            // The first one counts, as for Go.
+            // The first one counts, as in Go.
             (pem("PRIVATE KEY", &[1, 2, 3]) + &key.serialize_pem(), "cannot be used"),
         ] {
             let fault = private_key(text.as_bytes()).map(drop).expect_err(&text);

@@ -1,4 +1,4 @@
-//! TLS to an API server, by Go's rules: whom kubectl trusts is trusted, and nobody else.
+//! TLS to an API server, by Go's rules: it trusts the servers that kubectl trusts, and no others.
 
 mod identity;
 mod pem;
@@ -18,11 +18,11 @@ use self::trust::{Anybody, Pool};
 use super::fault::Fault;
 use super::target::Trust;
 
-/// How connections to a server are protected.
+/// The TLS configuration of connections to a server.
 pub(super) fn client_config(trust: &Trust, identity: Option<Arc<CertifiedKey>>) -> Result<ClientConfig, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone());
-    // As for kubectl: TLS 1.2 and 1.3.
+    // As in kubectl: TLS 1.2 and 1.3.
     let builder = builder.with_safe_default_protocol_versions().map_err(|_| Fault::new("TLS cannot be set up"))?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier(trust, provider)?);
     Ok(match identity {
@@ -44,7 +44,7 @@ fn verifier(trust: &Trust, provider: Arc<CryptoProvider>) -> Result<Arc<dyn Serv
     })
 }
 
-/// A name for a server's certificate.
+/// A server's name, for checking its certificate.
 pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, Fault> {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     ServerName::try_from(bare.to_owned()).map_err(|_| Fault::new(format!("no certificate can be for the name {name:?}")))

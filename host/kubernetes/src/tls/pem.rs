@@ -1,18 +1,18 @@
-//! PEM as Go reads it: what is between the blocks does not matter, and a block that is damaged is none.
+//! PEM as Go parses it: text between blocks is ignored, and so are damaged blocks.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-/// As for Go, the last letter may have bits that stand for nothing.
+/// As in Go, the unused bits of the last letter may be set.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// One block.
+/// A PEM block.
 pub(super) struct Block {
     /// `CERTIFICATE` for example.
     pub(super) label: String,
-    /// It has headers before its content, as encrypted keys do.
+    /// Whether it has headers, as encrypted keys have.
     pub(super) has_headers: bool,
     pub(super) content: Vec<u8>,
 }

@@ -1,13 +1,13 @@
-//! Which certificates of a server are good: Go's rules where those of webpki differ.
+//! Verifies server certificates by Go's rules, where those of webpki differ.
 //!
-//! - A certificate that is itself in the pool needs no chain, whoever signed it and whether or not it is one of an authority.
-//! - A server may show a certificate with `CA:TRUE`.
-//! - Only what may sign certificates is an authority: a leaf in the pool is good for itself alone. webpki takes all of the pool for
-//!   authorities.
-//! - An authority whose own time is up is none.
-//! - An authority of the pool has a path length, too, which webpki passes over: it allows for so many intermediates.
+//! - A certificate in the pool needs no chain, whoever signed it and whether or not it is an authority's.
+//! - A server may present a certificate with `CA:TRUE`.
+//! - Only a certificate that may sign others is an authority: a leaf in the pool is trusted for itself alone. For webpki, all of
+//!   the pool are authorities.
+//! - An expired authority is none.
+//! - The path length of an authority in the pool counts, too; webpki ignores it.
 //!
-//! The names, the time and the purpose of a server's certificate are always checked.
+//! Name, time and purpose of a server's certificate are always checked.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use super::pem::blocks;
 /// Bits of an RSA key that may sign.
 const RSA_BITS: usize = 2048;
 
-/// Signatures that count: RSA and ECDSA with SHA-2, and Ed25519 (RFC 8017, RFC 5758, RFC 8410).
+/// Accepted signatures: RSA and ECDSA with SHA-2, and Ed25519 (RFC 8017, RFC 5758, RFC 8410).
 const SIGNATURES: [&str; 7] = [
     "1.2.840.113549.1.1.11",
     "1.2.840.113549.1.1.12",
@@ -38,12 +38,12 @@ const SIGNATURES: [&str; 7] = [
     "1.3.101.112",
 ];
 
-/// A chain with more intermediates than its authority allows.
+/// A chain has more intermediates than its authority allows.
 #[derive(Debug, thiserror::Error)]
 #[error("the chain is too long")]
 pub(crate) struct ChainTooLong;
 
-/// Certificates that are trusted.
+/// The trusted certificates.
 #[derive(Debug)]
 pub(super) struct Pool {
     certificates: Vec<Trusted>,
@@ -53,16 +53,17 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Trusted {
     der: CertificateDer<'static>,
-    /// From when until when, in seconds since 1970.
+    /// Its validity, in seconds since 1970.
     validity: (i64, i64),
-    /// It may sign the certificates of servers.
+    /// Whether it may sign server certificates.
     is_authority: bool,
-    /// How many intermediates it allows for, where it says so.
+    /// The number of intermediates that it allows, if limited.
     path_length: Option<u32>,
 }
 
 impl Pool {
-    /// The certificates of a PEM text; those that cannot be read are passed over. An error goes on from the text's name.
+    /// Parses the certificates of a PEM text; unreadable ones are ignored. An error continues a sentence that begins with the
+    /// text's source.
     pub(super) fn new(pem: &[u8], provider: Arc<CryptoProvider>) -> Result<Self, &'static str> {
         let blocks = blocks(pem).into_iter().filter(|block| block.label == "CERTIFICATE" && !block.has_headers);
         let certificates: Vec<Trusted> = blocks.filter_map(|block| Trusted::read(block.content.into())).collect();
@@ -72,7 +73,7 @@ impl Pool {
         Ok(Self { certificates, provider })
     }
 
-    /// What may sign at some time.
+    /// The authorities that are valid at `now`.
     fn authorities(&self, now: UnixTime) -> RootCertStore {
         let mut store = RootCertStore::empty();
         let authorities = self.certificates.iter().filter(|trusted| trusted.is_authority && trusted.is_valid(now));
@@ -89,14 +90,14 @@ impl Pool {
         let authorities = self.authorities(now);
         match verify_server_cert_signed_by_trust_anchor(&parsed, &authorities, intermediates, now, algorithms) {
             Ok(()) => self.check_path_length(leaf, intermediates, &authorities, now),
-            // webpki takes no certificate of an authority from a server.
+            // webpki rejects an authority's certificate as that of a server.
             Err(_) if is_authority(leaf) => self.check_signed_directly(leaf, now),
             Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Err(self.unknown(now)),
             outcome => outcome,
         }
     }
 
-    /// Whether there is a chain that no authority of the pool finds too long.
+    /// Whether some chain satisfies the path lengths in the pool.
     fn check_path_length(
         &self,
         leaf: &CertificateDer<'_>,
@@ -110,7 +111,7 @@ impl Pool {
         }
         let is_short_enough = |path: &VerifiedPath<'_>| {
             let between = path.intermediate_certificates().count();
-            // Of several with one name and one key, the most generous counts.
+            // Of several authorities with the same name and key, the most generous counts.
             let allows = |trusted: &Trusted| {
                 let allowed = trusted.path_length.is_none_or(|most| between <= most as usize);
                 allowed
@@ -129,14 +130,15 @@ impl Pool {
         found.map_err(|_| CertificateError::Other(OtherError(Arc::new(ChainTooLong))).into())
     }
 
-    /// A certificate with `CA:TRUE` that a server shows, and that one of the pool has signed. Chains over others do not occur.
+    /// Checks a server certificate with `CA:TRUE` that one in the pool has signed. It is not checked through intermediates, which
+    /// does not occur.
     fn check_signed_directly(&self, leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
         check_alone(leaf, now)?;
         let (_, server) = X509Certificate::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
         let signed = self.certificates.iter().filter(|trusted| trusted.is_authority && trusted.is_valid(now)).any(|trusted| {
             let Ok((_, authority)) = X509Certificate::from_der(&trusted.der) else { return false };
             authority.subject().as_raw() == server.issuer().as_raw()
-                // They would have to be applied to the names of the server.
+                // The constraints would have to be applied to the server's names.
                 && matches!(authority.name_constraints(), Ok(None))
                 && is_strong(&server, &authority)
                 && server.verify_signature(Some(authority.public_key())).is_ok()
@@ -144,7 +146,7 @@ impl Pool {
         if signed { Ok(()) } else { Err(self.unknown(now)) }
     }
 
-    /// An authority whose time is up is known, and the time is the reason.
+    /// The error for an unknown issuer, or for an expired authority if that is the reason.
     fn unknown(&self, now: UnixTime) -> Error {
         let authorities = || self.certificates.iter().filter(|trusted| trusted.is_authority);
         let all_over = authorities().next().is_some() && authorities().all(|trusted| !trusted.is_valid(now));
@@ -159,7 +161,7 @@ impl Trusted {
         let validity = (certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp());
         let (may_sign, path_length) = match certificate.basic_constraints() {
             Ok(Some(constraints)) => (constraints.value.ca, constraints.value.path_len_constraint),
-            // Before version 3 there was no such thing as a leaf.
+            // Before version 3 there was no way to mark a leaf.
             Ok(None) => (certificate.version() != X509Version::V3, None),
             Err(_) => (false, None),
         };
@@ -177,7 +179,7 @@ impl Trusted {
     }
 }
 
-/// Whether a signature is one that Go and webpki would take: x509-parser checks those with SHA-1 and with short keys, too.
+/// Whether Go and webpki would accept a signature: x509-parser also checks those with SHA-1 and short keys.
 fn is_strong(signed: &X509Certificate<'_>, by: &X509Certificate<'_>) -> bool {
     let long_enough = match by.public_key().parsed() {
         Ok(PublicKey::RSA(key)) => key.key_size() >= RSA_BITS,
@@ -187,7 +189,7 @@ fn is_strong(signed: &X509Certificate<'_>, by: &X509Certificate<'_>) -> bool {
     long_enough && SIGNATURES.contains(&signed.signature_algorithm.algorithm.to_id_string().as_str())
 }
 
-/// What is left to check of a certificate that is trusted as it is: its time and its purpose.
+/// Checks the time and purpose of a certificate that is trusted by itself.
 fn check_alone(leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
     let (_, certificate) = X509Certificate::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -203,7 +205,7 @@ fn check_alone(leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a certificate is for servers: it says so, or says nothing of what it is for.
+/// Whether a certificate is for servers: it says so, or has no purpose.
 fn is_for_servers(certificate: &X509Certificate<'_>) -> bool {
     match certificate.extended_key_usage() {
         Ok(None) => true,
@@ -212,7 +214,7 @@ fn is_for_servers(certificate: &X509Certificate<'_>) -> bool {
     }
 }
 
-/// Whether a certificate is that of an authority.
+/// Whether a certificate is an authority's.
 fn is_authority(leaf: &CertificateDer<'_>) -> bool {
     let Ok((_, certificate)) = X509Certificate::from_der(leaf) else { return false };
     certificate.basic_constraints().is_ok_and(|constraints| constraints.is_some_and(|constraints| constraints.value.ca))
@@ -255,7 +257,7 @@ impl ServerCertVerifier for Pool {
     }
 }
 
-/// `insecure-skip-tls-verify`: nobody is asked for anything. Whoever is in between can show any certificate, so its signatures prove
+/// `insecure-skip-tls-verify`: accepts any server. Whoever is in between can present any certificate, so its signatures prove
 /// nothing, either.
 #[derive(Debug)]
 pub(super) struct Anybody;
@@ -291,7 +293,7 @@ impl ServerCertVerifier for Anybody {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        // Those that kubectl takes as well.
+        // The schemes of kubectl.
         vec![
             SignatureScheme::RSA_PKCS1_SHA1,
             SignatureScheme::ECDSA_SHA1_Legacy,
@@ -326,7 +328,7 @@ mod tests {
         pem: String,
     }
 
-    /// What is other than in a server's certificate for `api.example`.
+    /// The difference from a server certificate for `api.example`.
     type Change = fn(&mut CertificateParams);
 
     fn pair(name: &str, by: Option<&Pair>, change: Change) -> Pair {
@@ -344,7 +346,7 @@ mod tests {
     }
 
     impl Pair {
-        /// Another certificate for the same name and key, signed by itself.
+        /// Another self-signed certificate for the same name and key.
         fn again(&self, change: Change) -> Pair {
             let mut params = self.params.clone();
             change(&mut params);
@@ -368,7 +370,7 @@ mod tests {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     }
 
-    /// What becomes of a server that shows `shown` for a name, on New Year's Day of a year.
+    /// The result for a server that presents `shown` for a name, on New Year's Day of a year.
     fn verdict(pool: &[&Pair], shown: &[&Pair], name: &'static str, year: u64) -> Result<(), Error> {
         let pem: String = pool.iter().map(|pair| pair.pem.as_str()).collect();
         let pool = Pool::new(pem.as_bytes(), Arc::new(rustls::crypto::ring::default_provider())).unwrap();
@@ -425,7 +427,7 @@ mod tests {
             authority(params);
             params.not_after = date_time_ymd(2025, 1, 1);
         });
-        // Named and signed as the root is, with another key.
+        // Same name and signature as the root, with another key.
         let forged_root = pair("root", None, authority);
         for (what, pool, shown) in [
             ("signed by a stranger", &root, pair("x", Some(&stranger), leaf)),
@@ -466,13 +468,13 @@ mod tests {
                 let shown: Vec<&Pair> = std::iter::once(&leaf).chain(chain).collect();
                 let verdict = |pool: &[&Pair]| verdict(pool, &shown, "api.example", 2030);
                 assert_eq!(verdict(&[&root]).is_ok(), length <= allowed, "{allowed} allowed, {length} between");
-                // As soon as one is in the pool, nothing is above it.
+                // If an intermediate is in the pool, the path ends there.
                 assert!(shown.get(1).is_none_or(|nearest| verdict(&[&root, nearest]).is_ok()), "{allowed}, {length}");
-                // The same authority without a length, after or before.
+                // The same authority without a path length, after or before.
                 let twin = root.again(authority);
                 assert!(verdict(&[&root, &twin]).is_ok() && verdict(&[&twin, &root]).is_ok(), "{allowed}, {length}");
             }
-            // The certificate of an authority that a server shows is no intermediate.
+            // An authority's certificate that a server presents is not an intermediate.
             let shown = pair("sub", Some(&root), authority);
             assert_eq!(verdict(&[&root], &[&shown], "api.example", 2030), Ok(()), "{allowed}");
         }

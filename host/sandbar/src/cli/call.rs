@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use sandbar_catalog::{Answer, Progress, Refusal};
+use sandbar_policy::{Caller, Identity};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::output::Format;
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, Output, output};
-use sandbar_catalog::{Answer, Progress, Refusal};
-use sandbar_policy::{Caller, Identity};
 
 /// How long a call may take before a terminal shows that it runs.
 const PATIENCE: Duration = Duration::from_secs(1);

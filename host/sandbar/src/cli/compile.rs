@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use sandbar_sandbox::{Bounds, run_compiler};
 
 use super::Failure;
-use sandbar_sandbox::{Bounds, run_compiler};
 
 #[derive(Args)]
 pub(super) struct Arguments {

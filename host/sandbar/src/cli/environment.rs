@@ -3,9 +3,9 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
+use sandbar_text::nearest;
 
 use super::elsewhere::meant;
-use sandbar_text::nearest;
 
 const PREFIX: &str = "SANDBAR_";
 

@@ -6,19 +6,19 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use sandbar_catalog::{Manifest, Missing, Settings, Source, Terms, manifest_of, rights};
+use sandbar_policy::Grant;
+use sandbar_sandbox::Artifact;
 use serde_json::{Value, json};
 
 use super::output::Format;
 use super::setup::runtime;
 use super::tools::{asked, side_by_side};
 use super::{Common, Failure, Output, output};
-use sandbar_catalog::{Manifest, Missing, Settings, Source, Terms, manifest_of, rights};
-use sandbar_policy::Grant;
-use sandbar_sandbox::Artifact;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The component
+    /// The component's file
     file: PathBuf,
     #[command(flatten)]
     common: Common,

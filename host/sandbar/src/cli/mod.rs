@@ -21,9 +21,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use sandbar_config::LimitsConfig;
 
 use output::Format;
-use sandbar_config::LimitsConfig;
 
 /// An MCP server for Kubernetes whose tools are sandboxed WebAssembly components.
 #[derive(Parser)]

@@ -1,10 +1,10 @@
 //! Printing: data to stdout, words to stderr.
 
 use clap::ValueEnum;
+use sandbar_text::clean;
 use serde::Serialize;
 
 use super::log;
-use sandbar_text::clean;
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

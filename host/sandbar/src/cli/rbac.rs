@@ -37,8 +37,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
     if has_wildcard(&grants) {
         runtime.block_on(cluster.log_in());
-        let served =
-            runtime.block_on(cluster.catalogue()).context("a rule has a wildcard, which only a cluster can turn into names")?;
+        let served = runtime
+            .block_on(cluster.api_resources())
+            .context("a rule has a wildcard, which only a cluster can turn into names")?;
         grants = expand(&grants, &served)?;
         output::say(&format!(
             "sandbar: the wildcards stand for what {} serves today; print the roles anew when that changes",

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use sandbar_catalog::{Catalog, Loader, Problem, Served, Source, Stamps};
+use sandbar_config::Config;
+use sandbar_http::Readiness;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::setup::on_terms;
 use super::{Common, words};
-use sandbar_catalog::{Catalog, Loader, Problem, Served, Source, Stamps};
-use sandbar_config::Config;
-use sandbar_http::Readiness;
 
 /// Time between two looks at the files. A look costs a few microseconds for each file, and the kubelet takes a minute to bring a
 /// changed ConfigMap.

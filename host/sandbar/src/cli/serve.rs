@@ -11,6 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
+use sandbar_catalog::{Source, Stamps};
+use sandbar_config::Config;
+use sandbar_http::{Admission, Allowlist, App, Bounds, Readiness, SessionKey, Surroundings, serve};
+use sandbar_mcp::Server;
+use sandbar_sandbox::{available_memory, for_answers};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -18,11 +23,6 @@ use tokio::sync::watch;
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
 use super::{Cli, Common, Failure, environment, output};
-use sandbar_catalog::{Source, Stamps};
-use sandbar_config::Config;
-use sandbar_http::{Admission, Allowlist, App, Bounds, Readiness, SessionKey, Surroundings, serve};
-use sandbar_mcp::Server;
-use sandbar_sandbox::{available_memory, for_answers};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::runtime::Runtime;
-
-use super::Common;
 use sandbar_catalog::{Catalog, Loader, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError};
 use sandbar_kubernetes::Cluster;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Compiler, Engine, Folder, Options, Slots, available_memory};
+use tokio::runtime::Runtime;
+
+use super::Common;
 
 /// Everything that a command needs to call tools.
 pub(super) struct Setup {

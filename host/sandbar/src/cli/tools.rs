@@ -6,16 +6,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
-
-use super::output::Format;
-use super::setup::{Setup, runtime};
-use super::{Common, Failure, Output, output};
 use sandbar_catalog::{Manifest, Missing, Right, Served, Source, rights};
 use sandbar_config::written_limits;
 use sandbar_policy::{Namespaces, Verb};
 use sandbar_secrets::Secrets;
 use sandbar_text::clean_line;
+use serde_json::{Value, json};
+
+use super::output::Format;
+use super::setup::{Setup, runtime};
+use super::{Common, Failure, Output, output};
 
 /// Bytes of a tool's title.
 const TITLE_BYTES: usize = 256;

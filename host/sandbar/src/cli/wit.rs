@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use sandbar_sandbox::PACKAGES;
 
 use super::{Failure, output};
-use sandbar_sandbox::PACKAGES;
 
 /// A world to start from. Importing an interface is asking for it, so it imports what most tools need.
 const WORLD: &str = "\

@@ -1,7 +1,7 @@
-//! Where compiled components lie, on their way from the process that compiles them and from one start to the next.
+//! The folder of compiled components: the way from the compiling process to the server, and a cache from one start to the next.
 //!
-//! What lies there is run as native code, with all that the server may do. So the folder has to be this user's alone, and is looked
-//! at each time before something in it is used.
+//! Its contents run as native code, with all rights of the server. So it has to belong to this user alone, which is checked
+//! before each use.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,48 +20,48 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::imports::Imports;
 
-/// Where wasmtime's cache has its entries, in a folder for each of its versions.
+/// Folder of wasmtime's cache entries, with a subfolder for each version of wasmtime.
 const ENTRIES: &str = "modules";
 
-/// Where it is written what each of these components imports, and of this version, since that decides what may be imported.
+/// Folder of the components' imports and exports, by version of Sandbar, which decides what may be imported.
 const ABOUT: &str = "imports";
 const IMPORTS: &str = concat!("imports/", env!("CARGO_PKG_VERSION"));
 
-/// Bytes of what is written about one component's imports and exports.
+/// Bytes of JSON for one component's imports and exports.
 pub(super) const IMPORTS_BYTES: usize = 64 * 1024;
 
-/// Bytes that are kept: whatever was not used for longest goes first. The volume in deploy/ has twice as many.
+/// Bytes that are kept; the least recently used entries are removed first. The volume in deploy/ has twice as many.
 const KEPT_BYTES: u64 = 512 * 1024 * 1024;
 
-/// How often a temporary folder is removed, until nothing comes into it meanwhile.
-const REMOVALS: u32 = 10;
+/// Attempts to remove a temporary folder, or to make a scratch folder: another thread or process can get in the way.
+const ATTEMPTS: u32 = 10;
 
-/// What a process that compiles calls its own folder.
+/// Prefix of a compiling process's own folder.
 const SCRATCH: &str = "compiling-";
 
 /// A folder of compiled components.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// Device and inode: the folder that was looked at, and no other of its name.
+    /// Device and inode, so that another folder in its place is noticed.
     identity: (u64, u64),
-    /// One that goes with this process, and out of which each component is taken when it has been loaded.
+    /// Set if the folder is removed with this process. Then each entry is removed once it has been loaded.
     temporary: Option<TempDir>,
 }
 
 impl Folder {
-    /// One that is kept from one start to the next. It is made, for this user alone, if it is not there. The error says what is
-    /// wrong with it.
+    /// A folder that is kept from one start to the next. It is made for this user alone. The error says why it cannot be used.
     pub fn kept(path: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         let folder = Self::at(path.to_owned(), None)?;
-        // On a disk that is full or that can only be read, this is what fails.
+        // Fails on a full or read-only disk.
         drop(folder.scratch()?);
         tidy(&folder.path, KEPT_BYTES);
         Ok(folder)
     }
 
-    /// One for as long as this process lives, in the first folder for temporary files, on a disk or in memory, that can be used.
+    /// A folder for as long as this process lives, in the first directory for temporary files, on disk or in memory, that can be
+    /// used.
     pub fn temporary() -> io::Result<Self> {
         let parents = [std::env::temp_dir(), PathBuf::from("/dev/shm")];
         let mut first = None;
@@ -77,42 +77,41 @@ impl Folder {
 
     fn at(path: PathBuf, temporary: Option<TempDir>) -> io::Result<Self> {
         let path = path.canonicalize()?;
-        let found = private(&path)?;
+        let found = check_private(&path)?;
         for inside in [ENTRIES, ABOUT].map(|name| path.join(name)) {
             if let Ok(found) = inside.symlink_metadata() {
-                only_ours(&found)?;
+                check_owner(&found)?;
                 fs::set_permissions(&inside, Permissions::from_mode(0o700))?;
             }
         }
         Ok(Self { path, identity: (found.dev(), found.ino()), temporary })
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What a component imports that lies here; nothing, where none does, or where the folder is not what it was.
+    /// Imports and exports of a stored component. None if it is not stored, or if the folder cannot be trusted any more.
     pub(crate) fn find(&self, name: &str) -> Option<Imports> {
         self.is_trusted().ok()?;
         let text = sandbar_files::read(&self.path.join(IMPORTS).join(name), IMPORTS_BYTES as u64).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
-    /// Says that a component has been loaded.
+    /// Notes that a component has been loaded: a temporary folder does not need it any longer.
     pub(crate) fn loaded(&self, name: &str) {
         if self.temporary.is_some() {
             self.remove(name);
         }
     }
 
-    /// A folder for one process.
+    /// A folder for one compiling process.
     pub(super) fn scratch(&self) -> io::Result<Scratch> {
         self.is_trusted()?;
         Scratch::new(&self.path)
     }
 
-    /// Takes over what a process has left in its folder under this name.
+    /// Moves the result called `name` from a process's folder into this one.
     pub(super) fn take(&self, scratch: &Path, name: &str, imports: &Imports) -> io::Result<()> {
         self.is_trusted()?;
         let (version, made) = entries(scratch, name).next().ok_or(ErrorKind::NotFound)?;
@@ -132,18 +131,18 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes what is kept of a component.
+    /// Removes the entries of a component.
     pub(crate) fn remove(&self, name: &str) {
         for (_, entry) in entries(&self.path, name) {
-            // It takes room, and no more than that.
+            // A failure costs disk space, nothing else.
             let _ = fs::remove_file(entry);
         }
         let _ = fs::remove_file(self.path.join(IMPORTS).join(name));
     }
 
-    /// Whether it is still the folder that it was, and this user's alone.
+    /// Fails if another folder has taken its place, or if others can write to it.
     fn is_trusted(&self) -> io::Result<()> {
-        let found = private(&self.path)?;
+        let found = check_private(&self.path)?;
         if (found.dev(), found.ino()) == self.identity {
             return Ok(());
         }
@@ -152,17 +151,17 @@ impl Folder {
 }
 
 impl Drop for Folder {
-    /// Wasmtime notes on a thread of its own that an entry was used, perhaps while its folder is being removed.
+    /// Wasmtime notes the use of an entry on a thread of its own, perhaps while the folder is being removed.
     fn drop(&mut self) {
         if let Some(temporary) = self.temporary.take() {
             let path = temporary.keep();
-            let _ = (0..REMOVALS).find(|_| fs::remove_dir_all(&path).is_ok());
+            let _ = (0..ATTEMPTS).find(|_| fs::remove_dir_all(&path).is_ok());
         }
     }
 }
 
-/// The folder of one process that compiles. It is removed with this, and if its server is killed, by the next one that starts: it tells
-/// by the lock, which a kernel takes back from whoever has ended.
+/// The folder of one compiling process, removed on drop. If its server is killed, the next one to start removes it: the kernel
+/// has released the lock by then.
 pub(super) struct Scratch {
     folder: TempDir,
     _lock: File,
@@ -173,28 +172,27 @@ impl Scratch {
         let made = || {
             let folder = temporary(parent, SCRATCH)?;
             let lock = File::open(folder.path())?;
-            // A file system that has no locks keeps what is left.
+            // On a file system without locks, leftovers are kept.
             let _ = flock(&lock, FlockOperation::LockExclusive);
             folder.path().try_exists().map(|is_there| is_there.then_some(Self { folder, _lock: lock }))
         };
-        // One that another server found before there was a lock on it is gone.
-        (0..REMOVALS).find_map(|_| made().transpose()).unwrap_or_else(|| Err(ErrorKind::NotFound.into()))
+        // It is gone if another server found it before it was locked.
+        (0..ATTEMPTS).find_map(|_| made().transpose()).unwrap_or_else(|| Err(ErrorKind::NotFound.into()))
     }
 
-    /// Where it is.
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// Removes what killed servers have left of the processes that compiled for them.
-fn remove_left_over(root: &Path) {
+/// Removes what the compiling processes of killed servers have left.
+fn remove_leftovers(root: &Path) {
     for left in fs::read_dir(root).into_iter().flatten().flatten() {
         if !left.file_name().to_string_lossy().starts_with(SCRATCH) {
             continue;
         }
         let is_left = |folder: &File| flock(folder, FlockOperation::NonBlockingLockExclusive).is_ok();
-        // The lock is kept until it is removed.
+        // The lock is held until the folder is removed.
         if let Some(_lock) = File::open(left.path()).ok().filter(is_left) {
             let _ = fs::remove_dir_all(left.path());
         }
@@ -206,14 +204,14 @@ fn temporary(parent: &Path, prefix: &str) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
 }
 
-/// Looks whether a folder is one that nobody but this user can put anything into, or another in the place of, as OpenSSH does.
-fn private(path: &Path) -> io::Result<Metadata> {
+/// Checks, as OpenSSH does, that nobody but this user can write to a folder or put another in its place.
+fn check_private(path: &Path) -> io::Result<Metadata> {
     let found = path.symlink_metadata()?;
-    only_ours(&found)?;
+    check_owner(&found)?;
     let user = found.uid();
     for (below, around) in path.ancestors().zip(path.ancestors().skip(1)) {
         let (below, found) = (below.symlink_metadata()?, around.symlink_metadata()?);
-        // A volume's own folder is as open as whoever mounted it wants it to be; in a pod nobody else has it.
+        // The mode of a volume's root is up to whoever mounted it; in a pod nobody else has access.
         if around.parent().is_some_and(|parent| parent.symlink_metadata().is_ok_and(|m| m.dev() != found.dev())) {
             continue;
         }
@@ -227,7 +225,7 @@ fn private(path: &Path) -> io::Result<Metadata> {
     Ok(found)
 }
 
-/// Who may write to a folder.
+/// Owner, group and mode of a folder.
 #[derive(Clone, Copy)]
 struct Access {
     owner: u32,
@@ -236,18 +234,18 @@ struct Access {
 }
 
 impl Access {
-    /// Who but `user` and root can put another folder in the place of one inside of this: subject and verb.
+    /// Who but `user` and root can put another folder in the place of `below`, which is inside this one: subject and verb.
     fn replaces(self, below: Self, user: u32) -> Option<String> {
         let is_trusted = |owner| owner == user || owner == 0;
         if !is_trusted(self.owner) {
             return Some(format!("user {} owns", self.owner));
         }
-        // There, only the owner of what is inside may rename it.
+        // In a sticky folder only the owner of an entry may rename it.
         let is_sticky = self.mode & 0o1000 != 0 && is_trusted(below.owner);
         match self.mode & 0o022 {
             0 => None,
             _ if is_sticky => None,
-            // A user's private group, which has the user's number and nobody else in it: folders are made so where it is the custom.
+            // A user's private group, which has the user's number and no other member.
             0o020 if self.group == self.owner && self.owner == user => None,
             0o020 => Some(format!("its group may write (mode {:o}; `chmod g-w` ends that) to", self.mode)),
             _ => Some(format!("anyone may write (mode {:o}; `chmod go-w` ends that) to", self.mode)),
@@ -255,8 +253,8 @@ impl Access {
     }
 }
 
-/// Whether this is a folder of this user that no other can write to.
-fn only_ours(found: &Metadata) -> io::Result<()> {
+/// Fails unless this is a folder of this user that nobody else can write to.
+fn check_owner(found: &Metadata) -> io::Result<()> {
     let refused = |why: String| Err(io::Error::new(ErrorKind::PermissionDenied, why));
     if !found.is_dir() {
         return Err(ErrorKind::NotADirectory.into());
@@ -272,7 +270,7 @@ fn only_ours(found: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// The entries of that name below wasmtime's folder there, each after the folder that it lies in.
+/// The cache entries called `name` below `root`, each after its version folder.
 fn entries<'a>(root: &Path, name: &'a str) -> impl Iterator<Item = (PathBuf, PathBuf)> + use<'a> {
     let versions = fs::read_dir(root.join(ENTRIES)).into_iter().flatten().flatten();
     versions.map(|version| version.path()).filter_map(move |version| {
@@ -281,23 +279,23 @@ fn entries<'a>(root: &Path, name: &'a str) -> impl Iterator<Item = (PathBuf, Pat
     })
 }
 
-/// Renames what wasmtime has just kept of a component in `root`, from its name for an engine that compiles to that for one that
-/// does not. None: it is not there under the name that is expected.
+/// Renames the entry that wasmtime has just written below `root`, from its name for a compiling engine to that for a loading one.
+/// None if there is no entry of the expected name.
 pub(super) fn rename(root: &Path, from: &str, to: &str) -> Option<()> {
     let (version, made) = entries(root, from).next()?;
     fs::rename(made, version.join(to)).ok()
 }
 
-/// Removes what was not used for longest, until there are no more than `most` bytes, and what killed processes have left.
+/// Removes the least recently used entries until at most `most` bytes are left, and what killed processes have left.
 fn tidy(root: &Path, most: u64) {
     let now = SystemTime::now();
     let age = |found: &Metadata| found.modified().ok().and_then(|time| now.duration_since(time).ok()).unwrap_or_default();
-    remove_left_over(root);
+    remove_leftovers(root);
     let mut kept = BTreeMap::<PathBuf, (u64, Duration)>::new();
     let versions = fs::read_dir(root.join(ENTRIES)).into_iter().flatten().flatten();
     for file in versions.flat_map(|version| fs::read_dir(version.path()).into_iter().flatten().flatten()) {
         let Ok(found) = file.metadata() else { continue };
-        // Beside each entry is a note of wasmtime's, which is written whenever it is used.
+        // Wasmtime writes a note beside each entry whenever the entry is used.
         let entry = kept.entry(file.path().with_extension("")).or_insert((0, Duration::MAX));
         *entry = (entry.0 + found.len(), entry.1.min(age(&found)));
     }
@@ -317,11 +315,10 @@ fn tidy(root: &Path, most: u64) {
     }
 }
 
-/// The name under which wasmtime's cache has what such an engine makes of a component.
+/// The name of a component's entry in wasmtime's cache, for such an engine.
 ///
-/// It is the hash of the engine's settings and of the bytes, as `wasmtime::CodeBuilder` puts them together. The process that
-/// compiles finds its result under the name that it expects, or says that it cannot, so a wasmtime that names its entries in another
-/// way is noticed at once.
+/// It is the hash of the engine's settings and of the bytes, as `wasmtime::CodeBuilder` computes it. The compiling process
+/// reports a result that does not have the expected name, so a wasmtime that names its entries differently is noticed at once.
 pub(crate) fn name(engine: &wasmtime::Engine, component: &[u8]) -> String {
     struct Bytes(Sha256);
     impl Hasher for Bytes {
@@ -418,7 +415,7 @@ mod tests {
             assert_eq!(why.is_some(), says.is_some(), "{owner} {mode:o} {below}: {why:?}");
             assert!(why.unwrap_or_default().contains(says.unwrap_or_default()), "{owner} {mode:o} {below}");
         }
-        // Root trusts root alone.
+        // Root trusts only root.
         let folder = |owner, group, mode| Access { owner, group, mode };
         assert!(folder(USER, USER, 0o755).replaces(folder(0, 0, 0o700), 0).is_some());
         let own = folder(USER, USER, 0o700);

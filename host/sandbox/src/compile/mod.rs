@@ -1,9 +1,9 @@
-//! Compiling, in a process of its own: the same binary, which is given bytes and leaves what wasmtime's compile cache keeps of them.
+//! Compilation in a process of its own: the same binary, which takes components and leaves the entries of wasmtime's compile
+//! cache.
 //!
-//! A component of 35 KB can take a compiler gigabytes, and a compiler cannot be stopped from within the process that it runs in. So
-//! the engines of the server have no compiler at all: they find what a component was compiled to in the cache, or nothing. What is
-//! not there is compiled by a process with limits of memory and of time, at a low priority, which the kernel ends and which
-//! takes its memory along.
+//! A component of 35 KB can take a compiler gigabytes, and a compiler cannot be stopped from within its process. So the server's
+//! engines have no compiler: they load from the cache or not at all. Whatever is missing is compiled by a process of low
+//! priority, with limits of memory and time; its memory goes with it when the kernel ends it.
 
 mod folder;
 mod process;
@@ -17,24 +17,24 @@ pub use process::{Bounds, run};
 
 use super::error::CompileError;
 
-/// Who compiles components, and where the result lies.
+/// How components are compiled, and where the results are stored.
 #[derive(Clone, Debug)]
 pub enum Compiler {
-    /// A process for whatever the folder does not hold yet.
+    /// A process compiles whatever the folder does not hold yet.
     Process {
         /// The `sandbar` binary.
         program: PathBuf,
-        /// Where the result lies.
+        /// Where the results are stored.
         folder: Arc<Folder>,
     },
-    /// This process, where there is no folder for a result of another one. No bound holds, so it is for bundled components alone.
+    /// This process, if no folder can hold the results of another one. No bound holds, so it is for bundled components alone.
     OnlyBundled,
     /// This process, for tests and for whoever trusts all components.
     InProcess,
 }
 
 impl Compiler {
-    /// The folder that other processes leave their results in.
+    /// Where other processes leave their results.
     pub(super) fn folder(&self) -> Option<&Arc<Folder>> {
         match self {
             Self::Process { folder, .. } => Some(folder),
@@ -42,8 +42,7 @@ impl Compiler {
         }
     }
 
-    /// Has one process compile all of these, one after the other, unless one of them fails. Each has the name that the folder keeps
-    /// it under.
+    /// Compiles these in one process, one after the other, until one fails. Each comes with the name of its entry in the folder.
     pub(super) async fn compile(&self, components: &[(String, &[u8])], bounds: Bounds) -> Result<(), CompileError> {
         match self {
             Self::Process { program, folder } => process::compile(program, folder, components, bounds).await,

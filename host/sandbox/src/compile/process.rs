@@ -1,5 +1,6 @@
-//! The process that compiles, from both of its ends.
+//! The compiling process: the server's end of it, and its own.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -8,64 +9,65 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
+use sandbar_processor::NICENESS;
+use sandbar_text::beginning;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::folder::{self, Folder, IMPORTS_BYTES};
 use crate::error::{CompileError, LoadError, short};
+use crate::features::Tasks;
 use crate::imports::Imports;
 use crate::pools;
-use sandbar_processor::NICENESS;
-use sandbar_text::beginning;
 
-/// Processor time of one process: for one component of somebody else, or for all bundled ones. A Python interpreter takes 15 s, a
-/// JavaScript engine as much.
+/// Processor time of one process: for one third-party component, or for all bundled ones. A Python interpreter or a JavaScript
+/// engine takes 15 s.
 const CPU: Duration = Duration::from_secs(60);
 
-/// Time for a process, however little it gets of a processor. That long a component of somebody else may keep calls from the memory that
-/// it has from them, and other components waiting; calls that run do not wait for it.
+/// Wall-clock time of a process. For this long at most, a third-party component holds slots that calls could have, and other
+/// components wait; running calls go on.
 const TIME: Duration = Duration::from_secs(300);
 
-/// Bytes of one file that the process may write, which is what a component is compiled to.
+/// Bytes of one file that the process may write: a compiled component.
 const FILE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Bytes of address space beyond those of the memory: the binary itself, stacks, and what is reserved and never used.
+/// Bytes of address space beyond the limit of memory: the binary itself, stacks, and reservations that are never used.
 const ADDRESSES: u64 = 1024 * 1024 * 1024;
 
-/// With more threads each compiles less, and has memory of its own.
+/// Each further thread compiles less, and has memory of its own.
 const THREADS: usize = 4;
 
-/// How the allocator of a process with little memory is to work: it gives back at once what is free, and keeps no address space. By
-/// itself it has half as much again for a large component.
+/// Settings of jemalloc for a process with little memory: free pages go back at once, and no address space is kept. By default a
+/// large component takes half as much again.
 const ALLOCATOR: (&str, &str) = ("_RJEM_MALLOC_CONF", "retain:false,narenas:1,dirty_decay_ms:0,muzzy_decay_ms:0");
 
-/// Bytes of what a process says of a component, beside its imports: more than the server shows.
+/// Bytes of a reply about one component, without its imports: more than the server shows.
 const WORDS: usize = 4096;
 
-/// The file that a process says its last words in.
+/// The file for the standard error of a process.
 const LAST_WORDS: &str = "last-words";
 
 /// What one process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Bytes of memory; none: as much as there is.
+    /// Bytes of memory; none: unlimited.
     pub memory: Option<u64>,
 }
 
-/// What is said of one component before its bytes.
+/// Header of one component, sent before its bytes.
 #[derive(Serialize, Deserialize)]
 struct Request {
     name: String,
     bytes: u64,
 }
 
-/// What became of it.
+/// The outcome for one component.
 #[derive(Serialize, Deserialize)]
 enum Reply {
-    /// It lies in the process's folder under its name.
+    /// It is stored in the process's folder, under its name.
     Compiled(Imports),
-    /// What is wrong with it, in somebody's words.
+    /// It cannot be compiled; why.
     Refused(String),
     /// There was too little memory.
     NoMemory,
@@ -73,7 +75,7 @@ enum Reply {
     NotKept,
 }
 
-/// Has a process compile these components, and takes over what it leaves.
+/// Compiles components in a process, and takes over the results.
 pub(super) async fn compile(
     program: &Path,
     folder: &Folder,
@@ -91,10 +93,10 @@ pub(super) async fn compile(
     command.kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.stderr(std::fs::File::create(&last_words).map_err(now)?);
     let mut child = command.spawn().map_err(|error| CompileError::Now(format!("no process can be started: {error}")))?;
-    let talking = async {
-        let mut talk = Talk::with(&mut child).ok_or_else(|| CompileError::Now("the process has no pipes".to_owned()))?;
+    let conversation = async {
+        let mut pipes = Pipes::with(&mut child).ok_or_else(|| CompileError::Now("the process has no pipes".to_owned()))?;
         for (name, bytes) in components {
-            let Ok(reply) = talk.about(name, bytes).await else { return Ok(false) };
+            let Ok(reply) = pipes.request(name, bytes).await else { return Ok(false) };
             match reply {
                 Reply::Compiled(imports) => folder.take(scratch.path(), name, &imports).map_err(now)?,
                 Reply::Refused(words) => return Err(CompileError::Refused(short(words))),
@@ -112,11 +114,11 @@ pub(super) async fn compile(
         }
         Ok(true)
     };
-    let outcome = tokio::time::timeout(TIME, talking).await.map_err(|_| CompileError::Time(TIME))?;
+    let outcome = tokio::time::timeout(TIME, conversation).await.map_err(|_| CompileError::Time(TIME))?;
     if outcome? {
         return Ok(());
     }
-    // Its end of the pipes is closed, so it has ended, or is about to.
+    // The process has closed its end of the pipes, so it has ended or is about to.
     let ended = tokio::time::timeout(TIME, child.wait()).await.map_err(|_| CompileError::Time(TIME))?;
     let said = sandbar_files::read_beginning(&last_words, 4096).unwrap_or_default();
     let ended = ended.map_err(|error| CompileError::Now(format!("its process cannot be waited for: {error}")))?;
@@ -124,19 +126,19 @@ pub(super) async fn compile(
 }
 
 /// The pipes to a process.
-struct Talk<'c> {
+struct Pipes<'c> {
     to: &'c mut ChildStdin,
     from: tokio::io::BufReader<&'c mut ChildStdout>,
 }
 
-impl<'c> Talk<'c> {
+impl<'c> Pipes<'c> {
     fn with(child: &'c mut Child) -> Option<Self> {
         let (to, from) = (child.stdin.as_mut()?, child.stdout.as_mut()?);
         Some(Self { to, from: tokio::io::BufReader::new(from) })
     }
 
-    /// Hands one component over and waits for what becomes of it.
-    async fn about(&mut self, name: &str, bytes: &[u8]) -> io::Result<Reply> {
+    /// Sends one component and waits for the outcome.
+    async fn request(&mut self, name: &str, bytes: &[u8]) -> io::Result<Reply> {
         let mut request = serde_json::to_vec(&Request { name: name.to_owned(), bytes: bytes.len() as u64 })?;
         request.push(b'\n');
         self.to.write_all(&request).await?;
@@ -148,8 +150,8 @@ impl<'c> Talk<'c> {
     }
 }
 
-/// Why a process has ended before its time. A limit ends it by a signal, or by an allocation that fails, which the runtime of Rust
-/// says a word about before it aborts.
+/// Why a process has ended early. A limit ends it by a signal, or by a failed allocation, which Rust's runtime reports before it
+/// aborts.
 fn explain(ended: ExitStatus, said: &str, bounds: Bounds) -> CompileError {
     const SIGABRT: i32 = 6;
     const SIGKILL: i32 = 9;
@@ -160,20 +162,20 @@ fn explain(ended: ExitStatus, said: &str, bounds: Bounds) -> CompileError {
         (Some(SIGXCPU), _) => CompileError::Cpu(CPU),
         (Some(SIGXFSZ), _) => CompileError::Size(FILE_BYTES),
         (Some(SIGABRT), _) if said.contains("has overflowed its stack") => CompileError::Depth,
-        // Nobody else kills it but the kernel, where the container has no memory left.
+        // Nobody else sends it but the kernel, when the container is out of memory.
         (Some(SIGKILL), Some(memory)) => CompileError::Memory(memory),
         (_, Some(memory)) if no_memory.iter().any(|words| said.contains(words)) => CompileError::Memory(memory),
         _ => CompileError::Crashed(ended.to_string()),
     }
 }
 
-/// What the process does: takes components from standard input, and leaves what they are compiled to in `folder`. It ends with its
-/// input, whatever it is at: then nobody waits for it any more, be it that the server was killed.
+/// The process's main function: compiles components from standard input into `folder`. It exits when its input ends, even during
+/// a compilation: nobody waits for that any more, as when the server was killed.
 pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
     bound(bounds)?;
     let threads = std::thread::available_parallelism().map_or(1, |all| all.get().min(THREADS));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(io::Error::other)?;
-    let workshop = Workshop::new(folder).map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let process = CompilerProcess::new(folder).map_err(|error| io::Error::other(format!("{error:#}")))?;
     let (hand_over, components) = mpsc::sync_channel(0);
     let folder = folder.to_owned();
     std::thread::Builder::new().name("requests".to_owned()).spawn(move || {
@@ -181,7 +183,7 @@ pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
         loop {
             match next(&mut requests) {
                 Ok(None) => {
-                    // Whoever still lives has taken what it wants, and whoever does not leaves it to nobody.
+                    // A server that lives has taken its results; for one that does not they are useless.
                     let _ = std::fs::remove_dir_all(&folder);
                     std::process::exit(0);
                 }
@@ -193,7 +195,7 @@ pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
     let mut replies = io::stdout().lock();
     for component in components {
         let (name, component) = component?;
-        let mut reply = serde_json::to_vec(&workshop.compile(&name, &component))?;
+        let mut reply = serde_json::to_vec(&process.compile(&name, &component))?;
         reply.push(b'\n');
         replies.write_all(&reply)?;
         replies.flush()?;
@@ -213,25 +215,26 @@ fn next(requests: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
     Ok(Some((name, component)))
 }
 
-/// Limits this process, before it has read a byte of others.
+/// Limits this process, before it reads untrusted bytes.
 fn bound(bounds: Bounds) -> io::Result<()> {
-    // Where memory runs out all the same, the kernel is to end this process. Not everywhere is there such a file.
+    // If memory runs out all the same, the kernel is to end this process first. The file does not exist everywhere.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let limit = |resource, most: u64, grace: u64| {
-        // Whoever started the server may have set a lower one, which nobody may raise.
+        // The server may run under a lower hard limit, which nobody may raise.
         let ceiling = getrlimit(resource).maximum.unwrap_or(u64::MAX);
-        // Both at once would be one signal, which says nothing of processor time.
+        // With one limit for both, the kernel sends no SIGXCPU, which names the cause.
         let current = most.min(ceiling.saturating_sub(grace));
         let limit = Rlimit { current: Some(current), maximum: Some(most.saturating_add(grace).min(ceiling)) };
         setrlimit(resource, limit)
     };
     limit(Resource::Core, 0, 0)?;
     limit(Resource::Fsize, FILE_BYTES, 0)?;
-    // The second after the first is for a kernel whose first signal is not obeyed.
+    // The hard limit comes seconds later, for a process that ignores the signal of the soft one.
     limit(Resource::Cpu, CPU.as_secs(), 5)?;
     if let Some(memory) = bounds.memory {
-        // What is somebody else's stands back as far as guests that compute for long; a start waits for the bundled ones, so they do not.
-        // A server that stands further back itself may not come forward again. Where it is forbidden, it competes as an equal.
+        // Third-party components get the priority of guests that compute for long. Bundled ones do not, since the start waits for
+        // them. Priority cannot be raised, so a server with a lower one keeps it; where lowering is forbidden, the process
+        // competes as an equal.
         let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice.max(NICENESS)));
         limit(Resource::Data, memory, 0)?;
         limit(Resource::As, memory.saturating_add(ADDRESSES), 0)?;
@@ -239,22 +242,30 @@ fn bound(bounds: Bounds) -> io::Result<()> {
     Ok(())
 }
 
-/// The engines of a process that compiles.
-struct Workshop {
+/// The compiling process.
+struct CompilerProcess {
     folder: PathBuf,
+    engines: BTreeMap<Tasks, Engines>,
+}
+
+struct Engines {
     compiles: wasmtime::Engine,
-    /// As those of the server: for the name that its cache has.
+    /// Has the settings of the server's engines, and so the names that their cache uses.
     loads: wasmtime::Engine,
 }
 
-impl Workshop {
+impl CompilerProcess {
     fn new(folder: &Path) -> anyhow::Result<Self> {
         let engine = |config: &wasmtime::Config| wasmtime::Engine::new(config).map_err(|error| anyhow::anyhow!("{error:#}"));
-        let mut config = pools::config();
-        config.cache(Some(pools::open_cache(folder)?));
-        let compiles = engine(&config)?;
-        config.enable_compiler(false);
-        Ok(Self { folder: folder.to_owned(), compiles, loads: engine(&config)? })
+        let cache = pools::open_cache(folder)?;
+        let engines = Tasks::ALL.map(|tasks| -> anyhow::Result<_> {
+            let mut config = pools::config(tasks);
+            config.cache(Some(cache.clone()));
+            let compiles = engine(&config)?;
+            config.enable_compiler(false);
+            Ok((tasks, Engines { compiles, loads: engine(&config)? }))
+        });
+        Ok(Self { folder: folder.to_owned(), engines: engines.into_iter().collect::<anyhow::Result<_>>()? })
     }
 
     fn compile(&self, name: &str, component: &[u8]) -> Reply {
@@ -266,12 +277,13 @@ impl Workshop {
         if written > IMPORTS_BYTES {
             return Reply::Refused(text(&LoadError::Names { bytes: written, most: IMPORTS_BYTES }));
         }
-        if let Err(error) = wasmtime::component::Component::new(&self.compiles, component) {
+        let Engines { compiles, loads } = &self.engines[&Tasks::of(component)];
+        if let Err(error) = wasmtime::component::Component::new(compiles, component) {
             let words = text(&format_args!("{error:#}"));
             let no_memory = error.is::<wasmtime::OutOfMemory>() || words.contains("Cannot allocate memory");
             return if no_memory { Reply::NoMemory } else { Reply::Refused(text(&LoadError::Malformed(words))) };
         }
-        let names = [&self.compiles, &self.loads].map(|engine| folder::name(engine, component));
+        let names = [compiles, loads].map(|engine| folder::name(engine, component));
         let [from, to] = &names;
         match folder::rename(&self.folder, from, to) {
             Some(()) if to == name => Reply::Compiled(imports),
@@ -280,7 +292,7 @@ impl Workshop {
     }
 }
 
-/// As many words as the server shows.
+/// Cut to what the server shows.
 fn text(words: &impl std::fmt::Display) -> String {
     beginning(words, WORDS).0
 }

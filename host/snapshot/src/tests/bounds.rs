@@ -1,4 +1,4 @@
-//! Somebody else's files: whatever they are, the rest is read, and in bounded memory.
+//! Hostile files: the others are still read, in bounded memory.
 
 use std::fs;
 
@@ -84,7 +84,7 @@ async fn a_log_that_is_gone_by_now_is_said() {
     assert!(message.starts_with("the snapshot cannot read team-a/web-1/app.log any more: "), "{message}");
 }
 
-/// Everything that files can make a snapshot keep counts, in whichever place it stands.
+/// Everything that a snapshot keeps of its files is charged, wherever it comes from.
 #[test]
 fn what_is_kept_is_counted_whatever_it_is() {
     let long = "x".repeat(2_000);
@@ -111,7 +111,7 @@ fn what_is_kept_is_counted_whatever_it_is() {
         let tree = Tree::directory(folder.path()).unwrap();
         let whole = Contents::read(&tree).unwrap();
         assert!(whole.notes.is_empty(), "{path}: {:?}", whole.notes);
-        // As much as two copies of the text take, or what 200 things do beside theirs.
+        // The size of two copies of the text, or the overhead of 200 entries.
         let enough = 8 * text.len() + 400_000;
         assert!(Contents::read_within(Room::of(enough, 1_000), &tree).unwrap().notes.is_empty(), "{path}");
         let contents = Contents::read_within(Room::of(100_000, 1_000), &tree).unwrap();
@@ -156,7 +156,7 @@ async fn what_no_server_would_have_is_left_out_in_words() {
     assert!(!cluster.json("/apis").await.to_string().contains("xxx"));
 }
 
-/// Definitions of `kinds` kinds, and `namespaces` namespaces that no list describes, as Troubleshoot writes them.
+/// Definitions of `kinds` kinds, and `namespaces` namespaces without objects, in Troubleshoot's layout.
 fn kinds_and_namespaces(kinds: usize, namespaces: usize) -> [(&'static str, String); 2] {
     let definition = |n| {
         format!(

@@ -1,10 +1,10 @@
-//! What a snapshot does not hold: it says so, and denies nothing.
+//! What a snapshot does not cover is an error or a warning, never a denial.
 
 use super::{Asker, CLUSTER};
 
 const PLANES: &str = "/apis/coder.com/v1alpha1/codercontrolplanes";
 
-/// The message of a 404 that is no denial.
+/// The message of a 404 for something that was not gathered.
 async fn not_held(cluster: &Asker, path: &str) -> String {
     let (code, reason, message) = cluster.refusal(path).await;
     assert_eq!((code, reason.as_str()), (404, "NotFound"), "{path}");
@@ -84,7 +84,7 @@ async fn a_list_of_all_namespaces_says_which_it_is_of() {
     assert_eq!(dump.warning(&next).await, None, "once is enough");
     let note = dump.warning("/api/v1/namespaces").await.unwrap();
     assert!(note.starts_with("this snapshot has no list of namespaces"), "{note}");
-    // What is of two namespaces was asked of all, and a list of all namespaces shows what is missing.
+    // Items of two namespaces were listed over all, and a list of all namespaces shows what is missing.
     let all = "apiVersion: v1\nkind: List\nitems:\n- { kind: Pod, apiVersion: v1, metadata: { name: a, namespace: a } }\n- { kind: Pod, apiVersion: v1, metadata: { name: b, namespace: b } }\n";
     assert_eq!(Asker::of(&[("pods.yaml", all)]).warning("/api/v1/pods").await, None);
     let list = |names: &str| format!("apiVersion: v1\nkind: NamespaceList\nitems: [{names}]\n");

@@ -1,4 +1,4 @@
-//! The demo: every file of it is read, and its story can be found out.
+//! The demo: all of its files are read, and its story can be reconstructed.
 
 use super::super::files::Tree;
 use super::super::lines::Stamps;

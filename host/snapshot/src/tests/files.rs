@@ -1,4 +1,4 @@
-//! Files: which are read, what a broken one does, and what an error says.
+//! Files: which ones are read, the effect of a broken one, and the messages of errors.
 
 use super::super::files::Tree;
 use super::super::read::Contents;

@@ -1,8 +1,8 @@
-//! The layouts that tools write: the same small cluster in each, with what the tool gathers of it, asked the same questions.
+//! The layouts of tools: each has the part of one small cluster that its tool gathers, and is asked the same questions.
 
 use super::Asker;
 
-/// A pod without what a list says already.
+/// A pod without the fields that its list has.
 const POD: &str = r#""metadata": { "name": "web-0", "namespace": "team-a", "uid": "u2", "creationTimestamp": "2026-11-19T08:00:00Z" },
     "spec": { "nodeName": "node-1", "containers": [{ "name": "app" }, { "name": "sidecar" }] },
     "status": { "phase": "Running", "containerStatuses": [
@@ -37,12 +37,12 @@ fn list(kind: &str, item: &str) -> String {
     format!("{{ \"apiVersion\": \"v1\", \"items\": [{{ {item} }}], \"kind\": \"{kind}\", \"metadata\": {{}} }}")
 }
 
-/// Lines with the kubelet's times.
+/// Lines with the kubelet's time stamps.
 fn kubelet(text: &str) -> String {
     format!("2026-11-19T09:00:00.123456789Z {text}\n")
 }
 
-/// Lines of a container runtime, of which one is cut.
+/// Lines in a container runtime's format, one of them split.
 fn runtime(text: &str) -> String {
     let (one, two) = text.split_at(1);
     format!("2026-11-19T09:00:00.123456789Z stdout P {one}\n2026-11-19T09:00:00.123456789Z stdout F {two}\n")
@@ -53,7 +53,7 @@ fn marked(container: &str, text: &str) -> String {
     format!("==== START {of}\n{text}==== END {of}\n")
 }
 
-/// What a tool wrote, and what of the cluster can be found in it.
+/// A tool's files, and what of the cluster they show.
 struct Layout {
     tool: &'static str,
     files: Vec<(String, String)>,
@@ -61,7 +61,7 @@ struct Layout {
     planes: bool,
     logs: bool,
     previous: bool,
-    /// The API server's version, which is the nodes' or unknown where no file has it.
+    /// The API server's version; without one in a file, the nodes' version or none.
     version: &'static str,
 }
 
@@ -209,7 +209,7 @@ impl Layout {
         Self { version, ..self }
     }
 
-    /// Marks a layout whose logs have times.
+    /// Marks a layout whose logs have time stamps.
     fn times(self) -> Self {
         Self { tool: leak(format!("{}, with times", self.tool)), ..self }
     }

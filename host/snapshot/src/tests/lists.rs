@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
 use tower::Service as _;
 
 use super::super::files::Tree;
@@ -12,7 +13,6 @@ use super::super::read::Contents;
 use super::super::service::ApiServer;
 use super::super::store::Snapshot;
 use super::{Asker, CLUSTER, directory};
-use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
 
 #[tokio::test]
 async fn a_list_is_of_one_namespace_or_of_all_in_the_order_of_namespace_and_name() {
@@ -147,7 +147,7 @@ async fn what_a_list_says_of_itself_and_its_items_does_not_contradict_each_other
     }
 }
 
-/// A list of so many pods, one of which is large.
+/// A list of `count` pods, the first of which has a name of `bytes` bytes.
 fn pods(count: usize, bytes: usize) -> String {
     let pod = |n: usize| {
         let spec = "x".repeat(if n == 0 { bytes } else { 1 });
@@ -159,7 +159,7 @@ fn pods(count: usize, bytes: usize) -> String {
     format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{items}]}}")
 }
 
-/// What takes long is done on a thread of the call's own, and in its turns; counted by what there is to look at.
+/// Long work moves to a thread of the call's own, in steps; counted in objects that are visited.
 #[tokio::test]
 async fn an_answer_is_the_work_of_the_call_that_asks() {
     const OWN: &str = "sandbar-call";
@@ -184,13 +184,13 @@ async fn an_answer_is_the_work_of_the_call_that_asks() {
     ] {
         let folder = directory(&[("pods.json", &pods(count, bytes))]);
         let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
-        // Without the buffer that a client has in front of it, which is waited for.
+        // Without the client's buffer, which would be waited for.
         let mut server = ApiServer::new(Snapshot::new(contents));
         let hand = Hand::default();
         let meter = hand.meter();
         let request = Request::builder().uri(path).extension(meter.clone()).body(Body::empty()).unwrap();
         let call = async move {
-            // It is time to go over, at the next step.
+            // The next step has to yield.
             hand.advance(Duration::from_millis(2));
             let response = server.call(request).await.unwrap();
             response.into_body().collect().await.unwrap();

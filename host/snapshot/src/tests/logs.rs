@@ -105,7 +105,7 @@ async fn the_tail_of_a_huge_log_is_read_from_its_end() {
     let cluster = Asker::of(&[PODS, ("team-a/one-0/app.log", "")]);
     let path = cluster.1.as_ref().unwrap().path().join("team-a/one-0/app.log");
     let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    // A file with a hole takes no room on the disk.
+    // A sparse file takes no disk space.
     let lines: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
     file.write_all_at(format!("\n{lines}").as_bytes(), 1 << 40).unwrap();
     let path = "/api/v1/namespaces/team-a/pods/one-0/log?tailLines";

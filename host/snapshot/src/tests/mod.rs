@@ -30,7 +30,7 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-/// What a client asks. Logs are read from the directory when they are asked for.
+/// A client's view. Logs are read from the directory on request.
 struct Asker(kube::Client, Option<TempDir>);
 
 impl Asker {
@@ -67,7 +67,7 @@ impl Asker {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// The `namespace/name`s of a list.
+    /// The `namespace/name` of each item in a list.
     async fn names(&self, path: &str) -> Vec<String> {
         let list = self.json(path).await;
         let name = |item: &Value| {
@@ -86,7 +86,7 @@ impl Asker {
     }
 }
 
-/// What `kubectl cluster-info dump --output-directory` writes of a small cluster, and a custom resource beside it.
+/// The output of `kubectl cluster-info dump --output-directory` for a small cluster, and a custom resource beside it.
 const CLUSTER: [(&str, &str); 5] = [
     (
         "nodes.json",

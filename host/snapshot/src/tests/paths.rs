@@ -1,4 +1,4 @@
-//! Paths: what is served where, single objects, discovery.
+//! Paths: what they serve, single objects, discovery.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -35,11 +35,11 @@ async fn a_missing_object_is_a_status_and_a_missing_resource_is_not() {
         "/apis/coder.com/v2",
         "/apis/example.com",
         "/api/v2",
-        // The wrong scope is no path either.
+        // Nor is a path in the wrong scope.
         "/api/v1/namespaces/team-a/nodes",
         "/api/v1/namespaces/team-a/nodes/node-1",
         "/api/v1/pods/web-0",
-        // Subresources reach further than a read.
+        // Subresources can do more than read.
         "/api/v1/namespaces/team-a/pods/web-0/proxy",
         "/api/v1/namespaces/team-a/pods/web-0/exec",
         "/api/v1/nodes/node-1/proxy",

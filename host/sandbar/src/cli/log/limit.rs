@@ -8,13 +8,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sandbar_catalog::NOT_LET_IN;
+use sandbar_text::beginning;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
-
-use sandbar_catalog::NOT_LET_IN;
-use sandbar_text::beginning;
 
 /// How long the events of a kind are counted together.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);

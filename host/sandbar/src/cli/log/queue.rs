@@ -4,7 +4,7 @@
 //! write in time is lost and counted. tracing-appender has such a queue, too, whose bound is a number of lines of any length, and whose end
 //! waits for standard output.
 
-use std::io::Write;
+use std::io::{self, IoSlice, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,9 @@ const WAITING_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes that each line takes beside its own.
 const LINE_COUNTS: usize = 64;
+
+/// Lines that are written at once, where so many wait. Writing one alone takes as long as all that is done for it before.
+const TOGETHER: usize = 64;
 
 /// How long lines are gathered once some were written. Waking the thread that writes takes longer than writing a line.
 const GATHERING: Duration = Duration::from_millis(2);
@@ -88,22 +91,25 @@ impl Queue {
                 continue;
             }
             drop(waiting);
-            for line in lines {
+            let mut left = lines.as_slice();
+            while !left.is_empty() {
+                let written = write_some(out, left);
                 // Whoever has gone does not come back, but a disk may have room again.
-                let is_written = out.write_all(&line).and_then(|()| out.flush()).is_ok();
-                self.end_line(&line, is_written);
+                let (ended, rest) = left.split_at(written.max(1));
+                self.end_lines(ended, written);
+                left = rest;
             }
             std::thread::sleep(GATHERING);
         }
     }
 
-    /// A line is written, or cannot be.
-    fn end_line(&self, line: &[u8], is_written: bool) {
+    /// The first lines of these are written, and the others cannot be.
+    fn end_lines(&self, lines: &[Vec<u8>], written: usize) {
         let mut waiting = self.lock();
-        waiting.bytes -= line.len() + LINE_COUNTS;
+        waiting.bytes -= lines.iter().map(|line| line.len() + LINE_COUNTS).sum::<usize>();
         let mut lost = 0;
-        if !is_written {
-            waiting.lost += 1;
+        if written < lines.len() {
+            waiting.lost += (lines.len() - written) as u64;
         } else if waiting.bytes < WAITING_MAX / 2 {
             // With room for the words.
             lost = std::mem::take(&mut waiting.lost);
@@ -134,6 +140,22 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes lines together, up to so many that the kernel takes them at once, and returns how many of them are written whole.
+fn write_some(out: &mut impl Write, lines: &[Vec<u8>]) -> usize {
+    let mut slices: Vec<_> = lines.iter().take(TOGETHER).map(|line| IoSlice::new(line)).collect();
+    let mut left = slices.as_mut_slice();
+    let all = left.len();
+    while !left.is_empty() {
+        match out.write_vectored(left) {
+            Ok(0) => break,
+            Ok(bytes) => IoSlice::advance_slices(&mut left, bytes),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    all - left.len()
 }
 
 #[cfg(test)]
@@ -206,6 +228,40 @@ mod tests {
         queue.end(Duration::from_millis(1));
         assert!(!queue.lock().is_done);
         drop(reader);
+    }
+
+    #[test]
+    fn lines_that_wait_are_written_together_however_little_is_taken_at_once() {
+        /// What is written, in how many steps, and of how many bytes at most.
+        struct Steps(Vec<u8>, usize, usize);
+
+        impl Write for &mut Steps {
+            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+                self.write_vectored(&[IoSlice::new(line)])
+            }
+
+            fn write_vectored(&mut self, lines: &[IoSlice<'_>]) -> io::Result<usize> {
+                let all: Vec<u8> = lines.iter().flat_map(|line| line.iter().copied()).collect();
+                let taken = all.len().min(self.2);
+                self.0.extend(&all[..taken]);
+                self.1 += 1;
+                Ok(taken)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let lines: Vec<_> = (0..2 * TOGETHER + 1).map(|number| format!("{number}\n")).collect();
+        for (most, steps) in [(usize::MAX, 3), (5, lines.concat().len().div_ceil(5))] {
+            let (queue, mut out) = (queue(), Steps(Vec::new(), 0, most));
+            lines.iter().for_each(|line| queue.push(line.clone().into_bytes()));
+            queue.lock().is_ended = true;
+            write_all(queue, &mut out, || {});
+            assert_eq!(String::from_utf8(out.0).expect("text"), lines.concat());
+            assert!(out.1 >= steps && out.1 <= steps + 3, "{} steps", out.1);
+        }
     }
 
     #[test]
