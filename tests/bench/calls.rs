@@ -7,7 +7,7 @@ use sandbar_catalog::{Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
 use sandbar_kubernetes::{self, Cluster, Resource, Scope};
 use sandbar_policy::{Budget, Caller, Grant, Identity, Limits, PolicyRule, Verb};
-use sandbar_sandbox::{Compiler, Engine, Options, Slots};
+use sandbar_sandbox::{Compiler, Engine, EngineOptions, Slots};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -59,9 +59,9 @@ pub(crate) async fn a_tool_that_does_nothing(table: &mut Table) {
 /// Loads components into this process, for the demo cluster.
 pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Cluster) {
     let Limits { memory, stack, .. } = Limits::default();
-    let options = Options { slots: Slots::for_memory(u64::MAX, memory), memory, stack, compiler: Compiler::InProcess };
+    let options = EngineOptions { slots: Slots::for_memory(u64::MAX, memory), memory, stack, compiler: Compiler::InProcess };
     let engine = Engine::new(&options).expect("an engine");
-    let cluster = Cluster::connect(&sandbar_kubernetes::Source::Demo).await.expect("the demo");
+    let cluster = Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.expect("the demo");
     let loader = Loader::new(Arc::new(engine), cluster.clone(), memory);
     let wanted = sources.into_iter().map(|source| (source.clone(), config.terms(&source))).collect();
     let (catalog, problems) = loader.load(wanted, Duration::ZERO).await;

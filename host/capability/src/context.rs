@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sandbar_policy::Quota;
-use sandbar_sandbox::{Interface, State};
+use sandbar_sandbox::{Interface, StoreData};
 use sandbar_text::clean_line;
 use wasmtime::component::HasSelf;
 
@@ -17,7 +17,7 @@ const PROGRESS_MESSAGE_BYTES: usize = 256;
 pub(super) static CAPABILITY: Capability = Capability {
     interface: Interface {
         name: "sandbar:tool/context",
-        link: |linker| context::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+        link: |linker| context::add_to_linker::<_, HasSelf<Host>>(linker, StoreData::data),
     },
     is_open_to: |_| true,
 };

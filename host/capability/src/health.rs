@@ -1,7 +1,7 @@
 //! `sandbar:kubernetes/health`: whether the API server answers.
 
 use sandbar_kubernetes::{Code, Error as ReadError};
-use sandbar_sandbox::{Interface, State};
+use sandbar_sandbox::{Interface, StoreData};
 use wasmtime::component::HasSelf;
 
 use super::Capability;
@@ -12,7 +12,7 @@ use super::host::Host;
 pub(super) static CAPABILITY: Capability = Capability {
     interface: Interface {
         name: "sandbar:kubernetes/health",
-        link: |linker| health::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+        link: |linker| health::add_to_linker::<_, HasSelf<Host>>(linker, StoreData::data),
     },
     is_open_to: |_| true,
 };

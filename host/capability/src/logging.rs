@@ -1,6 +1,6 @@
 //! `sandbar:tool/logging`: lines for the operator.
 
-use sandbar_sandbox::{Interface, State, may_log};
+use sandbar_sandbox::{Interface, StoreData, may_log};
 use sandbar_text::clean_line;
 use wasmtime::component::HasSelf;
 
@@ -14,7 +14,7 @@ const LINE_BYTES: usize = 8 * 1024;
 pub(super) static CAPABILITY: Capability = Capability {
     interface: Interface {
         name: "sandbar:tool/logging",
-        link: |linker| logging::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+        link: |linker| logging::add_to_linker::<_, HasSelf<Host>>(linker, StoreData::data),
     },
     is_open_to: |_| true,
 };

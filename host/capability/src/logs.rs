@@ -2,7 +2,7 @@
 
 use sandbar_kubernetes::{Excerpt, LogSource};
 use sandbar_policy::{POD_LOGS, PolicyRule};
-use sandbar_sandbox::{Interface, State};
+use sandbar_sandbox::{Interface, StoreData};
 use wasmtime::component::HasSelf;
 
 use super::Capability;
@@ -14,7 +14,7 @@ use super::types::refuse_more;
 pub(super) static CAPABILITY: Capability = Capability {
     interface: Interface {
         name: "sandbar:kubernetes/logs",
-        link: |linker| logs::add_to_linker::<_, HasSelf<Host>>(linker, State::data),
+        link: |linker| logs::add_to_linker::<_, HasSelf<Host>>(linker, StoreData::data),
     },
     is_open_to: |grant| {
         let names_logs = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource == POD_LOGS);

@@ -39,7 +39,7 @@ pub use load::{Loader, Problem, Reason, manifest_of};
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
 pub use served::Served;
 pub use source::Source;
-pub use stamps::Stamps;
+pub use stamps::FileStamps;
 pub use terms::Terms;
 
 /// All tools that are served, by name. It never changes: where the tools do, another catalog takes its place, and calls that run on
@@ -60,7 +60,7 @@ struct Tool {
 
 /// A call that never reached a tool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum CallRefusal {
     /// No such tool.
     #[error("unknown tool {name:?}; {meant}the tools of this server are {known}")]
     UnknownTool {
@@ -137,7 +137,7 @@ impl Catalog {
         arguments: Arguments,
         progress: watch::Sender<Progress>,
         write: W,
-    ) -> (Result<T, Refusal>, AuditEvent)
+    ) -> (Result<T, CallRefusal>, AuditEvent)
     where
         T: Send + 'static,
         W: FnOnce(Answer) -> T + Clone + Send + 'static,
@@ -147,13 +147,13 @@ impl Catalog {
             event.names_nothing();
             let known: Vec<&str> = self.tools.keys().map(AsRef::as_ref).collect();
             let meant = nearest(name, &known).map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
-            return (Err(Refusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
+            return (Err(CallRefusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
         };
         let outcome = match tool.read(arguments).await {
             Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event, write).await),
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);
-                Err(Refusal::Arguments { tool: name.to_owned(), reason })
+                Err(CallRefusal::Arguments { tool: name.to_owned(), reason })
             }
             Err(Failed) => {
                 event.end(Outcome::from(&CallError::Host));

@@ -377,15 +377,15 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
 
 #[cfg(test)]
 mod tests {
-    use sandbar_sandbox::{Compiler, Options, Slots};
+    use sandbar_sandbox::{Compiler, EngineOptions, Slots};
 
     use super::*;
 
     async fn loader() -> Loader {
         let Limits { memory, stack, .. } = Limits::default();
-        let options = Options { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
+        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
         let engine = Engine::new(&options).expect("an engine");
-        let cluster = sandbar_kubernetes::Cluster::connect(&sandbar_kubernetes::Source::Demo).await.expect("the demo");
+        let cluster = sandbar_kubernetes::Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.expect("the demo");
         Loader::new(Arc::new(engine), cluster, memory)
     }
 

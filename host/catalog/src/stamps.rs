@@ -9,9 +9,9 @@ use super::source::{LOOK_TIME, Source};
 
 /// The files behind some paths, each with what changes when the file does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stamps(BTreeMap<PathBuf, Stamp>);
+pub struct FileStamps(BTreeMap<PathBuf, Stamp>);
 
-impl Stamps {
+impl FileStamps {
     /// Looks at each path: at the file itself, or at all components of a directory.
     pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut stamps = BTreeMap::new();
@@ -42,8 +42,8 @@ mod tests {
 
     use super::*;
 
-    fn stamps(path: &Path) -> Stamps {
-        Stamps::of([path])
+    fn stamps(path: &Path) -> FileStamps {
+        FileStamps::of([path])
     }
 
     #[test]

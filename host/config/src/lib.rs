@@ -64,7 +64,7 @@ pub struct Config {
     /// Which cluster to look into: auto, in-cluster, kubeconfig, kubeconfig:CONTEXT, snapshot:DIR or demo.
     #[serde(deserialize_with = "from_str")]
     #[schemars(with = "String", regex(pattern = "^(auto|in-cluster|kubeconfig(:.+)?|snapshot:.+|demo)$"))]
-    pub cluster: sandbar_kubernetes::Source,
+    pub cluster: sandbar_kubernetes::ClusterSource,
     /// The namespaces that tools may look into; absent: no restriction of ours.
     #[serde(deserialize_with = "list")]
     #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
@@ -101,7 +101,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: DEFAULT_LISTEN,
-            cluster: sandbar_kubernetes::Source::default(),
+            cluster: sandbar_kubernetes::ClusterSource::default(),
             namespaces: None,
             limits: Limits::default(),
             hosts: Vec::new(),

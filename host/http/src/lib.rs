@@ -31,7 +31,7 @@ pub use admission::Admission;
 pub use allowlist::{Allowlist, Surroundings};
 pub use ready::Readiness;
 pub use router::App;
-pub use serve::{Bounds, serve};
+pub use serve::{ConnectionLimits, serve};
 pub use session::SessionKey;
 
 /// An answer, as it goes out.

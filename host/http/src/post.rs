@@ -8,7 +8,8 @@ use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use sandbar_catalog::{Catalog, Definition};
 use sandbar_mcp::{
-    Call, Called, Era, Kind, Message, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall, Version,
+    Call, Era, FinishedCall, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall,
+    Version,
 };
 use sandbar_policy::Caller;
 use sandbar_processor::{Failed, Processors};
@@ -118,16 +119,16 @@ fn receive(endpoint: &Endpoint, headers: &HeaderMap, caller: Caller, body: Body)
     drop(bytes);
     let version = decide(endpoint, &message, &mut head)?;
     match message.kind {
-        Kind::Request { ref id, .. } => {
+        MessageKind::Request { ref id, .. } => {
             let id = id.clone();
             let request = Request::read(id, message, version).map_err(|error| Rejection::of_message(error, version.era()))?;
             answer(endpoint, request, head, Lease { body: large, ..Lease::default() })
         }
-        Kind::Notification { .. } => {
+        MessageKind::Notification { .. } => {
             notice(endpoint, &message, &head);
             Ok(Received::Answer(accepted()))
         }
-        Kind::Response => {
+        MessageKind::Response => {
             let error = ErrorData::invalid_request("this server asks its clients nothing, so there is nothing to answer", None);
             Err(Rejection::of_message(JsonRpcError::new(None, error), version.era()))
         }
@@ -252,8 +253,8 @@ fn run(endpoint: &Endpoint, call: Call, in_flight: Option<CallInFlight>, lease: 
 }
 
 /// Finds room for an answer, or gives it up and says so in words.
-fn with_room(called: Called, backlog: &Backlog, mut lease: Lease, say: impl Fn(&str) -> sandbar_mcp::Response) -> Ended {
-    let Called { mut response, mut event } = called;
+fn with_room(called: FinishedCall, backlog: &Backlog, mut lease: Lease, say: impl Fn(&str) -> sandbar_mcp::Response) -> Ended {
+    let FinishedCall { mut response, mut event } = called;
     match backlog.take(response.text.len()) {
         Ok(room) => lease.queued = Some(room),
         Err(no_room) => {
@@ -313,11 +314,11 @@ mod tests {
     use super::*;
 
     /// A call that is over, with an answer of so many bytes.
-    async fn called(bytes: usize) -> Called {
+    async fn called(bytes: usize) -> FinishedCall {
         let caller = Caller::new(Identity::Anonymous);
         let (_, event) =
             Catalog::default().call(&caller, "t", Arguments::default(), watch::Sender::default(), |answer| answer).await;
-        Called { response: sandbar_mcp::Response { text: "x".repeat(bytes), error: None }, event }
+        FinishedCall { response: sandbar_mcp::Response { text: "x".repeat(bytes), error: None }, event }
     }
 
     #[tokio::test]

@@ -210,7 +210,7 @@ mod tests {
 
     use http_body_util::{BodyExt, Empty, Full};
     use sandbar_catalog::Catalog;
-    use sandbar_kubernetes::{Cluster, Source};
+    use sandbar_kubernetes::{Cluster, ClusterSource};
     use serde_json::Value;
 
     use super::super::allowlist::Surroundings;
@@ -223,7 +223,7 @@ mod tests {
     }
 
     async fn app_on(processors: Processors) -> Arc<App> {
-        let cluster = Cluster::connect(&Source::Demo).await.expect("it is in the binary");
+        let cluster = Cluster::connect(&ClusterSource::Demo).await.expect("it is in the binary");
         Arc::new(App::new(
             Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
             SessionKey::from_secret(b"k"),

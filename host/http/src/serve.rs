@@ -20,7 +20,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What a server may use, and how long it may take to stop.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ConnectionLimits {
     /// Connections at once.
     pub connections: usize,
     /// Time for running calls to end, from the moment that nothing new is accepted any more.
@@ -28,7 +28,7 @@ pub struct Bounds {
 }
 
 /// Serves until `stop` resolves, then lets what has begun come to its end, as long as it may take.
-pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: ConnectionLimits, stop: impl Future<Output = ()>) {
     let accepting = Accepting::new(&app, bounds.connections);
     let mut stop = std::pin::pin!(stop);
     loop {

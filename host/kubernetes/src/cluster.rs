@@ -10,7 +10,7 @@ use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
 use super::reader::Reader;
-use super::source::{ConnectError, Connection, Source};
+use super::source::{ClusterSource, ConnectError, Connection};
 use super::types::Health;
 use super::unpaged::Unpaged;
 
@@ -33,7 +33,7 @@ impl Cluster {
     ///
     /// Reads files and the environment. The API server need not be there, and no credential plugin runs: that is for the first request
     /// that needs it. Must be called on a tokio runtime.
-    pub async fn connect(source: &Source) -> Result<Self, ConnectError> {
+    pub async fn connect(source: &ClusterSource) -> Result<Self, ConnectError> {
         let Connection { api, description } = source.open().await?;
         Ok(Self::new(api, description))
     }

@@ -309,7 +309,7 @@ mod tests {
     use futures::FutureExt as _;
     use http::Request;
     use sandbar_policy::{Grant, Limits, Namespaces};
-    use sandbar_processor::{CpuEstimate, Hand, Processors};
+    use sandbar_processor::{CpuEstimate, Processors, TestClock};
     use tokio::time::timeout;
     use tower::BoxError;
 
@@ -339,10 +339,10 @@ mod tests {
 
     #[tokio::test]
     async fn work_for_an_answer_ends_with_the_calls_processor_time() {
-        let hand = Hand::default();
+        let hand = TestClock::default();
         let meter = hand.meter();
         let limits = Limits { cpu: Duration::from_secs(1), ..Limits::default() };
-        let budget = Arc::new(Budget::counted_by(meter.clone(), limits));
+        let budget = Arc::new(Budget::with_meter(meter.clone(), limits));
         let call = async move {
             budget.meter().prepare_for(usize::MAX).await;
             let mut steps = 0;

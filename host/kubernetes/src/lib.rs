@@ -44,5 +44,5 @@ pub use discovery::ApiResources;
 pub use error::{Code, Error};
 pub use fault::Fault;
 pub use reader::Reader;
-pub use source::{ConnectError, Source, SourceError};
+pub use source::{ClusterSource, ClusterSourceError, ConnectError};
 pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope, ServedResource, Verbs};

@@ -67,7 +67,7 @@ mod tests {
     use std::sync::Arc;
 
     use sandbar_policy::{Budget, Limits, Namespaces};
-    use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
+    use sandbar_processor::{CpuEstimate, Processors, STEP_BYTES, TestClock};
 
     use super::*;
     use crate::testing::{Answer, cluster, grant, query, resource};
@@ -93,7 +93,7 @@ mod tests {
             });
             for what in ["get", "list", "log"] {
                 // Its clock stands still, so that it is the size alone that decides.
-                let budget = Arc::new(Budget::counted_by(Hand::default().meter(), Limits::default()));
+                let budget = Arc::new(Budget::with_meter(TestClock::default().meter(), Limits::default()));
                 let reader = cluster.reader(Arc::new(grant(Namespaces::All)), budget.clone());
                 let within = Scope::Namespace("team-a".into());
                 let source = LogSource { namespace: "team-a".into(), pod: "web-0".into(), ..LogSource::default() };

@@ -21,7 +21,7 @@ use super::{in_cluster, proxy};
 
 /// What `--cluster` selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum ClusterSource {
     /// `auto`: `$KUBECONFIG` if it is set, else the cluster that this pod runs in, else `~/.kube/config`.
     #[default]
     Auto,
@@ -38,37 +38,37 @@ pub enum Source {
 /// Text that selects no cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a cluster: use auto, in-cluster, kubeconfig, kubeconfig:CONTEXT, snapshot:DIR or demo")]
-pub struct SourceError(String);
+pub struct ClusterSourceError(String);
 
-impl FromStr for Source {
-    type Err = SourceError;
+impl FromStr for ClusterSource {
+    type Err = ClusterSourceError;
 
-    fn from_str(text: &str) -> Result<Self, SourceError> {
+    fn from_str(text: &str) -> Result<Self, ClusterSourceError> {
         // Context names may hold colons: those of EKS are ARNs.
         match text.split_once(':') {
             None => match text {
-                "auto" => Ok(Source::Auto),
-                "in-cluster" => Ok(Source::InCluster),
-                "kubeconfig" => Ok(Source::Kubeconfig(None)),
-                "demo" => Ok(Source::Demo),
-                _ => Err(SourceError(text.to_owned())),
+                "auto" => Ok(ClusterSource::Auto),
+                "in-cluster" => Ok(ClusterSource::InCluster),
+                "kubeconfig" => Ok(ClusterSource::Kubeconfig(None)),
+                "demo" => Ok(ClusterSource::Demo),
+                _ => Err(ClusterSourceError(text.to_owned())),
             },
-            Some(("kubeconfig", context)) if !context.is_empty() => Ok(Source::Kubeconfig(Some(context.to_owned()))),
-            Some(("snapshot", directory)) if !directory.is_empty() => Ok(Source::Snapshot(directory.into())),
-            Some(_) => Err(SourceError(text.to_owned())),
+            Some(("kubeconfig", context)) if !context.is_empty() => Ok(ClusterSource::Kubeconfig(Some(context.to_owned()))),
+            Some(("snapshot", directory)) if !directory.is_empty() => Ok(ClusterSource::Snapshot(directory.into())),
+            Some(_) => Err(ClusterSourceError(text.to_owned())),
         }
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ClusterSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Auto => f.write_str("auto"),
-            Source::InCluster => f.write_str("in-cluster"),
-            Source::Kubeconfig(None) => f.write_str("kubeconfig"),
-            Source::Kubeconfig(Some(context)) => write!(f, "kubeconfig:{context}"),
-            Source::Snapshot(directory) => write!(f, "snapshot:{}", directory.display()),
-            Source::Demo => f.write_str("demo"),
+            ClusterSource::Auto => f.write_str("auto"),
+            ClusterSource::InCluster => f.write_str("in-cluster"),
+            ClusterSource::Kubeconfig(None) => f.write_str("kubeconfig"),
+            ClusterSource::Kubeconfig(Some(context)) => write!(f, "kubeconfig:{context}"),
+            ClusterSource::Snapshot(directory) => write!(f, "snapshot:{}", directory.display()),
+            ClusterSource::Demo => f.write_str("demo"),
         }
     }
 }
@@ -132,13 +132,13 @@ pub(super) struct Connection {
     pub(super) description: String,
 }
 
-impl Source {
+impl ClusterSource {
     /// Whether it leads to the cluster that this process runs in, as a pod.
     pub fn is_this_pods(&self) -> bool {
         match self {
-            Source::Auto => matches!(Environment::read().auto(), Ok(Found::InCluster)),
-            Source::InCluster => true,
-            Source::Kubeconfig(_) | Source::Snapshot(_) | Source::Demo => false,
+            ClusterSource::Auto => matches!(Environment::read().auto(), Ok(Found::InCluster)),
+            ClusterSource::InCluster => true,
+            ClusterSource::Kubeconfig(_) | ClusterSource::Snapshot(_) | ClusterSource::Demo => false,
         }
     }
 
@@ -146,17 +146,17 @@ impl Source {
     pub(super) async fn open(&self) -> Result<Connection, ConnectError> {
         let environment = Environment::read();
         match self {
-            Source::Auto => match environment.auto()? {
+            ClusterSource::Auto => match environment.auto()? {
                 Found::Kubeconfig => from_kubeconfig(environment, None).await,
                 Found::InCluster => from_pod().await,
             },
-            Source::InCluster => from_pod().await,
-            Source::Kubeconfig(context) => from_kubeconfig(environment, context.clone()).await,
-            Source::Snapshot(directory) => {
+            ClusterSource::InCluster => from_pod().await,
+            ClusterSource::Kubeconfig(context) => from_kubeconfig(environment, context.clone()).await,
+            ClusterSource::Snapshot(directory) => {
                 let client = sandbar_snapshot::open(directory)?;
                 Ok(Connection::in_process(client, format!("snapshot {}", directory.display())))
             }
-            Source::Demo => Ok(Connection::in_process(sandbar_snapshot::demo(), "demo cluster".to_owned())),
+            ClusterSource::Demo => Ok(Connection::in_process(sandbar_snapshot::demo(), "demo cluster".to_owned())),
         }
     }
 }
@@ -303,12 +303,12 @@ mod tests {
         for text in
             ["auto", "in-cluster", "kubeconfig", "kubeconfig:kind-dev", "kubeconfig:arn:aws:eks:x/y", "snapshot:/tmp/a:b", "demo"]
         {
-            assert_eq!(text.parse::<Source>().expect(text).to_string(), text);
+            assert_eq!(text.parse::<ClusterSource>().expect(text).to_string(), text);
         }
         for text in ["", "Auto", "kubeconfig:", "snapshot", "snapshot:", "demo:x", "/etc/kubeconfig"] {
-            assert_eq!(text.parse::<Source>(), Err(SourceError(text.to_owned())));
+            assert_eq!(text.parse::<ClusterSource>(), Err(ClusterSourceError(text.to_owned())));
         }
-        assert_eq!(Source::default(), Source::Auto);
+        assert_eq!(ClusterSource::default(), ClusterSource::Auto);
     }
 
     #[test]

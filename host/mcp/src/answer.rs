@@ -4,7 +4,7 @@ use rmcp::model::{
     DiscoverResult, ErrorData, JsonRpcError, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
     SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenResult,
 };
-use sandbar_catalog::{Answer, AuditEvent, Progress, Refusal};
+use sandbar_catalog::{Answer, AuditEvent, CallRefusal, Progress};
 use sandbar_policy::Caller;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -43,7 +43,7 @@ pub struct Call {
 }
 
 /// A finished call.
-pub struct Called {
+pub struct FinishedCall {
     /// Its response.
     pub response: Response,
     /// Its event in the audit trail, written on drop.
@@ -102,7 +102,7 @@ impl Call {
     }
 
     /// Runs the call to its end. Dropping the future stops it.
-    pub async fn run(self) -> Called {
+    pub async fn run(self) -> FinishedCall {
         let Self { server, caller, id, version, tool: ToolCall { name, arguments }, reports, progress: _ } = self;
         let called = id.clone();
         let write = move |answer| Response::result(&called, &result::of(answer, version));
@@ -110,7 +110,7 @@ impl Call {
         let response = match response {
             Ok(response) => response,
             // From 2025-11-25 on, an error in the arguments is for the model.
-            Err(refusal @ Refusal::Arguments { .. }) if version >= Version::V2025_11_25 => {
+            Err(refusal @ CallRefusal::Arguments { .. }) if version >= Version::V2025_11_25 => {
                 tool_failure(&id, version, &refusal.to_string())
             }
             Err(refusal) => {
@@ -118,7 +118,7 @@ impl Call {
                 Response::error(&JsonRpcError::new(Some(id), error))
             }
         };
-        Called { response, event }
+        FinishedCall { response, event }
     }
 }
 

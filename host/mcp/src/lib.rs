@@ -10,11 +10,11 @@ mod result;
 mod server;
 mod version;
 
-pub use answer::{Call, Called, Reply, Subscription, answer, tool_failure};
+pub use answer::{Call, FinishedCall, Reply, Subscription, answer, tool_failure};
 pub use changes::Changes;
 #[cfg(feature = "fuzzing")]
 pub use message::check_body;
-pub use message::{Kind, Message, Response, SharedResponse};
+pub use message::{Message, MessageKind, Response, SharedResponse};
 pub use progress::Notifications;
 pub use request::{Method, Request, ToolCall, client_of};
 pub use server::Server;

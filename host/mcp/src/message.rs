@@ -22,14 +22,14 @@ const NOTIFICATIONS: &str = "notifications/";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// Its parameters. `null`, and the `[]` of languages with one empty value, are read as none.
     pub(super) params: Map<String, Value>,
 }
 
 /// The kind of a message.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum MessageKind {
     /// A request, to be answered under this id.
     Request {
         /// A string or an integer.
@@ -80,20 +80,20 @@ impl Message {
             None => None,
         };
         let kind = match (method, given, id) {
-            (Some(method), Some(_), Some(id)) => Kind::Request { id, method },
-            (Some(method), None, _) => Kind::Notification { method },
+            (Some(method), Some(_), Some(id)) => MessageKind::Request { id, method },
+            (Some(method), None, _) => MessageKind::Notification { method },
             // Some clients write `"id": null` in notifications.
-            (Some(method), Some(Value::Null), _) if method.starts_with(NOTIFICATIONS) => Kind::Notification { method },
+            (Some(method), Some(Value::Null), _) if method.starts_with(NOTIFICATIONS) => MessageKind::Notification { method },
             (Some(_), ..) => {
                 return Err(invalid(None, "`id` has to be an integer or a string of up to 1024 bytes"));
             }
-            (None, Some(_), _) if object.contains_key("result") || object.contains_key("error") => Kind::Response,
+            (None, Some(_), _) if object.contains_key("result") || object.contains_key("error") => MessageKind::Response,
             (None, _, id) => return Err(invalid(id, "`method` is missing")),
         };
         let params = absent_or_object(object.remove("params"));
         match (params, kind) {
             (Some(params), kind) => Ok(Self { kind, params: params.unwrap_or_default() }),
-            (None, Kind::Request { id, .. }) => Err(malformed(Some(id), "`params` has to be an object")),
+            (None, MessageKind::Request { id, .. }) => Err(malformed(Some(id), "`params` has to be an object")),
             (None, _) => Err(malformed(None, "`params` has to be an object")),
         }
     }
@@ -116,7 +116,7 @@ impl Message {
     /// The id of a request.
     pub fn id(&self) -> Option<&RequestId> {
         match &self.kind {
-            Kind::Request { id, .. } => Some(id),
+            MessageKind::Request { id, .. } => Some(id),
             _ => None,
         }
     }
@@ -124,8 +124,8 @@ impl Message {
     /// The method of a request or notification.
     pub fn method(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Request { method, .. } | Kind::Notification { method } => Some(method),
-            Kind::Response => None,
+            MessageKind::Request { method, .. } | MessageKind::Notification { method } => Some(method),
+            MessageKind::Response => None,
         }
     }
 }
@@ -227,7 +227,7 @@ pub fn check_body(body: &[u8]) {
     let plain: Value = serde_json::from_slice(body).unwrap_or_default();
     let params = plain["params"].as_object().cloned().unwrap_or_default();
     assert_eq!(params, message.params, "another reader of the body reads the same");
-    if let Kind::Request { id, method } = &message.kind {
+    if let MessageKind::Request { id, method } = &message.kind {
         assert_eq!((&id.clone().into_json_value(), plain["method"].as_str()), (&plain["id"], Some(method.as_str())));
         let answer: Value = serde_json::from_str(&Response::result(id, "{}").text).unwrap_or_default();
         assert_eq!(answer["id"], plain["id"], "an answer finds its request");
@@ -247,12 +247,12 @@ mod tests {
         let kind = |body: &str| Message::parse(body.as_bytes()).expect(body).kind;
         assert_eq!(
             kind(r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#),
-            Kind::Request { id: RequestId::String("a".into()), method: "ping".to_owned() }
+            MessageKind::Request { id: RequestId::String("a".into()), method: "ping".to_owned() }
         );
-        let told = Kind::Notification { method: "notifications/initialized".to_owned() };
+        let told = MessageKind::Notification { method: "notifications/initialized".to_owned() };
         assert_eq!(kind(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#), told);
         assert_eq!(kind(r#"{"jsonrpc":"2.0","id":null,"method":"notifications/initialized","params":null}"#), told);
-        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Kind::Response);
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), MessageKind::Response);
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
         }
         for id in ["0", "-1", "9223372036854775807", "\"\"", "\"\\u0000\""] {
             let message = Message::parse(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#).as_bytes());
-            let Kind::Request { id: read, .. } = message.expect(id).kind else { panic!("{id}") };
+            let MessageKind::Request { id: read, .. } = message.expect(id).kind else { panic!("{id}") };
             assert_eq!(Response::result(&read, "{}").text, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
         }
         let long = "x".repeat(ID_BYTES + 1);

@@ -8,7 +8,7 @@ use sandbar_catalog::Arguments;
 use sandbar_text::clean_line;
 use serde_json::{Map, Value};
 
-use super::message::{Kind, Message, NAME_BYTES, absent_or_object, malformed, request_id};
+use super::message::{Message, MessageKind, NAME_BYTES, absent_or_object, malformed, request_id};
 use super::version::{Era, Version};
 
 /// The key under which a modern request carries its protocol version.
@@ -117,7 +117,7 @@ impl Request {
     /// Reads a request of this version.
     pub fn read(id: RequestId, message: Message, version: Version) -> Result<Self, JsonRpcError> {
         let refused = |error| JsonRpcError::new(Some(id.clone()), error);
-        let Message { kind: Kind::Request { method, .. }, mut params } = message else {
+        let Message { kind: MessageKind::Request { method, .. }, mut params } = message else {
             return Err(refused(ErrorData::invalid_request("`method` is missing", None)));
         };
         let meta = absent_or_object(params.remove("_meta"))
@@ -149,7 +149,7 @@ impl Request {
 
 /// Whether a message opens a session. If so it is of the legacy era, whatever else it says.
 fn is_initialize(message: &Message) -> bool {
-    matches!(&message.kind, Kind::Request { method, .. } if method == "initialize")
+    matches!(&message.kind, MessageKind::Request { method, .. } if method == "initialize")
 }
 
 /// Checks the members of `_meta` that every request of the modern era has.

@@ -89,7 +89,7 @@ impl Budget {
 
     /// Like [`Self::new`], with the clock of a test.
     #[cfg(any(test, feature = "test-clock"))]
-    pub fn counted_by(meter: Meter, limits: Limits) -> Self {
+    pub fn with_meter(meter: Meter, limits: Limits) -> Self {
         Self { meter, ..Self::new(limits) }
     }
 
@@ -230,7 +230,7 @@ impl Budget {
 mod tests {
     use std::sync::Arc;
 
-    use sandbar_processor::{CpuEstimate, Hand, Processors};
+    use sandbar_processor::{CpuEstimate, Processors, TestClock};
 
     use super::*;
 
@@ -254,9 +254,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_hosts_work_for_a_call_ends_before_its_processor_time_does() {
-        let hand = Hand::default();
+        let hand = TestClock::default();
         let limits = Limits { cpu: Duration::from_secs(8), ..Limits::default() };
-        let budget = Arc::new(Budget::counted_by(hand.meter(), limits));
+        let budget = Arc::new(Budget::with_meter(hand.meter(), limits));
         let (during, meter) = (budget.clone(), budget.meter().clone());
         let call = async move {
             // Moves to a thread of its own: until then, the count may include time of others.

@@ -15,9 +15,9 @@ mod processors;
 use std::time::Duration;
 
 pub use estimate::CpuEstimate;
-#[cfg(any(test, feature = "test-clock"))]
-pub use meter::Hand;
 pub use meter::Meter;
+#[cfg(any(test, feature = "test-clock"))]
+pub use meter::TestClock;
 use priority::lower_priority;
 pub use priority::{NICENESS, yield_cpu};
 pub use processors::{Failed, Processors};

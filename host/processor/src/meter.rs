@@ -190,7 +190,7 @@ enum Clock {
     Machine,
     /// Moved by a test.
     #[cfg(any(test, feature = "test-clock"))]
-    Hand(Hand),
+    TestClock(TestClock),
 }
 
 impl Clock {
@@ -202,7 +202,7 @@ impl Clock {
                 nanos(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())).max(1)
             }
             #[cfg(any(test, feature = "test-clock"))]
-            Self::Hand(hand) => hand.thread(),
+            Self::TestClock(hand) => hand.thread(),
         }
     }
 
@@ -224,7 +224,7 @@ impl Clock {
                 thread_then + wall.saturating_sub(wall_then)
             }),
             #[cfg(any(test, feature = "test-clock"))]
-            Self::Hand(hand) => hand.thread(),
+            Self::TestClock(hand) => hand.thread(),
         }
     }
 
@@ -234,7 +234,7 @@ impl Clock {
         match self {
             Self::Machine => nanos(START.elapsed()).max(1),
             #[cfg(any(test, feature = "test-clock"))]
-            Self::Hand(hand) => hand.wall(),
+            Self::TestClock(hand) => hand.wall(),
         }
     }
 }
@@ -246,17 +246,17 @@ fn nanos(time: Duration) -> u64 {
 /// A clock that a test moves.
 #[cfg(any(test, feature = "test-clock"))]
 #[derive(Clone, Debug, Default)]
-pub struct Hand {
+pub struct TestClock {
     computed: Arc<AtomicU64>,
     /// Time of others on the processor, which only the wall clock counts.
     waited: Arc<AtomicU64>,
 }
 
 #[cfg(any(test, feature = "test-clock"))]
-impl Hand {
+impl TestClock {
     /// A meter that reads this clock.
     pub fn meter(&self) -> Meter {
-        Meter(Arc::new(Inner { clock: Clock::Hand(self.clone()), ..Inner::default() }))
+        Meter(Arc::new(Inner { clock: Clock::TestClock(self.clone()), ..Inner::default() }))
     }
 
     /// Moves both clocks.
@@ -289,7 +289,7 @@ mod tests {
     const MILLISECOND: Duration = Duration::from_millis(1);
 
     /// A future that computes for so long in each poll.
-    fn computes<const POLLS: usize>(hand: &Hand, times: [Duration; POLLS]) -> impl Future<Output = ()> + use<POLLS> {
+    fn computes<const POLLS: usize>(hand: &TestClock, times: [Duration; POLLS]) -> impl Future<Output = ()> + use<POLLS> {
         let (hand, mut times) = (hand.clone(), times.into_iter());
         poll_fn(move |_| {
             times.next().map_or(Poll::Ready(()), |time| {
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_a_poll_takes_is_charged_and_what_lies_between_is_not() {
-        let hand = Hand::default();
+        let hand = TestClock::default();
         let meter = hand.meter();
         let mut call = meter.count(computes(&hand, [MILLISECOND, Duration::ZERO]));
         for _ in 0..3 {
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn of_what_the_wall_clock_has_charged_little_stays_on_a_thread_of_its_own() {
-        let hand = Hand::default();
+        let hand = TestClock::default();
         let meter = hand.meter();
         let mut call = meter.count(computes(&hand, [100 * MILLISECOND, MILLISECOND]));
         let _ = (&mut call).now_or_never();
@@ -329,7 +329,7 @@ mod tests {
         for (alone, before, turn) in
             [(false, Duration::ZERO, BRIEF), (true, Duration::ZERO, LONG), (true, LONG, TURN), (true, 10 * LONG, TURN)]
         {
-            let hand = Hand::default();
+            let hand = TestClock::default();
             let meter = hand.meter();
             meter.0.alone.store(alone, Ordering::Relaxed);
             // Beyond it by a nanosecond, as a poll ends that has used a turn.

@@ -154,7 +154,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::{Hand, STEP_BYTES};
+    use crate::{STEP_BYTES, TestClock};
 
     /// How long a test waits for something that never comes.
     const HANGS: Duration = Duration::from_secs(60);
@@ -168,7 +168,7 @@ mod tests {
 
     /// A call that computes for so long in two steps, and returns the name of the thread on which it ended.
     async fn computes(estimate: &CpuEstimate, time: Duration) -> String {
-        let hand = Hand::default();
+        let hand = TestClock::default();
         let meter = hand.meter();
         let during = meter.clone();
         let call = async move {
@@ -195,7 +195,7 @@ mod tests {
     async fn a_call_that_others_keep_from_the_processor_has_not_computed() {
         let (estimate, here) = (CpuEstimate::default(), thread());
         for _ in 0..2 {
-            let hand = Hand::default();
+            let hand = TestClock::default();
             let meter = hand.meter();
             let during = meter.clone();
             let call = async move {

@@ -12,7 +12,7 @@ use super::engine::Engine;
 use super::error::{CompileError, LoadError, short};
 use super::imports::{Imports, check_header};
 use super::queue::Queue;
-use super::state::State;
+use super::state::StoreData;
 use super::wasi;
 
 /// A compiled component that is not linked with anything yet.
@@ -29,7 +29,7 @@ pub struct Artifact {
 /// `T`.
 pub struct Component<T: 'static> {
     pub(super) name: Arc<str>,
-    pub(super) pre: InstancePre<State<T>>,
+    pub(super) pre: InstancePre<StoreData<T>>,
     pub(super) tools: ToolsIndices,
     pub(super) queue: Queue,
     pub(super) estimate: CpuEstimate,
@@ -48,7 +48,7 @@ pub struct Interface<T: 'static> {
     /// Package and name, without the version.
     pub name: &'static str,
     /// Adds its functions to a linker.
-    pub link: fn(&mut Linker<State<T>>) -> wasmtime::Result<()>,
+    pub link: fn(&mut Linker<StoreData<T>>) -> wasmtime::Result<()>,
 }
 
 impl Artifact {
@@ -126,7 +126,7 @@ impl Artifact {
         calls: Option<u32>,
     ) -> Result<Component<T>, LoadError> {
         let link = |error: wasmtime::Error| LoadError::Link(short(format_args!("{error:#}")));
-        let mut linker = Linker::<State<T>>::new(self.compiled.engine());
+        let mut linker = Linker::<StoreData<T>>::new(self.compiled.engine());
         for name in self.imports.capabilities() {
             let granted = granted.iter().find(|interface| interface.name == name);
             let interface = granted.ok_or_else(|| LoadError::NotGranted(name.to_owned()))?;

@@ -8,7 +8,7 @@ use sandbar_processor::Processors;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::compile::{Bounds, Compiler, entry_name};
+use super::compile::{CompileLimits, Compiler, entry_name};
 use super::error::{CallError, CompileError};
 use super::features::Tasks;
 use super::pools::Pools;
@@ -25,7 +25,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The settings of an engine.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct EngineOptions {
     /// How many calls run at once.
     pub slots: Slots,
     /// The largest linear memory that any call may have, in bytes.
@@ -57,8 +57,8 @@ pub(super) struct Slot {
 
 impl Engine {
     /// Sets up the engine, the pool for the default stack, and the epoch thread.
-    pub fn new(options: &Options) -> anyhow::Result<Self> {
-        let Options { slots, memory, stack, ref compiler } = *options;
+    pub fn new(options: &EngineOptions) -> anyhow::Result<Self> {
+        let EngineOptions { slots, memory, stack, ref compiler } = *options;
         let pools = Arc::new(Pools::new(slots, memory, stack, compiler.folder().map(|folder| folder.path()))?);
         let ticking = pools.clone();
         Ok(Self {
@@ -87,7 +87,7 @@ impl Engine {
         let Some(folder) = self.compiler.folder() else { return Ok(()) };
         let named = components.iter().map(|bytes| Ok((self.entry(bytes)?, *bytes))).collect::<Result<Vec<_>, CompileError>>()?;
         let missing: Vec<_> = named.into_iter().filter(|(name, _)| folder.find(name).is_none()).collect();
-        if missing.is_empty() { Ok(()) } else { self.compiler.compile(&missing, Bounds { memory: None }).await }
+        if missing.is_empty() { Ok(()) } else { self.compiler.compile(&missing, CompileLimits { memory: None }).await }
     }
 
     /// Compiles a third-party component: one at a time, in the memory of slots that it holds meanwhile.
@@ -100,7 +100,7 @@ impl Engine {
             let slot = self.slots.clone().acquire_owned().await;
             room.push(slot.map_err(|_closed| CompileError::Now("the server stops".to_owned()))?);
         }
-        self.compiler.compile(&[(self.entry(bytes)?, bytes)], Bounds { memory: Some(share.bytes) }).await
+        self.compiler.compile(&[(self.entry(bytes)?, bytes)], CompileLimits { memory: Some(share.bytes) }).await
     }
 
     /// The name of a component's entry in the folder of compiled components.

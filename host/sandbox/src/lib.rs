@@ -24,13 +24,13 @@ mod ticker;
 mod wasi;
 
 pub use compile::run as run_compiler;
-pub use compile::{Bounds, Compiler, Folder};
+pub use compile::{CompileLimits, Compiler, Folder};
 pub use component::{Artifact, Component, Interface};
 pub use contract::{Contract, PACKAGES, contract};
-pub use engine::{Engine, Options};
+pub use engine::{Engine, EngineOptions};
 pub use error::{CallError, CompileError, LoadError};
 pub use imports::{Imports, check_header};
 pub use logging::may_log;
-pub use run::Answer;
+pub use run::GuestResult;
 pub use slots::{Slots, available_memory, for_answers};
-pub use state::State;
+pub use state::StoreData;

@@ -154,7 +154,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{Artifact, CallError, Compiler, Component, Engine, Interface, LoadError, Options};
+    use crate::{Artifact, CallError, Compiler, Component, Engine, EngineOptions, Interface, LoadError};
 
     /// The end of a chain of components.
     const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;
@@ -197,7 +197,7 @@ mod tests {
 
     fn engine() -> Engine {
         let Limits { memory, stack, .. } = Limits::default();
-        let options = Options { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
+        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
         assert_eq!(options.slots.count(), 2);
         Engine::new(&options).expect("an engine")
     }

@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::error::CallError;
 use super::logging::may_log;
 use super::memory::Refused;
-use super::state::State;
+use super::state::StoreData;
 
 /// Which export is called.
 enum Ask {
@@ -24,7 +24,7 @@ enum Ask {
 }
 
 /// A component's answer, or its failure in its own words.
-pub type Answer = Result<String, String>;
+pub type GuestResult = Result<String, String>;
 
 impl<T: Send + 'static> Component<T> {
     /// The name that it was loaded under.
@@ -63,11 +63,11 @@ impl<T: Send + 'static> Component<T> {
     }
 
     /// Calls a tool, inside [`Self::run`]. Imported functions work on `data`.
-    pub async fn call(&self, budget: Arc<Budget>, data: T, tool: &str, arguments: String) -> Result<Answer, CallError> {
+    pub async fn call(&self, budget: Arc<Budget>, data: T, tool: &str, arguments: String) -> Result<GuestResult, CallError> {
         self.ask(budget, data, Ask::Call { tool: tool.to_owned(), arguments }).await
     }
 
-    async fn ask(&self, budget: Arc<Budget>, data: T, ask: Ask) -> Result<Answer, CallError> {
+    async fn ask(&self, budget: Arc<Budget>, data: T, ask: Ask) -> Result<GuestResult, CallError> {
         let most = budget.limits().result;
         let mut store = store(self, budget, data);
         let outcome = in_store(self, &mut store, ask).await;
@@ -82,9 +82,9 @@ impl<T: Send + 'static> Component<T> {
 
 async fn in_store<T: Send + 'static>(
     component: &Component<T>,
-    store: &mut Store<State<T>>,
+    store: &mut Store<StoreData<T>>,
     ask: Ask,
-) -> wasmtime::Result<Answer> {
+) -> wasmtime::Result<GuestResult> {
     let instance = component.pre.instantiate_async(&mut *store).await?;
     let tools: Tools = component.tools.load(&mut *store, &instance)?;
     match ask {
@@ -94,8 +94,8 @@ async fn in_store<T: Send + 'static>(
 }
 
 /// A store with every limit in place.
-fn store<T: Send + 'static>(component: &Component<T>, budget: Arc<Budget>, data: T) -> Store<State<T>> {
-    let mut store = Store::new(component.pre.engine(), State::new(component.name.clone(), budget.clone(), data));
+fn store<T: Send + 'static>(component: &Component<T>, budget: Arc<Budget>, data: T) -> Store<StoreData<T>> {
+    let mut store = Store::new(component.pre.engine(), StoreData::new(component.name.clone(), budget.clone(), data));
     let limits = budget.limits();
     store.limiter(|state| &mut state.memory);
     store.set_max_component_handles(usize::try_from(limits.handles).unwrap_or(usize::MAX));
@@ -124,7 +124,7 @@ fn log_crash(component: &str, budget: &Budget, error: &wasmtime::Error) {
 }
 
 /// Names the limit or fault that ended a guest.
-fn explain<T>(component: &Component<T>, store: &Store<State<T>>, error: &wasmtime::Error) -> CallError {
+fn explain<T>(component: &Component<T>, store: &Store<StoreData<T>>, error: &wasmtime::Error) -> CallError {
     let budget = &store.data().budget;
     let limits: &Limits = budget.limits();
     let trap = error.downcast_ref::<Trap>();

@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::wasi::Wasi;
 
 /// The data of one call's store.
-pub struct State<T> {
+pub struct StoreData<T> {
     /// What imported functions work on.
     data: T,
     /// What is left of its limits.
@@ -20,7 +20,7 @@ pub struct State<T> {
     wasi: Wasi,
 }
 
-impl<T> State<T> {
+impl<T> StoreData<T> {
     pub(super) fn new(component: Arc<str>, budget: Arc<Budget>, data: T) -> Self {
         let limits = budget.limits();
         let memory = Memory::new(limits.memory, limits.tables);
@@ -34,7 +34,7 @@ impl<T> State<T> {
     }
 }
 
-impl<T: Send> WasiView for State<T> {
+impl<T: Send> WasiView for StoreData<T> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.wasi.view()
     }

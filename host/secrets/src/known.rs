@@ -8,19 +8,19 @@ use rustc_hash::FxBuildHasher;
 const NAMES: usize = 256;
 
 /// A direct-mapped cache: each name has one slot, and replaces another there, so that nobody can fill it.
-pub struct Known<T>(Box<[(ShortName, T); NAMES]>);
+pub struct NameCache<T>(Box<[(ShortName, T); NAMES]>);
 
 /// A name of up to 23 bytes, with its length in the last byte.
 type ShortName = [u64; 3];
 
 /// The empty name is known with the default value.
-impl<T: Copy + Default> Default for Known<T> {
+impl<T: Copy + Default> Default for NameCache<T> {
     fn default() -> Self {
         Self(Box::new([([0; 3], T::default()); NAMES]))
     }
 }
 
-impl<T: Copy> Known<T> {
+impl<T: Copy> NameCache<T> {
     /// The value of a name, computed now if it is not cached. It depends on the name alone.
     pub fn find(&mut self, name: &str, find: impl Fn(&str) -> T) -> T {
         let Some(short) = short(name) else { return find(name) };
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn of_each_name_its_own_is_known_however_many_there_are() {
-        let mut known = Known::<usize>::default();
+        let mut known = NameCache::<usize>::default();
         let names = (0..2_000).flat_map(|n| [n.to_string(), format!("{n}\0"), format!("{n}{}", "x".repeat(n % 40))]);
         let names: Vec<String> = names.chain([String::new(), "é".repeat(11), "é".repeat(12)]).collect();
         for name in names.iter().chain(&names) {
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_known_is_not_found_out_again() {
-        let mut known = Known::default();
+        let mut known = NameCache::default();
         assert_eq!(known.find("name", |_| 7), 7);
         assert_eq!(known.find("name", |_| unreachable!()), 7);
         assert_eq!(known.find(&"x".repeat(24), |_| 8), 8);

@@ -10,7 +10,7 @@ use super::values::{
     List, is_basic, is_measure, is_random, names_nothing, reads_as_identifier, reads_as_message, reads_as_name, reads_as_path,
     says_state,
 };
-use crate::Known;
+use crate::NameCache;
 
 /// What a name says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +183,7 @@ pub fn named(name: &str) -> Option<Named> {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Known<Option<Named>>> = RefCell::default();
+    static KNOWN: RefCell<NameCache<Option<Named>>> = RefCell::default();
 }
 
 /// What the words of a name say.

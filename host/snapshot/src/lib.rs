@@ -49,7 +49,7 @@ use files::Tree;
 pub use object::OBJECT_MAX;
 use read::Contents;
 pub use selector::Selector;
-use service::ApiServer;
+use service::SnapshotServer;
 use store::Snapshot;
 
 /// The namespace that kubectl gives an object that names none.
@@ -137,5 +137,5 @@ pub fn demo() -> kube::Client {
 }
 
 fn client(contents: Contents) -> kube::Client {
-    kube::Client::new(ApiServer::new(Snapshot::new(contents)), "default")
+    kube::Client::new(SnapshotServer::new(Snapshot::new(contents)), "default")
 }

@@ -20,18 +20,18 @@ use super::{discovery, list, pod_log};
 
 /// A server over a snapshot. Clones share the snapshot.
 #[derive(Clone)]
-pub(super) struct ApiServer {
+pub(super) struct SnapshotServer {
     snapshot: Arc<Snapshot>,
 }
 
-impl ApiServer {
+impl SnapshotServer {
     /// An API server over `snapshot`.
     pub(super) fn new(snapshot: Snapshot) -> Self {
         Self { snapshot: Arc::new(snapshot) }
     }
 }
 
-impl tower::Service<Request<kube::client::Body>> for ApiServer {
+impl tower::Service<Request<kube::client::Body>> for SnapshotServer {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;

@@ -9,7 +9,7 @@ use sandbar_catalog::{Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
 use sandbar_kubernetes::{self, Cluster};
 use sandbar_policy::{Caller, Identity, Limits};
-use sandbar_sandbox::{Compiler, Engine, Options, Slots};
+use sandbar_sandbox::{Compiler, Engine, EngineOptions, Slots};
 use sandbar_tests::process::Holdings;
 use tokio::sync::watch;
 
@@ -27,14 +27,14 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
         yaml += &format!("  - component: {}{HOSTILE_RULES}\n{}", file.display(), patience_with(file));
     }
     std::fs::write(&path, yaml).unwrap();
-    let options = Options {
+    let options = EngineOptions {
         slots: Slots::for_memory(0, MEMORY),
         memory: MEMORY,
         stack: Limits::default().stack,
         compiler: Compiler::InProcess,
     };
     assert_eq!(options.slots.count(), 2);
-    let cluster = Cluster::connect(&sandbar_kubernetes::Source::Demo).await.unwrap();
+    let cluster = Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.unwrap();
     let config = Config::read(&path).unwrap();
     let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, MEMORY);
     let sources = Source::bundled().chain(files.iter().cloned().map(Source::File));

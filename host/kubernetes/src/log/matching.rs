@@ -198,7 +198,7 @@ mod tests {
     use std::time::Duration;
 
     use sandbar_policy::Limits;
-    use sandbar_processor::{CpuEstimate, Hand, Processors};
+    use sandbar_processor::{CpuEstimate, Processors, TestClock};
 
     use super::*;
 
@@ -287,9 +287,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_search_ends_with_the_calls_processor_time_wherever_it_is() {
-        let (hand, pattern) = (Hand::default(), compile("[a-y]{1,200}z").expect("it compiles"));
+        let (hand, pattern) = (TestClock::default(), compile("[a-y]{1,200}z").expect("it compiles"));
         let limits = Limits { cpu: Duration::from_secs(8), ..Limits::default() };
-        let budget = Arc::new(Budget::counted_by(hand.meter(), limits));
+        let budget = Arc::new(Budget::with_meter(hand.meter(), limits));
         let (during, meter) = (budget.clone(), budget.meter().clone());
         let call = async move {
             during.meter().prepare_for(usize::MAX).await;

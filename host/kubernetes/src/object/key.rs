@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use sandbar_secrets::Known;
+use sandbar_secrets::NameCache;
 use sandbar_secrets::{Named, named, named_header, web_key_member};
 use sandbar_text::clean;
 
 use super::tree::{Kind, Value};
 
 thread_local! {
-    static KNOWN: RefCell<Known<Key>> = RefCell::default();
+    static KNOWN: RefCell<NameCache<Key>> = RefCell::default();
 }
 
 /// What a key says about its value.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sandbar_catalog::{Answer, Progress, Refusal};
+use sandbar_catalog::{Answer, CallRefusal, Progress};
 use sandbar_policy::{Caller, Identity};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         };
         Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;
-    let answer = answer.map_err(|refusal: Refusal| Failure::Usage(anyhow!(refusal)))?;
+    let answer = answer.map_err(|refusal: CallRefusal| Failure::Usage(anyhow!(refusal)))?;
     print(&answer, arguments.output.output)?;
     Ok(if answer.is_error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

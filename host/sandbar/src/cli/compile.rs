@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use sandbar_sandbox::{Bounds, run_compiler};
+use sandbar_sandbox::{CompileLimits, run_compiler};
 
 use super::Failure;
 
@@ -17,6 +17,6 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    run_compiler(&arguments.folder, Bounds { memory: arguments.memory })?;
+    run_compiler(&arguments.folder, CompileLimits { memory: arguments.memory })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -65,7 +65,7 @@ enum Command {
 struct Common {
     /// The cluster to look into: auto, in-cluster, kubeconfig[:CONTEXT], snapshot:DIR or demo [default: auto]
     #[arg(long, value_name = "SOURCE", env = "SANDBAR_CLUSTER", global = true)]
-    cluster: Option<sandbar_kubernetes::Source>,
+    cluster: Option<sandbar_kubernetes::ClusterSource>,
     /// A component, or a directory of components, to load beside the bundled ones; can be given several times
     /// [env: SANDBAR_TOOLS, separated by `:`]
     // Not clap's `env`: its delimiter would cut a path on the command line, too.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sandbar_catalog::{Catalog, Loader, Problem, Served, Source, Stamps};
+use sandbar_catalog::{Catalog, FileStamps, Loader, Problem, Served, Source};
 use sandbar_config::Config;
 use sandbar_http::Readiness;
 use tokio::signal::unix::Signal;
@@ -67,7 +67,7 @@ async fn loaded(loading: &mut Option<Loading>) -> (Catalog, Vec<Problem>) {
 
 impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
     /// Goes on for ever. `stamps` are those of the files that were loaded at start.
-    pub(super) async fn follow(mut self, mut stamps: Stamps, mut hangup: Signal) {
+    pub(super) async fn follow(mut self, mut stamps: FileStamps, mut hangup: Signal) {
         let (mut unsettled, mut looks) = (None, 0);
         let mut loading = None::<Loading>;
         let mut compiled = self.loader.compiled();
@@ -79,7 +79,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             let look = tokio::select! {
                 (catalog, failed) = loaded(&mut loading) => {
                     if let Some(begun) = loading.take() && self.finish(begun, catalog, failed) {
-                        stamps = Stamps::default();
+                        stamps = FileStamps::default();
                     }
                     continue;
                 }
@@ -97,7 +97,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             if look.is_some() {
                 if block_in_place(|| self.grant_what_is_confirmed()) {
                     // What is being loaded has the grants of before, and the files are to be loaded by the new one even if they are as before.
-                    (loading, stamps) = (None, Stamps::default());
+                    (loading, stamps) = (None, FileStamps::default());
                 }
                 looks += 1;
                 // What changes from look to look is still being written.
@@ -115,7 +115,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
 
     /// Reads the configuration anew, puts in force what it grants to what is served already, and begins to load what it names. Returns
     /// what the files looked like before they were read.
-    fn begin(&mut self) -> (Stamps, Option<Loading>) {
+    fn begin(&mut self) -> (FileStamps, Option<Loading>) {
         let mut problems = Vec::new();
         self.seen = None;
         match block_in_place(|| self.read()) {
@@ -183,8 +183,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
     }
 
     /// The files of the configuration in force.
-    fn stamps(&self) -> Stamps {
-        Stamps::of(self.common.watched(&self.config).iter().map(PathBuf::as_path))
+    fn stamps(&self) -> FileStamps {
+        FileStamps::of(self.common.watched(&self.config).iter().map(PathBuf::as_path))
     }
 
     /// The keys whose new values have no effect.

@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
-use sandbar_catalog::{Source, Stamps};
+use sandbar_catalog::{FileStamps, Source};
 use sandbar_config::Config;
-use sandbar_http::{Admission, Allowlist, App, Bounds, Readiness, SessionKey, Surroundings, serve};
+use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Readiness, SessionKey, Surroundings, serve};
 use sandbar_mcp::Server;
 use sandbar_sandbox::{available_memory, for_answers};
 use tokio::net::TcpListener;
@@ -87,7 +87,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
     // Before the files are read, so that no change of theirs is missed.
-    let stamps = Stamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
+    let stamps = FileStamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
     let Setup { config, cluster, loader, catalog, problems, processors } = arguments.common.load(config, LOAD_PATIENCE).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
     for problem in &problems {
@@ -114,7 +114,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
     tokio::spawn(readiness.clone().watch_cluster());
-    let bounds = Bounds { connections: config.connections, drain: config.drain };
+    let bounds = ConnectionLimits { connections: config.connections, drain: config.drain };
     let reloader = Reloader {
         common: arguments.common.clone(),
         configure: move |text: Option<&str>| arguments.config_of(text),
@@ -174,7 +174,7 @@ fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
 
 /// Where the server runs, as far as its names are concerned: in a cluster only if that is the one that it serves. A laptop can have a
 /// pod's variables, too, from tools that connect it to one.
-fn surroundings(cluster: &sandbar_kubernetes::Source) -> Surroundings {
+fn surroundings(cluster: &sandbar_kubernetes::ClusterSource) -> Surroundings {
     if !cluster.is_this_pods() {
         return Surroundings::Elsewhere;
     }

@@ -11,7 +11,7 @@ use sandbar_config::{Config, ConfigError};
 use sandbar_kubernetes::Cluster;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
-use sandbar_sandbox::{Compiler, Engine, Folder, Options, Slots, available_memory};
+use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_memory};
 use tokio::runtime::Runtime;
 
 use super::Common;
@@ -61,7 +61,7 @@ impl Common {
         let slots = Slots::for_memory(available_memory(), memory);
         // Address space for more, so that a component that begins with more than its limit is told of that limit, and not of the pool.
         let memory = memory.max(Limits::default().memory);
-        Engine::new(&Options { slots, memory, stack: config.limits.stack, compiler: self.compiler() })
+        Engine::new(&EngineOptions { slots, memory, stack: config.limits.stack, compiler: self.compiler() })
     }
 
     /// Connects to the cluster and loads all components. Those that have to be compiled are waited for, but for no longer than

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use folder::Folder;
 pub(super) use folder::name as entry_name;
-pub use process::{Bounds, run};
+pub use process::{CompileLimits, run};
 
 use super::error::CompileError;
 
@@ -43,7 +43,7 @@ impl Compiler {
     }
 
     /// Compiles these in one process, one after the other, until one fails. Each comes with the name of its entry in the folder.
-    pub(super) async fn compile(&self, components: &[(String, &[u8])], bounds: Bounds) -> Result<(), CompileError> {
+    pub(super) async fn compile(&self, components: &[(String, &[u8])], bounds: CompileLimits) -> Result<(), CompileError> {
         match self {
             Self::Process { program, folder } => process::compile(program, folder, components, bounds).await,
             Self::InProcess => Ok(()),

@@ -50,7 +50,7 @@ const LAST_WORDS: &str = "last-words";
 
 /// What one process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct CompileLimits {
     /// Bytes of memory; none: unlimited.
     pub memory: Option<u64>,
 }
@@ -80,7 +80,7 @@ pub(super) async fn compile(
     program: &Path,
     folder: &Folder,
     components: &[(String, &[u8])],
-    bounds: Bounds,
+    bounds: CompileLimits,
 ) -> Result<(), CompileError> {
     let now = |error: io::Error| CompileError::Now(format!("{}: {error}", folder.path().display()));
     let scratch = folder.scratch().map_err(now)?;
@@ -152,7 +152,7 @@ impl<'c> Pipes<'c> {
 
 /// Why a process has ended early. A limit ends it by a signal, or by a failed allocation, which Rust's runtime reports before it
 /// aborts.
-fn explain(ended: ExitStatus, said: &str, bounds: Bounds) -> CompileError {
+fn explain(ended: ExitStatus, said: &str, bounds: CompileLimits) -> CompileError {
     const SIGABRT: i32 = 6;
     const SIGKILL: i32 = 9;
     const SIGXCPU: i32 = 24;
@@ -171,7 +171,7 @@ fn explain(ended: ExitStatus, said: &str, bounds: Bounds) -> CompileError {
 
 /// The process's main function: compiles components from standard input into `folder`. It exits when its input ends, even during
 /// a compilation: nobody waits for that any more, as when the server was killed.
-pub fn run(folder: &Path, bounds: Bounds) -> io::Result<()> {
+pub fn run(folder: &Path, bounds: CompileLimits) -> io::Result<()> {
     bound(bounds)?;
     let threads = std::thread::available_parallelism().map_or(1, |all| all.get().min(THREADS));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(io::Error::other)?;
@@ -216,7 +216,7 @@ fn next(requests: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
 }
 
 /// Limits this process, before it reads untrusted bytes.
-fn bound(bounds: Bounds) -> io::Result<()> {
+fn bound(bounds: CompileLimits) -> io::Result<()> {
     // If memory runs out all the same, the kernel is to end this process first. The file does not exist everywhere.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let limit = |resource, most: u64, grace: u64| {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use sandbar_processor::{CpuEstimate, Hand, Processors, STEP_BYTES};
+use sandbar_processor::{CpuEstimate, Processors, STEP_BYTES, TestClock};
 use tower::Service as _;
 
 use super::super::files::Tree;
 use super::super::read::Contents;
-use super::super::service::ApiServer;
+use super::super::service::SnapshotServer;
 use super::super::store::Snapshot;
 use super::{Asker, CLUSTER, directory};
 
@@ -185,8 +185,8 @@ async fn an_answer_is_the_work_of_the_call_that_asks() {
         let folder = directory(&[("pods.json", &pods(count, bytes))]);
         let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
         // Without the client's buffer, which would be waited for.
-        let mut server = ApiServer::new(Snapshot::new(contents));
-        let hand = Hand::default();
+        let mut server = SnapshotServer::new(Snapshot::new(contents));
+        let hand = TestClock::default();
         let meter = hand.meter();
         let request = Request::builder().uri(path).extension(meter.clone()).body(Body::empty()).unwrap();
         let call = async move {

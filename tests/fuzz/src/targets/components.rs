@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use sandbar_capability::interfaces;
-use sandbar_sandbox::{Artifact, Compiler, Engine, Imports, Options, Slots};
+use sandbar_sandbox::{Artifact, Compiler, Engine, EngineOptions, Imports, Slots};
 
 /// Compiling is wasmtime's work, and takes long; what is larger is only looked at.
 const COMPILED: usize = 16 * 1024;
@@ -15,7 +15,7 @@ const STACK: u64 = 64 * 1024;
 pub(super) fn component(bytes: &[u8]) {
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         let memory = 1 << 20;
-        Engine::new(&Options { slots: Slots::for_memory(0, memory), memory, stack: STACK, compiler: Compiler::InProcess })
+        Engine::new(&EngineOptions { slots: Slots::for_memory(0, memory), memory, stack: STACK, compiler: Compiler::InProcess })
             .unwrap()
     });
     let imports = match Imports::of(bytes) {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use sandbar_config::Config;
-use sandbar_kubernetes::{Cluster, Query, Resource, Scope, Source};
+use sandbar_kubernetes::{Cluster, ClusterSource, Query, Resource, Scope};
 use sandbar_policy::{Budget, Grant, Limits, PolicyRule, Verb};
 use sandbar_text::{clean, clean_line};
 use tempfile::TempDir;
@@ -78,7 +78,7 @@ pub(super) fn snapshot(bytes: &[u8]) {
     std::fs::write(folder.join(if json { "objects.json" } else { "objects.yaml" }), bytes).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let Ok(cluster) = Cluster::connect(&Source::Snapshot(folder.clone())).await else { return };
+        let Ok(cluster) = Cluster::connect(&ClusterSource::Snapshot(folder.clone())).await else { return };
         let grant = Grant { rules: vec![PolicyRule::new("*", &["*"], &[Verb::Get, Verb::List])], ..Grant::default() };
         let reader = cluster.reader(grant.into(), Budget::new(Limits::default()).into());
         let query = Query {
