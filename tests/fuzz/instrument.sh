@@ -8,7 +8,7 @@ set -eu
 rustc=$1
 shift
 case " $* " in
-*" --crate-name sandbar "* | *" --crate-name sandbar_fuzz "*)
+*" --crate-name sandbar_"*)
 	exec "$rustc" "$@" --cfg fuzzing -Copt-level=2 -Cdebug-assertions=on -Coverflow-checks=on -Cpasses=sancov-module \
 		-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 		-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares

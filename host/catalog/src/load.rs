@@ -222,7 +222,7 @@ impl Loader {
             }
         };
         let manifest = match &before {
-            Some(before) if Arc::ptr_eq(before.artifact.digest(), artifact.digest()) => before.manifest.clone(),
+            Some(before) if Arc::ptr_eq(before.artifact.digest(), artifact.digest()) => before.parsed.clone(),
             _ => manifest_of(&artifact, &self.engine, limits).await.inspect_err(|reason| self.note_refused(digest, reason))?,
         };
         let settings = settings(&manifest, terms)?;
@@ -248,8 +248,8 @@ impl Loader {
     /// Serves what was served before, if that is still granted what it asks for and its names are free.
     fn keep(&self, before: &Arc<Served>, terms: &Terms, catalog: &mut Catalog) -> bool {
         // Settings that do not fit are no right that was taken back, and may be those of the component that follows.
-        let settings = settings(&before.manifest, terms).unwrap_or_else(|_| before.settings.clone());
-        let served = self.serve(before.source.clone(), before.artifact.clone(), before.manifest.clone(), terms, settings);
+        let settings = settings(&before.parsed, terms).unwrap_or_else(|_| before.settings.clone());
+        let served = self.serve(before.source.clone(), before.artifact.clone(), before.parsed.clone(), terms, settings);
         let kept = served.map(|served| if before.is_same(&served) { before.clone() } else { Arc::new(served) });
         kept.and_then(|component| catalog.add(component)).is_ok()
     }
@@ -278,11 +278,13 @@ impl Loader {
         let limits = Limits { stack: artifact.stack(), ..self.limits(terms) };
         let component = artifact.link(&self.engine, &sandbar_capability::open_to(&grant), limits.calls)?;
         let hands_on = matches!(source, Source::File(_)) && grant.reads();
+        let parsed = manifest.clone();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
         Ok(Served {
             source,
             artifact,
             component,
+            parsed,
             manifest,
             grant: Arc::new(grant),
             limits,
@@ -334,11 +336,12 @@ impl Loader {
 
     /// All bundled components that are new are compiled by one process, before anything else is looked at.
     async fn compile_bundled(&self, sources: impl Iterator<Item = &Source>, before: &Catalog) {
-        let new = sources.filter(|source| before.component(source).is_none()).filter_map(|source| match source.bytes() {
-            Ok(Cow::Borrowed(bytes)) => Some(bytes),
-            _ => None,
+        let new = sources.filter(|source| before.component(source).is_none()).filter_map(|source| match source {
+            Source::Bundled(_) => source.bytes().ok(),
+            Source::File(_) => None,
         });
-        if let Err(error) = self.engine.compile_bundled(&new.collect::<Vec<_>>()).await {
+        let new: Vec<_> = new.collect();
+        if let Err(error) = self.engine.compile_bundled(&new.iter().map(AsRef::as_ref).collect::<Vec<_>>()).await {
             tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
         }
     }

@@ -21,6 +21,9 @@ pub struct Served {
     pub(super) source: Source,
     pub(super) artifact: Artifact,
     pub(super) component: Component<Host>,
+    /// What the component says about itself, in its own words.
+    pub(super) parsed: Manifest,
+    /// The same, marked where it hands on what others wrote.
     pub(super) manifest: Manifest,
     pub(super) grant: Arc<Grant>,
     pub(super) limits: Limits,
@@ -74,6 +77,7 @@ impl Served {
             source,
             artifact,
             component: _,
+            parsed: _,
             manifest: _,
             grant,
             limits,

@@ -23,6 +23,14 @@ impl FileStamps {
         }
         Self(stamps)
     }
+
+    /// Has for one file what was seen of it `earlier`: before it was read, so that a change since then is one.
+    pub fn keep(&mut self, earlier: &Self, file: &Path) {
+        match earlier.0.get(file) {
+            Some(stamp) => drop(self.0.insert(file.to_owned(), *stamp)),
+            None => drop(self.0.remove(file)),
+        }
+    }
 }
 
 fn at(path: &Path) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
@@ -80,5 +88,24 @@ mod tests {
         symlink("..2", at("..new")).expect("linked");
         fs::rename(at("..new"), at("..data")).expect("turned");
         assert_ne!(stamps(mount.path()), before);
+    }
+
+    #[test]
+    fn what_was_seen_before_a_file_was_read_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.wasm");
+        let missing = stamps(&file);
+        std::fs::write(&file, "1").expect("written");
+        let (before, mut after) = (stamps(&file), stamps(folder.path()));
+        std::fs::write(&file, "other").expect("written");
+        let now = stamps(folder.path());
+        after.keep(&before, &file);
+        assert_ne!(after, now, "it was read before it was another");
+        let mut kept = now.clone();
+        kept.keep(&stamps(&file), &file);
+        assert_eq!(kept, now);
+        kept.keep(&FileStamps::default(), &file);
+        assert_ne!(kept, now, "what nobody has seen is to be looked at");
+        assert_ne!(kept, missing);
     }
 }

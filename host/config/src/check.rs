@@ -1,11 +1,16 @@
 //! Checks beyond the types of a configuration: impossible names, rules that cannot be granted, a component that is listed twice.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sandbar_policy::{LABEL_MAX, PolicyRule, is_label};
 
 use super::places::Step;
 use super::{Config, ToolConfig};
+
+/// How long a look at a component's path may take: nothing is reloaded meanwhile.
+const LOOK_TIME: Duration = Duration::from_secs(1);
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -37,13 +42,13 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
             add(&[&entry[..], &list("namespaces")(index)].concat(), namespace(name).map(drop));
         }
     }
+    let mut files = HashSet::new();
     for (index, tool) in config.tools.iter().enumerate() {
         let entry = list("tools")(index);
         for (path, what) in faults_of_tool(tool) {
             add(&[&entry, path.as_slice()].concat(), Err(what));
         }
-        let same = config.tools[..index].iter().any(|other| file(&other.component) == file(&tool.component));
-        if same {
+        if !files.insert(file(&tool.component)) {
             let what = format!("{} has an entry already: a component has one", tool.component.display());
             add(&[&entry[..], &[Step::Key("component")]].concat(), Err(what));
         }
@@ -53,7 +58,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
 
 fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
     let mut faults = Vec::new();
-    if tool.component.is_dir() {
+    if sandbar_files::in_time(&tool.component, LOOK_TIME, |path| Ok(path.is_dir())).unwrap_or(false) {
         let what = format!(
             "{} is a folder, and an entry is for one component: name its file here, or load the folder with --tools",
             tool.component.display()
@@ -79,9 +84,9 @@ fn misplaced(rule: &PolicyRule) -> Option<String> {
     Some(format!("`{logs}` is in namespaces: put it under `rules`"))
 }
 
-/// Canonical, since one file has many paths.
+/// Canonical, since one file has many paths; as it is spelled, where a disk does not say in time.
 pub(super) fn file(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    sandbar_files::in_time(path, LOOK_TIME, Path::canonicalize).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Checks the name of a namespace.

@@ -23,7 +23,6 @@ use sandbar_secrets::Secrets;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
-use self::component::Own;
 use self::places::Places;
 use self::quantity::{Count, Time};
 pub use check::{host, namespace, origin};
@@ -76,7 +75,7 @@ pub struct Config {
     /// Names by which clients may address the server, beside those that are always right (localhost, IP addresses, in a pod its Services' names).
     pub hosts: Vec<String>,
     /// Origins of web pages and desktop apps that may connect, `https://inspector.example.com` or `tauri://localhost` for example.
-    #[schemars(inner(regex(pattern = "^https?://[^/*]+$")))]
+    #[schemars(inner(regex(pattern = "^[A-Za-z][A-Za-z0-9+.-]*://[^/*]+$")))]
     pub origins: Vec<String>,
     /// What holds for the bundled tools.
     pub bundled: BundledConfig,
@@ -154,8 +153,11 @@ impl Config {
     /// The entry of a component's file.
     fn tool(&self, source: &Source) -> Option<&ToolConfig> {
         let Source::File(path) = source else { return None };
-        let file = check::file(path);
-        self.tools.iter().find(|tool| check::file(&tool.component) == file)
+        // Most often it is spelled as in the entry, and no disk has to be asked.
+        self.tools.iter().find(|tool| tool.component == *path).or_else(|| {
+            let file = check::file(path);
+            self.tools.iter().find(|tool| check::file(&tool.component) == file)
+        })
     }
 
     /// Whether a component is served at all.
@@ -166,49 +168,36 @@ impl Config {
         }
     }
 
-    /// The limits of a component's calls.
-    fn limits_of(&self, source: &Source) -> Limits {
-        self.own(source).limits.over(&self.limits)
-    }
-
     /// The largest memory that any call may have, in bytes.
     pub fn largest_memory(&self) -> u64 {
         let sources = self.tools.iter().map(|tool| Source::File(tool.component.clone())).chain(Source::bundled());
-        sources.map(|source| self.limits_of(&source).memory).fold(self.limits.memory, u64::max)
+        sources.map(|source| self.terms(&source).limits.memory).fold(self.limits.memory, u64::max)
     }
 
     /// The terms on which a component is served.
     pub fn terms(&self, source: &Source) -> Terms {
+        // Looked up once: with another entry for each of its parts, a link that turns in between would mix them.
         let entry = self.tool(source);
+        let own = match source {
+            Source::Bundled(_) => self.bundled.own(source),
+            Source::File(_) => entry.map(ToolConfig::own).unwrap_or_default(),
+        };
+        // Without an entry, nothing is granted. A bundled component has no rules here.
+        let (rules, cluster_rules) = entry.map(ToolConfig::granted).unwrap_or_default();
+        let secrets = if own.mask_secrets.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown };
+        let namespaces = self.namespaces().intersection(&listed(own.namespaces));
         Terms {
-            grant: self.grant_of(source),
+            grant: Grant { rules, cluster_rules, namespaces, secrets },
             accepts_partial_grant: entry.is_some_and(|tool| tool.partial_grant),
-            limits: self.limits_of(source),
+            limits: own.limits.over(&self.limits),
             settings: entry.map(|tool| tool.settings.clone()).unwrap_or_default(),
             ignored_arguments: self.ignored_arguments.clone(),
         }
     }
 
-    /// The grant in a component's entry: nothing without one. `rules` are for files only.
-    fn grant_of(&self, source: &Source) -> Grant {
-        let (rules, cluster_rules) = self.tool(source).map(ToolConfig::granted).unwrap_or_default();
-        let own = self.own(source);
-        let secrets = if own.mask_secrets.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown };
-        let namespaces = self.namespaces().intersection(&listed(own.namespaces));
-        Grant { rules, cluster_rules, namespaces, secrets }
-    }
-
     /// The namespaces that any component may look into.
     pub fn namespaces(&self) -> Namespaces {
         listed(self.namespaces.as_ref())
-    }
-
-    /// The settings of one component that replace the general ones.
-    fn own(&self, source: &Source) -> Own<'_> {
-        match source {
-            Source::Bundled(_) => self.bundled.own(source),
-            Source::File(_) => self.tool(source).map(ToolConfig::own).unwrap_or_default(),
-        }
     }
 }
 

@@ -33,13 +33,13 @@ fn every_key_is_read() {
     assert_eq!(config.limits.memory, 32 << 20);
     assert_eq!(config.limits.logs, 1000);
     let source = Source::File("a.wasm".into());
-    assert_eq!(config.limits_of(&source).time, Duration::from_millis(500));
-    assert_eq!(config.limits_of(&source).memory, 32 << 20, "what is absent is inherited");
-    assert_eq!(config.grant_of(&source).namespaces, ["team-a".to_owned()].into_iter().collect());
+    assert_eq!(config.terms(&source).limits.time, Duration::from_millis(500));
+    assert_eq!(config.terms(&source).limits.memory, 32 << 20, "what is absent is inherited");
+    assert_eq!(config.terms(&source).grant.namespaces, ["team-a".to_owned()].into_iter().collect());
     assert_eq!(tool.settings["threshold"], 5);
     assert!(tool.partial_grant);
-    assert_eq!(config.grant_of(&source).secrets, Secrets::Shown);
-    assert_eq!(config.grant_of(&Source::File("b.wasm".into())).secrets, Secrets::Masked);
+    assert_eq!(config.terms(&source).grant.secrets, Secrets::Shown);
+    assert_eq!(config.terms(&Source::File("b.wasm".into())).grant.secrets, Secrets::Masked);
 }
 
 #[test]
@@ -52,9 +52,9 @@ fn a_bundled_tool_has_its_own_where_it_has_some() {
     let of = |tool: &str| Source::bundled().find(|source| source.name() == tool).expect("a bundled component");
     let (events, logs, health) = (of("get-events"), of("get-pod-logs"), of("check-health"));
     let (time, cpu) = (Duration::from_secs(1), Duration::from_secs(2));
-    assert_eq!(config.limits_of(&events), Limits { time, cpu, ..Limits::default() });
-    assert_eq!(config.grant_of(&events).namespaces, ["team-a".to_owned()].into_iter().collect());
-    assert_eq!((config.grant_of(&events).secrets, config.grant_of(&health).secrets), (Secrets::Masked, Secrets::Shown));
+    assert_eq!(config.terms(&events).limits, Limits { time, cpu, ..Limits::default() });
+    assert_eq!(config.terms(&events).grant.namespaces, ["team-a".to_owned()].into_iter().collect());
+    assert_eq!((config.terms(&events).grant.secrets, config.terms(&health).grant.secrets), (Secrets::Masked, Secrets::Shown));
     assert_eq!((config.serves(&logs), config.serves(&events)), (false, true));
     assert_eq!(config.largest_memory(), 1 << 30);
     let [unknown] = &mistakes("bundled: { tools: { get_log: {} } }")[..] else { panic!("one mistake") };

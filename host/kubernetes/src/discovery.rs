@@ -38,7 +38,7 @@ const REQUESTS: u32 = 2;
 const NAMED_IN_ERROR: usize = 20;
 
 /// Resources of a whole cluster, for the command line. The largest known one has some 5,000.
-const CATALOGUE_MAX: usize = 100_000;
+const RESOURCES_MAX: usize = 100_000;
 
 /// Everything that the cluster serves, as far as it answers.
 #[derive(Debug)]
@@ -188,8 +188,8 @@ async fn read<D: Document>(api: ApiServer, get: Get) -> Result<D, Error> {
 
 impl ApiResources {
     fn add(&mut self, group: &str, version: &str, resources: &Resources) -> Result<(), Error> {
-        if self.resources.len() + resources.len() > CATALOGUE_MAX {
-            return Err(Error::new(Code::TooLarge, format!("the cluster serves more than {CATALOGUE_MAX} resources")));
+        if self.resources.len() + resources.len() > RESOURCES_MAX {
+            return Err(Error::new(Code::TooLarge, format!("the cluster serves more than {RESOURCES_MAX} resources")));
         }
         if resources.is_cut {
             let words = format!("it has more than {} resources, and the others were not read", resources.len());

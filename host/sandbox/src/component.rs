@@ -72,7 +72,7 @@ impl Artifact {
             }
             Some(folder) => {
                 let entry = entry_name(&wasmtime, bytes);
-                let Some(imports) = folder.find(&entry) else { return Ok(None) };
+                let Some(imports) = folder.find(&entry).filter(Imports::are_known) else { return Ok(None) };
                 let Ok(compiled) = loaded() else {
                     // Half of it may have been tidied away, or it is for another processor.
                     folder.remove(&entry);

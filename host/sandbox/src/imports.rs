@@ -48,6 +48,14 @@ impl Imports {
         Ok(imports)
     }
 
+    /// Whether all of them are of the contract: those that another version of this host has noted may not be.
+    pub(super) fn are_known(&self) -> bool {
+        let is_known = |(name, functions): (&String, &BTreeSet<String>)| {
+            contract().imports.get(name).is_some_and(|known| functions.is_subset(known))
+        };
+        self.interfaces.iter().all(is_known)
+    }
+
     /// The interfaces that grant something: those with functions.
     pub fn capabilities(&self) -> impl Iterator<Item = &str> {
         self.interfaces.keys().map(String::as_str).filter(|name| contract().imports.get(*name).is_some_and(|has| !has.is_empty()))

@@ -63,9 +63,9 @@ impl Api {
     }
 
     /// Lists all that the cluster serves.
-    pub(crate) fn catalogue(&self) {
-        if let Ok(catalogue) = self.runtime.block_on(self.cluster.api_resources()) {
-            assert!(catalogue.resources.is_sorted_by_key(|found| (&found.group, &found.version, &found.plural)));
+    pub(crate) fn api_resources(&self) {
+        if let Ok(served) = self.runtime.block_on(self.cluster.api_resources()) {
+            assert!(served.resources.is_sorted_by_key(|found| (&found.group, &found.version, &found.plural)));
         }
     }
 

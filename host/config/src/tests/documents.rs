@@ -25,7 +25,7 @@ fn the_shipped_schema_is_that_of_the_types() {
     let shipped = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         text == shipped,
-        "{} is out of date: UPDATE_GOLDEN=1 cargo test -p sandbar the_shipped_schema writes it anew",
+        "{} is out of date: UPDATE_GOLDEN=1 cargo test -p sandbar-config the_shipped_schema writes it anew",
         path.display()
     );
 }

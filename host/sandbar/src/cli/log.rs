@@ -55,8 +55,8 @@ pub(super) fn start(serves: bool) -> anyhow::Result<()> {
     let lines = if is_json { lines.json().boxed() } else { lines.fmt_fields(Plain).boxed() };
     // One by one: a filter that is put together out of two does not say which levels it lets pass, and then the libraries hand over each
     // word of theirs, some dozens for a call.
-    let said_by_us = filter_fn(|metadata| !is_said_by_us(metadata));
-    tracing_subscriber::registry().with(filter).with(said_by_us).with(limit.clone()).with(lines).init();
+    let unless_said_by_us = filter_fn(|metadata| !is_said_by_us(metadata));
+    tracing_subscriber::registry().with(filter).with(unless_said_by_us).with(limit.clone()).with(lines).init();
     if let Some(limit) = limit {
         write_aside(limit)?;
     }

@@ -46,6 +46,18 @@ pub(super) struct Reloader<C> {
     pub(super) seen: Option<String>,
     /// What it was when its grants were put in force.
     pub(super) granted: Option<String>,
+    /// Why what it is now is not in force.
+    pub(super) broken: Option<String>,
+}
+
+/// What makes the files be loaded anew.
+enum Occasion {
+    /// SIGHUP: whatever is there now is meant.
+    Hangup,
+    /// Components have been compiled.
+    Compiled,
+    /// A look at the files.
+    Look(FileStamps),
 }
 
 /// A load that has begun.
@@ -76,7 +88,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             compiled.mark_changed();
         }
         loop {
-            let look = tokio::select! {
+            let occasion = tokio::select! {
                 (catalog, failed) = loaded(&mut loading) => {
                     if let Some(begun) = loading.take() && self.finish(begun, catalog, failed) {
                         stamps = FileStamps::default();
@@ -85,77 +97,102 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
                 }
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: reading the configuration and the components anew");
-                    None
+                    Occasion::Hangup
                 }
-                Ok(()) = compiled.changed(), if loading.is_none() => None,
-                () = tokio::time::sleep(INTERVAL) => Some(block_in_place(|| self.stamps())),
+                Ok(()) = compiled.changed(), if loading.is_none() => Occasion::Compiled,
+                () = tokio::time::sleep(INTERVAL) => Occasion::Look(block_in_place(|| self.stamps())),
             };
-            if look.is_some() && look.as_ref() == Some(&stamps) {
-                (unsettled, looks) = (None, 0);
-                continue;
-            }
-            if look.is_some() {
-                if block_in_place(|| self.grant_what_is_confirmed()) {
-                    // What is being loaded has the grants of before, and the files are to be loaded by the new one even if they are as before.
-                    (loading, stamps) = (None, FileStamps::default());
-                }
-                looks += 1;
-                // What changes from look to look is still being written.
-                let has_settled = look == unsettled;
-                unsettled = look;
-                if !has_settled && (looks < MOST_LOOKS || loading.is_some()) {
+            // Of sandbar.yaml, what was seen before it was read: what changes while it is read is another look's.
+            let before_reading = match occasion {
+                Occasion::Look(look) if look == stamps => {
+                    (unsettled, looks) = (None, 0);
                     continue;
                 }
-            }
+                Occasion::Look(look) => {
+                    if block_in_place(|| self.grant_what_is_confirmed()) {
+                        // What is being loaded has the grants of before, and the files are to be loaded by the new ones even if they are as
+                        // before.
+                        (loading, stamps) = (None, FileStamps::default());
+                    }
+                    looks += 1;
+                    // What changes from look to look is still being written.
+                    let has_settled = unsettled.as_ref() == Some(&look);
+                    if !has_settled && (looks < MOST_LOOKS || loading.is_some()) {
+                        unsettled = Some(look);
+                        continue;
+                    }
+                    if has_settled { look } else { FileStamps::default() }
+                }
+                Occasion::Hangup => block_in_place(|| {
+                    let now = self.stamps();
+                    self.grant_what_is_there();
+                    now
+                }),
+                Occasion::Compiled => stamps,
+            };
             (unsettled, looks) = (None, 0);
             // What is being loaded is loaded again, by what the configuration says now.
-            (stamps, loading) = self.begin();
+            (stamps, loading) = self.begin(&before_reading);
         }
     }
 
-    /// Reads the configuration anew, puts in force what it grants to what is served already, and begins to load what it names. Returns
-    /// what the files looked like before they were read.
-    fn begin(&mut self) -> (FileStamps, Option<Loading>) {
-        let mut problems = Vec::new();
-        self.seen = None;
-        match block_in_place(|| self.read()) {
-            Ok((config, text)) => block_in_place(|| self.grant(config, text)),
-            Err(error) => problems.push(format!("configuration not reloaded, the one before stays in force: {}", words(&error))),
-        }
+    /// Begins to load what the configuration in force names. Returns what the files look like, but for sandbar.yaml, of which it is what was
+    /// seen before it was read.
+    fn begin(&mut self, before_reading: &FileStamps) -> (FileStamps, Option<Loading>) {
         let granted = self.catalogs.borrow().clone();
-        let (stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(&self.config, &granted)));
-        let (loader, wanted) = (self.loader.clone(), on_terms(&self.config, sources));
+        let (mut stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(&self.config, &granted)));
+        if let Some(file) = &self.common.config {
+            stamps.keep(before_reading, file);
+        }
+        let (loader, wanted) = (self.loader.clone(), block_in_place(|| on_terms(&self.config, sources)));
         let outcome = async move { loader.reload(wanted, &granted).await }.boxed();
-        (stamps, Some(Loading { outcome, problems, failed }))
+        (stamps, Some(Loading { outcome, problems: self.broken.iter().cloned().collect(), failed }))
     }
 
     /// Puts in force what sandbar.yaml grants, once two looks in a row have read the same and it is valid: a file that is just being
     /// written in its place may be empty, and so grant more than was ever meant. No other file is waited for. Whether it did.
     fn grant_what_is_confirmed(&mut self) -> bool {
-        let text = self.common.text().ok().flatten();
-        let is_new = text.is_some() && text == self.seen && text != self.granted;
-        self.seen.clone_from(&text);
-        match is_new.then(|| (self.configure)(text.as_deref())) {
-            Some(Ok(config)) => self.grant(config, text),
-            // Why it is not valid is said when the files are loaded.
-            Some(Err(_)) | None => return false,
+        match self.common.text() {
+            Ok(text) => {
+                let is_confirmed = text.is_some() && text == self.seen;
+                self.seen.clone_from(&text);
+                if text == self.granted {
+                    self.broken = None;
+                }
+                is_confirmed && text != self.granted && self.grant_text(text)
+            }
+            Err(error) => {
+                (self.seen, self.broken) = (None, Some(not_reloaded(&error.into())));
+                false
+            }
         }
-        true
     }
 
-    /// Puts in force what a configuration grants to what is served already. `text` is what it was read from.
-    fn grant(&mut self, config: Config, text: Option<String>) {
-        self.config = Arc::new(config);
-        self.granted = text;
+    /// Puts in force what sandbar.yaml grants now.
+    fn grant_what_is_there(&mut self) {
+        self.seen = None;
+        match self.common.text() {
+            Ok(text) => {
+                self.grant_text(text);
+            }
+            Err(error) => self.broken = Some(not_reloaded(&error.into())),
+        }
+    }
+
+    /// Puts in force what this text of sandbar.yaml grants to what is served already, if it is valid. Whether it is.
+    fn grant_text(&mut self, text: Option<String>) -> bool {
+        let config = match (self.configure)(text.as_deref()) {
+            Ok(config) => config,
+            Err(error) => {
+                self.broken = Some(not_reloaded(&error));
+                return false;
+            }
+        };
+        (self.config, self.granted, self.broken) = (Arc::new(config), text, None);
         let terms = |source: &Source| self.common.names(&self.config, source).then(|| self.config.terms(source));
         let before = self.catalogs.borrow().clone();
         self.put_in_force(self.loader.granted_anew(terms, &before));
-    }
-
-    /// The configuration, and what it was read from.
-    fn read(&self) -> anyhow::Result<(Config, Option<String>)> {
-        let text = self.common.text()?;
-        Ok(((self.configure)(text.as_deref())?, text))
+        true
     }
 
     /// Puts in force what was loaded. Whether another attempt may help where it failed.
@@ -235,6 +272,11 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         self.readiness.loaded(catalog.definitions().count(), problems.clone());
         self.known = problems;
     }
+}
+
+/// Why sandbar.yaml is not what is in force.
+fn not_reloaded(error: &anyhow::Error) -> String {
+    format!("configuration not reloaded, the one before stays in force: {}", words(error))
 }
 
 /// A component's problem as it stands in the log and in /readyz.

@@ -80,14 +80,18 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     // From the beginning on, because without it the signal ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
+    // What is looked at before it is read can miss no change.
+    let before_reading = FileStamps::of(arguments.common.config.as_deref());
     let text = arguments.common.text()?;
     let config = arguments.config_of(text.as_deref())?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
 
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
-    // Before the files are read, so that no change of theirs is missed.
-    let stamps = FileStamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
+    let mut stamps = FileStamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
+    if let Some(file) = &arguments.common.config {
+        stamps.keep(&before_reading, file);
+    }
     let Setup { config, cluster, loader, catalog, problems, processors } = arguments.common.load(config, LOAD_PATIENCE).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
     for problem in &problems {
@@ -126,6 +130,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         known: problems,
         seen: None,
         granted: text,
+        broken: None,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
     serve(listener, Arc::new(app), bounds, stopped(readiness)?).await;

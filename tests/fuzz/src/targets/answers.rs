@@ -277,7 +277,7 @@ pub(super) fn discovery(bytes: &[u8]) {
         path if path == "/api/v1" || path.starts_with("/apis/") => Some((StatusCode::OK, resources.clone())),
         _ => None,
     });
-    api.catalogue();
+    api.api_resources();
     let of = Resource { group: "coder.com".to_owned(), version: String::new(), plural: "things".to_owned() };
     let within = Scope::Namespace(NAMESPACE.to_owned());
     if let Err(error) = api.read(Limits::default(), async |reader| reader.get_object(&of, &within, "web", None).await) {
