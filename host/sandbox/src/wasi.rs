@@ -61,7 +61,7 @@ impl Wasi {
                 .build();
             let mut table = ResourceTable::new();
             // Above the limit on handles, which has an error of its own: this table also counts what a method borrows.
-            table.set_max_capacity(usize::try_from(self.budget.limits().handles).unwrap_or(usize::MAX).saturating_mul(2));
+            table.set_max_capacity(usize::try_from(self.budget.limits().handles).unwrap_or(usize::MAX).saturating_mul(3));
             (context, table)
         });
         WasiCtxView { ctx, table }
