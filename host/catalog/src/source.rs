@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -12,9 +11,6 @@ use super::bundled::BUNDLED;
 
 /// Bytes of a component's file. A Python interpreter with its libraries has some 40 MiB.
 const COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
-
-/// How long a look at a path may take. Nothing else is loaded meanwhile, and no right is taken back.
-pub(super) const LOOK_TIME: Duration = Duration::from_secs(1);
 
 /// Where a component comes from. It decides what the component is granted by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +29,7 @@ impl Source {
 
     /// The components that a path names: the file itself, or every `.wasm` file of a directory, in the order of their names.
     pub fn files(path: &Path) -> std::io::Result<Vec<Source>> {
-        sandbar_files::in_time(path, LOOK_TIME, Self::files_at)
+        sandbar_files::in_time(path, sandbar_files::LOOK_TIME, Self::files_at)
     }
 
     /// The same for as long as it takes.
@@ -66,9 +62,7 @@ impl Source {
     pub fn file(&self) -> Option<PathBuf> {
         match self {
             Source::Bundled(_) => None,
-            Source::File(path) => {
-                Some(sandbar_files::in_time(path, LOOK_TIME, Path::canonicalize).unwrap_or_else(|_| path.clone()))
-            }
+            Source::File(path) => Some(sandbar_files::canonical(path)),
         }
     }
 

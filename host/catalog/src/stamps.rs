@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sandbar_files::Stamp;
+use sandbar_files::{LOOK_TIME, Stamp};
 
-use super::source::{LOOK_TIME, Source};
+use super::source::Source;
 
 /// The files behind some paths, each with what changes when the file does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,16 +1,12 @@
 //! Checks beyond the types of a configuration: impossible names, rules that cannot be granted, a component that is listed twice.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use sandbar_files::{LOOK_TIME, canonical, in_time};
 use sandbar_policy::{LABEL_MAX, PolicyRule, is_label};
 
 use super::places::Step;
 use super::{Config, ToolConfig};
-
-/// How long a look at a component's path may take: nothing is reloaded meanwhile.
-const LOOK_TIME: Duration = Duration::from_secs(1);
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -48,7 +44,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
         for (path, what) in faults_of_tool(tool) {
             add(&[&entry, path.as_slice()].concat(), Err(what));
         }
-        if !files.insert(file(&tool.component)) {
+        if !files.insert(canonical(&tool.component)) {
             let what = format!("{} has an entry already: a component has one", tool.component.display());
             add(&[&entry[..], &[Step::Key("component")]].concat(), Err(what));
         }
@@ -58,7 +54,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
 
 fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
     let mut faults = Vec::new();
-    if sandbar_files::in_time(&tool.component, LOOK_TIME, |path| Ok(path.is_dir())).unwrap_or(false) {
+    if in_time(&tool.component, LOOK_TIME, |path| Ok(path.is_dir())).unwrap_or(false) {
         let what = format!(
             "{} is a folder, and an entry is for one component: name its file here, or load the folder with --tools",
             tool.component.display()
@@ -82,11 +78,6 @@ fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
 fn misplaced(rule: &PolicyRule) -> Option<String> {
     let logs = rule.resources.iter().find(|resource| resource.contains('/'))?;
     Some(format!("`{logs}` is in namespaces: put it under `rules`"))
-}
-
-/// Canonical, since one file has many paths; as it is spelled, where a disk does not say in time.
-pub(super) fn file(path: &Path) -> PathBuf {
-    sandbar_files::in_time(path, LOOK_TIME, Path::canonicalize).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Checks the name of a namespace.

@@ -155,8 +155,8 @@ impl Config {
         let Source::File(path) = source else { return None };
         // Most often it is spelled as in the entry, and no disk has to be asked.
         self.tools.iter().find(|tool| tool.component == *path).or_else(|| {
-            let file = check::file(path);
-            self.tools.iter().find(|tool| check::file(&tool.component) == file)
+            let file = sandbar_files::canonical(path);
+            self.tools.iter().find(|tool| sandbar_files::canonical(&tool.component) == file)
         })
     }
 

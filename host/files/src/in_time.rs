@@ -19,6 +19,14 @@ const THREADS_FOR_A_PATH: u32 = 4;
 /// The time for reading a file: long enough for a network volume to recover.
 pub const READ_TIME: Duration = Duration::from_secs(10);
 
+/// How long a look at a path may take. Whoever looks at many waits for each of them.
+pub const LOOK_TIME: Duration = Duration::from_secs(1);
+
+/// The one path that all spellings of a file have; as it is spelled, where a disk does not say within [`LOOK_TIME`].
+pub fn canonical(path: &Path) -> PathBuf {
+    in_time(path, LOOK_TIME, Path::canonicalize).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Runs `work` on a path, and abandons it after `time`.
 pub fn in_time<T: Send + 'static>(
     path: &Path,

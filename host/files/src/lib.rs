@@ -15,7 +15,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use sandbar_text::size;
 
-pub use self::in_time::{READ_TIME, in_time, wait_in_time};
+pub use self::in_time::{LOOK_TIME, READ_TIME, canonical, in_time, wait_in_time};
 pub use self::stamp::Stamp;
 
 /// Reads a whole regular file of at most `most` bytes. Follows symbolic links.
