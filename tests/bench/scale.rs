@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use http::Request;
 use sandbar_tests::control_plane::ControlPlane;
-use sandbar_tests::fake_api::{Answer, FakeApi, Gate};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi, Gate};
 use sandbar_tests::mcp::{self, LEGACY};
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::process::{Leash, resident};
@@ -219,7 +219,7 @@ pub(crate) async fn streams(table: &mut Table) {
     let held = gate.clone();
     let api = FakeApi::start(move |path| {
         path.contains(SLOW)
-            .then(|| Answer::Behind(held.clone(), Box::new(Answer::status(404, "NotFound", "there is no such pod"))))
+            .then(|| FakeAnswer::Behind(held.clone(), Box::new(FakeAnswer::status(404, "NotFound", "there is no such pod"))))
     });
     let files = tempfile::tempdir().expect("a temporary directory");
     let kubeconfig = files.path().join("kubeconfig");

@@ -19,13 +19,13 @@ use tokio::sync::watch;
 
 /// What it does with a request.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum FakeAnswer {
     /// Answers at once.
     Now(StatusCode, Vec<(&'static str, String)>, String),
     /// Answers once the gate is open.
-    Behind(Gate, Box<Answer>),
+    Behind(Gate, Box<FakeAnswer>),
     /// Answers after this time.
-    After(Duration, Box<Answer>),
+    After(Duration, Box<FakeAnswer>),
     /// Never answers.
     Never,
     /// 200, a body that begins with this text, and what it does after that.
@@ -43,10 +43,10 @@ pub enum Then {
     Repeats(String),
 }
 
-impl Answer {
+impl FakeAnswer {
     /// 200 with JSON.
     pub fn json(value: &Value) -> Self {
-        Answer::Now(StatusCode::OK, vec![("content-type", "application/json".to_owned())], value.to_string())
+        FakeAnswer::Now(StatusCode::OK, vec![("content-type", "application/json".to_owned())], value.to_string())
     }
 
     /// A Kubernetes Status.
@@ -55,12 +55,12 @@ impl Answer {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code,
         });
         let code = StatusCode::from_u16(code).expect("a status code");
-        Answer::Now(code, vec![("content-type", "application/json".to_owned())], status.to_string())
+        FakeAnswer::Now(code, vec![("content-type", "application/json".to_owned())], status.to_string())
     }
 
     /// Plain text, as something in front of an API server writes it.
     pub fn text(code: u16, text: &str) -> Self {
-        Answer::Now(
+        FakeAnswer::Now(
             StatusCode::from_u16(code).expect("a status code"),
             vec![("content-type", "text/plain".to_owned())],
             text.to_owned(),
@@ -69,7 +69,7 @@ impl Answer {
 
     /// The same with another header.
     pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
-        if let Answer::Now(_, headers, _) = &mut self {
+        if let FakeAnswer::Now(_, headers, _) = &mut self {
             headers.push((name, value.to_owned()));
         }
         self
@@ -103,7 +103,7 @@ pub struct FakeApi {
 impl FakeApi {
     /// Serves what `special` says about a path and query, and for everything else that it returns none for: discovery, a version,
     /// and empty lists.
-    pub fn start(special: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) -> Self {
+    pub fn start(special: impl Fn(&str) -> Option<FakeAnswer> + Send + Sync + 'static) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let in_flight = Arc::new(watch::Sender::new(0));
         let (ready, address) = std::sync::mpsc::channel();
@@ -146,7 +146,7 @@ pub fn kubeconfig(server: &str) -> String {
     .to_string()
 }
 
-type Special = dyn Fn(&str) -> Option<Answer> + Send + Sync;
+type Special = dyn Fn(&str) -> Option<FakeAnswer> + Send + Sync;
 
 async fn serve(listener: TcpListener, special: Arc<Special>, log: Arc<Mutex<Vec<String>>>, counter: Arc<watch::Sender<usize>>) {
     loop {
@@ -187,22 +187,22 @@ impl Drop for InFlight {
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
-async fn respond(mut answer: Answer) -> Response<Body> {
+async fn respond(mut answer: FakeAnswer) -> Response<Body> {
     loop {
         match answer {
-            Answer::Never => std::future::pending::<()>().await,
-            Answer::Behind(gate, next) => {
+            FakeAnswer::Never => std::future::pending::<()>().await,
+            FakeAnswer::Behind(gate, next) => {
                 // The gate lives as long as its answer, so the sender cannot be gone.
                 let _ = gate.0.subscribe().wait_for(|open| *open).await;
                 answer = *next;
                 continue;
             }
-            Answer::After(time, next) => {
+            FakeAnswer::After(time, next) => {
                 tokio::time::sleep(time).await;
                 answer = *next;
                 continue;
             }
-            Answer::Now(status, headers, body) => {
+            FakeAnswer::Now(status, headers, body) => {
                 let mut response = Response::builder().status(status);
                 for (name, value) in headers {
                     response = response.header(name, value);
@@ -211,7 +211,7 @@ async fn respond(mut answer: Answer) -> Response<Body> {
                     .body(Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync())
                     .expect("a response");
             }
-            Answer::Begun(beginning, then) => {
+            FakeAnswer::Begun(beginning, then) => {
                 let body = StreamBody::new(stream::iter([Ok(Frame::data(beginning.into()))]).chain(then.frames()));
                 return Response::new(body.boxed_unsync());
             }
@@ -238,7 +238,7 @@ impl Then {
 }
 
 /// What an API server with the Coder APIs and no objects answers.
-fn usual(path: &str) -> Answer {
+fn usual(path: &str) -> FakeAnswer {
     let resources = |group_version: &str, kinds: &[(&str, &str)]| {
         let resources: Vec<Value> = kinds
             .iter()
@@ -252,7 +252,7 @@ fn usual(path: &str) -> Answer {
     };
     let value = match path {
         "/version" => json!({ "major": "1", "minor": "37", "gitVersion": "v1.37.2", "platform": "linux/amd64" }),
-        "/readyz" => return Answer::text(200, "ok"),
+        "/readyz" => return FakeAnswer::text(200, "ok"),
         "/apis" => {
             json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group("coder.com"), group("aggregation.coder.com")] })
         }
@@ -265,7 +265,7 @@ fn usual(path: &str) -> Answer {
         _ if path.ends_with('s') => {
             json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": "1" }, "items": [] })
         }
-        _ => return Answer::text(404, "404 page not found\n"),
+        _ => return FakeAnswer::text(404, "404 page not found\n"),
     };
-    Answer::json(&value)
+    FakeAnswer::json(&value)
 }

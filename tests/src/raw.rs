@@ -17,7 +17,7 @@ pub struct Raw {
 
 /// One answer as it came.
 #[derive(Debug)]
-pub struct Answer {
+pub struct RawResponse {
     /// Its status code.
     pub status: u16,
     /// Its head, as text.
@@ -26,7 +26,7 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl RawResponse {
     /// The JSON of its body.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
@@ -62,7 +62,7 @@ impl Raw {
     ///
     /// # Panics
     /// Where an answer is broken off, or is none of HTTP.
-    pub async fn answer(&mut self) -> Option<Answer> {
+    pub async fn answer(&mut self) -> Option<RawResponse> {
         let end = loop {
             if let Some(at) = find(&self.read, b"\r\n\r\n") {
                 break at + 4;
@@ -74,7 +74,7 @@ impl Raw {
         };
         let head = String::from_utf8(self.read.drain(..end).collect()).expect("a head is text");
         let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
-        let mut answer = Answer { status: status.unwrap_or_else(|| panic!("no status: {head}")), head, body: String::new() };
+        let mut answer = RawResponse { status: status.unwrap_or_else(|| panic!("no status: {head}")), head, body: String::new() };
         let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         while self.read.len() < length {
             assert!(self.more().await, "half a body of {answer:?}");
@@ -84,7 +84,7 @@ impl Raw {
     }
 
     /// All answers until the server ends the connection.
-    pub async fn answers(mut self) -> Vec<Answer> {
+    pub async fn answers(mut self) -> Vec<RawResponse> {
         let mut answers = Vec::new();
         while let Some(answer) = self.answer().await {
             answers.push(answer);

@@ -1,9 +1,9 @@
 //! Attacks on the HTTP layer, byte by byte. Each is answered or cut off, and after each the next ordinary call is served.
 
-use sandbar_tests::fake_api::{Answer as ApiAnswer, FakeApi, Gate};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi, Gate};
 use sandbar_tests::http as wire;
 use sandbar_tests::mcp::{self, Client, LEGACY};
-use sandbar_tests::raw::{Answer, Raw};
+use sandbar_tests::raw::{Raw, RawResponse};
 use sandbar_tests::sandbar::Server;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -73,7 +73,7 @@ impl Held {
         let held = gate.clone();
         let api = FakeApi::start(move |path| {
             let list = json!({ "kind": "List", "apiVersion": "v1", "metadata": {}, "items": [] });
-            path.contains("/coderworkspaces").then(|| ApiAnswer::Behind(held.clone(), Box::new(ApiAnswer::json(&list))))
+            path.contains("/coderworkspaces").then(|| FakeAnswer::Behind(held.clone(), Box::new(FakeAnswer::json(&list))))
         });
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");

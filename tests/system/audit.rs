@@ -1,6 +1,6 @@
 //! The audit trail: who called what, what it touched and what it used, and nothing of what was read or said.
 
-use sandbar_tests::fake_api::{Answer, FakeApi, Gate};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi, Gate};
 use sandbar_tests::mcp::{Client, LEGACY};
 use sandbar_tests::sandbar::Server;
 use sandbar_tests::{mcp, until};
@@ -117,7 +117,7 @@ async fn a_call_that_its_caller_leaves_is_cancelled() {
 #[tokio::test]
 async fn an_answer_that_its_caller_does_not_take_is_undelivered() {
     // Some 5 MB as an answer, more than the kernel keeps for a reader that reads nothing.
-    let api = FakeApi::start(|path| path.contains("/log").then(|| Answer::text(200, &"\\\n".repeat(500_000))));
+    let api = FakeApi::start(|path| path.contains("/log").then(|| FakeAnswer::text(200, &"\\\n".repeat(500_000))));
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     api.write_kubeconfig(&kubeconfig);
@@ -136,8 +136,8 @@ async fn an_answer_that_its_caller_does_not_take_is_undelivered() {
     }
 }
 
-fn held_back(gate: &Gate) -> Answer {
-    Answer::Behind(gate.clone(), Box::new(Answer::text(500, "too late")))
+fn held_back(gate: &Gate) -> FakeAnswer {
+    FakeAnswer::Behind(gate.clone(), Box::new(FakeAnswer::text(500, "too late")))
 }
 
 /// `check_health`, called by a client of this name, in the era without sessions.

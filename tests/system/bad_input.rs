@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sandbar_tests::TOOLS;
-use sandbar_tests::fake_api::{Answer, FakeApi};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi};
 use sandbar_tests::mcp::Client;
 use sandbar_tests::sandbar::Server;
 use serde_json::{Value, json};
@@ -31,9 +31,9 @@ impl Watched {
             let object =
                 json!({ "kind": "CoderControlPlane", "apiVersion": "coder.com/v1alpha1", "metadata": { "name": "main" } });
             if path.contains("/log") {
-                return Some(Answer::text(200, "a line\n"));
+                return Some(FakeAnswer::text(200, "a line\n"));
             }
-            path.ends_with("/main").then(|| Answer::json(&object))
+            path.ends_with("/main").then(|| FakeAnswer::json(&object))
         });
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
@@ -264,8 +264,8 @@ async fn a_resource_that_the_cluster_does_not_serve_is_not_mistaken_for_an_empty
     let api = FakeApi::start(|path| {
         let none = json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [] });
         match path {
-            "/apis" => Some(Answer::json(&none)),
-            _ => path.starts_with("/apis/").then(|| Answer::text(404, "404 page not found\n")),
+            "/apis" => Some(FakeAnswer::json(&none)),
+            _ => path.starts_with("/apis/").then(|| FakeAnswer::text(404, "404 page not found\n")),
         }
     });
     let folder = tempfile::tempdir().unwrap();

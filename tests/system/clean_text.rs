@@ -2,7 +2,7 @@
 //! others. The results, failures and descriptions of components are in `components/answers`, logs in `logs`.
 
 use sandbar_tests::control_plane::ControlPlane;
-use sandbar_tests::fake_api::{Answer, FakeApi};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi};
 use sandbar_tests::mcp::{Client, NOTICE, NOTICE_KEY};
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::Server;
@@ -66,7 +66,7 @@ async fn what_others_write_into_objects_comes_out_clean() {
 
 #[tokio::test]
 async fn the_words_of_the_api_server_come_out_clean() {
-    for answer in [Answer::status(403, HIDDEN, HIDDEN), Answer::status(500, "x", HIDDEN), Answer::text(502, HIDDEN)] {
+    for answer in [FakeAnswer::status(403, HIDDEN, HIDDEN), FakeAnswer::status(500, "x", HIDDEN), FakeAnswer::text(502, HIDDEN)] {
         let api = FakeApi::start(move |path| path.contains("/events").then(|| answer.clone()));
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
@@ -80,7 +80,7 @@ async fn the_words_of_the_api_server_come_out_clean() {
 #[tokio::test]
 async fn a_password_in_the_words_of_the_api_server_is_masked() {
     let words = "failed calling webhook: Post \"https://admin:opensesame@hook.example.com\": EOF";
-    let api = FakeApi::start(move |path| path.contains("/events").then(|| Answer::status(500, "InternalError", words)));
+    let api = FakeApi::start(move |path| path.contains("/events").then(|| FakeAnswer::status(500, "InternalError", words)));
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     api.write_kubeconfig(&kubeconfig);
@@ -92,7 +92,7 @@ async fn a_password_in_the_words_of_the_api_server_is_masked() {
 #[tokio::test]
 async fn warnings_come_out_clean() {
     let api = FakeApi::start(|path| {
-        path.contains("/namespaces/team-b/codercontrolplanes").then(|| Answer::status(403, "Forbidden", HIDDEN))
+        path.contains("/namespaces/team-b/codercontrolplanes").then(|| FakeAnswer::status(403, "Forbidden", HIDDEN))
     });
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbar_tests::TOOLS;
 use sandbar_tests::clients::{Connected, Era, Outcome, RealClient};
 use sandbar_tests::cri_log::CriLog;
-use sandbar_tests::fake_api::{Answer, FakeApi};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi};
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::Server;
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ async fn uses_all_tools(real: RealClient, era: Era, documented: &str) {
 async fn reads_what_comes_late(client: RealClient, era: Era) {
     let api = FakeApi::start(|path| {
         let log = || format!("{}the last line\n", format!("{}\n", "x".repeat(99)).repeat(10_000));
-        path.contains("/log").then(|| Answer::After(LATE, Box::new(Answer::text(200, &log()))))
+        path.contains("/log").then(|| FakeAnswer::After(LATE, Box::new(FakeAnswer::text(200, &log()))))
     });
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sandbar_tests::control_plane::ControlPlane;
-use sandbar_tests::fake_api::{Answer, FakeApi, Gate, Then, kubeconfig};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi, Gate, Then, kubeconfig};
 use sandbar_tests::mcp::Client;
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::{Run, Server};

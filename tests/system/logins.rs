@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// An API server, and a folder for what leads to it.
-struct Place {
+struct Laptop {
     folder: TempDir,
     api: TlsApi,
     authority: Pair,
 }
 
-impl Place {
+impl Laptop {
     fn new() -> Self {
         let authority = Pair::alone("authority", &Shape::authority());
         let api = TlsApi::start(&Pair::signed("server", &Shape::server(), &authority), &[], &authority);
@@ -97,7 +97,7 @@ async fn assert_secrets_are_kept(server: &Server, words: &str) {
 
 #[tokio::test]
 async fn a_token_that_has_run_out_is_renewed_once_for_all_calls() {
-    let place = Place::new();
+    let place = Laptop::new();
     place.write("token", "good-token");
     let server = place.server(&place.plugin(PRINT)).await;
     let client = Client::modern(&server);
@@ -116,7 +116,7 @@ async fn a_token_that_has_run_out_is_renewed_once_for_all_calls() {
 
 #[tokio::test]
 async fn a_login_that_has_run_out_heals_by_logging_in() {
-    let place = Place::new();
+    let place = Laptop::new();
     place.write("token", "good-token");
     let plugin = place.plugin(&format!(
         "[ -f $D/in ] || {{ echo \"SECRET-output\"; echo \"$@ $LOGIN: login has expired\" >&2; exit 1; }}\n{PRINT}"
@@ -148,7 +148,7 @@ async fn a_login_that_has_run_out_heals_by_logging_in() {
 
 #[tokio::test]
 async fn a_plugin_that_waits_for_somebody_keeps_nothing_from_being_served() {
-    let place = Place::new();
+    let place = Laptop::new();
     place.write("token", "good-token");
     let server = place
         .server(
@@ -170,7 +170,7 @@ async fn a_plugin_that_waits_for_somebody_keeps_nothing_from_being_served() {
 
 #[tokio::test]
 async fn a_plugin_that_is_not_there_is_named_with_its_hint() {
-    let place = Place::new();
+    let place = Laptop::new();
     let mut user = place.plugin("");
     user["exec"]["command"] = json!("aws-iam-authenticator-of-a-test");
     user["exec"]["installHint"] = json!("Install it with brew");
@@ -182,7 +182,7 @@ async fn a_plugin_that_is_not_there_is_named_with_its_hint() {
 
 #[tokio::test]
 async fn a_server_that_accepts_nothing_does_not_make_plugins_run_without_end() {
-    let place = Place::new();
+    let place = Laptop::new();
     place.write("token", "SECRET-token");
     let server = place.server(&place.plugin(PRINT)).await;
     let client = Client::modern(&server);
@@ -197,7 +197,7 @@ async fn a_server_that_accepts_nothing_does_not_make_plugins_run_without_end() {
 
 #[tokio::test]
 async fn a_kubeconfig_that_changes_is_read_again() {
-    let place = Place::new();
+    let place = Laptop::new();
     let server = place.server(&json!({ "token": "SECRET-token" })).await;
     let client = Client::modern(&server);
     let words = client.failure("check_health", json!({})).await;
@@ -213,7 +213,7 @@ async fn a_kubeconfig_that_changes_is_read_again() {
     })
     .await;
     // A cluster that was made anew: another address, another authority.
-    let again = Place { folder: place.folder, ..Place::new() };
+    let again = Laptop { folder: place.folder, ..Laptop::new() };
     again.kubeconfig(&json!({ "token": "good-token" }));
     let asked = again.api.requests().len();
     until_healthy(&client).await;
@@ -227,7 +227,7 @@ async fn a_kubeconfig_that_changes_is_read_again() {
 
 #[tokio::test]
 async fn a_file_of_the_list_that_comes_later_is_read_too() {
-    let place = Place::new();
+    let place = Laptop::new();
     let mut config: Value = serde_json::from_slice(&std::fs::read(place.kubeconfig(&Value::Null)).unwrap()).unwrap();
     config["users"] = json!([]);
     place.write("kubeconfig", &config.to_string());
@@ -250,7 +250,7 @@ async fn a_file_of_the_list_that_comes_later_is_read_too() {
 
 #[tokio::test]
 async fn a_token_in_a_file_and_a_certificate_in_files_are_read_again() {
-    let place = Place::new();
+    let place = Laptop::new();
     place.write("token", "good-token\n");
     let server = place.server(&json!({ "tokenFile": "token" })).await;
     let client = Client::modern(&server);
@@ -259,7 +259,7 @@ async fn a_token_in_a_file_and_a_certificate_in_files_are_read_again() {
     place.api.accept_only("fresh-token");
     assert!(is_healthy(&client).await, "a 401 is enough");
 
-    let place = Place::new();
+    let place = Laptop::new();
     let write = |by: &Pair| {
         let client = Pair::signed("client", &Shape::default(), by);
         place.write("key", &client.key_pem());
@@ -276,7 +276,7 @@ async fn a_token_in_a_file_and_a_certificate_in_files_are_read_again() {
 
 #[tokio::test]
 async fn a_command_waits_for_a_login_longer_than_a_call_would() {
-    let place = Place::new();
+    let place = Laptop::new();
     place.write("token", "good-token");
     // Twice as long as the call may take.
     let slow = format!("i=0; while [ $i -lt 20 ]; do sleep 0.1; i=$((i + 1)); done\n{PRINT}");
@@ -293,7 +293,7 @@ async fn a_command_waits_for_a_login_longer_than_a_call_would() {
 /// What a kubeconfig's folder holds must not depend on where the server was started.
 #[tokio::test]
 async fn paths_begin_where_the_kubeconfig_is() {
-    let place = Place::new();
+    let place = Laptop::new();
     place.write("token", "good-token");
     let mut user = place.plugin(PRINT);
     user["exec"]["command"] = json!("./plugin");

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sandbar_text::json::Room;
+use sandbar_text::json::JsonLimit;
 use sandbar_text::{clean, clean_line};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -106,11 +106,11 @@ impl Answer {
         if let Some(kind) = returned.result_type.filter(|kind| kind != "complete") {
             return Err(format!("its result type is {kind:?}, which this version does not know"));
         }
-        let mut room = Room::new(MOST_VALUES);
+        let mut limit = JsonLimit::new(MOST_VALUES);
         let structured = match returned.structured_content {
             Some(written) if trust == Trust::Bundled && is_clean_json(written.get()) => Some(written.to_owned()),
             Some(written) => {
-                let mut structured = room.parse(written.get().as_bytes()).map_err(malformed)?;
+                let mut structured = limit.parse(written.get().as_bytes()).map_err(malformed)?;
                 clean_value(&mut structured);
                 if !returned.is_error && trust != Trust::Bundled {
                     definition.promises(&structured).map_err(|fault| format!("its result breaks its output schema ({fault})"))?;
@@ -130,7 +130,7 @@ impl Answer {
             None => None,
         };
         let content = match (returned.content, &structured) {
-            (Some(content), _) => match room.parse(content.get().as_bytes()).map_err(malformed)? {
+            (Some(content), _) => match limit.parse(content.get().as_bytes()).map_err(malformed)? {
                 Value::Array(mut content) => {
                     content.iter_mut().for_each(clean_value);
                     content
@@ -140,7 +140,7 @@ impl Answer {
             (None, Some(structured)) => vec![text_block(structured.get().to_owned())],
             (None, None) => return Err("it has neither `content` nor `structuredContent`".to_owned()),
         };
-        let meta = match returned.meta.map(|meta| room.parse(meta.get().as_bytes()).map_err(malformed)).transpose()? {
+        let meta = match returned.meta.map(|meta| limit.parse(meta.get().as_bytes()).map_err(malformed)).transpose()? {
             Some(Value::Object(meta)) => Some(clean_object(meta)),
             None => None,
             Some(_) => return Err("its `_meta` is not an object".to_owned()),

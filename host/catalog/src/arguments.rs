@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use sandbar_text::json::Room;
+use sandbar_text::json::JsonLimit;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -71,7 +71,7 @@ impl Arguments {
             Value::Array(items) if items.is_empty() => Some(Self::default()),
             Value::Object(object) => Some(Self::from(object)),
             Value::String(text) if text.trim().is_empty() => Some(Self::default()),
-            Value::String(text) => match Room::new(TEXT_VALUES).parse(text.as_bytes()) {
+            Value::String(text) => match JsonLimit::new(TEXT_VALUES).parse(text.as_bytes()) {
                 Ok(Value::Object(object)) => Some(Self::from(object)),
                 _ => None,
             },

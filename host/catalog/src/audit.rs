@@ -143,7 +143,7 @@ impl Drop for AuditEvent {
             component = ran.map(|ran| &*ran.component),
             digest = ran.map(|ran| &*ran.digest),
             argument_bytes = self.argument_bytes,
-            namespaces = budget.map(Budget::touched),
+            namespaces = budget.map(Budget::namespaces),
             requests = budget.map(Budget::requests),
             read_bytes = budget.map(Budget::read),
             result_bytes = ran.map(|ran| ran.result_bytes),

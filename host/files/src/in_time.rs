@@ -61,7 +61,7 @@ fn start<T: Send + 'static>(
     work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     report: impl FnOnce(io::Result<T>) + Send + 'static,
 ) -> io::Result<()> {
-    let Some(place) = Place::at(path) else {
+    let Some(place) = PathThread::at(path) else {
         return Err(timed_out("its disk or network has not answered yet"));
     };
     let working = move || {
@@ -75,9 +75,9 @@ fn start<T: Send + 'static>(
 }
 
 /// One of the threads at a path, until it has ended, has panicked or could not be started.
-struct Place(PathBuf);
+struct PathThread(PathBuf);
 
-impl Place {
+impl PathThread {
     /// None if there are as many as there may be.
     fn at(path: &Path) -> Option<Self> {
         let mut stuck = stuck();
@@ -89,7 +89,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for PathThread {
     fn drop(&mut self) {
         let mut stuck = stuck();
         if let Some(threads) = stuck.get_mut(&self.0) {

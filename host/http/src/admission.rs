@@ -49,7 +49,7 @@ struct Inner {
 
 /// A call's place, from its arrival until its answer has been written or given up.
 #[derive(Debug)]
-pub(super) struct Place(#[expect(dead_code, reason = "it is free again once this is dropped")] OwnedSemaphorePermit);
+pub(super) struct CallPermit(#[expect(dead_code, reason = "it is free again once this is dropped")] OwnedSemaphorePermit);
 
 /// Why a call is not let in, in words for the model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +87,7 @@ impl Admission {
     }
 
     /// Lets a call in, or says when to try again. It never waits.
-    pub(super) fn admit(&self, caller: Identity) -> Result<Place, Busy> {
+    pub(super) fn admit(&self, caller: Identity) -> Result<CallPermit, Busy> {
         let Inner { rate, clock, per_second, places, calls } = &*self.0;
         rate.check_key(&caller).map_err(|early| Busy::Rate {
             per_second: *per_second,
@@ -97,7 +97,7 @@ impl Admission {
             rate.retain_recent();
         }
         let permit = places.clone().try_acquire_owned();
-        permit.map(Place).map_err(|_| Busy::Full { calls: *calls, retry_after: RETRY_WHEN_FULL })
+        permit.map(CallPermit).map_err(|_| Busy::Full { calls: *calls, retry_after: RETRY_WHEN_FULL })
     }
 }
 

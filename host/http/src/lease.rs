@@ -11,7 +11,7 @@ use futures::stream::{BoxStream, Stream, StreamExt};
 use http_body::{Frame, SizeHint};
 use sandbar_catalog::AuditEvent;
 
-use super::admission::Place;
+use super::admission::CallPermit;
 use super::backlog::Queued;
 use super::body::LargeBody;
 use super::connection::Turn;
@@ -21,7 +21,7 @@ use super::panics;
 #[derive(Default)]
 pub(super) struct Lease {
     /// The place of a call.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<CallPermit>,
     /// The place of the request's large body.
     pub(super) body: Option<LargeBody>,
     /// The room that a large answer takes.

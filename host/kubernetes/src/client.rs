@@ -26,7 +26,7 @@ use tower::{BoxError, Service, ServiceExt as _};
 
 use super::fault::Fault;
 use super::proxy::Proxy;
-use super::target::{Identity, Secret, ServerAddress, Target, Trust};
+use super::target::{ClientCertificate, Secret, ServerAddress, Target, Trust};
 use super::tls;
 
 /// How long a TCP connection may take. Within a region it takes milliseconds; a lost SYN is sent again after 1 s.
@@ -68,12 +68,16 @@ struct Between {
     trust: Trust,
     server_name: Option<String>,
     proxy: Proxy,
-    identity: Option<Identity>,
+    identity: Option<ClientCertificate>,
 }
 
 impl Connections {
     /// The connections to a server; the previous ones if nothing has changed. Must be called within a tokio runtime.
-    pub(super) fn to(target: &Target, identity: Option<&Identity>, before: Option<&Arc<Self>>) -> Result<Arc<Self>, Fault> {
+    pub(super) fn to(
+        target: &Target,
+        identity: Option<&ClientCertificate>,
+        before: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, Fault> {
         let between = Between {
             server: target.server.clone(),
             trust: target.trust.clone(),

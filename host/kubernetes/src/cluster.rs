@@ -55,7 +55,7 @@ impl Cluster {
 
     /// Whether the API server is there and ready, outside of any call.
     pub async fn health(&self, timeout: Duration) -> Result<Health, Error> {
-        let budget = Arc::new(Budget::of_the_process(timeout, HEALTH_REQUESTS));
+        let budget = Arc::new(Budget::outside_calls(timeout, HEALTH_REQUESTS));
         self.reader(Arc::new(Grant::default()), budget).api_server().await
     }
 

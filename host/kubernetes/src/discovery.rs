@@ -175,7 +175,7 @@ impl Discovery {
 
 /// Reads one document on the process's account.
 async fn read<D: Document>(api: ApiServer, get: Get) -> Result<D, Error> {
-    let own = Budget::of_the_process(DOCUMENT_TIME, REQUESTS);
+    let own = Budget::outside_calls(DOCUMENT_TIME, REQUESTS);
     let document = async { D::read(api.get(&get, &own, FIRST_BYTE).await?).await };
     document.await.map_err(|error: Error| {
         let what = format!("the cluster does not say what it serves under {}: ", get.path());

@@ -19,7 +19,7 @@ use tower::buffer::error::{Closed, ServiceError};
 
 use super::error::{Code, Error};
 use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
-use super::login::{Login, Session};
+use super::login::{ClusterSession, Login};
 use super::request::Get;
 use super::response::{Incoming, Refusal};
 
@@ -169,7 +169,7 @@ impl ApiServer {
         }
         budget.take_request()?;
         if let Some(namespace) = get.namespace() {
-            budget.touch(namespace);
+            budget.record_namespace(namespace);
         }
         let mut request =
             get.to_http().map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;
@@ -267,7 +267,7 @@ async fn checked<F: Future>(budget: &Budget, work: F) -> Result<F::Output, Exhau
 /// A login and its current session.
 struct LoggedIn {
     login: Login,
-    session: Arc<Session>,
+    session: Arc<ClusterSession>,
 }
 
 impl LoggedIn {
@@ -315,10 +315,10 @@ mod tests {
 
     use super::*;
     use crate::Cluster;
-    use crate::testing::{Answer, Seen, cluster, reader, resource};
+    use crate::testing::{FakeAnswer, Seen, cluster, reader, resource};
     use crate::types::Scope;
 
-    type Scripted = Box<dyn Fn() -> Answer + Send + Sync>;
+    type Scripted = Box<dyn Fn() -> FakeAnswer + Send + Sync>;
 
     const POD: &str = r#"{"metadata":{"name":"web-0"}}"#;
 
@@ -328,8 +328,8 @@ mod tests {
     }
 
     /// The outcome of a server's first answer; its second one is a pod.
-    async fn after(first: impl Fn() -> Answer + Send + Sync + 'static) -> (Result<String, Error>, Seen) {
-        let (cluster, seen) = cluster(move |_, request| if request == 0 { first() } else { Answer::ok(POD) });
+    async fn after(first: impl Fn() -> FakeAnswer + Send + Sync + 'static) -> (Result<String, Error>, Seen) {
+        let (cluster, seen) = cluster(move |_, request| if request == 0 { first() } else { FakeAnswer::ok(POD) });
         (get_pod(&cluster, Limits::default()).await, seen)
     }
 
@@ -362,11 +362,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_is_sent_again_where_that_may_help() {
         for first in [
-            || Answer::Disconnect,
-            || Answer::with_status(429, "slow down").retry_after("1"),
-            || Answer::with_status(429, "slow down"),
-            || Answer::status(429, "TooManyRequests", "slow down", serde_json::json!({ "details": { "retryAfterSeconds": 1 } })),
-            || Answer::with_status(503, "starting").retry_after("2"),
+            || FakeAnswer::Disconnect,
+            || FakeAnswer::with_status(429, "slow down").retry_after("1"),
+            || FakeAnswer::with_status(429, "slow down"),
+            || {
+                FakeAnswer::status(
+                    429,
+                    "TooManyRequests",
+                    "slow down",
+                    serde_json::json!({ "details": { "retryAfterSeconds": 1 } }),
+                )
+            },
+            || FakeAnswer::with_status(503, "starting").retry_after("2"),
         ] {
             let (pod, seen) = after(first).await;
             assert_eq!((pod.as_deref(), seen.count()), (Ok(POD), 2));
@@ -376,11 +383,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_is_not_sent_again_where_it_may_not_help() {
         for (first, code) in [
-            ((|| Answer::with_status(503, "no eligible CoderControlPlane")) as fn() -> Answer, Code::Unavailable),
-            (|| Answer::with_status(500, "oops"), Code::Unavailable),
-            (|| Answer::with_status(429, "much later").retry_after("60"), Code::Throttled),
-            (|| Answer::with_status(403, "no"), Code::Denied),
-            (|| Answer::Silence, Code::Unavailable),
+            ((|| FakeAnswer::with_status(503, "no eligible CoderControlPlane")) as fn() -> FakeAnswer, Code::Unavailable),
+            (|| FakeAnswer::with_status(500, "oops"), Code::Unavailable),
+            (|| FakeAnswer::with_status(429, "much later").retry_after("60"), Code::Throttled),
+            (|| FakeAnswer::with_status(403, "no"), Code::Denied),
+            (|| FakeAnswer::Silence, Code::Unavailable),
         ] {
             let (pod, seen) = after(first).await;
             assert_eq!((pod.map_err(|error| error.code), seen.count()), (Err(code), 1));
@@ -389,12 +396,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_retry_is_one_and_is_paid_for() {
-        let (unreachable, seen) = cluster(|_, _| Answer::Disconnect);
+        let (unreachable, seen) = cluster(|_, _| FakeAnswer::Disconnect);
         let error = get_pod(&unreachable, Limits::default()).await.expect_err("unreachable");
         assert_eq!((error.code, seen.count()), (Code::Unavailable, 2));
         assert!(error.message.starts_with("the API server cannot be reached: "), "{}", error.message);
 
-        let (busy, seen) = cluster(|_, _| Answer::with_status(429, "slow down").retry_after("1"));
+        let (busy, seen) = cluster(|_, _| FakeAnswer::with_status(429, "slow down").retry_after("1"));
         let error = get_pod(&busy, Limits { requests: 1, ..Limits::default() }).await.expect_err("busy");
         assert_eq!((error.code, seen.count()), (Code::Throttled, 1));
         assert_eq!(error.retry_after, Some(Duration::from_secs(1)));
@@ -403,11 +410,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_in_an_error() {
-        let (silent, _) = cluster(|_, _| Answer::Silence);
+        let (silent, _) = cluster(|_, _| FakeAnswer::Silence);
         let error = get_pod(&silent, Limits::default()).await.expect_err("silent");
         assert_eq!(error, Error::new(Code::Unavailable, "the API server did not answer within 10 s; try again later"));
 
-        let (stuck, _) = cluster(|_, _| Answer::ok("{\"kind\":").then_silence());
+        let (stuck, _) = cluster(|_, _| FakeAnswer::ok("{\"kind\":").then_silence());
         let error = get_pod(&stuck, Limits::default()).await.expect_err("stuck");
         assert_eq!(error.message, "the API server fell silent in the middle of its answer, for 10 s");
 
@@ -417,7 +424,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_spent_budget_is_told_by_its_limit() {
-        let (cluster, seen) = cluster(|_, _| Answer::ok(POD));
+        let (cluster, seen) = cluster(|_, _| FakeAnswer::ok(POD));
         let error = get_pod(&cluster, Limits { requests: 0, ..Limits::default() }).await.expect_err("no request");
         assert_eq!((error.code, seen.count()), (Code::Exhausted, 0));
         let error = get_pod(&cluster, Limits { read: 10, ..Limits::default() }).await.expect_err("no bytes");
@@ -429,36 +436,36 @@ mod tests {
         let named = |reason: &str| {
             let details =
                 serde_json::json!({ "details": { "name": "nope", "group": "coder.com", "kind": "codercontrolplanes" } });
-            Answer::status(404, reason, "codercontrolplanes.coder.com \"nope\" not found", details)
+            FakeAnswer::status(404, reason, "codercontrolplanes.coder.com \"nope\" not found", details)
         };
         let answers: [(Scripted, Code, &str); 10] = [
             (Box::new(move || named("NotFound")), Code::NotFound, "codercontrolplanes.coder.com \"nope\" not found"),
             (
-                Box::new(|| Answer::with_status(404, "404 page not found\n")),
+                Box::new(|| FakeAnswer::with_status(404, "404 page not found\n")),
                 Code::NotServed,
                 "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (404 page not found)",
             ),
             (
-                Box::new(|| Answer::status(404, "NotFound", "the server could not find the requested resource", none())),
+                Box::new(|| FakeAnswer::status(404, "NotFound", "the server could not find the requested resource", none())),
                 Code::NotServed,
                 "the cluster does not serve /api/v1/namespaces/team-a/pods/web-0 (the server could not find the requested resource)",
             ),
             (
-                Box::new(|| Answer::status(401, "Unauthorized", "Unauthorized", none())),
+                Box::new(|| FakeAnswer::status(401, "Unauthorized", "Unauthorized", none())),
                 Code::Denied,
                 "the API server does not accept this server's credentials: Unauthorized",
             ),
             (
-                Box::new(|| Answer::status(403, "Forbidden", "pods \"web-0\" is forbidden", none())),
+                Box::new(|| FakeAnswer::status(403, "Forbidden", "pods \"web-0\" is forbidden", none())),
                 Code::Denied,
                 "pods \"web-0\" is forbidden (`sandbar rbac` prints the roles that this server needs)",
             ),
-            (Box::new(|| Answer::status(422, "Invalid", "bad\u{1b}[31m\nvalue", none())), Code::Invalid, "bad value"),
-            (Box::new(|| Answer::with_status(413, "")), Code::TooLarge, "the API server answered 413: Payload Too Large"),
-            (Box::new(|| Answer::with_status(409, "conflict")), Code::Other, "the API server answered 409: conflict"),
-            (Box::new(|| Answer::with_status(302, "")), Code::Other, "the API server answered 302: Found"),
+            (Box::new(|| FakeAnswer::status(422, "Invalid", "bad\u{1b}[31m\nvalue", none())), Code::Invalid, "bad value"),
+            (Box::new(|| FakeAnswer::with_status(413, "")), Code::TooLarge, "the API server answered 413: Payload Too Large"),
+            (Box::new(|| FakeAnswer::with_status(409, "conflict")), Code::Other, "the API server answered 409: conflict"),
+            (Box::new(|| FakeAnswer::with_status(302, "")), Code::Other, "the API server answered 302: Found"),
             (
-                Box::new(|| Answer::with_status(503, "service unavailable\n")),
+                Box::new(|| FakeAnswer::with_status(503, "service unavailable\n")),
                 Code::Unavailable,
                 "the API behind /api/v1/namespaces/team-a/pods/web-0 does not answer (503 from the API server: service unavailable)",
             ),
@@ -471,7 +478,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_page_is_cut_short() {
-        let (result, _) = after(|| Answer::with_status(502, "x".repeat(1 << 20))).await;
+        let (result, _) = after(|| FakeAnswer::with_status(502, "x".repeat(1 << 20))).await;
         let error = result.expect_err("a page");
         assert!(error.message.len() < 3000 && error.message.ends_with('…'), "{} bytes", error.message.len());
     }

@@ -58,14 +58,14 @@ mod tests {
     use sandbar_policy::{Limits, Namespaces};
 
     use super::*;
-    use crate::testing::{Answer, cluster, reader, resource};
+    use crate::testing::{FakeAnswer, cluster, reader, resource};
 
     const NODE: &str = r#"{"kind":"Node","metadata":{"name":"n1","managedFields":[]},"spec":{"podCIDR":"10.0.0.0/24"}}
 "#;
 
     async fn get(of: Resource, within: Scope, name: &str, body: impl Into<Vec<u8>>) -> (Result<String, Error>, Vec<String>) {
         let body = body.into();
-        let (cluster, seen) = cluster(move |_, _| Answer::ok(body.clone()));
+        let (cluster, seen) = cluster(move |_, _| FakeAnswer::ok(body.clone()));
         let fields = ["metadata.name".to_owned(), "spec".to_owned()];
         let object = reader(&cluster, Namespaces::All, Limits::default()).get_object(&of, &within, name, Some(&fields)).await;
         (object, seen.all())

@@ -61,30 +61,30 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::testing::{Answer, cluster};
+    use crate::testing::{FakeAnswer, cluster};
 
     const VERSION: &str = r#"{"major":"1","gitVersion":"v1.37.2","platform":"linux/amd64"}"#;
 
     /// What the cluster's health is, given the answer of `/readyz`.
-    async fn health(readyz: impl Fn() -> Answer + Send + Sync + 'static) -> Result<Health, Error> {
-        let (cluster, _) = cluster(move |path, _| if path == "/version" { Answer::ok(VERSION) } else { readyz() });
+    async fn health(readyz: impl Fn() -> FakeAnswer + Send + Sync + 'static) -> Result<Health, Error> {
+        let (cluster, _) = cluster(move |path, _| if path == "/version" { FakeAnswer::ok(VERSION) } else { readyz() });
         cluster.health(Duration::from_secs(30)).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_answers_may_yet_not_be_ready() {
         let health_is = |ready| Ok(Health { git_version: "v1.37.2".into(), platform: "linux/amd64".into(), ready });
-        assert_eq!(health(|| Answer::ok("ok")).await, health_is(true));
-        assert_eq!(health(|| Answer::with_status(500, "[-]etcd failed")).await, health_is(false));
-        assert_eq!(health(|| Answer::Silence).await, health_is(false));
-        assert_eq!(health(|| Answer::with_status(404, "404 page not found")).await, health_is(true));
-        assert_eq!(health(|| Answer::with_status(401, "no")).await.expect_err("no access").code, Code::Denied);
+        assert_eq!(health(|| FakeAnswer::ok("ok")).await, health_is(true));
+        assert_eq!(health(|| FakeAnswer::with_status(500, "[-]etcd failed")).await, health_is(false));
+        assert_eq!(health(|| FakeAnswer::Silence).await, health_is(false));
+        assert_eq!(health(|| FakeAnswer::with_status(404, "404 page not found")).await, health_is(true));
+        assert_eq!(health(|| FakeAnswer::with_status(401, "no")).await.expect_err("no access").code, Code::Denied);
     }
 
     #[tokio::test]
     async fn what_a_server_says_of_itself_is_clean() {
         let version = r#"{"gitVersion":"v1\u001b[31m\u202eevil\u001b]0;t\u0007\n[+] all is well","platform":"x\u200b\u001b[2J"}"#;
-        let (cluster, _) = cluster(move |_, _| Answer::ok(version));
+        let (cluster, _) = cluster(move |_, _| FakeAnswer::ok(version));
         let health = cluster.health(Duration::from_secs(1)).await.expect("healthy");
         assert_eq!((health.git_version.as_str(), health.platform.as_str()), ("v1 evil [+] all is well", "x"));
     }
@@ -93,7 +93,7 @@ mod tests {
     async fn what_a_server_says_of_itself_is_cut() {
         let long = "x".repeat(10_000);
         for version in [serde_json::json!({ "gitVersion": long, "platform": long }), serde_json::json!(long)] {
-            let (cluster, _) = cluster(move |_, _| Answer::ok(version.to_string()));
+            let (cluster, _) = cluster(move |_, _| FakeAnswer::ok(version.to_string()));
             match cluster.health(Duration::from_secs(1)).await {
                 Ok(health) => assert!(health.git_version.len() + health.platform.len() < 300),
                 Err(error) => assert!(error.message.len() < 400, "{} bytes", error.message.len()),
@@ -103,9 +103,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_an_error() {
-        let (cluster, _) = cluster(|_, _| Answer::Disconnect);
+        let (cluster, _) = cluster(|_, _| FakeAnswer::Disconnect);
         assert_eq!(cluster.health(Duration::from_secs(1)).await.expect_err("gone").code, Code::Unavailable);
-        let (cluster, _) = crate::testing::cluster(|_, _| Answer::ok("<html>"));
+        let (cluster, _) = crate::testing::cluster(|_, _| FakeAnswer::ok("<html>"));
         assert_eq!(cluster.health(Duration::from_secs(1)).await.expect_err("something else").code, Code::Other);
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Splitter {
     element_max: usize,
     state: State,
     envelope: Envelope,
-    value: Value,
+    value: ValueScanner,
     /// An element that the last chunk has begun.
     element: Vec<u8>,
 }
@@ -43,7 +43,7 @@ impl Splitter {
     /// For a body with an array of this name, whose elements have at most `element_max` bytes.
     pub(super) fn new(array: &'static str, element_max: usize) -> Self {
         let envelope = Envelope { array, ..Envelope::default() };
-        Self { element_max, state: State::Envelope, envelope, value: Value::default(), element: Vec::new() }
+        Self { element_max, state: State::Envelope, envelope, value: ValueScanner::default(), element: Vec::new() }
     }
 
     /// Takes the next chunk, and calls `each` for every element that it completes.
@@ -86,7 +86,7 @@ impl Splitter {
             byte if byte.is_ascii_whitespace() => Ok(&chunk[1..]),
             b'{' => {
                 self.state = State::Element;
-                self.value = Value::default();
+                self.value = ValueScanner::default();
                 Ok(chunk)
             }
             b']' if first => self.end_of_items(chunk),
@@ -208,13 +208,13 @@ impl Envelope {
 
 /// Tracks one JSON object or array to its end.
 #[derive(Default)]
-struct Value {
+struct ValueScanner {
     depth: usize,
     in_string: bool,
     escaped: bool,
 }
 
-impl Value {
+impl ValueScanner {
     /// The offset after the value's end, in bytes that continue the last ones; none if it has not ended.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;

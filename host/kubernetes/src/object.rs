@@ -16,7 +16,7 @@ use std::collections::HashMap;
 pub(super) use mask::Mask;
 pub(super) use write::Masked;
 
-use self::tree::{DEPTH_MAX, Fault, Kind, Tree, VALUES_MAX, Value};
+use self::tree::{DEPTH_MAX, Fault, Kind, Tree, VALUES_MAX, ValueRef};
 use super::error::{Code, Error};
 use super::items::malformed;
 
@@ -26,11 +26,11 @@ pub(super) struct Object<'o> {
 }
 
 /// Identifies an object within its list.
-pub(super) struct Identity<'t> {
+pub(super) struct ObjectMeta<'t> {
     /// Empty for a cluster-scoped object.
     pub(super) namespace: Cow<'t, str>,
     pub(super) name: Cow<'t, str>,
-    labels: Option<Value<'t>>,
+    labels: Option<ValueRef<'t>>,
 }
 
 impl<'o> Object<'o> {
@@ -52,7 +52,7 @@ impl<'o> Object<'o> {
     }
 
     /// The object's identity.
-    pub(super) fn identity(&self) -> Result<Identity<'_>, Error> {
+    pub(super) fn identity(&self) -> Result<ObjectMeta<'_>, Error> {
         let metadata = self.tree.root().get("metadata").filter(|metadata| !metadata.is_null());
         let of = |key: &str| metadata.and_then(|metadata| metadata.get(key)).filter(|value| !value.is_null());
         let text = |key: &str| match of(key) {
@@ -60,7 +60,7 @@ impl<'o> Object<'o> {
             Some(value) if value.is_string() => Ok(value.text()),
             Some(_) => Err(malformed(&format!("`metadata.{key}` is not a string"))),
         };
-        Ok(Identity { namespace: text("namespace")?, name: text("name")?, labels: of("labels") })
+        Ok(ObjectMeta { namespace: text("namespace")?, name: text("name")?, labels: of("labels") })
     }
 
     /// The object without its secrets.
@@ -69,9 +69,9 @@ impl<'o> Object<'o> {
     }
 }
 
-impl Identity<'_> {
+impl ObjectMeta<'_> {
     /// The labels, as a map. Made for each object of a list with a label selector, so that each look-up takes constant time.
     pub(super) fn labels(&self) -> HashMap<Cow<'_, str>, Cow<'_, str>> {
-        self.labels.into_iter().flat_map(Value::entries).map(|(key, value)| (key.text(), value.text())).collect()
+        self.labels.into_iter().flat_map(ValueRef::entries).map(|(key, value)| (key.text(), value.text())).collect()
     }
 }

@@ -70,7 +70,7 @@ mod tests {
     use sandbar_processor::{CpuEstimate, Processors, STEP_BYTES, TestClock};
 
     use super::*;
-    use crate::testing::{Answer, cluster, grant, query, resource};
+    use crate::testing::{FakeAnswer, cluster, grant, query, resource};
 
     #[test]
     fn reads_can_move_between_threads() {
@@ -87,9 +87,9 @@ mod tests {
         for (bytes, own) in [(1, false), (STEP_BYTES / 2, false), (2 * STEP_BYTES, true), (20 * STEP_BYTES, true)] {
             let name = "x".repeat(bytes);
             let (cluster, _) = cluster(move |path, _| match path {
-                path if path.contains("/log") => Answer::ok(format!("{name}\n")),
-                path if path.contains("/pods/") => Answer::ok(format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)),
-                _ => Answer::ok(format!(r#"{{"metadata":{{}},"items":[{{"metadata":{{"name":"{name}"}}}}]}}"#)),
+                path if path.contains("/log") => FakeAnswer::ok(format!("{name}\n")),
+                path if path.contains("/pods/") => FakeAnswer::ok(format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)),
+                _ => FakeAnswer::ok(format!(r#"{{"metadata":{{}},"items":[{{"metadata":{{"name":"{name}"}}}}]}}"#)),
             });
             for what in ["get", "list", "log"] {
                 // Its clock stands still, so that it is the size alone that decides.

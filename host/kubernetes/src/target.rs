@@ -99,14 +99,14 @@ pub(super) struct User {
     /// The name in messages: `user "me" of /home/me/.kube/config` for example.
     pub(super) called: String,
     /// A certificate and its key, as PEM.
-    pub(super) certificate: Option<Identity>,
+    pub(super) certificate: Option<ClientCertificate>,
     pub(super) method: Method,
     pub(super) impersonate: Vec<(String, String)>,
 }
 
 /// A client certificate and its key, as PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct ClientCertificate {
     pub(super) certificate: Arc<[u8]>,
     pub(super) key: SecretBytes,
 }

@@ -25,7 +25,7 @@ use super::types::{Query, Resource, Scope};
 const CHUNK: usize = 61;
 
 /// What the server does with a request.
-pub(super) enum Answer {
+pub(super) enum FakeAnswer {
     /// Answers.
     Say { status: StatusCode, retry_after: Option<&'static str>, body: Vec<u8>, then_silence: bool },
     /// Never answers.
@@ -34,7 +34,7 @@ pub(super) enum Answer {
     Disconnect,
 }
 
-impl Answer {
+impl FakeAnswer {
     pub(super) fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self::with_status(200, body)
     }
@@ -45,7 +45,7 @@ impl Answer {
 
     pub(super) fn with_status(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer::Say { status, retry_after: None, body: body.into(), then_silence: false }
+        FakeAnswer::Say { status, retry_after: None, body: body.into(), then_silence: false }
     }
 
     /// A `metav1.Status`, with more of its fields.
@@ -57,14 +57,14 @@ impl Answer {
     }
 
     pub(super) fn retry_after(mut self, seconds: &'static str) -> Self {
-        if let Answer::Say { retry_after, .. } = &mut self {
+        if let FakeAnswer::Say { retry_after, .. } = &mut self {
             *retry_after = Some(seconds);
         }
         self
     }
 
     pub(super) fn then_silence(mut self) -> Self {
-        if let Answer::Say { then_silence, .. } = &mut self {
+        if let FakeAnswer::Say { then_silence, .. } = &mut self {
             *then_silence = true;
         }
         self
@@ -98,7 +98,7 @@ pub(super) fn parameter<'a>(path: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// A cluster whose server answers with `answer`, given path and query and the number of requests before.
-pub(super) fn cluster(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> (Cluster, Seen) {
+pub(super) fn cluster(answer: impl Fn(&str, usize) -> FakeAnswer + Send + Sync + 'static) -> (Cluster, Seen) {
     let seen = Seen::default();
     let noted = seen.clone();
     let answer = Arc::new(answer);
@@ -111,9 +111,9 @@ pub(super) fn cluster(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'st
         });
         async move {
             match answer {
-                Answer::Silence => std::future::pending().await,
-                Answer::Disconnect => Err(BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset))),
-                Answer::Say { status, retry_after, body, then_silence } => {
+                FakeAnswer::Silence => std::future::pending().await,
+                FakeAnswer::Disconnect => Err(BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset))),
+                FakeAnswer::Say { status, retry_after, body, then_silence } => {
                     let mut response = Response::builder().status(status);
                     if let Some(seconds) = retry_after {
                         response = response.header("Retry-After", seconds);
@@ -137,16 +137,16 @@ fn in_chunks(body: Vec<u8>, then_silence: bool) -> UnsyncBoxBody<Bytes, BoxError
 }
 
 /// What the cluster serves: pods, events and secrets, nodes, and the Coder APIs.
-fn discovery(path: &str) -> Option<Answer> {
+fn discovery(path: &str) -> Option<FakeAnswer> {
     let resource = |name: &str, namespaced: bool| json!({ "name": name, "namespaced": namespaced, "kind": "X", "verbs": ["get", "list", "watch"] });
-    let list = |resources: Value| Some(Answer::json(json!({ "kind": "APIResourceList", "resources": resources })));
+    let list = |resources: Value| Some(FakeAnswer::json(json!({ "kind": "APIResourceList", "resources": resources })));
     let group = |name: &str, versions: &[&str]| {
         let versions: Vec<Value> =
             versions.iter().map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version })).collect();
         json!({ "name": name, "versions": versions, "preferredVersion": versions[0] })
     };
     match path {
-        "/apis" => Some(Answer::json(json!({
+        "/apis" => Some(FakeAnswer::json(json!({
             "kind": "APIGroupList",
             "groups": [group("coder.com", &["v1", "v1alpha1"]), group("aggregation.coder.com", &["v1alpha1"]), group("broken.example", &["v1"])],
         }))),
@@ -157,7 +157,7 @@ fn discovery(path: &str) -> Option<Answer> {
         "/apis/coder.com/v1" => list(json!([])),
         "/apis/coder.com/v1alpha1" => list(json!([resource("codercontrolplanes", true)])),
         "/apis/aggregation.coder.com/v1alpha1" => list(json!([resource("coderworkspaces", true)])),
-        "/apis/broken.example/v1" => Some(Answer::with_status(503, "service unavailable\n")),
+        "/apis/broken.example/v1" => Some(FakeAnswer::with_status(503, "service unavailable\n")),
         _ => None,
     }
 }
@@ -190,14 +190,14 @@ pub(super) fn query(of: Resource, within: Scope) -> Query {
 }
 
 /// A list as a server sends it, `metadata` behind `items` as for custom resources.
-pub(super) fn list(namespace: &str, names: &[&str], continue_: Option<&str>) -> Answer {
+pub(super) fn list(namespace: &str, names: &[&str], continue_: Option<&str>) -> FakeAnswer {
     let items: Vec<Value> = names.iter().map(|name| json!({ "metadata": { "namespace": namespace, "name": name } })).collect();
     let mut metadata = json!({ "resourceVersion": "7" });
     if let Some(token) = continue_ {
         metadata["continue"] = token.into();
         metadata["remainingItemCount"] = 3.into();
     }
-    Answer::json(json!({ "kind": "List", "apiVersion": "v1", "items": items, "metadata": metadata }))
+    FakeAnswer::json(json!({ "kind": "List", "apiVersion": "v1", "items": items, "metadata": metadata }))
 }
 
 /// The names on a page.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
-use sandbar_text::json::Room;
+use sandbar_text::json::JsonLimit;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -58,7 +58,7 @@ pub struct Response {
 impl Message {
     /// Parses a body.
     pub fn parse(body: &[u8]) -> Result<Self, JsonRpcError> {
-        let value = Room::new(MOST_VALUES).parse(body).map_err(|error| {
+        let value = JsonLimit::new(MOST_VALUES).parse(body).map_err(|error| {
             JsonRpcError::new(None, ErrorData::parse_error(format!("the body cannot be read as JSON: {error}"), None))
         })?;
         let mut object = match value {

@@ -108,7 +108,7 @@ impl Version {
                 Err(ErrorData::header_mismatch(words, None))
             }
             (Some(text), _) | (None, Some(text)) => Self::parse(text).ok_or_else(|| unsupported(text)),
-            (None, None) => Ok(session.unwrap_or(Self::UNSAID)),
+            (None, None) => Ok(session.unwrap_or(Self::ASSUMED)),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Version {
     pub const NEWEST_LEGACY: Self = Self::V2025_11_25;
 
     /// The version of a legacy request that names none, by the specification.
-    pub const UNSAID: Self = Self::V2025_03_26;
+    pub const ASSUMED: Self = Self::V2025_03_26;
 
     /// Parses a version; none if this server does not speak it.
     pub fn parse(text: &str) -> Option<Self> {

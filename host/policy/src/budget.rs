@@ -25,7 +25,7 @@ pub struct Budget {
     handed: AtomicU64,
     logged: AtomicU64,
     meter: Meter,
-    touched: Mutex<BTreeSet<Box<str>>>,
+    namespaces: Mutex<BTreeSet<Box<str>>>,
     reported: AtomicU32,
 }
 
@@ -76,14 +76,14 @@ impl Budget {
             handed: AtomicU64::new(0),
             logged: AtomicU64::new(0),
             meter: Meter::default(),
-            touched: Mutex::default(),
+            namespaces: Mutex::default(),
             reported: AtomicU32::new(0),
             limits,
         }
     }
 
     /// A budget for requests of the process itself, outside of any call. The reader bounds the bytes.
-    pub fn of_the_process(time: Duration, requests: u32) -> Self {
+    pub fn outside_calls(time: Duration, requests: u32) -> Self {
         Self::new(Limits { time, requests, read: u64::MAX, ..Limits::default() })
     }
 
@@ -148,17 +148,17 @@ impl Budget {
     }
 
     /// Records a namespace that the call reads.
-    pub fn touch(&self, namespace: &str) {
-        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        if !touched.contains(namespace) {
-            touched.insert(namespace.into());
+    pub fn record_namespace(&self, namespace: &str) {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if !namespaces.contains(namespace) {
+            namespaces.insert(namespace.into());
         }
     }
 
     /// The namespaces that requests went to, in order and separated by commas; `*` stands for a list over all of them.
-    pub fn touched(&self) -> String {
-        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        touched.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(",")
+    pub fn namespaces(&self) -> String {
+        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(",")
     }
 
     /// Takes one request, or says which limit forbids it.

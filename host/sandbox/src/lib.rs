@@ -32,5 +32,5 @@ pub use error::{CallError, CompileError, LoadError};
 pub use imports::{Imports, check_header};
 pub use logging::may_log;
 pub use run::GuestResult;
-pub use slots::{Slots, available_memory, for_answers};
+pub use slots::{Slots, available_memory, memory_for_answers};
 pub use state::StoreData;

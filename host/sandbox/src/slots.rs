@@ -39,7 +39,7 @@ pub(super) struct Share {
 impl Slots {
     /// Slots for calls of `memory` bytes each in a process that may use `available` bytes.
     pub fn for_memory(available: u64, memory: u64) -> Self {
-        let left = available.saturating_sub(RESERVE).saturating_sub(for_answers(available));
+        let left = available.saturating_sub(RESERVE).saturating_sub(memory_for_answers(available));
         let bytes = memory.saturating_add(HOST_SHARE);
         let count = usize::try_from((left / bytes).clamp(LEAST, MOST)).unwrap_or(LEAST as usize);
         Self { count, bytes }
@@ -61,7 +61,7 @@ impl Slots {
 }
 
 /// Bytes for answers that wait to be read, in a process that may use `available` bytes.
-pub fn for_answers(available: u64) -> u64 {
+pub fn memory_for_answers(available: u64) -> u64 {
     available / ANSWERS
 }
 

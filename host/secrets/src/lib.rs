@@ -40,7 +40,7 @@ use find::find;
 use key_lines::{Beginning, KeyLines};
 pub use known::NameCache;
 pub use lines::MaskedLines;
-pub use names::{Named, Value, named, named_header};
+pub use names::{Expected, Named, named, named_header};
 pub use phrases::web_key_member;
 
 /// Bytes of the longest token that is looked for. A JWT of a service account has some 1,200; HTTP servers take headers of 8 to 16 KiB.
@@ -107,7 +107,7 @@ fn mask_in_lines(text: &str) -> Cow<'_, str> {
 ///
 /// It may begin inside a secret that can no longer be recognised. So its first [`LONGEST`] bytes only serve to recognise what
 /// begins there, and the word after them is left out, too.
-pub fn mask_behind(text: &str) -> (String, usize) {
+pub fn mask_tail(text: &str) -> (String, usize) {
     let Cleaned { text, seams } = Cleaned::of(text);
     let skip = text.ceil_char_boundary(LONGEST.min(text.len()));
     let word = text[skip..].find(char::is_whitespace).unwrap_or(text.len() - skip).min(LONGEST);
@@ -119,7 +119,7 @@ pub fn mask_behind(text: &str) -> (String, usize) {
 }
 
 /// Whether a text has a secret, private keys included.
-pub fn is_suspect(text: &str) -> bool {
+pub fn has_secret(text: &str) -> bool {
     let Cleaned { text, seams } = Cleaned::of(text);
     !find(&text, &seams).is_empty() || key_lines::mentions_a_key(&text)
 }

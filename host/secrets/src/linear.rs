@@ -6,7 +6,7 @@
 use sandbar_text::steps::counted;
 use sandbar_text::{clean, clean_line};
 
-use super::{LONGEST, MaskedLines, find, is_suspect, mask, mask_behind};
+use super::{LONGEST, MaskedLines, find, has_secret, mask, mask_tail};
 use crate::quotable;
 
 /// Bytes of the shorter text, and how many times longer the other one is.
@@ -111,12 +111,12 @@ type Look = fn(&str);
 
 /// The functions that look at untrusted text.
 const LOOKS: &[(&str, Look)] = &[
-    ("mask_behind", |text| drop(mask_behind(&("x ".repeat(LONGEST) + text)))),
+    ("mask_behind", |text| drop(mask_tail(&("x ".repeat(LONGEST) + text)))),
     ("clean", |text| drop(clean(text))),
     ("clean_line", |text| drop(clean_line(text, 64))),
     ("quotable", |text| drop(quotable(text, 64))),
     MASK[0],
-    ("is_suspect", |text| _ = is_suspect(text)),
+    ("is_suspect", |text| _ = has_secret(text)),
     ("MaskedLines", |text| {
         let mut lines = MaskedLines::new();
         for line in text.split_inclusive('\n') {

@@ -18,12 +18,12 @@ pub struct Named {
     /// The kind of secret: `password`.
     pub kind: &'static str,
     /// What the value may be instead.
-    pub value: Value,
+    pub value: Expected,
 }
 
 /// What the value of a name may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum Expected {
     /// The secret itself.
     Secret,
     /// The secret, or a count: `pass` of tests.
@@ -40,11 +40,11 @@ pub enum Value {
     IfBasic,
 }
 
-use Value::{IfBasic, IfLong, IfRandom, OrCount, OrName, OrPath, Secret};
+use Expected::{IfBasic, IfLong, IfRandom, OrCount, OrName, OrPath, Secret};
 
 /// Words of a name whose value is a secret. The longest that ends a word counts, so that words without a separator are found:
 /// `userpassword`, `authtoken`.
-const WORDS: &[(&str, &str, Value)] = &[
+const WORDS: &[(&str, &str, Expected)] = &[
     ("passwords", "password", IfRandom),
     ("password", "password", Secret),
     ("passwort", "password", Secret),
@@ -309,7 +309,7 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
     words.iter().any(|one| word.eq_ignore_ascii_case(one))
 }
 
-impl Value {
+impl Expected {
     /// The weaker expectation, for a name that may mean something else.
     fn unless_random(self) -> Self {
         if matches!(self, IfBasic | IfLong) { self } else { IfRandom }

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 use super::alphabet::{KEY_LIST, LINE, NAME, PATH_NAME, UNBROKEN};
 use super::extent::{self, Extent, Style};
-use super::names::{Named, Value, named, named_header};
+use super::names::{Expected, Named, named, named_header};
 use super::scan::Scan;
 use super::values::{has_default, is_random, is_reference, reads_as_message, says_state};
 use super::{By, Found, headers};
@@ -157,7 +157,7 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
         Style::Block => return if named.hides(shown) { found(value.at) } else { None },
         Style::List => {
             // A list of passwords is not one of counts.
-            let named = if named.kind == "password" { Named { value: Value::OrCount, ..named } } else { named };
+            let named = if named.kind == "password" { Named { value: Expected::OrCount, ..named } } else { named };
             let mut items = shown.split([',', ' ']).filter(|item| !item.is_empty()).take(ITEMS_MAX);
             let is_secret = items.any(|item| named.hides(item.trim_matches(['"', '\'', ' '])));
             return if is_secret { found(value.at) } else { None };

@@ -649,12 +649,12 @@ fn the_rest_of_a_cut_secret_does_not_show() {
     let token = format!("ghp_{}", random(36));
     for before in LONGEST - token.len() - 2..LONGEST + 2 {
         let text = format!("{} {token} and {token} more", "x".repeat(before));
-        let (shown, skipped) = mask_behind(&text);
+        let (shown, skipped) = mask_tail(&text);
         assert!(shown.ends_with("[masked: GitHub token] more") && !shown.contains("N1pQ2"), "{before}: {shown}");
         assert!((LONGEST..LONGEST + 50).contains(&skipped), "{before}: {skipped}");
     }
-    assert_eq!(mask_behind("é"), (String::new(), 2));
-    assert_eq!(mask_behind(&"é".repeat(LONGEST)), (String::new(), 2 * LONGEST));
+    assert_eq!(mask_tail("é"), (String::new(), 2));
+    assert_eq!(mask_tail(&"é".repeat(LONGEST)), (String::new(), 2 * LONGEST));
 }
 
 #[test]

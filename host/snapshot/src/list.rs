@@ -123,7 +123,7 @@ fn field<'o>(object: &'o Value, path: &str) -> Option<Cow<'o, str>> {
 }
 
 /// One page of a list.
-pub(super) struct Page {
+pub(super) struct ListChunk {
     /// The list's JSON up to the first item.
     head: String,
     items: Vec<Arc<Object>>,
@@ -141,7 +141,7 @@ pub(super) async fn list(
     namespace: Option<&str>,
     options: &Options,
     steps: &mut Steps,
-) -> Result<Page, Refusal> {
+) -> Result<ListChunk, Refusal> {
     if options.cursor.as_ref().is_some_and(|cursor| cursor.snapshot != snapshot.id()) {
         return Err(Refusal::expired());
     }
@@ -189,10 +189,10 @@ pub(super) async fn list(
         Value::from(api_version),
     );
     // Only on the first page.
-    Ok(Page { head, items, warning: lacks.filter(|_| after.is_none()) })
+    Ok(ListChunk { head, items, warning: lacks.filter(|_| after.is_none()) })
 }
 
-impl Page {
+impl ListChunk {
     /// The list as JSON, written while it is read: a long list is never in memory twice, and the reader can stop early.
     pub(super) fn into_body(self) -> Body {
         let Self { head, items, .. } = self;

@@ -11,7 +11,7 @@ use super::log::Log;
 use super::status::Refusal;
 use super::steps::Steps;
 use super::store::{Collection, Snapshot};
-use super::tail::{Body, Cut, Source};
+use super::tail::{Body, LogOptions, Source};
 
 /// The parameters of a log request.
 #[derive(Debug, Default)]
@@ -99,7 +99,8 @@ pub(super) async fn read(
         .since_seconds
         .zip(snapshot.clock())
         .and_then(|(seconds, now)| now.checked_sub(SignedDuration::from_secs(seconds)).ok());
-    let cut = Cut { tail_lines: options.tail_lines, since, timestamps: options.timestamps, limit_bytes: options.limit_bytes };
+    let cut =
+        LogOptions { tail_lines: options.tail_lines, since, timestamps: options.timestamps, limit_bytes: options.limit_bytes };
     let of_container = |log: &&Log| log.previous == options.previous && log.container.as_deref().is_none_or(|of| of == container);
     for log in logs.iter().filter(of_container) {
         let unreadable = |error| Refusal::not_held(format!("the snapshot cannot read {} any more: {error}", log.file.path()));

@@ -49,7 +49,7 @@ impl tower::Service<Request<kube::client::Body>> for SnapshotServer {
 }
 
 /// A successful answer.
-struct Answer {
+struct Success {
     code: StatusCode,
     media_type: &'static str,
     body: Body,
@@ -61,11 +61,11 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// An API type, which always serialises.
-fn json(value: impl Serialize) -> Answer {
-    Answer::json(serde_json::to_string(&value).unwrap_or_default())
+fn json(value: impl Serialize) -> Success {
+    Success::json(serde_json::to_string(&value).unwrap_or_default())
 }
 
-impl Answer {
+impl Success {
     fn json(text: String) -> Self {
         Self { code: StatusCode::OK, media_type: JSON, body: whole(text), warning: None }
     }
@@ -80,11 +80,11 @@ fn whole(text: impl Into<Bytes>) -> Body {
 }
 
 async fn respond(snapshot: &Snapshot, request: &Parts) -> Response<Body> {
-    let Answer { code, media_type, body, warning } = match answer(snapshot, request).await {
+    let Success { code, media_type, body, warning } = match answer(snapshot, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
             let (code, media_type, text) = refusal.into_parts();
-            Answer { code, media_type, body: whole(text), warning: None }
+            Success { code, media_type, body: whole(text), warning: None }
         }
     };
     let mut response = Response::new(body);
@@ -106,7 +106,7 @@ fn warning_header(text: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("299 - \"{quoted}\"")).ok()
 }
 
-async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Answer, Refusal> {
+async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Success, Refusal> {
     if request.method != Method::GET {
         return Err(Refusal::method_not_allowed());
     }
@@ -117,7 +117,7 @@ async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Answer, Refusal>
     let mut steps = Steps::of(&request.extensions);
     match *path.as_slice() {
         ["version"] => Ok(json(snapshot.version())),
-        ["readyz" | "livez" | "healthz"] => Ok(Answer::text(StatusCode::OK, "ok")),
+        ["readyz" | "livez" | "healthz"] => Ok(Success::text(StatusCode::OK, "ok")),
         ["api"] => Ok(json(discovery::core_versions())),
         ["apis"] => Ok(json(discovery::groups(snapshot))),
         ["apis", group] => discovery::group(snapshot, group).map(json).ok_or(Refusal::NotServed),
@@ -137,7 +137,7 @@ async fn resource(
     rest: &[&str],
     query: &str,
     steps: &mut Steps,
-) -> Result<Answer, Refusal> {
+) -> Result<Success, Refusal> {
     let find = |plural: &str, namespaced: bool| {
         let found = snapshot.collection(group, version, plural);
         found.filter(|found| found.kind.namespaced == namespaced).ok_or(Refusal::NotServed)
@@ -153,7 +153,7 @@ async fn resource(
         ["namespaces", namespace, "pods", name, "log"] if group.is_empty() => {
             let options = pod_log::Options::parse(name, query)?;
             let found = pod_log::read(snapshot, find("pods", true)?, namespace, name, &options, steps).await?;
-            Ok(found.map_or(Answer::text(StatusCode::NO_CONTENT, ""), |pod_log::Found { body, warning }| Answer {
+            Ok(found.map_or(Success::text(StatusCode::NO_CONTENT, ""), |pod_log::Found { body, warning }| Success {
                 code: StatusCode::OK,
                 media_type: TEXT,
                 body,
@@ -170,15 +170,15 @@ async fn page(
     namespace: Option<&str>,
     query: &str,
     steps: &mut Steps,
-) -> Result<Answer, Refusal> {
+) -> Result<Success, Refusal> {
     let mut page = list::list(snapshot, of, namespace, &list::Options::parse(query)?, steps).await?;
     let warning = page.warning.take();
-    Ok(Answer { code: StatusCode::OK, media_type: JSON, body: page.into_body(), warning })
+    Ok(Success { code: StatusCode::OK, media_type: JSON, body: page.into_body(), warning })
 }
 
-fn get(snapshot: &Snapshot, collection: &Collection, namespace: Option<&str>, name: &str) -> Result<Answer, Refusal> {
+fn get(snapshot: &Snapshot, collection: &Collection, namespace: Option<&str>, name: &str) -> Result<Success, Refusal> {
     if let Some(object) = collection.get(namespace, name) {
-        return Ok(Answer::json(object.json.to_string()));
+        return Ok(Success::json(object.json.to_string()));
     }
     snapshot.coverage().check(&collection.kind, namespace).map_err(Refusal::not_held)?;
     Err(Refusal::not_found(&collection.kind, name))

@@ -25,7 +25,7 @@ const PIECE: u64 = 256 << 10;
 
 /// The requested part of a log, by the API server's own parameters.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cut {
+pub(super) struct LogOptions {
     /// The newest lines only.
     pub(super) tail_lines: Option<u64>,
     /// Of those, only lines from this time on.
@@ -68,7 +68,7 @@ impl Source {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub(super) async fn part(self, cut: &Cut) -> io::Result<Body> {
+    pub(super) async fn part(self, cut: &LogOptions) -> io::Result<Body> {
         let from = match cut.tail_lines {
             Some(lines) => self.start_of_tail(lines).await?,
             None => self.from,

@@ -15,13 +15,13 @@ const OBJECT: usize = 8;
 
 /// A bound on the values that are read, over several texts. Each takes some 80 bytes of memory, however short its text.
 #[derive(Debug)]
-pub struct Room {
+pub struct JsonLimit {
     most: usize,
     left: usize,
 }
 
-impl Room {
-    /// Room for `most` values.
+impl JsonLimit {
+    /// A limit of `most` values.
     pub fn new(most: usize) -> Self {
         Self { most, left: most }
     }
@@ -43,7 +43,7 @@ impl Room {
 }
 
 /// Parses one value, which is counted.
-struct Counted<'a>(&'a mut Room);
+struct Counted<'a>(&'a mut JsonLimit);
 
 impl<'de> DeserializeSeed<'de> for Counted<'_> {
     type Value = Value;
@@ -132,7 +132,7 @@ mod tests {
     const MOST_VALUES: usize = 50_000;
 
     fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
-        Room::new(MOST_VALUES).parse(text)
+        JsonLimit::new(MOST_VALUES).parse(text)
     }
 
     fn refused(text: &str) -> String {
@@ -167,8 +167,8 @@ mod tests {
             refused(&format!("[{}0]", "{\"\":0},".repeat(MOST_VALUES / 9 + 1))).contains("more than 50000 values"),
             "objects are large"
         );
-        let mut room = Room::new(10);
-        assert!(room.parse(b"[1,2,3,4,5]").is_ok() && room.parse(b"[1,2,3,4,5]").is_err(), "it is one room for all texts");
+        let mut limit = JsonLimit::new(10);
+        assert!(limit.parse(b"[1,2,3,4,5]").is_ok() && limit.parse(b"[1,2,3,4,5]").is_err(), "it is one limit for all texts");
     }
 
     #[test]

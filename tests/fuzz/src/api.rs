@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 pub(crate) const NAMESPACE: &str = "team-a";
 
 /// An answer: a status and a body.
-pub(crate) type Answer = (StatusCode, Vec<u8>);
+pub(crate) type ApiResponse = (StatusCode, Vec<u8>);
 
 /// The cluster of one execution.
 pub(crate) struct Api {
@@ -26,7 +26,7 @@ pub(crate) struct Api {
 
 impl Api {
     /// Answers each path with what `answer` says, cut into chunks of so many bytes; discovery by itself, where it says nothing.
-    pub(crate) fn new(chunk: usize, answer: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(chunk: usize, answer: impl Fn(&str) -> Option<ApiResponse> + Send + Sync + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let noted = seen.clone();
@@ -76,7 +76,7 @@ impl Api {
 }
 
 /// What a small cluster answers.
-fn usual(path: &str) -> Answer {
+fn usual(path: &str) -> ApiResponse {
     let body = match path {
         "/apis" => {
             r#"{"kind":"APIGroupList","groups":[{"name":"coder.com","versions":[{"groupVersion":"coder.com/v1","version":"v1"}]}]}"#

@@ -75,7 +75,7 @@ async fn half_open_connections_are_cut_off_and_disturb_nobody() {
     all_is_well().await;
     for answers in join_all(open.into_iter().map(Raw::answers)).await {
         // A body that does not come in time has an answer; the others have not even asked.
-        assert!(matches!(answers[..], [] | [Answer { status: 408, .. }]), "{answers:?}");
+        assert!(matches!(answers[..], [] | [RawResponse { status: 408, .. }]), "{answers:?}");
     }
     all_is_well().await;
 }

@@ -7,7 +7,7 @@ const SMUGGLED: &str = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
 /// Sends a request that is framed in a questionable way, with another one hidden behind it. At most one answer comes, and the connection
 /// ends, so that nothing that a proxy in front sends later is taken for the rest of it.
-async fn refused(what: &str, headers: &[&str], body: &str) -> Vec<Answer> {
+async fn refused(what: &str, headers: &[&str], body: &str) -> Vec<RawResponse> {
     let mut all = vec![JSON, ACCEPT];
     all.extend(headers);
     let answers = attack(request(POST, &all, &format!("{body}{SMUGGLED}"))).await.answers().await;
@@ -67,7 +67,7 @@ async fn transfer_encodings_that_only_some_understand_are_refused() {
 async fn http_1_0_has_no_transfer_encodings() {
     let old = request("POST /mcp HTTP/1.0", &[JSON, ACCEPT, "Transfer-Encoding: chunked"], &format!("0\r\n\r\n{SMUGGLED}"));
     let answers = attack(old).await.answers().await;
-    assert!(matches!(answers[..], [] | [Answer { status: 400, .. }]), "{answers:?}");
+    assert!(matches!(answers[..], [] | [RawResponse { status: 400, .. }]), "{answers:?}");
 }
 
 #[tokio::test]

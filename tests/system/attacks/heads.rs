@@ -13,7 +13,7 @@ async fn heads_beyond_the_bounds_are_refused_as_such() {
     }
     let line = format!("GET /{} HTTP/1.1", "x".repeat(100_000));
     let answers = attack(request(&line, &[], "")).await.answers().await;
-    assert!(matches!(answers[..], [Answer { status: 414 | 431, .. }]), "{answers:?}");
+    assert!(matches!(answers[..], [RawResponse { status: 414 | 431, .. }]), "{answers:?}");
     all_is_well().await;
 }
 
@@ -25,7 +25,7 @@ async fn a_flood_of_headers_without_end_is_cut_off() {
         connection.send("X-Flood: x\r\n".repeat(90_000)).await;
     }
     let answers = connection.answers().await;
-    assert!(matches!(answers[..], [] | [Answer { status: 431, .. }]), "{answers:?}");
+    assert!(matches!(answers[..], [] | [RawResponse { status: 431, .. }]), "{answers:?}");
     all_is_well().await;
 }
 
@@ -83,7 +83,7 @@ async fn a_request_has_one_host_and_one_origin() {
     };
     for name in ["Host", "Origin"] {
         let answers = attack(twice(name)).await.answers().await;
-        assert!(matches!(answers[..], [Answer { status: 400 | 403, .. }]), "{name}: {answers:?}");
+        assert!(matches!(answers[..], [RawResponse { status: 400 | 403, .. }]), "{name}: {answers:?}");
     }
     let none = "POST /mcp HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(attack(none).await.answers().await[0].status, 403, "and not none");

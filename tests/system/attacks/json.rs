@@ -3,7 +3,7 @@
 use super::*;
 
 /// The answer to a body.
-async fn answer_to(body: impl AsRef<[u8]>) -> Answer {
+async fn answer_to(body: impl AsRef<[u8]>) -> RawResponse {
     let body = body.as_ref();
     let mut sent = request(POST, &[JSON, ACCEPT, &format!("Content-Length: {}", body.len())], "");
     sent.extend(body);

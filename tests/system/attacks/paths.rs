@@ -26,7 +26,7 @@ async fn there_is_one_path_and_it_has_one_spelling() {
         let answers =
             attack(request(&format!("POST {path} HTTP/1.1"), &[JSON, ACCEPT, &length, "Connection: close"], &body)).await;
         let answers = answers.answers().await;
-        assert!(matches!(answers[..], [Answer { status: 400 | 404, .. }]), "{path}: {answers:?}");
+        assert!(matches!(answers[..], [RawResponse { status: 400 | 404, .. }]), "{path}: {answers:?}");
     }
     all_is_well().await;
 }
@@ -61,7 +61,7 @@ async fn other_methods_are_named_as_not_allowed() {
         }
     }
     let answers = attack(request("OPTIONS * HTTP/1.1", &["Connection: close"], "")).await.answers().await;
-    assert!(matches!(answers[..], [Answer { status: 400..500, .. }]), "{answers:?}");
+    assert!(matches!(answers[..], [RawResponse { status: 400..500, .. }]), "{answers:?}");
     all_is_well().await;
 }
 
@@ -92,7 +92,7 @@ async fn what_the_cluster_is_like_is_not_for_web_pages() {
     // Whoever comes from elsewhere, or through somebody, hears which check fails and no more.
     for host in ["10.1.2.3", "127.0.0.1\r\nX-Forwarded-For: 10.1.2.3", "127.0.0.1\r\nVia: 1.1 proxy"] {
         let strangers = attack(verbose(host)).await.answers().await;
-        let [Answer { status: 200, body, .. }] = &strangers[..] else { panic!("{host}: {strangers:?}") };
+        let [RawResponse { status: 200, body, .. }] = &strangers[..] else { panic!("{host}: {strangers:?}") };
         assert!(body.contains("[+] tools\n") && !body.contains("demo") && !body.contains("v1."), "{host}: {body}");
     }
 }

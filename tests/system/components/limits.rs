@@ -1,6 +1,6 @@
 //! Guests that crash, or use more than they may: the caller learns which limit it was, and nobody else notices.
 
-use sandbar_tests::fake_api::{Answer, FakeApi};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi};
 use sandbar_tests::http as wire;
 use tokio::sync::OnceCell;
 
@@ -84,7 +84,7 @@ async fn what_a_tool_hands_to_a_host_function_is_bounded() {
 
 #[tokio::test]
 async fn waiting_for_the_cluster_is_bounded() {
-    let api = FakeApi::start(|path| path.contains("/pods").then_some(Answer::Never));
+    let api = FakeApi::start(|path| path.contains("/pods").then_some(FakeAnswer::Never));
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     api.write_kubeconfig(&kubeconfig);

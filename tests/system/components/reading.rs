@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
-use sandbar_tests::fake_api::{Answer, FakeApi};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi};
 use sandbar_tests::namespace::Namespace;
 
 use super::*;
@@ -243,7 +243,7 @@ const TRICKS: [&str; 24] = [
 
 #[tokio::test]
 async fn no_string_of_the_contract_leads_to_another_path() {
-    let api = FakeApi::start(|path| path.contains("/pods/web/log").then(|| Answer::text(200, "a line\n")));
+    let api = FakeApi::start(|path| path.contains("/pods/web/log").then(|| FakeAnswer::text(200, "a line\n")));
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     api.write_kubeconfig(&kubeconfig);

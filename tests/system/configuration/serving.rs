@@ -1,6 +1,6 @@
 //! How many connections there are and how long a server takes to stop: in the file, in the environment and on the command line.
 
-use sandbar_tests::fake_api::{Answer, FakeApi};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi};
 use sandbar_tests::raw::Raw;
 use sandbar_tests::sandbar::Builder;
 use sandbar_tests::until;
@@ -9,7 +9,7 @@ use super::*;
 
 /// A server in front of an API server that never answers about workspaces.
 async fn slow(with: impl FnOnce(Builder) -> Builder) -> (Server, FakeApi, TempDir) {
-    let api = FakeApi::start(|path| path.contains("/coderworkspaces").then_some(Answer::Never));
+    let api = FakeApi::start(|path| path.contains("/coderworkspaces").then_some(FakeAnswer::Never));
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     api.write_kubeconfig(&kubeconfig);

@@ -58,7 +58,7 @@ async fn the_first_answer_of_the_api_server_makes_the_server_ready() {
     let api = FakeApi::start(move |path| match path {
         "/version" => {
             let version = json!({ "gitVersion": "v1.37.2", "platform": "linux/amd64" });
-            Some(Answer::Behind(held.clone(), Box::new(Answer::json(&version))))
+            Some(FakeAnswer::Behind(held.clone(), Box::new(FakeAnswer::json(&version))))
         }
         _ => None,
     });

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use sandbar_tests::fake_api::{Answer, FakeApi, Gate};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi, Gate};
 
 use super::*;
 
@@ -132,7 +132,7 @@ async fn calls_in_flight_end_on_the_component_that_they_began_with() {
     let held = gate.clone();
     let api = FakeApi::start(move |path| {
         let list = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [{ "metadata": { "name": "web" } }] });
-        path.contains("/pods").then(|| Answer::Behind(held.clone(), Box::new(Answer::json(&list))))
+        path.contains("/pods").then(|| FakeAnswer::Behind(held.clone(), Box::new(FakeAnswer::json(&list))))
     });
     let folder = Folder::new();
     let kubeconfig = folder.path().join("kubeconfig");

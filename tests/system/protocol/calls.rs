@@ -1,6 +1,6 @@
 //! Calls that take long, are cancelled, lose their client, or share an id.
 
-use sandbar_tests::fake_api::{Answer, FakeApi, Gate};
+use sandbar_tests::fake_api::{FakeAnswer, FakeApi, Gate};
 use sandbar_tests::until;
 
 use super::*;
@@ -20,14 +20,14 @@ impl Slow {
             let (_, rest) = path.split_once("/namespaces/")?;
             let (namespace, resource) = rest.split_once('/')?;
             let answer = match resource.split('?').next()? {
-                "coderworkspaces" => Answer::json(&json!({
+                "coderworkspaces" => FakeAnswer::json(&json!({
                     "kind": "CoderWorkspaceList", "apiVersion": "aggregation.coder.com/v1alpha1", "metadata": {},
                     "items": [{ "metadata": { "name": format!("of-{namespace}"), "namespace": namespace }, "spec": { "running": true } }],
                 })),
-                "pods/web/log" => Answer::text(200, &"a line of a log\n".repeat(60_000)),
+                "pods/web/log" => FakeAnswer::text(200, &"a line of a log\n".repeat(60_000)),
                 _ => return None,
             };
-            Some(Answer::Behind(held.clone(), Box::new(answer)))
+            Some(FakeAnswer::Behind(held.clone(), Box::new(answer)))
         });
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
@@ -105,7 +105,7 @@ async fn a_late_answer_is_whole_in_both_forms_whatever_its_size() {
         let gate = Gate::closed();
         let (held, text) = (gate.clone(), log.clone());
         let api = FakeApi::start(move |path| {
-            path.contains("/log").then(|| Answer::Behind(held.clone(), Box::new(Answer::text(200, &text))))
+            path.contains("/log").then(|| FakeAnswer::Behind(held.clone(), Box::new(FakeAnswer::text(200, &text))))
         });
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");

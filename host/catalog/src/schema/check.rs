@@ -36,7 +36,7 @@ const STEP_BYTES: usize = 16;
 /// Whether a value fits; else the first faults, with the place of each.
 pub(super) fn check(parts: &[Part], value: &Value) -> Result<(), String> {
     let mut check = Check::new(parts, FAULTS);
-    if check.part(Id(0), value, &Place::Root) {
+    if check.part(Id(0), value, &Location::Root) {
         return Ok(());
     }
     Err(check.faults.join("; "))
@@ -45,14 +45,14 @@ pub(super) fn check(parts: &[Part], value: &Value) -> Result<(), String> {
 /// Whether a value fits some parts, without a word.
 pub(super) fn fits(parts: &[Part], ids: &[Id], value: &Value) -> bool {
     let mut check = Check::new(parts, 0);
-    ids.iter().all(|id| check.part(*id, value, &Place::Root))
+    ids.iter().all(|id| check.part(*id, value, &Location::Root))
 }
 
 /// How many steps a check takes.
 #[cfg(test)]
 pub(super) fn steps(parts: &[Part], value: &Value) -> usize {
     let mut check = Check::new(parts, FAULTS);
-    check.part(Id(0), value, &Place::Root);
+    check.part(Id(0), value, &Location::Root);
     check.steps
 }
 
@@ -82,14 +82,14 @@ struct Check<'s> {
 }
 
 /// A place in a value.
-enum Place<'p> {
+enum Location<'p> {
     Root,
-    Key(&'p Place<'p>, &'p str),
-    Item(&'p Place<'p>, usize),
+    Key(&'p Location<'p>, &'p str),
+    Item(&'p Location<'p>, usize),
 }
 
 /// `spec.containers.0`.
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (above, separator) = match self {
             Self::Root => return Ok(()),
@@ -118,7 +118,7 @@ impl<'s> Check<'s> {
     }
 
     /// Whether a value fits a part.
-    fn part(&mut self, id: Id, value: &Value, place: &Place<'_>) -> bool {
+    fn part(&mut self, id: Id, value: &Value, place: &Location<'_>) -> bool {
         let parts = self.parts;
         let part = &parts[id.0];
         let key = (id, std::ptr::from_ref(value));
@@ -154,7 +154,7 @@ impl<'s> Check<'s> {
     #[cfg(not(test))]
     fn step(&mut self, _: &Value) {}
 
-    fn look(&mut self, part: &Part, value: &Value, place: &Place<'_>) -> bool {
+    fn look(&mut self, part: &Part, value: &Value, place: &Location<'_>) -> bool {
         if !part.types.have(Types::of(value)) {
             return self.fault(place, || match part.types {
                 Types::NONE => "has no place in the schema".to_owned(),
@@ -194,7 +194,7 @@ impl<'s> Check<'s> {
         fits
     }
 
-    fn number(&mut self, bounds: &Numbers, number: &serde_json::Number, place: &Place<'_>) -> bool {
+    fn number(&mut self, bounds: &Numbers, number: &serde_json::Number, place: &Location<'_>) -> bool {
         use std::cmp::Ordering::{Greater, Less};
         let Numbers { minimum, above, maximum, below, multiple_of } = bounds;
         let order = |bound: &serde_json::Number| value::compare(number, bound);
@@ -207,7 +207,7 @@ impl<'s> Check<'s> {
         broken.is_empty() || self.fault(place, || format!("is {number}, and has to be {}", broken.join(" and ")))
     }
 
-    fn text(&mut self, bounds: &Texts, text: &str, place: &Place<'_>) -> bool {
+    fn text(&mut self, bounds: &Texts, text: &str, place: &Location<'_>) -> bool {
         let Texts { least, most, pattern, never_empty: _ } = bounds;
         let length = if *least > 0 || most.is_some() { text.chars().count() } else { 0 };
         let said = || quoted(&Quote(text), QUOTE_BYTES);
@@ -225,7 +225,7 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn array(&mut self, rules: &Arrays, items: &[Value], place: &Place<'_>) -> bool {
+    fn array(&mut self, rules: &Arrays, items: &[Value], place: &Location<'_>) -> bool {
         let Arrays { first, rest, least, most, unique, contains } = rules;
         let mut fits = true;
         if items.len() < *least {
@@ -242,7 +242,7 @@ impl<'s> Check<'s> {
                 return false;
             }
             if let Some(id) = first.get(index).or(rest.as_ref()) {
-                fits &= self.part(*id, item, &Place::Item(place, index));
+                fits &= self.part(*id, item, &Location::Item(place, index));
             }
         }
         if let Some(contains) = contains {
@@ -256,7 +256,7 @@ impl<'s> Check<'s> {
         fits
     }
 
-    fn object(&mut self, part: &Part, value: &Value, object: &Map<String, Value>, place: &Place<'_>) -> bool {
+    fn object(&mut self, part: &Part, value: &Value, object: &Map<String, Value>, place: &Location<'_>) -> bool {
         let Objects { names, required, least, most, required_with, fits_with, unevaluated, .. } = &part.object;
         let mut fits = true;
         for name in required {
@@ -267,7 +267,7 @@ impl<'s> Check<'s> {
             keep!(self, fits, self.fault(place, || format!("has {} properties; {least} are needed{most}", object.len())));
         }
         for (key, item) in object {
-            let inside = Place::Key(place, key);
+            let inside = Location::Key(place, key);
             if let Some(names) = names {
                 keep!(
                     self,
@@ -304,7 +304,7 @@ impl<'s> Check<'s> {
                 if self.parts[unevaluated.0].types == Types::NONE {
                     keep!(self, fits, self.unknown(key, part, place));
                 } else {
-                    keep!(self, fits, self.part(*unevaluated, item, &Place::Key(place, key)));
+                    keep!(self, fits, self.part(*unevaluated, item, &Location::Key(place, key)));
                 }
             }
         }
@@ -315,7 +315,7 @@ impl<'s> Check<'s> {
     fn name(&mut self, names: Id, key: &str) -> bool {
         let known = std::mem::take(&mut self.known);
         let name = Value::from(key);
-        let fits = self.quietly(|check| check.part(names, &name, &Place::Root));
+        let fits = self.quietly(|check| check.part(names, &name, &Location::Root));
         self.known = known;
         fits
     }
@@ -332,11 +332,11 @@ impl<'s> Check<'s> {
             let mut tried: Vec<Id> = part.alternatives.iter().flat_map(|alternatives| alternatives.of.clone()).collect();
             tried.extend(fits_with.iter().filter(|(name, _)| object.contains_key(*name)).map(|(_, id)| *id));
             if let Some(condition) = &part.condition {
-                let fits = self.part(condition.test, value, &Place::Root);
+                let fits = self.part(condition.test, value, &Location::Root);
                 tried.extend(if fits { condition.then } else { condition.otherwise });
                 certain.extend(Some(condition.test).filter(|_| fits));
             }
-            tried.retain(|id| self.part(*id, value, &Place::Root));
+            tried.retain(|id| self.part(*id, value, &Location::Root));
             for id in certain.into_iter().chain(tried) {
                 if seen.insert(id) {
                     left.push((&self.parts[id.0], true));
@@ -346,7 +346,7 @@ impl<'s> Check<'s> {
         evaluated
     }
 
-    fn alternatives(&mut self, alternatives: &Alternatives, value: &Value, place: &Place<'_>) -> bool {
+    fn alternatives(&mut self, alternatives: &Alternatives, value: &Value, place: &Location<'_>) -> bool {
         let Alternatives { one, of } = alternatives;
         let enough = if *one { 2 } else { 1 };
         let fitting = self.quietly(|check| of.iter().filter(|id| check.part(**id, value, place)).take(enough).count());
@@ -360,7 +360,7 @@ impl<'s> Check<'s> {
     }
 
     /// Says what is wrong where no alternative fits: what the one lacks that was meant, where that can be told.
-    fn none_fits(&mut self, alternatives: &[Id], value: &Value, place: &Place<'_>) -> bool {
+    fn none_fits(&mut self, alternatives: &[Id], value: &Value, place: &Location<'_>) -> bool {
         let types = alternatives.iter().fold(Types::NONE, |types, id| types.or(self.parts[id.0].admits));
         if !types.have(Types::of(value)) {
             return self.fault(place, || format!("is {}, and has to be {types}", quoted(value, QUOTE_BYTES)));
@@ -379,7 +379,7 @@ impl<'s> Check<'s> {
         if let Value::Object(object) = value
             && let Some((name, value, written)) = wrong_tag(self.parts, alternatives, object)
         {
-            return self.fault(&Place::Key(place, name), || not_among(value, &written));
+            return self.fault(&Location::Key(place, name), || not_among(value, &written));
         }
         let choices: Vec<Value> = alternatives
             .iter()
@@ -395,14 +395,14 @@ impl<'s> Check<'s> {
     }
 
     /// Notes that a property is missing.
-    fn missing(&mut self, name: &str, beside: &str, place: &Place<'_>) -> bool {
-        self.fault(&Place::Key(place, name), || format!("is missing{beside}"))
+    fn missing(&mut self, name: &str, beside: &str, place: &Location<'_>) -> bool {
+        self.fault(&Location::Key(place, name), || format!("is missing{beside}"))
     }
 
     /// Notes that a property is not known, with the one that was probably meant.
-    fn unknown(&mut self, key: &str, part: &Part, place: &Place<'_>) -> bool {
+    fn unknown(&mut self, key: &str, part: &Part, place: &Location<'_>) -> bool {
         let known: Vec<&str> = part.object.properties.keys().map(String::as_str).collect();
-        self.fault(&Place::Key(place, key), || match nearest(cut(key), &known) {
+        self.fault(&Location::Key(place, key), || match nearest(cut(key), &known) {
             Some(nearest) => format!("is not known; did you mean `{nearest}`?"),
             None if known.is_empty() => "is not known: there are no properties here".to_owned(),
             None => format!("is not known; the possible ones are {}", listed(known.iter())),
@@ -410,7 +410,7 @@ impl<'s> Check<'s> {
     }
 
     /// Notes a fault, if it is to be told. What it returns is what the value is then: unfit.
-    fn fault(&mut self, place: &Place<'_>, words: impl FnOnce() -> String) -> bool {
+    fn fault(&mut self, place: &Location<'_>, words: impl FnOnce() -> String) -> bool {
         if !self.is_enough() {
             let place = clean_line(place, PLACE_BYTES);
             let words = words();

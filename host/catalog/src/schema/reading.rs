@@ -14,7 +14,7 @@
 
 use std::collections::BTreeSet;
 
-use sandbar_text::json::Room;
+use sandbar_text::json::JsonLimit;
 use serde_json::{Map, Number, Value};
 
 use super::check::fits;
@@ -35,7 +35,7 @@ pub(super) fn read(parts: &[Part], arguments: &mut Value, is_ignored: impl Fn(&s
     if let Value::Object(arguments) = arguments {
         arguments.retain(|name, _| !is_ignored(name) || has(parts, name));
     }
-    let mut reading = Reading { parts, room: Room::new(TEXT_VALUES), texts: 0, is_alone: false };
+    let mut reading = Reading { parts, limit: JsonLimit::new(TEXT_VALUES), texts: 0, is_alone: false };
     reading.value(&[Id(0)], arguments);
 }
 
@@ -61,7 +61,7 @@ fn everywhere<'s>(parts: &'s [Part], ids: &[Id]) -> Vec<&'s Part> {
 
 struct Reading<'s> {
     parts: &'s [Part],
-    room: Room,
+    limit: JsonLimit,
     /// How many texts the value is inside of.
     texts: usize,
     /// Whether the value is tried as the only item of an array, which is tried once.
@@ -234,7 +234,7 @@ impl<'s> Reading<'s> {
         if !is_wanted || self.texts == TEXTS_NESTED {
             return None;
         }
-        let mut inside = self.room.parse(text.as_bytes()).ok()?;
+        let mut inside = self.limit.parse(text.as_bytes()).ok()?;
         self.texts += 1;
         self.value(ids, &mut inside);
         self.texts -= 1;

@@ -23,13 +23,13 @@ pub(super) struct Documents {
 
 #[derive(Default)]
 struct Shelf {
-    places: HashMap<GroupVersion, Place>,
+    places: HashMap<GroupVersion, Entry>,
     bytes: usize,
     /// A counter of uses.
     uses: u64,
 }
 
-struct Place {
+struct Entry {
     memory: Memory<Resources>,
     bytes: usize,
     /// The counter at the last use.
@@ -49,7 +49,7 @@ impl Documents {
         }
         let bytes = OVERHEAD + group.len() + version.len();
         let memory = Memory::default();
-        shelf.places.insert(key, Place { memory: memory.clone(), bytes, used });
+        shelf.places.insert(key, Entry { memory: memory.clone(), bytes, used });
         shelf.bytes += bytes;
         shelf.make_room();
         memory

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::File;
 use super::entry::Entry;
 use crate::fault::Fault;
-use crate::target::{Identity, Interactive, Method, Plugin, Secret, SecretBytes, User, Way};
+use crate::target::{ClientCertificate, Interactive, Method, Plugin, Secret, SecretBytes, User, Way};
 use crate::watched::Watched;
 
 /// The versions of the protocol that kubectl still speaks with credential plugins.
@@ -51,7 +51,7 @@ pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, way: Way, watched
 }
 
 /// The client certificate and its key.
-fn identity(entry: &Entry<'_>, file: &File, watched: &mut Watched) -> Result<Option<Identity>, Fault> {
+fn identity(entry: &Entry<'_>, file: &File, watched: &mut Watched) -> Result<Option<ClientCertificate>, Fault> {
     let mut part = |key: &'static str| -> Result<Option<Arc<[u8]>>, Fault> {
         match (entry.text(key)?, entry.bytes(&format!("{key}-data"))?) {
             (Some(_), Some(_)) => Err(entry.both(key)),
@@ -69,7 +69,7 @@ fn identity(entry: &Entry<'_>, file: &File, watched: &mut Watched) -> Result<Opt
     let Some(key) = part("client-key")? else {
         return Err(Fault::new(format!("{} has a client certificate and no `client-key` or `client-key-data`", entry.what())));
     };
-    Ok(Some(Identity { certificate, key: SecretBytes(key) }))
+    Ok(Some(ClientCertificate { certificate, key: SecretBytes(key) }))
 }
 
 /// What counts beside the certificate, in client-go's order.

@@ -161,7 +161,7 @@ mod tests {
 
     use crate::Cluster;
     use crate::error::{Code, Error};
-    use crate::testing::{Answer, allowed, cluster, list, names, parameter, query, reader, resource};
+    use crate::testing::{FakeAnswer, allowed, cluster, list, names, parameter, query, reader, resource};
     use crate::types::{Page, Query, Scope};
 
     fn pods() -> Query {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     /// A server that pages: namespace `a` has three pods, `c` has two, every other none.
-    fn honest(path: &str) -> Answer {
+    fn honest(path: &str) -> FakeAnswer {
         let all: &[&str] = match namespace(path) {
             "a" => &["a1", "a2", "a3"],
             "c" => &["c1", "c2"],
@@ -185,12 +185,12 @@ mod tests {
         list(namespace(path), &all[from..to], Some(to.to_string().as_str()).filter(|_| to < all.len()))
     }
 
-    fn no_control_plane() -> Answer {
-        Answer::with_status(503, "no eligible CoderControlPlane")
+    fn no_control_plane() -> FakeAnswer {
+        FakeAnswer::with_status(503, "no eligible CoderControlPlane")
     }
 
-    fn forbidden(path: &str) -> Answer {
-        Answer::status(403, "Forbidden", &format!("no pods in {} for you", namespace(path)), serde_json::json!({}))
+    fn forbidden(path: &str) -> FakeAnswer {
+        FakeAnswer::status(403, "Forbidden", &format!("no pods in {} for you", namespace(path)), serde_json::json!({}))
     }
 
     async fn page(cluster: &Cluster, allow: &[&str], query: &Query, limits: &Limits) -> Result<Page, Error> {
@@ -302,7 +302,7 @@ mod tests {
     #[tokio::test]
     async fn a_bad_selector_is_not_a_namespaces_fault() {
         let (cluster, seen) =
-            cluster(|_, _| Answer::status(400, "BadRequest", "unable to parse requirement", serde_json::json!({})));
+            cluster(|_, _| FakeAnswer::status(400, "BadRequest", "unable to parse requirement", serde_json::json!({})));
         let query = Query { label_selector: Some("a b".into()), ..pods() };
         let error = page(&cluster, &["a", "b"], &query, &Limits::default()).await.expect_err("invalid");
         assert_eq!((error.code, seen.count()), (Code::Invalid, 1));
@@ -317,7 +317,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_namespace_that_hangs_leaves_time_for_the_others() {
-        let (cluster, _) = cluster(|path, _| if namespace(path) == "a" { Answer::Silence } else { honest(path) });
+        let (cluster, _) = cluster(|path, _| if namespace(path) == "a" { FakeAnswer::Silence } else { honest(path) });
         let all = pages(&cluster, &["a", "c"], 100, &Limits::default()).await;
         assert_eq!(read(&all), [["c1", "c2"]]);
         assert!(all[0].warnings[0].contains("did not answer within 10 s"), "{:?}", all[0].warnings);

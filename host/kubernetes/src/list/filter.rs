@@ -6,7 +6,7 @@
 use sandbar_snapshot::Selector;
 
 use crate::name::ObjectName;
-use crate::object::Identity;
+use crate::object::ObjectMeta;
 
 /// The two fields that every kind of object can be selected by.
 const NAME: &str = "metadata.name";
@@ -38,7 +38,7 @@ impl Filter {
     }
 
     /// Whether an object is among those that were asked for, as far as this side can tell.
-    pub(crate) fn matches(&self, object: &Identity<'_>) -> bool {
+    pub(crate) fn matches(&self, object: &ObjectMeta<'_>) -> bool {
         let selected = self.fields.matches(|key| Some(if key == NAME { &*object.name } else { &*object.namespace }));
         if !selected || self.labels.is_empty() {
             return selected;

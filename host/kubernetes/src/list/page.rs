@@ -12,7 +12,7 @@ use super::cursor::Key;
 use super::filter::Filter;
 use crate::error::{Code, Error};
 use crate::fields::Keep;
-use crate::object::{Identity, Mask, Object};
+use crate::object::{Mask, Object, ObjectMeta};
 
 /// What a page may hold.
 #[derive(Clone, Copy, Debug)]
@@ -48,37 +48,37 @@ impl From<Error> for Stop {
 }
 
 /// The page so far.
-pub(super) enum Page<'q> {
+pub(super) enum PageBuilder<'q> {
     /// In the server's order, from a server that pages as far as is known.
     AsSent(AsSent<'q>),
     /// In our own order, from a server that does not.
     Smallest(Smallest<'q>),
 }
 
-impl<'q> Page<'q> {
+impl<'q> PageBuilder<'q> {
     /// A page from a server that may or may not page.
     pub(super) fn as_sent(wanted: Wanted<'q>) -> Self {
-        Page::AsSent(AsSent { wanted, received: 0, json: String::new(), entries: Vec::new() })
+        PageBuilder::AsSent(AsSent { wanted, received: 0, json: String::new(), entries: Vec::new() })
     }
 
     /// A page of a list that is cut on this side.
     pub(super) fn smallest(wanted: Wanted<'q>, after: Option<Key>) -> Self {
-        Page::Smallest(Smallest::new(wanted, after))
+        PageBuilder::Smallest(Smallest::new(wanted, after))
     }
 
     /// Takes the next object of the body.
     pub(super) fn take(&mut self, object: &[u8]) -> Result<(), Stop> {
         let object = Object::read(object)?;
         match self {
-            Page::AsSent(page) if page.received < page.wanted.size.objects.get() => page.take(&object),
-            Page::AsSent(page) => {
+            PageBuilder::AsSent(page) if page.received < page.wanted.size.objects.get() => page.take(&object),
+            PageBuilder::AsSent(page) => {
                 // More than was asked for.
                 let mut smallest = page.hand_over();
                 smallest.take(&object)?;
-                *self = Page::Smallest(smallest);
+                *self = PageBuilder::Smallest(smallest);
                 Ok(())
             }
-            Page::Smallest(page) => Ok(page.take(&object)?),
+            PageBuilder::Smallest(page) => Ok(page.take(&object)?),
         }
     }
 }
@@ -147,7 +147,7 @@ struct Kept {
 }
 
 /// A finished page that was cut on this side.
-pub(super) struct Cut {
+pub(super) struct FinishedPage {
     /// Pruned objects with commas between them.
     pub(super) json: String,
     /// How many they are.
@@ -192,7 +192,7 @@ impl<'q> Smallest<'q> {
     }
 
     /// The page, once the body has been read to its end.
-    pub(super) fn finish(self) -> Result<Cut, Error> {
+    pub(super) fn finish(self) -> Result<FinishedPage, Error> {
         if self.bytes > self.wanted.size.bytes.saturating_add(1) {
             return Err(too_large(self.wanted.size.bytes));
         }
@@ -200,7 +200,7 @@ impl<'q> Smallest<'q> {
         let last = kept.last().map(|kept| kept.key.clone());
         let count = kept.len();
         let json = kept.into_iter().map(|kept| kept.json).collect::<Vec<_>>().join(",");
-        Ok(Cut { json, count, rest: last.filter(|_| self.left_out > 0).map(|key| (key, self.left_out)) })
+        Ok(FinishedPage { json, count, rest: last.filter(|_| self.left_out > 0).map(|key| (key, self.left_out)) })
     }
 
     /// Whether a part of the selectors could not be applied on this side.
@@ -217,8 +217,8 @@ pub(super) fn too_large(page_bytes: usize) -> Error {
     )
 }
 
-impl From<&Identity<'_>> for Key {
-    fn from(identity: &Identity<'_>) -> Self {
+impl From<&ObjectMeta<'_>> for Key {
+    fn from(identity: &ObjectMeta<'_>) -> Self {
         Self { namespace: identity.namespace.to_string(), name: identity.name.to_string() }
     }
 }
@@ -274,11 +274,11 @@ mod tests {
         let mut after = None;
         loop {
             list.rotate_left(1);
-            let mut page = Page::smallest(wanted(&keep, &filter, objects, bytes), after);
+            let mut page = PageBuilder::smallest(wanted(&keep, &filter, objects, bytes), after);
             for (namespace, name) in &list {
                 page.take(object(namespace, name).as_bytes()).expect("taken");
             }
-            let Page::Smallest(page) = page else { panic!("it was one from the start") };
+            let PageBuilder::Smallest(page) = page else { panic!("it was one from the start") };
             let cut = page.finish().expect("a page");
             pages.push(names(&cut.json));
             let so_far: usize = pages.iter().map(Vec::len).sum();
@@ -317,20 +317,20 @@ mod tests {
     #[test]
     fn an_object_that_fits_no_page_is_too_large() {
         let (keep, filter) = (name_only(), Filter::default());
-        let mut page = Page::smallest(wanted(&keep, &filter, 10, 8), None);
+        let mut page = PageBuilder::smallest(wanted(&keep, &filter, 10, 8), None);
         page.take(object("a", "one").as_bytes()).expect("taken");
-        let Page::Smallest(page) = page else { panic!("it was one from the start") };
+        let PageBuilder::Smallest(page) = page else { panic!("it was one from the start") };
         assert_eq!(page.finish().err().map(|error| error.code), Some(Code::TooLarge));
     }
 
     #[test]
     fn more_than_was_asked_for_makes_it_our_page() {
         let (keep, filter) = (name_only(), Filter::default());
-        let mut page = Page::as_sent(wanted(&keep, &filter, 2, ROOMY));
+        let mut page = PageBuilder::as_sent(wanted(&keep, &filter, 2, ROOMY));
         for (namespace, name) in LIST {
             page.take(object(namespace, name).as_bytes()).expect("taken");
         }
-        let Page::Smallest(page) = page else { panic!("five of two") };
+        let PageBuilder::Smallest(page) = page else { panic!("five of two") };
         let cut = page.finish().expect("a page");
         assert_eq!(names(&cut.json), ["one", "two"]);
         assert_eq!(cut.rest, Some((Key { namespace: "a".into(), name: "two".into() }, 3)));
@@ -340,11 +340,11 @@ mod tests {
     fn a_page_as_sent_keeps_the_order_and_drops_what_does_not_match() {
         let keep = name_only();
         let filter = Filter::parse(None, Some("metadata.namespace!=a"));
-        let mut page = Page::as_sent(wanted(&keep, &filter, 5, ROOMY));
+        let mut page = PageBuilder::as_sent(wanted(&keep, &filter, 5, ROOMY));
         for (namespace, name) in LIST {
             page.take(object(namespace, name).as_bytes()).expect("taken");
         }
-        let Page::AsSent(page) = page else { panic!("five of five") };
+        let PageBuilder::AsSent(page) = page else { panic!("five of five") };
         let (json, count) = page.finish();
         assert_eq!((names(&json), count), (vec!["one".to_owned(), "zero".to_owned(), "four".to_owned()], 3));
     }
@@ -353,7 +353,7 @@ mod tests {
     fn a_full_page_says_how_much_fits() {
         let (keep, filter) = (name_only(), Filter::default());
         let one = r#"{"metadata":{"name":"one"}}"#.len() + 1;
-        let mut page = Page::as_sent(wanted(&keep, &filter, 5, 2 * one));
+        let mut page = PageBuilder::as_sent(wanted(&keep, &filter, 5, 2 * one));
         page.take(object("b", "one").as_bytes()).expect("fits");
         page.take(object("a", "two").as_bytes()).expect("fits");
         assert!(matches!(page.take(object("a", "one").as_bytes()), Err(Stop::Full { fitting: 2 })));

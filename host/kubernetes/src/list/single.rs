@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use super::cursor::Position;
 use super::filter::Filter;
-use super::page::{Page, Size, Smallest, Stop, Wanted, too_large};
+use super::page::{PageBuilder, Size, Smallest, Stop, Wanted, too_large};
 use crate::context::ReadContext;
 use crate::error::{Code, Error};
 use crate::exchange::Failure;
@@ -112,9 +112,9 @@ impl Listing<'_> {
         let mask = Mask::of(&self.context.grant, self.served);
         let wanted = Wanted { keep: self.keep, mask, filter: self.filter, size };
         let mut page = match position {
-            Position::After(key) => Page::smallest(wanted, Some(key.clone())),
-            Position::Start if self.comes_whole() => Page::smallest(wanted, None),
-            Position::Start | Position::Token(_) => Page::as_sent(wanted),
+            Position::After(key) => PageBuilder::smallest(wanted, Some(key.clone())),
+            Position::Start if self.comes_whole() => PageBuilder::smallest(wanted, None),
+            Position::Start | Position::Token(_) => PageBuilder::as_sent(wanted),
         };
         let mut splitter = Splitter::new("items", OBJECT_MAX);
         let read_before = self.context.budget.read();
@@ -124,13 +124,13 @@ impl Listing<'_> {
         let envelope = splitter.finish()?;
         let Envelope { metadata, .. } = serde_json::from_slice(&envelope).map_err(|error| malformed(&explain::json(&error)))?;
         match page {
-            Page::AsSent(page) => {
+            PageBuilder::AsSent(page) => {
                 let (json, count) = page.finish();
                 let next = metadata.continue_.filter(|token| !token.is_empty()).map(Position::Token);
                 let remaining = metadata.remaining.filter(|_| next.is_some()).and_then(|count| u32::try_from(count).ok());
                 Ok(Part { json, count, next, remaining, warnings: Vec::new() })
             }
-            Page::Smallest(page) => {
+            PageBuilder::Smallest(page) => {
                 let pages_now = metadata.continue_.is_some_and(|token| !token.is_empty());
                 match position {
                     Position::Token(_) => Err(Stop::Failed(restart("it no longer pages this list"))),
@@ -156,10 +156,10 @@ impl Listing<'_> {
     }
 
     /// A list that comes whole and is over the whole budget cannot be read by any call, which is not the same as a spent budget.
-    fn too_much(&self, error: Error, page: &Page<'_>, read_before: u64) -> Error {
+    fn too_much(&self, error: Error, page: &PageBuilder<'_>, read_before: u64) -> Error {
         let budget = &self.context.budget;
         let limit = budget.limits().read;
-        let comes_whole = matches!(page, Page::Smallest(_)) && error.code == Code::Exhausted;
+        let comes_whole = matches!(page, PageBuilder::Smallest(_)) && error.code == Code::Exhausted;
         if !comes_whole || budget.read().saturating_sub(read_before) <= limit {
             return error;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sandbar_policy::{Budget, Grant, Limits, Namespaces, PolicyRule, Verb};
 
 use crate::error::{Code, Error};
-use crate::testing::{Answer, allowed, cluster, list, names, parameter, query, reader, resource};
+use crate::testing::{FakeAnswer, allowed, cluster, list, names, parameter, query, reader, resource};
 use crate::types::{Page, Query, Scope};
 
 fn in_team_a() -> Query {
@@ -17,7 +17,7 @@ fn workspaces(within: Scope) -> Query {
 }
 
 /// Reads one page of an answer that is the same whatever is asked.
-async fn page_of(answer: impl Fn() -> Answer + Send + Sync + 'static, query: &Query) -> Result<Page, Error> {
+async fn page_of(answer: impl Fn() -> FakeAnswer + Send + Sync + 'static, query: &Query) -> Result<Page, Error> {
     let (cluster, _) = cluster(move |_, _| answer());
     reader(&cluster, Namespaces::All, Limits::default()).list_objects(query).await
 }
@@ -27,7 +27,7 @@ async fn pages_of_the_server_are_passed_on() {
     let (cluster, seen) = cluster(|path, _| match parameter(path, "continue") {
         None => list("team-a", &["b", "a"], Some("next/1")),
         Some("next%2F1") => list("team-a", &["c"], None),
-        Some(other) => Answer::with_status(400, other),
+        Some(other) => FakeAnswer::with_status(400, other),
     });
     let reader = reader(&cluster, Namespaces::All, Limits::default());
     let first = reader.list_objects(&Query { limit: Some(2), ..in_team_a() }).await.expect("first");
@@ -52,7 +52,7 @@ async fn a_limit_is_never_more_than_allowed_and_never_zero() {
 }
 
 /// The whole list whatever is asked, in an order that turns with each request, as by last use.
-fn ignores_limit(names: &'static [&'static str]) -> impl Fn(&str, usize) -> Answer + Send + Sync {
+fn ignores_limit(names: &'static [&'static str]) -> impl Fn(&str, usize) -> FakeAnswer + Send + Sync {
     move |_, request| {
         let mut turned = names.to_vec();
         turned.rotate_left(request % names.len());
@@ -98,7 +98,7 @@ async fn selectors_hold_where_the_server_ignores_them() {
         let item = |name: &str, app: &str| {
             format!(r#"{{"metadata":{{"namespace":"team-a","name":"{name}","labels":{{"app":"{app}"}}}}}}"#)
         };
-        Answer::ok(format!(r#"{{"items":[{},{},{}]}}"#, item("a", "web"), item("b", "api"), item("c", "web")))
+        FakeAnswer::ok(format!(r#"{{"items":[{},{},{}]}}"#, item("a", "web"), item("b", "api"), item("c", "web")))
     };
     let query = Query { label_selector: Some("app=web".into()), ..workspaces(Scope::Namespace("team-a".into())) };
     let page = page_of(answer, &query).await.expect("a page");
@@ -138,7 +138,7 @@ async fn a_whole_list_over_the_budget_is_too_large() {
 async fn an_old_token_goes_on_where_the_server_says() {
     let (cluster, seen) = cluster(|path, _| match parameter(path, "continue") {
         None => list("team-a", &["a"], Some("old")),
-        Some("old") => Answer::status(410, "Expired", "too old", serde_json::json!({ "metadata": { "continue": "fresh" } })),
+        Some("old") => FakeAnswer::status(410, "Expired", "too old", serde_json::json!({ "metadata": { "continue": "fresh" } })),
         _ => list("team-a", &["b"], None),
     });
     let reader = reader(&cluster, Namespaces::All, Limits::default());
@@ -153,7 +153,7 @@ async fn an_old_token_goes_on_where_the_server_says() {
 async fn an_old_token_without_a_fresh_one_is_expired() {
     let (cluster, _) = cluster(|path, _| match parameter(path, "continue") {
         None => list("team-a", &["a"], Some("old")),
-        Some(_) => Answer::status(410, "Expired", "too old", serde_json::json!({})),
+        Some(_) => FakeAnswer::status(410, "Expired", "too old", serde_json::json!({})),
     });
     let reader = reader(&cluster, Namespaces::All, Limits::default());
     let first = reader.list_objects(&in_team_a()).await.expect("first");
@@ -262,7 +262,7 @@ async fn a_resource_is_found_in_a_version_that_is_not_the_preferred_one() {
 
 #[tokio::test]
 async fn a_list_that_rbac_forbids_everywhere_says_what_to_do() {
-    let forbidden = || Answer::status(403, "Forbidden", "pods is forbidden", serde_json::json!({}));
+    let forbidden = || FakeAnswer::status(403, "Forbidden", "pods is forbidden", serde_json::json!({}));
     let everywhere = query(resource("", "pods"), Scope::EveryNamespace);
     let error = page_of(forbidden, &everywhere).await.expect_err("forbidden");
     assert_eq!(error.code, Code::Denied);
@@ -282,9 +282,10 @@ async fn an_answer_that_is_no_list_is_an_error() {
         r#"{"items":[{"metadata":{"name":"#,
         "{\"items\":[{\"a\":\"\u{1}\"}]}",
     ] {
-        let error = page_of(move || Answer::ok(body), &in_team_a()).await.expect_err(body);
+        let error = page_of(move || FakeAnswer::ok(body), &in_team_a()).await.expect_err(body);
         assert_eq!(error.code, Code::Other, "{body}: {}", error.message);
     }
-    let page = page_of(|| Answer::ok(r#"{"items":null}"#), &in_team_a()).await.expect("an empty list, as some servers write it");
+    let page =
+        page_of(|| FakeAnswer::ok(r#"{"items":null}"#), &in_team_a()).await.expect("an empty list, as some servers write it");
     assert_eq!(page.items, "[]");
 }

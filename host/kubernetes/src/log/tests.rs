@@ -7,7 +7,7 @@ use sandbar_policy::{Budget, Limits, Namespaces};
 use sandbar_processor::{CpuEstimate, Processors};
 
 use crate::error::{Code, Error};
-use crate::testing::{Answer, allowed, cluster, grant, parameter, reader};
+use crate::testing::{FakeAnswer, allowed, cluster, grant, parameter, reader};
 use crate::types::{Excerpt, LogSource};
 
 fn web() -> LogSource {
@@ -30,7 +30,7 @@ fn lines(count: usize, length: usize) -> Vec<String> {
 
 /// Reads the log of a pod with these records; the requests that it took.
 async fn tail(records: Vec<String>, source: &LogSource, limits: Limits) -> (Result<Excerpt, Error>, Vec<String>) {
-    let (cluster, seen) = cluster(move |path, _| Answer::ok(tail_of(&records, path)));
+    let (cluster, seen) = cluster(move |path, _| FakeAnswer::ok(tail_of(&records, path)));
     let excerpt = reader(&cluster, Namespaces::All, limits).tail(source).await;
     (excerpt, seen.all())
 }
@@ -214,7 +214,7 @@ async fn what_cannot_be_asked_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_pattern_is_compiled_within_the_grant_and_where_there_is_something_to_search() {
-    let (cluster, seen) = cluster(|_, _| Answer::ok("x\n"));
+    let (cluster, seen) = cluster(|_, _| FakeAnswer::ok("x\n"));
     let matching = |pattern: &str| LogSource { matching: Some(pattern.into()), ..web() };
     let nowhere = reader(&cluster, allowed(&["team-b"]), Limits::default());
     assert_eq!(nowhere.tail(&matching("(")).await.expect_err("not granted").code, Code::Denied);
@@ -227,7 +227,7 @@ async fn a_pattern_is_compiled_within_the_grant_and_where_there_is_something_to_
 
 /// What becomes of a tail within a call.
 async fn in_a_call(records: Vec<String>, source: LogSource, limits: Limits) -> Result<Excerpt, Error> {
-    let (cluster, _) = cluster(move |path, _| Answer::ok(tail_of(&records, path)));
+    let (cluster, _) = cluster(move |path, _| FakeAnswer::ok(tail_of(&records, path)));
     let budget = Arc::new(Budget::new(limits));
     let reader = cluster.reader(Arc::new(grant(Namespaces::All)), budget.clone());
     // From its beginning on a thread of its own, where its time is nobody else's.
@@ -252,16 +252,16 @@ async fn a_search_is_the_calls_processor_time() {
 }
 
 /// What the server's answer becomes.
-async fn answered(answer: impl Fn() -> Answer + Send + Sync + 'static) -> Result<Excerpt, Error> {
+async fn answered(answer: impl Fn() -> FakeAnswer + Send + Sync + 'static) -> Result<Excerpt, Error> {
     let (cluster, _) = cluster(move |_, _| answer());
     reader(&cluster, Namespaces::All, Limits::default()).tail(&web()).await
 }
 
 #[tokio::test]
 async fn a_pod_without_a_node_is_said_to_have_none() {
-    let excerpt = answered(|| Answer::with_status(204, "")).await.expect("an empty log");
+    let excerpt = answered(|| FakeAnswer::with_status(204, "")).await.expect("an empty log");
     assert_eq!(excerpt.warnings, ["pod web-0 is not scheduled yet: it has no node, so no container of it has run"]);
-    let excerpt = answered(|| Answer::ok("")).await.expect("an empty log");
+    let excerpt = answered(|| FakeAnswer::ok("")).await.expect("an empty log");
     assert_eq!((excerpt.text.as_str(), excerpt.warnings.len(), excerpt.older), ("", 0, Some(false)));
 }
 
@@ -269,15 +269,16 @@ async fn a_pod_without_a_node_is_said_to_have_none() {
 async fn failures_name_what_is_likely_at_fault() {
     let none = || serde_json::json!({});
     let wrong_container =
-        answered(move || Answer::status(400, "BadRequest", "container x is not valid for pod web-0", none())).await;
+        answered(move || FakeAnswer::status(400, "BadRequest", "container x is not valid for pod web-0", none())).await;
     assert_eq!(wrong_container, Err(Error::new(Code::Invalid, "container x is not valid for pod web-0")));
 
     let gone = || serde_json::json!({ "details": { "name": "n1", "kind": "pods" } });
-    let node_gone = answered(move || Answer::status(404, "NotFound", "pods \"n1\" not found", gone())).await.expect_err("gone");
+    let node_gone =
+        answered(move || FakeAnswer::status(404, "NotFound", "pods \"n1\" not found", gone())).await.expect_err("gone");
     assert_eq!(node_gone.code, Code::Unavailable);
     assert_eq!(node_gone.message, "the log of pod web-0 is gone with its node: the cluster has no node \"n1\" any more");
 
-    let dead = answered(|| Answer::with_status(500, "Get \"https://10.0.0.5:10250/containerLogs\": i/o timeout"))
+    let dead = answered(|| FakeAnswer::with_status(500, "Get \"https://10.0.0.5:10250/containerLogs\": i/o timeout"))
         .await
         .expect_err("dead");
     assert_eq!(dead.code, Code::Unavailable);
@@ -287,10 +288,10 @@ async fn failures_name_what_is_likely_at_fault() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hung_kubelet_ends_in_an_error() {
-    let silent = answered(|| Answer::Silence).await.expect_err("silent");
+    let silent = answered(|| FakeAnswer::Silence).await.expect_err("silent");
     assert_eq!(silent.code, Code::Unavailable);
     assert!(silent.message.contains("did not answer within 12 s") && silent.message.contains("kubelet"), "{}", silent.message);
-    let stuck = answered(|| Answer::ok("one\n").then_silence()).await.expect_err("stuck");
+    let stuck = answered(|| FakeAnswer::ok("one\n").then_silence()).await.expect_err("stuck");
     assert_eq!(stuck.code, Code::Unavailable);
 }
 
@@ -305,7 +306,7 @@ async fn a_server_that_ignores_how_many_lines_are_asked_for_is_cut_to_them() {
         (9, 3, 14, "0007\n0008\n", true),
     ] {
         let all = lines(sent, 4).concat();
-        let (cluster, _) = cluster(move |_, _| Answer::ok(all.clone()));
+        let (cluster, _) = cluster(move |_, _| FakeAnswer::ok(all.clone()));
         let source = LogSource { tail_lines: Some(wanted), ..web() };
         let excerpt = reader(&cluster, Namespaces::All, capped(cap)).tail(&source).await.expect("a log");
         let case = format!("{wanted} of {sent} lines in {cap} bytes");
@@ -317,7 +318,7 @@ async fn a_server_that_ignores_how_many_lines_are_asked_for_is_cut_to_them() {
 async fn surplus_lines_without_number_are_taken_off_in_one_go() {
     // Line by line this would move a TB.
     let sent = 2_000_000;
-    let (cluster, _) = cluster(move |_, _| Answer::ok("\n".repeat(sent)));
+    let (cluster, _) = cluster(move |_, _| FakeAnswer::ok("\n".repeat(sent)));
     let excerpt = reader(&cluster, Namespaces::All, capped(8 << 20)).tail(&web()).await.expect("a log");
     assert_eq!((excerpt.text.len(), excerpt.truncated, excerpt.older), (2_000, false, Some(true)));
 }

@@ -129,7 +129,7 @@ impl<'s, 'p> Window<'s, 'p> {
     fn hold(&mut self, piece: &[u8]) {
         // A chunk is far smaller than the cap as a rule, so this copies each byte twice at most.
         self.partial.extend_from_slice(piece);
-        // What is kept without its beginning is not shown from its first byte on: see `mask_behind`.
+        // What is kept without its beginning is not shown from its first byte on: see `mask_tail`.
         let room = self.cap.max(RECORD_MAX) + 2 * LONGEST;
         if self.partial.len() > 2 * room {
             let lost = self.partial.len() - room;
@@ -233,7 +233,7 @@ impl<'s, 'p> Window<'s, 'p> {
         let (text, skipped) = match &self.mask {
             None => (sandbar_text::clean(&text), 0),
             Some(_) => {
-                let (text, skipped) = sandbar_secrets::mask_behind(&text);
+                let (text, skipped) = sandbar_secrets::mask_tail(&text);
                 (text.into(), skipped)
             }
         };

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::fault::Fault;
 use crate::kubeconfig::{Entry, parse};
-use crate::target::{Identity, Secret, SecretBytes};
+use crate::target::{ClientCertificate, Secret, SecretBytes};
 use crate::tls;
 
 /// Credentials, and the end of their validity.
@@ -14,7 +14,7 @@ use crate::tls;
 pub(crate) struct Credentials {
     /// The value of the header `Authorization`.
     pub(crate) authorization: Option<Secret>,
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<ClientCertificate>,
     /// By the issuer's clock. None: as long as the server accepts them.
     pub(crate) valid_until: Option<SystemTime>,
 }
@@ -55,7 +55,7 @@ fn of_status(status: &Entry<'_>) -> Result<Credentials, Fault> {
             let read =
                 tls::certificate(certificate.as_bytes(), key.as_bytes()).map_err(|fault| Fault::new(format!("it {fault}")))?;
             valid_until = [valid_until, read.valid_until].into_iter().flatten().min();
-            Some(Identity { certificate: certificate.as_bytes().into(), key: SecretBytes(key.as_bytes().into()) })
+            Some(ClientCertificate { certificate: certificate.as_bytes().into(), key: SecretBytes(key.as_bytes().into()) })
         }
         (Some(_), None) => return Err(Fault::new("it has a client certificate without `clientKeyData`")),
         (None, Some(_)) => return Err(Fault::new("it has a client key without `clientCertificateData`")),

@@ -124,7 +124,7 @@ struct State {
     looked: Instant,
     /// Whether the files have changed since they were read.
     is_stale: bool,
-    session: Option<Arc<Session>>,
+    session: Option<Arc<ClusterSession>>,
     /// The generation that the server refused last.
     refused: Option<u64>,
     /// Whether a login is in progress.
@@ -140,7 +140,7 @@ struct State {
 }
 
 /// What requests are sent with, between two logins.
-pub(super) struct Session {
+pub(super) struct ClusterSession {
     client: kube::Client,
     target: Arc<Target>,
     connections: Arc<Connections>,
@@ -175,13 +175,13 @@ impl Pause {
 
 /// The next step of a request that needs a login.
 enum Step {
-    Use(Arc<Session>),
+    Use(Arc<ClusterSession>),
     /// Wait for a change; if that takes too long, use this session.
-    Wait(Option<Arc<Session>>),
+    Wait(Option<Arc<ClusterSession>>),
     Fail(Error),
 }
 
-impl Session {
+impl ClusterSession {
     pub(super) fn client(&self) -> &kube::Client {
         &self.client
     }
@@ -243,7 +243,7 @@ impl Login {
             Method::Plugin(_) => Connections::to(&target, target.user.certificate.as_ref(), None).map(|_| None)?,
             _ => {
                 let credentials = obtain(&target, &Said::default()).await?;
-                Some(Session::new(target.clone(), credentials, None, 0)?)
+                Some(ClusterSession::new(target.clone(), credentials, None, 0)?)
             }
         };
         let state = State {
@@ -264,7 +264,7 @@ impl Login {
     }
 
     /// The session for a request. Waits for a login in progress, at most for `within`; a longer one continues.
-    pub(super) async fn session(&self, within: Duration) -> Result<Arc<Session>, Error> {
+    pub(super) async fn session(&self, within: Duration) -> Result<Arc<ClusterSession>, Error> {
         let deadline = Instant::now() + within;
         // If the files could not be checked in time, they count as unchanged.
         let _ = tokio::time::timeout_at(deadline, self.look()).await;
@@ -292,7 +292,7 @@ impl Login {
     }
 
     /// Records that the server has refused a session. Returns whether another one is worth trying.
-    pub(super) fn refused(&self, session: &Session) -> bool {
+    pub(super) fn refused(&self, session: &ClusterSession) -> bool {
         let mut state = self.lock();
         // Another request was faster.
         let is_newest = state.session.as_ref().is_some_and(|newest| newest.generation == session.generation);
@@ -308,7 +308,7 @@ impl Login {
     }
 
     /// Discards a session whose client has stopped working, which should not happen.
-    pub(super) fn discard(&self, session: &Session) {
+    pub(super) fn discard(&self, session: &ClusterSession) {
         let mut state = self.lock();
         if state.session.as_ref().is_some_and(|newest| newest.generation == session.generation) {
             tracing::error!("the client for the API server has failed, and is made anew");
@@ -429,7 +429,7 @@ impl Login {
         self.0.changed.send_replace(());
     }
 
-    async fn attempt(&self) -> Result<Session, Fault> {
+    async fn attempt(&self) -> Result<ClusterSession, Fault> {
         let (before, refused, is_stale, generation) = {
             let mut state = self.lock();
             state.generation += 1;
@@ -448,7 +448,7 @@ impl Login {
             Some(before) if matches!(target.user.method, Method::Plugin(_)) => before.credentials.clone(),
             _ => obtain(&target, &self.0.said).await?,
         };
-        Session::new(target, credentials, before.as_deref(), generation)
+        ClusterSession::new(target, credentials, before.as_deref(), generation)
     }
 
     async fn read_again(&self) -> Result<Arc<Target>, Fault> {
@@ -471,7 +471,7 @@ impl Login {
     }
 }
 
-impl Session {
+impl ClusterSession {
     fn new(target: Arc<Target>, credentials: Credentials, before: Option<&Self>, generation: u64) -> Result<Self, Fault> {
         let of_user = |fault: Fault| Fault::new(format!("{} {fault}", target.user.called));
         let identity = credentials.identity.as_ref().or(target.user.certificate.as_ref());

@@ -7,7 +7,7 @@ use sandbar_secrets::NameCache;
 use sandbar_secrets::{Named, named, named_header, web_key_member};
 use sandbar_text::clean;
 
-use super::tree::{Kind, Value};
+use super::tree::{Kind, ValueRef};
 
 thread_local! {
     static KNOWN: RefCell<NameCache<Key>> = RefCell::default();
@@ -33,7 +33,7 @@ pub(super) struct Key {
 
 impl Key {
     /// Reads a key.
-    pub(super) fn of(key: Value<'_>) -> Self {
+    pub(super) fn of(key: ValueRef<'_>) -> Self {
         let key = &*seen(key);
         KNOWN.with_borrow_mut(|known| known.find(key, Self::read))
     }
@@ -54,7 +54,7 @@ impl Key {
 }
 
 /// A key or name as a reader sees it: invisible characters in it make no difference.
-pub(super) fn seen(key: Value<'_>) -> Cow<'_, str> {
+pub(super) fn seen(key: ValueRef<'_>) -> Cow<'_, str> {
     let text = key.text();
     if key.kind() == Kind::PlainString { text } else { Cow::Owned(clean(&text).into_owned()) }
 }

@@ -8,12 +8,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use sandbar_policy::Grant;
-use sandbar_secrets::{
-    LONGEST, Named, Secrets, Value as Expected, WORDS_MAX, has_program, is_suspect, named, named_header, secret_words,
-};
+use sandbar_secrets::{Expected, LONGEST, Named, Secrets, WORDS_MAX, has_program, has_secret, named, named_header, secret_words};
 
 use super::key::{Field, Key, PartOfCommand, Role, last_word, owner, seen};
-use super::tree::{Kind, Value};
+use super::tree::{Kind, ValueRef};
 use crate::types::ServedResource;
 
 /// The name of a Secret's values in a mask.
@@ -58,14 +56,14 @@ impl Mask {
     }
 
     /// The place of the object itself; none: nothing in it is masked.
-    pub(super) fn root<'t>(self) -> Option<Place<'t>> {
-        self.secrets.map(|objects| Place { is_secret: objects == Objects::Secrets, ..Place::default() })
+    pub(super) fn root<'t>(self) -> Option<Context<'t>> {
+        self.secrets.map(|objects| Context { is_secret: objects == Objects::Secrets, ..Context::default() })
     }
 }
 
 /// The place of a value, as far as it decides what is masked.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Place<'t> {
+pub(super) struct Context<'t> {
     /// Set if everything below is secret: what it is.
     hidden: Option<&'static str>,
     /// What the names around the value say about it. An array passes it on to its elements, and an object to its `value`.
@@ -77,12 +75,12 @@ pub(super) struct Place<'t> {
     /// Whether it is a request's headers, or part of them.
     is_headers: bool,
     /// The command that it holds the arguments of.
-    command: Option<Value<'t>>,
+    command: Option<ValueRef<'t>>,
 }
 
-impl<'t> Place<'t> {
+impl<'t> Context<'t> {
     /// The name of this value in a mask, if its place makes it secret. Objects and arrays never are, but their contents may be.
-    pub(super) fn hides(self, value: Value<'_>) -> Option<&'static str> {
+    pub(super) fn hides(self, value: ValueRef<'_>) -> Option<&'static str> {
         let (kind, is_literal) = (value.kind(), value.kind() == Kind::Literal);
         if matches!(kind, Kind::Object | Kind::Array) {
             return None;
@@ -97,7 +95,7 @@ impl<'t> Place<'t> {
     }
 
     /// The context inside of an object at this place.
-    pub(super) fn inside(self, object: Value<'t>) -> Inside<'t> {
+    pub(super) fn inside(self, object: ValueRef<'t>) -> Inside<'t> {
         let mut inside = Inside {
             place: self,
             is_secret: self.is_secret,
@@ -154,7 +152,7 @@ impl<'t> Place<'t> {
     }
 
     /// The context of the elements of an array at this place.
-    pub(super) fn elements(self, array: Value<'t>) -> Elements<'t> {
+    pub(super) fn elements(self, array: ValueRef<'t>) -> Elements<'t> {
         // A list of passwords does not hold counts.
         let is_passwords = |named: &Named| named.kind == "password" && named.value == Expected::IfRandom;
         let named =
@@ -166,9 +164,9 @@ impl<'t> Place<'t> {
 
 /// The arguments that are secret because of the program in them, or in the command that they belong to. Each with its index and
 /// its kind.
-fn secret_arguments(command: Option<Value<'_>>, arguments: Value<'_>) -> Vec<(usize, &'static str)> {
+fn secret_arguments(command: Option<ValueRef<'_>>, arguments: ValueRef<'_>) -> Vec<(usize, &'static str)> {
     // A list of objects is no list of words.
-    let is_list = |value: Value<'_>| value.is_string() || value.elements().next().is_some_and(Value::is_string);
+    let is_list = |value: ValueRef<'_>| value.is_string() || value.elements().next().is_some_and(ValueRef::is_string);
     let command = command.filter(|&command| is_list(command));
     if command.is_none() && !is_list(arguments) {
         return Vec::new();
@@ -182,10 +180,10 @@ fn secret_arguments(command: Option<Value<'_>>, arguments: Value<'_>) -> Vec<(us
 }
 
 /// The words of a command, which is a list or a line.
-fn words<'t>(command: Value<'t>) -> impl Iterator<Item = Cow<'t, str>> {
+fn words<'t>(command: ValueRef<'t>) -> impl Iterator<Item = Cow<'t, str>> {
     let line = command.is_string().then(|| command.beginning(LONGEST));
     let of_line = |line: Cow<'t, str>| line.split_ascii_whitespace().map(|word| Cow::Owned(word.to_owned())).collect::<Vec<_>>();
-    let word = |element: Value<'t>| match element.kind() {
+    let word = |element: ValueRef<'t>| match element.kind() {
         Kind::Object | Kind::Array => Cow::Borrowed("_"),
         _ => element.beginning(LONGEST),
     };
@@ -194,15 +192,15 @@ fn words<'t>(command: Value<'t>) -> impl Iterator<Item = Cow<'t, str>> {
 
 /// The context inside of one object.
 pub(super) struct Inside<'t> {
-    place: Place<'t>,
+    place: Context<'t>,
     is_secret: bool,
     /// Whether its `items` are Secrets, which do not say so.
     lists_secrets: bool,
     /// Whether it is a JSON Web Key (RFC 7517).
     is_web_key: bool,
     /// Its command, and the only arguments that are read together with it, even if it has several.
-    command: Option<Value<'t>>,
-    args: Option<Value<'t>>,
+    command: Option<ValueRef<'t>>,
+    args: Option<ValueRef<'t>>,
     pairs: Pairs,
 }
 
@@ -245,7 +243,7 @@ impl Pairs {
 
 impl<'t> Inside<'t> {
     /// The place of the value of a key.
-    pub(super) fn place(&self, key: Value<'_>, value: Value<'t>) -> Place<'t> {
+    pub(super) fn place(&self, key: ValueRef<'_>, value: ValueRef<'t>) -> Context<'t> {
         let own = self.place;
         if own.hidden.is_some() {
             return own;
@@ -260,7 +258,7 @@ impl<'t> Inside<'t> {
             Some(Field::OfWebKey(kind)) if self.is_web_key && is_number_or_list(value) => Some(kind),
             _ => line.map(|(_, kind)| kind),
         };
-        Place {
+        Context {
             hidden,
             named: self.named(key, says).filter(|_| !is_count(key, value)),
             is_secret: self.lists_secrets && says.field == Some(Field::Items),
@@ -270,7 +268,7 @@ impl<'t> Inside<'t> {
         }
     }
 
-    fn named(&self, key: Value<'_>, says: Key) -> Option<Named> {
+    fn named(&self, key: ValueRef<'_>, says: Key) -> Option<Named> {
         let own = self.place;
         // A key with the name of a header may be a setting: `authorization: RBAC`.
         let of_header = if own.is_headers { Expected::Secret } else { Expected::IfRandom };
@@ -289,7 +287,7 @@ impl<'t> Inside<'t> {
 /// The context of an array's elements. Among the arguments of a program, a flag tells what the next one is: `--password`,
 /// `sesame`; and so does the program itself.
 pub(super) struct Elements<'t> {
-    place: Place<'t>,
+    place: Context<'t>,
     flag: Option<Named>,
     /// A header's name, which the next element may be the value of.
     header: Option<(String, Named)>,
@@ -301,25 +299,25 @@ pub(super) struct Elements<'t> {
 
 impl<'t> Elements<'t> {
     /// The place of the next element.
-    pub(super) fn next(&mut self, element: Value<'_>) -> Place<'t> {
+    pub(super) fn next(&mut self, element: ValueRef<'_>) -> Context<'t> {
         let at = self.at;
         self.at += 1;
         let flag = self.flag.take();
         let header = self.header.take();
-        let place = Place { command: None, ..self.place };
+        let place = Context { command: None, ..self.place };
         if let Some((_, kind)) = self.secret.iter().find(|(word, _)| *word == at) {
-            return Place { hidden: place.hidden.or(Some(kind)), ..place };
+            return Context { hidden: place.hidden.or(Some(kind)), ..place };
         }
         if !element.is_string() {
-            return Place { named: stronger(place.named, flag), ..place };
+            return Context { named: stronger(place.named, flag), ..place };
         }
         let text = element.text();
         self.header = named_header(&text).map(|named| (text.to_string(), named));
         // Names of headers are listed, too: the next element is a header's value if the two would be masked on one line.
         if let Some((name, named)) = header
-            && is_suspect(&format!("{name}: {}", element.beginning(LONGEST)))
+            && has_secret(&format!("{name}: {}", element.beginning(LONGEST)))
         {
-            return Place { hidden: place.hidden.or(Some(named.kind)), ..place };
+            return Context { hidden: place.hidden.or(Some(named.kind)), ..place };
         }
         match text.strip_prefix('-') {
             // A flag that takes no value is followed by the next flag.
@@ -328,7 +326,7 @@ impl<'t> Elements<'t> {
             None if flag.is_none() && place.named.is_none() && is_name(&text) && named(&text).is_some() => {
                 self.flag = named(&text).map(Named::if_random)
             }
-            None => return Place { named: stronger(place.named, flag), ..place },
+            None => return Context { named: stronger(place.named, flag), ..place },
         }
         place
     }
@@ -342,14 +340,14 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Whether a member of a JSON Web Key may be one of its numbers, or the list of its other primes.
-fn is_number_or_list(value: Value<'_>) -> bool {
+fn is_number_or_list(value: ValueRef<'_>) -> bool {
     /// Characters of 12 bytes in base64. No key is shorter.
     const LEAST: usize = 16;
     value.kind() == Kind::Array || value.is_string() && value.raw().len() >= LEAST + 2
 }
 
 /// Whether a number counts tests that have passed.
-fn is_count(key: Value<'_>, value: Value<'_>) -> bool {
+fn is_count(key: ValueRef<'_>, value: ValueRef<'_>) -> bool {
     value.kind() == Kind::Number && seen(key).eq_ignore_ascii_case("pass")
 }
 

@@ -60,7 +60,7 @@ pub(super) enum Fault {
 
 /// A value of a document, or a key, which is a string.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'t> {
+pub(super) struct ValueRef<'t> {
     tree: &'t Tree<'t>,
     at: usize,
 }
@@ -79,8 +79,8 @@ impl<'j> Tree<'j> {
     }
 
     /// The outermost value.
-    pub(super) fn root(&self) -> Value<'_> {
-        Value { tree: self, at: 0 }
+    pub(super) fn root(&self) -> ValueRef<'_> {
+        ValueRef { tree: self, at: 0 }
     }
 
     pub(super) fn json(&self) -> &str {
@@ -88,7 +88,7 @@ impl<'j> Tree<'j> {
     }
 }
 
-impl<'t> Value<'t> {
+impl<'t> ValueRef<'t> {
     pub(super) fn kind(self) -> Kind {
         self.node().kind
     }
@@ -145,27 +145,27 @@ impl<'t> Value<'t> {
     }
 
     /// The keys and values of an object; empty for other types.
-    pub(super) fn entries(self) -> impl Iterator<Item = (Value<'t>, Value<'t>)> {
+    pub(super) fn entries(self) -> impl Iterator<Item = (ValueRef<'t>, ValueRef<'t>)> {
         let mut inside = self.inside(Kind::Object);
         std::iter::from_fn(move || Some((inside.next()?, inside.next()?)))
     }
 
     /// The elements of an array; empty for other types.
-    pub(super) fn elements(self) -> impl Iterator<Item = Value<'t>> {
+    pub(super) fn elements(self) -> impl Iterator<Item = ValueRef<'t>> {
         self.inside(Kind::Array)
     }
 
     /// The value of a key in an object, the last one of several.
-    pub(super) fn get(self, key: &str) -> Option<Value<'t>> {
+    pub(super) fn get(self, key: &str) -> Option<ValueRef<'t>> {
         self.entries().filter(|(name, _)| name.text() == key).map(|(_, value)| value).last()
     }
 
-    fn inside(self, kind: Kind) -> impl Iterator<Item = Value<'t>> {
+    fn inside(self, kind: Kind) -> impl Iterator<Item = ValueRef<'t>> {
         let Node { next: end, kind: own, .. } = self.node();
         let (tree, end) = (self.tree, if own == kind { end as usize } else { 0 });
         let mut at = self.at + 1;
         std::iter::from_fn(move || {
-            let value = (at < end).then_some(Value { tree, at })?;
+            let value = (at < end).then_some(ValueRef { tree, at })?;
             steps(1);
             at = value.node().next as usize;
             Some(value)
@@ -442,7 +442,7 @@ mod tests {
     use super::*;
 
     /// The document as a value of serde_json, rebuilt from the nodes.
-    fn rebuilt(value: Value<'_>) -> serde_json::Value {
+    fn rebuilt(value: ValueRef<'_>) -> serde_json::Value {
         match value.kind() {
             Kind::Object => value.entries().map(|(key, value)| (key.text().into_owned(), rebuilt(value))).collect(),
             Kind::Array => value.elements().map(rebuilt).collect(),
@@ -525,10 +525,10 @@ mod tests {
     fn what_is_skipped_is_skipped_as_a_whole() {
         let text = json!({ "a": [[1, 2], { "b": 3 }], "c": 4, "a ": 5, "c": { "d": 6 } }).to_string();
         let tree = Tree::parse(&text).expect("JSON");
-        assert_eq!(tree.root().get("c").map(Value::raw), Some(r#"{"d":6}"#));
+        assert_eq!(tree.root().get("c").map(ValueRef::raw), Some(r#"{"d":6}"#));
         assert_eq!(tree.root().entries().map(|(key, _)| key.text().into_owned()).collect::<Vec<_>>(), ["a", "c", "a "]);
         let twice = Tree::parse(r#"{"a":1,"\u0061":2}"#).expect("JSON");
-        assert_eq!(twice.root().get("a").map(Value::raw), Some("2"));
+        assert_eq!(twice.root().get("a").map(ValueRef::raw), Some("2"));
         assert_eq!((twice.root().elements().count(), tree.root().get("nope").is_none()), (0, true));
     }
 

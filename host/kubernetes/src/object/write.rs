@@ -1,6 +1,6 @@
 //! Writes an object masked, and cut down to the requested fields.
 //!
-//! What stays is copied raw, so it remains JSON as it was: numbers keep their digits and strings their escapes. [`Place`] decides
+//! What stays is copied raw, so it remains JSON as it was: numbers keep their digits and strings their escapes. [`Context`] decides
 //! about secrets by place; every other string, and every key, is searched as a text. Most objects have no secret in any of them,
 //! and then all strings are searched at once. `metadata.managedFields` is always left out; it can be half of an object and is
 //! useless to a tool.
@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use sandbar_text::clean;
 
-use super::mask::{Mask, Place};
-use super::tree::{Fault, Kind, Tree, Value};
+use super::mask::{Context, Mask};
+use super::tree::{Fault, Kind, Tree, ValueRef};
 use crate::fields::Keep;
 
 /// Levels of JSON in strings that are parsed: a manifest in an annotation of a manifest.
@@ -26,7 +26,7 @@ const UNREADABLE: &str = "JSON that is too deep or too large to be looked into";
 pub(crate) struct Masked<'t> {
     tree: &'t Tree<'t>,
     /// None: nothing is masked.
-    root: Option<Place<'t>>,
+    root: Option<Context<'t>>,
 }
 
 impl<'t> Masked<'t> {
@@ -37,7 +37,7 @@ impl<'t> Masked<'t> {
     /// Appends the parts of the object that `keep` selects.
     pub(crate) fn pick(&self, keep: &Keep, out: &mut String) {
         let start = out.len();
-        let mut together = Scan::Together { strings: String::new(), is_suspect: false };
+        let mut together = Scan::Together { strings: String::new(), has_secret: false };
         self.write(keep, out, &mut together);
         if together.found_something() {
             // Some string has a secret: start again, with a search of each.
@@ -55,7 +55,7 @@ impl<'t> Masked<'t> {
 /// How plain strings are searched.
 enum Scan {
     /// All at once, one on each line, to see whether any has a secret.
-    Together { strings: String, is_suspect: bool },
+    Together { strings: String, has_secret: bool },
     /// Each by itself.
     Each,
 }
@@ -68,12 +68,12 @@ impl Scan {
                 Cow::Owned(hidden) => Some(hidden),
                 Cow::Borrowed(_) => None,
             },
-            Scan::Together { is_suspect: true, .. } => None,
-            Scan::Together { strings, is_suspect } => {
+            Scan::Together { has_secret: true, .. } => None,
+            Scan::Together { strings, has_secret } => {
                 strings.push_str(string);
                 strings.push('\n');
                 if strings.len() > TOGETHER {
-                    *is_suspect = sandbar_secrets::is_suspect(strings);
+                    *has_secret = sandbar_secrets::has_secret(strings);
                     strings.clear();
                 }
                 None
@@ -85,7 +85,7 @@ impl Scan {
     fn found_something(&mut self) -> bool {
         match self {
             Scan::Each => false,
-            Scan::Together { strings, is_suspect } => *is_suspect || sandbar_secrets::is_suspect(strings),
+            Scan::Together { strings, has_secret } => *has_secret || sandbar_secrets::has_secret(strings),
         }
     }
 }
@@ -113,7 +113,7 @@ struct Writer<'t, 'w> {
 
 impl<'t> Writer<'t, '_> {
     /// Writes the selected entries of an object.
-    fn object(&mut self, object: Value<'t>, keep: &Keep, place: Option<Place<'t>>, level: Level) {
+    fn object(&mut self, object: ValueRef<'t>, keep: &Keep, place: Option<Context<'t>>, level: Level) {
         let inside = place.map(|place| place.inside(object));
         self.out.push('{');
         let mut is_first = true;
@@ -141,7 +141,7 @@ impl<'t> Writer<'t, '_> {
 
     /// The selection below a key, and the key as it is written. A masked key is known by its mask: asking for the key itself
     /// finds nothing.
-    fn key<'k>(&mut self, key: Value<'t>, keep: &'k Keep, is_masked: bool) -> Option<(&'k Keep, Cow<'t, str>)> {
+    fn key<'k>(&mut self, key: ValueRef<'t>, keep: &'k Keep, is_masked: bool) -> Option<(&'k Keep, Cow<'t, str>)> {
         let kept = keep.of(&key.text());
         if kept.is_none() && !keep.asks_for_a_mask() {
             return None;
@@ -153,7 +153,7 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Writes the selected part of a value. False: nothing, because a path continues and the value does not.
-    fn value(&mut self, value: Value<'t>, keep: &Keep, place: Option<Place<'t>>, level: Level) -> bool {
+    fn value(&mut self, value: ValueRef<'t>, keep: &Keep, place: Option<Context<'t>>, level: Level) -> bool {
         match value.kind() {
             Kind::Object if *keep != Keep::Whole || level == Level::Metadata => self.object(value, keep, place, level),
             Kind::Array if *keep != Keep::Whole => self.array(value, keep, place),
@@ -164,7 +164,7 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Paths continue in each element of an array.
-    fn array(&mut self, array: Value<'t>, keep: &Keep, place: Option<Place<'t>>) {
+    fn array(&mut self, array: ValueRef<'t>, keep: &Keep, place: Option<Context<'t>>) {
         let mut places = place.map(|place| place.elements(array));
         self.out.push('[');
         let mut is_first = true;
@@ -184,7 +184,7 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Writes a whole value.
-    fn whole(&mut self, value: Value<'t>, place: Option<Place<'t>>) {
+    fn whole(&mut self, value: ValueRef<'t>, place: Option<Context<'t>>) {
         self.copied = value.start();
         if let Some(place) = place {
             self.mask(value, place);
@@ -193,7 +193,7 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Copies a value up to its last secret, with masks.
-    fn mask(&mut self, value: Value<'t>, place: Place<'t>) {
+    fn mask(&mut self, value: ValueRef<'t>, place: Context<'t>) {
         match value.kind() {
             Kind::Object => {
                 let inside = place.inside(value);
@@ -224,14 +224,14 @@ impl<'t> Writer<'t, '_> {
     }
 
     /// Copies what precedes a value, and writes `text` in its place.
-    fn replace(&mut self, value: Value<'t>, text: &str) {
+    fn replace(&mut self, value: ValueRef<'t>, text: &str) {
         self.out.push_str(&self.tree.json()[self.copied..value.start()]);
         self.out.push_str(&quoted(text));
         self.copied = value.end();
     }
 
     /// The masked string; none if it has no secrets, as far as is known yet.
-    fn without_secrets(&mut self, string: Value<'t>) -> Option<String> {
+    fn without_secrets(&mut self, string: ValueRef<'t>) -> Option<String> {
         let text = string.text();
         if string.kind() == Kind::PlainString {
             return self.scan.look(&text);
@@ -262,7 +262,7 @@ impl<'t> Writer<'t, '_> {
         };
         let mut hidden = String::new();
         let mut inside = Writer { tree: &tree, out: &mut hidden, scan: &mut *self.scan, texts: self.texts + 1, copied: 0 };
-        inside.mask(tree.root(), Place::default());
+        inside.mask(tree.root(), Context::default());
         let copied = inside.copied;
         if copied == 0 {
             return Some(Cow::Borrowed(text));

@@ -15,7 +15,7 @@ use sandbar_catalog::{FileStamps, Source};
 use sandbar_config::Config;
 use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Readiness, SessionKey, Surroundings, serve};
 use sandbar_mcp::Server;
-use sandbar_sandbox::{available_memory, for_answers};
+use sandbar_sandbox::{available_memory, memory_for_answers};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -111,7 +111,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         allowed,
         Admission::new(config.calls_per_second, available_memory()),
-        for_answers(available_memory()),
+        memory_for_answers(available_memory()),
         processors,
         readiness.clone(),
     );

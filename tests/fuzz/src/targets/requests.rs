@@ -6,7 +6,7 @@ use http::StatusCode;
 use sandbar_kubernetes::{LogSource, Query, Resource, Scope};
 use sandbar_policy::Limits;
 
-use crate::api::{Answer, Api, NAMESPACE};
+use crate::api::{Api, ApiResponse, NAMESPACE};
 use crate::is_clean;
 
 /// A list with one more page.
@@ -14,7 +14,7 @@ const PAGE: &str = r#"{"items":[{"metadata":{"name":"web","namespace":"team-a"}}
 
 /// A cluster in which there is something to read.
 fn api() -> Api {
-    Api::new(61, |path| -> Option<Answer> {
+    Api::new(61, |path| -> Option<ApiResponse> {
         let lists = path.split('?').next().is_some_and(|path| path.ends_with('s')) && path.contains("/namespaces/");
         lists.then(|| (StatusCode::OK, PAGE.into()))
     })
