@@ -84,7 +84,7 @@ async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String>
         .await
         .0
         .unwrap();
-    answer.is_error.then(|| answer.content[0]["text"].as_str().unwrap().to_owned())
+    answer.is_error.then(|| answer.content[0].as_text().unwrap().text.to_string())
 }
 
 #[tokio::test]
