@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sandbar_sandbox::{CompileError, Engine};
+use sandbar_sandbox::{Binary, CompileError, Engine};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -28,14 +28,14 @@ pub(super) struct Compiling {
 #[derive(Default)]
 struct State {
     /// Each with the digest that it had.
-    next: VecDeque<(String, Source)>,
+    next: VecDeque<(Arc<str>, Source)>,
     /// Whether there is a task for them, and the digest of what it is at.
     runs: bool,
-    current: Option<String>,
+    current: Option<Arc<str>>,
     /// What cannot be compiled, by digest: it is not tried again.
-    failed: BTreeMap<String, CompileError>,
+    failed: BTreeMap<Arc<str>, CompileError>,
     /// How often something was compiled that has not been loaded since.
-    ready: BTreeMap<String, u32>,
+    ready: BTreeMap<Arc<str>, u32>,
 }
 
 impl Compiling {
@@ -53,21 +53,31 @@ impl Compiling {
         self.lock().next.clear();
     }
 
+    /// Fails if that is known to fail.
+    pub(super) fn check(&self, digest: &str) -> Result<(), CompileError> {
+        self.lock().failed.get(digest).cloned().map_or(Ok(()), Err)
+    }
+
+    /// Compiles a bundled component at once.
+    pub(super) async fn bundled(&self, binary: Binary, source: &Source) -> Result<(), CompileError> {
+        self.check(binary.digest())?;
+        let digest = binary.digest().clone();
+        self.engine.compile_bundled(vec![binary]).await.inspect_err(|error| self.failed(digest, source, error.clone()))
+    }
+
     /// Has a component compiled that is not in the cache, unless that is known to fail.
-    pub(super) fn want(self: &Arc<Self>, digest: &str, source: &Source) -> Result<(), CompileError> {
+    pub(super) fn want(self: &Arc<Self>, digest: &Arc<str>, source: &Source) -> Result<(), CompileError> {
+        self.check(digest)?;
         let mut state = self.lock();
-        if let Some(error) = state.failed.get(digest) {
-            return Err(error.clone());
-        }
         // Once it may have become ready just after it was looked for.
         if state.ready.get(digest).is_some_and(|times| *times > 1) {
             state.ready.remove(digest);
             return Err(CompileError::Now("what it was compiled to is gone again, or does not fit this machine".to_owned()));
         }
-        if state.current.as_deref() == Some(digest) || state.next.iter().any(|(known, _)| known == digest) {
+        if state.current.as_ref() == Some(digest) || state.next.iter().any(|(known, _)| known == digest) {
             return Ok(());
         }
-        state.next.push_back((digest.to_owned(), source.clone()));
+        state.next.push_back((digest.clone(), source.clone()));
         if !std::mem::replace(&mut state.runs, true) {
             tokio::spawn(self.clone().run());
         }
@@ -82,12 +92,15 @@ impl Compiling {
     async fn run(self: Arc<Self>) {
         let mut told = Instant::now();
         while let Some((digest, source)) = self.take() {
-            let outcome = match source.clone().read().await {
-                Ok(Ok((bytes, found))) if found == digest => self.engine.compile(&bytes).await,
+            let outcome = match source.clone().read_on_thread().await {
+                Ok(Ok(binary)) if *binary.digest() == digest => self.engine.compile(binary).await,
                 // Another one by now, or gone: it will be looked at again.
                 _ => continue,
             };
-            self.note(digest, &source, outcome);
+            match outcome {
+                Ok(()) => self.compiled(digest),
+                Err(error) => self.failed(digest, &source, error),
+            }
             if told.elapsed() > TOGETHER {
                 told = Instant::now();
                 self.progress.send_modify(|count| *count += 1);
@@ -97,7 +110,7 @@ impl Compiling {
     }
 
     /// The next one. After the last one this ends, and another one begins anew.
-    fn take(&self) -> Option<(String, Source)> {
+    fn take(&self) -> Option<(Arc<str>, Source)> {
         let mut state = self.lock();
         let next = state.next.pop_front();
         state.runs = next.is_some();
@@ -105,18 +118,17 @@ impl Compiling {
         next
     }
 
-    fn note(&self, digest: String, source: &Source, outcome: Result<(), CompileError>) {
+    fn compiled(&self, digest: Arc<str>) {
+        *self.lock().ready.entry(digest).or_default() += 1;
+    }
+
+    fn failed(&self, digest: Arc<str>, source: &Source, error: CompileError) {
+        tracing::debug!(component = %source, %error, "a component cannot be compiled");
         let mut state = self.lock();
-        match outcome {
-            Ok(()) => *state.ready.entry(digest).or_default() += 1,
-            Err(error) => {
-                tracing::debug!(component = %source, %error, "a component cannot be compiled");
-                if state.failed.len() >= REMEMBERED {
-                    state.failed.clear();
-                }
-                state.failed.insert(digest, error);
-            }
+        if state.failed.len() >= REMEMBERED {
+            state.failed.clear();
         }
+        state.failed.insert(digest, error);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -4,14 +4,13 @@
 //! Nothing waits for a component that has to be compiled first, unless it is a bundled one: it is left out, or its predecessor stays,
 //! until it is ready.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sandbar_capability::Host;
 use sandbar_policy::{Budget, Grant, Limits};
-use sandbar_sandbox::{Artifact, CallError, Engine, LoadError, check_header};
+use sandbar_sandbox::{Artifact, Binary, CallError, Engine, LoadError, check_header};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -129,7 +128,7 @@ pub struct Loader {
 }
 
 /// Manifests that cannot be used, by the digests of their components.
-type Refused = std::sync::Mutex<BTreeMap<String, Arc<ManifestError>>>;
+type Refused = std::sync::Mutex<BTreeMap<Arc<str>, Arc<ManifestError>>>;
 
 /// How many of those are remembered.
 const REMEMBERED: usize = 1024;
@@ -208,22 +207,26 @@ impl Loader {
 
     async fn load_one(&self, source: Source, terms: &Terms, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
         let limits = self.limits(terms);
-        let (artifact, digest) = {
+        let artifact = {
             // Bundled ones are in memory anyway.
             let _turn = if matches!(source, Source::File(_)) { Some(self.reading.lock().await) } else { None };
-            let (bytes, digest) = source.clone().read().await??;
-            let same = |before: &&Arc<Served>| **before.artifact.digest() == *digest && before.artifact.stack() == limits.stack;
+            let binary = source.clone().read_on_thread().await??;
+            let same =
+                |before: &&Arc<Served>| before.artifact.digest() == binary.digest() && before.artifact.stack() == limits.stack;
             match before.as_ref().filter(same) {
-                Some(before) => (before.artifact.clone(), digest),
+                Some(before) => before.artifact.clone(),
                 None => {
-                    self.refused(&digest)?;
-                    (self.artifact(&source, bytes, &digest, limits.stack).await?, digest)
+                    self.refused(binary.digest())?;
+                    self.artifact(&source, binary, limits.stack).await?
                 }
             }
         };
         let manifest = match &before {
-            Some(before) if Arc::ptr_eq(before.artifact.digest(), artifact.digest()) => before.parsed.clone(),
-            _ => manifest_of(&artifact, &self.engine, limits).await.inspect_err(|reason| self.note_refused(digest, reason))?,
+            Some(before) if before.artifact.digest() == artifact.digest() => before.parsed.clone(),
+            _ => {
+                let asked = manifest_of(&artifact, &self.engine, limits).await;
+                asked.inspect_err(|reason| self.note_refused(artifact.digest().clone(), reason))?
+            }
         };
         let settings = settings(&manifest, terms)?;
         let served = self.serve(source, artifact, manifest, terms, settings)?;
@@ -236,7 +239,7 @@ impl Loader {
         refused.get(digest).map_or(Ok(()), |error| Err(Reason::Manifest(error.clone())))
     }
 
-    fn note_refused(&self, digest: String, reason: &Reason) {
+    fn note_refused(&self, digest: Arc<str>, reason: &Reason) {
         let Reason::Manifest(error) = reason else { return };
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.len() >= REMEMBERED {
@@ -300,48 +303,40 @@ impl Loader {
     }
 
     /// The component as it was compiled before. One that was not is compiled now if it is bundled, and else when it is its turn.
-    async fn artifact(&self, source: &Source, bytes: Cow<'static, [u8]>, digest: &str, stack: u64) -> Result<Artifact, Reason> {
-        check_header(&bytes)?;
+    async fn artifact(&self, source: &Source, binary: Binary, stack: u64) -> Result<Artifact, Reason> {
+        check_header(&binary)?;
+        if let Some(artifact) = self.load_on_thread(source, binary.clone(), stack).await? {
+            self.compiling.loaded(binary.digest());
+            return Ok(artifact);
+        }
         match source {
             Source::Bundled(_) => {
-                if let Some(artifact) = self.load_on_thread(source, bytes.clone(), stack).await? {
-                    return Ok(artifact);
-                }
-                self.engine.compile_bundled(&[&bytes]).await.map_err(LoadError::from)?;
+                self.compiling.bundled(binary.clone(), source).await.map_err(LoadError::from)?;
                 let lost = || Reason::Host("what it was compiled to is gone again".to_owned());
-                self.load_on_thread(source, bytes, stack).await?.ok_or_else(lost)
+                self.load_on_thread(source, binary, stack).await?.ok_or_else(lost)
             }
-            Source::File(_) => match self.load_on_thread(source, bytes, stack).await? {
-                Some(artifact) => {
-                    self.compiling.loaded(digest);
-                    Ok(artifact)
-                }
-                None => {
-                    self.compiling.want(digest, source).map_err(LoadError::from)?;
-                    Err(Reason::Compiling)
-                }
-            },
+            Source::File(_) => {
+                self.compiling.want(binary.digest(), source).map_err(LoadError::from)?;
+                Err(Reason::Compiling)
+            }
         }
     }
 
     /// What was compiled is unpacked, which takes milliseconds of processor time, or a second for an interpreter.
-    async fn load_on_thread(&self, source: &Source, bytes: Cow<'static, [u8]>, stack: u64) -> Result<Option<Artifact>, Reason> {
+    async fn load_on_thread(&self, source: &Source, binary: Binary, stack: u64) -> Result<Option<Artifact>, Reason> {
         let (engine, source) = (self.engine.clone(), source.clone());
         let loading = tokio::task::spawn_blocking(move || match &source {
-            Source::Bundled(_) => Artifact::load_bundled(&engine, &source.name(), &bytes, stack),
-            Source::File(_) => Artifact::load(&engine, &source.name(), &bytes, stack),
+            Source::Bundled(_) => Artifact::load_bundled(&engine, &source.name(), &binary, stack),
+            Source::File(_) => Artifact::load(&engine, &source.name(), &binary, stack),
         });
         Ok(loading.await??)
     }
 
     /// All bundled components that are new are compiled by one process, before anything else is looked at.
     async fn compile_bundled(&self, sources: impl Iterator<Item = &Source>, before: &Catalog) {
-        let new = sources.filter(|source| before.component(source).is_none()).filter_map(|source| match source {
-            Source::Bundled(_) => source.bytes().ok(),
-            Source::File(_) => None,
-        });
-        let new: Vec<_> = new.collect();
-        if let Err(error) = self.engine.compile_bundled(&new.iter().map(AsRef::as_ref).collect::<Vec<_>>()).await {
+        let new = sources.filter(|source| matches!(source, Source::Bundled(_)) && before.component(source).is_none());
+        let new = new.filter_map(|source| source.read().ok()).filter(|binary| self.compiling.check(binary.digest()).is_ok());
+        if let Err(error) = self.engine.compile_bundled(new.collect()).await {
             tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
         }
     }
@@ -380,13 +375,13 @@ pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -
 
 #[cfg(test)]
 mod tests {
-    use sandbar_sandbox::{Compiler, EngineOptions, Slots};
+    use sandbar_sandbox::{EngineOptions, Slots};
 
     use super::*;
 
     async fn loader() -> Loader {
         let Limits { memory, stack, .. } = Limits::default();
-        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
+        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: None };
         let engine = Engine::new(&options).expect("an engine");
         let cluster = sandbar_kubernetes::Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.expect("the demo");
         Loader::new(Arc::new(engine), cluster, memory)
@@ -415,13 +410,13 @@ mod tests {
         let (third, _) = loader.reload(on(&narrower()), &second).await;
         let (older, newer) = (&second.components()[0], &third.components()[0]);
         assert_ne!(older.grant(), newer.grant());
-        assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "it is the same artifact");
+        assert!(Arc::ptr_eq(older.name(), newer.name()), "it is the same artifact");
 
         let limits = Limits { stack: 2 * Limits::default().stack, ..Limits::default() };
         let roomier = Terms { limits: limits.clone(), ..Terms::default() };
         let (fourth, _) = loader.reload(on(&roomier), &third).await;
         assert_eq!(fourth.components()[0].limits(), &limits, "that takes another artifact");
-        assert!(!Arc::ptr_eq(newer.artifact().digest(), fourth.components()[0].artifact().digest()));
+        assert!(!Arc::ptr_eq(newer.name(), fourth.components()[0].name()));
     }
 
     #[tokio::test]
@@ -436,7 +431,7 @@ mod tests {
         assert_eq!(second.components().len(), 2);
         for (older, newer) in first.components().iter().zip(second.components()) {
             assert_ne!(older.grant(), newer.grant());
-            assert!(Arc::ptr_eq(older.artifact().digest(), newer.artifact().digest()), "nothing is loaded");
+            assert!(Arc::ptr_eq(older.name(), newer.name()), "nothing is loaded");
         }
         let third = loader.granted_anew(|source| (*source == sources[0]).then(narrower), &second);
         assert_eq!(third.components().len(), 1, "what is named no more is served no more");
@@ -445,18 +440,16 @@ mod tests {
 
     #[tokio::test]
     async fn settings_that_do_not_fit_take_nothing_away() {
-        let files = tempfile::tempdir().expect("a folder");
-        let file = files.path().join("a.wasm");
-        std::fs::write(&file, &*Source::bundled().next().expect("one").bytes().expect("in the binary")).expect("written");
-        let (loader, terms) = (loader().await, Terms { accepts_partial_grant: true, ..Terms::default() });
-        let (first, problems) = loader.load(on(&terms, [Source::File(file.clone())]), Duration::ZERO).await;
+        let loader = loader().await;
+        let on = |terms: &Terms| on(terms, Source::bundled().take(1));
+        let (first, problems) = loader.load(on(&Terms::default()), Duration::ZERO).await;
         assert!(problems.is_empty(), "{problems:?}");
         // They are for another component, say, which is to follow.
         let settings = [("a".to_owned(), Value::from(1))].into_iter().collect();
-        let unfitting = Terms { settings, ..terms };
+        let unfitting = Terms { settings, ..Terms::default() };
         let second = loader.granted_anew(|_| Some(unfitting.clone()), &first);
         assert!(Arc::ptr_eq(&first.components()[0], &second.components()[0]));
-        let (third, problems) = loader.reload(on(&unfitting, [Source::File(file.clone())]), &second).await;
+        let (third, problems) = loader.reload(on(&unfitting), &second).await;
         assert!(matches!(&problems[..], [Problem { reason: Reason::Settings(_), kept: true, .. }]), "{problems:?}");
         assert!(Arc::ptr_eq(&third.components()[0], &first.components()[0]));
     }
@@ -491,12 +484,12 @@ mod tests {
     #[tokio::test]
     async fn a_manifest_that_cannot_be_used_is_looked_at_once() {
         let loader = loader().await;
-        loader.note_refused("of another kind".to_owned(), &Reason::Settings("no".to_owned()));
+        loader.note_refused("of another kind".into(), &Reason::Settings("no".to_owned()));
         assert!(loader.refused("of another kind").is_ok(), "only what the component alone decides is remembered");
-        loader.note_refused("a".to_owned(), &ManifestError::Count(0).into());
+        loader.note_refused("a".into(), &ManifestError::Count(0).into());
         assert!(matches!(loader.clone().refused("a"), Err(Reason::Manifest(_))), "at the next reload, too");
         assert!(loader.refused("b").is_ok());
-        (0..2 * REMEMBERED).for_each(|n| loader.note_refused(n.to_string(), &ManifestError::Count(0).into()));
+        (0..2 * REMEMBERED).for_each(|n| loader.note_refused(n.to_string().into(), &ManifestError::Count(0).into()));
         assert!(loader.refused.lock().expect("no panic").len() <= REMEMBERED);
     }
 

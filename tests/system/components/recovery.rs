@@ -9,14 +9,18 @@ use sandbar_catalog::{Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
 use sandbar_kubernetes::{self, Cluster};
 use sandbar_policy::{Caller, Identity, Limits};
-use sandbar_sandbox::{Compiler, Engine, EngineOptions, Slots};
+use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots};
 use sandbar_tests::process::Holdings;
+use sandbar_tests::sandbar::binary;
 use tokio::sync::watch;
 
 use super::*;
 
 /// Bytes of memory that a call may have.
 const MEMORY: u64 = 16 << 20;
+
+/// How long compiling may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A catalog of the bundled tools and of these files, with two slots. The files are granted what the hostile component asks for.
 async fn two_slots(files: &[PathBuf]) -> Catalog {
@@ -31,7 +35,7 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
         slots: Slots::for_memory(0, MEMORY),
         memory: MEMORY,
         stack: Limits::default().stack,
-        compiler: Compiler::InProcess,
+        compiler: Some(Compiler { program: binary().to_owned(), folder: Arc::new(Folder::temporary().unwrap()) }),
     };
     assert_eq!(options.slots.count(), 2);
     let cluster = Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.unwrap();
@@ -39,7 +43,7 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
     let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, MEMORY);
     let sources = Source::bundled().chain(files.iter().cloned().map(Source::File));
     let wanted = sources.map(|source| (source.clone(), config.terms(&source))).collect();
-    let (catalog, problems) = loader.load(wanted, Duration::ZERO).await;
+    let (catalog, problems) = loader.load(wanted, PATIENCE).await;
     assert!(problems.is_empty(), "{problems:?}");
     catalog
 }

@@ -119,7 +119,7 @@ impl Common {
 
     /// Compiling takes a process of its own, and a folder for what that leaves: one that is kept, or else a temporary one. Says what
     /// is missing, since everything works without.
-    fn compiler(&self) -> Compiler {
+    fn compiler(&self) -> Option<Compiler> {
         let kept = match &self.cache_dir {
             Some(folder) if folder.as_os_str() == "none" => None,
             Some(folder) => Some(folder.clone()),
@@ -152,11 +152,8 @@ impl Common {
             };
             Folder::temporary().map_err(failed).ok()
         };
-        match kept.or_else(temporary) {
-            // Not by its path: the binary may have been replaced since.
-            Some(folder) => Compiler::Process { program: "/proc/self/exe".into(), folder: Arc::new(folder) },
-            None => Compiler::OnlyBundled,
-        }
+        // Not by its path: the binary may have been replaced since.
+        kept.or_else(temporary).map(|folder| Compiler { program: "/proc/self/exe".into(), folder: Arc::new(folder) })
     }
 }
 
