@@ -1,5 +1,5 @@
 //! Components that are being compiled while others are served: one after the other, and nobody waits for them. When some are ready,
-//! the catalog is loaded anew.
+//! the catalog is loaded anew. What failed for want of a disk or a process is tried again after a pause, and nothing else is.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,11 @@ use super::source::Source;
 /// How long what is ready waits for the next one at most, so that a folder of many components is not loaded anew for each.
 const TOGETHER: Duration = Duration::from_secs(1);
 
+/// The pause before what may have passed is tried again. It doubles up to the longest as long as nothing else can be compiled either: a
+/// full disk may stay so for hours.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(256);
+
 /// How many components are remembered that cannot be compiled.
 const REMEMBERED: usize = 1024;
 
@@ -21,7 +26,7 @@ const REMEMBERED: usize = 1024;
 pub(super) struct Compiling {
     engine: Arc<Engine>,
     state: Mutex<State>,
-    /// How often something became ready, or turned out to be impossible.
+    /// How often something became ready, turned out to be impossible, or is to be tried again.
     progress: watch::Sender<u64>,
 }
 
@@ -32,8 +37,11 @@ struct State {
     /// Whether there is a task for them, and the digest of what it is at.
     runs: bool,
     current: Option<Arc<str>>,
-    /// What cannot be compiled, by digest: it is not tried again.
+    /// What cannot be compiled, by digest.
     failed: BTreeMap<Arc<str>, CompileError>,
+    /// Whether what may have passed of that is about to be forgotten, and the last pause before it was.
+    pauses: bool,
+    pause: Option<Duration>,
     /// How often something was compiled that has not been loaded since.
     ready: BTreeMap<Arc<str>, u32>,
 }
@@ -59,7 +67,7 @@ impl Compiling {
     }
 
     /// Compiles a bundled component at once.
-    pub(super) async fn bundled(&self, binary: Binary, source: &Source) -> Result<(), CompileError> {
+    pub(super) async fn bundled(self: &Arc<Self>, binary: Binary, source: &Source) -> Result<(), CompileError> {
         self.check(binary.digest())?;
         let digest = binary.digest().clone();
         self.engine.compile_bundled(vec![binary]).await.inspect_err(|error| self.failed(digest, source, error.clone()))
@@ -119,20 +127,94 @@ impl Compiling {
     }
 
     fn compiled(&self, digest: Arc<str>) {
-        *self.lock().ready.entry(digest).or_default() += 1;
+        let mut state = self.lock();
+        *state.ready.entry(digest).or_default() += 1;
+        state.pause = None;
     }
 
-    fn failed(&self, digest: Arc<str>, source: &Source, error: CompileError) {
+    fn failed(self: &Arc<Self>, digest: Arc<str>, source: &Source, error: CompileError) {
         tracing::debug!(component = %source, %error, "a component cannot be compiled");
         let mut state = self.lock();
         if state.failed.len() >= REMEMBERED {
             state.failed.clear();
         }
+        let may_pass = error.may_pass();
         state.failed.insert(digest, error);
+        if may_pass && !std::mem::replace(&mut state.pauses, true) {
+            let pause = state.pause.map_or(FIRST_PAUSE, |last| (2 * last).min(LONGEST_PAUSE));
+            state.pause = Some(pause);
+            tokio::spawn(self.clone().try_again_after(pause));
+        }
+    }
+
+    /// Forgets what may have passed, so that it is wanted again.
+    async fn try_again_after(self: Arc<Self>, pause: Duration) {
+        tokio::time::sleep(pause).await;
+        let mut state = self.lock();
+        state.failed.retain(|_, error| !error.may_pass());
+        state.pauses = false;
+        drop(state);
+        self.progress.send_modify(|count| *count += 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Each change is one step, so a panic elsewhere leaves nothing broken.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbar_policy::Limits;
+    use sandbar_sandbox::{Compiler, EngineOptions, Folder, Slots};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Longer than any pause.
+    const LONG: Duration = Duration::from_secs(3600);
+
+    /// A program that is not there compiles: that may pass.
+    fn without_a_program() -> Arc<Compiling> {
+        let folder = Arc::new(Folder::temporary().expect("a folder"));
+        let compiler = Compiler { program: "/nonexistent/sandbar".into(), folder };
+        let Limits { memory, stack, .. } = Limits::default();
+        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: Some(compiler) };
+        Compiling::new(Arc::new(Engine::new(&options).expect("an engine")))
+    }
+
+    /// A component that is in the binary, so that nobody has to write one.
+    fn component() -> (Arc<str>, Source) {
+        let source = Source::bundled().next().expect("one");
+        (source.read().expect("in the binary").digest().clone(), source)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_after_a_pause_that_grows() {
+        let (compiling, (digest, source)) = (without_a_program(), component());
+        let mut progress = compiling.progress();
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            compiling.want(&digest, &source).expect("it is tried");
+            progress.changed().await.expect("it failed");
+            let failed = Instant::now();
+            let error = compiling.want(&digest, &source).expect_err("and is not tried again at once");
+            assert!(error.may_pass(), "{error}");
+            timeout(LONG, progress.changed()).await.expect("it is to be tried again").expect("in use");
+            pauses.push(failed.elapsed().as_secs());
+        }
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_the_components_fault_is_not_tried_again() {
+        let (compiling, (digest, source)) = (without_a_program(), component());
+        compiling.failed(digest.clone(), &source, CompileError::Depth);
+        assert!(timeout(LONG, compiling.progress().changed()).await.is_err(), "nobody is told to");
+        // Nor beside what may pass.
+        compiling.failed("another".into(), &source, CompileError::Now("the disk is full".to_owned()));
+        timeout(LONG, compiling.progress().changed()).await.expect("that is to be tried again").expect("in use");
+        assert_eq!(compiling.check("another"), Ok(()));
+        assert_eq!(compiling.want(&digest, &source), Err(CompileError::Depth));
     }
 }
