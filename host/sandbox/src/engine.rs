@@ -77,7 +77,12 @@ impl Engine {
 
     /// The wasmtime engine for a component with `stack` bytes of stack.
     pub(super) fn of(&self, component: &[u8], stack: u64) -> Result<wasmtime::Engine, LoadError> {
-        self.pools.engine(stack, Tasks::of(component)).map_err(|source| LoadError::Stack { stack, source })
+        let tasks = Tasks::of(component);
+        // The engine for the default stack and no tasks is there since the start, so it is one of these two.
+        self.pools.engine(stack, tasks).map_err(|source| match self.pools.any(tasks) {
+            Ok(_) => LoadError::Stack { stack, source },
+            Err(source) => LoadError::NamesTasks(source),
+        })
     }
 
     /// Whether a component is compiled, be it to more than a slot has room for.
