@@ -3,7 +3,7 @@
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
-pub mod arguments;
+mod arguments;
 mod audit;
 mod bundled;
 mod compiling;

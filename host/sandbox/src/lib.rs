@@ -28,7 +28,7 @@ pub use binary::Binary;
 pub use compile::run as run_compiler;
 pub use compile::{CompileLimits, Compiler, Folder};
 pub use component::{Artifact, Component, Interface};
-pub use contract::{Contract, PACKAGES, contract};
+pub use contract::PACKAGES;
 pub use engine::{Engine, EngineOptions};
 pub use error::{CallError, CompileError, LoadError};
 pub use imports::{Imports, check_header};
