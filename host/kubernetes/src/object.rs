@@ -20,6 +20,9 @@ use self::tree::{DEPTH_MAX, Fault, Kind, Tree, VALUES_MAX, ValueRef};
 use super::error::{Code, Error};
 use super::items::malformed;
 
+/// Bytes of one object. etcd holds 1.5 MiB; an aggregated API may send more, but rarely for a single object.
+pub(super) const OBJECT_MAX: usize = 8 * 1024 * 1024;
+
 /// One object.
 pub(super) struct Object<'o> {
     tree: Tree<'o>,

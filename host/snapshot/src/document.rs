@@ -358,7 +358,7 @@ fn read_items<'de, A: SeqAccess<'de>>(mut seq: A, parsing: &mut Parsing) -> Resu
     loop {
         parsing.left = PARSED_BYTES;
         let Some(value) = seq.next_element_seed(Tree { parsing: &mut *parsing, depth: 1 })? else { break };
-        match Object::new(value) {
+        match Object::new(value).and_then(|object| parsing.room.admit(object)) {
             Ok(object) => {
                 parsing.room.take_object(&object).map_err(|why| parsing.refuse::<A::Error>(why))?;
                 list.items.push(object);
@@ -466,7 +466,7 @@ mod tests {
 
     fn read(extension: &str, text: &str) -> (Vec<Document>, Result<(), String>) {
         let mut documents = Vec::new();
-        let result = each(extension, text.as_bytes(), &mut Room::new(), |document, _| documents.push(document));
+        let result = each(extension, text.as_bytes(), &mut Room::new(usize::MAX), |document, _| documents.push(document));
         (documents, result)
     }
 
