@@ -13,7 +13,8 @@ use super::features::{self, Tasks};
 use super::slots::Slots;
 
 /// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next call faults no
-/// pages.
+/// pages. Each pool keeps as many for each of its memories, [`MEMORIES`] for a slot, at most. The sum of [`Slots`] is without them: it
+/// takes each running call to fill its whole limit, and components to touch as much in several memories.
 const KEEP_RESIDENT: usize = 1024 * 1024;
 
 /// Core instances, memories and tables of one component: a Rust component has three, one and two of them, a composed one a
