@@ -58,6 +58,14 @@ struct Tool {
     component: Arc<Served>,
 }
 
+/// Why a component cannot be added: another one serves a tool of the same name.
+#[derive(Debug, thiserror::Error)]
+#[error("it serves a tool named {tool:?}, and so does {by}, which was loaded first; rename one of them")]
+pub struct NameTaken {
+    tool: String,
+    by: Arc<str>,
+}
+
 /// A call that never reached a tool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallRefusal {
@@ -169,13 +177,10 @@ impl Catalog {
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.
-    fn add(&mut self, component: Arc<Served>) -> Result<(), load::Reason> {
+    fn add(&mut self, component: Arc<Served>) -> Result<(), NameTaken> {
         for definition in &component.manifest().tools {
             if let Some(other) = self.tools.get(definition.name()) {
-                return Err(load::Reason::NameTaken {
-                    tool: definition.name().to_owned(),
-                    by: other.component.name().to_string(),
-                });
+                return Err(NameTaken { tool: definition.name().to_owned(), by: other.component.name().clone() });
             }
         }
         for definition in &component.manifest().tools {

@@ -15,13 +15,13 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use super::Catalog;
 use super::compiling::Compiling;
 use super::grant::Missing;
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::served::Served;
 use super::source::Source;
 use super::terms::Terms;
+use super::{Catalog, NameTaken};
 
 /// A component that is not served, and why.
 #[derive(Debug)]
@@ -66,13 +66,8 @@ pub enum Reason {
     #[error("its `settings` in sandbar.yaml do not fit: {0}")]
     Settings(String),
     /// Another component serves a tool of that name.
-    #[error("it serves a tool named {tool:?}, and so does {by}, which was loaded first; rename one of them")]
-    NameTaken {
-        /// The tool.
-        tool: String,
-        /// The component that has the name.
-        by: String,
-    },
+    #[error(transparent)]
+    NameTaken(#[from] NameTaken),
     /// It is served as soon as it is compiled.
     #[error("it is being compiled, and served when that is done")]
     Compiling,
@@ -185,7 +180,7 @@ impl Loader {
         let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
         for ((source, terms), outcome) in wanted.into_iter().zip(outcomes) {
             let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
-            if let Err(reason) = outcome.and_then(|component| catalog.add(component)) {
+            if let Err(reason) = outcome.and_then(|component| Ok(catalog.add(component)?)) {
                 let before = before.component(&source).filter(|_| !reason.is_absence());
                 let kept = before.is_some_and(|before| self.keep(before, &terms, &mut catalog));
                 problems.push(Problem { source, reason, kept });
@@ -254,7 +249,7 @@ impl Loader {
         let settings = settings(&before.parsed, terms).unwrap_or_else(|_| before.settings.clone());
         let served = self.serve(before.source.clone(), before.artifact.clone(), before.parsed.clone(), terms, settings);
         let kept = served.map(|served| if before.is_same(&served) { before.clone() } else { Arc::new(served) });
-        kept.and_then(|component| catalog.add(component)).is_ok()
+        kept.is_ok_and(|component| catalog.add(component).is_ok())
     }
 
     /// Compares what a component asks for with what it is granted, and links it with that.
