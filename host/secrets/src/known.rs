@@ -33,12 +33,17 @@ impl<T: Copy> NameCache<T> {
     }
 }
 
+/// Reads whole words, which may overlap: a copy of any length would be a call of its own for these few bytes.
 fn short(name: &str) -> Option<ShortName> {
-    let mut bytes = [[0; size_of::<u64>()]; 3];
-    let (length, room) = bytes.as_flattened_mut().split_last_mut()?;
-    room.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
-    *length = name.len() as u8;
-    Some(bytes.map(u64::from_le_bytes))
+    let (bytes, length) = (name.as_bytes(), name.len());
+    let word = |at: usize| bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    let [first, second, last] = match length {
+        0..8 => [bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0, 0],
+        8..=16 => [word(0), word(length - 8), 0],
+        17..24 => [word(0), word(8), word(length - 8) >> (8 * (24 - length))],
+        _ => return None,
+    };
+    Some([first, second, last | (length as u64) << 56])
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ impl<'t> Masked<'t> {
     /// Appends the parts of the object that `keep` selects.
     pub(crate) fn pick(&self, keep: &Keep, out: &mut String) {
         let start = out.len();
-        let mut together = Scan::Together { strings: String::new(), has_secret: false };
+        let strings = String::with_capacity(self.tree.json().len().min(TOGETHER));
+        let mut together = Scan::Together { strings, has_secret: false };
         self.write(keep, out, &mut together);
         if together.found_something() {
             // Some string has a secret: start again, with a search of each.
