@@ -24,6 +24,9 @@ use super::items::malformed;
 /// names of their objects beside the page.
 const NAME_MAX: usize = 1024;
 
+/// Bytes of one object. etcd holds 1.5 MiB; an aggregated API may send more, but rarely for a single object.
+pub(super) const OBJECT_MAX: usize = 8 * 1024 * 1024;
+
 /// One object.
 pub(super) struct Object<'o> {
     tree: Tree<'o>,
