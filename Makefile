@@ -21,9 +21,9 @@ help: ## Show this list
 run: build ## Serve the demo cluster on http://127.0.0.1:8090/mcp
 	$(SANDBAR) serve --cluster demo
 
+# Without the allocator of a server, which is written in C and takes a tenth of a first build.
 .PHONY: build
 build: rust ## Build the binary, target/debug/sandbar
-	# Without the allocator of a server, which is written in C and takes a tenth of a first build.
 	cargo build --locked --no-default-features
 
 .PHONY: test
@@ -69,10 +69,10 @@ guests := $(patsubst guest-tools/%/Cargo.toml,--package=%,$(filter-out guest-too
 e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBECONFIG, and use it
 	tests/e2e/run.sh
 
+# A backtrace of each error inside wasmtime takes some microseconds of every call; nobody who deploys Sandbar asks for it.
 .PHONY: bench
 bench: go rust ## Measure what Sandbar promises, with the release build, and print a table
 	tests/control-plane/build.sh
-	# A backtrace of each error inside wasmtime takes some microseconds of every call; nobody who deploys Sandbar asks for it.
 	env -u RUST_BACKTRACE -u RUST_LIB_BACKTRACE cargo bench --locked --package sandbar-tests
 
 .PHONY: rbac

@@ -231,7 +231,7 @@ async fn a_namespace_that_the_operator_leaves_out_is_refused_by_name_whatever_rb
     for (tool, arguments) in calls(outside.name()).into_iter().filter(|(tool, _)| *tool != "check_health") {
         let words = client.failure(tool, arguments).await;
         let said = format!(
-            "namespace `{}` is not among the namespaces that this server may look into ({})",
+            "namespace `{}` is not among the namespaces that this tool may look into ({})",
             outside.name(),
             inside.name()
         );

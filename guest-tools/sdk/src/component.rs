@@ -61,7 +61,7 @@ impl Rule {
         Self { api_groups: [group], resources, resource_names: &[], verbs }
     }
 
-    /// Only objects with these names. A list under such a rule has to select one of them by `metadata.name`.
+    /// Only objects with these names, for [`Verb::Get`]: a list does not stop at a name, so the host refuses such a rule for lists alone.
     pub const fn named(self, names: &'static [&'static str]) -> Self {
         Self { resource_names: names, ..self }
     }

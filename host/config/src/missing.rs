@@ -14,8 +14,8 @@ enum ConfigEntry {
     NoTools,
     /// `tools` has no entry for this component.
     None,
-    /// `tools` has an entry for this component.
-    Some,
+    /// `tools` has an entry for this component, and in it these keys or not.
+    Some { rules: bool, cluster_rules: bool },
 }
 
 impl Config {
@@ -30,7 +30,7 @@ impl Config {
     /// Shows how to grant a component's file what it lacks.
     pub fn how_to_grant(&self, file: &Path, missing: &Missing) -> impl Display {
         let entry = match self.tool(&Source::File(file.to_owned())) {
-            Some(_) => ConfigEntry::Some,
+            Some(tool) => ConfigEntry::Some { rules: !tool.rules.is_empty(), cluster_rules: !tool.cluster_rules.is_empty() },
             None if self.tools.is_empty() => ConfigEntry::NoTools,
             None => ConfigEntry::None,
         };
@@ -52,13 +52,24 @@ impl Display for HowToGrant {
         match self.entry {
             ConfigEntry::NoTools => write!(f, "to sandbar.yaml:\ntools:\n  - component: {}", self.component)?,
             ConfigEntry::None => write!(f, "to `tools` in sandbar.yaml:\n  - component: {}", self.component)?,
-            ConfigEntry::Some => write!(f, "these rules to its entry in sandbar.yaml:")?,
+            ConfigEntry::Some { .. } => write!(f, "to its entry in sandbar.yaml:")?,
         }
-        for (key, rules) in [("rules", &self.missing.rules), ("clusterRules", &self.missing.cluster_rules)] {
+        let (has_rules, has_cluster_rules) = match self.entry {
+            ConfigEntry::Some { rules, cluster_rules } => (rules, cluster_rules),
+            ConfigEntry::NoTools | ConfigEntry::None => (false, false),
+        };
+        let all = [("rules", &self.missing.rules, has_rules), ("clusterRules", &self.missing.cluster_rules, has_cluster_rules)];
+        for (key, rules, is_there) in all {
             if rules.is_empty() {
                 continue;
             }
-            write!(f, "\n    {key}:")?;
+            // A key can stand there once.
+            write!(
+                f,
+                "\n    {}{key}{}:",
+                if is_there { "# below the others of `" } else { "" },
+                if is_there { "`" } else { "" }
+            )?;
             for rule in rules {
                 // JSON is YAML; one rule a line reads well.
                 write!(f, "\n      - {}", serde_json::to_string(rule).map_err(|_| fmt::Error)?)?;
@@ -92,11 +103,15 @@ mod tests {
         for (config, head) in [
             ("", "sandbar.yaml:\ntools:\n  - component: /t/a.wasm"),
             ("tools: [{ component: /t/b.wasm }]", "`tools` in sandbar.yaml:\n  - component: /t/a.wasm"),
-            ("tools: [{ component: /t/a.wasm }]", "its entry in sandbar.yaml:"),
+            ("tools: [{ component: /t/a.wasm }]", "to its entry in sandbar.yaml:"),
         ] {
             let config = Config::parse(config, Path::new("/")).expect("a configuration");
             let words = config.how_to_grant(Path::new("/t/a.wasm"), &missing).to_string();
             assert!(words.ends_with(&format!("{head}{rules}")), "{words}");
         }
+        let some = "tools: [{ component: /t/a.wasm, rules: [{ apiGroups: [\"\"], resources: [events], verbs: [list] }] }]";
+        let config = Config::parse(some, Path::new("/")).expect("a configuration");
+        let words = config.how_to_grant(Path::new("/t/a.wasm"), &missing).to_string();
+        assert!(words.ends_with(&rules.replace("    rules:", "    # below the others of `rules`:")), "{words}");
     }
 }

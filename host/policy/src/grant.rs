@@ -95,7 +95,7 @@ pub enum Denied {
         rule: String,
     },
     /// The namespace is outside the operator's allowlist.
-    #[error("namespace `{namespace}` is not among the namespaces that this server may look into ({allowed})")]
+    #[error("namespace `{namespace}` is not among the namespaces that this tool may look into ({allowed})")]
     Namespace {
         /// The namespace that was asked for.
         namespace: String,
@@ -196,7 +196,7 @@ mod tests {
         let denied = grant.check(&list("pods", Place::Namespace("kube-system"))).expect_err("outside");
         assert_eq!(
             denied.to_string(),
-            "namespace `kube-system` is not among the namespaces that this server may look into (team-a, team-b)"
+            "namespace `kube-system` is not among the namespaces that this tool may look into (team-a, team-b)"
         );
     }
 
