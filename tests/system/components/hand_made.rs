@@ -89,6 +89,23 @@ async fn whoever_prints_for_ever_has_computed_and_the_audit_says_how_long() {
 }
 
 #[tokio::test]
+async fn no_level_of_the_log_has_more_of_it_than_its_quota() {
+    /// Bytes of a log that says everything: what is said of the start, of the requests and of the one call.
+    const LOG: usize = 1024 * 1024;
+    let file = components::assemble("print");
+    let config = format!("tools:\n  - component: {}\n    limits: {{ time: 60s, cpu: 1s, logged: 16Ki }}\n", file.display());
+    let server = Server::builder().cluster("demo").config(&config).env("SANDBAR_LOG", "trace").start().await;
+    let before = server.log().len();
+    Client::modern(&server).failure("print", json!({})).await;
+    server.until_logged("the rest of what it logs in this call is dropped").await;
+    server.until_logged("limit cpu").await;
+    let log = server.log().split_off(before);
+    let printed: Vec<&str> = log.lines().filter(|line| line.contains("forged")).collect();
+    assert!(!printed.is_empty() && printed.iter().all(|line| line.contains("sandbar::component")), "{:.1000}", printed.concat());
+    assert!(log.len() < LOG, "{} bytes: {:.4000}", log.len(), log);
+}
+
+#[tokio::test]
 async fn whoever_sleeps_is_woken_by_the_time_limit_and_not_charged_for_computing() {
     let config =
         format!("tools:\n  - component: {}\n    limits: {{ time: 2s, cpu: 500ms }}\n", components::assemble("sleep").display());
