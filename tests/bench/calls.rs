@@ -7,7 +7,8 @@ use sandbar_catalog::{Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
 use sandbar_kubernetes::{self, Cluster, Resource, Scope};
 use sandbar_policy::{Budget, Caller, Grant, Identity, Limits, PolicyRule, Verb};
-use sandbar_sandbox::{Compiler, Engine, EngineOptions, Slots};
+use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots};
+use sandbar_tests::sandbar::binary;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -56,15 +57,19 @@ pub(crate) async fn a_tool_that_does_nothing(table: &mut Table) {
     table.row("a tool that does nothing", us(nothing), "50 us", nothing <= Duration::from_micros(50));
 }
 
+/// How long compiling may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Loads components into this process, for the demo cluster.
 pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Cluster) {
     let Limits { memory, stack, .. } = Limits::default();
-    let options = EngineOptions { slots: Slots::for_memory(u64::MAX, memory), memory, stack, compiler: Compiler::InProcess };
+    let compiler = Compiler { program: binary().to_owned(), folder: Arc::new(Folder::temporary().expect("a folder")) };
+    let options = EngineOptions { slots: Slots::for_memory(u64::MAX, memory), memory, stack, compiler: Some(compiler) };
     let engine = Engine::new(&options).expect("an engine");
     let cluster = Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.expect("the demo");
     let loader = Loader::new(Arc::new(engine), cluster.clone(), memory);
     let wanted = sources.into_iter().map(|source| (source.clone(), config.terms(&source))).collect();
-    let (catalog, problems) = loader.load(wanted, Duration::ZERO).await;
+    let (catalog, problems) = loader.load(wanted, PATIENCE).await;
     assert!(problems.is_empty(), "{}", problems[0]);
     (catalog, cluster)
 }

@@ -43,15 +43,22 @@ mod tests {
 
     use sandbar_policy::PolicyRule;
     use sandbar_policy::Verb::Get;
-    use sandbar_sandbox::contract;
+    use sandbar_sandbox::PACKAGES;
+    use wit_parser::Resolve;
 
     use super::*;
 
     #[test]
     fn every_interface_of_the_contract_that_has_functions_is_there() {
-        let with_functions = contract().imports.iter().filter(|(_, functions)| !functions.is_empty());
-        let offered: BTreeSet<_> = interfaces().iter().map(|interface| interface.name).collect();
-        assert_eq!(offered, with_functions.map(|(name, _)| name.as_str()).collect());
+        let mut wit = Resolve::default();
+        for (file, text) in PACKAGES {
+            wit.push_source(file, text).expect("WIT");
+        }
+        let with_functions = wit.interfaces.iter().filter(|(_, interface)| !interface.functions.is_empty());
+        let mut declared: BTreeSet<_> = with_functions.filter_map(|(id, _)| wit.id_of(id)).collect();
+        assert!(declared.remove("sandbar:tool/tools@0.1.0"), "the one that a component exports");
+        let offered: BTreeSet<_> = interfaces().iter().map(|interface| format!("{}@0.1.0", interface.name)).collect();
+        assert_eq!(offered, declared);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// What well-known clients and frameworks add to every call, and the model cannot leave out. Each has been seen to reach servers.
-pub const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 10] = [
     // n8n's AI agent: the item that its node works on.
     "toolCallId",
     "sessionId",
@@ -149,6 +149,15 @@ mod tests {
         }
         let as_text = Arguments::of_message(Some(json!(" { \"a\" : 1 } "))).expect("an object");
         assert_eq!(as_text.bytes(), "{\"a\":1}".len());
+    }
+
+    #[test]
+    fn all_that_are_dropped_are_documented() {
+        let document = include_str!("../../../docs/reference/configuration.md");
+        let section = document.split("### ignoredArguments").nth(1).expect("the section");
+        for name in KNOWN {
+            assert!(section.contains(&format!("`{name}`")), "{name} is not documented");
+        }
     }
 
     #[test]

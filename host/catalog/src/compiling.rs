@@ -1,11 +1,11 @@
 //! Components that are being compiled while others are served: one after the other, and nobody waits for them. When some are ready,
-//! the catalog is loaded anew.
+//! the catalog is loaded anew. What failed for want of a disk or a process is tried again after a pause, and nothing else is.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sandbar_sandbox::{CompileError, Engine};
+use sandbar_sandbox::{Binary, CompileError, Engine};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -14,6 +14,11 @@ use super::source::Source;
 /// How long what is ready waits for the next one at most, so that a folder of many components is not loaded anew for each.
 const TOGETHER: Duration = Duration::from_secs(1);
 
+/// The pause before what may have passed is tried again. It doubles up to the longest as long as nothing else can be compiled either: a
+/// full disk may stay so for hours.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(256);
+
 /// How many components are remembered that cannot be compiled.
 const REMEMBERED: usize = 1024;
 
@@ -21,21 +26,24 @@ const REMEMBERED: usize = 1024;
 pub(super) struct Compiling {
     engine: Arc<Engine>,
     state: Mutex<State>,
-    /// How often something became ready, or turned out to be impossible.
+    /// How often something became ready, turned out to be impossible, or is to be tried again.
     progress: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct State {
     /// Each with the digest that it had.
-    next: VecDeque<(String, Source)>,
+    next: VecDeque<(Arc<str>, Source)>,
     /// Whether there is a task for them, and the digest of what it is at.
     runs: bool,
-    current: Option<String>,
-    /// What cannot be compiled, by digest: it is not tried again.
-    failed: BTreeMap<String, CompileError>,
+    current: Option<Arc<str>>,
+    /// What cannot be compiled, by digest.
+    failed: BTreeMap<Arc<str>, CompileError>,
+    /// Whether what may have passed of that is about to be forgotten, and the last pause before it was.
+    pauses: bool,
+    pause: Option<Duration>,
     /// How often something was compiled that has not been loaded since.
-    ready: BTreeMap<String, u32>,
+    ready: BTreeMap<Arc<str>, u32>,
 }
 
 impl Compiling {
@@ -53,21 +61,31 @@ impl Compiling {
         self.lock().next.clear();
     }
 
+    /// Fails if that is known to fail.
+    pub(super) fn check(&self, digest: &str) -> Result<(), CompileError> {
+        self.lock().failed.get(digest).cloned().map_or(Ok(()), Err)
+    }
+
+    /// Compiles a bundled component at once.
+    pub(super) async fn bundled(self: &Arc<Self>, binary: Binary, source: &Source) -> Result<(), CompileError> {
+        self.check(binary.digest())?;
+        let digest = binary.digest().clone();
+        self.engine.compile_bundled(vec![binary]).await.inspect_err(|error| self.failed(digest, source, error.clone()))
+    }
+
     /// Has a component compiled that is not in the cache, unless that is known to fail.
-    pub(super) fn want(self: &Arc<Self>, digest: &str, source: &Source) -> Result<(), CompileError> {
+    pub(super) fn want(self: &Arc<Self>, digest: &Arc<str>, source: &Source) -> Result<(), CompileError> {
+        self.check(digest)?;
         let mut state = self.lock();
-        if let Some(error) = state.failed.get(digest) {
-            return Err(error.clone());
-        }
         // Once it may have become ready just after it was looked for.
         if state.ready.get(digest).is_some_and(|times| *times > 1) {
             state.ready.remove(digest);
             return Err(CompileError::Now("what it was compiled to is gone again, or does not fit this machine".to_owned()));
         }
-        if state.current.as_deref() == Some(digest) || state.next.iter().any(|(known, _)| known == digest) {
+        if state.current.as_ref() == Some(digest) || state.next.iter().any(|(known, _)| known == digest) {
             return Ok(());
         }
-        state.next.push_back((digest.to_owned(), source.clone()));
+        state.next.push_back((digest.clone(), source.clone()));
         if !std::mem::replace(&mut state.runs, true) {
             tokio::spawn(self.clone().run());
         }
@@ -82,12 +100,15 @@ impl Compiling {
     async fn run(self: Arc<Self>) {
         let mut told = Instant::now();
         while let Some((digest, source)) = self.take() {
-            let outcome = match source.clone().read().await {
-                Ok(Ok((bytes, found))) if found == digest => self.engine.compile(&bytes).await,
+            let outcome = match source.clone().read_on_thread().await {
+                Ok(Ok(binary)) if *binary.digest() == digest => self.engine.compile(binary).await,
                 // Another one by now, or gone: it will be looked at again.
                 _ => continue,
             };
-            self.note(digest, &source, outcome);
+            match outcome {
+                Ok(()) => self.compiled(digest),
+                Err(error) => self.failed(digest, &source, error),
+            }
             if told.elapsed() > TOGETHER {
                 told = Instant::now();
                 self.progress.send_modify(|count| *count += 1);
@@ -97,7 +118,7 @@ impl Compiling {
     }
 
     /// The next one. After the last one this ends, and another one begins anew.
-    fn take(&self) -> Option<(String, Source)> {
+    fn take(&self) -> Option<(Arc<str>, Source)> {
         let mut state = self.lock();
         let next = state.next.pop_front();
         state.runs = next.is_some();
@@ -105,22 +126,95 @@ impl Compiling {
         next
     }
 
-    fn note(&self, digest: String, source: &Source, outcome: Result<(), CompileError>) {
+    fn compiled(&self, digest: Arc<str>) {
         let mut state = self.lock();
-        match outcome {
-            Ok(()) => *state.ready.entry(digest).or_default() += 1,
-            Err(error) => {
-                tracing::debug!(component = %source, %error, "a component cannot be compiled");
-                if state.failed.len() >= REMEMBERED {
-                    state.failed.clear();
-                }
-                state.failed.insert(digest, error);
-            }
+        *state.ready.entry(digest).or_default() += 1;
+        state.pause = None;
+    }
+
+    fn failed(self: &Arc<Self>, digest: Arc<str>, source: &Source, error: CompileError) {
+        tracing::debug!(component = %source, %error, "a component cannot be compiled");
+        let mut state = self.lock();
+        if state.failed.len() >= REMEMBERED {
+            state.failed.clear();
         }
+        let may_pass = error.may_pass();
+        state.failed.insert(digest, error);
+        if may_pass && !std::mem::replace(&mut state.pauses, true) {
+            let pause = state.pause.map_or(FIRST_PAUSE, |last| (2 * last).min(LONGEST_PAUSE));
+            state.pause = Some(pause);
+            tokio::spawn(self.clone().try_again_after(pause));
+        }
+    }
+
+    /// Forgets what may have passed, so that it is wanted again.
+    async fn try_again_after(self: Arc<Self>, pause: Duration) {
+        tokio::time::sleep(pause).await;
+        let mut state = self.lock();
+        state.failed.retain(|_, error| !error.may_pass());
+        state.pauses = false;
+        drop(state);
+        self.progress.send_modify(|count| *count += 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Each change is one step, so a panic elsewhere leaves nothing broken.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbar_policy::Limits;
+    use sandbar_sandbox::{Compiler, EngineOptions, Folder, Slots};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Longer than any pause.
+    const LONG: Duration = Duration::from_secs(3600);
+
+    /// A program that is not there compiles: that may pass.
+    fn without_a_program() -> Arc<Compiling> {
+        let folder = Arc::new(Folder::temporary().expect("a folder"));
+        let compiler = Compiler { program: "/nonexistent/sandbar".into(), folder };
+        let Limits { memory, stack, .. } = Limits::default();
+        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: Some(compiler) };
+        Compiling::new(Arc::new(Engine::new(&options).expect("an engine")))
+    }
+
+    /// A component that is in the binary, so that nobody has to write one.
+    fn component() -> (Arc<str>, Source) {
+        let source = Source::bundled().next().expect("one");
+        (source.read().expect("in the binary").digest().clone(), source)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_after_a_pause_that_grows() {
+        let (compiling, (digest, source)) = (without_a_program(), component());
+        let mut progress = compiling.progress();
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            compiling.want(&digest, &source).expect("it is tried");
+            progress.changed().await.expect("it failed");
+            let failed = Instant::now();
+            let error = compiling.want(&digest, &source).expect_err("and is not tried again at once");
+            assert!(error.may_pass(), "{error}");
+            timeout(LONG, progress.changed()).await.expect("it is to be tried again").expect("in use");
+            pauses.push(failed.elapsed().as_secs());
+        }
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_the_components_fault_is_not_tried_again() {
+        let (compiling, (digest, source)) = (without_a_program(), component());
+        compiling.failed(digest.clone(), &source, CompileError::Depth);
+        assert!(timeout(LONG, compiling.progress().changed()).await.is_err(), "nobody is told to");
+        // Nor beside what may pass.
+        compiling.failed("another".into(), &source, CompileError::Now("the disk is full".to_owned()));
+        timeout(LONG, compiling.progress().changed()).await.expect("that is to be tried again").expect("in use");
+        assert_eq!(compiling.check("another"), Ok(()));
+        assert_eq!(compiling.want(&digest, &source), Err(CompileError::Depth));
     }
 }

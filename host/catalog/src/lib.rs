@@ -3,7 +3,7 @@
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
-pub mod arguments;
+mod arguments;
 mod audit;
 mod bundled;
 mod compiling;
@@ -13,6 +13,7 @@ mod grant;
 mod list_digest;
 mod load;
 mod manifest;
+mod problem;
 mod schema;
 mod served;
 mod source;
@@ -35,8 +36,9 @@ use audit::Outcome;
 pub use audit::{AuditEvent, NOT_LET_IN};
 pub use grant::{Missing, Right, rights};
 pub use list_digest::ListDigest;
-pub use load::{Loader, Problem, Reason, manifest_of};
+pub use load::{Loader, manifest_of};
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
+pub use problem::{Problem, Reason};
 pub use served::Served;
 pub use source::Source;
 pub use stamps::FileStamps;
@@ -56,6 +58,14 @@ pub struct Catalog {
 struct Tool {
     definition: Definition,
     component: Arc<Served>,
+}
+
+/// Why a component cannot be added: another one serves a tool of the same name.
+#[derive(Debug, thiserror::Error)]
+#[error("it serves a tool named {tool:?}, and so does {by}, which was loaded first; rename one of them")]
+pub struct NameTaken {
+    tool: String,
+    by: Arc<str>,
 }
 
 /// A call that never reached a tool.
@@ -169,13 +179,10 @@ impl Catalog {
     }
 
     /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.
-    fn add(&mut self, component: Arc<Served>) -> Result<(), load::Reason> {
+    fn add(&mut self, component: Arc<Served>) -> Result<(), NameTaken> {
         for definition in &component.manifest().tools {
             if let Some(other) = self.tools.get(definition.name()) {
-                return Err(load::Reason::NameTaken {
-                    tool: definition.name().to_owned(),
-                    by: other.component.name().to_string(),
-                });
+                return Err(NameTaken { tool: definition.name().to_owned(), by: other.component.name().clone() });
             }
         }
         for definition in &component.manifest().tools {

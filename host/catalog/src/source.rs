@@ -1,10 +1,10 @@
 //! Where components come from.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
+use sandbar_sandbox::Binary;
 use serde::{Serialize, Serializer};
-use sha2::{Digest, Sha256};
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::bundled::BUNDLED;
@@ -66,29 +66,24 @@ impl Source {
         }
     }
 
-    /// The component's bytes. More than any component needs are an error.
-    pub fn bytes(&self) -> std::io::Result<Cow<'static, [u8]>> {
+    /// The component. More bytes than any component needs are an error.
+    pub fn read(&self) -> std::io::Result<Binary> {
+        static HASHED: LazyLock<Vec<Binary>> = LazyLock::new(|| BUNDLED.iter().map(|(_, bytes)| Binary::new(*bytes)).collect());
         match self {
             Source::Bundled(wanted) => {
-                let found = BUNDLED.iter().find(|(name, _)| name == wanted);
-                found.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+                let found = BUNDLED.iter().zip(&*HASHED).find(|((name, _), _)| name == wanted);
+                found.map(|(_, binary)| binary.clone()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
             }
             Source::File(path) => {
                 sandbar_files::in_time(path, sandbar_files::READ_TIME, |path| sandbar_files::read(path, COMPONENT_BYTES))
-                    .map(Cow::Owned)
+                    .map(Binary::new)
             }
         }
     }
 
-    /// The component's bytes and their SHA-256, in hexadecimal. Takes as long as a network volume wants, so it has a thread of its own.
-    /// The outer error says that this thread panicked.
-    pub(super) async fn read(self) -> Result<std::io::Result<(Cow<'static, [u8]>, String)>, JoinError> {
-        let read = move || {
-            let bytes = self.bytes()?;
-            let digest = format!("{:x}", Sha256::digest(&bytes));
-            Ok((bytes, digest))
-        };
-        spawn_blocking(read).await
+    /// Reads on a thread of its own, since that takes as long as a network volume wants. The outer error says that the thread panicked.
+    pub(super) async fn read_on_thread(self) -> Result<std::io::Result<Binary>, JoinError> {
+        spawn_blocking(move || self.read()).await
     }
 }
 

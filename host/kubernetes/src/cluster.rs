@@ -38,7 +38,8 @@ impl Cluster {
         Ok(Self::new(api, description))
     }
 
-    /// A cluster behind a client that somebody else made. Must be called on a tokio runtime.
+    /// A cluster behind a client that a test has made. Must be called on a tokio runtime.
+    #[cfg(any(test, feature = "test-client"))]
     pub fn from_client(client: kube::Client) -> Self {
         Self::new(ApiServer::new(client, "the API server"), "a client that was handed in".to_owned())
     }

@@ -1,14 +1,13 @@
 //! One object.
 
 use sandbar_policy::{Access, Verb};
-use sandbar_snapshot::OBJECT_MAX;
 
 use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::FIRST_BYTE;
 use super::fields::Keep;
 use super::name::{ObjectName, check_resource};
-use super::object::{Mask, Object};
+use super::object::{Mask, OBJECT_MAX, Object};
 use super::place::{Asked, Target};
 use super::request::Get;
 use super::types::{Resource, Scope};

@@ -16,6 +16,7 @@ use super::exchange::ApiServer;
 use super::fault::Fault;
 use super::kubeconfig::{Kubeconfig, Unusable};
 use super::login::{Login, Origin};
+use super::object::OBJECT_MAX;
 use super::target::Target;
 use super::{in_cluster, proxy};
 
@@ -153,7 +154,7 @@ impl ClusterSource {
             ClusterSource::InCluster => from_pod().await,
             ClusterSource::Kubeconfig(context) => from_kubeconfig(environment, context.clone()).await,
             ClusterSource::Snapshot(directory) => {
-                let client = sandbar_snapshot::open(directory)?;
+                let client = sandbar_snapshot::open(directory, OBJECT_MAX)?;
                 Ok(Connection::in_process(client, format!("snapshot {}", directory.display())))
             }
             ClusterSource::Demo => Ok(Connection::in_process(sandbar_snapshot::demo(), "demo cluster".to_owned())),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use sandbar_processor::CpuEstimate;
-use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
 
+use super::binary::Binary;
 use super::bindings::exports::sandbar::tool::tools::GuestIndices as ToolsIndices;
 use super::compile::{Compiler, entry_name};
 use super::engine::Engine;
@@ -54,47 +54,49 @@ pub struct Interface<T: 'static> {
 impl Artifact {
     /// Loads a component that was compiled before, for `stack` bytes of stack; none if it was not. `name` stands for it in logs
     /// and messages.
-    pub fn load(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
-        match engine.compiler() {
-            Compiler::OnlyBundled => Err(CompileError::Nowhere.into()),
-            Compiler::Process { .. } | Compiler::InProcess => Self::load_bundled(engine, name, bytes, stack),
-        }
+    pub fn load(engine: &Engine, name: &str, binary: &Binary, stack: u64) -> Result<Option<Self>, LoadError> {
+        engine.compiler().ok_or(CompileError::Nowhere)?;
+        Self::load_bundled(engine, name, binary, stack)
     }
 
     /// Like [`Self::load`], for a bundled component, which is compiled in this process if there is no other way.
-    pub fn load_bundled(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Option<Self>, LoadError> {
-        let wasmtime = engine.of(bytes, stack).map_err(|source| LoadError::Stack { stack, source })?;
-        let loaded = || wasmtime::component::Component::new(&wasmtime, bytes);
-        let (imports, compiled) = match engine.compiler().folder() {
-            None => {
-                let imports = Imports::of(bytes)?;
-                (imports, loaded().map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))?)
-            }
-            Some(folder) => {
-                let entry = entry_name(&wasmtime, bytes);
+    pub fn load_bundled(engine: &Engine, name: &str, binary: &Binary, stack: u64) -> Result<Option<Self>, LoadError> {
+        let wasmtime = engine.of(binary, stack)?;
+        let loaded = || {
+            let compiled = wasmtime::component::Component::new(&wasmtime, &**binary);
+            compiled.map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))
+        };
+        let (imports, compiled) = match engine.compiler() {
+            None => (Imports::of(binary)?, loaded()?),
+            Some(Compiler { folder, .. }) => {
+                let entry = entry_name(&wasmtime, binary);
                 let Some(imports) = folder.find(&entry).filter(Imports::are_known) else { return Ok(None) };
-                let Ok(compiled) = loaded() else {
-                    // Half of it may have been tidied away, or it is for another processor.
-                    folder.remove(&entry);
-                    return Ok(None);
+                let compiled = match loaded() {
+                    Ok(compiled) => compiled,
+                    // It asks for more than a slot has.
+                    Err(error) if engine.has_compiled(binary) => return Err(error),
+                    Err(_) => {
+                        // Half of it may have been tidied away, or it is for another processor.
+                        folder.remove(&entry);
+                        return Ok(None);
+                    }
                 };
                 folder.loaded(&entry);
                 (imports, compiled)
             }
         };
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Ok(Some(Self { name: name.into(), digest: digest.into(), imports: Arc::new(imports), stack, compiled }))
+        Ok(Some(Self { name: name.into(), digest: binary.digest().clone(), imports: Arc::new(imports), stack, compiled }))
     }
 
     /// Like [`Self::load`], but compiles it if need be. Takes milliseconds to seconds, and waits for the compilations before it.
-    pub async fn compile(engine: &Engine, name: &str, bytes: &[u8], stack: u64) -> Result<Self, LoadError> {
-        check_header(bytes)?;
-        if let Some(artifact) = Self::load(engine, name, bytes, stack)? {
+    pub async fn compile(engine: &Engine, name: &str, binary: &Binary, stack: u64) -> Result<Self, LoadError> {
+        check_header(binary)?;
+        if let Some(artifact) = Self::load(engine, name, binary, stack)? {
             return Ok(artifact);
         }
-        engine.compile(bytes).await?;
+        engine.compile(binary.clone()).await?;
         let lost = || CompileError::Now("what it was compiled to is gone again, or does not fit this engine".to_owned());
-        Ok(Self::load(engine, name, bytes, stack)?.ok_or_else(lost)?)
+        Ok(Self::load(engine, name, binary, stack)?.ok_or_else(lost)?)
     }
 
     /// The name that it was loaded under.

@@ -14,18 +14,18 @@ pub const PACKAGES: [(&str, &str); 2] = [
 
 /// The interfaces of the contract.
 #[derive(Debug, Default)]
-pub struct Contract {
+pub(super) struct Contract {
     /// The version of all of them.
-    pub version: String,
+    pub(super) version: String,
     /// The interfaces that a component may import, by package and name, with the functions of each. One without functions has
     /// types alone, and importing it grants nothing.
-    pub imports: BTreeMap<String, BTreeSet<String>>,
+    pub(super) imports: BTreeMap<String, BTreeSet<String>>,
     /// The one interface that a component exports.
-    pub export: String,
+    pub(super) export: String,
 }
 
 /// The contract of this host.
-pub fn contract() -> &'static Contract {
+pub(super) fn contract() -> &'static Contract {
     static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
         Contract::parse().expect("the WIT packages are part of this program, and it does not compile without them")
     });

@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use sandbar_processor::Processors;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::compile::{CompileLimits, Compiler, entry_name};
-use super::error::{CallError, CompileError};
+use super::binary::Binary;
+use super::compile::{CompileLimits, Compiler, compile, entry_name};
+use super::error::{CallError, CompileError, LoadError};
 use super::features::Tasks;
 use super::pools::Pools;
 use super::queue::Queue;
@@ -32,15 +34,16 @@ pub struct EngineOptions {
     pub memory: u64,
     /// The stack of a call whose component has no other, in bytes.
     pub stack: u64,
-    /// How components are compiled.
-    pub compiler: Compiler,
+    /// What compiles. Without one, since no folder can hold its results, this process does. No bound holds there, so it compiles
+    /// bundled components alone.
+    pub compiler: Option<Compiler>,
 }
 
 /// Runs the calls of components, and has them compiled.
 pub struct Engine {
     pools: Arc<Pools>,
     ticker: Ticker,
-    compiler: Compiler,
+    compiler: Option<Compiler>,
     /// One component is compiled at a time.
     compiling: Mutex<()>,
     slots: Arc<Semaphore>,
@@ -59,7 +62,7 @@ impl Engine {
     /// Sets up the engine, the pool for the default stack, and the epoch thread.
     pub fn new(options: &EngineOptions) -> anyhow::Result<Self> {
         let EngineOptions { slots, memory, stack, ref compiler } = *options;
-        let pools = Arc::new(Pools::new(slots, memory, stack, compiler.folder().map(|folder| folder.path()))?);
+        let pools = Arc::new(Pools::new(slots, memory, stack, compiler.as_ref().map(|compiler| compiler.folder.path()))?);
         let ticking = pools.clone();
         Ok(Self {
             ticker: Ticker::start(move || ticking.advance()).context("the epoch thread cannot be started")?,
@@ -73,26 +76,38 @@ impl Engine {
     }
 
     /// The wasmtime engine for a component with `stack` bytes of stack.
-    pub(super) fn of(&self, component: &[u8], stack: u64) -> anyhow::Result<wasmtime::Engine> {
-        self.pools.engine(stack, Tasks::of(component))
+    pub(super) fn of(&self, component: &[u8], stack: u64) -> Result<wasmtime::Engine, LoadError> {
+        let tasks = Tasks::of(component);
+        // The engine for the default stack and no tasks is there since the start, so it is one of these two.
+        self.pools.engine(stack, tasks).map_err(|source| match self.pools.any(tasks) {
+            Ok(_) => LoadError::Stack { stack, source },
+            Err(source) => LoadError::NamesTasks(source),
+        })
     }
 
-    pub(super) fn compiler(&self) -> &Compiler {
-        &self.compiler
+    /// Whether a component is compiled, be it to more than a slot has room for.
+    pub(super) fn has_compiled(&self, component: &[u8]) -> bool {
+        let engine = self.pools.unpooled(Tasks::of(component));
+        engine.and_then(|engine| wasmtime::component::Component::new(&engine, component)).is_ok()
+    }
+
+    pub(super) fn compiler(&self) -> Option<&Compiler> {
+        self.compiler.as_ref()
     }
 
     /// Compiles those bundled components that are not compiled yet, in one process. They need little memory, and nothing is
     /// served without them, so they wait for no slot.
-    pub async fn compile_bundled(&self, components: &[&[u8]]) -> Result<(), CompileError> {
-        let Some(folder) = self.compiler.folder() else { return Ok(()) };
-        let named = components.iter().map(|bytes| Ok((self.entry(bytes)?, *bytes))).collect::<Result<Vec<_>, CompileError>>()?;
-        let missing: Vec<_> = named.into_iter().filter(|(name, _)| folder.find(name).is_none()).collect();
-        if missing.is_empty() { Ok(()) } else { self.compiler.compile(&missing, CompileLimits { memory: None }).await }
+    pub async fn compile_bundled(&self, components: Vec<Binary>) -> Result<(), CompileError> {
+        let Some(compiler) = &self.compiler else { return Ok(()) };
+        let missing = self.missing(compiler, components).await?;
+        compile(compiler, &missing, CompileLimits { memory: None }).await
     }
 
-    /// Compiles a third-party component: one at a time, in the memory of slots that it holds meanwhile.
-    pub async fn compile(&self, bytes: &[u8]) -> Result<(), CompileError> {
+    /// Compiles a third-party component, unless it is compiled: one at a time, in the memory of slots that it holds meanwhile.
+    pub async fn compile(&self, component: Binary) -> Result<(), CompileError> {
+        let compiler = self.compiler.as_ref().ok_or(CompileError::Nowhere)?;
         let _turn = self.compiling.lock().await;
+        let missing = self.missing(compiler, vec![component]).await?;
         let share = self.size.for_compiling();
         let mut room = Vec::new();
         for _ in 0..share.slots {
@@ -100,13 +115,18 @@ impl Engine {
             let slot = self.slots.clone().acquire_owned().await;
             room.push(slot.map_err(|_closed| CompileError::Now("the server stops".to_owned()))?);
         }
-        self.compiler.compile(&[(self.entry(bytes)?, bytes)], CompileLimits { memory: Some(share.bytes) }).await
+        compile(compiler, &missing, CompileLimits { memory: Some(share.bytes) }).await
     }
 
-    /// The name of a component's entry in the folder of compiled components.
-    fn entry(&self, bytes: &[u8]) -> Result<String, CompileError> {
-        let engine = self.pools.any(Tasks::of(bytes)).map_err(|error| CompileError::Now(format!("{error:#}")))?;
-        Ok(entry_name(&engine, bytes))
+    /// Those that are not compiled yet, each with the name of its entry in the folder. To hash and parse them takes a thread for
+    /// what takes long.
+    async fn missing(&self, compiler: &Compiler, components: Vec<Binary>) -> Result<Vec<(String, Binary)>, CompileError> {
+        let (pools, folder) = (self.pools.clone(), compiler.folder.clone());
+        let named = move |component: Binary| anyhow::Ok((entry_name(&pools.any(Tasks::of(&component))?, &component), component));
+        let is_missing =
+            move |named: &anyhow::Result<(String, Binary)>| !matches!(named, Ok((name, _)) if folder.find(name).is_some());
+        let looking = spawn_blocking(move || components.into_iter().map(named).filter(is_missing).collect());
+        looking.await.map_err(anyhow::Error::from).flatten().map_err(|error| CompileError::Now(format!("{error:#}")))
     }
 
     /// The processors that long-running calls share.

@@ -135,6 +135,9 @@ pub enum LoadError {
         /// The engine's error.
         source: anyhow::Error,
     },
+    /// There is no engine for components that name tasks, whatever their stack.
+    #[error("this machine cannot run components that name functions for asynchronous tasks, as this one does: {0:#}")]
+    NamesTasks(anyhow::Error),
     /// Types differ from the contract, or the component is invalid in a way that only compiling shows.
     #[error("the component cannot be linked: {0}")]
     Link(String),

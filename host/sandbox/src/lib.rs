@@ -4,6 +4,7 @@
 //! goes `engine` → `component` → `run`; `contract` has the interfaces that the host offers, `imports` those that a component
 //! imports; `memory` and `sandbar_processor` meter it while it runs.
 
+mod binary;
 mod bindings;
 mod compile;
 mod component;
@@ -23,10 +24,11 @@ mod state;
 mod ticker;
 mod wasi;
 
+pub use binary::Binary;
 pub use compile::run as run_compiler;
 pub use compile::{CompileLimits, Compiler, Folder};
 pub use component::{Artifact, Component, Interface};
-pub use contract::{Contract, PACKAGES, contract};
+pub use contract::PACKAGES;
 pub use engine::{Engine, EngineOptions};
 pub use error::{CallError, CompileError, LoadError};
 pub use imports::{Imports, check_header};

@@ -13,7 +13,8 @@ use super::features::{self, Tasks};
 use super::slots::Slots;
 
 /// Bytes of a slot's memory that stay resident between two calls: what a Rust guest touches, so that the next call faults no
-/// pages.
+/// pages. Each pool keeps as many for each of its memories, [`MEMORIES`] for a slot, at most. The sum of [`Slots`] is without them: it
+/// takes each running call to fill its whole limit, and components to touch as much in several memories.
 const KEEP_RESIDENT: usize = 1024 * 1024;
 
 /// Core instances, memories and tables of one component: a Rust component has three, one and two of them, a composed one a
@@ -69,6 +70,11 @@ impl Pools {
         self.engine(self.stack, tasks)
     }
 
+    /// An engine that loads what is compiled, however much of a pool it would take.
+    pub(super) fn unpooled(&self, tasks: Tasks) -> wasmtime::Result<wasmtime::Engine> {
+        wasmtime::Engine::new(&self.config(tasks))
+    }
+
     /// Increments the epoch of all engines.
     pub(super) fn advance(&self) {
         self.engines().values().for_each(wasmtime::Engine::increment_epoch);
@@ -81,7 +87,9 @@ impl Pools {
     /// A pool makes a fresh instance three times cheaper, but reserves 4 GiB of address space for each memory. Where that is not
     /// available (a small virtual address space, a ulimit), instances are allocated on demand.
     fn pooled_or_plain(&self, stack: usize, tasks: Tasks) -> anyhow::Result<wasmtime::Engine> {
-        let mut config = self.config(stack, tasks);
+        let mut config = self.config(tasks);
+        config.max_wasm_stack(stack);
+        config.async_stack_size(stack.saturating_add(HOST_STACK));
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
         match wasmtime::Engine::new(&config) {
             Ok(engine) => Ok(engine),
@@ -93,10 +101,8 @@ impl Pools {
         }
     }
 
-    fn config(&self, stack: usize, tasks: Tasks) -> Config {
+    fn config(&self, tasks: Tasks) -> Config {
         let mut config = config(tasks);
-        config.max_wasm_stack(stack);
-        config.async_stack_size(stack.saturating_add(HOST_STACK));
         // A safeguard: what is not in the cache is compiled by another process.
         config.enable_compiler(self.cache.is_none());
         config.cache(self.cache.clone());
@@ -154,7 +160,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{Artifact, CallError, Compiler, Component, Engine, EngineOptions, Interface, LoadError};
+    use crate::{Artifact, Binary, CallError, Component, Engine, EngineOptions, Interface, LoadError};
 
     /// The end of a chain of components.
     const NO_DEEPER: &str = r#"(core module $n (func (export "f"))) (core instance $n (instantiate $n)) (alias core export $n "f" (core func $down))"#;
@@ -197,7 +203,7 @@ mod tests {
 
     fn engine() -> Engine {
         let Limits { memory, stack, .. } = Limits::default();
-        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: Compiler::InProcess };
+        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: None };
         assert_eq!(options.slots.count(), 2);
         Engine::new(&options).expect("an engine")
     }
@@ -206,7 +212,8 @@ mod tests {
     type Reports = watch::Sender<()>;
 
     fn load(engine: &Engine, bytes: &[u8]) -> Result<Component<Reports>, LoadError> {
-        let artifact = Artifact::load(engine, "t", bytes, Limits::default().stack)?.expect("it is compiled here");
+        let artifact = Artifact::load_bundled(engine, "t", &Binary::new(bytes.to_owned()), Limits::default().stack)?
+            .expect("it is compiled here");
         let context = Interface::<Reports> {
             name: "sandbar:tool/context",
             link: |linker| {

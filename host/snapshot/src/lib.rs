@@ -46,8 +46,8 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use files::Tree;
-pub use object::OBJECT_MAX;
 use read::Contents;
+use room::Room;
 pub use selector::Selector;
 use service::SnapshotServer;
 use store::Snapshot;
@@ -106,19 +106,20 @@ fn named(broken: &[String]) -> String {
     format!(" ({}{more})", broken.iter().take(NAMED_IN_ERROR).map(String::as_str).collect::<Vec<_>>().join("; "))
 }
 
-/// A client of the cluster that `directory` describes. A file that cannot be read is a warning in the log.
+/// A client of the cluster that `directory` describes. A file that cannot be read is a warning in the log, and so is an object of
+/// more than `largest` bytes of JSON, which whoever uses the client cannot read.
 ///
 /// Has to be called within a Tokio runtime, as every client has.
 ///
 /// # Errors
 /// If the directory cannot be read, or if it holds no Kubernetes object.
-pub fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
+pub fn open(directory: &Path, largest: usize) -> Result<kube::Client, SnapshotError> {
     let unreadable = |source| SnapshotError::Unreadable { path: directory.to_owned(), source };
     if directory.is_file() {
         return Err(SnapshotError::Packed { path: directory.to_owned() });
     }
     let tree = Tree::directory(directory).map_err(unreadable)?;
-    let contents = Contents::read(&tree).map_err(unreadable)?;
+    let contents = Contents::read(&tree, Room::new(largest)).map_err(unreadable)?;
     for note in &contents.notes {
         tracing::warn!(snapshot = %directory.display(), "{note}");
     }
@@ -133,7 +134,7 @@ pub fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
 /// Has to be called within a Tokio runtime, as every client has.
 pub fn demo() -> kube::Client {
     // Reading from memory cannot fail, and a test checks that every file is read without a note.
-    client(Contents::read(&Tree::Embedded(&DEMO)).unwrap_or_default())
+    client(Contents::read(&Tree::Embedded(&DEMO), Room::new(usize::MAX)).unwrap_or_default())
 }
 
 fn client(contents: Contents) -> kube::Client {

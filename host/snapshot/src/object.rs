@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-/// Bytes of one object. etcd holds 1.5 MiB; an aggregated API may send more, but rarely for a single object.
-pub const OBJECT_MAX: usize = 8 * 1024 * 1024;
-
 /// One object, kept as text, which takes a fraction of its parsed form.
 pub(super) struct Object {
     /// `apps/v1` for example.
@@ -52,7 +49,7 @@ impl Object {
     /// adds them.
     ///
     /// # Errors
-    /// If a field is missing, or if it is too large to be served.
+    /// If a field is missing, or if it is too long.
     pub(super) fn new(mut value: Value) -> Result<Self, String> {
         let Some(fields) = value.as_object_mut() else {
             return Err("no Kubernetes object, but a list or a plain value".to_owned());
@@ -67,9 +64,6 @@ impl Object {
         let metadata = &value["metadata"];
         let labels = metadata["labels"].as_object().filter(|labels| !labels.is_empty());
         let json = value.to_string();
-        if json.len() > OBJECT_MAX {
-            return Err(format!("an object of {} bytes, and one can have {} MiB", json.len(), OBJECT_MAX >> 20));
-        }
         let short = |value: &Value, key: &str| {
             let text = text(value, key).unwrap_or_default();
             if text.len() > NAME_BYTES { Err(format!("an object whose {key} has {} bytes", text.len())) } else { Ok(text) }

@@ -56,16 +56,11 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Reads every file of `tree` that can belong to a snapshot.
+    /// Reads every file of `tree` that can belong to a snapshot, as far as there is room.
     ///
     /// # Errors
     /// If the tree itself cannot be walked.
-    pub(super) fn read(tree: &Tree) -> std::io::Result<Self> {
-        Self::read_within(Room::new(), tree)
-    }
-
-    /// Like [`Self::read`], within `room`.
-    pub(super) fn read_within(mut room: Room, tree: &Tree) -> std::io::Result<Self> {
+    pub(super) fn read(tree: &Tree, mut room: Room) -> std::io::Result<Self> {
         let (mut contents, mut notes, mut total) = (Self::default(), Notes::default(), 0);
         let mut logs = Vec::new();
         for file in tree.files(&mut notes)? {
@@ -203,7 +198,7 @@ impl Contents {
             return Ok(());
         }
         let (api_version, kind) = hint.kind.unwrap_or_default();
-        let object = Object::new(value).and_then(|object| object.complete(api_version, kind))?;
+        let object = room.admit(Object::new(value)?)?.complete(api_version, kind)?;
         room.take_object(&object)?;
         let gathered = Gathered::kind(&object.api_version, &object.kind, object.namespace.as_deref());
         self.keep(object, room)?;

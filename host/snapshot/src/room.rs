@@ -16,18 +16,30 @@ const OBJECT_BYTES: usize = 3 * size_of::<Object>();
 pub(super) struct Room {
     bytes: usize,
     objects: usize,
+    /// Bytes of one object.
+    largest: usize,
 }
 
 impl Room {
-    /// All of it.
-    pub(super) fn new() -> Self {
-        Self { bytes: KEPT_BYTES, objects: KEPT_OBJECTS }
+    /// All of it, for objects of `largest` bytes at most.
+    pub(super) fn new(largest: usize) -> Self {
+        Self { bytes: KEPT_BYTES, objects: KEPT_OBJECTS, largest }
     }
 
     /// A test's bounds.
     #[cfg(test)]
     pub(super) fn of(bytes: usize, objects: usize) -> Self {
-        Self { bytes, objects }
+        Self { bytes, objects, largest: usize::MAX }
+    }
+
+    /// The object, unless it is too large to be served. It takes no memory yet.
+    pub(super) fn admit(self, object: Object) -> Result<Object, String> {
+        let bytes = object.json.len();
+        if bytes <= self.largest {
+            Ok(object)
+        } else {
+            Err(format!("an object of {bytes} bytes, and one can have {} MiB", self.largest >> 20))
+        }
     }
 
     /// Takes the memory of a whole object.

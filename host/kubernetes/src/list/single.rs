@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use sandbar_snapshot::OBJECT_MAX;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -17,7 +16,7 @@ use crate::explain;
 use crate::fields::Keep;
 use crate::items::{Splitter, malformed};
 use crate::name::Namespace;
-use crate::object::Mask;
+use crate::object::{Mask, OBJECT_MAX};
 use crate::request::{Get, ListParameters};
 use crate::response::Incoming;
 use crate::types::{Query, ServedResource};

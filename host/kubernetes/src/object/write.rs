@@ -280,9 +280,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sandbar_snapshot::OBJECT_MAX;
-
-    use super::super::Object;
+    use super::super::{OBJECT_MAX, Object};
     use super::*;
     use crate::error::{Code, Error};
 

@@ -29,14 +29,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let file = &arguments.file;
     let source = Source::File(file.clone());
-    let bytes = source.bytes().with_context(|| format!("{} cannot be read", file.display()))?;
+    let binary = source.read().with_context(|| format!("{} cannot be read", file.display()))?;
     let config = arguments.common.config()?;
     let engine = arguments.common.engine(&config)?;
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
     let Terms { grant, limits, .. } = config.terms(&source);
     let runtime = runtime()?;
     let artifact = runtime
-        .block_on(Artifact::compile(&engine, &name, &bytes, limits.stack))
+        .block_on(Artifact::compile(&engine, &name, &binary, limits.stack))
         .with_context(|| format!("{} cannot be loaded", file.display()))?;
     let manifest = runtime
         .block_on(manifest_of(&artifact, &engine, limits))

@@ -1,7 +1,9 @@
 //! What changes while `sandbar serve` serves: on SIGHUP, and whenever sandbar.yaml or a component is another than before, a new catalog
 //! takes the place of the old one. Calls that run end on the old one; whatever is broken leaves in force what there was.
 
-use std::path::PathBuf;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +62,17 @@ enum Occasion {
     Look(FileStamps),
 }
 
+/// The files, as far as they are followed.
+struct Files {
+    /// What those look like that are loaded, or are being loaded.
+    stamps: FileStamps,
+    /// What the last look has seen, if another has to see the same.
+    unsettled: Option<FileStamps>,
+    /// How many looks have seen something new.
+    looks: u32,
+    loading: Option<Loading>,
+}
+
 /// A load that has begun.
 struct Loading {
     outcome: BoxFuture<'static, (Catalog, Vec<Problem>)>,
@@ -79,9 +92,8 @@ async fn loaded(loading: &mut Option<Loading>) -> (Catalog, Vec<Problem>) {
 
 impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
     /// Goes on for ever. `stamps` are those of the files that were loaded at start.
-    pub(super) async fn follow(mut self, mut stamps: FileStamps, mut hangup: Signal) {
-        let (mut unsettled, mut looks) = (None, 0);
-        let mut loading = None::<Loading>;
+    pub(super) async fn follow(mut self, stamps: FileStamps, mut hangup: Signal) {
+        let mut files = Files { stamps, unsettled: None, looks: 0, loading: None };
         let mut compiled = self.loader.compiled();
         if *compiled.borrow() > 0 {
             // Since the start, perhaps.
@@ -89,9 +101,9 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         }
         loop {
             let occasion = tokio::select! {
-                (catalog, failed) = loaded(&mut loading) => {
-                    if let Some(begun) = loading.take() && self.finish(begun, catalog, failed) {
-                        stamps = FileStamps::default();
+                (catalog, failed) = loaded(&mut files.loading) => {
+                    if let Some(begun) = files.loading.take() && self.finish(begun, catalog, failed) {
+                        files.stamps = FileStamps::default();
                     }
                     continue;
                 }
@@ -99,54 +111,56 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
                     tracing::info!("SIGHUP: reading the configuration and the components anew");
                     Occasion::Hangup
                 }
-                Ok(()) = compiled.changed(), if loading.is_none() => Occasion::Compiled,
-                () = tokio::time::sleep(INTERVAL) => Occasion::Look(block_in_place(|| self.stamps())),
+                Ok(()) = compiled.changed(), if files.loading.is_none() => Occasion::Compiled,
+                () = tokio::time::sleep(INTERVAL) => Occasion::Look(block_in_place(|| self.common.look(&self.config))),
             };
-            // Of sandbar.yaml, what was seen before it was read: what changes while it is read is another look's.
-            let before_reading = match occasion {
-                Occasion::Look(look) if look == stamps => {
-                    (unsettled, looks) = (None, 0);
-                    continue;
-                }
-                Occasion::Look(look) => {
-                    if block_in_place(|| self.grant_what_is_confirmed()) {
-                        // What is being loaded has the grants of before, and the files are to be loaded by the new ones even if they are as
-                        // before.
-                        (loading, stamps) = (None, FileStamps::default());
-                    }
-                    looks += 1;
-                    // What changes from look to look is still being written.
-                    let has_settled = unsettled.as_ref() == Some(&look);
-                    if !has_settled && (looks < MOST_LOOKS || loading.is_some()) {
-                        unsettled = Some(look);
-                        continue;
-                    }
-                    if has_settled { look } else { FileStamps::default() }
-                }
-                Occasion::Hangup => block_in_place(|| {
-                    let now = self.stamps();
-                    self.grant_what_is_there();
-                    now
-                }),
-                Occasion::Compiled => stamps,
-            };
-            (unsettled, looks) = (None, 0);
-            // What is being loaded is loaded again, by what the configuration says now.
-            (stamps, loading) = self.begin(&before_reading);
+            block_in_place(|| self.react(occasion, &mut files));
         }
     }
 
-    /// Begins to load what the configuration in force names. Returns what the files look like, but for sandbar.yaml, of which it is what was
-    /// seen before it was read.
-    fn begin(&mut self, before_reading: &FileStamps) -> (FileStamps, Option<Loading>) {
+    /// Puts in force what is confirmed, and begins to load where something has changed. Takes as long as the files do.
+    fn react(&mut self, occasion: Occasion, files: &mut Files) {
+        // Of sandbar.yaml, what was seen before it was read: what changes while it is read is another look's.
+        let before_reading = match occasion {
+            Occasion::Look(look) if look == files.stamps => {
+                (files.unsettled, files.looks) = (None, 0);
+                return;
+            }
+            Occasion::Look(look) => {
+                if self.grant_what_is_confirmed() {
+                    // What is being loaded has the grants of before, and the files are to be loaded by the new ones even if they are as
+                    // before.
+                    (files.loading, files.stamps) = (None, FileStamps::default());
+                }
+                files.looks += 1;
+                // What changes from look to look is still being written.
+                let has_settled = files.unsettled.as_ref() == Some(&look);
+                if !has_settled && (files.looks < MOST_LOOKS || files.loading.is_some()) {
+                    files.unsettled = Some(look);
+                    return;
+                }
+                if has_settled { look } else { FileStamps::default() }
+            }
+            Occasion::Hangup => {
+                let now = self.common.look(&self.config);
+                self.grant_what_is_there();
+                now
+            }
+            Occasion::Compiled => files.stamps.clone(),
+        };
+        // What is being loaded is loaded again, by what the configuration says now.
+        *files = self.begin(&before_reading);
+    }
+
+    /// Begins to load what the configuration in force names.
+    fn begin(&self, before_reading: &FileStamps) -> Files {
         let granted = self.catalogs.borrow().clone();
-        let (mut stamps, (sources, failed)) = block_in_place(|| (self.stamps(), self.common.sources(&self.config, &granted)));
-        if let Some(file) = &self.common.config {
-            stamps.keep(before_reading, file);
-        }
-        let (loader, wanted) = (self.loader.clone(), block_in_place(|| on_terms(&self.config, sources)));
+        let stamps = self.common.look_after_reading(&self.config, before_reading);
+        let (sources, failed) = self.common.sources(&self.config, &granted);
+        let (loader, wanted) = (self.loader.clone(), on_terms(&self.config, sources));
         let outcome = async move { loader.reload(wanted, &granted).await }.boxed();
-        (stamps, Some(Loading { outcome, problems: self.broken.iter().cloned().collect(), failed }))
+        let loading = Loading { outcome, problems: self.broken.iter().cloned().collect(), failed };
+        Files { stamps, unsettled: None, looks: 0, loading: Some(loading) }
     }
 
     /// Puts in force what sandbar.yaml grants, once two looks in a row have read the same and it is valid: a file that is just being
@@ -217,11 +231,6 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             log_changes(&before, &catalog);
             self.catalogs.send_replace(Arc::new(catalog));
         }
-    }
-
-    /// The files of the configuration in force.
-    fn stamps(&self) -> FileStamps {
-        FileStamps::of(self.common.watched(&self.config).iter().map(PathBuf::as_path))
     }
 
     /// The keys whose new values have no effect.

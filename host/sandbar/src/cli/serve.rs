@@ -88,10 +88,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
 
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
-    let mut stamps = FileStamps::of(arguments.common.watched(&config).iter().map(PathBuf::as_path));
-    if let Some(file) = &arguments.common.config {
-        stamps.keep(&before_reading, file);
-    }
+    let stamps = arguments.common.look_after_reading(&config, &before_reading);
     let Setup { config, cluster, loader, catalog, problems, processors } = arguments.common.load(config, LOAD_PATIENCE).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
     for problem in &problems {

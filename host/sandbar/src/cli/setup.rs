@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sandbar_catalog::{Catalog, Loader, Problem, Source, Terms};
+use sandbar_catalog::{Catalog, FileStamps, Loader, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError};
 use sandbar_kubernetes::Cluster;
 use sandbar_policy::Limits;
@@ -107,9 +107,19 @@ impl Common {
         }
     }
 
-    /// The files and directories that decide what is served.
-    pub(super) fn watched(&self, config: &Config) -> Vec<PathBuf> {
-        self.config.iter().map(PathBuf::as_path).chain(self.tool_paths(config)).map(Path::to_owned).collect()
+    /// The files that decide what is served, as they are now.
+    pub(super) fn look(&self, config: &Config) -> FileStamps {
+        FileStamps::of(self.config.as_deref().into_iter().chain(self.tool_paths(config)))
+    }
+
+    /// The files that are about to be loaded, but for sandbar.yaml, which is as it was before it was read: what changes while it is read is
+    /// found by the next look.
+    pub(super) fn look_after_reading(&self, config: &Config, before: &FileStamps) -> FileStamps {
+        let mut stamps = self.look(config);
+        if let Some(file) = &self.config {
+            stamps.keep(before, file);
+        }
+        stamps
     }
 
     /// The files and directories of components, in the order in which they are loaded.
@@ -119,7 +129,7 @@ impl Common {
 
     /// Compiling takes a process of its own, and a folder for what that leaves: one that is kept, or else a temporary one. Says what
     /// is missing, since everything works without.
-    fn compiler(&self) -> Compiler {
+    fn compiler(&self) -> Option<Compiler> {
         let kept = match &self.cache_dir {
             Some(folder) if folder.as_os_str() == "none" => None,
             Some(folder) => Some(folder.clone()),
@@ -152,11 +162,8 @@ impl Common {
             };
             Folder::temporary().map_err(failed).ok()
         };
-        match kept.or_else(temporary) {
-            // Not by its path: the binary may have been replaced since.
-            Some(folder) => Compiler::Process { program: "/proc/self/exe".into(), folder: Arc::new(folder) },
-            None => Compiler::OnlyBundled,
-        }
+        // Not by its path: the binary may have been replaced since.
+        kept.or_else(temporary).map(|folder| Compiler { program: "/proc/self/exe".into(), folder: Arc::new(folder) })
     }
 }
 

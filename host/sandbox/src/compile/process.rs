@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::folder::{self, Folder, IMPORTS_BYTES};
+use super::Compiler;
+use super::folder::{self, IMPORTS_BYTES};
+use crate::binary::Binary;
 use crate::error::{CompileError, LoadError, short};
 use crate::features::Tasks;
 use crate::imports::Imports;
@@ -75,13 +77,16 @@ enum Reply {
     NotKept,
 }
 
-/// Compiles components in a process, and takes over the results.
-pub(super) async fn compile(
-    program: &Path,
-    folder: &Folder,
-    components: &[(String, &[u8])],
+/// Compiles components in a process, one after the other until one fails, and takes over the results. Each comes with the name of
+/// its entry in the folder.
+pub(crate) async fn compile(
+    Compiler { program, folder }: &Compiler,
+    components: &[(String, Binary)],
     bounds: CompileLimits,
 ) -> Result<(), CompileError> {
+    if components.is_empty() {
+        return Ok(());
+    }
     let now = |error: io::Error| CompileError::Now(format!("{}: {error}", folder.path().display()));
     let scratch = folder.scratch().map_err(now)?;
     let last_words = scratch.path().join(LAST_WORDS);
@@ -295,4 +300,68 @@ impl CompilerProcess {
 /// Cut to what the server shows.
 fn text(words: &impl std::fmt::Display) -> String {
     beginning(words, WORDS).0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use sandbar_policy::Limits;
+
+    use super::folder::Folder;
+    use super::*;
+    use crate::{Artifact, Engine, EngineOptions, Slots};
+
+    /// A tool with so many tables.
+    fn with_tables(count: u32) -> Binary {
+        let tables: String = (0..count).map(|n| format!("(core instance $table{n} (instantiate $table))")).collect();
+        let text = format!(
+            r#"(component (core module $table (table 1 funcref)) {tables}
+                (core module $m (memory (export "m") 1) (func (export "f") (result i32) unreachable))
+                (core instance $i (instantiate $m)) (alias core export $i "m" (core memory $m))
+                (func $manifest (result string) (canon lift (core func $i "f") (memory $m)))
+                (instance $tools (export "manifest" (func $manifest)))
+                (export "sandbar:tool/tools@0.1.0" (instance $tools)))"#
+        );
+        Binary::new(wat::parse_str(&text).unwrap_or_else(|error| panic!("{text}: {error}")))
+    }
+
+    #[tokio::test]
+    async fn what_takes_more_than_a_slot_has_is_told_so_and_not_compiled_again() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = Arc::new(Folder::kept(&root.path().join("cache")).expect("made"));
+        // Whatever asks for a process fails.
+        let compiler = Compiler { program: root.path().join("no such program"), folder: folder.clone() };
+        let Limits { memory, stack, .. } = Limits::default();
+        let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: Some(compiler) };
+        let engine = Engine::new(&options).expect("an engine");
+        let load = |binary: &Binary| Artifact::load(&engine, "t", binary, stack);
+        let entry = |binary: &Binary| folder::name(&engine.of(binary, stack).expect("there"), binary);
+        // What the process does, and what the server does with that.
+        let compile = |binary: &Binary| {
+            let scratch = folder.scratch().expect("made");
+            let reply = CompilerProcess::new(scratch.path()).expect("engines").compile(&entry(binary), binary);
+            let Reply::Compiled(imports) = reply else { panic!("{}", serde_json::json!(reply)) };
+            folder.take(scratch.path(), &entry(binary), &imports).expect("taken");
+        };
+
+        let [fitting, greedy] = [pools::TABLES, pools::TABLES + 1].map(with_tables);
+        for binary in [&fitting, &greedy] {
+            assert!(load(binary).expect("a component").is_none(), "it is not compiled yet");
+            compile(binary);
+        }
+        assert!(load(&fitting).expect("within its share").is_some());
+        for _ in 0..2 {
+            let refused = load(&greedy).map(drop).expect_err("more than its share").to_string();
+            assert!(refused.contains("17 tables"), "{refused}");
+            assert_eq!(engine.compile(greedy.clone()).await, Ok(()), "there is nothing to compile");
+        }
+
+        // What is only damaged is compiled again.
+        let version = fs::read_dir(folder.path().join("modules")).expect("there").next().expect("one").expect("there").path();
+        fs::write(version.join(entry(&greedy)), "damaged").expect("written");
+        assert!(load(&greedy).expect("a component").is_none());
+        assert!(matches!(engine.compile(greedy.clone()).await, Err(CompileError::Now(_))));
+    }
 }

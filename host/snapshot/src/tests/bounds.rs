@@ -5,7 +5,7 @@ use std::fs;
 use super::super::files::Tree;
 use super::super::read::Contents;
 use super::super::room::Room;
-use super::{Asker, CLUSTER, directory, open};
+use super::{Asker, CLUSTER, LARGEST, contents, directory, open};
 
 #[tokio::test]
 async fn files_that_would_take_everything_are_left_out_and_named() {
@@ -28,7 +28,7 @@ async fn files_that_would_take_everything_are_left_out_and_named() {
         ("large.json", &large),
     ];
     let folder = directory(&files);
-    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    let contents = contents(&folder);
     let named: Vec<_> = contents.notes.iter().map(|note| note.split(": ").next().unwrap()).collect();
     assert_eq!(named, ["aliases.yaml", "deep.json", "deep.yaml", "large.json", "values.json"], "{:?}", contents.notes);
     let cluster = Asker(open(folder.path()).unwrap(), Some(folder));
@@ -51,7 +51,7 @@ async fn a_file_of_another_kind_is_neither_waited_for_nor_opened() {
 async fn a_file_with_objects_has_a_bound_and_is_named_beyond_it() {
     let folder = directory(&CLUSTER);
     fs::File::create(folder.path().join("huge.json")).unwrap().set_len(1 << 40).unwrap();
-    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    let contents = contents(&folder);
     assert_eq!(contents.notes, ["huge.json: it has 1099511627776 bytes, and a file may have 128 MiB"]);
 }
 
@@ -66,7 +66,7 @@ async fn kinds_have_a_bound() {
          \"spec\":{{\"group\":\"b\",\"names\":{{\"plural\":\"bs\",\"kind\":\"B\"}},\"versions\":[{versions}]}}}}"
     );
     let folder = directory(&[CLUSTER[1], ("definition.json", &definition), ("kinds.json", &kinds)]);
-    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    let contents = contents(&folder);
     assert_eq!(contents.notes.len(), 1);
     assert!(contents.notes[0].starts_with("kinds.json: a snapshot has 4000 kinds of objects at most"), "{:?}", contents.notes);
     let cluster = Asker(open(folder.path()).unwrap(), Some(folder));
@@ -109,12 +109,12 @@ fn what_is_kept_is_counted_whatever_it_is() {
     ] {
         let folder = directory(&[(path, &text)]);
         let tree = Tree::directory(folder.path()).unwrap();
-        let whole = Contents::read(&tree).unwrap();
+        let whole = Contents::read(&tree, Room::new(LARGEST)).unwrap();
         assert!(whole.notes.is_empty(), "{path}: {:?}", whole.notes);
         // The size of two copies of the text, or the overhead of 200 entries.
         let enough = 8 * text.len() + 400_000;
-        assert!(Contents::read_within(Room::of(enough, 1_000), &tree).unwrap().notes.is_empty(), "{path}");
-        let contents = Contents::read_within(Room::of(100_000, 1_000), &tree).unwrap();
+        assert!(Contents::read(&tree, Room::of(enough, 1_000)).unwrap().notes.is_empty(), "{path}");
+        let contents = Contents::read(&tree, Room::of(100_000, 1_000)).unwrap();
         assert!(contents.notes[0].contains("a snapshot holds"), "{path}: {:?}", contents.notes);
         let kept = contents.objects.iter().map(|object| object.json.len() + object.beside()).sum::<usize>();
         let mentioned = contents.mentioned.len() * 1024;
@@ -147,7 +147,7 @@ async fn what_no_server_would_have_is_left_out_in_words() {
     ];
     let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
     let folder = directory(&files);
-    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    let contents = contents(&folder);
     let named: Vec<_> = contents.notes.iter().map(|note| note.split(": ").next().unwrap()).collect();
     assert_eq!(named, ["a.json", "b.json", "c.json", "d.json", "e.json"], "{:?}", contents.notes);
     assert!(contents.notes.iter().all(|note| note.contains("bytes") && !note.contains("xxx")), "{:?}", contents.notes);
@@ -205,7 +205,7 @@ async fn labels_are_kept_once_and_looked_through_once_for_all_terms() {
         "{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{{\"name\":\"a\",\"namespace\":\"a\",\"labels\":{{{labels}}}}}}}"
     );
     let folder = directory(&[("pod.json", &pod)]);
-    let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+    let contents = contents(&folder);
     let [object] = contents.objects.as_slice() else { panic!("one object") };
     assert!(object.beside() < 2 * pod.len(), "{} bytes beside {}", object.beside(), pod.len());
     let cluster = Asker(open(folder.path()).unwrap(), Some(folder));

@@ -4,8 +4,9 @@ use super::super::files::Tree;
 use super::super::lines::Stamps;
 use super::super::notes::Notes;
 use super::super::read::Contents;
+use super::super::room::Room;
 use super::super::{DEMO, demo};
-use super::Asker;
+use super::{Asker, LARGEST};
 
 /// The pod that fails, and the one that is healthy.
 const BROKEN: &str = "/api/v1/namespaces/team-b/pods/coder-59cc7b4d6-crwth";
@@ -17,7 +18,7 @@ fn files() -> Vec<super::super::files::File> {
 
 #[test]
 fn every_file_is_read_without_a_note() {
-    let contents = Contents::read(&Tree::Embedded(&DEMO)).unwrap();
+    let contents = Contents::read(&Tree::Embedded(&DEMO), Room::new(LARGEST)).unwrap();
     assert_eq!(contents.notes, Vec::<String>::new());
     let paths: Vec<_> = files().iter().map(|file| file.path().to_owned()).filter(|path| path.ends_with(".log")).collect();
     assert_eq!(contents.logs.len(), paths.len());

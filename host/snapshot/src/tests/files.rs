@@ -1,12 +1,10 @@
 //! Files: which ones are read, the effect of a broken one, and the messages of errors.
 
-use super::super::files::Tree;
-use super::super::read::Contents;
-use super::{Asker, CLUSTER, SnapshotError, directory, open};
+use super::{Asker, CLUSTER, SnapshotError, contents, directory, open};
 
 pub(super) fn notes(files: &[(&str, &str)]) -> Vec<String> {
     let directory = directory(files);
-    Contents::read(&Tree::directory(directory.path()).unwrap()).unwrap().notes
+    contents(&directory).notes
 }
 
 #[test]

@@ -8,11 +8,9 @@ use kube::client::Body;
 use sandbar_processor::{CpuEstimate, Processors, STEP_BYTES, TestClock};
 use tower::Service as _;
 
-use super::super::files::Tree;
-use super::super::read::Contents;
 use super::super::service::SnapshotServer;
 use super::super::store::Snapshot;
-use super::{Asker, CLUSTER, directory};
+use super::{Asker, CLUSTER, contents, directory};
 
 #[tokio::test]
 async fn a_list_is_of_one_namespace_or_of_all_in_the_order_of_namespace_and_name() {
@@ -183,7 +181,7 @@ async fn an_answer_is_the_work_of_the_call_that_asks() {
         (1, 1, log, here),
     ] {
         let folder = directory(&[("pods.json", &pods(count, bytes))]);
-        let contents = Contents::read(&Tree::directory(folder.path()).unwrap()).unwrap();
+        let contents = contents(&folder);
         // Without the client's buffer, which would be waited for.
         let mut server = SnapshotServer::new(Snapshot::new(contents));
         let hand = TestClock::default();

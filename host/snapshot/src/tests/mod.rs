@@ -10,6 +10,7 @@ mod logs;
 mod paths;
 
 use std::fs;
+use std::path::Path;
 
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
@@ -17,7 +18,23 @@ use kube::client::Body;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{SnapshotError, open};
+use super::SnapshotError;
+use super::files::Tree;
+use super::read::Contents;
+use super::room::Room;
+
+/// Bytes of the largest object that a client takes.
+const LARGEST: usize = 8 << 20;
+
+/// A client of what is in a directory.
+fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
+    super::open(directory, LARGEST)
+}
+
+/// What is in a directory.
+fn contents(directory: &TempDir) -> Contents {
+    Contents::read(&Tree::directory(directory.path()).unwrap(), Room::new(LARGEST)).unwrap()
+}
 
 /// A snapshot directory with the files in it.
 fn directory(files: &[(&str, &str)]) -> TempDir {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use sandbar_capability::interfaces;
-use sandbar_sandbox::{Artifact, Compiler, Engine, EngineOptions, Imports, Slots};
+use sandbar_sandbox::{Artifact, Binary, Engine, EngineOptions, Imports, Slots};
 
 /// Compiling is wasmtime's work, and takes long; what is larger is only looked at.
 const COMPILED: usize = 16 * 1024;
@@ -15,8 +15,7 @@ const STACK: u64 = 64 * 1024;
 pub(super) fn component(bytes: &[u8]) {
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         let memory = 1 << 20;
-        Engine::new(&EngineOptions { slots: Slots::for_memory(0, memory), memory, stack: STACK, compiler: Compiler::InProcess })
-            .unwrap()
+        Engine::new(&EngineOptions { slots: Slots::for_memory(0, memory), memory, stack: STACK, compiler: None }).unwrap()
     });
     let imports = match Imports::of(bytes) {
         Ok(imports) => imports,
@@ -25,7 +24,7 @@ pub(super) fn component(bytes: &[u8]) {
     assert!(imports.exports.iter().any(|name| name.starts_with("sandbar:tool/tools@0.1.")), "{imports:?}");
     assert!(imports.wasi.iter().all(|name| !name.starts_with("wasi:http")), "{imports:?}");
     if bytes.len() <= COMPILED
-        && let Ok(Some(artifact)) = Artifact::load(&ENGINE, "fuzz", bytes, STACK)
+        && let Ok(Some(artifact)) = Artifact::load_bundled(&ENGINE, "fuzz", &Binary::new(bytes.to_owned()), STACK)
     {
         let asked: Vec<_> = imports.capabilities().collect();
         let granted: Vec<_> = interfaces().into_iter().filter(|interface| asked.contains(&interface.name)).collect();
