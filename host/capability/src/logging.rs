@@ -1,7 +1,6 @@
 //! `sandbar:tool/logging`: lines for the operator.
 
-use sandbar_sandbox::{Interface, StoreData, may_log};
-use sandbar_text::clean_line;
+use sandbar_sandbox::{Interface, StoreData, log_line};
 use wasmtime::component::HasSelf;
 
 use super::Capability;
@@ -21,11 +20,8 @@ pub(super) static CAPABILITY: Capability = Capability {
 
 impl logging::Host for Host {
     fn log(&mut self, level: Level, message: String) {
-        let message = clean_line(message, LINE_BYTES);
         let component = &*self.component;
-        if !may_log(component, &self.budget, &message) {
-            return;
-        }
+        let Some(message) = log_line(component, &self.budget, message, LINE_BYTES) else { return };
         // A level is part of a tracing call site, so each needs its own.
         match level {
             Level::Trace => tracing::trace!(target: "sandbar::component", component, "{message}"),

@@ -206,6 +206,11 @@ impl Budget {
         }
     }
 
+    /// Whether the log is full: no further line of the call is within its quota.
+    pub fn has_filled_log(&self) -> bool {
+        self.logged.load(Ordering::Relaxed) > self.limits.logged
+    }
+
     /// Takes one report of the call's progress.
     pub fn take_report(&self) -> Quota {
         let most = self.limits.progress;
@@ -280,7 +285,9 @@ mod tests {
     fn a_full_log_is_said_once() {
         let budget = Budget::new(Limits { logged: 1000, ..Limits::default() });
         assert_eq!(budget.take_log(1000 - LOG_LINE_OVERHEAD), Quota::Within);
+        assert!(!budget.has_filled_log(), "it has not been said yet");
         assert_eq!(budget.take_log(1), Quota::FirstBeyond);
+        assert!(budget.has_filled_log());
         assert_eq!(budget.take_log(1), Quota::Beyond);
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use sandbar_policy::{Budget, Limits};
 use sandbar_processor::{Failed, yield_cpu};
-use sandbar_text::clean_line;
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::bindings::exports::sandbar::tool::tools::Guest as Tools;
@@ -13,7 +12,7 @@ use super::component::Component;
 use super::crash;
 use super::engine::Engine;
 use super::error::CallError;
-use super::logging::may_log;
+use super::logging::log_line;
 use super::memory::Refused;
 use super::state::StoreData;
 
@@ -117,8 +116,7 @@ fn store<T: Send + 'static>(component: &Component<T>, budget: Arc<Budget>, data:
 
 /// Logs where a guest crashed. Function names are the guest's words, so they count against its quota of log.
 fn log_crash(component: &str, budget: &Budget, error: &wasmtime::Error) {
-    let words = clean_line(crash::describe(error), crash::DESCRIPTION_BYTES);
-    if may_log(component, budget, &words) {
+    if let Some(words) = log_line(component, budget, crash::describe(error), crash::DESCRIPTION_BYTES) {
         tracing::warn!(component, "a tool crashed: {words}");
     }
 }

@@ -1,5 +1,6 @@
 //! Components that no toolchain would make: the texts of `tests/components/hostile/wat`.
 
+use sandbar_tests::process::computed;
 use tokio::sync::OnceCell;
 
 use super::*;
@@ -64,6 +65,44 @@ async fn what_it_prints_is_bounded_and_cannot_pass_for_a_line_of_the_server() {
     assert!(!printed.is_empty() && printed.iter().all(|line| line.contains("sandbar::component")), "{:.1000}", printed.concat());
     assert!(!log.contains('\u{1b}'), "an escape sequence of the tool's");
     assert!(log.len() < 4 * 1024 * 1024, "{} bytes", log.len());
+}
+
+#[tokio::test]
+async fn whoever_prints_for_ever_has_computed_and_the_audit_says_how_long() {
+    /// How much more the whole server may have computed than its calls: it serves the calls, and writes the log.
+    const SERVER: f64 = 1.5;
+    let file = components::assemble("print");
+    let config = format!("tools:\n  - component: {}\n    limits: {{ time: 60s, cpu: 2s }}\n", file.display());
+    let server = Server::builder().cluster("demo").config(&config).env("SANDBAR_LOG_FORMAT", "json").start().await;
+    let client = Client::modern(&server);
+    let before = computed(server.id());
+    let words = client.failure("print", json!({})).await;
+    let in_all = (computed(server.id()) - before).as_secs_f64() * 1000.0;
+    assert!(words.contains("2 s") && words.contains("limit `cpu`"), "{words}");
+    server.until_logged("\"limit cpu\"").await;
+    let log = server.log();
+    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let call = events.map(|mut event| event["fields"].take()).find(|fields| fields["outcome"] == "limit cpu").unwrap();
+    let charged = call["cpu_ms"].as_f64().unwrap();
+    assert!(charged >= 2000.0 && in_all < SERVER * charged, "{in_all} ms in all: {call}");
+    the_server_answers(&server).await;
+}
+
+#[tokio::test]
+async fn no_level_of_the_log_has_more_of_it_than_its_quota() {
+    /// Bytes of a log that says everything: what is said of the start, of the requests and of the one call.
+    const LOG: usize = 1024 * 1024;
+    let file = components::assemble("print");
+    let config = format!("tools:\n  - component: {}\n    limits: {{ time: 60s, cpu: 1s, logged: 16Ki }}\n", file.display());
+    let server = Server::builder().cluster("demo").config(&config).env("SANDBAR_LOG", "trace").start().await;
+    let before = server.log().len();
+    Client::modern(&server).failure("print", json!({})).await;
+    server.until_logged("the rest of what it logs in this call is dropped").await;
+    server.until_logged("limit cpu").await;
+    let log = server.log().split_off(before);
+    let printed: Vec<&str> = log.lines().filter(|line| line.contains("forged")).collect();
+    assert!(!printed.is_empty() && printed.iter().all(|line| line.contains("sandbar::component")), "{:.1000}", printed.concat());
+    assert!(log.len() < LOG, "{} bytes: {:.4000}", log.len(), log);
 }
 
 #[tokio::test]

@@ -55,8 +55,8 @@ pub(super) fn start(serves: bool) -> anyhow::Result<()> {
     let lines = if is_json { lines.json().boxed() } else { lines.fmt_fields(Plain).boxed() };
     // One by one: a filter that is put together out of two does not say which levels it lets pass, and then the libraries hand over each
     // word of theirs, some dozens for a call.
-    let unless_said_by_us = filter_fn(|metadata| !is_said_by_us(metadata));
-    tracing_subscriber::registry().with(filter).with(unless_said_by_us).with(limit.clone()).with(lines).init();
+    let unless_unwanted = filter_fn(|metadata| !is_said_by_us(metadata) && !is_said_by_guests(metadata));
+    tracing_subscriber::registry().with(filter).with(unless_unwanted).with(limit.clone()).with(lines).init();
     if let Some(limit) = limit {
         write_aside(limit)?;
     }
@@ -101,6 +101,15 @@ fn is_json(format: &str) -> anyhow::Result<bool> {
 /// request to the API server. What it warns of, authorities of this machine that cannot be read, is said by nobody else.
 fn is_said_by_us(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("rustls_platform_verifier::") && *metadata.level() == tracing::Level::ERROR
+}
+
+/// Whether an event says what a guest does, word by word: beyond `info` wasmtime has several for each call of a host function and one for
+/// each frame of a stack, some with texts of the guest's. They would stand under wasmtime's name, and the limit `logged` does not count
+/// them.
+fn is_said_by_guests(metadata: &Metadata<'_>) -> bool {
+    let said_in = metadata.target().split("::").next();
+    matches!(said_in, Some("wasmtime" | "wasmtime_internal_unwinder" | "wasmtime_wasi" | "wasmtime_wasi_io"))
+        && *metadata.level() > tracing::Level::INFO
 }
 
 /// Has a thread write what a server says.
@@ -281,6 +290,27 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_wasmtime_says_of_each_call_of_a_guest_is_left_out_and_nothing_else() {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+        let log = tracing_subscriber::registry().with(filter_fn(|metadata| !is_said_by_guests(metadata))).with(lines);
+        tracing::subscriber::with_default(log, || {
+            tracing::debug!(target: "wasmtime_wasi::p2::write_stream", "of a guest");
+            tracing::trace!(target: "wasmtime_wasi::p2::bindings::async_io", "of a guest");
+            tracing::trace!(target: "wasmtime_wasi_io::bindings::wasi::io::streams", "of a guest");
+            tracing::trace!(target: "wasmtime::runtime::component::concurrent", "of a guest");
+            tracing::trace!(target: "wasmtime_internal_unwinder::stackwalk", "of a guest");
+            tracing::warn!(target: "wasmtime::runtime::vm", "of the machine");
+            tracing::debug!(target: "wasmtime_internal_cache::worker", "of a folder");
+            tracing::trace!(target: "sandbar::component", "by a component");
+        });
+        let text = String::from_utf8(written.0.lock().expect("no panic").clone()).expect("text");
+        assert!(!text.contains("of a guest"), "{text}");
+        assert!(["of the machine", "of a folder", "by a component"].iter().all(|kept| text.contains(kept)), "{text}");
     }
 
     #[test]

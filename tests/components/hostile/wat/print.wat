@@ -38,7 +38,7 @@
       (local $out i32)
       (local.set $out (call $stdout))
       (loop $again
-        (call $write (local.get $out) (i32.const 2048) (i32.const 4096) (i32.const 1024))
+        (call $write (local.get $out) (i32.const 2048) (i32.const 61) (i32.const 1024))
         (br $again))
       unreachable))
   (core instance $i (instantiate $guest (with "m" (instance $m)) (with "wasi" (instance (export "stdout" (func $stdout)) (export "write" (func $write))))))
