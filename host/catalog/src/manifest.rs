@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sandbar_policy::{PolicyRule, RuleError};
+use sandbar_policy::{PolicyRule, RuleError, TooManyRights, check_rights};
 use sandbar_text::{clean, clean_line};
 use serde_json::{Map, Value, json};
 
@@ -106,6 +106,9 @@ pub enum ManifestError {
         /// Why.
         reason: RuleError,
     },
+    /// Rules that multiply.
+    #[error("the manifest asks for too much: {0}")]
+    Rights(#[from] TooManyRights),
     /// No tools, or too many.
     #[error("the manifest has {0} tools; it needs 1 to {TOOLS}")]
     Count(usize),
@@ -139,6 +142,7 @@ impl Manifest {
             cluster_rules: parse_rules("clusterRules", object.remove("clusterRules"))?,
             settings: object.remove("settings").map(|object| Settings::parse(object, &mut patterns)).transpose()?,
         };
+        check_rights(manifest.rules.iter().chain(&manifest.cluster_rules))?;
         Ok((manifest, object.into_iter().map(|(key, _)| key).collect()))
     }
 
@@ -380,6 +384,12 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert!(Manifest::parse("[]").is_err());
         assert_eq!(error(&json!({})), "`tools` in the manifest is not a list of tools");
+        let mut text = manifest(json!([tool("a")]));
+        let names: Vec<String> = (0..65).map(|number| format!("r{number}")).collect();
+        text["rules"] = json!([{ "apiGroups": names, "resources": names[..63], "verbs": ["get"] }]);
+        assert!(Manifest::parse(&text.to_string()).is_ok());
+        text["clusterRules"] = json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"] }]);
+        assert!(error(&text).starts_with("the manifest asks for too much: the rules come to 4097 rights"), "{}", error(&text));
         assert_eq!(error(&manifest(json!([]))), "the manifest has 0 tools; it needs 1 to 100");
         assert!(error(&manifest(json!([tool("a b")]))).contains("a b"));
         assert_eq!(error(&manifest(json!([tool("a"), tool("a")]))), "the manifest has two tools named \"a\"");

@@ -101,6 +101,13 @@ fn refused(folder: &Path) -> Vec<Refused> {
     };
     text("exec.wasm", rules("rules", "pods/exec", "get"), &["`pods/exec` cannot be granted"]);
     text("proxy.wasm", rules("clusterRules", "nodes/proxy", "get"), &["`nodes/proxy` cannot be granted"]);
+    let multiplied = {
+        let names: Vec<String> = (0..1000).map(|number| format!("n{number}")).collect();
+        let mut manifest = json!({ "tools": [{ "name": "t", "inputSchema": { "type": "object" } }] });
+        manifest["rules"] = json!([{ "apiGroups": names, "resources": names, "verbs": ["get"] }]);
+        Text::new(&manifest)
+    };
+    text("multiplied.wasm", multiplied, &["the rules come to 1000000 rights", "4096 at most"]);
     text("delete.wasm", rules("rules", "pods", "delete"), &["`delete`"]);
     text("trap.wasm", Text::tool("t").with_core("(func $start unreachable) (start $start)", ""), &["manifest", "crashed"]);
     all
