@@ -1,0 +1,93 @@
+//! Why a component is not served.
+
+use std::sync::Arc;
+
+use sandbar_sandbox::{CallError, LoadError};
+use tokio::task::JoinError;
+
+use super::NameTaken;
+use super::grant::Missing;
+use super::manifest::ManifestError;
+use super::source::Source;
+
+/// A component that is not served, and why.
+#[derive(Debug)]
+pub struct Problem {
+    /// Where it comes from.
+    pub source: Source,
+    /// Why it is not served.
+    pub reason: Reason,
+    /// Whether the one that was loaded from there before is still served.
+    pub kept: bool,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: ", self.source)?;
+        if self.kept {
+            write!(f, "the one that was loaded before stays in force: ")?;
+        }
+        write!(f, "{}", self.reason)
+    }
+}
+
+/// Why a component is not served. Worded for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+    /// It is not a component that this host can run.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Its manifest function failed.
+    #[error("its manifest cannot be had: {0}")]
+    Call(#[from] CallError),
+    /// Its manifest is malformed.
+    #[error("{0}")]
+    Manifest(Arc<ManifestError>),
+    /// It asks for more than it is granted. How the rest is granted is for whoever knows the configuration to say.
+    #[error("it asks for more than it is granted")]
+    NotGranted(Missing),
+    /// An option is set that the component does not have, or to a value that it cannot use.
+    #[error("its `settings` in sandbar.yaml do not fit: {0}")]
+    Settings(String),
+    /// Another component serves a tool of that name.
+    #[error(transparent)]
+    NameTaken(#[from] NameTaken),
+    /// It is served as soon as it is compiled.
+    #[error("it is being compiled, and served when that is done")]
+    Compiling,
+    /// The host failed.
+    #[error("the host failed while it loaded the component: {0}")]
+    Host(String),
+}
+
+impl From<ManifestError> for Reason {
+    fn from(error: ManifestError) -> Self {
+        Self::Manifest(Arc::new(error))
+    }
+}
+
+impl From<JoinError> for Reason {
+    fn from(failure: JoinError) -> Self {
+        Self::Host(failure.to_string())
+    }
+}
+
+impl Reason {
+    /// Whether there is no component any more, rather than one that cannot be served.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Read(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether nothing is wrong, and it takes its time.
+    pub fn is_compiling(&self) -> bool {
+        matches!(self, Self::Compiling)
+    }
+
+    /// Whether it says more about the moment than about the component, which may load at the next attempt.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Call(CallError::Busy { .. } | CallError::ToolBusy { .. }))
+    }
+}
