@@ -4,6 +4,7 @@
 
 mod answer;
 mod arguments;
+mod asking;
 mod audit;
 mod bundled;
 mod compiling;
@@ -32,11 +33,12 @@ use tokio::sync::watch;
 
 pub use answer::Answer;
 pub use arguments::{Arguments, IgnoredArguments};
+pub use asking::manifest_of;
 use audit::Outcome;
 pub use audit::{AuditEvent, NOT_LET_IN};
 pub use grant::{Missing, Right, rights};
 pub use list_digest::ListDigest;
-pub use load::{Loader, manifest_of};
+pub use load::Loader;
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
 pub use problem::{Problem, Reason};
 pub use served::Served;

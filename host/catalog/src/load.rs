@@ -8,20 +8,20 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_capability::Host;
-use sandbar_policy::{Budget, Grant, Limits};
+use sandbar_policy::{Grant, Limits};
 use sandbar_sandbox::{Artifact, Binary, Engine, LoadError, check_header};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::Catalog;
+use super::asking::Asking;
 use super::compiling::Compiling;
 use super::grant::Missing;
-use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
+use super::manifest::Manifest;
 use super::problem::{Problem, Reason};
 use super::served::Served;
 use super::source::Source;
@@ -40,21 +40,15 @@ pub struct Loader {
     compiling: Arc<Compiling>,
     /// Whose turn it is to have a component's file in memory.
     reading: Arc<Mutex<()>>,
-    /// Manifests that cannot be used, by the digests of their components: to see that may take a second.
-    refused: Arc<Refused>,
+    /// What components have said of themselves.
+    asking: Arc<Asking>,
 }
-
-/// Manifests that cannot be used, by the digests of their components.
-type Refused = std::sync::Mutex<BTreeMap<Arc<str>, Arc<ManifestError>>>;
-
-/// How many of those are remembered.
-const REMEMBERED: usize = 1024;
 
 impl Loader {
     /// A loader for an engine whose calls have `room` for so many bytes of memory at most. A limit beyond that is cut to it.
     pub fn new(engine: Arc<Engine>, cluster: sandbar_kubernetes::Cluster, room: u64) -> Self {
         let compiling = Compiling::new(engine.clone());
-        Self { engine, cluster, room, compiling, reading: Arc::default(), refused: Arc::default() }
+        Self { engine, cluster, room, compiling, reading: Arc::default(), asking: Arc::default() }
     }
 
     /// The largest memory that a call may have, in bytes.
@@ -87,6 +81,7 @@ impl Loader {
     pub async fn reload(&self, wanted: Vec<(Source, Terms)>, before: &Catalog) -> (Catalog, Vec<Problem>) {
         self.compile_bundled(wanted.iter().map(|(source, _)| source), before).await;
         self.compiling.start_over();
+        self.asking.begin();
         let mut tasks = JoinSet::new();
         for (index, (source, terms)) in wanted.iter().cloned().enumerate() {
             let (loader, before) = (self.clone(), before.component(&source).cloned());
@@ -99,6 +94,7 @@ impl Loader {
                 Err(failure) => tracing::error!(%failure, "the host failed while it loaded a component"),
             }
         }
+        self.asking.end();
         let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
         for ((source, terms), outcome) in wanted.into_iter().zip(outcomes) {
             let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
@@ -133,7 +129,7 @@ impl Loader {
             match before.as_ref().filter(same) {
                 Some(before) => before.artifact.clone(),
                 None => {
-                    self.refused(binary.digest())?;
+                    self.asking.check(binary.digest(), &limits)?;
                     self.artifact(&source, binary, limits.stack).await?
                 }
             }
@@ -141,28 +137,13 @@ impl Loader {
         let manifest = match &before {
             Some(before) if before.artifact.digest() == artifact.digest() => before.parsed.clone(),
             _ => {
-                let asked = manifest_of(&artifact, &self.engine, limits).await;
-                asked.inspect_err(|reason| self.note_refused(artifact.digest().clone(), reason))?
+                let compiling = self.compiling.clone();
+                self.asking.manifest(&artifact, &self.engine, &limits, move || compiling.found_more()).await?
             }
         };
         let settings = settings(&manifest, terms)?;
         let served = self.serve(source, artifact, manifest, terms, settings)?;
         Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
-    }
-
-    /// Fails if the manifest of that component is known to be none.
-    fn refused(&self, digest: &str) -> Result<(), Reason> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.get(digest).map_or(Ok(()), |error| Err(Reason::Manifest(error.clone())))
-    }
-
-    fn note_refused(&self, digest: Arc<str>, reason: &Reason) {
-        let Reason::Manifest(error) = reason else { return };
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() >= REMEMBERED {
-            refused.clear();
-        }
-        refused.insert(digest, error.clone());
     }
 
     /// Serves what was served before, if that is still granted what it asks for and its names are free.
@@ -268,24 +249,4 @@ fn settings(manifest: &Manifest, terms: &Terms) -> Result<Arc<BTreeMap<String, S
         settings.accepts(&Value::Object(terms.settings.clone())).map_err(Reason::Settings)?;
     }
     Ok(Arc::new(terms.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()))
-}
-
-/// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
-pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -> Result<Manifest, Reason> {
-    let budget = Arc::new(Budget::new(Limits { result: MANIFEST_BYTES, ..limits }));
-    let host = Host {
-        component: artifact.name().clone(),
-        budget: budget.clone(),
-        settings: Arc::new(BTreeMap::new()),
-        progress: watch::Sender::default(),
-        reader: None,
-    };
-    let text = artifact.link(engine, &sandbar_capability::interfaces(), None)?.manifest(engine, budget, host).await?;
-    // Its schemas and their patterns are compiled, so it has a thread of its own, too.
-    let parsing = tokio::task::spawn_blocking(move || Manifest::parse(&text));
-    let (manifest, unknown) = parsing.await??;
-    if !unknown.is_empty() {
-        tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");
-    }
-    Ok(manifest)
 }
