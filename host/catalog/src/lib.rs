@@ -14,6 +14,7 @@ mod grant;
 mod list_digest;
 mod load;
 mod manifest;
+mod names;
 mod problem;
 mod schema;
 mod served;
@@ -68,6 +69,12 @@ struct Tool {
 pub struct NameTaken {
     tool: String,
     by: Arc<str>,
+}
+
+impl NameTaken {
+    fn new(tool: &str, by: Arc<str>) -> Self {
+        Self { tool: tool.to_owned(), by }
+    }
 }
 
 /// A call that never reached a tool.
@@ -184,7 +191,7 @@ impl Catalog {
     fn add(&mut self, component: Arc<Served>) -> Result<(), NameTaken> {
         for definition in &component.manifest().tools {
             if let Some(other) = self.tools.get(definition.name()) {
-                return Err(NameTaken { tool: definition.name().to_owned(), by: other.component.name().clone() });
+                return Err(NameTaken::new(definition.name(), other.component.name().clone()));
             }
         }
         for definition in &component.manifest().tools {

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +17,16 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use super::Catalog;
 use super::asking::Asking;
 use super::compiling::Compiling;
 use super::grant::Missing;
-use super::manifest::Manifest;
+use super::manifest::{Definition, Manifest};
+use super::names::{Claim, Taken, settle};
 use super::problem::{Problem, Reason};
 use super::served::Served;
 use super::source::Source;
 use super::terms::Terms;
+use super::{Catalog, NameTaken};
 
 /// What is needed to load a component.
 #[derive(Clone)]
@@ -61,7 +62,7 @@ impl Loader {
         self.compiling.progress()
     }
 
-    /// Loads all of them and names those that cannot be served. Their order decides who keeps a name. Those that have
+    /// Loads all of them and names those that cannot be served. Their order decides who has a name. Those that have
     /// to be compiled are waited for, but for no longer than `patience`.
     pub async fn load(&self, wanted: Vec<(Source, Terms)>, patience: Duration) -> (Catalog, Vec<Problem>) {
         let mut over = std::pin::pin!(tokio::time::sleep(patience));
@@ -95,24 +96,24 @@ impl Loader {
             }
         }
         self.asking.end();
-        let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
-        for ((source, terms), outcome) in wanted.into_iter().zip(outcomes) {
-            let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
-            if let Err(reason) = outcome.and_then(|component| Ok(catalog.add(component)?)) {
-                let before = before.component(&source).filter(|_| !reason.is_absence());
-                let kept = before.is_some_and(|before| self.keep(before, &terms, &mut catalog));
-                problems.push(Problem { source, reason, kept });
-            }
-        }
-        (catalog, problems)
+        let outcomes =
+            outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned()))));
+        let contenders = wanted.into_iter().zip(outcomes).map(|((source, terms), outcome)| {
+            let held = before.component(&source).filter(|_| !outcome.as_ref().is_err_and(Reason::is_absence));
+            let differs = |held: &&Arc<Served>| outcome.as_ref().is_ok_and(|served| !Arc::ptr_eq(served, held));
+            let kept = held.filter(|held| outcome.is_err() || differs(held)).and_then(|held| self.kept(held, &terms));
+            Contender { source, outcome, held, kept }
+        });
+        catalog_of(contenders.collect())
     }
 
     /// What is served and still has `terms`, on those. No file is looked at, so a right that was taken back is gone at once.
     pub fn granted_anew(&self, terms: impl Fn(&Source) -> Option<Terms>, before: &Catalog) -> Catalog {
         let mut catalog = Catalog::default();
         for served in before.components() {
-            if let Some(terms) = terms(served.source()) {
-                self.keep(served, &terms, &mut catalog);
+            if let Some(kept) = terms(served.source()).and_then(|terms| self.kept(served, &terms)) {
+                // Each has the names that it had.
+                let _ = catalog.add(kept);
             }
         }
         catalog
@@ -146,13 +147,12 @@ impl Loader {
         Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
     }
 
-    /// Serves what was served before, if that is still granted what it asks for and its names are free.
-    fn keep(&self, before: &Arc<Served>, terms: &Terms, catalog: &mut Catalog) -> bool {
+    /// What was served before, on other terms, if that is still granted what it asks for.
+    fn kept(&self, before: &Arc<Served>, terms: &Terms) -> Option<Arc<Served>> {
         // Settings that do not fit are no right that was taken back, and may be those of the component that follows.
         let settings = settings(&before.parsed, terms).unwrap_or_else(|_| before.settings.clone());
-        let served = self.serve(before.source.clone(), before.artifact.clone(), before.parsed.clone(), terms, settings);
-        let kept = served.map(|served| if before.is_same(&served) { before.clone() } else { Arc::new(served) });
-        kept.is_ok_and(|component| catalog.add(component).is_ok())
+        let served = self.serve(before.source.clone(), before.artifact.clone(), before.parsed.clone(), terms, settings).ok()?;
+        Some(if before.is_same(&served) { before.clone() } else { Arc::new(served) })
     }
 
     /// Compares what a component asks for with what it is granted, and links it with that.
@@ -238,6 +238,51 @@ impl Loader {
             tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
         }
     }
+}
+
+/// A component that may be served.
+struct Contender<'a> {
+    source: Source,
+    outcome: Result<Arc<Served>, Reason>,
+    /// What is served from there, unless nothing is there any more.
+    held: Option<&'a Arc<Served>>,
+    /// The same with what it is granted now, if it can do with that.
+    kept: Option<Arc<Served>>,
+}
+
+impl Contender<'_> {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            new: self.outcome.as_ref().ok().map(|served| names(served)),
+            held: self.held.map(|served| names(served)).unwrap_or_default(),
+            stays: self.kept.is_some(),
+        }
+    }
+}
+
+/// The names of a component's tools.
+fn names(served: &Served) -> BTreeSet<&str> {
+    served.manifest().tools.iter().map(Definition::name).collect()
+}
+
+/// Those that can be served, each with its names or else with those that it had; and those that cannot.
+fn catalog_of(contenders: Vec<Contender<'_>>) -> (Catalog, Vec<Problem>) {
+    let claims: Vec<_> = contenders.iter().map(Contender::claim).collect();
+    let name_of = |at: usize| -> Arc<str> { contenders[at].source.name().into() };
+    let taken = settle(&claims).into_iter().map(|taken| taken.map(|Taken { name, by }| NameTaken::new(name, name_of(by))));
+    let taken: Vec<_> = taken.collect();
+    let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
+    for (Contender { source, outcome, kept, .. }, taken) in contenders.into_iter().zip(taken) {
+        let outcome = match taken {
+            Some(taken) => Err(taken.into()),
+            None => outcome,
+        };
+        if let Err(reason) = outcome.and_then(|component| Ok(catalog.add(component)?)) {
+            let kept = kept.is_some_and(|kept| catalog.add(kept).is_ok());
+            problems.push(Problem { source, reason, kept });
+        }
+    }
+    (catalog, problems)
 }
 
 /// The options of a component as it reads them, JSON text by key. They are for components that have some, and have to fit what they say
