@@ -100,7 +100,7 @@ impl Asking {
         let outcome = match known {
             Some(outcome) => outcome,
             None => {
-                let component = artifact.link(engine, &sandbar_capability::interfaces(), None)?;
+                let component = artifact.link(&sandbar_capability::interfaces(), engine.queue(None, None))?;
                 let engine = engine.clone();
                 self.ask(key.clone(), async move { ask(component, &engine, limits).await })
             }
@@ -155,7 +155,7 @@ impl Asking {
 
 /// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
 pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: &Limits) -> Result<Manifest, Reason> {
-    let component = artifact.link(engine, &sandbar_capability::interfaces(), None)?;
+    let component = artifact.link(&sandbar_capability::interfaces(), engine.queue(None, None))?;
     Ok(ask(component, engine, limits_of_manifest(limits)).await?)
 }
 

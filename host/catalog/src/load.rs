@@ -143,7 +143,7 @@ impl Loader {
             }
         };
         let settings = settings(&manifest, terms)?;
-        let served = self.serve(source, artifact, manifest, terms, settings)?;
+        let served = self.serve(source, artifact, manifest, terms, settings, before.as_deref())?;
         Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
     }
 
@@ -151,11 +151,13 @@ impl Loader {
     fn kept(&self, before: &Arc<Served>, terms: &Terms) -> Option<Arc<Served>> {
         // Settings that do not fit are no right that was taken back, and may be those of the component that follows.
         let settings = settings(&before.parsed, terms).unwrap_or_else(|_| before.settings.clone());
-        let served = self.serve(before.source.clone(), before.artifact.clone(), before.parsed.clone(), terms, settings).ok()?;
+        let (source, artifact, manifest) = (before.source.clone(), before.artifact.clone(), before.parsed.clone());
+        let served = self.serve(source, artifact, manifest, terms, settings, Some(before)).ok()?;
         Some(if before.is_same(&served) { before.clone() } else { Arc::new(served) })
     }
 
-    /// Compares what a component asks for with what it is granted, and links it with that.
+    /// Compares what a component asks for with what it is granted, and links it with that. Its calls stand in the queue of the one
+    /// `before`: those of it that still run count.
     fn serve(
         &self,
         source: Source,
@@ -163,6 +165,7 @@ impl Loader {
         manifest: Manifest,
         terms: &Terms,
         settings: Arc<BTreeMap<String, String>>,
+        before: Option<&Served>,
     ) -> Result<Served, Reason> {
         let grant = match source {
             // Granted what they ask, because they ship with the host.
@@ -177,7 +180,8 @@ impl Loader {
         }
         // One that is kept in force has the stack that it was compiled for.
         let limits = Limits { stack: artifact.stack(), ..self.limits(terms) };
-        let component = artifact.link(&self.engine, &sandbar_capability::open_to(&grant), limits.calls)?;
+        let queue = self.engine.queue(limits.calls, before.map(|before| before.component.queue()));
+        let component = artifact.link(&sandbar_capability::open_to(&grant), queue)?;
         let hands_on = matches!(source, Source::File(_)) && grant.reads();
         let parsed = manifest.clone();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
