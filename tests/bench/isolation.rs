@@ -124,7 +124,7 @@ async fn overrun(catalog: &Catalog, limit: &str) -> Duration {
     let began = Instant::now();
     let answer = spin(catalog).await;
     let late = began.elapsed().saturating_sub(LIMIT);
-    let words = answer.content[0]["text"].as_str().expect("words");
+    let words = &answer.content[0].as_text().expect("words").text;
     assert!(answer.is_error && words.contains(&format!("limit `{limit}`")), "{words}");
     late
 }

@@ -1,6 +1,9 @@
 //! `sandbar:kubernetes/types`: the records that the other interfaces share.
 
+use std::collections::BTreeMap;
+
 use sandbar_kubernetes::{Code, Error, Resource, Scope};
+use serde::de::IgnoredAny;
 
 use super::bindings::sandbar::kubernetes::types;
 use super::host::Host;
@@ -33,10 +36,18 @@ impl From<Error> for types::Error {
     }
 }
 
+/// Bytes of a `more`: some dozens of keys, each with a short value.
+const MORE_BYTES: usize = 4096;
+
 /// Refuses a `more` with keys that this version does not know. It knows none yet.
 pub(super) fn refuse_more(more: Option<&str>) -> Result<(), Error> {
     let Some(more) = more else { return Ok(()) };
-    let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(more)
+    if more.len() > MORE_BYTES {
+        let words =
+            format!("`more` has {} bytes; {MORE_BYTES} is the most, and this version of the host knows no key of it", more.len());
+        return Err(Error::new(Code::Invalid, words));
+    }
+    let keys: BTreeMap<String, IgnoredAny> = serde_json::from_str(more)
         .map_err(|error| Error::new(Code::Invalid, format!("`more` has to be a JSON object: {error}")))?;
     match keys.keys().next() {
         None => Ok(()),
@@ -59,5 +70,7 @@ mod tests {
         assert_eq!(error.code, Code::Invalid);
         assert!(error.message.contains(r#""as""#), "{}", error.message);
         assert_eq!(refuse_more(Some("[]")).expect_err("not an object").code, Code::Invalid);
+        let long = format!("[{}0]", "0,".repeat(MORE_BYTES));
+        assert!(refuse_more(Some(&long)).expect_err("too long").message.contains("8195 bytes"));
     }
 }

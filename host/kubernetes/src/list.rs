@@ -14,6 +14,7 @@ mod tests;
 use std::num::NonZeroU32;
 
 use sandbar_policy::{Access, Limits, Namespaces, Verb};
+use sandbar_secrets::Secrets;
 
 use self::cursor::{Binding, Cursor, Position};
 use self::page::Size;
@@ -72,6 +73,11 @@ pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, E
         place: target.place(),
         name: name.as_ref().map(|name| name.as_str()),
     })?;
+
+    if let Some(key) = filter.compares_secret().filter(|_| context.grant.secrets == Secrets::Masked) {
+        let words = format!("{key:?} is masked in what is read here, and cannot be asked for by a selector either; leave it out");
+        return Err(Error::new(Code::Invalid, words));
+    }
 
     let allowed = &context.grant.namespaces;
     let binding = Binding::new(query, allowed);

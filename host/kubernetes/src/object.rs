@@ -20,6 +20,10 @@ use self::tree::{DEPTH_MAX, Fault, Kind, Tree, VALUES_MAX, ValueRef};
 use super::error::{Code, Error};
 use super::items::malformed;
 
+/// Bytes of an object's name or namespace. Those of the API server have 253; an aggregated one may be more generous. Lists keep the
+/// names of their objects beside the page.
+const NAME_MAX: usize = 1024;
+
 /// Bytes of one object. etcd holds 1.5 MiB; an aggregated API may send more, but rarely for a single object.
 pub(super) const OBJECT_MAX: usize = 8 * 1024 * 1024;
 
@@ -60,7 +64,10 @@ impl<'o> Object<'o> {
         let of = |key: &str| metadata.and_then(|metadata| metadata.get(key)).filter(|value| !value.is_null());
         let text = |key: &str| match of(key) {
             None => Ok(Cow::Borrowed("")),
-            Some(value) if value.is_string() => Ok(value.text()),
+            Some(value) if value.is_string() && value.raw().len() <= NAME_MAX => Ok(value.text()),
+            Some(value) if value.is_string() => {
+                Err(malformed(&format!("`metadata.{key}` has {} bytes; {NAME_MAX} is the most", value.raw().len())))
+            }
             Some(_) => Err(malformed(&format!("`metadata.{key}` is not a string"))),
         };
         Ok(ObjectMeta { namespace: text("namespace")?, name: text("name")?, labels: of("labels") })

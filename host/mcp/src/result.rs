@@ -2,9 +2,7 @@
 
 use rmcp::model::{ContentBlock, MetaObject, ResultType};
 use sandbar_catalog::Answer;
-use sandbar_text::clean;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::version::{Era, Version};
@@ -25,31 +23,16 @@ struct CallResult {
     meta: Option<MetaObject>,
 }
 
-/// The result of a call, as JSON for a client of this version. Content that is not valid MCP is a fault of the tool, reported to
-/// the model.
+/// The result of a call, as JSON for a client of this version.
 pub(super) fn of(answer: Answer, version: Version) -> String {
-    let written = written(answer, version).or_else(|error| {
-        let error = clean(&error.to_string()).into_owned();
-        let words = format!("the tool answered with content that is not MCP's ({error}); this is a fault of the tool");
-        self::written(Answer::failure(&words), version)
-    });
-    // A failure is one block of text, which always serialises.
-    written.unwrap_or_default()
-}
-
-fn written(answer: Answer, version: Version) -> serde_json::Result<String> {
     let Answer { content, structured, is_error, meta } = answer;
-    let mut result = CallResult {
-        result_type: (version.era() == Era::Modern).then_some(ResultType::COMPLETE),
-        content: content.into_iter().map(serde_json::from_value).collect::<serde_json::Result<_>>()?,
-        structured_content: structured,
-        is_error,
-        meta: meta.map(|meta| serde_json::from_value(Value::Object(meta))).transpose()?,
-    };
+    let result_type = (version.era() == Era::Modern).then_some(ResultType::COMPLETE);
+    let mut result = CallResult { result_type, content, structured_content: structured, is_error, meta };
     if version.era() == Era::Legacy {
         result.keep_objects_only();
     }
-    serde_json::to_string(&result)
+    // What has been read as MCP's always serialises.
+    serde_json::to_string(&result).unwrap_or_default()
 }
 
 impl CallResult {
@@ -66,14 +49,14 @@ impl CallResult {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn answer(structured: &str, content: Value) -> Answer {
         Answer {
             structured: Some(RawValue::from_string(structured.to_owned()).expect("JSON")),
-            content: content.as_array().cloned().unwrap_or_default(),
+            content: serde_json::from_value(content).expect("content"),
             ..Answer::default()
         }
     }
@@ -97,12 +80,5 @@ mod tests {
             assert_eq!(legacy, json!({ "content": expected, "isError": false }));
             assert_eq!(result(answer("[1,2]", content), Version::V2026_07_28)["structuredContent"], json!([1, 2]));
         }
-    }
-
-    #[test]
-    fn content_that_is_not_mcps_is_a_failure_in_words() {
-        let result = result(answer("{}", json!([{ "type": "dance" }])), Version::V2026_07_28);
-        assert_eq!((&result["isError"], &result["resultType"]), (&json!(true), &json!("complete")));
-        assert!(result["content"][0]["text"].as_str().unwrap_or_default().contains("fault of the tool"), "{result}");
     }
 }

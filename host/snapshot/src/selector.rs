@@ -70,6 +70,23 @@ impl Selector {
         self.terms.len() < all
     }
 
+    /// What its terms compare: each key with each value, or with none where that is a number to be above or below.
+    pub fn compared(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.terms.iter().flat_map(|Term { key, test }| {
+            let (values, is_order) = match test {
+                Test::Exists | Test::Absent => (&[][..], false),
+                Test::In(values) | Test::NotIn(values) => (values.as_slice(), false),
+                Test::Is(value) | Test::IsNot(value) => (std::slice::from_ref(value), false),
+                Test::Above(_) | Test::Below(_) => (&[][..], true),
+            };
+            values
+                .iter()
+                .map(|value| Some(value.as_str()))
+                .chain(is_order.then_some(None))
+                .map(move |value| (key.as_str(), value))
+        })
+    }
+
     /// The value that a field must have, if the selector has no other term.
     pub fn only_value_of(&self, key: &str) -> Option<&str> {
         match self.terms.as_slice() {

@@ -31,21 +31,24 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
         yaml += &format!("  - component: {}{HOSTILE_RULES}\n{}", file.display(), patience_with(file));
     }
     std::fs::write(&path, yaml).unwrap();
-    let options = EngineOptions {
-        slots: Slots::for_memory(0, MEMORY),
-        memory: MEMORY,
-        stack: Limits::default().stack,
-        compiler: Some(Compiler { program: binary().to_owned(), folder: Arc::new(Folder::temporary().unwrap()) }),
-    };
-    assert_eq!(options.slots.count(), 2);
     let cluster = Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.unwrap();
     let config = Config::read(&path).unwrap();
-    let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster, MEMORY);
     let sources = Source::bundled().chain(files.iter().cloned().map(Source::File));
-    let wanted = sources.map(|source| (source.clone(), config.terms(&source))).collect();
-    let (catalog, problems) = loader.load(wanted, PATIENCE).await;
-    assert!(problems.is_empty(), "{problems:?}");
-    catalog
+    let wanted: Vec<_> = sources.map(|source| (source.clone(), config.terms(&source))).collect();
+    let kept = Arc::new(Folder::kept(&folder.path().join("compiled")).unwrap());
+    let load = async |slots: Slots| {
+        let compiler = Some(Compiler { program: binary().to_owned(), folder: kept.clone() });
+        let options = EngineOptions { slots, memory: MEMORY, stack: Limits::default().stack, compiler };
+        let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster.clone(), MEMORY);
+        let (catalog, problems) = loader.load(wanted.clone(), PATIENCE).await;
+        assert!(problems.is_empty(), "{problems:?}");
+        catalog
+    };
+    // Two slots are not enough to compile in.
+    drop(load(Slots::for_memory(u64::MAX, MEMORY)).await);
+    let two = Slots::for_memory(0, MEMORY);
+    assert_eq!(two.count(), 2);
+    load(two).await
 }
 
 /// Whoever sleeps is woken soon.
@@ -88,7 +91,7 @@ async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String>
         .await
         .0
         .unwrap();
-    answer.is_error.then(|| answer.content[0]["text"].as_str().unwrap().to_owned())
+    answer.is_error.then(|| answer.content[0].as_text().unwrap().text.to_string())
 }
 
 #[tokio::test]

@@ -401,11 +401,14 @@ impl<'s> Check<'s> {
 
     /// Notes that a property is not known, with the one that was probably meant.
     fn unknown(&mut self, key: &str, part: &Part, place: &Location<'_>) -> bool {
-        let known: Vec<&str> = part.object.properties.keys().map(String::as_str).collect();
-        self.fault(&Location::Key(place, key), || match nearest(cut(key), &known) {
-            Some(nearest) => format!("is not known; did you mean `{nearest}`?"),
-            None if known.is_empty() => "is not known: there are no properties here".to_owned(),
-            None => format!("is not known; the possible ones are {}", listed(known.iter())),
+        self.fault(&Location::Key(place, key), || {
+            // Only once it is to be told: there can be thousands.
+            let known: Vec<&str> = part.object.properties.keys().map(String::as_str).collect();
+            match nearest(cut(key), &known) {
+                Some(nearest) => format!("is not known; did you mean `{nearest}`?"),
+                None if known.is_empty() => "is not known: there are no properties here".to_owned(),
+                None => format!("is not known; the possible ones are {}", listed(known.iter())),
+            }
         })
     }
 

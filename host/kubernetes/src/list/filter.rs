@@ -3,6 +3,7 @@
 //! A server that pages applies them itself, and then this filter lets everything through. One that does not, the aggregated
 //! Coder API for example, ignores selectors too, and what was not asked for must not reach the tool.
 
+use sandbar_secrets::named;
 use sandbar_snapshot::Selector;
 
 use crate::name::ObjectName;
@@ -19,6 +20,8 @@ pub(crate) struct Filter {
     fields: Selector,
     /// A part that only the server can apply, or refuse.
     beyond_us: bool,
+    /// A label or field that a term compares with what would be masked in an object.
+    compares_secret: Option<String>,
 }
 
 impl Filter {
@@ -27,9 +30,19 @@ impl Filter {
         let labels = Selector::parse_labels(labels.unwrap_or_default());
         let fields = Selector::parse_fields(fields.unwrap_or_default());
         let mut beyond_us = labels.is_err() || fields.is_err();
-        let mut fields = fields.unwrap_or_default();
+        let (labels, mut fields) = (labels.unwrap_or_default(), fields.unwrap_or_default());
+        let is_secret =
+            |key: &str, value: Option<&str>| named(key).is_some_and(|named| value.is_none_or(|value| named.hides(value)));
+        let mut compared = labels.compared().chain(fields.compared());
+        let compares_secret = compared.find(|&(key, value)| is_secret(key, value)).map(|(key, _)| key.to_owned());
+        drop(compared);
         beyond_us |= fields.drop_unless(|key| matches!(key, NAME | NAMESPACE));
-        Self { labels: labels.unwrap_or_default(), fields, beyond_us }
+        Self { labels, fields, beyond_us, compares_secret }
+    }
+
+    /// The label or field by which secrets could be found out: a list says of each object whether a guess is right.
+    pub(crate) fn compares_secret(&self) -> Option<&str> {
+        self.compares_secret.as_deref()
     }
 
     /// Whether a part of the selectors is up to the server.
@@ -103,5 +116,22 @@ mod tests {
         for other in ["metadata.name!=web-0", "metadata.name=a,metadata.namespace=b", "metadata.namespace=a", "metadata.name="] {
             assert_eq!(name(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_masked_cannot_be_found_out_by_asking_for_it() {
+        let compares = |labels| Filter::parse(Some(labels), None).compares_secret().map(str::to_owned);
+        for labels in
+            ["db-password>5", "app=web,example.com/password=hunter22x", "api-token in (a8Fk29dLq0Zx)", "password!=hunter22x"]
+        {
+            assert!(compares(labels).is_some(), "{labels}");
+        }
+        for labels in
+            ["app=web", "generation>3", "password", "!db-password", "app.kubernetes.io/name=password-store", "tier in (a,b)"]
+        {
+            assert_eq!(compares(labels), None, "{labels}");
+        }
+        let field = Filter::parse(None, Some("spec.password=hunter22x"));
+        assert_eq!(field.compares_secret(), Some("spec.password"));
     }
 }

@@ -4,15 +4,23 @@
 //! ignores the limit: then the page is the smallest objects after the cursor, in a bounded heap, so that memory is that of the
 //! page however long the list is. Order by (namespace, name) does not move between two requests, the order of such a server may.
 
+use std::borrow::Cow;
 use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
 use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 
 use super::cursor::Key;
 use super::filter::Filter;
 use crate::error::{Code, Error};
 use crate::fields::Keep;
 use crate::object::{Mask, Object, ObjectMeta};
+
+/// Bytes of the digest of a name that is masked.
+const DIGEST_LEN: usize = 8;
 
 /// What a page may hold.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +117,7 @@ impl<'q> AsSent<'q> {
             return Err(Stop::Full { fitting: self.received });
         }
         self.received += 1;
-        self.entries.push((Key::from(&identity), start..self.json.len()));
+        self.entries.push((Key::of(&identity, self.wanted.mask), start..self.json.len()));
         Ok(())
     }
 
@@ -163,7 +171,7 @@ impl<'q> Smallest<'q> {
 
     fn take(&mut self, object: &Object<'_>) -> Result<(), Error> {
         let identity = object.identity()?;
-        let key = Key::from(&identity);
+        let key = Key::of(&identity, self.wanted.mask);
         if self.after.as_ref().is_some_and(|after| key <= *after) || !self.wanted.filter.matches(&identity) {
             return Ok(());
         }
@@ -217,9 +225,14 @@ pub(super) fn too_large(page_bytes: usize) -> Error {
     )
 }
 
-impl From<&ObjectMeta<'_>> for Key {
-    fn from(identity: &ObjectMeta<'_>) -> Self {
-        Self { namespace: identity.namespace.to_string(), name: identity.name.to_string() }
+impl Key {
+    /// The key of an object. It travels in cursors, so of a name with a secret it has the mask, and a digest that tells it from others.
+    fn of(identity: &ObjectMeta<'_>, mask: Mask) -> Self {
+        let shown = |name: &str| match mask.name(name) {
+            Cow::Borrowed(name) => name.to_owned(),
+            Cow::Owned(masked) => format!("{masked} {}", URL_SAFE_NO_PAD.encode(&Sha256::digest(name)[..DIGEST_LEN])),
+        };
+        Self { namespace: shown(&identity.namespace), name: shown(&identity.name) }
     }
 }
 
@@ -246,6 +259,7 @@ impl Eq for Kept {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::ServedResource;
 
     const ROOMY: usize = 1 << 20;
 
@@ -264,6 +278,22 @@ mod tests {
 
     fn wanted<'q>(keep: &'q Keep, filter: &'q Filter, objects: u32, bytes: usize) -> Wanted<'q> {
         Wanted { keep, mask: Mask::nothing(), filter, size: Size { objects: NonZeroU32::new(objects).expect("some"), bytes } }
+    }
+
+    #[test]
+    fn a_masked_name_is_masked_where_a_list_goes_on_too() {
+        let tokens = ["ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8", "ghp_b1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"];
+        let served = ServedResource::new("example.com", "v1", "things", true, &["list"]);
+        let masked = Mask::of(&sandbar_policy::Grant::default(), &served);
+        let keys = tokens.map(|name| {
+            let object = object("team-a", name);
+            let object = Object::read(object.as_bytes()).expect("valid");
+            let identity = object.identity().expect("valid");
+            assert_eq!(Key::of(&identity, Mask::nothing()).name, name);
+            Key::of(&identity, masked).name
+        });
+        assert!(keys.iter().all(|key| key.starts_with("[masked: GitHub token]")), "{keys:?}");
+        assert_ne!(keys[0], keys[1], "a list goes on behind one of them");
     }
 
     /// Reads the list page by page; the list turns by one place for each request.

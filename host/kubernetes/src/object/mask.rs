@@ -44,6 +44,11 @@ impl Mask {
         Self { secrets: (grant.secrets == Secrets::Masked).then_some(objects) }
     }
 
+    /// A name as it may be shown outside of its object.
+    pub(crate) fn name<'n>(self, name: &'n str) -> Cow<'n, str> {
+        if self.secrets.is_some() { sandbar_secrets::mask(name) } else { Cow::Borrowed(name) }
+    }
+
     /// Masks nothing.
     #[cfg(test)]
     pub(crate) fn nothing() -> Self {

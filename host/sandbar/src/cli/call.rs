@@ -111,7 +111,7 @@ fn print(answer: &Answer, format: Format) -> anyhow::Result<()> {
         return output::json(&result);
     }
     for block in &answer.content {
-        let text = block.get("text").and_then(Value::as_str).map_or_else(|| block.to_string(), str::to_owned);
+        let text = block.as_text().map_or_else(|| json!(block).to_string(), |block| block.text.to_string());
         if answer.is_error { output::error(&text) } else { output::text(&text) }
     }
     Ok(())
