@@ -234,7 +234,7 @@ impl Builder {
             }
         })
         .await;
-        Server { address, child, log, _leash: leash, _files: self.files }
+        Server { address, child, log, _leash: leash, files: self.files }
     }
 }
 
@@ -254,7 +254,7 @@ pub struct Server {
     child: Child,
     log: Transcript,
     _leash: Leash,
-    _files: tempfile::TempDir,
+    files: tempfile::TempDir,
 }
 
 impl Server {
@@ -277,6 +277,11 @@ impl Server {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Gives it another sandbar.yaml in the place of the one that it was started with.
+    pub fn configure(&self, yaml: &str) {
+        std::fs::write(self.files.path().join("sandbar.yaml"), yaml).expect("a temporary file");
     }
 
     /// What it has logged so far.

@@ -56,6 +56,11 @@ impl Compiling {
         self.progress.subscribe()
     }
 
+    /// Says that loading again finds more than before.
+    pub(super) fn found_more(&self) {
+        self.progress.send_modify(|count| *count += 1);
+    }
+
     /// Forgets what is to be compiled, since all that is there is about to be looked at again.
     pub(super) fn start_over(&self) {
         self.lock().next.clear();
@@ -111,10 +116,10 @@ impl Compiling {
             }
             if told.elapsed() > TOGETHER {
                 told = Instant::now();
-                self.progress.send_modify(|count| *count += 1);
+                self.found_more();
             }
         }
-        self.progress.send_modify(|count| *count += 1);
+        self.found_more();
     }
 
     /// The next one. After the last one this ends, and another one begins anew.
@@ -154,7 +159,7 @@ impl Compiling {
         state.failed.retain(|_, error| !error.may_pass());
         state.pauses = false;
         drop(state);
-        self.progress.send_modify(|count| *count += 1);
+        self.found_more();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

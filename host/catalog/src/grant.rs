@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandbar_policy::{Grant, PolicyRule, Verb};
+use sandbar_policy::{Grant, PolicyRule, Rights, Verb};
 use serde::Serialize;
 
 use super::manifest::Manifest;
@@ -40,16 +40,16 @@ pub fn rights(manifest: &Manifest, grant: &Grant) -> Vec<Right> {
 
 fn compare(of_cluster: bool, asked: &[PolicyRule], granted: &[PolicyRule]) -> Vec<Right> {
     let mut rights: BTreeMap<(String, String, Vec<String>), Right> = BTreeMap::new();
+    let held = Rights::of(granted);
     let sides = [(PolicyRule::merged(asked), true), (PolicyRule::merged(granted), false)];
     for (rule, is_asked) in sides.iter().flat_map(|(rules, is_asked)| rules.iter().map(move |rule| (rule, *is_asked))) {
-        for (group, resource) in rule.api_groups.iter().flat_map(|group| rule.resources.iter().map(move |plural| (group, plural)))
-        {
+        for (group, resource) in rule.pairs() {
             let names = rule.resource_names.clone();
-            let right = rights.entry((group.clone(), resource.clone(), names.clone())).or_insert_with(|| Right {
+            let right = rights.entry((group.to_owned(), resource.to_owned(), names.clone())).or_insert_with(|| Right {
                 of_cluster,
-                group: group.clone(),
-                resource: resource.clone(),
-                granted: covered(group, resource, &names, granted),
+                group: group.to_owned(),
+                resource: resource.to_owned(),
+                granted: covered(group, resource, &names, &held),
                 names,
                 asked: BTreeSet::new(),
             });
@@ -61,9 +61,9 @@ fn compare(of_cluster: bool, asked: &[PolicyRule], granted: &[PolicyRule]) -> Ve
     rights.into_values().collect()
 }
 
-/// The verbs that some rule holds for a resource, and for each of the names where there are any.
-fn covered(group: &str, resource: &str, names: &[String], granted: &[PolicyRule]) -> BTreeSet<Verb> {
-    let holds = |verb, name| granted.iter().any(|rule| rule.covers(verb, group, resource, name));
+/// The verbs that are held for a resource, and for each of the names where there are any.
+fn covered(group: &str, resource: &str, names: &[String], held: &Rights<'_>) -> BTreeSet<Verb> {
+    let holds = |verb, name| held.cover(verb, group, resource, name);
     let is_covered = |verb| match names {
         // Logs have no list.
         [] => holds(verb, None) && (verb == Verb::Get || !resource.contains('/')),
@@ -115,6 +115,7 @@ fn as_rule(right: &Right) -> Option<PolicyRule> {
 #[cfg(test)]
 mod tests {
     use sandbar_policy::Verb::{Get, List};
+    use sandbar_text::steps::counted;
 
     use super::*;
 
@@ -164,5 +165,26 @@ mod tests {
         assert_eq!(missing(named(&["a"]), named(&[])), []);
         assert_eq!(missing(named(&["a", "c"]), named(&["a", "b"])), [named(&["a", "c"])]);
         assert_eq!(missing(named(&[]), named(&["a"])), [named(&[])]);
+    }
+
+    #[test]
+    fn comparing_takes_as_long_as_there_are_rights() {
+        let names = |count: usize| (0..count).map(|number| format!("n{number}")).collect::<Vec<_>>();
+        let get = |groups: Vec<String>, resources: Vec<String>, resource_names: Vec<String>| PolicyRule {
+            api_groups: groups,
+            resources,
+            resource_names,
+            verbs: vec![Get],
+        };
+        let each = |count| names(count).into_iter().map(|name| get(vec![name], names(1), Vec::new())).collect::<Vec<_>>();
+        let steps = |asked: &[PolicyRule], granted: &[PolicyRule]| counted(|| drop(compare(false, asked, granted)));
+        for (asked, granted) in [
+            (vec![get(names(64), names(64), Vec::new())], each(4096)),
+            (vec![get(names(1), names(64), names(64))], each(4096)),
+            (each(4096), vec![get(names(1), names(1), names(4096))]),
+        ] {
+            let taken = steps(&asked, &granted);
+            assert!((4096..10 * 2 * 4096).contains(&taken), "{taken} steps");
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod arguments;
+mod asking;
 mod audit;
 mod bundled;
 mod compiling;
@@ -13,6 +14,7 @@ mod grant;
 mod list_digest;
 mod load;
 mod manifest;
+mod names;
 mod problem;
 mod schema;
 mod served;
@@ -32,11 +34,12 @@ use tokio::sync::watch;
 
 pub use answer::Answer;
 pub use arguments::{Arguments, IgnoredArguments};
+pub use asking::manifest_of;
 use audit::Outcome;
 pub use audit::{AuditEvent, NOT_LET_IN};
 pub use grant::{Missing, Right, rights};
 pub use list_digest::ListDigest;
-pub use load::{Loader, manifest_of};
+pub use load::Loader;
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
 pub use problem::{Problem, Reason};
 pub use served::Served;
@@ -66,6 +69,12 @@ struct Tool {
 pub struct NameTaken {
     tool: String,
     by: Arc<str>,
+}
+
+impl NameTaken {
+    fn new(tool: &str, by: Arc<str>) -> Self {
+        Self { tool: tool.to_owned(), by }
+    }
 }
 
 /// A call that never reached a tool.
@@ -182,7 +191,7 @@ impl Catalog {
     fn add(&mut self, component: Arc<Served>) -> Result<(), NameTaken> {
         for definition in &component.manifest().tools {
             if let Some(other) = self.tools.get(definition.name()) {
-                return Err(NameTaken { tool: definition.name().to_owned(), by: other.component.name().clone() });
+                return Err(NameTaken::new(definition.name(), other.component.name().clone()));
             }
         }
         for definition in &component.manifest().tools {

@@ -7,25 +7,26 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_capability::Host;
-use sandbar_policy::{Budget, Grant, Limits};
+use sandbar_policy::{Grant, Limits};
 use sandbar_sandbox::{Artifact, Binary, Engine, LoadError, check_header};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use super::Catalog;
+use super::asking::Asking;
 use super::compiling::Compiling;
 use super::grant::Missing;
-use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
+use super::manifest::{Definition, Manifest};
+use super::names::{Claim, Taken, settle};
 use super::problem::{Problem, Reason};
 use super::served::Served;
 use super::source::Source;
 use super::terms::Terms;
+use super::{Catalog, NameTaken};
 
 /// What is needed to load a component.
 #[derive(Clone)]
@@ -40,21 +41,15 @@ pub struct Loader {
     compiling: Arc<Compiling>,
     /// Whose turn it is to have a component's file in memory.
     reading: Arc<Mutex<()>>,
-    /// Manifests that cannot be used, by the digests of their components: to see that may take a second.
-    refused: Arc<Refused>,
+    /// What components have said of themselves.
+    asking: Arc<Asking>,
 }
-
-/// Manifests that cannot be used, by the digests of their components.
-type Refused = std::sync::Mutex<BTreeMap<Arc<str>, Arc<ManifestError>>>;
-
-/// How many of those are remembered.
-const REMEMBERED: usize = 1024;
 
 impl Loader {
     /// A loader for an engine whose calls have `room` for so many bytes of memory at most. A limit beyond that is cut to it.
     pub fn new(engine: Arc<Engine>, cluster: sandbar_kubernetes::Cluster, room: u64) -> Self {
         let compiling = Compiling::new(engine.clone());
-        Self { engine, cluster, room, compiling, reading: Arc::default(), refused: Arc::default() }
+        Self { engine, cluster, room, compiling, reading: Arc::default(), asking: Arc::default() }
     }
 
     /// The largest memory that a call may have, in bytes.
@@ -67,7 +62,7 @@ impl Loader {
         self.compiling.progress()
     }
 
-    /// Loads all of them and names those that cannot be served. Their order decides who keeps a name. Those that have
+    /// Loads all of them and names those that cannot be served. Their order decides who has a name. Those that have
     /// to be compiled are waited for, but for no longer than `patience`.
     pub async fn load(&self, wanted: Vec<(Source, Terms)>, patience: Duration) -> (Catalog, Vec<Problem>) {
         let mut over = std::pin::pin!(tokio::time::sleep(patience));
@@ -87,6 +82,7 @@ impl Loader {
     pub async fn reload(&self, wanted: Vec<(Source, Terms)>, before: &Catalog) -> (Catalog, Vec<Problem>) {
         self.compile_bundled(wanted.iter().map(|(source, _)| source), before).await;
         self.compiling.start_over();
+        self.asking.begin();
         let mut tasks = JoinSet::new();
         for (index, (source, terms)) in wanted.iter().cloned().enumerate() {
             let (loader, before) = (self.clone(), before.component(&source).cloned());
@@ -99,24 +95,25 @@ impl Loader {
                 Err(failure) => tracing::error!(%failure, "the host failed while it loaded a component"),
             }
         }
-        let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
-        for ((source, terms), outcome) in wanted.into_iter().zip(outcomes) {
-            let outcome = outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned())));
-            if let Err(reason) = outcome.and_then(|component| Ok(catalog.add(component)?)) {
-                let before = before.component(&source).filter(|_| !reason.is_absence());
-                let kept = before.is_some_and(|before| self.keep(before, &terms, &mut catalog));
-                problems.push(Problem { source, reason, kept });
-            }
-        }
-        (catalog, problems)
+        self.asking.end();
+        let outcomes =
+            outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned()))));
+        let contenders = wanted.into_iter().zip(outcomes).map(|((source, terms), outcome)| {
+            let held = before.component(&source).filter(|_| !outcome.as_ref().is_err_and(Reason::is_absence));
+            let differs = |held: &&Arc<Served>| outcome.as_ref().is_ok_and(|served| !Arc::ptr_eq(served, held));
+            let kept = held.filter(|held| outcome.is_err() || differs(held)).and_then(|held| self.kept(held, &terms));
+            Contender { source, outcome, held, kept }
+        });
+        catalog_of(contenders.collect())
     }
 
     /// What is served and still has `terms`, on those. No file is looked at, so a right that was taken back is gone at once.
     pub fn granted_anew(&self, terms: impl Fn(&Source) -> Option<Terms>, before: &Catalog) -> Catalog {
         let mut catalog = Catalog::default();
         for served in before.components() {
-            if let Some(terms) = terms(served.source()) {
-                self.keep(served, &terms, &mut catalog);
+            if let Some(kept) = terms(served.source()).and_then(|terms| self.kept(served, &terms)) {
+                // Each has the names that it had.
+                let _ = catalog.add(kept);
             }
         }
         catalog
@@ -133,7 +130,7 @@ impl Loader {
             match before.as_ref().filter(same) {
                 Some(before) => before.artifact.clone(),
                 None => {
-                    self.refused(binary.digest())?;
+                    self.asking.check(binary.digest(), &limits)?;
                     self.artifact(&source, binary, limits.stack).await?
                 }
             }
@@ -141,40 +138,26 @@ impl Loader {
         let manifest = match &before {
             Some(before) if before.artifact.digest() == artifact.digest() => before.parsed.clone(),
             _ => {
-                let asked = manifest_of(&artifact, &self.engine, limits).await;
-                asked.inspect_err(|reason| self.note_refused(artifact.digest().clone(), reason))?
+                let compiling = self.compiling.clone();
+                self.asking.manifest(&artifact, &self.engine, &limits, move || compiling.found_more()).await?
             }
         };
         let settings = settings(&manifest, terms)?;
-        let served = self.serve(source, artifact, manifest, terms, settings)?;
+        let served = self.serve(source, artifact, manifest, terms, settings, before.as_deref())?;
         Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
     }
 
-    /// Fails if the manifest of that component is known to be none.
-    fn refused(&self, digest: &str) -> Result<(), Reason> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.get(digest).map_or(Ok(()), |error| Err(Reason::Manifest(error.clone())))
-    }
-
-    fn note_refused(&self, digest: Arc<str>, reason: &Reason) {
-        let Reason::Manifest(error) = reason else { return };
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() >= REMEMBERED {
-            refused.clear();
-        }
-        refused.insert(digest, error.clone());
-    }
-
-    /// Serves what was served before, if that is still granted what it asks for and its names are free.
-    fn keep(&self, before: &Arc<Served>, terms: &Terms, catalog: &mut Catalog) -> bool {
+    /// What was served before, on other terms, if that is still granted what it asks for.
+    fn kept(&self, before: &Arc<Served>, terms: &Terms) -> Option<Arc<Served>> {
         // Settings that do not fit are no right that was taken back, and may be those of the component that follows.
         let settings = settings(&before.parsed, terms).unwrap_or_else(|_| before.settings.clone());
-        let served = self.serve(before.source.clone(), before.artifact.clone(), before.parsed.clone(), terms, settings);
-        let kept = served.map(|served| if before.is_same(&served) { before.clone() } else { Arc::new(served) });
-        kept.is_ok_and(|component| catalog.add(component).is_ok())
+        let (source, artifact, manifest) = (before.source.clone(), before.artifact.clone(), before.parsed.clone());
+        let served = self.serve(source, artifact, manifest, terms, settings, Some(before)).ok()?;
+        Some(if before.is_same(&served) { before.clone() } else { Arc::new(served) })
     }
 
-    /// Compares what a component asks for with what it is granted, and links it with that.
+    /// Compares what a component asks for with what it is granted, and links it with that. Its calls stand in the queue of the one
+    /// `before`: those of it that still run count.
     fn serve(
         &self,
         source: Source,
@@ -182,6 +165,7 @@ impl Loader {
         manifest: Manifest,
         terms: &Terms,
         settings: Arc<BTreeMap<String, String>>,
+        before: Option<&Served>,
     ) -> Result<Served, Reason> {
         let grant = match source {
             // Granted what they ask, because they ship with the host.
@@ -196,7 +180,8 @@ impl Loader {
         }
         // One that is kept in force has the stack that it was compiled for.
         let limits = Limits { stack: artifact.stack(), ..self.limits(terms) };
-        let component = artifact.link(&self.engine, &sandbar_capability::open_to(&grant), limits.calls)?;
+        let queue = self.engine.queue(limits.calls, before.map(|before| before.component.queue()));
+        let component = artifact.link(&sandbar_capability::open_to(&grant), queue)?;
         let hands_on = matches!(source, Source::File(_)) && grant.reads();
         let parsed = manifest.clone();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
@@ -259,6 +244,51 @@ impl Loader {
     }
 }
 
+/// A component that may be served.
+struct Contender<'a> {
+    source: Source,
+    outcome: Result<Arc<Served>, Reason>,
+    /// What is served from there, unless nothing is there any more.
+    held: Option<&'a Arc<Served>>,
+    /// The same with what it is granted now, if it can do with that.
+    kept: Option<Arc<Served>>,
+}
+
+impl Contender<'_> {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            new: self.outcome.as_ref().ok().map(|served| names(served)),
+            held: self.held.map(|served| names(served)).unwrap_or_default(),
+            stays: self.kept.is_some(),
+        }
+    }
+}
+
+/// The names of a component's tools.
+fn names(served: &Served) -> BTreeSet<&str> {
+    served.manifest().tools.iter().map(Definition::name).collect()
+}
+
+/// Those that can be served, each with its names or else with those that it had; and those that cannot.
+fn catalog_of(contenders: Vec<Contender<'_>>) -> (Catalog, Vec<Problem>) {
+    let claims: Vec<_> = contenders.iter().map(Contender::claim).collect();
+    let name_of = |at: usize| -> Arc<str> { contenders[at].source.name().into() };
+    let taken = settle(&claims).into_iter().map(|taken| taken.map(|Taken { name, by }| NameTaken::new(name, name_of(by))));
+    let taken: Vec<_> = taken.collect();
+    let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
+    for (Contender { source, outcome, kept, .. }, taken) in contenders.into_iter().zip(taken) {
+        let outcome = match taken {
+            Some(taken) => Err(taken.into()),
+            None => outcome,
+        };
+        if let Err(reason) = outcome.and_then(|component| Ok(catalog.add(component)?)) {
+            let kept = kept.is_some_and(|kept| catalog.add(kept).is_ok());
+            problems.push(Problem { source, reason, kept });
+        }
+    }
+    (catalog, problems)
+}
+
 /// The options of a component as it reads them, JSON text by key. They are for components that have some, and have to fit what they say
 /// of them.
 fn settings(manifest: &Manifest, terms: &Terms) -> Result<Arc<BTreeMap<String, String>>, Reason> {
@@ -268,24 +298,4 @@ fn settings(manifest: &Manifest, terms: &Terms) -> Result<Arc<BTreeMap<String, S
         settings.accepts(&Value::Object(terms.settings.clone())).map_err(Reason::Settings)?;
     }
     Ok(Arc::new(terms.settings.iter().map(|(key, value)| (key.clone(), value.to_string())).collect()))
-}
-
-/// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
-pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: Limits) -> Result<Manifest, Reason> {
-    let budget = Arc::new(Budget::new(Limits { result: MANIFEST_BYTES, ..limits }));
-    let host = Host {
-        component: artifact.name().clone(),
-        budget: budget.clone(),
-        settings: Arc::new(BTreeMap::new()),
-        progress: watch::Sender::default(),
-        reader: None,
-    };
-    let text = artifact.link(engine, &sandbar_capability::interfaces(), None)?.manifest(engine, budget, host).await?;
-    // Its schemas and their patterns are compiled, so it has a thread of its own, too.
-    let parsing = tokio::task::spawn_blocking(move || Manifest::parse(&text));
-    let (manifest, unknown) = parsing.await??;
-    if !unknown.is_empty() {
-        tracing::warn!(component = %artifact.name(), keys = ?unknown, "the manifest has keys that this version does not know");
-    }
-    Ok(manifest)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sandbar_policy::{PolicyRule, RuleError};
+use sandbar_policy::{PolicyRule, RuleError, TooManyRights, check_rights};
 use sandbar_text::{clean, clean_line};
 use serde_json::{Map, Value, json};
 
@@ -106,6 +106,9 @@ pub enum ManifestError {
         /// Why.
         reason: RuleError,
     },
+    /// Rules that multiply.
+    #[error("the manifest asks for too much: {0}")]
+    Rights(#[from] TooManyRights),
     /// No tools, or too many.
     #[error("the manifest has {0} tools; it needs 1 to {TOOLS}")]
     Count(usize),
@@ -139,6 +142,7 @@ impl Manifest {
             cluster_rules: parse_rules("clusterRules", object.remove("clusterRules"))?,
             settings: object.remove("settings").map(|object| Settings::parse(object, &mut patterns)).transpose()?,
         };
+        check_rights(manifest.rules.iter().chain(&manifest.cluster_rules))?;
         Ok((manifest, object.into_iter().map(|(key, _)| key).collect()))
     }
 
@@ -285,10 +289,86 @@ impl Definition {
             return Err(problem("`inputSchema` needs \"type\": \"object\"".to_owned()));
         }
         let result = schema("outputSchema")?;
+        check_shape(&mut object).map_err(problem)?;
         let mut mirrored = Vec::new();
         find_mirrored(object.get("inputSchema"), &mut Vec::new(), &mut mirrored);
         Ok(Self { name: name.as_str().into(), object: Arc::new(object), mirrored: mirrored.into(), arguments, result })
     }
+}
+
+/// What a value of a tool's definition is in MCP.
+#[derive(Clone, Copy)]
+enum Shape {
+    Text,
+    Bool,
+    Texts,
+    Theme,
+    Object,
+    Annotations,
+    Icons,
+}
+
+/// What a tool's definition may have beside its name and its schemas. Other keys mean nothing to MCP, and are not passed on.
+const TOOL: [(&str, Shape); 5] = [
+    ("title", Shape::Text),
+    ("description", Shape::Text),
+    ("annotations", Shape::Annotations),
+    ("icons", Shape::Icons),
+    ("_meta", Shape::Object),
+];
+const ANNOTATIONS: [(&str, Shape); 5] = [
+    ("title", Shape::Text),
+    ("readOnlyHint", Shape::Bool),
+    ("destructiveHint", Shape::Bool),
+    ("idempotentHint", Shape::Bool),
+    ("openWorldHint", Shape::Bool),
+];
+const ICON: [(&str, Shape); 4] =
+    [("src", Shape::Text), ("mimeType", Shape::Text), ("sizes", Shape::Texts), ("theme", Shape::Theme)];
+
+impl Shape {
+    /// What the value at `place` has to be, where it is not.
+    fn check(self, place: &str, value: &mut Value) -> Result<(), String> {
+        let fits = match (self, &mut *value) {
+            (Self::Annotations, Value::Object(annotations)) => return check_keys(place, annotations, &ANNOTATIONS),
+            (Self::Icons, Value::Array(icons)) => {
+                return icons.iter_mut().enumerate().try_for_each(|(index, icon)| check_icon(&format!("{place}[{index}]"), icon));
+            }
+            (Self::Texts, Value::Array(texts)) => texts.iter().all(Value::is_string),
+            (Self::Theme, Value::String(theme)) => matches!(theme.as_str(), "light" | "dark"),
+            (Self::Text, Value::String(_)) | (Self::Bool, Value::Bool(_)) | (Self::Object, Value::Object(_)) => true,
+            _ => false,
+        };
+        let wanted = match self {
+            Self::Text => "a string",
+            Self::Bool => "true or false",
+            Self::Texts => "a list of strings",
+            Self::Theme => "\"light\" or \"dark\"",
+            Self::Object | Self::Annotations => "an object",
+            Self::Icons => "a list of icons",
+        };
+        if fits { Ok(()) } else { Err(format!("`{place}` is not {wanted}")) }
+    }
+}
+
+/// Holds a tool's definition to MCP's type, so that every tool that is served can be listed. A null stands for nothing, as some
+/// serialisers have it, and goes.
+fn check_shape(tool: &mut Map<String, Value>) -> Result<(), String> {
+    check_keys("", tool, &TOOL)
+}
+
+fn check_keys(place: &str, object: &mut Map<String, Value>, keys: &[(&str, Shape)]) -> Result<(), String> {
+    object.retain(|key, value| !value.is_null() || keys.iter().all(|(known, _)| known != key));
+    let separator = if place.is_empty() { "" } else { "." };
+    keys.iter().try_for_each(|(key, shape)| {
+        object.get_mut(*key).map_or(Ok(()), |value| shape.check(&format!("{place}{separator}{key}"), value))
+    })
+}
+
+fn check_icon(place: &str, icon: &mut Value) -> Result<(), String> {
+    let Value::Object(icon) = icon else { return Err(format!("`{place}` is not an object")) };
+    check_keys(place, icon, &ICON)?;
+    if icon.contains_key("src") { Ok(()) } else { Err(format!("`{place}.src` is missing")) }
 }
 
 /// Finds what is marked for a header, in this schema and in the properties below it. Elsewhere the mark means nothing.
@@ -380,6 +460,12 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert!(Manifest::parse("[]").is_err());
         assert_eq!(error(&json!({})), "`tools` in the manifest is not a list of tools");
+        let mut text = manifest(json!([tool("a")]));
+        let names: Vec<String> = (0..65).map(|number| format!("r{number}")).collect();
+        text["rules"] = json!([{ "apiGroups": names, "resources": names[..63], "verbs": ["get"] }]);
+        assert!(Manifest::parse(&text.to_string()).is_ok());
+        text["clusterRules"] = json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"] }]);
+        assert!(error(&text).starts_with("the manifest asks for too much: the rules come to 4097 rights"), "{}", error(&text));
         assert_eq!(error(&manifest(json!([]))), "the manifest has 0 tools; it needs 1 to 100");
         assert!(error(&manifest(json!([tool("a b")]))).contains("a b"));
         assert_eq!(error(&manifest(json!([tool("a"), tool("a")]))), "the manifest has two tools named \"a\"");
@@ -436,5 +522,52 @@ mod tests {
         assert!(manifest.tools[0].object()["inputSchema"].get("title").is_some());
         assert_eq!((manifest.tools[0].name(), &manifest.tools[0].object()["name"]), ("a", &json!("a")));
         assert!(manifest.tools[0].object().contains_key("title"));
+    }
+
+    #[test]
+    fn what_is_no_tool_of_mcp_is_refused() {
+        let of = |key: &str, value: Value| {
+            let mut tool = tool("t");
+            tool[key] = value;
+            Manifest::parse(&manifest(json!([tool])).to_string()).map(|(mut manifest, _)| manifest.tools.remove(0))
+        };
+        for (key, value, said) in [
+            ("title", json!({}), "`title` is not a string"),
+            ("description", json!(["d"]), "`description` is not a string"),
+            ("annotations", json!([]), "`annotations` is not an object"),
+            ("annotations", json!({ "readOnlyHint": "Y" }), "`annotations.readOnlyHint` is not true or false"),
+            ("annotations", json!({ "title": 1 }), "`annotations.title` is not a string"),
+            ("icons", json!({}), "`icons` is not a list of icons"),
+            ("icons", json!(["a"]), "`icons[0]` is not an object"),
+            ("icons", json!([{ "src": "a" }, { "src": null }]), "`icons[1].src` is missing"),
+            ("icons", json!([{ "src": "a", "sizes": "any" }]), "`icons[0].sizes` is not a list of strings"),
+            ("icons", json!([{ "src": "a", "sizes": [1] }]), "`icons[0].sizes` is not a list of strings"),
+            ("icons", json!([{ "src": "a", "theme": "blue" }]), "`icons[0].theme` is not \"light\" or \"dark\""),
+            ("_meta", json!("m"), "`_meta` is not an object"),
+            ("outputSchema", json!(null), "`outputSchema` is not an object"),
+        ] {
+            let words = of(key, value).expect_err(said).to_string();
+            assert_eq!(words, format!("the tool \"t\" of the manifest: {said}"));
+        }
+        let icon = json!([{ "src": "data:,", "mimeType": "image/png", "sizes": ["48x48", "any"], "theme": "dark" }]);
+        for (key, value) in [
+            ("title", json!("T")),
+            ("annotations", json!({ "title": "T", "readOnlyHint": true, "openWorldHint": false, "other": "x" })),
+            ("icons", icon),
+            ("_meta", json!({ "a/b": [1] })),
+            ("execution", json!({ "taskSupport": "forbidden" })),
+        ] {
+            assert_eq!(of(key, value.clone()).expect("MCP's").object()[key], value);
+        }
+    }
+
+    #[test]
+    fn a_null_is_nothing_and_hides_no_mark() {
+        let mut tool = tool("t");
+        (tool["description"], tool["annotations"]) = (Value::Null, Value::Null);
+        let (manifest, _) = Manifest::parse(&manifest(json!([tool])).to_string()).expect("valid");
+        let marked = manifest.marked_untrusted();
+        assert_eq!(marked.tools[0].object()["description"], UNTRUSTED);
+        assert_eq!(marked.tools[0].object()["annotations"], json!({ "openWorldHint": true }));
     }
 }

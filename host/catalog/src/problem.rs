@@ -1,6 +1,7 @@
 //! Why a component is not served.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sandbar_sandbox::{CallError, LoadError};
 use tokio::task::JoinError;
@@ -9,6 +10,12 @@ use super::NameTaken;
 use super::grant::Missing;
 use super::manifest::ManifestError;
 use super::source::Source;
+
+/// The time that a component has for its manifest, whatever its calls have. It is a text that most components have ready.
+pub(super) const MANIFEST_TIME: Duration = Duration::from_secs(2);
+
+/// The same in time of a processor.
+pub(super) const MANIFEST_CPU: Duration = Duration::from_secs(1);
 
 /// A component that is not served, and why.
 #[derive(Debug)]
@@ -41,7 +48,11 @@ pub enum Reason {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// Its manifest function failed.
-    #[error("its manifest cannot be had: {0}")]
+    #[error(
+        "its manifest cannot be had: {0} (for that it has {time} s, and {cpu} s of a processor, at most)",
+        time = MANIFEST_TIME.as_secs(),
+        cpu = MANIFEST_CPU.as_secs()
+    )]
     Call(#[from] CallError),
     /// Its manifest is malformed.
     #[error("{0}")]
@@ -58,15 +69,12 @@ pub enum Reason {
     /// It is served as soon as it is compiled.
     #[error("it is being compiled, and served when that is done")]
     Compiling,
+    /// It is served as soon as it has said what it is.
+    #[error("it has not said yet which tools it has, and is served when that is done")]
+    Asked,
     /// The host failed.
     #[error("the host failed while it loaded the component: {0}")]
     Host(String),
-}
-
-impl From<ManifestError> for Reason {
-    fn from(error: ManifestError) -> Self {
-        Self::Manifest(Arc::new(error))
-    }
 }
 
 impl From<JoinError> for Reason {
@@ -83,7 +91,7 @@ impl Reason {
 
     /// Whether nothing is wrong, and it takes its time.
     pub fn is_compiling(&self) -> bool {
-        matches!(self, Self::Compiling)
+        matches!(self, Self::Compiling | Self::Asked)
     }
 
     /// Whether it says more about the moment than about the component, which may load at the next attempt.

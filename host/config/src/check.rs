@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use sandbar_files::{LOOK_TIME, canonical, in_time};
-use sandbar_policy::{LABEL_MAX, PolicyRule, is_label};
+use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
 use super::places::Step;
 use super::{Config, ToolConfig};
@@ -71,6 +71,8 @@ fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
             faults.extend(what.map(|what| (vec![Step::Key(key), Step::Entry(index)], what)));
         }
     }
+    let rights = check_rights(tool.rules.iter().chain(&tool.cluster_rules));
+    faults.extend(rights.err().map(|error| (Vec::new(), error.to_string())));
     faults
 }
 

@@ -134,6 +134,15 @@ fn all_impossible_values_are_named_with_their_places() {
 }
 
 #[test]
+fn rules_that_multiply_are_refused() {
+    let names: Vec<String> = (0..100).map(|number| format!("n{number}")).collect();
+    let rule = format!("{{ apiGroups: [{0}], resources: [{0}], verbs: [get] }}", names.join(", "));
+    let text = format!("tools:\n  - component: a\n    rules:\n      - {rule}\n");
+    let [mistake] = &mistakes(&text)[..] else { panic!("one mistake") };
+    assert!(mistake.starts_with("2:5: the rules come to 10000 rights, and to 4096 at most"), "{mistake}");
+}
+
+#[test]
 fn an_entry_is_for_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("tools:\n  - component: {}\n", folder.path().display());

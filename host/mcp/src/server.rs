@@ -127,7 +127,7 @@ fn written(list: &ListToolsResult) -> Bytes {
     serde_json::to_vec(list).unwrap_or_default().into()
 }
 
-/// A definition in MCP's type. One that does not fit it is left out, with a warning in the log.
+/// A definition in MCP's type. Its parts were checked when its component was loaded, so one that is left out here is a fault of ours.
 fn tool(definition: &Definition) -> Option<Tool> {
     serde_json::from_value(Value::Object(definition.object().clone()))
         .inspect_err(

@@ -7,6 +7,7 @@ mod caller;
 mod dns;
 mod grant;
 mod limits;
+mod rights;
 mod rule;
 
 pub use budget::{Budget, Exhausted, Quota};
@@ -14,4 +15,5 @@ pub use caller::{Caller, Identity};
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::{LEAST_MEMORY, LEAST_STACK, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
+pub use rights::{MOST_RIGHTS, Rights, TooManyRights, check_rights};
 pub use rule::{POD_LOGS, PolicyRule, RuleError, Verb};

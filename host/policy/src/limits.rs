@@ -36,7 +36,7 @@ pub const LEAST_STACK: u64 = 64 * KIB;
 pub const MOST_STACK: u64 = 4 * MIB;
 
 /// The limits of one call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Limits {
     /// Wall-clock time, waiting included.
     pub time: Duration,

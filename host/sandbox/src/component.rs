@@ -43,6 +43,13 @@ impl<T> Clone for Component<T> {
     }
 }
 
+impl<T> Component<T> {
+    /// Where its calls wait for their turn.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+}
+
 /// An interface that a component may import. Its functions work on a `T` for each call.
 pub struct Interface<T: 'static> {
     /// Package and name, without the version.
@@ -119,14 +126,9 @@ impl Artifact {
         &self.imports
     }
 
-    /// Links the component with the interfaces that were granted. Importing any other is an error. `calls` of it run at once;
-    /// none: the engine's default.
-    pub fn link<T: Send + 'static>(
-        &self,
-        engine: &Engine,
-        granted: &[&Interface<T>],
-        calls: Option<u32>,
-    ) -> Result<Component<T>, LoadError> {
+    /// Links the component with the interfaces that were granted. Importing any other is an error. Its calls stand in
+    /// `queue`.
+    pub fn link<T: Send + 'static>(&self, granted: &[&Interface<T>], queue: Queue) -> Result<Component<T>, LoadError> {
         let link = |error: wasmtime::Error| LoadError::Link(short(format_args!("{error:#}")));
         let mut linker = Linker::<StoreData<T>>::new(self.compiled.engine());
         for name in self.imports.capabilities() {
@@ -140,6 +142,6 @@ impl Artifact {
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
         // The one interface, never the whole world: a later contract may add exports that this component lacks.
         let tools = ToolsIndices::new(&pre).map_err(link)?;
-        Ok(Component { name: self.name.clone(), pre, tools, queue: engine.queue(calls), estimate: CpuEstimate::default() })
+        Ok(Component { name: self.name.clone(), pre, tools, queue, estimate: CpuEstimate::default() })
     }
 }

@@ -14,7 +14,7 @@ use super::compile::{CompileLimits, Compiler, compile, entry_name};
 use super::error::{CallError, CompileError, LoadError};
 use super::features::Tasks;
 use super::pools::Pools;
-use super::queue::Queue;
+use super::queue::{Queue, Turn};
 use super::slots::Slots;
 use super::ticker::{Ticker, Ticking};
 
@@ -53,7 +53,7 @@ pub struct Engine {
 
 /// A slot that a running call holds.
 pub(super) struct Slot {
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
     _slot: OwnedSemaphorePermit,
     _ticking: Ticking,
 }
@@ -134,11 +134,18 @@ impl Engine {
         &self.processors
     }
 
-    /// The queue of a component that runs `calls` at once. By default that is half of the slots, so that no component can take
-    /// them all.
-    pub(super) fn queue(&self, calls: Option<u32>) -> Queue {
+    /// The queue of a component that runs `calls` at once: that of the component `before`, whose calls may still run, or else a new one.
+    /// By default half of the slots are for it, so that no component can take them all.
+    pub fn queue(&self, calls: Option<u32>, before: Option<&Queue>) -> Queue {
         let most = calls.map_or(self.size.count().div_ceil(2), |calls| usize::try_from(calls).unwrap_or(usize::MAX));
-        Queue::new(most.clamp(1, self.size.count()))
+        let most = most.clamp(1, self.size.count());
+        match before {
+            Some(queue) => {
+                queue.resize(most);
+                queue.clone()
+            }
+            None => Queue::new(most),
+        }
     }
 
     /// Waits for a slot, up to [`SLOT_WAIT`].

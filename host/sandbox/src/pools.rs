@@ -226,7 +226,7 @@ mod tests {
                 )
             },
         };
-        artifact.link(engine, &[&context], None)
+        artifact.link(&[&context], engine.queue(None, None))
     }
 
     /// Runs one call to its end.

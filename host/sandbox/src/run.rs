@@ -10,7 +10,7 @@ use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 use super::bindings::exports::sandbar::tool::tools::Guest as Tools;
 use super::component::Component;
 use super::crash;
-use super::engine::Engine;
+use super::engine::{Engine, Slot};
 use super::error::CallError;
 use super::logging::log_line;
 use super::memory::Refused;
@@ -31,11 +31,14 @@ impl<T: Send + 'static> Component<T> {
         &self.name
     }
 
-    /// Calls the component's `manifest`: the tools that it serves.
-    pub async fn manifest(&self, engine: &Engine, budget: Arc<Budget>, data: T) -> Result<String, CallError> {
+    /// Calls the component's `manifest`: the tools that it serves. Its time begins, with the budget and the data that `begin` makes, when
+    /// there is a slot.
+    pub async fn manifest(&self, engine: &Engine, begin: impl FnOnce() -> (Arc<Budget>, T)) -> Result<String, CallError> {
+        let slot = engine.slot(&self.queue).await?;
+        let (budget, data) = begin();
         let (component, in_call) = (self.clone(), budget.clone());
         let asking = async move { component.ask(in_call, data, Ask::Manifest).await?.map_err(|_| CallError::Host) };
-        self.run(engine, &budget, asking).await
+        self.run_in(slot, engine, &budget, asking).await
     }
 
     /// Runs a whole call, the guest and the host's work for it, once there is a slot: within its time, on its own processor time.
@@ -46,6 +49,14 @@ impl<T: Send + 'static> Component<T> {
         F: Future<Output = Result<R, CallError>> + Send + 'static,
     {
         let slot = engine.slot(&self.queue).await?;
+        self.run_in(slot, engine, budget, work).await
+    }
+
+    async fn run_in<R, F>(&self, slot: Slot, engine: &Engine, budget: &Budget, work: F) -> Result<R, CallError>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, CallError>> + Send + 'static,
+    {
         let call = async move {
             let _slot = slot;
             work.await

@@ -100,6 +100,27 @@ async fn calls_beyond_those_of_one_tool_hear_its_limit_and_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn calls_that_run_count_when_their_tool_is_limited_anew() {
+    let config = |calls: u32, logged: u32| {
+        format!("bundled: {{ tools: {{ list_workspaces: {{ limits: {{ calls: {calls}, logged: {logged}Ki }} }} }} }}\n")
+    };
+    let held = Held::start(&config(1, 256)).await;
+    let client = Client::modern(&held.server);
+    let running = Box::pin(held.call(&client));
+    let (running, turned_away) = tokio::join!(running, async {
+        held.until_held(1).await;
+        held.server.configure(&config(1, 512));
+        held.server.until_logged("a component was granted or limited anew").await;
+        let turned_away = held.call(&client).await.message().await.expect("an answer");
+        held.gate.open();
+        turned_away
+    });
+    assert_eq!(words_of(&turned_away), "this tool is busy: 1 call of it runs already (limit `calls`); try again in 2 s");
+    running.message().await.expect("it goes on");
+    held.call(&client).await.message().await.expect("its turn has come");
+}
+
+#[tokio::test]
 async fn where_all_slots_are_taken_another_tool_hears_how_many_there_are_and_when_to_come_back() {
     /// A memory that leaves room for few calls on any machine: bytes, and as sandbar.yaml writes them.
     const LARGE: (u64, &str) = (4 << 30, "4Gi");

@@ -92,6 +92,10 @@ fn refused(folder: &Path) -> Vec<Refused> {
     text("twice.wasm", Text::new(&json!({ "tools": [twice, twice] })), &[r#"two tools named "t""#]);
     let schema = |schema: Value| Text::new(&json!({ "tools": [{ "name": "t", "inputSchema": schema }] }));
     text("schema.wasm", schema(json!({ "type": "object", "properties": 7 })), &[r#"tool "t""#, "properties"]);
+    let titled = json!({ "name": "t", "title": { "a": "T" }, "inputSchema": { "type": "object" } });
+    text("title.wasm", Text::new(&json!({ "tools": [titled] })), &[r#"tool "t""#, "`title` is not a string"]);
+    let hinted = json!({ "name": "t", "annotations": { "readOnlyHint": "Y" }, "inputSchema": { "type": "object" } });
+    text("hint.wasm", Text::new(&json!({ "tools": [hinted] })), &[r#"tool "t""#, "`annotations.readOnlyHint` is not true or"]);
     text("string.wasm", schema(json!({ "type": "string" })), &[r#"tool "t""#, "object"]);
     text("file-schema.wasm", schema(json!({ "type": "object", "$ref": "file:///etc/passwd" })), &[r#"tool "t""#, "/etc/passwd"]);
     let rules = |key: &str, resource: &str, verb: &str| {
@@ -101,6 +105,13 @@ fn refused(folder: &Path) -> Vec<Refused> {
     };
     text("exec.wasm", rules("rules", "pods/exec", "get"), &["`pods/exec` cannot be granted"]);
     text("proxy.wasm", rules("clusterRules", "nodes/proxy", "get"), &["`nodes/proxy` cannot be granted"]);
+    let multiplied = {
+        let names: Vec<String> = (0..1000).map(|number| format!("n{number}")).collect();
+        let mut manifest = json!({ "tools": [{ "name": "t", "inputSchema": { "type": "object" } }] });
+        manifest["rules"] = json!([{ "apiGroups": names, "resources": names, "verbs": ["get"] }]);
+        Text::new(&manifest)
+    };
+    text("multiplied.wasm", multiplied, &["the rules come to 1000000 rights", "4096 at most"]);
     text("delete.wasm", rules("rules", "pods", "delete"), &["`delete`"]);
     text("trap.wasm", Text::tool("t").with_core("(func $start unreachable) (start $start)", ""), &["manifest", "crashed"]);
     all

@@ -33,6 +33,28 @@ async fn a_component_that_comes_changes_or_goes_does_so_without_a_restart() {
 }
 
 #[tokio::test]
+async fn a_name_stays_with_whoever_serves_it_whatever_replaces_another() {
+    let folder = Folder::new();
+    folder.put("a.wasm", &tool("first", "a"));
+    folder.put("b.wasm", &tool("greet", "b"));
+    let server = folder.serve().await;
+    let client = Client::modern(&server);
+    until_listed(&client, &["first", "greet"]).await;
+
+    folder.put("a.wasm", &tool("greet", "a"));
+    let taken = r#"it serves a tool named "greet", and so does b, which was loaded first"#;
+    until_ready_says(&server, &["component not replaced", "a.wasm", "stays in force", taken]).await;
+    assert_eq!(extra_tools(&client).await, ["first", "greet"]);
+    assert_eq!((words(&client, "first").await, words(&client, "greet").await), ("a".to_owned(), "b".to_owned()));
+
+    // It is free when nobody serves it any more.
+    folder.remove("b.wasm");
+    until_listed(&client, &["greet"]).await;
+    assert_eq!(words(&client, "greet").await, "a");
+    until_ready_says(&server, &[]).await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_written_in_its_place_is_served_once_it_is_whole() {
     let folder = Folder::new();
     let file = folder.path().join("greet.wasm");

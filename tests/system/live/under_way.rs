@@ -1,41 +1,12 @@
-//! What happens while a reload is under way that does not end by itself.
+//! What never ends by itself, and holds nothing up.
 
-use sandbar_tests::sandbar::Run;
+use sandbar_tests::components::assemble;
 
 use super::*;
 use crate::components::Text;
 
-/// Calls that compute for an hour, so that no limit ends a reload here.
+/// Calls that take an hour, so that none of their limits ends anything here.
 const PATIENT: &str = "limits: { cpu: 60m, time: 60m }\n";
-
-/// A server that is loading a component whose manifest never ends.
-struct Loading {
-    server: Server,
-    folder: Folder,
-    config: Folder,
-}
-
-impl Loading {
-    async fn start() -> Self {
-        let (folder, config) = (Folder::new(), Folder::new());
-        let file = config.put("sandbar.yaml", PATIENT.as_bytes());
-        folder.put("greet.wasm", &tool("greet", "hello"));
-        let server = Server::builder().cluster("demo").arg("--tools").arg(folder.path()).arg("--config").arg(file).start().await;
-        let endless = Text::tool("endless").with_core("(func $start (loop $forever (br $forever))) (start $start)", "");
-        let endless = endless.write(config.path(), "endless.wasm");
-        // Compiled already, so that the first load that meets it is the one that does not end.
-        let refused = Run::new(&["tools", "--cluster", "demo", "--limit-cpu", "100ms", "--tools"]).arg(&endless).finish().await;
-        assert!(refused.code() == 1 && refused.stderr.contains("its manifest cannot be had"), "{refused:?}");
-        std::fs::rename(endless, folder.path().join("endless.wasm")).unwrap();
-        config
-            .put("sandbar.yaml", format!("{PATIENT}bundled: {{ tools: {{ get_pod_logs: {{ enabled: false }} }} }}\n").as_bytes());
-        // What the configuration takes away is gone when the load begins, and its end is logged.
-        let client = Client::modern(&server);
-        until("the load has begun", || async { (!lists(&client, "get_pod_logs").await).then_some(()) }).await;
-        assert!(!server.log().contains("read anew"), "{}", server.log());
-        Self { server, folder, config }
-    }
-}
 
 async fn lists(client: &Client, tool: &str) -> bool {
     let tools = client.request("tools/list", json!({})).await["result"]["tools"].take();
@@ -43,20 +14,35 @@ async fn lists(client: &Client, tool: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_change_takes_the_place_of_a_reload_that_is_under_way() {
-    let Loading { server, folder, config } = Loading::start().await;
+async fn a_component_that_never_says_what_it_is_holds_up_neither_a_start_nor_what_changes() {
+    let (folder, config) = (Folder::new(), Folder::new());
+    let file = config.put("sandbar.yaml", PATIENT.as_bytes());
+    Text::tool("endless")
+        .with_core("(func $start (loop $forever (br $forever))) (start $start)", "")
+        .write(folder.path(), "endless.wasm");
+    folder.put("sleeping.wasm", &std::fs::read(assemble("sleep-in-manifest")).unwrap());
+    folder.put("greet.wasm", &tool("greet", "hello"));
+    let server = Server::builder().cluster("demo").arg("--tools").arg(folder.path()).arg("--config").arg(file).start().await;
     let client = Client::modern(&server);
-    // What is taken away does not wait for that reload, either.
-    config.put("sandbar.yaml", format!("{PATIENT}bundled: {{ tools: {{ get_events: {{ enabled: false }} }} }}\n").as_bytes());
-    until("another grant", || async { (!lists(&client, "get_events").await).then_some(()) }).await;
-    assert!(!server.log().contains("read anew"), "{}", server.log());
-    assert_eq!(words(&client, "greet").await, "hello");
+    until_said(&client, "greet", "hello").await;
+    for (name, limit) in [("endless.wasm", "limit `cpu`"), ("sleeping.wasm", "limit `time`")] {
+        until_ready_says(&server, &[name, "its manifest cannot be had", limit, "2 s, and 1 s of a processor"]).await;
+    }
 
-    folder.put("other.wasm", &tool("other", "hello, too"));
-    folder.remove("endless.wasm");
-    until_listed(&client, &["greet", "other"]).await;
-    assert!(lists(&client, "get_pod_logs").await && !lists(&client, "get_events").await);
-    until_ready_says(&server, &[]).await;
+    // Nor is it heard of again as long as it is the same.
+    for (name, words) in [("greet.wasm", "good evening"), ("greet.wasm", "good night")] {
+        folder.put(name, &tool("greet", words));
+        until_said(&client, "greet", words).await;
+    }
+    folder.remove("greet.wasm");
+    until_listed(&client, &[]).await;
+    for name in ["endless.wasm", "sleeping.wasm"] {
+        let said = server.log().lines().filter(|line| line.contains(name) && line.contains("cannot be had")).count();
+        assert_eq!(said, 1, "{}", server.log());
+    }
+    // Another file in its place is another component.
+    folder.put("sleeping.wasm", &tool("awake", "good morning"));
+    until_listed(&client, &["awake"]).await;
 }
 
 #[tokio::test]
@@ -85,13 +71,4 @@ async fn a_file_that_changes_without_end_keeps_no_right_in_force_and_no_componen
         () = noise => unreachable!("it has no end"),
         () = story => {}
     }
-}
-
-#[tokio::test]
-async fn a_server_that_is_told_to_stop_does_not_wait_for_a_reload() {
-    let mut loading = Loading::start().await;
-    loading.server.signal("TERM");
-    assert!(loading.server.ended().await.success());
-    let log = loading.server.log();
-    assert!(log.contains("stopped") && !log.contains("read anew"), "{log}");
 }

@@ -107,18 +107,6 @@ async fn files_are_read_one_after_the_other_whoever_loads_them() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_cannot_be_used_is_looked_at_once() {
-    let loader = loader().await;
-    loader.note_refused("of another kind".into(), &Reason::Settings("no".to_owned()));
-    assert!(loader.refused("of another kind").is_ok(), "only what the component alone decides is remembered");
-    loader.note_refused("a".into(), &ManifestError::Count(0).into());
-    assert!(matches!(loader.clone().refused("a"), Err(Reason::Manifest(_))), "at the next reload, too");
-    assert!(loader.refused("b").is_ok());
-    (0..2 * REMEMBERED).for_each(|n| loader.note_refused(n.to_string().into(), &ManifestError::Count(0).into()));
-    assert!(loader.refused.lock().expect("no panic").len() <= REMEMBERED);
-}
-
-#[tokio::test]
 async fn memory_that_the_engine_has_no_room_for_is_not_promised() {
     let loader = loader().await;
     let limits = Limits { memory: loader.room() * 2, ..Limits::default() };

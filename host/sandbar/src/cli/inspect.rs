@@ -39,7 +39,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         .block_on(Artifact::compile(&engine, &name, &binary, limits.stack))
         .with_context(|| format!("{} cannot be loaded", file.display()))?;
     let manifest = runtime
-        .block_on(manifest_of(&artifact, &engine, limits))
+        .block_on(manifest_of(&artifact, &engine, &limits))
         .with_context(|| format!("{} has no usable manifest", file.display()))?;
     match arguments.output.output {
         Format::Json => output::json(&as_json(&artifact, &manifest, &grant))?,

@@ -28,9 +28,9 @@ pub(super) fn component(bytes: &[u8]) {
     {
         let asked: Vec<_> = imports.capabilities().collect();
         let granted: Vec<_> = interfaces().into_iter().filter(|interface| asked.contains(&interface.name)).collect();
-        let _ = artifact.link(&ENGINE, &granted, None);
+        let _ = artifact.link(&granted, ENGINE.queue(None, None));
         if let Some((_, but_one)) = granted.split_first() {
-            assert!(artifact.link(&ENGINE, but_one, None).is_err(), "it is linked with what it was not granted");
+            assert!(artifact.link(but_one, ENGINE.queue(None, None)).is_err(), "it is linked with what it was not granted");
         }
     }
 }
