@@ -52,7 +52,7 @@ impl Display for HowToGrant {
         match self.entry {
             ConfigEntry::NoTools => write!(f, "to sandbar.yaml:\ntools:\n  - component: {}", self.component)?,
             ConfigEntry::None => write!(f, "to `tools` in sandbar.yaml:\n  - component: {}", self.component)?,
-            ConfigEntry::Some { .. } => write!(f, "to its entry in sandbar.yaml:")?,
+            ConfigEntry::Some { .. } => write!(f, "these rules to its entry in sandbar.yaml:")?,
         }
         let (has_rules, has_cluster_rules) = match self.entry {
             ConfigEntry::Some { rules, cluster_rules } => (rules, cluster_rules),
@@ -103,7 +103,7 @@ mod tests {
         for (config, head) in [
             ("", "sandbar.yaml:\ntools:\n  - component: /t/a.wasm"),
             ("tools: [{ component: /t/b.wasm }]", "`tools` in sandbar.yaml:\n  - component: /t/a.wasm"),
-            ("tools: [{ component: /t/a.wasm }]", "to its entry in sandbar.yaml:"),
+            ("tools: [{ component: /t/a.wasm }]", "these rules to its entry in sandbar.yaml:"),
         ] {
             let config = Config::parse(config, Path::new("/")).expect("a configuration");
             let words = config.how_to_grant(Path::new("/t/a.wasm"), &missing).to_string();

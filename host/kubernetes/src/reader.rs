@@ -85,11 +85,11 @@ mod tests {
     async fn a_long_body_is_worked_on_on_a_thread_of_the_calls_own() {
         let here = std::thread::current().name().map(str::to_owned);
         for (bytes, own) in [(1, false), (STEP_BYTES / 2, false), (2 * STEP_BYTES, true), (20 * STEP_BYTES, true)] {
-            let name = "x".repeat(bytes);
+            let long = "x".repeat(bytes);
             let (cluster, _) = cluster(move |path, _| match path {
-                path if path.contains("/log") => FakeAnswer::ok(format!("{name}\n")),
-                path if path.contains("/pods/") => FakeAnswer::ok(format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)),
-                _ => FakeAnswer::ok(format!(r#"{{"metadata":{{}},"items":[{{"metadata":{{"name":"{name}"}}}}]}}"#)),
+                path if path.contains("/log") => FakeAnswer::ok(format!("{long}\n")),
+                path if path.contains("/pods/") => FakeAnswer::ok(format!(r#"{{"metadata":{{"name":"a"}},"spec":"{long}"}}"#)),
+                _ => FakeAnswer::ok(format!(r#"{{"metadata":{{}},"items":[{{"metadata":{{"name":"a"}},"spec":"{long}"}}]}}"#)),
             });
             for what in ["get", "list", "log"] {
                 // Its clock stands still, so that it is the size alone that decides.

@@ -56,7 +56,9 @@ async fn a_component_that_asks_for_more_is_loaded_only_if_the_operator_says_so()
     assert_eq!(refused.code(), 1, "{refused:?}");
     assert!(refused.stderr.contains("`partialGrant: true`"), "{refused:?}");
     let missing = r#"      - {"apiGroups":[""],"resources":["pods"],"verbs":["list"]}"#;
-    assert_eq!(yaml_of(&refused).trim_end(), format!("    rules:\n{missing}"), "what is missing and no more");
+    let said = yaml_of(&refused);
+    assert_eq!(said.trim_end(), format!("    # below the others of `rules`:\n{missing}"), "what is missing and no more");
+    is_granted(&format!("{entry}{said}")).await;
 
     let partial = format!("{entry}    partialGrant: true\n");
     let folder = folder_with(&partial);
