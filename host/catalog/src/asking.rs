@@ -76,11 +76,8 @@ impl Asking {
 
     /// Fails if it is known that this component has no manifest to use.
     pub(super) fn check(&self, digest: &Arc<str>, limits: &Limits) -> Result<(), Reason> {
-        let mut state = self.lock();
-        let round = state.round;
-        let Some(entry) = state.asked.get_mut(&(digest.clone(), limits_of_manifest(limits))) else { return Ok(()) };
-        entry.round = round;
-        match entry.outcome.peek() {
+        let known = self.known(&(digest.clone(), limits_of_manifest(limits)));
+        match known.as_ref().and_then(Shared::peek) {
             Some(Err(error)) => Err(error.clone().into()),
             _ => Ok(()),
         }
@@ -96,8 +93,7 @@ impl Asking {
     ) -> Result<Manifest, Reason> {
         let limits = limits_of_manifest(limits);
         let key = (artifact.digest().clone(), limits.clone());
-        let known = self.known(&key);
-        let outcome = match known {
+        let outcome = match self.known(&key) {
             Some(outcome) => outcome,
             None => {
                 let component = artifact.link(&sandbar_capability::interfaces(), engine.queue(None, None))?;
@@ -108,6 +104,7 @@ impl Asking {
         self.wait(&key, outcome, late).await
     }
 
+    /// What has been asked already, and is needed in this round.
     fn known(&self, key: &Key) -> Option<Shared<BoxFuture<'static, Asked>>> {
         let mut state = self.lock();
         let round = state.round;

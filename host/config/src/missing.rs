@@ -63,13 +63,12 @@ impl Display for HowToGrant {
             if rules.is_empty() {
                 continue;
             }
-            // A key can stand there once.
-            write!(
-                f,
-                "\n    {}{key}{}:",
-                if is_there { "# below the others of `" } else { "" },
-                if is_there { "`" } else { "" }
-            )?;
+            if is_there {
+                // A key can stand there once.
+                write!(f, "\n    # below the others of `{key}`:")?;
+            } else {
+                write!(f, "\n    {key}:")?;
+            }
             for rule in rules {
                 // JSON is YAML; one rule a line reads well.
                 write!(f, "\n      - {}", serde_json::to_string(rule).map_err(|_| fmt::Error)?)?;

@@ -117,7 +117,7 @@ impl<'q> AsSent<'q> {
             return Err(Stop::Full { fitting: self.received });
         }
         self.received += 1;
-        self.entries.push((Key::of(&identity, self.wanted.mask), start..self.json.len()));
+        self.entries.push((Key::from(&identity), start..self.json.len()));
         Ok(())
     }
 
@@ -125,7 +125,7 @@ impl<'q> AsSent<'q> {
     fn hand_over(&mut self) -> Smallest<'q> {
         let mut smallest = Smallest::new(self.wanted, None);
         for (key, range) in self.entries.drain(..) {
-            smallest.insert(Kept { key, json: self.json[range].to_owned() });
+            smallest.insert(Kept { key: key.masked(self.wanted.mask), json: self.json[range].to_owned() });
         }
         smallest
     }
@@ -171,7 +171,7 @@ impl<'q> Smallest<'q> {
 
     fn take(&mut self, object: &Object<'_>) -> Result<(), Error> {
         let identity = object.identity()?;
-        let key = Key::of(&identity, self.wanted.mask);
+        let key = Key::from(&identity).masked(self.wanted.mask);
         if self.after.as_ref().is_some_and(|after| key <= *after) || !self.wanted.filter.matches(&identity) {
             return Ok(());
         }
@@ -225,14 +225,20 @@ pub(super) fn too_large(page_bytes: usize) -> Error {
     )
 }
 
+impl From<&ObjectMeta<'_>> for Key {
+    fn from(identity: &ObjectMeta<'_>) -> Self {
+        Self { namespace: identity.namespace.to_string(), name: identity.name.to_string() }
+    }
+}
+
 impl Key {
-    /// The key of an object. It travels in cursors, so of a name with a secret it has the mask, and a digest that tells it from others.
-    fn of(identity: &ObjectMeta<'_>, mask: Mask) -> Self {
-        let shown = |name: &str| match mask.name(name) {
-            Cow::Borrowed(name) => name.to_owned(),
-            Cow::Owned(masked) => format!("{masked} {}", URL_SAFE_NO_PAD.encode(&Sha256::digest(name)[..DIGEST_LEN])),
+    /// The key as it may travel in a cursor: of a name with a secret it has the mask, and a digest that tells it from others.
+    fn masked(self, mask: Mask) -> Self {
+        let shown = |name: String| match mask.name(&name) {
+            Cow::Borrowed(_) => name,
+            Cow::Owned(masked) => format!("{masked} {}", URL_SAFE_NO_PAD.encode(&Sha256::digest(&name)[..DIGEST_LEN])),
         };
-        Self { namespace: shown(&identity.namespace), name: shown(&identity.name) }
+        Self { namespace: shown(self.namespace), name: shown(self.name) }
     }
 }
 
@@ -289,8 +295,8 @@ mod tests {
             let object = object("team-a", name);
             let object = Object::read(object.as_bytes()).expect("valid");
             let identity = object.identity().expect("valid");
-            assert_eq!(Key::of(&identity, Mask::nothing()).name, name);
-            Key::of(&identity, masked).name
+            assert_eq!(Key::from(&identity).masked(Mask::nothing()).name, name);
+            Key::from(&identity).masked(masked).name
         });
         assert!(keys.iter().all(|key| key.starts_with("[masked: GitHub token]")), "{keys:?}");
         assert_ne!(keys[0], keys[1], "a list goes on behind one of them");
