@@ -14,6 +14,7 @@ mod conformance;
 mod deploy;
 mod faults;
 mod hints;
+mod identity;
 mod kubeconfigs;
 mod live;
 mod logins;

@@ -15,6 +15,12 @@ const NAME_BYTES: usize = 128;
 /// Bytes of the name of a tool that does not exist: it is the caller's word alone, as its own name is.
 const CLAIMED_BYTES: usize = 64;
 
+/// Bytes of a caller's name: more than that of any ServiceAccount.
+const CALLER_BYTES: usize = 512;
+
+/// Bytes of all groups of a caller.
+const GROUPS_BYTES: usize = 2 * 1024;
+
 /// The name of the event of a call that is not let in. Its message and its target are those of any call.
 pub const NOT_LET_IN: &str = "call that is not let in";
 
@@ -24,7 +30,7 @@ pub(super) fn not_let_in(caller: &Caller, tool: &str, argument_bytes: usize) {
     tracing::info!(
         name: NOT_LET_IN,
         target: "sandbar::audit",
-        caller = %caller.identity(),
+        caller = %named(caller),
         client = caller.client(),
         tool = clean_line(tool, NAME_BYTES),
         argument_bytes,
@@ -32,6 +38,17 @@ pub(super) fn not_let_in(caller: &Caller, tool: &str, argument_bytes: usize) {
         ms = 0.0,
         "call"
     );
+}
+
+/// The caller's name, as far as a line of the log has room for it.
+fn named(caller: &Caller) -> String {
+    clean_line(caller.identity(), CALLER_BYTES)
+}
+
+/// The caller's groups, likewise.
+fn groups(caller: &Caller) -> Option<String> {
+    let user = caller.identity().user()?;
+    Some(clean_line(user.groups.join(","), GROUPS_BYTES))
 }
 
 /// The event of one call. It is written when this is dropped: also when the call is dropped before its end.
@@ -137,7 +154,9 @@ impl Drop for AuditEvent {
         let tool = clean_line(&self.tool, NAME_BYTES);
         tracing::info!(
             target: "sandbar::audit",
-            caller = %self.caller.identity(),
+            caller = %named(&self.caller),
+            groups = groups(&self.caller),
+            proof = self.caller.identity().user().map(|user| tracing::field::display(user.proof)),
             client = self.caller.client(),
             tool = &*tool,
             component = ran.map(|ran| &*ran.component),

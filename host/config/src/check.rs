@@ -6,7 +6,7 @@ use sandbar_files::{LOOK_TIME, canonical, in_time};
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
 use super::places::Step;
-use super::{Config, ToolConfig};
+use super::{Config, TokenReviewConfig, ToolConfig};
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -31,6 +31,10 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     }
     for (index, text) in config.origins.iter().enumerate() {
         add(&list("origins")(index), origin(text).map(drop));
+    }
+    for (index, what) in config.authentication.token_review.iter().flat_map(TokenReviewConfig::faults) {
+        let place = [Step::Key("authentication"), Step::Key("tokenReview"), Step::Key("audiences")];
+        add(&[&place[..], index.map(Step::Entry).as_slice()].concat(), Err(what));
     }
     for (tool, own) in config.bundled.tools.iter() {
         for (index, name) in own.namespaces.iter().flatten().enumerate() {

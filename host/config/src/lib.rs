@@ -1,5 +1,6 @@
 //! sandbar.yaml: where to listen, which cluster, which tools, their grants and their limits. Every key has a default.
 
+mod authentication;
 mod check;
 mod component;
 mod limits;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use self::places::Places;
 use self::quantity::{Count, Time};
+pub use authentication::{AuthenticationConfig, TokenReviewConfig};
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
@@ -77,6 +79,10 @@ pub struct Config {
     /// Origins of web pages and desktop apps that may connect, `https://inspector.example.com` or `tauri://localhost` for example.
     #[schemars(inner(regex(pattern = "^[A-Za-z][A-Za-z0-9+.-]*://[^/*]+$")))]
     pub origins: Vec<String>,
+    /// How it is found out who calls; absent: nobody is asked.
+    pub authentication: AuthenticationConfig,
+    /// Whether everybody who reaches the server may call where nobody is asked who they are. On loopback addresses they always may.
+    pub allow_anonymous: bool,
     /// What holds for the bundled tools.
     pub bundled: BundledConfig,
     /// Arguments that clients add by themselves, and that are dropped where a tool has none of that name.
@@ -105,6 +111,8 @@ impl Default for Config {
             limits: Limits::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
+            authentication: AuthenticationConfig::default(),
+            allow_anonymous: false,
             bundled: BundledConfig::default(),
             ignored_arguments: IgnoredArguments::default(),
             calls_per_second: CALLS_PER_SECOND,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use sandbar_policy::Identity;
+use sandbar_policy::{Account, Identity};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Seconds of the rate that may come at once: a model asks for many things in one breath and then reads for a while.
@@ -40,7 +40,7 @@ const CALLERS: usize = 10_000;
 pub struct Admission(Arc<Inner>);
 
 struct Inner {
-    rate: RateLimiter<Identity, HashMapStateStore<Identity>, DefaultClock>,
+    rate: RateLimiter<Account, HashMapStateStore<Account>, DefaultClock>,
     clock: DefaultClock,
     per_second: NonZeroU32,
     places: Arc<Semaphore>,
@@ -87,9 +87,9 @@ impl Admission {
     }
 
     /// Lets a call in, or says when to try again. It never waits.
-    pub(super) fn admit(&self, caller: Identity) -> Result<CallPermit, Busy> {
+    pub(super) fn admit(&self, caller: &Identity) -> Result<CallPermit, Busy> {
         let Inner { rate, clock, per_second, places, calls } = &*self.0;
-        rate.check_key(&caller).map_err(|early| Busy::Rate {
+        rate.check_key(&caller.account()).map_err(|early| Busy::Rate {
             per_second: *per_second,
             retry_after: early.wait_time_from(clock.now()).max(Duration::from_secs(1)),
         })?;
@@ -111,24 +111,24 @@ mod tests {
     fn a_caller_over_its_rate_is_told_when_to_come_back_and_another_is_not() {
         let admission = Admission::with_places(ONE, 1000);
         for _ in 0..BURST_SECONDS {
-            admission.admit(Identity::Anonymous).expect("a burst is fine");
+            admission.admit(&Identity::Anonymous).expect("a burst is fine");
         }
-        let busy = admission.admit(Identity::Anonymous).expect_err("too many");
+        let busy = admission.admit(&Identity::Anonymous).expect_err("too many");
         assert!(matches!(busy, Busy::Rate { .. }), "{busy}");
         assert!(busy.to_string().contains("retry after 1 s"), "{busy}");
-        admission.admit(Identity::Operator).expect("somebody else");
+        admission.admit(&Identity::Operator).expect("somebody else");
     }
 
     #[test]
     fn a_place_is_free_again_once_its_call_is_over() {
         let admission = Admission::with_places(NonZeroU32::MAX, 2);
         let (first, _second) =
-            (admission.admit(Identity::Anonymous).expect("free"), admission.admit(Identity::Anonymous).expect("free"));
-        let busy = admission.admit(Identity::Anonymous).expect_err("full");
+            (admission.admit(&Identity::Anonymous).expect("free"), admission.admit(&Identity::Anonymous).expect("free"));
+        let busy = admission.admit(&Identity::Anonymous).expect_err("full");
         assert_eq!(busy, Busy::Full { calls: 2, retry_after: RETRY_WHEN_FULL });
         assert!(busy.to_string().contains("retry after 2 s"), "{busy}");
         drop(first);
-        admission.admit(Identity::Anonymous).expect("free again");
+        admission.admit(&Identity::Anonymous).expect("free again");
     }
 
     #[test]

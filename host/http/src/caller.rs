@@ -1,9 +1,37 @@
 //! Who makes a request: the one place where an identity enters. What is found here goes on to the catalog with the call.
 
-use http::HeaderMap;
-use sandbar_policy::{Caller, Identity};
+use http::{HeaderMap, StatusCode};
+use sandbar_identity::{Authentication, Unidentified};
+use sandbar_policy::Caller;
+
+use super::rejection::Rejection;
+
+/// The challenge of a request without a token. Without an authorization server it has no parameters: clients drop a token that
+/// they were given, once they read of one.
+const CHALLENGE: &str = "Bearer";
 
 /// The caller of a request. It depends on what the request proves by itself, never on its session.
-pub(super) fn of(_headers: &HeaderMap) -> Caller {
-    Caller::new(Identity::Anonymous)
+pub(super) async fn of(authentication: &Authentication, headers: &HeaderMap) -> Result<Caller, Rejection> {
+    authentication.identify(headers).await.map(Caller::new).map_err(|reason| {
+        let words = reason.to_string();
+        match reason {
+            Unidentified::NoToken => Rejection::unauthorized(CHALLENGE.to_owned(), words),
+            Unidentified::Malformed(_) => Rejection {
+                status: StatusCode::BAD_REQUEST,
+                ..Rejection::unauthorized(challenge("invalid_request", &words), words)
+            },
+            Unidentified::Refused(_) => {
+                tracing::warn!(reason = words, "a request was refused");
+                Rejection::unauthorized(challenge("invalid_token", &words), words)
+            }
+            Unidentified::Unavailable(_) => Rejection::not_now(words),
+        }
+    })
+}
+
+/// A challenge with an error of RFC 6750, whose description has visible ASCII without quotes and backslashes.
+fn challenge(error: &str, words: &str) -> String {
+    let is_allowed = |letter: &char| (' '..='~').contains(letter) && !['"', '\\'].contains(letter);
+    let words: String = words.chars().filter(is_allowed).collect();
+    format!("{CHALLENGE} error=\"{error}\", error_description=\"{words}\"")
 }

@@ -143,8 +143,9 @@ fn decide(endpoint: &Endpoint, message: &Message, head: &mut Head<'_>) -> Result
     let opens = message.method() == Some("initialize");
     if version.era() == Era::Legacy && !opens {
         let id = only_text(head.headers, SESSION_ID).map_err(refused)?;
+        let caller = head.caller.identity().account();
         head.session = id
-            .map(|id| endpoint.sessions.open(id).map(|session| (id, session)).ok_or_else(Rejection::unknown_session))
+            .map(|id| endpoint.sessions.open(id, &caller).map(|session| (id, session)).ok_or_else(Rejection::unknown_session))
             .transpose()?;
         let session = head.session.as_ref().and_then(|(_, session)| Version::parse(&session.version));
         version = Version::of(message, header, session).map_err(refused)?;
@@ -275,7 +276,7 @@ fn turned_away(id: &RequestId, version: Version, call: &ToolCall, head: &Head<'_
 /// The id of a new session.
 fn opened(endpoint: &Endpoint, version: Version, caller: &Caller) -> Option<HeaderValue> {
     let client = caller.client().unwrap_or_default().to_owned();
-    let session = Session::new(version.as_str().to_owned(), client, endpoint.server.list_digest())?;
+    let session = Session::new(version.as_str().to_owned(), client, endpoint.server.list_digest(), &caller.identity().account())?;
     HeaderValue::from_str(&endpoint.sessions.mint(&session)).ok()
 }
 

@@ -41,6 +41,8 @@ struct Inner {
     cluster: Cluster,
     loaded: Mutex<Loaded>,
     bundled_loaded: bool,
+    /// Who can call.
+    who: String,
     answered: AtomicBool,
     draining: AtomicBool,
     /// Somebody wants to know how the API server is.
@@ -85,12 +87,12 @@ struct Loaded {
 }
 
 impl Readiness {
-    /// Not ready yet. `problems` are what is not served as it should be, each a line.
-    pub fn new(cluster: Cluster, tools: usize, bundled_loaded: bool, problems: Vec<String>) -> Self {
+    /// Not ready yet. `problems` are what is not served as it should be, each a line, and `who` says who can call.
+    pub fn new(cluster: Cluster, tools: usize, bundled_loaded: bool, problems: Vec<String>, who: String) -> Self {
         let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
-        Self(Arc::new(Inner { cluster, loaded, bundled_loaded, answered, draining, asked, probed }))
+        Self(Arc::new(Inner { cluster, loaded, bundled_loaded, who, answered, draining, asked, probed }))
     }
 
     /// From now on so many tools are served, with these problems. It makes the server neither ready nor unready.
@@ -162,6 +164,9 @@ impl Readiness {
         let _ = writeln!(text, "[{}] {words}", mark(good));
         if let Some(trouble) = inner.cluster.login_trouble().filter(|_| audience == Audience::Operator) {
             let _ = writeln!(text, "[-] login: {}", clean_line(trouble, ERROR_BYTES));
+        }
+        if audience == Audience::Operator {
+            let _ = writeln!(text, "[+] callers: {}", clean_line(&inner.who, ERROR_BYTES));
         }
         let draining = self.is_draining();
         let _ = writeln!(text, "[{}] {}", mark(!draining), if draining { "draining" } else { "accepting calls" });
@@ -243,7 +248,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn however_many_ask_one_probe_is_asked_for_and_only_when_the_last_is_old() {
-        let readiness = Readiness::new(cluster(true).0, 7, true, Vec::new());
+        let readiness = Readiness::new(cluster(true).0, 7, true, Vec::new(), "everybody can call".to_owned());
         let asked = async || {
             futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Operator))).await;
             let for_a_probe = || readiness.0.asked.notified().now_or_never().is_some();
@@ -260,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn a_probe_costs_two_requests() {
         let (cluster, requests) = cluster(false);
-        let readiness = Readiness::new(cluster, 7, true, Vec::new());
+        let readiness = Readiness::new(cluster, 7, true, Vec::new(), "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Stranger))).await;
         assert_eq!(requests.load(Ordering::Relaxed), 2, "the version and the state");
@@ -269,7 +274,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_api_server_that_is_silent_does_not_hold_up_whoever_asks() {
         let (cluster, _) = cluster(true);
-        let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()]);
+        let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()], "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         let began = Instant::now();
         let text = readiness.describe(Audience::Operator).await;
@@ -278,7 +283,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_operator_hears_all_there_is_to_know() {
-        let readiness = Readiness::new(cluster(false).0, 7, true, vec!["a problem\nin two lines".to_owned()]);
+        let readiness = Readiness::new(
+            cluster(false).0,
+            7,
+            true,
+            vec!["a problem\nin two lines".to_owned()],
+            "everybody can call".to_owned(),
+        );
         tokio::spawn(readiness.clone().watch_cluster());
         let text = readiness.describe(Audience::Operator).await;
         assert!(text.starts_with("[+] tools: 7 loaded\n[-] a problem\n    in two lines\n"), "{text}");
@@ -288,7 +299,7 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_hears_which_check_fails_and_nothing_of_the_cluster() {
         let (cluster, _) = cluster(false);
-        let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()]);
+        let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()], "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         let text = readiness.describe(Audience::Stranger).await;
         assert_eq!(text, "[+] tools\n[-] the API server has answered once\n[+] the API server answers\n[+] accepting calls\n");

@@ -14,6 +14,9 @@ use super::media::JSON;
 /// JSON-RPC's first code for errors of a server's own.
 const OWN: ErrorCode = ErrorCode(-32000);
 
+/// When to come back with what could not be decided on.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
 /// The methods of HTTP that MCP has here.
 pub(super) const MCP_METHODS: &str = "GET, POST";
 
@@ -25,6 +28,8 @@ pub(super) struct Rejection {
     pub(super) retry_after: Option<Duration>,
     /// The methods of HTTP that are served there.
     pub(super) allow: Option<&'static str>,
+    /// How to say who one is.
+    pub(super) challenge: Option<String>,
     /// The request's body has been read. Else the connection cannot go on behind it.
     pub(super) is_read: bool,
 }
@@ -33,13 +38,30 @@ impl Rejection {
     /// A request that is wrong as HTTP has it.
     pub(super) fn of_http(status: StatusCode, words: impl Into<String>) -> Self {
         let error = JsonRpcError::new(None, ErrorData::invalid_request(words.into(), None));
-        Self { status, error, retry_after: None, allow: None, is_read: false }
+        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false }
     }
 
     /// A request that there is no room for.
     pub(super) fn no_room(id: Option<RequestId>, retry_after: Duration, words: impl Into<String>) -> Self {
         let error = JsonRpcError::new(id, ErrorData::new(OWN, words.into(), None));
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error, retry_after: Some(retry_after), allow: None, is_read: false }
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error,
+            retry_after: Some(retry_after),
+            allow: None,
+            challenge: None,
+            is_read: false,
+        }
+    }
+
+    /// A request of nobody who is known.
+    pub(super) fn unauthorized(challenge: String, words: impl Into<String>) -> Self {
+        Self { challenge: Some(challenge), ..Self::of_http(StatusCode::UNAUTHORIZED, words) }
+    }
+
+    /// A request that cannot be decided on at the moment.
+    pub(super) fn not_now(words: impl Into<String>) -> Self {
+        Self::no_room(None, RETRY_AFTER, words)
     }
 
     /// A method of HTTP that is not served there.
@@ -60,7 +82,7 @@ impl Rejection {
             (ErrorCode::METHOD_NOT_FOUND, Era::Legacy) => StatusCode::OK,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { status, error, retry_after: None, allow: None, is_read: false }
+        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false }
     }
 
     /// The same, once the request's body has been read.
@@ -82,12 +104,12 @@ impl Rejection {
     pub(super) fn failed(id: Option<RequestId>) -> Self {
         let words = "the server failed in this request; its log says why";
         let error = JsonRpcError::new(id, ErrorData::internal_error(words, None));
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error, retry_after: None, allow: None, is_read: false }
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error, retry_after: None, allow: None, challenge: None, is_read: false }
     }
 }
 
 impl From<Rejection> for HttpResponse {
-    fn from(Rejection { status, error, retry_after, allow, is_read: _ }: Rejection) -> Self {
+    fn from(Rejection { status, error, retry_after, allow, challenge, is_read: _ }: Rejection) -> Self {
         let mut response = json(status, sandbar_mcp::Response::error(&error).text, Lease::default());
         let headers = response.headers_mut();
         if let Some(after) = retry_after {
@@ -95,6 +117,9 @@ impl From<Rejection> for HttpResponse {
         }
         if let Some(allow) = allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(challenge) = challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::Body;
+use sandbar_identity::Authentication;
 use sandbar_mcp::Server;
 use sandbar_processor::Processors;
 use tower::{Layer, ServiceExt};
@@ -38,6 +39,7 @@ const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 /// What the routes lead to, and who may take them.
 pub struct App {
     pub(super) endpoint: Arc<Endpoint>,
+    authentication: Authentication,
     allowed: Allowlist,
     readiness: Readiness,
 }
@@ -48,6 +50,7 @@ impl App {
     pub fn new(
         server: Server,
         sessions: SessionKey,
+        authentication: Authentication,
         allowed: Allowlist,
         admission: Admission,
         answers: u64,
@@ -55,7 +58,7 @@ impl App {
         readiness: Readiness,
     ) -> Self {
         let endpoint = Endpoint::new(server, sessions, admission, answers, processors);
-        Self { endpoint: Arc::new(endpoint), allowed, readiness }
+        Self { endpoint: Arc::new(endpoint), authentication, allowed, readiness }
     }
 }
 
@@ -122,20 +125,20 @@ where
         Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
     })?;
     if !request.headers().contains_key(header::ORIGIN) {
-        return mcp(&app.endpoint, request).await;
+        return mcp(&app, request).await;
     }
     let answering = tower::service_fn(move |request: Request<B>| {
         let app = app.clone();
         async move {
             let has_body = !request.body().is_end_stream();
-            Ok::<_, Infallible>(mcp(&app.endpoint, request).await.unwrap_or_else(|rejection| rejection.answer(has_body)))
+            Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(|rejection| rejection.answer(has_body)))
         }
     });
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
 /// MCP.
-async fn mcp<B>(endpoint: &Arc<Endpoint>, request: Request<B>) -> Result<HttpResponse, Rejection>
+async fn mcp<B>(app: &App, request: Request<B>) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -143,14 +146,12 @@ where
         let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
         return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
     }
+    let caller = caller::of(&app.authentication, request.headers()).await?;
     match *request.method() {
-        Method::POST => {
-            let caller = caller::of(request.headers());
-            post(endpoint, request, caller).await
-        }
+        Method::POST => post(&app.endpoint, request, caller).await,
         Method::GET | Method::HEAD => {
-            let Endpoint { streams, sessions, server, .. } = endpoint.as_ref();
-            stream::get(streams, sessions, server, request.method(), request.headers())
+            let Endpoint { streams, sessions, server, .. } = app.endpoint.as_ref();
+            stream::get(streams, sessions, server, request.method(), request.headers(), &caller.identity().account())
         }
         Method::DELETE => {
             let words = "this server has no session to DELETE: an id costs nothing and ends by itself";
@@ -227,11 +228,12 @@ mod tests {
         Arc::new(App::new(
             Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
             SessionKey::from_secret(b"k"),
+            Authentication::default(),
             Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             Admission::new(NonZeroU32::MIN, 0),
             u64::MAX,
             processors,
-            Readiness::new(cluster, 0, true, Vec::new()),
+            Readiness::new(cluster, 0, true, Vec::new(), String::new()),
         ))
     }
 

@@ -1,10 +1,12 @@
 //! Legacy sessions without a store: the id carries what there is to know about a session, so that any replica and any restarted
-//! process serves it. It grants nothing; it is signed only so that a foreign id is told apart.
+//! process serves it. It grants nothing, and is of no use to anybody but the caller who began the session; it is signed so that a
+//! foreign id is told apart.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use sandbar_catalog::ListDigest;
+use sandbar_policy::Account;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -34,14 +36,25 @@ pub(super) struct Session {
     /// What makes two sessions of one client two: calls are cancelled, and streams superseded, by the id.
     #[serde(rename = "n", default)]
     nonce: String,
+    /// A digest of the caller who began it; empty where nobody is authenticated.
+    #[serde(rename = "o", default, skip_serializing_if = "String::is_empty")]
+    owner: String,
 }
 
 impl Session {
     /// A session as `initialize` has negotiated it. None where the system has no random bytes to tell it from others.
-    pub(super) fn new(version: String, client: String, tools: ListDigest) -> Option<Self> {
+    pub(super) fn new(version: String, client: String, tools: ListDigest, owner: &Account) -> Option<Self> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).inspect_err(|error| tracing::error!(%error, "a session has no id: no random bytes")).ok()?;
-        Some(Self { version, client, tools, nonce: URL_SAFE_NO_PAD.encode(nonce) })
+        Some(Self { version, client, tools, nonce: URL_SAFE_NO_PAD.encode(nonce), owner: digest(owner) })
+    }
+}
+
+/// What an id holds of its owner. Half of a SHA-256 is as unlikely to be met by another name.
+fn digest(owner: &Account) -> String {
+    match owner {
+        Account::Anonymous | Account::Operator => String::new(),
+        Account::User(name) => URL_SAFE_NO_PAD.encode(&Sha256::digest(name.as_bytes())[..16]),
     }
 }
 
@@ -67,13 +80,13 @@ impl SessionKey {
         format!("{}.{}", URL_SAFE_NO_PAD.encode(&payload), URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// The session of an id; none where the id is not one of ours.
-    pub(super) fn open(&self, id: &str) -> Option<Session> {
+    /// The session of an id; none where the id is not one of ours, or another caller's.
+    pub(super) fn open(&self, id: &str, caller: &Account) -> Option<Session> {
         let (payload, signature) = id.split_once('.')?;
         let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         self.sign(&payload).verify_slice(&signature).ok()?;
-        serde_json::from_slice(&payload).ok()
+        serde_json::from_slice(&payload).ok().filter(|session: &Session| session.owner == digest(caller))
     }
 
     fn sign(&self, payload: &[u8]) -> Hmac<Sha256> {
@@ -88,15 +101,19 @@ mod tests {
     #[test]
     fn another_process_with_the_key_opens_an_id() {
         let session =
-            Session::new("2025-11-25".to_owned(), "inspector 2.12".to_owned(), ListDigest::from("a list")).expect("random bytes");
+            Session::new("2025-11-25".to_owned(), "inspector 2.12".to_owned(), ListDigest::from("a list"), &Account::Anonymous)
+                .expect("random bytes");
         let id = SessionKey::from_secret(b"k").mint(&session);
-        assert_eq!(SessionKey::from_secret(b"k").open(&id), Some(session));
+        assert_eq!(SessionKey::from_secret(b"k").open(&id, &Account::Anonymous), Some(session));
         assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "an id is visible ASCII");
     }
 
     #[test]
     fn two_sessions_of_one_client_are_two() {
-        let session = || Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default()).expect("random bytes");
+        let session = || {
+            Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default(), &Account::Anonymous)
+                .expect("random bytes")
+        };
         let key = SessionKey::from_secret(b"k");
         assert_ne!(key.mint(&session()), key.mint(&session()));
     }
@@ -107,19 +124,36 @@ mod tests {
         let payload = br#"{"v":"2025-11-25","c":"x"}"#;
         let signature = key.sign(payload).finalize().into_bytes();
         let id = format!("{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(signature));
-        let session = key.open(&id).expect("one of ours");
+        let session = key.open(&id, &Account::Anonymous).expect("one of ours");
         assert_eq!((session.version.as_str(), session.tools), ("2025-11-25", ListDigest::default()));
+    }
+
+    #[test]
+    fn an_id_is_of_use_to_its_owner_alone() {
+        let key = SessionKey::from_secret(b"k");
+        let [ann, bob] = ["ann", "bob"].map(|name| Account::User(name.into()));
+        let began = |owner| Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default(), owner);
+        let [of_ann, of_nobody] = [&ann, &Account::Anonymous].map(|owner| key.mint(&began(owner).expect("random bytes")));
+        assert!(key.open(&of_ann, &ann).is_some() && key.open(&of_nobody, &Account::Anonymous).is_some());
+        for (id, caller) in [(&of_ann, &bob), (&of_ann, &Account::Anonymous), (&of_nobody, &ann)] {
+            assert_eq!(key.open(id, caller), None, "{caller:?}");
+        }
+        assert!(
+            !String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(of_ann.split('.').next().expect("two parts")).expect("Base64"))
+                .contains("ann")
+        );
     }
 
     #[test]
     fn a_foreign_or_forged_id_does_not_open() {
         let key = SessionKey::from_secret(b"k");
-        let session = Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default()).expect("random bytes");
+        let session = Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default(), &Account::Anonymous)
+            .expect("random bytes");
         let id = key.mint(&session);
-        assert_eq!(SessionKey::from_secret(b"other").open(&id), None);
+        assert_eq!(SessionKey::from_secret(b"other").open(&id, &Account::Anonymous), None);
         let forged = URL_SAFE_NO_PAD.encode(r#"{"v":"2024-11-05","c":"x"}"#);
-        assert_eq!(key.open(&format!("{forged}.{}", id.split_once('.').expect("signed").1)), None);
-        assert_eq!(key.open(""), None);
-        assert_eq!(key.open("."), None);
+        assert_eq!(key.open(&format!("{forged}.{}", id.split_once('.').expect("signed").1), &Account::Anonymous), None);
+        assert_eq!(key.open("", &Account::Anonymous), None);
+        assert_eq!(key.open(".", &Account::Anonymous), None);
     }
 }

@@ -14,6 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 use rmcp::model::RequestId;
 use sandbar_catalog::ListDigest;
 use sandbar_mcp::{Changes, Era, Server, Subscription, Version};
+use sandbar_policy::Account;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -109,6 +110,7 @@ pub(super) fn get(
     server: &Server,
     method: &Method,
     headers: &HeaderMap,
+    caller: &Account,
 ) -> Result<HttpResponse, Rejection> {
     let header = |name| only_text(headers, name).map_err(|error| Rejection::of_http(StatusCode::BAD_REQUEST, error.message));
     let is_modern = header(PROTOCOL_VERSION)?.and_then(Version::parse).is_some_and(|version| version.era() == Era::Modern);
@@ -121,7 +123,7 @@ pub(super) fn get(
         let words = "there is no stream without a session: `initialize` first, and send the Mcp-Session-Id";
         return Err(Rejection::of_method(MCP_METHODS, words));
     };
-    let session = sessions.open(id).ok_or_else(Rejection::unknown_session)?;
+    let session = sessions.open(id, caller).ok_or_else(Rejection::unknown_session)?;
     if !Takes::of(headers).events {
         let words = "the stream is one of events: send `Accept: text/event-stream`";
         return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));

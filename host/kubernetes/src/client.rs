@@ -248,7 +248,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::request::Get;
+    use crate::request::ApiRequest;
     use crate::target::User;
     use crate::watched::Watched;
 
@@ -279,7 +279,7 @@ mod tests {
 
     fn get(client: &kube::Client) -> impl Future<Output = Result<http::StatusCode, kube::Error>> + use<> {
         let client = client.clone();
-        async move { Ok(client.send(Get::fixed("/version").to_http().expect("valid")).await?.status()) }
+        async move { Ok(client.send(ApiRequest::fixed("/version").to_http().expect("valid")).await?.status()) }
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
 use super::reader::Reader;
+use super::review::{self, Reviewed};
 use super::source::{ClusterSource, ConnectError, Connection};
 use super::types::Health;
 use super::unpaged::Unpaged;
@@ -58,6 +59,17 @@ impl Cluster {
     pub async fn health(&self, timeout: Duration) -> Result<Health, Error> {
         let budget = Arc::new(Budget::outside_calls(timeout, HEALTH_REQUESTS));
         self.reader(Arc::new(Grant::default()), budget).api_server().await
+    }
+
+    /// Whose token that is, if it is for one of these audiences. Outside of any call; takes no longer than `time`.
+    pub async fn review_token(&self, token: &str, audiences: &[String], time: Duration) -> Result<Reviewed, Error> {
+        review::token(&self.server.api, token, audiences, time).await
+    }
+
+    /// Which of these audiences is the API server's own, as far as can be found out: tokens for it must not count anywhere else, since
+    /// every pod has one. Each of the few questions takes no longer than `time`.
+    pub async fn own_audience(&self, audiences: &[String], time: Duration) -> Result<Option<String>, Error> {
+        review::own_audience(&self.server.api, audiences, time).await
     }
 
     /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any

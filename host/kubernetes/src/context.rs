@@ -7,7 +7,7 @@ use sandbar_policy::{Budget, Grant};
 
 use super::discovery::Discovery;
 use super::exchange::{ApiServer, Failure};
-use super::request::Get;
+use super::request::ApiRequest;
 use super::response::Incoming;
 use super::unpaged::Unpaged;
 
@@ -27,8 +27,8 @@ pub(super) struct ReadContext {
 }
 
 impl ReadContext {
-    /// Sends a GET on the call's budget and waits for the head of the answer, `first_byte` at most.
-    pub(super) async fn get(&self, get: &Get, first_byte: Duration) -> Result<Incoming<'_>, Failure> {
-        self.server.api.get(get, &self.budget, first_byte).await
+    /// Sends a request on the call's budget and waits for the head of the answer, `first_byte` at most.
+    pub(super) async fn ask(&self, request: &ApiRequest, first_byte: Duration) -> Result<Incoming<'_>, Failure> {
+        self.server.api.ask(request, &self.budget, first_byte).await
     }
 }

@@ -19,7 +19,7 @@ use self::memory::{IfStale, Memory};
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
 use super::name::quote;
-use super::request::Get;
+use super::request::ApiRequest;
 use super::types::{Resource, ServedResource};
 
 /// How long an answer is valid. A new CRD is found at once (see [`SECOND_LOOK`]); a removed one answers 404.
@@ -118,7 +118,7 @@ impl Discovery {
 
     async fn groups(&self, good_for: Duration, if_stale: IfStale) -> Result<Arc<Groups>, Error> {
         let api = &self.api;
-        self.groups.recall(good_for, if_stale, || read(api.clone(), Get::fixed("/apis"))).await
+        self.groups.recall(good_for, if_stale, || read(api.clone(), ApiRequest::fixed("/apis"))).await
     }
 
     async fn in_version(
@@ -132,7 +132,7 @@ impl Discovery {
             let (api, kept, of) = (self.api.clone(), self.resources.clone(), (group.to_owned(), version.to_owned()));
             async move {
                 let (group, version) = (of.0.as_str(), of.1.as_str());
-                let resources = read(api, Get::group_version(group, version)).await?;
+                let resources = read(api, ApiRequest::group_version(group, version)).await?;
                 kept.note(group, version, &resources);
                 Ok(resources)
             }
@@ -174,11 +174,11 @@ impl Discovery {
 }
 
 /// Reads one document on the process's account.
-async fn read<D: Document>(api: ApiServer, get: Get) -> Result<D, Error> {
+async fn read<D: Document>(api: ApiServer, request: ApiRequest) -> Result<D, Error> {
     let own = Budget::outside_calls(DOCUMENT_TIME, REQUESTS);
-    let document = async { D::read(api.get(&get, &own, FIRST_BYTE).await?).await };
+    let document = async { D::read(api.ask(&request, &own, FIRST_BYTE).await?).await };
     document.await.map_err(|error: Error| {
-        let what = format!("the cluster does not say what it serves under {}: ", get.path());
+        let what = format!("the cluster does not say what it serves under {}: ", request.path());
         // An `exhausted` names the process's limits, not those of the call, and so does the size of a document.
         let is_ours = matches!(error.code, Code::Exhausted | Code::TooLarge);
         let code = if is_ours { Code::Unavailable } else { error.code };

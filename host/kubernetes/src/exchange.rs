@@ -20,7 +20,7 @@ use tower::buffer::error::{Closed, ServiceError};
 use super::error::{Code, Error};
 use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
 use super::login::{ClusterSession, Login};
-use super::request::Get;
+use super::request::ApiRequest;
 use super::response::{Incoming, Refusal};
 
 /// How long the API server may take for its first byte. A healthy one takes milliseconds, and under a second for a list of 64
@@ -108,6 +108,12 @@ impl ApiServer {
         }
     }
 
+    /// The token that requests are sent with, if it is by one that this process says who it is.
+    pub(super) async fn bearer(&self, time: Duration) -> Result<Option<String>, Error> {
+        let Some(login) = self.login() else { return Ok(None) };
+        Ok(login.session(time).await?.bearer().map(str::to_owned))
+    }
+
     fn name(&self) -> Cow<'_, str> {
         match &self.link {
             Link::Given(_, name) => Cow::Borrowed(name),
@@ -115,12 +121,17 @@ impl ApiServer {
         }
     }
 
-    /// Sends a GET and waits for the head of the answer, at most for `first_byte`.
-    pub(super) async fn get<'b>(&self, get: &Get, budget: &'b Budget, first_byte: Duration) -> Result<Incoming<'b>, Failure> {
-        match self.attempt(get, budget, first_byte, None).await? {
+    /// Sends a request and waits for the head of the answer, at most for `first_byte`.
+    pub(super) async fn ask<'b>(
+        &self,
+        request: &ApiRequest,
+        budget: &'b Budget,
+        first_byte: Duration,
+    ) -> Result<Incoming<'b>, Failure> {
+        match self.attempt(request, budget, first_byte, None).await? {
             Attempt::Done(response) => Ok(Incoming::new(response, budget)),
             Attempt::Unknown(session, words) if budget.has_request() && session.login.refused(&session.session) => {
-                self.last_attempt(get, budget, first_byte, Some((session, words))).await
+                self.last_attempt(request, budget, first_byte, Some((session, words))).await
             }
             Attempt::Unknown(session, words) => Err(session.refusal(&words).into()),
             Attempt::Refused(refusal) if refusal.wait().is_none_or(|wait| !may_wait(wait, budget)) => {
@@ -128,12 +139,12 @@ impl ApiServer {
             }
             Attempt::Refused(refusal) => {
                 tokio::time::sleep(refusal.wait().unwrap_or(DEFAULT_WAIT)).await;
-                self.last_attempt(get, budget, first_byte, None).await
+                self.last_attempt(request, budget, first_byte, None).await
             }
             Attempt::Disconnected(error) if !may_wait(RECONNECT_PAUSE, budget) => Err(self.unreachable(error.as_ref()).into()),
             Attempt::Disconnected(_) => {
                 tokio::time::sleep(RECONNECT_PAUSE).await;
-                self.last_attempt(get, budget, first_byte, None).await
+                self.last_attempt(request, budget, first_byte, None).await
             }
         }
     }
@@ -141,12 +152,12 @@ impl ApiServer {
     /// `unknown` is the login that the first attempt was refused with, which would be refused again.
     async fn last_attempt<'b>(
         &self,
-        get: &Get,
+        request: &ApiRequest,
         budget: &'b Budget,
         first_byte: Duration,
         unknown: Option<(LoggedIn, String)>,
     ) -> Result<Incoming<'b>, Failure> {
-        match self.attempt(get, budget, first_byte, unknown).await? {
+        match self.attempt(request, budget, first_byte, unknown).await? {
             Attempt::Done(response) => Ok(Incoming::new(response, budget)),
             Attempt::Unknown(session, words) => Err(session.refusal(&words).into()),
             Attempt::Refused(refusal) => Err(Failure::Refused(refusal)),
@@ -156,7 +167,7 @@ impl ApiServer {
 
     async fn attempt(
         &self,
-        get: &Get,
+        request: &ApiRequest,
         budget: &Budget,
         first_byte: Duration,
         unknown: Option<(LoggedIn, String)>,
@@ -168,16 +179,17 @@ impl ApiServer {
             return Err(session.refusal(&words).into());
         }
         budget.take_request()?;
-        if let Some(namespace) = get.namespace() {
+        if let Some(namespace) = request.namespace() {
             budget.record_namespace(namespace);
         }
-        let mut request =
-            get.to_http().map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;
-        tracing::trace!(path = get.path(), "GET");
+        let mut sent = request
+            .to_http()
+            .map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;
+        tracing::trace!(path = request.path(), "request");
         // A snapshot, a server in this process, charges its work to the call.
-        request.extensions_mut().insert(budget.meter().clone());
+        sent.extensions_mut().insert(budget.meter().clone());
         let remaining = budget.remaining();
-        let sending = checked(budget, client.send(request));
+        let sending = checked(budget, client.send(sent));
         let response = match tokio::time::timeout(first_byte.min(remaining), sending).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(error))) => return Ok(self.failed(error, session)?),
@@ -189,13 +201,13 @@ impl ApiServer {
         if let Some(session) = session
             && status == StatusCode::UNAUTHORIZED
         {
-            let refusal = Refusal::read(response, get.path(), budget).await;
+            let refusal = Refusal::read(response, request.path(), budget).await;
             return Ok(Attempt::Unknown(session, refusal.message));
         }
         if status.is_success() {
             return Ok(Attempt::Done(response));
         }
-        let refusal = Refusal::read(response, get.path(), budget).await;
+        let refusal = Refusal::read(response, request.path(), budget).await;
         // The answer of Go's servers and proxies where they expect TLS.
         if status == StatusCode::BAD_REQUEST && !refusal.is_of_kubernetes() && self.is_plain() {
             let words = format!("{} answers 400 to plain HTTP; {SPEAKS_TLS}", self.name());

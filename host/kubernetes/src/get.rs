@@ -9,7 +9,7 @@ use super::fields::Keep;
 use super::name::{ObjectName, check_resource};
 use super::object::{Mask, OBJECT_MAX, Object};
 use super::place::{Asked, Target};
-use super::request::Get;
+use super::request::ApiRequest;
 use super::types::{Resource, Scope};
 
 /// Reads one object as JSON.
@@ -44,8 +44,8 @@ pub(super) async fn read(
         name: Some(name.as_str()),
     })?;
 
-    let get = Get::object(&served, target.namespace(), &name);
-    let incoming = context.get(&get, FIRST_BYTE).await?;
+    let get = ApiRequest::object(&served, target.namespace(), &name);
+    let incoming = context.ask(&get, FIRST_BYTE).await?;
     let body = incoming.bytes(OBJECT_MAX, "this object").await?;
     let mut kept = String::new();
     Object::read(&body)?.masked(Mask::of(&context.grant, &served)).pick(&keep, &mut kept);

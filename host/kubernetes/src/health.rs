@@ -9,7 +9,7 @@ use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE, Failure};
 use super::explain;
 use super::items::malformed;
-use super::request::Get;
+use super::request::ApiRequest;
 use super::types::Health;
 
 /// Bytes of `/version`, which has under 1 KiB, and of `/readyz`, which says `ok`.
@@ -29,13 +29,13 @@ pub(super) async fn read(api: &ApiServer, budget: &Budget) -> Result<Health, Err
 }
 
 async fn version(api: &ApiServer, budget: &Budget) -> Result<Version, Error> {
-    let incoming = api.get(&Get::fixed("/version"), budget, FIRST_BYTE).await?;
+    let incoming = api.ask(&ApiRequest::fixed("/version"), budget, FIRST_BYTE).await?;
     let body = incoming.bytes(ANSWER_MAX, "the API server's version").await?;
     serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))
 }
 
 async fn ready(api: &ApiServer, budget: &Budget) -> Result<bool, Error> {
-    match api.get(&Get::fixed("/readyz"), budget, FIRST_BYTE).await {
+    match api.ask(&ApiRequest::fixed("/readyz"), budget, FIRST_BYTE).await {
         Ok(incoming) => incoming.bytes(ANSWER_MAX, "the API server's state").await.map(|_| true),
         // Its way of saying "no".
         Err(Failure::Refused(refusal)) if refusal.status.is_server_error() => Ok(false),

@@ -1,7 +1,7 @@
 //! Reading a cluster: objects, lists and container logs, within a grant and a budget.
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
-//! and is checked against the grant first. The way of a read: `reader` (its time), then `get`, `list` or `log`, which share a
+//! and is checked against the grant first. The server's own questions, about its callers, are in `review`. The way of a read: `reader` (its time), then `get`, `list` or `log`, which share a
 //! `context`. Those ask `discovery` which resource that is, check the grant, build a URL with `request`, send it with `exchange`, take
 //! the answer apart as it arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut
 //! down to the fields that were asked for.
@@ -30,6 +30,7 @@ mod proxy;
 mod reader;
 mod request;
 mod response;
+mod review;
 mod source;
 mod target;
 #[cfg(test)]
@@ -44,5 +45,6 @@ pub use discovery::ApiResources;
 pub use error::{Code, Error};
 pub use fault::Fault;
 pub use reader::Reader;
+pub use review::Reviewed;
 pub use source::{ClusterSource, ClusterSourceError, ConnectError};
 pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope, ServedResource, Verbs};

@@ -20,7 +20,7 @@ use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::{Failure, LOG_FIRST_BYTE};
 use super::name::{Container, Namespace, ObjectName};
-use super::request::{Get, LogParameters};
+use super::request::{ApiRequest, LogParameters};
 use super::types::{Excerpt, LogSource};
 
 /// Lines, where nobody says how many: the default of the server that Sandbar replaces.
@@ -166,8 +166,8 @@ impl Log<'_> {
             since_seconds: self.source.since_seconds,
             tail: window + 1,
         };
-        let get = Get::log(self.namespace, self.pod, &parameters);
-        let answer = self.context.get(&get, LOG_FIRST_BYTE).await;
+        let get = ApiRequest::log(self.namespace, self.pod, &parameters);
+        let answer = self.context.ask(&get, LOG_FIRST_BYTE).await;
         let mut incoming = answer.map_err(|failure| self.explain(failure))?;
         if incoming.status == StatusCode::NO_CONTENT {
             return Ok(Outcome::NotScheduled);

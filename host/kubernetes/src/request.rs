@@ -1,11 +1,14 @@
 //! Requests to the API server, and the only place where their URLs are built.
 //!
-//! Invariant: every request is a GET, of an object, a list, a pod's log or one of a few fixed paths. Another method, a
-//! subresource or an `Upgrade` header cannot be expressed, so nothing that uses this module can change a cluster.
+//! Invariant: every request is a GET, of an object, a list, a pod's log or one of a few fixed paths, or a review, which the API server
+//! answers and does not store. Another method, a subresource or an `Upgrade` header cannot be expressed, so nothing that uses this
+//! module can change a cluster.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, header};
+use k8s_openapi::api::authentication::v1::TokenReview;
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -18,13 +21,27 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// Identifies Sandbar in the API server's audit log.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("sandbar/", env!("CARGO_PKG_VERSION")));
 
-/// A GET, relative to the API server's address.
+/// A request, relative to the API server's address.
 #[derive(Clone, Debug)]
-pub(super) struct Get {
+pub(super) struct ApiRequest {
     path_and_query: String,
     accept: HeaderValue,
+    /// The review that it asks for, as JSON; a GET has none. It is not shown, since it can hold a token.
+    review: Option<Review>,
     /// The namespace that it reads; [`EVERY`] for a list over all of them.
     namespace: Option<Box<str>>,
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The JSON of a review.
+#[derive(Clone)]
+struct Review(Bytes);
+
+impl fmt::Debug for Review {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Review")
+    }
 }
 
 /// Stands for all namespaces.
@@ -52,7 +69,7 @@ pub(super) struct LogParameters<'a> {
     pub(super) tail: u64,
 }
 
-impl Get {
+impl ApiRequest {
     /// One object.
     pub(super) fn object(of: &ServedResource, namespace: Option<&Namespace>, name: &ObjectName) -> Self {
         let mut path = collection(of, namespace);
@@ -88,6 +105,7 @@ impl Get {
         Self {
             path_and_query: query.0,
             accept: HeaderValue::from_static("application/json, */*"),
+            review: None,
             namespace: Some(namespace.as_str().into()),
         }
     }
@@ -103,15 +121,24 @@ impl Get {
     }
 
     fn json(path_and_query: String) -> Self {
-        Self { path_and_query, accept: HeaderValue::from_static("application/json"), namespace: None }
+        Self { path_and_query, accept: JSON, review: None, namespace: None }
+    }
+
+    /// Whose token that is.
+    pub(super) fn token_review(review: &TokenReview) -> Self {
+        // An object of strings always serialises.
+        let review = Review(serde_json::to_vec(review).unwrap_or_default().into());
+        Self { review: Some(review), ..Self::json("/apis/authentication.k8s.io/v1/tokenreviews".to_owned()) }
     }
 
     /// The HTTP request.
     pub(super) fn to_http(&self) -> Result<Request<Body>, http::Error> {
-        Request::get(&self.path_and_query)
-            .header(header::ACCEPT, self.accept.clone())
-            .header(header::USER_AGENT, USER_AGENT)
-            .body(Body::empty())
+        let request = match &self.review {
+            None => Request::get(&self.path_and_query),
+            Some(_) => Request::post(&self.path_and_query).header(header::CONTENT_TYPE, JSON),
+        };
+        let body = self.review.as_ref().map_or_else(Body::empty, |Review(json)| Body::from(json.clone()));
+        request.header(header::ACCEPT, self.accept.clone()).header(header::USER_AGENT, USER_AGENT).body(body)
     }
 
     /// The namespace that it reads, `*` for a list over all of them; none for a cluster-scoped request.
@@ -192,16 +219,19 @@ mod tests {
     fn a_url_is_that_of_the_resource_in_its_scope() {
         let pods = served("", "v1", "pods");
         let name = ObjectName::parse("web-0").expect("valid");
-        assert_eq!(Get::object(&pods, Some(&namespace("team-a")), &name).path_and_query, "/api/v1/namespaces/team-a/pods/web-0");
+        assert_eq!(
+            ApiRequest::object(&pods, Some(&namespace("team-a")), &name).path_and_query,
+            "/api/v1/namespaces/team-a/pods/web-0"
+        );
         let planes = served("coder.com", "v1alpha1", "codercontrolplanes");
-        let everything = Get::list(&planes, None, &ListParameters::default());
+        let everything = ApiRequest::list(&planes, None, &ListParameters::default());
         assert_eq!(everything.path_and_query, "/apis/coder.com/v1alpha1/codercontrolplanes");
     }
 
     #[test]
     fn whatever_a_value_holds_stays_inside_it() {
         let name = ObjectName::parse("system:a&b=c+d").expect("valid");
-        let get = Get::object(&served("rbac.authorization.k8s.io", "v1", "roles"), Some(&namespace("a")), &name);
+        let get = ApiRequest::object(&served("rbac.authorization.k8s.io", "v1", "roles"), Some(&namespace("a")), &name);
         assert!(get.path_and_query.ends_with("/roles/system%3Aa%26b%3Dc%2Bd"), "{}", get.path_and_query);
 
         let parameters = ListParameters {
@@ -211,17 +241,27 @@ mod tests {
             token: Some("t/+="),
         };
         assert_eq!(
-            Get::list(&served("", "v1", "pods"), None, &parameters).path_and_query,
+            ApiRequest::list(&served("", "v1", "pods"), None, &parameters).path_and_query,
             "/api/v1/pods?labelSelector=a%3Db%26watch%3Dtrue%23&fieldSelector=metadata.name%3Dx%20y&limit=7&continue=t%2F%2B%3D"
         );
     }
 
     #[test]
     fn a_request_is_a_bare_get() {
-        let request = Get::fixed("/version").to_http().expect("valid");
+        let request = ApiRequest::fixed("/version").to_http().expect("valid");
         assert_eq!(request.method(), http::Method::GET);
         let headers: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
         assert_eq!(headers, ["accept", "user-agent"]);
+    }
+
+    #[test]
+    fn a_review_shows_nobody_its_token() {
+        let mut review = TokenReview::default();
+        review.spec.token = "sesame".to_owned();
+        let request = ApiRequest::token_review(&review);
+        assert!(!format!("{request:?}").contains("sesame"));
+        assert_eq!(request.to_http().expect("valid").method(), http::Method::POST);
+        assert_eq!(request.path(), "/apis/authentication.k8s.io/v1/tokenreviews");
     }
 
     #[test]
@@ -239,7 +279,7 @@ mod tests {
         let parameters = LogParameters { previous: true, since_seconds: Some(60), tail: 11, ..LogParameters::default() };
         let pod = ObjectName::parse("web-0").expect("valid");
         assert_eq!(
-            Get::log(&namespace("team-a"), &pod, &parameters).path_and_query,
+            ApiRequest::log(&namespace("team-a"), &pod, &parameters).path_and_query,
             "/api/v1/namespaces/team-a/pods/web-0/log?previous=true&sinceSeconds=60&tailLines=11"
         );
     }

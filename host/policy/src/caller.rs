@@ -1,5 +1,6 @@
 //! Who makes a call.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +8,12 @@ use sandbar_text::clean_line;
 
 /// Bytes of a client's name that are kept.
 const CLIENT_BYTES: usize = 64;
+
+/// Bytes of a user in all. Someone with 1,000 groups of an enterprise's directory has 50 KiB.
+const USER_BYTES: usize = 128 * 1024;
+
+/// Bytes that each group or value takes beside its text.
+const ENTRY_BYTES: usize = 24;
 
 /// Who makes a call, as the server has established it, and the name that the client program gives itself. A session id never
 /// identifies a caller: it names a conversation, and whoever has read it can send it.
@@ -16,14 +23,80 @@ pub struct Caller {
     client: Option<Arc<str>>,
 }
 
-/// An identity, by which rates are counted and rights are given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+/// An identity, by which rights are given.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// Anybody who can reach the server, which authenticates nobody yet.
+    /// Anybody who can reach a server that authenticates nobody.
     Anonymous,
     /// The user of the command line, who holds the kubeconfig.
     Operator,
+    /// Somebody who has proved who they are.
+    User(Arc<User>),
+}
+
+/// What is counted for one caller is counted under this: the same for all tokens of one user.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Account {
+    /// All that are not authenticated.
+    Anonymous,
+    /// The user of the command line.
+    Operator,
+    /// The user of this name.
+    User(Arc<str>),
+}
+
+/// A user as Kubernetes knows one: what its authenticators find out and its authorizers decide by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The name, which is unique in the cluster: `system:serviceaccount:team-a:agent` for example.
+    pub name: Arc<str>,
+    /// What tells two users apart who have had the name one after the other.
+    pub uid: Option<String>,
+    /// The groups.
+    pub groups: Vec<String>,
+    /// More that the authenticator has found out, by key.
+    pub extra: BTreeMap<String, Vec<String>>,
+    /// How the user was authenticated.
+    pub proof: Proof,
+}
+
+/// How a user was authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The API server has reviewed a token.
+    TokenReview,
+}
+
+/// A user that says too much, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserError {
+    /// There is no name.
+    #[error("the user has no name")]
+    Nameless,
+    /// More bytes than are kept.
+    #[error("the user's name, groups and extra have {bytes} bytes together; {USER_BYTES} is the most")]
+    TooLarge {
+        /// How many there are.
+        bytes: usize,
+    },
+}
+
+impl User {
+    /// The bytes that the user takes.
+    pub fn bytes(&self) -> usize {
+        let list = |texts: &[String]| texts.iter().map(|text| text.len() + ENTRY_BYTES).sum::<usize>();
+        let extra: usize = self.extra.iter().map(|(key, values)| key.len() + ENTRY_BYTES + list(values)).sum();
+        self.name.len() + self.uid.as_ref().map_or(0, String::len) + list(&self.groups) + extra
+    }
+
+    /// The user, if it is one that can be worked with.
+    pub fn checked(self) -> Result<Self, UserError> {
+        match self.bytes() {
+            _ if self.name.is_empty() => Err(UserError::Nameless),
+            bytes if bytes > USER_BYTES => Err(UserError::TooLarge { bytes }),
+            _ => Ok(self),
+        }
+    }
 }
 
 impl Caller {
@@ -33,8 +106,8 @@ impl Caller {
     }
 
     /// The caller's identity.
-    pub fn identity(&self) -> Identity {
-        self.identity
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The name that the client program gives itself, if any. Unverified: for the log, and nothing is decided by it.
@@ -49,11 +122,40 @@ impl Caller {
     }
 }
 
+impl Identity {
+    /// What is counted for this caller is counted under this.
+    pub fn account(&self) -> Account {
+        match self {
+            Self::Anonymous => Account::Anonymous,
+            Self::Operator => Account::Operator,
+            Self::User(user) => Account::User(user.name.clone()),
+        }
+    }
+
+    /// The user, if there is one.
+    pub fn user(&self) -> Option<&User> {
+        match self {
+            Self::Anonymous | Self::Operator => None,
+            Self::User(user) => Some(user),
+        }
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Anonymous => "anonymous",
             Self::Operator => "operator",
+            Self::User(user) => &user.name,
+        })
+    }
+}
+
+impl fmt::Display for Proof {
+    /// As the key of `authentication` in sandbar.yaml.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TokenReview => "tokenReview",
         })
     }
 }

@@ -11,7 +11,7 @@ mod rights;
 mod rule;
 
 pub use budget::{Budget, Exhausted, Quota};
-pub use caller::{Caller, Identity};
+pub use caller::{Account, Caller, Identity, Proof, User, UserError};
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::{LEAST_MEMORY, LEAST_STACK, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};

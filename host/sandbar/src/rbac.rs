@@ -111,17 +111,43 @@ fn one(rule: &PolicyRule, group: &str, resource: &str, verbs: Vec<Verb>) -> Poli
     }
 }
 
-/// The Roles and RoleBindings, or the ClusterRole and ClusterRoleBinding, that the grants need.
-pub(crate) fn objects(grants: &[Grant], namespaces: &Namespaces, account: &Account) -> Result<Vec<Object>, WildcardError> {
+/// What the server itself has to ask the API server beside the reads of tools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Questions {
+    /// Whose a token is.
+    pub token_reviews: bool,
+}
+
+impl Questions {
+    /// The rights that it takes.
+    fn rules(self) -> Vec<api::PolicyRule> {
+        let tokens = self.token_reviews.then(|| api::PolicyRule {
+            api_groups: Some(vec!["authentication.k8s.io".to_owned()]),
+            resources: Some(vec!["tokenreviews".to_owned()]),
+            verbs: vec!["create".to_owned()],
+            ..api::PolicyRule::default()
+        });
+        tokens.into_iter().collect()
+    }
+}
+
+/// The Roles and RoleBindings, or the ClusterRole and ClusterRoleBinding, that the grants and the server's own questions need.
+pub(crate) fn objects(
+    grants: &[Grant],
+    namespaces: &Namespaces,
+    questions: Questions,
+    account: &Account,
+) -> Result<Vec<Object>, WildcardError> {
     let cluster_rules = merge(grants.iter().flat_map(|grant| &grant.cluster_rules))?;
+    let with_questions = |rules: Vec<PolicyRule>| rules.into_iter().map(api_rule).chain(questions.rules()).collect();
     let mut objects = Vec::new();
     match namespaces {
         Namespaces::All => {
             let rules = merge(grants.iter().flat_map(|grant| grant.rules.iter().chain(&grant.cluster_rules)))?;
-            objects.extend(in_cluster(account, rules));
+            objects.extend(in_cluster(account, with_questions(rules)));
         }
         Namespaces::Only(names) => {
-            objects.extend(in_cluster(account, cluster_rules));
+            objects.extend(in_cluster(account, with_questions(cluster_rules)));
             for name in names {
                 let here = grants.iter().filter(|grant| grant.namespaces.contains(name));
                 let rules = merge(here.flat_map(|grant| &grant.rules))?;
@@ -142,13 +168,12 @@ fn merge<'a>(rules: impl IntoIterator<Item = &'a PolicyRule>) -> Result<Vec<Poli
 }
 
 /// A role for the whole cluster and its binding, if there is anything to allow.
-fn in_cluster(account: &Account, rules: Vec<PolicyRule>) -> Vec<Object> {
+fn in_cluster(account: &Account, rules: Vec<api::PolicyRule>) -> Vec<Object> {
     if rules.is_empty() {
         return Vec::new();
     }
     let metadata = ObjectMeta { name: Some(account.name.clone()), ..ObjectMeta::default() };
-    let rules = Some(rules.into_iter().map(api_rule).collect());
-    let role = ClusterRole { metadata: metadata.clone(), rules, aggregation_rule: None };
+    let role = ClusterRole { metadata: metadata.clone(), rules: Some(rules), aggregation_rule: None };
     let binding = ClusterRoleBinding { metadata, role_ref: account.role("ClusterRole"), subjects: Some(vec![account.subject()]) };
     vec![Object::ClusterRole(role), Object::ClusterRoleBinding(binding)]
 }
@@ -211,7 +236,7 @@ mod tests {
 
     /// The objects as they are written.
     fn written(grants: &[Grant], namespaces: &Namespaces) -> Value {
-        serde_json::to_value(objects(grants, namespaces, &account()).expect("no wildcards")).expect("JSON")
+        serde_json::to_value(objects(grants, namespaces, Questions::default(), &account()).expect("no wildcards")).expect("JSON")
     }
 
     fn resource(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> ServedResource {
@@ -245,6 +270,21 @@ mod tests {
                 (Some("RoleBinding"), Some("b")),
             ]
         );
+    }
+
+    #[test]
+    fn questions_of_the_server_itself_need_a_cluster_role() {
+        let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])])];
+        let reviewing = Questions { token_reviews: true };
+        let namespaces = ["a".to_owned()].into_iter().collect();
+        let reviews = json!({ "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] });
+        for (namespaces, rules) in [(namespaces, 1), (Namespaces::All, 2)] {
+            let objects = objects(&grants, &namespaces, reviewing, &account()).expect("no wildcards");
+            let objects = serde_json::to_value(objects).expect("JSON");
+            let written = objects[0]["rules"].as_array().expect("rules");
+            assert_eq!((&objects[0]["kind"], written.len()), (&json!("ClusterRole"), rules));
+            assert!(written.contains(&reviews), "{written:?}");
+        }
     }
 
     /// A small cluster; `unanswered` is a group that does not say what it serves.
@@ -294,7 +334,10 @@ mod tests {
     fn a_wildcard_that_cannot_be_expanded_is_refused() {
         let grants = [grant(&[PolicyRule::new("*", &["pods"], &[Get])])];
         assert!(has_wildcard(&grants));
-        assert!(matches!(objects(&grants, &Namespaces::All, &account()), Err(WildcardError::NotExpanded(_))));
+        assert!(matches!(
+            objects(&grants, &Namespaces::All, Questions::default(), &account()),
+            Err(WildcardError::NotExpanded(_))
+        ));
         let error = expand(&grants, &served(Some("example.com"))).expect_err("it may serve pods, too");
         assert!(error.to_string().contains("example.com/v1: down"), "{error}");
         let elsewhere = [grant(&[PolicyRule::new("apps", &["*"], &[Get])])];

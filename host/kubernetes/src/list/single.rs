@@ -17,7 +17,7 @@ use crate::fields::Keep;
 use crate::items::{Splitter, malformed};
 use crate::name::Namespace;
 use crate::object::{Mask, OBJECT_MAX};
-use crate::request::{Get, ListParameters};
+use crate::request::{ApiRequest, ListParameters};
 use crate::response::Incoming;
 use crate::types::{Query, ServedResource};
 
@@ -58,7 +58,7 @@ impl Listing<'_> {
         let mut warning = None;
         loop {
             let get = self.request(namespace, &position, size.objects);
-            let incoming = match self.context.get(&get, first_byte).await {
+            let incoming = match self.context.ask(&get, first_byte).await {
                 Ok(incoming) => incoming,
                 Err(Failure::Refused(refusal)) if warning.is_none() && refusal.fresh_token().is_some() => {
                     // The old token's view of the list is gone. The server names the place in the list as it is now.
@@ -90,7 +90,7 @@ impl Listing<'_> {
         self.context.server.unpaged.has(self.served)
     }
 
-    fn request(&self, namespace: Option<&Namespace>, position: &Position, objects: NonZeroU32) -> Get {
+    fn request(&self, namespace: Option<&Namespace>, position: &Position, objects: NonZeroU32) -> ApiRequest {
         let token = match position {
             Position::Token(token) => Some(token.as_str()),
             Position::Start | Position::After(_) => None,
@@ -103,7 +103,7 @@ impl Listing<'_> {
             limit,
             token,
         };
-        Get::list(self.served, namespace, &parameters)
+        ApiRequest::list(self.served, namespace, &parameters)
     }
 
     /// Reads a list's body into a page.

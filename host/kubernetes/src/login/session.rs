@@ -65,6 +65,11 @@ impl ClusterSession {
         &self.client
     }
 
+    /// The token that requests are sent with, if there is one.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        self.credentials.authorization.as_ref()?.expose().strip_prefix("Bearer ")
+    }
+
     /// Whether a server could not tell it from the one before.
     pub(crate) fn is_as(&self, before: &Self) -> bool {
         self.credentials.authorization == before.credentials.authorization && Arc::ptr_eq(&self.connections, &before.connections)

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
-use crate::rbac::{Account, expand, has_wildcard, objects};
+use crate::rbac::{Account, Questions, expand, has_wildcard, objects};
 
 #[derive(Args)]
 #[command(after_help = "With `namespaces` in the configuration it prints a Role for each, else a ClusterRole.")]
@@ -47,7 +47,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     let account = Account { name: arguments.name, service_account: arguments.service_account, namespace: arguments.namespace };
-    let roles = objects(&grants, &config.namespaces(), &account)?;
+    let questions = Questions { token_reviews: config.authentication.token_review.is_some() };
+    let roles = objects(&grants, &config.namespaces(), questions, &account)?;
     if roles.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
     }

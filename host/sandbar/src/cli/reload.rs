@@ -244,6 +244,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             calls_per_second,
             connections,
             drain,
+            authentication,
+            allow_anonymous,
             namespaces: _,
             limits: _,
             bundled: _,
@@ -259,6 +261,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             ("callsPerSecond", *calls_per_second != self.started.calls_per_second),
             ("connections", *connections != self.started.connections),
             ("drain", *drain != self.started.drain),
+            ("authentication", *authentication != self.started.authentication),
+            ("allowAnonymous", *allow_anonymous != self.started.allow_anonymous),
             // The pool of instances has its size from the start on.
             ("limits.memory", memory > self.loader.room()),
         ];

@@ -12,8 +12,10 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
 use sandbar_catalog::{FileStamps, Source};
-use sandbar_config::Config;
+use sandbar_config::{AuthenticationConfig, Config, TokenReviewConfig};
 use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Readiness, SessionKey, Surroundings, serve};
+use sandbar_identity::{Authentication, TokenReviews};
+use sandbar_kubernetes::Cluster;
 use sandbar_mcp::Server;
 use sandbar_sandbox::{available_memory, memory_for_answers};
 use tokio::net::TcpListener;
@@ -51,6 +53,9 @@ pub(super) struct Arguments {
     /// An origin of web pages or desktop apps that may connect, http://localhost:6274 or tauri://localhost for example; can be given several times
     #[arg(long = "allow-origin", value_name = "ORIGIN", env = "SANDBAR_ALLOW_ORIGIN", value_delimiter = ',', value_parser = sandbar_config::origin)]
     origins: Option<Vec<String>>,
+    /// Lets everybody who reaches the server call, where sandbar.yaml asks nobody who they are and the address is no loopback address [default: false]
+    #[arg(long, value_name = "BOOL", env = "SANDBAR_ALLOW_ANONYMOUS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    allow_anonymous: Option<bool>,
     /// Tool calls a second for each caller; ten times as many may come at once [default: 100]
     #[arg(long, value_name = "NUMBER", env = "SANDBAR_CALLS_PER_SECOND", value_parser = sandbar_config::calls_per_second)]
     calls_per_second: Option<NonZeroU32>,
@@ -86,6 +91,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let config = arguments.config_of(text.as_deref())?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
 
+    check_reach(&config)?;
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
@@ -99,13 +105,16 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     }
     let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
     let tools = catalog.definitions().count();
-    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone());
+    let authentication = authentication(&config, &cluster).await?;
+    let who = who_may_call(&config);
+    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone(), who.clone());
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config.cluster));
     let app = App::new(
         Server::new(current),
         session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
+        authentication,
         allowed,
         Admission::new(config.calls_per_second, available_memory()),
         memory_for_answers(available_memory()),
@@ -113,6 +122,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         readiness.clone(),
     );
     let address = listener.local_addr()?;
+    tracing::info!("{who}");
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
     tokio::spawn(readiness.clone().watch_cluster());
     let bounds = ConnectionLimits { connections: config.connections, drain: config.drain };
@@ -142,11 +152,51 @@ impl Arguments {
         config.listen = self.listen.unwrap_or(config.listen);
         config.hosts = self.hosts.clone().unwrap_or(config.hosts);
         config.origins = self.origins.clone().unwrap_or(config.origins);
+        config.allow_anonymous = self.allow_anonymous.unwrap_or(config.allow_anonymous);
         config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
         config.connections = self.connections.unwrap_or(config.connections);
         config.drain = self.drain.unwrap_or(config.drain);
         Ok(config)
     }
+}
+
+/// Refuses to serve everybody on a network without somebody having said so.
+fn check_reach(config: &Config) -> anyhow::Result<()> {
+    let address = config.listen;
+    if address.ip().is_loopback() || config.allow_anonymous || config.authentication != AuthenticationConfig::default() {
+        return Ok(());
+    }
+    bail!(
+        "whoever reaches {address} could read the cluster with this server's rights, since nobody is asked who they are: listen on \
+         127.0.0.1, or configure `authentication` in sandbar.yaml, or say that it is meant, with --allow-anonymous"
+    )
+}
+
+/// How requests are authenticated. An audience for which everybody has a token is found now, if the API server is there.
+async fn authentication(config: &Config, cluster: &Cluster) -> anyhow::Result<Authentication> {
+    let Some(TokenReviewConfig { audiences }) = &config.authentication.token_review else { return Ok(Authentication::default()) };
+    let reviews = TokenReviews::new(cluster.clone(), audiences.clone());
+    match reviews.own_audience().await {
+        Ok(None) => {}
+        Ok(Some(own)) => bail!(
+            "authentication.tokenReview.audiences has {own:?}, which is the API server's own audience: the token of any pod would \
+             count. Choose another, `sandbar` for example"
+        ),
+        Err(error) => tracing::warn!(%error, "whether an audience is the API server's own is looked up with the first token"),
+    }
+    Ok(Authentication { token_review: Some(reviews) })
+}
+
+/// Who can call, and with whose rights, in a line for the operator.
+fn who_may_call(config: &Config) -> String {
+    let who = match &config.authentication.token_review {
+        Some(TokenReviewConfig { audiences }) => {
+            format!("holders of a ServiceAccount's token for the audience {}", audiences.join(", "))
+        }
+        None if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),
+        None => format!("everybody who reaches {}", config.listen),
+    };
+    format!("{who} can call tools, which read with this server's rights")
 }
 
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.

@@ -66,7 +66,7 @@ async fn start<'a>(
         config,
         loader,
         catalogs: watch::Sender::new(Arc::new(catalog)),
-        readiness: Readiness::new(cluster, 1, true, Vec::new()),
+        readiness: Readiness::new(cluster, 1, true, Vec::new(), String::new()),
         known: Vec::new(),
         seen: None,
         granted: text,

@@ -1,0 +1,52 @@
+//! `authentication`: how it is found out who calls.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Audiences that API servers have for themselves unless somebody has chosen another: tokens for them are in every pod.
+const OF_API_SERVERS: [&str; 5] = [
+    "https://kubernetes.default.svc.cluster.local",
+    "https://kubernetes.default.svc",
+    "https://kubernetes.default",
+    "kubernetes.default.svc",
+    "api",
+];
+
+/// How it is found out who calls. Without any of it nobody is asked.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Authentication")]
+pub struct AuthenticationConfig {
+    /// Tokens of ServiceAccounts, which the API server reviews.
+    #[schemars(with = "TokenReviewConfig")]
+    pub token_review: Option<TokenReviewConfig>,
+}
+
+/// Which tokens of ServiceAccounts count.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "TokenReview")]
+pub struct TokenReviewConfig {
+    /// The audiences of this server: a token has to be for one of them. Never the API server's own.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub audiences: Vec<String>,
+}
+
+impl TokenReviewConfig {
+    /// What is wrong with the audiences, and with which.
+    pub(super) fn faults(&self) -> Vec<(Option<usize>, String)> {
+        if self.audiences.is_empty() {
+            let what = "an audience is required, `sandbar` for example: without one, the token of any pod would count";
+            return vec![(None, what.to_owned())];
+        }
+        let faulty = |audience: &str| match audience {
+            "" => Some("an audience cannot be empty".to_owned()),
+            _ if OF_API_SERVERS.contains(&audience.trim_end_matches('/')) => {
+                Some(format!("{audience:?} is the API server's own audience, for which every pod has a token: choose another"))
+            }
+            _ => None,
+        };
+        let audiences = self.audiences.iter().enumerate();
+        audiences.filter_map(|(index, audience)| Some((Some(index), faulty(audience)?))).collect()
+    }
+}

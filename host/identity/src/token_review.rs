@@ -1,0 +1,272 @@
+//! Tokens that the API server reviews: those of ServiceAccounts, for an audience of this server's own.
+//!
+//! A review is remembered for some seconds, by a digest of the token, so that a model that calls ten times in a breath asks once. That
+//! bounds for how long a token counts that was taken back. What cannot be reviewed is refused.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::future::Cache;
+use sandbar_kubernetes::{Cluster, Error, Reviewed};
+use sandbar_policy::User;
+use sandbar_secrets::quotable;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::timeout;
+
+use super::Unidentified;
+use super::bearer::Claims;
+
+/// How long it is remembered whose a token is.
+const KNOWN_FOR: Duration = Duration::from_secs(10);
+
+/// The same of a token that is nobody's: a ServiceAccount that is made a moment after its first call should not wait for long.
+const UNKNOWN_FOR: Duration = Duration::from_secs(2);
+
+/// Bytes of all that is remembered.
+const REMEMBERED_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes of one entry beside its user.
+const ENTRY_BYTES: usize = 256;
+
+/// How long a review may take, a wait for its turn included.
+const REVIEW_TIME: Duration = Duration::from_secs(5);
+
+/// Reviews at once: as many as an API server answers beside its work. Whoever sends made-up tokens costs it no more than that.
+const AT_ONCE: usize = 16;
+
+/// Bytes of a token's audience in a message, and how many are named.
+const AUDIENCE_BYTES: usize = 128;
+const AUDIENCES_NAMED: usize = 3;
+
+/// Whose a token is, or why it is nobody's.
+type Verdict = Result<Arc<User>, Arc<str>>;
+
+/// Has tokens reviewed by the API server.
+pub struct TokenReviews {
+    cluster: Cluster,
+    audiences: Vec<String>,
+    verdicts: Cache<[u8; 32], Remembered>,
+    turns: Semaphore,
+    /// Set once it is known whether one of the audiences is the API server's own.
+    own: OnceCell<Option<String>>,
+}
+
+/// A verdict, and for how long it counts.
+#[derive(Clone)]
+struct Remembered {
+    verdict: Verdict,
+    good_for: Duration,
+}
+
+struct GoodFor;
+
+impl Expiry<[u8; 32], Remembered> for GoodFor {
+    fn expire_after_create(&self, _: &[u8; 32], remembered: &Remembered, _: Instant) -> Option<Duration> {
+        Some(remembered.good_for)
+    }
+}
+
+impl TokenReviews {
+    /// For tokens with one of these audiences.
+    pub fn new(cluster: Cluster, audiences: Vec<String>) -> Self {
+        let weight = |_: &[u8; 32], remembered: &Remembered| {
+            let bytes = remembered.verdict.as_ref().map_or_else(|reason| reason.len(), |user| user.bytes());
+            u32::try_from(bytes + ENTRY_BYTES).unwrap_or(u32::MAX)
+        };
+        let verdicts = Cache::builder().max_capacity(REMEMBERED_BYTES).weigher(weight).expire_after(GoodFor).build();
+        Self { cluster, audiences, verdicts, turns: Semaphore::new(AT_ONCE), own: OnceCell::new() }
+    }
+
+    /// Which of the audiences is the API server's own, if one is. Then no token is accepted: each pod has one that fits.
+    pub async fn own_audience(&self) -> Result<Option<&str>, Error> {
+        let found = self.own.get_or_try_init(|| self.cluster.own_audience(&self.audiences, REVIEW_TIME)).await?;
+        Ok(found.as_deref())
+    }
+
+    /// Whose a token is.
+    pub(super) async fn user_of(&self, token: &str) -> Result<Arc<User>, Unidentified> {
+        let key = Sha256::digest(token).into();
+        let remembered = match self.verdicts.get(&key).await {
+            Some(remembered) => remembered,
+            None => {
+                let reviewing = self.verdicts.try_get_with(key, self.review(token));
+                let reviewed = timeout(REVIEW_TIME, reviewing).await;
+                let late = || Unidentified::Unavailable(format!("no answer within {} s", REVIEW_TIME.as_secs()));
+                reviewed.map_err(|_late| late())?.map_err(Arc::unwrap_or_clone)?
+            }
+        };
+        remembered.verdict.map_err(|reason| Unidentified::Refused(reason.to_string()))
+    }
+
+    async fn review(&self, token: &str) -> Result<Remembered, Unidentified> {
+        let unavailable = |error: Error| {
+            tracing::warn!(%error, "a token cannot be reviewed");
+            Unidentified::Unavailable("the API server does not review it".to_owned())
+        };
+        let claims = Claims::of(token).unwrap_or_default();
+        if let Some(reason) = self.is_for_others(&claims) {
+            return Ok(Remembered { verdict: Err(reason.into()), good_for: UNKNOWN_FOR });
+        }
+        let _turn = self.turns.acquire().await;
+        if let Some(own) = self.own_audience().await.map_err(unavailable)? {
+            tracing::error!(
+                audience = own,
+                "no token is accepted: the audience is that of the API server, for which every pod has one"
+            );
+            return Err(Unidentified::Unavailable("this server is not set up for it".to_owned()));
+        }
+        let reviewed = self.cluster.review_token(token, &self.audiences, REVIEW_TIME).await.map_err(unavailable)?;
+        Ok(match reviewed {
+            Reviewed::Known(user) => {
+                let good_for = claims.valid_for().map_or(KNOWN_FOR, |valid| valid.min(KNOWN_FOR));
+                Remembered { verdict: Ok(Arc::new(user)), good_for }
+            }
+            Reviewed::Unknown(reason) => Remembered { verdict: Err(reason.into()), good_for: UNKNOWN_FOR },
+        })
+    }
+
+    /// Why a token need not be reviewed: it says itself that it is for others.
+    fn is_for_others(&self, claims: &Claims) -> Option<String> {
+        let its = claims.audiences.as_slice();
+        if its.is_empty() || its.iter().any(|audience| self.audiences.contains(audience)) {
+            return None;
+        }
+        let named = |audiences: &[String]| {
+            let names =
+                audiences.iter().take(AUDIENCES_NAMED).map(|audience| format!("`{}`", quotable(audience, AUDIENCE_BYTES)));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let wanted = self.audiences.first().map_or("", String::as_str);
+        Some(format!(
+            "it is for the audience {}, and this server takes those for {}; `kubectl create token SERVICEACCOUNT --audience {wanted}` makes one",
+            named(its),
+            named(&self.audiences),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use kube::client::Body;
+    use serde_json::{Value, json};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// Reviews by an API server with this answer, and how often it was asked for one.
+    fn reviews<A>(answer: impl Fn(usize) -> A + Clone + Send + Sync + 'static) -> (Arc<TokenReviews>, Arc<AtomicUsize>)
+    where
+        A: Future<Output = Value> + Send,
+    {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counting = asked.clone();
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let (counting, answer) = (counting.clone(), answer.clone());
+            async move {
+                let body = if request.uri().path().ends_with("/tokenreviews") {
+                    answer(counting.fetch_add(1, Ordering::Relaxed)).await.to_string()
+                } else {
+                    json!({ "issuer": "https://issuer" }).to_string()
+                };
+                Ok::<_, Infallible>(http::Response::new(http_body(body)))
+            }
+        });
+        let cluster = Cluster::from_client(kube::Client::new(service, "default"));
+        (Arc::new(TokenReviews::new(cluster, vec!["sandbar".to_owned()])), asked)
+    }
+
+    fn http_body(text: String) -> Body {
+        Body::from(Bytes::from(text))
+    }
+
+    fn known(name: &str) -> Value {
+        json!({ "status": { "authenticated": true, "audiences": ["sandbar"], "user": { "username": name } } })
+    }
+
+    fn token(claims: Value) -> String {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
+    }
+
+    #[tokio::test]
+    async fn many_requests_at_once_are_one_review() {
+        let gate = Arc::new(Notify::new());
+        let waiting = gate.clone();
+        let (reviews, asked) = reviews(move |_| {
+            let gate = waiting.clone();
+            async move {
+                gate.notified().await;
+                known("ann")
+            }
+        });
+        let calls: Vec<_> = (0..20)
+            .map(|_| {
+                tokio::spawn({
+                    let reviews = reviews.clone();
+                    async move { reviews.user_of("t").await }
+                })
+            })
+            .collect();
+        while asked.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        gate.notify_one();
+        for call in calls {
+            assert_eq!(&*call.await.expect("no panic").expect("known").name, "ann");
+        }
+        reviews.user_of("t").await.expect("known");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn each_token_has_its_own_user() {
+        let (reviews, _) = reviews(|number| async move { known(&format!("user-{number}")) });
+        let of = async |token| reviews.user_of(token).await.expect("known").name.clone();
+        assert_eq!((&*of("a").await, &*of("b").await, &*of("a").await), ("user-0", "user-1", "user-0"));
+    }
+
+    #[tokio::test]
+    async fn a_token_for_others_is_not_reviewed() {
+        let (reviews, asked) = reviews(|_| async { known("ann") });
+        let error = reviews.user_of(&token(json!({ "aud": ["https://kubernetes.default.svc"] }))).await.expect_err("refused");
+        let words = error.to_string();
+        assert!(words.contains("`https://kubernetes.default.svc`") && words.contains("--audience sandbar"), "{words}");
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        reviews.user_of(&token(json!({ "aud": ["x", "sandbar"] }))).await.expect("for us, too");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_reviewed_is_refused_and_not_remembered() {
+        let (reviews, _) = reviews(|number| async move { if number < 2 { json!([]) } else { known("ann") } });
+        for _ in 0..2 {
+            assert!(matches!(reviews.user_of("t").await, Err(Unidentified::Unavailable(_))));
+        }
+        assert!(reviews.user_of("t").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_token_counts_no_longer_than_it_is_valid() {
+        let (reviews, asked) = reviews(|_| async { known("ann") });
+        let expired = token(json!({ "aud": "sandbar", "exp": 1 }));
+        for _ in 0..2 {
+            reviews.user_of(&expired).await.expect("the API server says so");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn with_the_api_servers_own_audience_nobody_is_known() {
+        let (reviews, _) = reviews(|_| async { known("ann") });
+        let cluster = reviews.cluster.clone();
+        let reviews = TokenReviews::new(cluster, vec!["sandbar".to_owned(), "https://issuer".to_owned()]);
+        assert_eq!(reviews.own_audience().await.expect("an answer"), Some("https://issuer"));
+        assert!(matches!(reviews.user_of("t").await, Err(Unidentified::Unavailable(_))));
+    }
+}
