@@ -21,6 +21,7 @@ mod logins;
 mod logs;
 mod paging;
 mod protocol;
+mod rights;
 mod secrets;
 mod security_page;
 mod tools;

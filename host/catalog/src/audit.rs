@@ -156,7 +156,7 @@ impl Drop for AuditEvent {
             target: "sandbar::audit",
             caller = %named(&self.caller),
             groups = groups(&self.caller),
-            proof = self.caller.identity().user().map(|user| tracing::field::display(user.proof)),
+            proof = self.caller.identity().proof().map(tracing::field::display),
             client = self.caller.client(),
             tool = &*tool,
             component = ran.map(|ran| &*ran.component),

@@ -169,7 +169,7 @@ impl Catalog {
             return (Err(CallRefusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
         };
         let outcome = match tool.read(arguments).await {
-            Ok(Ok(read)) => Ok(tool.component.call(&tool.definition, read, progress, &mut event, write).await),
+            Ok(Ok(read)) => Ok(tool.component.call(caller.identity(), &tool.definition, read, progress, &mut event, write).await),
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);
                 Err(CallRefusal::Arguments { tool: name.to_owned(), reason })

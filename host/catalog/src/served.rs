@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use sandbar_capability::{Host, Progress};
-use sandbar_policy::{Budget, Grant, Limits};
+use sandbar_policy::{Budget, Grant, Identity, Limits};
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Artifact, CallError, Component, Engine};
 use tokio::sync::watch;
@@ -97,6 +97,7 @@ impl Served {
     /// Runs one of its tools with arguments that fit the schema. What is made of its answer is a part of the call, too.
     pub(super) async fn call<T, W>(
         self: &Arc<Self>,
+        caller: &Identity,
         definition: &Definition,
         arguments: String,
         progress: watch::Sender<Progress>,
@@ -109,7 +110,7 @@ impl Served {
     {
         let budget = Arc::new(Budget::new(self.limits.clone()));
         audit.runs(self.name(), self.artifact.digest(), &budget);
-        let reader = self.cluster.reader(self.grant.clone(), budget.clone());
+        let reader = self.cluster.reader_for(caller, self.grant.clone(), budget.clone());
         let host = Host {
             component: self.name().clone(),
             budget: budget.clone(),

@@ -6,7 +6,7 @@ use sandbar_files::{LOOK_TIME, canonical, in_time};
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
 use super::places::Step;
-use super::{Config, TokenReviewConfig, ToolConfig};
+use super::{AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig};
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -35,6 +35,10 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     for (index, what) in config.authentication.token_review.iter().flat_map(TokenReviewConfig::faults) {
         let place = [Step::Key("authentication"), Step::Key("tokenReview"), Step::Key("audiences")];
         add(&[&place[..], index.map(Step::Entry).as_slice()].concat(), Err(what));
+    }
+    if config.authorization.rights == RightsConfig::Caller && config.authentication == AuthenticationConfig::default() {
+        let what = "the caller's rights cannot count where nobody is asked who they are: configure `authentication`";
+        add(&[Step::Key("authorization"), Step::Key("rights")], Err(what.to_owned()));
     }
     for (tool, own) in config.bundled.tools.iter() {
         for (index, name) in own.namespaces.iter().flatten().enumerate() {

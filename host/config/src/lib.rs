@@ -1,6 +1,7 @@
 //! sandbar.yaml: where to listen, which cluster, which tools, their grants and their limits. Every key has a default.
 
 mod authentication;
+mod authorization;
 mod check;
 mod component;
 mod limits;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Deserializer, de};
 use self::places::Places;
 use self::quantity::{Count, Time};
 pub use authentication::{AuthenticationConfig, TokenReviewConfig};
+pub use authorization::{AuthorizationConfig, RightsConfig};
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
@@ -81,6 +83,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// How it is found out who calls; absent: nobody is asked.
     pub authentication: AuthenticationConfig,
+    /// Whose rights count when a tool reads.
+    pub authorization: AuthorizationConfig,
     /// Whether everybody who reaches the server may call where nobody is asked who they are. On loopback addresses they always may.
     pub allow_anonymous: bool,
     /// What holds for the bundled tools.
@@ -112,6 +116,7 @@ impl Default for Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             authentication: AuthenticationConfig::default(),
+            authorization: AuthorizationConfig::default(),
             allow_anonymous: false,
             bundled: BundledConfig::default(),
             ignored_arguments: IgnoredArguments::default(),

@@ -117,7 +117,7 @@ mod tests {
             (&["Bearera"], "another scheme"),
             (&["Bearer a b"], "no token"),
             (&["Bearer a,b"], "no token"),
-            (&["Bearer\ta"], "visible ASCII"),
+            (&["Bearer\ta"], "another scheme"),
             (&["a"], "another scheme"),
             (&[""], "another scheme"),
             (&[&long], "16 KiB"),

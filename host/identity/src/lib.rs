@@ -7,7 +7,7 @@ mod bearer;
 mod token_review;
 
 use http::HeaderMap;
-use sandbar_policy::Identity;
+use sandbar_policy::{Identity, Proof};
 
 pub use token_review::TokenReviews;
 
@@ -45,6 +45,6 @@ impl Authentication {
     pub async fn identify(&self, headers: &HeaderMap) -> Result<Identity, Unidentified> {
         let Some(reviews) = &self.token_review else { return Ok(Identity::Anonymous) };
         let token = bearer::token(headers)?.ok_or(Unidentified::NoToken)?;
-        reviews.user_of(token).await.map(Identity::User)
+        Ok(Identity::User(reviews.user_of(token).await?, Proof::TokenReview))
     }
 }

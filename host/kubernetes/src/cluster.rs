@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_policy::{Budget, Grant};
+use sandbar_policy::{Budget, Grant, Identity, User};
 
 use super::context::{KnownServer, ReadContext};
 use super::discovery::{ApiResources, Discovery};
@@ -11,6 +11,7 @@ use super::error::{Code, Error};
 use super::exchange::ApiServer;
 use super::reader::Reader;
 use super::review::{self, Reviewed};
+use super::rights::{AccessReviews, Rights};
 use super::source::{ClusterSource, ConnectError, Connection};
 use super::types::Health;
 use super::unpaged::Unpaged;
@@ -27,6 +28,8 @@ const HEALTH_REQUESTS: u32 = 4;
 pub struct Cluster {
     server: Arc<KnownServer>,
     description: Arc<str>,
+    /// Whether callers read no more than they may read themselves.
+    callers_rights: bool,
 }
 
 impl Cluster {
@@ -46,13 +49,31 @@ impl Cluster {
     }
 
     fn new(api: ApiServer, description: String) -> Self {
-        let discovery = Discovery::new(api.clone());
-        Self { server: Arc::new(KnownServer { api, discovery, unpaged: Unpaged::default() }), description: description.into() }
+        let (discovery, reviews) = (Discovery::new(api.clone()), AccessReviews::new(api.clone()));
+        let server = Arc::new(KnownServer { api, reviews, discovery, unpaged: Unpaged::default() });
+        Self { server, description: description.into(), callers_rights: false }
+    }
+
+    /// The same cluster, where callers read no more than they may read themselves, by what the API server says of their rights.
+    pub fn with_callers_rights(self) -> Self {
+        Self { callers_rights: true, ..self }
+    }
+
+    /// A reader for a call of nobody in particular: by the rights of this process.
+    pub fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
+        Reader::new(ReadContext { server: self.server.clone(), grant, rights: Rights::Server, budget })
     }
 
     /// A reader for one call.
-    pub fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        Reader::new(ReadContext { server: self.server.clone(), grant, budget })
+    pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
+        let rights = match caller {
+            _ if !self.callers_rights => Rights::Server,
+            // Their kubeconfig is what this process reads with.
+            Identity::Operator => Rights::Server,
+            Identity::User(user, _) => Rights::Caller(user.clone()),
+            Identity::Anonymous => Rights::Caller(Arc::new(User::anonymous())),
+        };
+        Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget })
     }
 
     /// Whether the API server is there and ready, outside of any call.

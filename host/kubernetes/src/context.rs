@@ -9,20 +9,23 @@ use super::discovery::Discovery;
 use super::exchange::{ApiServer, Failure};
 use super::request::ApiRequest;
 use super::response::Incoming;
+use super::rights::{AccessReviews, Rights};
 use super::unpaged::Unpaged;
 
 /// An API server, and what has been found out about it. One per cluster.
 pub(super) struct KnownServer {
     pub(super) api: ApiServer,
+    pub(super) reviews: AccessReviews,
     pub(super) discovery: Discovery,
     pub(super) unpaged: Unpaged,
 }
 
-/// Whom the reads of one call ask, within which grant, and on whose budget. Cheap to clone.
+/// Whom the reads of one call ask, within which grant and whose rights, and on whose budget. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct ReadContext {
     pub(super) server: Arc<KnownServer>,
     pub(super) grant: Arc<Grant>,
+    pub(super) rights: Rights,
     pub(super) budget: Arc<Budget>,
 }
 

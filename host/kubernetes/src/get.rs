@@ -10,6 +10,7 @@ use super::name::{ObjectName, check_resource};
 use super::object::{Mask, OBJECT_MAX, Object};
 use super::place::{Asked, Target};
 use super::request::ApiRequest;
+use super::rights::Selectors;
 use super::types::{Resource, Scope};
 
 /// Reads one object as JSON.
@@ -36,13 +37,15 @@ pub(super) async fn read(
     if target == Target::EveryNamespace {
         return Err(Error::new(Code::Invalid, format!("namespace is required: one object of {of} lives in one namespace")));
     }
-    context.grant.check(&Access {
+    let access = Access {
         verb: Verb::Get,
         group: &served.group,
         resource: &served.plural,
         place: target.place(),
         name: Some(name.as_str()),
-    })?;
+    };
+    context.grant.check(&access)?;
+    context.authorize(&access, Selectors::default()).await?;
 
     let get = ApiRequest::object(&served, target.namespace(), &name);
     let incoming = context.ask(&get, FIRST_BYTE).await?;

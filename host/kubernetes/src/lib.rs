@@ -1,7 +1,7 @@
 //! Reading a cluster: objects, lists and container logs, within a grant and a budget.
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
-//! and is checked against the grant first. The server's own questions, about its callers, are in `review`. The way of a read: `reader` (its time), then `get`, `list` or `log`, which share a
+//! and is checked against the grant first, and against the caller's `rights` where these count. Whose a token is, `review` asks. The way of a read: `reader` (its time), then `get`, `list` or `log`, which share a
 //! `context`. Those ask `discovery` which resource that is, check the grant, build a URL with `request`, send it with `exchange`, take
 //! the answer apart as it arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut
 //! down to the fields that were asked for.
@@ -31,6 +31,7 @@ mod reader;
 mod request;
 mod response;
 mod review;
+mod rights;
 mod source;
 mod target;
 #[cfg(test)]

@@ -25,6 +25,7 @@ use super::exchange::FIRST_BYTE;
 use super::fields::Keep;
 use super::name::check_resource;
 use super::place::{Asked, Target};
+use super::rights::Selectors;
 use super::types::{Page, Query};
 use filter::{Filter, single_name};
 
@@ -66,35 +67,45 @@ pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, E
         return Err(Error::new(Code::Invalid, "events can only be listed in one namespace, name it"));
     }
     let name = single_name(query.field_selector.as_deref());
-    context.grant.check(&Access {
+    let access = Access {
         verb: Verb::List,
         group: &served.group,
         resource: &served.plural,
         place: target.place(),
         name: name.as_ref().map(|name| name.as_str()),
-    })?;
+    };
+    context.grant.check(&access)?;
 
     if let Some(key) = filter.compares_secret().filter(|_| context.grant.secrets == Secrets::Masked) {
         let words = format!("{key:?} is masked in what is read here, and cannot be asked for by a selector either; leave it out");
         return Err(Error::new(Code::Invalid, words));
     }
 
-    let allowed = &context.grant.namespaces;
-    let binding = Binding::new(query, allowed);
+    let selectors = Selectors { label: query.label_selector.as_deref(), field: query.field_selector.as_deref() };
+    let (allowed, left_out) = match target {
+        Target::EveryNamespace => context.visible(&access, selectors).await?,
+        Target::Cluster | Target::Namespace(_) => {
+            context.authorize(&access, selectors).await?;
+            (Namespaces::All, None)
+        }
+    };
+    // Not to those that are visible now: a namespace may come or go between two pages.
+    let binding = Binding::new(query, &context.grant.namespaces);
     let cursor = query.continue_.as_deref().filter(|text| !text.is_empty()).map(|text| binding.open(text)).transpose()?;
     let limits = context.budget.limits();
     let listing = Listing { context, served: &served, query, keep: &keep, filter: &filter };
     let size = Size { objects: page_objects(query.limit, limits), bytes: page_bytes(limits) };
 
-    match (&target, allowed) {
-        (Target::EveryNamespace, Namespaces::Only(names)) => fanout::read(&listing, names, cursor, size).await?.seal(&binding),
-        _ => {
+    let mut gathered = match allowed {
+        Namespaces::Only(names) => fanout::read(&listing, &names, cursor, size).await?,
+        Namespaces::All => {
             let position = cursor.map_or(Position::Start, |cursor| cursor.position);
             let part = listing.part(target.namespace(), position, size, FIRST_BYTE).await;
-            let part = part.map_err(|error| with_advice(error, &target))?;
-            Gathered::from(part).seal(&binding)
+            Gathered::from(part.map_err(|error| with_advice(error, &target))?)
         }
-    }
+    };
+    gathered.warnings.extend(left_out);
+    gathered.seal(&binding)
 }
 
 /// A page whose cursor is not written yet.

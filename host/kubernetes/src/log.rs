@@ -21,6 +21,7 @@ use super::error::{Code, Error};
 use super::exchange::{Failure, LOG_FIRST_BYTE};
 use super::name::{Container, Namespace, ObjectName};
 use super::request::{ApiRequest, LogParameters};
+use super::rights::Selectors;
 use super::types::{Excerpt, LogSource};
 
 /// Lines, where nobody says how many: the default of the server that Sandbar replaces.
@@ -52,13 +53,15 @@ pub(super) async fn tail(context: &ReadContext, source: &LogSource) -> Result<Ex
     if source.since_seconds == Some(0) {
         return Err(Error::new(Code::Invalid, "`since-seconds` is 0: it has to be 1 or more, leave it out for the whole log"));
     }
-    context.grant.check(&Access {
+    let access = Access {
         verb: Verb::Get,
         group: "",
         resource: "pods/log",
         place: Place::Namespace(namespace.as_str()),
         name: Some(pod.as_str()),
-    })?;
+    };
+    context.grant.check(&access)?;
+    context.authorize(&access, Selectors::default()).await?;
 
     let default = if source.matching.is_some() { DEFAULT_LINES_MATCHING } else { DEFAULT_LINES };
     let lines = u64::from(source.tail_lines.unwrap_or(default));

@@ -9,6 +9,7 @@ use std::fmt::{self, Write as _};
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use k8s_openapi::api::authentication::v1::TokenReview;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -129,6 +130,26 @@ impl ApiRequest {
         // An object of strings always serialises.
         let review = Review(serde_json::to_vec(review).unwrap_or_default().into());
         Self { review: Some(review), ..Self::json("/apis/authentication.k8s.io/v1/tokenreviews".to_owned()) }
+    }
+
+    /// What somebody may do.
+    pub(super) fn access_review(review: &SubjectAccessReview) -> Self {
+        let review = Review(serde_json::to_vec(review).unwrap_or_default().into());
+        Self { review: Some(review), ..Self::json("/apis/authorization.k8s.io/v1/subjectaccessreviews".to_owned()) }
+    }
+
+    /// The metadata of a page of namespaces.
+    pub(super) fn namespaces(token: &str) -> Self {
+        let mut query = Query("/api/v1/namespaces?limit=500".to_owned(), '&');
+        query.push("continue", Some(token).filter(|token| !token.is_empty()));
+        let accept =
+            HeaderValue::from_static("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json");
+        Self { accept, ..Self::json(query.0) }
+    }
+
+    /// The review that it asks for.
+    pub(super) fn review(&self) -> Option<&[u8]> {
+        self.review.as_ref().map(|Review(json)| &**json)
     }
 
     /// The HTTP request.

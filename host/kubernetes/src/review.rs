@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
-use sandbar_policy::{Budget, Proof, User};
+use sandbar_policy::{Budget, User};
 use sandbar_secrets::quotable;
 use serde::Deserialize;
 
@@ -64,7 +64,6 @@ fn user(UserInfo { username, uid, groups, extra }: UserInfo) -> User {
         uid: uid.filter(|uid| !uid.is_empty()),
         groups: groups.unwrap_or_default(),
         extra: extra.unwrap_or_default(),
-        proof: Proof::TokenReview,
     }
 }
 

@@ -30,8 +30,8 @@ pub enum Identity {
     Anonymous,
     /// The user of the command line, who holds the kubeconfig.
     Operator,
-    /// Somebody who has proved who they are.
-    User(Arc<User>),
+    /// Somebody who has proved who they are, and how.
+    User(Arc<User>, Proof),
 }
 
 /// What is counted for one caller is counted under this: the same for all tokens of one user.
@@ -56,8 +56,6 @@ pub struct User {
     pub groups: Vec<String>,
     /// More that the authenticator has found out, by key.
     pub extra: BTreeMap<String, Vec<String>>,
-    /// How the user was authenticated.
-    pub proof: Proof,
 }
 
 /// How a user was authenticated.
@@ -82,6 +80,16 @@ pub enum UserError {
 }
 
 impl User {
+    /// What an API server calls somebody who has not said who they are.
+    pub fn anonymous() -> Self {
+        Self {
+            name: "system:anonymous".into(),
+            uid: None,
+            groups: vec!["system:unauthenticated".to_owned()],
+            extra: BTreeMap::new(),
+        }
+    }
+
     /// The bytes that the user takes.
     pub fn bytes(&self) -> usize {
         let list = |texts: &[String]| texts.iter().map(|text| text.len() + ENTRY_BYTES).sum::<usize>();
@@ -128,7 +136,7 @@ impl Identity {
         match self {
             Self::Anonymous => Account::Anonymous,
             Self::Operator => Account::Operator,
-            Self::User(user) => Account::User(user.name.clone()),
+            Self::User(user, _) => Account::User(user.name.clone()),
         }
     }
 
@@ -136,7 +144,15 @@ impl Identity {
     pub fn user(&self) -> Option<&User> {
         match self {
             Self::Anonymous | Self::Operator => None,
-            Self::User(user) => Some(user),
+            Self::User(user, _) => Some(user),
+        }
+    }
+
+    /// How the user was authenticated, if there is one.
+    pub fn proof(&self) -> Option<Proof> {
+        match self {
+            Self::Anonymous | Self::Operator => None,
+            Self::User(_, proof) => Some(*proof),
         }
     }
 }
@@ -146,7 +162,7 @@ impl fmt::Display for Identity {
         f.write_str(match self {
             Self::Anonymous => "anonymous",
             Self::Operator => "operator",
-            Self::User(user) => &user.name,
+            Self::User(user, _) => &user.name,
         })
     }
 }

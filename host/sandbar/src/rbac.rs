@@ -116,18 +116,25 @@ fn one(rule: &PolicyRule, group: &str, resource: &str, verbs: Vec<Verb>) -> Poli
 pub(crate) struct Questions {
     /// Whose a token is.
     pub token_reviews: bool,
+    /// What a caller may read, and in which namespaces.
+    pub access_reviews: bool,
 }
 
 impl Questions {
-    /// The rights that it takes.
-    fn rules(self) -> Vec<api::PolicyRule> {
-        let tokens = self.token_reviews.then(|| api::PolicyRule {
-            api_groups: Some(vec!["authentication.k8s.io".to_owned()]),
-            resources: Some(vec!["tokenreviews".to_owned()]),
-            verbs: vec!["create".to_owned()],
+    /// The rights that it takes. Which namespaces there are has to be known where no list of them is configured.
+    fn rules(self, namespaces: &Namespaces) -> Vec<api::PolicyRule> {
+        let all = [
+            (self.token_reviews, "authentication.k8s.io", "tokenreviews", "create"),
+            (self.access_reviews, "authorization.k8s.io", "subjectaccessreviews", "create"),
+            (self.access_reviews && *namespaces == Namespaces::All, "", "namespaces", "list"),
+        ];
+        let rule = |(_, group, resource, verb): (bool, &str, &str, &str)| api::PolicyRule {
+            api_groups: Some(vec![group.to_owned()]),
+            resources: Some(vec![resource.to_owned()]),
+            verbs: vec![verb.to_owned()],
             ..api::PolicyRule::default()
-        });
-        tokens.into_iter().collect()
+        };
+        all.into_iter().filter(|(is_asked, ..)| *is_asked).map(rule).collect()
     }
 }
 
@@ -139,7 +146,7 @@ pub(crate) fn objects(
     account: &Account,
 ) -> Result<Vec<Object>, WildcardError> {
     let cluster_rules = merge(grants.iter().flat_map(|grant| &grant.cluster_rules))?;
-    let with_questions = |rules: Vec<PolicyRule>| rules.into_iter().map(api_rule).chain(questions.rules()).collect();
+    let with_questions = |rules: Vec<PolicyRule>| rules.into_iter().map(api_rule).chain(questions.rules(namespaces)).collect();
     let mut objects = Vec::new();
     match namespaces {
         Namespaces::All => {
@@ -275,10 +282,10 @@ mod tests {
     #[test]
     fn questions_of_the_server_itself_need_a_cluster_role() {
         let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])])];
-        let reviewing = Questions { token_reviews: true };
+        let reviewing = Questions { token_reviews: true, access_reviews: true };
         let namespaces = ["a".to_owned()].into_iter().collect();
         let reviews = json!({ "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] });
-        for (namespaces, rules) in [(namespaces, 1), (Namespaces::All, 2)] {
+        for (namespaces, rules) in [(namespaces, 2), (Namespaces::All, 4)] {
             let objects = objects(&grants, &namespaces, reviewing, &account()).expect("no wildcards");
             let objects = serde_json::to_value(objects).expect("JSON");
             let written = objects[0]["rules"].as_array().expect("rules");

@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use sandbar_config::RightsConfig;
+
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
 use crate::rbac::{Account, Questions, expand, has_wildcard, objects};
@@ -47,7 +49,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     let account = Account { name: arguments.name, service_account: arguments.service_account, namespace: arguments.namespace };
-    let questions = Questions { token_reviews: config.authentication.token_review.is_some() };
+    let questions = Questions {
+        token_reviews: config.authentication.token_review.is_some(),
+        access_reviews: config.authorization.rights == RightsConfig::Caller,
+    };
     let roles = objects(&grants, &config.namespaces(), questions, &account)?;
     if roles.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());

@@ -245,6 +245,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             connections,
             drain,
             authentication,
+            authorization,
             allow_anonymous,
             namespaces: _,
             limits: _,
@@ -262,6 +263,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             ("connections", *connections != self.started.connections),
             ("drain", *drain != self.started.drain),
             ("authentication", *authentication != self.started.authentication),
+            ("authorization", *authorization != self.started.authorization),
             ("allowAnonymous", *allow_anonymous != self.started.allow_anonymous),
             // The pool of instances has its size from the start on.
             ("limits.memory", memory > self.loader.room()),

@@ -12,7 +12,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
 use sandbar_catalog::{FileStamps, Source};
-use sandbar_config::{AuthenticationConfig, Config, TokenReviewConfig};
+use sandbar_config::{AuthenticationConfig, Config, RightsConfig, TokenReviewConfig};
 use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Readiness, SessionKey, Surroundings, serve};
 use sandbar_identity::{Authentication, TokenReviews};
 use sandbar_kubernetes::Cluster;
@@ -196,7 +196,11 @@ fn who_may_call(config: &Config) -> String {
         None if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),
         None => format!("everybody who reaches {}", config.listen),
     };
-    format!("{who} can call tools, which read with this server's rights")
+    let rights = match config.authorization.rights {
+        RightsConfig::Server => "with this server's rights",
+        RightsConfig::Caller => "what both the caller and this server may read",
+    };
+    format!("{who} can call tools, which read {rights}")
 }
 
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sandbar_catalog::{Catalog, FileStamps, Loader, Problem, Source, Terms};
-use sandbar_config::{Config, ConfigError};
+use sandbar_config::{Config, ConfigError, RightsConfig};
 use sandbar_kubernetes::Cluster;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
@@ -70,6 +70,10 @@ impl Common {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let cluster = Cluster::connect(&config.cluster).await?;
+        let cluster = match config.authorization.rights {
+            RightsConfig::Server => cluster,
+            RightsConfig::Caller => cluster.with_callers_rights(),
+        };
         let processors = engine.processors().clone();
         let loader = Loader::new(engine, cluster.clone(), config.largest_memory());
         let (sources, unreadable) = self.sources(&config, &Catalog::default());
