@@ -68,6 +68,8 @@ struct Ran {
     /// The component's name, and the digest of its bytes.
     component: Arc<str>,
     digest: Arc<str>,
+    /// Whose rights count for what it reads.
+    rights: &'static str,
     budget: Arc<Budget>,
     result_bytes: usize,
 }
@@ -103,8 +105,9 @@ impl AuditEvent {
     }
 
     /// The call has come to its component.
-    pub(super) fn runs(&mut self, component: &Arc<str>, digest: &Arc<str>, budget: &Arc<Budget>) {
-        self.ran = Some(Ran { component: component.clone(), digest: digest.clone(), budget: budget.clone(), result_bytes: 0 });
+    pub(super) fn runs(&mut self, component: &Arc<str>, digest: &Arc<str>, rights: &'static str, budget: &Arc<Budget>) {
+        let (component, digest, budget) = (component.clone(), digest.clone(), budget.clone());
+        self.ran = Some(Ran { component, digest, rights, budget, result_bytes: 0 });
     }
 
     /// The component has returned so many bytes.
@@ -162,6 +165,8 @@ impl Drop for AuditEvent {
             component = ran.map(|ran| &*ran.component),
             digest = ran.map(|ran| &*ran.digest),
             argument_bytes = self.argument_bytes,
+            rights = ran.map(|ran| ran.rights),
+            reviews = budget.map(Budget::reviews),
             namespaces = budget.map(Budget::namespaces),
             requests = budget.map(Budget::requests),
             read_bytes = budget.map(Budget::read),

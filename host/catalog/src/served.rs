@@ -109,8 +109,8 @@ impl Served {
         W: FnOnce(Answer) -> T + Clone + Send + 'static,
     {
         let budget = Arc::new(Budget::new(self.limits.clone()));
-        audit.runs(self.name(), self.artifact.digest(), &budget);
         let reader = self.cluster.reader_for(caller, self.grant.clone(), budget.clone());
+        audit.runs(self.name(), self.artifact.digest(), reader.whose_rights(), &budget);
         let host = Host {
             component: self.name().clone(),
             budget: budget.clone(),

@@ -21,6 +21,11 @@ impl Reader {
         Self { context }
     }
 
+    /// Whose rights count for its reads, beside the grant: `server` or `caller`.
+    pub fn whose_rights(&self) -> &'static str {
+        self.context.rights.whose()
+    }
+
     /// Reads one object as JSON, cut down to `fields` (none: everything but `metadata.managedFields`).
     ///
     /// An object is 8 MiB at most. A namespaced resource needs [`Scope::Namespace`].

@@ -60,6 +60,16 @@ pub(super) enum Rights {
     Caller(Arc<User>),
 }
 
+impl Rights {
+    /// Whose they are, as sandbar.yaml has it.
+    pub(super) fn whose(&self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Caller(_) => "caller",
+        }
+    }
+}
+
 /// The selectors of a list, as they are sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Selectors<'a> {
@@ -89,13 +99,14 @@ impl AccessReviews {
     }
 
     /// Whether somebody may.
-    async fn allows(&self, user: &User, access: &Access<'_>, selectors: Selectors<'_>, time: Duration) -> Result<bool, Error> {
+    async fn allows(&self, user: &User, access: &Access<'_>, selectors: Selectors<'_>, budget: &Budget) -> Result<bool, Error> {
         let review = SubjectAccessReview { spec: spec(user, access, selectors), ..SubjectAccessReview::default() };
         let request = ApiRequest::access_review(&review);
         let key = Sha256::digest(request.review().unwrap_or_default()).into();
         let asking = async {
             let _turn = self.turns.acquire().await;
-            self.ask(&request, time.min(REVIEW_TIME)).await
+            budget.record_review();
+            self.ask(&request, budget.remaining().min(REVIEW_TIME)).await
         };
         self.decisions.try_get_with(key, asking).await.map_err(|error| {
             let words = format!("whether {} may {access} cannot be found out: {}", user.name, error.message);
@@ -158,7 +169,7 @@ impl ReadContext {
     }
 
     async fn allows(&self, user: &User, access: &Access<'_>, selectors: Selectors<'_>) -> Result<bool, Error> {
-        self.server.reviews.allows(user, access, selectors, self.budget.remaining()).await
+        self.server.reviews.allows(user, access, selectors, &self.budget).await
     }
 
     /// The namespaces in which a list over every namespace looks, and what is left out of it. A caller who may not list in all of them

@@ -21,6 +21,7 @@ pub struct Budget {
     limits: Limits,
     deadline: Instant,
     requests: AtomicU32,
+    reviews: AtomicU32,
     read: AtomicU64,
     handed: AtomicU64,
     logged: AtomicU64,
@@ -72,6 +73,7 @@ impl Budget {
         Self {
             deadline: Instant::now() + limits.time,
             requests: AtomicU32::new(0),
+            reviews: AtomicU32::new(0),
             read: AtomicU64::new(0),
             handed: AtomicU64::new(0),
             logged: AtomicU64::new(0),
@@ -111,6 +113,16 @@ impl Budget {
     /// Requests sent to the API server so far.
     pub fn requests(&self) -> u32 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Questions about the caller's rights that the API server was asked so far.
+    pub fn reviews(&self) -> u32 {
+        self.reviews.load(Ordering::Relaxed)
+    }
+
+    /// Records such a question. It is the server's own, and takes nothing but time of the call.
+    pub fn record_review(&self) {
+        self.reviews.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Bytes read from the API server so far.
