@@ -22,4 +22,5 @@ mod paging;
 mod protocol;
 mod secrets;
 mod security_page;
+mod tls;
 mod tools;

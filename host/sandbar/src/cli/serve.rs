@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::certificate::{Follower, TlsFlags};
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
 use super::{Cli, Common, Failure, environment, output};
@@ -45,6 +46,8 @@ pub(super) struct Arguments {
     /// The address and port to listen on [default: 127.0.0.1:8090]
     #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = sandbar_config::address)]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    tls: TlsFlags,
     /// A name by which clients may address the server, beside localhost, IP addresses and, in a pod, its Services' names; can be given several times
     #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',', value_parser = sandbar_config::host)]
     hosts: Option<Vec<String>>,
@@ -85,6 +88,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let text = arguments.common.text()?;
     let config = arguments.config_of(text.as_deref())?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
+    let certificate = config.tls.clone().map(Follower::start).transpose()?;
 
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
@@ -113,7 +117,8 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         readiness.clone(),
     );
     let address = listener.local_addr()?;
-    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, scheme, address));
     tokio::spawn(readiness.clone().watch_cluster());
     let bounds = ConnectionLimits { connections: config.connections, drain: config.drain };
     let reloader = Reloader {
@@ -130,7 +135,11 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         broken: None,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
-    serve(listener, Arc::new(app), bounds, stopped(readiness)?).await;
+    let tls = certificate.as_ref().map(Follower::acceptors);
+    if let Some(certificate) = certificate {
+        tokio::spawn(certificate.follow(readiness.clone()));
+    }
+    serve(listener, tls, Arc::new(app), bounds, stopped(readiness)?).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -140,6 +149,7 @@ impl Arguments {
     fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
         let mut config = self.common.config_of(text)?;
         config.listen = self.listen.unwrap_or(config.listen);
+        config.tls = self.tls.over(config.tls)?;
         config.hosts = self.hosts.clone().unwrap_or(config.hosts);
         config.origins = self.origins.clone().unwrap_or(config.origins);
         config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
@@ -215,8 +225,8 @@ fn way_out(address: SocketAddr, error: &io::Error) -> String {
 }
 
 /// Says where to connect, once there is something to connect to.
-async fn announce(readiness: Readiness, cluster: String, tools: usize, address: SocketAddr) {
-    output::say(&format!("sandbar serves {tools} tools for {cluster}; connect an MCP client to http://{address}/mcp"));
+async fn announce(readiness: Readiness, cluster: String, tools: usize, scheme: &str, address: SocketAddr) {
+    output::say(&format!("sandbar serves {tools} tools for {cluster}; connect an MCP client to {scheme}://{address}/mcp"));
     readiness.wait_for_cluster().await;
     tracing::info!(%address, tools, %cluster, "ready");
 }
