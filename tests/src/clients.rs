@@ -141,7 +141,17 @@ impl RealClient {
     /// # Panics
     /// When it cannot connect.
     pub async fn connect(self, url: &str, era: Era) -> Result<(Greeting, Connected), String> {
+        self.connect_trusting(url, era, None).await
+    }
+
+    /// The same for a server whose certificate an authority in this PEM file has signed.
+    ///
+    /// # Panics
+    /// When it cannot connect.
+    pub async fn connect_trusting(self, url: &str, era: Era, authority: Option<&Path>) -> Result<(Greeting, Connected), String> {
+        let trusted = authority.into_iter().flat_map(|file| [("SSL_CERT_FILE", file), ("NODE_EXTRA_CA_CERTS", file)]);
         let mut process = tokio::process::Command::from(self.driver()?)
+            .envs(trusted)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

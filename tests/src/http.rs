@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -26,20 +27,28 @@ pub struct Reply {
 }
 
 /// Sends a request and waits for the head of the answer. `Host` is added where it is missing, `Content-Length` always fits.
-pub async fn send(address: SocketAddr, mut request: Request<Bytes>) -> Reply {
+pub async fn send(address: SocketAddr, request: Request<Bytes>) -> Reply {
+    let stream = in_time("a connection", TcpStream::connect(address)).await.expect("the server accepts connections");
+    send_over(stream, address, request).await.expect("an answer")
+}
+
+/// The same over a connection that there is, to this address.
+pub async fn send_over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    mut request: Request<Bytes>,
+) -> hyper::Result<Reply> {
     if !request.headers().contains_key(header::HOST) {
         let host = address.to_string().parse().expect("an address is a header value");
         request.headers_mut().insert(header::HOST, host);
     }
     let sending = async {
-        let stream = TcpStream::connect(address).await.expect("the server accepts connections");
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(async move {
             let _ = connection.await;
         });
-        let response = sender.send_request(request.map(Full::new)).await.expect("an answer");
-        let (head, body) = response.into_parts();
-        Reply { status: head.status, headers: head.headers, body, _connection: AbortOnDropHandle::new(driver) }
+        let (head, body) = sender.send_request(request.map(Full::new)).await?.into_parts();
+        Ok(Reply { status: head.status, headers: head.headers, body, _connection: AbortOnDropHandle::new(driver) })
     };
     in_time("the head of an answer", sending).await
 }

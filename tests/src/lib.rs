@@ -14,6 +14,7 @@ pub mod cri_log;
 pub mod events;
 pub mod fake_api;
 pub mod http;
+pub mod https;
 pub mod mcp;
 pub mod namespace;
 pub mod process;

@@ -1,9 +1,10 @@
 //! HTTP as bytes: what no client would send, and what really comes back.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::in_time;
@@ -11,9 +12,14 @@ use crate::in_time;
 /// A connection on which anything can be sent.
 #[derive(Debug)]
 pub struct Raw {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     read: Vec<u8>,
 }
+
+/// What a connection goes over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Stream for S {}
 
 /// One answer as it came.
 #[derive(Debug)]
@@ -43,7 +49,12 @@ impl Raw {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = in_time("a connection", TcpStream::connect(address)).await.expect("the server accepts connections");
-        Self { stream, read: Vec::new() }
+        Self::over(stream)
+    }
+
+    /// Goes over a connection that there is.
+    pub fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug + 'static) -> Self {
+        Self { stream: Box::new(stream), read: Vec::new() }
     }
 
     /// Connects and sends.
@@ -92,7 +103,8 @@ impl Raw {
         answers
     }
 
-    async fn more(&mut self) -> bool {
+    /// Reads something; false at the end of the connection.
+    pub async fn more(&mut self) -> bool {
         let read = in_time("something to read", self.stream.read_buf(&mut self.read)).await;
         // A reset is an end, too.
         read.is_ok_and(|bytes| bytes > 0)

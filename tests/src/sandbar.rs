@@ -241,10 +241,10 @@ impl Builder {
 /// What a server says of a component that is not ready when it starts.
 const COMPILING: &str = "is being compiled";
 
-/// `... connect an MCP client to http://127.0.0.1:8090/mcp`
+/// `... connect an MCP client to http://127.0.0.1:8090/mcp`, or to `https://`.
 fn address_in(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("connect an MCP client to http://")?;
-    rest.split_once("/mcp")?.0.parse().ok()
+    let (_, rest) = log.split_once("connect an MCP client to http")?;
+    rest.trim_start_matches('s').strip_prefix("://")?.split_once("/mcp")?.0.parse().ok()
 }
 
 /// A running server. It is killed when it is dropped.

@@ -102,6 +102,11 @@ impl Pair {
         self.certificate.pem()
     }
 
+    /// The certificate as DER.
+    pub fn der(&self) -> &CertificateDer<'static> {
+        self.certificate.der()
+    }
+
     /// The key as PEM, in PKCS 8.
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()

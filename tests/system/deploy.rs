@@ -45,6 +45,7 @@ fn a_real_api_server_accepts_the_base_the_overlay_and_each_component() {
         (format!("{DEPLOY}/overlays/namespaced"), vec!["role.rbac.authorization.k8s.io/coder-k8s-mcp", "configmap/", policy]),
         (format!("{OVERLAYS}/private"), vec!["poddisruptionbudget.policy/coder-k8s-mcp", "configmap/", policy]),
         (format!("{OVERLAYS}/proxied"), vec![policy]),
+        (format!("{OVERLAYS}/encrypted"), vec![]),
     ] {
         let accepted = control_plane.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", "-k", &folder]);
         for object in always.into_iter().chain(more) {

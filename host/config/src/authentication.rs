@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::present;
+
 /// Audiences that API servers have for themselves unless somebody has chosen another: tokens for them are in every pod.
 const OF_API_SERVERS: [&str; 5] = [
     "https://kubernetes.default.svc.cluster.local",
@@ -17,9 +19,24 @@ const OF_API_SERVERS: [&str; 5] = [
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "Authentication")]
 pub struct AuthenticationConfig {
+    /// A proxy in front that says who calls, and proves with a client certificate of `tls.clientCertificateAuthority` that it is the proxy.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "FrontProxyConfig")]
+    pub front_proxy: Option<FrontProxyConfig>,
     /// Tokens of ServiceAccounts, which the API server reviews.
+    #[serde(deserialize_with = "present")]
     #[schemars(with = "TokenReviewConfig")]
     pub token_review: Option<TokenReviewConfig>,
+}
+
+/// Which proxies are believed.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "FrontProxy")]
+pub struct FrontProxyConfig {
+    /// The common names of their certificates.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub allowed_names: Vec<String>,
 }
 
 /// Which tokens of ServiceAccounts count.

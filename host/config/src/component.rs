@@ -14,7 +14,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::limits::LimitsConfig;
-use super::list;
+use super::present;
 
 /// What one component is granted.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub struct ToolConfig {
     #[serde(default)]
     pub(super) partial_grant: bool,
     /// Where `rules` hold; it can only narrow the server's namespaces.
-    #[serde(default, deserialize_with = "list")]
+    #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub(super) namespaces: Option<Vec<String>>,
     /// Its options. `sandbar inspect` shows which it knows.
@@ -76,7 +76,7 @@ pub(super) struct BundledTool {
     /// Whether it is served.
     pub(super) enabled: bool,
     /// Where it may look; it can only narrow the server's namespaces.
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "present")]
     #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub(super) namespaces: Option<Vec<String>>,
     /// Its limits, in the place of those for all.

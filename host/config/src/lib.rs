@@ -16,7 +16,7 @@ mod tests;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sandbar_catalog::{IgnoredArguments, Source, Terms};
@@ -27,7 +27,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use self::places::Places;
 use self::quantity::{Count, Time};
-pub use authentication::{AuthenticationConfig, TokenReviewConfig};
+pub use authentication::{AuthenticationConfig, FrontProxyConfig, TokenReviewConfig};
 pub use authorization::{AuthorizationConfig, RightsConfig};
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
@@ -56,6 +56,23 @@ type Connections = Count<8, { u32::MAX }>;
 /// 30 s.
 const DRAIN: Duration = Duration::from_secs(24);
 
+/// The files of a listener that speaks TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Tls")]
+pub struct TlsConfig {
+    /// The certificate that it shows and then its chain, as PEM. Relative paths start at the folder of this file.
+    #[schemars(with = "String", length(min = 1))]
+    pub certificate: PathBuf,
+    /// The key of that certificate, as PEM.
+    #[schemars(with = "String", length(min = 1))]
+    pub key: PathBuf,
+    /// The authorities whose client certificates are taken, as PEM; without it, clients are not asked for one.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", length(min = 1))]
+    pub client_certificate_authority: Option<PathBuf>,
+}
+
 /// The configuration of a server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -64,12 +81,16 @@ pub struct Config {
     #[serde(deserialize_with = "listening")]
     #[schemars(with = "String", extend("examples" = ["0.0.0.0:8090", "[::]:8090"]))]
     pub listen: SocketAddr,
+    /// The files of a listener that speaks TLS; absent: plain HTTP.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "TlsConfig")]
+    pub tls: Option<TlsConfig>,
     /// Which cluster to look into: auto, in-cluster, kubeconfig, kubeconfig:CONTEXT, snapshot:DIR or demo.
     #[serde(deserialize_with = "from_str")]
     #[schemars(with = "String", regex(pattern = "^(auto|in-cluster|kubeconfig(:.+)?|snapshot:.+|demo)$"))]
     pub cluster: sandbar_kubernetes::ClusterSource,
     /// The namespaces that tools may look into; absent: no restriction of ours.
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "present")]
     #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub namespaces: Option<Vec<String>>,
     /// The limits of every call.
@@ -110,6 +131,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: DEFAULT_LISTEN,
+            tls: None,
             cluster: sandbar_kubernetes::ClusterSource::default(),
             namespaces: None,
             limits: Limits::default(),
@@ -151,9 +173,12 @@ impl Config {
         // An empty document is null, not an empty mapping; it means all defaults.
         let config: Option<Self> = serde_saphyr::from_str(text).map_err(|error| vec![Mistake::of(&error, text)])?;
         let mut config = config.unwrap_or_default();
-        for tool in &mut config.tools {
-            tool.component = directory.join(&tool.component);
-        }
+        let of_tls = config
+            .tls
+            .as_mut()
+            .map(|tls| [Some(&mut tls.certificate), Some(&mut tls.key), tls.client_certificate_authority.as_mut()]);
+        let files = config.tools.iter_mut().map(|tool| &mut tool.component).chain(of_tls.into_iter().flatten().flatten());
+        files.for_each(|file| *file = directory.join(&*file));
         let faults = check::faults(&config);
         if faults.is_empty() {
             return Ok(config);
@@ -250,9 +275,9 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> 
     Connections::deserialize(deserializer).map(|Count(number)| number as usize)
 }
 
-/// A list, if the key is there. An empty `namespaces:` must not mean "no restriction".
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    Vec::deserialize(deserializer).map(Some)
+/// A value, if the key is there. An empty `namespaces:` must not mean "no restriction", nor an empty `tls:` plain HTTP.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn listening<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

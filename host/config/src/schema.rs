@@ -17,7 +17,8 @@ pub fn schema() -> Value {
     schema["properties"]["cluster"]["default"] = json!(defaults.cluster.to_string());
     schema["properties"]["drain"]["default"] = json!(Time(defaults.drain).to_string());
     // These defaults would show how the program represents an absent value, not how a file writes one.
-    for pointer in ["/properties/namespaces", "/properties/limits", "/definitions/Tool/properties/namespaces"] {
+    for pointer in ["/properties/namespaces", "/properties/tls", "/properties/limits", "/definitions/Tool/properties/namespaces"]
+    {
         if let Some(Value::Object(property)) = schema.pointer_mut(pointer) {
             property.remove("default");
         }

@@ -43,6 +43,19 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn files_are_relative_to_the_file_that_names_them() {
+    let text = "tls: { certificate: tls/tls.crt, key: /keys/tls.key, clientCertificateAuthority: ca.crt }\ntools:\n  - component: a.wasm\n";
+    let config = Config::parse(text, Path::new("/etc/sandbar")).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let tls = TlsConfig {
+        certificate: "/etc/sandbar/tls/tls.crt".into(),
+        key: "/keys/tls.key".into(),
+        client_certificate_authority: Some("/etc/sandbar/ca.crt".into()),
+    };
+    assert_eq!(config.tls, Some(tls));
+    assert_eq!(config.tools[0].component, Path::new("/etc/sandbar/a.wasm"));
+}
+
+#[test]
 fn a_bundled_tool_has_its_own_where_it_has_some() {
     let config = parse(
         "limits: { cpu: 2s }\nnamespaces: [team-a, team-b]\nbundled:\n  maskSecrets: false\n  tools:\n    \
@@ -66,7 +79,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_right_one() {
     assert_eq!(mistakes("cluster: demo\nlisen: x\n"), ["2:1: unknown key `lisen`; did you mean `listen`?"]);
     assert_eq!(mistakes("limits:\n  cpus: 1s\n"), ["2:3: unknown key `cpus`; did you mean `cpu`?"]);
     let [far] = &mistakes("replicas: 2\n")[..] else { panic!("one mistake") };
-    assert!(far.contains("the possible ones are listen, cluster, namespaces"), "{far}");
+    assert!(far.contains("the possible ones are listen, tls, cluster"), "{far}");
     let text = "tools:\n  - component: a\n    rules:\n      - { apiGroup: [\"\"], resources: [pods], verbs: [get] }\n";
     assert_eq!(mistakes(text), ["4:11: unknown key `apiGroup`; did you mean `apiGroups`?"]);
 }
@@ -76,6 +89,9 @@ fn a_wrong_type_is_named_with_its_place() {
     for (text, place, said) in [
         ("namespaces: team-a\n", "1:13", "should be a list"),
         ("namespaces:\n", "1:11", "should be a list"),
+        ("tls:\n", "1:4", "should be a mapping"),
+        ("tls: { certificate: a.crt }\n", "1:", "`key` is missing"),
+        ("tls: { certificate: a.crt, key: a.key, clientCertificateAuthority: }\n", "1:66", "null"),
         ("limits: 5\n", "1:9", "should be a mapping"),
         ("limits:\n", "1:7", "should be a mapping"),
         ("tools:\n  - a.wasm\n", "2:5", "write `- component: FILE`"),

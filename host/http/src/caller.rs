@@ -4,15 +4,16 @@ use http::{HeaderMap, StatusCode};
 use sandbar_identity::{Authentication, Unidentified};
 use sandbar_policy::Caller;
 
+use super::peer::Peer;
 use super::rejection::Rejection;
 
 /// The challenge of a request without a token. Without an authorization server it has no parameters: clients drop a token that
 /// they were given, once they read of one.
 const CHALLENGE: &str = "Bearer";
 
-/// The caller of a request. It depends on what the request proves by itself, never on its session.
-pub(super) async fn of(authentication: &Authentication, headers: &HeaderMap) -> Result<Caller, Rejection> {
-    authentication.identify(headers).await.map(Caller::new).map_err(|reason| {
+/// The caller of a request. It depends on what the request and its connection prove by themselves, never on its session.
+pub(super) async fn of(authentication: &Authentication, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Rejection> {
+    authentication.identify(headers, peer.certificate.as_deref()).await.map(Caller::new).map_err(|reason| {
         let words = reason.to_string();
         match reason {
             Unidentified::NoToken => Rejection::unauthorized(CHALLENGE.to_owned(), words),
@@ -20,6 +21,9 @@ pub(super) async fn of(authentication: &Authentication, headers: &HeaderMap) -> 
                 status: StatusCode::BAD_REQUEST,
                 ..Rejection::unauthorized(challenge("invalid_request", &words), words)
             },
+            Unidentified::NoProxy | Unidentified::Claimed(_) | Unidentified::OfProxy(_) => {
+                Rejection::of_http(StatusCode::FORBIDDEN, words)
+            }
             Unidentified::Refused(_) => {
                 tracing::warn!(reason = words, "a request was refused");
                 Rejection::unauthorized(challenge("invalid_token", &words), words)

@@ -18,14 +18,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::HttpResponse;
 use super::connections::Connections;
+use super::peer::Peer;
 
 /// How long a client may take to begin its first request, and how long any request's head may take from its first byte on.
-const HEAD_TIME: Duration = Duration::from_secs(5);
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// How long a connection may be idle between two requests: more than the 600 s of the most patient load balancers.
 const IDLE_TIME: Duration = Duration::from_secs(620);
@@ -50,20 +50,16 @@ const HEAD_BYTES: usize = 32 * 1024;
 /// Headers of a request.
 const HEADERS: usize = 100;
 
-/// Serves a connection until its client ends it, is too slow, or the server stops.
-pub(super) async fn serve<A, F>(stream: TcpStream, answer: A, connections: Connections, stop: Watcher)
-where
-    A: Fn(Request<Incoming>) -> F + Send + 'static,
-    F: Future<Output = HttpResponse> + Send + 'static,
-{
-    // Without it every event of a stream waits 40 ms for the client's acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY");
-    }
-    serve_on(stream, answer, connections, stop).await;
+/// The same over a connection whose client has shown a certificate: a front proxy has a header for each group of a user.
+const HEADERS_OF_PROXY: usize = 1_000;
+
+/// The headers that a request of this peer may have.
+pub(super) fn headers_of(peer: &Peer) -> usize {
+    if peer.certificate.is_some() { HEADERS_OF_PROXY } else { HEADERS }
 }
 
-async fn serve_on<S, A, F>(stream: S, answer: A, connections: Connections, stop: Watcher)
+/// Serves a connection, whose requests may have so many headers, until its client ends it, is too slow, or the server stops.
+pub(super) async fn serve<S, A, F>(stream: S, headers: usize, answer: A, connections: Connections, stop: Watcher)
 where
     A: Fn(Request<Incoming>) -> F + Send + 'static,
     F: Future<Output = HttpResponse> + Send + 'static,
@@ -82,7 +78,7 @@ where
         .header_read_timeout(2 * IDLE_TIME)
         .max_buf_size(HEAD_BYTES)
         .max_header_size(HEAD_BYTES)
-        .max_headers(HEADERS)
+        .max_headers(headers)
         .serve_connection(TokioIo::new(timed), service);
     if let Err(error) = stop.watch(connection).await {
         tracing::debug!(%error, "a connection ended");
@@ -155,6 +151,8 @@ struct Timed<S> {
     /// Runs while there is something to write and the client does not take it.
     stalled: Option<Pin<Box<Sleep>>>,
     behind: Option<Behind>,
+    /// Runs while the connection ends and the client does not take it.
+    ending: Option<Pin<Box<Sleep>>>,
 }
 
 /// Something is being written. Where an answer has no end, as a stream of events, this is about what has come of it so far: it is over
@@ -175,7 +173,7 @@ impl Behind {
 impl<S> Timed<S> {
     fn new(stream: S, turns: Turns, connections: Connections) -> Self {
         let timer = Box::pin(sleep(HEAD_TIME));
-        Self { stream, turns, seen: 0, connections, awaiting: Awaiting::Head, timer, stalled: None, behind: None }
+        Self { stream, turns, seen: 0, connections, awaiting: Awaiting::Head, timer, stalled: None, behind: None, ending: None }
     }
 
     fn wait_for(&mut self, awaiting: Awaiting, time: Duration) {
@@ -216,13 +214,19 @@ impl<S> Timed<S> {
         }
     }
 
-    /// Passes the outcome of a write on, or fails where the client has not taken anything for too long, or too little in all.
-    fn written(&mut self, outcome: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Passes on what has come of a write or a flush, or fails where the client has not taken anything for too long, or too little
+    /// in all. `bytes` of it count as written.
+    fn taken<T>(
+        &mut self,
+        outcome: Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
         let behind = self.behind.get_or_insert_with(|| Behind { since: Instant::now(), written: 0 });
         if let Poll::Ready(outcome) = outcome {
             self.stalled = None;
             match &outcome {
-                Ok(bytes) => behind.written += *bytes as u64,
+                Ok(taken) => behind.written += bytes(taken) as u64,
                 Err(_) => self.turns.lose(),
             }
             return Poll::Ready(outcome);
@@ -259,7 +263,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.written(outcome, context)
+        self.taken(outcome, |&bytes| bytes, context)
     }
 
     fn poll_write_vectored(
@@ -268,21 +272,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.written(outcome, context)
+        self.taken(outcome, |&bytes| bytes, context)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
+    // hyper comes here once it has written all that it has. TLS may still hold up to 64 KiB of it.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper comes here once it has written all that it has.
+        let outcome = Pin::new(&mut self.stream).poll_flush(context);
+        let outcome = ready!(self.taken(outcome, |()| 0, context));
         self.behind = None;
-        Pin::new(&mut self.stream).poll_flush(context)
+        Poll::Ready(outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        // TLS says goodbye, which a client has to take, too.
+        if let Poll::Ready(outcome) = Pin::new(&mut self.stream).poll_shutdown(context) {
+            return Poll::Ready(outcome);
+        }
+        // A clock of its own: hyper flushes once more before each attempt.
+        ready!(self.ending.get_or_insert_with(|| Box::pin(sleep(STALL_TIME))).as_mut().poll(context));
+        Poll::Ready(Err(too_slow("the client does not take the end of the connection")))
     }
 }
 
@@ -290,7 +302,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
 mod tests {
     use bytes::Bytes;
     use hyper_util::server::graceful::GracefulShutdown;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream};
     use tokio_util::task::AbortOnDropHandle;
 
     use super::super::lease::{Lease, Outgoing};
@@ -309,7 +321,7 @@ mod tests {
 
     impl Client {
         fn of(connections: &Connections, answer: usize) -> Self {
-            Self::answered(connections, move || Outgoing::whole("x".repeat(answer), Lease::default()))
+            Self::answered(connections, whole(answer))
         }
 
         /// One whose answer is a stream of events without end.
@@ -324,10 +336,20 @@ mod tests {
         }
 
         fn answered(connections: &Connections, answer: impl Fn() -> Outgoing + Send + Sync + 'static) -> Self {
+            Self::through(|far| far, connections, answer)
+        }
+
+        /// One whose bytes go through something on the server's side.
+        fn through<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+            what: impl FnOnce(DuplexStream) -> S,
+            connections: &Connections,
+            answer: impl Fn() -> Outgoing + Send + Sync + 'static,
+        ) -> Self {
             let (stream, far) = tokio::io::duplex(4096);
+            let far = what(far);
             let answer = move |_| std::future::ready(HttpResponse::new(answer()));
             let running = GracefulShutdown::new();
-            let served = serve_on(far, answer, connections.clone(), running.watcher());
+            let served = serve(far, HEADERS, answer, connections.clone(), running.watcher());
             Self { stream, server: AbortOnDropHandle::new(tokio::spawn(served)), running, began: Instant::now() }
         }
 
@@ -344,6 +366,35 @@ mod tests {
             server.await.expect("no panic");
             drop(stream);
             began.elapsed()
+        }
+    }
+
+    /// Keeps up to 64 KiB of what is written, as TLS does, and ends only when its client wants it to.
+    struct Keeping(BufWriter<DuplexStream>);
+
+    impl Keeping {
+        fn on(stream: DuplexStream) -> Self {
+            Self(BufWriter::with_capacity(64 * 1024, stream))
+        }
+    }
+
+    impl AsyncRead for Keeping {
+        fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Keeping {
+        fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(context, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(context)
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
         }
     }
 
@@ -404,6 +455,28 @@ mod tests {
     async fn an_answer_that_nobody_reads_is_given_up() {
         let mut client = Client::of(&Connections::new(64), 1 << 20);
         client.stream.write_all(GET).await.expect("sent");
+        near(client.ended().await, STALL_TIME);
+    }
+
+    fn whole(bytes: usize) -> impl Fn() -> Outgoing + Send + Sync + 'static {
+        move || Outgoing::whole("x".repeat(bytes), Lease::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_tls_keeps_of_an_answer_waits_no_longer_for_its_reader() {
+        let mut client = Client::through(Keeping::on, &Connections::new(64), whole(60_000));
+        client.stream.write_all(GET).await.expect("sent");
+        near(client.ended().await, STALL_TIME);
+
+        let mut slow = Client::through(Keeping::on, &Connections::new(64), whole(60_000));
+        assert!(read_slowly(&mut slow, Duration::from_secs(3), 60_000).await >= 60_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_goodbye_of_tls_waits_no_longer_for_its_reader() {
+        let mut client = Client::through(Keeping::on, &Connections::new(64), whole(1));
+        client.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("sent");
+        client.read_answer().await;
         near(client.ended().await, STALL_TIME);
     }
 

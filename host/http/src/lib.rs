@@ -1,8 +1,9 @@
 //! Streamable HTTP: connections, sessions and streams around MCP's methods.
 //!
-//! A request passes `serve` (the connection), `router` (the address, and who may connect), and `post`, where its one message is read and
-//! decided on: version, session, method. `mcp` answers it, and `late` and `stream` are the ways back of what takes time, which `events`
-//! writes as events. A `lease` holds what an answer needs until it is sent. No state is kept between two requests.
+//! A request passes `serve` (the connection, which `handshake` begins where it is TLS), `router` (the address, and who may connect), and
+//! `post`, where its one message is read and decided on: version, session, method. `mcp` answers it, and `late` and `stream` are the ways
+//! back of what takes time, which `events` writes as events. A `lease` holds what an answer needs until it is sent. No state is kept between
+//! two requests.
 
 mod admission;
 mod allowlist;
@@ -13,12 +14,14 @@ mod calls;
 mod connection;
 mod connections;
 mod events;
+mod handshake;
 mod headers;
 mod late;
 mod lease;
 mod media;
 mod outlive;
 mod panics;
+mod peer;
 mod post;
 mod ready;
 mod rejection;
@@ -29,7 +32,7 @@ mod stream;
 
 pub use admission::Admission;
 pub use allowlist::{Allowlist, Surroundings};
-pub use ready::Readiness;
+pub use ready::{Check, Readiness};
 pub use router::App;
 pub use serve::{ConnectionLimits, serve};
 pub use session::SessionKey;

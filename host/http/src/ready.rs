@@ -40,6 +40,7 @@ pub struct Readiness(Arc<Inner>);
 struct Inner {
     cluster: Cluster,
     loaded: Mutex<Loaded>,
+    certificate: Mutex<Vec<Check>>,
     bundled_loaded: bool,
     /// Who can call.
     who: String,
@@ -80,6 +81,9 @@ impl Audience {
     }
 }
 
+/// What was looked at, in words of one line: that it is well, or what is wrong with it.
+pub type Check = Result<String, String>;
+
 /// What is served now.
 struct Loaded {
     tools: usize,
@@ -92,12 +96,18 @@ impl Readiness {
         let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
-        Self(Arc::new(Inner { cluster, loaded, bundled_loaded, who, answered, draining, asked, probed }))
+        let certificate = Mutex::default();
+        Self(Arc::new(Inner { cluster, loaded, certificate, bundled_loaded, who, answered, draining, asked, probed }))
     }
 
     /// From now on so many tools are served, with these problems. It makes the server neither ready nor unready.
     pub fn loaded(&self, tools: usize, problems: Vec<String>) {
-        *self.lock() = Loaded { tools, problems };
+        *lock(&self.0.loaded) = Loaded { tools, problems };
+    }
+
+    /// From now on this is how the certificate of the listener is. It makes the server neither ready nor unready.
+    pub fn certificate(&self, checks: Vec<Check>) {
+        *lock(&self.0.certificate) = checks;
     }
 
     /// Asks the API server until it answers for the first time.
@@ -150,12 +160,16 @@ impl Readiness {
         let mut text = String::new();
         // Writing to a string cannot fail.
         {
-            let loaded = self.lock();
+            let loaded = lock(&inner.loaded);
             let _ = writeln!(text, "[{}] tools{}", mark(inner.bundled_loaded), known(format!(": {} loaded", loaded.tools)));
             for problem in loaded.problems.iter().filter(|_| audience == Audience::Operator) {
                 // Some have lines to paste, which belong to the same check.
                 let _ = writeln!(text, "[-] {}", clean(problem).replace('\n', "\n    "));
             }
+        }
+        for check in lock(&inner.certificate).iter().filter(|_| audience == Audience::Operator) {
+            let (Ok(words) | Err(words)) = check;
+            let _ = writeln!(text, "[{}] {}", mark(check.is_ok()), clean_line(words, ERROR_BYTES));
         }
         let answered = inner.answered.load(Ordering::Acquire);
         let _ = writeln!(text, "[{}] the API server has answered once", mark(answered));
@@ -200,16 +214,16 @@ impl Readiness {
         probed.borrow().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Loaded> {
-        // It is replaced as a whole, so a panic elsewhere leaves nothing broken.
-        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn probe(&self) -> Result<Health, Error> {
         let outcome = self.0.cluster.health(PROBE_TIME).await;
         self.0.probed.send_replace(Some(Probed { at: Instant::now(), outcome: outcome.clone() }));
         outcome
     }
+}
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    // It is replaced as a whole, so a panic elsewhere leaves nothing broken.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A server that refuses is a server that is there; one that says nothing until the probe's time is up is not.
@@ -294,6 +308,9 @@ mod tests {
         let text = readiness.describe(Audience::Operator).await;
         assert!(text.starts_with("[+] tools: 7 loaded\n[-] a problem\n    in two lines\n"), "{text}");
         assert!(text.contains("[+] now: a client that was handed in, v1.37.2 on linux/amd64\n"), "{text}");
+        readiness.certificate(vec![Ok("in use".to_owned()), Err("not\nreplaced".to_owned())]);
+        let text = readiness.describe(Audience::Operator).await;
+        assert!(text.contains("[+] in use\n[-] not replaced\n"), "{text}");
     }
 
     #[tokio::test]
@@ -301,6 +318,7 @@ mod tests {
         let (cluster, _) = cluster(false);
         let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()], "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
+        readiness.certificate(vec![Err("not replaced".to_owned())]);
         let text = readiness.describe(Audience::Stranger).await;
         assert_eq!(text, "[+] tools\n[-] the API server has answered once\n[+] the API server answers\n[+] accepting calls\n");
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::Body;
 use sandbar_identity::Authentication;
@@ -18,6 +20,7 @@ use super::HttpResponse;
 use super::admission::Admission;
 use super::allowlist::Allowlist;
 use super::headers::SESSION_ID;
+use super::peer::Peer;
 use super::post::{Endpoint, post};
 use super::ready::{Audience, Readiness};
 use super::rejection::{MCP_METHODS, Rejection, last, words};
@@ -67,8 +70,18 @@ impl App {
 pub(super) struct Routes {
     app: Arc<App>,
     cors: Arc<CorsLayer>,
+    offer: Offer,
+}
+
+/// What there is for the requests of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Offer {
+    /// Everything.
+    All,
     /// The connection is one too many: probes are answered as ever, and everything else is told when to come back.
-    is_overflow: bool,
+    Probes,
+    /// Nothing: the port speaks TLS, and the client does not.
+    Nothing,
 }
 
 impl Routes {
@@ -80,35 +93,49 @@ impl Routes {
             .allow_methods([Method::POST, Method::GET, Method::DELETE])
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers([HeaderName::from_static(SESSION_ID)]);
-        Self { app, cors: Arc::new(cors), is_overflow: false }
+        Self { app, cors: Arc::new(cors), offer: Offer::All }
     }
 
     /// The same for connections beyond the number of the server.
     pub(super) fn of_overflow(app: Arc<App>) -> Self {
-        Self { is_overflow: true, ..Self::new(app) }
+        Self { offer: Offer::Probes, ..Self::new(app) }
     }
 
-    /// Answers a request that comes from there.
-    pub(super) async fn answer<B>(self, request: Request<B>, from: IpAddr) -> HttpResponse
+    /// The same for a connection without TLS where there should be some.
+    pub(super) fn of_plain(app: Arc<App>) -> Self {
+        Self { offer: Offer::Nothing, ..Self::new(app) }
+    }
+
+    /// Answers the requests of a connection.
+    pub(super) fn answers<B>(self, peer: Peer) -> impl Fn(Request<B>) -> BoxFuture<'static, HttpResponse> + Send + 'static
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
-        let Self { app, cors, is_overflow } = self;
+        move |request| self.clone().answer(request, peer.clone()).boxed()
+    }
+
+    /// Answers a request from this peer.
+    pub(super) async fn answer<B>(self, request: Request<B>, peer: Peer) -> HttpResponse
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+    {
+        let Self { app, cors, offer } = self;
         let draining = app.clone();
         let has_body = !request.body().is_end_stream();
         let answered = panics::caught_in(async move {
             check_coding(request.headers())?;
             match request.uri().path() {
+                _ if offer == Offer::Nothing => Err(plain()),
                 HEALTHZ => probe(request.method(), || words(StatusCode::OK, "ok")),
-                READYZ => readyz(&app, request.method(), request.uri(), request.headers(), from).await,
-                _ if is_overflow => Err(full()),
-                _ => web(app, cors, request).await,
+                READYZ => readyz(&app, request.method(), request.uri(), request.headers(), peer.from).await,
+                _ if offer == Offer::Probes => Err(full()),
+                _ => web(app, cors, request, peer).await,
             }
         });
         let answered = answered.await.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
         let mut response = answered.unwrap_or_else(|rejection| rejection.answer(has_body));
         // While the server drains, clients should find another with their next request, rather than lose it when this one is gone.
-        if is_overflow || draining.readiness.is_draining() {
+        if offer != Offer::All || draining.readiness.is_draining() {
             last(&mut response);
         }
         response
@@ -116,7 +143,7 @@ impl Routes {
 }
 
 /// What web pages can reach, and so everybody has to be allowed to. What pages have to hear of that is added here.
-async fn web<B>(app: Arc<App>, cors: Arc<CorsLayer>, request: Request<B>) -> Result<HttpResponse, Rejection>
+async fn web<B>(app: Arc<App>, cors: Arc<CorsLayer>, request: Request<B>, peer: Peer) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -125,20 +152,20 @@ where
         Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
     })?;
     if !request.headers().contains_key(header::ORIGIN) {
-        return mcp(&app, request).await;
+        return mcp(&app, request, &peer).await;
     }
     let answering = tower::service_fn(move |request: Request<B>| {
-        let app = app.clone();
+        let (app, peer) = (app.clone(), peer.clone());
         async move {
             let has_body = !request.body().is_end_stream();
-            Ok::<_, Infallible>(mcp(&app, request).await.unwrap_or_else(|rejection| rejection.answer(has_body)))
+            Ok::<_, Infallible>(mcp(&app, request, &peer).await.unwrap_or_else(|rejection| rejection.answer(has_body)))
         }
     });
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
 /// MCP.
-async fn mcp<B>(app: &App, request: Request<B>) -> Result<HttpResponse, Rejection>
+async fn mcp<B>(app: &App, request: Request<B>, peer: &Peer) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -146,7 +173,7 @@ where
         let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
         return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
     }
-    let caller = caller::of(&app.authentication, request.headers()).await?;
+    let caller = caller::of(&app.authentication, request.headers(), peer).await?;
     match *request.method() {
         Method::POST => post(&app.endpoint, request, caller).await,
         Method::GET | Method::HEAD => {
@@ -199,6 +226,10 @@ async fn readyz(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap, from
     probe(method, || words(status, description))
 }
 
+fn plain() -> Rejection {
+    Rejection::of_http(StatusCode::BAD_REQUEST, "this port speaks TLS: use https://")
+}
+
 fn full() -> Rejection {
     let words = format!("all connections of this server are taken; come back in {} s", RETRY_WHEN_FULL.as_secs());
     Rejection::no_room(None, RETRY_WHEN_FULL, words)
@@ -217,7 +248,9 @@ mod tests {
     use super::super::allowlist::Surroundings;
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    fn here() -> Peer {
+        Peer::at(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
 
     async fn app() -> Arc<App> {
         app_on(Processors::all_but_one()).await
@@ -266,20 +299,31 @@ mod tests {
     async fn a_panic_in_a_handler_is_an_answer() {
         let routes = Routes::new(app().await);
         let request = Request::post("/mcp").header("host", "localhost").body(Panicking).expect("a request");
-        let response = routes.clone().answer(request, HERE).await;
+        let response = routes.clone().answer(request, here()).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(json_of(response).await["error"]["code"], -32603);
-        assert_eq!(routes.answer(get_of("/healthz"), HERE).await.status(), StatusCode::OK);
+        assert_eq!(routes.answer(get_of("/healthz"), here()).await.status(), StatusCode::OK);
     }
 
     #[tokio::test]
     async fn a_full_server_answers_probes_and_everybody_else_comes_back() {
         let routes = Routes::of_overflow(app().await);
-        assert_eq!(routes.clone().answer(get_of("/healthz"), HERE).await.status(), StatusCode::OK);
-        let response = routes.answer(get_of("/mcp"), HERE).await;
+        assert_eq!(routes.clone().answer(get_of("/healthz"), here()).await.status(), StatusCode::OK);
+        let response = routes.answer(get_of("/mcp"), here()).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "5");
         assert_eq!(response.headers()[header::CONNECTION], "close");
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_speak_tls_where_he_should_is_told_so_whatever_he_asks_for() {
+        let routes = Routes::of_plain(app().await);
+        for path in ["/healthz", "/readyz?verbose", "/mcp"] {
+            let response = routes.clone().answer(get_of(path), here()).await;
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+            assert_eq!(response.headers()[header::CONNECTION], "close");
+            assert_eq!(json_of(response).await["error"]["message"], "this port speaks TLS: use https://");
+        }
     }
 
     #[tokio::test]
@@ -287,7 +331,7 @@ mod tests {
         let app = app().await;
         let routes = Routes::new(app.clone());
         let closes = async |path: &str| {
-            let response = routes.clone().answer(get_of(path), HERE).await;
+            let response = routes.clone().answer(get_of(path), here()).await;
             response.headers().contains_key(header::CONNECTION)
         };
         assert!(!closes("/healthz").await && !closes("/mcp").await);
@@ -318,7 +362,7 @@ mod tests {
             let request = request.expect("a request");
             let has_body = !request.body().is_empty();
             let request = request.map(Full::<Bytes>::from);
-            let response = routes.clone().answer(request, HERE).await;
+            let response = routes.clone().answer(request, here()).await;
             assert_eq!(response.status().as_u16(), status, "{named}");
             let goes_on = !response.headers().contains_key(header::CONNECTION);
             let message = json_of(response).await;
@@ -339,7 +383,7 @@ mod tests {
                     request = request.header("origin", origin);
                 }
                 let ping = Full::<Bytes>::from(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
-                let response = routes.clone().answer(request.body(ping).expect("a request"), HERE).await;
+                let response = routes.clone().answer(request.body(ping).expect("a request"), here()).await;
                 let allowed = response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned();
                 assert_eq!(allowed.as_ref().map(HeaderValue::as_bytes), origin.map(str::as_bytes));
                 assert_eq!(json_of(response).await["result"], serde_json::json!({}));
@@ -363,7 +407,7 @@ mod tests {
             let routes = routes.clone();
             let request = Request::post("/mcp").header("host", "localhost").body(Full::new(body)).expect("a request");
             async move {
-                let response = routes.answer(request, HERE).await;
+                let response = routes.answer(request, here()).await;
                 let status = response.status().as_u16();
                 (status, response.into_body().collect().await.expect("a body").to_bytes())
             }

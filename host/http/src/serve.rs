@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use hyper_util::server::graceful::GracefulShutdown;
+use sandbar_tls::Acceptor;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
-use super::connection;
+use super::connection::{self, headers_of};
 use super::connections::Connections;
+use super::handshake::{self, Spoken};
+use super::peer::Peer;
 use super::router::{App, Routes};
 
 /// How long accepting pauses after an error such as too many open files; without a pause it would spin.
@@ -27,9 +31,16 @@ pub struct ConnectionLimits {
     pub drain: Duration,
 }
 
-/// Serves until `stop` resolves, then lets what has begun come to its end, as long as it may take.
-pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: ConnectionLimits, stop: impl Future<Output = ()>) {
-    let accepting = Accepting::new(&app, bounds.connections);
+/// Serves until `stop` resolves, then lets what has begun come to its end, as long as it may take. Where there is `tls`, a connection begins
+/// with it as it is then.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<watch::Receiver<Acceptor>>,
+    app: Arc<App>,
+    bounds: ConnectionLimits,
+    stop: impl Future<Output = ()>,
+) {
+    let accepting = Accepting::new(&app, tls, bounds.connections);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -74,17 +85,21 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, bounds: ConnectionLimit
 /// What it takes to serve a connection.
 struct Accepting {
     connections: Connections,
+    tls: Option<watch::Receiver<Acceptor>>,
     routes: Routes,
     of_overflow: Routes,
+    of_plain: Routes,
     graceful: GracefulShutdown,
 }
 
 impl Accepting {
-    fn new(app: &Arc<App>, connections: usize) -> Self {
+    fn new(app: &Arc<App>, tls: Option<watch::Receiver<Acceptor>>, connections: usize) -> Self {
         Self {
             connections: Connections::new(connections),
+            tls,
             routes: Routes::new(app.clone()),
             of_overflow: Routes::of_overflow(app.clone()),
+            of_plain: Routes::of_plain(app.clone()),
             graceful: GracefulShutdown::new(),
         }
     }
@@ -92,10 +107,28 @@ impl Accepting {
     /// Serves a connection in a task of its own, as soon as there is a seat for it.
     async fn accept(&self, stream: TcpStream, from: IpAddr) {
         let seat = self.connections.seat().await;
+        // Without it every event of a stream waits 40 ms for the client's acknowledgement of the one before.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
         let routes = if seat.is_overflow() { self.of_overflow.clone() } else { self.routes.clone() };
         let (connections, stop) = (self.connections.clone(), self.graceful.watcher());
+        let tls = self.tls.as_ref().map(|tls| (tls.borrow().clone(), self.of_plain.clone()));
+        let here = Peer::at(from);
+        let headers = headers_of(&here);
         tokio::spawn(async move {
-            connection::serve(stream, move |request| routes.clone().answer(request, from), connections, stop).await;
+            match tls {
+                None => connection::serve(stream, headers, routes.answers(here), connections, stop).await,
+                Some((acceptor, of_plain)) => match handshake::open(stream, from, &acceptor).await {
+                    Some(Spoken::Tls(stream, peer)) => {
+                        connection::serve(stream, headers_of(&peer), routes.answers(peer), connections, stop).await;
+                    }
+                    Some(Spoken::Plain(stream)) => {
+                        connection::serve(stream, headers, of_plain.answers(here), connections, stop).await;
+                    }
+                    None => {}
+                },
+            }
             drop(seat);
         });
     }

@@ -1,20 +1,25 @@
-//! Who makes a request: found out from what the request itself proves, and from nothing else.
+//! Who makes a request: found out from what the request and its connection prove, and from nothing else.
 //!
-//! `bearer` takes the token out of a request; `token_review` has the API server say whose it is. What is refused, or cannot be found out
-//! now, is nobody's: a request without an identity is not served.
+//! `front_proxy` believes a proxy with a certificate; `bearer` takes the token out of a request, and `token_review` has the API server say
+//! whose it is. What is refused, or cannot be found out now, is nobody's: a request without an identity is not served.
 
 mod bearer;
+mod front_proxy;
 mod token_review;
 
 use http::HeaderMap;
 use sandbar_policy::{Identity, Proof};
+use sandbar_tls::ClientCertificate;
 
+pub use front_proxy::FrontProxy;
 pub use token_review::TokenReviews;
 
 /// How a server finds out who makes a request.
 #[derive(Default)]
 pub struct Authentication {
-    /// None: nobody is asked who they are.
+    /// Whether a proxy in front may say it.
+    pub front_proxy: Option<FrontProxy>,
+    /// Whether the API server is asked whose a token is.
     pub token_review: Option<TokenReviews>,
 }
 
@@ -24,9 +29,18 @@ pub enum Unidentified {
     /// It has no token.
     #[error("this server wants to know who calls: send a token, as `Authorization: Bearer TOKEN`")]
     NoToken,
+    /// There is no other way in than through a proxy.
+    #[error("this server wants to know who calls, and believes its front proxy alone: ask through that")]
+    NoProxy,
     /// It has something else in the place of one token.
     #[error("the header Authorization {0}")]
     Malformed(&'static str),
+    /// It says who makes it in a header that is a proxy's, and does not come from one.
+    #[error("the header {0} is for a front proxy alone, and this request does not come from one")]
+    Claimed(String),
+    /// The headers of a proxy name nobody.
+    #[error("the X-Remote- headers of the front proxy name nobody: {0}")]
+    OfProxy(&'static str),
     /// The token is nobody's, or not for this server.
     #[error("the token is not accepted: {0}")]
     Refused(String),
@@ -36,14 +50,16 @@ pub enum Unidentified {
 }
 
 impl Authentication {
-    /// Whether requests have to prove who makes them.
-    pub fn is_required(&self) -> bool {
-        self.token_review.is_some()
-    }
-
-    /// Who makes a request with these headers.
-    pub async fn identify(&self, headers: &HeaderMap) -> Result<Identity, Unidentified> {
-        let Some(reviews) = &self.token_review else { return Ok(Identity::Anonymous) };
+    /// Who makes a request with these headers, over a connection with that certificate.
+    pub async fn identify(&self, headers: &HeaderMap, certificate: Option<&ClientCertificate>) -> Result<Identity, Unidentified> {
+        let Self { front_proxy, token_review } = self;
+        if front_proxy.is_none() && token_review.is_none() {
+            return Ok(Identity::Anonymous);
+        }
+        if let Some(user) = front_proxy::user_of(front_proxy.as_ref(), headers, certificate)? {
+            return Ok(Identity::User(user, Proof::FrontProxy));
+        }
+        let Some(reviews) = token_review else { return Err(Unidentified::NoProxy) };
         let token = bearer::token(headers)?.ok_or(Unidentified::NoToken)?;
         Ok(Identity::User(reviews.user_of(token).await?, Proof::TokenReview))
     }

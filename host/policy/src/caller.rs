@@ -61,6 +61,8 @@ pub struct User {
 /// How a user was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
+    /// A proxy in front has said it, with a certificate.
+    FrontProxy,
     /// The API server has reviewed a token.
     TokenReview,
 }
@@ -171,6 +173,7 @@ impl fmt::Display for Proof {
     /// As the key of `authentication` in sandbar.yaml.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::FrontProxy => "frontProxy",
             Self::TokenReview => "tokenReview",
         })
     }

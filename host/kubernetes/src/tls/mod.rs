@@ -1,7 +1,5 @@
 //! TLS to an API server, by Go's rules: it trusts the servers that kubectl trusts, and no others.
 
-mod identity;
-mod pem;
 mod trust;
 
 use std::sync::Arc;
@@ -11,12 +9,17 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
+use sandbar_tls::Certificate;
 
-pub(super) use self::identity::certificate;
 pub(super) use self::trust::ChainTooLong;
 use self::trust::{Anybody, Pool};
 use super::fault::Fault;
 use super::target::Trust;
+
+/// Parses a client's certificate with its chain, and its key. An error continues a sentence that begins with their source.
+pub(super) fn certificate(certificate: &[u8], key: &[u8]) -> Result<Certificate, Fault> {
+    Certificate::read(certificate, key).map_err(|unusable| Fault::new(format!("has a client {} that {unusable}", unusable.part)))
+}
 
 /// The TLS configuration of connections to a server.
 pub(super) fn client_config(trust: &Trust, identity: Option<Arc<CertifiedKey>>) -> Result<ClientConfig, Fault> {

@@ -1,7 +1,7 @@
 //! Flags that kubectl and other servers have, and Sandbar has not.
 
 /// Flags without their dashes, and what does the same here.
-const ELSEWHERE: [(&[&str], &str); 7] = [
+const ELSEWHERE: [(&[&str], &str); 8] = [
     (&["kubeconfig"], "$KUBECONFIG names the kubeconfig, and `--cluster kubeconfig:CONTEXT` one of its contexts"),
     (&["context"], "`--cluster kubeconfig:CONTEXT` names a context of the kubeconfig"),
     (
@@ -13,6 +13,11 @@ const ELSEWHERE: [(&[&str], &str); 7] = [
     (
         &["port", "p", "bind", "address", "bind-address"],
         "`--listen 127.0.0.1:PORT` (`SANDBAR_LISTEN`) sets the address and the port of `sandbar serve`",
+    ),
+    (
+        &["tls", "tls-cert", "tls-cert-file", "tls-private-key-file", "client-ca-file"],
+        "`--tls-certificate FILE` and `--tls-key FILE` make `sandbar serve` speak TLS, and `--tls-client-ca FILE` has it ask for client \
+         certificates",
     ),
     (&["verbose", "v", "debug", "log-level"], "`SANDBAR_LOG=debug` makes the log say more"),
     (

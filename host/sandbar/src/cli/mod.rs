@@ -1,6 +1,7 @@
 //! The command line.
 
 mod call;
+mod certificate;
 mod compile;
 mod config_schema;
 mod elsewhere;

@@ -21,7 +21,7 @@ use super::{Common, words};
 
 /// Time between two looks at the files. A look costs a few microseconds for each file, and the kubelet takes a minute to bring a
 /// changed ConfigMap.
-const INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Looks at files of which some is another each time, after which they are loaded nevertheless: a file that is written to without end
 /// keeps no other one from being served, and most copies take less.
@@ -238,6 +238,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         // All keys by name, so that another one has to be thought of here.
         let Config {
             listen,
+            tls,
             cluster,
             hosts,
             origins,
@@ -256,6 +257,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let memory = self.config.largest_memory();
         let keys = [
             ("listen", *listen != self.started.listen),
+            ("tls", *tls != self.started.tls),
             ("cluster", *cluster != self.started.cluster),
             ("hosts", *hosts != self.started.hosts),
             ("origins", *origins != self.started.origins),

@@ -12,9 +12,9 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
 use sandbar_catalog::{FileStamps, Source};
-use sandbar_config::{AuthenticationConfig, Config, RightsConfig, TokenReviewConfig};
+use sandbar_config::{AuthenticationConfig, Config, FrontProxyConfig, RightsConfig, TokenReviewConfig};
 use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Readiness, SessionKey, Surroundings, serve};
-use sandbar_identity::{Authentication, TokenReviews};
+use sandbar_identity::{Authentication, FrontProxy, TokenReviews};
 use sandbar_kubernetes::Cluster;
 use sandbar_mcp::Server;
 use sandbar_sandbox::{available_memory, memory_for_answers};
@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::certificate::{Follower, TlsFlags};
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
 use super::{Cli, Common, Failure, environment, output};
@@ -47,6 +48,8 @@ pub(super) struct Arguments {
     /// The address and port to listen on [default: 127.0.0.1:8090]
     #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = sandbar_config::address)]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    tls: TlsFlags,
     /// A name by which clients may address the server, beside localhost, IP addresses and, in a pod, its Services' names; can be given several times
     #[arg(long = "allow-host", value_name = "NAME", env = "SANDBAR_ALLOW_HOST", value_delimiter = ',', value_parser = sandbar_config::host)]
     hosts: Option<Vec<String>>,
@@ -90,6 +93,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let text = arguments.common.text()?;
     let config = arguments.config_of(text.as_deref())?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
+    let certificate = config.tls.clone().map(Follower::start).transpose()?;
 
     check_reach(&config)?;
     // The port first: a server that cannot listen should not make its user wait for that.
@@ -122,8 +126,9 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         readiness.clone(),
     );
     let address = listener.local_addr()?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
     tracing::info!("{who}");
-    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, address));
+    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, scheme, address));
     tokio::spawn(readiness.clone().watch_cluster());
     let bounds = ConnectionLimits { connections: config.connections, drain: config.drain };
     let reloader = Reloader {
@@ -140,7 +145,11 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         broken: None,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
-    serve(listener, Arc::new(app), bounds, stopped(readiness)?).await;
+    let tls = certificate.as_ref().map(Follower::acceptors);
+    if let Some(certificate) = certificate {
+        tokio::spawn(certificate.follow(readiness.clone()));
+    }
+    serve(listener, tls, Arc::new(app), bounds, stopped(readiness)?).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -150,6 +159,7 @@ impl Arguments {
     fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
         let mut config = self.common.config_of(text)?;
         config.listen = self.listen.unwrap_or(config.listen);
+        config.tls = self.tls.over(config.tls)?;
         config.hosts = self.hosts.clone().unwrap_or(config.hosts);
         config.origins = self.origins.clone().unwrap_or(config.origins);
         config.allow_anonymous = self.allow_anonymous.unwrap_or(config.allow_anonymous);
@@ -174,7 +184,11 @@ fn check_reach(config: &Config) -> anyhow::Result<()> {
 
 /// How requests are authenticated. An audience for which everybody has a token is found now, if the API server is there.
 async fn authentication(config: &Config, cluster: &Cluster) -> anyhow::Result<Authentication> {
-    let Some(TokenReviewConfig { audiences }) = &config.authentication.token_review else { return Ok(Authentication::default()) };
+    let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
+    let front_proxy = front_proxy.as_ref().map(|FrontProxyConfig { allowed_names }| FrontProxy::new(allowed_names.clone()));
+    let Some(TokenReviewConfig { audiences }) = token_review else {
+        return Ok(Authentication { front_proxy, token_review: None });
+    };
     let reviews = TokenReviews::new(cluster.clone(), audiences.clone());
     match reviews.own_audience().await {
         Ok(None) => {}
@@ -184,17 +198,21 @@ async fn authentication(config: &Config, cluster: &Cluster) -> anyhow::Result<Au
         ),
         Err(error) => tracing::warn!(%error, "whether an audience is the API server's own is looked up with the first token"),
     }
-    Ok(Authentication { token_review: Some(reviews) })
+    Ok(Authentication { front_proxy, token_review: Some(reviews) })
 }
 
 /// Who can call, and with whose rights, in a line for the operator.
 fn who_may_call(config: &Config) -> String {
-    let who = match &config.authentication.token_review {
-        Some(TokenReviewConfig { audiences }) => {
-            format!("holders of a ServiceAccount's token for the audience {}", audiences.join(", "))
-        }
-        None if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),
-        None => format!("everybody who reaches {}", config.listen),
+    let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
+    let by_proxy = front_proxy.as_ref().map(|proxy| format!("whom the front proxy {} names", proxy.allowed_names.join(" or ")));
+    let by_token = token_review
+        .as_ref()
+        .map(|reviews| format!("holders of a ServiceAccount's token for the audience {}", reviews.audiences.join(", ")));
+    let known: Vec<String> = by_proxy.into_iter().chain(by_token).collect();
+    let who = match known.is_empty() {
+        false => known.join(", and "),
+        true if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),
+        true => format!("everybody who reaches {}", config.listen),
     };
     let rights = match config.authorization.rights {
         RightsConfig::Server => "with this server's rights",
@@ -269,8 +287,8 @@ fn way_out(address: SocketAddr, error: &io::Error) -> String {
 }
 
 /// Says where to connect, once there is something to connect to.
-async fn announce(readiness: Readiness, cluster: String, tools: usize, address: SocketAddr) {
-    output::say(&format!("sandbar serves {tools} tools for {cluster}; connect an MCP client to http://{address}/mcp"));
+async fn announce(readiness: Readiness, cluster: String, tools: usize, scheme: &str, address: SocketAddr) {
+    output::say(&format!("sandbar serves {tools} tools for {cluster}; connect an MCP client to {scheme}://{address}/mcp"));
     readiness.wait_for_cluster().await;
     tracing::info!(%address, tools, %cluster, "ready");
 }

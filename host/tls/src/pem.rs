@@ -3,22 +3,30 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use rustls::pki_types::CertificateDer;
 
 /// As in Go, the unused bits of the last letter may be set.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// A PEM block.
-pub(super) struct Block {
+pub struct Block {
     /// `CERTIFICATE` for example.
-    pub(super) label: String,
+    pub label: String,
     /// Whether it has headers, as encrypted keys have.
-    pub(super) has_headers: bool,
-    pub(super) content: Vec<u8>,
+    pub has_headers: bool,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// The certificates of a text, in their order.
+pub(super) fn certificates(text: &[u8]) -> impl Iterator<Item = CertificateDer<'static>> {
+    let of_certificates = blocks(text).into_iter().filter(|block| block.label == "CERTIFICATE");
+    of_certificates.map(|block| CertificateDer::from(block.content))
 }
 
 /// The blocks of a text.
-pub(super) fn blocks(text: &[u8]) -> Vec<Block> {
+pub fn blocks(text: &[u8]) -> Vec<Block> {
     let text = String::from_utf8_lossy(text);
     let mut blocks = Vec::new();
     let mut open: Option<(String, bool, String)> = None;

@@ -1,0 +1,170 @@
+//! A proxy in front that has found out who calls, and says so in headers, as the API server's aggregation layer does.
+//!
+//! Only the proxy's certificate makes these headers more than a client's word. A request that has one of them without the certificate
+//! claims to be somebody, and is refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName};
+use percent_encoding::percent_decode_str;
+use sandbar_policy::User;
+use sandbar_secrets::quotable;
+use sandbar_tls::ClientCertificate;
+
+use super::Unidentified;
+
+const USER: &str = "x-remote-user";
+const GROUP: &str = "x-remote-group";
+const UID: &str = "x-remote-uid";
+const EXTRA: &str = "x-remote-extra-";
+
+/// What all of these headers begin with.
+const PREFIX: &str = "x-remote-";
+
+/// Bytes of a certificate's name in the log.
+const NAME_BYTES: usize = 128;
+
+/// Believes proxies with certificates of these names.
+pub struct FrontProxy {
+    allowed_names: Vec<String>,
+}
+
+impl FrontProxy {
+    /// For certificates with one of these common names, of the authorities that the listener asks for.
+    pub fn new(allowed_names: Vec<String>) -> Self {
+        Self { allowed_names }
+    }
+
+    /// Whether a certificate is the proxy's.
+    fn is(&self, certificate: &ClientCertificate) -> bool {
+        certificate.common_name().is_some_and(|name| self.allowed_names.iter().any(|allowed| allowed == name))
+    }
+}
+
+/// The user that a proxy names; none where the request claims nothing. Without a proxy to believe, whoever claims something is refused.
+pub(super) fn user_of(
+    proxy: Option<&FrontProxy>,
+    headers: &HeaderMap,
+    certificate: Option<&ClientCertificate>,
+) -> Result<Option<Arc<User>>, Unidentified> {
+    let Some(claim) = headers.keys().find(|name| is_claim(name)) else { return Ok(None) };
+    if !proxy.zip(certificate).is_some_and(|(proxy, certificate)| proxy.is(certificate)) {
+        let name = certificate.map(|certificate| quotable(certificate.common_name().unwrap_or_default(), NAME_BYTES));
+        tracing::warn!(header = %claim, certificate = name, "a request claims to be from a front proxy, and is not");
+        return Err(Unidentified::Claimed(claim.as_str().to_owned()));
+    }
+    read(headers).map(|user| Some(Arc::new(user)))
+}
+
+/// Whether a header says who somebody is, in the spelling of some reader: many take `_` for `-`.
+fn is_claim(name: &HeaderName) -> bool {
+    let (name, prefix) = (name.as_str().as_bytes(), PREFIX.as_bytes());
+    name.len() >= prefix.len()
+        && name.iter().zip(prefix).all(|(byte, wanted)| byte == wanted || (*byte == b'_' && *wanted == b'-'))
+}
+
+/// The user of a proxy's headers. The proxy takes away what its client has sent of them, so another spelling is the client's.
+fn read(headers: &HeaderMap) -> Result<User, Unidentified> {
+    let wrong = |what: &'static str| Unidentified::OfProxy(what);
+    let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let (mut users, mut uids, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, value) in headers.iter().filter(|(name, _)| is_claim(name)) {
+        let value = std::str::from_utf8(value.as_bytes()).map_err(|_| wrong("a value is no UTF-8 text"))?.to_owned();
+        match name.as_str() {
+            USER => users.push(value),
+            GROUP => groups.push(value),
+            UID => uids.push(value),
+            name => {
+                let key = name.strip_prefix(EXTRA).ok_or_else(|| wrong("one of them has an unknown name"))?;
+                // Keys can hold what no header's name can, such as the `/` of `authentication.kubernetes.io/pod-name`.
+                let key = percent_decode_str(key).decode_utf8().map_err(|_| wrong("a name is no UTF-8 text"))?;
+                extra.entry(key.to_ascii_lowercase()).or_default().push(value);
+            }
+        }
+    }
+    let [name] = <[String; 1]>::try_from(users).map_err(|_| wrong("X-Remote-User stands there more than once, or not at all"))?;
+    if uids.len() > 1 {
+        return Err(wrong("X-Remote-Uid stands there more than once"));
+    }
+    let uid = uids.pop().filter(|uid| !uid.is_empty());
+    let user = User { name: name.into(), uid, groups, extra };
+    user.checked().map_err(|_| wrong("the user has no name, or too many groups"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use sandbar_tls::test_certificate;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn known(pairs: &[(&'static str, &'static str)]) -> Result<Option<Arc<User>>, Unidentified> {
+        let proxy = FrontProxy::new(vec!["other".to_owned(), "front-proxy".to_owned()]);
+        user_of(Some(&proxy), &headers(pairs), Some(&test_certificate("front-proxy")))
+    }
+
+    #[test]
+    fn a_proxys_headers_are_a_user() {
+        let user = known(&[
+            ("x-remote-user", "ann"),
+            ("x-remote-group", "a"),
+            ("x-remote-group", "b,c"),
+            ("x-remote-uid", "7"),
+            ("x-remote-extra-authentication.kubernetes.io%2fpod-name", "web"),
+            ("x-remote-extra-scopes", "one"),
+            ("x-remote-extra-scopes", "two"),
+        ]);
+        let user = user.expect("the proxy's").expect("a user");
+        assert_eq!(
+            (&*user.name, user.uid.as_deref(), user.groups.as_slice()),
+            ("ann", Some("7"), &["a".to_owned(), "b,c".to_owned()][..])
+        );
+        assert_eq!(user.extra["authentication.kubernetes.io/pod-name"], ["web"]);
+        assert_eq!(user.extra["scopes"], ["one", "two"]);
+        assert_eq!(known(&[("accept", "x")]), Ok(None), "the certificate alone is nobody");
+    }
+
+    #[test]
+    fn what_a_proxy_would_not_send_is_refused() {
+        for pairs in [
+            &[("x-remote-user", "ann"), ("x-remote-user", "bob")][..],
+            &[("x-remote-user", "")],
+            &[("x-remote-group", "system:masters")],
+            &[("x-remote-user", "ann"), ("x-remote-uid", "1"), ("x-remote-uid", "2")],
+            &[("x-remote-user", "ann"), ("x_remote_group", "system:masters")],
+            &[("x-remote-user", "ann"), ("x-remote_group", "system:masters")],
+            &[("x-remote-user", "ann"), ("x-remote-groups", "system:masters")],
+        ] {
+            assert!(matches!(known(pairs), Err(Unidentified::OfProxy(_))), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn without_the_certificate_the_headers_are_a_forgery() {
+        let proxy = FrontProxy::new(vec!["front-proxy".to_owned()]);
+        let certificates = [test_certificate("front-proxy"), test_certificate("ann"), test_certificate("Front-Proxy")];
+        let [good, ann, shouted] = &certificates;
+        for pair in [
+            ("x-remote-user", "admin"),
+            ("x_remote_user", "admin"),
+            ("x-remote_user", "admin"),
+            ("x-remote-group", "system:masters"),
+            ("x-remote-extra-scopes", "all"),
+            ("x-remote-anything", ""),
+        ] {
+            let headers = headers(&[pair]);
+            for (proxy, certificate) in
+                [(Some(&proxy), None), (Some(&proxy), Some(ann)), (Some(&proxy), Some(shouted)), (None, Some(good)), (None, None)]
+            {
+                let forged = user_of(proxy, &headers, certificate);
+                assert!(matches!(forged, Err(Unidentified::Claimed(_))), "{pair:?} {forged:?}");
+            }
+        }
+        assert_eq!(user_of(Some(&proxy), &headers(&[("x-remote", "x"), ("remote-user", "x")]), None), Ok(None));
+    }
+}

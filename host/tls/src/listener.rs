@@ -1,0 +1,347 @@
+//! TLS on a listener.
+//!
+//! Nothing is resumed: each connection shows its certificate anew, and what was taken out of a file counts for the next one. Connections
+//! live long, so a whole handshake each costs little.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::certificate::{Certificate, Unusable};
+use super::peer::ClientCertificate;
+use super::pem::certificates;
+
+/// The versions that are spoken, as the API server does. Of 1.2, `ring` has only suites with forward secrecy and authenticated encryption.
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+
+/// What is spoken inside. A client that wants HTTP/2 alone is refused in the handshake.
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// Certificates of a chain, the listener's or a client's. More than six intermediates are verified by no client of rustls.
+const LONGEST_CHAIN: usize = 8;
+
+/// Authorities of clients. Their names are a part of each handshake, which has 64 KiB for them.
+const MOST_AUTHORITIES: usize = 64;
+
+/// Whose client certificates are taken.
+#[derive(Clone, Debug)]
+pub struct Authorities(Arc<RootCertStore>);
+
+impl Authorities {
+    /// Parses a PEM text. An error continues a sentence that begins with the text's source.
+    pub fn read(pem: &[u8]) -> Result<Self, &'static str> {
+        let mut store = RootCertStore::empty();
+        for certificate in certificates(pem) {
+            // rustls takes the holder of any certificate in a store for an authority.
+            let is_authority = X509Certificate::from_der(&certificate).is_ok_and(|(_, certificate)| certificate.is_ca());
+            if !is_authority {
+                return Err("has a certificate in it that is no authority's (CA:TRUE)");
+            }
+            store.add(certificate).map_err(|_| "has an authority's certificate in it that cannot be used")?;
+        }
+        match store.len() {
+            0 => Err("is not PEM with a CERTIFICATE in it"),
+            1..=MOST_AUTHORITIES => Ok(Self(Arc::new(store))),
+            _ => Err("has more than 64 authorities in it"),
+        }
+    }
+}
+
+/// Makes TLS of connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Acceptor(TlsAcceptor);
+
+impl Acceptor {
+    /// Shows a certificate, whatever name a client asks for. With authorities each client is asked for a certificate: it may have none, but
+    /// none of anybody else.
+    pub fn new(certificate: &Certificate, clients: Option<&Authorities>) -> Result<Self, Unusable> {
+        if certificate.key.cert.len() > LONGEST_CHAIN {
+            return Err(Unusable::certificate(
+                "has more than 8 certificates: its own, and those of the authorities between it and the root",
+            ));
+        }
+        let provider = Arc::new(default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&VERSIONS);
+        let builder = builder.unwrap_or_else(|_| unreachable!("ring has suites of both versions"));
+        let resolver = Arc::new(SingleCertAndKey::from(certificate.key.clone()));
+        let mut config = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => builder.with_client_cert_verifier(verifier(clients, provider)),
+        }
+        .with_cert_resolver(resolver);
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    /// The handshake. Its time is up to the caller; its size is bounded by rustls, 64 KiB for each message.
+    pub async fn accept<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Option<ClientCertificate>)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let stream = self.0.accept(stream).await?;
+        let certificate = match stream.get_ref().1.peer_certificates() {
+            None => None,
+            Some(chain) => {
+                let read = ClientCertificate::of(chain);
+                Some(read.ok_or_else(|| {
+                    io::Error::new(io::ErrorKind::InvalidData, "the client's certificate has names that are no text")
+                })?)
+            }
+        };
+        Ok((stream, certificate))
+    }
+}
+
+fn verifier(clients: &Authorities, provider: Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(clients.0.clone(), provider).allow_unauthenticated().build();
+    Arc::new(ShortChains(verifier.unwrap_or_else(|_| unreachable!("there is an authority, and no list of revoked ones"))))
+}
+
+/// Looks at no long chain: to search one for a way to an authority takes up to a hundred signatures, and anybody can send it.
+#[derive(Debug)]
+struct ShortChains(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for ShortChains {
+    fn client_auth_mandatory(&self) -> bool {
+        self.0.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        if intermediates.len() >= LONGEST_CHAIN {
+            return Err(CertificateError::UnknownIssuer.into());
+        }
+        self.0.verify_client_cert(leaf, intermediates, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+    use rustls::client::Resumption;
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ProtocolVersion};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    /// A certificate and its key.
+    struct Pair {
+        certificate: rcgen::Certificate,
+        issuer: Issuer<'static, KeyPair>,
+    }
+
+    impl Pair {
+        fn of(name: &str, is_authority: bool, by: Option<&Pair>) -> Self {
+            let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+            params.distinguished_name.push(DnType::CommonName, name);
+            if is_authority {
+                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            } else {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+            }
+            let key = KeyPair::generate().expect("a key");
+            let certificate = match by {
+                Some(by) => params.signed_by(&key, &by.issuer),
+                None => params.self_signed(&key),
+            };
+            Self { certificate: certificate.expect("a certificate"), issuer: Issuer::new(params, key) }
+        }
+
+        fn pem(&self) -> String {
+            self.certificate.pem()
+        }
+
+        fn key(&self) -> &KeyPair {
+            self.issuer.key()
+        }
+    }
+
+    fn acceptor(server: &Pair, clients: Option<&Pair>) -> Acceptor {
+        let certificate = Certificate::read(server.pem().as_bytes(), server.key().serialize_pem().as_bytes());
+        let clients = clients.map(|clients| Authorities::read(clients.pem().as_bytes()).expect("an authority"));
+        Acceptor::new(&certificate.expect("a pair"), clients.as_ref()).expect("acceptable")
+    }
+
+    /// What a client of the server `trusted` is configured with, and shows.
+    fn client(versions: &[&'static SupportedProtocolVersion], trusted: &Pair, shown: &[&Pair]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.certificate.der().clone()).expect("an authority");
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_root_certificates(roots);
+        match shown {
+            [] => builder.with_no_client_auth(),
+            [leaf, ..] => {
+                let chain = shown.iter().map(|pair| pair.certificate.der().clone()).collect();
+                let key = PrivateKeyDer::Pkcs8(leaf.key().serialize_der().into());
+                builder.with_client_auth_cert(chain, key).expect("a pair")
+            }
+        }
+    }
+
+    /// A connection whose client has read a byte of the server: the version, the protocol inside, and the name that the client has shown.
+    async fn spoken(
+        acceptor: &Acceptor,
+        client: Arc<ClientConfig>,
+    ) -> io::Result<(ProtocolVersion, Option<Vec<u8>>, Option<String>)> {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let serving = async {
+            let (mut stream, certificate) = acceptor.accept(far).await?;
+            stream.write_all(b"x").await?;
+            stream.shutdown().await?;
+            Ok::<_, io::Error>(certificate.and_then(|certificate| certificate.common_name().map(str::to_owned)))
+        };
+        let asking = async {
+            let name = ServerName::try_from("localhost").expect("a name");
+            let mut stream = TlsConnector::from(client).connect(name, near).await?;
+            stream.read_u8().await?;
+            let session = stream.get_ref().1;
+            Ok::<_, io::Error>((session.protocol_version().expect("it is known"), session.alpn_protocol().map(<[u8]>::to_vec)))
+        };
+        let (served, asked) = tokio::join!(serving, asking);
+        let (name, (version, protocol)) = (served?, asked?);
+        Ok((version, protocol, name))
+    }
+
+    #[tokio::test]
+    async fn both_versions_are_spoken_and_http_1_alone() {
+        let authority = Pair::of("authority", true, None);
+        let acceptor = acceptor(&Pair::of("server", false, Some(&authority)), None);
+        for (versions, version) in [
+            (&[&TLS12][..], ProtocolVersion::TLSv1_2),
+            (&[&TLS13], ProtocolVersion::TLSv1_3),
+            (&VERSIONS, ProtocolVersion::TLSv1_3),
+        ] {
+            for (offered, chosen) in [(&[][..], None), (&[b"h2".to_vec(), PROTOCOL.to_vec()], Some(PROTOCOL.to_vec()))] {
+                let mut config = client(versions, &authority, &[]);
+                config.alpn_protocols = offered.to_vec();
+                let spoken = spoken(&acceptor, Arc::new(config)).await.expect("a connection");
+                assert_eq!(spoken, (version, chosen, None));
+            }
+        }
+        let mut config = client(&VERSIONS, &authority, &[]);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        assert!(spoken(&acceptor, Arc::new(config)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_client_may_show_no_certificate_or_one_of_the_authority_and_no_other() {
+        let (authority, other) = (Pair::of("authority", true, None), Pair::of("authority", true, None));
+        let server = Pair::of("server", false, Some(&authority));
+        let acceptor = acceptor(&server, Some(&authority));
+        let shows = async |shown: &[&Pair]| {
+            spoken(&acceptor, Arc::new(client(&VERSIONS, &authority, shown))).await.map(|(_, _, name)| name)
+        };
+        assert_eq!(shows(&[]).await.expect("served"), None);
+        let below = Pair::of("below", true, Some(&authority));
+        let (own, far) = (Pair::of("me", false, Some(&authority)), Pair::of("me, too", false, Some(&below)));
+        assert_eq!(shows(&[&own]).await.expect("served").as_deref(), Some("me"));
+        assert_eq!(shows(&[&far, &below]).await.expect("served").as_deref(), Some("me, too"));
+        let forged = Pair::of("me", false, Some(&other));
+        for refused in [&[&forged][..], &[&forged, &other], &[&far], &[&Pair::of("me", false, None)]] {
+            let error = shows(refused).await.expect_err("refused");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+        }
+        let padded: Vec<&Pair> = [&own].into_iter().chain(std::iter::repeat_n(&below, LONGEST_CHAIN)).collect();
+        assert!(shows(&padded).await.is_err());
+        assert_eq!(shows(&padded[..LONGEST_CHAIN]).await.expect("served").as_deref(), Some("me"));
+    }
+
+    #[tokio::test]
+    async fn each_connection_proves_its_certificate_anew() {
+        let authority = Pair::of("authority", true, None);
+        let acceptor = acceptor(&Pair::of("server", false, Some(&authority)), Some(&authority));
+        for versions in [&[&TLS12][..], &[&TLS13]] {
+            let mut config = client(versions, &authority, &[&Pair::of("me", false, Some(&authority))]);
+            config.resumption = Resumption::in_memory_sessions(8);
+            let config = Arc::new(config);
+            for _ in 0..2 {
+                let (near, far) = tokio::io::duplex(64 * 1024);
+                let serving = async { acceptor.accept(far).await.expect("a handshake").0.get_ref().1.handshake_kind() };
+                let name = ServerName::try_from("localhost").expect("a name");
+                let connector = TlsConnector::from(config.clone());
+                let (kind, _client) = tokio::join!(serving, connector.connect(name, near));
+                assert_eq!(kind, Some(rustls::HandshakeKind::Full));
+            }
+        }
+    }
+
+    #[test]
+    fn authorities_are_a_few_certificates_that_may_sign_others() {
+        let (authority, leaf) = (Pair::of("authority", true, None).pem(), Pair::of("leaf", false, None).pem());
+        for (text, said) in [
+            (String::new(), "not PEM"),
+            (Pair::of("key", true, None).key().serialize_pem(), "not PEM"),
+            (leaf.clone(), "no authority's"),
+            (format!("{authority}{leaf}"), "no authority's"),
+            (authority.repeat(MOST_AUTHORITIES + 1), "more than 64"),
+        ] {
+            let why = Authorities::read(text.as_bytes()).map(drop).expect_err(said);
+            assert!(why.contains(said), "{why}");
+        }
+        assert!(Authorities::read(authority.repeat(MOST_AUTHORITIES).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_chain_is_no_longer_than_clients_look() {
+        let server = Pair::of("server", false, None);
+        let of = |certificates: usize| {
+            let certificate =
+                Certificate::read(server.pem().repeat(certificates).as_bytes(), server.key().serialize_pem().as_bytes());
+            Acceptor::new(&certificate.expect("a pair"), None).map(drop)
+        };
+        assert!(of(LONGEST_CHAIN).is_ok());
+        assert!(of(LONGEST_CHAIN + 1).is_err_and(|unusable| unusable.to_string().contains("more than 8")));
+    }
+}
