@@ -320,6 +320,31 @@ async fn handshakes_that_hang_give_their_places_back() {
 }
 
 #[tokio::test]
+async fn a_large_answer_arrives_whole_and_many_come_on_one_connection() {
+    let files = Files::new();
+    let client = files.client();
+    let log: String = (0..10_000).map(|number| format!("{number:099}\n")).collect();
+    let sent = log.clone();
+    let api = FakeApi::start(move |path| path.contains("/log").then(|| FakeAnswer::text(200, &sent)));
+    let kubeconfig = files.at("kubeconfig");
+    api.write_kubeconfig(&kubeconfig);
+    let server = Server::builder().kubeconfig(&kubeconfig).cluster("kubeconfig");
+    let server = started(files.serving(server), &client).await;
+    let mut connection = Raw::over(client.connect(server.address()).await.unwrap());
+    let (head, body) = call("get_pod_logs", json!({ "namespace": "a", "name": "b", "tailLines": 100_000 })).into_parts();
+    let mut request = format!("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in &head.headers {
+        request += &format!("{name}: {}\r\n", value.to_str().unwrap());
+    }
+    let request = [request.as_bytes(), b"\r\n", &body].concat();
+    for _ in 0..3 {
+        connection.send(&request).await;
+        let message = connection.answer().await.expect("an answer").json();
+        assert!(message["result"]["structuredContent"]["logs"] == json!(log), "{:?}", message.to_string().get(..500));
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_stops_answers_over_tls_what_it_has_begun() {
     let files = Files::new();
     let client = files.client();

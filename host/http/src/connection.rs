@@ -279,7 +279,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         self.stream.is_write_vectored()
     }
 
-    // hyper comes here once it has written all that it has. TLS may still hold up to 64 KiB of it.
+    // hyper comes here once it has written all that it has. TLS may still hold a record of it.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(context);
         let outcome = ready!(self.taken(outcome, |()| 0, context));
@@ -332,7 +332,7 @@ mod tests {
                     Some((Bytes::from("x".repeat(bytes)).into(), ()))
                 })
             };
-            Self::answered(&Connections::new(64), move || Outgoing::parts(events(), ""))
+            Self::answered(&Connections::new(64, None), move || Outgoing::parts(events(), ""))
         }
 
         fn answered(connections: &Connections, answer: impl Fn() -> Outgoing + Send + Sync + 'static) -> Self {
@@ -369,12 +369,15 @@ mod tests {
         }
     }
 
-    /// Keeps up to 64 KiB of what is written, as TLS does, and ends only when its client wants it to.
+    /// Keeps something of what is written, as TLS does, and ends only when its client wants it to.
     struct Keeping(BufWriter<DuplexStream>);
+
+    /// Bytes that it keeps.
+    const KEPT: usize = 16 * 1024;
 
     impl Keeping {
         fn on(stream: DuplexStream) -> Self {
-            Self(BufWriter::with_capacity(64 * 1024, stream))
+            Self(BufWriter::with_capacity(KEPT, stream))
         }
     }
 
@@ -404,12 +407,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_says_nothing_is_given_up() {
-        near(Client::of(&Connections::new(64), 1).ended().await, HEAD_TIME);
+        near(Client::of(&Connections::new(64, None), 1).ended().await, HEAD_TIME);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_comes_byte_by_byte_is_given_up() {
-        let mut client = Client::of(&Connections::new(64), 1);
+        let mut client = Client::of(&Connections::new(64, None), 1);
         client.stream.write_all(GET).await.expect("sent");
         client.read_answer().await;
         // The second request too: the long pause is for connections on which nothing has begun.
@@ -426,7 +429,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_stays_open_between_requests_for_longer_than_any_client_keeps_it() {
-        let mut client = Client::of(&Connections::new(64), 1);
+        let mut client = Client::of(&Connections::new(64, None), 1);
         for _ in 0..3 {
             client.stream.write_all(GET).await.expect("sent");
             client.read_answer().await;
@@ -439,7 +442,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idle_connections_make_room_in_a_crowd() {
-        let connections = Connections::new(8);
+        let connections = Connections::new(8, None);
         let mut client = Client::of(&connections, 1);
         client.stream.write_all(GET).await.expect("sent");
         client.read_answer().await;
@@ -453,7 +456,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_nobody_reads_is_given_up() {
-        let mut client = Client::of(&Connections::new(64), 1 << 20);
+        let mut client = Client::of(&Connections::new(64, None), 1 << 20);
         client.stream.write_all(GET).await.expect("sent");
         near(client.ended().await, STALL_TIME);
     }
@@ -464,17 +467,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_tls_keeps_of_an_answer_waits_no_longer_for_its_reader() {
-        let mut client = Client::through(Keeping::on, &Connections::new(64), whole(60_000));
+        let mut client = Client::through(Keeping::on, &Connections::new(64, None), whole(KEPT - 1000));
         client.stream.write_all(GET).await.expect("sent");
         near(client.ended().await, STALL_TIME);
 
-        let mut slow = Client::through(Keeping::on, &Connections::new(64), whole(60_000));
+        let mut slow = Client::through(Keeping::on, &Connections::new(64, None), whole(60_000));
         assert!(read_slowly(&mut slow, Duration::from_secs(3), 60_000).await >= 60_000);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_goodbye_of_tls_waits_no_longer_for_its_reader() {
-        let mut client = Client::through(Keeping::on, &Connections::new(64), whole(1));
+        let mut client = Client::through(Keeping::on, &Connections::new(64, None), whole(1));
         client.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("sent");
         client.read_answer().await;
         near(client.ended().await, STALL_TIME);
@@ -498,17 +501,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_read_slowly_is_not_given_up() {
         // Far below the slowest rate, and over soon.
-        let mut small = Client::of(&Connections::new(64), 100_000);
+        let mut small = Client::of(&Connections::new(64, None), 100_000);
         assert!(read_slowly(&mut small, Duration::from_secs(2), 100_000).await >= 100_000);
         // Little more than the slowest rate, for many minutes.
-        let mut large = Client::of(&Connections::new(64), 32 << 20);
+        let mut large = Client::of(&Connections::new(64, None), 32 << 20);
         assert!(read_slowly(&mut large, Duration::from_millis(80), 32 << 20).await >= 32 << 20);
         assert!(large.began.elapsed() > 5 * BEHIND_TIME);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_read_a_little_now_and_then_is_given_up() {
-        let mut client = Client::of(&Connections::new(64), 1 << 20);
+        let mut client = Client::of(&Connections::new(64, None), 1 << 20);
         let read = read_slowly(&mut client, STALL_TIME / 2, 1 << 20).await;
         assert!(read < 32 * 1024, "{read}");
         // What the pipe still held has been read after the end.

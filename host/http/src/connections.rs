@@ -15,6 +15,10 @@ const OVERFLOW: usize = 64;
 /// Files that the process needs beside connections of clients: connections to the API server, components, the runtime's own.
 const OTHER_FILES: u64 = 192;
 
+/// Bytes that TLS may hold for a connection of which nothing is understood yet: one of its messages, which may have 64 KiB, and a record each
+/// way.
+const TLS_BYTES: u64 = 96 * 1024;
+
 /// With fewer, a browser and a probe would fill the server.
 const LEAST: usize = 8;
 
@@ -40,11 +44,19 @@ impl Seat {
 }
 
 impl Connections {
-    /// So many connections, or as many as the process may have files open.
-    pub(super) fn new(wanted: usize) -> Self {
-        let most = wanted.min(allowed()).max(LEAST);
-        if most < wanted {
+    /// So many connections, or as many as the process may have files open; where there is TLS, as many as these bytes are enough for.
+    pub(super) fn new(wanted: usize, tls_memory: Option<u64>) -> Self {
+        let room = tls_memory.map_or(usize::MAX, |bytes| usize::try_from(bytes / TLS_BYTES).unwrap_or(usize::MAX));
+        let files = allowed();
+        let most = wanted.min(files).min(room).max(LEAST);
+        if files < wanted {
             tracing::warn!(connections = most, wanted, "fewer connections than configured: the limit of open files is too low");
+        } else if room < wanted {
+            tracing::info!(
+                connections = most,
+                wanted,
+                "fewer connections than configured: with TLS each may take 96 KiB of memory"
+            );
         }
         Self { regular: Arc::new(Semaphore::new(most)), overflow: Arc::new(Semaphore::new(OVERFLOW)), most }
     }
@@ -86,7 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_the_number_there_is_overflow_and_beyond_that_there_is_waiting() {
-        let connections = Connections::new(LEAST);
+        let connections = Connections::new(LEAST, None);
         let mut regular: Vec<Seat> = Vec::new();
         for _ in 0..LEAST {
             regular.push(connections.seat().await);
@@ -105,9 +117,16 @@ mod tests {
         assert!(!connections.seat().await.is_overflow(), "a regular seat comes first");
     }
 
+    #[test]
+    fn with_tls_there_are_no_more_than_there_is_memory_for() {
+        for (memory, most) in [(None, 16), (Some(u64::MAX), 16), (Some(12 * TLS_BYTES), 12), (Some(0), LEAST)] {
+            assert_eq!(Connections::new(16, memory).most, most, "{memory:?}");
+        }
+    }
+
     #[tokio::test]
     async fn it_is_crowded_before_it_is_full() {
-        let connections = Connections::new(LEAST);
+        let connections = Connections::new(LEAST, None);
         let mut seats = Vec::new();
         while !connections.is_crowded() {
             seats.push(connections.seat().await);

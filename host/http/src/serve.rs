@@ -27,6 +27,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct ConnectionLimits {
     /// Connections at once.
     pub connections: usize,
+    /// Bytes that TLS may take for all of them together.
+    pub tls_memory: u64,
     /// Time for running calls to end, from the moment that nothing new is accepted any more.
     pub drain: Duration,
 }
@@ -40,7 +42,7 @@ pub async fn serve(
     bounds: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) {
-    let accepting = Accepting::new(&app, tls, bounds.connections);
+    let accepting = Accepting::new(&app, tls, bounds);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -93,9 +95,9 @@ struct Accepting {
 }
 
 impl Accepting {
-    fn new(app: &Arc<App>, tls: Option<watch::Receiver<Acceptor>>, connections: usize) -> Self {
+    fn new(app: &Arc<App>, tls: Option<watch::Receiver<Acceptor>>, bounds: ConnectionLimits) -> Self {
         Self {
-            connections: Connections::new(connections),
+            connections: Connections::new(bounds.connections, tls.as_ref().map(|_| bounds.tls_memory)),
             tls,
             routes: Routes::new(app.clone()),
             of_overflow: Routes::of_overflow(app.clone()),

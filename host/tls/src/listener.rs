@@ -36,6 +36,9 @@ const PROTOCOL: &[u8] = b"http/1.1";
 /// Certificates of a chain, the listener's or a client's. More than six intermediates are verified by no client of rustls.
 const LONGEST_CHAIN: usize = 8;
 
+/// Bytes of an answer that TLS holds for a client that does not read: a record.
+const UNSENT: usize = 16 * 1024;
+
 /// Authorities of clients. Their names are a part of each handshake, which has 64 KiB for them.
 const MOST_AUTHORITIES: usize = 64;
 
@@ -96,7 +99,8 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = self.0.accept(stream).await?;
+        let mut stream = self.0.accept(stream).await?;
+        stream.get_mut().1.set_buffer_limit(Some(UNSENT));
         let certificate = match stream.get_ref().1.peer_certificates() {
             None => None,
             Some(chain) => {

@@ -41,6 +41,9 @@ const LEAST_SECRET: usize = 16;
 /// Bytes of a session key's file: more is some other file.
 const MOST_SECRET: u64 = 64 * 1024;
 
+/// The part of the memory that TLS may take: as much as answers that wait for their readers.
+const TLS_SHARE: u64 = 8;
+
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -130,7 +133,8 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     tracing::info!("{who}");
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, scheme, address));
     tokio::spawn(readiness.clone().watch_cluster());
-    let bounds = ConnectionLimits { connections: config.connections, drain: config.drain };
+    let tls_memory = available_memory() / TLS_SHARE;
+    let bounds = ConnectionLimits { connections: config.connections, tls_memory, drain: config.drain };
     let reloader = Reloader {
         common: arguments.common.clone(),
         configure: move |text: Option<&str>| arguments.config_of(text),
