@@ -7,7 +7,6 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -42,9 +41,9 @@ const UNSENT: usize = 16 * 1024;
 /// Authorities of clients. Their names are a part of each handshake, which has 64 KiB for them.
 const MOST_AUTHORITIES: usize = 64;
 
-/// Whose client certificates are taken.
+/// Whose client certificates are taken. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Authorities(Arc<RootCertStore>);
+pub struct Authorities(Arc<ShortChains>);
 
 impl Authorities {
     /// Parses a PEM text. An error continues a sentence that begins with the text's source.
@@ -59,10 +58,21 @@ impl Authorities {
             store.add(certificate).map_err(|_| "has an authority's certificate in it that cannot be used")?;
         }
         match store.len() {
-            0 => Err("is not PEM with a CERTIFICATE in it"),
-            1..=MOST_AUTHORITIES => Ok(Self(Arc::new(store))),
-            _ => Err("has more than 64 authorities in it"),
+            0 => return Err("is not PEM with a CERTIFICATE in it"),
+            1..=MOST_AUTHORITIES => {}
+            _ => return Err("has more than 64 authorities in it"),
         }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), Arc::new(default_provider()));
+        let verifier = verifier.allow_unauthenticated().build();
+        let verifier = verifier.unwrap_or_else(|_| unreachable!("there is an authority, and no list of revoked ones"));
+        Ok(Self(Arc::new(ShortChains(verifier))))
+    }
+
+    /// Whether one of these has signed a certificate that is still valid. That somebody else's have signed it as well may be why the
+    /// handshake took it, and an authority may be taken out while a connection is open.
+    pub fn have_signed(&self, certificate: &ClientCertificate) -> bool {
+        let (leaf, intermediates) = certificate.chain();
+        self.0.verify_client_cert(leaf, intermediates, UnixTime::now()).is_ok()
     }
 }
 
@@ -79,13 +89,12 @@ impl Acceptor {
                 "has more than 8 certificates: its own, and those of the authorities between it and the root",
             ));
         }
-        let provider = Arc::new(default_provider());
-        let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&VERSIONS);
+        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_protocol_versions(&VERSIONS);
         let builder = builder.unwrap_or_else(|_| unreachable!("ring has suites of both versions"));
         let resolver = Arc::new(SingleCertAndKey::from(certificate.key.clone()));
         let mut config = match clients {
             None => builder.with_no_client_auth(),
-            Some(clients) => builder.with_client_cert_verifier(verifier(clients, provider)),
+            Some(clients) => builder.with_client_cert_verifier(clients.0.clone()),
         }
         .with_cert_resolver(resolver);
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
@@ -112,11 +121,6 @@ impl Acceptor {
         };
         Ok((stream, certificate))
     }
-}
-
-fn verifier(clients: &Authorities, provider: Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
-    let verifier = WebPkiClientVerifier::builder_with_provider(clients.0.clone(), provider).allow_unauthenticated().build();
-    Arc::new(ShortChains(verifier.unwrap_or_else(|_| unreachable!("there is an authority, and no list of revoked ones"))))
 }
 
 /// Looks at no long chain: to search one for a way to an authority takes up to a hundred signatures, and anybody can send it.
@@ -300,6 +304,20 @@ mod tests {
         let padded: Vec<&Pair> = [&own].into_iter().chain(std::iter::repeat_n(&below, LONGEST_CHAIN)).collect();
         assert!(shows(&padded).await.is_err());
         assert_eq!(shows(&padded[..LONGEST_CHAIN]).await.expect("served").as_deref(), Some("me"));
+    }
+
+    #[test]
+    fn of_two_sets_of_authorities_each_knows_its_own() {
+        let (one, other) = (Pair::of("one", true, None), Pair::of("other", true, None));
+        let read = |pem: String| Authorities::read(pem.as_bytes()).expect("authorities");
+        let below = Pair::of("below", true, Some(&one));
+        let far = Pair::of("me", false, Some(&below));
+        let chain = [&far, &below].map(|pair| pair.certificate.der().clone());
+        let certificate = ClientCertificate::of(&chain).expect("a certificate");
+        assert!(read(one.pem()).have_signed(&certificate) && read(other.pem() + &one.pem()).have_signed(&certificate));
+        assert!(!read(other.pem()).have_signed(&certificate));
+        let alone = ClientCertificate::of(&chain[..1]).expect("a certificate");
+        assert!(!read(one.pem()).have_signed(&alone) && read(below.pem()).have_signed(&alone));
     }
 
     #[tokio::test]

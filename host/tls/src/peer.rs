@@ -10,19 +10,22 @@ use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 pub struct ClientCertificate {
     common_name: Option<String>,
     organizations: Vec<String>,
-    chain: Vec<CertificateDer<'static>>,
+    leaf: CertificateDer<'static>,
+    intermediates: Vec<CertificateDer<'static>>,
 }
 
 impl ClientCertificate {
     /// Reads a chain that was verified. None where it is empty, or a name in it is no text: nobody is better than somebody else.
     pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
-        let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
-        let subject = leaf.subject();
+        let (leaf, intermediates) = chain.split_first()?;
+        let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+        let subject = parsed.subject();
         Some(Self {
             // Of several the last one counts, as it does for the API server.
             common_name: texts(subject, X509Name::iter_common_name)?.pop(),
             organizations: texts(subject, X509Name::iter_organization)?,
-            chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
+            leaf: leaf.clone().into_owned(),
+            intermediates: intermediates.iter().map(|certificate| certificate.clone().into_owned()).collect(),
         })
     }
 
@@ -38,7 +41,12 @@ impl ClientCertificate {
 
     /// The certificate itself, as DER.
     pub fn der(&self) -> &[u8] {
-        self.chain.first().map_or(&[], |leaf| leaf)
+        &self.leaf
+    }
+
+    /// The certificate itself, and those of authorities that the client has sent along.
+    pub(super) fn chain(&self) -> (&CertificateDer<'static>, &[CertificateDer<'static>]) {
+        (&self.leaf, &self.intermediates)
     }
 }
 
