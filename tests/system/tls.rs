@@ -275,8 +275,6 @@ async fn a_client_may_show_a_certificate_of_the_authority_or_none_and_no_other()
     };
     assert_eq!(health(&files.client()).await.unwrap(), "ok");
     assert_eq!(health(&own).await.unwrap(), "ok");
-    server.until_logged("a request of a client with a certificate").await;
-    assert!(server.log().contains("front-proxy"), "{}", server.log());
     for (reason, shape, by) in [
         ("UnknownIssuer", for_clients.clone(), &another),
         ("BadSignature", for_clients.clone(), &namesake),
