@@ -33,7 +33,7 @@ mod stream;
 pub use admission::Admission;
 pub use allowlist::{Allowlist, Surroundings};
 pub use ready::{Check, Readiness};
-pub use router::App;
+pub use router::{App, Parts};
 pub use serve::{ConnectionLimits, serve};
 pub use session::SessionKey;
 

@@ -47,19 +47,29 @@ pub struct App {
     readiness: Readiness,
 }
 
-impl App {
-    /// Everything for one server. `answers` are the bytes of large answers that may wait for their readers, `processors` those that its
-    /// calls compute on.
-    pub fn new(
-        server: Server,
-        sessions: SessionKey,
-        authentication: Authentication,
-        allowed: Allowlist,
-        admission: Admission,
-        answers: u64,
-        processors: Processors,
-        readiness: Readiness,
-    ) -> Self {
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// What answers MCP's messages.
+    pub server: Server,
+    /// What ids of sessions are signed with.
+    pub sessions: SessionKey,
+    /// Which names and web pages may connect.
+    pub allowed: Allowlist,
+    /// How it is found out who calls.
+    pub authentication: Authentication,
+    /// Which calls are let in.
+    pub admission: Admission,
+    /// The bytes of large answers that may wait for their readers.
+    pub answers: u64,
+    /// Those that calls compute on.
+    pub processors: Processors,
+    /// How the server is.
+    pub readiness: Readiness,
+}
+
+impl From<Parts> for App {
+    fn from(parts: Parts) -> Self {
+        let Parts { server, sessions, allowed, authentication, admission, answers, processors, readiness } = parts;
         let endpoint = Endpoint::new(server, sessions, admission, answers, processors);
         Self { endpoint: Arc::new(endpoint), authentication, allowed, readiness }
     }
@@ -258,16 +268,16 @@ mod tests {
 
     async fn app_on(processors: Processors) -> Arc<App> {
         let cluster = Cluster::connect(&ClusterSource::Demo).await.expect("it is in the binary");
-        Arc::new(App::new(
-            Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
-            SessionKey::from_secret(b"k"),
-            Authentication::default(),
-            Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
-            Admission::new(NonZeroU32::MIN, 0),
-            u64::MAX,
+        Arc::new(App::from(Parts {
+            server: Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
+            sessions: SessionKey::from_secret(b"k"),
+            allowed: Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
+            authentication: Authentication::default(),
+            admission: Admission::new(NonZeroU32::MIN, 0),
+            answers: u64::MAX,
             processors,
-            Readiness::new(cluster, 0, true, Vec::new(), String::new()),
-        ))
+            readiness: Readiness::new(cluster, 0, true, Vec::new(), String::new()),
+        }))
     }
 
     fn get_of(path: &str) -> Request<Empty<Bytes>> {

@@ -13,7 +13,7 @@ use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
 use sandbar_catalog::{FileStamps, Source};
 use sandbar_config::{AuthenticationConfig, Config, FrontProxyConfig, RightsConfig, TokenReviewConfig};
-use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Readiness, SessionKey, Surroundings, serve};
+use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Parts, Readiness, SessionKey, Surroundings, serve};
 use sandbar_identity::{Authentication, FrontProxy, TokenReviews};
 use sandbar_kubernetes::Cluster;
 use sandbar_mcp::Server;
@@ -118,16 +118,16 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config.cluster));
-    let app = App::new(
-        Server::new(current),
-        session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
-        authentication,
+    let app = App::from(Parts {
+        server: Server::new(current),
+        sessions: session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         allowed,
-        Admission::new(config.calls_per_second, available_memory()),
-        memory_for_answers(available_memory()),
+        authentication,
+        admission: Admission::new(config.calls_per_second, available_memory()),
+        answers: memory_for_answers(available_memory()),
         processors,
-        readiness.clone(),
-    );
+        readiness: readiness.clone(),
+    });
     let address = listener.local_addr()?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     tracing::info!("{who}");
