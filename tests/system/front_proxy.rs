@@ -169,7 +169,8 @@ async fn a_proxy_that_nothing_proves_is_refused_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("sandbar.yaml");
     for (text, said) in [
-        ("authentication: { frontProxy: { allowedNames: [front-proxy] } }\n", "clientCertificateAuthority"),
+        ("authentication: { frontProxy: { allowedNames: [front-proxy] } }\n", "--tls-client-ca"),
+        ("authentication: {}\n", "leave the key out to ask nobody"),
         ("authentication: { frontProxy: { allowedNames: [] } }\n", "the name in the proxy's certificate is required"),
         ("authentication: { frontProxy: }\n", "sandbar.yaml:1:"),
     ] {

@@ -136,7 +136,7 @@ async fn whoever_has_another_token_is_nobody() {
         assert!(!words.contains(&forged) && !server.log().contains(&forged), "{words}");
     }
 
-    for (value, status) in [(format!("Basic {good}"), 400), (format!("Bearer {good} x"), 400), ("Bearer".to_owned(), 400)] {
+    for (value, status) in [(format!("Basic {good}"), 401), (format!("Bearer {good} x"), 400), ("Bearer".to_owned(), 400)] {
         let request = authorized(mcp::modern(json!(1), "tools/list", json!({})), &value);
         refused(wire::send(server.address(), request).await, status).await;
     }

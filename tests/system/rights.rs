@@ -100,7 +100,7 @@ async fn two_people_see_what_each_of_them_may_see() {
         let list = person.call(&server, "list_control_planes", json!({})).await.expect("a list");
         let items = list["items"].as_array().expect("items");
         assert!(items.len() == 2 && items.iter().all(|item| item["namespace"] == namespace.name()), "{list}");
-        assert!(list.to_string().contains("only these are here"), "{list}");
+        assert!(list.to_string().contains("only the namespaces where"), "{list}");
     }
 }
 
@@ -173,6 +173,15 @@ async fn what_cannot_be_reviewed_is_not_read() {
     let words =
         ann.call(&server, STATUS, json!({ "namespace": namespace.name(), "name": "coder" })).await.expect_err("no review");
     assert!(words.contains("cannot be found out") && words.contains("subjectaccessreviews"), "{words}");
+}
+
+#[tokio::test]
+async fn rights_of_callers_need_an_api_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("sandbar.yaml");
+    std::fs::write(&config, CALLERS).unwrap();
+    let finished = Run::new(&["serve", "--cluster", "demo", "--config"]).arg(&config).finish().await;
+    assert!(finished.code() == 1 && finished.stderr.contains("neither a snapshot nor the demo"), "{finished:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `authentication`: how it is found out who calls.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::present;
 
@@ -27,6 +27,16 @@ pub struct AuthenticationConfig {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "TokenReviewConfig")]
     pub token_review: Option<TokenReviewConfig>,
+}
+
+/// The key, if it is there. An empty one must not mean that nobody is asked.
+pub(super) fn configured<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AuthenticationConfig, D::Error> {
+    let config = AuthenticationConfig::deserialize(deserializer)?;
+    if config == AuthenticationConfig::default() {
+        let what = "`authentication` names no way to know who calls: give `tokenReview` or `frontProxy`, or leave the key out to ask nobody";
+        return Err(de::Error::custom(what));
+    }
+    Ok(config)
 }
 
 /// Which proxies are believed.

@@ -38,10 +38,6 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     }
     if let Some(proxy) = &config.authentication.front_proxy {
         let place = [Step::Key("authentication"), Step::Key("frontProxy")];
-        if config.tls.as_ref().is_none_or(|tls| tls.client_certificate_authority.is_none()) {
-            let what = "a front proxy is known by its certificate: `tls.clientCertificateAuthority` has to name whose certificates count";
-            add(&place, Err(what.to_owned()));
-        }
         if proxy.allowed_names.is_empty() || proxy.allowed_names.iter().any(String::is_empty) {
             let what = "the name in the proxy's certificate is required: else everybody with a certificate of that authority is the proxy";
             add(&[&place[..], &[Step::Key("allowedNames")]].concat(), Err(what.to_owned()));

@@ -103,6 +103,7 @@ pub struct Config {
     #[schemars(inner(regex(pattern = "^[A-Za-z][A-Za-z0-9+.-]*://[^/*]+$")))]
     pub origins: Vec<String>,
     /// How it is found out who calls; absent: nobody is asked.
+    #[serde(deserialize_with = "authentication::configured")]
     pub authentication: AuthenticationConfig,
     /// Whose rights count when a tool reads.
     pub authorization: AuthorizationConfig,

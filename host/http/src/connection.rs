@@ -50,16 +50,27 @@ const HEAD_BYTES: usize = 32 * 1024;
 /// Headers of a request.
 const HEADERS: usize = 100;
 
-/// The same over a connection whose client has shown a certificate: a front proxy has a header for each group of a user.
-const HEADERS_OF_PROXY: usize = 1_000;
-
-/// The headers that a request of this peer may have.
-pub(super) fn headers_of(peer: &Peer) -> usize {
-    if peer.certificate.is_some() { HEADERS_OF_PROXY } else { HEADERS }
+/// How large a request's head may be.
+#[derive(Clone, Copy)]
+pub(super) struct HeadLimits {
+    bytes: usize,
+    headers: usize,
 }
 
-/// Serves a connection, whose requests may have so many headers, until its client ends it, is too slow, or the server stops.
-pub(super) async fn serve<S, A, F>(stream: S, headers: usize, answer: A, connections: Connections, stop: Watcher)
+impl HeadLimits {
+    const OF_ANYBODY: Self = Self { bytes: HEAD_BYTES, headers: HEADERS };
+
+    /// A front proxy has a header for each group of a user, of which a directory has many.
+    const OF_PROXY: Self = Self { bytes: 128 * 1024, headers: 1_000 };
+
+    /// Those of a client: whoever has shown a certificate may be a proxy.
+    pub(super) fn of(peer: &Peer) -> Self {
+        if peer.certificate.is_some() { Self::OF_PROXY } else { Self::OF_ANYBODY }
+    }
+}
+
+/// Serves a connection, whose requests may have heads of this size, until its client ends it, is too slow, or the server stops.
+pub(super) async fn serve<S, A, F>(stream: S, head: HeadLimits, answer: A, connections: Connections, stop: Watcher)
 where
     A: Fn(Request<Incoming>) -> F + Send + 'static,
     F: Future<Output = HttpResponse> + Send + 'static,
@@ -76,9 +87,9 @@ where
         .timer(TokioTimer::new())
         // Never reached; without it hyper would not read, and so not run our timers, while a connection is idle.
         .header_read_timeout(2 * IDLE_TIME)
-        .max_buf_size(HEAD_BYTES)
-        .max_header_size(HEAD_BYTES)
-        .max_headers(headers)
+        .max_buf_size(head.bytes)
+        .max_header_size(head.bytes)
+        .max_headers(head.headers)
         .serve_connection(TokioIo::new(timed), service);
     if let Err(error) = stop.watch(connection).await {
         tracing::debug!(%error, "a connection ended");
@@ -349,7 +360,7 @@ mod tests {
             let far = what(far);
             let answer = move |_| std::future::ready(HttpResponse::new(answer()));
             let running = GracefulShutdown::new();
-            let served = serve(far, HEADERS, answer, connections.clone(), running.watcher());
+            let served = serve(far, HeadLimits::OF_ANYBODY, answer, connections.clone(), running.watcher());
             Self { stream, server: AbortOnDropHandle::new(tokio::spawn(served)), running, began: Instant::now() }
         }
 

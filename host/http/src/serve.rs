@@ -10,7 +10,7 @@ use sandbar_tls::Acceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::connection::{self, headers_of};
+use super::connection::{self, HeadLimits};
 use super::connections::Connections;
 use super::handshake::{self, Spoken};
 use super::peer::Peer;
@@ -117,16 +117,16 @@ impl Accepting {
         let (connections, stop) = (self.connections.clone(), self.graceful.watcher());
         let tls = self.tls.as_ref().map(|tls| (tls.borrow().clone(), self.of_plain.clone()));
         let here = Peer::at(from);
-        let headers = headers_of(&here);
+        let head = HeadLimits::of(&here);
         tokio::spawn(async move {
             match tls {
-                None => connection::serve(stream, headers, routes.answers(here), connections, stop).await,
+                None => connection::serve(stream, head, routes.answers(here), connections, stop).await,
                 Some((acceptor, of_plain)) => match handshake::open(stream, from, &acceptor).await {
                     Some(Spoken::Tls(stream, peer)) => {
-                        connection::serve(stream, headers_of(&peer), routes.answers(peer), connections, stop).await;
+                        connection::serve(stream, HeadLimits::of(&peer), routes.answers(peer), connections, stop).await;
                     }
                     Some(Spoken::Plain(stream)) => {
-                        connection::serve(stream, headers, of_plain.answers(here), connections, stop).await;
+                        connection::serve(stream, head, of_plain.answers(here), connections, stop).await;
                     }
                     None => {}
                 },

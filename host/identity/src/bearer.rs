@@ -22,7 +22,8 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Unidentified> {
     let text = value.to_str().map_err(|_| Unidentified::Malformed("holds something else than visible ASCII"))?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(Unidentified::Malformed("has another scheme than `Bearer`, which is the only one here"));
+        // To be told which one, as whoever has sent none.
+        return Err(Unidentified::NoToken);
     }
     let token = token.trim_matches(' ');
     if token.is_empty() || !token.bytes().all(is_of_token) {
@@ -111,15 +112,15 @@ mod tests {
         for (values, why) in [
             (&["Bearer a", "Bearer a"][..], "more than once"),
             (&["Bearer a", "Basic a"], "more than once"),
-            (&["Basic YTpi"], "another scheme"),
+            (&["Basic YTpi"], "send a token"),
             (&["Bearer"], "no token"),
             (&["Bearer "], "no token"),
-            (&["Bearera"], "another scheme"),
+            (&["Bearera"], "send a token"),
             (&["Bearer a b"], "no token"),
             (&["Bearer a,b"], "no token"),
-            (&["Bearer\ta"], "another scheme"),
-            (&["a"], "another scheme"),
-            (&[""], "another scheme"),
+            (&["Bearer\ta"], "send a token"),
+            (&["a"], "send a token"),
+            (&[""], "send a token"),
             (&[&long], "16 KiB"),
         ] {
             let error = token(&headers(values)).expect_err(why);

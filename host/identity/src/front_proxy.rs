@@ -19,8 +19,14 @@ const GROUP: &str = "x-remote-group";
 const UID: &str = "x-remote-uid";
 const EXTRA: &str = "x-remote-extra-";
 
-/// What all of these headers begin with.
-const PREFIX: &str = "x-remote-";
+/// Not one of Kubernetes', and what a proxy of another kind may mean by it.
+const GROUPS: &str = "x-remote-groups";
+
+/// What a group is that every user has whom an API server knows.
+const AUTHENTICATED: &str = "system:authenticated";
+
+/// What an API server calls whoever has not said who they are.
+const ANONYMOUS: &str = "system:anonymous";
 
 /// Bytes of a certificate's name in the log.
 const NAME_BYTES: usize = 128;
@@ -28,17 +34,20 @@ const NAME_BYTES: usize = 128;
 /// Believes proxies with certificates of these names.
 pub struct FrontProxy {
     allowed_names: Vec<String>,
+    still_takes: Box<dyn Fn(&ClientCertificate) -> bool + Send + Sync>,
 }
 
 impl FrontProxy {
-    /// For certificates with one of these common names, of the authorities that the listener asks for.
-    pub fn new(allowed_names: Vec<String>) -> Self {
-        Self { allowed_names }
+    /// For certificates with one of these common names that the listener still takes: a connection can be older than the end of a
+    /// certificate, or of the trust in its authority.
+    pub fn new(allowed_names: Vec<String>, still_takes: impl Fn(&ClientCertificate) -> bool + Send + Sync + 'static) -> Self {
+        Self { allowed_names, still_takes: Box::new(still_takes) }
     }
 
     /// Whether a certificate is the proxy's.
     fn is(&self, certificate: &ClientCertificate) -> bool {
-        certificate.common_name().is_some_and(|name| self.allowed_names.iter().any(|allowed| allowed == name))
+        let is_named = certificate.common_name().is_some_and(|name| self.allowed_names.iter().any(|allowed| allowed == name));
+        is_named && (self.still_takes)(certificate)
     }
 }
 
@@ -59,9 +68,8 @@ pub(super) fn user_of(
 
 /// Whether a header says who somebody is, in the spelling of some reader: many take `_` for `-`.
 fn is_claim(name: &HeaderName) -> bool {
-    let (name, prefix) = (name.as_str().as_bytes(), PREFIX.as_bytes());
-    name.len() >= prefix.len()
-        && name.iter().zip(prefix).all(|(byte, wanted)| byte == wanted || (*byte == b'_' && *wanted == b'-'))
+    let name = name.as_str().replace('_', "-");
+    [USER, GROUP, GROUPS, UID].contains(&name.as_str()) || name.starts_with(EXTRA)
 }
 
 /// The user of a proxy's headers. The proxy takes away what its client has sent of them, so another spelling is the client's.
@@ -87,6 +95,10 @@ fn read(headers: &HeaderMap) -> Result<User, Unidentified> {
     if uids.len() > 1 {
         return Err(wrong("X-Remote-Uid stands there more than once"));
     }
+    // As an API server adds it.
+    if name != ANONYMOUS && !groups.iter().any(|group| group == AUTHENTICATED) {
+        groups.push(AUTHENTICATED.to_owned());
+    }
     let uid = uids.pop().filter(|uid| !uid.is_empty());
     let user = User { name: name.into(), uid, groups, extra };
     user.checked().map_err(|_| wrong("the user has no name, or too many groups"))
@@ -104,7 +116,7 @@ mod tests {
     }
 
     fn known(pairs: &[(&'static str, &'static str)]) -> Result<Option<Arc<User>>, Unidentified> {
-        let proxy = FrontProxy::new(vec!["other".to_owned(), "front-proxy".to_owned()]);
+        let proxy = FrontProxy::new(vec!["other".to_owned(), "front-proxy".to_owned()], |_| true);
         user_of(Some(&proxy), &headers(pairs), Some(&test_certificate("front-proxy")))
     }
 
@@ -122,7 +134,7 @@ mod tests {
         let user = user.expect("the proxy's").expect("a user");
         assert_eq!(
             (&*user.name, user.uid.as_deref(), user.groups.as_slice()),
-            ("ann", Some("7"), &["a".to_owned(), "b,c".to_owned()][..])
+            ("ann", Some("7"), &["a".to_owned(), "b,c".to_owned(), AUTHENTICATED.to_owned()][..])
         );
         assert_eq!(user.extra["authentication.kubernetes.io/pod-name"], ["web"]);
         assert_eq!(user.extra["scopes"], ["one", "two"]);
@@ -146,7 +158,8 @@ mod tests {
 
     #[test]
     fn without_the_certificate_the_headers_are_a_forgery() {
-        let proxy = FrontProxy::new(vec!["front-proxy".to_owned()]);
+        let proxy = FrontProxy::new(vec!["front-proxy".to_owned()], |_| true);
+        let ended = FrontProxy::new(vec!["front-proxy".to_owned()], |_| false);
         let certificates = [test_certificate("front-proxy"), test_certificate("ann"), test_certificate("Front-Proxy")];
         let [good, ann, shouted] = &certificates;
         for pair in [
@@ -155,16 +168,24 @@ mod tests {
             ("x-remote_user", "admin"),
             ("x-remote-group", "system:masters"),
             ("x-remote-extra-scopes", "all"),
-            ("x-remote-anything", ""),
+            ("x-remote-groups", ""),
         ] {
             let headers = headers(&[pair]);
-            for (proxy, certificate) in
-                [(Some(&proxy), None), (Some(&proxy), Some(ann)), (Some(&proxy), Some(shouted)), (None, Some(good)), (None, None)]
-            {
+            for (proxy, certificate) in [
+                (Some(&proxy), None),
+                (Some(&proxy), Some(ann)),
+                (Some(&proxy), Some(shouted)),
+                (Some(&ended), Some(good)),
+                (None, Some(good)),
+                (None, None),
+            ] {
                 let forged = user_of(proxy, &headers, certificate);
                 assert!(matches!(forged, Err(Unidentified::Claimed(_))), "{pair:?} {forged:?}");
             }
         }
-        assert_eq!(user_of(Some(&proxy), &headers(&[("x-remote", "x"), ("remote-user", "x")]), None), Ok(None));
+        assert_eq!(
+            user_of(Some(&proxy), &headers(&[("x-remote", "x"), ("remote-user", "x"), ("x-remote-addr", "10.0.0.7")]), None),
+            Ok(None)
+        );
     }
 }

@@ -105,7 +105,8 @@ impl TokenReviews {
             tracing::warn!(%error, "a token cannot be reviewed");
             Unidentified::Unavailable("the API server does not review it".to_owned())
         };
-        let claims = Claims::of(token).unwrap_or_default();
+        // The token of a ServiceAccount says for whom it is. Whatever else somebody makes up costs the API server nothing.
+        let claims = Claims::of(token).ok_or_else(|| Unidentified::Refused("it is no ServiceAccount's token".to_owned()))?;
         if let Some(reason) = self.is_for_others(&claims) {
             return Ok(Remembered { verdict: Err(reason.into()), good_for: UNKNOWN_FOR });
         }
@@ -130,7 +131,7 @@ impl TokenReviews {
     /// Why a token need not be reviewed: it says itself that it is for others.
     fn is_for_others(&self, claims: &Claims) -> Option<String> {
         let its = claims.audiences.as_slice();
-        if its.is_empty() || its.iter().any(|audience| self.audiences.contains(audience)) {
+        if its.iter().any(|audience| self.audiences.contains(audience)) {
             return None;
         }
         let named = |audiences: &[String]| {
@@ -189,6 +190,10 @@ mod tests {
         json!({ "status": { "authenticated": true, "audiences": ["sandbar"], "user": { "username": name } } })
     }
 
+    fn ours(subject: &str) -> String {
+        token(json!({ "aud": ["sandbar"], "sub": subject }))
+    }
+
     fn token(claims: Value) -> String {
         use base64::Engine as _;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -210,7 +215,7 @@ mod tests {
             .map(|_| {
                 tokio::spawn({
                     let reviews = reviews.clone();
-                    async move { reviews.user_of("t").await }
+                    async move { reviews.user_of(&ours("t")).await }
                 })
             })
             .collect();
@@ -221,14 +226,14 @@ mod tests {
         for call in calls {
             assert_eq!(&*call.await.expect("no panic").expect("known").name, "ann");
         }
-        reviews.user_of("t").await.expect("known");
+        reviews.user_of(&ours("t")).await.expect("known");
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
     async fn each_token_has_its_own_user() {
         let (reviews, _) = reviews(|number| async move { known(&format!("user-{number}")) });
-        let of = async |token| reviews.user_of(token).await.expect("known").name.clone();
+        let of = async |token| reviews.user_of(&ours(token)).await.expect("known").name.clone();
         assert_eq!((&*of("a").await, &*of("b").await, &*of("a").await), ("user-0", "user-1", "user-0"));
     }
 
@@ -239,6 +244,10 @@ mod tests {
         let words = error.to_string();
         assert!(words.contains("`https://kubernetes.default.svc`") && words.contains("--audience sandbar"), "{words}");
         assert_eq!(asked.load(Ordering::Relaxed), 0);
+        for made_up in ["admin-token".to_owned(), token(json!({})), token(json!({ "aud": [] })), "a.b.c".to_owned()] {
+            assert!(matches!(reviews.user_of(&made_up).await, Err(Unidentified::Refused(_))), "{made_up}");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
         reviews.user_of(&token(json!({ "aud": ["x", "sandbar"] }))).await.expect("for us, too");
     }
 
@@ -246,9 +255,9 @@ mod tests {
     async fn what_cannot_be_reviewed_is_refused_and_not_remembered() {
         let (reviews, _) = reviews(|number| async move { if number < 2 { json!([]) } else { known("ann") } });
         for _ in 0..2 {
-            assert!(matches!(reviews.user_of("t").await, Err(Unidentified::Unavailable(_))));
+            assert!(matches!(reviews.user_of(&ours("t")).await, Err(Unidentified::Unavailable(_))));
         }
-        assert!(reviews.user_of("t").await.is_ok());
+        assert!(reviews.user_of(&ours("t")).await.is_ok());
     }
 
     #[tokio::test]
@@ -267,6 +276,6 @@ mod tests {
         let cluster = reviews.cluster.clone();
         let reviews = TokenReviews::new(cluster, vec!["sandbar".to_owned(), "https://issuer".to_owned()]);
         assert_eq!(reviews.own_audience().await.expect("an answer"), Some("https://issuer"));
-        assert!(matches!(reviews.user_of("t").await, Err(Unidentified::Unavailable(_))));
+        assert!(matches!(reviews.user_of(&ours("t")).await, Err(Unidentified::Unavailable(_))));
     }
 }

@@ -92,6 +92,10 @@ pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, E
     // Not to those that are visible now: a namespace may come or go between two pages.
     let binding = Binding::new(query, &context.grant.namespaces);
     let cursor = query.continue_.as_deref().filter(|text| !text.is_empty()).map(|text| binding.open(text)).transpose()?;
+    if cursor.as_ref().is_some_and(|cursor| cursor.namespace.is_some() != matches!(allowed, Namespaces::Only(_))) {
+        let words = "the caller's rights have changed since the last page: start the list again without `continue`";
+        return Err(Error::new(Code::Expired, words));
+    }
     let limits = context.budget.limits();
     let listing = Listing { context, served: &served, query, keep: &keep, filter: &filter };
     let size = Size { objects: page_objects(query.limit, limits), bytes: page_bytes(limits) };

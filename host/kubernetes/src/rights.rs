@@ -103,10 +103,14 @@ impl AccessReviews {
         let review = SubjectAccessReview { spec: spec(user, access, selectors), ..SubjectAccessReview::default() };
         let request = ApiRequest::access_review(&review);
         let key = Sha256::digest(request.review().unwrap_or_default()).into();
+        if let Some(allowed) = self.decisions.get(&key).await {
+            return Ok(allowed);
+        }
+        budget.take_review()?;
+        // Others may wait for the same, whose calls have more time than this one: so nothing of its budget is in there.
         let asking = async {
             let _turn = self.turns.acquire().await;
-            budget.record_review();
-            self.ask(&request, budget.remaining().min(REVIEW_TIME)).await
+            self.ask(&request).await
         };
         self.decisions.try_get_with(key, asking).await.map_err(|error| {
             let words = format!("whether {} may {access} cannot be found out: {}", user.name, error.message);
@@ -114,7 +118,7 @@ impl AccessReviews {
         })
     }
 
-    async fn ask(&self, request: &ApiRequest, time: Duration) -> Result<bool, Error> {
+    async fn ask(&self, request: &ApiRequest) -> Result<bool, Error> {
         #[derive(Deserialize)]
         struct Answer {
             status: Status,
@@ -125,7 +129,7 @@ impl AccessReviews {
             #[serde(default)]
             denied: bool,
         }
-        let budget = Budget::outside_calls(time, REQUESTS);
+        let budget = Budget::outside_calls(REVIEW_TIME, REQUESTS);
         let body = self.api.ask(request, &budget, FIRST_BYTE).await?.bytes(ANSWER_MAX, "this review").await?;
         let Answer { status } = serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))?;
         Ok(status.allowed && !status.denied)
@@ -137,6 +141,8 @@ fn spec(user: &User, access: &Access<'_>, selectors: Selectors<'_>) -> SubjectAc
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let namespace = match access.place {
         Place::Namespace(namespace) => Some(namespace.to_owned()),
+        // To Kubernetes a namespace is in itself, so that a Role there can allow to get it.
+        Place::Cluster if is_namespace(access) => access.name.map(str::to_owned),
         Place::Cluster | Place::EveryNamespace => None,
     };
     let field_selector = selectors.field.and_then(text);
@@ -159,6 +165,11 @@ fn spec(user: &User, access: &Access<'_>, selectors: Selectors<'_>) -> SubjectAc
         }),
         non_resource_attributes: None,
     }
+}
+
+/// Whether it is a namespace itself that is read, by its name.
+fn is_namespace(access: &Access<'_>) -> bool {
+    access.group.is_empty() && access.resource == "namespaces" && access.name.is_some()
 }
 
 impl ReadContext {
@@ -186,13 +197,14 @@ impl ReadContext {
         }
         let (names, are_all) = match granted {
             Namespaces::Only(names) => (names.clone(), true),
-            Namespaces::All => self.namespaces().await.map_err(|error| Error {
-                message: format!("{}; {}, so name a namespace", denied(user, list).message, error.message),
-                ..denied(user, list)
+            Namespaces::All => self.namespaces().await.map_err(|error| {
+                let message = format!("{}; {}, so name a namespace", denied(user, list).message, error.message);
+                Error { message, ..error }
             })?,
         };
         let looked_at = names.len();
         let reviewing = names.into_iter().map(|name| async move {
+            self.budget.checkpoint().await?;
             let there = Access { place: Place::Namespace(&name), ..*list };
             let allowed = self.allows(user, &there, selectors).await?;
             Ok::<_, Error>(allowed.then_some(name))
@@ -202,10 +214,10 @@ impl ReadContext {
         if names.is_empty() {
             return Err(denied(user, list));
         }
-        let more = if are_all { "" } else { " that were looked at, and there are more" };
+        let more = if are_all { "" } else { ", and there are more than were looked at" };
         let warning = (!are_all || names.len() < looked_at).then(|| {
             let (user, what, count) = (&user.name, list.resource, names.len());
-            format!("{user} may list {what} in {count} of the {looked_at} namespaces{more}: only these are here")
+            format!("only the namespaces where {user} may list {what} are here ({count}){more}")
         });
         Ok((Namespaces::Only(names), warning))
     }
@@ -247,7 +259,7 @@ impl ReadContext {
 
 fn denied(user: &User, access: &Access<'_>) -> Error {
     let Access { verb, group, resource, place, .. } = access;
-    let kind = if matches!(place, Place::Namespace(_)) { "Role" } else { "ClusterRole" };
+    let kind = if matches!(place, Place::Namespace(_)) || is_namespace(access) { "Role" } else { "ClusterRole" };
     let rule = format!("{{apiGroups: [{group:?}], resources: [{resource:?}], verbs: [{:?}]}}", verb.as_str());
     let (user, rights) = (&user.name, "the caller's own rights count here");
     Error::new(Code::Denied, format!("{user} may not {access}: {rights}, and they lack a {kind} with the rule {rule}"))
@@ -353,7 +365,7 @@ mod tests {
         let (page, asked) = list(Namespaces::All, &[3]).await;
         let page = page.expect("a page");
         assert_eq!(names(&page.items).len(), 1, "{asked:?}");
-        assert_eq!(page.warnings, ["ann may list pods in 1 of the 3 namespaces: only these are here"]);
+        assert_eq!(page.warnings, ["only the namespaces where ann may list pods are here (1)"]);
         let (page, _) = list(Namespaces::All, &[3, 4, 5]).await;
         assert_eq!(page.expect("a page").warnings, Vec::<String>::new());
         let (page, asked) = list(Namespaces::All, &[0]).await;
@@ -362,5 +374,42 @@ mod tests {
         assert!(page.expect_err("no right").message.contains("list pods in every namespace"));
         let (page, asked) = list(allowed(&["b", "c"]), &[2]).await;
         assert_eq!((names(&page.expect("a page").items).len(), asked.len()), (1, 4), "{asked:?}");
+    }
+
+    /// A page of a list over every namespace, for somebody who may list everywhere or in each namespace.
+    async fn page(everywhere: bool, cursor: Option<String>) -> Result<crate::types::Page, Error> {
+        let (cluster, _) = cluster(move |path, number| match path {
+            REVIEWS => status(json!({ "allowed": everywhere || number > 0 })),
+            _ if path.starts_with("/api/v1/namespaces?") => {
+                FakeAnswer::json(json!({ "items": [{ "metadata": { "name": "a" } }, { "metadata": { "name": "b" } }] }))
+            }
+            _ => crate::testing::list("x", &["one"], Some("token")),
+        });
+        let cluster = cluster.with_callers_rights();
+        let reader = cluster.reader_for(&ann(), Arc::new(grant(Namespaces::All)), Arc::new(Budget::new(Limits::default())));
+        let mut query = query(resource("", "pods"), Scope::EveryNamespace);
+        (query.limit, query.continue_) = (Some(1), cursor);
+        reader.list_objects(&query).await
+    }
+
+    #[tokio::test]
+    async fn a_page_under_other_rights_is_not_gone_on_from() {
+        for everywhere in [true, false] {
+            let first = page(everywhere, None).await.expect("a page");
+            assert!(page(everywhere, first.continue_.clone()).await.is_ok());
+            let error = page(!everywhere, first.continue_).await.expect_err("another way to read it");
+            assert!(error.code == Code::Expired && error.message.contains("rights have changed"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_asked_about_as_kubernetes_does() {
+        let access =
+            |resource, name| Access { verb: sandbar_policy::Verb::Get, group: "", resource, place: Place::Cluster, name };
+        let namespace =
+            |access| spec(&User::anonymous(), &access, Selectors::default()).resource_attributes.expect("a resource").namespace;
+        assert_eq!(namespace(access("namespaces", Some("team-a"))).as_deref(), Some("team-a"));
+        assert_eq!(namespace(access("nodes", Some("n1"))), None);
+        assert_eq!(namespace(access("namespaces", None)), None);
     }
 }

@@ -15,6 +15,9 @@ const LOG_LINE_OVERHEAD: u64 = 64;
 /// The part of the processor time that the host's work for a call leaves to the component: one over this.
 const CPU_KEPT: u32 = 8;
 
+/// Questions about its caller's rights for one call: a list over every namespace asks one for each.
+const REVIEWS: u32 = 2_500;
+
 /// The counters of one call, shared by everything that works for it.
 #[derive(Debug)]
 pub struct Budget {
@@ -49,6 +52,11 @@ pub enum Exhausted {
         "this call has used all of its {0} requests to the API server (limit `requests`); narrow the query or page through it"
     )]
     Requests(u32),
+    /// All questions about the caller's rights are asked.
+    #[error(
+        "this call has asked {REVIEWS} times what its caller may read, which is all it may; narrow the query, or name a namespace"
+    )]
+    Reviews,
     /// All bytes that may be read are read.
     #[error(
         "this call has read {0} bytes from the API server, which is all it may (limit `read`); narrow the query or ask for a smaller page"
@@ -120,9 +128,10 @@ impl Budget {
         self.reviews.load(Ordering::Relaxed)
     }
 
-    /// Records such a question. It is the server's own, and takes nothing but time of the call.
-    pub fn record_review(&self) {
-        self.reviews.fetch_add(1, Ordering::Relaxed);
+    /// Counts such a question before it is asked.
+    pub fn take_review(&self) -> Result<(), Exhausted> {
+        let take = |asked: u32| (asked < REVIEWS).then_some(asked + 1);
+        self.reviews.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(drop).map_err(|_| Exhausted::Reviews)
     }
 
     /// Bytes read from the API server so far.

@@ -78,7 +78,10 @@ impl Authorities {
 
 /// Makes TLS of connections. Cheap to clone.
 #[derive(Clone)]
-pub struct Acceptor(TlsAcceptor);
+pub struct Acceptor {
+    tls: TlsAcceptor,
+    clients: Option<Authorities>,
+}
 
 impl Acceptor {
     /// Shows a certificate, whatever name a client asks for. With authorities each client is asked for a certificate: it may have none, but
@@ -100,7 +103,12 @@ impl Acceptor {
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), clients: clients.cloned() })
+    }
+
+    /// Whether a client's certificate would be taken now, from a handshake of some time ago.
+    pub fn takes(&self, certificate: &ClientCertificate) -> bool {
+        self.clients.as_ref().is_some_and(|clients| clients.have_signed(certificate))
     }
 
     /// The handshake. Its time is up to the caller; its size is bounded by rustls, 64 KiB for each message.
@@ -108,7 +116,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut stream = self.0.accept(stream).await?;
+        let mut stream = self.tls.accept(stream).await?;
         stream.get_mut().1.set_buffer_limit(Some(UNSENT));
         let certificate = match stream.get_ref().1.peer_certificates() {
             None => None,

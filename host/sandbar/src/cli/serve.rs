@@ -15,9 +15,10 @@ use sandbar_catalog::{FileStamps, Source};
 use sandbar_config::{AuthenticationConfig, Config, FrontProxyConfig, RightsConfig, TokenReviewConfig};
 use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Parts, Readiness, SessionKey, Surroundings, serve};
 use sandbar_identity::{Authentication, FrontProxy, TokenReviews};
-use sandbar_kubernetes::Cluster;
+use sandbar_kubernetes::{Cluster, ClusterSource};
 use sandbar_mcp::Server;
 use sandbar_sandbox::{available_memory, memory_for_answers};
+use sandbar_tls::Acceptor;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -99,6 +100,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let certificate = config.tls.clone().map(Follower::start).transpose()?;
 
     check_reach(&config)?;
+    check_callers(&config)?;
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
@@ -112,7 +114,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     }
     let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
     let tools = catalog.definitions().count();
-    let authentication = authentication(&config, &cluster).await?;
+    let authentication = authentication(&config, &cluster, certificate.as_ref().map(Follower::acceptors)).await?;
     let who = who_may_call(&config);
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone(), who.clone());
 
@@ -186,10 +188,32 @@ fn check_reach(config: &Config) -> anyhow::Result<()> {
     )
 }
 
-/// How requests are authenticated. An audience for which everybody has a token is found now, if the API server is there.
-async fn authentication(config: &Config, cluster: &Cluster) -> anyhow::Result<Authentication> {
+/// Refuses ways to know a caller that cannot work.
+fn check_callers(config: &Config) -> anyhow::Result<()> {
     let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
-    let front_proxy = front_proxy.as_ref().map(|FrontProxyConfig { allowed_names }| FrontProxy::new(allowed_names.clone()));
+    if front_proxy.is_some() && config.tls.as_ref().is_none_or(|tls| tls.client_certificate_authority.is_none()) {
+        bail!(
+            "authentication.frontProxy: a front proxy is known by its certificate: `tls.clientCertificateAuthority` in sandbar.yaml, or \
+             --tls-client-ca, has to name whose certificates count"
+        );
+    }
+    let asks = token_review.is_some() || config.authorization.rights == RightsConfig::Caller;
+    if asks && matches!(config.cluster, ClusterSource::Demo | ClusterSource::Snapshot(_)) {
+        bail!("authentication.tokenReview and `rights: caller` ask an API server, which neither a snapshot nor the demo has");
+    }
+    Ok(())
+}
+
+/// How requests are authenticated. An audience for which everybody has a token is found now, if the API server is there.
+async fn authentication(
+    config: &Config,
+    cluster: &Cluster,
+    tls: Option<watch::Receiver<Acceptor>>,
+) -> anyhow::Result<Authentication> {
+    let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
+    let front_proxy = front_proxy.as_ref().map(|FrontProxyConfig { allowed_names }| {
+        FrontProxy::new(allowed_names.clone(), move |certificate| tls.as_ref().is_some_and(|tls| tls.borrow().takes(certificate)))
+    });
     let Some(TokenReviewConfig { audiences }) = token_review else {
         return Ok(Authentication { front_proxy, token_review: None });
     };
