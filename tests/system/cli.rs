@@ -144,7 +144,7 @@ async fn an_address_that_cannot_be_listened_on_is_named_with_the_way_out() {
         (taken.as_str(), &["another program does", "another port", "ss -ltnp"][..]),
         ("192.0.2.7:8090", &["192.0.2.7 is no address of this machine", "--listen 0.0.0.0:8090", "--listen 127.0.0.1:8090"]),
     ] {
-        let finished = sandbar(&["serve", "--cluster", "demo", "--listen", address]).await;
+        let finished = sandbar(&["serve", "--cluster", "demo", "--allow-anonymous", "--listen", address]).await;
         assert_eq!((finished.code(), finished.stdout.as_str()), (1, ""), "{finished:?}");
         for said in [&["cannot listen on", address][..], said].concat() {
             assert!(finished.stderr.contains(said), "{said}: {finished:?}");

@@ -53,6 +53,7 @@ fn every_key_is_documented_with_its_default() {
     for (heading, properties) in [
         ("## sandbar.yaml", &schema["properties"]),
         ("### tls", &schema["definitions"]["Tls"]["properties"]),
+        ("### authorization", &schema["definitions"]["Authorization"]["properties"]),
         ("### tools", &schema["definitions"]["Tool"]["properties"]),
         ("### bundled", &schema["definitions"]["Bundled"]["properties"]),
         ("### bundled.tools", &schema["definitions"]["BundledTool"]["properties"]),
