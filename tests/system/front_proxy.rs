@@ -102,7 +102,10 @@ async fn whom_the_proxy_names_reads_by_their_own_rights() {
     let headers = [("X-Remote-User", "bob"), ("Impersonate-User", "ann"), ("Impersonate-Group", "on call, tonight")];
     let denied = call(&headers).await;
     assert!(denied["content"][0]["text"].as_str().expect("words").contains(": bob may not get"), "{denied}");
-    behind.server.until_logged(r#""caller":"ann","groups":"others,on call, tonight,system:authenticated","proof":"frontProxy""#).await;
+    behind
+        .server
+        .until_logged(r#""caller":"ann","groups":"others,on call, tonight,system:authenticated","proof":"frontProxy""#)
+        .await;
 }
 
 #[tokio::test]
