@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod access;
+mod aggregation;
 mod attacks;
 mod audit;
 mod bad_input;

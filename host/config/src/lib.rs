@@ -1,5 +1,6 @@
 //! sandbar.yaml: where to listen, which cluster, which tools, their grants and their limits. Every key has a default.
 
+mod api_service;
 mod authentication;
 mod authorization;
 mod check;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use self::places::Places;
 use self::quantity::{Count, Time};
+pub use api_service::ApiServiceConfig;
 pub use authentication::{AuthenticationConfig, FrontProxyConfig, TokenReviewConfig};
 pub use authorization::{AuthorizationConfig, RightsConfig};
 pub use check::{host, namespace, origin};
@@ -105,6 +107,10 @@ pub struct Config {
     /// How it is found out who calls; absent: nobody is asked.
     #[serde(deserialize_with = "authentication::configured")]
     pub authentication: AuthenticationConfig,
+    /// The server as a part of the Kubernetes API; absent: it is none.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "ApiServiceConfig")]
+    pub api_service: Option<ApiServiceConfig>,
     /// Whose rights count when a tool reads.
     pub authorization: AuthorizationConfig,
     /// Whether everybody who reaches the server may call where nobody is asked who they are. On loopback addresses they always may.
@@ -139,6 +145,7 @@ impl Default for Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             authentication: AuthenticationConfig::default(),
+            api_service: None,
             authorization: AuthorizationConfig::default(),
             allow_anonymous: false,
             bundled: BundledConfig::default(),
@@ -187,6 +194,16 @@ impl Config {
         let places = Places::of(text);
         let place = |path: &[_]| places.as_ref().map_or(serde_saphyr::Location::UNKNOWN, |places| places.find(path));
         Err(faults.into_iter().map(|fault| Mistake::at(place(&fault.path), fault.what)).collect())
+    }
+
+    /// Whether callers are asked who they are.
+    pub fn knows_callers(&self) -> bool {
+        self.api_service.is_some() || self.authentication != AuthenticationConfig::default()
+    }
+
+    /// What keeps the server from being served as the whole configuration says, flags included.
+    pub fn check_serving(&self) -> Result<(), String> {
+        check::serving(self)
     }
 
     /// The entry of a component's file.

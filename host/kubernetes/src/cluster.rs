@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sandbar_policy::{Budget, Grant, Identity, User};
 
+use super::aggregation::{self, Aggregator};
 use super::context::{KnownServer, ReadContext};
 use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
@@ -91,6 +92,11 @@ impl Cluster {
     /// every pod has one. Each of the few questions takes no longer than `time`.
     pub async fn own_audience(&self, audiences: &[String], time: Duration) -> Result<Option<String>, Error> {
         review::own_audience(&self.server.api, audiences, time).await
+    }
+
+    /// What the API server proves itself with where it hands on the requests of others. Outside of any call; takes no longer than `time`.
+    pub async fn aggregator(&self, time: Duration) -> Result<Aggregator, Error> {
+        aggregation::read(&self.server.api, time).await
     }
 
     /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any

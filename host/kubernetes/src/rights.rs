@@ -21,8 +21,6 @@ use tokio::sync::Semaphore;
 use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
-use super::explain;
-use super::items::malformed;
 use super::request::ApiRequest;
 
 /// How long a yes counts, and a no. A right that was given should not be waited for as long as one that was taken may still count.
@@ -130,8 +128,7 @@ impl AccessReviews {
             denied: bool,
         }
         let budget = Budget::outside_calls(REVIEW_TIME, REQUESTS);
-        let body = self.api.ask(request, &budget, FIRST_BYTE).await?.bytes(ANSWER_MAX, "this review").await?;
-        let Answer { status } = serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))?;
+        let Answer { status } = self.api.ask(request, &budget, FIRST_BYTE).await?.json(ANSWER_MAX, "this review").await?;
         Ok(status.allowed && !status.denied)
     }
 }
@@ -246,8 +243,7 @@ impl ReadContext {
         let (mut names, mut token) = (BTreeSet::new(), String::new());
         loop {
             let incoming = self.ask(&ApiRequest::namespaces(&token), FIRST_BYTE).await?;
-            let body = incoming.bytes(NAMESPACES_BYTES, "the list of namespaces").await?;
-            let List { metadata, items } = serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))?;
+            let List { metadata, items } = incoming.json(NAMESPACES_BYTES, "the list of namespaces").await?;
             names.extend(items.into_iter().map(|item| item.metadata.name));
             token = metadata.continue_;
             if token.is_empty() || names.len() >= NAMESPACES_MAX {
