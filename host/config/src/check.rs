@@ -47,8 +47,12 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     for (key, what) in config.api_service.iter().flat_map(ApiServiceConfig::faults) {
         add(&[Step::Key("apiService"), key], Err(what));
     }
-    if config.authorization.rights == RightsConfig::Caller && !config.knows_callers() {
-        let what = "the caller's rights cannot count where nobody is asked who they are: configure `authentication` or `apiService`";
+    for (place, what) in config.authorization.faults() {
+        add(&[&[Step::Key("authorization")], &place[..]].concat(), Err(what));
+    }
+    if config.authorization.rights != RightsConfig::Server && !config.knows_callers() {
+        let what =
+            "the caller's rights cannot count where nobody is asked who they are: configure `authentication` or `apiService`";
         add(&[Step::Key("authorization"), Step::Key("rights")], Err(what.to_owned()));
     }
     for (tool, own) in config.bundled.tools.iter() {
@@ -95,10 +99,10 @@ pub(super) fn serving(config: &Config) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let asks = api_service.is_some() || token_review.is_some() || authorization.rights == RightsConfig::Caller;
+    let asks = api_service.is_some() || token_review.is_some() || authorization.rights != RightsConfig::Server;
     if asks && matches!(cluster, ClusterSource::Demo | ClusterSource::Snapshot(_)) {
         return Err(
-            "authentication.tokenReview, apiService and `rights: caller` ask an API server, which neither a snapshot nor the demo has"
+            "authentication.tokenReview, apiService and authorization.rights ask an API server, which neither a snapshot nor the demo has"
                 .to_owned(),
         );
     }

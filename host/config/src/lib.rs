@@ -30,7 +30,7 @@ use self::places::Places;
 use self::quantity::{Count, Time};
 pub use api_service::ApiServiceConfig;
 pub use authentication::{AuthenticationConfig, FrontProxyConfig, TokenReviewConfig};
-pub use authorization::{AuthorizationConfig, RightsConfig};
+pub use authorization::{AuthorizationConfig, ExtraConfig, RightsConfig};
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
