@@ -27,4 +27,5 @@ mod rights;
 mod secrets;
 mod security_page;
 mod tls;
+mod tool_access;
 mod tools;

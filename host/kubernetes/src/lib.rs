@@ -42,7 +42,7 @@ mod types;
 mod unpaged;
 mod watched;
 
-pub use aggregation::{Aggregator, AGGREGATOR_READER};
+pub use aggregation::{AGGREGATOR_READER, Aggregator};
 pub use cluster::Cluster;
 pub use discovery::ApiResources;
 pub use error::{Code, Error};

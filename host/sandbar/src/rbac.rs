@@ -118,6 +118,8 @@ pub(crate) struct Questions {
     pub token_reviews: bool,
     /// What a caller may read, and in which namespaces.
     pub access_reviews: bool,
+    /// Which tools a caller may call.
+    pub tool_reviews: bool,
     /// What the API server proves itself with, where it hands on the requests of others.
     pub aggregator: bool,
 }
@@ -127,7 +129,7 @@ impl Questions {
     fn rules(self, namespaces: &Namespaces) -> Vec<api::PolicyRule> {
         let all = [
             (self.token_reviews, "authentication.k8s.io", "tokenreviews", "create"),
-            (self.access_reviews, "authorization.k8s.io", "subjectaccessreviews", "create"),
+            (self.access_reviews || self.tool_reviews, "authorization.k8s.io", "subjectaccessreviews", "create"),
             (self.access_reviews && *namespaces == Namespaces::All, "", "namespaces", "list"),
         ];
         let rule = |(_, group, resource, verb): (bool, &str, &str, &str)| api::PolicyRule {
@@ -293,7 +295,7 @@ mod tests {
     #[test]
     fn questions_of_the_server_itself_need_a_cluster_role() {
         let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])])];
-        let reviewing = Questions { token_reviews: true, access_reviews: true, aggregator: false };
+        let reviewing = Questions { token_reviews: true, access_reviews: true, ..Questions::default() };
         let namespaces = ["a".to_owned()].into_iter().collect();
         let reviews = json!({ "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] });
         for (namespaces, rules) in [(namespaces, 2), (Namespaces::All, 4)] {
