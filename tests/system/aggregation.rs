@@ -179,7 +179,10 @@ async fn a_token_and_somebody_who_is_impersonated_are_who_the_api_server_says() 
         extension.addressed(mcp::modern(json!(2), "tools/call", arguments))
     };
     let denied = extension.send(&agent, events()).await.message();
-    assert!(denied["result"]["content"][0]["text"].as_str().expect("words").contains(&format!("{user} may not list")), "{denied}");
+    assert!(
+        denied["result"]["content"][0]["text"].as_str().expect("words").contains(&format!("{user} may not list")),
+        "{denied}"
+    );
     // What a client sends of such headers, the API server takes for itself, and refuses.
     let mut forged = events();
     mcp::set(&mut forged, "impersonate-user", "admin");

@@ -28,4 +28,5 @@ mod rights;
 mod secrets;
 mod security_page;
 mod tls;
+mod tool_access;
 mod tools;

@@ -218,7 +218,9 @@ async fn nothing_of_the_roles_by_which_callers_rights_are_reviewed_can_be_left_o
         role.without(&account, &right).await;
         let said = match right.resource.as_str() {
             "tokenreviews" => "whose token this is cannot be found out now".to_owned(),
-            resource => format!("cannot {} resource {resource:?} in API group {:?}", right.verb, right.group).replace('"', r#"\""#),
+            resource => {
+                format!("cannot {} resource {resource:?} in API group {:?}", right.verb, right.group).replace('"', r#"\""#)
+            }
         };
         until(&format!("something fails without {right}"), async || {
             let failures = failures(&fresh().await, &server, &team).await;

@@ -27,7 +27,10 @@ impl ApiServiceConfig {
     /// What is wrong, and with which key.
     pub(super) fn faults(&self) -> impl Iterator<Item = (Step, String)> {
         let group = (!is_subdomain(&self.group) || !self.group.contains('.')).then(|| {
-            let what = format!("{:?} is no API group: write a DNS name of yours with a dot in it, mcp.example.com for example", self.group);
+            let what = format!(
+                "{:?} is no API group: write a DNS name of yours with a dot in it, mcp.example.com for example",
+                self.group
+            );
             (Step::Key("group"), what)
         });
         let of_kubernetes = [".k8s.io", ".kubernetes.io"].iter().any(|domain| self.group.ends_with(domain));

@@ -7,7 +7,7 @@ use sandbar_kubernetes::ClusterSource;
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
 use super::places::Step;
-use super::{ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig};
+use super::{ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolAccessConfig, ToolConfig};
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -55,6 +55,13 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
             "the caller's rights cannot count where nobody is asked who they are: configure `authentication` or `apiService`";
         add(&[Step::Key("authorization"), Step::Key("rights")], Err(what.to_owned()));
     }
+    for (path, what) in config.authorization.tools.iter().flat_map(ToolAccessConfig::faults) {
+        add(&[&[Step::Key("authorization"), Step::Key("tools")], path.as_slice()].concat(), Err(what));
+    }
+    if config.authorization.tools.is_some() && !config.knows_callers() {
+        let what = "who may call which tool cannot be told apart where nobody is asked who they are: configure `authentication` or `apiService`";
+        add(&[Step::Key("authorization"), Step::Key("tools")], Err(what.to_owned()));
+    }
     for (tool, own) in config.bundled.tools.iter() {
         for (index, name) in own.namespaces.iter().flatten().enumerate() {
             let entry = [Step::Key("bundled"), Step::Key("tools"), Step::Key(tool)];
@@ -99,10 +106,12 @@ pub(super) fn serving(config: &Config) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let asks = api_service.is_some() || token_review.is_some() || authorization.rights != RightsConfig::Server;
+    let reviews = authorization.rights != RightsConfig::Server || authorization.tools.iter().any(|tools| tools.rbac.is_some());
+    let asks = api_service.is_some() || token_review.is_some() || reviews;
     if asks && matches!(cluster, ClusterSource::Demo | ClusterSource::Snapshot(_)) {
         return Err(
-            "authentication.tokenReview, apiService and authorization.rights ask an API server, which neither a snapshot nor the demo has"
+            "authentication.tokenReview, apiService, authorization.rights and `tools.rbac` ask an API server, which neither a snapshot nor \
+             the demo has"
                 .to_owned(),
         );
     }

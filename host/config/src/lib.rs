@@ -18,6 +18,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sandbar_catalog::{IgnoredArguments, Source, Terms};
@@ -30,7 +31,7 @@ use self::places::Places;
 use self::quantity::{Count, Time};
 pub use api_service::ApiServiceConfig;
 pub use authentication::{AuthenticationConfig, FrontProxyConfig, TokenReviewConfig};
-pub use authorization::{AuthorizationConfig, ExtraConfig, RightsConfig};
+pub use authorization::{AuthorizationConfig, ExtraConfig, RightsConfig, ToolAccessConfig, ToolRuleConfig};
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
@@ -111,7 +112,7 @@ pub struct Config {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "ApiServiceConfig")]
     pub api_service: Option<ApiServiceConfig>,
-    /// Whose rights count when a tool reads.
+    /// Whose rights count when a tool reads, and who may call which tool.
     pub authorization: AuthorizationConfig,
     /// Whether everybody who reaches the server may call where nobody is asked who they are. On loopback addresses they always may.
     pub allow_anonymous: bool,
@@ -248,6 +249,7 @@ impl Config {
             limits: own.limits.over(&self.limits),
             settings: entry.map(|tool| tool.settings.clone()).unwrap_or_default(),
             ignored_arguments: self.ignored_arguments.clone(),
+            callers: self.authorization.tools.as_ref().map(|tools| Arc::new(tools.access())),
         }
     }
 

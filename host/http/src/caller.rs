@@ -17,11 +17,7 @@ pub(super) async fn of(authentication: &Authentication, headers: &HeaderMap, pee
 }
 
 /// The caller of a request that the API server has handed on.
-pub(super) fn behind_api_server(
-    authentication: &Authentication,
-    headers: &HeaderMap,
-    peer: &Peer,
-) -> Result<Caller, Rejection> {
+pub(super) fn behind_api_server(authentication: &Authentication, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Rejection> {
     authentication.identify_behind_api_server(headers, peer.certificate.as_deref()).map(Caller::new).map_err(refused)
 }
 

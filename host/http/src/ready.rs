@@ -98,7 +98,18 @@ impl Readiness {
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
         let (certificate, api_service) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { cluster, loaded, certificate, api_service, bundled_loaded, who, answered, draining, asked, probed }))
+        Self(Arc::new(Inner {
+            cluster,
+            loaded,
+            certificate,
+            api_service,
+            bundled_loaded,
+            who,
+            answered,
+            draining,
+            asked,
+            probed,
+        }))
     }
 
     /// From now on so many tools are served, with these problems. It makes the server neither ready nor unready.
@@ -173,7 +184,8 @@ impl Readiness {
                 let _ = writeln!(text, "[-] {}", clean(problem).replace('\n', "\n    "));
             }
         }
-        for check in lock(&inner.certificate).iter().chain(&*lock(&inner.api_service)).filter(|_| audience == Audience::Operator) {
+        for check in lock(&inner.certificate).iter().chain(&*lock(&inner.api_service)).filter(|_| audience == Audience::Operator)
+        {
             let (Ok(words) | Err(words)) = check;
             let _ = writeln!(text, "[{}] {}", mark(check.is_ok()), clean_line(words, ERROR_BYTES));
         }

@@ -57,9 +57,8 @@ pub(super) async fn read(api: &ApiServer, time: Duration) -> Result<Aggregator, 
 }
 
 fn of(data: &BTreeMap<String, String>) -> Result<Aggregator, Error> {
-    let wrong = |what: String| {
-        Error::new(Code::Other, format!("the ConfigMap extension-apiserver-authentication in kube-system {what}"))
-    };
+    let wrong =
+        |what: String| Error::new(Code::Other, format!("the ConfigMap extension-apiserver-authentication in kube-system {what}"));
     let Some(authorities) = data.get("requestheader-client-ca-file") else {
         return Err(wrong("has no requestheader-client-ca-file: the API server runs without its aggregation layer".to_owned()));
     };

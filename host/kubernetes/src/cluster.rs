@@ -79,13 +79,7 @@ impl Cluster {
 
     /// A reader for one call.
     pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        let user = match caller {
-            // Their kubeconfig is what this process reads with.
-            Identity::Operator => None,
-            Identity::User(user, _) => Some(user.clone()),
-            Identity::Anonymous => Some(Arc::new(User::anonymous())),
-        };
-        let rights = match (&self.rights, user) {
+        let rights = match (&self.rights, caller.whose_rights()) {
             (WhoseRights::Server, _) | (_, None) => Rights::Server,
             (WhoseRights::Caller, Some(user)) => Rights::Caller(Arc::new(Subject::new(user))),
             (WhoseRights::Impersonation(keys), Some(user)) => Rights::Impersonation(Arc::new(Impersonated::new(user, keys))),
@@ -108,6 +102,12 @@ impl Cluster {
     /// every pod has one. Each of the few questions takes no longer than `time`.
     pub async fn own_audience(&self, audiences: &[String], time: Duration) -> Result<Option<String>, Error> {
         review::own_audience(&self.server.api, audiences, time).await
+    }
+
+    /// Whether a user may `create` a tool of this name, as a resource of this API group; without a name, all of them. Charged to `budget`, and
+    /// remembered as all that is found out of rights.
+    pub async fn allows_tool(&self, user: &User, group: &str, tool: Option<&str>, budget: &Budget) -> Result<bool, Error> {
+        self.server.reviews.allow_tool(user, group, tool, budget).await
     }
 
     /// What the API server proves itself with where it hands on the requests of others. Outside of any call; takes no longer than `time`.

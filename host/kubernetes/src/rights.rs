@@ -5,6 +5,7 @@
 //! refuses what they may not read.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,17 +71,20 @@ pub(super) enum Rights {
 #[derive(Debug)]
 pub(super) struct Subject {
     user: Arc<User>,
-    /// Of everything about the user that can decide: so it is digested once for all reads of a call.
+    /// Made once for all reads of a call.
     digest: [u8; 32],
 }
 
 impl Subject {
     pub(super) fn new(user: Arc<User>) -> Self {
-        let User { name, uid, groups, extra } = &*user;
-        // Texts, and lists and maps of them, always serialise.
-        let decisive = serde_json::to_vec(&(&**name, uid, groups, extra)).unwrap_or_default();
-        Self { digest: Sha256::digest(decisive).into(), user }
+        Self { digest: digest(&user), user }
     }
+}
+
+/// The digest of everything about a user that can decide.
+fn digest(User { name, uid, groups, extra }: &User) -> [u8; 32] {
+    // Texts, and lists and maps of them, always serialise.
+    Sha256::digest(serde_json::to_vec(&(&**name, uid, groups, extra)).unwrap_or_default()).into()
 }
 
 impl Rights {
@@ -133,15 +137,29 @@ impl AccessReviews {
         Self { api, decisions, namespaces, turns: Semaphore::new(AT_ONCE) }
     }
 
-    /// Whether somebody may.
+    /// Whether somebody may call a tool: `create` it, as a resource of this API group. Without a name: all of them.
+    pub(super) async fn allow_tool(&self, user: &User, group: &str, tool: Option<&str>, budget: &Budget) -> Result<bool, Error> {
+        let attributes = ResourceAttributes {
+            verb: Some("create".to_owned()),
+            group: Some(group.to_owned()),
+            version: Some("*".to_owned()),
+            resource: Some("tools".to_owned()),
+            name: tool.map(str::to_owned),
+            ..ResourceAttributes::default()
+        };
+        let what = format!("call {}", tool.unwrap_or("all tools"));
+        self.allows(user, &digest(user), attributes, &what, budget).await
+    }
+
+    /// Whether a user of that digest may do `what`, which are the words for it.
     async fn allows(
         &self,
-        Subject { user, digest }: &Subject,
-        access: &Access<'_>,
-        selectors: Selectors<'_>,
+        user: &User,
+        digest: &[u8; 32],
+        attributes: ResourceAttributes,
+        what: &(dyn Display + Sync),
         budget: &Budget,
     ) -> Result<bool, Error> {
-        let attributes = attributes(access, selectors);
         let key = Sha256::new().chain_update(digest).chain_update(serde_json::to_vec(&attributes).unwrap_or_default());
         let key = key.finalize().into();
         if let Some(allowed) = self.decisions.get(&key).await {
@@ -156,7 +174,7 @@ impl AccessReviews {
             self.ask(&request).await
         };
         self.decisions.try_get_with(key, asking).await.map_err(|error| {
-            let words = format!("whether {} may {access} cannot be found out: {}", user.name, error.message);
+            let words = format!("whether {} may {what} cannot be found out: {}", user.name, error.message);
             Error { code: Code::Unavailable, message: words, retry_after: error.retry_after }
         })
     }
@@ -221,7 +239,8 @@ impl ReadContext {
     }
 
     async fn allows(&self, subject: &Subject, access: &Access<'_>, selectors: Selectors<'_>) -> Result<bool, Error> {
-        self.server.reviews.allows(subject, access, selectors, &self.budget).await
+        let Subject { user, digest } = subject;
+        self.server.reviews.allows(user, digest, attributes(access, selectors), access, &self.budget).await
     }
 
     /// The namespaces in which a list over every namespace looks, and what is left out of it. A caller who may not list in all of them

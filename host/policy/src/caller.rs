@@ -144,6 +144,15 @@ impl Identity {
         }
     }
 
+    /// Whose rights count where the caller's do; none: those of this process, since it runs with the kubeconfig of whoever calls.
+    pub fn whose_rights(&self) -> Option<Arc<User>> {
+        match self {
+            Self::Operator => None,
+            Self::User(user, _) => Some(user.clone()),
+            Self::Anonymous => Some(Arc::new(User::anonymous())),
+        }
+    }
+
     /// The user, if there is one.
     pub fn user(&self) -> Option<&User> {
         match self {

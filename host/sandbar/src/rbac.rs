@@ -116,6 +116,8 @@ fn one(rule: &PolicyRule, group: &str, resource: &str, verbs: Vec<Verb>) -> Poli
 pub(crate) struct Questions {
     /// Whose a token is.
     pub token_reviews: bool,
+    /// What a caller may read, or which tools they may call.
+    pub access_reviews: bool,
     /// What the API server proves itself with, where it hands on the requests of others.
     pub aggregator: bool,
 }
@@ -149,8 +151,12 @@ const SERVICE_ACCOUNTS: &str = "serviceaccount";
 
 impl Questions {
     fn rules(self) -> Vec<api::PolicyRule> {
-        let reviews = self.token_reviews.then(|| own_rule(AUTHENTICATION, ["tokenreviews"], ["create"]));
-        reviews.into_iter().collect()
+        let reviews = [
+            (self.token_reviews, AUTHENTICATION, "tokenreviews"),
+            (self.access_reviews, "authorization.k8s.io", "subjectaccessreviews"),
+        ];
+        let reviews = reviews.into_iter().filter(|(is_asked, ..)| *is_asked);
+        reviews.map(|(_, group, resource)| own_rule(group, [resource], ["create"])).collect()
     }
 }
 
@@ -160,7 +166,7 @@ impl ReadsAs {
     fn rules(&self, namespaces: &Namespaces) -> Vec<api::PolicyRule> {
         let mut rules = match self {
             Self::Server => return Vec::new(),
-            Self::ServerAfterReviews => vec![own_rule("authorization.k8s.io", ["subjectaccessreviews"], ["create"])],
+            Self::ServerAfterReviews => Vec::new(),
             Self::Callers(Callers { people, service_accounts }) => {
                 let people = people.iter().map(|extra| {
                     let extra = extra.impersonated().map(|key| format!("userextras/{key}"));
@@ -360,7 +366,7 @@ mod tests {
     #[test]
     fn questions_of_the_server_itself_need_a_cluster_role() {
         let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])])];
-        let reviewing = Questions { token_reviews: true, aggregator: false };
+        let reviewing = Questions { token_reviews: true, access_reviews: true, aggregator: false };
         let namespaces = ["a".to_owned()].into_iter().collect();
         let reviews = json!({ "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] });
         for (namespaces, rules) in [(namespaces, 2), (Namespaces::All, 4)] {

@@ -54,8 +54,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         RightsConfig::Caller => ReadsAs::ServerAfterReviews,
         RightsConfig::Impersonation => ReadsAs::Callers(callers(&config)),
     };
-    let questions =
-        Questions { token_reviews: config.authentication.token_review.is_some(), aggregator: config.api_service.is_some() };
+    let has_tool_reviews = config.authorization.tools.as_ref().is_some_and(|tools| tools.rbac.is_some());
+    let questions = Questions {
+        token_reviews: config.authentication.token_review.is_some(),
+        access_reviews: reads_as == ReadsAs::ServerAfterReviews || has_tool_reviews,
+        aggregator: config.api_service.is_some(),
+    };
     let roles = objects(&grants, &config.namespaces(), &reads_as, questions, &account)?;
     if roles.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());

@@ -267,7 +267,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             ("drain", *drain != self.started.drain),
             ("authentication", *authentication != self.started.authentication),
             ("apiService", *api_service != self.started.api_service),
-            ("authorization", *authorization != self.started.authorization),
+            ("authorization.rights", authorization.rights != self.started.authorization.rights),
             ("allowAnonymous", *allow_anonymous != self.started.allow_anonymous),
             // The pool of instances has its size from the start on.
             ("limits.memory", memory > self.loader.room()),
