@@ -357,7 +357,9 @@ async fn an_older_api_server_is_told_by_its_words() {
 async fn the_api_servers_own_audit_log_names_both() {
     let folder = tempfile::tempdir().unwrap();
     let (policy, log) = (folder.path().join("policy.yaml"), folder.path().join("audit.log"));
-    std::fs::write(&policy, "{ apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{ level: Metadata }] }\n").unwrap();
+    let rules = json!([{ "level": "Metadata" }]);
+    let text = json!({ "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules });
+    std::fs::write(&policy, text.to_string()).unwrap();
     let flags = [format!("--audit-policy-file={}", policy.display()), format!("--audit-log-path={}", log.display())];
     let control_plane = ControlPlane::start(&["--", &flags[0], &flags[1]]);
     let server = Server::start_in(&control_plane, BOTH).await;
