@@ -40,7 +40,8 @@ impl Agent {
 
     /// What a call is refused with, if it is.
     async fn refusal(&self, server: &Server, tool: &str) -> Option<String> {
-        let params = json!({ "name": tool, "arguments": { "namespace": "default" } });
+        let arguments = if tool == "check_health" { json!({}) } else { json!({ "namespace": "default" }) };
+        let params = json!({ "name": tool, "arguments": arguments });
         let result = self.ask(server, "tools/call", params).await["result"].clone();
         let text = result["content"][0]["text"].as_str().expect("words").to_owned();
         (result["isError"] == json!(true)).then_some(text)
