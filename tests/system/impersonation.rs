@@ -167,6 +167,8 @@ async fn each_caller_sees_what_they_may_see_themselves() {
         server.status(&agent, &theirs).await.ok()
     })
     .await;
+    let many = (0..500).fold(person("bob"), |bob, number| bob.in_group(&format!("group-{number}"))).in_group(&team);
+    server.status(&many, &theirs).await.expect("by the last of 501 groups");
     for (who, there) in [(&ann, &theirs), (&bob, &ours), (&agent, &ours), (&person("bob"), &theirs)] {
         let words = server.status(who, there).await.expect_err("not theirs");
         assert!(
