@@ -32,7 +32,7 @@ pub struct AuthorizationConfig {
 pub struct ExtraConfig {
     /// Keys that are impersonated, beside `authentication.kubernetes.io/credential-id`.
     pub impersonated: Vec<String>,
-    /// Keys that are left out, since nothing in the cluster decides by them.
+    /// Keys that are left out, since nothing in the cluster takes rights away by them.
     pub dropped: Vec<String>,
 }
 
