@@ -253,6 +253,7 @@ mod tests {
     use http_body_util::{BodyExt, Empty, Full};
     use sandbar_catalog::Catalog;
     use sandbar_kubernetes::{Cluster, ClusterSource};
+    use sandbar_policy::Account;
     use serde_json::Value;
 
     use super::super::allowlist::Surroundings;
@@ -446,7 +447,7 @@ mod tests {
         for (message, status) in messages {
             // Whoever computes for long has the only turn, until it hears that it may end.
             let (end, gate) = std::sync::mpsc::channel::<()>();
-            let mut turn = Box::pin(processors.work(move || gate.recv().is_ok()));
+            let mut turn = Box::pin(processors.work(&Account::Anonymous, move || gate.recv().is_ok()));
             assert!(futures::poll!(&mut turn).is_pending());
             let small = post(padded(&message, 1024)).await;
             assert_eq!(small.0, status, "{message}: {small:?}");
@@ -467,9 +468,10 @@ mod tests {
         let processors = Processors::of(1);
         let app = app_on(processors.clone()).await;
         let (end, gate) = std::sync::mpsc::channel::<()>();
-        let body = app.endpoint.bodies.read(Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
+        let body =
+            app.endpoint.bodies.read(&Account::Anonymous, Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
         let (begun, begins) = tokio::sync::oneshot::channel();
-        let mut parsing = Box::pin(app.endpoint.bodies.work(body, move |body| {
+        let mut parsing = Box::pin(app.endpoint.bodies.work(&Account::Anonymous, body, move |body| {
             let _ = begun.send(());
             let _ = gate.recv();
             drop(body);
@@ -477,11 +479,11 @@ mod tests {
         assert!(futures::poll!(&mut parsing).is_pending());
         begins.await.expect("it is its turn");
         drop(parsing);
-        let places = || std::iter::from_fn(|| app.endpoint.bodies.try_large()).collect::<Vec<_>>().len();
+        let places = || std::iter::from_fn(|| app.endpoint.bodies.try_large(&Account::Anonymous).ok()).collect::<Vec<_>>().len();
         assert_eq!(places(), 3, "it still has its place");
         end.send(()).expect("it is still parsed");
         // The next in turn comes after its end.
-        processors.work(|| ()).await.expect("a turn");
+        processors.work(&Account::Anonymous, || ()).await.expect("a turn");
         assert_eq!(places(), 4);
     }
 }

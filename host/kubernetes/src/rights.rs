@@ -14,9 +14,9 @@ use k8s_openapi::api::authorization::v1::{
 use moka::Expiry;
 use moka::future::Cache;
 use sandbar_policy::{Access, Budget, Namespaces, Place, User};
+use sandbar_processor::{FairSemaphore, Share};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
 
 use super::context::ReadContext;
 use super::error::{Code, Error};
@@ -41,6 +41,9 @@ const REQUESTS: u32 = 2;
 /// Reviews at once, of all calls, and of one call.
 const AT_ONCE: usize = 64;
 const AT_ONCE_OF_A_CALL: usize = 16;
+
+/// Reviews that wait for their turn: those of 128 calls, which are more than run at once.
+const WAITING: usize = 128 * AT_ONCE_OF_A_CALL;
 
 /// Bytes of a review that is answered: it repeats the user.
 const ANSWER_MAX: usize = 512 * 1024;
@@ -81,7 +84,7 @@ pub(super) struct Selectors<'a> {
 pub(super) struct AccessReviews {
     api: ApiServer,
     decisions: Cache<[u8; 32], bool>,
-    turns: Semaphore,
+    turns: FairSemaphore,
 }
 
 struct GoodFor;
@@ -95,7 +98,7 @@ impl Expiry<[u8; 32], bool> for GoodFor {
 impl AccessReviews {
     pub(super) fn new(api: ApiServer) -> Self {
         let decisions = Cache::builder().max_capacity(DECISIONS).expire_after(GoodFor).build();
-        Self { api, decisions, turns: Semaphore::new(AT_ONCE) }
+        Self { api, decisions, turns: FairSemaphore::new(Share::Half, AT_ONCE, WAITING) }
     }
 
     /// Whether somebody may.
@@ -109,7 +112,8 @@ impl AccessReviews {
         budget.take_review()?;
         // Others may wait for the same, whose calls have more time than this one: so nothing of its budget is in there.
         let asking = async {
-            let _turn = self.turns.acquire().await;
+            let busy = |_no_room| Error::new(Code::Unavailable, "too many such questions wait for the API server");
+            let _turn = self.turns.acquire(budget.account()).await.map_err(busy)?;
             self.ask(&request).await
         };
         self.decisions.try_get_with(key, asking).await.map_err(|error| {
@@ -411,5 +415,40 @@ mod tests {
         assert_eq!(namespace(access("namespaces", Some("team-a"))).as_deref(), Some("team-a"));
         assert_eq!(namespace(access("nodes", Some("n1"))), None);
         assert_eq!(namespace(access("namespaces", None)), None);
+    }
+
+    #[tokio::test]
+    async fn a_caller_with_many_reviews_does_not_keep_another_waiting() {
+        // The greedy one's reviews never come, and there are more of them than are asked at once.
+        let (cluster, seen) = cluster(|path, _| match path {
+            REVIEWS => FakeAnswer::Silence,
+            _ => FakeAnswer::json(json!({ "metadata": { "name": "web" } })),
+        });
+        let cluster = cluster.with_callers_rights();
+        let get = |name: &str, pod: usize| {
+            let user = User { name: name.into(), ..User::anonymous() };
+            let caller = Identity::User(Arc::new(user), Proof::TokenReview);
+            let budget = Arc::new(Budget::of(caller.account(), Limits::default()));
+            let reader = cluster.reader_for(&caller, Arc::new(grant(Namespaces::All)), budget);
+            let (pods, namespace) = (resource("", "pods"), Scope::Namespace("team-a".into()));
+            Box::pin(async move { reader.get_object(&pods, &namespace, &pod.to_string(), None).await })
+        };
+        let mut greedy: Vec<_> = (0..2 * AT_ONCE).map(|pod| get("greedy", pod)).collect();
+        let mut others = [get("ann", 0), get("bob", 0)];
+        let mut asked = 0;
+        while asked < AT_ONCE / 2 || seen.count() > asked {
+            asked = seen.count();
+            for get in &mut greedy {
+                assert!(futures::poll!(get).is_pending());
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asked, AT_ONCE / 2, "no more than are left to others");
+        while seen.count() < asked + others.len() {
+            for get in &mut others {
+                assert!(futures::poll!(get).is_pending());
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }
