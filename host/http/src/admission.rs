@@ -32,6 +32,10 @@ const MOST_CALLS: u64 = 1024;
 /// When a caller should try again after the server was full: the time that a queue of ordinary calls takes.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(2);
 
+/// How long the answer of a call that is not let in takes. Whoever asks again at once, however often, is slowed down by it over each of their
+/// connections, and leaves the processors to others; whoever comes back when they are told does not notice.
+pub(super) const REFUSAL_TIME: Duration = Duration::from_millis(250);
+
 /// Callers whose rate is remembered before those that have not called for a while are forgotten.
 const CALLERS: usize = 10_000;
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::HttpResponse;
-use super::admission::{Admission, Busy};
+use super::admission::{Admission, Busy, REFUSAL_TIME};
 use super::backlog::Backlog;
 use super::body::{Bodies, Body, NotRead};
 use super::calls::{CallInFlight, CallsInFlight};
@@ -76,10 +76,11 @@ struct Head<'a> {
 }
 
 /// What a message comes to.
-#[expect(clippy::large_enum_variant, reason = "it is made once and taken apart at once")]
 enum Received {
     /// What is answered is known.
     Answer(HttpResponse),
+    /// The same of a call that is not let in.
+    TurnedAway(HttpResponse),
     /// A call is on its way.
     Call(Running, Takes),
     /// Something is to be told from now on.
@@ -100,6 +101,10 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     let received = received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)?;
     match received {
         Received::Answer(answer) => Ok(answer),
+        Received::TurnedAway(answer) => {
+            tokio::time::sleep(REFUSAL_TIME).await;
+            Ok(answer)
+        }
         Received::Call(running, takes) => Ok(late::answer(running, takes).await),
         Received::Subscription(subscription) => {
             stream::listen(&endpoint.streams, &account, subscription).map_err(Rejection::of_read)
@@ -175,7 +180,7 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
         }
         match endpoint.admission.admit(&head.caller.identity().account()) {
             Ok(place) => lease.place = Some(place),
-            Err(busy) => return Ok(Received::Answer(turned_away(&request.id, request.version, call, &head, &busy))),
+            Err(busy) => return Ok(Received::TurnedAway(turned_away(&request.id, request.version, call, &head, &busy))),
         }
     }
     if matches!(request.method, Method::Listen { .. }) && !head.takes.events {

@@ -256,6 +256,7 @@ mod tests {
     use sandbar_policy::Account;
     use serde_json::Value;
 
+    use super::super::admission::REFUSAL_TIME;
     use super::super::allowlist::Surroundings;
     use super::*;
 
@@ -400,6 +401,26 @@ mod tests {
                 assert_eq!(json_of(response).await["result"], serde_json::json!({}));
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_not_let_in_is_answered_after_a_while_and_what_is_no_call_at_once() {
+        let routes = Routes::new(app().await);
+        let post = async |message: &str| {
+            let request = Request::post("/mcp").header("host", "localhost").body(Full::<Bytes>::from(message.to_owned()));
+            let began = tokio::time::Instant::now();
+            let response = routes.clone().answer(request.expect("a request"), here()).await;
+            (json_of(response).await, began.elapsed())
+        };
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"none"}}"#;
+        let mut refused = None;
+        while refused.is_none() {
+            let (message, took) = post(call).await;
+            let is_refused = message["result"]["isError"] == true;
+            assert_eq!(took, if is_refused { REFUSAL_TIME } else { Duration::ZERO }, "{message}");
+            refused = is_refused.then_some(message);
+        }
+        assert_eq!(post(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await.1, Duration::ZERO);
     }
 
     /// A message of so many bytes: one of these, with white space or a long text in it.

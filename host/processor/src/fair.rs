@@ -62,7 +62,7 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     permits: usize,
-    /// More than there are permits, where these have become fewer.
+    /// May be more than there are permits, where these have become fewer.
     taken: usize,
     /// How many may wait, and how many do.
     room: usize,
