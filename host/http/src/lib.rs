@@ -14,6 +14,7 @@ mod calls;
 mod connection;
 mod connections;
 mod events;
+mod extension;
 mod handshake;
 mod headers;
 mod late;
@@ -32,6 +33,7 @@ mod stream;
 
 pub use admission::Admission;
 pub use allowlist::{Allowlist, Surroundings};
+pub use extension::Extension;
 pub use ready::{Check, Readiness};
 pub use router::{App, Parts};
 pub use serve::{ConnectionLimits, serve};

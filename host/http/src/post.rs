@@ -8,7 +8,7 @@ use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use sandbar_catalog::{Catalog, Definition};
 use sandbar_mcp::{
-    Call, Era, FinishedCall, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall,
+    Call, Era, FinishedCall, List, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall,
     Version,
 };
 use sandbar_policy::{Account, Caller};
@@ -81,6 +81,8 @@ enum Received {
     Answer(HttpResponse),
     /// The same of a call that is not let in.
     TurnedAway(HttpResponse),
+    /// A list of tools that depends on who asks.
+    List(List, Takes, Lease),
     /// A call is on its way.
     Call(Running, Takes),
     /// Something is to be told from now on.
@@ -105,6 +107,7 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
             tokio::time::sleep(REFUSAL_TIME).await;
             Ok(answer)
         }
+        Received::List(list, takes, lease) => Ok(listed(list.run().await, takes, lease, &endpoint.backlog, &account)),
         Received::Call(running, takes) => Ok(late::answer(running, takes).await),
         Received::Subscription(subscription) => {
             stream::listen(&endpoint.streams, &account, subscription).map_err(Rejection::of_read)
@@ -198,6 +201,7 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
             }
             Received::Answer(response)
         }
+        Reply::List(list) => Received::List(list, takes, lease),
         Reply::Shared(response) => Received::Answer(shared(response, takes, lease)),
         Reply::Call(call) => {
             let in_flight = (call.version().era() == Era::Legacy)
@@ -214,6 +218,17 @@ fn ready(response: sandbar_mcp::Response, takes: Takes, lease: Lease) -> HttpRes
         json(StatusCode::OK, response.text, lease)
     } else {
         event_stream(Outgoing::whole(event(&response.text), lease))
+    }
+}
+
+/// A list of tools that is not shared, if there is room for it.
+fn listed(response: sandbar_mcp::Response, takes: Takes, mut lease: Lease, backlog: &Backlog, account: &Account) -> HttpResponse {
+    match backlog.take(account, response.text.len()) {
+        Ok(room) => {
+            lease.queued = Some(room);
+            ready(response, takes, lease)
+        }
+        Err(no_room) => Rejection::not_now(no_room.to_string()).of_read().into(),
     }
 }
 

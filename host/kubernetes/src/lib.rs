@@ -6,6 +6,7 @@
 //! the answer apart as it arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut
 //! down to the fields that were asked for.
 
+mod aggregation;
 mod client;
 mod cluster;
 mod context;
@@ -41,6 +42,7 @@ mod types;
 mod unpaged;
 mod watched;
 
+pub use aggregation::{AGGREGATOR_READER, Aggregator};
 pub use cluster::Cluster;
 pub use discovery::ApiResources;
 pub use error::{Code, Error};
