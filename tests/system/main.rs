@@ -11,6 +11,7 @@ mod clients;
 mod components;
 mod configuration;
 mod conformance;
+mod connect;
 mod deploy;
 mod faults;
 mod front_proxy;

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use http_body::Body;
 use sandbar_identity::Authentication;
 use sandbar_mcp::Server;
+use sandbar_policy::Caller;
 use sandbar_processor::Processors;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -31,7 +32,7 @@ const HEALTHZ: &str = "/healthz";
 const READYZ: &str = "/readyz";
 
 /// Where MCP is. Some clients add a slash to every address.
-const MCP: [&str; 2] = ["/mcp", "/mcp/"];
+pub(super) const MCP: [&str; 2] = ["/mcp", "/mcp/"];
 
 /// The methods of HTTP that probes have.
 const PROBE_METHODS: &str = "GET, HEAD";
@@ -184,6 +185,14 @@ where
         return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
     }
     let caller = caller::of(&app.authentication, request.headers(), peer).await?;
+    answer_as(app, request, caller).await
+}
+
+/// MCP for somebody who is known.
+pub(super) async fn answer_as<B>(app: &App, request: Request<B>, caller: Caller) -> Result<HttpResponse, Rejection>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
     match *request.method() {
         Method::POST => post(&app.endpoint, request, caller).await,
         Method::GET | Method::HEAD => {
@@ -200,7 +209,7 @@ where
 
 /// The one transfer coding that is known is `chunked`, once. Of others hyper takes every list that ends with it, and would hand on what
 /// is coded in some other way below.
-fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
+pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     match (codings.next(), codings.next()) {

@@ -5,6 +5,8 @@
 //! `context`. Those ask `discovery` which resource that is, check the grant, build a URL with `request`, send it with `exchange`, take
 //! the answer apart as it arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut
 //! down to the fields that were asked for.
+//!
+//! Beside all that, `forward` sends the requests of the person who runs `sandbar connect`, under their own login.
 
 mod client;
 mod cluster;
@@ -15,6 +17,7 @@ mod exchange;
 mod explain;
 mod fault;
 mod fields;
+mod forward;
 mod get;
 mod health;
 mod in_cluster;
@@ -45,6 +48,7 @@ pub use cluster::Cluster;
 pub use discovery::ApiResources;
 pub use error::{Code, Error};
 pub use fault::Fault;
+pub use forward::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder, ServerName, ServiceName, Token};
 pub use reader::Reader;
 pub use review::Reviewed;
 pub use source::{ClusterSource, ClusterSourceError, ConnectError};
