@@ -15,6 +15,8 @@ use sandbar_tests::stdio::{Stdio, modern};
 use sandbar_tests::{TOOLS, in_time, until};
 use serde_json::{Value, json};
 
+use crate::aggregation::extension;
+
 /// `sandbar connect` to a server at an address.
 fn to_url(address: SocketAddr) -> Run {
     Run::new(&["connect", "--url"]).arg(format!("http://{address}/mcp"))
@@ -387,4 +389,40 @@ async fn without_a_server_behind_the_api_server_and_a_service_both_are_told() {
     let words = answer["error"]["message"].as_str().expect("words");
     assert!(words.contains("pods/portforward"), "{words}");
     assert!(!words.contains("viewer-token"), "{words}");
+}
+
+#[tokio::test]
+async fn nothing_but_a_kubeconfig_leads_to_a_server_behind_the_api_server() {
+    let control_plane = ControlPlane::shared();
+    let extension = extension(control_plane, "admin", "").await.handed_on(control_plane).await;
+    let connect = || {
+        let run = Run::new(&["connect", "--server", "main", "--context", "viewer", "--group", &extension.group, "--kubeconfig"]);
+        run.arg(control_plane.kubeconfig()).converse()
+    };
+    let mut client = connect();
+    let answer = client.request("tools/list", modern(json!({}))).await;
+    let words = answer["error"]["message"].as_str().expect("words");
+    assert!(words.contains(&format!("--clusterrole={}:main:caller", extension.group)), "{words}");
+
+    extension.admit(control_plane, "viewer");
+    in_time("the binding counts", async { while client.request("tools/list", modern(json!({}))).await["error"].is_object() {} })
+        .await;
+    client.initialize().await;
+    client.call("check_health", json!({})).await;
+    extension.server.until_logged(r#""caller":"viewer","groups":"system:authenticated","proof":"apiServer""#).await;
+    let mut subscribed = connect();
+    let filter = modern(json!({ "notifications": { "toolsListChanged": true } }));
+    subscribed.send("subscriptions/listen", filter).await;
+    assert_eq!(subscribed.next_told().await["method"], "notifications/subscriptions/acknowledged");
+
+    // The same server again, with a tool less.
+    let config = std::fs::read_to_string(extension.folder.path().join("sandbar.yaml")).unwrap();
+    let address = extension.server.address();
+    kill(extension.server).await;
+    let config = format!("{config}bundled: {{ tools: {{ get_events: {{ enabled: false }} }} }}\n");
+    let _again = Server::builder().of(control_plane, "admin").config(&config).listen(address).start_unready().await;
+    client.call("check_health", json!({})).await;
+    for client in [&mut client, &mut subscribed] {
+        assert_eq!(client.next_told().await["method"], "notifications/tools/list_changed");
+    }
 }

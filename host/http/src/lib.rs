@@ -14,6 +14,7 @@ mod calls;
 mod connection;
 mod connections;
 mod events;
+mod extension;
 mod handshake;
 mod headers;
 mod late;
@@ -34,6 +35,7 @@ mod stream;
 
 pub use admission::Admission;
 pub use allowlist::{Allowlist, Surroundings};
+pub use extension::Extension;
 pub use operator::answer_operator;
 pub use ready::{Check, Readiness};
 pub use relay::{Relay, RelayBody, relay};

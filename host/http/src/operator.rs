@@ -10,7 +10,7 @@ use sandbar_policy::{Caller, Identity};
 
 use super::panics;
 use super::rejection::Rejection;
-use super::router::{App, answer_as};
+use super::router::{App, endpoint};
 
 /// Answers a request to `/mcp` as one of the person who runs this process. There is no Host to look at, and nobody to ask who it is.
 pub async fn answer_operator<B>(
@@ -21,7 +21,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
 {
     let has_body = !request.body().is_end_stream();
-    let answered = panics::caught_in(answer_as(app, request, Caller::new(Identity::Operator))).await;
+    let answered = panics::caught_in(endpoint(app, request, Caller::new(Identity::Operator))).await;
     let answered = answered.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
     answered.unwrap_or_else(|rejection| rejection.answer(has_body))
 }

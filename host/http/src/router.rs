@@ -20,11 +20,13 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::HttpResponse;
 use super::admission::Admission;
 use super::allowlist::Allowlist;
+use super::extension::{Extension, Place};
 use super::headers::SESSION_ID;
+use super::lease::Lease;
 use super::peer::Peer;
 use super::post::{Endpoint, post};
 use super::ready::{Audience, Readiness};
-use super::rejection::{MCP_METHODS, Rejection, last, words};
+use super::rejection::{MCP_METHODS, Rejection, json, last, words};
 use super::session::SessionKey;
 use super::{caller, panics, stream};
 
@@ -44,6 +46,7 @@ const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 pub struct App {
     pub(super) endpoint: Arc<Endpoint>,
     authentication: Authentication,
+    extension: Option<Extension>,
     allowed: Allowlist,
     readiness: Readiness,
 }
@@ -58,6 +61,8 @@ pub struct Parts {
     pub allowed: Allowlist,
     /// How it is found out who calls.
     pub authentication: Authentication,
+    /// What the server is in the Kubernetes API, where it is a part of that.
+    pub extension: Option<Extension>,
     /// Which calls are let in.
     pub admission: Admission,
     /// The bytes of large answers that may wait for their readers.
@@ -70,9 +75,9 @@ pub struct Parts {
 
 impl From<Parts> for App {
     fn from(parts: Parts) -> Self {
-        let Parts { server, sessions, allowed, authentication, admission, answers, processors, readiness } = parts;
+        let Parts { server, sessions, allowed, authentication, extension, admission, answers, processors, readiness } = parts;
         let endpoint = Endpoint::new(server, sessions, admission, answers, processors);
-        Self { endpoint: Arc::new(endpoint), authentication, allowed, readiness }
+        Self { endpoint: Arc::new(endpoint), authentication, extension, allowed, readiness }
     }
 }
 
@@ -175,21 +180,35 @@ where
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
-/// MCP.
+/// MCP, and what the Kubernetes API is told of it.
 async fn mcp<B>(app: &App, request: Request<B>, peer: &Peer) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
-    if !MCP.contains(&request.uri().path()) {
+    if MCP.contains(&request.uri().path()) {
+        let caller = caller::of(&app.authentication, request.headers(), peer).await?;
+        return endpoint(app, request, caller).await;
+    }
+    let Some(place) = app.extension.as_ref().and_then(|extension| extension.place(request.uri())) else {
         let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
         return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
+    };
+    let caller = caller::behind_api_server(&app.authentication, request.headers(), peer)?;
+    let is_get = *request.method() == Method::GET;
+    match place {
+        Place::Document(document) if is_get => Ok(json(StatusCode::OK, document, Lease::default())),
+        Place::Document(_) => Err(Rejection::of_method("GET", "this says what there is: GET it")),
+        Place::Server => endpoint(app, request, caller).await,
+        Place::Servers { watched: true } if is_get => endpoint(app, request, caller).await,
+        Place::Servers { .. } => {
+            let words = "POST to a server by its name; here is the stream of a session alone, by GET with ?watch=true";
+            Err(Rejection::of_method("GET", words))
+        }
     }
-    let caller = caller::of(&app.authentication, request.headers(), peer).await?;
-    answer_as(app, request, caller).await
 }
 
-/// MCP for somebody who is known.
-pub(super) async fn answer_as<B>(app: &App, request: Request<B>, caller: Caller) -> Result<HttpResponse, Rejection>
+/// MCP, from a caller who is known.
+pub(super) async fn endpoint<B>(app: &App, request: Request<B>, caller: Caller) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -282,6 +301,7 @@ mod tests {
             sessions: SessionKey::from_secret(b"k"),
             allowed: Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             authentication: Authentication::default(),
+            extension: None,
             admission: Admission::new(NonZeroU32::MIN, 0),
             answers: u64::MAX,
             processors,

@@ -11,12 +11,14 @@ use http::HeaderMap;
 use sandbar_policy::{Identity, Proof};
 use sandbar_tls::ClientCertificate;
 
-pub use front_proxy::FrontProxy;
+pub use front_proxy::{Believed, FrontProxy};
 pub use token_review::TokenReviews;
 
 /// How a server finds out who makes a request.
 #[derive(Default)]
 pub struct Authentication {
+    /// Whether the API server may say it, where it hands on a request as it does for its extensions.
+    pub api_server: Option<FrontProxy>,
     /// Whether a proxy in front may say it.
     pub front_proxy: Option<FrontProxy>,
     /// Whether the API server is asked whose a token is.
@@ -29,8 +31,11 @@ pub enum Unidentified {
     /// It has no token.
     #[error("this server wants to know who calls: send a token, as `Authorization: Bearer TOKEN`")]
     NoToken,
+    /// It is for the API server to hand on, and does not come from it.
+    #[error("this address is for the API server to ask: send the request to the API server instead, with your kubeconfig")]
+    NotHandedOn,
     /// There is no other way in than through a proxy.
-    #[error("this server wants to know who calls, and believes its front proxy alone: ask through that")]
+    #[error("this server wants to know who calls, and believes a proxy or the API server in front of it alone: ask through that")]
     NoProxy,
     /// It has something else in the place of one token.
     #[error("the header Authorization {0}")]
@@ -52,8 +57,8 @@ pub enum Unidentified {
 impl Authentication {
     /// Who makes a request with these headers, over a connection with that certificate.
     pub async fn identify(&self, headers: &HeaderMap, certificate: Option<&ClientCertificate>) -> Result<Identity, Unidentified> {
-        let Self { front_proxy, token_review } = self;
-        if front_proxy.is_none() && token_review.is_none() {
+        let Self { api_server, front_proxy, token_review } = self;
+        if api_server.is_none() && front_proxy.is_none() && token_review.is_none() {
             return Ok(Identity::Anonymous);
         }
         if let Some(user) = front_proxy::user_of(front_proxy.as_ref(), headers, certificate)? {
@@ -62,5 +67,15 @@ impl Authentication {
         let Some(reviews) = token_review else { return Err(Unidentified::NoProxy) };
         let token = bearer::token(headers)?.ok_or(Unidentified::NoToken)?;
         Ok(Identity::User(reviews.user_of(token).await?, Proof::TokenReview))
+    }
+
+    /// Who makes a request that only the API server may hand on, because it is what has asked whether they may make it.
+    pub fn identify_behind_api_server(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<Identity, Unidentified> {
+        let user = front_proxy::user_of(self.api_server.as_ref(), headers, certificate)?;
+        user.map(|user| Identity::User(user, Proof::ApiServer)).ok_or(Unidentified::NotHandedOn)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sandbar_policy::{Budget, Grant, Identity, User};
 
+use super::aggregation::{self, Aggregator};
 use super::context::{KnownServer, ReadContext};
 use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
@@ -66,13 +67,8 @@ impl Cluster {
 
     /// A reader for one call.
     pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        let rights = match caller {
-            _ if !self.callers_rights => Rights::Server,
-            // Their kubeconfig is what this process reads with.
-            Identity::Operator => Rights::Server,
-            Identity::User(user, _) => Rights::Caller(user.clone()),
-            Identity::Anonymous => Rights::Caller(Arc::new(User::anonymous())),
-        };
+        let counted = caller.whose_rights().filter(|_| self.callers_rights);
+        let rights = counted.map_or(Rights::Server, Rights::Caller);
         Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget })
     }
 
@@ -91,6 +87,17 @@ impl Cluster {
     /// every pod has one. Each of the few questions takes no longer than `time`.
     pub async fn own_audience(&self, audiences: &[String], time: Duration) -> Result<Option<String>, Error> {
         review::own_audience(&self.server.api, audiences, time).await
+    }
+
+    /// Whether a user may `create` a tool of this name, as a resource of this API group; without a name, all of them. Charged to `budget`, and
+    /// remembered as all that is found out of rights.
+    pub async fn allows_tool(&self, user: &User, group: &str, tool: Option<&str>, budget: &Budget) -> Result<bool, Error> {
+        self.server.reviews.allow_tool(user, group, tool, budget).await
+    }
+
+    /// What the API server proves itself with where it hands on the requests of others. Outside of any call; takes no longer than `time`.
+    pub async fn aggregator(&self, time: Duration) -> Result<Aggregator, Error> {
+        aggregation::read(&self.server.api, time).await
     }
 
     /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any

@@ -8,6 +8,7 @@
 //!
 //! Beside all that, `forward` sends the requests of the person who runs `sandbar connect`, under their own login.
 
+mod aggregation;
 mod client;
 mod cluster;
 mod context;
@@ -44,6 +45,7 @@ mod types;
 mod unpaged;
 mod watched;
 
+pub use aggregation::{AGGREGATOR_READER, Aggregator};
 pub use cluster::Cluster;
 pub use discovery::ApiResources;
 pub use error::{Code, Error};

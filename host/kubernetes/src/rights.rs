@@ -4,6 +4,7 @@
 //! remembered for seconds. What cannot be reviewed is not read.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,6 @@ use tokio::sync::Semaphore;
 use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
-use super::explain;
-use super::items::malformed;
 use super::request::ApiRequest;
 
 /// How long a yes counts, and a no. A right that was given should not be waited for as long as one that was taken may still count.
@@ -98,9 +97,29 @@ impl AccessReviews {
         Self { api, decisions, turns: Semaphore::new(AT_ONCE) }
     }
 
-    /// Whether somebody may.
-    async fn allows(&self, user: &User, access: &Access<'_>, selectors: Selectors<'_>, budget: &Budget) -> Result<bool, Error> {
-        let review = SubjectAccessReview { spec: spec(user, access, selectors), ..SubjectAccessReview::default() };
+    /// Whether somebody may call a tool: `create` it, as a resource of this API group. Without a name: all of them.
+    pub(super) async fn allow_tool(&self, user: &User, group: &str, tool: Option<&str>, budget: &Budget) -> Result<bool, Error> {
+        let attributes = ResourceAttributes {
+            verb: Some("create".to_owned()),
+            group: Some(group.to_owned()),
+            version: Some("*".to_owned()),
+            resource: Some("tools".to_owned()),
+            name: tool.map(str::to_owned),
+            ..ResourceAttributes::default()
+        };
+        let what = format!("call {}", tool.unwrap_or("all tools"));
+        self.allows(user, attributes, &what, budget).await
+    }
+
+    /// Whether somebody may do `what`, which are the words for it.
+    async fn allows(
+        &self,
+        user: &User,
+        attributes: ResourceAttributes,
+        what: &(dyn Display + Sync),
+        budget: &Budget,
+    ) -> Result<bool, Error> {
+        let review = SubjectAccessReview { spec: spec(user, attributes), ..SubjectAccessReview::default() };
         let request = ApiRequest::access_review(&review);
         let key = Sha256::digest(request.review().unwrap_or_default()).into();
         if let Some(allowed) = self.decisions.get(&key).await {
@@ -113,7 +132,7 @@ impl AccessReviews {
             self.ask(&request).await
         };
         self.decisions.try_get_with(key, asking).await.map_err(|error| {
-            let words = format!("whether {} may {access} cannot be found out: {}", user.name, error.message);
+            let words = format!("whether {} may {what} cannot be found out: {}", user.name, error.message);
             Error { code: Code::Unavailable, message: words, retry_after: error.retry_after }
         })
     }
@@ -130,13 +149,24 @@ impl AccessReviews {
             denied: bool,
         }
         let budget = Budget::outside_calls(REVIEW_TIME, REQUESTS);
-        let body = self.api.ask(request, &budget, FIRST_BYTE).await?.bytes(ANSWER_MAX, "this review").await?;
-        let Answer { status } = serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))?;
+        let Answer { status } = self.api.ask(request, &budget, FIRST_BYTE).await?.json(ANSWER_MAX, "this review").await?;
         Ok(status.allowed && !status.denied)
     }
 }
 
-fn spec(user: &User, access: &Access<'_>, selectors: Selectors<'_>) -> SubjectAccessReviewSpec {
+fn spec(user: &User, attributes: ResourceAttributes) -> SubjectAccessReviewSpec {
+    SubjectAccessReviewSpec {
+        user: Some(user.name.to_string()),
+        uid: user.uid.clone(),
+        groups: Some(user.groups.clone()),
+        extra: Some(user.extra.clone()),
+        resource_attributes: Some(attributes),
+        non_resource_attributes: None,
+    }
+}
+
+/// What a read is to the API server's authorizers.
+fn attributes(access: &Access<'_>, selectors: Selectors<'_>) -> ResourceAttributes {
     let (resource, subresource) = access.resource.split_once('/').unwrap_or((access.resource, ""));
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let namespace = match access.place {
@@ -147,23 +177,16 @@ fn spec(user: &User, access: &Access<'_>, selectors: Selectors<'_>) -> SubjectAc
     };
     let field_selector = selectors.field.and_then(text);
     let label_selector = selectors.label.and_then(text);
-    SubjectAccessReviewSpec {
-        user: Some(user.name.to_string()),
-        uid: user.uid.clone(),
-        groups: Some(user.groups.clone()),
-        extra: Some(user.extra.clone()),
-        resource_attributes: Some(ResourceAttributes {
-            verb: Some(access.verb.as_str().to_owned()),
-            group: text(access.group),
-            version: Some("*".to_owned()),
-            resource: text(resource),
-            subresource: text(subresource),
-            namespace,
-            name: access.name.and_then(text),
-            field_selector: field_selector.map(|raw| FieldSelectorAttributes { raw_selector: Some(raw), requirements: None }),
-            label_selector: label_selector.map(|raw| LabelSelectorAttributes { raw_selector: Some(raw), requirements: None }),
-        }),
-        non_resource_attributes: None,
+    ResourceAttributes {
+        verb: Some(access.verb.as_str().to_owned()),
+        group: text(access.group),
+        version: Some("*".to_owned()),
+        resource: text(resource),
+        subresource: text(subresource),
+        namespace,
+        name: access.name.and_then(text),
+        field_selector: field_selector.map(|raw| FieldSelectorAttributes { raw_selector: Some(raw), requirements: None }),
+        label_selector: label_selector.map(|raw| LabelSelectorAttributes { raw_selector: Some(raw), requirements: None }),
     }
 }
 
@@ -180,7 +203,7 @@ impl ReadContext {
     }
 
     async fn allows(&self, user: &User, access: &Access<'_>, selectors: Selectors<'_>) -> Result<bool, Error> {
-        self.server.reviews.allows(user, access, selectors, &self.budget).await
+        self.server.reviews.allows(user, attributes(access, selectors), access, &self.budget).await
     }
 
     /// The namespaces in which a list over every namespace looks, and what is left out of it. A caller who may not list in all of them
@@ -246,8 +269,7 @@ impl ReadContext {
         let (mut names, mut token) = (BTreeSet::new(), String::new());
         loop {
             let incoming = self.ask(&ApiRequest::namespaces(&token), FIRST_BYTE).await?;
-            let body = incoming.bytes(NAMESPACES_BYTES, "the list of namespaces").await?;
-            let List { metadata, items } = serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))?;
+            let List { metadata, items } = incoming.json(NAMESPACES_BYTES, "the list of namespaces").await?;
             names.extend(items.into_iter().map(|item| item.metadata.name));
             token = metadata.continue_;
             if token.is_empty() || names.len() >= NAMESPACES_MAX {
@@ -406,8 +428,7 @@ mod tests {
     fn a_namespace_is_asked_about_as_kubernetes_does() {
         let access =
             |resource, name| Access { verb: sandbar_policy::Verb::Get, group: "", resource, place: Place::Cluster, name };
-        let namespace =
-            |access| spec(&User::anonymous(), &access, Selectors::default()).resource_attributes.expect("a resource").namespace;
+        let namespace = |access| attributes(&access, Selectors::default()).namespace;
         assert_eq!(namespace(access("namespaces", Some("team-a"))).as_deref(), Some("team-a"));
         assert_eq!(namespace(access("nodes", Some("n1"))), None);
         assert_eq!(namespace(access("namespaces", None)), None);

@@ -61,6 +61,8 @@ pub struct User {
 /// How a user was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
+    /// The API server has authenticated them, and has handed on their request.
+    ApiServer,
     /// A proxy in front has said it, with a certificate.
     FrontProxy,
     /// The API server has reviewed a token.
@@ -142,6 +144,15 @@ impl Identity {
         }
     }
 
+    /// Whose rights count where the caller's do; none: those of this process, since it runs with the kubeconfig of whoever calls.
+    pub fn whose_rights(&self) -> Option<Arc<User>> {
+        match self {
+            Self::Operator => None,
+            Self::User(user, _) => Some(user.clone()),
+            Self::Anonymous => Some(Arc::new(User::anonymous())),
+        }
+    }
+
     /// The user, if there is one.
     pub fn user(&self) -> Option<&User> {
         match self {
@@ -170,9 +181,10 @@ impl fmt::Display for Identity {
 }
 
 impl fmt::Display for Proof {
-    /// As the key of `authentication` in sandbar.yaml.
+    /// As the audit trail has it, and sandbar.yaml.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::ApiServer => "apiServer",
             Self::FrontProxy => "frontProxy",
             Self::TokenReview => "tokenReview",
         })

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::rbac::v1::{self as api, ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sandbar_kubernetes::ApiResources;
+use sandbar_kubernetes::{AGGREGATOR_READER, ApiResources};
 use sandbar_policy::{Grant, Namespaces, POD_LOGS, PolicyRule, Verb};
 use serde::Serialize;
 
@@ -118,6 +118,10 @@ pub(crate) struct Questions {
     pub token_reviews: bool,
     /// What a caller may read, and in which namespaces.
     pub access_reviews: bool,
+    /// Which tools a caller may call.
+    pub tool_reviews: bool,
+    /// What the API server proves itself with, where it hands on the requests of others.
+    pub aggregator: bool,
 }
 
 impl Questions {
@@ -125,7 +129,7 @@ impl Questions {
     fn rules(self, namespaces: &Namespaces) -> Vec<api::PolicyRule> {
         let all = [
             (self.token_reviews, "authentication.k8s.io", "tokenreviews", "create"),
-            (self.access_reviews, "authorization.k8s.io", "subjectaccessreviews", "create"),
+            (self.access_reviews || self.tool_reviews, "authorization.k8s.io", "subjectaccessreviews", "create"),
             (self.access_reviews && *namespaces == Namespaces::All, "", "namespaces", "list"),
         ];
         let rule = |(_, group, resource, verb): (bool, &str, &str, &str)| api::PolicyRule {
@@ -162,7 +166,16 @@ pub(crate) fn objects(
             }
         }
     }
+    objects.extend(questions.aggregator.then(|| aggregator(account)));
     Ok(objects)
+}
+
+/// Every cluster has the role.
+fn aggregator(account: &Account) -> Object {
+    let name = format!("{}-{AGGREGATOR_READER}", account.name);
+    let metadata = ObjectMeta { name: Some(name), namespace: Some("kube-system".to_owned()), ..ObjectMeta::default() };
+    let role_ref = RoleRef { name: AGGREGATOR_READER.to_owned(), ..account.role("Role") };
+    Object::RoleBinding(RoleBinding { metadata, role_ref, subjects: Some(vec![account.subject()]) })
 }
 
 /// The rules in their shortest form and in order, so that equal grants print equally and nothing can be left out.
@@ -282,7 +295,7 @@ mod tests {
     #[test]
     fn questions_of_the_server_itself_need_a_cluster_role() {
         let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])])];
-        let reviewing = Questions { token_reviews: true, access_reviews: true };
+        let reviewing = Questions { token_reviews: true, access_reviews: true, ..Questions::default() };
         let namespaces = ["a".to_owned()].into_iter().collect();
         let reviews = json!({ "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] });
         for (namespaces, rules) in [(namespaces, 2), (Namespaces::All, 4)] {
@@ -292,6 +305,16 @@ mod tests {
             assert_eq!((&objects[0]["kind"], written.len()), (&json!("ClusterRole"), rules));
             assert!(written.contains(&reviews), "{written:?}");
         }
+    }
+
+    #[test]
+    fn the_api_servers_own_certificate_is_read_by_a_role_that_is_there() {
+        let asking = Questions { aggregator: true, ..Questions::default() };
+        let objects = objects(&[], &Namespaces::All, asking, &account()).expect("no wildcards");
+        let objects = serde_json::to_value(objects).expect("JSON");
+        let [binding] = objects.as_array().expect("a list").as_slice() else { panic!("{objects}") };
+        assert_eq!(binding["metadata"]["namespace"], "kube-system");
+        assert_eq!(binding["roleRef"]["name"], "extension-apiserver-authentication-reader");
     }
 
     /// A small cluster; `unanswered` is a group that does not say what it serves.

@@ -54,6 +54,8 @@ fn every_key_is_documented_with_its_default() {
         ("## sandbar.yaml", &schema["properties"]),
         ("### tls", &schema["definitions"]["Tls"]["properties"]),
         ("### authorization", &schema["definitions"]["Authorization"]["properties"]),
+        ("### apiService", &schema["definitions"]["ApiService"]["properties"]),
+        ("### authorization.tools", &schema["definitions"]["ToolAccess"]["properties"]),
         ("### tools", &schema["definitions"]["Tool"]["properties"]),
         ("### bundled", &schema["definitions"]["Bundled"]["properties"]),
         ("### bundled.tools", &schema["definitions"]["BundledTool"]["properties"]),

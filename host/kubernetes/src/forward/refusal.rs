@@ -109,9 +109,9 @@ impl Other {
             403 => (
                 ForwardErrorKind::Refused,
                 format!(
-                    "{name} knows you and does not let you use this server: {message}. Whoever runs the cluster can: `kubectl create \
-                     clusterrole sandbar-users --verb=create,watch --resource=servers.{group}`, and `kubectl create clusterrolebinding \
-                     sandbar-users --clusterrole=sandbar-users --user=YOU`, or --group=YOURS"
+                    "{name} knows you and does not let you use this server: {message}. Whoever runs the cluster can bind the ClusterRole \
+                     that `sandbar apiservice` prints: `kubectl create clusterrolebinding NAME \
+                     --clusterrole={group}:{server}:caller --user=YOU`, or --group=YOURS"
                 ),
             ),
             404 if names_object => (

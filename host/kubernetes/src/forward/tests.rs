@@ -121,7 +121,7 @@ async fn what_the_api_server_refuses_is_told_with_what_to_do() {
                 if head.starts_with("get /apis/mcp.sandbar.dev ") { status(200, "") } else { status(403, "no servers for ann") }
             },
             Refused,
-            "--verb=create,watch --resource=servers.mcp.sandbar.dev",
+            "--clusterrole=mcp.sandbar.dev:sandbar:caller",
         ),
         // Who has no right is told so of what is not there, too.
         (

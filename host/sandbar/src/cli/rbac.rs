@@ -52,6 +52,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let questions = Questions {
         token_reviews: config.authentication.token_review.is_some(),
         access_reviews: config.authorization.rights == RightsConfig::Caller,
+        tool_reviews: config.authorization.tools.as_ref().is_some_and(|tools| tools.rbac.is_some()),
+        aggregator: config.api_service.is_some(),
     };
     let roles = objects(&grants, &config.namespaces(), questions, &account)?;
     if roles.is_empty() {
