@@ -6,6 +6,7 @@
 mod bare;
 mod callers;
 mod calls;
+mod connect;
 mod guests;
 mod isolation;
 mod load;
@@ -62,6 +63,9 @@ fn main() {
         if chosen("masking") {
             masking::over_the_plain_read(&mut table).await;
             masking::of_the_corpus(&mut table);
+        }
+        if chosen("connect") {
+            connect::over_the_server_alone(&mut table).await;
         }
         if chosen("memory") {
             process::memory(&mut table).await;

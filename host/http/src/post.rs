@@ -331,7 +331,7 @@ fn accepted() -> HttpResponse {
     response
 }
 
-fn not_read(why: NotRead) -> Rejection {
+pub(super) fn not_read(why: NotRead) -> Rejection {
     let words = why.to_string();
     match why {
         NotRead::TooLarge => Rejection::of_http(StatusCode::PAYLOAD_TOO_LARGE, words),

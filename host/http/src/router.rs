@@ -34,7 +34,7 @@ const HEALTHZ: &str = "/healthz";
 const READYZ: &str = "/readyz";
 
 /// Where MCP is. Some clients add a slash to every address.
-const MCP: [&str; 2] = ["/mcp", "/mcp/"];
+pub(super) const MCP: [&str; 2] = ["/mcp", "/mcp/"];
 
 /// The methods of HTTP that probes have.
 const PROBE_METHODS: &str = "GET, HEAD";
@@ -208,7 +208,7 @@ where
 }
 
 /// MCP, from a caller who is known.
-async fn endpoint<B>(app: &App, request: Request<B>, caller: Caller) -> Result<HttpResponse, Rejection>
+pub(super) async fn endpoint<B>(app: &App, request: Request<B>, caller: Caller) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -228,7 +228,7 @@ where
 
 /// The one transfer coding that is known is `chunked`, once. Of others hyper takes every list that ends with it, and would hand on what
 /// is coded in some other way below.
-fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
+pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     match (codings.next(), codings.next()) {
