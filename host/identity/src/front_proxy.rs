@@ -43,7 +43,13 @@ pub struct Believed {
     pub authorities: Authorities,
     /// Their common names; none: whatever these authorities have signed is the proxy's.
     pub allowed_names: Option<Vec<String>>,
+    /// Whether the proxy says the user's uid. One that does not hands on what its client says in that header.
+    pub says_uid: bool,
 }
+
+/// Whether a proxy says the user's uid.
+#[derive(Debug, PartialEq, Eq)]
+struct SaysUid(bool);
 
 impl FrontProxy {
     /// A proxy with these certificates. As long as there are none, nothing is from it.
@@ -51,12 +57,13 @@ impl FrontProxy {
         Self(believed)
     }
 
-    /// Whether a certificate is the proxy's.
-    fn is(&self, certificate: &ClientCertificate) -> bool {
-        self.0.borrow().as_ref().is_some_and(|Believed { authorities, allowed_names }| {
-            let is_allowed = |name| allowed_names.as_ref().is_none_or(|names| names.iter().any(|allowed| allowed == name));
-            is_allowed(certificate.common_name().unwrap_or_default()) && authorities.have_signed(certificate)
-        })
+    /// Whether a certificate is the proxy's, and if so, whether that says the uid.
+    fn is(&self, certificate: &ClientCertificate) -> Option<SaysUid> {
+        let believed = self.0.borrow();
+        let Believed { authorities, allowed_names, says_uid } = believed.as_ref()?;
+        let is_allowed = |name| allowed_names.as_ref().is_none_or(|names| names.iter().any(|allowed| allowed == name));
+        let is_it = is_allowed(certificate.common_name().unwrap_or_default()) && authorities.have_signed(certificate);
+        is_it.then_some(SaysUid(*says_uid))
     }
 }
 
@@ -67,12 +74,12 @@ pub(super) fn user_of(
     certificate: Option<&ClientCertificate>,
 ) -> Result<Option<Arc<User>>, Unidentified> {
     let Some(claim) = headers.keys().find(|name| is_claim(name)) else { return Ok(None) };
-    if !proxy.zip(certificate).is_some_and(|(proxy, certificate)| proxy.is(certificate)) {
+    let Some(says_uid) = proxy.zip(certificate).and_then(|(proxy, certificate)| proxy.is(certificate)) else {
         let name = certificate.map(|certificate| quotable(certificate.common_name().unwrap_or_default(), NAME_BYTES));
         tracing::warn!(header = %claim, certificate = name, "a request claims to be from a front proxy, and is not");
         return Err(Unidentified::Claimed(claim.as_str().to_owned()));
-    }
-    read(headers).map(|user| Some(Arc::new(user)))
+    };
+    read(headers, &says_uid).map(|user| Some(Arc::new(user)))
 }
 
 /// Whether a header says who somebody is, in the spelling of some reader: many take `_` for `-`.
@@ -82,7 +89,7 @@ fn is_claim(name: &HeaderName) -> bool {
 }
 
 /// The user of a proxy's headers. The proxy takes away what its client has sent of them, so another spelling is the client's.
-fn read(headers: &HeaderMap) -> Result<User, Unidentified> {
+fn read(headers: &HeaderMap, SaysUid(says_uid): &SaysUid) -> Result<User, Unidentified> {
     let wrong = |what: &'static str| Unidentified::OfProxy(what);
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (mut users, mut uids, mut groups) = (Vec::new(), Vec::new(), Vec::new());
@@ -91,7 +98,8 @@ fn read(headers: &HeaderMap) -> Result<User, Unidentified> {
         match name.as_str() {
             USER => users.push(value),
             GROUP => groups.push(value),
-            UID => uids.push(value),
+            UID if *says_uid => uids.push(value),
+            UID => {}
             name => {
                 let key = name.strip_prefix(EXTRA).ok_or_else(|| wrong("one of them has an unknown name"))?;
                 // Keys can hold what no header's name can, such as the `/` of `authentication.kubernetes.io/pod-name`.
@@ -126,7 +134,7 @@ mod tests {
 
     fn proxy(authority: &TestAuthority, names: Option<&[&str]>) -> FrontProxy {
         let allowed_names = names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-        FrontProxy::new(watch::Sender::new(Some(Believed { authorities: authority.authorities(), allowed_names })).subscribe())
+        FrontProxy::new(watch::Sender::new(Some(Believed { authorities: authority.authorities(), allowed_names, says_uid: true })).subscribe())
     }
 
     fn known(pairs: &[(&'static str, &'static str)]) -> Result<Option<Arc<User>>, Unidentified> {
@@ -157,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn a_uid_of_a_proxy_that_says_none_is_its_clients() {
+        let authority = TestAuthority::new();
+        let believed = Believed { authorities: authority.authorities(), allowed_names: None, says_uid: false };
+        let proxy = FrontProxy::new(watch::Sender::new(Some(believed)).subscribe());
+        let headers = headers(&[("x-remote-user", "ann"), ("x-remote-uid", "1"), ("x-remote-uid", "2")]);
+        let user = user_of(Some(&proxy), &headers, Some(&authority.sign("any"))).expect("the proxy's").expect("a user");
+        assert_eq!((&*user.name, &user.uid), ("ann", &None));
+    }
+
+    #[test]
     fn what_a_proxy_would_not_send_is_refused() {
         for pairs in [
             &[("x-remote-user", "ann"), ("x-remote-user", "bob")][..],
@@ -180,7 +198,7 @@ mod tests {
         let certificates = ["front-proxy", "ann", "Front-Proxy"].map(|name| authority.sign(name));
         let [good, ann, shouted] = &certificates;
         let anybody = proxy(&authority, None);
-        assert!(named.is(good) && [good, ann, shouted].into_iter().all(|certificate| anybody.is(certificate)));
+        assert!(named.is(good).is_some() && [good, ann, shouted].into_iter().all(|certificate| anybody.is(certificate).is_some()));
         for pair in [
             ("x-remote-user", "admin"),
             ("x_remote_user", "admin"),

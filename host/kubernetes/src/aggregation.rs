@@ -41,6 +41,8 @@ pub struct Aggregator {
     pub authorities: String,
     /// The common names of its certificate; with none, any that these authorities have signed.
     pub allowed_names: Vec<String>,
+    /// Whether it says the user's uid. One that does not hands on what its client says in that header.
+    pub says_uid: bool,
 }
 
 /// Reads what the API server has published.
@@ -71,7 +73,8 @@ fn of(data: &BTreeMap<String, String>) -> Result<Aggregator, Error> {
             return Err(wrong(format!("does not list {header} under {key}, so the API server names nobody in it")));
         }
     }
-    Ok(Aggregator { authorities: authorities.clone(), allowed_names: list("requestheader-allowed-names")? })
+    let says_uid = list("requestheader-uid-headers")?.iter().any(|listed| listed.eq_ignore_ascii_case("X-Remote-Uid"));
+    Ok(Aggregator { authorities: authorities.clone(), allowed_names: list("requestheader-allowed-names")?, says_uid })
 }
 
 #[cfg(test)]
@@ -101,8 +104,12 @@ mod tests {
 
     #[tokio::test]
     async fn its_authority_and_names_are_read() {
-        let expected = Aggregator { authorities: "PEM".to_owned(), allowed_names: vec!["front-proxy-client".to_owned()] };
-        assert_eq!(read_of(published()).await, Ok(expected));
+        let allowed_names = vec!["front-proxy-client".to_owned()];
+        let expected = Aggregator { authorities: "PEM".to_owned(), allowed_names, says_uid: false };
+        assert_eq!(read_of(published()).await.as_ref(), Ok(&expected));
+        let mut with_uid = published();
+        with_uid["requestheader-uid-headers"] = json!("[\"x-remote-uid\"]");
+        assert_eq!(read_of(with_uid).await, Ok(Aggregator { says_uid: true, ..expected }));
     }
 
     #[tokio::test]

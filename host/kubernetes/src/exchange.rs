@@ -180,6 +180,12 @@ impl ApiServer {
         {
             return Err(session.refusal(&words).into());
         }
+        // The API server would take the groups of both.
+        if request.is_impersonated() && session.as_ref().is_some_and(|session| session.session.impersonates()) {
+            let words = "this server's kubeconfig asks in somebody's name itself (`as`), so nothing can be read in a caller's name: its \
+                         operator has to take that out";
+            return Err(Error::new(Code::Denied, words).into());
+        }
         budget.take_request()?;
         if let Some(namespace) = request.namespace() {
             budget.record_namespace(namespace);

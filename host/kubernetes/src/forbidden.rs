@@ -81,9 +81,9 @@ fn rule(group: &str, resource: &str, verb: &str) -> String {
     format!("{{apiGroups: [{group:?}], resources: [{resource:?}], verbs: [{verb:?}]}}")
 }
 
-/// Whether it is a namespace itself that is read, by its name. To Kubernetes it is in itself, so that a Role there can allow to get it.
+/// Whether a namespace itself is got. To Kubernetes it is in itself, so that a Role there can allow that; a list of one is of all of them.
 pub(super) fn is_namespace(access: &Access<'_>) -> bool {
-    access.group.is_empty() && access.resource == "namespaces" && access.name.is_some()
+    access.verb == Verb::Get && access.group.is_empty() && access.resource == "namespaces" && access.name.is_some()
 }
 
 #[cfg(test)]

@@ -45,6 +45,9 @@ const AUTHENTICATED: &str = "system:authenticated";
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 const NODE: &str = "system:node:";
 
+/// How the keys begin that the API server itself gives to a ServiceAccount: which pod, node or credential it was.
+const OF_KUBERNETES: &str = "authentication.kubernetes.io/";
+
 /// What the API server adds to each user's extra: which of their credentials it was.
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
@@ -117,9 +120,16 @@ fn headers(user: &User, keys: &ExtraKeys) -> Result<HeaderMap, String> {
     add(USER, &user.name, "name", &user.name)?;
     if let Some(namespace) = namespace_of_account(&user.name) {
         // The API server makes the groups of a ServiceAccount from its name, and takes neither these nor a uid nor extra.
-        return match has_groups_of_account(user, namespace) {
-            true => Ok(headers),
-            false => Err("they are a ServiceAccount, and have not the groups of one".to_owned()),
+        if !has_groups_of_account(user, namespace) {
+            return Err("they are a ServiceAccount, and have not the groups of one".to_owned());
+        }
+        return match user.extra.keys().find(|key| !key.starts_with(OF_KUBERNETES) && !keys.dropped.contains(*key)) {
+            None => Ok(headers),
+            Some(key) => Err(format!(
+                "they are a ServiceAccount whose `extra` has the key {:?}, which cannot be impersonated: where nothing in the cluster takes \
+                 rights away by it, `authorization.extra.dropped` in sandbar.yaml may name it",
+                clean_line(key, NAME_BYTES)
+            )),
         };
     }
     for group in &user.groups {
@@ -221,6 +231,9 @@ mod tests {
         for groups in [&own[..], &own[..2]] {
             assert_eq!(account(groups).expect("a ServiceAccount's groups"), [format!("impersonate-user: {name}")]);
         }
+        let scoped = user(name, &own, &[("scopes.example.com/x", &["read"])]);
+        assert!(sent(scoped.clone(), &keys(&["scopes.example.com/x"], &[])).expect_err("it would be lost").contains("cannot be impersonated"));
+        assert!(sent(scoped, &keys(&[], &["scopes.example.com/x"])).is_ok());
         for groups in [&own[1..], &own[..1], &[], &[own[0], own[1], "admins"], &[own[0], "system:serviceaccounts:team-b"]] {
             assert!(account(groups).expect_err("others").contains("not the groups of one"), "{groups:?}");
         }

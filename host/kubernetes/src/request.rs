@@ -156,6 +156,11 @@ impl ApiRequest {
         Self { review: Some(review), ..Self::json("/apis/authorization.k8s.io/v1/subjectaccessreviews".to_owned()) }
     }
 
+    /// Whether it is sent in somebody's name.
+    pub(super) fn is_impersonated(&self) -> bool {
+        !self.impersonation.is_empty()
+    }
+
     /// The HTTP request.
     pub(super) fn to_http(&self) -> Result<Request<Body>, http::Error> {
         let request = match &self.review {

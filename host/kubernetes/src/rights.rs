@@ -268,7 +268,8 @@ impl ReadContext {
         let reviewing = names.into_iter().map(|name| async move {
             self.budget.checkpoint().await?;
             let there = Access { place: Place::Namespace(&name), ..*list };
-            let allowed = self.allows(subject, &there, selectors).await?;
+            // As a whole, so that the answer serves for whatever is selected next.
+            let allowed = self.allows(subject, &there, Selectors::default()).await?;
             Ok::<_, Error>(allowed.then_some(name))
         });
         let reviewed = stream::iter(reviewing).buffer_unordered(AT_ONCE_OF_A_CALL);
@@ -298,11 +299,15 @@ impl ReadContext {
         })
     }
 
-    /// Those that this server has seen within seconds. Other calls may wait for them, so nothing of this one's budget is in there.
+    /// Those that this server has seen within seconds. Other calls may wait for them, so nothing of this one's budget is in there, and they
+    /// are listed in a task of their own.
     async fn known_namespaces(&self) -> Result<(BTreeSet<String>, bool), Error> {
         let budget = Arc::new(Budget::outside_calls(REVIEW_TIME, NAMESPACES_REQUESTS));
         let own = Self { rights: Rights::Server, budget, ..self.clone() };
-        let listing = async { own.list_namespaces().await.map(Arc::new) };
+        let listing = async {
+            let listed = tokio::spawn(async move { own.list_namespaces().await.map(Arc::new) }).await;
+            listed.unwrap_or_else(|_ended| Err(Error::new(Code::Unavailable, "this server is shutting down")))
+        };
         let known = self.server.reviews.namespaces.try_get_with((), listing).await;
         known.map(|known| (*known).clone()).map_err(|error| (*error).clone())
     }

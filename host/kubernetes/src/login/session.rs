@@ -72,6 +72,11 @@ impl ClusterSession {
         &self.client
     }
 
+    /// Whether its kubeconfig asks in somebody else's name (`as`).
+    pub(crate) fn impersonates(&self) -> bool {
+        !self.target.user.impersonate.is_empty()
+    }
+
     /// The token that requests are sent with, if there is one.
     pub(crate) fn bearer(&self) -> Option<&str> {
         self.credentials.authorization.as_ref()?.expose().strip_prefix("Bearer ")
