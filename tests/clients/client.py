@@ -6,6 +6,7 @@ import json
 import sys
 
 from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
 
 MODES = {"legacy": "legacy", "modern": "2026-07-28"}
 
@@ -33,7 +34,8 @@ async def called(client, call):
 
 async def main():
     task = await read()
-    async with Client(task["url"], mode=MODES[task["era"]]) as client:
+    server = task["url"] if "url" in task else StdioServerParameters(**task["program"])
+    async with Client(server, mode=MODES[task["era"]]) as client:
         write({
             "library": importlib.metadata.version("mcp"),
             "protocol": client.protocol_version,
