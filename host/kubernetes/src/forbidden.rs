@@ -47,10 +47,11 @@ pub(super) fn in_the_name_of(user: &User, access: &Access<'_>, refusal: Refusal)
     let name = clean_line(&user.name, NAME_BYTES);
     let denied = |words: String| Failure::Failed(Error::new(Code::Denied, words));
     match Forbidden::parse(&refusal.message) {
-        Some(Forbidden { verb: LEGACY, .. }) => denied(format!(
+        Some(Forbidden { verb: LEGACY, .. }) => denied(
             "this server reads in the name of its callers by constrained impersonation, which this API server does not know: it takes \
              Kubernetes 1.36 or later. On an older one the server's operator has to set `authorization.rights` to `caller`"
-        )),
+            .to_owned(),
+        ),
         Some(Forbidden { verb, resource, group }) if CONSTRAINED.iter().any(|begin| verb.starts_with(begin)) => denied(format!(
             "this server may not {} in the name of {name}: it lacks a {} with the rule {}; its operator has to apply what `sandbar rbac` \
              prints",

@@ -73,7 +73,10 @@ impl FakeAnswer {
 
 /// The requests that a server has seen, discovery aside: path and query, and in whose name.
 #[derive(Clone, Default)]
-pub(super) struct Seen(Arc<Mutex<Vec<(String, Option<String>)>>>);
+pub(super) struct Seen(Arc<Mutex<Vec<Noted>>>);
+
+/// Path and query, and in whose name.
+type Noted = (String, Option<String>);
 
 impl Seen {
     pub(super) fn all(&self) -> Vec<String> {
