@@ -1,39 +1,20 @@
 //! Who may call which tool. What cannot be found out is not allowed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
-use sandbar_kubernetes::Error;
-use sandbar_policy::{Budget, Identity};
+use sandbar_kubernetes::{Code, Error, ToolRights};
+use sandbar_policy::{Identity, ToolAccess};
+use tokio::time::timeout;
 
-use super::manifest::Definition;
 use super::{CallRefusal, Catalog, Tool};
 
-/// How long it may take to find out who may call what.
+/// How long it may take to find out who may call what, waiting for others' questions included.
 const TIME: Duration = Duration::from_secs(10);
-
-/// Requests for it, beside reviews.
-const REQUESTS: u32 = 1;
 
 /// Questions about one list of tools at once.
 const AT_ONCE: usize = 16;
-
-impl Tool {
-    /// Whether a caller may call it: by the rules, or by RBAC.
-    async fn may_be_called(&self, caller: &Identity, budget: &Budget) -> Result<bool, Error> {
-        let Some(access) = &self.component.callers else { return Ok(true) };
-        let Some(user) = caller.whose_rights() else { return Ok(true) };
-        let name = self.definition.name();
-        if access.of(&user).have(name) {
-            return Ok(true);
-        }
-        let Some(group) = &access.rbac else { return Ok(false) };
-        let cluster = &self.component.cluster;
-        // Most may call all or none, and this one answer serves for every tool.
-        Ok(cluster.allows_tool(&user, group, None, budget).await?
-            || cluster.allows_tool(&user, group, Some(name), budget).await?)
-    }
-}
 
 impl Catalog {
     /// Whether some may not call all.
@@ -41,19 +22,18 @@ impl Catalog {
         self.components.iter().any(|component| component.callers.is_some())
     }
 
-    /// The definitions of the tools that a caller may call, in the order of their names. An error is one of finding out.
-    pub async fn definitions_for(&self, caller: &Identity) -> Result<Vec<&Definition>, Error> {
-        let budget = Budget::outside_calls(TIME, REQUESTS);
-        let asking: Vec<_> = self.tools.values().map(|tool| tool.may_be_called(caller, &budget).boxed()).collect();
-        let allowed: Vec<bool> = stream::iter(asking).buffered(AT_ONCE).try_collect().await?;
-        Ok(self.definitions().zip(allowed).filter_map(|(definition, allowed)| allowed.then_some(definition)).collect())
+    /// The names of the tools that a caller may call, in order. An error is one of finding out.
+    pub async fn tools_of(&self, caller: &Identity) -> Result<Vec<Arc<str>>, Error> {
+        let tools: Vec<&Tool> = self.tools.values().collect();
+        let allowed = allowed(caller, &tools).await?;
+        Ok(self.tools.keys().zip(allowed).filter_map(|(name, allowed)| allowed.then(|| name.clone())).collect())
     }
 
     /// Refuses whoever may not call a tool.
     pub(super) async fn admit(&self, caller: &Identity, tool: &Tool) -> Result<(), CallRefusal> {
         let Some(access) = &tool.component.callers else { return Ok(()) };
         let name = tool.definition.name().to_owned();
-        match tool.may_be_called(caller, &Budget::outside_calls(TIME, REQUESTS)).await {
+        match allowed(caller, &[tool]).await.map(|allowed| allowed == [true]) {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let by_rbac = access.rbac.as_ref().map(|group| {
@@ -67,4 +47,38 @@ impl Catalog {
             Err(error) => Err(CallRefusal::Unknown { caller: caller.to_string(), tool: name, reason: error.message }),
         }
     }
+}
+
+/// Which of these tools a caller may call: by the rules, and where they do not say so, by RBAC.
+async fn allowed(caller: &Identity, tools: &[&Tool]) -> Result<Vec<bool>, Error> {
+    let Some((user, first)) = caller.whose_rights().zip(tools.first()) else { return Ok(vec![true; tools.len()]) };
+    let rights = first.component.cluster.tool_rights(user.clone());
+    // All have the same rules, but for the moment in which they are replaced: so what a user's are is looked up once.
+    let mut known: Option<(&ToolAccess, _)> = None;
+    let mut asking = Vec::with_capacity(tools.len());
+    for tool in tools {
+        let name = tool.definition.name();
+        let Some(access) = &tool.component.callers else {
+            asking.push(std::future::ready(Ok(true)).boxed());
+            continue;
+        };
+        let own = match known.take().filter(|(of, _)| *of == &**access) {
+            Some((_, own)) => own,
+            None => access.of(&user),
+        };
+        asking.push(match (own.have(name), &access.rbac) {
+            (true, _) => std::future::ready(Ok(true)).boxed(),
+            (false, None) => std::future::ready(Ok(false)).boxed(),
+            (false, Some(group)) => by_rbac(&rights, group, name).boxed(),
+        });
+        known = Some((access, own));
+    }
+    let finding_out = stream::iter(asking).buffered(AT_ONCE).try_collect();
+    let late = || Error::new(Code::Unavailable, format!("the API server has not said so within {} s", TIME.as_secs()));
+    timeout(TIME, finding_out).await.unwrap_or_else(|_late| Err(late()))
+}
+
+/// Most may call all or none, and the answer to that serves for every tool.
+async fn by_rbac(rights: &ToolRights, group: &str, tool: &str) -> Result<bool, Error> {
+    Ok(rights.allow(group, None).await? || rights.allow(group, Some(tool)).await?)
 }

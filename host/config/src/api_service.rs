@@ -33,7 +33,8 @@ impl ApiServiceConfig {
             );
             (Step::Key("group"), what)
         });
-        let of_kubernetes = [".k8s.io", ".kubernetes.io"].iter().any(|domain| self.group.ends_with(domain));
+        let within = |domain: &str| self.group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        let of_kubernetes = within("k8s.io") || within("kubernetes.io");
         let reserved = of_kubernetes.then(|| {
             let what = format!("{:?} is Kubernetes' own: an API group belongs to whom its domain belongs to", self.group);
             (Step::Key("group"), what)

@@ -29,7 +29,7 @@ fn refused(reason: Unidentified) -> Rejection {
             Rejection { status: StatusCode::BAD_REQUEST, ..Rejection::unauthorized(challenge("invalid_request", &words), words) }
         }
         Unidentified::NoProxy | Unidentified::NotHandedOn | Unidentified::Claimed(_) | Unidentified::OfProxy(_) => {
-            Rejection::of_http(StatusCode::FORBIDDEN, words)
+            Rejection::of_http(StatusCode::FORBIDDEN, words).of_stranger()
         }
         Unidentified::Refused(_) => {
             tracing::warn!(reason = words, "a request was refused");

@@ -89,9 +89,9 @@ fn document(document: &Value) -> Bytes {
     document.to_string().into()
 }
 
-/// Whether a query asks to watch, as the API server reads it.
+/// Whether a query asks to watch, and nothing else: of more the API server may read another verb, or a name, out of it.
 fn is_watched(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.split('&').any(|pair| ["watch=true", "watch=1"].contains(&pair)))
+    uri.query() == Some("watch=true")
 }
 
 #[cfg(test)]
@@ -108,7 +108,12 @@ mod tests {
             assert_eq!(place(path), Some(Place::Server), "{path}");
         }
         assert_eq!(place("/apis/mcp.sandbar.dev/v1/servers"), Some(Place::Servers { watched: false }));
-        assert_eq!(place("/apis/mcp.sandbar.dev/v1/servers?a=b&watch=true"), Some(Place::Servers { watched: true }));
+        assert_eq!(place("/apis/mcp.sandbar.dev/v1/servers?watch=true"), Some(Place::Servers { watched: true }));
+        for query in ["watch=false&watch=true", "watch=true&fieldSelector=metadata.name%3Dother", "watch=1", ""] {
+            let uri = format!("/apis/mcp.sandbar.dev/v1/servers?{query}").parse().expect("an address");
+            let extension = Extension::new("mcp.sandbar.dev".to_owned(), "sandbar".to_owned());
+            assert_eq!(extension.place(&uri), Some(Place::Servers { watched: false }), "{query}");
+        }
         for path in [
             "/apis/mcp.sandbar.dev/v1/servers/other",
             "/apis/mcp.sandbar.dev/v1/servers/sandbar/status",

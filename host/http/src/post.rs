@@ -41,6 +41,7 @@ pub(super) struct Endpoint {
     pub(super) sessions: SessionKey,
     pub(super) bodies: Bodies,
     admission: Admission,
+    processors: Processors,
     calls: CallsInFlight,
     backlog: Backlog,
     /// Calls whose request may be gone already.
@@ -56,7 +57,8 @@ impl Endpoint {
             server,
             streams: Streams::default(),
             sessions,
-            bodies: Bodies::new(processors),
+            bodies: Bodies::new(processors.clone()),
+            processors,
             admission,
             calls: CallsInFlight::default(),
             backlog: Backlog::new(answers),
@@ -107,7 +109,7 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
             tokio::time::sleep(REFUSAL_TIME).await;
             Ok(answer)
         }
-        Received::List(list, takes, lease) => Ok(listed(list.run().await, takes, lease, &endpoint.backlog, &account)),
+        Received::List(list, takes, lease) => listed(endpoint, &account, list, takes, lease).await,
         Received::Call(running, takes) => Ok(late::answer(running, takes).await),
         Received::Subscription(subscription) => {
             stream::listen(&endpoint.streams, &account, subscription).map_err(Rejection::of_read)
@@ -201,7 +203,14 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
             }
             Received::Answer(response)
         }
-        Reply::List(list) => Received::List(list, takes, lease),
+        // Each is worked out for its caller, so it takes what a call takes.
+        Reply::List(list) => match endpoint.admission.admit(&account) {
+            Ok(place) => Received::List(list, takes, Lease { place: Some(place), ..lease }),
+            Err(busy) => {
+                let error = JsonRpcError::new(Some(list.id().clone()), ErrorData::internal_error(busy.to_string(), None));
+                Received::TurnedAway(ready(sandbar_mcp::Response::error(&error), takes, lease))
+            }
+        },
         Reply::Shared(response) => Received::Answer(shared(response, takes, lease)),
         Reply::Call(call) => {
             let in_flight = (call.version().era() == Era::Legacy)
@@ -221,15 +230,21 @@ fn ready(response: sandbar_mcp::Response, takes: Takes, lease: Lease) -> HttpRes
     }
 }
 
-/// A list of tools that is not shared, if there is room for it.
-fn listed(response: sandbar_mcp::Response, takes: Takes, mut lease: Lease, backlog: &Backlog, account: &Account) -> HttpResponse {
-    match backlog.take(account, response.text.len()) {
-        Ok(room) => {
-            lease.queued = Some(room);
-            ready(response, takes, lease)
-        }
-        Err(no_room) => Rejection::not_now(no_room.to_string()).of_read().into(),
-    }
+/// A list of tools that is not shared, if there is room for it. It is written where its length keeps nobody waiting.
+async fn listed(
+    endpoint: &Endpoint,
+    account: &Account,
+    list: List,
+    takes: Takes,
+    mut lease: Lease,
+) -> Result<HttpResponse, Rejection> {
+    let response = match list.own().await {
+        Ok(own) => endpoint.processors.work(account, move || own.write()).await.map_err(|Failed| Rejection::failed(None))?,
+        Err(response) => response,
+    };
+    let room = endpoint.backlog.take(account, response.text.len());
+    lease.queued = Some(room.map_err(|no_room| Rejection::not_now(no_room.to_string()).of_read())?);
+    Ok(ready(response, takes, lease))
 }
 
 /// A response that is known at once and shared with others. It counts for nothing in the backlog, since it is in memory once.

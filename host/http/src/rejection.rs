@@ -32,13 +32,15 @@ pub(super) struct Rejection {
     pub(super) challenge: Option<String>,
     /// The request's body has been read. Else the connection cannot go on behind it.
     pub(super) is_read: bool,
+    /// The connection is of no use for another request: it began when whoever asks was not known by their certificate.
+    pub(super) is_of_stranger: bool,
 }
 
 impl Rejection {
     /// A request that is wrong as HTTP has it.
     pub(super) fn of_http(status: StatusCode, words: impl Into<String>) -> Self {
         let error = JsonRpcError::new(None, ErrorData::invalid_request(words.into(), None));
-        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false }
+        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false, is_of_stranger: false }
     }
 
     /// A request that there is no room for.
@@ -51,6 +53,7 @@ impl Rejection {
             allow: None,
             challenge: None,
             is_read: false,
+            is_of_stranger: false,
         }
     }
 
@@ -82,7 +85,12 @@ impl Rejection {
             (ErrorCode::METHOD_NOT_FOUND, Era::Legacy) => StatusCode::OK,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false }
+        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false, is_of_stranger: false }
+    }
+
+    /// The same, from a connection that nothing more can be asked over.
+    pub(super) fn of_stranger(self) -> Self {
+        Self { is_of_stranger: true, ..self }
     }
 
     /// The same, once the request's body has been read.
@@ -92,7 +100,7 @@ impl Rejection {
 
     /// The answer to a request with or without a body.
     pub(super) fn answer(self, has_body: bool) -> HttpResponse {
-        let is_last = has_body && !self.is_read;
+        let is_last = self.is_of_stranger || (has_body && !self.is_read);
         let mut response = HttpResponse::from(self);
         if is_last {
             last(&mut response);
@@ -104,12 +112,20 @@ impl Rejection {
     pub(super) fn failed(id: Option<RequestId>) -> Self {
         let words = "the server failed in this request; its log says why";
         let error = JsonRpcError::new(id, ErrorData::internal_error(words, None));
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error, retry_after: None, allow: None, challenge: None, is_read: false }
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            error,
+            retry_after: None,
+            allow: None,
+            challenge: None,
+            is_read: false,
+            is_of_stranger: false,
+        }
     }
 }
 
 impl From<Rejection> for HttpResponse {
-    fn from(Rejection { status, error, retry_after, allow, challenge, is_read: _ }: Rejection) -> Self {
+    fn from(Rejection { status, error, retry_after, allow, challenge, is_read: _, is_of_stranger: _ }: Rejection) -> Self {
         let mut response = json(status, sandbar_mcp::Response::error(&error).text, Lease::default());
         let headers = response.headers_mut();
         if let Some(after) = retry_after {

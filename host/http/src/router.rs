@@ -190,7 +190,12 @@ where
         return endpoint(app, request, caller).await;
     }
     let Some(place) = app.extension.as_ref().and_then(|extension| extension.place(request.uri())) else {
-        let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
+        let words = match &app.extension {
+            Some(extension) if request.uri().path().starts_with("/apis/") => {
+                format!("there is nothing here: this server is {} in the Kubernetes API", extension.path())
+            }
+            _ => "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is".to_owned(),
+        };
         return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
     };
     let caller = caller::behind_api_server(&app.authentication, request.headers(), peer)?;

@@ -82,6 +82,13 @@ pub(super) fn user_of(
     read(headers, &says_uid).map(|user| Some(Arc::new(user)))
 }
 
+/// Tells the operator of a claim where nobody is asked who they are: a proxy that makes it expects it to count.
+pub(super) fn warn_of_claims(headers: &HeaderMap) {
+    if let Some(header) = headers.keys().find(|name| is_claim(name)) {
+        tracing::warn!(%header, "a request says who makes it, and nobody is asked here: `authentication.frontProxy` would have it count");
+    }
+}
+
 /// Whether a header says who somebody is, in the spelling of some reader: many take `_` for `-`.
 fn is_claim(name: &HeaderName) -> bool {
     let name = name.as_str().replace('_', "-");
@@ -134,7 +141,10 @@ mod tests {
 
     fn proxy(authority: &TestAuthority, names: Option<&[&str]>) -> FrontProxy {
         let allowed_names = names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-        FrontProxy::new(watch::Sender::new(Some(Believed { authorities: authority.authorities(), allowed_names, says_uid: true })).subscribe())
+        FrontProxy::new(
+            watch::Sender::new(Some(Believed { authorities: authority.authorities(), allowed_names, says_uid: true }))
+                .subscribe(),
+        )
     }
 
     fn known(pairs: &[(&'static str, &'static str)]) -> Result<Option<Arc<User>>, Unidentified> {
@@ -198,7 +208,9 @@ mod tests {
         let certificates = ["front-proxy", "ann", "Front-Proxy"].map(|name| authority.sign(name));
         let [good, ann, shouted] = &certificates;
         let anybody = proxy(&authority, None);
-        assert!(named.is(good).is_some() && [good, ann, shouted].into_iter().all(|certificate| anybody.is(certificate).is_some()));
+        assert!(
+            named.is(good).is_some() && [good, ann, shouted].into_iter().all(|certificate| anybody.is(certificate).is_some())
+        );
         for pair in [
             ("x-remote-user", "admin"),
             ("x_remote_user", "admin"),

@@ -59,6 +59,7 @@ impl Authentication {
     pub async fn identify(&self, headers: &HeaderMap, certificate: Option<&ClientCertificate>) -> Result<Identity, Unidentified> {
         let Self { api_server, front_proxy, token_review } = self;
         if api_server.is_none() && front_proxy.is_none() && token_review.is_none() {
+            front_proxy::warn_of_claims(headers);
             return Ok(Identity::Anonymous);
         }
         if let Some(user) = front_proxy::user_of(front_proxy.as_ref(), headers, certificate)? {

@@ -13,7 +13,7 @@ use super::exchange::ApiServer;
 use super::impersonation::{ExtraKeys, Impersonated};
 use super::reader::Reader;
 use super::review::{self, Reviewed};
-use super::rights::{AccessReviews, Rights, Subject};
+use super::rights::{AccessReviews, Rights, Subject, ToolRights};
 use super::source::{ClusterSource, ConnectError, Connection};
 use super::types::Health;
 use super::unpaged::Unpaged;
@@ -104,10 +104,9 @@ impl Cluster {
         review::own_audience(&self.server.api, audiences, time).await
     }
 
-    /// Whether a user may `create` a tool of this name, as a resource of this API group; without a name, all of them. Charged to `budget`, and
-    /// remembered as all that is found out of rights.
-    pub async fn allows_tool(&self, user: &User, group: &str, tool: Option<&str>, budget: &Budget) -> Result<bool, Error> {
-        self.server.reviews.allow_tool(user, group, tool, budget).await
+    /// Which tools a user may call.
+    pub fn tool_rights(&self, user: Arc<User>) -> ToolRights {
+        ToolRights::new(self.server.clone(), user)
     }
 
     /// What the API server proves itself with where it hands on the requests of others. Outside of any call; takes no longer than `time`.

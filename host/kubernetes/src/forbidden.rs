@@ -1,6 +1,6 @@
 //! Which right is missing, and whose, in the words of RBAC.
 
-use sandbar_policy::{Access, Place, User};
+use sandbar_policy::{Access, Place, User, Verb};
 use sandbar_text::clean_line;
 
 use super::error::{Code, Error};

@@ -232,7 +232,11 @@ mod tests {
             assert_eq!(account(groups).expect("a ServiceAccount's groups"), [format!("impersonate-user: {name}")]);
         }
         let scoped = user(name, &own, &[("scopes.example.com/x", &["read"])]);
-        assert!(sent(scoped.clone(), &keys(&["scopes.example.com/x"], &[])).expect_err("it would be lost").contains("cannot be impersonated"));
+        assert!(
+            sent(scoped.clone(), &keys(&["scopes.example.com/x"], &[]))
+                .expect_err("it would be lost")
+                .contains("cannot be impersonated")
+        );
         assert!(sent(scoped, &keys(&[], &["scopes.example.com/x"])).is_ok());
         for groups in [&own[1..], &own[..1], &[], &[own[0], own[1], "admins"], &[own[0], "system:serviceaccounts:team-b"]] {
             assert!(account(groups).expect_err("others").contains("not the groups of one"), "{groups:?}");

@@ -57,5 +57,6 @@ pub use forward::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder,
 pub use impersonation::ExtraKeys;
 pub use reader::Reader;
 pub use review::Reviewed;
+pub use rights::ToolRights;
 pub use source::{ClusterSource, ClusterSourceError, ConnectError};
 pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope, ServedResource, Verbs};

@@ -20,7 +20,7 @@ use sandbar_processor::{FairSemaphore, Share};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::context::ReadContext;
+use super::context::{KnownServer, ReadContext};
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
 use super::forbidden::{caller_lacks, is_namespace};
@@ -140,20 +140,6 @@ impl AccessReviews {
         Self { api, decisions, namespaces, turns: FairSemaphore::new(Share::Half, AT_ONCE, WAITING) }
     }
 
-    /// Whether somebody may call a tool: `create` it, as a resource of this API group. Without a name: all of them.
-    pub(super) async fn allow_tool(&self, user: &User, group: &str, tool: Option<&str>, budget: &Budget) -> Result<bool, Error> {
-        let attributes = ResourceAttributes {
-            verb: Some("create".to_owned()),
-            group: Some(group.to_owned()),
-            version: Some("*".to_owned()),
-            resource: Some("tools".to_owned()),
-            name: tool.map(str::to_owned),
-            ..ResourceAttributes::default()
-        };
-        let what = format!("call {}", tool.unwrap_or("all tools"));
-        self.allows(user, &digest(user), attributes, &what, budget).await
-    }
-
     /// Whether a user of that digest may do `what`, which are the words for it.
     async fn allows(
         &self,
@@ -197,6 +183,36 @@ impl AccessReviews {
         let budget = Budget::outside_calls(REVIEW_TIME, REQUESTS);
         let Answer { status } = self.api.ask(request, &budget, FIRST_BYTE).await?.json(ANSWER_MAX, "this review").await?;
         Ok(status.allowed && !status.denied)
+    }
+}
+
+/// Which tools somebody may call.
+pub struct ToolRights {
+    server: Arc<KnownServer>,
+    subject: Subject,
+    /// Of which the reviews count, and nothing else: each has its own time.
+    budget: Budget,
+}
+
+impl ToolRights {
+    pub(super) fn new(server: Arc<KnownServer>, user: Arc<User>) -> Self {
+        Self { server, subject: Subject::new(user), budget: Budget::outside_calls(REVIEW_TIME, REQUESTS) }
+    }
+
+    /// Whether they may `create` a tool of this name, as a resource of this API group; without a name, all of them. It is remembered as all
+    /// that is found out of rights.
+    pub async fn allow(&self, group: &str, tool: Option<&str>) -> Result<bool, Error> {
+        let Self { server, subject: Subject { user, digest }, budget } = self;
+        let attributes = ResourceAttributes {
+            verb: Some("create".to_owned()),
+            group: Some(group.to_owned()),
+            version: Some("*".to_owned()),
+            resource: Some("tools".to_owned()),
+            name: tool.map(str::to_owned),
+            ..ResourceAttributes::default()
+        };
+        let what = format!("call {}", tool.unwrap_or("all tools"));
+        server.reviews.allows(user, digest, attributes, &what, budget).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! The seven methods, each answered from the catalog.
 
+use std::sync::Arc;
+
 use rmcp::model::{
     DiscoverResult, ErrorData, JsonRpcError, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
     SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenResult,
@@ -32,12 +34,20 @@ pub enum Reply {
     Subscription(Subscription),
 }
 
-/// A list of tools of one caller.
+/// A list of tools of one caller, who is yet to be asked about.
 pub struct List {
     server: Server,
     caller: Caller,
     id: RequestId,
     era: Era,
+}
+
+/// The same once it is known what is in it.
+pub struct OwnList {
+    server: Server,
+    id: RequestId,
+    era: Era,
+    tools: Vec<Arc<str>>,
 }
 
 /// A tool call that is not running yet.
@@ -104,16 +114,30 @@ fn response(id: &RequestId, result: &impl Serialize) -> Response {
 }
 
 impl List {
-    /// Finds out which tools the caller may call.
-    pub async fn run(self) -> Response {
+    /// Finds out which tools the caller may call. An error is the response.
+    pub async fn own(self) -> Result<OwnList, Response> {
         let Self { server, caller, id, era } = self;
-        match server.catalog().definitions_for(caller.identity()).await {
-            Ok(definitions) => Response::result(&id, &written_list(definitions.into_iter(), era)),
+        match server.catalog().tools_of(caller.identity()).await {
+            Ok(tools) => Ok(OwnList { server, id, era, tools }),
             Err(error) => {
                 let words = format!("which tools you may call cannot be found out now: {}; try again", error.message);
-                Response::error(&JsonRpcError::new(Some(id), ErrorData::internal_error(words, None)))
+                Err(Response::error(&JsonRpcError::new(Some(id), ErrorData::internal_error(words, None))))
             }
         }
+    }
+
+    /// The id of its response.
+    pub fn id(&self) -> &RequestId {
+        &self.id
+    }
+}
+
+impl OwnList {
+    /// The response. It takes as long as there are tools.
+    pub fn write(self) -> Response {
+        let Self { server, id, era, tools } = self;
+        let definitions = tools.iter().filter_map(|name| server.catalog().definition(name));
+        Response::result(&id, &written_list(definitions, era))
     }
 }
 

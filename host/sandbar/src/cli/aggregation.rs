@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const TIME: Duration = Duration::from_secs(5);
 
 /// Keeps up to date whom the server believes.
-pub(super) struct Follower {
+pub(super) struct AggregatorFollower {
     cluster: Cluster,
     believed: watch::Sender<Option<Believed>>,
     /// What is believed, as it was published.
@@ -25,7 +25,7 @@ pub(super) struct Follower {
     problem: Option<String>,
 }
 
-impl Follower {
+impl AggregatorFollower {
     /// Looks for the first time. Where that fails, nothing is believed until another look succeeds.
     pub(super) async fn start(cluster: Cluster) -> Self {
         let mut follower = Self { cluster, believed: watch::Sender::new(None), published: None, problem: None };
@@ -85,8 +85,12 @@ impl Follower {
     }
 }
 
-fn believed(Aggregator { authorities, allowed_names }: &Aggregator) -> Result<Believed, String> {
+fn believed(Aggregator { authorities, allowed_names, says_uid }: &Aggregator) -> Result<Believed, String> {
     let authorities = Authorities::read(authorities.as_bytes());
     let authorities = authorities.map_err(|why| format!("its requestheader-client-ca-file {why}"))?;
-    Ok(Believed { authorities, allowed_names: Some(allowed_names.clone()).filter(|names| !names.is_empty()) })
+    Ok(Believed {
+        authorities,
+        allowed_names: Some(allowed_names.clone()).filter(|names| !names.is_empty()),
+        says_uid: *says_uid,
+    })
 }

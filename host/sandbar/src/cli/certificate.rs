@@ -1,6 +1,6 @@
-//! The certificate of the listener, and whose client certificates it takes: read at start, and followed when the files change. Whoever renews it may replace a folder as the
-//! kubelet does, or write one file after the other. Connections that are open go on with the one that they have begun with, and what
-//! cannot be used leaves in use what there was.
+//! The certificate of the listener, and whose client certificates it takes: read at start, and followed when the files change. Whoever
+//! renews it may replace a folder as the kubelet does, or write one file after the other. Connections that are open go on with the one
+//! that they have begun with, and what cannot be used leaves in use what there was.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ impl TlsFlags {
 }
 
 /// Keeps the certificate up to date.
-pub(super) struct Follower {
+pub(super) struct CertificateFollower {
     files: TlsConfig,
     /// What is in use.
     read: Read,
@@ -124,7 +124,7 @@ impl Read {
     }
 }
 
-impl Follower {
+impl CertificateFollower {
     /// Reads the files for the first time. A proxy is known by a certificate with one of these names that the authorities in the files have
     /// signed.
     pub(super) fn start(files: TlsConfig, proxy_names: Vec<String>) -> anyhow::Result<Self> {
@@ -272,7 +272,7 @@ fn named(files: &TlsConfig, unusable: &Unusable) -> anyhow::Error {
 
 /// The proxy that has one of these names, by the authorities in the files.
 fn believed(read: &Read, names: &[String]) -> Option<Believed> {
-    Some(Believed { authorities: read.clients.clone()?, allowed_names: Some(names.to_vec()) })
+    Some(Believed { authorities: read.clients.clone()?, allowed_names: Some(names.to_vec()), says_uid: true })
 }
 
 /// Waits until the API server is known by something else; for ever where it is none of the clients.
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn a_pair_is_put_in_use_once_it_is_whole_and_a_broken_one_is_told_once() {
         let files = Files::new();
-        let mut follower = Follower::start(files.config.clone(), Vec::new()).expect("a pair");
+        let mut follower = CertificateFollower::start(files.config.clone(), Vec::new()).expect("a pair");
         let mut acceptors = follower.acceptors();
         let mut look = || {
             follower.react(look(&files.config));
@@ -378,7 +378,7 @@ mod tests {
             files.write(name, text);
             let client_certificate_authority = clients.map(|name| files.folder.path().join(name));
             let config = TlsConfig { client_certificate_authority, ..files.config.clone() };
-            words(&Follower::start(config, Vec::new()).err().expect("refused"))
+            words(&CertificateFollower::start(config, Vec::new()).err().expect("refused"))
         };
         for (name, text, clients, said) in [
             ("tls.crt", "", None, "tls.crt is not PEM with a CERTIFICATE"),
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_certificate_is_told_before_it_comes() {
-        let mut follower = Follower::start(Files::new().config, Vec::new()).expect("a pair");
+        let mut follower = CertificateFollower::start(Files::new().config, Vec::new()).expect("a pair");
         let now = SystemTime::now();
         let mut checked = |left: Duration| {
             follower.read.valid_until = now + left;

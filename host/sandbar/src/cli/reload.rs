@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sandbar_catalog::{Catalog, FileStamps, Loader, Problem, Served, Source};
-use sandbar_config::Config;
+use sandbar_config::{AuthorizationConfig, Config};
 use sandbar_http::Readiness;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
@@ -255,6 +255,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             ignored_arguments: _,
             tools: _,
         } = &*self.config;
+        // Who may call which tool is a part of each component's terms.
+        let AuthorizationConfig { rights, extra, tools: _ } = authorization;
         let memory = self.config.largest_memory();
         let keys = [
             ("listen", *listen != self.started.listen),
@@ -267,7 +269,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             ("drain", *drain != self.started.drain),
             ("authentication", *authentication != self.started.authentication),
             ("apiService", *api_service != self.started.api_service),
-            ("authorization.rights", authorization.rights != self.started.authorization.rights),
+            ("authorization.rights", *rights != self.started.authorization.rights),
+            ("authorization.extra", *extra != self.started.authorization.extra),
             ("allowAnonymous", *allow_anonymous != self.started.allow_anonymous),
             // The pool of instances has its size from the start on.
             ("limits.memory", memory > self.loader.room()),

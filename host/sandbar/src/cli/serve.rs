@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::aggregation;
-use super::certificate::{Follower, TlsFlags};
+use super::aggregation::AggregatorFollower;
+use super::certificate::{CertificateFollower, TlsFlags};
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
 use super::{Cli, Common, Failure, environment, output};
@@ -98,7 +98,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let config = arguments.config_of(text.as_deref())?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
     let proxy_names = config.authentication.front_proxy.as_ref().map(|proxy| proxy.allowed_names.clone()).unwrap_or_default();
-    let mut certificate = config.tls.clone().map(|files| Follower::start(files, proxy_names)).transpose()?;
+    let mut certificate = config.tls.clone().map(|files| CertificateFollower::start(files, proxy_names)).transpose()?;
 
     config.check_serving().map_err(anyhow::Error::msg)?;
     // The port first: a server that cannot listen should not make its user wait for that.
@@ -115,7 +115,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
     let tools = catalog.definitions().count();
     let aggregation = match &config.api_service {
-        Some(_) => Some(aggregation::Follower::start(cluster.clone()).await),
+        Some(_) => Some(AggregatorFollower::start(cluster.clone()).await),
         None => None,
     };
     if let Some((certificate, aggregation)) = certificate.as_mut().zip(aggregation.as_ref()) {
@@ -166,7 +166,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         broken: None,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
-    let tls = certificate.as_ref().map(Follower::acceptors);
+    let tls = certificate.as_ref().map(CertificateFollower::acceptors);
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.follow(readiness.clone()));
     }
