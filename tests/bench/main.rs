@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "this is where the table is printed")]
 
 mod bare;
+mod callers;
 mod calls;
 mod connect;
 mod guests;
@@ -43,6 +44,9 @@ fn main() {
             isolation::overruns(&mut table).await;
             isolation::neighbours(&mut table).await;
             isolation::neighbours_over_http(&mut table).await;
+        }
+        if chosen("callers") {
+            callers::beside_a_greedy_one(&mut table).await;
         }
         if chosen("rates") {
             scale::rates(&mut table).await;

@@ -18,6 +18,7 @@ mod faults;
 mod front_proxy;
 mod hints;
 mod identity;
+mod impersonation;
 mod kubeconfigs;
 mod live;
 mod logins;

@@ -47,7 +47,10 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     for (key, what) in config.api_service.iter().flat_map(ApiServiceConfig::faults) {
         add(&[Step::Key("apiService"), key], Err(what));
     }
-    if config.authorization.rights == RightsConfig::Caller && !config.knows_callers() {
+    for (place, what) in config.authorization.faults() {
+        add(&[&[Step::Key("authorization")], &place[..]].concat(), Err(what));
+    }
+    if config.authorization.rights != RightsConfig::Server && !config.knows_callers() {
         let what =
             "the caller's rights cannot count where nobody is asked who they are: configure `authentication` or `apiService`";
         add(&[Step::Key("authorization"), Step::Key("rights")], Err(what.to_owned()));
@@ -103,12 +106,12 @@ pub(super) fn serving(config: &Config) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let reviews = authorization.rights == RightsConfig::Caller || authorization.tools.iter().any(|tools| tools.rbac.is_some());
+    let reviews = authorization.rights != RightsConfig::Server || authorization.tools.iter().any(|tools| tools.rbac.is_some());
     let asks = api_service.is_some() || token_review.is_some() || reviews;
     if asks && matches!(cluster, ClusterSource::Demo | ClusterSource::Snapshot(_)) {
         return Err(
-            "authentication.tokenReview, apiService, `rights: caller` and `tools.rbac` ask an API server, which neither a snapshot nor the \
-             demo has"
+            "authentication.tokenReview, apiService, authorization.rights and `tools.rbac` ask an API server, which neither a snapshot nor \
+             the demo has"
                 .to_owned(),
         );
     }

@@ -31,7 +31,7 @@ use self::places::Places;
 use self::quantity::{Count, Time};
 pub use api_service::ApiServiceConfig;
 pub use authentication::{AuthenticationConfig, FrontProxyConfig, TokenReviewConfig};
-pub use authorization::{AuthorizationConfig, RightsConfig, ToolAccessConfig, ToolRuleConfig};
+pub use authorization::{AuthorizationConfig, ExtraConfig, RightsConfig, ToolAccessConfig, ToolRuleConfig};
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};

@@ -281,8 +281,10 @@ mod tests {
     use http_body_util::{BodyExt, Empty, Full};
     use sandbar_catalog::Catalog;
     use sandbar_kubernetes::{Cluster, ClusterSource};
+    use sandbar_policy::Account;
     use serde_json::Value;
 
+    use super::super::admission::REFUSAL_TIME;
     use super::super::allowlist::Surroundings;
     use super::*;
 
@@ -430,6 +432,26 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_not_let_in_is_answered_after_a_while_and_what_is_no_call_at_once() {
+        let routes = Routes::new(app().await);
+        let post = async |message: &str| {
+            let request = Request::post("/mcp").header("host", "localhost").body(Full::<Bytes>::from(message.to_owned()));
+            let began = tokio::time::Instant::now();
+            let response = routes.clone().answer(request.expect("a request"), here()).await;
+            (json_of(response).await, began.elapsed())
+        };
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"none"}}"#;
+        let mut refused = None;
+        while refused.is_none() {
+            let (message, took) = post(call).await;
+            let is_refused = message["result"]["isError"] == true;
+            assert_eq!(took, if is_refused { REFUSAL_TIME } else { Duration::ZERO }, "{message}");
+            refused = is_refused.then_some(message);
+        }
+        assert_eq!(post(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await.1, Duration::ZERO);
+    }
+
     /// A message of so many bytes: one of these, with white space or a long text in it.
     fn padded(message: &str, bytes: usize) -> Bytes {
         let filler = "x".repeat(bytes - message.len());
@@ -475,7 +497,7 @@ mod tests {
         for (message, status) in messages {
             // Whoever computes for long has the only turn, until it hears that it may end.
             let (end, gate) = std::sync::mpsc::channel::<()>();
-            let mut turn = Box::pin(processors.work(move || gate.recv().is_ok()));
+            let mut turn = Box::pin(processors.work(&Account::Anonymous, move || gate.recv().is_ok()));
             assert!(futures::poll!(&mut turn).is_pending());
             let small = post(padded(&message, 1024)).await;
             assert_eq!(small.0, status, "{message}: {small:?}");
@@ -496,9 +518,10 @@ mod tests {
         let processors = Processors::of(1);
         let app = app_on(processors.clone()).await;
         let (end, gate) = std::sync::mpsc::channel::<()>();
-        let body = app.endpoint.bodies.read(Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
+        let body =
+            app.endpoint.bodies.read(&Account::Anonymous, Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
         let (begun, begins) = tokio::sync::oneshot::channel();
-        let mut parsing = Box::pin(app.endpoint.bodies.work(body, move |body| {
+        let mut parsing = Box::pin(app.endpoint.bodies.work(&Account::Anonymous, body, move |body| {
             let _ = begun.send(());
             let _ = gate.recv();
             drop(body);
@@ -506,11 +529,11 @@ mod tests {
         assert!(futures::poll!(&mut parsing).is_pending());
         begins.await.expect("it is its turn");
         drop(parsing);
-        let places = || std::iter::from_fn(|| app.endpoint.bodies.try_large()).collect::<Vec<_>>().len();
+        let places = || std::iter::from_fn(|| app.endpoint.bodies.try_large(&Account::Anonymous).ok()).collect::<Vec<_>>().len();
         assert_eq!(places(), 3, "it still has its place");
         end.send(()).expect("it is still parsed");
         // The next in turn comes after its end.
-        processors.work(|| ()).await.expect("a turn");
+        processors.work(&Account::Anonymous, || ()).await.expect("a turn");
         assert_eq!(places(), 4);
     }
 }

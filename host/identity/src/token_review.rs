@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 use moka::future::Cache;
 use sandbar_kubernetes::{Cluster, Error, Reviewed};
-use sandbar_policy::User;
+use sandbar_policy::{Account, User};
+use sandbar_processor::{FairSemaphore, Share};
 use sandbar_secrets::quotable;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::Unidentified;
@@ -36,6 +37,16 @@ const REVIEW_TIME: Duration = Duration::from_secs(5);
 /// Reviews at once: as many as an API server answers beside its work. Whoever sends made-up tokens costs it no more than that.
 const AT_ONCE: usize = 16;
 
+/// Reviews that wait for their turn: more than the API server answers in the time that each has.
+const WAITING: usize = 4096;
+
+/// How long it is remembered that a token was somebody's. Its next review is then in line with those of its user; all tokens that nothing is
+/// known of stand in one line, and so does whatever is made up.
+const ACQUAINTED_FOR: Duration = Duration::from_secs(3600);
+
+/// Tokens of which that is remembered, of some 200 bytes each.
+const ACQUAINTED: u64 = 10_000;
+
 /// Bytes of a token's audience in a message, and how many are named.
 const AUDIENCE_BYTES: usize = 128;
 const AUDIENCES_NAMED: usize = 3;
@@ -48,7 +59,8 @@ pub struct TokenReviews {
     cluster: Cluster,
     audiences: Vec<String>,
     verdicts: Cache<[u8; 32], Remembered>,
-    turns: Semaphore,
+    turns: FairSemaphore,
+    acquainted: Cache<[u8; 32], Account>,
     /// Set once it is known whether one of the audiences is the API server's own.
     own: OnceCell<Option<String>>,
 }
@@ -76,7 +88,9 @@ impl TokenReviews {
             u32::try_from(bytes + ENTRY_BYTES).unwrap_or(u32::MAX)
         };
         let verdicts = Cache::builder().max_capacity(REMEMBERED_BYTES).weigher(weight).expire_after(GoodFor).build();
-        Self { cluster, audiences, verdicts, turns: Semaphore::new(AT_ONCE), own: OnceCell::new() }
+        let turns = FairSemaphore::new(Share::All, AT_ONCE, WAITING);
+        let acquainted = Cache::builder().max_capacity(ACQUAINTED).time_to_live(ACQUAINTED_FOR).build();
+        Self { cluster, audiences, verdicts, turns, acquainted, own: OnceCell::new() }
     }
 
     /// Which of the audiences is the API server's own, if one is. Then no token is accepted: each pod has one that fits.
@@ -91,7 +105,7 @@ impl TokenReviews {
         let remembered = match self.verdicts.get(&key).await {
             Some(remembered) => remembered,
             None => {
-                let reviewing = self.verdicts.try_get_with(key, self.review(token));
+                let reviewing = self.verdicts.try_get_with(key, self.review(key, token));
                 let reviewed = timeout(REVIEW_TIME, reviewing).await;
                 let late = || Unidentified::Unavailable(format!("no answer within {} s", REVIEW_TIME.as_secs()));
                 reviewed.map_err(|_late| late())?.map_err(Arc::unwrap_or_clone)?
@@ -100,7 +114,7 @@ impl TokenReviews {
         remembered.verdict.map_err(|reason| Unidentified::Refused(reason.to_string()))
     }
 
-    async fn review(&self, token: &str) -> Result<Remembered, Unidentified> {
+    async fn review(&self, key: [u8; 32], token: &str) -> Result<Remembered, Unidentified> {
         let unavailable = |error: Error| {
             tracing::warn!(%error, "a token cannot be reviewed");
             Unidentified::Unavailable("the API server does not review it".to_owned())
@@ -110,7 +124,9 @@ impl TokenReviews {
         if let Some(reason) = self.is_for_others(&claims) {
             return Ok(Remembered { verdict: Err(reason.into()), good_for: UNKNOWN_FOR });
         }
-        let _turn = self.turns.acquire().await;
+        let account = self.acquainted.get(&key).await.unwrap_or(Account::Anonymous);
+        let busy = |_no_room| Unidentified::Unavailable("too many tokens wait for their review".to_owned());
+        let _turn = self.turns.acquire(&account).await.map_err(busy)?;
         if let Some(own) = self.own_audience().await.map_err(unavailable)? {
             tracing::error!(
                 audience = own,
@@ -121,6 +137,7 @@ impl TokenReviews {
         let reviewed = self.cluster.review_token(token, &self.audiences, REVIEW_TIME).await.map_err(unavailable)?;
         Ok(match reviewed {
             Reviewed::Known(user) => {
+                self.acquainted.insert(key, Account::User(user.name.clone())).await;
                 let good_for = claims.valid_for().map_or(KNOWN_FOR, |valid| valid.min(KNOWN_FOR));
                 Remembered { verdict: Ok(Arc::new(user)), good_for }
             }
@@ -156,7 +173,7 @@ mod tests {
     use bytes::Bytes;
     use kube::client::Body;
     use serde_json::{Value, json};
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, Semaphore};
 
     use super::*;
 
@@ -277,5 +294,41 @@ mod tests {
         let reviews = TokenReviews::new(cluster, vec!["sandbar".to_owned(), "https://issuer".to_owned()]);
         assert_eq!(reviews.own_audience().await.expect("an answer"), Some("https://issuer"));
         assert!(matches!(reviews.user_of(&ours("t")).await, Err(Unidentified::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn tokens_that_nothing_is_known_of_do_not_keep_those_waiting_that_are_known() {
+        let gate = Arc::new(Semaphore::new(1));
+        let closed = gate.clone();
+        let (reviews, asked) = reviews(move |_| {
+            let gate = closed.clone();
+            async move {
+                gate.acquire().await.expect("it is never closed").forget();
+                known("ann")
+            }
+        });
+        let ask = |token: String| {
+            let reviews = reviews.clone();
+            tokio::spawn(async move { reviews.user_of(&token).await })
+        };
+        let waiting = async |count| {
+            while reviews.turns.waiting() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        // It is over already, so each use has it reviewed anew.
+        let known = token(json!({ "aud": ["sandbar"], "exp": 1 }));
+        ask(known.clone()).await.expect("no panic").expect("known");
+        let flood: Vec<_> = (0..20 * AT_ONCE).map(|number| ask(ours(&number.to_string()))).collect();
+        waiting(19 * AT_ONCE).await;
+        let again = ask(known);
+        waiting(19 * AT_ONCE + 1).await;
+        gate.add_permits(21 * AT_ONCE);
+        again.await.expect("no panic").expect("known");
+        let before = asked.load(Ordering::Relaxed);
+        assert!(before < 5 * AT_ONCE, "{before} were asked about before");
+        for asking in flood {
+            asking.await.expect("no panic").expect("known");
+        }
     }
 }

@@ -10,9 +10,10 @@ use super::context::{KnownServer, ReadContext};
 use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
+use super::impersonation::{ExtraKeys, Impersonated};
 use super::reader::Reader;
 use super::review::{self, Reviewed};
-use super::rights::{AccessReviews, Rights};
+use super::rights::{AccessReviews, Rights, Subject};
 use super::source::{ClusterSource, ConnectError, Connection};
 use super::types::Health;
 use super::unpaged::Unpaged;
@@ -29,8 +30,19 @@ const HEALTH_REQUESTS: u32 = 4;
 pub struct Cluster {
     server: Arc<KnownServer>,
     description: Arc<str>,
-    /// Whether callers read no more than they may read themselves.
-    callers_rights: bool,
+    rights: WhoseRights,
+}
+
+/// Whose rights count when somebody calls, beside the grant of the tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WhoseRights {
+    /// Those of this server alone.
+    #[default]
+    Server,
+    /// Those of the caller as well, by what the API server says of them before each read.
+    Caller,
+    /// Those of the caller, in whose name each read is sent.
+    Impersonation(Arc<ExtraKeys>),
 }
 
 impl Cluster {
@@ -52,23 +64,26 @@ impl Cluster {
     fn new(api: ApiServer, description: String) -> Self {
         let (discovery, reviews) = (Discovery::new(api.clone()), AccessReviews::new(api.clone()));
         let server = Arc::new(KnownServer { api, reviews, discovery, unpaged: Unpaged::default() });
-        Self { server, description: description.into(), callers_rights: false }
+        Self { server, description: description.into(), rights: WhoseRights::default() }
     }
 
-    /// The same cluster, where callers read no more than they may read themselves, by what the API server says of their rights.
-    pub fn with_callers_rights(self) -> Self {
-        Self { callers_rights: true, ..self }
+    /// The same cluster, where these rights count.
+    pub fn with_rights(self, rights: WhoseRights) -> Self {
+        Self { rights, ..self }
     }
 
-    /// A reader for a call of nobody in particular: by the rights of this process.
-    pub fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
+    /// A reader for nobody in particular: by the rights of this process.
+    pub(super) fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
         Reader::new(ReadContext { server: self.server.clone(), grant, rights: Rights::Server, budget })
     }
 
     /// A reader for one call.
     pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        let counted = caller.whose_rights().filter(|_| self.callers_rights);
-        let rights = counted.map_or(Rights::Server, Rights::Caller);
+        let rights = match (&self.rights, caller.whose_rights()) {
+            (WhoseRights::Server, _) | (_, None) => Rights::Server,
+            (WhoseRights::Caller, Some(user)) => Rights::Caller(Arc::new(Subject::new(user))),
+            (WhoseRights::Impersonation(keys), Some(user)) => Rights::Impersonation(Arc::new(Impersonated::new(user, keys))),
+        };
         Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget })
     }
 

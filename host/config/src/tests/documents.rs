@@ -146,6 +146,8 @@ fn the_schema_refuses_what_the_server_refuses() {
         "limits: { page: 0 }",
         "limits: { cpus: 1s }",
         "origins: [inspector.example.com]",
+        "authorization: { rights: everybody }",
+        "authorization: { extra: }",
         "tools: [{ rules: [] }]",
         "connections: 7",
         "ignoredArguments: [traceId]",

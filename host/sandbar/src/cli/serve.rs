@@ -228,6 +228,7 @@ fn who_may_call(config: &Config) -> String {
     let rights = match config.authorization.rights {
         RightsConfig::Server => "with this server's rights",
         RightsConfig::Caller => "what both the caller and this server may read",
+        RightsConfig::Impersonation => "in the caller's name what the caller may read",
     };
     format!("{who} can call tools, which read {rights}")
 }
