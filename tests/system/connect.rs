@@ -78,28 +78,21 @@ async fn uses(client: RealClient, era: Era, program: &Program) {
 
 #[tokio::test]
 async fn a_server_that_goes_and_comes_back_costs_a_client_nothing() {
-    let server = server_with_key(None, KEY).await;
+    let mut server = server_with_key(None, KEY).await;
     let address = server.address();
     let mut client = to_url(address).converse();
     client.initialize().await;
     client.call("check_health", json!({})).await;
     for _ in 0..2 {
-        kill(server_at(&mut client, address).await).await;
+        kill(server).await;
+        // Nobody is there now, and somebody is before the client gives up.
+        let id = client.send("tools/list", json!({})).await;
+        server = server_with_key(Some(address), KEY).await;
+        let answer = client.answer(id).await;
+        assert_eq!(answer["result"]["tools"].as_array().map(Vec::len), Some(TOOLS.len()), "{answer}");
     }
-    let _again = server_with_key(Some(address), KEY).await;
-    client.call("check_health", json!({})).await;
-    // Nobody is there now, and somebody is before the client gives up.
     let (status, log) = client.end().await;
     assert!(status.success(), "{log}");
-}
-
-/// Starts a server where there is none, while the client asks already.
-async fn server_at(client: &mut Stdio, address: SocketAddr) -> Server {
-    let id = client.send("tools/list", json!({})).await;
-    let server = server_with_key(Some(address), KEY).await;
-    let answer = client.answer(id).await;
-    assert_eq!(answer["result"]["tools"].as_array().map(Vec::len), Some(TOOLS.len()), "{answer}");
-    server
 }
 
 #[tokio::test]

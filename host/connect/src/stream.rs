@@ -287,11 +287,12 @@ impl Listening<'_> {
             let Some(outline) = Outline::read(&text.bytes) else { continue };
             match &outline.kind {
                 Kind::Told { method } if method == "notifications/subscriptions/acknowledged" => {
-                    if !std::mem::replace(&mut self.is_open, true) {
+                    let is_first = !std::mem::replace(&mut self.is_open, true);
+                    if is_first {
                         self.out.head(status, form, None).await?;
                         self.out.message(text).await?;
                     }
-                    self.look_for_changes().await?;
+                    self.look_for_changes(is_first).await?;
                 }
                 Kind::Told { .. } => self.out.message(text).await?,
                 Kind::Result(_) if outline.answers(&self.asked.id) && self.is_open => return Ok(Ended::Peacefully(text)),
@@ -308,7 +309,7 @@ impl Listening<'_> {
     }
 
     /// Tells the client if the list of tools has changed while the stream was not open.
-    async fn look_for_changes(&mut self) -> Result<(), Gone> {
+    async fn look_for_changes(&mut self, is_first: bool) -> Result<(), Gone> {
         if !self.wants_tools {
             return Ok(());
         }
@@ -320,7 +321,9 @@ impl Listening<'_> {
                 return Ok(());
             }
         };
-        if self.known.replace(now).is_some_and(|known| known != now) {
+        // What it was before may not be known: the stream can be cut before anybody has looked.
+        let may_be_another = self.known.replace(now).map_or(!is_first, |known| known != now);
+        if may_be_another {
             let meta = json!({ "io.modelcontextprotocol/subscriptionId": self.asked.id });
             let told = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": { "_meta": meta } });
             self.out.message(Text::of(told.to_string())).await?;

@@ -335,6 +335,21 @@ async fn a_subscription_that_is_cut_is_opened_again_and_a_change_meanwhile_is_to
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_cut_before_the_list_was_looked_at_tells_of_a_change() {
+    let mut client = Client::to(|asked, before| match asked.method() {
+        "subscriptions/listen" => {
+            let acknowledged = json!({ "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {} });
+            events(&[acknowledged], before >= 1)
+        }
+        _ if before == 0 => failed(FailureKind::Refused),
+        _ => result(asked, json!({ "tools": [] })),
+    });
+    let filter = modern(json!({ "notifications": { "toolsListChanged": true } }));
+    client.request(5, "subscriptions/listen", filter).await;
+    assert_eq!(client.read().await["method"], "notifications/tools/list_changed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn arguments_are_repeated_in_headers_once_the_server_asks_for_it() {
     let mut client = Client::to(|asked, _| match asked.method() {
         "tools/list" => {
