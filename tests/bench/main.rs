@@ -6,6 +6,7 @@
 mod bare;
 mod calls;
 mod guests;
+mod identity;
 mod isolation;
 mod load;
 mod masking;
@@ -46,6 +47,9 @@ fn main() {
         if chosen("rates") {
             scale::rates(&mut table).await;
             scale::reads(&mut table).await;
+        }
+        if chosen("identity") {
+            identity::of_a_verified_token(&mut table).await;
         }
         if chosen("scale") {
             scale::sessions(&mut table).await;

@@ -6,7 +6,7 @@ use sandbar_files::{LOOK_TIME, canonical, in_time};
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
 use super::places::Step;
-use super::{AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig};
+use super::{AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig, oidc};
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -35,6 +35,12 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     for (index, what) in config.authentication.token_review.iter().flat_map(TokenReviewConfig::faults) {
         let place = [Step::Key("authentication"), Step::Key("tokenReview"), Step::Key("audiences")];
         add(&[&place[..], index.map(Step::Entry).as_slice()].concat(), Err(what));
+    }
+    let AuthenticationConfig { oidc: issuers, resource, .. } = &config.authentication;
+    let of_issuers = oidc::faults(issuers).into_iter().map(|(path, what)| ("oidc", path, what));
+    let of_resource = resource.iter().flat_map(|resource| oidc::faults_of_resource(resource, !issuers.is_empty()));
+    for (key, path, what) in of_issuers.chain(of_resource.map(|(path, what)| ("resource", path, what))) {
+        add(&[&[Step::Key("authentication"), Step::Key(key)], path.as_slice()].concat(), Err(what));
     }
     if let Some(proxy) = &config.authentication.front_proxy {
         let place = [Step::Key("authentication"), Step::Key("frontProxy")];

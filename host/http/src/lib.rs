@@ -19,6 +19,7 @@ mod headers;
 mod late;
 mod lease;
 mod media;
+mod metadata;
 mod outlive;
 mod panics;
 mod peer;
@@ -32,6 +33,7 @@ mod stream;
 
 pub use admission::Admission;
 pub use allowlist::{Allowlist, Surroundings};
+pub use metadata::ProtectedResource;
 pub use ready::{Check, Readiness};
 pub use router::{App, Parts};
 pub use serve::{ConnectionLimits, serve};

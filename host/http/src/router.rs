@@ -20,6 +20,7 @@ use super::HttpResponse;
 use super::admission::Admission;
 use super::allowlist::Allowlist;
 use super::headers::SESSION_ID;
+use super::metadata::ProtectedResource;
 use super::peer::Peer;
 use super::post::{Endpoint, post};
 use super::ready::{Audience, Readiness};
@@ -31,10 +32,10 @@ const HEALTHZ: &str = "/healthz";
 const READYZ: &str = "/readyz";
 
 /// Where MCP is. Some clients add a slash to every address.
-const MCP: [&str; 2] = ["/mcp", "/mcp/"];
+pub(super) const MCP: [&str; 2] = ["/mcp", "/mcp/"];
 
 /// The methods of HTTP that probes have.
-const PROBE_METHODS: &str = "GET, HEAD";
+pub(super) const PROBE_METHODS: &str = "GET, HEAD";
 
 /// When a client should try again after it found all connections taken: idle ones make room after 5 s.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
@@ -43,6 +44,7 @@ const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 pub struct App {
     pub(super) endpoint: Arc<Endpoint>,
     authentication: Authentication,
+    resource: Option<ProtectedResource>,
     allowed: Allowlist,
     readiness: Readiness,
 }
@@ -57,6 +59,8 @@ pub struct Parts {
     pub allowed: Allowlist,
     /// How it is found out who calls.
     pub authentication: Authentication,
+    /// Where tokens are to be had, if clients are told.
+    pub resource: Option<ProtectedResource>,
     /// Which calls are let in.
     pub admission: Admission,
     /// The bytes of large answers that may wait for their readers.
@@ -69,9 +73,9 @@ pub struct Parts {
 
 impl From<Parts> for App {
     fn from(parts: Parts) -> Self {
-        let Parts { server, sessions, allowed, authentication, admission, answers, processors, readiness } = parts;
+        let Parts { server, sessions, allowed, authentication, resource, admission, answers, processors, readiness } = parts;
         let endpoint = Endpoint::new(server, sessions, admission, answers, processors);
-        Self { endpoint: Arc::new(endpoint), authentication, allowed, readiness }
+        Self { endpoint: Arc::new(endpoint), authentication, resource, allowed, readiness }
     }
 }
 
@@ -102,7 +106,7 @@ impl Routes {
             .allow_origin(AllowOrigin::predicate(move |origin, _| allowed.allowed.is_configured_origin(origin)))
             .allow_methods([Method::POST, Method::GET, Method::DELETE])
             .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers([HeaderName::from_static(SESSION_ID)]);
+            .expose_headers([HeaderName::from_static(SESSION_ID), header::WWW_AUTHENTICATE]);
         Self { app, cors: Arc::new(cors), offer: Offer::All }
     }
 
@@ -174,16 +178,23 @@ where
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
-/// MCP.
+/// MCP, and where tokens for it are to be had.
 async fn mcp<B>(app: &App, request: Request<B>, peer: &Peer) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
+    if let Some(answer) = app.resource.as_ref().and_then(|resource| resource.answer(&request)) {
+        return answer;
+    }
     if !MCP.contains(&request.uri().path()) {
         let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
         return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
     }
-    let caller = caller::of(&app.authentication, request.headers(), peer).await?;
+    let caller = caller::of(&app.authentication, request.headers(), peer).await;
+    let caller = caller.map_err(|rejection| match &app.resource {
+        Some(resource) => resource.complete(rejection, request.uri(), request.headers()),
+        None => rejection,
+    })?;
     match *request.method() {
         Method::POST => post(&app.endpoint, request, caller).await,
         Method::GET | Method::HEAD => {
@@ -232,7 +243,7 @@ async fn readyz(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap, from
         return probe(method, || words(status, if ready { "ok" } else { "not ready; /readyz?verbose says why" }));
     }
     app.allowed.check(uri, headers).map_err(|forbidden| Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string()))?;
-    let description = app.readiness.describe(Audience::of(from, uri, headers)).await;
+    let description = app.readiness.describe(Audience::of(from, uri, headers), &app.authentication.checks()).await;
     probe(method, || words(status, description))
 }
 
@@ -273,6 +284,7 @@ mod tests {
             sessions: SessionKey::from_secret(b"k"),
             allowed: Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             authentication: Authentication::default(),
+            resource: None,
             admission: Admission::new(NonZeroU32::MIN, 0),
             answers: u64::MAX,
             processors,

@@ -1,17 +1,20 @@
 //! Who makes a request: found out from what the request and its connection prove, and from nothing else.
 //!
-//! `front_proxy` believes a proxy with a certificate; `bearer` takes the token out of a request, and `token_review` has the API server say
-//! whose it is. What is refused, or cannot be found out now, is nobody's: a request without an identity is not served.
+//! `front_proxy` believes a proxy with a certificate; `bearer` takes the token out of a request, `oidc` verifies those of issuers, and
+//! `token_review` has the API server say whose the others are. What is refused, or cannot be found out now, is nobody's: a request without an identity is not served.
 
 mod bearer;
 mod front_proxy;
+mod oidc;
 mod token_review;
 
 use http::HeaderMap;
 use sandbar_policy::{Identity, Proof};
 use sandbar_tls::ClientCertificate;
 
+use self::oidc::{Known, Unknown};
 pub use front_proxy::FrontProxy;
+pub use oidc::{ClaimMapping, IssuerSettings, Issuers, RequiredClaim, Trusted, UnusableAuthority};
 pub use token_review::TokenReviews;
 
 /// How a server finds out who makes a request.
@@ -19,6 +22,8 @@ pub use token_review::TokenReviews;
 pub struct Authentication {
     /// Whether a proxy in front may say it.
     pub front_proxy: Option<FrontProxy>,
+    /// Whether the tokens of issuers count.
+    pub oidc: Option<Issuers>,
     /// Whether the API server is asked whose a token is.
     pub token_review: Option<TokenReviews>,
 }
@@ -52,15 +57,34 @@ pub enum Unidentified {
 impl Authentication {
     /// Who makes a request with these headers, over a connection with that certificate.
     pub async fn identify(&self, headers: &HeaderMap, certificate: Option<&ClientCertificate>) -> Result<Identity, Unidentified> {
-        let Self { front_proxy, token_review } = self;
-        if front_proxy.is_none() && token_review.is_none() {
+        let Self { front_proxy, oidc, token_review } = self;
+        if front_proxy.is_none() && oidc.is_none() && token_review.is_none() {
             return Ok(Identity::Anonymous);
         }
         if let Some(user) = front_proxy::user_of(front_proxy.as_ref(), headers, certificate)? {
             return Ok(Identity::User(user, Proof::FrontProxy));
         }
-        let Some(reviews) = token_review else { return Err(Unidentified::NoProxy) };
+        if oidc.is_none() && token_review.is_none() {
+            return Err(Unidentified::NoProxy);
+        }
         let token = bearer::token(headers)?.ok_or(Unidentified::NoToken)?;
-        Ok(Identity::User(reviews.user_of(token).await?, Proof::TokenReview))
+        // A token is for whom it names, and nobody else is asked then: what one refuses, another must not take.
+        let foreign = match oidc {
+            None => None,
+            Some(issuers) => match issuers.user_of(token).await {
+                Ok(Known { user, issuer }) => return Ok(Identity::User(user, Proof::Oidc(issuer))),
+                Err(Unknown::Ours(error)) => return Err(error),
+                Err(Unknown::Foreign(reason)) => Some(reason),
+            },
+        };
+        match token_review {
+            Some(reviews) => Ok(Identity::User(reviews.user_of(token).await?, Proof::TokenReview)),
+            None => Err(Unidentified::Refused(foreign.unwrap_or_default())),
+        }
+    }
+
+    /// How each way is that depends on others, in words of one line: well, or what is wrong with it.
+    pub fn checks(&self) -> Vec<Result<String, String>> {
+        self.oidc.as_ref().map(Issuers::checks).unwrap_or_default()
     }
 }

@@ -93,6 +93,12 @@ impl Cluster {
         review::own_audience(&self.server.api, audiences, time).await
     }
 
+    /// The issuer of its ServiceAccounts' tokens, which is also their audience unless somebody has chosen another; none where it does not tell.
+    /// Takes no longer than `time`.
+    pub async fn token_issuer(&self, time: Duration) -> Result<Option<String>, Error> {
+        review::issuer(&self.server.api, time).await
+    }
+
     /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any
     /// call. For commands, of which nothing is left once they have ended. Why it failed is told by what needs it.
     pub async fn log_in(&self) {

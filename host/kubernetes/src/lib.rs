@@ -10,6 +10,7 @@ mod client;
 mod cluster;
 mod context;
 mod discovery;
+mod documents;
 mod error;
 mod exchange;
 mod explain;
@@ -43,6 +44,7 @@ mod watched;
 
 pub use cluster::Cluster;
 pub use discovery::ApiResources;
+pub use documents::document;
 pub use error::{Code, Error};
 pub use fault::Fault;
 pub use reader::Reader;

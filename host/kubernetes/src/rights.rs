@@ -5,17 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::authorization::v1::{
     FieldSelectorAttributes, LabelSelectorAttributes, ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
-use moka::Expiry;
-use moka::future::Cache;
 use sandbar_policy::{Access, Budget, Namespaces, Place, User};
+use sandbar_verdicts::{Subject, Verdicts};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use super::context::ReadContext;
@@ -29,8 +27,8 @@ use super::request::ApiRequest;
 const ALLOWED_FOR: Duration = Duration::from_secs(10);
 const DENIED_FOR: Duration = Duration::from_secs(5);
 
-/// Decisions that are remembered, of some 100 bytes each.
-const DECISIONS: u64 = 50_000;
+/// Bytes of decisions that are remembered: some 50,000.
+const REMEMBERED_BYTES: u64 = 12 * 1024 * 1024;
 
 /// How long a review may take.
 const REVIEW_TIME: Duration = Duration::from_secs(5);
@@ -80,39 +78,31 @@ pub(super) struct Selectors<'a> {
 /// What the API server says of somebody's rights.
 pub(super) struct AccessReviews {
     api: ApiServer,
-    decisions: Cache<[u8; 32], bool>,
+    decisions: Verdicts<bool>,
     turns: Semaphore,
-}
-
-struct GoodFor;
-
-impl Expiry<[u8; 32], bool> for GoodFor {
-    fn expire_after_create(&self, _: &[u8; 32], allowed: &bool, _: Instant) -> Option<Duration> {
-        Some(if *allowed { ALLOWED_FOR } else { DENIED_FOR })
-    }
 }
 
 impl AccessReviews {
     pub(super) fn new(api: ApiServer) -> Self {
-        let decisions = Cache::builder().max_capacity(DECISIONS).expire_after(GoodFor).build();
-        Self { api, decisions, turns: Semaphore::new(AT_ONCE) }
+        Self { api, decisions: Verdicts::new(REMEMBERED_BYTES, |_| 0), turns: Semaphore::new(AT_ONCE) }
     }
 
     /// Whether somebody may.
     async fn allows(&self, user: &User, access: &Access<'_>, selectors: Selectors<'_>, budget: &Budget) -> Result<bool, Error> {
         let review = SubjectAccessReview { spec: spec(user, access, selectors), ..SubjectAccessReview::default() };
         let request = ApiRequest::access_review(&review);
-        let key = Sha256::digest(request.review().unwrap_or_default()).into();
-        if let Some(allowed) = self.decisions.get(&key).await {
+        let subject = Subject::of(request.review().unwrap_or_default());
+        if let Some(allowed) = self.decisions.get(subject).await {
             return Ok(allowed);
         }
         budget.take_review()?;
         // Others may wait for the same, whose calls have more time than this one: so nothing of its budget is in there.
         let asking = async {
             let _turn = self.turns.acquire().await;
-            self.ask(&request).await
+            let allowed = self.ask(&request).await?;
+            Ok((allowed, if allowed { ALLOWED_FOR } else { DENIED_FOR }))
         };
-        self.decisions.try_get_with(key, asking).await.map_err(|error| {
+        self.decisions.get_or_find(subject, asking).await.map_err(|error: Arc<Error>| {
             let words = format!("whether {} may {access} cannot be found out: {}", user.name, error.message);
             Error { code: Code::Unavailable, message: words, retry_after: error.retry_after }
         })

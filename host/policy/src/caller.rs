@@ -59,10 +59,12 @@ pub struct User {
 }
 
 /// How a user was authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// A proxy in front has said it, with a certificate.
     FrontProxy,
+    /// A token that this issuer has signed.
+    Oidc(Arc<str>),
     /// The API server has reviewed a token.
     TokenReview,
 }
@@ -151,10 +153,20 @@ impl Identity {
     }
 
     /// How the user was authenticated, if there is one.
-    pub fn proof(&self) -> Option<Proof> {
+    pub fn proof(&self) -> Option<&Proof> {
         match self {
             Self::Anonymous | Self::Operator => None,
-            Self::User(_, proof) => Some(*proof),
+            Self::User(_, proof) => Some(proof),
+        }
+    }
+}
+
+impl Proof {
+    /// The issuer of the token, if it is by one that the user was authenticated.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Oidc(issuer) => Some(issuer),
+            Self::FrontProxy | Self::TokenReview => None,
         }
     }
 }
@@ -174,6 +186,7 @@ impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FrontProxy => "frontProxy",
+            Self::Oidc(_) => "oidc",
             Self::TokenReview => "tokenReview",
         })
     }

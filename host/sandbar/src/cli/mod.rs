@@ -8,6 +8,7 @@ mod elsewhere;
 mod environment;
 mod inspect;
 mod log;
+mod oidc;
 mod output;
 mod rbac;
 mod reload;

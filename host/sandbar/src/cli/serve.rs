@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use super::certificate::{Follower, TlsFlags};
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
-use super::{Cli, Common, Failure, environment, output};
+use super::{Cli, Common, Failure, environment, oidc, output};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
@@ -114,6 +114,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     }
     let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
     let tools = catalog.definitions().count();
+    let resource = oidc::resource(&config.authentication, certificate.is_some());
     let authentication = authentication(&config, &cluster, certificate.as_ref().map(Follower::acceptors)).await?;
     let who = who_may_call(&config);
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone(), who.clone());
@@ -125,6 +126,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         sessions: session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         allowed,
         authentication,
+        resource,
         admission: Admission::new(config.calls_per_second, available_memory()),
         answers: memory_for_answers(available_memory()),
         processors,
@@ -190,7 +192,7 @@ fn check_reach(config: &Config) -> anyhow::Result<()> {
 
 /// Refuses ways to know a caller that cannot work.
 fn check_callers(config: &Config) -> anyhow::Result<()> {
-    let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
+    let AuthenticationConfig { front_proxy, token_review, .. } = &config.authentication;
     if front_proxy.is_some() && config.tls.as_ref().is_none_or(|tls| tls.client_certificate_authority.is_none()) {
         bail!(
             "authentication.frontProxy: a front proxy is known by its certificate: `tls.clientCertificateAuthority` in sandbar.yaml, or \
@@ -210,12 +212,13 @@ async fn authentication(
     cluster: &Cluster,
     tls: Option<watch::Receiver<Acceptor>>,
 ) -> anyhow::Result<Authentication> {
-    let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
+    let AuthenticationConfig { front_proxy, token_review, .. } = &config.authentication;
+    let oidc = oidc::issuers(&config.authentication, cluster).await?;
     let front_proxy = front_proxy.as_ref().map(|FrontProxyConfig { allowed_names }| {
         FrontProxy::new(allowed_names.clone(), move |certificate| tls.as_ref().is_some_and(|tls| tls.borrow().takes(certificate)))
     });
     let Some(TokenReviewConfig { audiences }) = token_review else {
-        return Ok(Authentication { front_proxy, token_review: None });
+        return Ok(Authentication { front_proxy, oidc, token_review: None });
     };
     let reviews = TokenReviews::new(cluster.clone(), audiences.clone());
     match reviews.own_audience().await {
@@ -226,17 +229,17 @@ async fn authentication(
         ),
         Err(error) => tracing::warn!(%error, "whether an audience is the API server's own is looked up with the first token"),
     }
-    Ok(Authentication { front_proxy, token_review: Some(reviews) })
+    Ok(Authentication { front_proxy, oidc, token_review: Some(reviews) })
 }
 
 /// Who can call, and with whose rights, in a line for the operator.
 fn who_may_call(config: &Config) -> String {
-    let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
+    let AuthenticationConfig { front_proxy, token_review, .. } = &config.authentication;
     let by_proxy = front_proxy.as_ref().map(|proxy| format!("whom the front proxy {} names", proxy.allowed_names.join(" or ")));
     let by_token = token_review
         .as_ref()
         .map(|reviews| format!("holders of a ServiceAccount's token for the audience {}", reviews.audiences.join(", ")));
-    let known: Vec<String> = by_proxy.into_iter().chain(by_token).collect();
+    let known: Vec<String> = by_proxy.into_iter().chain(oidc::who(&config.authentication)).chain(by_token).collect();
     let who = match known.is_empty() {
         false => known.join(", and "),
         true if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),
