@@ -3,6 +3,7 @@ const { generateKeyPairSync, randomUUID } = require("node:crypto");
 const { readFileSync } = require("node:fs");
 const { createServer } = require("node:https");
 const { once } = require("node:events");
+const { Provider } = require("oidc-provider");
 const { read, write } = require("./lines.cjs");
 
 /** What the provider knows of people, and of programs that act for themselves. */
@@ -26,7 +27,7 @@ function newKey(algorithm) {
   return { ...privateKey.export({ format: "jwk" }), kid: randomUUID(), use: "sig", alg: algorithm };
 }
 
-async function provide(Provider, url, keys) {
+async function provide(url, keys) {
   const algorithm = keys[0].alg;
   const provider = new Provider(url, {
     clients: [
@@ -84,7 +85,8 @@ async function provide(Provider, url, keys) {
 }
 
 async function main() {
-  const { Provider } = await import("oidc-provider");
+  // Standard output is for answers, and the provider has remarks.
+  console.info = console.log = console.error;
   const { certificate, key } = await read();
   let handler;
   const server = createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, (request, response) => handler(request, response));
@@ -93,12 +95,12 @@ async function main() {
   const { port } = server.address();
   const url = `https://127.0.0.1:${port}`;
   let keys = [newKey("RS256")];
-  handler = await provide(Provider, url, keys);
+  handler = await provide(url, keys);
   write({ url });
   for (let next; (next = await read()); ) {
     // New keys of an algorithm before the old ones, or in their place.
     if (next.rotate) keys = [newKey(next.rotate), ...(next.keep ? keys : [])];
-    if (next.rotate) handler = await provide(Provider, url, keys);
+    if (next.rotate) handler = await provide(url, keys);
     if (next.down) {
       server.close();
       server.closeAllConnections();
