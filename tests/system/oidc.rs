@@ -100,7 +100,7 @@ async fn a_token_is_its_owners_and_the_api_server_says_the_same() {
     let audited = until("the call is audited", async || {
         let log = server.log();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["target"] == "sandbar::audit").last()
+        lines.filter(|line| line["target"] == "sandbar::audit").next_back()
     })
     .await;
     let fields = &audited["fields"];

@@ -14,11 +14,30 @@ const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// What clients are told.
 pub struct ProtectedResource {
-    /// The URL by which clients reach MCP; without it, it is the one that they ask.
-    url: Option<Uri>,
+    /// Where clients reach MCP; without it, it is where they ask.
+    outside: Option<Outside>,
     scheme: &'static str,
     issuers: Vec<String>,
     scopes: Vec<String>,
+}
+
+/// Where clients reach MCP, where something in front of the server makes it another place.
+struct Outside {
+    /// As it was configured.
+    url: String,
+    path: String,
+    /// The URL of the metadata.
+    metadata: String,
+}
+
+impl Outside {
+    fn of(url: String) -> Self {
+        let start = url.find("://").map_or(0, |scheme| scheme + 3);
+        let (origin, path) = url.split_at(url[start..].find('/').map_or(url.len(), |slash| start + slash));
+        // RFC 9728 has a path that is nothing but a slash left out.
+        let metadata = format!("{origin}{WELL_KNOWN}{}", if path == "/" { "" } else { path });
+        Self { path: path.to_owned(), metadata, url }
+    }
 }
 
 /// A document of RFC 9728.
@@ -35,14 +54,14 @@ struct Document<'r> {
 impl ProtectedResource {
     /// For the tokens of these issuers, which clients should ask for these scopes. `url` is the one by which clients reach MCP, where
     /// something in front makes it another than the one that is asked; headers that say so are not believed.
-    pub fn new(issuers: Vec<String>, scopes: Vec<String>, url: Option<Uri>, speaks_tls: bool) -> Self {
-        Self { url, scheme: if speaks_tls { "https" } else { "http" }, issuers, scopes }
+    pub fn new(issuers: Vec<String>, scopes: Vec<String>, url: Option<String>, speaks_tls: bool) -> Self {
+        Self { outside: url.map(Outside::of), scheme: if speaks_tls { "https" } else { "http" }, issuers, scopes }
     }
 
     /// The answer to a request for the metadata; none where it is for something else.
     pub(super) fn answer<B>(&self, request: &Request<B>) -> Option<Result<HttpResponse, Rejection>> {
         let path = request.uri().path().strip_prefix(WELL_KNOWN)?;
-        let own = self.url.as_ref().map(Uri::path);
+        let own = self.outside.as_ref().map(|outside| outside.path.as_str());
         if !path.is_empty() && !MCP.contains(&path) && own != Some(path) {
             return None;
         }
@@ -63,8 +82,8 @@ impl ProtectedResource {
     /// Adds to a challenge where the metadata are. The request's host has been checked.
     pub(super) fn complete(&self, rejection: Rejection, uri: &Uri, headers: &HeaderMap) -> Rejection {
         let challenge = rejection.challenge.map(|challenge| {
-            let metadata = match &self.url {
-                Some(url) => format!("{}{WELL_KNOWN}{}", origin(url), if url.path() == "/" { "" } else { url.path() }),
+            let metadata = match &self.outside {
+                Some(outside) => outside.metadata.clone(),
                 None => format!("{}{WELL_KNOWN}{}", self.asked(uri, headers), uri.path()),
             };
             let separator = if challenge.contains('=') { "," } else { "" };
@@ -79,8 +98,8 @@ impl ProtectedResource {
 
     /// The URL of MCP, with the path as it was written.
     fn resource(&self, uri: &Uri, headers: &HeaderMap, path: &str) -> String {
-        match &self.url {
-            Some(url) => url.to_string(),
+        match &self.outside {
+            Some(outside) => outside.url.clone(),
             None => format!("{}{}", self.asked(uri, headers), if path.is_empty() { MCP[0] } else { path }),
         }
     }
@@ -93,11 +112,6 @@ impl ProtectedResource {
     }
 }
 
-fn origin(url: &Uri) -> String {
-    let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
-    format!("{}://{}", part(url.scheme_str()), part(url.authority().map(http::uri::Authority::as_str)))
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
@@ -106,7 +120,7 @@ mod tests {
     use super::*;
 
     fn resource(url: Option<&str>) -> ProtectedResource {
-        let url = url.map(|url| url.parse().expect("a URL"));
+        let url = url.map(str::to_owned);
         ProtectedResource::new(
             vec!["https://issuer.example/realm".to_owned()],
             vec!["openid".to_owned(), "email".to_owned()],
@@ -138,6 +152,9 @@ mod tests {
             ("/mcp", None),
         ] {
             assert_eq!(told(&resource(None), path).await.as_deref(), url, "{path}");
+        }
+        for url in ["https://tools.example", "https://tools.example/"] {
+            assert_eq!(told(&resource(Some(url)), WELL_KNOWN).await.as_deref(), Some(url), "as it was written");
         }
         let behind = resource(Some("https://tools.example/sandbar/mcp"));
         for path in ["", "/mcp", "/sandbar/mcp"] {

@@ -5,6 +5,8 @@
 
 mod bearer;
 mod front_proxy;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod oidc;
 mod token_review;
 

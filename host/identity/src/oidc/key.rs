@@ -18,7 +18,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A public key.
 #[derive(Debug)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// What tokens call it.
     id: Option<String>,
     /// The one algorithm that it is for, where it says so.
@@ -36,7 +36,7 @@ enum Public {
 
 /// The keys of a set that can be used here; others - for encryption, on other curves, too short, or symmetric - are passed over. An error
 /// says what is wrong with the set.
-pub(super) fn read(set: &[u8]) -> Result<Vec<Key>, &'static str> {
+pub(crate) fn read(set: &[u8]) -> Result<Vec<Key>, &'static str> {
     #[derive(Deserialize)]
     struct Set<'s> {
         #[serde(borrow)]

@@ -4,10 +4,10 @@
 //! `token` takes a token apart and says whether a key has signed it; `key` reads an issuer's keys, which `published` fetches and follows; and
 //! `mapping` makes a user of claims. What a token says of keys (`jku`, `jwk`, `x5u`) is not looked at.
 
-mod key;
+pub(super) mod key;
 mod mapping;
 mod published;
-mod token;
+pub(super) mod token;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -22,7 +22,7 @@ const KEYS_TRIED: usize = 4;
 const TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
 /// What a token says, and the signature that is to prove it.
-pub(super) struct Token<'t> {
+pub(crate) struct Token<'t> {
     /// What is signed.
     signed: &'t str,
     signature: Vec<u8>,
@@ -37,7 +37,7 @@ pub(super) type Claims = BTreeMap<String, Value>;
 
 /// Why a token is not taken to be signed.
 #[derive(Debug, PartialEq)]
-pub(super) enum NotSigned {
+pub(crate) enum NotSigned {
     /// None of the keys that are known has signed it.
     ByKnown,
     /// Whatever keys there are: why.
@@ -46,7 +46,7 @@ pub(super) enum NotSigned {
 
 impl<'t> Token<'t> {
     /// Takes a token apart. An error says why it is none of an issuer's.
-    pub(super) fn of(token: &'t str) -> Result<Self, String> {
+    pub(crate) fn of(token: &'t str) -> Result<Self, String> {
         let mut parts = token.split('.');
         let (Some(header), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
             return Err(match token.bytes().filter(|&byte| byte == b'.').count() {
@@ -93,7 +93,7 @@ impl<'t> Token<'t> {
     }
 
     /// Checks that one of these keys has signed it. The keys decide which algorithms there are: none is symmetric, and `none` is none.
-    pub(super) fn verify(&self, keys: &[Key]) -> Result<(), NotSigned> {
+    pub(crate) fn verify(&self, keys: &[Key]) -> Result<(), NotSigned> {
         let Self { signed, signature, algorithm, key, .. } = self;
         if !ALGORITHMS.contains(&algorithm.as_str()) {
             let named = quotable(algorithm, QUOTED_BYTES);

@@ -86,7 +86,7 @@ pub(super) fn resource(
     }
     let issuers = oidc.iter().map(|oidc| oidc.issuer.url.clone()).collect();
     let scopes = resource.as_ref().map(|resource| resource.scopes.clone()).unwrap_or_default();
-    let url = resource.as_ref().and_then(|resource| resource.url.as_ref()?.parse().ok());
+    let url = resource.as_ref().and_then(|resource| resource.url.clone());
     Some(ProtectedResource::new(issuers, scopes, url, speaks_tls))
 }
 
