@@ -138,110 +138,132 @@ type Faults = Vec<(Vec<Step>, String)>;
 /// What is wrong with the issuers: by Kubernetes' rules, and by those that keep the users of two of them apart.
 pub(super) fn faults(issuers: &[OidcConfig]) -> Faults {
     let mut faults = Vec::new();
-    let mut urls = HashSet::new();
-    for (index, OidcConfig { issuer, claim_mappings, claim_validation_rules }) in issuers.iter().enumerate() {
-        let mut add = |path: &[Step], what: String| faults.push(([&[Step::Entry(index)], path].concat(), what));
-        let of_issuer = |key| [Step::Key("issuer"), Step::Key(key)];
-        for (key, url) in [("url", Some(&issuer.url)), ("discoveryURL", issuer.discovery_url.as_ref())] {
-            if let Some(what) = url.and_then(|url| fault_of_url(url, &["https"])) {
-                add(&of_issuer(key), what);
-            }
-        }
-        if is_of_api_servers(&issuer.url) {
-            let what = format!(
-                "{:?} issues the tokens of ServiceAccounts, which `tokenReview` is for: it also sees those that were taken back",
-                issuer.url
-            );
-            add(&of_issuer("url"), what);
-        }
-        if !urls.insert(&issuer.url) {
-            add(&of_issuer("url"), format!("{:?} has an entry already: an issuer has one", issuer.url));
-        }
-        if issuer.discovery_url.as_ref().is_some_and(|url| url.trim_end_matches('/') == issuer.url.trim_end_matches('/')) {
-            add(&of_issuer("discoveryURL"), "it is the same as `url`: leave it out".to_owned());
-        }
-        let mut audiences = HashSet::new();
-        for (number, audience) in issuer.audiences.iter().enumerate() {
-            let what = match audience.as_str() {
-                "" => "an audience cannot be empty".to_owned(),
-                _ if is_of_api_servers(audience) => {
-                    format!(
-                        "{audience:?} is the API server's own audience, so each token would be one for the cluster, too: choose another"
-                    )
-                }
-                _ if !audiences.insert(audience) => format!("{audience:?} stands there already"),
-                _ => continue,
-            };
-            add(&[&of_issuer("audiences")[..], &[Step::Entry(number)]].concat(), what);
-        }
-        if issuer.audiences.is_empty() {
-            let what = "an audience is required: without one, each token of the issuer would count, for whatever it was made";
-            add(&of_issuer("audiences"), what.to_owned());
-        }
-        if issuer.audiences.len() > 1 && issuer.audience_match_policy.is_none() {
-            let what = "several audiences take `audienceMatchPolicy: MatchAny` beside them, as in Kubernetes";
-            add(&of_issuer("audiences"), what.to_owned());
-        }
-        match &issuer.certificate_authority {
-            Some(_) if issuer.certificate_authority_file.is_some() => {
-                add(
-                    &of_issuer("certificateAuthorityFile"),
-                    "`certificateAuthority` stands there, too: give one of them".to_owned(),
-                );
-            }
-            Some(pem) if !pem.contains("-----BEGIN CERTIFICATE-----") => {
-                let what = "it is the text of certificates, as PEM; a file is named by `certificateAuthorityFile`";
-                add(&of_issuer("certificateAuthority"), what.to_owned());
-            }
-            _ => {}
-        }
-        let ClaimMappingsConfig { username, groups, uid } = claim_mappings;
-        let claims = [
-            ("username", Some(&username.claim)),
-            ("groups", groups.as_ref().map(|groups| &groups.claim)),
-            ("uid", uid.as_ref().map(|uid| &uid.claim)),
-        ];
-        for (key, _) in claims.into_iter().filter(|(_, claim)| claim.is_some_and(String::is_empty)) {
-            add(&[Step::Key("claimMappings"), Step::Key(key), Step::Key("claim")], "a claim has a name".to_owned());
-        }
-        for (key, mapping) in [("username", Some(username)), ("groups", groups.as_ref())] {
-            if mapping.is_some_and(|mapping| mapping.prefix.starts_with(OF_KUBERNETES)) {
-                let what = format!("what begins with `{OF_KUBERNETES}` is Kubernetes' own, and no token makes somebody that");
-                add(&[Step::Key("claimMappings"), Step::Key(key), Step::Key("prefix")], what);
-            }
-            let prefix = |other: &OidcConfig| match key {
-                "username" => Some(other.claim_mappings.username.prefix.clone()),
-                _ => other.claim_mappings.groups.as_ref().map(|groups| groups.prefix.clone()),
-            };
-            let others = issuers.iter().enumerate().filter(|(other, _)| *other != index).filter_map(|(_, other)| prefix(other));
-            // Of two that are different, the longer one could be the beginning of a name in the other.
-            let clashing = mapping.and_then(|mapping| others.into_iter().find(|other| other.starts_with(&mapping.prefix)));
-            if let Some(other) = clashing {
-                let what = format!(
-                    "{other:?} of another issuer begins with it, so a {} of the one could be taken for one of the other: give each a prefix of its own",
-                    if key == "username" { "user" } else { "group" }
-                );
-                add(&[Step::Key("claimMappings"), Step::Key(key), Step::Key("prefix")], what);
-            }
-        }
-        let mut required = HashSet::new();
-        for (number, rule) in claim_validation_rules.iter().enumerate() {
-            let what = match rule.claim.as_str() {
-                "" => "a claim has a name".to_owned(),
-                claim if !required.insert(claim) => format!("{claim:?} has a rule already"),
-                _ => continue,
-            };
-            add(&[Step::Key("claimValidationRules"), Step::Entry(number), Step::Key("claim")], what);
-        }
+    for (index, oidc) in issuers.iter().enumerate() {
+        let (before, rest) = issuers.split_at(index);
+        let others: Vec<&OidcConfig> = before.iter().chain(&rest[1..]).collect();
+        let of_issuer = within("issuer", faults_of_issuer(&oidc.issuer, before));
+        let of_mappings = within("claimMappings", faults_of_mappings(&oidc.claim_mappings, &others));
+        let of_rules = within("claimValidationRules", faults_of_rules(&oidc.claim_validation_rules));
+        let all = of_issuer.chain(of_mappings).chain(of_rules);
+        faults.extend(all.map(|(path, what)| ([&[Step::Entry(index)], path.as_slice()].concat(), what)));
     }
     faults
+}
+
+/// Faults of what stands under a key.
+fn within(key: &'static str, faults: Faults) -> impl Iterator<Item = (Vec<Step>, String)> {
+    faults.into_iter().map(move |(path, what)| ([&[Step::Key(key)], path.as_slice()].concat(), what))
+}
+
+/// `before` are the entries above.
+fn faults_of_issuer(issuer: &IssuerConfig, before: &[OidcConfig]) -> Faults {
+    let IssuerConfig { url, discovery_url, audiences, audience_match_policy, certificate_authority, .. } = issuer;
+    let mut faults = Vec::new();
+    let mut add = |key, what: String| faults.push((vec![Step::Key(key)], what));
+    for (key, url) in [("url", Some(url)), ("discoveryURL", discovery_url.as_ref())] {
+        if let Some(what) = url.and_then(|url| fault_of_url(url, &["https"])) {
+            add(key, what);
+        }
+    }
+    if is_of_api_servers(url) {
+        let how = "which `tokenReview` is for: it also sees those that were taken back";
+        add("url", format!("{url:?} issues the tokens of ServiceAccounts, {how}"));
+    }
+    if before.iter().any(|other| other.issuer.url == *url) {
+        add("url", format!("{url:?} has an entry already: an issuer has one"));
+    }
+    if discovery_url.as_ref().is_some_and(|discovery| discovery.trim_end_matches('/') == url.trim_end_matches('/')) {
+        add("discoveryURL", "it is the same as `url`: leave it out".to_owned());
+    }
+    if audiences.is_empty() {
+        let what = "an audience is required: without one, each token of the issuer would count, for whatever it was made";
+        add("audiences", what.to_owned());
+    }
+    if audiences.len() > 1 && audience_match_policy.is_none() {
+        let what = "several audiences take `audienceMatchPolicy: MatchAny` beside them, as in Kubernetes";
+        add("audiences", what.to_owned());
+    }
+    match certificate_authority {
+        Some(_) if issuer.certificate_authority_file.is_some() => {
+            add("certificateAuthorityFile", "`certificateAuthority` stands there, too: give one of them".to_owned());
+        }
+        Some(pem) if !pem.contains("-----BEGIN CERTIFICATE-----") => {
+            let what = "it is the text of certificates, as PEM; a file is named by `certificateAuthorityFile`";
+            add("certificateAuthority", what.to_owned());
+        }
+        _ => {}
+    }
+    faults.extend(within("audiences", faults_of_audiences(audiences)));
+    faults
+}
+
+fn faults_of_audiences(audiences: &[String]) -> Faults {
+    let mut known = HashSet::new();
+    let fault = |audience: &String| match audience.as_str() {
+        "" => Some("an audience cannot be empty".to_owned()),
+        _ if is_of_api_servers(audience) => {
+            let why = "so each token would be one for the cluster, too: choose another";
+            Some(format!("{audience:?} is the API server's own audience, {why}"))
+        }
+        _ => (!known.insert(audience.clone())).then(|| format!("{audience:?} stands there already")),
+    };
+    entries(audiences.iter().map(fault))
+}
+
+/// `others` are the other issuers.
+fn faults_of_mappings(mappings: &ClaimMappingsConfig, others: &[&OidcConfig]) -> Faults {
+    let ClaimMappingsConfig { username, groups, uid } = mappings;
+    let of_others = |mapping: fn(&ClaimMappingsConfig) -> Option<&PrefixedClaimConfig>| {
+        others.iter().filter_map(|other| mapping(&other.claim_mappings).map(|mapping| mapping.prefix.as_str())).collect()
+    };
+    let of_username = faults_of_mapping(username, "user", of_others(|mappings| Some(&mappings.username)));
+    let of_groups =
+        groups.as_ref().map(|groups| faults_of_mapping(groups, "group", of_others(|mappings| mappings.groups.as_ref())));
+    let of_uid = uid.as_ref().map(|uid| fault_of_claim(&uid.claim));
+    let all = within("username", of_username).chain(within("groups", of_groups.unwrap_or_default()));
+    all.chain(within("uid", of_uid.unwrap_or_default())).collect()
+}
+
+/// `others` are the prefixes of the other issuers for the same.
+fn faults_of_mapping(PrefixedClaimConfig { claim, prefix }: &PrefixedClaimConfig, whose: &str, others: Vec<&str>) -> Faults {
+    let mut faults = fault_of_claim(claim);
+    let mut add = |what| faults.push((vec![Step::Key("prefix")], what));
+    if prefix.starts_with(OF_KUBERNETES) {
+        add(format!("what begins with `{OF_KUBERNETES}` is Kubernetes' own, and no token makes somebody that"));
+    }
+    // Of two that are different, the longer one could be the beginning of a name in the other.
+    if let Some(other) = others.into_iter().find(|other| other.starts_with(prefix)) {
+        add(format!(
+            "{other:?} of another issuer begins with it, so a {whose} of the one could be taken for one of the other: give each a prefix \
+             of its own"
+        ));
+    }
+    faults
+}
+
+fn fault_of_claim(claim: &str) -> Faults {
+    if claim.is_empty() { vec![(vec![Step::Key("claim")], "a claim has a name".to_owned())] } else { Vec::new() }
+}
+
+fn faults_of_rules(rules: &[ClaimValidationRuleConfig]) -> Faults {
+    let mut known = HashSet::new();
+    let fault = |ClaimValidationRuleConfig { claim, .. }: &ClaimValidationRuleConfig| match claim.as_str() {
+        "" => Some("a claim has a name".to_owned()),
+        _ => (!known.insert(claim.clone())).then(|| format!("{claim:?} has a rule already")),
+    };
+    entries(rules.iter().map(fault))
+}
+
+/// Faults of the entries of a list.
+fn entries(faults: impl Iterator<Item = Option<String>>) -> Faults {
+    faults.enumerate().filter_map(|(index, what)| Some((vec![Step::Entry(index)], what?))).collect()
 }
 
 /// What is wrong with what clients are told.
 pub(super) fn faults_of_resource(resource: &ResourceConfig, has_issuers: bool) -> Faults {
     let mut faults = Vec::new();
     if !has_issuers {
-        let what = "it says where tokens are to be had, and there is no issuer: give `oidc`, or leave it out, since clients drop a token that they were given once they read of an issuer";
+        let what = "it says where tokens are to be had, and there is no issuer: give `oidc`, or leave it out";
         faults.push((Vec::new(), what.to_owned()));
     }
     let url = resource.url.as_ref().and_then(|url| fault_of_url(url, &["https", "http"]));
