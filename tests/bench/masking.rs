@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kube::client::Body;
 use sandbar_kubernetes::{Cluster, LogSource, Query, Reader, Resource, Scope};
-use sandbar_policy::{Budget, Grant, Limits, PolicyRule, Verb};
+use sandbar_policy::{Budget, Grant, Identity, Limits, PolicyRule, Verb};
 use sandbar_secrets::Secrets;
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ fn row(table: &mut Table, what: &str, masked: Duration, plain: Duration, reach: 
 fn reader(cluster: &Cluster, secrets: Secrets) -> impl Fn() -> Reader {
     let rules = vec![PolicyRule::new("", &["pods", "pods/log"], &[Verb::Get, Verb::List])];
     let (cluster, grant) = (cluster.clone(), Arc::new(Grant { rules, secrets, ..Grant::default() }));
-    move || cluster.reader(grant.clone(), Arc::new(Budget::new(Limits::default())))
+    move || cluster.reader_for(&Identity::Operator, grant.clone(), Arc::new(Budget::new(Limits::default())))
 }
 
 /// A log as a server writes it.

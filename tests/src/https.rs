@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -18,13 +19,27 @@ use crate::tls_api::Pair;
 
 /// What it takes to connect. Each request has a connection of its own.
 #[derive(Clone)]
-pub struct HttpsClient(TlsConnector);
+pub struct HttpsClient {
+    connector: TlsConnector,
+    /// The name that the certificate has to have, where it has no address.
+    name: Option<ServerName<'static>>,
+}
 
 impl HttpsClient {
     /// One that trusts an authority, and shows a certificate of its own, if any.
     pub fn new(authority: &Pair, shown: Option<&Pair>) -> Self {
+        Self::trusting(authority.der().clone(), None, shown)
+    }
+
+    /// One that trusts an authority to have signed for a name, whatever the address is.
+    pub fn of_name(name: &'static str, authority: &str, shown: Option<&Pair>) -> Self {
+        let authority = CertificateDer::from_pem_slice(authority.as_bytes()).expect("PEM");
+        Self::trusting(authority, Some(name.try_into().expect("a name")), shown)
+    }
+
+    fn trusting(authority: CertificateDer<'static>, name: Option<ServerName<'static>>, shown: Option<&Pair>) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(authority.der().clone()).expect("an authority");
+        roots.add(authority).expect("an authority");
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().expect("TLS").with_root_certificates(roots);
         let config = match shown {
@@ -33,14 +48,14 @@ impl HttpsClient {
                 .with_client_auth_cert(vec![pair.der().clone()], PrivateKeyDer::Pkcs8(pair.key_der().into()))
                 .expect("a certificate and its key"),
         };
-        Self(TlsConnector::from(Arc::new(config)))
+        Self { connector: TlsConnector::from(Arc::new(config)), name }
     }
 
     /// Connects.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
         let connecting = async {
-            let name = ServerName::from(address.ip());
-            self.0.connect(name, TcpStream::connect(address).await?).await
+            let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
+            self.connector.connect(name, TcpStream::connect(address).await?).await
         };
         in_time("a TLS connection", connecting).await
     }

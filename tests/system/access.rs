@@ -8,7 +8,7 @@ use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
 use sandbar_tests::mcp::Client;
 use sandbar_tests::namespace::{Namespace, create, resource};
-use sandbar_tests::sandbar::{Finished, Run, Server};
+use sandbar_tests::sandbar::{Builder, Finished, Run, Server};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,17 +17,21 @@ use tempfile::TempDir;
 const NAME: &str = "sandbar";
 
 /// A ServiceAccount. It has no rights but those of every authenticated user, until it is granted some.
-struct Account {
+pub(crate) struct Account {
     folder: TempDir,
-    namespace: Namespace,
+    pub(crate) namespace: Namespace,
 }
 
 impl Account {
     /// One in a namespace of its own, where nothing else is.
-    async fn fresh(topic: &str) -> Self {
-        let namespace = Namespace::fresh(topic).await;
+    pub(crate) async fn fresh(topic: &str) -> Self {
+        Self::fresh_in(ControlPlane::shared(), topic).await
+    }
+
+    /// Likewise in this control plane.
+    pub(crate) async fn fresh_in(control_plane: &ControlPlane, topic: &str) -> Self {
+        let namespace = Namespace::fresh_in(control_plane, topic).await;
         namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": NAME } })).await;
-        let control_plane = ControlPlane::shared();
         let token = control_plane.kubectl(&["create", "token", NAME, "--namespace", namespace.name()]);
         let account = Self { folder: tempfile::tempdir().unwrap(), namespace };
         let admin = std::fs::read_to_string(control_plane.kubeconfig()).unwrap();
@@ -36,7 +40,7 @@ impl Account {
     }
 
     /// The name by which the API server knows it.
-    fn user(&self) -> String {
+    pub(crate) fn user(&self) -> String {
         format!("system:serviceaccount:{}:{NAME}", self.namespace.name())
     }
 
@@ -46,12 +50,17 @@ impl Account {
     }
 
     /// A server that runs as this account.
-    async fn server(&self, config: &str) -> Server {
-        Server::builder().kubeconfig(&self.kubeconfig()).cluster("kubeconfig:admin").config(config).start().await
+    pub(crate) async fn server(&self, config: &str) -> Server {
+        self.builder().config(config).start().await
+    }
+
+    /// Such a server, to be started.
+    pub(crate) fn builder(&self) -> Builder {
+        Server::builder().kubeconfig(&self.kubeconfig()).cluster("kubeconfig:admin")
     }
 
     /// What `sandbar rbac` prints for this account. The roles follow from the tools alone, so no cluster has to be there.
-    async fn rbac(&self, config: &str) -> Vec<Value> {
+    pub(crate) async fn rbac(&self, config: &str) -> Vec<Value> {
         let finished = self.print_roles(config, |run| run.arg("--cluster").arg("demo")).await;
         assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
         documents(&finished.stdout)
@@ -87,7 +96,7 @@ fn documents(yaml: &str) -> Vec<Value> {
 }
 
 /// A namespace with something for each tool to read; the objects are named after it.
-async fn furnished(topic: &str) -> Namespace {
+pub(crate) async fn furnished(topic: &str) -> Namespace {
     let namespace = Namespace::fresh(topic).await;
     let name = namespace.name().to_owned();
     namespace.control_plane(&name, json!({ "phase": "Ready", "readyReplicas": 1, "url": "http://coder" })).await;
@@ -104,7 +113,7 @@ async fn furnished(topic: &str) -> Namespace {
 }
 
 /// Everything that the seven tools may read.
-fn every_rule() -> Value {
+pub(crate) fn every_rule() -> Value {
     json!([
         { "apiGroups": [""], "resources": ["events"], "verbs": ["list"] },
         { "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] },
@@ -114,7 +123,7 @@ fn every_rule() -> Value {
 }
 
 /// The tools, each with a call that reads something of this namespace.
-fn calls(namespace: &str) -> Vec<(&'static str, Value)> {
+pub(crate) fn calls(namespace: &str) -> Vec<(&'static str, Value)> {
     vec![
         ("check_health", json!({})),
         ("get_control_plane_status", json!({ "namespace": namespace, "name": namespace })),
@@ -397,21 +406,21 @@ async fn a_wildcard_is_refused_where_no_cluster_says_what_it_stands_for() {
 }
 
 /// A printed role, which is taken apart.
-struct Role(Value);
+pub(crate) struct Role(Value);
 
 /// One verb on one resource: the smallest part of a role. A role without a whole rule lacks several of them.
-struct Right {
-    group: String,
-    resource: String,
-    verb: String,
+pub(crate) struct Right {
+    pub(crate) group: String,
+    pub(crate) resource: String,
+    pub(crate) verb: String,
 }
 
 impl Role {
-    fn of(objects: &[Value], kind: &str) -> Self {
+    pub(crate) fn of(objects: &[Value], kind: &str) -> Self {
         Self(objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}: {objects:?}")).clone())
     }
 
-    fn rights(&self) -> Vec<Right> {
+    pub(crate) fn rights(&self) -> Vec<Right> {
         let texts = |list: &Value| -> Vec<String> {
             list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
         };
@@ -431,14 +440,14 @@ impl Role {
     }
 
     /// Puts a role in its place that has all its rights but one.
-    async fn without(&self, account: &Account, left_out: &Right) {
+    pub(crate) async fn without(&self, account: &Account, left_out: &Right) {
         let rules = self.rights().into_iter().filter(|right| right.to_string() != left_out.to_string());
         let rules =
             rules.map(|right| json!({ "apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb] }));
         self.replace(account, rules.collect()).await;
     }
 
-    async fn restore(&self, account: &Account) {
+    pub(crate) async fn restore(&self, account: &Account) {
         self.replace(account, self.0["rules"].clone()).await;
     }
 

@@ -8,17 +8,17 @@ use sandbar_tests::http::Reply;
 use sandbar_tests::https::HttpsClient;
 use sandbar_tests::mcp;
 use sandbar_tests::namespace::Namespace;
-use sandbar_tests::sandbar::{Run, Server};
+use sandbar_tests::sandbar::{Builder, Run, Server};
 use sandbar_tests::tls_api::{Pair, Shape};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 
 /// A server behind a proxy, and what the proxy has.
-struct Behind {
-    server: Server,
+pub(crate) struct Behind {
+    pub(crate) server: Server,
     /// Of the server's certificate, and of the proxies'.
-    authority: Pair,
-    proxy: HttpsClient,
+    pub(crate) authority: Pair,
+    pub(crate) proxy: HttpsClient,
     _folder: tempfile::TempDir,
 }
 
@@ -30,30 +30,34 @@ const PROXY: &str = "authentication: { frontProxy: { allowedNames: [front-proxy]
 
 /// A server behind a proxy, with more in its configuration than where it finds its files.
 async fn behind(config: &str) -> Behind {
-    let authority = Pair::alone("authority", &Shape::authority());
-    let folder = tempfile::tempdir().unwrap();
-    let own = Pair::signed("sandbar", &Shape::server(), &authority);
-    for (name, text) in [("ca.crt", authority.pem()), ("tls.crt", own.pem()), ("tls.key", own.key_pem())] {
-        std::fs::write(folder.path().join(name), text).unwrap();
-    }
-    let at = |name: &str| folder.path().join(name).display().to_string();
-    let config = format!(
-        "tls: {{ certificate: {}, key: {}, clientCertificateAuthority: {} }}\n{config}",
-        at("tls.crt"),
-        at("tls.key"),
-        at("ca.crt"),
-    );
-    let server = Server::builder().of(ControlPlane::shared(), "admin").config(&config).env("SANDBAR_LOG_FORMAT", "json");
-    let server = server.start_unready().await;
-    let proxy = HttpsClient::new(&authority, Some(&Pair::signed("front-proxy", &client_shape(), &authority)));
-    until("the server is ready", async || {
-        proxy.get(server.address(), "/readyz").await.is_ok_and(|reply| reply.status == 200).then_some(())
-    })
-    .await;
-    Behind { server, authority, proxy, _folder: folder }
+    Behind::start(Server::builder().of(ControlPlane::shared(), "admin"), config).await
 }
 
 impl Behind {
+    /// Starts this server behind a proxy.
+    pub(crate) async fn start(server: Builder, config: &str) -> Self {
+        let authority = Pair::alone("authority", &Shape::authority());
+        let folder = tempfile::tempdir().unwrap();
+        let own = Pair::signed("sandbar", &Shape::server(), &authority);
+        for (name, text) in [("ca.crt", authority.pem()), ("tls.crt", own.pem()), ("tls.key", own.key_pem())] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let config = format!(
+            "tls: {{ certificate: {}, key: {}, clientCertificateAuthority: {} }}\n{config}",
+            at("tls.crt"),
+            at("tls.key"),
+            at("ca.crt"),
+        );
+        let server = server.config(&config).env("SANDBAR_LOG_FORMAT", "json").start_unready().await;
+        let proxy = HttpsClient::new(&authority, Some(&Pair::signed("front-proxy", &client_shape(), &authority)));
+        until("the server is ready", async || {
+            proxy.get(server.address(), "/readyz").await.is_ok_and(|reply| reply.status == 200).then_some(())
+        })
+        .await;
+        Behind { server, authority, proxy, _folder: folder }
+    }
+
     /// Lists the tools as this client, with these headers.
     async fn list(&self, client: &HttpsClient, headers: &[(&str, &str)]) -> Reply {
         client
@@ -63,10 +67,11 @@ impl Behind {
     }
 }
 
-fn with(mut request: Request<Bytes>, headers: &[(&str, &str)]) -> Request<Bytes> {
+/// A request with these headers as well.
+pub(crate) fn with(mut request: Request<Bytes>, headers: &[(&str, &str)]) -> Request<Bytes> {
     for (name, value) in headers {
         let name: http::HeaderName = name.parse().unwrap();
-        request.headers_mut().append(name, value.parse().unwrap());
+        request.headers_mut().append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     request
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod access;
+mod aggregation;
 mod attacks;
 mod audit;
 mod bad_input;
@@ -16,6 +17,7 @@ mod faults;
 mod front_proxy;
 mod hints;
 mod identity;
+mod impersonation;
 mod kubeconfigs;
 mod live;
 mod logins;
@@ -27,4 +29,5 @@ mod rights;
 mod secrets;
 mod security_page;
 mod tls;
+mod tool_access;
 mod tools;

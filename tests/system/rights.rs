@@ -1,5 +1,7 @@
 //! Whose rights count: those of the caller, as the real API server's RBAC has them.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use http::Request;
 use sandbar_tests::control_plane::ControlPlane;
@@ -9,6 +11,9 @@ use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::{Run, Server};
 use sandbar_tests::until;
 use serde_json::{Value, json};
+
+use crate::access::{Account, Role, calls, every_rule, furnished};
+use crate::impersonation::{allow, group};
 
 const CALLERS: &str = "authentication: { tokenReview: { audiences: [sandbar] } }\nauthorization: { rights: caller }\n";
 
@@ -173,6 +178,58 @@ async fn what_cannot_be_reviewed_is_not_read() {
     let words =
         ann.call(&server, STATUS, json!({ "namespace": namespace.name(), "name": "coder" })).await.expect_err("no review");
     assert!(words.contains("cannot be found out") && words.contains("subjectaccessreviews"), "{words}");
+}
+
+/// What does not work for somebody, with the words of each.
+async fn failures(person: &Person, server: &Server, team: &Namespace) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (tool, arguments) in calls(team.name()).into_iter().chain([("list_control_planes", json!({}))]) {
+        let reply = wire::send(server.address(), person.request(tool, arguments)).await;
+        let status = reply.status;
+        let message = reply.message().await.expect("a message");
+        match status == 200 && message["result"]["isError"] != json!(true) {
+            true => {}
+            false => failures.push(message.to_string()),
+        }
+    }
+    failures
+}
+
+#[tokio::test]
+async fn nothing_of_the_roles_by_which_callers_rights_are_reviewed_can_be_left_out() {
+    let account = Account::fresh("reviewer").await;
+    let objects = account.rbac(CALLERS).await;
+    for object in &objects {
+        sandbar_tests::namespace::create(account.namespace.client(), object.clone()).await;
+    }
+    let server = account.server(CALLERS).await;
+    let team = furnished("reviewed").await;
+    allow(&team, "agents", group(&format!("system:serviceaccounts:{}", team.name())), every_rule()).await;
+    // What was said of somebody is remembered, so nobody calls twice.
+    let number = Cell::new(0);
+    let fresh = async || {
+        number.set(number.get() + 1);
+        Person::of(&team, &format!("agent-{}", number.get())).await
+    };
+    until("all tools work", async || failures(&fresh().await, &server, &team).await.is_empty().then_some(())).await;
+    let role = Role::of(&objects, "ClusterRole");
+    let own = ["tokenreviews", "subjectaccessreviews", "namespaces"];
+    for right in role.rights() {
+        role.without(&account, &right).await;
+        let said = match right.resource.as_str() {
+            "tokenreviews" => "whose token this is cannot be found out now".to_owned(),
+            resource => {
+                format!("cannot {} resource {resource:?} in API group {:?}", right.verb, right.group).replace('"', r#"\""#)
+            }
+        };
+        until(&format!("something fails without {right}"), async || {
+            let failures = failures(&fresh().await, &server, &team).await;
+            (!failures.is_empty() && failures.iter().all(|words| words.contains(&said))).then_some(())
+        })
+        .await;
+    }
+    assert!(own.iter().all(|own| role.rights().iter().any(|right| right.resource == *own)), "{objects:?}");
+    role.restore(&account).await;
 }
 
 #[tokio::test]

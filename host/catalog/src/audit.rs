@@ -83,6 +83,8 @@ pub(super) enum Outcome {
     Failed,
     /// It was not run: no such tool, or arguments that do not fit.
     Refused,
+    /// It was not run: its caller may not call this tool, as far as is known.
+    Denied,
     /// There was no room for it.
     Busy,
     /// The tool answered, and there was no room for its answer.
@@ -191,6 +193,7 @@ impl Outcome {
             Self::Answered => "answered",
             Self::Failed => "failed",
             Self::Refused => "refused",
+            Self::Denied => "denied",
             Self::Busy => "busy",
             Self::GivenUp => "given up",
             Self::Undelivered => "undelivered",

@@ -7,6 +7,7 @@ mod arguments;
 mod asking;
 mod audit;
 mod bundled;
+mod callers;
 mod compiling;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -90,6 +91,26 @@ pub enum CallRefusal {
         /// What there is, separated by commas.
         known: String,
     },
+    /// The caller may not call it.
+    #[error("{caller} may not call {tool}: no rule of `authorization.tools` in the server's configuration allows it{by_rbac}")]
+    Caller {
+        /// Who.
+        caller: String,
+        /// The tool.
+        tool: String,
+        /// What in RBAC would allow it, where that counts.
+        by_rbac: String,
+    },
+    /// Whether the caller may call it is not known.
+    #[error("whether {caller} may call {tool} cannot be found out now: {reason}")]
+    Unknown {
+        /// Who.
+        caller: String,
+        /// The tool.
+        tool: String,
+        /// Why.
+        reason: String,
+    },
     /// The arguments do not fit the tool's input schema.
     #[error("invalid arguments for {tool}: {reason}")]
     Arguments {
@@ -133,7 +154,10 @@ impl Catalog {
 
     /// What stands for the list of all tools.
     pub fn digest(&self) -> &ListDigest {
-        self.digest.get_or_init(|| ListDigest::of(self.definitions()))
+        self.digest.get_or_init(|| {
+            let callers = self.components.iter().filter_map(|component| component.callers.as_deref());
+            ListDigest::of(self.definitions(), callers)
+        })
     }
 
     /// The component that was loaded from there.
@@ -168,6 +192,10 @@ impl Catalog {
             let meant = nearest(name, &known).map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
             return (Err(CallRefusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
         };
+        if let Err(refusal) = self.admit(caller.identity(), tool).await {
+            event.end(Outcome::Denied);
+            return (Err(refusal), event);
+        }
         let outcome = match tool.read(arguments).await {
             Ok(Ok(read)) => Ok(tool.component.call(caller.identity(), &tool.definition, read, progress, &mut event, write).await),
             Ok(Err(reason)) => {

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sandbar_policy::ToolAccess;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,12 +17,16 @@ const BYTES: usize = 12;
 pub struct ListDigest(String);
 
 impl ListDigest {
-    /// The digest of these tools, in this order.
-    pub(super) fn of<'a>(tools: impl Iterator<Item = &'a Definition>) -> Self {
+    /// The digest of these tools, in this order, and of who may call them.
+    pub(super) fn of<'a>(tools: impl Iterator<Item = &'a Definition>, callers: impl Iterator<Item = &'a ToolAccess>) -> Self {
         let mut hash = Sha256::new();
         for tool in tools {
             // A map of JSON values always serialises; no JSON holds a NUL, which hence separates.
             hash.update(serde_json::to_vec(tool.object()).unwrap_or_default());
+            hash.update([0]);
+        }
+        for access in callers {
+            hash.update(serde_json::to_vec(access).unwrap_or_default());
             hash.update([0]);
         }
         Self(URL_SAFE_NO_PAD.encode(&hash.finalize()[..BYTES]))
@@ -56,7 +61,7 @@ mod tests {
             })
             .collect();
         let (manifest, _) = Manifest::parse(&json!({ "tools": tools }).to_string()).expect("valid");
-        ListDigest::of(manifest.tools.iter())
+        ListDigest::of(manifest.tools.iter(), std::iter::empty())
     }
 
     #[test]

@@ -195,6 +195,7 @@ impl Loader {
             limits,
             settings,
             ignored_arguments: terms.ignored_arguments.clone(),
+            callers: terms.callers.clone(),
             engine: self.engine.clone(),
             cluster: self.cluster.clone(),
         })

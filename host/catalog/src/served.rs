@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use sandbar_capability::{Host, Progress};
-use sandbar_policy::{Budget, Grant, Identity, Limits};
+use sandbar_policy::{Budget, Grant, Identity, Limits, ToolAccess};
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Artifact, CallError, Component, Engine};
 use tokio::sync::watch;
@@ -29,6 +29,7 @@ pub struct Served {
     pub(super) limits: Limits,
     pub(super) settings: Arc<BTreeMap<String, String>>,
     pub(super) ignored_arguments: IgnoredArguments,
+    pub(super) callers: Option<Arc<ToolAccess>>,
     pub(super) engine: Arc<Engine>,
     pub(super) cluster: sandbar_kubernetes::Cluster,
 }
@@ -83,6 +84,7 @@ impl Served {
             limits,
             settings,
             ignored_arguments,
+            callers,
             engine: _,
             cluster: _,
         } = other;
@@ -92,6 +94,7 @@ impl Served {
             && self.limits == *limits
             && self.settings == *settings
             && self.ignored_arguments == *ignored_arguments
+            && self.callers == *callers
     }
 
     /// Runs one of its tools with arguments that fit the schema. What is made of its answer is a part of the call, too.

@@ -1,6 +1,8 @@
 //! On what terms a component is served. The operator's configuration says them; nothing here knows how it is written.
 
-use sandbar_policy::{Grant, Limits};
+use std::sync::Arc;
+
+use sandbar_policy::{Grant, Limits, ToolAccess};
 use serde_json::{Map, Value};
 
 use super::arguments::IgnoredArguments;
@@ -18,4 +20,6 @@ pub struct Terms {
     pub settings: Map<String, Value>,
     /// Arguments that its tools do not get.
     pub ignored_arguments: IgnoredArguments,
+    /// Who may call its tools; none: everybody who is let in.
+    pub callers: Option<Arc<ToolAccess>>,
 }

@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 
 use sandbar_files::{LOOK_TIME, canonical, in_time};
+use sandbar_kubernetes::ClusterSource;
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
 use super::places::Step;
-use super::{AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig, oidc};
+use super::{
+    ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolAccessConfig, ToolConfig, oidc,
+};
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -49,9 +52,23 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
             add(&[&place[..], &[Step::Key("allowedNames")]].concat(), Err(what.to_owned()));
         }
     }
-    if config.authorization.rights == RightsConfig::Caller && config.authentication == AuthenticationConfig::default() {
-        let what = "the caller's rights cannot count where nobody is asked who they are: configure `authentication`";
+    for (key, what) in config.api_service.iter().flat_map(ApiServiceConfig::faults) {
+        add(&[Step::Key("apiService"), key], Err(what));
+    }
+    for (place, what) in config.authorization.faults() {
+        add(&[&[Step::Key("authorization")], &place[..]].concat(), Err(what));
+    }
+    if config.authorization.rights != RightsConfig::Server && !config.knows_callers() {
+        let what =
+            "the caller's rights cannot count where nobody is asked who they are: configure `authentication` or `apiService`";
         add(&[Step::Key("authorization"), Step::Key("rights")], Err(what.to_owned()));
+    }
+    for (path, what) in config.authorization.tools.iter().flat_map(ToolAccessConfig::faults) {
+        add(&[&[Step::Key("authorization"), Step::Key("tools")], path.as_slice()].concat(), Err(what));
+    }
+    if config.authorization.tools.is_some() && !config.knows_callers() {
+        let what = "who may call which tool cannot be told apart where nobody is asked who they are: configure `authentication` or `apiService`";
+        add(&[Step::Key("authorization"), Step::Key("tools")], Err(what.to_owned()));
     }
     for (tool, own) in config.bundled.tools.iter() {
         for (index, name) in own.namespaces.iter().flatten().enumerate() {
@@ -71,6 +88,42 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// What keeps a server from being served as its whole configuration says: what is in one place depends on what is in another, or in a flag.
+pub(super) fn serving(config: &Config) -> Result<(), String> {
+    let Config { listen, tls, cluster, authentication, api_service, authorization, .. } = config;
+    let AuthenticationConfig { front_proxy, token_review, .. } = authentication;
+    if !listen.ip().is_loopback() && !config.allow_anonymous && !config.knows_callers() {
+        return Err(format!(
+            "whoever reaches {listen} could read the cluster with this server's rights, since nobody is asked who they are: listen on \
+             127.0.0.1, or configure `authentication` or `apiService` in sandbar.yaml, or say that it is meant, with --allow-anonymous"
+        ));
+    }
+    if front_proxy.is_some() && tls.as_ref().is_none_or(|tls| tls.client_certificate_authority.is_none()) {
+        return Err(
+            "authentication.frontProxy: a front proxy is known by its certificate: `tls.clientCertificateAuthority` in sandbar.yaml, or \
+             --tls-client-ca, has to name whose certificates count"
+                .to_owned(),
+        );
+    }
+    if api_service.is_some() && tls.is_none() {
+        return Err(
+            "apiService: an API server speaks TLS with its extensions: `tls` in sandbar.yaml, or --tls-certificate and --tls-key, have to \
+             name a certificate and its key; `sandbar apiservice` makes them"
+                .to_owned(),
+        );
+    }
+    let reviews = authorization.rights != RightsConfig::Server || authorization.tools.iter().any(|tools| tools.rbac.is_some());
+    let asks = api_service.is_some() || token_review.is_some() || reviews;
+    if asks && matches!(cluster, ClusterSource::Demo | ClusterSource::Snapshot(_)) {
+        return Err(
+            "authentication.tokenReview, apiService, authorization.rights and `tools.rbac` ask an API server, which neither a snapshot nor \
+             the demo has"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {

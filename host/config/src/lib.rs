@@ -1,5 +1,6 @@
 //! sandbar.yaml: where to listen, which cluster, which tools, their grants and their limits. Every key has a default.
 
+mod api_service;
 mod authentication;
 mod authorization;
 mod check;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sandbar_catalog::{IgnoredArguments, Source, Terms};
@@ -28,8 +30,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use self::places::Places;
 use self::quantity::{Count, Time};
+pub use api_service::ApiServiceConfig;
 pub use authentication::{AuthenticationConfig, FrontProxyConfig, TokenReviewConfig};
-pub use authorization::{AuthorizationConfig, RightsConfig};
+pub use authorization::{AuthorizationConfig, ExtraConfig, RightsConfig, ToolAccessConfig, ToolRuleConfig};
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
@@ -110,7 +113,11 @@ pub struct Config {
     /// How it is found out who calls; absent: nobody is asked.
     #[serde(deserialize_with = "authentication::configured")]
     pub authentication: AuthenticationConfig,
-    /// Whose rights count when a tool reads.
+    /// The server as a part of the Kubernetes API; absent: it is none.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "ApiServiceConfig")]
+    pub api_service: Option<ApiServiceConfig>,
+    /// Whose rights count when a tool reads, and who may call which tool.
     pub authorization: AuthorizationConfig,
     /// Whether everybody who reaches the server may call where nobody is asked who they are. On loopback addresses they always may.
     pub allow_anonymous: bool,
@@ -144,6 +151,7 @@ impl Default for Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             authentication: AuthenticationConfig::default(),
+            api_service: None,
             authorization: AuthorizationConfig::default(),
             allow_anonymous: false,
             bundled: BundledConfig::default(),
@@ -196,6 +204,16 @@ impl Config {
         Err(faults.into_iter().map(|fault| Mistake::at(place(&fault.path), fault.what)).collect())
     }
 
+    /// Whether callers are asked who they are.
+    pub fn knows_callers(&self) -> bool {
+        self.api_service.is_some() || self.authentication != AuthenticationConfig::default()
+    }
+
+    /// What keeps the server from being served as the whole configuration says, flags included.
+    pub fn check_serving(&self) -> Result<(), String> {
+        check::serving(self)
+    }
+
     /// The entry of a component's file.
     fn tool(&self, source: &Source) -> Option<&ToolConfig> {
         let Source::File(path) = source else { return None };
@@ -238,6 +256,7 @@ impl Config {
             limits: own.limits.over(&self.limits),
             settings: entry.map(|tool| tool.settings.clone()).unwrap_or_default(),
             ignored_arguments: self.ignored_arguments.clone(),
+            callers: self.authorization.tools.as_ref().map(|tools| Arc::new(tools.access())),
         }
     }
 

@@ -13,24 +13,30 @@ const CHALLENGE: &str = "Bearer";
 
 /// The caller of a request. It depends on what the request and its connection prove by themselves, never on its session.
 pub(super) async fn of(authentication: &Authentication, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Rejection> {
-    authentication.identify(headers, peer.certificate.as_deref()).await.map(Caller::new).map_err(|reason| {
-        let words = reason.to_string();
-        match reason {
-            Unidentified::NoToken => Rejection::unauthorized(CHALLENGE.to_owned(), words),
-            Unidentified::Malformed(_) => Rejection {
-                status: StatusCode::BAD_REQUEST,
-                ..Rejection::unauthorized(challenge("invalid_request", &words), words)
-            },
-            Unidentified::NoProxy | Unidentified::Claimed(_) | Unidentified::OfProxy(_) => {
-                Rejection::of_http(StatusCode::FORBIDDEN, words)
-            }
-            Unidentified::Refused(_) => {
-                tracing::warn!(reason = words, "a request was refused");
-                Rejection::unauthorized(challenge("invalid_token", &words), words)
-            }
-            Unidentified::Unavailable(_) => Rejection::not_now(words),
+    authentication.identify(headers, peer.certificate.as_deref()).await.map(Caller::new).map_err(refused)
+}
+
+/// The caller of a request that the API server has handed on.
+pub(super) fn behind_api_server(authentication: &Authentication, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Rejection> {
+    authentication.identify_behind_api_server(headers, peer.certificate.as_deref()).map(Caller::new).map_err(refused)
+}
+
+fn refused(reason: Unidentified) -> Rejection {
+    let words = reason.to_string();
+    match reason {
+        Unidentified::NoToken => Rejection::unauthorized(CHALLENGE.to_owned(), words),
+        Unidentified::Malformed(_) => {
+            Rejection { status: StatusCode::BAD_REQUEST, ..Rejection::unauthorized(challenge("invalid_request", &words), words) }
         }
-    })
+        Unidentified::NoProxy | Unidentified::NotHandedOn | Unidentified::Claimed(_) | Unidentified::OfProxy(_) => {
+            Rejection::of_http(StatusCode::FORBIDDEN, words)
+        }
+        Unidentified::Refused(_) => {
+            tracing::warn!(reason = words, "a request was refused");
+            Rejection::unauthorized(challenge("invalid_token", &words), words)
+        }
+        Unidentified::Unavailable(_) => Rejection::not_now(words),
+    }
 }
 
 /// A challenge with an error of RFC 6750, whose description has visible ASCII without quotes and backslashes.

@@ -14,6 +14,7 @@ mod calls;
 mod connection;
 mod connections;
 mod events;
+mod extension;
 mod handshake;
 mod headers;
 mod late;
@@ -33,6 +34,7 @@ mod stream;
 
 pub use admission::Admission;
 pub use allowlist::{Allowlist, Surroundings};
+pub use extension::Extension;
 pub use metadata::ProtectedResource;
 pub use ready::{Check, Readiness};
 pub use router::{App, Parts};

@@ -8,7 +8,7 @@ use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use sandbar_catalog::{Catalog, Definition};
 use sandbar_mcp::{
-    Call, Era, FinishedCall, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall,
+    Call, Era, FinishedCall, List, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall,
     Version,
 };
 use sandbar_policy::Caller;
@@ -80,6 +80,8 @@ struct Head<'a> {
 enum Received {
     /// What is answered is known.
     Answer(HttpResponse),
+    /// A list of tools that depends on who asks.
+    List(List, Takes, Lease),
     /// A call is on its way.
     Call(Running, Takes),
     /// Something is to be told from now on.
@@ -99,6 +101,7 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     let received = received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)?;
     match received {
         Received::Answer(answer) => Ok(answer),
+        Received::List(list, takes, lease) => Ok(listed(list.run().await, takes, lease, &endpoint.backlog)),
         Received::Call(running, takes) => Ok(late::answer(running, takes).await),
         Received::Subscription(subscription) => stream::listen(&endpoint.streams, subscription).map_err(Rejection::of_read),
     }
@@ -189,6 +192,7 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
             }
             Received::Answer(response)
         }
+        Reply::List(list) => Received::List(list, takes, lease),
         Reply::Shared(response) => Received::Answer(shared(response, takes, lease)),
         Reply::Call(call) => {
             let in_flight = (call.version().era() == Era::Legacy)
@@ -205,6 +209,17 @@ fn ready(response: sandbar_mcp::Response, takes: Takes, lease: Lease) -> HttpRes
         json(StatusCode::OK, response.text, lease)
     } else {
         event_stream(Outgoing::whole(event(&response.text), lease))
+    }
+}
+
+/// A list of tools that is not shared, if there is room for it.
+fn listed(response: sandbar_mcp::Response, takes: Takes, mut lease: Lease, backlog: &Backlog) -> HttpResponse {
+    match backlog.take(response.text.len()) {
+        Ok(room) => {
+            lease.queued = Some(room);
+            ready(response, takes, lease)
+        }
+        Err(no_room) => Rejection::not_now(no_room.to_string()).of_read().into(),
     }
 }
 

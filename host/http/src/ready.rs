@@ -41,6 +41,7 @@ struct Inner {
     cluster: Cluster,
     loaded: Mutex<Loaded>,
     certificate: Mutex<Vec<Check>>,
+    api_service: Mutex<Option<Check>>,
     bundled_loaded: bool,
     /// Who can call.
     who: String,
@@ -96,8 +97,19 @@ impl Readiness {
         let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
-        let certificate = Mutex::default();
-        Self(Arc::new(Inner { cluster, loaded, certificate, bundled_loaded, who, answered, draining, asked, probed }))
+        let (certificate, api_service) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner {
+            cluster,
+            loaded,
+            certificate,
+            api_service,
+            bundled_loaded,
+            who,
+            answered,
+            draining,
+            asked,
+            probed,
+        }))
     }
 
     /// From now on so many tools are served, with these problems. It makes the server neither ready nor unready.
@@ -108,6 +120,11 @@ impl Readiness {
     /// From now on this is how the certificate of the listener is. It makes the server neither ready nor unready.
     pub fn certificate(&self, checks: Vec<Check>) {
         *lock(&self.0.certificate) = checks;
+    }
+
+    /// From now on this is how the way through the API server is. It makes the server neither ready nor unready.
+    pub fn api_service(&self, check: Check) {
+        *lock(&self.0.api_service) = Some(check);
     }
 
     /// Asks the API server until it answers for the first time.
@@ -167,7 +184,9 @@ impl Readiness {
                 let _ = writeln!(text, "[-] {}", clean(problem).replace('\n', "\n    "));
             }
         }
-        for check in lock(&inner.certificate).iter().chain(more).filter(|_| audience == Audience::Operator) {
+        let of_others =
+            lock(&inner.certificate).iter().chain(&*lock(&inner.api_service)).chain(more).cloned().collect::<Vec<_>>();
+        for check in of_others.iter().filter(|_| audience == Audience::Operator) {
             let (Ok(words) | Err(words)) = check;
             let _ = writeln!(text, "[{}] {}", mark(check.is_ok()), clean_line(words, ERROR_BYTES));
         }

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use http_body::Body;
 use sandbar_identity::Authentication;
 use sandbar_mcp::Server;
+use sandbar_policy::Caller;
 use sandbar_processor::Processors;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -19,12 +20,14 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::HttpResponse;
 use super::admission::Admission;
 use super::allowlist::Allowlist;
+use super::extension::{Extension, Place};
 use super::headers::SESSION_ID;
+use super::lease::Lease;
 use super::metadata::ProtectedResource;
 use super::peer::Peer;
 use super::post::{Endpoint, post};
 use super::ready::{Audience, Readiness};
-use super::rejection::{MCP_METHODS, Rejection, last, words};
+use super::rejection::{MCP_METHODS, Rejection, json, last, words};
 use super::session::SessionKey;
 use super::{caller, panics, stream};
 
@@ -44,6 +47,7 @@ const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 pub struct App {
     pub(super) endpoint: Arc<Endpoint>,
     authentication: Authentication,
+    extension: Option<Extension>,
     resource: Option<ProtectedResource>,
     allowed: Allowlist,
     readiness: Readiness,
@@ -59,6 +63,8 @@ pub struct Parts {
     pub allowed: Allowlist,
     /// How it is found out who calls.
     pub authentication: Authentication,
+    /// What the server is in the Kubernetes API, where it is a part of that.
+    pub extension: Option<Extension>,
     /// Where tokens are to be had, if clients are told.
     pub resource: Option<ProtectedResource>,
     /// Which calls are let in.
@@ -73,9 +79,10 @@ pub struct Parts {
 
 impl From<Parts> for App {
     fn from(parts: Parts) -> Self {
-        let Parts { server, sessions, allowed, authentication, resource, admission, answers, processors, readiness } = parts;
+        let Parts { server, sessions, allowed, authentication, resource, extension, admission, answers, processors, readiness } =
+            parts;
         let endpoint = Endpoint::new(server, sessions, admission, answers, processors);
-        Self { endpoint: Arc::new(endpoint), authentication, resource, allowed, readiness }
+        Self { endpoint: Arc::new(endpoint), authentication, resource, extension, allowed, readiness }
     }
 }
 
@@ -178,7 +185,7 @@ where
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
-/// MCP, and where tokens for it are to be had.
+/// MCP, where tokens for it are to be had, and what the Kubernetes API is told of it.
 async fn mcp<B>(app: &App, request: Request<B>, peer: &Peer) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
@@ -186,15 +193,37 @@ where
     if let Some(answer) = app.resource.as_ref().and_then(|resource| resource.answer(&request)) {
         return answer;
     }
-    if !MCP.contains(&request.uri().path()) {
+    if MCP.contains(&request.uri().path()) {
+        let caller = caller::of(&app.authentication, request.headers(), peer).await;
+        let caller = caller.map_err(|rejection| match &app.resource {
+            Some(resource) => resource.complete(rejection, request.uri(), request.headers()),
+            None => rejection,
+        })?;
+        return endpoint(app, request, caller).await;
+    }
+    let Some(place) = app.extension.as_ref().and_then(|extension| extension.place(request.uri())) else {
         let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
         return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
+    };
+    let caller = caller::behind_api_server(&app.authentication, request.headers(), peer)?;
+    let is_get = *request.method() == Method::GET;
+    match place {
+        Place::Document(document) if is_get => Ok(json(StatusCode::OK, document, Lease::default())),
+        Place::Document(_) => Err(Rejection::of_method("GET", "this says what there is: GET it")),
+        Place::Server => endpoint(app, request, caller).await,
+        Place::Servers { watched: true } if is_get => endpoint(app, request, caller).await,
+        Place::Servers { .. } => {
+            let words = "POST to a server by its name; here is the stream of a session alone, by GET with ?watch=true";
+            Err(Rejection::of_method("GET", words))
+        }
     }
-    let caller = caller::of(&app.authentication, request.headers(), peer).await;
-    let caller = caller.map_err(|rejection| match &app.resource {
-        Some(resource) => resource.complete(rejection, request.uri(), request.headers()),
-        None => rejection,
-    })?;
+}
+
+/// MCP, from a caller who is known.
+async fn endpoint<B>(app: &App, request: Request<B>, caller: Caller) -> Result<HttpResponse, Rejection>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
     match *request.method() {
         Method::POST => post(&app.endpoint, request, caller).await,
         Method::GET | Method::HEAD => {
@@ -285,6 +314,7 @@ mod tests {
             allowed: Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             authentication: Authentication::default(),
             resource: None,
+            extension: None,
             admission: Admission::new(NonZeroU32::MIN, 0),
             answers: u64::MAX,
             processors,

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 use sandbar_policy::User;
 use sandbar_secrets::quotable;
-use sandbar_tls::ClientCertificate;
+use sandbar_tls::{Authorities, ClientCertificate};
+use tokio::sync::watch;
 
 use super::Unidentified;
 
@@ -31,23 +32,31 @@ const ANONYMOUS: &str = "system:anonymous";
 /// Bytes of a certificate's name in the log.
 const NAME_BYTES: usize = 128;
 
-/// Believes proxies with certificates of these names.
-pub struct FrontProxy {
-    allowed_names: Vec<String>,
-    still_takes: Box<dyn Fn(&ClientCertificate) -> bool + Send + Sync>,
+/// A proxy that is believed. Which certificates are its own can change while the server runs, and is looked up for each request: a
+/// connection can be older than the end of a certificate, or of the trust in its authority.
+pub struct FrontProxy(watch::Receiver<Option<Believed>>);
+
+/// Which certificates are a proxy's.
+#[derive(Clone, Debug)]
+pub struct Believed {
+    /// Who has signed them.
+    pub authorities: Authorities,
+    /// Their common names; none: whatever these authorities have signed is the proxy's.
+    pub allowed_names: Option<Vec<String>>,
 }
 
 impl FrontProxy {
-    /// For certificates with one of these common names that the listener still takes: a connection can be older than the end of a
-    /// certificate, or of the trust in its authority.
-    pub fn new(allowed_names: Vec<String>, still_takes: impl Fn(&ClientCertificate) -> bool + Send + Sync + 'static) -> Self {
-        Self { allowed_names, still_takes: Box::new(still_takes) }
+    /// A proxy with these certificates. As long as there are none, nothing is from it.
+    pub fn new(believed: watch::Receiver<Option<Believed>>) -> Self {
+        Self(believed)
     }
 
     /// Whether a certificate is the proxy's.
     fn is(&self, certificate: &ClientCertificate) -> bool {
-        let is_named = certificate.common_name().is_some_and(|name| self.allowed_names.iter().any(|allowed| allowed == name));
-        is_named && (self.still_takes)(certificate)
+        self.0.borrow().as_ref().is_some_and(|Believed { authorities, allowed_names }| {
+            let is_allowed = |name| allowed_names.as_ref().is_none_or(|names| names.iter().any(|allowed| allowed == name));
+            is_allowed(certificate.common_name().unwrap_or_default()) && authorities.have_signed(certificate)
+        })
     }
 }
 
@@ -107,7 +116,7 @@ fn read(headers: &HeaderMap) -> Result<User, Unidentified> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
-    use sandbar_tls::test_certificate;
+    use sandbar_tls::TestAuthority;
 
     use super::*;
 
@@ -115,9 +124,15 @@ mod tests {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
+    fn proxy(authority: &TestAuthority, names: Option<&[&str]>) -> FrontProxy {
+        let allowed_names = names.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        FrontProxy::new(watch::Sender::new(Some(Believed { authorities: authority.authorities(), allowed_names })).subscribe())
+    }
+
     fn known(pairs: &[(&'static str, &'static str)]) -> Result<Option<Arc<User>>, Unidentified> {
-        let proxy = FrontProxy::new(vec!["other".to_owned(), "front-proxy".to_owned()], |_| true);
-        user_of(Some(&proxy), &headers(pairs), Some(&test_certificate("front-proxy")))
+        let authority = TestAuthority::new();
+        let proxy = proxy(&authority, Some(&["other", "front-proxy"]));
+        user_of(Some(&proxy), &headers(pairs), Some(&authority.sign("front-proxy")))
     }
 
     #[test]
@@ -158,10 +173,14 @@ mod tests {
 
     #[test]
     fn without_the_certificate_the_headers_are_a_forgery() {
-        let proxy = FrontProxy::new(vec!["front-proxy".to_owned()], |_| true);
-        let ended = FrontProxy::new(vec!["front-proxy".to_owned()], |_| false);
-        let certificates = [test_certificate("front-proxy"), test_certificate("ann"), test_certificate("Front-Proxy")];
+        let authority = TestAuthority::new();
+        let named = proxy(&authority, Some(&["front-proxy"]));
+        let of_another = proxy(&TestAuthority::new(), None);
+        let unknown = FrontProxy::new(watch::Sender::new(None).subscribe());
+        let certificates = ["front-proxy", "ann", "Front-Proxy"].map(|name| authority.sign(name));
         let [good, ann, shouted] = &certificates;
+        let anybody = proxy(&authority, None);
+        assert!(named.is(good) && [good, ann, shouted].into_iter().all(|certificate| anybody.is(certificate)));
         for pair in [
             ("x-remote-user", "admin"),
             ("x_remote_user", "admin"),
@@ -172,10 +191,11 @@ mod tests {
         ] {
             let headers = headers(&[pair]);
             for (proxy, certificate) in [
-                (Some(&proxy), None),
-                (Some(&proxy), Some(ann)),
-                (Some(&proxy), Some(shouted)),
-                (Some(&ended), Some(good)),
+                (Some(&named), None),
+                (Some(&named), Some(ann)),
+                (Some(&named), Some(shouted)),
+                (Some(&of_another), Some(good)),
+                (Some(&unknown), Some(good)),
                 (None, Some(good)),
                 (None, None),
             ] {
@@ -184,7 +204,7 @@ mod tests {
             }
         }
         assert_eq!(
-            user_of(Some(&proxy), &headers(&[("x-remote", "x"), ("remote-user", "x"), ("x-remote-addr", "10.0.0.7")]), None),
+            user_of(Some(&named), &headers(&[("x-remote", "x"), ("remote-user", "x"), ("x-remote-addr", "10.0.0.7")]), None),
             Ok(None)
         );
     }

@@ -15,13 +15,15 @@ use sandbar_policy::{Identity, Proof};
 use sandbar_tls::ClientCertificate;
 
 use self::oidc::{Known, Unknown};
-pub use front_proxy::FrontProxy;
+pub use front_proxy::{Believed, FrontProxy};
 pub use oidc::{ClaimMapping, IssuerSettings, Issuers, RequiredClaim, Trusted, UnusableAuthority};
 pub use token_review::TokenReviews;
 
 /// How a server finds out who makes a request.
 #[derive(Default)]
 pub struct Authentication {
+    /// Whether the API server may say it, where it hands on a request as it does for its extensions.
+    pub api_server: Option<FrontProxy>,
     /// Whether a proxy in front may say it.
     pub front_proxy: Option<FrontProxy>,
     /// Whether the tokens of issuers count.
@@ -36,8 +38,11 @@ pub enum Unidentified {
     /// It has no token.
     #[error("this server wants to know who calls: send a token, as `Authorization: Bearer TOKEN`")]
     NoToken,
+    /// It is for the API server to hand on, and does not come from it.
+    #[error("this address is for the API server to ask: send the request to the API server instead, with your kubeconfig")]
+    NotHandedOn,
     /// There is no other way in than through a proxy.
-    #[error("this server wants to know who calls, and believes its front proxy alone: ask through that")]
+    #[error("this server wants to know who calls, and believes a proxy or the API server in front of it alone: ask through that")]
     NoProxy,
     /// It has something else in the place of one token.
     #[error("the header Authorization {0}")]
@@ -59,8 +64,8 @@ pub enum Unidentified {
 impl Authentication {
     /// Who makes a request with these headers, over a connection with that certificate.
     pub async fn identify(&self, headers: &HeaderMap, certificate: Option<&ClientCertificate>) -> Result<Identity, Unidentified> {
-        let Self { front_proxy, oidc, token_review } = self;
-        if front_proxy.is_none() && oidc.is_none() && token_review.is_none() {
+        let Self { api_server, front_proxy, oidc, token_review } = self;
+        if api_server.is_none() && front_proxy.is_none() && oidc.is_none() && token_review.is_none() {
             return Ok(Identity::Anonymous);
         }
         if let Some(user) = front_proxy::user_of(front_proxy.as_ref(), headers, certificate)? {
@@ -88,5 +93,15 @@ impl Authentication {
     /// How each way is that depends on others, in words of one line: well, or what is wrong with it.
     pub fn checks(&self) -> Vec<Result<String, String>> {
         self.oidc.as_ref().map(Issuers::checks).unwrap_or_default()
+    }
+
+    /// Who makes a request that only the API server may hand on, because it is what has asked whether they may make it.
+    pub fn identify_behind_api_server(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<Identity, Unidentified> {
+        let user = front_proxy::user_of(self.api_server.as_ref(), headers, certificate)?;
+        user.map(|user| Identity::User(user, Proof::ApiServer)).ok_or(Unidentified::NotHandedOn)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sandbar_kubernetes::{Cluster, Error, Reviewed};
 use sandbar_policy::User;
-use sandbar_verdicts::{Subject, Verdicts};
+use sandbar_verdicts::{Digest, Verdicts};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
@@ -60,11 +60,11 @@ impl TokenReviews {
 
     /// Whose a token is.
     pub(super) async fn user_of(&self, token: &str) -> Result<Arc<User>, Unidentified> {
-        let subject = Subject::of(token);
-        let verdict = match self.verdicts.get(subject).await {
+        let digest = Digest::of(token);
+        let verdict = match self.verdicts.get(digest).await {
             Some(verdict) => verdict,
             None => {
-                let reviewing = self.verdicts.get_or_find(subject, self.review(token));
+                let reviewing = self.verdicts.get_or_find(digest, self.review(token));
                 let reviewed = timeout(REVIEW_TIME, reviewing).await;
                 let late = || Unidentified::Unavailable(format!("no answer within {} s", REVIEW_TIME.as_secs()));
                 reviewed.map_err(|_late| late())?.map_err(Arc::unwrap_or_clone)?

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use sandbar_policy::{Budget, Grant, Identity, User};
 
+use super::aggregation::{self, Aggregator};
 use super::context::{KnownServer, ReadContext};
 use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
+use super::impersonation::{ExtraKeys, Impersonated};
 use super::reader::Reader;
 use super::review::{self, Reviewed};
-use super::rights::{AccessReviews, Rights};
+use super::rights::{AccessReviews, Rights, Subject};
 use super::source::{ClusterSource, ConnectError, Connection};
 use super::types::Health;
 use super::unpaged::Unpaged;
@@ -28,8 +30,19 @@ const HEALTH_REQUESTS: u32 = 4;
 pub struct Cluster {
     server: Arc<KnownServer>,
     description: Arc<str>,
-    /// Whether callers read no more than they may read themselves.
-    callers_rights: bool,
+    rights: WhoseRights,
+}
+
+/// Whose rights count when somebody calls, beside the grant of the tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WhoseRights {
+    /// Those of this server alone.
+    #[default]
+    Server,
+    /// Those of the caller as well, by what the API server says of them before each read.
+    Caller,
+    /// Those of the caller, in whose name each read is sent.
+    Impersonation(Arc<ExtraKeys>),
 }
 
 impl Cluster {
@@ -51,27 +64,25 @@ impl Cluster {
     fn new(api: ApiServer, description: String) -> Self {
         let (discovery, reviews) = (Discovery::new(api.clone()), AccessReviews::new(api.clone()));
         let server = Arc::new(KnownServer { api, reviews, discovery, unpaged: Unpaged::default() });
-        Self { server, description: description.into(), callers_rights: false }
+        Self { server, description: description.into(), rights: WhoseRights::default() }
     }
 
-    /// The same cluster, where callers read no more than they may read themselves, by what the API server says of their rights.
-    pub fn with_callers_rights(self) -> Self {
-        Self { callers_rights: true, ..self }
+    /// The same cluster, where these rights count.
+    pub fn with_rights(self, rights: WhoseRights) -> Self {
+        Self { rights, ..self }
     }
 
-    /// A reader for a call of nobody in particular: by the rights of this process.
-    pub fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
+    /// A reader for nobody in particular: by the rights of this process.
+    pub(super) fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
         Reader::new(ReadContext { server: self.server.clone(), grant, rights: Rights::Server, budget })
     }
 
     /// A reader for one call.
     pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        let rights = match caller {
-            _ if !self.callers_rights => Rights::Server,
-            // Their kubeconfig is what this process reads with.
-            Identity::Operator => Rights::Server,
-            Identity::User(user, _) => Rights::Caller(user.clone()),
-            Identity::Anonymous => Rights::Caller(Arc::new(User::anonymous())),
+        let rights = match (&self.rights, caller.whose_rights()) {
+            (WhoseRights::Server, _) | (_, None) => Rights::Server,
+            (WhoseRights::Caller, Some(user)) => Rights::Caller(Arc::new(Subject::new(user))),
+            (WhoseRights::Impersonation(keys), Some(user)) => Rights::Impersonation(Arc::new(Impersonated::new(user, keys))),
         };
         Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget })
     }
@@ -97,6 +108,17 @@ impl Cluster {
     /// Takes no longer than `time`.
     pub async fn token_issuer(&self, time: Duration) -> Result<Option<String>, Error> {
         review::issuer(&self.server.api, time).await
+    }
+
+    /// Whether a user may `create` a tool of this name, as a resource of this API group; without a name, all of them. Charged to `budget`, and
+    /// remembered as all that is found out of rights.
+    pub async fn allows_tool(&self, user: &User, group: &str, tool: Option<&str>, budget: &Budget) -> Result<bool, Error> {
+        self.server.reviews.allow_tool(user, group, tool, budget).await
+    }
+
+    /// What the API server proves itself with where it hands on the requests of others. Outside of any call; takes no longer than `time`.
+    pub async fn aggregator(&self, time: Duration) -> Result<Aggregator, Error> {
+        aggregation::read(&self.server.api, time).await
     }
 
     /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any

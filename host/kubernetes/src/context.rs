@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_policy::{Budget, Grant};
+use http::StatusCode;
+use sandbar_policy::{Access, Budget, Grant};
 
 use super::discovery::Discovery;
 use super::exchange::{ApiServer, Failure};
-use super::request::ApiRequest;
+use super::forbidden;
+use super::request::Read;
 use super::response::Incoming;
 use super::rights::{AccessReviews, Rights};
 use super::unpaged::Unpaged;
@@ -30,8 +32,16 @@ pub(super) struct ReadContext {
 }
 
 impl ReadContext {
-    /// Sends a request on the call's budget and waits for the head of the answer, `first_byte` at most.
-    pub(super) async fn ask(&self, request: &ApiRequest, first_byte: Duration) -> Result<Incoming<'_>, Failure> {
-        self.server.api.ask(request, &self.budget, first_byte).await
+    /// Sends a read on the call's budget and waits for the head of the answer, `first_byte` at most. It is sent in the name of the caller
+    /// where that is how their rights count.
+    pub(super) async fn ask(&self, read: Read, access: &Access<'_>, first_byte: Duration) -> Result<Incoming<'_>, Failure> {
+        let whom = self.rights.impersonated()?;
+        let answer = self.server.api.ask(&read.sent_as(whom), &self.budget, first_byte).await;
+        match (whom, answer) {
+            (Some(whom), Err(Failure::Refused(refusal))) if refusal.status == StatusCode::FORBIDDEN => {
+                Err(forbidden::in_the_name_of(whom.user(), access, refusal))
+            }
+            (_, answer) => answer,
+        }
     }
 }

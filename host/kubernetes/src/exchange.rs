@@ -64,6 +64,8 @@ enum Link {
 pub(super) enum Failure {
     /// The server refused it.
     Refused(Refusal),
+    /// The user in whose name it was sent lacks the right.
+    Forbidden(Error),
     /// There was no answer, or no budget for one.
     Failed(Error),
 }
@@ -84,7 +86,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(refusal) => refusal.into(),
-            Failure::Failed(error) => error,
+            Failure::Forbidden(error) | Failure::Failed(error) => error,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::fields::Keep;
 use super::name::{ObjectName, check_resource};
 use super::object::{Mask, OBJECT_MAX, Object};
 use super::place::{Asked, Target};
-use super::request::ApiRequest;
+use super::request::Read;
 use super::rights::Selectors;
 use super::types::{Resource, Scope};
 
@@ -40,6 +40,7 @@ pub(super) async fn read(
     let access = Access {
         verb: Verb::Get,
         group: &served.group,
+        version: &served.version,
         resource: &served.plural,
         place: target.place(),
         name: Some(name.as_str()),
@@ -47,8 +48,8 @@ pub(super) async fn read(
     context.grant.check(&access)?;
     context.authorize(&access, Selectors::default()).await?;
 
-    let get = ApiRequest::object(&served, target.namespace(), &name);
-    let incoming = context.ask(&get, FIRST_BYTE).await?;
+    let get = Read::object(&served, target.namespace(), &name);
+    let incoming = context.ask(get, &access, FIRST_BYTE).await?;
     let body = incoming.bytes(OBJECT_MAX, "this object").await?;
     let mut kept = String::new();
     Object::read(&body)?.masked(Mask::of(&context.grant, &served)).pick(&keep, &mut kept);

@@ -7,8 +7,6 @@ use serde::Deserialize;
 
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE, Failure};
-use super::explain;
-use super::items::malformed;
 use super::request::ApiRequest;
 use super::types::Health;
 
@@ -30,8 +28,7 @@ pub(super) async fn read(api: &ApiServer, budget: &Budget) -> Result<Health, Err
 
 async fn version(api: &ApiServer, budget: &Budget) -> Result<Version, Error> {
     let incoming = api.ask(&ApiRequest::fixed("/version"), budget, FIRST_BYTE).await?;
-    let body = incoming.bytes(ANSWER_MAX, "the API server's version").await?;
-    serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))
+    incoming.json(ANSWER_MAX, "the API server's version").await
 }
 
 async fn ready(api: &ApiServer, budget: &Budget) -> Result<bool, Error> {

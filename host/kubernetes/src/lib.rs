@@ -1,11 +1,13 @@
 //! Reading a cluster: objects, lists and container logs, within a grant and a budget.
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
-//! and is checked against the grant first, and against the caller's `rights` where these count. Whose a token is, `review` asks. The way of a read: `reader` (its time), then `get`, `list` or `log`, which share a
-//! `context`. Those ask `discovery` which resource that is, check the grant, build a URL with `request`, send it with `exchange`, take
-//! the answer apart as it arrives (`response`, `items`), and read each object (`object`), which comes out without its secrets and cut
-//! down to the fields that were asked for.
+//! and is checked against the grant first, and against the caller's `rights` where these count: by a review before it leaves, or by the API
+//! server itself, which it asks in the caller's name (`impersonation`). Whose a token is, `review` asks. The way of a read: `reader` (its
+//! time), then `get`, `list` or `log`, which share a `context`. Those ask `discovery` which resource that is, check the grant, build a URL
+//! with `request`, send it with `exchange`, take the answer apart as it arrives (`response`, `items`), and read each object (`object`),
+//! which comes out without its secrets and cut down to the fields that were asked for.
 
+mod aggregation;
 mod client;
 mod cluster;
 mod context;
@@ -16,8 +18,10 @@ mod exchange;
 mod explain;
 mod fault;
 mod fields;
+mod forbidden;
 mod get;
 mod health;
+mod impersonation;
 mod in_cluster;
 mod items;
 mod kubeconfig;
@@ -42,11 +46,13 @@ mod types;
 mod unpaged;
 mod watched;
 
-pub use cluster::Cluster;
+pub use aggregation::{AGGREGATOR_READER, Aggregator};
+pub use cluster::{Cluster, WhoseRights};
 pub use discovery::ApiResources;
 pub use documents::document;
 pub use error::{Code, Error};
 pub use fault::Fault;
+pub use impersonation::ExtraKeys;
 pub use reader::Reader;
 pub use review::Reviewed;
 pub use source::{ClusterSource, ClusterSourceError, ConnectError};

@@ -21,7 +21,7 @@ use self::page::Size;
 use self::single::{Listing, Part};
 use super::context::ReadContext;
 use super::error::{Code, Error};
-use super::exchange::FIRST_BYTE;
+use super::exchange::{FIRST_BYTE, Failure};
 use super::fields::Keep;
 use super::name::check_resource;
 use super::place::{Asked, Target};
@@ -70,6 +70,7 @@ pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, E
     let access = Access {
         verb: Verb::List,
         group: &served.group,
+        version: &served.version,
         resource: &served.plural,
         place: target.place(),
         name: name.as_ref().map(|name| name.as_str()),
@@ -92,24 +93,57 @@ pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, E
     // Not to those that are visible now: a namespace may come or go between two pages.
     let binding = Binding::new(query, &context.grant.namespaces);
     let cursor = query.continue_.as_deref().filter(|text| !text.is_empty()).map(|text| binding.open(text)).transpose()?;
-    if cursor.as_ref().is_some_and(|cursor| cursor.namespace.is_some() != matches!(allowed, Namespaces::Only(_))) {
-        let words = "the caller's rights have changed since the last page: start the list again without `continue`";
-        return Err(Error::new(Code::Expired, words));
-    }
     let limits = context.budget.limits();
-    let listing = Listing { context, served: &served, query, keep: &keep, filter: &filter };
+    let listing = Listing { context, served: &served, access: &access, query, keep: &keep, filter: &filter };
     let size = Size { objects: page_objects(query.limit, limits), bytes: page_bytes(limits) };
 
     let mut gathered = match allowed {
-        Namespaces::Only(names) => fanout::read(&listing, &names, cursor, size).await?,
-        Namespaces::All => {
-            let position = cursor.map_or(Position::Start, |cursor| cursor.position);
-            let part = listing.part(target.namespace(), position, size, FIRST_BYTE).await;
-            Gathered::from(part.map_err(|error| with_advice(error, &target))?)
+        Namespaces::Only(names) if cursor.as_ref().is_none_or(|cursor| cursor.namespace.is_some()) => {
+            fanout::read(&listing, &names, cursor, size).await?
         }
+        Namespaces::Only(_) => return Err(rights_have_changed()),
+        Namespaces::All => whole(&listing, &target, cursor, size).await?,
     };
     gathered.warnings.extend(left_out);
     gathered.seal(&binding)
+}
+
+/// Reads a page of a list as one list, or, in the name of a caller who may not list in every namespace, of those in which they may.
+async fn whole(listing: &Listing<'_>, target: &Target, cursor: Option<Cursor>, size: Size) -> Result<Gathered, Error> {
+    let in_their_name = listing.context.rights.impersonated()?.is_some() && *target == Target::EveryNamespace;
+    let has_begun = cursor.is_some();
+    let position = match cursor {
+        Some(cursor) if cursor.namespace.is_some() => {
+            // It goes on as it began: what the caller may list by now, the API server decides anew in each namespace.
+            return if in_their_name {
+                of_namespaces(listing, rights_have_changed(), Some(cursor), size).await
+            } else {
+                Err(rights_have_changed())
+            };
+        }
+        cursor => cursor.map_or(Position::Start, |cursor| cursor.position),
+    };
+    match listing.part(target.namespace(), position, size, FIRST_BYTE).await {
+        Ok(part) => Ok(part.into()),
+        Err(Failure::Forbidden(_)) if in_their_name && has_begun => Err(rights_have_changed()),
+        Err(Failure::Forbidden(error)) if in_their_name => of_namespaces(listing, error, None, size).await,
+        Err(failure) => Err(with_advice(failure.into(), target)),
+    }
+}
+
+/// Reads a page of all namespaces that the caller may see, one after the other; `error` is why not of all at once.
+async fn of_namespaces(listing: &Listing<'_>, error: Error, cursor: Option<Cursor>, size: Size) -> Result<Gathered, Error> {
+    let (names, are_all) = listing.context.namespaces(error).await?;
+    let mut gathered = fanout::read(listing, &names, cursor, size).await?;
+    if !are_all {
+        gathered.warnings.push(format!("the cluster has more namespaces than the {} that are looked into", names.len()));
+    }
+    Ok(gathered)
+}
+
+fn rights_have_changed() -> Error {
+    let words = "the caller's rights have changed since the last page: start the list again without `continue`";
+    Error::new(Code::Expired, words)
 }
 
 /// A page whose cursor is not written yet.

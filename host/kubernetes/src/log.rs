@@ -20,7 +20,7 @@ use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::{Failure, LOG_FIRST_BYTE};
 use super::name::{Container, Namespace, ObjectName};
-use super::request::{ApiRequest, LogParameters};
+use super::request::{LogParameters, Read};
 use super::rights::Selectors;
 use super::types::{Excerpt, LogSource};
 
@@ -56,6 +56,7 @@ pub(super) async fn tail(context: &ReadContext, source: &LogSource) -> Result<Ex
     let access = Access {
         verb: Verb::Get,
         group: "",
+        version: "v1",
         resource: "pods/log",
         place: Place::Namespace(namespace.as_str()),
         name: Some(pod.as_str()),
@@ -79,6 +80,7 @@ pub(super) async fn tail(context: &ReadContext, source: &LogSource) -> Result<Ex
     let log = Log {
         context,
         source,
+        access,
         namespace: &namespace,
         pod: &pod,
         container,
@@ -103,6 +105,7 @@ fn cap(context: &ReadContext, source: &LogSource) -> usize {
 struct Log<'q> {
     context: &'q ReadContext,
     source: &'q LogSource,
+    access: Access<'q>,
     namespace: &'q Namespace,
     pod: &'q ObjectName,
     container: Option<&'q Container>,
@@ -169,8 +172,8 @@ impl Log<'_> {
             since_seconds: self.source.since_seconds,
             tail: window + 1,
         };
-        let get = ApiRequest::log(self.namespace, self.pod, &parameters);
-        let answer = self.context.ask(&get, LOG_FIRST_BYTE).await;
+        let get = Read::log(self.namespace, self.pod, &parameters);
+        let answer = self.context.ask(get, &self.access, LOG_FIRST_BYTE).await;
         let mut incoming = answer.map_err(|failure| self.explain(failure))?;
         if incoming.status == StatusCode::NO_CONTENT {
             return Ok(Outcome::NotScheduled);
@@ -291,6 +294,7 @@ impl Log<'_> {
                 Error { message: format!("{suspect}: {}", error.message), ..error }
             }
             Failure::Refused(refusal) => refusal.into(),
+            Failure::Forbidden(error) => error,
             Failure::Failed(error) if error.code == Code::Unavailable => {
                 Error { message: format!("{} ({suspect})", error.message), ..error }
             }

@@ -21,7 +21,7 @@ impl Reader {
         Self { context }
     }
 
-    /// Whose rights count for its reads, beside the grant: `server` or `caller`.
+    /// Whose rights count for its reads, beside the grant: `server`, `caller` or `impersonation`.
     pub fn whose_rights(&self) -> &'static str {
         self.context.rights.whose()
     }

@@ -2,17 +2,18 @@
 //!
 //! Invariant: every request is a GET, of an object, a list, a pod's log or one of a few fixed paths, or a review, which the API server
 //! answers and does not store. Another method, a subresource or an `Upgrade` header cannot be expressed, so nothing that uses this
-//! module can change a cluster.
+//! module can change a cluster. What a call reads is sent in somebody's name, or not at all.
 
 use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use k8s_openapi::api::authentication::v1::TokenReview;
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::impersonation::Impersonated;
 use super::name::{Container, Namespace, ObjectName};
 use super::types::ServedResource;
 
@@ -27,6 +28,8 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("sandbar/", env
 pub(super) struct ApiRequest {
     path_and_query: String,
     accept: HeaderValue,
+    /// Who it is from, where that is not this server.
+    impersonation: HeaderMap,
     /// The review that it asks for, as JSON; a GET has none. It is not shown, since it can hold a token.
     review: Option<Review>,
     /// The namespace that it reads; [`EVERY`] for a list over all of them.
@@ -70,12 +73,15 @@ pub(super) struct LogParameters<'a> {
     pub(super) tail: u64,
 }
 
-impl ApiRequest {
+/// What a call reads. It cannot be sent until it is said in whose name.
+pub(super) struct Read(ApiRequest);
+
+impl Read {
     /// One object.
     pub(super) fn object(of: &ServedResource, namespace: Option<&Namespace>, name: &ObjectName) -> Self {
         let mut path = collection(of, namespace);
         push_segment(&mut path, name.as_str());
-        Self { namespace: namespace.map(|namespace| namespace.as_str().into()), ..Self::json(path) }
+        Self(ApiRequest { namespace: namespace.map(|namespace| namespace.as_str().into()), ..ApiRequest::json(path) })
     }
 
     /// A list. Without a namespace: cluster-scoped, or over all namespaces.
@@ -86,7 +92,7 @@ impl ApiRequest {
         query.push("limit", parameters.limit.map(|limit| limit.to_string()).as_deref());
         query.push("continue", parameters.token);
         let namespace = namespace.map(Namespace::as_str).or(of.namespaced.then_some(EVERY));
-        Self { namespace: namespace.map(Into::into), ..Self::json(query.0) }
+        Self(ApiRequest { namespace: namespace.map(Into::into), ..ApiRequest::json(query.0) })
     }
 
     /// The log of one container of a pod.
@@ -103,14 +109,26 @@ impl ApiRequest {
         query.push("sinceSeconds", parameters.since_seconds.map(|seconds| seconds.to_string()).as_deref());
         query.push("tailLines", Some(parameters.tail.to_string().as_str()));
         // The log itself is plain text; only a refusal is JSON.
-        Self {
-            path_and_query: query.0,
-            accept: HeaderValue::from_static("application/json, */*"),
-            review: None,
-            namespace: Some(namespace.as_str().into()),
-        }
+        let accept = HeaderValue::from_static("application/json, */*");
+        Self(ApiRequest { accept, namespace: Some(namespace.as_str().into()), ..ApiRequest::json(query.0) })
     }
 
+    /// The metadata of a page of namespaces.
+    pub(super) fn namespaces(token: &str) -> Self {
+        let mut query = Query("/api/v1/namespaces?limit=500".to_owned(), '&');
+        query.push("continue", Some(token).filter(|token| !token.is_empty()));
+        let accept =
+            HeaderValue::from_static("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json");
+        Self(ApiRequest { accept, ..ApiRequest::json(query.0) })
+    }
+
+    /// The request in somebody's name; none: in that of this server.
+    pub(super) fn sent_as(self, whom: Option<&Impersonated>) -> ApiRequest {
+        ApiRequest { impersonation: whom.map(|whom| whom.headers().clone()).unwrap_or_default(), ..self.0 }
+    }
+}
+
+impl ApiRequest {
     /// A path that every cluster has: `/version`, `/readyz`, `/apis`.
     pub(super) fn fixed(path: &'static str) -> Self {
         Self::json(path.to_owned())
@@ -122,7 +140,7 @@ impl ApiRequest {
     }
 
     fn json(path_and_query: String) -> Self {
-        Self { path_and_query, accept: JSON, review: None, namespace: None }
+        Self { path_and_query, accept: JSON, impersonation: HeaderMap::new(), review: None, namespace: None }
     }
 
     /// Whose token that is.
@@ -138,20 +156,6 @@ impl ApiRequest {
         Self { review: Some(review), ..Self::json("/apis/authorization.k8s.io/v1/subjectaccessreviews".to_owned()) }
     }
 
-    /// The metadata of a page of namespaces.
-    pub(super) fn namespaces(token: &str) -> Self {
-        let mut query = Query("/api/v1/namespaces?limit=500".to_owned(), '&');
-        query.push("continue", Some(token).filter(|token| !token.is_empty()));
-        let accept =
-            HeaderValue::from_static("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json");
-        Self { accept, ..Self::json(query.0) }
-    }
-
-    /// The review that it asks for.
-    pub(super) fn review(&self) -> Option<&[u8]> {
-        self.review.as_ref().map(|Review(json)| &**json)
-    }
-
     /// The HTTP request.
     pub(super) fn to_http(&self) -> Result<Request<Body>, http::Error> {
         let request = match &self.review {
@@ -159,7 +163,12 @@ impl ApiRequest {
             Some(_) => Request::post(&self.path_and_query).header(header::CONTENT_TYPE, JSON),
         };
         let body = self.review.as_ref().map_or_else(Body::empty, |Review(json)| Body::from(json.clone()));
-        request.header(header::ACCEPT, self.accept.clone()).header(header::USER_AGENT, USER_AGENT).body(body)
+        let mut request =
+            request.header(header::ACCEPT, self.accept.clone()).header(header::USER_AGENT, USER_AGENT).body(body)?;
+        for (name, value) in &self.impersonation {
+            request.headers_mut().try_append(name, value.clone())?;
+        }
+        Ok(request)
     }
 
     /// The namespace that it reads, `*` for a list over all of them; none for a cluster-scoped request.
@@ -241,18 +250,18 @@ mod tests {
         let pods = served("", "v1", "pods");
         let name = ObjectName::parse("web-0").expect("valid");
         assert_eq!(
-            ApiRequest::object(&pods, Some(&namespace("team-a")), &name).path_and_query,
+            Read::object(&pods, Some(&namespace("team-a")), &name).0.path_and_query,
             "/api/v1/namespaces/team-a/pods/web-0"
         );
         let planes = served("coder.com", "v1alpha1", "codercontrolplanes");
-        let everything = ApiRequest::list(&planes, None, &ListParameters::default());
+        let Read(everything) = Read::list(&planes, None, &ListParameters::default());
         assert_eq!(everything.path_and_query, "/apis/coder.com/v1alpha1/codercontrolplanes");
     }
 
     #[test]
     fn whatever_a_value_holds_stays_inside_it() {
         let name = ObjectName::parse("system:a&b=c+d").expect("valid");
-        let get = ApiRequest::object(&served("rbac.authorization.k8s.io", "v1", "roles"), Some(&namespace("a")), &name);
+        let Read(get) = Read::object(&served("rbac.authorization.k8s.io", "v1", "roles"), Some(&namespace("a")), &name);
         assert!(get.path_and_query.ends_with("/roles/system%3Aa%26b%3Dc%2Bd"), "{}", get.path_and_query);
 
         let parameters = ListParameters {
@@ -262,7 +271,7 @@ mod tests {
             token: Some("t/+="),
         };
         assert_eq!(
-            ApiRequest::list(&served("", "v1", "pods"), None, &parameters).path_and_query,
+            Read::list(&served("", "v1", "pods"), None, &parameters).0.path_and_query,
             "/api/v1/pods?labelSelector=a%3Db%26watch%3Dtrue%23&fieldSelector=metadata.name%3Dx%20y&limit=7&continue=t%2F%2B%3D"
         );
     }
@@ -300,7 +309,7 @@ mod tests {
         let parameters = LogParameters { previous: true, since_seconds: Some(60), tail: 11, ..LogParameters::default() };
         let pod = ObjectName::parse("web-0").expect("valid");
         assert_eq!(
-            ApiRequest::log(&namespace("team-a"), &pod, &parameters).path_and_query,
+            Read::log(&namespace("team-a"), &pod, &parameters).0.path_and_query,
             "/api/v1/namespaces/team-a/pods/web-0/log?previous=true&sinceSeconds=60&tailLines=11"
         );
     }

@@ -11,9 +11,11 @@ use sandbar_processor::STEP_BYTES;
 use sandbar_secrets::quotable;
 use sandbar_text::size;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::error::{Code, Error};
-use super::explain::explain;
+use super::explain::{self, explain};
+use super::items::malformed;
 use super::request::is_of_resource;
 
 /// How long the server may pause inside an answer.
@@ -79,6 +81,11 @@ impl<'b> Incoming<'b> {
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
+    }
+
+    /// The whole body, read as JSON; `what` and `max` as in [`Incoming::bytes`].
+    pub(super) async fn json<T: DeserializeOwned>(self, max: usize, what: &str) -> Result<T, Error> {
+        serde_json::from_slice(&self.bytes(max, what).await?).map_err(|error| malformed(&explain::json(&error)))
     }
 }
 

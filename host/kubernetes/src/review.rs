@@ -9,8 +9,6 @@ use serde::Deserialize;
 
 use super::error::Error;
 use super::exchange::{ApiServer, FIRST_BYTE, Failure};
-use super::explain;
-use super::items::malformed;
 use super::request::ApiRequest;
 
 /// Bytes of a review that is answered: it repeats the token, and has the user's groups.
@@ -41,8 +39,7 @@ pub(super) async fn token(api: &ApiServer, token: &str, audiences: &[String], ti
     let budget = Budget::outside_calls(time, REQUESTS);
     let without_token = |error: Error| Error { message: error.message.replace(token, "[the token]"), ..error };
     let incoming = api.ask(&request, &budget, FIRST_BYTE).await.map_err(|failure| without_token(failure.into()))?;
-    let body = incoming.bytes(ANSWER_MAX, "this review").await?;
-    let review: TokenReview = serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))?;
+    let review: TokenReview = incoming.json(ANSWER_MAX, "this review").await?;
     let status = review.status.unwrap_or_default();
     if !status.authenticated.unwrap_or(false) {
         let reason = status.error.filter(|reason| !reason.is_empty()).unwrap_or_else(|| "it is nobody's".to_owned());

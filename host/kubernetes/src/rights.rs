@@ -1,9 +1,11 @@
 //! The rights of a call's caller: what RBAC, or whatever else the API server asks, lets them read.
 //!
-//! Each read is reviewed before its request leaves, with the name, the namespace and the selectors of that request. What a review says is
-//! remembered for seconds. What cannot be reviewed is not read.
+//! Either each read is reviewed before its request leaves, with the name, the namespace and the selectors of that request. What a review
+//! says is remembered for seconds. What cannot be reviewed is not read. Or each read is sent in the caller's name, and the API server
+//! refuses what they may not read.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,17 +13,18 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::authorization::v1::{
     FieldSelectorAttributes, LabelSelectorAttributes, ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
-use sandbar_policy::{Access, Budget, Namespaces, Place, User};
-use sandbar_verdicts::{Subject, Verdicts};
+use sandbar_policy::{Access, Budget, Namespaces, Place, User, Verb};
+use sandbar_verdicts::{Digest, Verdicts};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
-use super::explain;
-use super::items::malformed;
-use super::request::ApiRequest;
+use super::forbidden::{caller_lacks, is_namespace};
+use super::impersonation::Impersonated;
+use super::request::{ApiRequest, Read};
 
 /// How long a yes counts, and a no. A right that was given should not be waited for as long as one that was taken may still count.
 const ALLOWED_FOR: Duration = Duration::from_secs(10);
@@ -46,6 +49,9 @@ const ANSWER_MAX: usize = 512 * 1024;
 /// Namespaces that are looked through for those that a caller may list in.
 const NAMESPACES_MAX: usize = 2_000;
 
+/// Requests for these, 500 at a time, and a retry.
+const NAMESPACES_REQUESTS: u32 = 5;
+
 /// Bytes of a page of namespaces, of which only the metadata come.
 const NAMESPACES_BYTES: usize = 8 * 1024 * 1024;
 
@@ -54,8 +60,30 @@ const NAMESPACES_BYTES: usize = 8 * 1024 * 1024;
 pub(super) enum Rights {
     /// Those of this server, which the API server itself enforces.
     Server,
-    /// Those of the caller as well.
-    Caller(Arc<User>),
+    /// Those of the caller as well, by a review of each read.
+    Caller(Arc<Subject>),
+    /// Those of the caller, in whose name each read is sent; or why that is not possible.
+    Impersonation(Arc<Result<Impersonated, Error>>),
+}
+
+/// Whose rights are reviewed.
+#[derive(Debug)]
+pub(super) struct Subject {
+    user: Arc<User>,
+    /// Made once for all reads of a call.
+    digest: [u8; 32],
+}
+
+impl Subject {
+    pub(super) fn new(user: Arc<User>) -> Self {
+        Self { digest: digest(&user), user }
+    }
+}
+
+/// The digest of everything about a user that can decide.
+fn digest(User { name, uid, groups, extra }: &User) -> [u8; 32] {
+    // Texts, and lists and maps of them, always serialise.
+    Sha256::digest(serde_json::to_vec(&(&**name, uid, groups, extra)).unwrap_or_default()).into()
 }
 
 impl Rights {
@@ -64,6 +92,15 @@ impl Rights {
         match self {
             Self::Server => "server",
             Self::Caller(_) => "caller",
+            Self::Impersonation(_) => "impersonation",
+        }
+    }
+
+    /// In whose name a read is to be sent, if not in that of this server.
+    pub(super) fn impersonated(&self) -> Result<Option<&Impersonated>, Error> {
+        match self {
+            Self::Server | Self::Caller(_) => Ok(None),
+            Self::Impersonation(impersonated) => (**impersonated).as_ref().map(Some).map_err(Clone::clone),
         }
     }
 }
@@ -79,22 +116,46 @@ pub(super) struct Selectors<'a> {
 pub(super) struct AccessReviews {
     api: ApiServer,
     decisions: Verdicts<bool>,
+    /// The names of the cluster's namespaces, and whether they are all there. Whose rights are reviewed has no say in them.
+    namespaces: Verdicts<Arc<(BTreeSet<String>, bool)>>,
     turns: Semaphore,
 }
 
 impl AccessReviews {
     pub(super) fn new(api: ApiServer) -> Self {
-        Self { api, decisions: Verdicts::new(REMEMBERED_BYTES, |_| 0), turns: Semaphore::new(AT_ONCE) }
+        let (decisions, namespaces) = (Verdicts::new(REMEMBERED_BYTES, |_| 0), Verdicts::new(REMEMBERED_BYTES, |_| 0));
+        Self { api, decisions, namespaces, turns: Semaphore::new(AT_ONCE) }
     }
 
-    /// Whether somebody may.
-    async fn allows(&self, user: &User, access: &Access<'_>, selectors: Selectors<'_>, budget: &Budget) -> Result<bool, Error> {
-        let review = SubjectAccessReview { spec: spec(user, access, selectors), ..SubjectAccessReview::default() };
-        let request = ApiRequest::access_review(&review);
-        let subject = Subject::of(request.review().unwrap_or_default());
-        if let Some(allowed) = self.decisions.get(subject).await {
+    /// Whether somebody may call a tool: `create` it, as a resource of this API group. Without a name: all of them.
+    pub(super) async fn allow_tool(&self, user: &User, group: &str, tool: Option<&str>, budget: &Budget) -> Result<bool, Error> {
+        let attributes = ResourceAttributes {
+            verb: Some("create".to_owned()),
+            group: Some(group.to_owned()),
+            version: Some("*".to_owned()),
+            resource: Some("tools".to_owned()),
+            name: tool.map(str::to_owned),
+            ..ResourceAttributes::default()
+        };
+        let what = format!("call {}", tool.unwrap_or("all tools"));
+        self.allows(user, &digest(user), attributes, &what, budget).await
+    }
+
+    /// Whether a user of that digest may do `what`, which are the words for it.
+    async fn allows(
+        &self,
+        user: &User,
+        digest: &[u8; 32],
+        attributes: ResourceAttributes,
+        what: &(dyn Display + Sync),
+        budget: &Budget,
+    ) -> Result<bool, Error> {
+        let key = Digest::of([&digest[..], &serde_json::to_vec(&attributes).unwrap_or_default()].concat());
+        if let Some(allowed) = self.decisions.get(key).await {
             return Ok(allowed);
         }
+        let review = SubjectAccessReview { spec: spec(user, attributes), ..SubjectAccessReview::default() };
+        let request = ApiRequest::access_review(&review);
         budget.take_review()?;
         // Others may wait for the same, whose calls have more time than this one: so nothing of its budget is in there.
         let asking = async {
@@ -102,8 +163,8 @@ impl AccessReviews {
             let allowed = self.ask(&request).await?;
             Ok((allowed, if allowed { ALLOWED_FOR } else { DENIED_FOR }))
         };
-        self.decisions.get_or_find(subject, asking).await.map_err(|error: Arc<Error>| {
-            let words = format!("whether {} may {access} cannot be found out: {}", user.name, error.message);
+        self.decisions.get_or_find(key, asking).await.map_err(|error: Arc<Error>| {
+            let words = format!("whether {} may {what} cannot be found out: {}", user.name, error.message);
             Error { code: Code::Unavailable, message: words, retry_after: error.retry_after }
         })
     }
@@ -120,100 +181,119 @@ impl AccessReviews {
             denied: bool,
         }
         let budget = Budget::outside_calls(REVIEW_TIME, REQUESTS);
-        let body = self.api.ask(request, &budget, FIRST_BYTE).await?.bytes(ANSWER_MAX, "this review").await?;
-        let Answer { status } = serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))?;
+        let Answer { status } = self.api.ask(request, &budget, FIRST_BYTE).await?.json(ANSWER_MAX, "this review").await?;
         Ok(status.allowed && !status.denied)
     }
 }
 
-fn spec(user: &User, access: &Access<'_>, selectors: Selectors<'_>) -> SubjectAccessReviewSpec {
-    let (resource, subresource) = access.resource.split_once('/').unwrap_or((access.resource, ""));
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let namespace = match access.place {
-        Place::Namespace(namespace) => Some(namespace.to_owned()),
-        // To Kubernetes a namespace is in itself, so that a Role there can allow to get it.
-        Place::Cluster if is_namespace(access) => access.name.map(str::to_owned),
-        Place::Cluster | Place::EveryNamespace => None,
-    };
-    let field_selector = selectors.field.and_then(text);
-    let label_selector = selectors.label.and_then(text);
+fn spec(user: &User, attributes: ResourceAttributes) -> SubjectAccessReviewSpec {
     SubjectAccessReviewSpec {
         user: Some(user.name.to_string()),
         uid: user.uid.clone(),
         groups: Some(user.groups.clone()),
         extra: Some(user.extra.clone()),
-        resource_attributes: Some(ResourceAttributes {
-            verb: Some(access.verb.as_str().to_owned()),
-            group: text(access.group),
-            version: Some("*".to_owned()),
-            resource: text(resource),
-            subresource: text(subresource),
-            namespace,
-            name: access.name.and_then(text),
-            field_selector: field_selector.map(|raw| FieldSelectorAttributes { raw_selector: Some(raw), requirements: None }),
-            label_selector: label_selector.map(|raw| LabelSelectorAttributes { raw_selector: Some(raw), requirements: None }),
-        }),
+        resource_attributes: Some(attributes),
         non_resource_attributes: None,
     }
 }
 
-/// Whether it is a namespace itself that is read, by its name.
-fn is_namespace(access: &Access<'_>) -> bool {
-    access.group.is_empty() && access.resource == "namespaces" && access.name.is_some()
+/// A read as the API server's authorizers see it.
+fn attributes(access: &Access<'_>, selectors: Selectors<'_>) -> ResourceAttributes {
+    let (resource, subresource) = access.resource.split_once('/').unwrap_or((access.resource, ""));
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let namespace = match access.place {
+        Place::Namespace(namespace) => Some(namespace.to_owned()),
+        Place::Cluster if is_namespace(access) => access.name.map(str::to_owned),
+        Place::Cluster | Place::EveryNamespace => None,
+    };
+    let field_selector = selectors.field.and_then(text);
+    let label_selector = selectors.label.and_then(text);
+    ResourceAttributes {
+        verb: Some(access.verb.as_str().to_owned()),
+        group: text(access.group),
+        version: text(access.version),
+        resource: text(resource),
+        subresource: text(subresource),
+        namespace,
+        name: access.name.and_then(text),
+        field_selector: field_selector.map(|raw| FieldSelectorAttributes { raw_selector: Some(raw), requirements: None }),
+        label_selector: label_selector.map(|raw| LabelSelectorAttributes { raw_selector: Some(raw), requirements: None }),
+    }
 }
 
 impl ReadContext {
-    /// Whether the caller may read this, where the caller's rights count.
+    /// Whether the caller may read this, where that is reviewed. What is sent in the caller's name the API server itself decides.
     pub(super) async fn authorize(&self, access: &Access<'_>, selectors: Selectors<'_>) -> Result<(), Error> {
-        let Rights::Caller(user) = &self.rights else { return Ok(()) };
-        if self.allows(user, access, selectors).await? { Ok(()) } else { Err(denied(user, access)) }
+        let Rights::Caller(subject) = &self.rights else { return Ok(()) };
+        if self.allows(subject, access, selectors).await? { Ok(()) } else { Err(caller_lacks(&subject.user, access)) }
     }
 
-    async fn allows(&self, user: &User, access: &Access<'_>, selectors: Selectors<'_>) -> Result<bool, Error> {
-        self.server.reviews.allows(user, access, selectors, &self.budget).await
+    async fn allows(&self, subject: &Subject, access: &Access<'_>, selectors: Selectors<'_>) -> Result<bool, Error> {
+        let Subject { user, digest } = subject;
+        self.server.reviews.allows(user, digest, attributes(access, selectors), access, &self.budget).await
     }
 
     /// The namespaces in which a list over every namespace looks, and what is left out of it. A caller who may not list in all of them
-    /// gets those in which they may.
+    /// gets those in which they may, as far as a review tells.
     pub(super) async fn visible(
         &self,
         list: &Access<'_>,
         selectors: Selectors<'_>,
     ) -> Result<(Namespaces, Option<String>), Error> {
         let granted = &self.grant.namespaces;
-        let Rights::Caller(user) = &self.rights else { return Ok((granted.clone(), None)) };
-        if self.allows(user, list, selectors).await? {
+        let Rights::Caller(subject) = &self.rights else { return Ok((granted.clone(), None)) };
+        if self.allows(subject, list, selectors).await? {
             return Ok((granted.clone(), None));
         }
+        let user = &subject.user;
         let (names, are_all) = match granted {
             Namespaces::Only(names) => (names.clone(), true),
-            Namespaces::All => self.namespaces().await.map_err(|error| {
-                let message = format!("{}; {}, so name a namespace", denied(user, list).message, error.message);
-                Error { message, ..error }
-            })?,
+            Namespaces::All => self.namespaces(caller_lacks(user, list)).await?,
         };
         let looked_at = names.len();
         let reviewing = names.into_iter().map(|name| async move {
             self.budget.checkpoint().await?;
             let there = Access { place: Place::Namespace(&name), ..*list };
-            let allowed = self.allows(user, &there, selectors).await?;
+            let allowed = self.allows(subject, &there, selectors).await?;
             Ok::<_, Error>(allowed.then_some(name))
         });
         let reviewed = stream::iter(reviewing).buffer_unordered(AT_ONCE_OF_A_CALL);
         let names: BTreeSet<String> = reviewed.try_filter_map(|name| async { Ok(name) }).try_collect().await?;
         if names.is_empty() {
-            return Err(denied(user, list));
+            return Err(caller_lacks(user, list));
         }
         let more = if are_all { "" } else { ", and there are more than were looked at" };
-        let warning = (!are_all || names.len() < looked_at).then(|| {
-            let (user, what, count) = (&user.name, list.resource, names.len());
-            format!("only the namespaces where {user} may list {what} are here ({count}){more}")
-        });
+        let warning =
+            (!are_all || names.len() < looked_at).then(|| format!("{} ({}){more}", only_some(user, list.resource), names.len()));
         Ok((Namespaces::Only(names), warning))
     }
 
-    /// The names of the cluster's namespaces, by this server's rights, and whether they are all there.
-    async fn namespaces(&self) -> Result<(BTreeSet<String>, bool), Error> {
+    /// The names of the cluster's namespaces, by the rights that reads are sent with, and whether they are all there; `error` is why they
+    /// have to be known. In somebody's name they are listed for each page, since what is theirs is for the API server to say.
+    pub(super) async fn namespaces(&self, error: Error) -> Result<(BTreeSet<String>, bool), Error> {
+        let found = match &self.rights {
+            Rights::Impersonation(_) => self.list_namespaces().await,
+            Rights::Server | Rights::Caller(_) => self.known_namespaces().await,
+        };
+        found.map_err(|then| {
+            let message = format!(
+                "{}; which namespaces there are cannot be found out either ({}): name a namespace",
+                error.message, then.message
+            );
+            Error { message, ..then }
+        })
+    }
+
+    /// Those that this server has seen within seconds. Other calls may wait for them, so nothing of this one's budget is in there.
+    async fn known_namespaces(&self) -> Result<(BTreeSet<String>, bool), Error> {
+        let budget = Arc::new(Budget::outside_calls(REVIEW_TIME, NAMESPACES_REQUESTS));
+        let own = Self { rights: Rights::Server, budget, ..self.clone() };
+        let listing = async { own.list_namespaces().await.map(|listed| (Arc::new(listed), ALLOWED_FOR)) };
+        let known = self.server.reviews.namespaces.get_or_find(Digest::of("namespaces"), listing).await;
+        known.map(|known| (*known).clone()).map_err(|error: Arc<Error>| (*error).clone())
+    }
+
+    async fn list_namespaces(&self) -> Result<(BTreeSet<String>, bool), Error> {
         #[derive(Deserialize)]
         struct List {
             #[serde(default)]
@@ -233,11 +313,12 @@ impl ReadContext {
         struct Meta {
             name: String,
         }
+        let access =
+            Access { verb: Verb::List, group: "", version: "v1", resource: "namespaces", place: Place::Cluster, name: None };
         let (mut names, mut token) = (BTreeSet::new(), String::new());
         loop {
-            let incoming = self.ask(&ApiRequest::namespaces(&token), FIRST_BYTE).await?;
-            let body = incoming.bytes(NAMESPACES_BYTES, "the list of namespaces").await?;
-            let List { metadata, items } = serde_json::from_slice(&body).map_err(|error| malformed(&explain::json(&error)))?;
+            let incoming = self.ask(Read::namespaces(&token), &access, FIRST_BYTE).await?;
+            let List { metadata, items } = incoming.json(NAMESPACES_BYTES, "the list of namespaces").await?;
             names.extend(items.into_iter().map(|item| item.metadata.name));
             token = metadata.continue_;
             if token.is_empty() || names.len() >= NAMESPACES_MAX {
@@ -247,12 +328,9 @@ impl ReadContext {
     }
 }
 
-fn denied(user: &User, access: &Access<'_>) -> Error {
-    let Access { verb, group, resource, place, .. } = access;
-    let kind = if matches!(place, Place::Namespace(_)) || is_namespace(access) { "Role" } else { "ClusterRole" };
-    let rule = format!("{{apiGroups: [{group:?}], resources: [{resource:?}], verbs: [{:?}]}}", verb.as_str());
-    let (user, rights) = (&user.name, "the caller's own rights count here");
-    Error::new(Code::Denied, format!("{user} may not {access}: {rights}, and they lack a {kind} with the rule {rule}"))
+/// The warning of a list that lacks namespaces.
+pub(super) fn only_some(user: &User, resource: &str) -> String {
+    format!("only the namespaces where {} may list {resource} are here", user.name)
 }
 
 #[cfg(test)]
@@ -285,7 +363,7 @@ mod tests {
             REVIEWS => review(number),
             _ => FakeAnswer::json(json!({ "metadata": { "name": "web" } })),
         });
-        let cluster = cluster.with_callers_rights();
+        let cluster = cluster.with_rights(crate::WhoseRights::Caller);
         let limits = Limits { time: Duration::from_secs(20), ..Limits::default() };
         let reader = cluster.reader_for(&caller, Arc::new(grant(Namespaces::All)), Arc::new(Budget::new(limits)));
         let got = reader.get_object(&resource("", "pods"), &Scope::Namespace("team-a".into()), "web", None).await;
@@ -343,7 +421,7 @@ mod tests {
             }
             _ => crate::testing::list("x", &[path], None),
         });
-        let cluster = cluster.with_callers_rights();
+        let cluster = cluster.with_rights(crate::WhoseRights::Caller);
         let budget = Arc::new(Budget::new(Limits::default()));
         let reader = cluster.reader_for(&ann(), Arc::new(grant(namespaces)), budget);
         (reader.list_objects(&query(resource("", "pods"), Scope::EveryNamespace)).await, seen.all())
@@ -366,6 +444,27 @@ mod tests {
         assert_eq!((names(&page.expect("a page").items).len(), asked.len()), (1, 4), "{asked:?}");
     }
 
+    #[tokio::test]
+    async fn namespaces_are_not_listed_anew_for_each_page() {
+        let (cluster, seen) = cluster(|path, number| match path {
+            // To a list over all of them no, to each of them yes.
+            REVIEWS => status(json!({ "allowed": number > 0 })),
+            _ if path.starts_with("/api/v1/namespaces?") => {
+                FakeAnswer::json(json!({ "items": [{ "metadata": { "name": "a" } }] }))
+            }
+            _ => crate::testing::list("a", &["one"], Some("token")),
+        });
+        let cluster = cluster.with_rights(crate::WhoseRights::Caller);
+        let mut query = query(resource("", "pods"), Scope::EveryNamespace);
+        for _ in 0..3 {
+            let budget = Arc::new(Budget::new(Limits::default()));
+            let page = cluster.reader_for(&ann(), Arc::new(grant(Namespaces::All)), budget).list_objects(&query).await;
+            query.continue_ = page.expect("a page").continue_;
+        }
+        let listed = seen.all().iter().filter(|path| path.starts_with("/api/v1/namespaces?")).count();
+        assert_eq!((listed, seen.count()), (1, 2 + 1 + 3), "two reviews, the namespaces, three pages: {:?}", seen.all());
+    }
+
     /// A page of a list over every namespace, for somebody who may list everywhere or in each namespace.
     async fn page(everywhere: bool, cursor: Option<String>) -> Result<crate::types::Page, Error> {
         let (cluster, _) = cluster(move |path, number| match path {
@@ -375,7 +474,7 @@ mod tests {
             }
             _ => crate::testing::list("x", &["one"], Some("token")),
         });
-        let cluster = cluster.with_callers_rights();
+        let cluster = cluster.with_rights(crate::WhoseRights::Caller);
         let reader = cluster.reader_for(&ann(), Arc::new(grant(Namespaces::All)), Arc::new(Budget::new(Limits::default())));
         let mut query = query(resource("", "pods"), Scope::EveryNamespace);
         (query.limit, query.continue_) = (Some(1), cursor);
@@ -394,12 +493,185 @@ mod tests {
 
     #[test]
     fn a_namespace_is_asked_about_as_kubernetes_does() {
-        let access =
-            |resource, name| Access { verb: sandbar_policy::Verb::Get, group: "", resource, place: Place::Cluster, name };
-        let namespace =
-            |access| spec(&User::anonymous(), &access, Selectors::default()).resource_attributes.expect("a resource").namespace;
+        let access = |resource, name| Access { verb: Verb::Get, group: "", version: "v1", resource, place: Place::Cluster, name };
+        let namespace = |access| attributes(&access, Selectors::default()).namespace;
         assert_eq!(namespace(access("namespaces", Some("team-a"))).as_deref(), Some("team-a"));
         assert_eq!(namespace(access("nodes", Some("n1"))), None);
         assert_eq!(namespace(access("namespaces", None)), None);
+    }
+
+    /// Somebody in whose name is read from a server that answers like this.
+    fn in_the_name_of(
+        caller: &Identity,
+        namespaces: Namespaces,
+        answer: impl Fn(&str, usize) -> FakeAnswer + Send + Sync + 'static,
+    ) -> (crate::Reader, crate::testing::Seen) {
+        let (cluster, seen) = cluster(answer);
+        let keys = Arc::new(crate::ExtraKeys::new(&[], &[]));
+        let cluster = cluster.with_rights(crate::WhoseRights::Impersonation(keys));
+        (cluster.reader_for(caller, Arc::new(grant(namespaces)), Arc::new(Budget::new(Limits::default()))), seen)
+    }
+
+    /// As the API server says it.
+    fn forbidden(who: &str, verb: &str, resource: &str, group: &str) -> FakeAnswer {
+        let words = format!(
+            "{resource} is forbidden: User {who:?} cannot {verb} resource {resource:?} in API group {group:?} at the cluster scope"
+        );
+        FakeAnswer::status(403, "Forbidden", &words, json!({}))
+    }
+
+    const SERVER: &str = "system:serviceaccount:coder-system:coder-k8s-mcp";
+
+    #[tokio::test]
+    async fn each_read_is_in_the_callers_name_and_nothing_else_is() {
+        for (caller, whom) in [(ann(), Some("ann")), (Identity::Anonymous, Some("system:anonymous")), (Identity::Operator, None)]
+        {
+            let (reader, seen) = in_the_name_of(&caller, Namespaces::All, |path, _| match path {
+                "/api/v1/namespaces?limit=500" => FakeAnswer::json(json!({ "items": [{ "metadata": { "name": "a" } }] })),
+                "/api/v1/events?limit=200" | "/api/v1/pods?limit=200" => forbidden("ann", "list", "pods", ""),
+                "/version" => FakeAnswer::json(json!({ "gitVersion": "v1.37.2" })),
+                path if path.contains("/log") => FakeAnswer::ok("a line\n"),
+                path if path.contains("/pods/web") => FakeAnswer::json(json!({ "metadata": { "name": "web" } })),
+                _ => crate::testing::list("a", &["web"], None),
+            });
+            let within = Scope::Namespace("team-a".into());
+            reader.get_object(&resource("", "pods"), &within, "web", None).await.expect("a pod");
+            reader.list_objects(&query(resource("", "pods"), within)).await.expect("pods");
+            let source = crate::LogSource { namespace: "team-a".into(), pod: "web".into(), ..crate::LogSource::default() };
+            reader.tail(&source).await.expect("a log");
+            let list = reader.list_objects(&query(resource("", "pods"), Scope::EveryNamespace)).await;
+            assert_eq!(list.is_ok(), whom.is_some(), "an operator who may not is told so: {list:?}");
+            let reads = seen.count();
+            assert_eq!(reads, if whom.is_some() { 6 } else { 4 }, "{:?}", seen.all());
+            reader.api_server().await.expect("its state");
+            let (own, rest) = (vec![None; seen.count() - reads], vec![whom.map(str::to_owned); reads]);
+            assert_eq!(seen.impersonated(), [rest, own].concat());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_impersonated_reads_nothing() {
+        let user = User { groups: vec!["system:masters".to_owned()], ..User::anonymous() };
+        let caller = Identity::User(Arc::new(user), Proof::ApiServer);
+        let (reader, seen) = in_the_name_of(&caller, Namespaces::All, |_, _| FakeAnswer::json(json!({})));
+        for within in [Scope::Namespace("team-a".into()), Scope::EveryNamespace] {
+            let error = reader.list_objects(&query(resource("", "pods"), within)).await.expect_err("nobody");
+            assert!(error.code == Code::Denied && error.message.contains("system:masters"), "{error:?}");
+        }
+        assert_eq!(seen.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_who_lacks_what() {
+        type Answer = fn() -> FakeAnswer;
+        let answers: [(Answer, &str); 6] = [
+            (
+                || forbidden("ann", "get", "pods", ""),
+                r#"ann may not get pods "web" in namespace "a": the caller's own rights count here, and they lack a Role with the rule {apiGroups: [""], resources: ["pods"], verbs: ["get"]}"#,
+            ),
+            (
+                || forbidden(SERVER, "impersonate-on:user-info:get", "pods", ""),
+                r#"this server may not get pods "web" in namespace "a" in the name of ann: it lacks a Role with the rule {apiGroups: [""], resources: ["pods"], verbs: ["impersonate-on:user-info:get"]}; its operator has to apply what `sandbar rbac` prints"#,
+            ),
+            (
+                || forbidden(SERVER, "impersonate:user-info", "userextras/example.com/a", "authentication.k8s.io"),
+                r#"it lacks a ClusterRole with the rule {apiGroups: ["authentication.k8s.io"], resources: ["userextras/example.com/a"], verbs: ["impersonate:user-info"]}"#,
+            ),
+            (|| forbidden(SERVER, "impersonate", "users", ""), "Kubernetes 1.36"),
+            (|| FakeAnswer::with_status(403, "no way"), "the API server refuses this to ann: no way"),
+            (|| FakeAnswer::status(403, "Forbidden", "not today", json!({})), "the API server refuses this to ann: not today"),
+        ];
+        for (answer, words) in answers {
+            let (reader, seen) = in_the_name_of(&ann(), Namespaces::All, move |_, _| answer());
+            let got = reader.get_object(&resource("", "pods"), &Scope::Namespace("a".into()), "web", None).await;
+            let error = got.expect_err("refused");
+            assert!(error.code == Code::Denied && error.message.contains(words), "{error:?}");
+            assert!(!error.message.contains(r#"verbs: ["impersonate"]"#) && seen.count() == 1, "{error:?}");
+        }
+    }
+
+    /// A page of pods in every namespace, of which there are three and the caller may list in `b`; `everywhere` is what is said to a list
+    /// of all at once.
+    async fn every(
+        namespaces: Namespaces,
+        everywhere: fn() -> FakeAnswer,
+        cursor: Option<String>,
+    ) -> (Result<crate::types::Page, Error>, Vec<String>) {
+        let (reader, seen) = in_the_name_of(&ann(), namespaces, move |path, _| {
+            let names = ["a", "b", "c"].map(|name| json!({ "metadata": { "name": name } }));
+            match path.split(['/', '?']).nth(4) {
+                _ if path.starts_with("/api/v1/namespaces?") => FakeAnswer::json(json!({ "items": names })),
+                Some("b") if parameter(path, "continue").is_none() => crate::testing::list("b", &["one"], Some("more")),
+                Some("b") => crate::testing::list("b", &["two"], None),
+                Some("a" | "c") => forbidden("ann", "list", "pods", ""),
+                _ => everywhere(),
+            }
+        });
+        let mut query = query(resource("", "pods"), Scope::EveryNamespace);
+        (query.limit, query.continue_) = (Some(1), cursor);
+        (reader.list_objects(&query).await, seen.all())
+    }
+
+    #[tokio::test]
+    async fn a_list_over_every_namespace_in_somebodys_name_is_one_over_those_that_are_theirs() {
+        let no: fn() -> FakeAnswer = || forbidden("ann", "list", "pods", "");
+        let (first, asked) = every(Namespaces::All, no, None).await;
+        let first = first.expect("a page");
+        assert_eq!(names(&first.items), ["one"], "{asked:?}");
+        assert_eq!(first.warnings, ["only the namespaces where ann may list pods are here"]);
+        let (second, asked) = every(Namespaces::All, no, first.continue_).await;
+        let second = second.expect("a page");
+        assert_eq!(names(&second.items), ["two"], "{asked:?}");
+        assert!(asked[0].starts_with("/api/v1/namespaces?"), "it goes on as it began: {asked:?}");
+        let (third, asked) = every(Namespaces::All, no, second.continue_).await;
+        let third = third.expect("a page");
+        assert_eq!((third.items.as_str(), third.continue_, third.warnings), ("[]", None, first.warnings), "{asked:?}");
+        // Where namespaces are configured, nobody has to see more of them.
+        let (page, asked) = every(allowed(&["b", "c"]), no, None).await;
+        assert!(page.is_ok() && asked.len() == 1 && asked[0].starts_with("/api/v1/namespaces/b/"), "{asked:?}");
+        let (page, _) = every(allowed(&["a", "c"]), no, None).await;
+        assert!(page.expect_err("none is theirs").message.contains("ann may not list pods"));
+        // Who may list everywhere is sent one list, and may not go on with it once they may not any more.
+        let yes: fn() -> FakeAnswer = || crate::testing::list("a", &["one"], Some("more"));
+        let (page, asked) = every(Namespaces::All, yes, None).await;
+        let page = page.expect("a page");
+        assert_eq!((asked.len(), page.warnings), (1, Vec::new()));
+        let (page, _) = every(Namespaces::All, no, page.continue_).await;
+        let error = page.expect_err("other rights");
+        assert!(error.code == Code::Expired && error.message.contains("rights have changed"), "{error:?}");
+        // What the server lacks is no reason to look elsewhere.
+        let (page, asked) = every(Namespaces::All, || forbidden(SERVER, "impersonate-on:user-info:list", "pods", ""), None).await;
+        assert!(page.expect_err("nothing").message.contains("`sandbar rbac`") && asked.len() == 1, "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn who_may_not_see_the_namespaces_has_to_name_one() {
+        let (reader, _) = in_the_name_of(&ann(), Namespaces::All, |path, _| {
+            forbidden("ann", "list", if path.contains("pods") { "pods" } else { "namespaces" }, "")
+        });
+        let list = reader.list_objects(&query(resource("", "pods"), Scope::EveryNamespace)).await;
+        let Error { code, message, .. } = list.expect_err("denied");
+        assert_eq!(code, Code::Denied);
+        for words in ["list pods in every namespace", r#"resources: ["namespaces"]"#, "name a namespace"] {
+            assert!(message.contains(words), "{message}");
+        }
+    }
+
+    #[test]
+    fn users_who_differ_in_anything_are_other_subjects() {
+        let user = |name: &str, uid: Option<&str>, groups: &[&str]| {
+            let groups = groups.iter().map(|&group| group.to_owned()).collect();
+            Subject::new(Arc::new(User { name: name.into(), uid: uid.map(str::to_owned), groups, ..User::anonymous() })).digest
+        };
+        let all = [
+            user("ann", None, &[]),
+            user("bob", None, &[]),
+            user("ann", Some("1"), &[]),
+            user("ann", None, &["a", "b"]),
+            user("ann", None, &["ab"]),
+            user("ann", None, &["b", "a"]),
+        ];
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        assert_eq!(all[0], user("ann", None, &[]));
     }
 }

@@ -71,13 +71,18 @@ impl FakeAnswer {
     }
 }
 
-/// The requests that a server has seen, discovery aside: path and query.
+/// The requests that a server has seen, discovery aside: path and query, and in whose name.
 #[derive(Clone, Default)]
-pub(super) struct Seen(Arc<Mutex<Vec<String>>>);
+pub(super) struct Seen(Arc<Mutex<Vec<(String, Option<String>)>>>);
 
 impl Seen {
     pub(super) fn all(&self) -> Vec<String> {
-        self.0.lock().expect("not poisoned").clone()
+        self.0.lock().expect("not poisoned").iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// In whose name each of them was sent, if not in that of the sender.
+    pub(super) fn impersonated(&self) -> Vec<Option<String>> {
+        self.0.lock().expect("not poisoned").iter().map(|(_, whom)| whom.clone()).collect()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -104,9 +109,12 @@ pub(super) fn cluster(answer: impl Fn(&str, usize) -> FakeAnswer + Send + Sync +
     let answer = Arc::new(answer);
     let service = tower::service_fn(move |request: Request<Body>| {
         let path = request.uri().path_and_query().expect("a path").to_string();
-        let answer = discovery(&path).unwrap_or_else(|| {
+        let whom = request.headers().get("impersonate-user").map(|name| name.to_str().expect("ASCII").to_owned());
+        let found = discovery(&path);
+        assert!(found.is_none() || whom.is_none(), "what is served is found out in the server's own name");
+        let answer = found.unwrap_or_else(|| {
             let mut noted = noted.0.lock().expect("not poisoned");
-            noted.push(path.clone());
+            noted.push((path.clone(), whom));
             answer(&path, noted.len() - 1)
         });
         async move {

@@ -15,8 +15,8 @@ use super::message::{Response, SharedResponse, notification};
 use super::progress::Notifications;
 use super::request::{Method, Request, ToolCall};
 use super::result;
-use super::server::{Server, server_config};
-use super::version::Version;
+use super::server::{Server, server_config, written_list};
+use super::version::{Era, Version};
 
 /// The answer to a request.
 pub enum Reply {
@@ -24,10 +24,20 @@ pub enum Reply {
     Ready(Response),
     /// A response that is known at once, the same for all but for its id.
     Shared(SharedResponse),
+    /// The list of the tools that the caller may call, which has to be found out.
+    List(List),
     /// A tool call that has to be run.
     Call(Call),
     /// Notifications until the client goes or the server ends.
     Subscription(Subscription),
+}
+
+/// A list of tools of one caller.
+pub struct List {
+    server: Server,
+    caller: Caller,
+    id: RequestId,
+    era: Era,
 }
 
 /// A tool call that is not running yet.
@@ -67,6 +77,9 @@ pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
             let versions = Version::ALL.map(ProtocolVersion::from).to_vec();
             response(&id, &DiscoverResult::from_server_info(versions, server_config()))
         }
+        Method::ListTools if server.catalog().restricts_callers() => {
+            return Reply::List(List { server, caller, id, era: version.era() });
+        }
         Method::ListTools => return Reply::Shared(SharedResponse::of(&id, server.tools(version.era()))),
         Method::CallTool(tool) => {
             let reports = watch::Sender::default();
@@ -90,6 +103,20 @@ fn response(id: &RequestId, result: &impl Serialize) -> Response {
     Response::result(id, &serde_json::to_string(result).unwrap_or_default())
 }
 
+impl List {
+    /// Finds out which tools the caller may call.
+    pub async fn run(self) -> Response {
+        let Self { server, caller, id, era } = self;
+        match server.catalog().definitions_for(caller.identity()).await {
+            Ok(definitions) => Response::result(&id, &written_list(definitions.into_iter(), era)),
+            Err(error) => {
+                let words = format!("which tools you may call cannot be found out now: {}; try again", error.message);
+                Response::error(&JsonRpcError::new(Some(id), ErrorData::internal_error(words, None)))
+            }
+        }
+    }
+}
+
 impl Call {
     /// The id of its response.
     pub fn id(&self) -> &RequestId {
@@ -109,6 +136,9 @@ impl Call {
         let (response, event) = server.catalog().call(&caller, &name, arguments, reports, write).await;
         let response = match response {
             Ok(response) => response,
+            Err(refusal @ (CallRefusal::Caller { .. } | CallRefusal::Unknown { .. })) => {
+                tool_failure(&id, version, &refusal.to_string())
+            }
             // From 2025-11-25 on, an error in the arguments is for the model.
             Err(refusal @ CallRefusal::Arguments { .. }) if version >= Version::V2025_11_25 => {
                 tool_failure(&id, version, &refusal.to_string())

@@ -10,7 +10,7 @@ mod result;
 mod server;
 mod version;
 
-pub use answer::{Call, FinishedCall, Reply, Subscription, answer, tool_failure};
+pub use answer::{Call, FinishedCall, List, Reply, Subscription, answer, tool_failure};
 pub use changes::Changes;
 #[cfg(feature = "fuzzing")]
 pub use message::check_body;

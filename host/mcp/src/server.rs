@@ -108,23 +108,26 @@ impl Server {
 
 impl Listed {
     fn of(catalog: Arc<Catalog>) -> Self {
-        let tools: Vec<Tool> = catalog.definitions().filter_map(tool).collect();
-        let mut list = ListToolsResult::with_all_items(tools);
-        list.ttl_ms = Some(LIST_TTL_MS);
-        list.cache_scope = Some(CacheScope::Private);
-        let modern = written(&list);
-        (list.result_type, list.ttl_ms, list.cache_scope) = (None, None, None);
-        for tool in &mut list.tools {
-            // Until 2026 structured content was an object.
-            tool.output_schema.take_if(|schema| schema.get("type").and_then(Value::as_str) != Some("object"));
-        }
-        Self { catalog, legacy: written(&list), modern }
+        let [legacy, modern] = [Era::Legacy, Era::Modern].map(|era| written_list(catalog.definitions(), era).into());
+        Self { catalog, legacy, modern }
     }
 }
 
-fn written(list: &ListToolsResult) -> Bytes {
+/// A list of tools as a result of `tools/list`, in JSON.
+pub(super) fn written_list<'a>(definitions: impl Iterator<Item = &'a Definition>, era: Era) -> String {
+    let mut list = ListToolsResult::with_all_items(definitions.filter_map(tool).collect());
+    match era {
+        Era::Modern => (list.ttl_ms, list.cache_scope) = (Some(LIST_TTL_MS), Some(CacheScope::Private)),
+        Era::Legacy => {
+            (list.result_type, list.ttl_ms, list.cache_scope) = (None, None, None);
+            for tool in &mut list.tools {
+                // Until 2026 structured content was an object.
+                tool.output_schema.take_if(|schema| schema.get("type").and_then(Value::as_str) != Some("object"));
+            }
+        }
+    }
     // Made of JSON values, it always serialises.
-    serde_json::to_vec(list).unwrap_or_default().into()
+    serde_json::to_string(&list).unwrap_or_default()
 }
 
 /// A definition in MCP's type. Its parts were checked when its component was loaded, so one that is left out here is a fault of ours.

@@ -61,6 +61,8 @@ pub struct User {
 /// How a user was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
+    /// The API server has authenticated them, and has handed on their request.
+    ApiServer,
     /// A proxy in front has said it, with a certificate.
     FrontProxy,
     /// A token that this issuer has signed.
@@ -144,6 +146,15 @@ impl Identity {
         }
     }
 
+    /// Whose rights count where the caller's do; none: those of this process, since it runs with the kubeconfig of whoever calls.
+    pub fn whose_rights(&self) -> Option<Arc<User>> {
+        match self {
+            Self::Operator => None,
+            Self::User(user, _) => Some(user.clone()),
+            Self::Anonymous => Some(Arc::new(User::anonymous())),
+        }
+    }
+
     /// The user, if there is one.
     pub fn user(&self) -> Option<&User> {
         match self {
@@ -182,9 +193,10 @@ impl fmt::Display for Identity {
 }
 
 impl fmt::Display for Proof {
-    /// As the key of `authentication` in sandbar.yaml.
+    /// As the audit trail has it, and sandbar.yaml.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::ApiServer => "apiServer",
             Self::FrontProxy => "frontProxy",
             Self::Oidc(_) => "oidc",
             Self::TokenReview => "tokenReview",

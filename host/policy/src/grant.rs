@@ -75,6 +75,8 @@ pub struct Access<'a> {
     pub verb: Verb,
     /// The API group; `""` is the core group.
     pub group: &'a str,
+    /// The group's version in which it is read. No rule tells versions apart; other authorizers of the API server may.
+    pub version: &'a str,
     /// The plural resource name, or `pods/log`.
     pub resource: &'a str,
     /// The scope.
@@ -177,7 +179,7 @@ mod tests {
     }
 
     fn list(resource: &'static str, place: Place<'static>) -> Access<'static> {
-        Access { verb: Verb::List, group: "", resource, place, name: None }
+        Access { verb: Verb::List, group: "", version: "v1", resource, place, name: None }
     }
 
     #[test]
@@ -205,6 +207,7 @@ mod tests {
         let denied = grant(Namespaces::All).check(&Access {
             verb: Verb::Get,
             group: "apps",
+            version: "v1",
             resource: "deployments",
             place: Place::Namespace("team-a"),
             name: Some("web"),

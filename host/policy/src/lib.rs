@@ -4,6 +4,7 @@
 
 mod budget;
 mod caller;
+mod callers;
 mod dns;
 mod grant;
 mod limits;
@@ -12,6 +13,7 @@ mod rule;
 
 pub use budget::{Budget, Exhausted, Quota};
 pub use caller::{Account, Caller, Identity, Proof, User, UserError};
+pub use callers::{EVERY_TOOL, ToolAccess, ToolRule, ToolsOf};
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::{LEAST_MEMORY, LEAST_STACK, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};

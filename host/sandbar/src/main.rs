@@ -1,5 +1,6 @@
 //! The `sandbar` binary: the commands, and what they put together of the crates beside this one. `docs/architecture.md` is the map.
 
+mod apiservice;
 mod cli;
 mod rbac;
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::rbac::v1::{self as api, ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sandbar_kubernetes::ApiResources;
+use sandbar_kubernetes::{AGGREGATOR_READER, ApiResources, ExtraKeys};
 use sandbar_policy::{Grant, Namespaces, POD_LOGS, PolicyRule, Verb};
 use serde::Serialize;
 
@@ -116,25 +116,105 @@ fn one(rule: &PolicyRule, group: &str, resource: &str, verbs: Vec<Verb>) -> Poli
 pub(crate) struct Questions {
     /// Whose a token is.
     pub token_reviews: bool,
-    /// What a caller may read, and in which namespaces.
+    /// What a caller may read, or which tools they may call.
     pub access_reviews: bool,
+    /// What the API server proves itself with, where it hands on the requests of others.
+    pub aggregator: bool,
 }
 
+/// In whose name the tools read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ReadsAs {
+    /// In that of the server.
+    #[default]
+    Server,
+    /// In that of the server, once it was asked what the caller may read, and in which namespaces.
+    ServerAfterReviews,
+    /// In that of the caller.
+    Callers(Callers),
+}
+
+/// Callers whom the server impersonates. The API server has rights of their own for each kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Callers {
+    /// People, and all other users without a kind of their own; with the keys of their `extra` that are impersonated.
+    pub people: Option<ExtraKeys>,
+    /// ServiceAccounts.
+    pub service_accounts: bool,
+}
+
+const AUTHENTICATION: &str = "authentication.k8s.io";
+
+/// What Kubernetes calls the kinds of users in the verbs of constrained impersonation.
+const PEOPLE: &str = "user-info";
+const SERVICE_ACCOUNTS: &str = "serviceaccount";
+
 impl Questions {
-    /// The rights that it takes. Which namespaces there are has to be known where no list of them is configured.
-    fn rules(self, namespaces: &Namespaces) -> Vec<api::PolicyRule> {
-        let all = [
-            (self.token_reviews, "authentication.k8s.io", "tokenreviews", "create"),
-            (self.access_reviews, "authorization.k8s.io", "subjectaccessreviews", "create"),
-            (self.access_reviews && *namespaces == Namespaces::All, "", "namespaces", "list"),
+    fn rules(self) -> Vec<api::PolicyRule> {
+        let reviews = [
+            (self.token_reviews, AUTHENTICATION, "tokenreviews"),
+            (self.access_reviews, "authorization.k8s.io", "subjectaccessreviews"),
         ];
-        let rule = |(_, group, resource, verb): (bool, &str, &str, &str)| api::PolicyRule {
-            api_groups: Some(vec![group.to_owned()]),
-            resources: Some(vec![resource.to_owned()]),
-            verbs: vec![verb.to_owned()],
-            ..api::PolicyRule::default()
+        let reviews = reviews.into_iter().filter(|(is_asked, ..)| *is_asked);
+        reviews.map(|(_, group, resource)| own_rule(group, [resource], ["create"])).collect()
+    }
+}
+
+impl ReadsAs {
+    /// The rights that it takes beside those on what is read. Which namespaces there are has to be known where no list of them is
+    /// configured.
+    fn rules(&self, namespaces: &Namespaces) -> Vec<api::PolicyRule> {
+        let mut rules = match self {
+            Self::Server => return Vec::new(),
+            Self::ServerAfterReviews => Vec::new(),
+            Self::Callers(Callers { people, service_accounts }) => {
+                let people = people.iter().map(|extra| {
+                    let extra = extra.impersonated().map(|key| format!("userextras/{key}"));
+                    let resources = ["users", "groups", "uids"].map(str::to_owned).into_iter().chain(extra);
+                    own_rule(AUTHENTICATION, resources, [format!("impersonate:{PEOPLE}")])
+                });
+                let accounts = service_accounts
+                    .then(|| own_rule(AUTHENTICATION, ["serviceaccounts"], [format!("impersonate:{SERVICE_ACCOUNTS}")]));
+                people.chain(accounts).collect()
+            }
         };
-        all.into_iter().filter(|(is_asked, ..)| *is_asked).map(rule).collect()
+        if *namespaces == Namespaces::All {
+            rules.push(self.rule(PolicyRule::new("", &["namespaces"], &[Verb::List])));
+        }
+        rules
+    }
+
+    /// The rule that the server needs to read what this one allows.
+    fn rule(&self, rule: PolicyRule) -> api::PolicyRule {
+        let verbs = rule.verbs.into_iter().map(Verb::as_str);
+        let verbs = match self {
+            Self::Server | Self::ServerAfterReviews => verbs.map(str::to_owned).collect(),
+            Self::Callers(Callers { people, service_accounts }) => {
+                let kinds = people.as_ref().map(|_| PEOPLE).into_iter().chain(service_accounts.then_some(SERVICE_ACCOUNTS));
+                verbs.flat_map(|verb| kinds.clone().map(move |kind| format!("impersonate-on:{kind}:{verb}"))).collect()
+            }
+        };
+        api::PolicyRule {
+            api_groups: Some(rule.api_groups),
+            resources: Some(rule.resources),
+            resource_names: Some(rule.resource_names).filter(|names| !names.is_empty()),
+            verbs,
+            non_resource_urls: None,
+        }
+    }
+}
+
+/// A rule for what the server does itself.
+fn own_rule<R: Into<String>, V: Into<String>>(
+    group: &str,
+    resources: impl IntoIterator<Item = R>,
+    verbs: impl IntoIterator<Item = V>,
+) -> api::PolicyRule {
+    api::PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(resources.into_iter().map(Into::into).collect()),
+        verbs: verbs.into_iter().map(Into::into).collect(),
+        ..api::PolicyRule::default()
     }
 }
 
@@ -142,27 +222,38 @@ impl Questions {
 pub(crate) fn objects(
     grants: &[Grant],
     namespaces: &Namespaces,
+    reads_as: &ReadsAs,
     questions: Questions,
     account: &Account,
 ) -> Result<Vec<Object>, WildcardError> {
     let cluster_rules = merge(grants.iter().flat_map(|grant| &grant.cluster_rules))?;
-    let with_questions = |rules: Vec<PolicyRule>| rules.into_iter().map(api_rule).chain(questions.rules(namespaces)).collect();
+    let reads = |rules: Vec<PolicyRule>| -> Vec<_> { rules.into_iter().map(|rule| reads_as.rule(rule)).collect() };
+    let of_cluster = |rules| [reads(rules), reads_as.rules(namespaces), questions.rules()].concat();
     let mut objects = Vec::new();
     match namespaces {
         Namespaces::All => {
             let rules = merge(grants.iter().flat_map(|grant| grant.rules.iter().chain(&grant.cluster_rules)))?;
-            objects.extend(in_cluster(account, with_questions(rules)));
+            objects.extend(in_cluster(account, of_cluster(rules)));
         }
         Namespaces::Only(names) => {
-            objects.extend(in_cluster(account, with_questions(cluster_rules)));
+            objects.extend(in_cluster(account, of_cluster(cluster_rules)));
             for name in names {
                 let here = grants.iter().filter(|grant| grant.namespaces.contains(name));
                 let rules = merge(here.flat_map(|grant| &grant.rules))?;
-                objects.extend(in_namespace(account, name, rules));
+                objects.extend(in_namespace(account, name, reads(rules)));
             }
         }
     }
+    objects.extend(questions.aggregator.then(|| aggregator(account)));
     Ok(objects)
+}
+
+/// Every cluster has the role.
+fn aggregator(account: &Account) -> Object {
+    let name = format!("{}-{AGGREGATOR_READER}", account.name);
+    let metadata = ObjectMeta { name: Some(name), namespace: Some("kube-system".to_owned()), ..ObjectMeta::default() };
+    let role_ref = RoleRef { name: AGGREGATOR_READER.to_owned(), ..account.role("Role") };
+    Object::RoleBinding(RoleBinding { metadata, role_ref, subjects: Some(vec![account.subject()]) })
 }
 
 /// The rules in their shortest form and in order, so that equal grants print equally and nothing can be left out.
@@ -186,13 +277,13 @@ fn in_cluster(account: &Account, rules: Vec<api::PolicyRule>) -> Vec<Object> {
 }
 
 /// The same for one namespace.
-fn in_namespace(account: &Account, namespace: &str, rules: Vec<PolicyRule>) -> Vec<Object> {
+fn in_namespace(account: &Account, namespace: &str, rules: Vec<api::PolicyRule>) -> Vec<Object> {
     if rules.is_empty() {
         return Vec::new();
     }
     let metadata =
         ObjectMeta { name: Some(account.name.clone()), namespace: Some(namespace.to_owned()), ..ObjectMeta::default() };
-    let role = Role { metadata: metadata.clone(), rules: Some(rules.into_iter().map(api_rule).collect()) };
+    let role = Role { metadata: metadata.clone(), rules: Some(rules) };
     let binding = RoleBinding { metadata, role_ref: account.role("Role"), subjects: Some(vec![account.subject()]) };
     vec![Object::Role(role), Object::RoleBinding(binding)]
 }
@@ -215,16 +306,6 @@ impl Account {
     }
 }
 
-fn api_rule(rule: PolicyRule) -> api::PolicyRule {
-    api::PolicyRule {
-        api_groups: Some(rule.api_groups),
-        resources: Some(rule.resources),
-        resource_names: Some(rule.resource_names).filter(|names| !names.is_empty()),
-        verbs: rule.verbs.into_iter().map(|verb| verb.as_str().to_owned()).collect(),
-        non_resource_urls: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use sandbar_kubernetes::{Code, Error, ServedResource};
@@ -243,7 +324,10 @@ mod tests {
 
     /// The objects as they are written.
     fn written(grants: &[Grant], namespaces: &Namespaces) -> Value {
-        serde_json::to_value(objects(grants, namespaces, Questions::default(), &account()).expect("no wildcards")).expect("JSON")
+        serde_json::to_value(
+            objects(grants, namespaces, &ReadsAs::Server, Questions::default(), &account()).expect("no wildcards"),
+        )
+        .expect("JSON")
     }
 
     fn resource(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> ServedResource {
@@ -282,16 +366,63 @@ mod tests {
     #[test]
     fn questions_of_the_server_itself_need_a_cluster_role() {
         let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])])];
-        let reviewing = Questions { token_reviews: true, access_reviews: true };
+        let reviewing = Questions { token_reviews: true, access_reviews: true, aggregator: false };
         let namespaces = ["a".to_owned()].into_iter().collect();
         let reviews = json!({ "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] });
         for (namespaces, rules) in [(namespaces, 2), (Namespaces::All, 4)] {
-            let objects = objects(&grants, &namespaces, reviewing, &account()).expect("no wildcards");
+            let objects =
+                objects(&grants, &namespaces, &ReadsAs::ServerAfterReviews, reviewing, &account()).expect("no wildcards");
             let objects = serde_json::to_value(objects).expect("JSON");
             let written = objects[0]["rules"].as_array().expect("rules");
             assert_eq!((&objects[0]["kind"], written.len()), (&json!("ClusterRole"), rules));
             assert!(written.contains(&reviews), "{written:?}");
         }
+    }
+
+    #[test]
+    fn who_reads_in_the_name_of_others_has_no_right_to_read() {
+        let grants = [grant(&[PolicyRule::new("", &["pods/log"], &[Get]), PolicyRule::new("", &["pods"], &[Get, List])])];
+        let rules = |people: Option<ExtraKeys>, service_accounts, namespaces: &Namespaces| {
+            let reads_as = ReadsAs::Callers(Callers { people, service_accounts });
+            let objects = objects(&grants, namespaces, &reads_as, Questions::default(), &account()).expect("no wildcards");
+            let objects = serde_json::to_value(objects).expect("JSON");
+            let roles = objects.as_array().expect("a list").iter().filter_map(|object| object["rules"].as_array());
+            let short = |rule: &Value| format!("{} {}", rule["verbs"], rule["resources"]).replace('"', "");
+            roles.flatten().map(short).collect::<Vec<_>>()
+        };
+        let extra = ExtraKeys::new(&["example.com/team".to_owned()], &[]);
+        assert_eq!(
+            rules(Some(extra), false, &["a".to_owned()].into_iter().collect()),
+            [
+                "[impersonate:user-info] [users,groups,uids,userextras/authentication.kubernetes.io/credential-id,userextras/example.com/team]",
+                "[impersonate-on:user-info:get] [pods/log]",
+                "[impersonate-on:user-info:get,impersonate-on:user-info:list] [pods]",
+            ]
+        );
+        assert_eq!(
+            rules(None, true, &Namespaces::All),
+            [
+                "[impersonate-on:serviceaccount:get] [pods/log]",
+                "[impersonate-on:serviceaccount:get,impersonate-on:serviceaccount:list] [pods]",
+                "[impersonate:serviceaccount] [serviceaccounts]",
+                "[impersonate-on:serviceaccount:list] [namespaces]",
+            ]
+        );
+        let both = rules(Some(ExtraKeys::new(&[], &[])), true, &Namespaces::All);
+        assert!(
+            both.contains(&"[impersonate-on:user-info:list,impersonate-on:serviceaccount:list] [namespaces]".to_owned()),
+            "{both:?}"
+        );
+    }
+
+    #[test]
+    fn the_api_servers_own_certificate_is_read_by_a_role_that_is_there() {
+        let asking = Questions { aggregator: true, ..Questions::default() };
+        let objects = objects(&[], &Namespaces::All, &ReadsAs::Server, asking, &account()).expect("no wildcards");
+        let objects = serde_json::to_value(objects).expect("JSON");
+        let [binding] = objects.as_array().expect("a list").as_slice() else { panic!("{objects}") };
+        assert_eq!(binding["metadata"]["namespace"], "kube-system");
+        assert_eq!(binding["roleRef"]["name"], "extension-apiserver-authentication-reader");
     }
 
     /// A small cluster; `unanswered` is a group that does not say what it serves.
@@ -342,7 +473,7 @@ mod tests {
         let grants = [grant(&[PolicyRule::new("*", &["pods"], &[Get])])];
         assert!(has_wildcard(&grants));
         assert!(matches!(
-            objects(&grants, &Namespaces::All, Questions::default(), &account()),
+            objects(&grants, &Namespaces::All, &ReadsAs::Server, Questions::default(), &account()),
             Err(WildcardError::NotExpanded(_))
         ));
         let error = expand(&grants, &served(Some("example.com"))).expect_err("it may serve pods, too");

@@ -43,7 +43,10 @@ const MOST_AUTHORITIES: usize = 64;
 
 /// Whose client certificates are taken. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Authorities(Arc<ShortChains>);
+pub struct Authorities {
+    roots: Arc<RootCertStore>,
+    verifier: Arc<ShortChains>,
+}
 
 impl Authorities {
     /// Parses a PEM text. An error continues a sentence that begins with the text's source.
@@ -58,30 +61,39 @@ impl Authorities {
             store.add(certificate).map_err(|_| "has an authority's certificate in it that cannot be used")?;
         }
         match store.len() {
-            0 => return Err("is not PEM with a CERTIFICATE in it"),
-            1..=MOST_AUTHORITIES => {}
-            _ => return Err("has more than 64 authorities in it"),
+            0 => Err("is not PEM with a CERTIFICATE in it"),
+            1..=MOST_AUTHORITIES => Ok(Self::of(store)),
+            _ => Err("has more than 64 authorities in it"),
         }
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), Arc::new(default_provider()));
+    }
+
+    /// Those of a store that is not empty.
+    fn of(store: RootCertStore) -> Self {
+        let roots = Arc::new(store);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), Arc::new(default_provider()));
         let verifier = verifier.allow_unauthenticated().build();
         let verifier = verifier.unwrap_or_else(|_| unreachable!("there is an authority, and no list of revoked ones"));
-        Ok(Self(Arc::new(ShortChains(verifier))))
+        Self { roots, verifier: Arc::new(ShortChains(verifier)) }
+    }
+
+    /// These and those.
+    pub fn and(&self, others: &Self) -> Self {
+        let mut store = RootCertStore::clone(&self.roots);
+        store.extend(others.roots.roots.iter().cloned());
+        Self::of(store)
     }
 
     /// Whether one of these has signed a certificate that is still valid. That somebody else's have signed it as well may be why the
     /// handshake took it, and an authority may be taken out while a connection is open.
     pub fn have_signed(&self, certificate: &ClientCertificate) -> bool {
         let (leaf, intermediates) = certificate.chain();
-        self.0.verify_client_cert(leaf, intermediates, UnixTime::now()).is_ok()
+        self.verifier.verify_client_cert(leaf, intermediates, UnixTime::now()).is_ok()
     }
 }
 
 /// Makes TLS of connections. Cheap to clone.
 #[derive(Clone)]
-pub struct Acceptor {
-    tls: TlsAcceptor,
-    clients: Option<Authorities>,
-}
+pub struct Acceptor(TlsAcceptor);
 
 impl Acceptor {
     /// Shows a certificate, whatever name a client asks for. With authorities each client is asked for a certificate: it may have none, but
@@ -97,18 +109,13 @@ impl Acceptor {
         let resolver = Arc::new(SingleCertAndKey::from(certificate.key.clone()));
         let mut config = match clients {
             None => builder.with_no_client_auth(),
-            Some(clients) => builder.with_client_cert_verifier(clients.0.clone()),
+            Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
         }
         .with_cert_resolver(resolver);
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), clients: clients.cloned() })
-    }
-
-    /// Whether a client's certificate would be taken now, from a handshake of some time ago.
-    pub fn takes(&self, certificate: &ClientCertificate) -> bool {
-        self.clients.as_ref().is_some_and(|clients| clients.have_signed(certificate))
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 
     /// The handshake. Its time is up to the caller; its size is bounded by rustls, 64 KiB for each message.
@@ -116,7 +123,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut stream = self.tls.accept(stream).await?;
+        let mut stream = self.0.accept(stream).await?;
         stream.get_mut().1.set_buffer_limit(Some(UNSENT));
         let certificate = match stream.get_ref().1.peer_certificates() {
             None => None,

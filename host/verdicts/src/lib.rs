@@ -13,19 +13,19 @@ use sha2::{Digest as _, Sha256};
 /// Bytes of an entry beside its verdict.
 const ENTRY_BYTES: usize = 256;
 
-/// What a verdict is about: a digest of it.
+/// A digest of what a verdict is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Subject([u8; 32]);
+pub struct Digest([u8; 32]);
 
-impl Subject {
-    /// The subject that these bytes are.
+impl Digest {
+    /// That of these bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 }
 
 /// Verdicts that still count. Of those that are more than there is room for, the least used go.
-pub struct Verdicts<V>(Cache<Subject, Timed<V>>);
+pub struct Verdicts<V>(Cache<Digest, Timed<V>>);
 
 /// A verdict, and for how long it counts.
 #[derive(Clone)]
@@ -37,8 +37,8 @@ struct Timed<V> {
 /// Each entry ends by its own time.
 struct OwnTime;
 
-impl<V> Expiry<Subject, Timed<V>> for OwnTime {
-    fn expire_after_create(&self, _: &Subject, timed: &Timed<V>, _: Instant) -> Option<Duration> {
+impl<V> Expiry<Digest, Timed<V>> for OwnTime {
+    fn expire_after_create(&self, _: &Digest, timed: &Timed<V>, _: Instant) -> Option<Duration> {
         Some(timed.good_for)
     }
 }
@@ -46,26 +46,26 @@ impl<V> Expiry<Subject, Timed<V>> for OwnTime {
 impl<V: Clone + Send + Sync + 'static> Verdicts<V> {
     /// Room for so many bytes, where `bytes` says how many a verdict takes.
     pub fn new(room: u64, bytes: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
-        let weight = move |_: &Subject, timed: &Timed<V>| u32::try_from(bytes(&timed.verdict) + ENTRY_BYTES).unwrap_or(u32::MAX);
+        let weight = move |_: &Digest, timed: &Timed<V>| u32::try_from(bytes(&timed.verdict) + ENTRY_BYTES).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(room).weigher(weight).expire_after(OwnTime).build())
     }
 
     /// The verdict, if there is one that still counts.
-    pub async fn get(&self, subject: Subject) -> Option<V> {
-        self.0.get(&subject).await.map(|timed| timed.verdict)
+    pub async fn get(&self, digest: Digest) -> Option<V> {
+        self.0.get(&digest).await.map(|timed| timed.verdict)
     }
 
     /// The verdict; where there is none, it is found out, with the time for which it counts.
     pub async fn get_or_find<E>(
         &self,
-        subject: Subject,
+        digest: Digest,
         finding: impl Future<Output = Result<(V, Duration), E>>,
     ) -> Result<V, Arc<E>>
     where
         E: Send + Sync + 'static,
     {
         let finding = async { finding.await.map(|(verdict, good_for)| Timed { verdict, good_for }) };
-        self.0.try_get_with(subject, finding).await.map(|timed| timed.verdict)
+        self.0.try_get_with(digest, finding).await.map(|timed| timed.verdict)
     }
 }
 
@@ -79,21 +79,21 @@ mod tests {
     async fn a_verdict_is_found_out_once_and_a_failure_each_time() {
         let verdicts = Verdicts::new(1 << 20, |_: &u32| 4);
         let find = async |found: Result<u32, &'static str>| {
-            verdicts.get_or_find(Subject::of("it"), async { found.map(|verdict| (verdict, AN_HOUR)) }).await
+            verdicts.get_or_find(Digest::of("it"), async { found.map(|verdict| (verdict, AN_HOUR)) }).await
         };
         assert_eq!(find(Err("not now")).await, Err(Arc::new("not now")));
         assert_eq!(find(Ok(1)).await, Ok(1));
         assert_eq!(find(Ok(2)).await, Ok(1));
         assert_eq!(find(Err("not now")).await, Ok(1));
-        assert_eq!(verdicts.get(Subject::of("it")).await, Some(1));
-        assert_eq!(verdicts.get(Subject::of("another")).await, None);
+        assert_eq!(verdicts.get(Digest::of("it")).await, Some(1));
+        assert_eq!(verdicts.get(Digest::of("another")).await, None);
     }
 
     #[tokio::test]
     async fn a_verdict_whose_time_is_nothing_is_not_remembered() {
         let verdicts = Verdicts::new(1 << 20, |_: &u32| 4);
         for verdict in 0..3 {
-            let found = verdicts.get_or_find(Subject::of("it"), async { Ok::<_, ()>((verdict, Duration::ZERO)) }).await;
+            let found = verdicts.get_or_find(Digest::of("it"), async { Ok::<_, ()>((verdict, Duration::ZERO)) }).await;
             assert_eq!(found, Ok(verdict));
         }
     }
@@ -104,7 +104,7 @@ mod tests {
         let verdicts = Verdicts::new(ROOM, |text: &String| text.len());
         for number in 0..1_000_u32 {
             let finding = async { Ok::<_, ()>(("x".repeat(1024), AN_HOUR)) };
-            verdicts.get_or_find(Subject::of(number.to_be_bytes()), finding).await.expect("found");
+            verdicts.get_or_find(Digest::of(number.to_be_bytes()), finding).await.expect("found");
         }
         verdicts.0.run_pending_tasks().await;
         assert!((1..=ROOM).contains(&verdicts.0.weighted_size()), "{}", verdicts.0.weighted_size());

@@ -8,7 +8,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use kube::client::Body;
 use sandbar_kubernetes::{Cluster, Reader};
-use sandbar_policy::{Budget, Grant, Limits, PolicyRule, Verb};
+use sandbar_policy::{Budget, Grant, Identity, Limits, PolicyRule, Verb};
 use tokio::runtime::Runtime;
 
 /// The one namespace that readers are granted.
@@ -58,7 +58,7 @@ impl Api {
             namespaces: [NAMESPACE.to_owned()].into_iter().collect(),
             ..Grant::default()
         };
-        let reader = self.cluster.reader(Arc::new(grant), Arc::new(Budget::new(limits)));
+        let reader = self.cluster.reader_for(&Identity::Operator, Arc::new(grant), Arc::new(Budget::new(limits)));
         self.runtime.block_on(read(reader))
     }
 

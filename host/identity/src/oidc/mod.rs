@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sandbar_policy::User;
 use sandbar_secrets::quotable;
-use sandbar_verdicts::{Subject, Verdicts};
+use sandbar_verdicts::{Digest, Verdicts};
 
 pub use self::mapping::{ClaimMapping, RequiredClaim};
 use self::published::{Looked, Published, documents};
@@ -111,8 +111,8 @@ impl Issuers {
 
     /// Whose a token is.
     pub(super) async fn user_of(&self, token: &str) -> Result<Known, Unknown> {
-        let subject = Subject::of(token);
-        if let Some(known) = self.known.get(subject).await {
+        let digest = Digest::of(token);
+        if let Some(known) = self.known.get(digest).await {
             return Ok(known);
         }
         // By what it says of itself, which proves nothing but which keys it has to be signed with.
@@ -124,7 +124,7 @@ impl Issuers {
             let named = quotable(named, QUOTED_BYTES);
             Unknown::Foreign(format!("it is from the issuer `{named}`, and this server takes those of {}", listed(&ours)))
         })?;
-        let found = self.known.get_or_find(subject, issuer.verify(&token)).await;
+        let found = self.known.get_or_find(digest, issuer.verify(&token)).await;
         found.map_err(|error| Unknown::Ours(Arc::unwrap_or_clone(error)))
     }
 }

@@ -15,8 +15,9 @@ use super::cursor::{Cursor, Position};
 use super::page::Size;
 use super::single::{Listing, Part};
 use crate::error::{Code, Error};
-use crate::exchange::FIRST_BYTE;
+use crate::exchange::{FIRST_BYTE, Failure};
 use crate::name::Namespace;
+use crate::rights::only_some;
 
 /// The part of the call's time that is kept for handing the page out: with less than this left, no further namespace is asked.
 const TIME_KEPT: u32 = 8;
@@ -60,10 +61,13 @@ pub(super) async fn read(
                     return page.stop_at(name, next);
                 }
             }
-            Err(error) if page.asked > 0 && can_wait(error.code) => return page.stop_at(name, position),
-            // In the middle of a list nothing is skipped: the same cursor can be tried again.
-            Err(error) if resumed || concerns_the_call(error.code) => return Err(error),
-            Err(error) => page.skip(name, error),
+            Err(Failure::Forbidden(error)) if !resumed => page.leave_out(listing, error)?,
+            Err(failure) => match Error::from(failure) {
+                error if page.asked > 0 && can_wait(error.code) => return page.stop_at(name, position),
+                // In the middle of a list nothing is skipped: the same cursor can be tried again.
+                error if resumed || concerns_the_call(error.code) => return Err(error),
+                error => page.skip(name, error),
+            },
         }
         page.asked += 1;
     }
@@ -101,15 +105,15 @@ impl Fanout {
         (self.asked == 0 || !spent).then_some(Size { objects, bytes })
     }
 
-    async fn ask(&self, listing: &Listing<'_>, name: &str, position: Position, room: Size) -> Result<Part, Error> {
+    async fn ask(&self, listing: &Listing<'_>, name: &str, position: Position, room: Size) -> Result<Part, Failure> {
         let namespace = Namespace::parse(name)?;
         // A namespace whose API hangs leaves time for the others.
         let first_byte: Duration = FIRST_BYTE.min(listing.context.budget.remaining() / 2);
         let answer = listing.part(Some(&namespace), position, room, first_byte).await;
         match answer {
             // It is not the object that is too large, but the room that is left.
-            Err(error) if error.code == Code::TooLarge && self.gathered.count > 0 => {
-                Err(Error { code: Code::Exhausted, ..error })
+            Err(Failure::Failed(error)) if error.code == Code::TooLarge && self.gathered.count > 0 => {
+                Err(Error { code: Code::Exhausted, ..error }.into())
             }
             answer => answer,
         }
@@ -124,11 +128,22 @@ impl Fanout {
             self.gathered.json.push_str(&part.json);
         }
         self.gathered.count += part.count;
-        for warning in part.warnings {
-            if !self.gathered.warnings.contains(&warning) {
-                self.gathered.warnings.push(warning);
-            }
+        part.warnings.into_iter().for_each(|warning| self.warn(warning));
+    }
+
+    fn warn(&mut self, warning: String) {
+        if !self.gathered.warnings.contains(&warning) {
+            self.gathered.warnings.push(warning);
         }
+    }
+
+    /// A namespace in which the caller may not list.
+    fn leave_out(&mut self, listing: &Listing<'_>, error: Error) -> Result<(), Error> {
+        if let Some(whom) = listing.context.rights.impersonated()? {
+            self.warn(only_some(whom.user(), listing.access.resource));
+        }
+        self.first_error.get_or_insert(error);
+        Ok(())
     }
 
     fn skip(&mut self, name: &str, error: Error) {

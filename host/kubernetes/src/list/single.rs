@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use sandbar_policy::{Access, Place};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -17,7 +18,7 @@ use crate::fields::Keep;
 use crate::items::{Splitter, malformed};
 use crate::name::Namespace;
 use crate::object::{Mask, OBJECT_MAX};
-use crate::request::{ApiRequest, ListParameters};
+use crate::request::{ListParameters, Read};
 use crate::response::Incoming;
 use crate::types::{Query, ServedResource};
 
@@ -26,6 +27,7 @@ use crate::types::{Query, ServedResource};
 pub(super) struct Listing<'q> {
     pub(super) context: &'q ReadContext,
     pub(super) served: &'q ServedResource,
+    pub(super) access: &'q Access<'q>,
     pub(super) query: &'q Query,
     pub(super) keep: &'q Keep,
     pub(super) filter: &'q Filter,
@@ -53,12 +55,14 @@ impl Listing<'_> {
         mut position: Position,
         size: Size,
         first_byte: Duration,
-    ) -> Result<Part, Error> {
+    ) -> Result<Part, Failure> {
+        let access =
+            Access { place: namespace.map_or(self.access.place, |name| Place::Namespace(name.as_str())), ..*self.access };
         let mut size = size;
         let mut warning = None;
         loop {
             let get = self.request(namespace, &position, size.objects);
-            let incoming = match self.context.ask(&get, first_byte).await {
+            let incoming = match self.context.ask(get, &access, first_byte).await {
                 Ok(incoming) => incoming,
                 Err(Failure::Refused(refusal)) if warning.is_none() && refusal.fresh_token().is_some() => {
                     // The old token's view of the list is gone. The server names the place in the list as it is now.
@@ -66,7 +70,7 @@ impl Listing<'_> {
                     warning = Some("the list has changed since its first pages: objects may be missing or come twice".to_owned());
                     continue;
                 }
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => return Err(failure),
             };
             let said = incoming.warnings.clone();
             match self.body(incoming, &position, size).await {
@@ -75,7 +79,7 @@ impl Listing<'_> {
                     part.warnings.extend(warning);
                     return Ok(part);
                 }
-                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Failed(error)) => return Err(error.into()),
                 // The token may stand behind the items, so it is lost with the rest of the body. Fewer objects each time, so
                 // this ends.
                 Err(Stop::Full { fitting }) => {
@@ -90,7 +94,7 @@ impl Listing<'_> {
         self.context.server.unpaged.has(self.served)
     }
 
-    fn request(&self, namespace: Option<&Namespace>, position: &Position, objects: NonZeroU32) -> ApiRequest {
+    fn request(&self, namespace: Option<&Namespace>, position: &Position, objects: NonZeroU32) -> Read {
         let token = match position {
             Position::Token(token) => Some(token.as_str()),
             Position::Start | Position::After(_) => None,
@@ -103,7 +107,7 @@ impl Listing<'_> {
             limit,
             token,
         };
-        ApiRequest::list(self.served, namespace, &parameters)
+        Read::list(self.served, namespace, &parameters)
     }
 
     /// Reads a list's body into a page.

@@ -1,4 +1,4 @@
-//! The certificate of the listener: read at start, and followed when its files change. Whoever renews it may replace a folder as the
+//! The certificate of the listener, and whose client certificates it takes: read at start, and followed when the files change. Whoever renews it may replace a folder as the
 //! kubelet does, or write one file after the other. Connections that are open go on with the one that they have begun with, and what
 //! cannot be used leaves in use what there was.
 
@@ -12,6 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use sandbar_catalog::FileStamps;
 use sandbar_config::TlsConfig;
 use sandbar_http::{Check, Readiness};
+use sandbar_identity::Believed;
 use sandbar_tls::{Acceptor, Authorities, Certificate, Part, Unusable};
 use tokio::sync::watch;
 use tokio::task::block_in_place;
@@ -66,10 +67,16 @@ impl TlsFlags {
 /// Keeps the certificate up to date.
 pub(super) struct Follower {
     files: TlsConfig,
+    /// What is in use.
+    read: Read,
+    /// The common names of a proxy's certificates that the authorities in the files have signed.
+    proxy_names: Vec<String>,
+    /// That proxy, as the files are now.
+    front_proxy: watch::Sender<Option<Believed>>,
+    /// The API server as a proxy, whose authorities are in no file.
+    api_server: Option<watch::Receiver<Option<Believed>>>,
     /// What connections begin with.
     acceptors: watch::Sender<Acceptor>,
-    /// The end of the certificate in use.
-    valid_until: SystemTime,
     /// What the files looked like before those in use were read.
     in_use: FileStamps,
     /// What they looked like at the last look.
@@ -104,19 +111,33 @@ impl Remaining {
 
 /// What was read.
 struct Read {
-    acceptor: Acceptor,
+    certificate: Certificate,
+    clients: Option<Authorities>,
     valid_until: SystemTime,
 }
 
+impl Read {
+    /// What connections begin with. `others` sign client certificates, too.
+    fn acceptor(&self, others: Option<&Authorities>) -> Result<Acceptor, Unusable> {
+        let both = self.clients.as_ref().zip(others).map(|(clients, others)| clients.and(others));
+        Acceptor::new(&self.certificate, both.as_ref().or(self.clients.as_ref()).or(others))
+    }
+}
+
 impl Follower {
-    /// Reads the files for the first time.
-    pub(super) fn start(files: TlsConfig) -> anyhow::Result<Self> {
+    /// Reads the files for the first time. A proxy is known by a certificate with one of these names that the authorities in the files have
+    /// signed.
+    pub(super) fn start(files: TlsConfig, proxy_names: Vec<String>) -> anyhow::Result<Self> {
         let stamps = look(&files);
-        let Read { acceptor, valid_until } = read(&files)?;
+        let read = read(&files)?;
+        let acceptor = read.acceptor(None).map_err(|unusable| named(&files, &unusable))?;
         Ok(Self {
             files,
+            front_proxy: watch::Sender::new(believed(&read, &proxy_names)),
+            read,
+            proxy_names,
+            api_server: None,
             acceptors: watch::Sender::new(acceptor),
-            valid_until,
             in_use: stamps.clone(),
             seen: stamps,
             problem: None,
@@ -129,12 +150,38 @@ impl Follower {
         self.acceptors.subscribe()
     }
 
+    /// The proxy in front, now and later.
+    pub(super) fn front_proxy(&self) -> watch::Receiver<Option<Believed>> {
+        self.front_proxy.subscribe()
+    }
+
+    /// From now on clients may show the API server's certificate as well.
+    pub(super) fn take_api_server(&mut self, api_server: watch::Receiver<Option<Believed>>) {
+        self.api_server = Some(api_server);
+        self.put_in_use();
+    }
+
     /// Goes on for ever.
     pub(super) async fn follow(mut self, readiness: Readiness) {
         loop {
             readiness.certificate(self.checks(SystemTime::now()));
-            tokio::time::sleep(INTERVAL).await;
-            block_in_place(|| self.react(look(&self.files)));
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => block_in_place(|| self.react(look(&self.files))),
+                () = changed(&mut self.api_server) => self.put_in_use(),
+            }
+        }
+    }
+
+    /// Has connections begin with what was read, and with whom the API server is known by.
+    fn put_in_use(&mut self) {
+        let others = self.api_server.as_mut().and_then(|api_server| api_server.borrow_and_update().clone());
+        match self.read.acceptor(others.map(|Believed { authorities, .. }| authorities).as_ref()) {
+            Ok(acceptor) => {
+                self.acceptors.send_replace(acceptor);
+                self.front_proxy.send_replace(believed(&self.read, &self.proxy_names));
+            }
+            // It was looked at when it was read.
+            Err(unusable) => tracing::error!("{}", named(&self.files, &unusable)),
         }
     }
 
@@ -147,11 +194,12 @@ impl Follower {
             return;
         }
         match read(&self.files) {
-            Ok(Read { acceptor, valid_until }) => {
-                self.acceptors.send_replace(acceptor);
-                (self.valid_until, self.problem) = (valid_until, None);
+            Ok(read) => {
+                (self.read, self.problem) = (read, None);
+                self.put_in_use();
                 self.in_use.clone_from(&self.seen);
-                tracing::info!(valid_until = %Time(valid_until), "the certificate was replaced; new connections get the new one");
+                let valid_until = Time(self.read.valid_until);
+                tracing::info!(%valid_until, "the certificate was replaced; new connections get the new one");
             }
             Err(error) => {
                 let problem = format!("certificate not replaced, the one before stays in use: {}", words(&error));
@@ -165,7 +213,7 @@ impl Follower {
 
     /// How the certificate is, for those who ask. The log is told once of each stage of its end.
     fn checks(&mut self, now: SystemTime) -> Vec<Check> {
-        let (remaining, end) = (Remaining::of(self.valid_until, now), Time(self.valid_until));
+        let (remaining, end) = (Remaining::of(self.read.valid_until, now), Time(self.read.valid_until));
         let certificate = self.files.certificate.display();
         let words = match remaining {
             Remaining::Enough => format!("certificate {certificate}: valid until {end}"),
@@ -199,14 +247,7 @@ fn look(files: &TlsConfig) -> FileStamps {
 fn read(files: &TlsConfig) -> anyhow::Result<Read> {
     let TlsConfig { certificate, key, client_certificate_authority } = files;
     let (chain, secret) = (bytes("certificate", certificate)?, bytes("key", key)?);
-    let unusable = |unusable: Unusable| {
-        let file = match unusable.part {
-            Part::Certificate => certificate,
-            Part::Key => key,
-        };
-        anyhow!("the {} {} {unusable}", unusable.part, file.display())
-    };
-    let read = Certificate::read(&chain, &secret).map_err(unusable)?;
+    let read = Certificate::read(&chain, &secret).map_err(|unusable| named(files, &unusable))?;
     let Some(valid_until) = read.valid_until else {
         bail!("the certificate {} cannot be read: it is PEM, but what is in it is no certificate", certificate.display());
     };
@@ -214,8 +255,34 @@ fn read(files: &TlsConfig) -> anyhow::Result<Read> {
         let pem = bytes("client certificate authority", file)?;
         Authorities::read(&pem).map_err(|why| anyhow!("the client certificate authority {} {why}", file.display()))
     });
-    let acceptor = Acceptor::new(&read, clients.transpose()?.as_ref()).map_err(unusable)?;
-    Ok(Read { acceptor, valid_until })
+    let read = Read { certificate: read, clients: clients.transpose()?, valid_until };
+    // Now, because what cannot be used must not take the place of what can.
+    read.acceptor(None).map_err(|unusable| named(files, &unusable))?;
+    Ok(read)
+}
+
+/// What cannot be used, with its file.
+fn named(files: &TlsConfig, unusable: &Unusable) -> anyhow::Error {
+    let file = match unusable.part {
+        Part::Certificate => &files.certificate,
+        Part::Key => &files.key,
+    };
+    anyhow!("the {} {} {unusable}", unusable.part, file.display())
+}
+
+/// The proxy that has one of these names, by the authorities in the files.
+fn believed(read: &Read, names: &[String]) -> Option<Believed> {
+    Some(Believed { authorities: read.clients.clone()?, allowed_names: Some(names.to_vec()) })
+}
+
+/// Waits until the API server is known by something else; for ever where it is none of the clients.
+async fn changed(api_server: &mut Option<watch::Receiver<Option<Believed>>>) {
+    if let Some(api_server) = api_server
+        && api_server.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn bytes(what: &str, file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -282,7 +349,7 @@ mod tests {
     #[test]
     fn a_pair_is_put_in_use_once_it_is_whole_and_a_broken_one_is_told_once() {
         let files = Files::new();
-        let mut follower = Follower::start(files.config.clone()).expect("a pair");
+        let mut follower = Follower::start(files.config.clone(), Vec::new()).expect("a pair");
         let mut acceptors = follower.acceptors();
         let mut look = || {
             follower.react(look(&files.config));
@@ -311,7 +378,7 @@ mod tests {
             files.write(name, text);
             let client_certificate_authority = clients.map(|name| files.folder.path().join(name));
             let config = TlsConfig { client_certificate_authority, ..files.config.clone() };
-            words(&Follower::start(config).err().expect("refused"))
+            words(&Follower::start(config, Vec::new()).err().expect("refused"))
         };
         for (name, text, clients, said) in [
             ("tls.crt", "", None, "tls.crt is not PEM with a CERTIFICATE"),
@@ -329,10 +396,10 @@ mod tests {
 
     #[test]
     fn the_end_of_a_certificate_is_told_before_it_comes() {
-        let mut follower = Follower::start(Files::new().config).expect("a pair");
+        let mut follower = Follower::start(Files::new().config, Vec::new()).expect("a pair");
         let now = SystemTime::now();
         let mut checked = |left: Duration| {
-            follower.valid_until = now + left;
+            follower.read.valid_until = now + left;
             follower.checks(now).pop().expect("one")
         };
         let day = VERY_SOON;
@@ -346,7 +413,7 @@ mod tests {
             let (Ok(words) | Err(words)) = checked(left);
             assert!(words.contains(said), "{words}");
         }
-        follower.valid_until = now - day;
+        follower.read.valid_until = now - day;
         assert!(matches!(&follower.checks(now)[..], [Err(words)] if words.contains("its time was up")));
         assert_eq!(follower.told, Remaining::Nothing);
     }

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod aggregation;
+mod apiservice;
 mod call;
 mod certificate;
 mod compile;
@@ -53,6 +55,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Print the Role or ClusterRole that the loaded tools need
     Rbac(rbac::Arguments),
+    /// Print what makes a server a part of the Kubernetes API: its APIService, a certificate, and a ClusterRole for callers
+    Apiservice(apiservice::Arguments),
     /// Write the WIT contract for authors of tools
     Wit(wit::Arguments),
     /// Print the JSON Schema of sandbar.yaml, for editors
@@ -142,6 +146,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Tools(arguments) => tools::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Rbac(arguments) => rbac::run(arguments),
+        Command::Apiservice(arguments) => apiservice::run(arguments),
         Command::Wit(arguments) => wit::run(arguments),
         Command::ConfigSchema => config_schema::run(),
         Command::Compile(arguments) => compile::run(&arguments),

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use sandbar_config::RightsConfig;
+use sandbar_config::{AuthenticationConfig, Config, RightsConfig};
 
 use super::setup::{Setup, runtime};
 use super::{Common, Failure, output};
-use crate::rbac::{Account, Questions, expand, has_wildcard, objects};
+use crate::rbac::{Account, Callers, Questions, ReadsAs, expand, has_wildcard, objects};
 
 #[derive(Args)]
 #[command(after_help = "With `namespaces` in the configuration it prints a Role for each, else a ClusterRole.")]
@@ -49,15 +49,31 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     let account = Account { name: arguments.name, service_account: arguments.service_account, namespace: arguments.namespace };
+    let reads_as = match config.authorization.rights {
+        RightsConfig::Server => ReadsAs::Server,
+        RightsConfig::Caller => ReadsAs::ServerAfterReviews,
+        RightsConfig::Impersonation => ReadsAs::Callers(callers(&config)),
+    };
+    let has_tool_reviews = config.authorization.tools.as_ref().is_some_and(|tools| tools.rbac.is_some());
     let questions = Questions {
         token_reviews: config.authentication.token_review.is_some(),
-        access_reviews: config.authorization.rights == RightsConfig::Caller,
+        access_reviews: reads_as == ReadsAs::ServerAfterReviews || has_tool_reviews,
+        aggregator: config.api_service.is_some(),
     };
-    let roles = objects(&grants, &config.namespaces(), questions, &account)?;
+    let roles = objects(&grants, &config.namespaces(), &reads_as, questions, &account)?;
     if roles.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
     }
     let documents = roles.iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>();
     output::text(&documents.context("the roles cannot be written as YAML")?.join("---\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which kinds of callers come in by the ways that are configured.
+fn callers(config: &Config) -> Callers {
+    let AuthenticationConfig { front_proxy, oidc, token_review, .. } = &config.authentication;
+    // The API server hands on the requests of both. Tokens for an audience that is not its own are those of ServiceAccounts.
+    let people = config.api_service.is_some() || front_proxy.is_some() || !oidc.is_empty();
+    let service_accounts = config.api_service.is_some() || token_review.is_some();
+    Callers { people: people.then(|| config.authorization.extra_keys()), service_accounts }
 }

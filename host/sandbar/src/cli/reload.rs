@@ -246,6 +246,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             connections,
             drain,
             authentication,
+            api_service,
             authorization,
             allow_anonymous,
             namespaces: _,
@@ -265,7 +266,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             ("connections", *connections != self.started.connections),
             ("drain", *drain != self.started.drain),
             ("authentication", *authentication != self.started.authentication),
-            ("authorization", *authorization != self.started.authorization),
+            ("apiService", *api_service != self.started.api_service),
+            ("authorization.rights", authorization.rights != self.started.authorization.rights),
             ("allowAnonymous", *allow_anonymous != self.started.allow_anonymous),
             // The pool of instances has its size from the start on.
             ("limits.memory", memory > self.loader.room()),

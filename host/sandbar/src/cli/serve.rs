@@ -12,17 +12,17 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
 use sandbar_catalog::{FileStamps, Source};
-use sandbar_config::{AuthenticationConfig, Config, FrontProxyConfig, RightsConfig, TokenReviewConfig};
-use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Parts, Readiness, SessionKey, Surroundings, serve};
+use sandbar_config::{ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig};
+use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Extension, Parts, Readiness, SessionKey, Surroundings, serve};
 use sandbar_identity::{Authentication, FrontProxy, TokenReviews};
-use sandbar_kubernetes::{Cluster, ClusterSource};
+use sandbar_kubernetes::Cluster;
 use sandbar_mcp::Server;
 use sandbar_sandbox::{available_memory, memory_for_answers};
-use sandbar_tls::Acceptor;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::aggregation;
 use super::certificate::{Follower, TlsFlags};
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
@@ -97,10 +97,10 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let text = arguments.common.text()?;
     let config = arguments.config_of(text.as_deref())?;
     let session_key = session_key(arguments.session_key_file.as_deref())?;
-    let certificate = config.tls.clone().map(Follower::start).transpose()?;
+    let proxy_names = config.authentication.front_proxy.as_ref().map(|proxy| proxy.allowed_names.clone()).unwrap_or_default();
+    let mut certificate = config.tls.clone().map(|files| Follower::start(files, proxy_names)).transpose()?;
 
-    check_reach(&config)?;
-    check_callers(&config)?;
+    config.check_serving().map_err(anyhow::Error::msg)?;
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
@@ -115,7 +115,22 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
     let tools = catalog.definitions().count();
     let resource = oidc::resource(&config.authentication, certificate.is_some());
-    let authentication = authentication(&config, &cluster, certificate.as_ref().map(Follower::acceptors)).await?;
+    let aggregation = match &config.api_service {
+        Some(_) => Some(aggregation::Follower::start(cluster.clone()).await),
+        None => None,
+    };
+    if let Some((certificate, aggregation)) = certificate.as_mut().zip(aggregation.as_ref()) {
+        certificate.take_api_server(aggregation.believed());
+    }
+    let authentication = Authentication {
+        api_server: aggregation.as_ref().map(|aggregation| FrontProxy::new(aggregation.believed())),
+        front_proxy: certificate
+            .as_ref()
+            .filter(|_| config.authentication.front_proxy.is_some())
+            .map(|certificate| FrontProxy::new(certificate.front_proxy())),
+        oidc: oidc::issuers(&config.authentication, &cluster).await?,
+        token_review: token_reviews(&config, &cluster).await?,
+    };
     let who = who_may_call(&config);
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone(), who.clone());
 
@@ -127,6 +142,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         allowed,
         authentication,
         resource,
+        extension: config.api_service.clone().map(|ApiServiceConfig { group, server }| Extension::new(group, server)),
         admission: Admission::new(config.calls_per_second, available_memory()),
         answers: memory_for_answers(available_memory()),
         processors,
@@ -157,6 +173,9 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.follow(readiness.clone()));
     }
+    if let Some(aggregation) = aggregation {
+        tokio::spawn(aggregation.follow(readiness.clone()));
+    }
     serve(listener, tls, Arc::new(app), bounds, stopped(readiness)?).await;
     tracing::info!("stopped");
     Ok(())
@@ -178,48 +197,9 @@ impl Arguments {
     }
 }
 
-/// Refuses to serve everybody on a network without somebody having said so.
-fn check_reach(config: &Config) -> anyhow::Result<()> {
-    let address = config.listen;
-    if address.ip().is_loopback() || config.allow_anonymous || config.authentication != AuthenticationConfig::default() {
-        return Ok(());
-    }
-    bail!(
-        "whoever reaches {address} could read the cluster with this server's rights, since nobody is asked who they are: listen on \
-         127.0.0.1, or configure `authentication` in sandbar.yaml, or say that it is meant, with --allow-anonymous"
-    )
-}
-
-/// Refuses ways to know a caller that cannot work.
-fn check_callers(config: &Config) -> anyhow::Result<()> {
-    let AuthenticationConfig { front_proxy, token_review, .. } = &config.authentication;
-    if front_proxy.is_some() && config.tls.as_ref().is_none_or(|tls| tls.client_certificate_authority.is_none()) {
-        bail!(
-            "authentication.frontProxy: a front proxy is known by its certificate: `tls.clientCertificateAuthority` in sandbar.yaml, or \
-             --tls-client-ca, has to name whose certificates count"
-        );
-    }
-    let asks = token_review.is_some() || config.authorization.rights == RightsConfig::Caller;
-    if asks && matches!(config.cluster, ClusterSource::Demo | ClusterSource::Snapshot(_)) {
-        bail!("authentication.tokenReview and `rights: caller` ask an API server, which neither a snapshot nor the demo has");
-    }
-    Ok(())
-}
-
-/// How requests are authenticated. An audience for which everybody has a token is found now, if the API server is there.
-async fn authentication(
-    config: &Config,
-    cluster: &Cluster,
-    tls: Option<watch::Receiver<Acceptor>>,
-) -> anyhow::Result<Authentication> {
-    let AuthenticationConfig { front_proxy, token_review, .. } = &config.authentication;
-    let oidc = oidc::issuers(&config.authentication, cluster).await?;
-    let front_proxy = front_proxy.as_ref().map(|FrontProxyConfig { allowed_names }| {
-        FrontProxy::new(allowed_names.clone(), move |certificate| tls.as_ref().is_some_and(|tls| tls.borrow().takes(certificate)))
-    });
-    let Some(TokenReviewConfig { audiences }) = token_review else {
-        return Ok(Authentication { front_proxy, oidc, token_review: None });
-    };
+/// How tokens are reviewed, if they are. An audience for which everybody has a token is found now, if the API server is there.
+async fn token_reviews(config: &Config, cluster: &Cluster) -> anyhow::Result<Option<TokenReviews>> {
+    let Some(TokenReviewConfig { audiences }) = &config.authentication.token_review else { return Ok(None) };
     let reviews = TokenReviews::new(cluster.clone(), audiences.clone());
     match reviews.own_audience().await {
         Ok(None) => {}
@@ -229,7 +209,7 @@ async fn authentication(
         ),
         Err(error) => tracing::warn!(%error, "whether an audience is the API server's own is looked up with the first token"),
     }
-    Ok(Authentication { front_proxy, oidc, token_review: Some(reviews) })
+    Ok(Some(reviews))
 }
 
 /// Who can call, and with whose rights, in a line for the operator.
@@ -239,7 +219,11 @@ fn who_may_call(config: &Config) -> String {
     let by_token = token_review
         .as_ref()
         .map(|reviews| format!("holders of a ServiceAccount's token for the audience {}", reviews.audiences.join(", ")));
-    let known: Vec<String> = by_proxy.into_iter().chain(oidc::who(&config.authentication)).chain(by_token).collect();
+    let by_api_server = config.api_service.as_ref().map(|ApiServiceConfig { group, server }| {
+        format!("whoever may create the server {server} of {group}, through the API server")
+    });
+    let known: Vec<String> =
+        by_api_server.into_iter().chain(by_proxy).chain(oidc::who(&config.authentication)).chain(by_token).collect();
     let who = match known.is_empty() {
         false => known.join(", and "),
         true if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),
@@ -248,6 +232,7 @@ fn who_may_call(config: &Config) -> String {
     let rights = match config.authorization.rights {
         RightsConfig::Server => "with this server's rights",
         RightsConfig::Caller => "what both the caller and this server may read",
+        RightsConfig::Impersonation => "in the caller's name what the caller may read",
     };
     format!("{who} can call tools, which read {rights}")
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use sandbar_catalog::{Catalog, FileStamps, Loader, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError, RightsConfig};
-use sandbar_kubernetes::Cluster;
+use sandbar_kubernetes::{Cluster, WhoseRights};
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_memory};
@@ -69,11 +69,12 @@ impl Common {
     pub(super) async fn load(&self, config: Config, patience: Duration) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
-        let cluster = Cluster::connect(&config.cluster).await?;
-        let cluster = match config.authorization.rights {
-            RightsConfig::Server => cluster,
-            RightsConfig::Caller => cluster.with_callers_rights(),
+        let rights = match config.authorization.rights {
+            RightsConfig::Server => WhoseRights::Server,
+            RightsConfig::Caller => WhoseRights::Caller,
+            RightsConfig::Impersonation => WhoseRights::Impersonation(Arc::new(config.authorization.extra_keys())),
         };
+        let cluster = Cluster::connect(&config.cluster).await?.with_rights(rights);
         let processors = engine.processors().clone();
         let loader = Loader::new(engine, cluster.clone(), config.largest_memory());
         let (sources, unreadable) = self.sources(&config, &Catalog::default());

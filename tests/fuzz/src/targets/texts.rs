@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use sandbar_config::Config;
 use sandbar_kubernetes::{Cluster, ClusterSource, Query, Resource, Scope};
-use sandbar_policy::{Budget, Grant, Limits, PolicyRule, Verb};
+use sandbar_policy::{Budget, Grant, Identity, Limits, PolicyRule, Verb};
 use sandbar_text::{clean, clean_line};
 use tempfile::TempDir;
 
@@ -80,7 +80,7 @@ pub(super) fn snapshot(bytes: &[u8]) {
     runtime.block_on(async {
         let Ok(cluster) = Cluster::connect(&ClusterSource::Snapshot(folder.clone())).await else { return };
         let grant = Grant { rules: vec![PolicyRule::new("*", &["*"], &[Verb::Get, Verb::List])], ..Grant::default() };
-        let reader = cluster.reader(grant.into(), Budget::new(Limits::default()).into());
+        let reader = cluster.reader_for(&Identity::Operator, grant.into(), Budget::new(Limits::default()).into());
         let query = Query {
             of: Resource { group: String::new(), version: String::new(), plural: "pods".to_owned() },
             within: Scope::EveryNamespace,
