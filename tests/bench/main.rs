@@ -4,7 +4,9 @@
 #![allow(clippy::print_stdout, reason = "this is where the table is printed")]
 
 mod bare;
+mod callers;
 mod calls;
+mod connect;
 mod guests;
 mod identity;
 mod isolation;
@@ -44,6 +46,9 @@ fn main() {
             isolation::neighbours(&mut table).await;
             isolation::neighbours_over_http(&mut table).await;
         }
+        if chosen("callers") {
+            callers::beside_a_greedy_one(&mut table).await;
+        }
         if chosen("rates") {
             scale::rates(&mut table).await;
             scale::reads(&mut table).await;
@@ -62,6 +67,9 @@ fn main() {
         if chosen("masking") {
             masking::over_the_plain_read(&mut table).await;
             masking::of_the_corpus(&mut table);
+        }
+        if chosen("connect") {
+            connect::over_the_server_alone(&mut table).await;
         }
         if chosen("memory") {
             process::memory(&mut table).await;

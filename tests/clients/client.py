@@ -9,6 +9,7 @@ import urllib.parse
 import httpx2
 from mcp.client import Client
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
+from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientMetadata
 
@@ -62,6 +63,8 @@ def login(url, account):
 
 def server(task):
     """Where to connect, and by what the client says who it is."""
+    if program := task.get("program"):
+        return StdioServerParameters(**program)
     url = task["url"]
     if account := task.get("login"):
         return streamable_http_client(url, http_client=httpx2.AsyncClient(auth=login(url, account)))

@@ -1,12 +1,13 @@
 // The official TypeScript client, version 2.
 const { Client, StreamableHTTPClientTransport } = require("@modelcontextprotocol/client");
+const { StdioClientTransport } = require("@modelcontextprotocol/client/stdio");
 const { answer, installed, read, seen, write } = require("./lines.cjs");
 
 async function main() {
-  const { url, era } = await read();
+  const { url, program, era } = await read();
   const mode = era === "modern" ? { pin: "2026-07-28" } : "legacy";
   const client = new Client({ name: "sandbar-tests", version: "1" }, { versionNegotiation: { mode } });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  await client.connect(url ? new StreamableHTTPClientTransport(new URL(url)) : new StdioClientTransport(program));
   const { tools } = await client.listTools();
   write({
     library: installed("@modelcontextprotocol/client").version,

@@ -118,7 +118,7 @@ func (cluster *cluster) install(ctx context.Context, options options) error {
 		}
 		crds = append(crds, objects...)
 	}
-	for _, text := range [][]byte{kwokcrd.Logs, kwokcrd.ClusterLogs} {
+	for _, text := range [][]byte{kwokcrd.Logs, kwokcrd.ClusterLogs, kwokcrd.PortForward, kwokcrd.ClusterPortForward} {
 		objects, err := parseManifest(text)
 		if err != nil {
 			return err

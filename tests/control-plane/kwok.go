@@ -66,8 +66,9 @@ func launchKwok(ctx context.Context, keys *keys, port int) (*kwok, error) {
 		"--kubeconfig=kubeconfig",
 		"--config=kwok.yaml",
 		"--manage-all-nodes",
-		// Logs objects in the API say which file is whose log, so a test adds one while all of this runs.
-		"--enable-crds=Logs,ClusterLogs",
+		// Logs objects in the API say which file is whose log, and PortForward objects where a port of a pod leads, so a test adds one
+		// while all of this runs.
+		"--enable-crds=Logs,ClusterLogs,PortForward,ClusterPortForward",
 		"--node-ip=127.0.0.1",
 		fmt.Sprintf("--node-port=%d", port),
 		"--server-address="+loopback(port),

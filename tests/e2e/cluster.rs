@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sandbar_tests::sandbar::Run;
 use sandbar_tests::until;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::kubectl::Way;
@@ -19,6 +21,9 @@ const PORT: u16 = 8090;
 
 /// The base as it ships, with two replicas.
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/overlay");
+
+/// As a part of the Kubernetes API.
+const IDENTITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/identity");
 
 /// A cluster in which Sandbar is deployed.
 pub(crate) struct Cluster {
@@ -48,15 +53,64 @@ impl Cluster {
                 Self { kubectl, kubeconfig: node.kubeconfig().to_owned(), node: Some(node) }
             }
         };
-        let manifests = cluster.kubectl(&["kustomize", OVERLAY]);
+        cluster.deploy(OVERLAY);
+        cluster
+    }
+
+    /// Deploys what a folder has, and waits for it.
+    fn deploy(&self, overlay: &str) {
+        let manifests = self.kubectl(&["kustomize", overlay]);
         assert!(manifests.contains(SHIPPED), "{SHIPPED:?} is what ships");
         let manifests = match std::env::var("E2E_IMAGE") {
-            Ok(image) if cluster.node.is_none() => manifests.replace(SHIPPED, &format!("image: {image}")),
+            Ok(image) if self.node.is_none() => manifests.replace(SHIPPED, &format!("image: {image}")),
             _ => manifests,
         };
-        cluster.apply(&manifests);
-        cluster.rolled_out();
-        cluster
+        self.apply(&manifests);
+        self.rolled_out();
+    }
+
+    /// Makes of it a part of the Kubernetes API, as docs/how-to/authenticate.md has it. Nobody reaches it in another way from then on.
+    pub(crate) async fn becomes_part_of_the_api(&self) {
+        let config = format!("{IDENTITY}/sandbar.yaml");
+        for arguments in [&["rbac", "--cluster", "demo", "--config"][..], &["apiservice", "--config"]] {
+            let printed = Run::new(arguments).arg(&config).finish().await;
+            assert_eq!(printed.code(), 0, "{}", printed.stderr);
+            self.apply(&printed.stdout);
+        }
+        self.deploy(IDENTITY);
+        self.kubectl(&["wait", "--for=condition=Available", "apiservice/v1.mcp.sandbar.dev", "--timeout=180s"]);
+    }
+
+    /// Somebody who may call, and read the events of one namespace, in which there is one: a kubeconfig of theirs in this folder.
+    pub(crate) fn person(&self, name: &str, namespace: &str, folder: &Path) -> PathBuf {
+        let rbac = "rbac.authorization.k8s.io";
+        let subjects = json!([{ "kind": "ServiceAccount", "name": name, "namespace": namespace }]);
+        let role = |kind: &str, name: &str| json!({ "apiGroup": rbac, "kind": kind, "name": name });
+        let rbac = format!("{rbac}/v1");
+        let here = json!({ "name": name, "namespace": namespace });
+        let rules = json!([{ "apiGroups": [""], "resources": ["events"], "verbs": ["list"] }]);
+        let items = json!([
+            { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } },
+            { "apiVersion": "v1", "kind": "ServiceAccount", "metadata": here },
+            { "apiVersion": rbac, "kind": "Role", "metadata": here, "rules": rules },
+            { "apiVersion": rbac, "kind": "RoleBinding", "metadata": here, "subjects": subjects, "roleRef": role("Role", name) },
+            {
+                "apiVersion": rbac, "kind": "ClusterRoleBinding", "metadata": { "name": format!("{name}-calls") },
+                "subjects": subjects, "roleRef": role("ClusterRole", "mcp.sandbar.dev:sandbar:caller"),
+            },
+            {
+                "apiVersion": "v1", "kind": "Event", "metadata": here, "type": "Normal", "reason": "Tested", "message": "a test made it",
+                "involvedObject": { "kind": "Pod", "name": name, "namespace": namespace },
+            },
+        ]);
+        self.apply(&json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string());
+        let token = self.kubectl(&["create", "token", name, "--namespace", namespace]);
+        let admins = self.kubectl(&["config", "view", "--raw", "--minify", "--flatten", "--output", "json"]);
+        let mut kubeconfig: Value = serde_json::from_str(&admins).expect("JSON");
+        kubeconfig["users"][0]["user"] = json!({ "token": token.trim() });
+        let file = folder.join(name);
+        std::fs::write(&file, kubeconfig.to_string()).expect("written");
+        file
     }
 
     /// Runs kubectl in the namespace `coder-system` and returns what it prints.
@@ -88,6 +142,18 @@ impl Cluster {
     /// Waits until all pods are of the newest kind and ready.
     pub(crate) fn rolled_out(&self) {
         self.kubectl(&["rollout", "status", "deployment/coder-k8s-mcp", "--timeout", "180s"]);
+    }
+
+    /// Has other pods take the place of all that there are.
+    pub(crate) async fn roll(&self) {
+        let before = self.pods();
+        self.kubectl(&["rollout", "restart", "deployment/coder-k8s-mcp"]);
+        self.rolled_out();
+        until("the pods of before are gone", || {
+            let gone = self.pods().iter().all(|pod| !before.contains(pod));
+            async move { gone.then_some(()) }
+        })
+        .await;
     }
 
     /// The names of the pods.

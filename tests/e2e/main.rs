@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cluster::Cluster;
 use sandbar_tests::clients::{Connected, Era, Outcome, RealClient};
-use sandbar_tests::until;
+use sandbar_tests::sandbar::Run;
 use serde_json::{Value, json};
 
 /// Clients that survive a refused connection. The Python client is none of them: after one it has to be made anew, whatever a server does.
@@ -90,14 +90,7 @@ async fn no_call_fails_while_the_deployment_is_rolled() {
     let rolled: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
     let calling: Vec<_> = clients.into_iter().map(|client| tokio::spawn(call_until(client, rolled))).collect();
 
-    let before = cluster.pods();
-    cluster.kubectl(&["rollout", "restart", "deployment/coder-k8s-mcp"]);
-    cluster.rolled_out();
-    until("the pods of before are gone", || {
-        let gone = cluster.pods().iter().all(|pod| !before.contains(pod));
-        async move { gone.then_some(()) }
-    })
-    .await;
+    cluster.roll().await;
     rolled.store(true, Ordering::Relaxed);
 
     let mut failures = Vec::new();
@@ -109,6 +102,50 @@ async fn no_call_fails_while_the_deployment_is_rolled() {
     }
     assert!(failures.is_empty(), "{} of {calls} calls failed: {failures:#?}", failures.len());
     println!("{calls} calls were answered");
+}
+
+/// The last one by its name: it changes what is deployed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a whole cluster: make e2e"]
+async fn two_people_see_what_each_of_them_may_through_connect_while_the_deployment_is_rolled() {
+    let cluster = Cluster::shared().await;
+    cluster.becomes_part_of_the_api().await;
+    let folder = tempfile::tempdir().unwrap();
+    let rolled: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+    let mut calling = Vec::new();
+    for (person, namespace, other) in [("ann", "team-a", "team-b"), ("bob", "team-b", "team-a")] {
+        let kubeconfig = cluster.person(person, namespace, folder.path());
+        for (client, era) in [(RealClient::TypeScriptV2, Era::Legacy), (RealClient::TypeScriptV2, Era::Modern)] {
+            let program = Run::new(&["connect", "--kubeconfig"]).arg(&kubeconfig).as_program();
+            let (greeting, client) = client.connect_to_program(&program, era).await.unwrap();
+            assert_eq!(greeting.protocol, era.version());
+            calling.push(tokio::spawn(list_until(client, namespace, other, rolled)));
+        }
+    }
+    cluster.roll().await;
+    rolled.store(true, Ordering::Relaxed);
+    let mut calls = 0;
+    for client in calling {
+        calls += client.await.unwrap();
+    }
+    println!("{calls} lists were answered, each with what its caller may see");
+}
+
+/// Lists the events of the caller's namespace, and those of somebody else's, until it is rolled, and some more. Returns how often.
+async fn list_until(mut client: Connected, own: &str, other: &str, rolled: &AtomicBool) -> usize {
+    let (mut calls, mut left) = (0, CALLS_AFTER);
+    while left > 0 {
+        if rolled.load(Ordering::Relaxed) {
+            left -= 1;
+        }
+        calls += 1;
+        let list = answered(client.call("get_events", json!({ "namespace": own })).await);
+        assert!(list["items"].as_array().is_some_and(|items| !items.is_empty()), "{list}");
+        let denied = client.call("get_events", json!({ "namespace": other })).await;
+        assert!(matches!(&denied, Outcome::Result { is_error: true, text, .. } if text.contains("may not list")), "{denied:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    calls
 }
 
 /// Calls without a pause until it is rolled, and some more. Returns how often, and what went wrong.

@@ -25,7 +25,10 @@ if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   "${kubectl[@]}" version >/dev/null || fail "the cluster of E2E_KUBECONFIG=$E2E_KUBECONFIG does not answer"
   found=$("${kubectl[@]}" get --ignore-not-found --output name namespace/coder-system clusterrole/coder-k8s-mcp)
   [[ -z $found ]] || fail "the cluster of E2E_KUBECONFIG=$E2E_KUBECONFIG has ${found//$'\n'/, } already, which is what the tests would make and delete"
-  trap '"${kubectl[@]}" delete --ignore-not-found --wait=false --kustomize tests/e2e/overlay' EXIT
+  trap '"${kubectl[@]}" delete --ignore-not-found --wait=false --kustomize tests/e2e/overlay
+    "${kubectl[@]}" delete --ignore-not-found --wait=false apiservice/v1.mcp.sandbar.dev namespace/team-a namespace/team-b \
+      clusterrole/mcp.sandbar.dev:sandbar:caller clusterrolebinding/ann-calls clusterrolebinding/bob-calls \
+      --namespace kube-system rolebinding/coder-k8s-mcp-extension-apiserver-authentication-reader' EXIT
   "${tests[@]}" -- --ignored --nocapture --test-threads 1
   exit
 fi
@@ -56,6 +59,7 @@ export E2E_IMAGE_TAR
 # What needs the network, before there is none.
 tests/clients/setup.sh >/dev/null
 "${tests[@]}" --no-run
+cargo build --locked --package sandbar
 
 # The cgroups and the files are all that outlives the namespaces.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/sandbar-e2e.XXXXXX")

@@ -1,5 +1,6 @@
 //! Real MCP clients and the official conformance suite: see `tests/clients`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -118,6 +119,17 @@ pub enum Outcome {
     },
 }
 
+/// A program that a client starts.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its path.
+    pub command: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its environment, beside what clients pass on by themselves.
+    pub env: BTreeMap<String, String>,
+}
+
 /// One of the installed programs, `node` for example. The first time, they are installed.
 ///
 /// # Panics
@@ -185,6 +197,20 @@ impl RealClient {
         authority: Option<&Path>,
         who: Who<'_>,
     ) -> Result<(Greeting, Connected), String> {
+        self.start(who.in_task(json!({ "url": url, "era": era.name() })), era, authority).await
+    }
+
+    /// Starts it and has it start a program that it speaks to over stdio.
+    ///
+    /// # Panics
+    /// When it cannot connect.
+    pub async fn connect_to_program(self, program: &Program, era: Era) -> Result<(Greeting, Connected), String> {
+        let Program { command, args, env } = program;
+        let program = json!({ "command": command, "args": args, "env": env });
+        self.start(json!({ "program": program, "era": era.name() }), era, None).await
+    }
+
+    async fn start(self, task: Value, era: Era, authority: Option<&Path>) -> Result<(Greeting, Connected), String> {
         let trusted = authority.into_iter().flat_map(|file| [("SSL_CERT_FILE", file), ("NODE_EXTRA_CA_CERTS", file)]);
         let mut process = tokio::process::Command::from(self.driver()?)
             .envs(trusted)
@@ -204,7 +230,7 @@ impl RealClient {
             String::from_utf8_lossy(&words).into_owned()
         });
         let mut connected = Connected { client: self, era, calls, answers, words, _process: process };
-        let greeting = connected.ask(who.in_task(json!({ "url": url, "era": era.name() }))).await;
+        let greeting = connected.ask(task).await;
         Ok((serde_json::from_value(greeting).expect("a greeting"), connected))
     }
 }

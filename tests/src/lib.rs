@@ -23,6 +23,7 @@ pub mod proxy;
 pub mod raw;
 pub mod replicas;
 pub mod sandbar;
+pub mod stdio;
 pub mod text;
 pub mod tls_api;
 

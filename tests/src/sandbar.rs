@@ -3,14 +3,16 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio as Standard};
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::cargo::cargo;
+use crate::clients::Program;
 use crate::control_plane::ControlPlane;
 use crate::process::{Leash, Transcript, Unread};
+use crate::stdio::Stdio;
 use crate::{http, in_time, until};
 
 /// The binary under test: `$SANDBAR`, else the one of this cargo profile, brought up to date first.
@@ -52,7 +54,7 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 /// A command line of `sandbar`, free of what the caller's environment would change.
 fn command(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(binary());
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments).stdin(Standard::null());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_uppercase();
         if text.starts_with("SANDBAR") || text.ends_with("_PROXY") || text.starts_with("KUBE") {
@@ -131,10 +133,25 @@ impl Run {
         self.env("KUBECONFIG", control_plane.kubeconfig()).arg("--cluster").arg(format!("kubeconfig:{user}"))
     }
 
+    /// Starts it with its standard streams for whoever speaks to it.
+    pub fn converse(self) -> Stdio {
+        Stdio::start(self.0)
+    }
+
+    /// As a client starts it that is told of it in a file.
+    pub fn as_program(&self) -> Program {
+        let text = |text: &OsStr| text.to_str().expect("text").to_owned();
+        Program {
+            command: self.0.get_program().into(),
+            args: self.0.get_args().map(text).collect(),
+            env: self.0.get_envs().filter_map(|(name, value)| Some((text(name), text(value?)))).collect(),
+        }
+    }
+
     /// Runs it to its end.
     pub async fn finish(mut self) -> Finished {
         let described = format!("{:?}", self.0.get_args().collect::<Vec<_>>());
-        self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.0.stdout(Standard::piped()).stderr(Standard::piped());
         let mut command = tokio::process::Command::from(self.0);
         command.kill_on_drop(true);
         let output = in_time(&format!("sandbar {described}"), command.output()).await.expect("sandbar can be run");
@@ -220,7 +237,7 @@ impl Builder {
 
     /// Starts it and waits until it listens.
     pub async fn start_unready(mut self) -> Server {
-        self.command.args(["--listen", &self.listen]).stdout(Stdio::null()).stderr(Stdio::piped());
+        self.command.args(["--listen", &self.listen]).stdout(Standard::null()).stderr(Standard::piped());
         let mut child = self.command.spawn().expect("sandbar can be run");
         let leash = Leash::new(child.id());
         let log = Transcript::of(child.stderr.take().expect("it is piped"));

@@ -18,13 +18,13 @@ use sandbar_tests::{in_time, until};
 use serde_json::{Value, json};
 
 /// A server that the API server knows of.
-struct Extension {
-    server: Server,
+pub(crate) struct Extension {
+    pub(crate) server: Server,
     namespace: Namespace,
-    group: String,
+    pub(crate) group: String,
     /// Who has signed its certificate.
     authority: String,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// What the API server answers.
@@ -44,7 +44,7 @@ impl Answer {
 
 /// A server of its own API group, registered with what `sandbar apiservice` prints. `config` is what else its configuration has, and it
 /// reads as this user.
-async fn extension(control_plane: &ControlPlane, user: &str, config: &str) -> Extension {
+pub(crate) async fn extension(control_plane: &ControlPlane, user: &str, config: &str) -> Extension {
     let namespace = Namespace::fresh_in(control_plane, "aggregated").await;
     let group = format!("{}.sandbar.test", namespace.name());
     let folder = tempfile::tempdir().unwrap();
@@ -91,7 +91,7 @@ impl Extension {
     }
 
     /// Waits until the API server hands requests on.
-    async fn handed_on(self, control_plane: &ControlPlane) -> Self {
+    pub(crate) async fn handed_on(self, control_plane: &ControlPlane) -> Self {
         let client = control_plane.client("admin").await;
         let discovery = Request::get(self.root()).body(Bytes::new()).unwrap();
         until("the API server knows the group", async || {
@@ -102,7 +102,7 @@ impl Extension {
     }
 
     /// Lets a user call.
-    fn admit(&self, control_plane: &ControlPlane, user: &str) {
+    pub(crate) fn admit(&self, control_plane: &ControlPlane, user: &str) {
         let role = format!("{}:main:caller", self.group);
         let name = format!("{}-{user}", self.namespace.name());
         control_plane.kubectl(&["create", "clusterrolebinding", &name, "--clusterrole", &role, "--user", user]);

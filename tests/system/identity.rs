@@ -10,6 +10,8 @@ use sandbar_tests::sandbar::{Run, Server};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 
+mod shares;
+
 const REVIEWED: &str = "authentication: { tokenReview: { audiences: [sandbar, also-sandbar] } }\n";
 
 /// A server that has tokens reviewed.

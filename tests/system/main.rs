@@ -12,6 +12,7 @@ mod clients;
 mod components;
 mod configuration;
 mod conformance;
+mod connect;
 mod deploy;
 mod faults;
 mod front_proxy;

@@ -191,6 +191,7 @@ fn limits_of_manifest(calls: &Limits) -> Limits {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use sandbar_processor::NoPermit;
     use tokio::sync::Notify;
 
     use super::*;
@@ -227,7 +228,8 @@ mod tests {
         assert!(asking.check(&"slow".into(), &roomier).is_ok(), "with other limits it may do better");
         assert!(asking.check(&"another".into(), &Limits::default()).is_ok());
 
-        let busy = || Err(AskError::Call(CallError::Busy { slots: 2, retry_after: Duration::from_secs(1) }));
+        let busy =
+            || Err(AskError::Call(CallError::Busy { slots: 2, why: NoPermit::Taken, retry_after: Duration::from_secs(1) }));
         for _ in 0..3 {
             assert!(outcome(&asking, "unlucky", &times, busy()).await.is_err_and(|reason| reason.may_pass()));
         }

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 pub use sandbar_capability::Progress;
-use sandbar_policy::Caller;
+use sandbar_policy::{Account, Caller};
 use sandbar_processor::Failed;
 use sandbar_sandbox::CallError;
 use sandbar_text::nearest;
@@ -124,14 +124,14 @@ pub enum CallRefusal {
 impl Tool {
     /// Arguments as they were meant, as JSON; else which of them does not fit, and why. Where that takes long it is not done in this
     /// task, in which others wait.
-    async fn read(&self, arguments: Arguments) -> Result<Result<String, String>, Failed> {
+    async fn read(&self, account: &Account, arguments: Arguments) -> Result<Result<String, String>, Failed> {
         let definition = &self.definition;
         if definition.reads_briefly(arguments.bytes()) {
             return Ok(definition.read(arguments.into_value(), &self.component.ignored_arguments).map(|read| read.to_string()));
         }
         let (definition, component) = (definition.clone(), self.component.clone());
         let read = move || definition.read(arguments.into_value(), &component.ignored_arguments).map(|read| read.to_string());
-        self.component.processors().work(read).await
+        self.component.processors().work(account, read).await
     }
 }
 
@@ -196,7 +196,7 @@ impl Catalog {
             event.end(Outcome::Denied);
             return (Err(refusal), event);
         }
-        let outcome = match tool.read(arguments).await {
+        let outcome = match tool.read(&caller.identity().account(), arguments).await {
             Ok(Ok(read)) => Ok(tool.component.call(caller.identity(), &tool.definition, read, progress, &mut event, write).await),
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);

@@ -111,7 +111,7 @@ impl Served {
         T: Send + 'static,
         W: FnOnce(Answer) -> T + Clone + Send + 'static,
     {
-        let budget = Arc::new(Budget::new(self.limits.clone()));
+        let budget = Arc::new(Budget::of(caller.account(), self.limits.clone()));
         let reader = self.cluster.reader_for(caller, self.grant.clone(), budget.clone());
         audit.runs(self.name(), self.artifact.digest(), reader.whose_rights(), &budget);
         let host = Host {

@@ -1,4 +1,4 @@
-//! Which calls are let in: so many a second for each caller, and so many at once for the server.
+//! Which calls are let in: so many a second for each caller, and so many at once for the server, which callers leave to each other.
 //!
 //! The rate is the caller's own, whoever that is; while nobody says who they are, all share one. An address is no caller: behind a
 //! port-forward, an ingress or a mesh everybody has the same. Nor is a session, since whoever is refused in one can open another.
@@ -10,8 +10,8 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use sandbar_policy::{Account, Identity};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sandbar_policy::Account;
+use sandbar_processor::{FairPermit, FairSemaphore, NoPermit, Share};
 
 /// Seconds of the rate that may come at once: a model asks for many things in one breath and then reads for a while.
 const BURST_SECONDS: u32 = 10;
@@ -32,6 +32,10 @@ const MOST_CALLS: u64 = 1024;
 /// When a caller should try again after the server was full: the time that a queue of ordinary calls takes.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(2);
 
+/// How long the answer of a call that is not let in takes. Whoever asks again at once, however often, is slowed down by it over each of their
+/// connections, and leaves the processors to others; whoever comes back when they are told does not notice.
+pub(super) const REFUSAL_TIME: Duration = Duration::from_millis(250);
+
 /// Callers whose rate is remembered before those that have not called for a while are forgotten.
 const CALLERS: usize = 10_000;
 
@@ -43,13 +47,12 @@ struct Inner {
     rate: RateLimiter<Account, HashMapStateStore<Account>, DefaultClock>,
     clock: DefaultClock,
     per_second: NonZeroU32,
-    places: Arc<Semaphore>,
-    calls: usize,
+    places: FairSemaphore,
 }
 
 /// A call's place, from its arrival until its answer has been written or given up.
 #[derive(Debug)]
-pub(super) struct CallPermit(#[expect(dead_code, reason = "it is free again once this is dropped")] OwnedSemaphorePermit);
+pub(super) struct CallPermit(#[expect(dead_code, reason = "it is free again once this is dropped")] FairPermit);
 
 /// Why a call is not let in, in words for the model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +66,13 @@ pub(super) enum Busy {
     /// All places are taken.
     #[error("busy: {calls} tool calls are already on their way through this server; retry after {} s", seconds(*.retry_after))]
     Full { calls: usize, retry_after: Duration },
+    /// The caller has as many as are left to others.
+    #[error(
+        "busy: you have {held} of the {calls} calls that may be on their way through this server, and the rest is left to other callers; \
+        retry after {} s",
+        seconds(*.retry_after)
+    )]
+    Own { held: usize, calls: usize, retry_after: Duration },
 }
 
 /// Whole seconds, never none: "after 0 s" would be an invitation.
@@ -83,21 +93,23 @@ impl Admission {
         let clock = DefaultClock::default();
         let rate =
             RateLimiter::new(Quota::per_second(per_second).allow_burst(burst), HashMapStateStore::default(), clock.clone());
-        Self(Arc::new(Inner { rate, clock, per_second, places: Arc::new(Semaphore::new(calls)), calls }))
+        Self(Arc::new(Inner { rate, clock, per_second, places: FairSemaphore::new(Share::Half, calls, 0) }))
     }
 
     /// Lets a call in, or says when to try again. It never waits.
-    pub(super) fn admit(&self, caller: &Identity) -> Result<CallPermit, Busy> {
-        let Inner { rate, clock, per_second, places, calls } = &*self.0;
-        rate.check_key(&caller.account()).map_err(|early| Busy::Rate {
+    pub(super) fn admit(&self, caller: &Account) -> Result<CallPermit, Busy> {
+        let Inner { rate, clock, per_second, places } = &*self.0;
+        rate.check_key(caller).map_err(|early| Busy::Rate {
             per_second: *per_second,
             retry_after: early.wait_time_from(clock.now()).max(Duration::from_secs(1)),
         })?;
         if rate.len() > CALLERS {
             rate.retain_recent();
         }
-        let permit = places.clone().try_acquire_owned();
-        permit.map(CallPermit).map_err(|_| Busy::Full { calls: *calls, retry_after: RETRY_WHEN_FULL })
+        places.try_acquire(caller, 1).map(CallPermit).map_err(|why| match why {
+            NoPermit::Taken => Busy::Full { calls: places.permits(), retry_after: RETRY_WHEN_FULL },
+            NoPermit::LeftToOthers { held } => Busy::Own { held, calls: places.permits(), retry_after: RETRY_WHEN_FULL },
+        })
     }
 }
 
@@ -111,29 +123,42 @@ mod tests {
     fn a_caller_over_its_rate_is_told_when_to_come_back_and_another_is_not() {
         let admission = Admission::with_places(ONE, 1000);
         for _ in 0..BURST_SECONDS {
-            admission.admit(&Identity::Anonymous).expect("a burst is fine");
+            admission.admit(&Account::Anonymous).expect("a burst is fine");
         }
-        let busy = admission.admit(&Identity::Anonymous).expect_err("too many");
+        let busy = admission.admit(&Account::Anonymous).expect_err("too many");
         assert!(matches!(busy, Busy::Rate { .. }), "{busy}");
         assert!(busy.to_string().contains("retry after 1 s"), "{busy}");
-        admission.admit(&Identity::Operator).expect("somebody else");
+        admission.admit(&Account::Operator).expect("somebody else");
     }
 
     #[test]
     fn a_place_is_free_again_once_its_call_is_over() {
         let admission = Admission::with_places(NonZeroU32::MAX, 2);
         let (first, _second) =
-            (admission.admit(&Identity::Anonymous).expect("free"), admission.admit(&Identity::Anonymous).expect("free"));
-        let busy = admission.admit(&Identity::Anonymous).expect_err("full");
+            (admission.admit(&Account::Anonymous).expect("free"), admission.admit(&Account::Anonymous).expect("free"));
+        let busy = admission.admit(&Account::Anonymous).expect_err("full");
         assert_eq!(busy, Busy::Full { calls: 2, retry_after: RETRY_WHEN_FULL });
         assert!(busy.to_string().contains("retry after 2 s"), "{busy}");
         drop(first);
-        admission.admit(&Identity::Anonymous).expect("free again");
+        admission.admit(&Account::Anonymous).expect("free again");
+    }
+
+    #[test]
+    fn a_caller_with_half_of_the_places_leaves_the_rest_to_others() {
+        let admission = Admission::with_places(NonZeroU32::MAX, 8);
+        let [greedy, other] = ["greedy", "other"].map(|name| Account::User(name.into()));
+        let held: Vec<_> = (0..4).map(|_| admission.admit(&greedy).expect("free")).collect();
+        let busy = admission.admit(&greedy).expect_err("the rest is left to others");
+        assert_eq!(busy, Busy::Own { held: 4, calls: 8, retry_after: RETRY_WHEN_FULL });
+        assert!(busy.to_string().contains("you have 4 of the 8 calls"), "{busy}");
+        let _others = admission.admit(&other).expect("it is left to others");
+        drop(held);
+        admission.admit(&greedy).expect("free again");
     }
 
     #[test]
     fn the_places_follow_from_the_memory_within_bounds() {
-        let calls = |memory| Admission::new(ONE, memory).0.calls;
+        let calls = |memory| Admission::new(ONE, memory).0.places.permits();
         assert_eq!(calls(0), 64);
         assert_eq!(calls(1 << 30), 128);
         assert_eq!(calls(u64::MAX), 1024);

@@ -1,13 +1,12 @@
 //! Reading a request's body, in bounded time and memory, and where what is in it is parsed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
-use sandbar_processor::{Failed, Processors};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sandbar_policy::Account;
+use sandbar_processor::{Failed, FairPermit, FairSemaphore, NoPermit, Processors, Share};
 
 /// Bytes of a body.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -16,8 +15,8 @@ const BODY_BYTES: usize = 4 * 1024 * 1024;
 /// call's arguments are a few hundred.
 const SMALL_BODY_BYTES: usize = 16 * 1024;
 
-/// Bodies beyond that at once, from their arrival until their request is answered. Parsed, one of the largest
-/// takes some 10 MB.
+/// Bodies beyond that at once, from their arrival until their request is answered, half of them for one caller. Parsed, one of the
+/// largest takes some 10 MB.
 const LARGE_BODIES: usize = 4;
 
 /// How long a body may take to arrive.
@@ -29,12 +28,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Reads bodies. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Bodies {
-    large: Arc<Semaphore>,
+    large: FairSemaphore,
     processors: Processors,
 }
 
 /// What a large body holds until its request is answered.
-pub(super) type LargeBody = OwnedSemaphorePermit;
+pub(super) type LargeBody = FairPermit;
 
 /// A body that is all there.
 pub(super) struct Body {
@@ -50,6 +49,8 @@ pub(super) enum NotRead {
     TooLarge,
     #[error("the server is busy with other large requests; send less than {SMALL_BODY_BYTES} bytes, or retry after {} s", .retry_after.as_secs())]
     Busy { retry_after: Duration },
+    #[error("you have {held} of the {LARGE_BODIES} large requests that this server takes at once, and the rest is left to other callers; send less than {SMALL_BODY_BYTES} bytes, or retry after {} s", .retry_after.as_secs())]
+    BusyWithYours { held: usize, retry_after: Duration },
     #[error("the body did not arrive within {} s", BODY_TIME.as_secs())]
     Late,
     #[error("the body did not arrive whole")]
@@ -64,20 +65,23 @@ impl Bodies {
 
     /// So many large ones at once.
     pub(super) fn of(large: usize, processors: Processors) -> Self {
-        Self { large: Arc::new(Semaphore::new(large)), processors }
+        Self { large: FairSemaphore::new(Share::Half, large, 0), processors }
     }
 
-    /// The place of a large body, if there is one.
-    pub(super) fn try_large(&self) -> Option<LargeBody> {
-        self.large.clone().try_acquire_owned().ok()
+    /// The place of a large body of this caller, if there is one.
+    pub(super) fn try_large(&self, caller: &Account) -> Result<LargeBody, NotRead> {
+        self.large.try_acquire(caller, 1).map_err(|why| match why {
+            NoPermit::Taken => NotRead::Busy { retry_after: RETRY_AFTER },
+            NoPermit::LeftToOthers { held } => NotRead::BusyWithYours { held, retry_after: RETRY_AFTER },
+        })
     }
 
     /// Reads a body to its end.
-    pub(super) async fn read(&self, body: impl HttpBody<Data = Bytes>) -> Result<Body, NotRead> {
-        tokio::time::timeout(BODY_TIME, self.collect(body)).await.unwrap_or(Err(NotRead::Late))
+    pub(super) async fn read(&self, caller: &Account, body: impl HttpBody<Data = Bytes>) -> Result<Body, NotRead> {
+        tokio::time::timeout(BODY_TIME, self.collect(caller, body)).await.unwrap_or(Err(NotRead::Late))
     }
 
-    async fn collect(&self, body: impl HttpBody<Data = Bytes>) -> Result<Body, NotRead> {
+    async fn collect(&self, caller: &Account, body: impl HttpBody<Data = Bytes>) -> Result<Body, NotRead> {
         let mut body = std::pin::pin!(body);
         let mut bytes = Vec::new();
         let mut large = None;
@@ -89,7 +93,7 @@ impl Bodies {
                 return Err(NotRead::TooLarge);
             }
             if length > SMALL_BODY_BYTES && large.is_none() {
-                large = Some(self.try_large().ok_or(NotRead::Busy { retry_after: RETRY_AFTER })?);
+                large = Some(self.try_large(caller)?);
             }
             bytes.extend_from_slice(&data);
         }
@@ -100,12 +104,13 @@ impl Bodies {
     /// that compute for long. There it goes on to its end when nobody waits for it any more, with the body's place.
     pub(super) async fn work<T: Send + 'static>(
         &self,
+        caller: &Account,
         body: Body,
         work: impl FnOnce(Body) -> T + Send + 'static,
     ) -> Result<T, Failed> {
         match body.large {
             None => Ok(work(body)),
-            Some(_) => self.processors.work(move || work(body)).await,
+            Some(_) => self.processors.work(caller, move || work(body)).await,
         }
     }
 }
@@ -120,6 +125,8 @@ mod tests {
 
     use super::*;
 
+    const EVERYBODY: &Account = &Account::Anonymous;
+
     fn bodies() -> Bodies {
         Bodies::new(Processors::all_but_one())
     }
@@ -133,21 +140,42 @@ mod tests {
         let bodies = bodies();
         let mut held = Vec::new();
         for _ in 0..LARGE_BODIES {
-            let body = bodies.read(of(BODY_BYTES)).await.expect("free");
+            let body = bodies.read(EVERYBODY, of(BODY_BYTES)).await.expect("free");
             assert_eq!(body.bytes.len(), BODY_BYTES);
             held.push(body.large.expect("it is large"));
         }
-        assert!(matches!(bodies.read(of(SMALL_BODY_BYTES + 1)).await, Err(NotRead::Busy { .. })));
-        let small = bodies.read(of(SMALL_BODY_BYTES)).await.expect("small ones are read");
+        assert!(matches!(bodies.read(EVERYBODY, of(SMALL_BODY_BYTES + 1)).await, Err(NotRead::Busy { .. })));
+        let small = bodies.read(EVERYBODY, of(SMALL_BODY_BYTES)).await.expect("small ones are read");
         assert!(small.large.is_none());
         held.pop();
-        bodies.read(of(SMALL_BODY_BYTES + 1)).await.expect("free again");
+        bodies.read(EVERYBODY, of(SMALL_BODY_BYTES + 1)).await.expect("free again");
+    }
+
+    #[tokio::test]
+    async fn a_caller_whose_large_bodies_never_end_leaves_room_to_others() {
+        let bodies = bodies();
+        let [slow, other] = ["slow", "other"].map(|name| Account::User(name.into()));
+        let begun = || {
+            let begin = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'x'; SMALL_BODY_BYTES + 1])))]);
+            StreamBody::new(begin.chain(stream::pending()))
+        };
+        let mut arriving: Vec<_> = (0..LARGE_BODIES / 2).map(|_| Box::pin(bodies.read(&slow, begun()))).collect();
+        for body in &mut arriving {
+            assert!(futures::poll!(body).is_pending());
+        }
+        let Err(NotRead::BusyWithYours { held, .. }) = bodies.read(&slow, begun()).await else {
+            panic!("the rest is left to others")
+        };
+        assert_eq!(held, LARGE_BODIES / 2);
+        assert!(bodies.read(&other, of(BODY_BYTES)).await.is_ok());
+        drop(arriving);
+        assert!(bodies.read(&slow, of(BODY_BYTES)).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_body_without_end_is_refused_after_the_limit() {
         let frames = stream::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 1000]))));
-        assert!(matches!(bodies().read(StreamBody::new(frames)).await, Err(NotRead::TooLarge)));
+        assert!(matches!(bodies().read(EVERYBODY, StreamBody::new(frames)).await, Err(NotRead::TooLarge)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -157,6 +185,6 @@ mod tests {
             Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))
         });
         let bodies = bodies();
-        assert!(matches!(bodies.read(StreamBody::new(drops)).await, Err(NotRead::Late)));
+        assert!(matches!(bodies.read(EVERYBODY, StreamBody::new(drops)).await, Err(NotRead::Late)));
     }
 }

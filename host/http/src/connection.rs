@@ -58,7 +58,7 @@ pub(super) struct HeadLimits {
 }
 
 impl HeadLimits {
-    const OF_ANYBODY: Self = Self { bytes: HEAD_BYTES, headers: HEADERS };
+    pub(super) const OF_ANYBODY: Self = Self { bytes: HEAD_BYTES, headers: HEADERS };
 
     /// A front proxy has a header for each group of a user, of which a directory has many.
     const OF_PROXY: Self = Self { bytes: 128 * 1024, headers: 1_000 };

@@ -198,6 +198,7 @@ mod tests {
     use futures::stream;
     use http_body::Body;
     use http_body_util::BodyExt;
+    use sandbar_policy::Account;
     use sandbar_processor::Processors;
     use tokio::sync::Semaphore;
 
@@ -207,15 +208,15 @@ mod tests {
     #[tokio::test]
     async fn what_is_held_is_held_until_the_body_is_asked_for_more_than_there_is() {
         let bodies = Bodies::of(1, Processors::all_but_one());
-        let lease = Lease { body: bodies.try_large(), ..Lease::default() };
-        assert!(bodies.try_large().is_none(), "the one place is taken");
+        let lease = Lease { body: bodies.try_large(&Account::Anonymous).ok(), ..Lease::default() };
+        assert!(bodies.try_large(&Account::Anonymous).is_err(), "the one place is taken");
         let mut body = Outgoing::whole("all of it", lease);
         assert_eq!(body.size_hint().exact(), Some(9));
         assert!(body.frame().await.is_some());
-        assert!(!body.is_end_stream() && bodies.try_large().is_none(), "it is not written yet");
+        assert!(!body.is_end_stream() && bodies.try_large(&Account::Anonymous).is_err(), "it is not written yet");
         assert!(body.frame().await.is_none());
         drop(body);
-        assert!(bodies.try_large().is_some());
+        assert!(bodies.try_large(&Account::Anonymous).is_ok());
     }
 
     #[tokio::test]
@@ -234,13 +235,13 @@ mod tests {
     #[tokio::test]
     async fn what_comes_with_a_part_is_held_from_then_on() {
         let bodies = Bodies::of(1, Processors::all_but_one());
-        let lease = Lease { body: bodies.try_large(), ..Lease::default() };
+        let lease = Lease { body: bodies.try_large(&Account::Anonymous).ok(), ..Lease::default() };
         let last = Part { bytes: Bytes::from_static(b"the rest"), lease };
         let mut body = Outgoing::parts(stream::iter([Bytes::from_static(b"some and ").into(), last]), "");
         assert!(body.frame().await.is_some() && body.frame().await.is_some() && body.frame().await.is_none());
-        assert!(bodies.try_large().is_none(), "the parts are gone, the body is not");
+        assert!(bodies.try_large(&Account::Anonymous).is_err(), "the parts are gone, the body is not");
         drop(body);
-        assert!(bodies.try_large().is_some());
+        assert!(bodies.try_large(&Account::Anonymous).is_ok());
     }
 
     #[tokio::test]

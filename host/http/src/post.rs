@@ -11,13 +11,13 @@ use sandbar_mcp::{
     Call, Era, FinishedCall, List, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall,
     Version,
 };
-use sandbar_policy::Caller;
+use sandbar_policy::{Account, Caller};
 use sandbar_processor::{Failed, Processors};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::HttpResponse;
-use super::admission::{Admission, Busy};
+use super::admission::{Admission, Busy, REFUSAL_TIME};
 use super::backlog::Backlog;
 use super::body::{Bodies, Body, NotRead};
 use super::calls::{CallInFlight, CallsInFlight};
@@ -76,10 +76,11 @@ struct Head<'a> {
 }
 
 /// What a message comes to.
-#[expect(clippy::large_enum_variant, reason = "it is made once and taken apart at once")]
 enum Received {
     /// What is answered is known.
     Answer(HttpResponse),
+    /// The same of a call that is not let in.
+    TurnedAway(HttpResponse),
     /// A list of tools that depends on who asks.
     List(List, Takes, Lease),
     /// A call is on its way.
@@ -95,15 +96,22 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     caller: Caller,
 ) -> Result<HttpResponse, Rejection> {
     let (request::Parts { headers, .. }, body) = request.into_parts();
-    let body = endpoint.bodies.read(body).await.map_err(not_read)?;
+    let account = caller.identity().account();
+    let body = endpoint.bodies.read(&account, body).await.map_err(not_read)?;
     let receiving = endpoint.clone();
-    let received = endpoint.bodies.work(body, move |body| receive(&receiving, &headers, caller, body)).await;
+    let received = endpoint.bodies.work(&account, body, move |body| receive(&receiving, &headers, caller, body)).await;
     let received = received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)?;
     match received {
         Received::Answer(answer) => Ok(answer),
-        Received::List(list, takes, lease) => Ok(listed(list.run().await, takes, lease, &endpoint.backlog)),
+        Received::TurnedAway(answer) => {
+            tokio::time::sleep(REFUSAL_TIME).await;
+            Ok(answer)
+        }
+        Received::List(list, takes, lease) => Ok(listed(list.run().await, takes, lease, &endpoint.backlog, &account)),
         Received::Call(running, takes) => Ok(late::answer(running, takes).await),
-        Received::Subscription(subscription) => stream::listen(&endpoint.streams, subscription).map_err(Rejection::of_read),
+        Received::Subscription(subscription) => {
+            stream::listen(&endpoint.streams, &account, subscription).map_err(Rejection::of_read)
+        }
     }
 }
 
@@ -173,9 +181,9 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
             headers::check_call(head.headers, call, mirrored.unwrap_or_default())
                 .map_err(|error| Rejection::of_message(JsonRpcError::new(Some(request.id.clone()), error), Era::Modern))?;
         }
-        match endpoint.admission.admit(head.caller.identity()) {
+        match endpoint.admission.admit(&head.caller.identity().account()) {
             Ok(place) => lease.place = Some(place),
-            Err(busy) => return Ok(Received::Answer(turned_away(&request.id, request.version, call, &head, &busy))),
+            Err(busy) => return Ok(Received::TurnedAway(turned_away(&request.id, request.version, call, &head, &busy))),
         }
     }
     if matches!(request.method, Method::Listen { .. }) && !head.takes.events {
@@ -184,6 +192,7 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
     }
     let session = matches!(request.method, Method::Initialize).then(|| opened(endpoint, request.version, &head.caller)).flatten();
     let Head { takes, session: spoken_in, caller, .. } = head;
+    let account = caller.identity().account();
     Ok(match sandbar_mcp::answer(server, caller, request) {
         Reply::Ready(response) => {
             let mut response = ready(response, takes, lease);
@@ -197,7 +206,7 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
         Reply::Call(call) => {
             let in_flight = (call.version().era() == Era::Legacy)
                 .then(|| endpoint.calls.begin(spoken_in.map_or("", |(session, _)| session), call.id()));
-            Received::Call(running(endpoint, call, in_flight, lease), takes)
+            Received::Call(running(endpoint, account, call, in_flight, lease), takes)
         }
         Reply::Subscription(subscription) => Received::Subscription(subscription),
     })
@@ -213,8 +222,8 @@ fn ready(response: sandbar_mcp::Response, takes: Takes, lease: Lease) -> HttpRes
 }
 
 /// A list of tools that is not shared, if there is room for it.
-fn listed(response: sandbar_mcp::Response, takes: Takes, mut lease: Lease, backlog: &Backlog) -> HttpResponse {
-    match backlog.take(response.text.len()) {
+fn listed(response: sandbar_mcp::Response, takes: Takes, mut lease: Lease, backlog: &Backlog, account: &Account) -> HttpResponse {
+    match backlog.take(account, response.text.len()) {
         Ok(room) => {
             lease.queued = Some(room);
             ready(response, takes, lease)
@@ -234,10 +243,10 @@ fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes
 
 /// A call on its way. In the legacy era it ends by itself or by its client's word, which comes by way of `in_flight`; in the modern one
 /// with its client as well.
-fn running(endpoint: &Endpoint, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
+fn running(endpoint: &Endpoint, account: Account, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
     let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
     // Not before it has its box: it is some kilobytes, which would be copied each time.
-    let work = || run(endpoint, call, in_flight, lease);
+    let work = || run(endpoint, account, call, in_flight, lease);
     let work = match era {
         Era::Legacy => Work::outliving(work(), &endpoint.running),
         Era::Modern => Work::ending(work()),
@@ -246,7 +255,13 @@ fn running(endpoint: &Endpoint, mut call: Call, in_flight: Option<CallInFlight>,
 }
 
 /// Runs a call to its end, or to whatever ends it before.
-fn run(endpoint: &Endpoint, call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> impl Future<Output = Ended> + use<> {
+fn run(
+    endpoint: &Endpoint,
+    account: Account,
+    call: Call,
+    in_flight: Option<CallInFlight>,
+    lease: Lease,
+) -> impl Future<Output = Ended> + use<> {
     let (ending, backlog) = (endpoint.ending.clone(), endpoint.backlog.clone());
     let (id, version) = (call.id().clone(), call.version());
     async move {
@@ -264,14 +279,20 @@ fn run(endpoint: &Endpoint, call: Call, in_flight: Option<CallInFlight>, lease: 
                 return Ended { response: Some(sandbar_mcp::tool_failure(&id, version, STOPPED)), lease };
             }
         };
-        with_room(called, &backlog, lease, |words| sandbar_mcp::tool_failure(&id, version, words))
+        with_room(called, &backlog, &account, lease, |words| sandbar_mcp::tool_failure(&id, version, words))
     }
 }
 
 /// Finds room for an answer, or gives it up and says so in words.
-fn with_room(called: FinishedCall, backlog: &Backlog, mut lease: Lease, say: impl Fn(&str) -> sandbar_mcp::Response) -> Ended {
+fn with_room(
+    called: FinishedCall,
+    backlog: &Backlog,
+    account: &Account,
+    mut lease: Lease,
+    say: impl Fn(&str) -> sandbar_mcp::Response,
+) -> Ended {
     let FinishedCall { mut response, mut event } = called;
-    match backlog.take(response.text.len()) {
+    match backlog.take(account, response.text.len()) {
         Ok(room) => lease.queued = Some(room),
         Err(no_room) => {
             event.given_up();
@@ -310,13 +331,15 @@ fn accepted() -> HttpResponse {
     response
 }
 
-fn not_read(why: NotRead) -> Rejection {
+pub(super) fn not_read(why: NotRead) -> Rejection {
     let words = why.to_string();
     match why {
         NotRead::TooLarge => Rejection::of_http(StatusCode::PAYLOAD_TOO_LARGE, words),
         NotRead::Late => Rejection::of_http(StatusCode::REQUEST_TIMEOUT, words),
         NotRead::Broken => Rejection::of_http(StatusCode::BAD_REQUEST, words),
-        NotRead::Busy { retry_after } => Rejection::no_room(None, retry_after, words),
+        NotRead::Busy { retry_after } | NotRead::BusyWithYours { retry_after, .. } => {
+            Rejection::no_room(None, retry_after, words)
+        }
     }
 }
 
@@ -341,13 +364,13 @@ mod tests {
     async fn an_answer_that_there_is_no_room_for_is_given_up_in_words() {
         let backlog = Backlog::new(100_000);
         let say = |words: &str| sandbar_mcp::tool_failure(&RequestId::Number(7), Version::V2025_11_25, words);
-        let first = with_room(called(90_000).await, &backlog, Lease::default(), say);
-        let second = with_room(called(90_000).await, &backlog, Lease::default(), say);
+        let first = with_room(called(90_000).await, &backlog, &Account::Anonymous, Lease::default(), say);
+        let second = with_room(called(90_000).await, &backlog, &Account::Anonymous, Lease::default(), say);
         let message: Value = serde_json::from_str(&second.response.expect("an answer").text).expect("JSON");
         assert_eq!((&message["id"], &message["result"]["isError"]), (&Value::from(7), &Value::from(true)));
         assert!(message["result"]["content"][0]["text"].as_str().unwrap_or_default().contains("retry after 2 s"), "{message}");
         drop(first);
-        let third = with_room(called(90_000).await, &backlog, Lease::default(), say);
+        let third = with_room(called(90_000).await, &backlog, &Account::Anonymous, Lease::default(), say);
         assert_eq!(third.response.expect("an answer").text.len(), 90_000);
     }
 }

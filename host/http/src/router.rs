@@ -220,7 +220,7 @@ where
 }
 
 /// MCP, from a caller who is known.
-async fn endpoint<B>(app: &App, request: Request<B>, caller: Caller) -> Result<HttpResponse, Rejection>
+pub(super) async fn endpoint<B>(app: &App, request: Request<B>, caller: Caller) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -240,7 +240,7 @@ where
 
 /// The one transfer coding that is known is `chunked`, once. Of others hyper takes every list that ends with it, and would hand on what
 /// is coded in some other way below.
-fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
+pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), Rejection> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     match (codings.next(), codings.next()) {
@@ -293,8 +293,10 @@ mod tests {
     use http_body_util::{BodyExt, Empty, Full};
     use sandbar_catalog::Catalog;
     use sandbar_kubernetes::{Cluster, ClusterSource};
+    use sandbar_policy::Account;
     use serde_json::Value;
 
+    use super::super::admission::REFUSAL_TIME;
     use super::super::allowlist::Surroundings;
     use super::*;
 
@@ -443,6 +445,26 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_not_let_in_is_answered_after_a_while_and_what_is_no_call_at_once() {
+        let routes = Routes::new(app().await);
+        let post = async |message: &str| {
+            let request = Request::post("/mcp").header("host", "localhost").body(Full::<Bytes>::from(message.to_owned()));
+            let began = tokio::time::Instant::now();
+            let response = routes.clone().answer(request.expect("a request"), here()).await;
+            (json_of(response).await, began.elapsed())
+        };
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"none"}}"#;
+        let mut refused = None;
+        while refused.is_none() {
+            let (message, took) = post(call).await;
+            let is_refused = message["result"]["isError"] == true;
+            assert_eq!(took, if is_refused { REFUSAL_TIME } else { Duration::ZERO }, "{message}");
+            refused = is_refused.then_some(message);
+        }
+        assert_eq!(post(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await.1, Duration::ZERO);
+    }
+
     /// A message of so many bytes: one of these, with white space or a long text in it.
     fn padded(message: &str, bytes: usize) -> Bytes {
         let filler = "x".repeat(bytes - message.len());
@@ -488,7 +510,7 @@ mod tests {
         for (message, status) in messages {
             // Whoever computes for long has the only turn, until it hears that it may end.
             let (end, gate) = std::sync::mpsc::channel::<()>();
-            let mut turn = Box::pin(processors.work(move || gate.recv().is_ok()));
+            let mut turn = Box::pin(processors.work(&Account::Anonymous, move || gate.recv().is_ok()));
             assert!(futures::poll!(&mut turn).is_pending());
             let small = post(padded(&message, 1024)).await;
             assert_eq!(small.0, status, "{message}: {small:?}");
@@ -509,9 +531,10 @@ mod tests {
         let processors = Processors::of(1);
         let app = app_on(processors.clone()).await;
         let (end, gate) = std::sync::mpsc::channel::<()>();
-        let body = app.endpoint.bodies.read(Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
+        let body =
+            app.endpoint.bodies.read(&Account::Anonymous, Full::new(Bytes::from(vec![b' '; 4 << 20]))).await.expect("free");
         let (begun, begins) = tokio::sync::oneshot::channel();
-        let mut parsing = Box::pin(app.endpoint.bodies.work(body, move |body| {
+        let mut parsing = Box::pin(app.endpoint.bodies.work(&Account::Anonymous, body, move |body| {
             let _ = begun.send(());
             let _ = gate.recv();
             drop(body);
@@ -519,11 +542,11 @@ mod tests {
         assert!(futures::poll!(&mut parsing).is_pending());
         begins.await.expect("it is its turn");
         drop(parsing);
-        let places = || std::iter::from_fn(|| app.endpoint.bodies.try_large()).collect::<Vec<_>>().len();
+        let places = || std::iter::from_fn(|| app.endpoint.bodies.try_large(&Account::Anonymous).ok()).collect::<Vec<_>>().len();
         assert_eq!(places(), 3, "it still has its place");
         end.send(()).expect("it is still parsed");
         // The next in turn comes after its end.
-        processors.work(|| ()).await.expect("a turn");
+        processors.work(&Account::Anonymous, || ()).await.expect("a turn");
         assert_eq!(places(), 4);
     }
 }

@@ -15,7 +15,7 @@ use rmcp::model::RequestId;
 use sandbar_catalog::ListDigest;
 use sandbar_mcp::{Changes, Era, Server, Subscription, Version};
 use sandbar_policy::Account;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sandbar_processor::{FairPermit, FairSemaphore, NoPermit, Share};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ use super::media::Takes;
 use super::rejection::{MCP_METHODS, Rejection};
 use super::session::SessionKey;
 
-/// Open streams of both eras together. Each takes some 11 KiB: this many fit beside the memory of the calls.
+/// Open streams of both eras together, half of them for one caller. Each takes some 11 KiB: this many fit beside the memory of the calls.
 const STREAMS: usize = 1_000;
 
 /// When a client that found no room should try again.
@@ -42,14 +42,14 @@ const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_cha
 /// The streams that are open.
 #[derive(Clone)]
 pub(super) struct Streams {
-    places: Arc<Semaphore>,
+    places: FairSemaphore,
     newest: Arc<Mutex<HashMap<String, Newest>>>,
 }
 
 /// The newest stream of a session.
 struct Newest {
     superseded: CancellationToken,
-    place: OwnedSemaphorePermit,
+    place: FairPermit,
 }
 
 /// A session's stream. Dropping it makes room.
@@ -61,19 +61,19 @@ struct Stream {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(STREAMS)), newest: Arc::default() }
+        Self { places: FairSemaphore::new(Share::Half, STREAMS, 0), newest: Arc::default() }
     }
 }
 
 impl Streams {
-    /// Room for one more stream.
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.places.clone().try_acquire_owned().ok()
+    /// Room for one more stream of this caller.
+    fn place(&self, caller: &Account) -> Result<FairPermit, NoPermit> {
+        self.places.try_acquire(caller, 1)
     }
 
-    /// Opens the stream of a session. One that is open ends, since a message must not come twice and a client that opens another has
+    /// Opens the stream of a session, which is the caller's. One that is open ends, since a message must not come twice and a client that opens another has
     /// lost the first, and its place goes to the new one.
-    fn open(&self, session: &str) -> Option<Stream> {
+    fn open(&self, session: &str, caller: &Account) -> Result<Stream, NoPermit> {
         let superseded = CancellationToken::new();
         let mut newest = self.lock();
         let place = match newest.remove(session) {
@@ -81,10 +81,10 @@ impl Streams {
                 older.superseded.cancel();
                 older.place
             }
-            None => self.place()?,
+            None => self.place(caller)?,
         };
         newest.insert(session.to_owned(), Newest { superseded: superseded.clone(), place });
-        Some(Stream { streams: self.clone(), session: session.to_owned(), superseded })
+        Ok(Stream { streams: self.clone(), session: session.to_owned(), superseded })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Newest>> {
@@ -128,14 +128,14 @@ pub(super) fn get(
         let words = "the stream is one of events: send `Accept: text/event-stream`";
         return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
-    let stream = streams.open(id).ok_or_else(|| no_room(None))?;
+    let stream = streams.open(id, caller).map_err(|why| no_room(None, why))?;
     let known = header("last-event-id")?.map_or(session.tools, ListDigest::from);
     Ok(event_stream(Outgoing::parts(events(stream, server.changes_since(known)), "")))
 }
 
 /// Answers `subscriptions/listen`, where there is room.
-pub(super) fn listen(streams: &Streams, subscription: Subscription) -> Result<HttpResponse, Rejection> {
-    let place = streams.place().ok_or_else(|| no_room(Some(subscription.id().clone())))?;
+pub(super) fn listen(streams: &Streams, caller: &Account, subscription: Subscription) -> Result<HttpResponse, Rejection> {
+    let place = streams.place(caller).map_err(|why| no_room(Some(subscription.id().clone()), why))?;
     let opening = stream::once(std::future::ready(event(&subscription.acknowledgement())));
     let rest = stream::unfold((Some(subscription), place), |(subscription, place)| async move {
         let mut subscription: Subscription = subscription?;
@@ -148,8 +148,14 @@ pub(super) fn listen(streams: &Streams, subscription: Subscription) -> Result<Ht
     Ok(event_stream(Outgoing::parts(opening.chain(rest).map(Part::from), "")))
 }
 
-fn no_room(id: Option<RequestId>) -> Rejection {
-    let words = format!("this server has {STREAMS} streams open, and no room for more; requests are served without one");
+fn no_room(id: Option<RequestId>, why: NoPermit) -> Rejection {
+    let have = match why {
+        NoPermit::Taken => format!("this server has {STREAMS} streams open, and no room for more"),
+        NoPermit::LeftToOthers { held } => {
+            format!("you have {held} of this server's {STREAMS} streams, and the rest is left to other callers")
+        }
+    };
+    let words = format!("{have}; requests are served without one");
     Rejection::no_room(id, RETRY_AFTER, words)
 }
 
@@ -179,29 +185,51 @@ mod tests {
 
     use super::*;
 
+    /// The streams that everybody may open yet.
+    fn free(streams: &Streams) -> usize {
+        std::iter::from_fn(|| streams.place(&Account::Anonymous).ok()).collect::<Vec<_>>().len()
+    }
+
     #[test]
     fn the_newest_stream_of_a_session_ends_the_others_and_takes_their_place() {
         let streams = Streams::default();
-        let (first, other) = (streams.open("s").expect("room"), streams.open("t").expect("room"));
-        let second = streams.open("s").expect("room");
+        let open = |session| streams.open(session, &Account::Anonymous).expect("room");
+        let (first, other) = (open("s"), open("t"));
+        let second = open("s");
         assert!(first.superseded.cancelled().now_or_never().is_some());
         assert!(second.superseded.cancelled().now_or_never().is_none());
         assert!(other.superseded.cancelled().now_or_never().is_none());
-        assert_eq!(streams.places.available_permits(), STREAMS - 2);
+        assert_eq!(free(&streams), STREAMS - 2);
         drop(first);
         assert!(streams.lock().contains_key("s"), "the one that was superseded does not take the newer one along");
         drop((second, other));
-        assert_eq!(streams.places.available_permits(), STREAMS);
+        assert_eq!(free(&streams), STREAMS);
         assert!(streams.lock().is_empty());
     }
 
     #[test]
     fn streams_are_bounded_and_a_session_that_has_one_may_open_it_anew() {
         let streams = Streams::default();
-        let open: Vec<_> = (0..STREAMS).map(|number| streams.open(&number.to_string()).expect("room")).collect();
-        assert!(streams.open("another").is_none() && streams.place().is_none());
-        assert!(streams.open("7").is_some());
+        let everybody = &Account::Anonymous;
+        let open: Vec<_> = (0..STREAMS).map(|number| streams.open(&number.to_string(), everybody).expect("room")).collect();
+        assert!(streams.open("another", everybody).is_err() && streams.place(everybody).is_err());
+        assert!(streams.open("7", everybody).is_ok());
         drop(open);
-        assert!(streams.open("another").is_some());
+        assert!(streams.open("another", everybody).is_ok());
+    }
+
+    #[test]
+    fn a_caller_with_half_of_the_streams_leaves_the_rest_to_others() {
+        let streams = Streams::default();
+        let [greedy, other] = ["greedy", "other"].map(|name| Account::User(name.into()));
+        let mut open: Vec<_> = (0..STREAMS / 4).map(|number| streams.open(&number.to_string(), &greedy).expect("room")).collect();
+        let listening: Vec<_> = (0..STREAMS / 4).map(|_| streams.place(&greedy).expect("room")).collect();
+        assert_eq!(streams.place(&greedy).err(), Some(NoPermit::LeftToOthers { held: STREAMS / 2 }), "of both eras together");
+        let words = no_room(None, NoPermit::LeftToOthers { held: STREAMS / 2 }).error.error.message;
+        assert!(words.starts_with("you have 500 of this server's 1000 streams"), "{words}");
+        open.push(streams.open("7", &greedy).expect("in the place of an older one"));
+        let _others = (streams.open("of another", &other).expect("room"), streams.place(&other).expect("room"));
+        drop((open, listening));
+        assert!(streams.place(&greedy).is_ok());
     }
 }

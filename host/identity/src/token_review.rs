@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandbar_kubernetes::{Cluster, Error, Reviewed};
-use sandbar_policy::User;
+use sandbar_policy::{Account, User};
+use sandbar_processor::{FairSemaphore, Share};
 use sandbar_verdicts::{Digest, Verdicts};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::Unidentified;
@@ -30,6 +31,16 @@ const REVIEW_TIME: Duration = Duration::from_secs(5);
 /// Reviews at once: as many as an API server answers beside its work. Whoever sends made-up tokens costs it no more than that.
 const AT_ONCE: usize = 16;
 
+/// Reviews that wait for their turn: more than the API server answers in the time that each has.
+const WAITING: usize = 4096;
+
+/// How long it is remembered that a token was somebody's. Its next review is then in line with those of its user; all tokens that nothing is
+/// known of stand in one line, and so does whatever is made up.
+const ACQUAINTED_FOR: Duration = Duration::from_secs(3600);
+
+/// Bytes of what is remembered of that: some 10,000 tokens.
+const ACQUAINTED_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Whose a token is, or why it is nobody's.
 type Verdict = Result<Arc<User>, Arc<str>>;
 
@@ -38,7 +49,8 @@ pub struct TokenReviews {
     cluster: Cluster,
     audiences: Vec<String>,
     verdicts: Verdicts<Verdict>,
-    turns: Semaphore,
+    turns: FairSemaphore,
+    acquainted: Verdicts<Account>,
     /// Set once it is known whether one of the audiences is the API server's own.
     own: OnceCell<Option<String>>,
 }
@@ -49,7 +61,12 @@ impl TokenReviews {
         let verdicts = Verdicts::new(REMEMBERED_BYTES, |verdict: &Verdict| {
             verdict.as_ref().map_or_else(|reason| reason.len(), |user| user.bytes())
         });
-        Self { cluster, audiences, verdicts, turns: Semaphore::new(AT_ONCE), own: OnceCell::new() }
+        let acquainted = Verdicts::new(ACQUAINTED_BYTES, |account: &Account| match account {
+            Account::User(name) => name.len(),
+            Account::Anonymous | Account::Operator => 0,
+        });
+        let turns = FairSemaphore::new(Share::All, AT_ONCE, WAITING);
+        Self { cluster, audiences, verdicts, turns, acquainted, own: OnceCell::new() }
     }
 
     /// Which of the audiences is the API server's own, if one is. Then no token is accepted: each pod has one that fits.
@@ -64,7 +81,7 @@ impl TokenReviews {
         let verdict = match self.verdicts.get(digest).await {
             Some(verdict) => verdict,
             None => {
-                let reviewing = self.verdicts.get_or_find(digest, self.review(token));
+                let reviewing = self.verdicts.get_or_find(digest, self.review(digest, token));
                 let reviewed = timeout(REVIEW_TIME, reviewing).await;
                 let late = || Unidentified::Unavailable(format!("no answer within {} s", REVIEW_TIME.as_secs()));
                 reviewed.map_err(|_late| late())?.map_err(Arc::unwrap_or_clone)?
@@ -73,7 +90,7 @@ impl TokenReviews {
         verdict.map_err(|reason| Unidentified::Refused(reason.to_string()))
     }
 
-    async fn review(&self, token: &str) -> Result<(Verdict, Duration), Unidentified> {
+    async fn review(&self, digest: Digest, token: &str) -> Result<(Verdict, Duration), Unidentified> {
         let unavailable = |error: Error| {
             tracing::warn!(%error, "a token cannot be reviewed");
             Unidentified::Unavailable("the API server does not review it".to_owned())
@@ -83,7 +100,9 @@ impl TokenReviews {
         if let Some(reason) = self.is_for_others(&claims) {
             return Ok((Err(reason.into()), UNKNOWN_FOR));
         }
-        let _turn = self.turns.acquire().await;
+        let account = self.acquainted.get(digest).await.unwrap_or(Account::Anonymous);
+        let busy = |_no_room| Unidentified::Unavailable("too many tokens wait for their review".to_owned());
+        let _turn = self.turns.acquire(&account).await.map_err(busy)?;
         if let Some(own) = self.own_audience().await.map_err(unavailable)? {
             tracing::error!(
                 audience = own,
@@ -94,6 +113,7 @@ impl TokenReviews {
         let reviewed = self.cluster.review_token(token, &self.audiences, REVIEW_TIME).await.map_err(unavailable)?;
         Ok(match reviewed {
             Reviewed::Known(user) => {
+                self.acquainted.insert(digest, Account::User(user.name.clone()), ACQUAINTED_FOR).await;
                 let good_for = claims.valid_for().map_or(KNOWN_FOR, |valid| valid.min(KNOWN_FOR));
                 (Ok(Arc::new(user)), good_for)
             }
@@ -124,7 +144,7 @@ mod tests {
     use bytes::Bytes;
     use kube::client::Body;
     use serde_json::{Value, json};
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, Semaphore};
 
     use super::*;
 
@@ -245,5 +265,41 @@ mod tests {
         let reviews = TokenReviews::new(cluster, vec!["sandbar".to_owned(), "https://issuer".to_owned()]);
         assert_eq!(reviews.own_audience().await.expect("an answer"), Some("https://issuer"));
         assert!(matches!(reviews.user_of(&ours("t")).await, Err(Unidentified::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn tokens_that_nothing_is_known_of_do_not_keep_those_waiting_that_are_known() {
+        let gate = Arc::new(Semaphore::new(1));
+        let closed = gate.clone();
+        let (reviews, asked) = reviews(move |_| {
+            let gate = closed.clone();
+            async move {
+                gate.acquire().await.expect("it is never closed").forget();
+                known("ann")
+            }
+        });
+        let ask = |token: String| {
+            let reviews = reviews.clone();
+            tokio::spawn(async move { reviews.user_of(&token).await })
+        };
+        let waiting = async |count| {
+            while reviews.turns.waiting() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        // It is over already, so each use has it reviewed anew.
+        let known = token(json!({ "aud": ["sandbar"], "exp": 1 }));
+        ask(known.clone()).await.expect("no panic").expect("known");
+        let flood: Vec<_> = (0..20 * AT_ONCE).map(|number| ask(ours(&number.to_string()))).collect();
+        waiting(19 * AT_ONCE).await;
+        let again = ask(known);
+        waiting(19 * AT_ONCE + 1).await;
+        gate.add_permits(21 * AT_ONCE);
+        again.await.expect("no panic").expect("known");
+        let before = asked.load(Ordering::Relaxed);
+        assert!(before < 5 * AT_ONCE, "{before} were asked about before");
+        for asking in flood {
+            asking.await.expect("no panic").expect("known");
+        }
     }
 }

@@ -6,6 +6,8 @@
 //! time), then `get`, `list` or `log`, which share a `context`. Those ask `discovery` which resource that is, check the grant, build a URL
 //! with `request`, send it with `exchange`, take the answer apart as it arrives (`response`, `items`), and read each object (`object`),
 //! which comes out without its secrets and cut down to the fields that were asked for.
+//!
+//! Beside all that, `forward` sends the requests of the person who runs `sandbar connect`, under their own login.
 
 mod aggregation;
 mod client;
@@ -19,6 +21,7 @@ mod explain;
 mod fault;
 mod fields;
 mod forbidden;
+mod forward;
 mod get;
 mod health;
 mod impersonation;
@@ -52,6 +55,7 @@ pub use discovery::ApiResources;
 pub use documents::document;
 pub use error::{Code, Error};
 pub use fault::Fault;
+pub use forward::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder, ServerName, ServiceName, Token};
 pub use impersonation::ExtraKeys;
 pub use reader::Reader;
 pub use review::Reviewed;

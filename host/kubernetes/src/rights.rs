@@ -13,11 +13,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::authorization::v1::{
     FieldSelectorAttributes, LabelSelectorAttributes, ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
-use sandbar_policy::{Access, Budget, Namespaces, Place, User, Verb};
+use sandbar_policy::{Access, Account, Budget, Namespaces, Place, User, Verb};
+use sandbar_processor::{FairSemaphore, Share};
 use sandbar_verdicts::{Digest, Verdicts};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
 
 use super::context::ReadContext;
 use super::error::{Code, Error};
@@ -42,6 +42,9 @@ const REQUESTS: u32 = 2;
 /// Reviews at once, of all calls, and of one call.
 const AT_ONCE: usize = 64;
 const AT_ONCE_OF_A_CALL: usize = 16;
+
+/// Reviews that wait for their turn: those of 128 calls, which are more than run at once.
+const WAITING: usize = 128 * AT_ONCE_OF_A_CALL;
 
 /// Bytes of a review that is answered: it repeats the user.
 const ANSWER_MAX: usize = 512 * 1024;
@@ -118,13 +121,13 @@ pub(super) struct AccessReviews {
     decisions: Verdicts<bool>,
     /// The names of the cluster's namespaces, and whether they are all there. Whose rights are reviewed has no say in them.
     namespaces: Verdicts<Arc<(BTreeSet<String>, bool)>>,
-    turns: Semaphore,
+    turns: FairSemaphore,
 }
 
 impl AccessReviews {
     pub(super) fn new(api: ApiServer) -> Self {
         let (decisions, namespaces) = (Verdicts::new(REMEMBERED_BYTES, |_| 0), Verdicts::new(REMEMBERED_BYTES, |_| 0));
-        Self { api, decisions, namespaces, turns: Semaphore::new(AT_ONCE) }
+        Self { api, decisions, namespaces, turns: FairSemaphore::new(Share::Half, AT_ONCE, WAITING) }
     }
 
     /// Whether somebody may call a tool: `create` it, as a resource of this API group. Without a name: all of them.
@@ -159,7 +162,8 @@ impl AccessReviews {
         budget.take_review()?;
         // Others may wait for the same, whose calls have more time than this one: so nothing of its budget is in there.
         let asking = async {
-            let _turn = self.turns.acquire().await;
+            let busy = |_no_room| Error::new(Code::Unavailable, "too many such questions wait for the API server");
+            let _turn = self.turns.acquire(&Account::User(user.name.clone())).await.map_err(busy)?;
             let allowed = self.ask(&request).await?;
             Ok((allowed, if allowed { ALLOWED_FOR } else { DENIED_FOR }))
         };
@@ -673,5 +677,40 @@ mod tests {
         ];
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         assert_eq!(all[0], user("ann", None, &[]));
+    }
+
+    #[tokio::test]
+    async fn a_caller_with_many_reviews_does_not_keep_another_waiting() {
+        // The greedy one's reviews never come, and there are more of them than are asked at once.
+        let (cluster, seen) = cluster(|path, _| match path {
+            REVIEWS => FakeAnswer::Silence,
+            _ => FakeAnswer::json(json!({ "metadata": { "name": "web" } })),
+        });
+        let cluster = cluster.with_rights(crate::WhoseRights::Caller);
+        let get = |name: &str, pod: usize| {
+            let user = User { name: name.into(), ..User::anonymous() };
+            let caller = Identity::User(Arc::new(user), Proof::TokenReview);
+            let budget = Arc::new(Budget::of(caller.account(), Limits::default()));
+            let reader = cluster.reader_for(&caller, Arc::new(grant(Namespaces::All)), budget);
+            let (pods, namespace) = (resource("", "pods"), Scope::Namespace("team-a".into()));
+            Box::pin(async move { reader.get_object(&pods, &namespace, &pod.to_string(), None).await })
+        };
+        let mut greedy: Vec<_> = (0..2 * AT_ONCE).map(|pod| get("greedy", pod)).collect();
+        let mut others = [get("ann", 0), get("bob", 0)];
+        let mut asked = 0;
+        while asked < AT_ONCE / 2 || seen.count() > asked {
+            asked = seen.count();
+            for get in &mut greedy {
+                assert!(futures::poll!(get).is_pending());
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asked, AT_ONCE / 2, "no more than are left to others");
+        while seen.count() < asked + others.len() {
+            for get in &mut others {
+                assert!(futures::poll!(get).is_pending());
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -97,7 +97,9 @@ pub enum ConnectError {
         reason: Fault,
     },
     /// No context was asked for, and the kubeconfig names none.
-    #[error("the kubeconfig {path} has no current context; name one as `--cluster kubeconfig:CONTEXT` ({contexts})")]
+    #[error(
+        "the kubeconfig {path} has no current context; name one, as `--cluster kubeconfig:CONTEXT` or `sandbar connect --context CONTEXT` ({contexts})"
+    )]
     NoContext {
         /// Its path, or several with commas between them.
         path: String,
@@ -172,6 +174,18 @@ impl Connection {
         let description = format!("{cluster} ({}){}", target.server, target.proxy);
         let login = Login::open(origin, target).await.map_err(|reason| ConnectError::Unusable { cluster, reason })?;
         Ok(Self { api: ApiServer::with(login), description })
+    }
+}
+
+/// The cluster of the person who runs this process: that of a kubeconfig that they name, else the one that `auto` finds.
+pub(super) async fn of_person(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Connection, ConnectError> {
+    let mut environment = Environment::read();
+    if let Some(path) = kubeconfig {
+        environment.kubeconfig = Some(path.into());
+    }
+    match context {
+        None if environment.auto()? == Found::InCluster => from_pod().await,
+        _ => from_kubeconfig(environment, context.map(str::to_owned)).await,
     }
 }
 
@@ -365,7 +379,7 @@ clusters:
     fn a_kubeconfig_without_a_current_context_asks_for_one() {
         assert_eq!(
             opened("contexts: [{ name: a, context: { cluster: a } }]", None).expect_err("none"),
-            "the kubeconfig FILE has no current context; name one as `--cluster kubeconfig:CONTEXT` (it has a)"
+            "the kubeconfig FILE has no current context; name one, as `--cluster kubeconfig:CONTEXT` or `sandbar connect --context CONTEXT` (it has a)"
         );
         for empty in ["{}", "", "contexts: null", "current-context: ''"] {
             assert!(opened(empty, None).expect_err("none").contains("it has none at all"), "{empty:?}");

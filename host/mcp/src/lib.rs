@@ -16,6 +16,6 @@ pub use changes::Changes;
 pub use message::check_body;
 pub use message::{Message, MessageKind, Response, SharedResponse};
 pub use progress::Notifications;
-pub use request::{Method, Request, ToolCall, client_of};
+pub use request::{Method, Request, ToolCall, VERSION_KEY, client_of};
 pub use server::Server;
 pub use version::{Era, Version};

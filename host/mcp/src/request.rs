@@ -12,7 +12,7 @@ use super::message::{Message, MessageKind, NAME_BYTES, absent_or_object, malform
 use super::version::{Era, Version};
 
 /// The key under which a modern request carries its protocol version.
-const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+pub const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// The key under which a modern request carries its client's capabilities.
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sandbar_processor::Meter;
+use sandbar_processor::{Account, Meter};
 
 use super::limits::Limits;
 
@@ -76,8 +76,13 @@ pub enum Exhausted {
 }
 
 impl Budget {
-    /// A full budget whose time starts now.
+    /// A full budget whose time starts now, on the operator's account.
     pub fn new(limits: Limits) -> Self {
+        Self::of(Account::Operator, limits)
+    }
+
+    /// The same on the account of whoever makes the call.
+    pub fn of(account: Account, limits: Limits) -> Self {
         Self {
             deadline: Instant::now() + limits.time,
             requests: AtomicU32::new(0),
@@ -85,7 +90,7 @@ impl Budget {
             read: AtomicU64::new(0),
             handed: AtomicU64::new(0),
             logged: AtomicU64::new(0),
-            meter: Meter::default(),
+            meter: Meter::of(account),
             namespaces: Mutex::default(),
             reported: AtomicU32::new(0),
             limits,
@@ -106,6 +111,11 @@ impl Budget {
     /// The limits that the budget was made from.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// On whose account the call is made.
+    pub fn account(&self) -> &Account {
+        self.meter.account()
     }
 
     /// When the host stops the call.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use sandbar_processor::Account;
 use sandbar_text::clean_line;
 
 /// Bytes of a client's name that are kept.
@@ -32,17 +33,6 @@ pub enum Identity {
     Operator,
     /// Somebody who has proved who they are, and how.
     User(Arc<User>, Proof),
-}
-
-/// What is counted for one caller is counted under this: the same for all tokens of one user.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Account {
-    /// All that are not authenticated.
-    Anonymous,
-    /// The user of the command line.
-    Operator,
-    /// The user of this name.
-    User(Arc<str>),
 }
 
 /// A user as Kubernetes knows one: what its authenticators find out and its authorizers decide by.
@@ -177,7 +167,7 @@ impl Proof {
     pub fn issuer(&self) -> Option<&str> {
         match self {
             Self::Oidc(issuer) => Some(issuer),
-            Self::FrontProxy | Self::TokenReview => None,
+            Self::ApiServer | Self::FrontProxy | Self::TokenReview => None,
         }
     }
 }

@@ -12,10 +12,11 @@ mod rights;
 mod rule;
 
 pub use budget::{Budget, Exhausted, Quota};
-pub use caller::{Account, Caller, Identity, Proof, User, UserError};
+pub use caller::{Caller, Identity, Proof, User, UserError};
 pub use callers::{EVERY_TOOL, ToolAccess, ToolRule, ToolsOf};
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};
 pub use limits::{LEAST_MEMORY, LEAST_STACK, LONGEST_TIME, Limits, MOST_MEMORY, MOST_PAGE, MOST_STACK, MOST_TABLES};
 pub use rights::{MOST_RIGHTS, Rights, TooManyRights, check_rights};
 pub use rule::{POD_LOGS, PolicyRule, RuleError, Verb};
+pub use sandbar_processor::Account;

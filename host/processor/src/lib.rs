@@ -1,4 +1,5 @@
-//! The processor time of one call: metered, bounded by whoever asks the meter, and scheduled so that no call makes others wait.
+//! The processor time of one call: metered, bounded by whoever asks the meter, and scheduled so that no call makes others wait; and whose
+//! turn it is at what callers share, processors among it.
 //!
 //! A call is one future, guest and host work alike. While it computes little, as most do, it is polled in the task of its
 //! request; after that on a thread of its own, of a lower priority, which the operating system schedules. Knows neither wasm nor
@@ -7,14 +8,18 @@
 //! Work without an await has to be cut into steps: [`Meter::prepare_for`] before one that is large, [`Meter::yield_if_due`]
 //! between two of them.
 
+mod account;
 mod estimate;
+mod fair;
 mod meter;
 mod priority;
 mod processors;
 
 use std::time::Duration;
 
+pub use account::Account;
 pub use estimate::CpuEstimate;
+pub use fair::{FairPermit, FairSemaphore, NoPermit, Share};
 pub use meter::Meter;
 #[cfg(any(test, feature = "test-clock"))]
 pub use meter::TestClock;

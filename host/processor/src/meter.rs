@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{BRIEF, LONG, STEP_BYTES, TURN, yield_cpu};
+use super::{Account, BRIEF, LONG, STEP_BYTES, TURN, yield_cpu};
 
 /// A meter shared by a call's future and whoever limits it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,7 @@ pub struct Meter(Arc<Inner>);
 /// Times in nanoseconds.
 #[derive(Debug, Default)]
 struct Inner {
+    account: Account,
     clock: Clock,
     /// Used before the current poll, or in all between polls.
     before: AtomicU64,
@@ -40,6 +41,16 @@ struct Inner {
 }
 
 impl Meter {
+    /// A meter of what is computed on this account. The default one is the operator's.
+    pub fn of(account: Account) -> Self {
+        Self(Arc::new(Inner { account, ..Inner::default() }))
+    }
+
+    /// On whose account it is.
+    pub fn account(&self) -> &Account {
+        &self.0.account
+    }
+
     /// The processor time used so far. During a poll, only for the thread that polls.
     pub(crate) fn spent(&self) -> Duration {
         let before = self.0.before.load(Ordering::Relaxed);

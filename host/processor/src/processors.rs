@@ -11,20 +11,19 @@
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::task::Poll;
 
 use futures::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::meter::{Meter, Metered};
-use super::{BRIEF, CpuEstimate, LONG, lower_priority};
+use super::{Account, BRIEF, CpuEstimate, FairSemaphore, LONG, Share, lower_priority};
 
-/// The processors that long calls share, first come first served. Cheap to clone.
+/// The processors that long calls share: their callers take turns, and so do the calls of each. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Processors {
-    turns: Arc<Semaphore>,
+    turns: FairSemaphore,
 }
 
 /// Without outcome: the host panicked, or no thread could be started.
@@ -40,7 +39,8 @@ impl Processors {
 
     /// So many processors.
     pub fn of(count: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(count)) }
+        // As many wait as there are calls and bodies, and these are counted elsewhere.
+        Self { turns: FairSemaphore::new(Share::All, count, usize::MAX) }
     }
 
     /// Runs a call to its end: in this task while it computes little, then on a thread of its own. Dropping the returned future
@@ -65,11 +65,15 @@ impl Processors {
         self.on_thread(call, estimate.clone(), expected > LONG).await.and_then(|outcome| outcome)
     }
 
-    /// Runs CPU-bound work that is not part of a call on a thread of its own, in the runtime that asks, once there is a permit.
+    /// Runs CPU-bound work that is not part of a call on a thread of its own, in the runtime that asks, once it is the account's turn.
     /// It cannot be stopped, so it has to end by itself.
-    pub async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
-        // The semaphore is never closed.
-        let turn = self.turns.clone().acquire_owned().await.ok();
+    pub async fn work<T: Send + 'static>(
+        &self,
+        account: &Account,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failed> {
+        // There is always room to wait.
+        let turn = self.turns.acquire(account).await.ok();
         let (done, outcome) = oneshot::channel();
         let asking = Handle::current();
         spawn(move || {
@@ -128,8 +132,8 @@ async fn poll_briefly<F: Future>(call: &mut Metered<F>) -> Option<F::Output> {
 /// Polls a call until it is done. Once it is long, each poll takes a permit for one of the processors.
 async fn poll_in_turns<F: Future>(mut call: Metered<F>, mut long: bool, processors: &Processors) -> F::Output {
     loop {
-        // The semaphore is never closed.
-        let turn = if long { processors.turns.acquire().await.ok() } else { None };
+        // There is always room to wait.
+        let turn = if long { processors.turns.acquire(call.meter().account()).await.ok() } else { None };
         if let Poll::Ready(outcome) = futures::poll!(&mut call) {
             return outcome;
         }
@@ -147,8 +151,8 @@ async fn woken() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::mpsc;
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex, mpsc};
     use std::time::Duration;
 
     use tokio::time::timeout;
@@ -231,7 +235,7 @@ mod tests {
             let outcome: Result<(), Failed> = Processors::of(1).run(&meter, &estimate, async { panic!("on purpose") }).await;
             assert_eq!(outcome, Err(Failed));
         }
-        assert_eq!(Processors::of(1).work(|| -> () { panic!("on purpose") }).await, Err(Failed));
+        assert_eq!(Processors::of(1).work(&Account::Operator, || -> () { panic!("on purpose") }).await, Err(Failed));
     }
 
     #[tokio::test]
@@ -296,11 +300,56 @@ mod tests {
             }
         };
         let beside = running.clone();
-        let work = one.work(move || {
+        let work = one.work(&Account::Anonymous, move || {
             enter(&beside);
             std::thread::yield_now();
             beside.fetch_sub(1, Ordering::SeqCst);
         });
         assert_eq!(futures::join!(spinning(), spinning(), work), (Ok(()), Ok(()), Ok(())));
+    }
+    #[tokio::test]
+    async fn a_caller_with_many_long_calls_has_every_other_turn_beside_one_with_one() {
+        const GREEDY: usize = 8;
+        const POLLS: usize = 20;
+        let one = Processors::of(1);
+        let (turns, left) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(GREEDY + 1)));
+        let long = |name: &'static str| {
+            let (turns, left, one) = (turns.clone(), left.clone(), one.clone());
+            async move {
+                let estimate = CpuEstimate::default();
+                estimate.note(2 * LONG);
+                let line = one.turns.clone();
+                let call = async move {
+                    for _ in 0..POLLS {
+                        // A turn takes longer than it takes to be back in line for the next.
+                        while line.waiting() + 1 < left.load(Ordering::SeqCst) {
+                            std::thread::yield_now();
+                        }
+                        turns.lock().expect("no panic").push(name);
+                        tokio::task::yield_now().await;
+                    }
+                    left.fetch_sub(1, Ordering::SeqCst);
+                };
+                one.run(&Meter::of(Account::User(name.into())), &estimate, call).await
+            }
+        };
+        // All of them come while somebody has the turn.
+        let (end, gate) = mpsc::channel::<()>();
+        let mut first = Box::pin(one.work(&Account::Operator, move || gate.recv_timeout(HANGS).is_ok()));
+        assert!(futures::poll!(&mut first).is_pending());
+        let mut calls: Vec<_> = std::iter::repeat_n("greedy", GREEDY).map(|name| Box::pin(long(name))).collect();
+        calls.push(Box::pin(long("other")));
+        for call in &mut calls {
+            assert!(futures::poll!(call).is_pending());
+        }
+        while one.turns.waiting() < calls.len() {
+            tokio::task::yield_now().await;
+        }
+        end.send(()).expect("it waits");
+        assert_eq!(first.await, Ok(true));
+        assert!(futures::future::join_all(calls).await.iter().all(Result::is_ok));
+        let turns = turns.lock().expect("no panic");
+        let until_its_last = turns.iter().rposition(|name| *name == "other").expect("it had turns");
+        assert!(until_its_last <= 2 * POLLS, "{turns:?}");
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sandbar_processor::Processors;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use sandbar_policy::Account;
+use sandbar_processor::{FairPermit, FairSemaphore, Processors, Share};
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -46,7 +47,7 @@ pub struct Engine {
     compiler: Option<Compiler>,
     /// One component is compiled at a time.
     compiling: Mutex<()>,
-    slots: Arc<Semaphore>,
+    slots: FairSemaphore,
     size: Slots,
     processors: Processors,
 }
@@ -54,7 +55,7 @@ pub struct Engine {
 /// A slot that a running call holds.
 pub(super) struct Slot {
     _turn: Turn,
-    _slot: OwnedSemaphorePermit,
+    _slot: FairPermit,
     _ticking: Ticking,
 }
 
@@ -69,7 +70,8 @@ impl Engine {
             pools,
             compiler: compiler.clone(),
             compiling: Mutex::default(),
-            slots: Arc::new(Semaphore::new(slots.count())),
+            // As many wait as there are turns in the queues of components.
+            slots: FairSemaphore::new(Share::Half, slots.count(), usize::MAX),
             size: slots,
             processors: Processors::all_but_one(),
         })
@@ -112,8 +114,8 @@ impl Engine {
         let mut room = Vec::new();
         for _ in 0..share.slots {
             // One by one: calls that come meanwhile do not wait until all of them are free.
-            let slot = self.slots.clone().acquire_owned().await;
-            room.push(slot.map_err(|_closed| CompileError::Now("the server stops".to_owned()))?);
+            let slot = self.slots.acquire(&Account::Operator).await;
+            room.push(slot.map_err(|_no_room| CompileError::Now("there are too many calls".to_owned()))?);
         }
         compile(compiler, &missing, CompileLimits { memory: Some(share.bytes) }).await
     }
@@ -149,15 +151,13 @@ impl Engine {
     }
 
     /// Waits for a slot, up to [`SLOT_WAIT`].
-    pub(super) async fn slot(&self, queue: &Queue) -> Result<Slot, CallError> {
+    pub(super) async fn slot(&self, queue: &Queue, account: &Account) -> Result<Slot, CallError> {
         let patience = Instant::now() + SLOT_WAIT;
-        let turn = timeout_at(patience, queue.turn()).await;
-        let Ok(Ok(turn)) = turn else {
-            return Err(CallError::ToolBusy { calls: queue.most(), retry_after: RETRY_AFTER });
-        };
-        match timeout_at(patience, self.slots.clone().acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(Slot { _turn: turn, _slot: slot, _ticking: self.ticker.run() }),
-            Ok(Err(_)) | Err(_) => Err(CallError::Busy { slots: self.size.count(), retry_after: RETRY_AFTER }),
-        }
+        let turn = timeout_at(patience, queue.turn(account)).await.unwrap_or_else(|_late| Err(queue.why_not(account)));
+        let turn = turn.map_err(|why| CallError::ToolBusy { calls: queue.most(), why, retry_after: RETRY_AFTER })?;
+        let slot =
+            timeout_at(patience, self.slots.acquire(account)).await.unwrap_or_else(|_late| Err(self.slots.why_not(account)));
+        let slot = slot.map_err(|why| CallError::Busy { slots: self.size.count(), why, retry_after: RETRY_AFTER })?;
+        Ok(Slot { _turn: turn, _slot: slot, _ticking: self.ticker.run() })
     }
 }

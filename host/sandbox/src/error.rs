@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sandbar_processor::NoPermit;
 use sandbar_text::clean_line;
 
 use super::contract::contract;
@@ -156,27 +157,49 @@ fn offered() -> String {
     contract().imports.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// How many calls of a component run.
-fn running(calls: usize) -> String {
-    if calls == 1 { "1 call of it runs".to_owned() } else { format!("{calls} calls of it run") }
+/// What keeps a call from running, where all or some of the server's slots are taken.
+fn without_slot(slots: usize, why: NoPermit) -> String {
+    match why {
+        NoPermit::Taken => format!("all {slots} slots for running tools are taken"),
+        NoPermit::LeftToOthers { held } => left_to_others(held, &format!("its {slots} slots for running tools")),
+    }
+}
+
+/// The same for the calls of one component.
+fn without_turn(calls: usize, why: NoPermit) -> String {
+    match why {
+        NoPermit::Taken if calls == 1 => "1 call of it runs already (limit `calls`)".to_owned(),
+        NoPermit::Taken => format!("{calls} calls of it run already (limit `calls`)"),
+        NoPermit::LeftToOthers { held } => {
+            left_to_others(held, &format!("the {calls} calls that it runs at once (limit `calls`)"))
+        }
+    }
+}
+
+fn left_to_others(held: usize, of: &str) -> String {
+    format!("you have {held} of {of}, and the rest is left to other callers")
 }
 
 /// Why a call has no answer. Worded for the model that made the call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CallError {
     /// No slot became free.
-    #[error("the server is busy: all {slots} slots for running tools are taken; try again in {} s", .retry_after.as_secs())]
+    #[error("the server is busy: {}; try again in {} s", without_slot(*.slots, *.why), .retry_after.as_secs())]
     Busy {
         /// How many calls run at once.
         slots: usize,
+        /// Whether others take them, or they are left to others.
+        why: NoPermit,
         /// When to try again.
         retry_after: Duration,
     },
     /// The component runs as many calls as it may.
-    #[error("this tool is busy: {} already (limit `calls`); try again in {} s", running(*.calls), .retry_after.as_secs())]
+    #[error("this tool is busy: {}; try again in {} s", without_turn(*.calls, *.why), .retry_after.as_secs())]
     ToolBusy {
         /// How many of its calls run at once.
         calls: usize,
+        /// Whether others run, or it is left to others.
+        why: NoPermit,
         /// When to try again.
         retry_after: Duration,
     },
@@ -240,4 +263,28 @@ pub enum CallError {
     /// The host panicked. Never the guest's fault.
     #[error("the server failed while it ran the tool; its log has the details")]
     Host,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_to_come_back_hears_whose_calls_are_in_the_way() {
+        let retry_after = Duration::from_secs(2);
+        let slots = |why| CallError::Busy { slots: 10, why, retry_after }.to_string();
+        let turns = |why| CallError::ToolBusy { calls: 5, why, retry_after }.to_string();
+        let own = |held| NoPermit::LeftToOthers { held };
+        assert_eq!(slots(NoPermit::Taken), "the server is busy: all 10 slots for running tools are taken; try again in 2 s");
+        assert_eq!(
+            slots(own(5)),
+            "the server is busy: you have 5 of its 10 slots for running tools, and the rest is left to other callers; try again in 2 s"
+        );
+        assert_eq!(turns(NoPermit::Taken), "this tool is busy: 5 calls of it run already (limit `calls`); try again in 2 s");
+        assert_eq!(
+            turns(own(3)),
+            "this tool is busy: you have 3 of the 5 calls that it runs at once (limit `calls`), and the rest is left to other callers; \
+            try again in 2 s"
+        );
+    }
 }

@@ -2,9 +2,8 @@
 //!
 //! This keeps a slow or popular component from taking every slot of the server, and its callers from piling up in memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sandbar_policy::Account;
+use sandbar_processor::{FairPermit, FairSemaphore, NoPermit, Share};
 
 /// Waiting calls for each running one. An ordinary call takes a few milliseconds, so eight of them are over in a moment.
 const WAITING_FOR_EACH: usize = 8;
@@ -12,99 +11,40 @@ const WAITING_FOR_EACH: usize = 8;
 /// Limits how many calls of one component run and wait. Its clones are the same queue, so a component that is loaded anew can go on with
 /// that of the one before, whose calls may still run.
 #[derive(Clone, Debug)]
-pub struct Queue {
-    running: Arc<Semaphore>,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug)]
-struct State {
-    /// How many calls may run at once.
-    most: usize,
-    /// How many more do, since that has become less.
-    surplus: usize,
-    waiting: usize,
-}
-
-/// As many calls wait as may wait.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Full;
+pub struct Queue(FairSemaphore);
 
 /// A call that runs.
-#[derive(Debug)]
-pub(super) struct Turn {
-    permit: Option<OwnedSemaphorePermit>,
-    queue: Queue,
-}
-
-/// A call that waits.
-struct Waiting<'a>(&'a Queue);
+pub(super) type Turn = FairPermit;
 
 impl Queue {
     /// A queue that runs `most` calls at once.
     pub(super) fn new(most: usize) -> Self {
-        let state = State { most, surplus: 0, waiting: 0 };
-        Self { running: Arc::new(Semaphore::new(most)), state: Arc::new(Mutex::new(state)) }
+        Self(FairSemaphore::new(Share::Half, most, room(most)))
     }
 
     /// How many calls may run at once.
     pub(super) fn most(&self) -> usize {
-        self.lock().most
+        self.0.permits()
     }
 
     /// Has it run `most` calls at once. Where more run already, they end, and none takes their place.
     pub(super) fn resize(&self, most: usize) {
-        let mut state = self.lock();
-        let (more, fewer) = (most.saturating_sub(state.most), state.most.saturating_sub(most));
-        let allowed = state.surplus.min(more);
-        self.running.add_permits(more - allowed);
-        state.surplus = state.surplus - allowed + fewer - self.running.forget_permits(fewer);
-        state.most = most;
+        self.0.resize(most, room(most));
     }
 
-    /// Waits for a turn, first come first served, if there is room to wait.
-    pub(super) async fn turn(&self) -> Result<Turn, Full> {
-        let permit = match self.running.clone().try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let _waiting = self.wait()?;
-                self.running.clone().acquire_owned().await.map_err(|_closed| Full)?
-            }
-        };
-        Ok(Turn { permit: Some(permit), queue: self.clone() })
+    /// Waits for a turn, if there is room to wait.
+    pub(super) async fn turn(&self, account: &Account) -> Result<Turn, NoPermit> {
+        self.0.acquire(account).await
     }
 
-    fn wait(&self) -> Result<Waiting<'_>, Full> {
-        let mut state = self.lock();
-        if state.waiting >= state.most.saturating_mul(WAITING_FOR_EACH) {
-            return Err(Full);
-        }
-        state.waiting += 1;
-        Ok(Waiting(self))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is one step, so a panic elsewhere leaves nothing broken.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Why the account would have to wait now.
+    pub(super) fn why_not(&self, account: &Account) -> NoPermit {
+        self.0.why_not(account)
     }
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut state = self.queue.lock();
-        if state.surplus > 0 {
-            state.surplus -= 1;
-            self.permit.take().into_iter().for_each(OwnedSemaphorePermit::forget);
-        }
-        // Still locked: what is given back now cannot be counted as running by who resizes.
-        drop(self.permit.take());
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.lock().waiting -= 1;
-    }
+fn room(most: usize) -> usize {
+    most.saturating_mul(WAITING_FOR_EACH)
 }
 
 #[cfg(test)]
@@ -114,20 +54,37 @@ mod tests {
     use super::*;
 
     fn turn(queue: &Queue) -> Option<Turn> {
-        queue.turn().now_or_never().map(|turn| turn.expect("not full"))
+        queue.turn(&Account::Anonymous).now_or_never().map(|turn| turn.expect("not full"))
     }
 
     #[test]
     fn some_run_some_wait_and_the_rest_is_sent_away() {
         let queue = Queue::new(1);
+        let everybody = Account::Anonymous;
         let first = turn(&queue).expect("there is a turn");
-        let mut waiting: Vec<_> = (0..WAITING_FOR_EACH).map(|_| Box::pin(queue.turn())).collect();
+        let mut waiting: Vec<_> = (0..WAITING_FOR_EACH).map(|_| Box::pin(queue.turn(&everybody))).collect();
         assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
-        assert_eq!(queue.turn().now_or_never().map(|turn| turn.map(drop)), Some(Err(Full)));
+        assert_eq!(queue.turn(&everybody).now_or_never().map(|turn| turn.map(drop)), Some(Err(NoPermit::Taken)));
         drop(first);
         let second = waiting.remove(0).now_or_never().expect("its turn has come").expect("not full");
-        assert!(queue.turn().now_or_never().is_none(), "there is room again");
+        assert!(queue.turn(&everybody).now_or_never().is_none(), "there is room again");
         drop(second);
+    }
+
+    #[test]
+    fn a_caller_neither_runs_every_call_of_a_component_nor_fills_its_room() {
+        let queue = Queue::new(4);
+        let [greedy, other] = ["greedy", "other"].map(|name| Account::User(name.into()));
+        let running: Vec<_> = (0..2).filter_map(|_| queue.turn(&greedy).now_or_never()).collect();
+        assert_eq!(running.len(), 2);
+        let mut waiting: Vec<_> = (0..4 * WAITING_FOR_EACH).map(|_| Box::pin(queue.turn(&greedy))).collect();
+        assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
+        let sent_away = queue.turn(&greedy).now_or_never().expect("there is no room").expect_err("none for more of these");
+        assert_eq!(sent_away, NoPermit::LeftToOthers { held: 2 });
+        let others: Vec<_> = (0..9).map(|_| Box::pin(queue.turn(&other))).collect();
+        let come = others.into_iter().map(|mut turn| ((&mut turn).now_or_never(), turn)).collect::<Vec<_>>();
+        assert!(come[0].0.as_ref().is_some_and(Result::is_ok), "one runs at once");
+        assert!(come.iter().all(|(turn, _)| turn.as_ref().is_none_or(Result::is_ok)), "and there is room for the rest");
     }
 
     #[test]
@@ -160,7 +117,7 @@ mod tests {
     fn a_turn_that_nobody_may_take_any_more_is_not_handed_to_who_waits() {
         let queue = Queue::new(2);
         let (first, second) = (turn(&queue), turn(&queue));
-        let mut waiting = Box::pin(queue.turn());
+        let mut waiting = Box::pin(queue.turn(&Account::Anonymous));
         assert!((&mut waiting).now_or_never().is_none());
         queue.resize(1);
         drop(first);

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use sandbar_policy::{Budget, Limits};
+use sandbar_policy::{Account, Budget, Limits};
 use sandbar_processor::{Failed, yield_cpu};
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
@@ -32,9 +32,9 @@ impl<T: Send + 'static> Component<T> {
     }
 
     /// Calls the component's `manifest`: the tools that it serves. Its time begins, with the budget and the data that `begin` makes, when
-    /// there is a slot.
+    /// there is a slot. It is the server that asks.
     pub async fn manifest(&self, engine: &Engine, begin: impl FnOnce() -> (Arc<Budget>, T)) -> Result<String, CallError> {
-        let slot = engine.slot(&self.queue).await?;
+        let slot = engine.slot(&self.queue, &Account::Operator).await?;
         let (budget, data) = begin();
         let (component, in_call) = (self.clone(), budget.clone());
         let asking = async move { component.ask(in_call, data, Ask::Manifest).await?.map_err(|_| CallError::Host) };
@@ -48,7 +48,7 @@ impl<T: Send + 'static> Component<T> {
         R: Send + 'static,
         F: Future<Output = Result<R, CallError>> + Send + 'static,
     {
-        let slot = engine.slot(&self.queue).await?;
+        let slot = engine.slot(&self.queue, budget.account()).await?;
         self.run_in(slot, engine, budget, work).await
     }
 

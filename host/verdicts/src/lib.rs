@@ -41,6 +41,10 @@ impl<V> Expiry<Digest, Timed<V>> for OwnTime {
     fn expire_after_create(&self, _: &Digest, timed: &Timed<V>, _: Instant) -> Option<Duration> {
         Some(timed.good_for)
     }
+
+    fn expire_after_update(&self, _: &Digest, timed: &Timed<V>, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        Some(timed.good_for)
+    }
 }
 
 impl<V: Clone + Send + Sync + 'static> Verdicts<V> {
@@ -53,6 +57,11 @@ impl<V: Clone + Send + Sync + 'static> Verdicts<V> {
     /// The verdict, if there is one that still counts.
     pub async fn get(&self, digest: Digest) -> Option<V> {
         self.0.get(&digest).await.map(|timed| timed.verdict)
+    }
+
+    /// Remembers a verdict for as long as it counts.
+    pub async fn insert(&self, digest: Digest, verdict: V, good_for: Duration) {
+        self.0.insert(digest, Timed { verdict, good_for }).await;
     }
 
     /// The verdict; where there is none, it is found out, with the time for which it counts.

@@ -160,6 +160,16 @@ impl Login {
         }
     }
 
+    /// Makes the connections of the current session anew: those that there are may lead nowhere.
+    pub(super) fn reconnect(&self) {
+        let mut state = self.lock();
+        let Some(session) = &state.session else { return };
+        match session.reconnected() {
+            Ok(session) => state.session = Some(Arc::new(session)),
+            Err(fault) => tracing::debug!(%fault, "the connections stay"),
+        }
+    }
+
     /// The API server, for messages.
     pub(super) fn server(&self) -> String {
         format!("the API server at {}", self.lock().target.server)

@@ -19,6 +19,8 @@ pub(crate) enum Origin {
     Kubeconfig { paths: Vec<PathBuf>, context: String, variables: Variables, last: Mutex<Kubeconfig> },
     /// The pod that this process runs in.
     Pod,
+    /// A command line, which stays as it is.
+    Fixed(Box<Target>),
 }
 
 impl Origin {
@@ -33,6 +35,7 @@ impl Origin {
     fn path(&self) -> &Path {
         match self {
             Origin::Pod => Path::new(in_cluster::AUTHORITY),
+            Origin::Fixed(_) => Path::new(""),
             Origin::Kubeconfig { paths, .. } => paths.first().map_or(Path::new(""), PathBuf::as_path),
         }
     }
@@ -41,6 +44,7 @@ impl Origin {
     fn read(&self) -> Result<Target, Fault> {
         match self {
             Origin::Pod => in_cluster::target(),
+            Origin::Fixed(target) => Ok(target.as_ref().clone()),
             Origin::Kubeconfig { paths, context, variables, last } => {
                 // Not held while files are read: an unresponsive one would block every later login.
                 let last = || last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -61,6 +61,13 @@ impl ClusterSession {
         Ok(Self { client, target, connections, credentials, generation, valid_until, renew_at })
     }
 
+    /// The same with connections of its own.
+    pub(super) fn reconnected(&self) -> Result<Self, Fault> {
+        let (target, credentials) = (self.target.clone(), self.credentials.clone());
+        let again = Self::new(target, credentials, None, self.generation)?;
+        Ok(Self { valid_until: self.valid_until, renew_at: self.renew_at, ..again })
+    }
+
     pub(crate) fn client(&self) -> &kube::Client {
         &self.client
     }

@@ -15,6 +15,9 @@ pub(super) const TOOLS: &str = "SANDBAR_TOOLS";
 /// The secret that session ids are signed with. No flag has it: others see the command line of a process.
 pub(super) const SESSION_KEY: &str = "SANDBAR_SESSION_KEY";
 
+/// The token that `sandbar connect` says with who its user is.
+pub(super) const TOKEN: &str = "SANDBAR_TOKEN";
+
 /// The log's filter.
 pub(super) const LOG: &str = "SANDBAR_LOG";
 
@@ -22,7 +25,7 @@ pub(super) const LOG: &str = "SANDBAR_LOG";
 pub(super) const LOG_FORMAT: &str = "SANDBAR_LOG_FORMAT";
 
 /// Those that clap does not know of.
-const OWN: [&str; 4] = [TOOLS, SESSION_KEY, LOG, LOG_FORMAT];
+const OWN: [&str; 5] = [TOOLS, SESSION_KEY, TOKEN, LOG, LOG_FORMAT];
 
 /// The flags that have a variable, each with its variable.
 pub(super) fn flags(command: &Command) -> impl Iterator<Item = (&Arg, &str)> {

@@ -6,6 +6,7 @@ mod call;
 mod certificate;
 mod compile;
 mod config_schema;
+mod connect;
 mod elsewhere;
 mod environment;
 mod inspect;
@@ -47,6 +48,8 @@ struct Cli {
 enum Command {
     /// Serve MCP over Streamable HTTP
     Serve(serve::Arguments),
+    /// Bring an MCP client to a server: behind the API server of a kubeconfig, at an address, or in this process
+    Connect(connect::Arguments),
     /// Run one call without a server and print what a model would read
     Call(call::Arguments),
     /// Show the tools that are loaded, what they may read and how much they may use
@@ -139,9 +142,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 pub(crate) fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli = Cli::try_parse_from(&arguments).unwrap_or_else(|error| usage::explained(error, &Cli::command(), &arguments).exit());
-    let started = log::start(matches!(cli.command, Command::Serve(_))).map_err(Failure::Usage);
+    let started = log::start(matches!(cli.command, Command::Serve(_) | Command::Connect(_))).map_err(Failure::Usage);
     let outcome = started.and_then(|()| match cli.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Connect(arguments) => connect::run(arguments),
         Command::Call(arguments) => call::run(arguments),
         Command::Tools(arguments) => tools::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),

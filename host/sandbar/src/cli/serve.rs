@@ -272,7 +272,7 @@ fn surroundings(cluster: &sandbar_kubernetes::ClusterSource) -> Surroundings {
     Surroundings::pod(namespace.as_deref(), &std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| anyhow!("cannot listen on {address}: {}", way_out(address, &error)))
 }
 

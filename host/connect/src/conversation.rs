@@ -1,0 +1,311 @@
+//! One request on its way to the server and its answers on their way back, sent again where that heals something.
+//!
+//! It is sent again once if its answer was lost, where the server only reads; once if its session had to be begun anew; and once if the
+//! server wants arguments repeated in headers, of which a client on stdio knows nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use sandbar_kubernetes::Ask;
+use sandbar_mcp::Era;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::bridge::Bridge;
+use crate::failure::{Failure, FailureKind};
+use crate::headers::{Mirrored, SESSION_ID, mirror, mirrored};
+use crate::message::ClientMessage;
+use crate::out::{Gone, Out};
+use crate::outline::{Kind, Outline};
+use crate::room::Text;
+use crate::session::{Opened, Session};
+use crate::upstream::{Form, Received, Reply};
+
+/// The code for headers that do not repeat what is in the body.
+const HEADER_MISMATCH: i64 = -32020;
+
+/// How long the end of a stream may take behind its answer.
+const LAST_PART: Duration = Duration::from_millis(100);
+
+/// Pages of a list of tools that are looked through for one of them.
+const PAGES: usize = 20;
+
+/// A client's request.
+pub(crate) struct Asked {
+    pub(crate) message: ClientMessage,
+    pub(crate) id: Value,
+    /// The headers that go along, but for those of the session.
+    pub(crate) headers: HeaderMap,
+    /// The session that it is in, in the legacy era.
+    pub(crate) session: Option<Arc<Session>>,
+    /// What the client will know a session by that this request begins; none: by the server's own id.
+    pub(crate) key: Option<&'static str>,
+    pub(crate) cancelled: CancellationToken,
+    /// The headers are ours, and so can be mended.
+    pub(crate) has_our_headers: bool,
+}
+
+/// Why there is nothing more to do.
+enum End {
+    Failed(Failure),
+    /// Nobody waits for an answer.
+    Gone,
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// Whether an answer is there.
+enum Read {
+    Answered,
+    /// The request has to be sent again, with other headers.
+    Mended,
+}
+
+/// Brings a request to the server, and everything that answers it to the client.
+pub(crate) async fn converse(bridge: &Bridge, asked: &Asked, out: &Out) {
+    let mut conversation =
+        Conversation { bridge, asked, out, was_repeated: false, was_renewed: false, was_mended: false, has_head: false };
+    if let Err(End::Failed(failure)) = conversation.run().await {
+        tracing::warn!("a request has failed: {}", failure.words);
+        // Over HTTP it makes a client begin another session. Other states would make it do what `connect` does, log in for example.
+        if failure.status == Some(404) && asked.session.is_some() && !conversation.has_head {
+            let _ = out.head(404, Form::Json, None).await;
+        }
+        let _ = out.message(failure.answer(&asked.id, conversation.is_repeatable())).await;
+    }
+}
+
+struct Conversation<'a> {
+    bridge: &'a Bridge,
+    asked: &'a Asked,
+    out: &'a Out,
+    was_repeated: bool,
+    was_renewed: bool,
+    was_mended: bool,
+    has_head: bool,
+}
+
+impl Conversation<'_> {
+    async fn run(&mut self) -> Result<(), End> {
+        let ask = Ask::Message(self.asked.message.body.clone());
+        loop {
+            let mut headers = self.asked.headers.clone();
+            if let Some(session) = &self.asked.session {
+                session.speak(&mut headers);
+            }
+            if self.asked.has_our_headers
+                && let Some(tool) = self.asked.message.tool()
+                && let Some(known) = self.bridge.mirrored(tool).filter(|known| !known.is_empty())
+            {
+                mirror(&mut headers, &known, &self.asked.message.param("arguments").unwrap_or_default());
+            }
+            let used = headers.get(SESSION_ID).cloned();
+            let outcome = match self.bridge.upstream.deliver(&ask, &headers).await {
+                Ok(reply) if reply.status == 404 && self.may_renew(used.as_ref()) => {
+                    self.renew(used.as_ref()).await?;
+                    continue;
+                }
+                Ok(reply) => self.read(reply).await,
+                Err(failure) if failure.status == Some(404) && self.may_renew(used.as_ref()) => {
+                    self.renew(used.as_ref()).await?;
+                    continue;
+                }
+                Err(failure) => Err(failure.into()),
+            };
+            match outcome {
+                Ok(Read::Answered) => return Ok(()),
+                Ok(Read::Mended) => {}
+                // A call that was taken back is not run again.
+                Err(End::Failed(failure)) if failure.kind == FailureKind::Lost && self.asked.cancelled.is_cancelled() => {
+                    return Ok(());
+                }
+                Err(End::Failed(failure)) if failure.kind == FailureKind::Lost && self.is_repeatable() && !self.was_repeated => {
+                    tracing::info!("a request is sent again: {}", failure.words);
+                    self.was_repeated = true;
+                }
+                Err(end) => return Err(end),
+            }
+        }
+    }
+
+    /// Whether nothing is changed by sending the request again.
+    fn is_repeatable(&self) -> bool {
+        self.asked.message.method != "tools/call" || self.bridge.upstream.only_reads()
+    }
+
+    /// Whether the server has said that it does not know the session.
+    fn may_renew(&self, used: Option<&HeaderValue>) -> bool {
+        used.is_some() && self.asked.session.is_some() && !self.was_renewed
+    }
+
+    async fn renew(&mut self, used: Option<&HeaderValue>) -> Result<(), Failure> {
+        self.was_renewed = true;
+        match &self.asked.session {
+            Some(session) => session.begin_anew(&self.bridge.upstream, used).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Passes on what answers the request.
+    async fn read(&mut self, reply: Reply) -> Result<Read, End> {
+        let Reply { status, session, mut messages } = reply;
+        let form = messages.form;
+        while let Some(received) = messages.next().await? {
+            let text = match received {
+                Received::Alive => {
+                    self.head(status, form, &session).await?;
+                    self.out.alive().await?;
+                    continue;
+                }
+                Received::Message(text, _) => text,
+            };
+            let Some(outline) = Outline::read(&text.bytes) else { continue };
+            if let Kind::Told { .. } = outline.kind {
+                self.head(status, form, &session).await?;
+                self.out.message(text).await?;
+                continue;
+            }
+            if !outline.answers(&self.asked.id) {
+                tracing::warn!("an answer to something else is left out");
+                continue;
+            }
+            if matches!(outline.kind, Kind::Error(_, HEADER_MISMATCH)) && self.mend().await {
+                return Ok(Read::Mended);
+            }
+            let answer = match &outline.kind {
+                // The server could not say which request it was.
+                Kind::Error(error, _) if outline.id.as_ref() != Some(&self.asked.id) => {
+                    let id = &self.asked.id;
+                    Text::of(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, error.get()))
+                }
+                Kind::Result(result) => {
+                    self.learn(result.get(), session.as_ref());
+                    text
+                }
+                _ => text,
+            };
+            self.head(status, form, &session).await?;
+            self.out.message(answer).await?;
+            if form == Form::Events {
+                // To its end, so that the connection can go on.
+                let _ = tokio::time::timeout(LAST_PART, messages.next()).await;
+            }
+            return Ok(Read::Answered);
+        }
+        if self.asked.cancelled.is_cancelled() {
+            return Ok(Read::Answered);
+        }
+        let words = match status {
+            200..300 => "the server's answer ended before it was complete".to_owned(),
+            status => format!("the server answered {status}, without words"),
+        };
+        let kind = if status < 300 { FailureKind::Lost } else { FailureKind::Refused };
+        Err(Failure::new(kind, words).into())
+    }
+
+    /// Passes on the head of the first answer that says something.
+    async fn head(&mut self, status: u16, form: Form, session: &Option<HeaderValue>) -> Result<(), Gone> {
+        if std::mem::replace(&mut self.has_head, true) {
+            return Ok(());
+        }
+        self.out.head(status, form, session.clone()).await
+    }
+
+    /// Notes what a result says of the server.
+    fn learn(&self, result: &str, session: Option<&HeaderValue>) {
+        let asked = self.asked;
+        match asked.message.method.as_str() {
+            "initialize" => {
+                let Some(opened) = Opened::read(result) else { return };
+                if opened.by_sandbar() {
+                    self.bridge.upstream.is_sandbar();
+                }
+                let own = session.and_then(|id| id.to_str().ok());
+                if let Some(key) = asked.key.or(own) {
+                    self.bridge.sessions.begun(key, &asked.message.body, &opened, session.cloned());
+                }
+            }
+            "server/discover" if is_discovered(result) => self.bridge.upstream.is_sandbar(),
+            _ => {}
+        }
+    }
+
+    /// Finds out which arguments of the tool have to be repeated in headers. Whether that is worth another attempt.
+    async fn mend(&mut self) -> bool {
+        let Some(tool) = self.asked.message.tool().filter(|_| self.asked.has_our_headers && !self.was_mended) else {
+            return false;
+        };
+        self.was_mended = true;
+        match find_mirrored(self.bridge, self.asked, tool).await {
+            Ok(found) => {
+                self.bridge.remember_mirrored(tool, found);
+                true
+            }
+            Err(failure) => {
+                tracing::warn!("the list of tools cannot be read: {}", failure.words);
+                false
+            }
+        }
+    }
+}
+
+/// Whether a server that was discovered is Sandbar.
+fn is_discovered(result: &str) -> bool {
+    let Ok(result) = serde_json::from_str::<Value>(result) else { return false };
+    let named = |info: &Value| info.get("name").and_then(Value::as_str) == Some("sandbar");
+    result.get("serverInfo").is_some_and(named)
+        || result.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo")).is_some_and(named)
+}
+
+/// The arguments of a tool that have to be repeated, by the server's list.
+async fn find_mirrored(bridge: &Bridge, asked: &Asked, tool: &str) -> Result<Vec<Mirrored>, Failure> {
+    let meta = asked.message.param("_meta").unwrap_or_default();
+    let mut cursor = Value::Null;
+    for _ in 0..PAGES {
+        let Some(page) = list_tools(bridge, &meta, &cursor).await? else { break };
+        let tools = page.get("tools").and_then(Value::as_array);
+        if let Some(found) = tools.into_iter().flatten().find(|one| one.get("name").and_then(Value::as_str) == Some(tool)) {
+            return Ok(found.get("inputSchema").map(mirrored).unwrap_or_default());
+        }
+        match page.get("nextCursor") {
+            Some(next @ Value::String(_)) => cursor = next.clone(),
+            _ => break,
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// A page of the list of tools, of the modern era. None: the server has an error instead.
+pub(crate) async fn list_tools(bridge: &Bridge, meta: &Value, cursor: &Value) -> Result<Option<Value>, Failure> {
+    let mut params = json!({ "_meta": meta });
+    if let Some(meta) = params["_meta"].as_object_mut() {
+        // Nothing is told of its progress to anybody.
+        meta.remove("progressToken");
+    }
+    if !cursor.is_null() {
+        params["cursor"] = cursor.clone();
+    }
+    let body = json!({ "jsonrpc": "2.0", "id": "connect", "method": "tools/list", "params": params }).to_string();
+    let Ok(message) = ClientMessage::read(body.into()) else { return Ok(None) };
+    debug_assert_eq!(message.era(), Era::Modern);
+    let mut reply = bridge.upstream.deliver(&Ask::Message(message.body.clone()), &message.headers()).await?;
+    while let Some(received) = reply.messages.next().await? {
+        if let Received::Message(text, _) = received
+            && let Some(Outline { kind: Kind::Result(result), .. }) = Outline::read(&text.bytes)
+        {
+            return Ok(serde_json::from_str(result.get()).ok());
+        }
+    }
+    Ok(None)
+}

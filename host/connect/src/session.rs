@@ -1,0 +1,186 @@
+//! Sessions of the legacy era: what a client has agreed on with the server. A session that the server does not know any more is begun
+//! anew with the client's own `initialize`, and the client goes on as if nothing had happened.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use sandbar_kubernetes::Ask;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::failure::{Failure, FailureKind};
+use crate::headers::{self, PROTOCOL_VERSION, SESSION_ID};
+use crate::outline::{Kind, Outline};
+use crate::upstream::{Received, Reply, Upstream};
+
+/// Sessions that are remembered: those of one person's clients.
+const SESSIONS: usize = 256;
+
+/// Bytes of an `initialize` that is remembered.
+const INITIALIZE_MAX: usize = 64 * 1024;
+
+/// What tells the server that a session has begun.
+const INITIALIZED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+/// The sessions of all clients, by what the client knows them by.
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    sessions: HashMap<String, Arc<Session>>,
+    /// Their keys, the oldest first.
+    order: VecDeque<String>,
+}
+
+/// One session.
+pub(crate) struct Session {
+    /// The client's own; none where it is not known, or too large.
+    initialize: Option<Bytes>,
+    /// The version that was agreed on.
+    version: Option<HeaderValue>,
+    /// What the server knows it by, now.
+    id: Mutex<Option<HeaderValue>>,
+    beginning: tokio::sync::Mutex<()>,
+    renewals: watch::Sender<u64>,
+}
+
+/// The parts of the result of `initialize` that count here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Opened {
+    protocol_version: String,
+    #[serde(default)]
+    server_info: ServerInfo,
+}
+
+#[derive(Default, Deserialize)]
+struct ServerInfo {
+    #[serde(default)]
+    name: String,
+}
+
+/// How Sandbar calls itself.
+const SANDBAR: &str = "sandbar";
+
+impl Opened {
+    /// Reads the result of `initialize`, or of `server/discover`.
+    pub(crate) fn read(result: &str) -> Option<Self> {
+        serde_json::from_str(result).ok()
+    }
+
+    pub(crate) fn by_sandbar(&self) -> bool {
+        self.server_info.name == SANDBAR
+    }
+}
+
+impl Sessions {
+    /// Notes a session that has begun, which its client knows by this key.
+    pub(crate) fn begun(&self, key: &str, initialize: &Bytes, opened: &Opened, id: Option<HeaderValue>) -> Arc<Session> {
+        let initialize = Some(initialize).filter(|message| message.len() <= INITIALIZE_MAX).cloned();
+        let version = HeaderValue::from_str(&opened.protocol_version).ok();
+        let session = Arc::new(Session::new(initialize, version, id));
+        let Known { sessions, order } = &mut *self.lock();
+        if sessions.insert(key.to_owned(), session.clone()).is_none() {
+            order.push_back(key.to_owned());
+        }
+        if order.len() > SESSIONS
+            && let Some(oldest) = order.pop_front()
+        {
+            sessions.remove(&oldest);
+        }
+        session
+    }
+
+    /// A session by its key.
+    pub(crate) fn find(&self, key: &str) -> Option<Arc<Session>> {
+        self.lock().sessions.get(key).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Each change is complete, so a panic elsewhere leaves it valid.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    fn new(initialize: Option<Bytes>, version: Option<HeaderValue>, id: Option<HeaderValue>) -> Self {
+        Self {
+            initialize,
+            version,
+            id: Mutex::new(id),
+            beginning: tokio::sync::Mutex::default(),
+            renewals: watch::Sender::new(0),
+        }
+    }
+
+    /// One that was begun elsewhere, or before this process.
+    pub(crate) fn unknown(id: HeaderValue) -> Arc<Self> {
+        Arc::new(Self::new(None, None, Some(id)))
+    }
+
+    /// What the server knows it by.
+    pub(crate) fn id(&self) -> Option<HeaderValue> {
+        self.id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds the headers of a message in this session. A version that is there stays.
+    pub(crate) fn speak(&self, headers: &mut HeaderMap) {
+        if let Some(id) = self.id() {
+            headers.insert(SESSION_ID, id);
+        }
+        if let Some(version) = &self.version {
+            headers.entry(PROTOCOL_VERSION).or_insert_with(|| version.clone());
+        }
+    }
+
+    /// Counts how often it was begun anew.
+    pub(crate) fn renewals(&self) -> watch::Receiver<u64> {
+        self.renewals.subscribe()
+    }
+
+    /// Begins it anew, since the server does not know this id any more. Of many who find that, one does it.
+    pub(crate) async fn begin_anew(&self, upstream: &Upstream, unknown: Option<&HeaderValue>) -> Result<(), Failure> {
+        let _turn = self.beginning.lock().await;
+        if self.id().as_ref() != unknown {
+            return Ok(());
+        }
+        let impossible = |why: &str| {
+            let words =
+                format!("the server does not know this session any more, and it cannot be begun anew: {why}; initialize again");
+            Failure { kind: FailureKind::Refused, status: Some(404), words }
+        };
+        let Some(initialize) = self.initialize.clone() else { return Err(impossible("its beginning is not known here")) };
+        let reply = upstream.deliver(&Ask::Message(initialize), &headers::of_message()).await?;
+        let id = reply.session.clone();
+        let opened = result_of(reply).await?.ok_or_else(|| impossible("the server refuses it"))?;
+        if self.version.as_ref().is_some_and(|version| version != opened.protocol_version.as_str()) {
+            return Err(impossible("the server speaks another version of the protocol now"));
+        }
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = id;
+        let mut headers = headers::of_message();
+        self.speak(&mut headers);
+        upstream.deliver(&Ask::Message(Bytes::from_static(INITIALIZED)), &headers).await?;
+        tracing::info!("the server did not know the session any more; it was begun anew");
+        self.renewals.send_modify(|count| *count += 1);
+        Ok(())
+    }
+}
+
+/// The result of an `initialize`; none where there is an error in its place.
+async fn result_of(mut reply: Reply) -> Result<Option<Opened>, Failure> {
+    while let Some(received) = reply.messages.next().await? {
+        if let Received::Message(text, _) = received
+            && let Some(Outline { kind, .. }) = Outline::read(&text.bytes)
+        {
+            match kind {
+                Kind::Result(result) => return Ok(Opened::read(result.get())),
+                Kind::Error(..) => return Ok(None),
+                Kind::Told { .. } => {}
+            }
+        }
+    }
+    Ok(None)
+}

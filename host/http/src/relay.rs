@@ -1,0 +1,145 @@
+//! A local port whose requests somebody else answers, `sandbar connect --listen` for example: connections, time, bodies, Host and Origin
+//! are bounded and looked at as on the server's own port, and then the request is handed on.
+//!
+//! No web page may connect but one of the very same port, of which there is none: whoever reaches the port has the rights of the person
+//! who opened it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, StreamExt as _};
+use futures::{FutureExt as _, Stream};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper_util::server::graceful::GracefulShutdown;
+use sandbar_policy::Account;
+use sandbar_processor::Processors;
+use tokio::net::TcpListener;
+
+use super::HttpResponse;
+use super::allowlist::Allowlist;
+use super::body::Bodies;
+use super::connection::{self, HeadLimits};
+use super::connections::Connections;
+use super::lease::{Lease, Outgoing, Part};
+use super::media::not_json;
+use super::panics;
+use super::post::not_read;
+use super::rejection::{MCP_METHODS, Rejection};
+use super::router::{MCP, check_coding};
+
+/// Connections at once: one person's clients.
+const CONNECTIONS: usize = 256;
+
+/// How long accepting pauses after an error such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long answers may take to get out once the port is closed.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Whoever answers the requests of a port.
+pub trait Relay: Send + Sync + 'static {
+    /// Answers a POST or a GET of MCP, whose body has been read and may be JSON.
+    fn answer(&self, request: Request<Bytes>) -> BoxFuture<'static, Response<RelayBody>>;
+}
+
+/// The body of an answer.
+pub enum RelayBody {
+    /// It is all there.
+    Whole(Bytes),
+    /// It comes in parts.
+    Parts(BoxStream<'static, Bytes>),
+}
+
+impl RelayBody {
+    /// A body that comes in parts.
+    pub fn parts(parts: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self::Parts(parts.boxed())
+    }
+}
+
+/// Serves a port until `stop` resolves.
+pub async fn relay(listener: TcpListener, allowed: Allowlist, relay: Arc<dyn Relay>, stop: impl Future<Output = ()>) {
+    let door = Arc::new(Door { allowed, relay, bodies: Bodies::new(Processors::all_but_one()) });
+    let connections = Connections::new(CONNECTIONS, None);
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+        let seat = tokio::select! {
+            seat = connections.seat() => seat,
+            () = &mut stop => break,
+        };
+        let (door, connections, watcher) = (door.clone(), connections.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let answer = move |request: Request<Incoming>| door.clone().answer(request).boxed();
+            connection::serve(stream, HeadLimits::OF_ANYBODY, answer, connections, watcher).await;
+            drop(seat);
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(LAST_ANSWERS, graceful.shutdown()).await;
+}
+
+/// What each request passes.
+struct Door {
+    allowed: Allowlist,
+    relay: Arc<dyn Relay>,
+    bodies: Bodies,
+}
+
+impl Door {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> HttpResponse {
+        let has_body = !request.body().is_end_stream();
+        let answered = panics::caught_in(self.checked(request)).await;
+        let answered = answered.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
+        answered.unwrap_or_else(|rejection| rejection.answer(has_body))
+    }
+
+    async fn checked(self: Arc<Self>, request: Request<Incoming>) -> Result<HttpResponse, Rejection> {
+        check_coding(request.headers())?;
+        self.allowed.check(request.uri(), request.headers()).map_err(|forbidden| {
+            tracing::warn!(%forbidden, "a request was refused");
+            Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
+        })?;
+        if !MCP.contains(&request.uri().path()) {
+            return Err(Rejection::of_http(StatusCode::NOT_FOUND, "there is nothing here: MCP is at /mcp"));
+        }
+        if ![Method::POST, Method::GET].contains(request.method()) {
+            return Err(Rejection::of_method(MCP_METHODS, "MCP is spoken by POST, and by GET for a session's stream"));
+        }
+        if *request.method() == Method::POST
+            && let Some(words) = not_json(request.headers())
+        {
+            return Err(Rejection::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+        }
+        let (head, body) = request.into_parts();
+        // Whoever comes is the one person whose process this is.
+        let body = self.bodies.read(&Account::Operator, body).await.map_err(not_read)?;
+        let (bytes, lease) = (Bytes::from(body.bytes), Lease { body: body.large, ..Lease::default() });
+        let (head, body) = self.relay.answer(Request::from_parts(head, bytes)).await.into_parts();
+        let body = match body {
+            RelayBody::Whole(bytes) => Outgoing::whole(bytes, lease),
+            RelayBody::Parts(parts) => Outgoing::parts(parts.map(Part::from), ""),
+        };
+        Ok(Response::from_parts(head, body))
+    }
+}
