@@ -1,7 +1,8 @@
 //! Who makes a request: found out from what the request and its connection prove, and from nothing else.
 //!
 //! `front_proxy` believes a proxy with a certificate; `bearer` takes the token out of a request, `oidc` verifies those of issuers, and
-//! `token_review` has the API server say whose the others are. What is refused, or cannot be found out now, is nobody's: a request without an identity is not served.
+//! `token_review` has the API server say whose the others are. What is refused, or cannot be found out now, is nobody's: a request without an
+//! identity is not served.
 
 mod bearer;
 mod front_proxy;
