@@ -8,6 +8,7 @@ mod callers;
 mod calls;
 mod connect;
 mod guests;
+mod identity;
 mod isolation;
 mod load;
 mod masking;
@@ -51,6 +52,9 @@ fn main() {
         if chosen("rates") {
             scale::rates(&mut table).await;
             scale::reads(&mut table).await;
+        }
+        if chosen("identity") {
+            identity::of_a_verified_token(&mut table).await;
         }
         if chosen("scale") {
             scale::sessions(&mut table).await;

@@ -16,7 +16,7 @@ use crate::in_time;
 use crate::sandbar::profile_folder;
 
 /// The folder of the scripts and lists.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
+pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
 /// A client that is not ours.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,28 @@ impl Era {
             Era::Legacy => crate::mcp::LEGACY,
             Era::Modern => crate::mcp::MODERN,
         }
+    }
+}
+
+/// Who a client says that it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Who<'w> {
+    /// It says nothing.
+    Nobody,
+    /// It finds out where to log in, and does, as this account. For Python, and the Inspector in a browser.
+    Account(&'w str),
+    /// It has a header `Authorization` of this value. For Python.
+    Header(&'w str),
+}
+
+impl Who<'_> {
+    fn in_task(self, mut task: Value) -> Value {
+        match self {
+            Who::Nobody => {}
+            Who::Account(account) => task["login"] = account.into(),
+            Who::Header(value) => task["headers"] = json!({ "Authorization": value }),
+        }
+        task
     }
 }
 
@@ -161,7 +183,21 @@ impl RealClient {
     /// # Panics
     /// When it cannot connect.
     pub async fn connect_trusting(self, url: &str, era: Era, authority: Option<&Path>) -> Result<(Greeting, Connected), String> {
-        self.start(json!({ "url": url, "era": era.name() }), era, authority).await
+        self.connect_as(url, era, authority, Who::Nobody).await
+    }
+
+    /// The same as somebody.
+    ///
+    /// # Panics
+    /// When it cannot connect.
+    pub async fn connect_as(
+        self,
+        url: &str,
+        era: Era,
+        authority: Option<&Path>,
+        who: Who<'_>,
+    ) -> Result<(Greeting, Connected), String> {
+        self.start(who.in_task(json!({ "url": url, "era": era.name() })), era, authority).await
     }
 
     /// Starts it and has it start a program that it speaks to over stdio.

@@ -146,14 +146,19 @@ impl ControlPlane {
     /// # Panics
     /// When kubectl fails.
     pub fn kubectl(&self, arguments: &[&str]) -> String {
+        self.try_kubectl(arguments).unwrap_or_else(|words| panic!("kubectl {arguments:?}: {words}"))
+    }
+
+    /// The same, or what it says is wrong.
+    pub fn try_kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new(Self::programs().join("kubectl"))
             .arg("--kubeconfig")
             .arg(self.kubeconfig())
             .args(arguments)
             .output()
             .expect("kubectl can be run");
-        assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod events;
 pub mod fake_api;
 pub mod http;
 pub mod https;
+pub mod issuer;
 pub mod mcp;
 pub mod namespace;
 pub mod process;

@@ -23,6 +23,7 @@ mod kubeconfigs;
 mod live;
 mod logins;
 mod logs;
+mod oidc;
 mod paging;
 mod protocol;
 mod rights;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandbar_policy::{Budget, Caller};
+use sandbar_policy::{Budget, Caller, Proof};
 use sandbar_sandbox::CallError;
 use sandbar_text::clean_line;
 
@@ -162,6 +162,7 @@ impl Drop for AuditEvent {
             caller = %named(&self.caller),
             groups = groups(&self.caller),
             proof = self.caller.identity().proof().map(tracing::field::display),
+            issuer = self.caller.identity().proof().and_then(Proof::issuer),
             client = self.caller.client(),
             tool = &*tool,
             component = ran.map(|ran| &*ran.component),

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
+use super::oidc::{OidcConfig, ResourceConfig};
 use super::present;
 
 /// Audiences that API servers have for themselves unless somebody has chosen another: tokens for them are in every pod.
@@ -14,6 +15,11 @@ const OF_API_SERVERS: [&str; 5] = [
     "api",
 ];
 
+/// Whether it is what an API server calls itself, unless somebody has chosen something else.
+pub(super) fn is_of_api_servers(name: &str) -> bool {
+    OF_API_SERVERS.contains(&name.trim_end_matches('/'))
+}
+
 /// How it is found out who calls. Without any of it nobody is asked.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -23,6 +29,13 @@ pub struct AuthenticationConfig {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "FrontProxyConfig")]
     pub front_proxy: Option<FrontProxyConfig>,
+    /// Issuers whose tokens count, in the shape of the `jwt` entries of Kubernetes' AuthenticationConfiguration.
+    #[schemars(length(min = 1))]
+    pub oidc: Vec<OidcConfig>,
+    /// What clients are told of how to get a token of an issuer.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "ResourceConfig")]
+    pub resource: Option<ResourceConfig>,
     /// Tokens of ServiceAccounts, which the API server reviews.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "TokenReviewConfig")]
@@ -32,8 +45,9 @@ pub struct AuthenticationConfig {
 /// The key, if it is there. An empty one must not mean that nobody is asked.
 pub(super) fn configured<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AuthenticationConfig, D::Error> {
     let config = AuthenticationConfig::deserialize(deserializer)?;
-    if config == AuthenticationConfig::default() {
-        let what = "`authentication` names no way to know who calls: give `tokenReview` or `frontProxy`, or leave the key out to ask nobody";
+    let AuthenticationConfig { front_proxy, oidc, resource: _, token_review } = &config;
+    if front_proxy.is_none() && oidc.is_empty() && token_review.is_none() {
+        let what = "`authentication` names no way to know who calls: give `tokenReview`, `oidc` or `frontProxy`, or leave the key out to ask nobody";
         return Err(de::Error::custom(what));
     }
     Ok(config)
@@ -68,7 +82,7 @@ impl TokenReviewConfig {
         }
         let faulty = |audience: &str| match audience {
             "" => Some("an audience cannot be empty".to_owned()),
-            _ if OF_API_SERVERS.contains(&audience.trim_end_matches('/')) => {
+            _ if is_of_api_servers(audience) => {
                 Some(format!("{audience:?} is the API server's own audience, for which every pod has a token: choose another"))
             }
             _ => None,

@@ -7,7 +7,9 @@ use sandbar_kubernetes::ClusterSource;
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
 use super::places::Step;
-use super::{ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolAccessConfig, ToolConfig};
+use super::{
+    ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolAccessConfig, ToolConfig, oidc,
+};
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -36,6 +38,12 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     for (index, what) in config.authentication.token_review.iter().flat_map(TokenReviewConfig::faults) {
         let place = [Step::Key("authentication"), Step::Key("tokenReview"), Step::Key("audiences")];
         add(&[&place[..], index.map(Step::Entry).as_slice()].concat(), Err(what));
+    }
+    let AuthenticationConfig { oidc: issuers, resource, .. } = &config.authentication;
+    let of_issuers = oidc::faults(issuers).into_iter().map(|(path, what)| ("oidc", path, what));
+    let of_resource = resource.iter().flat_map(|resource| oidc::faults_of_resource(resource, !issuers.is_empty()));
+    for (key, path, what) in of_issuers.chain(of_resource.map(|(path, what)| ("resource", path, what))) {
+        add(&[&[Step::Key("authentication"), Step::Key(key)], path.as_slice()].concat(), Err(what));
     }
     if let Some(proxy) = &config.authentication.front_proxy {
         let place = [Step::Key("authentication"), Step::Key("frontProxy")];
@@ -85,7 +93,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
 /// What keeps a server from being served as its whole configuration says: what is in one place depends on what is in another, or in a flag.
 pub(super) fn serving(config: &Config) -> Result<(), String> {
     let Config { listen, tls, cluster, authentication, api_service, authorization, .. } = config;
-    let AuthenticationConfig { front_proxy, token_review } = authentication;
+    let AuthenticationConfig { front_proxy, token_review, .. } = authentication;
     if !listen.ip().is_loopback() && !config.allow_anonymous && !config.knows_callers() {
         return Err(format!(
             "whoever reaches {listen} could read the cluster with this server's rights, since nobody is asked who they are: listen on \

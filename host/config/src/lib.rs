@@ -8,6 +8,7 @@ mod component;
 mod limits;
 mod missing;
 mod mistake;
+mod oidc;
 mod places;
 mod quantity;
 mod schema;
@@ -36,6 +37,10 @@ pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
 pub use mistake::{ConfigError, Mistake};
+pub use oidc::{
+    AudienceMatchPolicy, ClaimConfig, ClaimMappingsConfig, ClaimValidationRuleConfig, IssuerConfig, OidcConfig,
+    PrefixedClaimConfig, ResourceConfig,
+};
 pub use quantity::size;
 pub use schema::schema;
 
@@ -186,7 +191,9 @@ impl Config {
             .tls
             .as_mut()
             .map(|tls| [Some(&mut tls.certificate), Some(&mut tls.key), tls.client_certificate_authority.as_mut()]);
-        let files = config.tools.iter_mut().map(|tool| &mut tool.component).chain(of_tls.into_iter().flatten().flatten());
+        let of_issuers = config.authentication.oidc.iter_mut().filter_map(|oidc| oidc.issuer.certificate_authority_file.as_mut());
+        let files = config.tools.iter_mut().map(|tool| &mut tool.component);
+        let files = files.chain(of_tls.into_iter().flatten().flatten()).chain(of_issuers);
         files.for_each(|file| *file = directory.join(&*file));
         let faults = check::faults(&config);
         if faults.is_empty() {

@@ -171,3 +171,132 @@ fn an_entry_is_for_one_file() {
     let found = Config::parse(twice, folder.path()).expect_err("one component twice");
     assert!(found[0].what.contains("has an entry already"), "{found:?}");
 }
+
+/// The mistakes of a list of issuers, without their places.
+fn mistakes_of_issuers(entries: &str) -> Vec<String> {
+    let found = mistakes(&format!("authentication:\n  oidc:\n{entries}"));
+    found.into_iter().map(|mistake| mistake.split_once(": ").expect("a place").1.to_owned()).collect()
+}
+
+const MAPPINGS: &str = "claimMappings: { username: { claim: sub, prefix: 'a:' } }";
+
+#[test]
+fn an_issuer_is_what_kubernetes_takes_for_one() {
+    let config = parse(
+        "authentication:
+  oidc:
+    - issuer:
+        url: https://issuer.example/realm
+        discoveryURL: https://inside.example/discovery
+        audiences: [sandbar, https://sandbar.example/mcp]
+        audienceMatchPolicy: MatchAny
+        certificateAuthority: |
+          -----BEGIN CERTIFICATE-----
+          AQID
+          -----END CERTIFICATE-----
+      claimMappings:
+        username: { claim: email, prefix: '' }
+        groups: { claim: groups, prefix: 'g:' }
+        uid: { claim: sub }
+      claimValidationRules: [{ claim: hd, requiredValue: example.com }, { claim: empty }]
+  resource: { url: https://sandbar.example/mcp, scopes: [openid, 'api://x/y'] }
+",
+    );
+    let [oidc] = &config.authentication.oidc[..] else { panic!("one issuer") };
+    assert_eq!(oidc.issuer.audiences, ["sandbar", "https://sandbar.example/mcp"]);
+    assert_eq!(oidc.claim_mappings.groups.as_ref().map(|groups| &*groups.prefix), Some("g:"));
+    assert_eq!(oidc.claim_validation_rules[1].required_value, "");
+}
+
+#[test]
+fn an_issuer_that_proves_nothing_is_refused() {
+    let entry = |issuer: &str| format!("    - issuer: {{ {issuer} }}\n      {MAPPINGS}\n");
+    let good = "url: 'https://a.example', audiences: [s]";
+    for (issuer, said) in [
+        ("url: 'http://a.example', audiences: [s]", "begins with https://"),
+        ("url: 'http://127.0.0.1:8080', audiences: [s]", "begins with https://"),
+        ("url: 'https://', audiences: [s]", "no such URL"),
+        ("url: 'https://me@a.example', audiences: [s]", "no such URL"),
+        ("url: 'https://a.example?b=c', audiences: [s]", "no such URL"),
+        ("url: 'https://a.example/#b', audiences: [s]", "no such URL"),
+        ("url: a.example, audiences: [s]", "no such URL"),
+        ("url: 'https://kubernetes.default.svc.cluster.local/', audiences: [s]", "`tokenReview` is for"),
+        ("url: 'https://a.example', audiences: []", "an audience is required"),
+        ("url: 'https://a.example'", "missing"),
+        ("url: 'https://a.example', audiences: ['']", "cannot be empty"),
+        ("url: 'https://a.example', audiences: [s, s], audienceMatchPolicy: MatchAny", "stands there already"),
+        ("url: 'https://a.example', audiences: [s, t]", "audienceMatchPolicy: MatchAny"),
+        ("url: 'https://a.example', audiences: [https://kubernetes.default.svc]", "own audience"),
+        ("url: 'https://a.example', audiences: [s], audienceMatchPolicy: MatchAll", "MatchAll"),
+        ("url: 'https://a.example', audiences: [s], discoveryURL: 'https://a.example/'", "leave it out"),
+        ("url: 'https://a.example', audiences: [s], discoveryURL: 'http://b.example/'", "begins with https://"),
+        ("url: 'https://a.example', audiences: [s], certificateAuthority: /etc/ca.crt", "certificateAuthorityFile"),
+        ("url: 'https://a.example', audiences: [s], egressSelectorType: cluster", "unknown key `egressSelectorType`"),
+    ] {
+        let found = mistakes_of_issuers(&entry(issuer));
+        assert!(found.len() == 1 && found[0].contains(said), "{issuer}: {found:?}");
+    }
+    let pem = "certificateAuthority: '-----BEGIN CERTIFICATE-----', certificateAuthorityFile: ca.crt";
+    assert!(mistakes_of_issuers(&entry(&format!("{good}, {pem}")))[0].contains("give one of them"));
+    let twice = entry(good).repeat(2);
+    assert!(mistakes_of_issuers(&twice).iter().any(|mistake| mistake.contains("has an entry already")));
+
+    for (rest, said) in [
+        ("claimMappings: { username: { claim: sub } }", "prefix"),
+        ("claimMappings: { username: { claim: '', prefix: '' } }", "a claim has a name"),
+        ("claimMappings: { username: { claim: sub, prefix: 'system:' } }", "Kubernetes' own"),
+        (
+            "claimMappings: { username: { claim: sub, prefix: '' }, groups: { claim: groups, prefix: 'system:serviceaccounts' } }",
+            "Kubernetes' own",
+        ),
+        ("claimMappings: { username: { expression: claims.sub } }", "unknown key `expression`"),
+        ("claimMappings: { username: { claim: sub, prefix: '' }, extra: [] }", "unknown key `extra`"),
+        ("claimMappings: {}", "username"),
+        (&format!("{MAPPINGS}\n      userValidationRules: []"), "unknown key `userValidationRules`"),
+        (&format!("{MAPPINGS}\n      claimValidationRules: [{{ expression: 'true' }}]"), "unknown key `expression`"),
+        (&format!("{MAPPINGS}\n      claimValidationRules: [{{ claim: a }}, {{ claim: a }}]"), "has a rule already"),
+        (&format!("{MAPPINGS}\n      claimValidationRules: [{{ claim: '' }}]"), "a claim has a name"),
+    ] {
+        let found = mistakes_of_issuers(&format!("    - issuer: {{ {good} }}\n      {rest}\n"));
+        assert!(found.len() == 1 && found[0].contains(said), "{rest}: {found:?}");
+    }
+}
+
+#[test]
+fn the_users_and_groups_of_two_issuers_are_kept_apart() {
+    let two = |one: &str, other: &str| {
+        let entry = |host: &str, prefix: &str| {
+            let claim = |claim: &str| format!("{{ claim: {claim}, prefix: '{prefix}' }}");
+            let mappings = format!("{{ username: {}, groups: {} }}", claim("sub"), claim("groups"));
+            format!("    - issuer: {{ url: 'https://{host}', audiences: [s] }}\n      claimMappings: {mappings}\n")
+        };
+        format!("authentication:\n  oidc:\n{}{}", entry("a.example", one), entry("b.example", other))
+    };
+    for (one, other) in [("", ""), ("a:", "a:"), ("", "b:"), ("a:", "a:b:"), ("a:b:", "a:")] {
+        let found = mistakes(&two(one, other));
+        assert!(found.iter().any(|mistake| mistake.contains("a user of the one")), "{one} {other}: {found:?}");
+        assert!(found.iter().any(|mistake| mistake.contains("a group of the one")), "{one} {other}: {found:?}");
+    }
+    assert_eq!(parse(&two("a:", "b:")).authentication.oidc.len(), 2);
+}
+
+#[test]
+fn where_tokens_are_to_be_had_is_told_of_issuers_alone() {
+    let with = |resource: &str| {
+        mistakes(&format!(
+            "authentication:\n  resource: {resource}\n  oidc:\n    - issuer: {{ url: 'https://a.example', audiences: [s] }}\n      {MAPPINGS}\n"
+        ))
+    };
+    for (resource, said) in [
+        ("{ url: sandbar.example }", "no such URL"),
+        ("{ url: 'https://sandbar.example/mcp?a' }", "no such URL"),
+        ("{ scopes: ['a b'] }", "is no scope"),
+        ("{ scopes: ['a\"b'] }", "is no scope"),
+    ] {
+        assert!(with(resource)[0].contains(said), "{resource}: {:?}", with(resource));
+    }
+    let alone = mistakes("authentication: { tokenReview: { audiences: [s] }, resource: { scopes: [a] } }\n");
+    assert!(alone[0].contains("there is no issuer"), "{alone:?}");
+    let nobody = mistakes("authentication: { resource: { scopes: [a] } }\n");
+    assert!(nobody[0].contains("names no way"), "{nobody:?}");
+}

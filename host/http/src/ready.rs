@@ -169,8 +169,8 @@ impl Readiness {
         self.0.bundled_loaded && self.0.answered.load(Ordering::Acquire) && !self.0.draining.load(Ordering::Acquire)
     }
 
-    /// The present state in words, one line for each check.
-    pub(super) async fn describe(&self, audience: Audience) -> String {
+    /// The present state in words, one line for each check, `more` among them.
+    pub(super) async fn describe(&self, audience: Audience, more: &[Check]) -> String {
         let inner = &*self.0;
         let mark = |good| if good { "+" } else { "-" };
         let known = |words: String| if audience == Audience::Operator { words } else { String::new() };
@@ -184,8 +184,9 @@ impl Readiness {
                 let _ = writeln!(text, "[-] {}", clean(problem).replace('\n', "\n    "));
             }
         }
-        for check in lock(&inner.certificate).iter().chain(&*lock(&inner.api_service)).filter(|_| audience == Audience::Operator)
-        {
+        let of_others =
+            lock(&inner.certificate).iter().chain(&*lock(&inner.api_service)).chain(more).cloned().collect::<Vec<_>>();
+        for check in of_others.iter().filter(|_| audience == Audience::Operator) {
             let (Ok(words) | Err(words)) = check;
             let _ = writeln!(text, "[{}] {}", mark(check.is_ok()), clean_line(words, ERROR_BYTES));
         }
@@ -282,7 +283,7 @@ mod tests {
     async fn however_many_ask_one_probe_is_asked_for_and_only_when_the_last_is_old() {
         let readiness = Readiness::new(cluster(true).0, 7, true, Vec::new(), "everybody can call".to_owned());
         let asked = async || {
-            futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Operator))).await;
+            futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Operator, &[]))).await;
             let for_a_probe = || readiness.0.asked.notified().now_or_never().is_some();
             (for_a_probe(), for_a_probe())
         };
@@ -299,7 +300,7 @@ mod tests {
         let (cluster, requests) = cluster(false);
         let readiness = Readiness::new(cluster, 7, true, Vec::new(), "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
-        futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Stranger))).await;
+        futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Stranger, &[]))).await;
         assert_eq!(requests.load(Ordering::Relaxed), 2, "the version and the state");
     }
 
@@ -309,7 +310,7 @@ mod tests {
         let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()], "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         let began = Instant::now();
-        let text = readiness.describe(Audience::Operator).await;
+        let text = readiness.describe(Audience::Operator, &[]).await;
         assert!(began.elapsed() <= 2 * PROBE_TIME && text.contains("[-] now: "), "{text}");
     }
 
@@ -323,11 +324,11 @@ mod tests {
             "everybody can call".to_owned(),
         );
         tokio::spawn(readiness.clone().watch_cluster());
-        let text = readiness.describe(Audience::Operator).await;
+        let text = readiness.describe(Audience::Operator, &[]).await;
         assert!(text.starts_with("[+] tools: 7 loaded\n[-] a problem\n    in two lines\n"), "{text}");
         assert!(text.contains("[+] now: a client that was handed in, v1.37.2 on linux/amd64\n"), "{text}");
         readiness.certificate(vec![Ok("in use".to_owned()), Err("not\nreplaced".to_owned())]);
-        let text = readiness.describe(Audience::Operator).await;
+        let text = readiness.describe(Audience::Operator, &[]).await;
         assert!(text.contains("[+] in use\n[-] not replaced\n"), "{text}");
     }
 
@@ -337,7 +338,7 @@ mod tests {
         let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()], "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         readiness.certificate(vec![Err("not replaced".to_owned())]);
-        let text = readiness.describe(Audience::Stranger).await;
+        let text = readiness.describe(Audience::Stranger, &[]).await;
         assert_eq!(text, "[+] tools\n[-] the API server has answered once\n[+] the API server answers\n[+] accepting calls\n");
     }
 

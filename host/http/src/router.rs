@@ -23,6 +23,7 @@ use super::allowlist::Allowlist;
 use super::extension::{Extension, Place};
 use super::headers::SESSION_ID;
 use super::lease::Lease;
+use super::metadata::ProtectedResource;
 use super::peer::Peer;
 use super::post::{Endpoint, post};
 use super::ready::{Audience, Readiness};
@@ -37,7 +38,7 @@ const READYZ: &str = "/readyz";
 pub(super) const MCP: [&str; 2] = ["/mcp", "/mcp/"];
 
 /// The methods of HTTP that probes have.
-const PROBE_METHODS: &str = "GET, HEAD";
+pub(super) const PROBE_METHODS: &str = "GET, HEAD";
 
 /// When a client should try again after it found all connections taken: idle ones make room after 5 s.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
@@ -47,6 +48,7 @@ pub struct App {
     pub(super) endpoint: Arc<Endpoint>,
     authentication: Authentication,
     extension: Option<Extension>,
+    resource: Option<ProtectedResource>,
     allowed: Allowlist,
     readiness: Readiness,
 }
@@ -63,6 +65,8 @@ pub struct Parts {
     pub authentication: Authentication,
     /// What the server is in the Kubernetes API, where it is a part of that.
     pub extension: Option<Extension>,
+    /// Where tokens are to be had, if clients are told.
+    pub resource: Option<ProtectedResource>,
     /// Which calls are let in.
     pub admission: Admission,
     /// The bytes of large answers that may wait for their readers.
@@ -75,9 +79,10 @@ pub struct Parts {
 
 impl From<Parts> for App {
     fn from(parts: Parts) -> Self {
-        let Parts { server, sessions, allowed, authentication, extension, admission, answers, processors, readiness } = parts;
+        let Parts { server, sessions, allowed, authentication, resource, extension, admission, answers, processors, readiness } =
+            parts;
         let endpoint = Endpoint::new(server, sessions, admission, answers, processors);
-        Self { endpoint: Arc::new(endpoint), authentication, extension, allowed, readiness }
+        Self { endpoint: Arc::new(endpoint), authentication, resource, extension, allowed, readiness }
     }
 }
 
@@ -108,7 +113,7 @@ impl Routes {
             .allow_origin(AllowOrigin::predicate(move |origin, _| allowed.allowed.is_configured_origin(origin)))
             .allow_methods([Method::POST, Method::GET, Method::DELETE])
             .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers([HeaderName::from_static(SESSION_ID)]);
+            .expose_headers([HeaderName::from_static(SESSION_ID), header::WWW_AUTHENTICATE]);
         Self { app, cors: Arc::new(cors), offer: Offer::All }
     }
 
@@ -180,13 +185,20 @@ where
     Ok(cors.layer(answering).oneshot(request).await.unwrap_or_else(|never| match never {}))
 }
 
-/// MCP, and what the Kubernetes API is told of it.
+/// MCP, where tokens for it are to be had, and what the Kubernetes API is told of it.
 async fn mcp<B>(app: &App, request: Request<B>, peer: &Peer) -> Result<HttpResponse, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
+    if let Some(answer) = app.resource.as_ref().and_then(|resource| resource.answer(&request)) {
+        return answer;
+    }
     if MCP.contains(&request.uri().path()) {
-        let caller = caller::of(&app.authentication, request.headers(), peer).await?;
+        let caller = caller::of(&app.authentication, request.headers(), peer).await;
+        let caller = caller.map_err(|rejection| match &app.resource {
+            Some(resource) => resource.complete(rejection, request.uri(), request.headers()),
+            None => rejection,
+        })?;
         return endpoint(app, request, caller).await;
     }
     let Some(place) = app.extension.as_ref().and_then(|extension| extension.place(request.uri())) else {
@@ -265,7 +277,7 @@ async fn readyz(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap, from
         return probe(method, || words(status, if ready { "ok" } else { "not ready; /readyz?verbose says why" }));
     }
     app.allowed.check(uri, headers).map_err(|forbidden| Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string()))?;
-    let description = app.readiness.describe(Audience::of(from, uri, headers)).await;
+    let description = app.readiness.describe(Audience::of(from, uri, headers), &app.authentication.checks()).await;
     probe(method, || words(status, description))
 }
 
@@ -308,6 +320,7 @@ mod tests {
             sessions: SessionKey::from_secret(b"k"),
             allowed: Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             authentication: Authentication::default(),
+            resource: None,
             extension: None,
             admission: Admission::new(NonZeroU32::MIN, 0),
             answers: u64::MAX,

@@ -5,12 +5,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
+use sandbar_secrets::quotable;
 use serde::Deserialize;
 
 use super::Unidentified;
 
 /// Bytes of a token. One of a ServiceAccount has some 1,200.
 const TOKEN_MAX: usize = sandbar_secrets::LONGEST;
+
+/// Bytes of what a token says, in a message.
+pub(super) const QUOTED_BYTES: usize = 128;
+
+/// How many of a list are named there.
+const NAMED: usize = 3;
+
+/// Names in a message.
+pub(super) fn listed(names: &[String]) -> String {
+    let quoted = names.iter().take(NAMED).map(|name| format!("`{}`", quotable(name, QUOTED_BYTES)));
+    quoted.collect::<Vec<_>>().join(", ")
+}
 
 /// The token of a request; none where there is none.
 pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Unidentified> {

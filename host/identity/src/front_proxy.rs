@@ -24,7 +24,7 @@ const EXTRA: &str = "x-remote-extra-";
 const GROUPS: &str = "x-remote-groups";
 
 /// What a group is that every user has whom an API server knows.
-const AUTHENTICATED: &str = "system:authenticated";
+pub(super) const AUTHENTICATED: &str = "system:authenticated";
 
 /// What an API server calls whoever has not said who they are.
 const ANONYMOUS: &str = "system:anonymous";

@@ -1,17 +1,23 @@
 //! Who makes a request: found out from what the request and its connection prove, and from nothing else.
 //!
-//! `front_proxy` believes a proxy with a certificate; `bearer` takes the token out of a request, and `token_review` has the API server say
-//! whose it is. What is refused, or cannot be found out now, is nobody's: a request without an identity is not served.
+//! `front_proxy` believes a proxy with a certificate; `bearer` takes the token out of a request, `oidc` verifies those of issuers, and
+//! `token_review` has the API server say whose the others are. What is refused, or cannot be found out now, is nobody's: a request without an
+//! identity is not served.
 
 mod bearer;
 mod front_proxy;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod oidc;
 mod token_review;
 
 use http::HeaderMap;
 use sandbar_policy::{Identity, Proof};
 use sandbar_tls::ClientCertificate;
 
+use self::oidc::{Known, Unknown};
 pub use front_proxy::{Believed, FrontProxy};
+pub use oidc::{ClaimMapping, IssuerSettings, Issuers, RequiredClaim, Trusted, UnusableAuthority};
 pub use token_review::TokenReviews;
 
 /// How a server finds out who makes a request.
@@ -21,6 +27,8 @@ pub struct Authentication {
     pub api_server: Option<FrontProxy>,
     /// Whether a proxy in front may say it.
     pub front_proxy: Option<FrontProxy>,
+    /// Whether the tokens of issuers count.
+    pub oidc: Option<Issuers>,
     /// Whether the API server is asked whose a token is.
     pub token_review: Option<TokenReviews>,
 }
@@ -57,17 +65,36 @@ pub enum Unidentified {
 impl Authentication {
     /// Who makes a request with these headers, over a connection with that certificate.
     pub async fn identify(&self, headers: &HeaderMap, certificate: Option<&ClientCertificate>) -> Result<Identity, Unidentified> {
-        let Self { api_server, front_proxy, token_review } = self;
-        if api_server.is_none() && front_proxy.is_none() && token_review.is_none() {
+        let Self { api_server, front_proxy, oidc, token_review } = self;
+        if api_server.is_none() && front_proxy.is_none() && oidc.is_none() && token_review.is_none() {
             front_proxy::warn_of_claims(headers);
             return Ok(Identity::Anonymous);
         }
         if let Some(user) = front_proxy::user_of(front_proxy.as_ref(), headers, certificate)? {
             return Ok(Identity::User(user, Proof::FrontProxy));
         }
-        let Some(reviews) = token_review else { return Err(Unidentified::NoProxy) };
+        if oidc.is_none() && token_review.is_none() {
+            return Err(Unidentified::NoProxy);
+        }
         let token = bearer::token(headers)?.ok_or(Unidentified::NoToken)?;
-        Ok(Identity::User(reviews.user_of(token).await?, Proof::TokenReview))
+        // A token is for whom it names, and nobody else is asked then: what one refuses, another must not take.
+        let foreign = match oidc {
+            None => None,
+            Some(issuers) => match issuers.user_of(token).await {
+                Ok(Known { user, issuer }) => return Ok(Identity::User(user, Proof::Oidc(issuer))),
+                Err(Unknown::Ours(error)) => return Err(error),
+                Err(Unknown::Foreign(reason)) => Some(reason),
+            },
+        };
+        match token_review {
+            Some(reviews) => Ok(Identity::User(reviews.user_of(token).await?, Proof::TokenReview)),
+            None => Err(Unidentified::Refused(foreign.unwrap_or_default())),
+        }
+    }
+
+    /// How each way is that depends on others, in words of one line: well, or what is wrong with it.
+    pub fn checks(&self) -> Vec<Result<String, String>> {
+        self.oidc.as_ref().map(Issuers::checks).unwrap_or_default()
     }
 
     /// Who makes a request that only the API server may hand on, because it is what has asked whether they may make it.

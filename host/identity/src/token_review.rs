@@ -4,20 +4,17 @@
 //! bounds for how long a token counts that was taken back. What cannot be reviewed is refused.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use moka::Expiry;
-use moka::future::Cache;
 use sandbar_kubernetes::{Cluster, Error, Reviewed};
 use sandbar_policy::{Account, User};
 use sandbar_processor::{FairSemaphore, Share};
-use sandbar_secrets::quotable;
-use sha2::{Digest as _, Sha256};
+use sandbar_verdicts::{Digest, Verdicts};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::Unidentified;
-use super::bearer::Claims;
+use super::bearer::{Claims, listed};
 
 /// How long it is remembered whose a token is.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
@@ -27,9 +24,6 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(2);
 
 /// Bytes of all that is remembered.
 const REMEMBERED_BYTES: u64 = 16 * 1024 * 1024;
-
-/// Bytes of one entry beside its user.
-const ENTRY_BYTES: usize = 256;
 
 /// How long a review may take, a wait for its turn included.
 const REVIEW_TIME: Duration = Duration::from_secs(5);
@@ -44,12 +38,8 @@ const WAITING: usize = 4096;
 /// known of stand in one line, and so does whatever is made up.
 const ACQUAINTED_FOR: Duration = Duration::from_secs(3600);
 
-/// Tokens of which that is remembered, of some 200 bytes each.
-const ACQUAINTED: u64 = 10_000;
-
-/// Bytes of a token's audience in a message, and how many are named.
-const AUDIENCE_BYTES: usize = 128;
-const AUDIENCES_NAMED: usize = 3;
+/// Bytes of what is remembered of that: some 10,000 tokens.
+const ACQUAINTED_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Whose a token is, or why it is nobody's.
 type Verdict = Result<Arc<User>, Arc<str>>;
@@ -58,38 +48,24 @@ type Verdict = Result<Arc<User>, Arc<str>>;
 pub struct TokenReviews {
     cluster: Cluster,
     audiences: Vec<String>,
-    verdicts: Cache<[u8; 32], Remembered>,
+    verdicts: Verdicts<Verdict>,
     turns: FairSemaphore,
-    acquainted: Cache<[u8; 32], Account>,
+    acquainted: Verdicts<Account>,
     /// Set once it is known whether one of the audiences is the API server's own.
     own: OnceCell<Option<String>>,
-}
-
-/// A verdict, and for how long it counts.
-#[derive(Clone)]
-struct Remembered {
-    verdict: Verdict,
-    good_for: Duration,
-}
-
-struct GoodFor;
-
-impl Expiry<[u8; 32], Remembered> for GoodFor {
-    fn expire_after_create(&self, _: &[u8; 32], remembered: &Remembered, _: Instant) -> Option<Duration> {
-        Some(remembered.good_for)
-    }
 }
 
 impl TokenReviews {
     /// For tokens with one of these audiences.
     pub fn new(cluster: Cluster, audiences: Vec<String>) -> Self {
-        let weight = |_: &[u8; 32], remembered: &Remembered| {
-            let bytes = remembered.verdict.as_ref().map_or_else(|reason| reason.len(), |user| user.bytes());
-            u32::try_from(bytes + ENTRY_BYTES).unwrap_or(u32::MAX)
-        };
-        let verdicts = Cache::builder().max_capacity(REMEMBERED_BYTES).weigher(weight).expire_after(GoodFor).build();
+        let verdicts = Verdicts::new(REMEMBERED_BYTES, |verdict: &Verdict| {
+            verdict.as_ref().map_or_else(|reason| reason.len(), |user| user.bytes())
+        });
+        let acquainted = Verdicts::new(ACQUAINTED_BYTES, |account: &Account| match account {
+            Account::User(name) => name.len(),
+            Account::Anonymous | Account::Operator => 0,
+        });
         let turns = FairSemaphore::new(Share::All, AT_ONCE, WAITING);
-        let acquainted = Cache::builder().max_capacity(ACQUAINTED).time_to_live(ACQUAINTED_FOR).build();
         Self { cluster, audiences, verdicts, turns, acquainted, own: OnceCell::new() }
     }
 
@@ -101,20 +77,20 @@ impl TokenReviews {
 
     /// Whose a token is.
     pub(super) async fn user_of(&self, token: &str) -> Result<Arc<User>, Unidentified> {
-        let key = Sha256::digest(token).into();
-        let remembered = match self.verdicts.get(&key).await {
-            Some(remembered) => remembered,
+        let digest = Digest::of(token);
+        let verdict = match self.verdicts.get(digest).await {
+            Some(verdict) => verdict,
             None => {
-                let reviewing = self.verdicts.try_get_with(key, self.review(key, token));
+                let reviewing = self.verdicts.get_or_find(digest, self.review(digest, token));
                 let reviewed = timeout(REVIEW_TIME, reviewing).await;
                 let late = || Unidentified::Unavailable(format!("no answer within {} s", REVIEW_TIME.as_secs()));
                 reviewed.map_err(|_late| late())?.map_err(Arc::unwrap_or_clone)?
             }
         };
-        remembered.verdict.map_err(|reason| Unidentified::Refused(reason.to_string()))
+        verdict.map_err(|reason| Unidentified::Refused(reason.to_string()))
     }
 
-    async fn review(&self, key: [u8; 32], token: &str) -> Result<Remembered, Unidentified> {
+    async fn review(&self, digest: Digest, token: &str) -> Result<(Verdict, Duration), Unidentified> {
         let unavailable = |error: Error| {
             tracing::warn!(%error, "a token cannot be reviewed");
             Unidentified::Unavailable("the API server does not review it".to_owned())
@@ -122,9 +98,9 @@ impl TokenReviews {
         // The token of a ServiceAccount says for whom it is. Whatever else somebody makes up costs the API server nothing.
         let claims = Claims::of(token).ok_or_else(|| Unidentified::Refused("it is no ServiceAccount's token".to_owned()))?;
         if let Some(reason) = self.is_for_others(&claims) {
-            return Ok(Remembered { verdict: Err(reason.into()), good_for: UNKNOWN_FOR });
+            return Ok((Err(reason.into()), UNKNOWN_FOR));
         }
-        let account = self.acquainted.get(&key).await.unwrap_or(Account::Anonymous);
+        let account = self.acquainted.get(digest).await.unwrap_or(Account::Anonymous);
         let busy = |_no_room| Unidentified::Unavailable("too many tokens wait for their review".to_owned());
         let _turn = self.turns.acquire(&account).await.map_err(busy)?;
         if let Some(own) = self.own_audience().await.map_err(unavailable)? {
@@ -137,11 +113,11 @@ impl TokenReviews {
         let reviewed = self.cluster.review_token(token, &self.audiences, REVIEW_TIME).await.map_err(unavailable)?;
         Ok(match reviewed {
             Reviewed::Known(user) => {
-                self.acquainted.insert(key, Account::User(user.name.clone())).await;
+                self.acquainted.insert(digest, Account::User(user.name.clone()), ACQUAINTED_FOR).await;
                 let good_for = claims.valid_for().map_or(KNOWN_FOR, |valid| valid.min(KNOWN_FOR));
-                Remembered { verdict: Ok(Arc::new(user)), good_for }
+                (Ok(Arc::new(user)), good_for)
             }
-            Reviewed::Unknown(reason) => Remembered { verdict: Err(reason.into()), good_for: UNKNOWN_FOR },
+            Reviewed::Unknown(reason) => (Err(reason.into()), UNKNOWN_FOR),
         })
     }
 
@@ -151,16 +127,11 @@ impl TokenReviews {
         if its.iter().any(|audience| self.audiences.contains(audience)) {
             return None;
         }
-        let named = |audiences: &[String]| {
-            let names =
-                audiences.iter().take(AUDIENCES_NAMED).map(|audience| format!("`{}`", quotable(audience, AUDIENCE_BYTES)));
-            names.collect::<Vec<_>>().join(", ")
-        };
         let wanted = self.audiences.first().map_or("", String::as_str);
         Some(format!(
             "it is for the audience {}, and this server takes those for {}; `kubectl create token SERVICEACCOUNT --audience {wanted}` makes one",
-            named(its),
-            named(&self.audiences),
+            listed(its),
+            listed(&self.audiences),
         ))
     }
 }

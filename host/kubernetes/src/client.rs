@@ -52,7 +52,7 @@ pub(super) struct ProxyFailed;
 #[error("the name is not known")]
 pub(super) struct Unresolved;
 
-type Http = BoxCloneSyncService<Request<Body>, Response<Incoming>, legacy::Error>;
+pub(super) type Http = BoxCloneSyncService<Request<Body>, Response<Incoming>, legacy::Error>;
 
 /// Connections to an API server, for all users with the same client certificate.
 #[derive(Debug)]
@@ -63,12 +63,12 @@ pub(super) struct Connections {
 
 /// Everything that a connection depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Between {
-    server: ServerAddress,
-    trust: Trust,
-    server_name: Option<String>,
-    proxy: Proxy,
-    identity: Option<ClientCertificate>,
+pub(super) struct Between {
+    pub(super) server: ServerAddress,
+    pub(super) trust: Trust,
+    pub(super) server_name: Option<String>,
+    pub(super) proxy: Proxy,
+    pub(super) identity: Option<ClientCertificate>,
 }
 
 impl Connections {
@@ -141,7 +141,8 @@ fn send(
     })
 }
 
-fn connect(between: &Between, user: &str) -> Result<Http, Fault> {
+/// A client for a server. `user` is whose certificate it is, for messages.
+pub(super) fn connect(between: &Between, user: &str) -> Result<Http, Fault> {
     let speaks_tls = between.server.is_https() || matches!(between.proxy, Proxy::Https(_));
     // Without TLS nothing is verified, and no certificate authorities are needed.
     let trust = if speaks_tls { &between.trust } else { &Trust::Anything };

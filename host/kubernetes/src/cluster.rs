@@ -109,6 +109,12 @@ impl Cluster {
         ToolRights::new(self.server.clone(), user)
     }
 
+    /// The issuer of its ServiceAccounts' tokens, which is also their audience unless somebody has chosen another; none where it does not tell.
+    /// Takes no longer than `time`.
+    pub async fn token_issuer(&self, time: Duration) -> Result<Option<String>, Error> {
+        review::issuer(&self.server.api, time).await
+    }
+
     /// What the API server proves itself with where it hands on the requests of others. Outside of any call; takes no longer than `time`.
     pub async fn aggregator(&self, time: Duration) -> Result<Aggregator, Error> {
         aggregation::read(&self.server.api, time).await

@@ -82,7 +82,7 @@ pub(super) async fn own_audience(api: &ApiServer, audiences: &[String], time: Du
 }
 
 /// The issuer of ServiceAccount tokens; none where the API server does not tell.
-async fn issuer(api: &ApiServer, time: Duration) -> Result<Option<String>, Error> {
+pub(super) async fn issuer(api: &ApiServer, time: Duration) -> Result<Option<String>, Error> {
     #[derive(Deserialize)]
     struct Document {
         issuer: String,

@@ -7,16 +7,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::authorization::v1::{
     FieldSelectorAttributes, LabelSelectorAttributes, ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
-use moka::Expiry;
-use moka::future::Cache;
 use sandbar_policy::{Access, Account, Budget, Namespaces, Place, User, Verb};
 use sandbar_processor::{FairSemaphore, Share};
+use sandbar_verdicts::{Digest, Verdicts};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -31,8 +30,8 @@ use super::request::{ApiRequest, Read};
 const ALLOWED_FOR: Duration = Duration::from_secs(10);
 const DENIED_FOR: Duration = Duration::from_secs(5);
 
-/// Decisions that are remembered, of some 100 bytes each.
-const DECISIONS: u64 = 50_000;
+/// Bytes of decisions that are remembered: some 50,000.
+const REMEMBERED_BYTES: u64 = 12 * 1024 * 1024;
 
 /// How long a review may take.
 const REVIEW_TIME: Duration = Duration::from_secs(5);
@@ -119,24 +118,15 @@ pub(super) struct Selectors<'a> {
 /// What the API server says of somebody's rights.
 pub(super) struct AccessReviews {
     api: ApiServer,
-    decisions: Cache<[u8; 32], bool>,
+    decisions: Verdicts<bool>,
     /// The names of the cluster's namespaces, and whether they are all there. Whose rights are reviewed has no say in them.
-    namespaces: Cache<(), Arc<(BTreeSet<String>, bool)>>,
+    namespaces: Verdicts<Arc<(BTreeSet<String>, bool)>>,
     turns: FairSemaphore,
-}
-
-struct GoodFor;
-
-impl Expiry<[u8; 32], bool> for GoodFor {
-    fn expire_after_create(&self, _: &[u8; 32], allowed: &bool, _: Instant) -> Option<Duration> {
-        Some(if *allowed { ALLOWED_FOR } else { DENIED_FOR })
-    }
 }
 
 impl AccessReviews {
     pub(super) fn new(api: ApiServer) -> Self {
-        let decisions = Cache::builder().max_capacity(DECISIONS).expire_after(GoodFor).build();
-        let namespaces = Cache::builder().max_capacity(1).time_to_live(ALLOWED_FOR).build();
+        let (decisions, namespaces) = (Verdicts::new(REMEMBERED_BYTES, |_| 0), Verdicts::new(REMEMBERED_BYTES, |_| 0));
         Self { api, decisions, namespaces, turns: FairSemaphore::new(Share::Half, AT_ONCE, WAITING) }
     }
 
@@ -149,9 +139,8 @@ impl AccessReviews {
         what: &(dyn Display + Sync),
         budget: &Budget,
     ) -> Result<bool, Error> {
-        let key = Sha256::new().chain_update(digest).chain_update(serde_json::to_vec(&attributes).unwrap_or_default());
-        let key = key.finalize().into();
-        if let Some(allowed) = self.decisions.get(&key).await {
+        let key = Digest::of([&digest[..], &serde_json::to_vec(&attributes).unwrap_or_default()].concat());
+        if let Some(allowed) = self.decisions.get(key).await {
             return Ok(allowed);
         }
         let review = SubjectAccessReview { spec: spec(user, attributes), ..SubjectAccessReview::default() };
@@ -161,9 +150,10 @@ impl AccessReviews {
         let asking = async {
             let busy = |_no_room| Error::new(Code::Unavailable, "too many such questions wait for the API server");
             let _turn = self.turns.acquire(&Account::User(user.name.clone())).await.map_err(busy)?;
-            self.ask(&request).await
+            let allowed = self.ask(&request).await?;
+            Ok((allowed, if allowed { ALLOWED_FOR } else { DENIED_FOR }))
         };
-        self.decisions.try_get_with(key, asking).await.map_err(|error| {
+        self.decisions.get_or_find(key, asking).await.map_err(|error: Arc<Error>| {
             let words = format!("whether {} may {what} cannot be found out: {}", user.name, error.message);
             Error { code: Code::Unavailable, message: words, retry_after: error.retry_after }
         })
@@ -321,11 +311,12 @@ impl ReadContext {
         let budget = Arc::new(Budget::outside_calls(REVIEW_TIME, NAMESPACES_REQUESTS));
         let own = Self { rights: Rights::Server, budget, ..self.clone() };
         let listing = async {
-            let listed = tokio::spawn(async move { own.list_namespaces().await.map(Arc::new) }).await;
-            listed.unwrap_or_else(|_ended| Err(Error::new(Code::Unavailable, "this server is shutting down")))
+            let listed = tokio::spawn(async move { own.list_namespaces().await }).await;
+            let listed = listed.unwrap_or_else(|_ended| Err(Error::new(Code::Unavailable, "this server is shutting down")));
+            listed.map(|listed| (Arc::new(listed), ALLOWED_FOR))
         };
-        let known = self.server.reviews.namespaces.try_get_with((), listing).await;
-        known.map(|known| (*known).clone()).map_err(|error| (*error).clone())
+        let known = self.server.reviews.namespaces.get_or_find(Digest::of("namespaces"), listing).await;
+        known.map(|known| (*known).clone()).map_err(|error: Arc<Error>| (*error).clone())
     }
 
     async fn list_namespaces(&self) -> Result<(BTreeSet<String>, bool), Error> {

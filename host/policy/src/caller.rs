@@ -49,12 +49,14 @@ pub struct User {
 }
 
 /// How a user was authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// The API server has authenticated them, and has handed on their request.
     ApiServer,
     /// A proxy in front has said it, with a certificate.
     FrontProxy,
+    /// A token that this issuer has signed.
+    Oidc(Arc<str>),
     /// The API server has reviewed a token.
     TokenReview,
 }
@@ -152,10 +154,20 @@ impl Identity {
     }
 
     /// How the user was authenticated, if there is one.
-    pub fn proof(&self) -> Option<Proof> {
+    pub fn proof(&self) -> Option<&Proof> {
         match self {
             Self::Anonymous | Self::Operator => None,
-            Self::User(_, proof) => Some(*proof),
+            Self::User(_, proof) => Some(proof),
+        }
+    }
+}
+
+impl Proof {
+    /// The issuer of the token, if it is by one that the user was authenticated.
+    pub fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Oidc(issuer) => Some(issuer),
+            Self::ApiServer | Self::FrontProxy | Self::TokenReview => None,
         }
     }
 }
@@ -176,6 +188,7 @@ impl fmt::Display for Proof {
         f.write_str(match self {
             Self::ApiServer => "apiServer",
             Self::FrontProxy => "frontProxy",
+            Self::Oidc(_) => "oidc",
             Self::TokenReview => "tokenReview",
         })
     }

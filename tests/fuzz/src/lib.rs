@@ -1,5 +1,5 @@
 //! Fuzzing of everything in Sandbar that parses what others wrote: messages of clients, components, manifests, arguments, results, what an API server
-//! answers, logs, snapshots, and sandbar.yaml.
+//! answers, logs, snapshots, tokens of issuers and their keys, and sandbar.yaml.
 //!
 //! A [`Target`] takes any bytes and panics where a promise is broken, not only where code crashes: each says what has to hold.
 //! `make test` runs a fixed number of seeded executions of each (`tests/seeded.rs`); `make fuzz` runs them for as long as you like

@@ -6,6 +6,7 @@ mod manifests;
 mod messages;
 mod requests;
 mod texts;
+mod tokens;
 
 use crate::Target;
 
@@ -25,5 +26,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "status", run: answers::status, seeds: answers::status_seeds, executions: 2000 },
     Target { name: "discovery", run: answers::discovery, seeds: answers::discovery_seeds, executions: 1500 },
     Target { name: "request", run: requests::request, seeds: requests::request_seeds, executions: 2000 },
+    Target { name: "token", run: tokens::token, seeds: tokens::token_seeds, executions: 3000 },
     Target { name: "cursor", run: requests::cursor, seeds: requests::cursor_seeds, executions: 1000 },
 ];

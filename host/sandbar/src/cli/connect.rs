@@ -201,6 +201,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
         // Nobody can reach it but the person who has started it.
         authentication: Authentication::default(),
         extension: None,
+        resource: None,
         admission: Admission::new(config.calls_per_second, available_memory()),
         answers: memory_for_answers(available_memory()),
         processors,

@@ -11,6 +11,7 @@ mod elsewhere;
 mod environment;
 mod inspect;
 mod log;
+mod oidc;
 mod output;
 mod rbac;
 mod reload;

@@ -71,9 +71,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 /// Which kinds of callers come in by the ways that are configured.
 fn callers(config: &Config) -> Callers {
-    let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
+    let AuthenticationConfig { front_proxy, oidc, token_review, .. } = &config.authentication;
     // The API server hands on the requests of both. Tokens for an audience that is not its own are those of ServiceAccounts.
-    let people = config.api_service.is_some() || front_proxy.is_some();
+    let people = config.api_service.is_some() || front_proxy.is_some() || !oidc.is_empty();
     let service_accounts = config.api_service.is_some() || token_review.is_some();
     Callers { people: people.then(|| config.authorization.extra_keys()), service_accounts }
 }

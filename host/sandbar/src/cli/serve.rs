@@ -26,7 +26,7 @@ use super::aggregation::AggregatorFollower;
 use super::certificate::{CertificateFollower, TlsFlags};
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
-use super::{Cli, Common, Failure, environment, output};
+use super::{Cli, Common, Failure, environment, oidc, output};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
@@ -114,6 +114,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     }
     let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
     let tools = catalog.definitions().count();
+    let resource = oidc::resource(&config.authentication, certificate.is_some());
     let aggregation = match &config.api_service {
         Some(_) => Some(AggregatorFollower::start(cluster.clone()).await),
         None => None,
@@ -127,6 +128,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
             .as_ref()
             .filter(|_| config.authentication.front_proxy.is_some())
             .map(|certificate| FrontProxy::new(certificate.front_proxy())),
+        oidc: oidc::issuers(&config.authentication, &cluster).await?,
         token_review: token_reviews(&config, &cluster).await?,
     };
     let who = who_may_call(&config);
@@ -139,6 +141,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         sessions: session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         allowed,
         authentication,
+        resource,
         extension: config.api_service.clone().map(|ApiServiceConfig { group, server }| Extension::new(group, server)),
         admission: Admission::new(config.calls_per_second, available_memory()),
         answers: memory_for_answers(available_memory()),
@@ -211,7 +214,7 @@ async fn token_reviews(config: &Config, cluster: &Cluster) -> anyhow::Result<Opt
 
 /// Who can call, and with whose rights, in a line for the operator.
 fn who_may_call(config: &Config) -> String {
-    let AuthenticationConfig { front_proxy, token_review } = &config.authentication;
+    let AuthenticationConfig { front_proxy, token_review, .. } = &config.authentication;
     let by_proxy = front_proxy.as_ref().map(|proxy| format!("whom the front proxy {} names", proxy.allowed_names.join(" or ")));
     let by_token = token_review
         .as_ref()
@@ -219,7 +222,8 @@ fn who_may_call(config: &Config) -> String {
     let by_api_server = config.api_service.as_ref().map(|ApiServiceConfig { group, server }| {
         format!("whoever may create the server {server} of {group}, through the API server")
     });
-    let known: Vec<String> = by_api_server.into_iter().chain(by_proxy).chain(by_token).collect();
+    let known: Vec<String> =
+        by_api_server.into_iter().chain(by_proxy).chain(oidc::who(&config.authentication)).chain(by_token).collect();
     let who = match known.is_empty() {
         false => known.join(", and "),
         true if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),

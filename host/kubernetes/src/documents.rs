@@ -1,0 +1,133 @@
+//! Documents of servers that are no API server, such as the keys of an issuer: got by the same client, so through the same proxies and by
+//! the same rules for certificates.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Limited};
+use kube::client::Body;
+use rustls::CertificateError;
+use tower::{Service as _, ServiceExt as _};
+
+use super::client::{Between, connect};
+use super::explain::{causes, explain};
+use super::fault::Fault;
+use super::proxy::{Proxy, Variables};
+use super::target::{ServerAddress, Trust};
+
+/// Gets a JSON document from an `https://` address, over a connection of its own and without following it elsewhere. `authorities` are whose
+/// certificates count, as PEM; without them, those of this machine. The document has at most `most` bytes. Bounding the time is the
+/// caller's.
+pub async fn document(address: &str, authorities: Option<Arc<[u8]>>, most: usize) -> Result<Bytes, Fault> {
+    let fault = |words: &str| Fault::new(format!("{address} {words}"));
+    let uri: Uri = address.parse().map_err(|_| fault("is no URL"))?;
+    if uri.scheme_str() != Some("https") {
+        return Err(fault("is no https:// address, and what comes from it would be anybody's word"));
+    }
+    let server = ServerAddress::parse(address).map_err(|words| fault(&words))?;
+    let proxy = Proxy::towards(&uri, None, &Variables::read()).map_err(|error| Fault::new(error.to_string()))?;
+    let trust = authorities.map_or(Trust::System, |pem| Trust::Authorities(pem, "certificateAuthority"));
+    let mut http = connect(&Between { server, trust, server_name: None, proxy, identity: None }, "nobody")?;
+    let request = Request::get(uri).header(header::ACCEPT, "application/json");
+    let request = request.header(header::USER_AGENT, concat!("sandbar/", env!("CARGO_PKG_VERSION"))).body(Body::empty());
+    let request = request.map_err(|_| fault("is no URL"))?;
+    let answering = async { http.ready().await?.call(request).await };
+    let response = answering.await.map_err(|error| fault(&format!("cannot be reached: {}", why(&error))))?;
+    let status = response.status();
+    if status != StatusCode::OK {
+        let also = if status.is_redirection() { ", which is not followed: name the address itself" } else { "" };
+        return Err(fault(&format!("answers {status}{also}")));
+    }
+    let body = Limited::new(response.into_body(), most).collect().await;
+    let body = body.map_err(|_| fault(&format!("breaks off, or has more than {} KiB", most / 1024)))?;
+    Ok(body.to_bytes())
+}
+
+/// What went wrong, with where to set whom is trusted there.
+fn why(error: &(dyn StdError + 'static)) -> String {
+    let is_unknown = causes(error).any(|cause| {
+        matches!(cause.downcast_ref::<rustls::Error>(), Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
+    });
+    if is_unknown {
+        "its certificate is signed by nobody who is trusted for it (`certificateAuthority`)".to_owned()
+    } else {
+        explain(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use rcgen::generate_simple_self_signed;
+    use sandbar_tls::{Acceptor, Certificate};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const MOST: usize = 4096;
+
+    /// A server that answers whatever it is asked, and its certificate.
+    async fn server(answer: String) -> (SocketAddr, Arc<[u8]>) {
+        let own = generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let certificate = Certificate::read(own.cert.pem().as_bytes(), own.signing_key.serialize_pem().as_bytes());
+        let certificate = certificate.expect("a certificate");
+        let acceptor = Acceptor::new(&certificate, None).expect("TLS");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok((mut stream, _)) = acceptor.accept(stream).await else { continue };
+                let mut head = [0; 1024];
+                let _ = stream.read(&mut head).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        (address, own.cert.pem().into_bytes().into())
+    }
+
+    fn ok(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn a_document_is_what_is_there_whole_and_no_larger_than_allowed() {
+        let get = async |answer: String| {
+            let (address, pem) = server(answer).await;
+            document(&format!("https://{address}/keys"), Some(pem), MOST).await.map_err(|fault| fault.to_string())
+        };
+        assert_eq!(get(ok("{}")).await.as_deref(), Ok(&b"{}"[..]));
+        assert_eq!(get(ok(&"x".repeat(MOST))).await.map(|document| document.len()), Ok(MOST));
+        for (answer, said) in [
+            (ok(&"x".repeat(MOST + 1)), "more than 4 KiB"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nx".to_owned(), "breaks off"),
+            ("HTTP/1.1 302 Found\r\nlocation: https://127.0.0.1/\r\ncontent-length: 0\r\n\r\n".to_owned(), "not followed"),
+            ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(), "answers 404"),
+            ("nothing of HTTP".to_owned(), "cannot be reached"),
+            (String::new(), "cannot be reached"),
+        ] {
+            let words = get(answer).await.expect_err(said);
+            assert!(words.contains(said), "{words}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_trusted_is_not_asked() {
+        let (address, _) = server(ok("{}")).await;
+        let (_, other) = server(ok("{}")).await;
+        for (address, pem, said) in [
+            (format!("https://{address}/"), Some(other.clone()), "`certificateAuthority`"),
+            (format!("https://{address}/"), Some(b"no certificate".as_slice().into()), "certificateAuthority"),
+            (format!("http://{address}/"), None, "no https:// address"),
+            ("file:///etc/passwd".to_owned(), None, "no https:// address"),
+            ("https://".to_owned(), None, "no URL"),
+        ] {
+            let words = document(&address, pem, MOST).await.expect_err(said).to_string();
+            assert!(words.contains(said), "{words}");
+        }
+    }
+}
