@@ -123,7 +123,7 @@ mod tests {
             (format!("https://{address}/"), Some(other.clone()), "`certificateAuthority`"),
             (format!("https://{address}/"), Some(b"no certificate".as_slice().into()), "certificateAuthority"),
             (format!("http://{address}/"), None, "no https:// address"),
-            ("file:///etc/passwd".to_owned(), None, "no https:// address"),
+            ("file:///etc/passwd".to_owned(), None, "no URL"),
             ("https://".to_owned(), None, "no URL"),
         ] {
             let words = document(&address, pem, MOST).await.expect_err(said).to_string();
