@@ -260,8 +260,8 @@ const COMPILING: &str = "is being compiled";
 
 /// `... connect an MCP client to http://127.0.0.1:8090/mcp`, or to `https://`.
 fn address_in(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("connect an MCP client to http")?;
-    rest.trim_start_matches('s').strip_prefix("://")?.split_once("/mcp")?.0.parse().ok()
+    let (_, rest) = log.split_once("connect an MCP client to http").or_else(|| log.split_once("it listens at http"))?;
+    rest.trim_start_matches('s').strip_prefix("://")?.split_once(['/', ' '])?.0.parse().ok()
 }
 
 /// A running server. It is killed when it is dropped.

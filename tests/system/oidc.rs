@@ -99,8 +99,8 @@ async fn a_token_is_its_owners_and_the_api_server_says_the_same() {
     assert_eq!(user["uid"], "agent");
     let audited = until("the call is audited", async || {
         let log = server.log();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["target"] == "sandbar::audit").next_back()
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.rfind(|line| line["target"] == "sandbar::audit")
     })
     .await;
     let fields = &audited["fields"];

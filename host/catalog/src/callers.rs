@@ -26,7 +26,7 @@ impl Catalog {
     pub async fn tools_of(&self, caller: &Identity) -> Result<Vec<Arc<str>>, Error> {
         let tools: Vec<&Tool> = self.tools.values().collect();
         let allowed = allowed(caller, &tools).await?;
-        Ok(self.tools.keys().zip(allowed).filter_map(|(name, allowed)| allowed.then(|| name.clone())).collect())
+        Ok(self.tools.keys().zip(allowed).filter(|(_, allowed)| *allowed).map(|(name, _)| name.clone()).collect())
     }
 
     /// Refuses whoever may not call a tool.

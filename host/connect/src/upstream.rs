@@ -126,7 +126,7 @@ impl Upstream {
         woken.mark_unchanged();
         let silence = if self.only_reads() { SILENCE } else { SILENCE_OF_OTHERS };
         let answer = tokio::select! {
-            answer = self.way.send(ask, headers, silence) => answer?,
+            answer = self.way.send(ask, headers, silence) => answer.map_err(|failure| self.in_doubt(failure))?,
             () = changed(&mut woken) => return Err(slept()),
         };
         self.has_been_reached.store(true, Ordering::Relaxed);
@@ -152,6 +152,14 @@ impl Upstream {
             way: self.way.clone(),
         };
         Ok(Reply { status: head.status.as_u16(), session: head.headers.get(SESSION_ID).cloned(), messages })
+    }
+}
+
+impl Upstream {
+    /// Somebody in between has said that nobody is reached. Of a server that may change something that is not believed.
+    fn in_doubt(&self, failure: Failure) -> Failure {
+        let is_hearsay = failure.kind == FailureKind::Undelivered && matches!(failure.status, Some(502 | 503));
+        if is_hearsay && !self.only_reads() { Failure { kind: FailureKind::Lost, ..failure } } else { failure }
     }
 }
 

@@ -39,18 +39,12 @@ pub trait Way: Send + Sync + 'static {
 /// One way to a server that is elsewhere.
 pub struct Forwarded {
     forwarder: Forwarder,
-    leads_to_sandbar: bool,
 }
 
 impl Forwarded {
-    /// To a pod of a Service of Sandbar's.
-    pub fn to_service(forwarder: Forwarder) -> Self {
-        Self { forwarder, leads_to_sandbar: true }
-    }
-
-    /// To an address, where any MCP server may be.
-    pub fn to_address(forwarder: Forwarder) -> Self {
-        Self { forwarder, leads_to_sandbar: false }
+    /// To a pod of a Service, or to an address: any MCP server may be there.
+    pub fn new(forwarder: Forwarder) -> Self {
+        Self { forwarder }
     }
 }
 
@@ -64,7 +58,7 @@ impl Way for Forwarded {
     }
 
     fn leads_to_sandbar(&self) -> bool {
-        self.leads_to_sandbar
+        false
     }
 }
 
@@ -132,6 +126,11 @@ impl Way for BehindApiServer {
     fn reconnect(&self) {
         self.server.reconnect();
         self.pods.reconnect();
+    }
+
+    fn leads_to_sandbar(&self) -> bool {
+        // Of the Service nobody has said so.
+        false
     }
 }
 

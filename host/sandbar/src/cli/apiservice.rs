@@ -51,6 +51,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let issued = Issued::new(names, Duration::from_secs(u64::from(days) * DAY));
         Trust::Own(issued.map_err(|error| anyhow!("no certificate can be made for the Service {service}: {error}"))?)
     };
+    if config.api_service.is_none() {
+        output::say(
+            "sandbar: no configuration with `apiService` was given: this is for a server whose sandbar.yaml has `apiService: {}`",
+        );
+    }
     let parts = Parts { api: config.api_service.unwrap_or_default(), service, namespace, port, secret };
     let documents = objects(&parts, trust).iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>();
     output::text(&documents.context("the objects cannot be written as YAML")?.join("---\n"));

@@ -102,6 +102,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let words = "--url names a server, and --cluster (or SANDBAR_CLUSTER) has this process be one: leave one of them out";
         return Err(Failure::Usage(anyhow!(words)));
     }
+    let elsewhere = arguments.kubeconfig.is_some() || arguments.context.is_some() || arguments.service.is_some();
+    if elsewhere && arguments.common.cluster.is_some() {
+        let words = "--kubeconfig, --context and --service are for a server that is elsewhere, and --cluster (or SANDBAR_CLUSTER) has this \
+                     process be one: its context is written --cluster kubeconfig:NAME, and its file is in KUBECONFIG";
+        return Err(Failure::Usage(anyhow!(words)));
+    }
     let runtime = if arguments.common.cluster.is_some() { runtime() } else { small_runtime() }?;
     let outcome = runtime.block_on(connect(arguments));
     // Standard input is read by a thread that may wait for ever.
@@ -154,14 +160,14 @@ async fn way(arguments: &Arguments) -> Result<(Arc<dyn Way>, String), Failure> {
         let forwarder = Forwarder::to_address(url, token, arguments.certificate_authority.as_deref()).await;
         let forwarder = forwarder.map_err(|fault| Failure::Usage(anyhow!("--url {fault}")))?;
         let leads_to = forwarder.describe();
-        return Ok((Arc::new(Forwarded::to_address(forwarder)), leads_to));
+        return Ok((Arc::new(Forwarded::new(forwarder)), leads_to));
     }
     let name = ServerName::new(&arguments.group, &arguments.server).map_err(|words| Failure::Usage(anyhow!(words)))?;
     let forwarder = Forwarder::to_server(arguments.kubeconfig.as_deref(), arguments.context.as_deref(), name).await?;
     if let Some(service) = arguments.service.clone() {
         let pods = forwarder.to_service(service);
         let leads_to = pods.describe();
-        return Ok((Arc::new(Forwarded::to_service(pods)), leads_to));
+        return Ok((Arc::new(Forwarded::new(pods)), leads_to));
     }
     let leads_to = forwarder.describe();
     let otherwise = ServiceName::parse(SERVICE).map_err(|words| anyhow!(words))?;

@@ -151,7 +151,12 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     tracing::info!("{who}");
-    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, scheme, address));
+    // Through the API server alone, the port itself is of no use to a client.
+    let way_in = match config.api_service.is_some() && config.authentication == AuthenticationConfig::default() {
+        true => format!("it listens at {scheme}://{address} for the API server: connect an MCP client with `sandbar connect`"),
+        false => format!("connect an MCP client to {scheme}://{address}/mcp"),
+    };
+    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, way_in, address));
     tokio::spawn(readiness.clone().watch_cluster());
     let tls_memory = available_memory() / TLS_SHARE;
     let bounds = ConnectionLimits { connections: config.connections, tls_memory, drain: config.drain };
@@ -303,8 +308,8 @@ fn way_out(address: SocketAddr, error: &io::Error) -> String {
 }
 
 /// Says where to connect, once there is something to connect to.
-async fn announce(readiness: Readiness, cluster: String, tools: usize, scheme: &str, address: SocketAddr) {
-    output::say(&format!("sandbar serves {tools} tools for {cluster}; connect an MCP client to {scheme}://{address}/mcp"));
+async fn announce(readiness: Readiness, cluster: String, tools: usize, way_in: String, address: SocketAddr) {
+    output::say(&format!("sandbar serves {tools} tools for {cluster}; {way_in}"));
     readiness.wait_for_cluster().await;
     tracing::info!(%address, tools, %cluster, "ready");
 }
