@@ -65,7 +65,9 @@ async fn rules_by_user_and_group_say_who_calls_what() {
             ann.user
         )
     };
-    let server = server(&rules("")).await;
+    let server = server(&rules(", get_evnets")).await;
+    server.until_logged(r#"there is no tool \"get_evnets\"; did you mean \"get_events\"?"#).await;
+    server.configure(&format!("{REVIEWED}authorization: {{ tools: {} }}\n", rules("")));
     assert_eq!(ann.tools(&server).await.len(), 7);
     assert_eq!(bob.tools(&server).await, ["check_health"]);
     assert_eq!(bob.refusal(&server, "check_health").await, None);

@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandbar_catalog::{IgnoredArguments, Source, Terms};
-use sandbar_policy::{Grant, Limits, Namespaces};
+use sandbar_policy::{EVERY_TOOL, Grant, Limits, Namespaces};
 use sandbar_secrets::Secrets;
+use sandbar_text::nearest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
@@ -212,6 +213,18 @@ impl Config {
     /// What keeps the server from being served as the whole configuration says, flags included.
     pub fn check_serving(&self) -> Result<(), String> {
         check::serving(self)
+    }
+
+    /// What `authorization.tools` says of tools that are not there, each a line; `known` are those that are.
+    pub fn unknown_tools<'a>(&self, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let known: Vec<&str> = known.collect();
+        let rules = self.authorization.tools.iter().flat_map(|tools| &tools.rules);
+        let unknown = rules.flat_map(|rule| &rule.tools).filter(|tool| *tool != EVERY_TOOL && !known.contains(&tool.as_str()));
+        let line = |tool: &String| {
+            let meant = nearest(tool, &known).map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default();
+            format!("authorization.tools.rules: there is no tool {tool:?}{meant}")
+        };
+        unknown.map(line).collect()
     }
 
     /// The entry of a component's file.

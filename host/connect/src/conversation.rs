@@ -286,6 +286,9 @@ async fn find_mirrored(bridge: &Bridge, asked: &Asked, tool: &str) -> Result<Vec
     Ok(Vec::new())
 }
 
+/// Bytes of a list of tools that is looked into: that of a server with hundreds of tools has a part of it.
+const LIST_BYTES: usize = 1024 * 1024;
+
 /// A page of the list of tools, of the modern era. None: the server has an error instead.
 pub(crate) async fn list_tools(bridge: &Bridge, meta: &Value, cursor: &Value) -> Result<Option<Value>, Failure> {
     let mut params = json!({ "_meta": meta });
@@ -304,7 +307,9 @@ pub(crate) async fn list_tools(bridge: &Bridge, meta: &Value, cursor: &Value) ->
         if let Received::Message(text, _) = received
             && let Some(Outline { kind: Kind::Result(result), .. }) = Outline::read(&text.bytes)
         {
-            return Ok(serde_json::from_str(result.get()).ok());
+            // As values it takes many times the room of its text.
+            let is_short = result.get().len() <= LIST_BYTES;
+            return Ok(is_short.then(|| serde_json::from_str(result.get()).ok()).flatten());
         }
     }
     Ok(None)

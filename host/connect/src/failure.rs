@@ -42,9 +42,7 @@ impl Failure {
     pub(crate) fn answer(&self, id: &Value, repeatable: bool) -> Text {
         let again = match self.kind {
             FailureKind::Undelivered => "; the request has not reached the server, and may be sent again",
-            FailureKind::Lost if repeatable => {
-                "; the request was sent twice and no answer came; it only reads, so it may be sent again"
-            }
+            FailureKind::Lost if repeatable => "; no answer came; the request only reads, so it may be sent again",
             FailureKind::Lost => {
                 "; whether the server has done what was asked for is not known, so think before you send it again"
             }

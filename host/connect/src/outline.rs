@@ -39,6 +39,8 @@ impl PartialEq for Kind<'_> {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
+    #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
@@ -60,7 +62,12 @@ const ID_BYTES: usize = 4096;
 impl<'a> Outline<'a> {
     /// Reads a message; none where it is no message of JSON-RPC.
     pub(crate) fn read(text: &'a [u8]) -> Option<Self> {
-        let Envelope { id, method, result, error } = serde_json::from_slice(text).ok()?;
+        // A parser of structs takes an array for one, and does not look at the text of what it skips.
+        let text = std::str::from_utf8(text).ok().filter(|text| text.trim_ascii_start().starts_with('{'))?;
+        let Envelope { jsonrpc, id, method, result, error } = serde_json::from_str(text).ok()?;
+        if jsonrpc != "2.0" {
+            return None;
+        }
         let id = id.filter(|id| id.get().len() <= ID_BYTES).and_then(|id| serde_json::from_str(id.get()).ok());
         let kind = match (method, result, error) {
             (Some(method), ..) => Kind::Told { method },
@@ -105,9 +112,19 @@ mod tests {
         assert!(error.answers(&json!(1)) && matches!(error.kind, Kind::Error(_, -32020)));
         let told = outline(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"id":1}}"#).expect("a message");
         assert!(!told.answers(&json!(1)) && matches!(&told.kind, Kind::Told { method } if method == "notifications/progress"));
-        for text in
-            ["", "{", "[]", "{}", "7", r#"{"id":1}"#, "{\"id\":1,\"result\":{}} x", "{\"id\":1,\"result\":{\"a\":\"\n\"}}"]
-        {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "{}",
+            "7",
+            r#"{"id":1}"#,
+            r#"["2.0",1,null,{},null]"#,
+            r#"{"jsonrpc":"1.0","id":1,"result":{}}"#,
+            r#"{"method":"m"}"#,
+            "{\"id\":1,\"result\":{}} x",
+            "{\"id\":1,\"result\":{\"a\":\"\n\"}}",
+        ] {
             assert_eq!(outline(Box::leak(text.to_owned().into_boxed_str())), None, "{text}");
         }
     }

@@ -233,8 +233,12 @@ impl Client {
         }
     }
 
-    /// Tells the server something that has no answer.
+    /// Tells the server something that has no answer, if there is a place for it.
     fn tell(&self, message: ClientMessage) {
+        let places = match self.places(message.body.len()) {
+            Ok(places) => places,
+            Err(words) => return tracing::warn!("{} was left out: {words}", message.method),
+        };
         let (bridge, ending) = (self.bridge.clone(), self.ending.clone());
         let mut headers = message.headers();
         if message.era() == Era::Legacy
@@ -243,6 +247,7 @@ impl Client {
             session.speak(&mut headers);
         }
         let telling = async move {
+            let _held = places;
             let ask = Ask::Message(message.body);
             for _ in 0..2 {
                 match bridge.upstream.deliver(&ask, &headers).await {

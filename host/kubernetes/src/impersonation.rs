@@ -19,7 +19,7 @@ const UID: HeaderName = HeaderName::from_static("impersonate-uid");
 const EXTRA: &str = "impersonate-extra-";
 
 /// Escaped in the name of a header, as client-go does it: all that cannot stand there, and the sign of escapes itself.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const HEADER_KEY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
     .remove(b'$')
@@ -146,7 +146,7 @@ fn headers(user: &User, keys: &ExtraKeys) -> Result<HeaderMap, String> {
                  `authorization.extra` in sandbar.yaml has to name it, as `impersonated` or as `dropped`"
             ));
         }
-        let name = format!("{EXTRA}{}", utf8_percent_encode(key, ESCAPED));
+        let name = format!("{EXTRA}{}", utf8_percent_encode(key, HEADER_KEY));
         let name = HeaderName::try_from(name).map_err(|_| format!("no header can be named after {key:?} in their `extra`"))?;
         for value in values {
             add(name.clone(), value, "value of their `extra`", key)?;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value, json};
 
 use super::File;
 use super::entry::Entry;
 use crate::fault::Fault;
+use crate::impersonation::HEADER_KEY;
 use crate::target::{ClientCertificate, Interactive, Method, Plugin, Secret, SecretBytes, User, Way};
 use crate::watched::Watched;
 
@@ -18,23 +19,6 @@ const API_VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.auth
 
 /// The extension of a cluster whose content a plugin is handed.
 const EXTENSION: &str = "client.authentication.k8s.io/exec";
-
-/// What is escaped in the name of a header: all that a token cannot have, as client-go does it.
-const HEADER_KEY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'!')
-    .remove(b'#')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'^')
-    .remove(b'_')
-    .remove(b'`')
-    .remove(b'|')
-    .remove(b'~');
 
 /// Reads a user, with the files that it names. Over plain HTTP there are no credentials, as for kubectl, but for tokens and passwords that do not leave this machine.
 pub(super) fn read(entry: &Entry<'_>, name: &str, file: &File, way: Way, watched: &mut Watched) -> Result<User, Fault> {

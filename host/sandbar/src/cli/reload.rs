@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sandbar_catalog::{Catalog, FileStamps, Loader, Problem, Served, Source};
+use sandbar_catalog::{Catalog, Definition, FileStamps, Loader, Problem, Served, Source};
 use sandbar_config::{AuthorizationConfig, Config};
 use sandbar_http::Readiness;
 use tokio::signal::unix::Signal;
@@ -216,6 +216,9 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let fixed: Vec<String> = self.fixed().map(|key| format!("configuration: a changed `{key}` needs a restart")).collect();
         let (compiling, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|problem| problem.reason.is_compiling());
         problems.extend(failed.iter().map(|problem| named(&self.config, problem)));
+        if compiling.is_empty() {
+            problems.extend(self.config.unknown_tools(catalog.definitions().map(Definition::name)));
+        }
         let compiling: Vec<String> = compiling.iter().map(|problem| named(&self.config, problem)).collect();
         self.report(&catalog, problems, fixed, compiling);
         self.put_in_force(catalog);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
-use sandbar_catalog::{FileStamps, Source};
+use sandbar_catalog::{Definition, FileStamps, Source};
 use sandbar_config::{ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig};
 use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Extension, Parts, Readiness, SessionKey, Surroundings, serve};
 use sandbar_identity::{Authentication, FrontProxy, TokenReviews};
@@ -112,7 +112,13 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
             false => tracing::error!("{}", reload::named(&config, problem)),
         }
     }
-    let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
+    let all_are_there = !problems.iter().any(|problem| problem.reason.is_compiling());
+    let mut problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
+    if all_are_there {
+        let unknown = config.unknown_tools(catalog.definitions().map(Definition::name));
+        unknown.iter().for_each(|unknown| tracing::error!("{unknown}"));
+        problems.extend(unknown);
+    }
     let tools = catalog.definitions().count();
     let resource = oidc::resource(&config.authentication, certificate.is_some());
     let aggregation = match &config.api_service {
