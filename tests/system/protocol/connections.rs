@@ -59,7 +59,11 @@ async fn the_operator_can_allow_names_and_origins() {
     assert_eq!(send(ping(Some("mcp.example.com"), None)).await.status, 200);
     let reply = send(ping(None, Some("http://localhost:6274"))).await;
     assert_eq!((reply.status.as_u16(), reply.header("access-control-allow-origin")), (200, Some("http://localhost:6274")));
-    assert_eq!(reply.header("access-control-expose-headers"), Some("mcp-session-id,www-authenticate"), "a page can read its session");
+    assert_eq!(
+        reply.header("access-control-expose-headers"),
+        Some("mcp-session-id,www-authenticate"),
+        "a page can read its session"
+    );
 
     let preflight = Request::builder()
         .method("OPTIONS")
