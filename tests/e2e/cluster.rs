@@ -115,7 +115,7 @@ impl Cluster {
 
     /// Runs kubectl in the namespace `coder-system` and returns what it prints.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
-        self.run(arguments, "")
+        self.run(&[&["--namespace", "coder-system"], arguments].concat(), "")
     }
 
     fn apply(&self, manifests: &str) {
@@ -126,7 +126,6 @@ impl Cluster {
         let mut kubectl = Command::new(&self.kubectl)
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
-            .args(["--namespace", "coder-system"])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
