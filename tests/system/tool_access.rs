@@ -75,6 +75,9 @@ async fn rules_by_user_and_group_say_who_calls_what() {
     let words = bob.refusal(&server, "get_events").await.expect("it is not his");
     assert!(words.contains(&format!("{} may not call get_events", bob.user)), "{words}");
     server.until_logged(r#""outcome":"denied""#).await;
+    let unknown = bob.ask(&server, "tools/call", json!({ "name": "get_event", "arguments": {} })).await;
+    let words = unknown["error"]["message"].as_str().expect("words");
+    assert!(words.contains("unknown tool") && !words.contains("get_events"), "{words}");
 
     // In the era of sessions the list is a caller's own as well, and a change of the rules is one of the list.
     let mut request = mcp::initialize(LEGACY);

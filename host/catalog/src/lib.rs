@@ -188,7 +188,12 @@ impl Catalog {
         let mut event = AuditEvent::begin(caller, name, arguments.bytes());
         let Some(tool) = self.tools.get(name) else {
             event.names_nothing();
-            let known: Vec<&str> = self.tools.keys().map(AsRef::as_ref).collect();
+            // Of those that the caller may not call, nothing is told.
+            let known = match self.restricts_callers() {
+                true => self.tools_of(caller.identity()).await.unwrap_or_default(),
+                false => self.tools.keys().cloned().collect(),
+            };
+            let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
             let meant = nearest(name, &known).map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
             return (Err(CallRefusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
         };
