@@ -2,19 +2,29 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use sandbar_tests::control_plane::ControlPlane;
+use sandbar_tests::extension::Extension;
 use sandbar_tests::http as wire;
 use sandbar_tests::issuer::Issuer;
 use sandbar_tests::mcp;
+use sandbar_tests::namespace::Namespace;
+use sandbar_tests::process::resident;
 use sandbar_tests::sandbar::{Builder, Server};
 use sandbar_tests::until;
 use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::load::{Connection, NO_RATE_LIMIT, Raw};
-use crate::table::{Table, in_turn, us};
+use crate::table::{Table, in_turn, mb, us};
 
 /// Calls on each side.
 const ROUNDS: usize = 4000;
+/// The same of what makes a request of the API server.
+const READS: usize = 1500;
 
 /// What an issuer takes for a resource.
 const AUDIENCE: &str = "https://sandbar.example/mcp";
@@ -36,18 +46,90 @@ pub(crate) async fn of_a_verified_token(table: &mut Table) {
     let (with, without) = (Raw::new(known.address(), &authorized), Raw::new(open.address(), &call));
     // A refusal would end the connection.
     until("the token counts", async || (wire::send(known.address(), authorized.clone()).await.status == 200).then_some(())).await;
-    let (to_known, to_open) =
-        (Mutex::new(Connection::to(known.address()).await), Mutex::new(Connection::to(open.address()).await));
+    row(table, "a call with a verified token over one without any", (&known, &with), (&open, &without), ROUNDS).await;
+}
+
+/// Calls the two in turn, and says how much longer the first takes.
+async fn row(table: &mut Table, what: &str, asking: (&Server, &Raw), open: (&Server, &Raw), rounds: usize) {
+    let to = async |server: &Server| Mutex::new(Connection::to(server.address()).await);
+    let (to_asking, to_open) = (to(asking.0).await, to(open.0).await);
     let answer = async |connection: &Mutex<Connection>, request: &Raw| {
         let mut connection = connection.lock().await;
         assert!(connection.exchange(request).await.0.starts_with("HTTP/1.1 200"));
     };
-    let (known, open) = in_turn(ROUNDS, || answer(&to_known, &with), || answer(&to_open, &without)).await;
-    let more = known.saturating_sub(open);
+    let (asking, open) = in_turn(rounds, || answer(&to_asking, asking.1), || answer(&to_open, open.1)).await;
+    let more = asking.saturating_sub(open);
+    let measured = format!("{} more ({} / {})", us(more), us(asking), us(open));
+    table.row(what, measured, "30 us more", more <= Duration::from_micros(30));
+}
+
+/// A read for which a review was remembered, against the same of a server that asks nobody what its callers may read.
+pub(crate) async fn of_a_remembered_review(table: &mut Table) {
+    let control_plane = ControlPlane::shared();
+    let namespace = Namespace::fresh("reviewed").await;
+    namespace.control_plane("coder", json!({ "phase": "Ready" })).await;
+    let reader = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "reader" } });
+    namespace.create(reader).await;
+    let subject = format!("--serviceaccount={}:reader", namespace.name());
+    control_plane.kubectl(&["create", "rolebinding", "reader", "--clusterrole=cluster-admin", &subject, "-n", namespace.name()]);
+    let token = ["create", "token", "reader", "--audience", "sandbar", "--namespace", namespace.name()];
+    let token = format!("Bearer {}", control_plane.kubectl(&token).trim());
+    let status = json!({ "name": "get_control_plane_status", "arguments": { "namespace": namespace.name(), "name": "coder" } });
+    let call = || mcp::modern(json!(1), "tools/call", status.clone());
+    let mut authorized = call();
+    mcp::set(&mut authorized, "authorization", &token);
+    let asks = "authentication: { tokenReview: { audiences: [sandbar] } }\nauthorization: { rights: caller }\n";
+    let server =
+        |config: &'static str| Server::builder().of(control_plane, "admin").config(config).env(NO_RATE_LIMIT.0, NO_RATE_LIMIT.1);
+    let (asking, open) = (server(asks).start().await, server("").start().await);
+    until("the token counts", async || (wire::send(asking.address(), authorized.clone()).await.status == 200).then_some(()))
+        .await;
+    let (with, without) = (Raw::new(asking.address(), &authorized), Raw::new(open.address(), &call()));
+    row(table, "a read with a remembered review over one without any", (&asking, &with), (&open, &without), READS).await;
+}
+
+/// A call through the API server's path, against the same by the server's own port; both over TLS, by kube's client.
+pub(crate) async fn through_the_api_server(table: &mut Table) {
+    let control_plane = ControlPlane::shared();
+    let config = "callsPerSecond: 1000000\n";
+    let extension = Extension::start(control_plane, "admin", config).await.handed_on(control_plane).await;
+    let through = control_plane.client("admin").await;
+    let port = extension.server.address().port();
+    let mut config = kube::Config::new(format!("https://localhost:{port}").parse().expect("a URL"));
+    config.root_cert = Some(vec![CertificateDer::from_pem_slice(extension.authority.as_bytes()).expect("PEM").to_vec()]);
+    let direct = kube::Client::try_from(config).expect("a client");
+    let call = || mcp::modern(json!(1), "tools/call", json!({ "name": "check_health", "arguments": {} }));
+    let own = || {
+        let mut request = call();
+        *request.uri_mut() = "/mcp".parse().expect("a path");
+        request
+    };
+    let answered = async |client: &kube::Client, request: Request<Bytes>| {
+        let answer = extension.send(client, request).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    let (through, alone) = in_turn(READS, || answered(&through, extension.addressed(call())), || answered(&direct, own())).await;
     table.row(
-        "a call with a verified token over one without any",
-        format!("{} more ({} / {})", us(more), us(known), us(open)),
-        "30 us more",
-        more <= Duration::from_micros(30),
+        "a call through the API server's path over the same by the server's own port",
+        format!("{} / {}", us(through), us(alone)),
+        "2x + 2 ms",
+        through <= 2 * alone + Duration::from_millis(2),
     );
+}
+
+/// Resident memory of a server that has everything: TLS, a part of the Kubernetes API, tokens of both kinds, its callers' rights, an audit.
+pub(crate) async fn memory_with_everything(table: &mut Table) {
+    let control_plane = ControlPlane::shared();
+    let issuer = Issuer::start().await;
+    let settings = json!({ "url": issuer.url(), "audiences": [AUDIENCE], "certificateAuthority": issuer.authority() });
+    let mapping = json!({ "claim": "sub", "prefix": "oidc:" });
+    let oidc = json!([{ "issuer": settings, "claimMappings": { "username": mapping } }]);
+    let authentication = json!({ "tokenReview": { "audiences": ["sandbar"] }, "oidc": oidc });
+    let config = format!("authentication: {authentication}\nauthorization: {{ rights: caller }}\n");
+    let extension = Extension::start(control_plane, "admin", &config).await.handed_on(control_plane).await;
+    let admin = control_plane.client("admin").await;
+    let call = mcp::modern(json!(1), "tools/call", json!({ "name": "check_health", "arguments": {} }));
+    extension.send(&admin, extension.addressed(call)).await;
+    let rest = resident(extension.server.id());
+    table.row("resident at rest with everything on", mb(rest), "45 MB", rest <= 45_000_000);
 }

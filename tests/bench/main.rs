@@ -55,6 +55,9 @@ fn main() {
         }
         if chosen("identity") {
             identity::of_a_verified_token(&mut table).await;
+            identity::of_a_remembered_review(&mut table).await;
+            identity::through_the_api_server(&mut table).await;
+            identity::memory_with_everything(&mut table).await;
         }
         if chosen("scale") {
             scale::sessions(&mut table).await;

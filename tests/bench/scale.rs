@@ -242,9 +242,10 @@ pub(crate) async fn streams(table: &mut Table) {
     let running = resident(server.id()).saturating_sub(rest) / RUNNING as u64;
     table.row("a call that waits for the cluster, of 32", kb(running), "500 kB", running <= 500_000);
 
-    open.extend(begin(address, &slow, STREAMS - RUNNING).await);
     // What waits for its turn has nothing to report: its head comes after 2 s all the same.
-    join_all(open.iter_mut().map(|stream| stream.until("\r\n\r\n"))).await;
+    let mut waiting = begin(address, &slow, STREAMS - RUNNING).await;
+    join_all(waiting.iter_mut().map(|stream| stream.until("\r\n\r\n"))).await;
+    open.extend(waiting);
     let each = resident(server.id()).saturating_sub(rest) / STREAMS as u64;
     gate.open();
     let answers = join_all(open.iter_mut().map(|stream| stream.until("\r\n0\r\n\r\n"))).await;

@@ -12,6 +12,7 @@ pub mod components;
 pub mod control_plane;
 pub mod cri_log;
 pub mod events;
+pub mod extension;
 pub mod fake_api;
 pub mod http;
 pub mod https;

@@ -1,7 +1,5 @@
 //! The server as a part of the Kubernetes API: the real API server's aggregation layer hands requests on, with the certificate of its own.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{Request, StatusCode};
@@ -9,7 +7,7 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use rcgen::ExtendedKeyUsagePurpose;
 use sandbar_tests::control_plane::ControlPlane;
-use sandbar_tests::https::HttpsClient;
+use sandbar_tests::extension::Extension;
 use sandbar_tests::mcp::{self, LEGACY};
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::{Run, Server};
@@ -17,125 +15,16 @@ use sandbar_tests::tls_api::{Pair, Shape};
 use sandbar_tests::{in_time, until};
 use serde_json::{Value, json};
 
-/// A server that the API server knows of.
-pub(crate) struct Extension {
-    pub(crate) server: Server,
-    namespace: Namespace,
-    pub(crate) group: String,
-    /// Who has signed its certificate.
-    authority: String,
-    pub(crate) folder: tempfile::TempDir,
-}
-
-/// What the API server answers.
-struct Answer {
-    status: StatusCode,
-    headers: http::HeaderMap,
-    text: String,
-}
-
-impl Answer {
-    /// The message of a plain body, or of the last event of a stream.
-    fn message(&self) -> Value {
-        let text = self.text.lines().filter_map(|line| line.strip_prefix("data:")).next_back().unwrap_or(&self.text);
-        serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON ({error}): {:?}", self.text))
-    }
-}
-
-/// A server of its own API group, registered with what `sandbar apiservice` prints. `config` is what else its configuration has, and it
-/// reads as this user.
-pub(crate) async fn extension(control_plane: &ControlPlane, user: &str, config: &str) -> Extension {
-    let namespace = Namespace::fresh_in(control_plane, "aggregated").await;
-    let group = format!("{}.sandbar.test", namespace.name());
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name).display().to_string();
-    let config = format!(
-        "apiService: {{ group: {group}, server: main }}\ntls: {{ certificate: {}, key: {} }}\n{config}",
-        at("tls.crt"),
-        at("tls.key")
-    );
-    std::fs::write(at("sandbar.yaml"), &config).unwrap();
-    let printed = Run::new(&["apiservice", "--service", "sandbar", "--namespace", namespace.name(), "--port", "1", "--config"]);
-    let printed = printed.arg(at("sandbar.yaml")).finish().await;
-    assert_eq!(printed.code(), 0, "{}", printed.stderr);
-    let objects: Vec<Value> = printed.stdout.split("---\n").map(|text| serde_saphyr::from_str(text).expect("YAML")).collect();
-    let [secret, mut api_service, role] = <[Value; 3]>::try_from(objects).expect("three objects");
-    for name in ["tls.crt", "tls.key"] {
-        let text = BASE64_STANDARD.decode(secret["data"][name].as_str().expect("a file")).expect("base64");
-        std::fs::write(at(name), text).unwrap();
-    }
-    let authority = BASE64_STANDARD.decode(api_service["spec"]["caBundle"].as_str().expect("PEM")).expect("base64");
-    let authority = String::from_utf8(authority).expect("PEM");
-    let server = Server::builder().of(control_plane, user).config(&config).env("SANDBAR_LOG_FORMAT", "json");
-    let server = server.start_unready().await;
-    // A Service that leads out of the cluster: the server runs on this machine.
-    let port = server.address().port();
-    let spec = json!({ "type": "ExternalName", "externalName": "localhost", "ports": [{ "port": port }] });
-    namespace.create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "sandbar" }, "spec": spec })).await;
-    api_service["spec"]["service"]["port"] = json!(port);
-    let manifest = at("objects.json");
-    std::fs::write(&manifest, json!({ "apiVersion": "v1", "kind": "List", "items": [api_service, role] }).to_string()).unwrap();
-    control_plane.kubectl(&["apply", "-f", &manifest]);
-    Extension { server, namespace, group, authority, folder }
-}
-
 /// A certificate with the name of the API server's, by another authority.
 fn proxy_of(authority: &Pair) -> Pair {
     let shape = Shape { purpose: Some(ExtendedKeyUsagePurpose::ClientAuth), ..Shape::default() };
     Pair::signed("front-proxy-client", &shape, authority)
 }
 
-impl Extension {
-    fn root(&self) -> String {
-        format!("/apis/{}/v1", self.group)
-    }
-
-    /// Waits until the API server hands requests on.
-    pub(crate) async fn handed_on(self, control_plane: &ControlPlane) -> Self {
-        let client = control_plane.client("admin").await;
-        let discovery = Request::get(self.root()).body(Bytes::new()).unwrap();
-        until("the API server knows the group", async || {
-            (self.send(&client, discovery.clone()).await.status == 200).then_some(())
-        })
-        .await;
-        self
-    }
-
-    /// Lets a user call.
-    pub(crate) fn admit(&self, control_plane: &ControlPlane, user: &str) {
-        let role = format!("{}:main:caller", self.group);
-        let name = format!("{}-{user}", self.namespace.name());
-        control_plane.kubectl(&["create", "clusterrolebinding", &name, "--clusterrole", &role, "--user", user]);
-    }
-
-    /// Sends a request to the API server.
-    async fn send(&self, client: &kube::Client, request: Request<Bytes>) -> Answer {
-        let response = in_time("an answer of the API server", client.send(request.map(Body::from))).await.expect("an answer");
-        let (head, body) = response.into_parts();
-        let body = in_time("a body", body.collect()).await.expect("a body").to_bytes();
-        Answer { status: head.status, headers: head.headers, text: String::from_utf8(body.to_vec()).expect("UTF-8") }
-    }
-
-    /// The same request, to this server's path in the Kubernetes API.
-    fn addressed(&self, mut request: Request<Bytes>) -> Request<Bytes> {
-        *request.uri_mut() = format!("{}/servers/main", self.root()).parse().unwrap();
-        request
-    }
-
-    /// A client of the server's own port, with this certificate.
-    fn direct(&self, shown: Option<&Pair>) -> HttpsClient {
-        HttpsClient::of_name("localhost", &self.authority, shown)
-    }
-
-    async fn list(&self, client: &kube::Client) -> Answer {
-        self.send(client, self.addressed(mcp::modern(json!(1), "tools/list", json!({})))).await
-    }
-}
-
 #[tokio::test]
 async fn whoever_may_create_the_server_calls_with_nothing_but_a_kubeconfig() {
     let control_plane = ControlPlane::shared();
-    let extension = extension(control_plane, "admin", "").await.handed_on(control_plane).await;
+    let extension = Extension::start(control_plane, "admin", "").await.handed_on(control_plane).await;
     let viewer = control_plane.client("viewer").await;
     let refused = extension.list(&viewer).await;
     assert_eq!(refused.status, 403);
@@ -159,7 +48,8 @@ async fn whoever_may_create_the_server_calls_with_nothing_but_a_kubeconfig() {
 #[tokio::test]
 async fn a_token_and_somebody_who_is_impersonated_are_who_the_api_server_says() {
     let control_plane = ControlPlane::shared();
-    let extension = extension(control_plane, "admin", "authorization: { rights: caller }\n").await.handed_on(control_plane).await;
+    let extension =
+        Extension::start(control_plane, "admin", "authorization: { rights: caller }\n").await.handed_on(control_plane).await;
     let namespace = extension.namespace.name();
     extension.namespace.event("one", json!({})).await;
     let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "agent" } });
@@ -206,7 +96,7 @@ async fn a_token_and_somebody_who_is_impersonated_are_who_the_api_server_says() 
 #[tokio::test]
 async fn a_sessions_stream_is_open_as_a_watch() {
     let control_plane = ControlPlane::shared();
-    let extension = extension(control_plane, "admin", "").await.handed_on(control_plane).await;
+    let extension = Extension::start(control_plane, "admin", "").await.handed_on(control_plane).await;
     let admin = control_plane.client("admin").await;
     let begun = extension.send(&admin, extension.addressed(mcp::initialize(LEGACY))).await;
     let session = begun.headers["mcp-session-id"].to_str().unwrap().to_owned();
@@ -243,7 +133,7 @@ async fn a_sessions_stream_is_open_as_a_watch() {
 #[tokio::test]
 async fn nobody_but_the_api_server_hands_on_requests() {
     let control_plane = ControlPlane::shared();
-    let extension = extension(control_plane, "admin", "").await.handed_on(control_plane).await;
+    let extension = Extension::start(control_plane, "admin", "").await.handed_on(control_plane).await;
     let address = extension.server.address();
     // Whoever reaches the port has what a client has that trusts it.
     let own = proxy_of(&Pair::alone("own", &Shape::authority()));
@@ -273,7 +163,7 @@ async fn nobody_but_the_api_server_hands_on_requests() {
 async fn another_certificate_of_the_api_server_counts_once_it_is_published() {
     // One of its own, since what the API server publishes is changed.
     let control_plane = ControlPlane::start(&[]);
-    let extension = extension(&control_plane, "admin", "").await.handed_on(&control_plane).await;
+    let extension = Extension::start(&control_plane, "admin", "").await.handed_on(&control_plane).await;
     let authority = Pair::alone("renewed", &Shape::authority());
     let proxy = extension.direct(Some(&proxy_of(&authority)));
     let request = || {
@@ -302,7 +192,7 @@ async fn another_certificate_of_the_api_server_counts_once_it_is_published() {
 #[tokio::test]
 async fn a_server_that_may_not_read_it_says_so_and_believes_nobody() {
     let control_plane = ControlPlane::shared();
-    let extension = extension(control_plane, "narrow", "").await;
+    let extension = Extension::start(control_plane, "narrow", "").await;
     extension.server.until_logged("extension-apiserver-authentication-reader").await;
     let state = extension.direct(None).get(extension.server.address(), "/readyz?verbose").await.expect("an answer");
     let text = state.text().await;

@@ -2,20 +2,25 @@
 #![allow(clippy::print_stderr, reason = "a client that cannot be had on this machine is a line, not a failure")]
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::Request;
+use rcgen::ExtendedKeyUsagePurpose;
 use sandbar_tests::clients::{Era, Outcome, Program, RealClient};
+use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
+use sandbar_tests::extension::Extension;
 use sandbar_tests::http as wire;
 use sandbar_tests::mcp;
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::sandbar::{Run, Server};
 use sandbar_tests::stdio::{Stdio, modern};
+use sandbar_tests::tls_api::{Pair, Shape};
 use sandbar_tests::{TOOLS, in_time, until};
 use serde_json::{Value, json};
-
-use crate::aggregation::extension;
 
 /// `sandbar connect` to a server at an address.
 fn to_url(address: SocketAddr) -> Run {
@@ -387,7 +392,7 @@ async fn without_a_server_behind_the_api_server_and_a_service_both_are_told() {
 #[tokio::test]
 async fn nothing_but_a_kubeconfig_leads_to_a_server_behind_the_api_server() {
     let control_plane = ControlPlane::shared();
-    let extension = extension(control_plane, "admin", "").await.handed_on(control_plane).await;
+    let extension = Extension::start(control_plane, "admin", "").await.handed_on(control_plane).await;
     let connect = || {
         let run = Run::new(&["connect", "--server", "main", "--context", "viewer", "--group", &extension.group, "--kubeconfig"]);
         run.arg(control_plane.kubeconfig()).converse()
@@ -418,4 +423,94 @@ async fn nothing_but_a_kubeconfig_leads_to_a_server_behind_the_api_server() {
     for client in [&mut client, &mut subscribed] {
         assert_eq!(client.next_told().await["method"], "notifications/tools/list_changed");
     }
+}
+
+#[tokio::test]
+async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let people = Pair::alone("people", &Shape::authority());
+    std::fs::write(at("people.crt"), people.pem()).unwrap();
+    let control_plane = ControlPlane::start(&["--", &format!("--client-ca-file={}", at("people.crt").display())]);
+    let extension = Extension::start(&control_plane, "admin", "").await.handed_on(&control_plane).await;
+
+    let shape = Shape { purpose: Some(ExtendedKeyUsagePurpose::ClientAuth), ..Shape::default() };
+    let certificate = Pair::signed("alice", &shape, &people);
+    let plugin = at("plugin");
+    let script = format!("#!/bin/sh\ncd {}\necho run >>runs\n{PRINT_TOKEN}\n", folder.path().display());
+    std::fs::write(&plugin, script).unwrap();
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let exec = json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never" });
+    let cluster = json!({ "server": control_plane.server(), "certificate-authority": control_plane.certificate_authority() });
+    let kubeconfig = json!({
+        "clusters": [{ "name": "test", "cluster": cluster }],
+        "users": [
+            { "name": "alice", "user": {
+                "client-certificate-data": BASE64_STANDARD.encode(certificate.pem()),
+                "client-key-data": BASE64_STANDARD.encode(certificate.key_pem()),
+            } },
+            { "name": "agent", "user": { "exec": exec } },
+        ],
+        "contexts": ["alice", "agent"].map(|user| json!({ "name": user, "context": { "cluster": "test", "user": user } })),
+    });
+    std::fs::write(at("kubeconfig"), kubeconfig.to_string()).unwrap();
+    let connect = |user: &str| {
+        let run = Run::new(&["connect", "--server", "main", "--group", &extension.group, "--context", user, "--kubeconfig"]);
+        run.arg(at("kubeconfig")).converse()
+    };
+    // A token is of the account that there is: not of one with the same name later.
+    let new_login = || {
+        control_plane.kubectl(&["delete", "serviceaccount", "agent", "--ignore-not-found"]);
+        control_plane.kubectl(&["create", "serviceaccount", "agent"]);
+        std::fs::write(at("token"), control_plane.kubectl(&["create", "token", "agent"]).trim()).unwrap();
+    };
+    let runs = || std::fs::read_to_string(at("runs")).unwrap_or_default().lines().count();
+    new_login();
+    for (user, name) in [("alice", "alice"), ("agent", "system:serviceaccount:default:agent")] {
+        extension.admit(&control_plane, name);
+        let mut client = connect(user);
+        in_time("the binding counts", async {
+            while client.request("tools/list", modern(json!({}))).await["error"].is_object() {}
+        })
+        .await;
+        client.initialize().await;
+        client.call("check_health", json!({})).await;
+        extension.server.until_logged(&format!(r#""caller":"{name}""#)).await;
+        if user == "agent" {
+            let before = runs();
+            new_login();
+            until("the plugin is asked again", async || {
+                client.call("check_health", json!({})).await;
+                (runs() > before).then_some(())
+            })
+            .await;
+            client.call("check_health", json!({})).await;
+        }
+    }
+}
+
+/// What a plugin prints to give the token in a file of its folder.
+const PRINT_TOKEN: &str =
+    r#"printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat token)""#;
+
+#[tokio::test]
+async fn a_call_that_the_api_server_cuts_off_is_told_in_words_and_cancelled() {
+    // A minute is its default.
+    let control_plane = ControlPlane::start(&["--", "--request-timeout=6s"]);
+    let tool = components::build("echo");
+    let config = format!("limits: {{ time: 40s, cpu: 40s }}\ntools: [{{ component: {} }}]\n", tool.display());
+    let extension = Extension::start(&control_plane, "admin", &config).await.handed_on(&control_plane).await;
+    let run = Run::new(&["connect", "--server", "main", "--group", &extension.group, "--context", "admin", "--kubeconfig"]);
+    let mut client = run.arg(control_plane.kubeconfig()).converse();
+    client.initialize().await;
+    for token in [None, Some("token")] {
+        let meta = token.map(|token| json!({ "progressToken": token }));
+        let params =
+            json!({ "name": "work", "arguments": { "word": "long", "ms": 30_000 }, "_meta": meta.unwrap_or_else(|| json!({})) });
+        let id = client.send("tools/call", params).await;
+        let answer = client.answer(id).await;
+        let words = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("an error: {answer}"));
+        assert!(words.contains("ends every request after"), "{words}");
+    }
+    client.call("check_health", json!({})).await;
 }
