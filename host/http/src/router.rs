@@ -201,16 +201,17 @@ where
         })?;
         return endpoint(app, request, caller).await;
     }
-    let Some(place) = app.extension.as_ref().and_then(|extension| extension.place(request.uri())) else {
-        let words = match &app.extension {
-            Some(extension) if request.uri().path().starts_with("/apis/") => {
-                format!("there is nothing here: this server is {} in the Kubernetes API", extension.path())
-            }
-            _ => "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is".to_owned(),
-        };
+    let path = request.uri().path();
+    let Some(extension) = app.extension.as_ref().filter(|_| path == "/apis" || path.starts_with("/apis/")) else {
+        let words = "there is nothing here: MCP is at /mcp, and /healthz and /readyz say how the server is";
         return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
     };
+    // First who asks: whoever comes past the API server hears nothing of which group and server there are.
     let caller = caller::behind_api_server(&app.authentication, request.headers(), peer)?;
+    let Some(place) = extension.place(request.uri()) else {
+        let words = format!("there is nothing here: this server is {} in the Kubernetes API", extension.path());
+        return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
+    };
     let is_get = *request.method() == Method::GET;
     match place {
         Place::Document(document) if is_get => Ok(json(StatusCode::OK, document, Lease::default())),
@@ -314,6 +315,10 @@ mod tests {
     }
 
     async fn app_on(processors: Processors) -> Arc<App> {
+        app_with(processors, None).await
+    }
+
+    async fn app_with(processors: Processors, extension: Option<Extension>) -> Arc<App> {
         let cluster = Cluster::connect(&ClusterSource::Demo).await.expect("it is in the binary");
         Arc::new(App::from(Parts {
             server: Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
@@ -321,7 +326,7 @@ mod tests {
             allowed: Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             authentication: Authentication::default(),
             resource: None,
-            extension: None,
+            extension,
             admission: Admission::new(NonZeroU32::MIN, 0),
             answers: u64::MAX,
             processors,
@@ -430,6 +435,20 @@ mod tests {
             // A body that is left unread would be taken for the next request.
             assert_eq!(goes_on, !has_body || matches!(status, 406 | 415) || named == "JSON", "{words}");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_past_the_api_server_hears_of_no_group_and_no_server() {
+        let extension = Extension::new("mcp.example.com".to_owned(), "main".to_owned());
+        let path = extension.path();
+        let routes = Routes::new(app_with(Processors::all_but_one(), Some(extension)).await);
+        for path in [path.as_str(), "/apis", "/apis/mcp.example.com/v1", "/apis/", "/apis/other.example.com/v1/servers/main"] {
+            let response = routes.clone().answer(get_of(path), here()).await;
+            assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
+            let message = json_of(response).await.to_string();
+            assert!(!message.contains("example.com") && !message.contains("main"), "{message}");
+        }
+        assert_eq!(routes.answer(get_of("/apismcp.example.com"), here()).await.status(), StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]
