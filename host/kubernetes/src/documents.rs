@@ -1,18 +1,16 @@
 //! Documents of servers that are no API server, such as the keys of an issuer: got by the same client, so through the same proxies and by
 //! the same rules for certificates.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
-use rustls::CertificateError;
 use tower::{Service as _, ServiceExt as _};
 
 use super::client::{Between, connect};
-use super::explain::{causes, explain};
+use super::explain::{Configured, explain_as};
 use super::fault::Fault;
 use super::proxy::{Proxy, Variables};
 use super::target::{ServerAddress, Trust};
@@ -34,7 +32,8 @@ pub async fn document(address: &str, authorities: Option<Arc<[u8]>>, most: usize
     let request = request.header(header::USER_AGENT, concat!("sandbar/", env!("CARGO_PKG_VERSION"))).body(Body::empty());
     let request = request.map_err(|_| fault("is no URL"))?;
     let answering = async { http.ready().await?.call(request).await };
-    let response = answering.await.map_err(|error| fault(&format!("cannot be reached: {}", why(&error))))?;
+    let response =
+        answering.await.map_err(|error| fault(&format!("cannot be reached: {}", explain_as(&error, Configured::Issuer))))?;
     let status = response.status();
     if status != StatusCode::OK {
         let also = if status.is_redirection() { ", which is not followed: name the address itself" } else { "" };
@@ -43,18 +42,6 @@ pub async fn document(address: &str, authorities: Option<Arc<[u8]>>, most: usize
     let body = Limited::new(response.into_body(), most).collect().await;
     let body = body.map_err(|_| fault(&format!("breaks off, or has more than {} KiB", most / 1024)))?;
     Ok(body.to_bytes())
-}
-
-/// What went wrong, with where to set whom is trusted there.
-fn why(error: &(dyn StdError + 'static)) -> String {
-    let is_unknown = causes(error).any(|cause| {
-        matches!(cause.downcast_ref::<rustls::Error>(), Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
-    });
-    if is_unknown {
-        "its certificate is signed by nobody who is trusted for it (`certificateAuthority`)".to_owned()
-    } else {
-        explain(error)
-    }
 }
 
 #[cfg(test)]

@@ -9,10 +9,42 @@ use rustls::{AlertDescription, CertificateError, OtherError};
 use super::client::{ProxyFailed, Unresolved};
 use super::tls::ChainTooLong;
 
-/// What has become of a request or an answer.
+/// Where it is configured whom to trust, which the words for a certificate name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Configured {
+    /// In a kubeconfig, or by it.
+    Kubeconfig,
+    /// By the flags of `sandbar connect --url`.
+    Flags,
+    /// With an issuer in sandbar.yaml.
+    Issuer,
+}
+
+impl Configured {
+    /// What says which authorities count.
+    fn authority(self) -> &'static str {
+        match self {
+            Self::Kubeconfig => "`certificate-authority-data` in the kubeconfig",
+            Self::Flags => "`--certificate-authority FILE`",
+            Self::Issuer => "`certificateAuthority`",
+        }
+    }
+
+    /// What says for which name the certificate has to be, if anything but the address does.
+    fn name(self) -> Option<&'static str> {
+        (self == Self::Kubeconfig).then_some("`tls-server-name` in the kubeconfig")
+    }
+}
+
+/// What has become of a request or an answer, on a way that a kubeconfig describes.
 pub(super) fn explain(error: &(dyn StdError + 'static)) -> String {
+    explain_as(error, Configured::Kubeconfig)
+}
+
+/// What has become of a request or an answer.
+pub(super) fn explain_as(error: &(dyn StdError + 'static), configured: Configured) -> String {
     let known = causes(error).filter_map(|cause| {
-        let tls = cause.downcast_ref::<rustls::Error>().map(of_tls);
+        let tls = cause.downcast_ref::<rustls::Error>().map(|error| of_tls(error, configured));
         let proxy = || cause.is::<ProxyFailed>().then(|| "its proxy opens no way to it; look at the proxy's own log".to_owned());
         let name = || cause.is::<Unresolved>().then(|| "its name is not known here (DNS)".to_owned());
         let late = || cause.is::<tokio::time::error::Elapsed>().then(|| "it took too long".to_owned());
@@ -71,10 +103,10 @@ pub(super) fn json(error: &serde_json::Error) -> String {
     }
 }
 
-fn of_tls(error: &rustls::Error) -> String {
+fn of_tls(error: &rustls::Error, configured: Configured) -> String {
     use rustls::Error;
     match error {
-        Error::InvalidCertificate(error) => of_certificate(error),
+        Error::InvalidCertificate(error) => of_certificate(error, configured),
         Error::AlertReceived(alert) if is_about_certificate(*alert) => {
             "it does not accept the client certificate of this server, or asks for one".to_owned()
         }
@@ -84,9 +116,10 @@ fn of_tls(error: &rustls::Error) -> String {
         Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => {
             "it speaks no TLS that is still safe (1.2 or 1.3)".to_owned()
         }
-        Error::AlertReceived(AlertDescription::UnrecognisedName) => {
-            "it serves no such name; `tls-server-name` in the kubeconfig sets another".to_owned()
-        }
+        Error::AlertReceived(AlertDescription::UnrecognisedName) => match configured.name() {
+            Some(key) => format!("it serves no such name; {key} sets another"),
+            None => "it serves no such name as its address has".to_owned(),
+        },
         Error::InvalidMessage(_) => "what listens there does not speak TLS; is its address http://?".to_owned(),
         _ => "TLS with it has failed".to_owned(),
     }
@@ -107,22 +140,21 @@ fn is_about_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-fn of_certificate(error: &CertificateError) -> String {
+fn of_certificate(error: &CertificateError, configured: Configured) -> String {
     use CertificateError as Wrong;
+    let authority = configured.authority();
     match error {
-        Wrong::UnknownIssuer => {
-            "its certificate is signed by nobody whom the configuration trusts (`certificate-authority-data` in the kubeconfig)"
-                .to_owned()
-        }
+        Wrong::UnknownIssuer => format!("its certificate is signed by nobody whom the configuration trusts ({authority})"),
         Wrong::Expired | Wrong::ExpiredContext { .. } => {
             "its certificate, or the authority that signed it, has run out; is the clock of this machine right?".to_owned()
         }
         Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
             "its certificate is not valid yet; is the clock of this machine right?".to_owned()
         }
-        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
-            "its certificate is for other names; `tls-server-name` in the kubeconfig says which to expect".to_owned()
-        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => match configured.name() {
+            Some(key) => format!("its certificate is for other names; {key} says which to expect"),
+            None => "its certificate is for other names than the one in its address".to_owned(),
+        },
         Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. } => "its certificate is not one for servers".to_owned(),
         Wrong::BadSignature => "its certificate has a signature that is wrong".to_owned(),
         Wrong::Other(OtherError(error)) if error.is::<ChainTooLong>() => {
@@ -130,9 +162,10 @@ fn of_certificate(error: &CertificateError) -> String {
                 .to_owned()
         }
         Wrong::Other(OtherError(error)) if matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) => {
-            "its certificate is that of an authority, and only trusted where the configuration has that very one \
-             (`certificate-authority-data` in the kubeconfig)"
-                .to_owned()
+            format!(
+                "its certificate is that of an authority, and only trusted where the configuration has that very one \
+                 ({authority})"
+            )
         }
         Wrong::Revoked => "its certificate is revoked".to_owned(),
         _ => "its certificate cannot be used".to_owned(),
@@ -213,6 +246,17 @@ mod tests {
         ] {
             let words = explain(&Layer(error.into()));
             assert!(words.contains(part) && !words.contains("SECRET"), "{words}");
+        }
+        for (error, part) in [
+            (CertificateError::UnknownIssuer, "--certificate-authority"),
+            (CertificateError::NotValidForName, "in its address"),
+            (
+                CertificateError::Other(OtherError(std::sync::Arc::new(webpki::Error::CaUsedAsEndEntity))),
+                "--certificate-authority",
+            ),
+        ] {
+            let words = explain_as(&tls(error.into()), Configured::Flags);
+            assert!(words.contains(part) && !words.contains("kubeconfig"), "{words}");
         }
         assert!(is_refused_certificate(&tls(rustls::Error::AlertReceived(AlertDescription::CertificateRequired))));
         assert!(!is_refused_certificate(&tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))));

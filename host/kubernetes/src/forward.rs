@@ -18,11 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Uri, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use kube::client::Body;
 use sandbar_files::READ_TIME;
+use sandbar_secrets::quotable;
 use tower::BoxError;
 
 pub use self::pods::ServiceName;
@@ -30,7 +32,7 @@ use self::pods::{NoPod, Pods};
 use self::refusal::Refused;
 use super::client::Connections;
 use super::error::Error;
-use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
+use super::explain::{Configured, causes, explain_as, is_refused_certificate, may_be_of_tls};
 use super::fault::Fault;
 use super::login::{ClusterSession, Login, Origin};
 use super::name::ObjectName;
@@ -157,8 +159,9 @@ impl ServerName {
     fn not_served(&self, api_server: &str) -> ForwardError {
         let group = &self.group;
         let words = format!(
-            "{api_server} serves no API group {group}, so no server is set up behind it; --group names another, --service NAMESPACE/NAME \
-             forwards a port, --url goes to a server at an address of its own, and --cluster does without a server"
+            "{api_server} serves no API group {group}, so no server is set up behind it, as `kubectl get apiservice v1.{group}` says; \
+             --group names another, --service NAMESPACE/NAME forwards a port, --url goes to a server at an address of its own, and \
+             --cluster does without a server"
         );
         ForwardError { kind: ForwardErrorKind::NotServed, status: Some(StatusCode::NOT_FOUND), message: words }
     }
@@ -218,7 +221,7 @@ impl Forwarder {
             Some(file) => {
                 let reading = sandbar_files::wait_in_time(file, READ_TIME, |file| sandbar_files::read_any(file, AUTHORITIES_MAX));
                 let (pem, _) = reading.await.map_err(|error| {
-                    Fault::new(format!("the certificate authority {}: {}", file.display(), Fault::of_file(&error)))
+                    Fault::new(format!("--certificate-authority {}: {}", file.display(), Fault::of_file(&error)))
                 })?;
                 Trust::Authorities(pem.into(), "--certificate-authority")
             }
@@ -302,7 +305,7 @@ impl Forwarder {
         let request = self.request(ask, headers)?;
         let response = match tokio::time::timeout(time, self.sent(session, request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) if is_refused_certificate(error.as_ref()) => return Ok(Err(explain(error.as_ref()))),
+            Ok(Err(error)) if is_refused_certificate(error.as_ref()) => return Ok(Err(self.explain(error.as_ref()))),
             Ok(Err(error)) => return Err(self.failed(error.as_ref())),
             Err(_silent) => {
                 // A server says something within seconds, so the connection leads nowhere, and others may, too.
@@ -313,7 +316,9 @@ impl Forwarder {
         };
         if response.status().is_success() {
             // Whoever reads it passes on why it broke off, in our words.
-            return Ok(Ok(response.map(|body| body.map_err(|error| BoxError::from(explain(error.as_ref()))).boxed_unsync())));
+            let configured = self.configured();
+            let explained = move |error: BoxError| BoxError::from(explain_as(error.as_ref(), configured));
+            return Ok(Ok(response.map(|body| body.map_err(explained).boxed_unsync())));
         }
         match Refused::read(response).await {
             Refused::Unknown(words) => Ok(Err(words)),
@@ -364,9 +369,9 @@ impl Forwarder {
             (Ask::Stream, To::Address { path, .. }) => (HttpMethod::GET, path.clone(), Bytes::new()),
         };
         let request = Request::builder().method(method).uri(path).header(header::USER_AGENT, USER_AGENT);
-        let mut request = request
-            .body(body)
-            .map_err(|_| ForwardError::new(ForwardErrorKind::Refused, "the request cannot be made: its address is none"))?;
+        let mut request = request.body(body).map_err(|_| {
+            ForwardError::new(ForwardErrorKind::Refused, "the request cannot be made: no request can have its path")
+        })?;
         for (name, value) in headers {
             request.headers_mut().append(name, value.clone());
         }
@@ -383,7 +388,7 @@ impl Forwarder {
             cause.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect)
                 || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
         };
-        let mut words = format!("{name} cannot be reached: {}", explain(error));
+        let mut words = format!("{name} cannot be reached: {}", self.explain(error));
         if !self.login.is_https() && may_be_of_tls(error) {
             words.push_str("; is its address https://?");
         }
@@ -393,7 +398,7 @@ impl Forwarder {
         } else if causes(error).any(is_unsent) {
             ForwardErrorKind::Undelivered
         } else if causes(error).any(|cause| cause.is::<hyper::Error>() || cause.is::<io::Error>()) {
-            words = format!("the connection to {name} broke before the answer was there: {}", explain(error));
+            words = format!("the connection to {name} broke before the answer was there: {}", self.explain(error));
             ForwardErrorKind::Lost
         } else {
             ForwardErrorKind::Refused
@@ -418,6 +423,18 @@ impl Forwarder {
         ForwardError { kind: ForwardErrorKind::Refused, status: Some(StatusCode::UNAUTHORIZED), message }
     }
 
+    fn explain(&self, error: &(dyn StdError + 'static)) -> String {
+        explain_as(error, self.configured())
+    }
+
+    /// By what the way is configured.
+    fn configured(&self) -> Configured {
+        match self.to.as_ref() {
+            To::Server(_) | To::Service(_) => Configured::Kubeconfig,
+            To::Address { .. } => Configured::Flags,
+        }
+    }
+
     fn name(&self) -> String {
         match self.to.as_ref() {
             To::Server(_) => self.login.server(),
@@ -427,18 +444,27 @@ impl Forwarder {
     }
 }
 
+/// Bytes of a URL that are shown.
+const URL_MAX: usize = 200;
+
 /// The server of a URL, and the path there.
 fn split(url: &str) -> Result<(ServerAddress, String), Fault> {
-    let wrong = |why: String| Fault::new(format!("the URL {why}"));
-    let uri: Uri = url.trim().parse().map_err(|_| wrong("is none: write it like http://127.0.0.1:8090/mcp".to_owned()))?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(wrong("has to begin with http:// or https://".to_owned()));
-    }
-    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let url = url.trim();
+    let wrong = |why: &str| Fault::new(format!("--url {:?} {why}", quotable(url, URL_MAX)));
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if authority.contains('@') {
-        return Err(wrong("holds a user or a password: give a token with --token-file instead".to_owned()));
+        return Err(Fault::new("--url holds a user or a password: give a token with --token-file instead"));
     }
-    let server = ServerAddress::parse(&format!("{}://{authority}", uri.scheme_str().unwrap_or_default())).map_err(wrong)?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err(wrong("does not begin with http:// or https://: write it like http://127.0.0.1:8090/mcp"));
+    }
+    let server = ServerAddress::parse(&format!("{scheme}://{authority}"));
+    let server =
+        server.map_err(|_| wrong("has no host in it, or no port that is one: write it like http://127.0.0.1:8090/mcp"))?;
+    let path = path.split('#').next().unwrap_or_default();
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    PathAndQuery::try_from(path.as_str())
+        .map_err(|_| wrong("has a path that no address can have: encode what is special in it"))?;
     Ok((server, path))
 }

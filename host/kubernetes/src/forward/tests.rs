@@ -135,7 +135,7 @@ async fn what_the_api_server_refuses_is_told_with_what_to_do() {
             NotServed,
             "--cluster does without a server",
         ),
-        (|_| Some((404, "404 page not found\n".to_owned())), NotServed, "no API group mcp.sandbar.dev"),
+        (|_| Some((404, "404 page not found\n".to_owned())), NotServed, "`kubectl get apiservice v1.mcp.sandbar.dev`"),
         (|_| Some((503, "service unavailable\n".to_owned())), Undelivered, "kubectl get apiservice v1.mcp.sandbar.dev"),
         (
             |_| status(503, "error trying to reach service: dial tcp 10.0.0.1:8443: connect: connection refused"),
@@ -209,12 +209,56 @@ async fn an_address_that_cannot_be_used_is_told_at_once() {
         ("http://mcp.example.com/mcp", Token::Text("SECRET".to_owned()), "https://"),
         ("http://127.0.0.1/mcp", Token::Text("SECRET x".to_owned()), "token"),
         ("http://127.0.0.1/mcp", Token::File("/no/such/file".into()), "/no/such/file"),
+        ("mcp.example.com/mcp", Token::None, r#"--url "mcp.example.com/mcp" does not begin with http:// or https://"#),
+        ("me:SECRET@mcp.example.com/mcp", Token::None, "--token-file"),
+        ("https://mcp example.com/mcp", Token::None, r#"--url "https://mcp example.com/mcp" has no host"#),
+        ("https:///mcp", Token::None, r#"--url "https:///mcp" has no host"#),
+        ("https://mcp.example.com:http/mcp", Token::None, "or no port that is one"),
+        ("https://mcp.example.com/m c p", Token::None, r#"--url "https://mcp.example.com/m c p" has a path"#),
+        ("https://me:SECRET/x@mcp.example.com/mcp", Token::None, "has no host"),
     ] {
         let fault = Forwarder::to_address(url, token, None).await.map(|_| ()).expect_err(url).to_string();
         assert!(fault.contains(words) && !fault.contains("SECRET"), "{url}: {fault}");
     }
-    let long = format!("https://{}/mcp?a=b", "mcp.example.com");
-    assert!(Forwarder::to_address(&long, Token::Text("SECRET".to_owned()), None).await.is_ok());
+    for (url, path) in [
+        ("https://mcp.example.com/mcp?a=b", "/mcp?a=b"),
+        (" HTTPS://mcp.example.com:443/mcp#c ", "/mcp"),
+        ("https://mcp.example.com", "/"),
+        ("https://mcp.example.com?a=b", "/?a=b"),
+    ] {
+        assert_eq!(split(url).map(|(_, path)| path), Ok(path.to_owned()), "{url}");
+        assert!(Forwarder::to_address(url, Token::Text("SECRET".to_owned()), None).await.is_ok(), "{url}");
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    for (authorities, words) in
+        [(file.path(), "is not PEM with a CERTIFICATE in it"), (Path::new("/no/such/file"), "no such file")]
+    {
+        let fault = Forwarder::to_address("https://127.0.0.1/mcp", Token::None, Some(authorities)).await;
+        let fault = fault.map(|_| ()).expect_err(words).to_string();
+        assert!(fault.contains("--certificate-authority") && fault.contains(words) && !fault.contains("--url"), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_told_with_the_flag_that_sets_whom_to_trust() {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let certificate = sandbar_tls::Certificate::read(own.cert.pem().as_bytes(), own.signing_key.serialize_pem().as_bytes());
+    let acceptor = sandbar_tls::Acceptor::new(&certificate.expect("a certificate"), None).expect("TLS");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}/mcp", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("ca.crt");
+    std::fs::write(&file, other.cert.pem()).expect("written");
+    let forwarder = Forwarder::to_address(&url, Token::None, Some(&file)).await.expect("a way");
+    let error = forwarder.send(&message(), &HeaderMap::new(), TIME).await.expect_err("not trusted");
+    assert_eq!(error.kind, ForwardErrorKind::Refused);
+    assert!(error.message.contains("`--certificate-authority FILE`") && !error.message.contains("kubeconfig"), "{error}");
 }
 
 #[test]

@@ -40,8 +40,9 @@ fn verifier(trust: &Trust, provider: Arc<CryptoProvider>) -> Result<Arc<dyn Serv
         Trust::Authorities(pem, key) => Arc::new(Pool::new(pem, provider).map_err(|why| Fault::new(format!("`{key}` {why}")))?),
         Trust::System => Arc::new(rustls_platform_verifier::Verifier::new(provider).map_err(|_| {
             Fault::new(
-                "its cluster has no certificate authority in the configuration, and this machine has none either: set \
-                 `certificate-authority-data`, or install the package ca-certificates",
+                "no certificate authority is configured, and this machine has none either: configure one \
+                 (`certificate-authority-data` in a kubeconfig, `--certificate-authority` with --url), or install the package \
+                 ca-certificates",
             )
         })?),
     })
