@@ -267,6 +267,8 @@ async fn the_port_is_no_door_for_web_pages_and_other_machines() {
     for (request, status) in [
         (with("host", "evil.example.com"), 403),
         (with("host", "localhost.evil.example.com"), 403),
+        (with("host", "192.0.2.7:8090"), 403),
+        (with("host", "0.0.0.0:8090"), 403),
         (with("origin", "http://evil.example.com"), 403),
         (with("origin", "null"), 403),
         (with("origin", "http://localhost:1"), 403),
@@ -282,6 +284,8 @@ async fn the_port_is_no_door_for_web_pages_and_other_machines() {
         let reply = wire::send(address, request).await;
         assert_eq!(reply.status, status, "{described}");
         assert!(reply.header("access-control-allow-origin").is_none(), "{described}");
+        // There are no such flags.
+        assert!(!reply.text().await.contains("--allow"), "{described}");
     }
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.7:8090"] {
         let finished = Run::new(&["connect", "--cluster", "demo", "--listen", address]).finish().await;
@@ -375,18 +379,54 @@ async fn it_forwards_a_port_to_a_pod_by_itself_and_to_another_when_that_is_gone(
 #[tokio::test]
 async fn without_a_server_behind_the_api_server_and_a_service_both_are_told() {
     let kubeconfig = ControlPlane::shared().kubeconfig();
-    let connect = |user: &str| {
-        let run = Run::new(&["connect", "--group", "none.sandbar.dev", "--context", user, "--kubeconfig"]);
-        run.arg(kubeconfig).converse()
-    };
+    let connect = |user: &str| Run::new(&["connect", "--context", user, "--kubeconfig"]).arg(kubeconfig).converse();
     let answer = connect("admin").request("tools/list", modern(json!({}))).await;
     let words = answer["error"]["message"].as_str().expect("words");
-    assert!(words.contains("no API group none.sandbar.dev") && words.contains("coder-system/coder-k8s"), "{words}");
+    assert!(words.contains("no API group mcp.sandbar.dev") && words.contains("coder-system/coder-k8s"), "{words}");
     // Who has no rights hears of the right that is missing on the way that there may be.
     let answer = connect("viewer").request("tools/list", modern(json!({}))).await;
     let words = answer["error"]["message"].as_str().expect("words");
     assert!(words.contains("pods/portforward"), "{words}");
     assert!(!words.contains("viewer-token"), "{words}");
+}
+
+#[tokio::test]
+async fn whoever_names_a_server_is_led_to_no_other() {
+    let kubeconfig = ControlPlane::shared().kubeconfig();
+    for (flag, named, group) in [("--group", "none.sandbar.dev", "none.sandbar.dev"), ("--server", "another", "mcp.sandbar.dev")]
+    {
+        for user in ["admin", "viewer"] {
+            let run = Run::new(&["connect", flag, named, "--context", user, "--kubeconfig"]).arg(kubeconfig);
+            let answer = run.converse().request("tools/list", modern(json!({}))).await;
+            let words = answer["error"]["message"].as_str().expect("words");
+            let is_told = words.contains(&format!("no API group {group}")) && words.contains("kubectl get apiservice v1.");
+            assert!(is_told && words.contains(group) && !words.contains("coder-system"), "{flag} {user}: {words}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_address_is_told_with_the_flag_that_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.crt");
+    std::fs::write(&file, "no certificate").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, said) in [
+        (&["--url", "mcp.example.com"][..], r#"--url "mcp.example.com" does not begin with http:// or https://"#),
+        (&["--url", "https://mcp example.com/mcp"], r#"--url "https://mcp example.com/mcp" has no host in it"#),
+        (
+            &["--url", "https://127.0.0.1/mcp", "--certificate-authority", file],
+            "`--certificate-authority` is not PEM with a CERTIFICATE in it",
+        ),
+        (
+            &["--url", "https://127.0.0.1/mcp", "--certificate-authority", "/no/such/file"],
+            "--certificate-authority /no/such/file: ",
+        ),
+        (&["--group", "none.sandbar.dev", "--cluster", "demo"], "--group"),
+    ] {
+        let finished = Run::new(&[&["connect"], arguments].concat()).finish().await;
+        assert!(finished.code() == 2 && finished.stderr.contains(said), "{finished:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use sandbar_http::RequestsInFlight;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::failure::Failure;
 use crate::headers::Mirrored;
+use crate::room::check_kept;
 use crate::session::Sessions;
 use crate::sleep;
 use crate::upstream::Upstream;
@@ -21,7 +22,7 @@ const TOOLS: usize = 1000;
 pub struct Bridge {
     pub(crate) upstream: Upstream,
     pub(crate) sessions: Sessions,
-    pub(crate) under_way: UnderWay,
+    pub(crate) in_flight: RequestsInFlight,
     mirrored: Mutex<HashMap<String, Arc<[Mirrored]>>>,
     _sleep: AbortOnDropHandle<()>,
 }
@@ -34,7 +35,7 @@ impl Bridge {
         Arc::new(Self {
             upstream: Upstream::new(way, receiver),
             sessions: Sessions::default(),
-            under_way: UnderWay::default(),
+            in_flight: RequestsInFlight::default(),
             mirrored: Mutex::default(),
             _sleep: sleep,
         })
@@ -45,65 +46,20 @@ impl Bridge {
         self.lock().get(tool).cloned()
     }
 
-    /// Remembers it.
-    pub(crate) fn remember_mirrored(&self, tool: &str, mirrored: Vec<Mirrored>) {
+    /// Remembers it, if it is not too much.
+    pub(crate) fn remember_mirrored(&self, tool: &str, mirrored: Vec<Mirrored>) -> Result<(), Failure> {
+        let bytes = tool.len() + mirrored.iter().map(Mirrored::bytes).sum::<usize>();
+        check_kept("the list of a tool's arguments that are repeated in headers", bytes)?;
         let mut known = self.lock();
         if known.len() >= TOOLS {
             known.clear();
         }
         known.insert(tool.to_owned(), mirrored.into());
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<[Mirrored]>>> {
         // The map is whole after every operation, so a panic elsewhere leaves nothing broken.
         self.mirrored.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Requests that are not answered yet, so that they can be cancelled: by their session and id. Cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct UnderWay(Arc<Mutex<Cancellations>>);
-
-type Cancellations = HashMap<(String, String), Vec<CancellationToken>>;
-
-/// One of them. It is forgotten when this is dropped.
-pub(crate) struct RequestUnderWay {
-    under_way: UnderWay,
-    key: (String, String),
-    pub(crate) cancelled: CancellationToken,
-}
-
-impl UnderWay {
-    /// Notes a request.
-    pub(crate) fn begin(&self, session: &str, id: &Value) -> RequestUnderWay {
-        let key = (session.to_owned(), id.to_string());
-        let cancelled = CancellationToken::new();
-        self.lock().entry(key.clone()).or_default().push(cancelled.clone());
-        RequestUnderWay { under_way: self.clone(), key, cancelled }
-    }
-
-    /// Cancels the requests of an id.
-    pub(crate) fn cancel(&self, session: &str, id: &Value) {
-        for token in self.lock().get(&(session.to_owned(), id.to_string())).into_iter().flatten() {
-            token.cancel();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Cancellations> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for RequestUnderWay {
-    fn drop(&mut self) {
-        // Each token knows itself only by being cancelled, so mark it and drop the marked ones.
-        self.cancelled.cancel();
-        let mut requests = self.under_way.lock();
-        if let Some(tokens) = requests.get_mut(&self.key) {
-            tokens.retain(|token| !token.is_cancelled());
-            if tokens.is_empty() {
-                requests.remove(&self.key);
-            }
-        }
     }
 }

@@ -19,7 +19,7 @@ use crate::message::ClientMessage;
 use crate::out::{Gone, Out};
 use crate::outline::{Kind, Outline};
 use crate::room::Text;
-use crate::session::{Opened, Session};
+use crate::session::{Opened, Session, discovers_sandbar};
 use crate::upstream::{Form, Received, Reply};
 
 /// The code for headers that do not repeat what is in the body.
@@ -187,10 +187,11 @@ impl Conversation<'_> {
                 // The server could not say which request it was.
                 Kind::Error(error, _) if outline.id.as_ref() != Some(&self.asked.id) => {
                     let id = &self.asked.id;
-                    Text::of(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, error.get()))
+                    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, error.get());
+                    text.rewritten(answer)
                 }
                 Kind::Result(result) => {
-                    self.learn(result.get(), session.as_ref());
+                    self.learn(result.get(), session.as_ref())?;
                     text
                 }
                 _ => text,
@@ -223,22 +224,23 @@ impl Conversation<'_> {
     }
 
     /// Notes what a result says of the server.
-    fn learn(&self, result: &str, session: Option<&HeaderValue>) {
+    fn learn(&self, result: &str, session: Option<&HeaderValue>) -> Result<(), Failure> {
         let asked = self.asked;
         match asked.message.method.as_str() {
             "initialize" => {
-                let Some(opened) = Opened::read(result) else { return };
-                if opened.by_sandbar() {
+                let Some(opened) = Opened::read(result)? else { return Ok(()) };
+                if opened.by_sandbar {
                     self.bridge.upstream.is_sandbar();
                 }
                 let own = session.and_then(|id| id.to_str().ok());
                 if let Some(key) = asked.key.or(own) {
-                    self.bridge.sessions.begun(key, &asked.message.body, &opened, session.cloned());
+                    self.bridge.sessions.begun(key, &asked.message.body, opened, session.cloned());
                 }
             }
-            "server/discover" if is_discovered(result) => self.bridge.upstream.is_sandbar(),
+            "server/discover" if discovers_sandbar(result) => self.bridge.upstream.is_sandbar(),
             _ => {}
         }
+        Ok(())
     }
 
     /// Finds out which arguments of the tool have to be repeated in headers. Whether that is worth another attempt.
@@ -247,25 +249,15 @@ impl Conversation<'_> {
             return false;
         };
         self.was_mended = true;
-        match find_mirrored(self.bridge, self.asked, tool).await {
-            Ok(found) => {
-                self.bridge.remember_mirrored(tool, found);
-                true
-            }
+        let found = find_mirrored(self.bridge, self.asked, tool).await;
+        match found.and_then(|found| self.bridge.remember_mirrored(tool, found)) {
+            Ok(()) => true,
             Err(failure) => {
-                tracing::warn!("the list of tools cannot be read: {}", failure.words);
+                tracing::warn!("which arguments have to be repeated in headers is not known: {}", failure.words);
                 false
             }
         }
     }
-}
-
-/// Whether a server that was discovered is Sandbar.
-fn is_discovered(result: &str) -> bool {
-    let Ok(result) = serde_json::from_str::<Value>(result) else { return false };
-    let named = |info: &Value| info.get("name").and_then(Value::as_str) == Some("sandbar");
-    result.get("serverInfo").is_some_and(named)
-        || result.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo")).is_some_and(named)
 }
 
 /// The arguments of a tool that have to be repeated, by the server's list.

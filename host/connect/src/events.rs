@@ -24,7 +24,7 @@ pub(crate) struct Event {
 impl EventParser {
     /// Bytes that it holds.
     pub(crate) fn held(&self) -> usize {
-        self.line.len() + self.data.len()
+        self.line.len() + self.data.len() + self.id.as_ref().map_or(0, Vec::len)
     }
 
     /// Reads on up to the end of the next event; how many bytes were read, and the event, if there was its end.
@@ -113,5 +113,7 @@ mod tests {
         let mut parser = EventParser::default();
         parser.read(b"data: 123");
         assert_eq!(parser.held(), 9);
+        parser.read(b"\nid: 4567\nevent");
+        assert_eq!(parser.held(), 3 + 4 + 5);
     }
 }

@@ -35,6 +35,14 @@ pub(crate) struct Mirrored {
     header: HeaderName,
 }
 
+impl Mirrored {
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let path: usize = self.path.iter().map(|key| size_of::<String>() + key.len()).sum();
+        size_of::<Self>() + path + self.header.as_str().len()
+    }
+}
+
 /// The headers of every message.
 pub(crate) fn of_message() -> HeaderMap {
     HeaderMap::from_iter([(header::CONTENT_TYPE, JSON), (header::ACCEPT, BOTH)])

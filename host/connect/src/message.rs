@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use sandbar_mcp::{Era, Message, MessageKind, Response, VERSION_KEY, Version};
+use sandbar_mcp::{Era, Message, MessageKind, RequestId, Response, VERSION_KEY, Version};
 use serde_json::Value;
 
 use crate::headers;
@@ -24,9 +24,9 @@ pub(crate) struct ClientMessage {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
     /// A request with this id.
-    Request(Value),
+    Request(RequestId),
     /// A notification; of a cancellation, with the id of what is cancelled.
-    Notification { cancelled: Option<Value> },
+    Notification { cancelled: Option<RequestId> },
     /// A response, to a server that has asked something.
     Response,
 }
@@ -36,10 +36,10 @@ impl ClientMessage {
     pub(crate) fn read(body: Bytes) -> Result<Self, String> {
         let message = Message::parse(&body).map_err(|error| Response::error(&error).text)?;
         let kind = match &message.kind {
-            MessageKind::Request { id, .. } => Kind::Request(id.clone().into_json_value()),
+            MessageKind::Request { id, .. } => Kind::Request(id.clone()),
             MessageKind::Notification { method } => {
                 let cancels = method == "notifications/cancelled";
-                Kind::Notification { cancelled: message.param("requestId").filter(|_| cancels).cloned() }
+                Kind::Notification { cancelled: message.cancelled().filter(|_| cancels) }
             }
             MessageKind::Response => Kind::Response,
         };
@@ -108,10 +108,10 @@ mod tests {
         );
         assert_eq!(
             (&call.kind, call.tool(), call.param("arguments")),
-            (&Kind::Request(json!("a")), Some("t"), Some(json!({ "x": 1 })))
+            (&Kind::Request(RequestId::String("a".into())), Some("t"), Some(json!({ "x": 1 })))
         );
         let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 7 } });
-        assert_eq!(read(cancel).kind, Kind::Notification { cancelled: Some(json!(7)) });
+        assert_eq!(read(cancel).kind, Kind::Notification { cancelled: Some(RequestId::Number(7)) });
         assert_eq!(read(json!({ "jsonrpc": "2.0", "id": 1, "result": {} })).kind, Kind::Response);
         let refused = ClientMessage::read("[1".into()).err().expect("no JSON");
         assert!(refused.contains("-32700"), "{refused}");

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use sandbar_text::clean_line;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -56,6 +57,15 @@ struct Code {
     code: i64,
 }
 
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
+/// Bytes of a server's words in ours.
+const WORDS_MAX: usize = 1024;
+
 /// Bytes of an id that is compared.
 const ID_BYTES: usize = 4096;
 
@@ -86,6 +96,11 @@ impl<'a> Outline<'a> {
             Kind::Told { .. } => false,
         }
     }
+}
+
+/// The words of a server's error as they may stand in ours, and in the log: clean, on one line, and no more than some.
+pub(crate) fn quoted(error: &RawValue) -> Option<String> {
+    serde_json::from_str(error.get()).ok().map(|Said { message }| clean_line(message, WORDS_MAX))
 }
 
 /// A message on one line: line breaks of JSON are white space between its parts, since inside of its texts there are none.

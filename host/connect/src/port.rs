@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use sandbar_http::{Allowlist, Relay, RelayBody, relay};
+use sandbar_http::{Relay, RelayBody, relay};
 use sandbar_kubernetes::Ask;
 use sandbar_mcp::Era;
 use serde_json::Value;
@@ -39,9 +39,9 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(2);
 /// What the names of MCP's headers begin with.
 const MCP: &str = "mcp-";
 
-/// Serves clients on a port until `stop` resolves.
-pub async fn serve_port(bridge: Arc<Bridge>, listener: TcpListener, allowed: Allowlist, stop: impl Future<Output = ()>) {
-    relay(listener, allowed, Arc::new(Port { bridge, requests: Arc::new(Semaphore::new(REQUESTS)) }), stop).await;
+/// Serves clients on a port, which has to be one of this machine alone, until `stop` resolves.
+pub async fn serve_port(bridge: Arc<Bridge>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    relay(listener, Arc::new(Port { bridge, requests: Arc::new(Semaphore::new(REQUESTS)) }), stop).await;
 }
 
 struct Port {
@@ -64,7 +64,7 @@ impl Relay for Port {
             });
             let headers = passed_on(&head.headers);
             if head.method == Method::GET {
-                return stream_of(bridge, session, headers, place).await;
+                return stream_of(bridge, key.zip(session), headers, place).await;
             }
             let message = match ClientMessage::read(body) {
                 Ok(message) => message,
@@ -74,12 +74,12 @@ impl Relay for Port {
             let session = session.filter(|_| message.era() == Era::Legacy);
             match message.kind.clone() {
                 Kind::Request(id) => {
-                    let under_way = bridge.under_way.begin(key.as_deref().unwrap_or_default(), &id);
-                    let cancelled = under_way.cancelled.clone();
+                    let in_flight = bridge.in_flight.begin(key.as_deref().unwrap_or_default(), &id);
+                    let (id, cancelled) = (id.into_json_value(), in_flight.cancellation().clone());
                     let asked = Asked { message, id, headers, session, key: None, cancelled, has_our_headers: false };
                     let (sender, parts) = mpsc::channel(PARTS);
                     let asking = async move {
-                        let (_held, out) = ((under_way, place), Out::Parts(sender));
+                        let (_held, out) = ((in_flight, place), Out::Parts(sender));
                         if asked.message.method == "subscriptions/listen" {
                             listen(&bridge, &asked, &out).await;
                         } else {
@@ -91,7 +91,7 @@ impl Relay for Port {
                 Kind::Notification { cancelled } => {
                     // Without a session all clients would share their ids.
                     if let (Some(id), Some(key)) = (&cancelled, &key) {
-                        bridge.under_way.cancel(key, id);
+                        bridge.in_flight.cancel(key, id);
                     }
                     told(&bridge, message, headers, session.as_deref()).await
                 }
@@ -160,18 +160,18 @@ fn failed_in(failure: &Failure) -> Response<RelayBody> {
 /// The stream of a session.
 async fn stream_of(
     bridge: Arc<Bridge>,
-    session: Option<Arc<Session>>,
+    session: Option<(String, Arc<Session>)>,
     headers: HeaderMap,
     place: tokio::sync::OwnedSemaphorePermit,
 ) -> Response<RelayBody> {
-    let Some(session) = session else {
+    let Some((key, session)) = session else {
         let words = "there is no stream without a session: `initialize` first, and send the Mcp-Session-Id";
         return whole(StatusCode::METHOD_NOT_ALLOWED, refusal(&Value::Null, words));
     };
     let (sender, parts) = mpsc::channel(PARTS);
     let following = async move {
         let (_held, out) = (place, Out::Parts(sender));
-        follow(&bridge, &session, headers, &out).await;
+        follow(&bridge, &key, &session, headers, &out).await;
     };
     assembled(parts, AbortOnDropHandle::new(tokio::spawn(following))).await
 }
@@ -200,13 +200,15 @@ async fn assembled(mut parts: mpsc::Receiver<Part>, work: AbortOnDropHandle<()>)
 
 fn events(status: StatusCode, parts: mpsc::Receiver<Part>, work: AbortOnDropHandle<()>) -> Response<RelayBody> {
     let events = stream::unfold((parts, work), |(mut parts, work)| async move {
-        let bytes = match parts.recv().await? {
-            Part::Message(text) => Bytes::from([b"event: message\ndata: ", &text.bytes[..], b"\n\n"].concat()),
-            Part::Alive | Part::Head { .. } => Bytes::from_static(b":\n\n"),
+        let event = match parts.recv().await? {
+            Part::Message(text) => {
+                vec![Bytes::from_static(b"event: message\ndata: "), text.into_bytes(), Bytes::from_static(b"\n\n")]
+            }
+            Part::Alive | Part::Head { .. } => vec![Bytes::from_static(b":\n\n")],
         };
-        Some((bytes, (parts, work)))
+        Some((stream::iter(event), (parts, work)))
     });
-    unbuffered(typed(status, "text/event-stream", RelayBody::parts(events)))
+    unbuffered(typed(status, "text/event-stream", RelayBody::parts(events.flatten())))
 }
 
 /// One message, before which white space says that the server is at work.
@@ -227,7 +229,7 @@ async fn json(status: StatusCode, mut parts: mpsc::Receiver<Part>, work: AbortOn
             let later = stream::unfold(Some((parts, work)), |state| async move {
                 let (mut parts, work) = state?;
                 Some(match parts.recv().await? {
-                    Part::Message(text) => (text.bytes, None),
+                    Part::Message(text) => (text.into_bytes(), None),
                     Part::Alive | Part::Head { .. } => (Bytes::from_static(b" "), Some((parts, work))),
                 })
             });
@@ -237,7 +239,7 @@ async fn json(status: StatusCode, mut parts: mpsc::Receiver<Part>, work: AbortOn
 }
 
 fn whole(status: StatusCode, text: Text) -> Response<RelayBody> {
-    typed(status, "application/json", RelayBody::Whole(text.bytes))
+    typed(status, "application/json", RelayBody::Whole(text.into_bytes()))
 }
 
 fn empty(status: StatusCode) -> Response<RelayBody> {

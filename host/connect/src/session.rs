@@ -1,6 +1,7 @@
 //! Sessions of the legacy era: what a client has agreed on with the server. A session that the server does not know any more is begun
 //! anew with the client's own `initialize`, and the client goes on as if nothing had happened.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use crate::failure::{Failure, FailureKind};
 use crate::headers::{self, PROTOCOL_VERSION, SESSION_ID};
 use crate::outline::{Kind, Outline};
+use crate::room::kept;
 use crate::upstream::{Received, Reply, Upstream};
 
 /// Sessions that are remembered: those of one person's clients.
@@ -47,43 +49,73 @@ pub(crate) struct Session {
     renewals: watch::Sender<u64>,
 }
 
-/// The parts of the result of `initialize` that count here.
+/// What the result of `initialize` says that counts here.
+pub(crate) struct Opened {
+    version: Option<HeaderValue>,
+    pub(crate) by_sandbar: bool,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Opened {
-    protocol_version: String,
-    #[serde(default)]
-    server_info: ServerInfo,
+struct Initialized<'a> {
+    #[serde(borrow)]
+    protocol_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    server_info: ServerInfo<'a>,
+}
+
+/// The parts of the result of `server/discover` that count here.
+#[derive(Deserialize)]
+struct Discovered<'a> {
+    #[serde(borrow, rename = "serverInfo")]
+    server_info: Option<ServerInfo<'a>>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, rename = "io.modelcontextprotocol/serverInfo")]
+    server_info: Option<ServerInfo<'a>>,
 }
 
 #[derive(Default, Deserialize)]
-struct ServerInfo {
-    #[serde(default)]
-    name: String,
+struct ServerInfo<'a> {
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
 }
 
-/// How Sandbar calls itself.
-const SANDBAR: &str = "sandbar";
+impl ServerInfo<'_> {
+    /// Whether it is how Sandbar calls itself.
+    fn is_sandbar(&self) -> bool {
+        self.name == "sandbar"
+    }
+}
 
 impl Opened {
-    /// Reads the result of `initialize`, or of `server/discover`.
-    pub(crate) fn read(result: &str) -> Option<Self> {
-        serde_json::from_str(result).ok()
+    /// Reads the result of `initialize`; none where it is none.
+    pub(crate) fn read(result: &str) -> Result<Option<Self>, Failure> {
+        let Ok(Initialized { protocol_version, server_info }) = serde_json::from_str(result) else { return Ok(None) };
+        let version = kept("the server's `protocolVersion`", protocol_version.as_bytes())?;
+        Ok(Some(Self { version, by_sandbar: server_info.is_sandbar() }))
     }
+}
 
-    pub(crate) fn by_sandbar(&self) -> bool {
-        self.server_info.name == SANDBAR
-    }
+/// Whether the result of `server/discover` is Sandbar's.
+pub(crate) fn discovers_sandbar(result: &str) -> bool {
+    serde_json::from_str(result).is_ok_and(|Discovered { server_info, meta }| {
+        let infos = [server_info, meta.and_then(|meta| meta.server_info)];
+        infos.iter().flatten().any(ServerInfo::is_sandbar)
+    })
 }
 
 impl Sessions {
     /// Notes a session that has begun, which its client knows by this key.
-    pub(crate) fn begun(&self, key: &str, initialize: &Bytes, opened: &Opened, id: Option<HeaderValue>) -> Arc<Session> {
+    pub(crate) fn begun(&self, key: &str, initialize: &Bytes, opened: Opened, id: Option<HeaderValue>) {
         let initialize = Some(initialize).filter(|message| message.len() <= INITIALIZE_MAX).cloned();
-        let version = HeaderValue::from_str(&opened.protocol_version).ok();
-        let session = Arc::new(Session::new(initialize, version, id));
+        let session = Arc::new(Session::new(initialize, opened.version, id));
         let Known { sessions, order } = &mut *self.lock();
-        if sessions.insert(key.to_owned(), session.clone()).is_none() {
+        if sessions.insert(key.to_owned(), session).is_none() {
             order.push_back(key.to_owned());
         }
         if order.len() > SESSIONS
@@ -91,7 +123,6 @@ impl Sessions {
         {
             sessions.remove(&oldest);
         }
-        session
     }
 
     /// A session by its key.
@@ -156,7 +187,7 @@ impl Session {
         let reply = upstream.deliver(&Ask::Message(initialize), &headers::of_message()).await?;
         let id = reply.session.clone();
         let opened = result_of(reply).await?.ok_or_else(|| impossible("the server refuses it"))?;
-        if self.version.as_ref().is_some_and(|version| version != opened.protocol_version.as_str()) {
+        if self.version.is_some() && self.version != opened.version {
             return Err(impossible("the server speaks another version of the protocol now"));
         }
         *self.id.lock().unwrap_or_else(PoisonError::into_inner) = id;
@@ -176,7 +207,7 @@ async fn result_of(mut reply: Reply) -> Result<Option<Opened>, Failure> {
             && let Some(Outline { kind, .. }) = Outline::read(&text.bytes)
         {
             match kind {
-                Kind::Result(result) => return Ok(Opened::read(result.get())),
+                Kind::Result(result) => return Opened::read(result.get()),
                 Kind::Error(..) => return Ok(None),
                 Kind::Told { .. } => {}
             }

@@ -1,5 +1,6 @@
 //! A client that has started this process, and speaks over its standard streams: a message a line, and nothing else on standard output.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,10 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sandbar_kubernetes::Ask;
-use sandbar_mcp::Era;
+use sandbar_mcp::{Era, RequestId};
 use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -59,6 +61,8 @@ pub async fn serve_stdio(
         calls: TaskTracker::new(),
         ending: CancellationToken::new(),
         stream: None,
+        opening: None,
+        waiting: VecDeque::new(),
     };
     let _end = client.ending.clone().drop_guard();
     tokio::select! {
@@ -72,11 +76,11 @@ pub async fn serve_stdio(
     Ok(())
 }
 
-/// Reads messages until there are no more, and waits for the last answers.
+/// Reads messages until there are no more, and waits for the last answers. Nothing of the server's keeps it from reading on.
 async fn read(mut client: Client, input: impl AsyncRead + Send + Unpin) -> io::Result<()> {
     let mut input = BufReader::new(input);
     loop {
-        match next_line(&mut input).await? {
+        match client.while_reading(next_line(&mut input)).await? {
             Line::End => break,
             Line::Message(line) if line.trim_ascii().is_empty() => {}
             Line::Message(line) => client.receive(line.into()).await,
@@ -86,8 +90,7 @@ async fn read(mut client: Client, input: impl AsyncRead + Send + Unpin) -> io::R
             }
         }
     }
-    client.calls.close();
-    let _ = tokio::time::timeout(LAST_ANSWERS, client.calls.wait()).await;
+    let _ = tokio::time::timeout(LAST_ANSWERS, client.last_answers()).await;
     client.ending.cancel();
     Ok(())
 }
@@ -147,41 +150,106 @@ struct Client {
     ending: CancellationToken,
     /// The stream of the session.
     stream: Option<AbortOnDropHandle<()>>,
+    /// The `initialize` that is not answered yet. What follows it is said in the session that it begins, so it waits.
+    opening: Option<JoinHandle<()>>,
+    /// What waits for that, in order: no more than there are places.
+    waiting: VecDeque<(ClientMessage, Places)>,
 }
 
-/// The places that a request has until it is answered.
+/// The places that a message has until it is answered, or told.
 struct Places(#[expect(dead_code, reason = "they are held")] [Option<OwnedSemaphorePermit>; 2]);
 
 impl Client {
+    /// What is read, while what waits goes on once it can.
+    async fn while_reading<T>(&mut self, reading: impl Future<Output = T>) -> T {
+        let mut reading = pin!(reading);
+        loop {
+            tokio::select! {
+                read = &mut reading => return read,
+                () = self.opened() => self.go_on(),
+            }
+        }
+    }
+
+    /// Resolves once there is an answer to the `initialize`, if one is asked.
+    async fn opened(&mut self) {
+        match &mut self.opening {
+            Some(opening) => drop(opening.await),
+            None => std::future::pending().await,
+        }
+        self.opening = None;
+    }
+
+    /// Does what has waited.
+    fn go_on(&mut self) {
+        while self.opening.is_none()
+            && let Some((message, places)) = self.waiting.pop_front()
+        {
+            self.pass_on(message, places);
+        }
+    }
+
+    /// Waits until everything is answered that was read.
+    async fn last_answers(&mut self) {
+        while self.opening.is_some() {
+            self.opened().await;
+            self.go_on();
+        }
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
     async fn receive(&mut self, line: Bytes) {
         let message = match ClientMessage::read(line) {
             Ok(message) => message,
             Err(refused) => return self.say(Text::of(refused)).await,
         };
-        match message.kind.clone() {
-            Kind::Request(id) => match self.places(message.body.len()) {
-                Ok(places) => self.ask(message, id, places).await,
-                Err(words) => self.say(refusal(&id, words)).await,
-            },
-            Kind::Notification { cancelled } => {
-                if let Some(id) = &cancelled {
-                    self.bridge.under_way.cancel(SESSION, id);
-                    // In the modern era a request is cancelled by closing its answer.
-                    if self.bridge.sessions.find(SESSION).is_none() {
-                        return;
-                    }
+        let cancels = match &message.kind {
+            Kind::Notification { cancelled: Some(id) } => {
+                let was_waiting = self.forget(id);
+                self.bridge.in_flight.cancel(SESSION, id);
+                // In the modern era a request is cancelled by closing its answer.
+                if was_waiting || self.bridge.sessions.find(SESSION).is_none() {
+                    return;
                 }
-                let is_initialized = message.method == "notifications/initialized";
-                self.tell(message);
-                if is_initialized {
-                    self.follow();
-                }
+                true
             }
-            Kind::Response => self.tell(message),
+            _ => false,
+        };
+        match self.places(message.body.len()) {
+            Ok(places) if self.opening.is_some() && !cancels => self.waiting.push_back((message, places)),
+            Ok(places) => self.pass_on(message, places),
+            Err(words) => self.turn_away(&message, words).await,
         }
     }
 
-    /// The places for a request of so many bytes.
+    /// Says that there is no place for a message.
+    async fn turn_away(&self, message: &ClientMessage, words: &str) {
+        match &message.kind {
+            Kind::Request(id) => self.say(refusal(&id.clone().into_json_value(), words)).await,
+            Kind::Notification { .. } | Kind::Response => tracing::warn!("{} was left out: {words}", message.method),
+        }
+    }
+
+    /// Leaves out a request that waits; whether there was one.
+    fn forget(&mut self, id: &RequestId) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|(message, _)| !matches!(&message.kind, Kind::Request(waiting) if waiting == id));
+        self.waiting.len() < before
+    }
+
+    fn pass_on(&mut self, message: ClientMessage, places: Places) {
+        if let Kind::Request(id) = message.kind.clone() {
+            return self.ask(message, id, places);
+        }
+        let is_initialized = message.method == "notifications/initialized";
+        self.tell(message, places);
+        if is_initialized {
+            self.follow();
+        }
+    }
+
+    /// The places for a message of so many bytes.
     fn places(&self, bytes: usize) -> Result<Places, &'static str> {
         let place = self.requests.clone().try_acquire_owned();
         let place = place.map_err(|_| "128 requests are under way already; send this one again when some are answered")?;
@@ -194,8 +262,9 @@ impl Client {
         Ok(Places([Some(place), large]))
     }
 
-    async fn ask(&mut self, message: ClientMessage, id: Value, places: Places) {
-        let under_way = self.bridge.under_way.begin(SESSION, &id);
+    fn ask(&mut self, message: ClientMessage, id: RequestId, places: Places) {
+        let in_flight = self.bridge.in_flight.begin(SESSION, &id);
+        let cancelled = in_flight.cancellation().clone();
         let opens = message.method == "initialize" && message.era() == Era::Legacy;
         let listens = message.method == "subscriptions/listen";
         let is_modern = message.era() == Era::Modern;
@@ -203,29 +272,28 @@ impl Client {
         let asked = Asked {
             headers: message.headers(),
             message,
-            id,
+            id: id.into_json_value(),
             session,
             key: Some(SESSION),
-            cancelled: under_way.cancelled.clone(),
+            cancelled: cancelled.clone(),
             has_our_headers: true,
         };
         let (bridge, ending) = (self.bridge.clone(), self.ending.clone());
-        let out = Out::Lines { lines: self.lines.clone(), muted: under_way.cancelled.clone() };
+        let out = Out::Lines { lines: self.lines.clone(), muted: cancelled };
         let asking = async move {
-            let _held = (under_way, places);
+            let _held = (in_flight, places);
             let answering =
                 async { if listens { listen(&bridge, &asked, &out).await } else { converse(&bridge, &asked, &out).await } };
             tokio::select! {
                 () = answering => {}
-                // Closing the answer cancels the request.
-                () = asked.cancelled.cancelled(), if is_modern => {}
+                // Closing the answer cancels the request. Before its session is there, a server cannot be told of it in any other way.
+                () = asked.cancelled.cancelled(), if is_modern || opens => {}
                 () = ending.cancelled() => {}
             }
         };
         if opens {
-            // What follows is said in the session that begins here.
             self.stream = None;
-            asking.await;
+            self.opening = Some(self.calls.spawn(asking));
         } else if listens {
             tokio::spawn(asking);
         } else {
@@ -233,12 +301,8 @@ impl Client {
         }
     }
 
-    /// Tells the server something that has no answer, if there is a place for it.
-    fn tell(&self, message: ClientMessage) {
-        let places = match self.places(message.body.len()) {
-            Ok(places) => places,
-            Err(words) => return tracing::warn!("{} was left out: {words}", message.method),
-        };
+    /// Tells the server something that has no answer.
+    fn tell(&self, message: ClientMessage, places: Places) {
         let (bridge, ending) = (self.bridge.clone(), self.ending.clone());
         let mut headers = message.headers();
         if message.era() == Era::Legacy
@@ -269,7 +333,7 @@ impl Client {
     fn follow(&mut self) {
         let Some(session) = self.bridge.sessions.find(SESSION) else { return };
         let (bridge, out) = (self.bridge.clone(), self.out());
-        let following = async move { follow(&bridge, &session, headers::of_stream(), &out).await };
+        let following = async move { follow(&bridge, SESSION, &session, headers::of_stream(), &out).await };
         self.stream = Some(AbortOnDropHandle::new(tokio::spawn(following)));
     }
 

@@ -16,7 +16,7 @@ use crate::conversation::{Asked, list_tools};
 use crate::failure::{Failure, FailureKind, refusal};
 use crate::headers::{LAST_EVENT_ID, SESSION_ID};
 use crate::out::{Gone, Out};
-use crate::outline::{Kind, Outline};
+use crate::outline::{Kind, Outline, quoted};
 use crate::room::Text;
 use crate::session::Session;
 use crate::upstream::{Form, Received, Reply};
@@ -76,16 +76,18 @@ impl From<Gone> for End {
     }
 }
 
-/// Follows the stream of a session for as long as its client does.
-pub(crate) async fn follow(bridge: &Bridge, session: &Arc<Session>, headers: HeaderMap, out: &Out) {
+/// Follows the stream of a session, which its client knows by this key, for as long as the client does.
+pub(crate) async fn follow(bridge: &Bridge, key: &str, session: &Arc<Session>, headers: HeaderMap, out: &Out) {
     let mut following = Following {
         bridge,
+        key,
         session,
         out,
         last_event: headers.get(LAST_EVENT_ID).cloned(),
         headers,
         renewals: session.renewals(),
         is_open: false,
+        has_warned: false,
     };
     following.renewals.mark_unchanged();
     if let Err(End::None(status, text)) = following.run().await {
@@ -99,6 +101,7 @@ pub(crate) async fn follow(bridge: &Bridge, session: &Arc<Session>, headers: Hea
 
 struct Following<'a> {
     bridge: &'a Bridge,
+    key: &'a str,
     session: &'a Arc<Session>,
     out: &'a Out,
     headers: HeaderMap,
@@ -107,6 +110,8 @@ struct Following<'a> {
     renewals: watch::Receiver<u64>,
     /// The client has heard that there is a stream.
     is_open: bool,
+    /// It was said that the server answers what nobody has asked.
+    has_warned: bool,
 }
 
 impl Following<'_> {
@@ -163,9 +168,8 @@ impl Following<'_> {
             let mut words = format!("the server answers {} to it", reply.status);
             if let Ok(Some(Received::Message(text, _))) = reply.messages.next().await
                 && let Some(Outline { kind: Kind::Error(error, _), .. }) = Outline::read(&text.bytes)
-                && let Ok(error) = serde_json::from_str::<Value>(error.get())
             {
-                words = error["message"].as_str().unwrap_or(&words).to_owned();
+                words = quoted(error).unwrap_or(words);
             }
             // Without a session a 404 is of another kind.
             let status = if reply.status == 404 && used.is_none() { 405 } else { reply.status.max(400) };
@@ -185,13 +189,30 @@ impl Following<'_> {
             match received {
                 Ok(Some(Received::Alive)) => self.out.alive().await?,
                 Ok(Some(Received::Message(text, id))) => {
-                    self.out.message(text).await?;
+                    if self.is_for_client(&text) {
+                        self.out.message(text).await?;
+                    }
                     self.last_event = id.or(self.last_event.take());
                 }
                 Ok(None) => return Ok(Failure::new(FailureKind::Lost, "the server has ended it")),
                 Err(failure) => return Ok(failure),
             }
         }
+    }
+
+    /// Whether a message is for the client: all but answers to what it does not wait for. What is answered here counts as cancelled, so that
+    /// it is not asked for again.
+    fn is_for_client(&mut self, text: &Text) -> bool {
+        let Some(Outline { id, kind }) = Outline::read(&text.bytes) else { return false };
+        if let Kind::Told { .. } = kind {
+            return true;
+        }
+        let id = id.and_then(|id| serde_json::from_value(id).ok());
+        let is_awaited = id.is_some_and(|id| self.bridge.in_flight.cancel(self.key, &id));
+        if !is_awaited && !std::mem::replace(&mut self.has_warned, true) {
+            tracing::warn!("the server answers what nobody has asked, in the session's stream; such answers are left out");
+        }
+        is_awaited
     }
 }
 

@@ -13,10 +13,13 @@ use http_body_util::combinators::UnsyncBoxBody;
 use sandbar_kubernetes::Ask;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::out::{Out, Part};
+use crate::session::Session;
+use crate::stream::follow;
 use crate::{Answer, Bridge, Failure, FailureKind, Way, serve_stdio};
 
 const MODERN: &str = "2026-07-28";
@@ -74,7 +77,7 @@ struct Client {
     input: WriteHalf<DuplexStream>,
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
-    _serving: AbortOnDropHandle<std::io::Result<()>>,
+    serving: AbortOnDropHandle<std::io::Result<()>>,
 }
 
 impl Client {
@@ -86,7 +89,7 @@ impl Client {
         let serving = serve_stdio(Bridge::new(Arc::new(way)), read, write, std::future::pending());
         let serving = AbortOnDropHandle::new(tokio::spawn(serving));
         let (output, input) = tokio::io::split(near);
-        Self { input, lines: BufReader::new(output).lines(), seen, _serving: serving }
+        Self { input, lines: BufReader::new(output).lines(), seen, serving }
     }
 
     fn to(script: impl Fn(&Seen, usize) -> Result<Answer, Failure> + Send + Sync + 'static) -> Self {
@@ -460,4 +463,227 @@ async fn a_line_without_end_takes_no_memory() {
     let refusal = client.read().await;
     assert!(refusal["error"]["message"].as_str().expect("words").contains("4194304"), "{refusal}");
     assert_eq!(client.request(2, "ping", json!({})).await["id"], 2);
+}
+
+/// The answer to a request, as soon as `gate` lets it through.
+fn gated(asked: &Seen, gate: &Arc<Notify>, result: &Value) -> Result<Answer, Failure> {
+    let (gate, text) = (gate.clone(), json!({ "jsonrpc": "2.0", "id": asked.message["id"], "result": result }).to_string());
+    let late = stream::once(async move {
+        gate.notified().await;
+        Ok(Frame::data(Bytes::from(text)))
+    });
+    let body = UnsyncBoxBody::new(StreamBody::new(late));
+    Ok(Response::builder().header("content-type", "application/json").body(body).expect("a response"))
+}
+
+/// A server whose answer to the first `initialize`, or to one after so many, waits for a gate.
+fn opens_late(after: usize, gate: &Arc<Notify>) -> impl Fn(&Seen, usize) -> Result<Answer, Failure> + Send + Sync + 'static {
+    let gate = gate.clone();
+    move |asked, before| match asked.method() {
+        "initialize" if before == after => gated(asked, &gate, &json!({ "protocolVersion": "2025-11-25" })),
+        "initialize" => opened(asked, before),
+        "tools/call" => Ok(answer(200, "application/json", Vec::new(), true)),
+        "GET" => events(&[], true),
+        _ if asked.message["id"].is_null() => accepted(),
+        _ => result(asked, json!({})),
+    }
+}
+
+fn initialize(id: u64) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": { "protocolVersion": "2025-11-25" } })
+}
+
+fn legacy(id: u64, method: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": { "name": "t" } })
+}
+
+fn cancel(id: u64) -> Value {
+    json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_an_initialize_waits_for_its_answer_in_order_and_what_is_cancelled_meanwhile_is_not_sent() {
+    let gate = Arc::new(Notify::new());
+    let mut client = Client::to(opens_late(0, &gate));
+    client.write(initialize(1)).await;
+    client.write(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+    client.write(legacy(2, "tools/call")).await;
+    client.write(cancel(2)).await;
+    client.write(legacy(3, "tools/list")).await;
+    // Whatever is no JSON is answered when it is read, so all before it has been.
+    client.write(json!([])).await;
+    assert_eq!(client.read().await["error"]["code"], -32600);
+    assert_eq!((client.seen("initialize").len(), client.seen("tools/list").len()), (1, 0));
+    gate.notify_one();
+    assert_eq!(client.read().await["id"], 1);
+    assert_eq!(client.read().await["id"], 3);
+    assert_eq!(client.seen("notifications/initialized").len(), 1);
+    assert!(client.seen("tools/call").is_empty() && client.seen("notifications/cancelled").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_client_is_heard_while_its_session_begins() {
+    let gate = Arc::new(Notify::new());
+    let mut client = Client::to(opens_late(0, &gate));
+    client.write(initialize(1)).await;
+    client.write(legacy(2, "tools/list")).await;
+    client.input.shutdown().await.expect("it is open");
+    let began = Instant::now();
+    client.serving.await.expect("no panic").expect("no error");
+    assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
+    // Whoever pipes in messages has their answers.
+    let mut client = Client::to(opens_late(0, &gate));
+    client.write(initialize(1)).await;
+    client.write(legacy(2, "tools/list")).await;
+    client.input.shutdown().await.expect("it is open");
+    gate.notify_one();
+    assert_eq!((client.read().await["id"].clone(), client.read().await["id"].clone()), (json!(1), json!(2)));
+    client.serving.await.expect("no panic").expect("no error");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_initialize_that_is_cancelled_is_dropped_and_another_begins_a_session() {
+    let gate = Arc::new(Notify::new());
+    let mut client = Client::to(opens_late(0, &gate));
+    client.write(initialize(1)).await;
+    client.write(initialize(2)).await;
+    client.write(legacy(3, "tools/list")).await;
+    client.write(cancel(1)).await;
+    let began = Instant::now();
+    assert_eq!(client.read().await["id"], 2);
+    assert_eq!(client.read().await["id"], 3);
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(client.seen("tools/list")[0].header("mcp-session-id"), Some("s1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_the_session_before_is_cancelled_there_while_another_begins() {
+    let gate = Arc::new(Notify::new());
+    let mut client = Client::to(opens_late(1, &gate));
+    client.initialize().await;
+    client.write(legacy(3, "tools/call")).await;
+    client.write(initialize(4)).await;
+    client.write(cancel(3)).await;
+    while client.seen("notifications/cancelled").is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(client.seen("notifications/cancelled")[0].header("mcp-session-id"), Some("s0"));
+    gate.notify_one();
+    assert_eq!(client.read().await["id"], 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_an_initialize_is_bounded_and_the_client_is_told() {
+    let gate = Arc::new(Notify::new());
+    let mut client = Client::to(opens_late(0, &gate));
+    client.write(initialize(1)).await;
+    for id in 2..130 {
+        client.write(legacy(id, "tools/list")).await;
+    }
+    let answer = client.read().await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(129), &json!(-32000)), "{answer}");
+    gate.notify_one();
+    for _ in 1..129 {
+        let answer = client.read().await;
+        assert!(answer["result"].is_object(), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_a_server_is_short_or_refused_in_words() {
+    let long = "x".repeat(9000);
+    let refused_words = |answer: &Value| {
+        assert_eq!(answer["error"]["code"], -32000, "{answer}");
+        answer["error"]["message"].as_str().expect("words").to_owned()
+    };
+    // The id of a session.
+    let id = long.clone();
+    let mut client = Client::to(move |asked, before| {
+        let mut answer = opened(asked, before)?;
+        answer.headers_mut().insert("mcp-session-id", id.parse().expect("a value"));
+        Ok(answer)
+    });
+    client.write(initialize(1)).await;
+    let words = refused_words(&client.read().await);
+    assert!(words.contains("session") && words.contains("9000") && words.contains("8192"), "{words}");
+    // The version.
+    let version = long.clone();
+    let mut client = Client::to(move |asked, _| result(asked, json!({ "protocolVersion": version })));
+    client.write(initialize(1)).await;
+    let words = refused_words(&client.read().await);
+    assert!(words.contains("protocolVersion"), "{words}");
+    // The id of an event.
+    let id = long.clone();
+    let mut client = Client::to(move |asked, _| {
+        let event = format!("id: {id}\ndata: {}\n\n", json!({ "jsonrpc": "2.0", "id": asked.message["id"], "result": {} }));
+        Ok(answer(200, "text/event-stream", vec![Ok(event.into())], false))
+    });
+    let words = refused_words(&client.call().await);
+    assert!(words.contains("event"), "{words}");
+    // What has to be repeated in headers: the server has its word, and is not asked again.
+    let mut client = Client::to(move |asked, _| match asked.method() {
+        "tools/list" => {
+            let schema = json!({ "properties": { long.as_str(): { "x-mcp-header": "Long" } } });
+            result(asked, json!({ "tools": [{ "name": "t", "inputSchema": schema }] }))
+        }
+        _ => refused(asked, 400, -32020),
+    });
+    assert_eq!(client.call().await["error"]["code"], -32020);
+    assert_eq!(client.seen("tools/call").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_in_the_stream_of_a_session_reach_who_waits_for_them_and_nobody_else() {
+    let gate = Arc::new(Notify::new());
+    let opening = gate.clone();
+    let mut client = Client::to(move |asked, before| match asked.method() {
+        "initialize" => opened(asked, before),
+        "notifications/initialized" => accepted(),
+        "GET" => {
+            let answers = [
+                json!({ "jsonrpc": "2.0", "id": 99, "result": { "of": "nobody" } }),
+                json!({ "jsonrpc": "2.0", "id": "3", "result": { "of": "nobody" } }),
+                json!({ "jsonrpc": "2.0", "id": null, "error": { "code": 1, "message": "of nobody" } }),
+                json!({ "jsonrpc": "2.0", "id": 3, "result": { "of": "the call" } }),
+                json!({ "jsonrpc": "2.0", "id": 3, "result": { "of": "nobody" } }),
+                json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }),
+                json!({ "jsonrpc": "2.0", "id": 3, "method": "ping" }),
+            ];
+            let gate = opening.clone();
+            let text: String = answers.iter().map(|answer| format!("data: {answer}\n\n")).collect();
+            let late = stream::once(async move {
+                gate.notified().await;
+                Ok(Frame::data(Bytes::from(text)))
+            });
+            let body = UnsyncBoxBody::new(StreamBody::new(late.chain(stream::pending())));
+            Ok(Response::builder().header("content-type", "text/event-stream").body(body).expect("a response"))
+        }
+        _ => Ok(answer(200, "application/json", Vec::new(), true)),
+    });
+    client.initialize().await;
+    client.write(legacy(3, "tools/call")).await;
+    while client.seen("tools/call").is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    gate.notify_one();
+    assert_eq!(client.read().await["result"]["of"], "the call");
+    assert_eq!(client.read().await["method"], "notifications/tools/list_changed");
+    assert_eq!(client.read().await["method"], "ping");
+}
+
+#[tokio::test(start_paused = true)]
+async fn words_of_a_server_in_ours_are_clean_and_short() {
+    let said = format!("\u{1b}[2Jgone\u{202e} wrong\nnext {}", "x".repeat(100_000));
+    let text = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": 1, "message": said } }).to_string();
+    let script = move |_: &Seen, _| Ok(answer(500, "application/json", vec![Ok(text.clone().into())], false));
+    let way = Scripted { script: Box::new(script), seen: Arc::default(), is_sandbar: false };
+    let bridge = Bridge::new(Arc::new(way));
+    let (sender, mut parts) = mpsc::channel(4);
+    let session = Session::unknown("s".parse().expect("a value"));
+    follow(&bridge, "s", &session, HeaderMap::new(), &Out::Parts(sender)).await;
+    assert!(matches!(parts.recv().await, Some(Part::Head { status: 500, .. })));
+    let Some(Part::Message(text)) = parts.recv().await else { panic!("no message") };
+    let message: Value = serde_json::from_slice(&text.bytes).expect("JSON");
+    let words = message["error"]["message"].as_str().expect("words");
+    assert!(words.starts_with("gone wrong next x") && words.ends_with('…') && words.len() <= 1024, "{words}");
 }

@@ -15,7 +15,7 @@ use crate::events::{Event, EventParser};
 use crate::failure::{Failure, FailureKind};
 use crate::headers::SESSION_ID;
 use crate::outline::{Outline, on_one_line};
-use crate::room::{Room, Taken, Text};
+use crate::room::{Room, Taken, Text, kept};
 use crate::way::{AnswerBody, Way};
 
 /// How long Sandbar may be silent in an answer. It gives a sign of life every 5 s, in a stream every 15 s, so this is a connection that
@@ -131,6 +131,7 @@ impl Upstream {
         };
         self.has_been_reached.store(true, Ordering::Relaxed);
         let (head, body) = answer.into_parts();
+        let session = head.headers.get(SESSION_ID).map(|id| kept("the server's id of the session", id.as_bytes())).transpose()?;
         let kind = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         let is = |name: &str| kind.len() >= name.len() && kind[..name.len()].eq_ignore_ascii_case(name.as_bytes());
         let form = match head.status.as_u16() {
@@ -151,7 +152,7 @@ impl Upstream {
             woken,
             way: self.way.clone(),
         };
-        Ok(Reply { status: head.status.as_u16(), session: head.headers.get(SESSION_ID).cloned(), messages })
+        Ok(Reply { status: head.status.as_u16(), session: session.flatten(), messages })
     }
 }
 
@@ -201,7 +202,7 @@ impl Messages {
                 self.unread.advance(read);
                 self.room.grow(&mut self.taken, self.events.held())?;
                 let Some(Event { data, id }) = event else { continue };
-                let id = id.and_then(|id| HeaderValue::from_bytes(&id).ok());
+                let id = id.map(|id| kept("the id of an event of the server", &id)).transpose()?.flatten();
                 match self.message(data) {
                     Some(text) => return Ok(Some(Received::Message(text, id))),
                     None => tracing::warn!("an event of the server is no message of MCP, and is left out"),

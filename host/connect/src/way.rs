@@ -42,7 +42,7 @@ pub struct Forwarded {
 }
 
 impl Forwarded {
-    /// To a pod of a Service, or to an address: any MCP server may be there.
+    /// To a server that was named, a pod of a Service, or an address: any MCP server may be there.
     pub fn new(forwarder: Forwarder) -> Self {
         Self { forwarder }
     }

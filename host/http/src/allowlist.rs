@@ -23,6 +23,8 @@ const REPEATED_BYTES: usize = 300;
 pub enum Surroundings {
     /// On a machine whose network may be anybody's.
     Elsewhere,
+    /// On a port that only this machine reaches: no other address leads there.
+    Loopback,
     /// In a pod of the cluster that it serves, whose DNS gives names to Services alone.
     Cluster {
         /// The pod's namespace, and so that of every Service in front of it; none where that is not known.
@@ -55,6 +57,12 @@ pub(super) enum Forbidden {
     /// The request comes from a web page that is not allowed.
     #[error("web pages of {0:?} may not connect; the operator can allow them with --allow-origin or `origins` in sandbar.yaml")]
     Origin(String),
+    /// A port for this machine alone is asked under another name.
+    #[error("this port answers to this machine alone, as `localhost` or a loopback address such as 127.0.0.1, and not to {0:?}")]
+    NotLoopback(String),
+    /// A web page asks a port for this machine alone.
+    #[error("web pages may not connect to this port, those of {0:?} no more than others: give its address to an MCP client")]
+    Page(String),
     /// The request comes from a web page that says nothing of where it is from.
     #[error(
         "a web page may not connect that has no origin (`null`), and none can be allowed, because every such page has the same: open \
@@ -77,10 +85,13 @@ impl Surroundings {
         Self::Cluster { namespace, domains: std::iter::once(CLUSTER_DOMAIN.to_owned()).chain(domains).collect() }
     }
 
-    /// Whether nobody can own a name but the server itself.
+    /// Whether nobody can own a name, or an address, but the server itself.
     fn own(&self, name: &str) -> bool {
         if name == "localhost" {
             return true;
+        }
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return *self != Self::Loopback || address.is_loopback();
         }
         let Self::Cluster { namespace, domains } = self else { return false };
         let under = |domain: &String| name.strip_suffix(domain.as_str())?.strip_suffix(".svc.");
@@ -124,8 +135,7 @@ impl Allowlist {
         }
         match single(header::ORIGIN)? {
             Some(origin) if is_same(origin, asked) || self.is_configured_origin(origin) => Ok(()),
-            Some(origin) if origin == "null" => Err(Forbidden::NoOrigin),
-            Some(origin) => Err(Forbidden::Origin(clean_line(String::from_utf8_lossy(origin.as_bytes()), REPEATED_BYTES))),
+            Some(origin) => Err(self.refused_page(origin)),
             None => Ok(()),
         }
     }
@@ -133,10 +143,23 @@ impl Allowlist {
     fn check_host(&self, authority: &str) -> Result<(), Forbidden> {
         let name = host_name(authority).ok_or(Forbidden::NoHost)?;
         let plain = name.strip_suffix('.').unwrap_or(name);
-        let is_allowed = plain.parse::<IpAddr>().is_ok()
-            || self.surroundings.own(&plain.to_ascii_lowercase())
+        let is_allowed = self.surroundings.own(&plain.to_ascii_lowercase())
             || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(plain) || host.eq_ignore_ascii_case(authority));
-        if is_allowed { Ok(()) } else { Err(Forbidden::Host(clean_line(name, REPEATED_BYTES))) }
+        if is_allowed {
+            return Ok(());
+        }
+        let name = clean_line(name, REPEATED_BYTES);
+        Err(if self.surroundings == Surroundings::Loopback { Forbidden::NotLoopback(name) } else { Forbidden::Host(name) })
+    }
+
+    /// What to say to a web page of this origin.
+    fn refused_page(&self, origin: &HeaderValue) -> Forbidden {
+        let called = clean_line(String::from_utf8_lossy(origin.as_bytes()), REPEATED_BYTES);
+        match self.surroundings {
+            Surroundings::Loopback => Forbidden::Page(called),
+            _ if origin == "null" => Forbidden::NoOrigin,
+            _ => Forbidden::Origin(called),
+        }
     }
 }
 
@@ -249,6 +272,26 @@ mod tests {
         }
         let configured = Allowlist::new(vec!["sandbar.example.com".to_owned()], Vec::new(), Surroundings::Elsewhere);
         assert_eq!(check(&configured, "sandbar.example.com:443", None), Ok(()));
+    }
+
+    #[test]
+    fn a_port_for_this_machine_alone_answers_to_no_other_address_and_says_what_helps() {
+        let own = Allowlist::new(Vec::new(), Vec::new(), Surroundings::Loopback);
+        for host in ["127.0.0.1:8090", "127.9.9.9", "localhost:8090", "LocalHost.", "[::1]:8090"] {
+            assert_eq!(check(&own, host, None), Ok(()), "{host}");
+        }
+        assert_eq!(check(&own, "127.0.0.1:8090", Some("http://127.0.0.1:8090")), Ok(()));
+        let others = ["10.1.2.3:8090", "0.0.0.0:8090", "[::]:8090", "[fd00::1]", "[::ffff:127.0.0.1]", "169.254.169.254"];
+        for host in others.into_iter().chain(SOMEBODYS).chain(CLUSTERS) {
+            let forbidden = check(&own, host, None).expect_err(host);
+            assert!(!forbidden.to_string().contains("--allow"), "there is no such flag: {forbidden}");
+        }
+        let forbidden = check(&own, "10.1.2.3:8090", Some("http://10.1.2.3:8090")).expect_err("another address");
+        assert!(forbidden.to_string().contains("`localhost`"), "{forbidden}");
+        for origin in ["null", "http://evil.example.com", "http://localhost:1"] {
+            let forbidden = check(&own, "localhost:8090", Some(origin)).expect_err(origin).to_string();
+            assert!(forbidden.contains(origin) && !forbidden.contains("--allow"), "{forbidden}");
+        }
     }
 
     #[test]

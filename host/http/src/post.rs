@@ -20,9 +20,9 @@ use super::HttpResponse;
 use super::admission::{Admission, Busy, REFUSAL_TIME};
 use super::backlog::Backlog;
 use super::body::{Bodies, Body, NotRead};
-use super::calls::{CallInFlight, CallsInFlight};
 use super::events::{event, event_of, event_stream};
 use super::headers::{self, PROTOCOL_VERSION, SESSION_ID, only_text};
+use super::in_flight::{RequestInFlight, RequestsInFlight};
 use super::late::{self, Ended, Running};
 use super::lease::{Delivery, Lease, Outgoing};
 use super::media::{JSON, Takes, not_json};
@@ -42,7 +42,7 @@ pub(super) struct Endpoint {
     pub(super) bodies: Bodies,
     admission: Admission,
     processors: Processors,
-    calls: CallsInFlight,
+    calls: RequestsInFlight,
     backlog: Backlog,
     /// Calls whose request may be gone already.
     pub(super) running: TaskTracker,
@@ -60,7 +60,7 @@ impl Endpoint {
             bodies: Bodies::new(processors.clone()),
             processors,
             admission,
-            calls: CallsInFlight::default(),
+            calls: RequestsInFlight::default(),
             backlog: Backlog::new(answers),
             running: TaskTracker::new(),
             ending: CancellationToken::new(),
@@ -258,7 +258,7 @@ fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes
 
 /// A call on its way. In the legacy era it ends by itself or by its client's word, which comes by way of `in_flight`; in the modern one
 /// with its client as well.
-fn running(endpoint: &Endpoint, account: Account, mut call: Call, in_flight: Option<CallInFlight>, lease: Lease) -> Running {
+fn running(endpoint: &Endpoint, account: Account, mut call: Call, in_flight: Option<RequestInFlight>, lease: Lease) -> Running {
     let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
     // Not before it has its box: it is some kilobytes, which would be copied each time.
     let work = || run(endpoint, account, call, in_flight, lease);
@@ -274,7 +274,7 @@ fn run(
     endpoint: &Endpoint,
     account: Account,
     call: Call,
-    in_flight: Option<CallInFlight>,
+    in_flight: Option<RequestInFlight>,
     lease: Lease,
 ) -> impl Future<Output = Ended> + use<> {
     let (ending, backlog) = (endpoint.ending.clone(), endpoint.backlog.clone());
@@ -282,7 +282,7 @@ fn run(
     async move {
         let cancelled = async {
             match &in_flight {
-                Some(call) => call.cancelled().await,
+                Some(call) => call.cancellation().cancelled().await,
                 None => std::future::pending().await,
             }
         };

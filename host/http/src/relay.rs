@@ -21,7 +21,7 @@ use sandbar_processor::Processors;
 use tokio::net::TcpListener;
 
 use super::HttpResponse;
-use super::allowlist::Allowlist;
+use super::allowlist::{Allowlist, Surroundings};
 use super::body::Bodies;
 use super::connection::{self, HeadLimits};
 use super::connections::Connections;
@@ -62,8 +62,9 @@ impl RelayBody {
     }
 }
 
-/// Serves a port until `stop` resolves.
-pub async fn relay(listener: TcpListener, allowed: Allowlist, relay: Arc<dyn Relay>, stop: impl Future<Output = ()>) {
+/// Serves a port, which has to be one of this machine alone, until `stop` resolves.
+pub async fn relay(listener: TcpListener, relay: Arc<dyn Relay>, stop: impl Future<Output = ()>) {
+    let allowed = Allowlist::new(Vec::new(), Vec::new(), Surroundings::Loopback);
     let door = Arc::new(Door { allowed, relay, bodies: Bodies::new(Processors::all_but_one()) });
     let connections = Connections::new(CONNECTIONS, None);
     let graceful = GracefulShutdown::new();

@@ -17,5 +17,6 @@ pub use message::check_body;
 pub use message::{Message, MessageKind, Response, SharedResponse};
 pub use progress::Notifications;
 pub use request::{Method, Request, ToolCall, VERSION_KEY, client_of};
+pub use rmcp::model::RequestId;
 pub use server::Server;
 pub use version::{Era, Version};

@@ -31,6 +31,10 @@ const THREADS: usize = 2;
 /// How long a start waits for components that have to be compiled.
 const LOAD_PATIENCE: Duration = Duration::from_secs(15);
 
+/// The server that is looked for where none is named.
+const GROUP: &str = "mcp.sandbar.dev";
+const SERVER: &str = "sandbar";
+
 /// The Service of the manifests in deploy/.
 const SERVICE: &str = "coder-system/coder-k8s";
 
@@ -43,13 +47,14 @@ pub(super) struct Arguments {
     /// Its context [default: the current one]
     #[arg(long, value_name = "NAME", help_heading = BEHIND_API_SERVER)]
     context: Option<String>,
-    /// The API group of the server
-    #[arg(long, value_name = "GROUP", default_value = "mcp.sandbar.dev", help_heading = BEHIND_API_SERVER)]
-    group: String,
-    /// The name of the server in that group
-    #[arg(long, value_name = "NAME", default_value = "sandbar", help_heading = BEHIND_API_SERVER)]
-    server: String,
-    /// A Service to whose pods to forward a port instead [default: coder-system/coder-k8s, where the group is not served]
+    /// The API group of the server [default: mcp.sandbar.dev]
+    #[arg(long, value_name = "GROUP", help_heading = BEHIND_API_SERVER)]
+    group: Option<String>,
+    /// The name of the server in that group [default: sandbar]
+    #[arg(long, value_name = "NAME", help_heading = BEHIND_API_SERVER)]
+    server: Option<String>,
+    /// A Service to whose pods to forward a port instead [default: coder-system/coder-k8s, where mcp.sandbar.dev is not served, and
+    /// neither --group nor --server is given]
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = ServiceName::parse, conflicts_with_all = ["group", "server"], help_heading = BEHIND_API_SERVER)]
     service: Option<ServiceName>,
     /// The address of a server that can be reached by itself, http://127.0.0.1:8090/mcp for example
@@ -102,10 +107,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let words = "--url names a server, and --cluster (or SANDBAR_CLUSTER) has this process be one: leave one of them out";
         return Err(Failure::Usage(anyhow!(words)));
     }
-    let elsewhere = arguments.kubeconfig.is_some() || arguments.context.is_some() || arguments.service.is_some();
+    let names = [&arguments.context, &arguments.group, &arguments.server];
+    let elsewhere = arguments.kubeconfig.is_some() || arguments.service.is_some() || names.iter().any(|name| name.is_some());
     if elsewhere && arguments.common.cluster.is_some() {
-        let words = "--kubeconfig, --context and --service are for a server that is elsewhere, and --cluster (or SANDBAR_CLUSTER) has this \
-                     process be one: its context is written --cluster kubeconfig:NAME, and its file is in KUBECONFIG";
+        let words = "--kubeconfig, --context, --group, --server and --service are for a server that is elsewhere, and --cluster (or \
+                     SANDBAR_CLUSTER) has this process be one: its context is written --cluster kubeconfig:NAME, and its file is in \
+                     KUBECONFIG";
         return Err(Failure::Usage(anyhow!(words)));
     }
     let runtime = if arguments.common.cluster.is_some() { runtime() } else { small_runtime() }?;
@@ -133,7 +140,7 @@ async fn connect(arguments: Arguments) -> Result<(), Failure> {
         Some(listener) => {
             let address = listener.local_addr()?;
             output::say(&format!("sandbar connects to {leads_to}; connect an MCP client to http://{address}/mcp"));
-            serve(bridge, listener, stop).await;
+            serve_port(bridge, listener, stop).await;
         }
         None => {
             output::say(&format!("sandbar connects to {leads_to}; an MCP client speaks on standard input and output"));
@@ -144,12 +151,6 @@ async fn connect(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whoever can reach the port is the person, so no name but this machine's own counts, and no web page.
-async fn serve(bridge: Arc<Bridge>, listener: TcpListener, stop: impl Future<Output = ()>) {
-    let allowed = Allowlist::new(Vec::new(), Vec::new(), Surroundings::Elsewhere);
-    serve_port(bridge, listener, allowed, stop).await;
-}
-
 /// The way to the server, and where it leads.
 async fn way(arguments: &Arguments) -> Result<(Arc<dyn Way>, String), Failure> {
     if arguments.common.cluster.is_some() {
@@ -158,11 +159,13 @@ async fn way(arguments: &Arguments) -> Result<(Arc<dyn Way>, String), Failure> {
     if let Some(url) = &arguments.url {
         let token = token(arguments.token_file.as_ref())?;
         let forwarder = Forwarder::to_address(url, token, arguments.certificate_authority.as_deref()).await;
-        let forwarder = forwarder.map_err(|fault| Failure::Usage(anyhow!("--url {fault}")))?;
+        let forwarder = forwarder.map_err(|fault| Failure::Usage(anyhow!("{fault}")))?;
         let leads_to = forwarder.describe();
         return Ok((Arc::new(Forwarded::new(forwarder)), leads_to));
     }
-    let name = ServerName::new(&arguments.group, &arguments.server).map_err(|words| Failure::Usage(anyhow!(words)))?;
+    let (group, server) = (arguments.group.as_deref(), arguments.server.as_deref());
+    let name =
+        ServerName::new(group.unwrap_or(GROUP), server.unwrap_or(SERVER)).map_err(|words| Failure::Usage(anyhow!(words)))?;
     let forwarder = Forwarder::to_server(arguments.kubeconfig.as_deref(), arguments.context.as_deref(), name).await?;
     if let Some(service) = arguments.service.clone() {
         let pods = forwarder.to_service(service);
@@ -170,6 +173,10 @@ async fn way(arguments: &Arguments) -> Result<(Arc<dyn Way>, String), Failure> {
         return Ok((Arc::new(Forwarded::new(pods)), leads_to));
     }
     let leads_to = forwarder.describe();
+    if group.or(server).is_some() {
+        // Whoever names a server means no other.
+        return Ok((Arc::new(Forwarded::new(forwarder)), leads_to));
+    }
     let otherwise = ServiceName::parse(SERVICE).map_err(|words| anyhow!(words))?;
     Ok((Arc::new(BehindApiServer::new(forwarder, otherwise)), leads_to))
 }
