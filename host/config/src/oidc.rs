@@ -5,15 +5,13 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use http::Uri;
+use sandbar_policy::OF_KUBERNETES;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::authentication::is_of_api_servers;
 use super::places::Step;
 use super::present;
-
-/// What begins with this is Kubernetes' own.
-const OF_KUBERNETES: &str = "system:";
 
 /// An issuer whose tokens count, and the users that they are.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]

@@ -7,10 +7,8 @@
 
 use bytes::Bytes;
 use http::Uri;
+use sandbar_policy::{API_VERSION, SERVERS};
 use serde_json::{Value, json};
-
-/// The version of the group.
-const VERSION: &str = "v1";
 
 /// The server in the Kubernetes API.
 pub struct Extension {
@@ -40,7 +38,7 @@ impl Extension {
 
     /// Where MCP is.
     pub fn path(&self) -> String {
-        format!("/apis/{}/{VERSION}/servers/{}", self.group, self.server)
+        format!("/apis/{}/{API_VERSION}/{SERVERS}/{}", self.group, self.server)
     }
 
     /// What is there, if anything is. A path means one thing to us and to the API server, which has decided by it: no other spelling counts.
@@ -51,10 +49,10 @@ impl Extension {
             (None, ..) => Place::Document(document(&self.groups())),
             (Some(group), ..) if group != self.group => return None,
             (_, None, ..) => Place::Document(document(&self.group("APIGroup"))),
-            (_, Some(version), ..) if version != VERSION => return None,
+            (_, Some(version), ..) if version != API_VERSION => return None,
             (.., None, _) => Place::Document(document(&self.resources())),
-            (.., Some("servers"), None) => Place::Servers { watched: is_watched(uri) },
-            (.., Some("servers"), Some(server)) if server == self.server => Place::Server,
+            (.., Some(SERVERS), None) => Place::Servers { watched: is_watched(uri) },
+            (.., Some(SERVERS), Some(server)) if server == self.server => Place::Server,
             _ => return None,
         };
         // Some clients add a slash to the address of a server.
@@ -71,16 +69,16 @@ impl Extension {
     }
 
     fn group(&self, kind: &str) -> Value {
-        let version = json!({ "groupVersion": format!("{}/{VERSION}", self.group), "version": VERSION });
+        let version = json!({ "groupVersion": format!("{}/{API_VERSION}", self.group), "version": API_VERSION });
         json!({ "kind": kind, "apiVersion": "v1", "name": self.group, "versions": [version], "preferredVersion": version })
     }
 
     fn resources(&self) -> Value {
         let servers = json!({
-            "name": "servers", "singularName": "server", "namespaced": false, "kind": "Server", "verbs": ["create", "get", "watch"],
+            "name": SERVERS, "singularName": "server", "namespaced": false, "kind": "Server", "verbs": ["create", "get", "watch"],
         });
         json!({
-            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{}/{VERSION}", self.group), "resources": [servers],
+            "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{}/{API_VERSION}", self.group), "resources": [servers],
         })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
-use sandbar_policy::User;
+use sandbar_policy::{ANONYMOUS, AUTHENTICATED, User};
 use sandbar_secrets::quotable;
 use sandbar_tls::{Authorities, ClientCertificate};
 use tokio::sync::watch;
@@ -22,12 +22,6 @@ const EXTRA: &str = "x-remote-extra-";
 
 /// Not one of Kubernetes', and what a proxy of another kind may mean by it.
 const GROUPS: &str = "x-remote-groups";
-
-/// What a group is that every user has whom an API server knows.
-pub(super) const AUTHENTICATED: &str = "system:authenticated";
-
-/// What an API server calls whoever has not said who they are.
-const ANONYMOUS: &str = "system:anonymous";
 
 /// Bytes of a certificate's name in the log.
 const NAME_BYTES: usize = 128;

@@ -24,6 +24,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use kube::client::Body;
 use sandbar_files::READ_TIME;
+use sandbar_policy::{API_VERSION, SERVERS};
 use sandbar_secrets::quotable;
 use tower::BoxError;
 
@@ -168,12 +169,12 @@ impl ServerName {
 
     /// The path of its messages.
     fn path(&self) -> String {
-        format!("/apis/{}/v1/servers/{}", self.group, self.server)
+        format!("/apis/{}/{API_VERSION}/{SERVERS}/{}", self.group, self.server)
     }
 
     /// The path of streams. The API server ends all that is not a watch after 60 s, and only a collection can be watched.
     fn stream_path(&self) -> String {
-        format!("/apis/{}/v1/servers?watch=true", self.group)
+        format!("/apis/{}/{API_VERSION}/{SERVERS}?watch=true", self.group)
     }
 }
 

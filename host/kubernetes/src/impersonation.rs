@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sandbar_policy::{User, is_label};
+use sandbar_policy::{AUTHENTICATED, CREDENTIAL_ID, User, is_label};
 use sandbar_text::clean_line;
 
 use super::error::{Code, Error};
@@ -38,18 +38,12 @@ pub(super) const HEADER_KEY: &AsciiSet = &NON_ALPHANUMERIC
 /// The group that no rule of RBAC limits, and that the API server lets nobody impersonate.
 const MASTERS: &str = "system:masters";
 
-/// The group of everybody whom the API server knows, which it adds by itself.
-const AUTHENTICATED: &str = "system:authenticated";
-
 /// How the names of ServiceAccounts and nodes begin.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 const NODE: &str = "system:node:";
 
 /// How the keys begin that the API server itself gives to a ServiceAccount: which pod, node or credential it was.
 const OF_KUBERNETES: &str = "authentication.kubernetes.io/";
-
-/// What the API server adds to each user's extra: which of their credentials it was.
-const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
 /// Bytes of a name in a message.
 const NAME_BYTES: usize = 256;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use sandbar_processor::Account;
 use sandbar_text::clean_line;
 
+use super::names::{ANONYMOUS, UNAUTHENTICATED};
+
 /// Bytes of a client's name that are kept.
 const CLIENT_BYTES: usize = 64;
 
@@ -78,12 +80,7 @@ pub enum UserError {
 impl User {
     /// What an API server calls somebody who has not said who they are.
     pub fn anonymous() -> Self {
-        Self {
-            name: "system:anonymous".into(),
-            uid: None,
-            groups: vec!["system:unauthenticated".to_owned()],
-            extra: BTreeMap::new(),
-        }
+        Self { name: ANONYMOUS.into(), uid: None, groups: vec![UNAUTHENTICATED.to_owned()], extra: BTreeMap::new() }
     }
 
     /// The bytes that the user takes.

@@ -8,12 +8,10 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{APIService, APIServiceSpec, ServiceReference};
 use sandbar_config::ApiServiceConfig;
+use sandbar_policy::{API_VERSION, SERVERS};
 use sandbar_tls::Issued;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-/// The version of the group.
-const VERSION: &str = "v1";
 
 /// Where the group stands among all others in discovery: behind Kubernetes' own, as extensions do.
 const GROUP_PRIORITY: i32 = 1_000;
@@ -83,7 +81,7 @@ fn api_service(parts: &Parts, ca_bundle: Option<ByteString>, injected: Option<St
     let Parts { api: ApiServiceConfig { group, .. }, service, namespace, port, .. } = parts;
     let annotations = injected.map(|from| BTreeMap::from([("cert-manager.io/inject-ca-from".to_owned(), from)]));
     Object::APIService(APIService {
-        metadata: ObjectMeta { annotations, ..named(&format!("{VERSION}.{group}"), None) },
+        metadata: ObjectMeta { annotations, ..named(&format!("{API_VERSION}.{group}"), None) },
         spec: Some(APIServiceSpec {
             ca_bundle,
             group: Some(group.clone()),
@@ -94,7 +92,7 @@ fn api_service(parts: &Parts, ca_bundle: Option<ByteString>, injected: Option<St
                 namespace: Some(namespace.clone()),
                 port: Some(i32::from(*port)),
             }),
-            version: Some(VERSION.to_owned()),
+            version: Some(API_VERSION.to_owned()),
             version_priority: VERSION_PRIORITY,
         }),
         status: None,
@@ -106,7 +104,7 @@ fn callers(parts: &Parts) -> Object {
     let ApiServiceConfig { group, server } = &parts.api;
     let rule = |verbs: &[&str], name: Option<&String>| PolicyRule {
         api_groups: Some(vec![group.clone()]),
-        resources: Some(vec!["servers".to_owned()]),
+        resources: Some(vec![SERVERS.to_owned()]),
         resource_names: name.map(|name| vec![name.clone()]),
         verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
         non_resource_urls: None,

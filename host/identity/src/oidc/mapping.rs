@@ -2,20 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sandbar_policy::User;
+use sandbar_policy::{AUTHENTICATED, CREDENTIAL_ID, OF_KUBERNETES, User};
 use sandbar_secrets::quotable;
 use serde_json::Value;
 
 use super::super::bearer::QUOTED_BYTES;
-use super::super::front_proxy::AUTHENTICATED;
 use super::IssuerSettings;
 use super::token::{Claims, texts};
-
-/// What Kubernetes' own users and groups begin with. No issuer may say of somebody that they are one of those.
-const OF_KUBERNETES: &str = "system:";
-
-/// Where the API server notes which token it was, and how.
-const CREDENTIAL_ID: (&str, &str) = ("authentication.kubernetes.io/credential-id", "JTI=");
 
 /// A claim, and what is put before its value.
 #[derive(Clone, Debug)]
@@ -66,9 +59,9 @@ pub(super) fn user(settings: &IssuerSettings, claims: &Claims) -> Result<User, S
     // As an API server adds it.
     groups.push(AUTHENTICATED.to_owned());
     let uid = settings.uid.as_deref().map(text).transpose()?.filter(|uid| !uid.is_empty()).map(str::to_owned);
-    let (key, before) = CREDENTIAL_ID;
     let id = claims.get("jti").and_then(Value::as_str).filter(|id| !id.is_empty());
-    let extra = id.map(|id| BTreeMap::from([(key.to_owned(), vec![format!("{before}{id}")])])).unwrap_or_default();
+    // In the API server's words.
+    let extra = id.map(|id| BTreeMap::from([(CREDENTIAL_ID.to_owned(), vec![format!("JTI={id}")])])).unwrap_or_default();
     User { name: name.into(), uid, groups, extra }.checked().map_err(|error| error.to_string())
 }
 

@@ -1,0 +1,22 @@
+//! Names by which this server and Kubernetes know the same thing, and which several crates go by.
+
+/// What Kubernetes' own users and groups begin with.
+pub const OF_KUBERNETES: &str = "system:";
+
+/// The group of everybody whom the API server knows, which it adds by itself.
+pub const AUTHENTICATED: &str = "system:authenticated";
+
+/// The group of everybody else.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+
+/// The user that somebody is who has not said who they are.
+pub const ANONYMOUS: &str = "system:anonymous";
+
+/// The key in a user's extra by which the API server notes which of their credentials it was.
+pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
+
+/// The version of the API group of a server that is a part of the Kubernetes API: it is at `/apis/GROUP/v1/servers/NAME`.
+pub const API_VERSION: &str = "v1";
+
+/// The resource that it is there.
+pub const SERVERS: &str = "servers";
