@@ -34,8 +34,8 @@ enum Public {
     Ed25519(Vec<u8>),
 }
 
-/// The keys of a set that can be used here; others - for encryption, on other curves, too short, or symmetric - are passed over. An error
-/// says what is wrong with the set.
+/// The keys of a set that can be used here, one at least; others - for encryption, on other curves, too short, or symmetric - are passed
+/// over. An error says what is wrong with the set.
 pub(crate) fn read(set: &[u8]) -> Result<Vec<Key>, &'static str> {
     #[derive(Deserialize)]
     struct Set<'s> {
@@ -43,7 +43,11 @@ pub(crate) fn read(set: &[u8]) -> Result<Vec<Key>, &'static str> {
         keys: Vec<&'s RawValue>,
     }
     let Set { keys } = serde_json::from_slice(set).map_err(|_| "is no JSON Web Key Set")?;
-    Ok(keys.into_iter().filter_map(|key| Key::read(key.get())).take(KEYS_MAX).collect())
+    let keys: Vec<Key> = keys.into_iter().filter_map(|key| Key::read(key.get())).take(KEYS_MAX).collect();
+    match keys.is_empty() {
+        true => Err("has no key in it that can be used: RSA from 2048 bits on, P-256, P-384 and Ed25519 can"),
+        false => Ok(keys),
+    }
 }
 
 impl Key {

@@ -67,19 +67,33 @@ pub(super) fn user(settings: &IssuerSettings, claims: &Claims) -> Result<User, S
 
 fn groups_of(mapping: &ClaimMapping, claims: &Claims) -> Result<Vec<String>, String> {
     let claim = &mapping.claim;
+    if let Some(by) = elsewhere(claim, claims) {
+        return Err(format!(
+            "its claim `{claim}` lies elsewhere (`{by}`), from where it is not fetched: have the issuer put fewer groups in, those \
+             that are assigned to the application for example"
+        ));
+    }
     match claims.get(claim) {
-        Some(Value::Null) => Ok(Vec::new()),
+        None | Some(Value::Null) => Ok(Vec::new()),
         Some(value) => {
             let groups = texts(value).ok_or_else(|| format!("its claim `{claim}` is no text, and no list of texts"))?;
             groups.iter().map(|group| kept_apart(mapping, group)).collect()
         }
-        // Somebody in more groups than fit: better no user than one without them, for whom nobody knows why.
-        None if claims.get("_claim_names").and_then(|names| names.get(claim)).is_some() => Err(format!(
-            "its claim `{claim}` lies elsewhere (`_claim_names`), from where it is not fetched: have the issuer put fewer groups in, those \
-             that are assigned to the application for example"
-        )),
-        None => Ok(Vec::new()),
     }
+}
+
+/// What says that the groups of somebody lie elsewhere, who is in more than fit into a token. Better no user than one without them, for whom
+/// nobody knows why; so what stands in their place does not count.
+fn elsewhere(claim: &str, claims: &Claims) -> Option<&'static str> {
+    // An object with the names of claims (OpenID Connect Core 1.0, 5.6.2). Of anything else nobody knows what it names.
+    let names = claims.get("_claim_names").filter(|names| !names.is_null());
+    if names.is_some_and(|names| names.as_object().is_none_or(|names| names.contains_key(claim))) {
+        return Some("_claim_names");
+    }
+    // Entra's, where there is no room for that either.
+    let has_groups = claims.get("hasgroups") == Some(&Value::Bool(true));
+    let are_there = claims.get(claim).is_some_and(|groups| !groups.is_null());
+    (claim == "groups" && has_groups && !are_there).then_some("hasgroups")
 }
 
 /// A value with what is put before it, which makes nobody a user or a group of Kubernetes' own.

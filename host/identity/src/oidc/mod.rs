@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sandbar_policy::User;
-use sandbar_secrets::quotable;
 use sandbar_verdicts::{Digest, Verdicts};
 
 pub use self::mapping::{ClaimMapping, RequiredClaim};
@@ -21,7 +20,7 @@ use self::published::{Looked, Published, documents};
 pub use self::published::{Trusted, UnusableAuthority};
 use self::token::{NotSigned, Token};
 use super::Unidentified;
-use super::bearer::{QUOTED_BYTES, listed};
+use super::bearer::listed;
 
 /// How long it is remembered whose a token is, if it is valid for that long. A key that an issuer takes back counts for so long in tokens
 /// that were seen before.
@@ -80,9 +79,9 @@ pub(super) struct Known {
 /// Why a token is nobody's here.
 #[derive(Clone, Debug)]
 pub(super) enum Unknown {
-    /// It is of no issuer that is known here, so that others may know it.
+    /// It names no issuer that is known here, so that others may know it.
     Foreign(String),
-    /// It is of one of them, and is not accepted.
+    /// It names one of them, and is not accepted.
     Ours(Unidentified),
 }
 
@@ -115,21 +114,28 @@ impl Issuers {
         if let Some(known) = self.known.get(digest).await {
             return Ok(known);
         }
-        // By what it says of itself, which proves nothing but which keys it has to be signed with.
-        let token = Token::of(token).map_err(Unknown::Foreign)?;
-        let named = token.issuer();
-        let named = if named == GOOGLE.0 { GOOGLE.1 } else { named };
-        let issuer = self.issuers.iter().find(|issuer| *issuer.url == *named).ok_or_else(|| {
+        // What names one of these is theirs to take or to refuse, however odd it is beside that: nobody else is asked about it.
+        let named = token::issuers(token).map_err(Unknown::Foreign)?;
+        let issuer = self.issuers.iter().find(|issuer| named.iter().any(|named| issuer.is_called(named))).ok_or_else(|| {
             let ours: Vec<String> = self.urls().map(str::to_owned).collect();
-            let named = quotable(named, QUOTED_BYTES);
-            Unknown::Foreign(format!("it is from the issuer `{named}`, and this server takes those of {}", listed(&ours)))
+            Unknown::Foreign(format!(
+                "it is from the issuer {}, and this server takes those of {}",
+                listed(&named),
+                listed(&ours)
+            ))
         })?;
+        let token = Token::of(token).map_err(|why| Unknown::Ours(Unidentified::Refused(why)))?;
         let found = self.known.get_or_find(digest, issuer.verify(&token)).await;
         found.map_err(|error| Unknown::Ours(Arc::unwrap_or_clone(error)))
     }
 }
 
 impl Issuer {
+    /// Whether tokens that name this issuer are its own.
+    fn is_called(&self, named: &str) -> bool {
+        *self.url == *(if named == GOOGLE.0 { GOOGLE.1 } else { named })
+    }
+
     /// Whose a token of this issuer is, and for how long that is remembered.
     async fn verify(&self, token: &Token<'_>) -> Result<(Known, Duration), Unidentified> {
         let refused = |reason: String| Unidentified::Refused(reason);

@@ -1,5 +1,6 @@
 //! What an issuer publishes: where its keys are (OpenID Connect Discovery), and they themselves. They are fetched in the background, again
-//! from time to time, and when somebody has a token that none of them has signed. Those that are there count until others come.
+//! from time to time, and when somebody has a token that none of them has signed. Those that are there count until there are others that can
+//! be used.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,11 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use sandbar_secrets::quotable;
 use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::super::bearer::QUOTED_BYTES;
 use super::IssuerSettings;
 use super::key::{self, Key};
 
@@ -33,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Bytes of each document. That of the keys has some 10 KiB, with the certificates that some issuers add.
 const DOCUMENT_MAX: usize = 256 * 1024;
+
+/// Bytes of what is said of an issuer that is not well. Some of it are words of its own.
+const TROUBLE_BYTES: usize = 1024;
 
 /// Bytes of a file with certificate authorities.
 const AUTHORITIES_MAX: u64 = 1024 * 1024;
@@ -188,6 +194,7 @@ impl Follower {
         loop {
             let found = timeout(LOOK_TIME, self.fetch()).await;
             let found = found.unwrap_or_else(|_late| Err(format!("it has not answered within {} s", LOOK_TIME.as_secs())));
+            let found = found.map_err(|trouble| quotable(trouble, TROUBLE_BYTES));
             let pause = if found.is_ok() { REFRESH } else { RETRY };
             self.tell(&found);
             self.shared.looked.send_modify(|looked| {
@@ -213,20 +220,13 @@ impl Follower {
         let Discovery { issuer, jwks_uri } = serde_json::from_slice(&found)
             .map_err(|_| format!("{discovery} is no discovery document: it has to have `issuer` and `jwks_uri`"))?;
         if issuer != *url {
-            let named = sandbar_secrets::quotable(issuer, super::QUOTED_BYTES);
+            let named = quotable(issuer, QUOTED_BYTES);
             return Err(format!(
                 "{discovery} is the document of another issuer, {named:?}: `issuer.url` has to be the same letter by letter"
             ));
         }
         let found = documents(jwks_uri.clone()).await?;
-        let keys = key::read(&found).map_err(|what| format!("{jwks_uri} {what}"))?;
-        if keys.is_empty() {
-            tracing::warn!(
-                issuer = url,
-                "the issuer publishes no key that can be used: RSA from 2048 bits on, P-256, P-384 and Ed25519 can"
-            );
-        }
-        Ok(keys)
+        key::read(&found).map_err(|what| format!("{} {what}", quotable(jwks_uri, QUOTED_BYTES)))
     }
 
     /// Logs what is new.

@@ -18,6 +18,9 @@ use super::*;
 
 const ISSUER: &str = "https://issuer.example/realm";
 
+/// What a logout token tells of.
+const LOGOUT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
 /// A key that signs.
 enum Signer {
     P256(EcdsaKeyPair),
@@ -257,12 +260,18 @@ async fn what_nobody_has_signed_is_refused() {
         (signer.token(&es256(json!({ "typ": "logout+jwt" })), &claims), "logout+jwt"),
         (signer.token(&es256(json!({ "typ": "application/dpop+jwt" })), &claims), "dpop+jwt"),
         (signer.token(&es256(json!({ "typ": 1 })), &claims), "another sort"),
+        (signer.token(&es256(json!({})), &with(json!({ "events": { LOGOUT: {} } }))), "`events`"),
+        (signer.token(&es256(json!({ "typ": "JWT" })), &with(json!({ "events": { LOGOUT: {} } }))), "`events`"),
+        (
+            signer.raw(&es256(json!({})).to_string(), &with(json!({})).to_string().replacen('{', r#"{"events":null,"#, 1)),
+            "`events`",
+        ),
         // Not of this form.
         (format!("{}.{}.{}.{}.{}", parts[0], parts[1], parts[2], parts[1], parts[2]), "encrypted"),
         (format!("{}.{}.{}.{}", parts[0], parts[1], parts[2], parts[1]), "no signed JSON Web Token"),
         (format!("{}.{}", parts[0], parts[1]), "no signed JSON Web Token"),
         (String::new(), "no signed JSON Web Token"),
-        ("..".to_owned(), "header"),
+        ("..".to_owned(), "content"),
         (format!("{good}="), "base64url"),
         (format!("{}=.{}.{}", parts[0], parts[1], parts[2]), "header"),
         (signer.raw(&es256(json!({})).to_string(), &format!("\"{good}\"")), "content"),
@@ -286,6 +295,56 @@ async fn what_nobody_has_signed_is_refused() {
         (es256(json!({ "jku": "https://evil.example/keys", "jwk": stranger.jwk("one") })), "nobody looks there"),
     ] {
         assert!(issuers.user_of(&signer.token(&header, &with(json!({})))).await.is_ok(), "{fine}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_names_an_issuer_is_refused_in_its_name_and_goes_nowhere_else() {
+    let signer = Signer::p256();
+    let google = IssuerSettings { url: GOOGLE.1.to_owned(), ..settings() };
+    let issuers = Site::with(json!([signer.jwk("one")])).issuers(vec![settings(), google]);
+    let header = json!({ "alg": "ES256", "kid": "one" }).to_string();
+    // Claims with this behind the opening brace.
+    let claims = |first: &str| with(json!({})).to_string().replacen('{', &format!("{{{first},"), 1);
+    let raw = |header: &[u8], claims: &[u8]| format!("{}.{}.AA", encoded(header), encoded(claims));
+    let bytes =
+        |claims: String| claims.replace('?', "\u{0}").into_bytes().into_iter().map(|byte| if byte == 0 { 0xff } else { byte });
+    let (fine, deep) = (claims(r#""a":1"#), format!(r#""a":{}{}"#, "[".repeat(500), "]".repeat(500)));
+    for (token, what) in [
+        (raw(b"{}", fine.as_bytes()), "no algorithm"),
+        (raw(b"[]", fine.as_bytes()), "no header"),
+        (raw(b"\xff", fine.as_bytes()), "a header that is no text"),
+        (format!("!.{}.AA", encoded(&fine)), "a header in another alphabet"),
+        (format!("{}.{}.!", encoded(&header), encoded(&fine)), "a signature in another alphabet"),
+        (raw(br#"{"alg":"ES256","typ":"logout+jwt"}"#, fine.as_bytes()), "another sort"),
+        (raw(header.as_bytes(), claims(r#""a":1,"a":2"#).as_bytes()), "a claim twice"),
+        (raw(header.as_bytes(), claims(r#""iss":"https://kubernetes.example""#).as_bytes()), "another issuer before it"),
+        (
+            raw(header.as_bytes(), fine.replacen('}', r#","iss":"https://kubernetes.example"}"#, 1).as_bytes()),
+            "another one behind it",
+        ),
+        (raw(header.as_bytes(), claims(r#""iss":7"#).as_bytes()), "no text before it"),
+        (raw(header.as_bytes(), fine.replace("\"iss\"", r#""\u0069ss""#).as_bytes()), "in other letters"),
+        (raw(b"[]", fine.replace(ISSUER, GOOGLE.0).as_bytes()), "by another name"),
+        (raw(header.as_bytes(), claims(&deep).as_bytes()), "a claim that is too deep"),
+        (raw(header.as_bytes(), claims(r#""a":1e999"#).as_bytes()), "a number that is none"),
+        (raw(header.as_bytes(), claims(r#""a":"\ud800""#).as_bytes()), "half a letter"),
+        (raw(header.as_bytes(), &bytes(claims(r#""a":"?""#)).collect::<Vec<u8>>()), "a value that is no text"),
+        (raw(header.as_bytes(), &bytes(claims(r#""?":1"#)).collect::<Vec<u8>>()), "a name that is none"),
+    ] {
+        let error = issuers.user_of(&token).await.map(drop).expect_err(what);
+        assert!(matches!(error, Unknown::Ours(Unidentified::Refused(_))), "{what}: {error:?}");
+    }
+    for (token, what) in [
+        (raw(header.as_bytes(), fine.replace(ISSUER, "https://kubernetes.example").as_bytes()), "another issuer's"),
+        (raw(b"[]", fine.replace(ISSUER, "https://kubernetes.example").as_bytes()), "another issuer's, and odd"),
+        (raw(header.as_bytes(), b"{}"), "nobody's"),
+        (raw(header.as_bytes(), b"[]"), "no claims"),
+        (format!("{}.{}", encoded(&header), encoded(&fine)), "no JSON Web Token"),
+        ("opaque".to_owned(), "none either"),
+    ] {
+        let error = issuers.user_of(&token).await.map(drop).expect_err(what);
+        assert!(matches!(error, Unknown::Foreign(_)), "{what}: {error:?}");
     }
 }
 
@@ -370,6 +429,11 @@ async fn a_user_is_what_the_claims_say_and_nothing_of_kubernetes() {
         (&plain, json!({ "groups": ["a", 7] }), "no list of texts"),
         (&plain, json!({ "groups": [["a"]] }), "no list of texts"),
         (&plain, json!({ "groups": null, "_claim_names": { "groups": "src1" } }), "_claim_names"),
+        (&plain, json!({ "groups": [], "_claim_names": { "groups": "src1" } }), "_claim_names"),
+        (&plain, json!({ "groups": {}, "_claim_names": { "groups": null } }), "_claim_names"),
+        (&plain, json!({ "groups": null, "_claim_names": "groups" }), "_claim_names"),
+        (&plain, json!({ "groups": null, "_claim_names": ["groups"] }), "_claim_names"),
+        (&plain, json!({ "groups": null, "hasgroups": true }), "hasgroups"),
         (&email, json!({ "email": "ann@example.com", "email_verified": false }), "verified"),
         (&email, json!({ "email": "ann@example.com", "email_verified": "true" }), "verified"),
         (&email, json!({ "email_verified": true }), "no claim `email`"),
@@ -384,6 +448,8 @@ async fn a_user_is_what_the_claims_say_and_nothing_of_kubernetes() {
     for (settings, claims, name, groups) in [
         (&plain, json!({}), "ann", &["dev", "on call"][..]),
         (&plain, json!({ "groups": null }), "ann", &[]),
+        (&plain, json!({ "groups": null, "_claim_names": { "address": "src1" }, "hasgroups": false }), "ann", &[]),
+        (&plain, json!({ "groups": "dev", "hasgroups": true }), "ann", &["dev"]),
         (&plain, json!({ "groups": "dev" }), "ann", &["dev"]),
         (&plain, json!({ "groups": [] }), "ann", &[]),
         (&email, json!({ "email": "ann@example.com", "groups": null }), "ann@example.com", &[]),
@@ -394,6 +460,21 @@ async fn a_user_is_what_the_claims_say_and_nothing_of_kubernetes() {
         let groups: Vec<&str> = groups.iter().copied().chain(["system:authenticated"]).collect();
         assert_eq!((&*user.name, user.groups.iter().map(String::as_str).collect::<Vec<_>>()), (name, groups));
         assert_eq!(user.uid.as_deref(), settings.uid.as_ref().map(|_| "ann"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_that_lie_elsewhere_do_so_whatever_stands_in_their_place() {
+    let signer = Signer::p256();
+    let issuers = Site::with(json!([signer.jwk("one")])).issuers(vec![settings()]);
+    let header = json!({ "alg": "ES256", "kid": "one" }).to_string();
+    for (claims, by) in [
+        (r#""groups":null,"_claim_names":{"groups":"src1"}"#, "_claim_names"),
+        (r#""groups":null,"hasgroups":true"#, "hasgroups"),
+    ] {
+        let claims = with(json!({ "groups": null })).to_string().replacen('{', &format!("{{{claims},"), 1);
+        let words = refused(&issuers, &signer.raw(&header, &claims)).await;
+        assert!(words.contains("lies elsewhere") && words.contains(by), "{words}");
     }
 }
 
@@ -477,12 +558,17 @@ async fn an_issuer_that_is_down_is_waited_for_and_what_it_has_said_still_counts(
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert!(issuers.user_of(&signer.good(json!({}))).await.is_ok());
     assert!(issuers.checks().remove(0).is_ok_and(|check| check.contains(": 1 keys, of ")));
-    // And goes again.
-    site.set(KEYS, Value::Null);
-    tokio::time::sleep(Duration::from_secs(400)).await;
-    assert!(issuers.user_of(&signer.good(json!({ "sub": "bob" }))).await.is_ok(), "it was not seen before");
-    let check = issuers.checks().remove(0).expect_err("down");
-    assert!(check.contains("still count"), "{check}");
+    // And goes again, or has nothing to say that is of use.
+    let useless = json!({ "keys": [{ "kty": "oct", "kid": "one", "k": encoded("secret") }, { "kty": "EC", "crv": "P-521" }] });
+    for (keys, said, user) in
+        [(Value::Null, "answers 404", "bob"), (useless, "P-256", "eve"), (json!({ "keys": [] }), "P-256", "joe")]
+    {
+        site.set(KEYS, keys);
+        tokio::time::sleep(Duration::from_secs(400)).await;
+        assert!(issuers.user_of(&signer.good(json!({ "sub": user }))).await.is_ok(), "{user} was not seen before");
+        let check = issuers.checks().remove(0).expect_err("down");
+        assert!(check.contains(said) && check.contains("; its 1 keys of ") && check.contains("still count"), "{check}");
+    }
     let unknown = signer.token(&json!({ "alg": "ES256", "kid": "new" }), &with(json!({})));
     let error = issuers.user_of(&unknown).await.map(drop).expect_err("perhaps one of a new key");
     assert!(matches!(error, Unknown::Ours(Unidentified::Unavailable(_))), "{error:?}");

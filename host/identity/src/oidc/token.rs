@@ -7,9 +7,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sandbar_secrets::quotable;
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::bearer::QUOTED_BYTES;
 use super::key::Key;
@@ -17,8 +18,7 @@ use super::key::Key;
 /// Keys that are tried for a token. Two have the same name, or none, while one takes the place of the other.
 const KEYS_TRIED: usize = 4;
 
-/// The sorts of tokens (`typ`) that say who somebody is: ID tokens and access tokens. Issuers sign others with the same keys, a logout
-/// token for example.
+/// The sorts of tokens (`typ`) that say who somebody is: ID tokens and access tokens. Issuers sign others with the same keys.
 const TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
 /// What a token says, and the signature that is to prove it.
@@ -28,7 +28,6 @@ pub(crate) struct Token<'t> {
     signature: Vec<u8>,
     algorithm: String,
     key: Option<String>,
-    issuer: String,
     claims: Claims,
 }
 
@@ -44,19 +43,35 @@ pub(crate) enum NotSigned {
     Ever(String),
 }
 
+/// The issuers that a token names (`iss`). It is theirs to take or to refuse, so they are read whatever else is wrong with it; more than one
+/// are made up. An error says why it names none.
+pub(super) fn issuers(token: &str) -> Result<Vec<String>, String> {
+    let [_, claims, _] = parts(token)?;
+    let odd = || "its content is no JSON object".to_owned();
+    let json = URL_SAFE_NO_PAD.decode(claims).map_err(|_| odd())?;
+    let text = String::from_utf8_lossy(&json);
+    let Entries(entries) = serde_json::from_str(&text).map_err(|_| odd())?;
+    let named = entries.iter().filter(|(claim, _)| claim == "iss");
+    let issuers: Vec<String> = named.filter_map(|(_, value)| serde_json::from_str(value.get()).ok()).collect();
+    if issuers.is_empty() { Err("it names no issuer (`iss`)".to_owned()) } else { Ok(issuers) }
+}
+
+/// The header, the claims and the signature of a token.
+fn parts(token: &str) -> Result<[&str; 3], String> {
+    let parts: Vec<&str> = token.split('.').collect();
+    <[&str; 3]>::try_from(parts).map_err(|parts| match parts.len() {
+        5 => "it is encrypted, and this server takes those that are signed".to_owned(),
+        _ => "it is no signed JSON Web Token".to_owned(),
+    })
+}
+
 impl<'t> Token<'t> {
     /// Takes a token apart. An error says why it is none of an issuer's.
     pub(crate) fn of(token: &'t str) -> Result<Self, String> {
-        let mut parts = token.split('.');
-        let (Some(header), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-            return Err(match token.bytes().filter(|&byte| byte == b'.').count() {
-                4 => "it is encrypted, and this server takes those that are signed".to_owned(),
-                _ => "it is no signed JSON Web Token".to_owned(),
-            });
-        };
+        let [header, claims, signature] = parts(token)?;
         let signed = &token[..header.len() + 1 + claims.len()];
         let mut header = object(header).map_err(|what| format!("its header {what}"))?;
-        let mut claims = object(claims).map_err(|what| format!("its content {what}"))?;
+        let claims = object(claims).map_err(|what| format!("its content {what}"))?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "its signature is no base64url".to_owned())?;
         if let Some(what) = ["crit", "enc", "cty"].into_iter().find(|what| header.contains_key(*what)) {
             return Err(format!("its header has `{what}`, which no token of a person needs"));
@@ -68,6 +83,11 @@ impl<'t> Token<'t> {
                 return Err(format!("it is a token of another sort: its header has the `typ` {of}"));
             }
         }
+        // A security event token (RFC 8417, 2.2), which says what has happened to somebody, not that they are here. A logout token is one, and
+        // its `typ`, which says so too, is no more than recommended (OpenID Connect Back-Channel Logout 1.0, 2.4).
+        if claims.contains_key("events") {
+            return Err("it is a token of another sort: it tells of `events`, as a logout token does".to_owned());
+        }
         let Some(Value::String(algorithm)) = header.remove("alg") else {
             return Err("its header names no algorithm (`alg`)".to_owned());
         };
@@ -76,18 +96,10 @@ impl<'t> Token<'t> {
             Some(Value::String(key)) => Some(key),
             Some(_) => return Err("its header names its key (`kid`) by something else than a text".to_owned()),
         };
-        let Some(Value::String(issuer)) = claims.remove("iss") else {
-            return Err("it names no issuer (`iss`)".to_owned());
-        };
-        Ok(Self { signed, signature, algorithm, key, issuer, claims })
+        Ok(Self { signed, signature, algorithm, key, claims })
     }
 
-    /// Who has issued it, as it says.
-    pub(super) fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// What it says beside that.
+    /// What it says.
     pub(super) fn claims(&self) -> &Claims {
         &self.claims
     }
@@ -141,32 +153,41 @@ fn seconds(value: &Value) -> Option<Duration> {
 }
 
 /// A JSON object in base64url, each of whose keys is there once: of two that are not, others may have looked at the first.
-fn object(part: &str) -> Result<BTreeMap<String, Value>, String> {
-    struct Once(BTreeMap<String, Value>);
-    impl<'de> Deserialize<'de> for Once {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Entries;
-            impl<'de> Visitor<'de> for Entries {
-                type Value = Once;
-
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("an object")
-                }
-
-                fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Once, A::Error> {
-                    let mut once = BTreeMap::new();
-                    while let Some((key, value)) = entries.next_entry()? {
-                        if once.insert(key, value).is_some() {
-                            return Err(de::Error::custom("twice"));
-                        }
-                    }
-                    Ok(Once(once))
-                }
-            }
-            deserializer.deserialize_map(Entries)
+fn object(part: &str) -> Result<Claims, String> {
+    let odd = "is no JSON object whose keys stand there once";
+    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| "is no base64url".to_owned())?;
+    let Entries(entries) = serde_json::from_slice(&json).map_err(|_| odd.to_owned())?;
+    let mut object = BTreeMap::new();
+    for (key, value) in entries {
+        let value = serde_json::from_str(value.get()).map_err(|_| odd.to_owned())?;
+        if object.insert(key, value).is_some() {
+            return Err(odd.to_owned());
         }
     }
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| "is no base64url".to_owned())?;
-    let Once(object) = serde_json::from_slice(&json).map_err(|_| "is no JSON object whose keys stand there once".to_owned())?;
     Ok(object)
+}
+
+/// The entries of a JSON object, in the order in which they stand, whatever their values are.
+struct Entries<'j>(Vec<(String, &'j RawValue)>);
+
+impl<'de: 'j, 'j> Deserialize<'de> for Entries<'j> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
 }
