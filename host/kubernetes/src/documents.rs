@@ -62,7 +62,7 @@ mod tests {
         let own = generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
         let certificate = Certificate::read(own.cert.pem().as_bytes(), own.signing_key.serialize_pem().as_bytes());
         let certificate = certificate.expect("a certificate");
-        let acceptor = Acceptor::new(&certificate, None).expect("TLS");
+        let acceptor = Acceptor::new(&certificate, [None; 2]).expect("TLS");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(async move {

@@ -9,7 +9,7 @@ mod pem;
 
 pub use certificate::{Certificate, Part, Unusable};
 pub use issue::Issued;
-pub use listener::{Acceptor, Authorities};
+pub use listener::{Acceptor, Authorities, UnusableAuthorities};
 pub use peer::ClientCertificate;
 #[cfg(any(test, feature = "test-certificate"))]
 pub use peer::TestAuthority;

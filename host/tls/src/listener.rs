@@ -38,10 +38,36 @@ const LONGEST_CHAIN: usize = 8;
 /// Bytes of an answer that TLS holds for a client that does not read: a record.
 const UNSENT: usize = 16 * 1024;
 
-/// Authorities of clients. Their names are a part of each handshake, which has 64 KiB for them.
+/// Authorities of clients in one file.
 const MOST_AUTHORITIES: usize = 64;
 
-/// Whose client certificates are taken. Cheap to clone.
+/// Bytes of their names, as a handshake has them. Those of two files are in one message of each, and Java takes no message of more than 32 KiB.
+const MOST_NAMES: usize = 15 * 1024;
+
+/// Why client certificates cannot be taken by some authorities. It continues a sentence that begins with their source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableAuthorities {
+    /// There is none.
+    #[error("is not PEM with a CERTIFICATE in it")]
+    None,
+    /// One is the certificate of somebody else.
+    #[error("has a certificate in it that is no authority's (CA:TRUE)")]
+    NoAuthority,
+    /// One cannot be read.
+    #[error("has an authority's certificate in it that cannot be used")]
+    Broken,
+    /// There are too many.
+    #[error("has {0} authorities in it, and {MOST_AUTHORITIES} are the most: leave in those that sign certificates of clients")]
+    TooMany(usize),
+    /// They are called too much.
+    #[error(
+        "has authorities in it whose names have {0} bytes together, and {MOST_NAMES} are the most: leave in those that sign certificates of \
+         clients"
+    )]
+    LongNames(usize),
+}
+
+/// Whose client certificates are taken, as one file has them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Authorities {
     roots: Arc<RootCertStore>,
@@ -49,21 +75,27 @@ pub struct Authorities {
 }
 
 impl Authorities {
-    /// Parses a PEM text. An error continues a sentence that begins with the text's source.
-    pub fn read(pem: &[u8]) -> Result<Self, &'static str> {
+    /// Parses a PEM text.
+    pub fn read(pem: &[u8]) -> Result<Self, UnusableAuthorities> {
+        let certificates: Vec<_> = certificates(pem).collect();
+        match certificates.len() {
+            0 => return Err(UnusableAuthorities::None),
+            1..=MOST_AUTHORITIES => {}
+            many => return Err(UnusableAuthorities::TooMany(many)),
+        }
         let mut store = RootCertStore::empty();
-        for certificate in certificates(pem) {
+        for certificate in certificates {
             // rustls takes the holder of any certificate in a store for an authority.
             let is_authority = X509Certificate::from_der(&certificate).is_ok_and(|(_, certificate)| certificate.is_ca());
             if !is_authority {
-                return Err("has a certificate in it that is no authority's (CA:TRUE)");
+                return Err(UnusableAuthorities::NoAuthority);
             }
-            store.add(certificate).map_err(|_| "has an authority's certificate in it that cannot be used")?;
+            store.add(certificate).map_err(|_| UnusableAuthorities::Broken)?;
         }
-        match store.len() {
-            0 => Err("is not PEM with a CERTIFICATE in it"),
-            1..=MOST_AUTHORITIES => Ok(Self::of(store)),
-            _ => Err("has more than 64 authorities in it"),
+        // Each with its length before it.
+        match store.subjects().iter().map(|name| 2 + name.as_ref().len()).sum::<usize>() {
+            ..=MOST_NAMES => Ok(Self::of(store)),
+            bytes => Err(UnusableAuthorities::LongNames(bytes)),
         }
     }
 
@@ -76,11 +108,16 @@ impl Authorities {
         Self { roots, verifier: Arc::new(ShortChains(verifier)) }
     }
 
-    /// These and those.
-    pub fn and(&self, others: &Self) -> Self {
-        let mut store = RootCertStore::clone(&self.roots);
-        store.extend(others.roots.roots.iter().cloned());
-        Self::of(store)
+    /// Whose certificates a handshake takes by the authorities of two files.
+    fn verifier([one, other]: [Option<&Self>; 2]) -> Option<Arc<ShortChains>> {
+        match (one, other) {
+            (Some(one), Some(other)) => {
+                let mut store = RootCertStore::clone(&one.roots);
+                store.extend(other.roots.roots.iter().cloned());
+                Some(Self::of(store).verifier)
+            }
+            (one, other) => one.or(other).map(|only| only.verifier.clone()),
+        }
     }
 
     /// Whether one of these has signed a certificate that is still valid. That somebody else's have signed it as well may be why the
@@ -96,9 +133,9 @@ impl Authorities {
 pub struct Acceptor(TlsAcceptor);
 
 impl Acceptor {
-    /// Shows a certificate, whatever name a client asks for. With authorities each client is asked for a certificate: it may have none, but
-    /// none of anybody else.
-    pub fn new(certificate: &Certificate, clients: Option<&Authorities>) -> Result<Self, Unusable> {
+    /// Shows a certificate, whatever name a client asks for. With authorities, of two files at most, each client is asked for a certificate: it
+    /// may have none, but none of anybody else.
+    pub fn new(certificate: &Certificate, clients: [Option<&Authorities>; 2]) -> Result<Self, Unusable> {
         if certificate.key.cert.len() > LONGEST_CHAIN {
             return Err(Unusable::certificate(
                 "has more than 8 certificates: its own, and those of the authorities between it and the root",
@@ -107,9 +144,9 @@ impl Acceptor {
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_protocol_versions(&VERSIONS);
         let builder = builder.unwrap_or_else(|_| unreachable!("ring has suites of both versions"));
         let resolver = Arc::new(SingleCertAndKey::from(certificate.key.clone()));
-        let mut config = match clients {
+        let mut config = match Authorities::verifier(clients) {
             None => builder.with_no_client_auth(),
-            Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
         }
         .with_cert_resolver(resolver);
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
@@ -232,7 +269,7 @@ mod tests {
     fn acceptor(server: &Pair, clients: Option<&Pair>) -> Acceptor {
         let certificate = Certificate::read(server.pem().as_bytes(), server.key().serialize_pem().as_bytes());
         let clients = clients.map(|clients| Authorities::read(clients.pem().as_bytes()).expect("an authority"));
-        Acceptor::new(&certificate.expect("a pair"), clients.as_ref()).expect("acceptable")
+        Acceptor::new(&certificate.expect("a pair"), [clients.as_ref(), None]).expect("acceptable")
     }
 
     /// What a client of the server `trusted` is configured with, and shows.
@@ -362,12 +399,39 @@ mod tests {
             (Pair::of("key", true, None).key().serialize_pem(), "not PEM"),
             (leaf.clone(), "no authority's"),
             (format!("{authority}{leaf}"), "no authority's"),
-            (authority.repeat(MOST_AUTHORITIES + 1), "more than 64"),
+            (authority.repeat(MOST_AUTHORITIES + 1), "65 authorities in it, and 64 are the most"),
+            (named(MOST_NAMES), "bytes together, and 15360 are the most"),
         ] {
-            let why = Authorities::read(text.as_bytes()).map(drop).expect_err(said);
+            let why = Authorities::read(text.as_bytes()).map(drop).expect_err(said).to_string();
             assert!(why.contains(said), "{why}");
         }
         assert!(Authorities::read(authority.repeat(MOST_AUTHORITIES).as_bytes()).is_ok());
+    }
+
+    /// As many authorities as may be, whose names have so many bytes without what is around them.
+    fn named(bytes: usize) -> String {
+        Pair::of(&"x".repeat(bytes / MOST_AUTHORITIES), true, None).pem().repeat(MOST_AUTHORITIES)
+    }
+
+    #[tokio::test]
+    async fn what_two_files_may_hold_is_not_too_much_for_a_handshake() {
+        let authority = Pair::of("authority", true, None);
+        let server = Pair::of("server", false, Some(&authority));
+        let certificate = Certificate::read(server.pem().as_bytes(), server.key().serialize_pem().as_bytes()).expect("a pair");
+        // 32 bytes are the most around a name.
+        let full = Authorities::read(named(MOST_NAMES - 32 * MOST_AUTHORITIES).as_bytes()).expect("as large as may be");
+        let few = Authorities::read(authority.pem().as_bytes()).expect("an authority");
+        let me = Pair::of("me", false, Some(&authority));
+        for (clients, name) in
+            [([Some(&full); 2], None), ([Some(&full), Some(&few)], Some("me")), ([Some(&few), None], Some("me"))]
+        {
+            let acceptor = Acceptor::new(&certificate, clients).expect("acceptable");
+            for version in VERSIONS {
+                let shown: &[&Pair] = if name.is_some() { &[&me] } else { &[] };
+                let (.., shown) = spoken(&acceptor, Arc::new(client(&[version], &authority, shown))).await.expect("a connection");
+                assert_eq!(shown.as_deref(), name);
+            }
+        }
     }
 
     #[test]
@@ -376,7 +440,7 @@ mod tests {
         let of = |certificates: usize| {
             let certificate =
                 Certificate::read(server.pem().repeat(certificates).as_bytes(), server.key().serialize_pem().as_bytes());
-            Acceptor::new(&certificate.expect("a pair"), None).map(drop)
+            Acceptor::new(&certificate.expect("a pair"), [None; 2]).map(drop)
         };
         assert!(of(LONGEST_CHAIN).is_ok());
         assert!(of(LONGEST_CHAIN + 1).is_err_and(|unusable| unusable.to_string().contains("more than 8")));

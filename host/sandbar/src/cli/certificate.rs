@@ -119,8 +119,7 @@ struct Read {
 impl Read {
     /// What connections begin with. `others` sign client certificates, too.
     fn acceptor(&self, others: Option<&Authorities>) -> Result<Acceptor, Unusable> {
-        let both = self.clients.as_ref().zip(others).map(|(clients, others)| clients.and(others));
-        Acceptor::new(&self.certificate, both.as_ref().or(self.clients.as_ref()).or(others))
+        Acceptor::new(&self.certificate, [self.clients.as_ref(), others])
     }
 }
 
@@ -388,6 +387,7 @@ mod tests {
             ("ca.crt", &certificate, Some("ca.crt"), "ca.crt has a certificate in it that is no authority's"),
             ("ca.crt", &"x".repeat(1024 * 1024 + 1), Some("ca.crt"), "ca.crt cannot be read: it has more than 1 MiB"),
             ("ca.crt", "", Some("none.crt"), "none.crt cannot be read: No such file"),
+            ("ca.crt", &certificate.repeat(65), Some("ca.crt"), "ca.crt has 65 authorities in it, and 64 are the most"),
         ] {
             let words = with(name, text, clients);
             assert!(words.contains(said), "{words}");
