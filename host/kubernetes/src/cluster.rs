@@ -13,7 +13,7 @@ use super::exchange::ApiServer;
 use super::impersonation::{ExtraKeys, Impersonated};
 use super::reader::Reader;
 use super::review::{self, Reviewed};
-use super::rights::{AccessReviews, Rights, Subject, ToolRights};
+use super::rights::{AccessReviews, KnownNamespaces, Rights, Subject, ToolRights};
 use super::source::{ClusterSource, ConnectError, Connection};
 use super::types::Health;
 use super::unpaged::Unpaged;
@@ -63,7 +63,8 @@ impl Cluster {
 
     fn new(api: ApiServer, description: String) -> Self {
         let (discovery, reviews) = (Discovery::new(api.clone()), AccessReviews::new(api.clone()));
-        let server = Arc::new(KnownServer { api, reviews, discovery, unpaged: Unpaged::default() });
+        let (namespaces, unpaged) = (KnownNamespaces::default(), Unpaged::default());
+        let server = Arc::new(KnownServer { api, reviews, namespaces, discovery, unpaged });
         Self { server, description: description.into(), rights: WhoseRights::default() }
     }
 

@@ -11,13 +11,14 @@ use super::exchange::{ApiServer, Failure};
 use super::forbidden;
 use super::request::Read;
 use super::response::Incoming;
-use super::rights::{AccessReviews, Rights};
+use super::rights::{AccessReviews, KnownNamespaces, Rights};
 use super::unpaged::Unpaged;
 
 /// An API server, and what has been found out about it. One per cluster.
 pub(super) struct KnownServer {
     pub(super) api: ApiServer,
     pub(super) reviews: AccessReviews,
+    pub(super) namespaces: KnownNamespaces,
     pub(super) discovery: Discovery,
     pub(super) unpaged: Unpaged,
 }
