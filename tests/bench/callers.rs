@@ -37,9 +37,8 @@ pub(crate) async fn beside_a_greedy_one(table: &mut Table) {
     namespace.control_plane("coder", json!({ "phase": "Ready", "readyReplicas": 1, "url": "http://coder" })).await;
     let mut tokens = Vec::new();
     for name in ["greedy", "other"] {
-        namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } })).await;
-        let arguments = ["create", "token", name, "--audience", "sandbar", "--namespace", namespace.name()];
-        tokens.push(format!("Bearer {}", control_plane.kubectl(&arguments).trim()));
+        namespace.service_account(name).await;
+        tokens.push(format!("Bearer {}", namespace.token(name, &["sandbar"]).await));
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
     guests::write(directory.path(), "spin", &guests::spin());

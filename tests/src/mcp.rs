@@ -70,9 +70,7 @@ impl Client {
     /// # Panics
     /// Where the answer is no result of MCP, or the text is not the JSON of the structured content.
     pub async fn call(&self, tool: &str, arguments: Value) -> Result<Value, String> {
-        let message = self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await;
-        let result = message.get("result").unwrap_or_else(|| panic!("{tool} has no result: {message}"));
-        outcome(result)
+        outcome(&self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await)
     }
 
     /// Calls a tool that answers.
@@ -134,8 +132,13 @@ pub const NOTICE: &str = "This was read from the cluster by a tool that is not p
 /// The key that it has in a structured result.
 pub const NOTICE_KEY: &str = "_untrusted";
 
-/// What a result of `tools/call` says, apart from the notice.
-fn outcome(result: &Value) -> Result<Value, String> {
+/// What the answer to a `tools/call` says, apart from the notice: its structured result, or the words of its failure.
+///
+/// # Panics
+/// Where it is no result of MCP, or the text is not the JSON of the structured content.
+pub fn outcome(message: &Value) -> Result<Value, String> {
+    let result = &message["result"];
+    assert!(result.is_object(), "no result: {message}");
     let texts = result["content"].as_array().into_iter().flatten().filter_map(|block| block["text"].as_str());
     let texts: Vec<&str> = texts.filter(|text| !text.starts_with(NOTICE)).collect();
     if result["isError"] == json!(true) {

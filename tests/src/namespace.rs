@@ -52,6 +52,21 @@ impl Namespace {
         create(&self.client, object).await
     }
 
+    /// Creates a ServiceAccount.
+    pub async fn service_account(&self, name: &str) {
+        self.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } })).await;
+    }
+
+    /// A token of a ServiceAccount for these audiences; for that of the API server without any.
+    pub async fn token(&self, account: &str, audiences: &[&str]) -> String {
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{account}/token", self.name);
+        let asked =
+            json!({ "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": { "audiences": audiences } });
+        let request = http::Request::post(path).header("content-type", "application/json").body(asked.to_string().into_bytes());
+        let given: Value = self.client.request(request.expect("a request")).await.expect("a token");
+        given["status"]["token"].as_str().expect("a token").to_owned()
+    }
+
     /// Creates a CoderControlPlane.
     pub async fn control_plane(&self, name: &str, status: Value) {
         let object = json!({ "apiVersion": "coder.com/v1alpha1", "kind": "CoderControlPlane", "metadata": { "name": name } });

@@ -83,6 +83,15 @@ impl Finished {
         self.status.code().unwrap_or_else(|| panic!("no exit status: {self:?}"))
     }
 
+    /// Checks that it was refused, with these words.
+    ///
+    /// # Panics
+    /// Where it was not.
+    #[track_caller]
+    pub fn assert_refused(&self, said: &str) {
+        assert!(self.code() == 1 && self.stderr.contains(said), "{said}: {self:?}");
+    }
+
     /// What it printed, as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
@@ -158,6 +167,18 @@ impl Run {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
     }
+}
+
+/// Checks that no server of the demo cluster starts with this sandbar.yaml, and what is said of it.
+///
+/// # Panics
+/// Where one does, or something else is said.
+pub async fn assert_refused_at_start(yaml: &str, said: &str) {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let config = folder.path().join("sandbar.yaml");
+    std::fs::write(&config, yaml).expect("a temporary file");
+    let run = Run::new(&["serve", "--cluster", "demo", "--listen", "127.0.0.1:0", "--config"]).arg(config);
+    run.finish().await.assert_refused(said);
 }
 
 /// A server that is to be started.

@@ -31,11 +31,11 @@ impl Account {
     /// Likewise in this control plane.
     pub(crate) async fn fresh_in(control_plane: &ControlPlane, topic: &str) -> Self {
         let namespace = Namespace::fresh_in(control_plane, topic).await;
-        namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": NAME } })).await;
-        let token = control_plane.kubectl(&["create", "token", NAME, "--namespace", namespace.name()]);
+        namespace.service_account(NAME).await;
+        let token = namespace.token(NAME, &[]).await;
         let account = Self { folder: tempfile::tempdir().unwrap(), namespace };
         let admin = std::fs::read_to_string(control_plane.kubeconfig()).unwrap();
-        std::fs::write(account.kubeconfig(), admin.replace("admin-token", token.trim())).unwrap();
+        std::fs::write(account.kubeconfig(), admin.replace("admin-token", &token)).unwrap();
         account
     }
 

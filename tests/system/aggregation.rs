@@ -10,7 +10,7 @@ use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::extension::Extension;
 use sandbar_tests::mcp::{self, LEGACY};
 use sandbar_tests::namespace::Namespace;
-use sandbar_tests::sandbar::{Run, Server};
+use sandbar_tests::sandbar::{Run, Server, assert_refused_at_start};
 use sandbar_tests::tls_api::{Pair, Shape};
 use sandbar_tests::{in_time, until};
 use serde_json::{Value, json};
@@ -52,15 +52,14 @@ async fn a_token_and_somebody_who_is_impersonated_are_who_the_api_server_says() 
         Extension::start(control_plane, "admin", "authorization: { rights: caller }\n").await.handed_on(control_plane).await;
     let namespace = extension.namespace.name();
     extension.namespace.event("one", json!({})).await;
-    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "agent" } });
-    extension.namespace.create(account).await;
+    extension.namespace.service_account("agent").await;
     let user = format!("system:serviceaccount:{namespace}:agent");
     extension.admit(control_plane, &user);
-    let token = control_plane.kubectl(&["create", "token", "agent", "--namespace", namespace]);
+    let token = extension.namespace.token("agent", &[]).await;
     let kubeconfig = kube::config::Kubeconfig::read_from(control_plane.kubeconfig()).unwrap();
     let options = kube::config::KubeConfigOptions { context: Some("viewer".to_owned()), ..Default::default() };
     let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
-    config.auth_info = kube::config::AuthInfo { token: Some(token.trim().to_owned().into()), ..Default::default() };
+    config.auth_info = kube::config::AuthInfo { token: Some(token.into()), ..Default::default() };
     let agent = kube::Client::try_from(config).unwrap();
     until("the binding counts", async || (extension.list(&agent).await.status == 200).then_some(())).await;
 
@@ -204,9 +203,7 @@ async fn a_server_that_may_not_read_it_says_so_and_believes_nobody() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_part_of_the_api_is_refused_at_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("sandbar.yaml");
+async fn what_cannot_be_a_part_of_the_api_assert_refused_at_start() {
     for (text, said) in [
         ("apiService: {}\n", "--tls-certificate"),
         ("apiService:\n", "sandbar.yaml:1:"),
@@ -214,8 +211,6 @@ async fn what_cannot_be_a_part_of_the_api_is_refused_at_start() {
         ("apiService: { group: mcp.k8s.io }\n", "Kubernetes' own"),
         ("apiService: { server: Main }\n", "is no name of an object"),
     ] {
-        std::fs::write(&config, text).unwrap();
-        let finished = Run::new(&["serve", "--cluster", "demo", "--config"]).arg(&config).finish().await;
-        assert!(finished.code() == 1 && finished.stderr.contains(said), "{text}: {}", finished.stderr);
+        assert_refused_at_start(text, said).await;
     }
 }

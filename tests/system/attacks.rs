@@ -94,10 +94,3 @@ impl Held {
         .await;
     }
 }
-
-/// The words of a result that is an error for the model.
-fn words_of(message: &Value) -> &str {
-    let result = &message["result"];
-    assert_eq!(result["isError"], true, "{message}");
-    result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no words: {message}"))
-}

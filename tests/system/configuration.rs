@@ -57,7 +57,7 @@ async fn a_mistake_is_refused_with_file_line_and_the_nearest_right_key() {
         assert!(finished.stderr.contains(said), "{said}: {finished:?}");
     }
     let finished = Run::new(&["tools", "--cluster", "demo", "--config", "/no/such/sandbar.yaml"]).finish().await;
-    assert!(finished.code() == 1 && finished.stderr.contains("/no/such/sandbar.yaml"), "{finished:?}");
+    finished.assert_refused("/no/such/sandbar.yaml");
 }
 
 /// Each limit with three values: of the file, of the variable and of the flag.
@@ -114,9 +114,9 @@ async fn of_cluster_and_namespaces_too_and_a_list_counts_as_a_whole() {
     let folder = folder_with("cluster: snapshot:/of/the/file\nnamespaces: [of-file, of-both]\n");
     let run = |command: &str| Run::new(&[command, "--config"]).arg(folder.path().join("sandbar.yaml"));
     let of_file = run("tools").finish().await;
-    assert!(of_file.code() == 1 && of_file.stderr.contains("/of/the/file"), "{of_file:?}");
+    of_file.assert_refused("/of/the/file");
     let of_variable = run("tools").env("SANDBAR_CLUSTER", "snapshot:/of/the/variable").finish().await;
-    assert!(of_variable.code() == 1 && of_variable.stderr.contains("/of/the/variable"), "{of_variable:?}");
+    of_variable.assert_refused("/of/the/variable");
     let of_flag = |run: Run| run.env("SANDBAR_CLUSTER", "snapshot:/of/the/variable").arg("--cluster").arg("demo");
 
     let namespaces = |finished: &Finished| component(finished, "get-events")["granted"]["namespaces"].clone();
@@ -166,11 +166,11 @@ async fn of_where_to_listen_too() {
     // The address is taken, so whether it counts can be seen.
     let run = || Run::new(&["serve", "--config"]).arg(folder.path().join("sandbar.yaml"));
     let finished = run().finish().await;
-    assert!(finished.code() == 1 && finished.stderr.contains(&taken), "{finished:?}");
+    finished.assert_refused(&taken);
     let finished = run().env("SANDBAR_LISTEN", "192.0.2.1:1").finish().await;
-    assert!(finished.code() == 1 && finished.stderr.contains("192.0.2.1:1"), "{finished:?}");
+    finished.assert_refused("192.0.2.1:1");
     let finished = run().env("SANDBAR_LISTEN", "192.0.2.1:1").arg("--listen").arg("192.0.2.1:2").finish().await;
-    assert!(finished.code() == 1 && finished.stderr.contains("192.0.2.1:2"), "{finished:?}");
+    finished.assert_refused("192.0.2.1:2");
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn one_component_under_two_spellings_of_its_path_is_one_component() {
     // And two entries for it contradict each other.
     let folder = folder_with(&format!("tools:\n  - component: {0}\n  - component: {0}\n", hostile().display()));
     let finished = tools(folder.path()).finish().await;
-    assert!(finished.code() == 1 && finished.stderr.contains("sandbar.yaml:3:16: "), "{finished:?}");
+    finished.assert_refused("sandbar.yaml:3:16: ");
 }
 
 #[tokio::test]

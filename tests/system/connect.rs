@@ -310,10 +310,9 @@ async fn a_token_goes_to_the_server_and_nowhere_else() {
     assert!(words.contains("--token-file") && !words.contains(TOKEN), "{words}");
 
     let namespace = Namespace::fresh("connected").await;
-    namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "agent" } })).await;
-    let arguments = ["create", "token", "agent", "--namespace", namespace.name(), "--audience", "sandbar"];
-    let token = ControlPlane::shared().kubectl(&arguments);
-    std::fs::write(&file, &token).unwrap();
+    namespace.service_account("agent").await;
+    let token = namespace.token("agent", &["sandbar"]).await;
+    std::fs::write(&file, format!("{token}\n")).unwrap();
     let listed = in_time("the new token is read", async {
         loop {
             let answer = client.request("tools/list", modern(json!({}))).await;

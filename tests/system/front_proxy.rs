@@ -8,7 +8,7 @@ use sandbar_tests::http::Reply;
 use sandbar_tests::https::HttpsClient;
 use sandbar_tests::mcp;
 use sandbar_tests::namespace::Namespace;
-use sandbar_tests::sandbar::{Builder, Run, Server};
+use sandbar_tests::sandbar::{Builder, Server, assert_refused_at_start};
 use sandbar_tests::tls_api::{Pair, Shape};
 use sandbar_tests::until;
 use serde_json::{Value, json};
@@ -161,9 +161,8 @@ async fn a_proxy_and_tokens_are_two_ways_in() {
     let both = "authentication: { frontProxy: { allowedNames: [front-proxy] }, tokenReview: { audiences: [sandbar] } }\n";
     let behind = behind(both).await;
     let account = Namespace::fresh("proxied").await;
-    account.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "agent" } })).await;
-    let arguments = ["create", "token", "agent", "--namespace", account.name(), "--audience", "sandbar"];
-    let token = format!("Bearer {}", ControlPlane::shared().kubectl(&arguments).trim());
+    account.service_account("agent").await;
+    let token = format!("Bearer {}", account.token("agent", &["sandbar"]).await);
     let stranger = HttpsClient::new(&behind.authority, None);
     assert_eq!(behind.list(&stranger, &[("authorization", &token)]).await.status, 200);
     assert_eq!(behind.list(&stranger, &[]).await.status, 401);
@@ -173,17 +172,13 @@ async fn a_proxy_and_tokens_are_two_ways_in() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_nothing_proves_is_refused_at_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("sandbar.yaml");
+async fn a_proxy_that_nothing_proves_assert_refused_at_start() {
     for (text, said) in [
         ("authentication: { frontProxy: { allowedNames: [front-proxy] } }\n", "--tls-client-ca"),
         ("authentication: {}\n", "leave the key out to ask nobody"),
         ("authentication: { frontProxy: { allowedNames: [] } }\n", "the name in the proxy's certificate is required"),
         ("authentication: { frontProxy: }\n", "sandbar.yaml:1:"),
     ] {
-        std::fs::write(&config, text).unwrap();
-        let finished = Run::new(&["serve", "--cluster", "demo", "--config"]).arg(&config).finish().await;
-        assert!(finished.code() == 1 && finished.stderr.contains(said), "{text}: {}", finished.stderr);
+        assert_refused_at_start(text, said).await;
     }
 }

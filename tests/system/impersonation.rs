@@ -6,7 +6,7 @@ use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::https::HttpsClient;
 use sandbar_tests::mcp;
 use sandbar_tests::namespace::{Namespace, create};
-use sandbar_tests::sandbar::Run;
+use sandbar_tests::sandbar::assert_refused_at_start;
 use sandbar_tests::until;
 use serde_json::{Value, json};
 
@@ -52,12 +52,7 @@ impl Server {
         let request = mcp::modern(json!(1), "tools/call", json!({ "name": tool, "arguments": arguments }));
         let reply = client.send(self.behind.server.address(), with(request, &headers)).await.expect("an answer");
         assert_eq!(reply.status, 200);
-        let message = reply.message().await.expect("a result");
-        let result = &message["result"];
-        match result["isError"] == json!(true) {
-            true => Err(result["content"][0]["text"].as_str().expect("words").to_owned()),
-            false => Ok(result["structuredContent"].clone()),
-        }
+        mcp::outcome(&reply.message().await.expect("a result"))
     }
 
     async fn status(&self, who: &Caller, of: &Namespace) -> Result<Value, String> {
@@ -386,9 +381,7 @@ async fn the_api_servers_own_audit_log_names_both() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_at_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("sandbar.yaml");
+async fn what_cannot_be_assert_refused_at_start() {
     let known = "authentication: { tokenReview: { audiences: [sandbar] } }\n";
     for (text, said) in [
         ("authorization: { rights: impersonation }\n".to_owned(), "nobody is asked who they are"),
@@ -401,8 +394,6 @@ async fn what_cannot_be_is_refused_at_start() {
         (format!("{known}authorization: {{ rights: impersonation, extra: {{ dropped: [canonicalArn] }} }}\n"), "in lower case"),
         (format!("{known}authorization: {{ rights: impersonation, extra: }}\n"), "sandbar.yaml:2:"),
     ] {
-        std::fs::write(&config, &text).unwrap();
-        let finished = Run::new(&["serve", "--cluster", "demo", "--config"]).arg(&config).finish().await;
-        assert!(finished.code() == 1 && finished.stderr.contains(said), "{text}: {}", finished.stderr);
+        assert_refused_at_start(&text, said).await;
     }
 }

@@ -9,7 +9,7 @@ use sandbar_tests::http::{self as wire, Reply};
 use sandbar_tests::issuer::Issuer;
 use sandbar_tests::mcp;
 use sandbar_tests::namespace::Namespace;
-use sandbar_tests::sandbar::{Run, Server};
+use sandbar_tests::sandbar::{Server, assert_refused_at_start};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 
@@ -213,16 +213,12 @@ async fn tokens_of_issuers_and_of_service_accounts_are_two_ways_in() {
     let issuer = Issuer::start().await;
     let server = server(&issuer, json!({ "tokenReview": { "audiences": ["sandbar"] } })).await;
     let namespace = Namespace::fresh("oidc").await;
-    namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "agent" } })).await;
-    let account = |audience: &str| {
-        let arguments = ["create", "token", "agent", "--namespace", namespace.name(), "--audience", audience];
-        ControlPlane::shared().kubectl(&arguments).trim().to_owned()
-    };
-    let (ours, theirs) = (issuer.token(AUDIENCE).await, account("sandbar"));
+    namespace.service_account("agent").await;
+    let (ours, theirs) = (issuer.token(AUDIENCE).await, namespace.token("agent", &["sandbar"]).await);
     is_taken(&server, &ours).await;
     assert_eq!(list(&server, &theirs).await.status, 200);
     // Neither counts for what the other is for.
-    assert!(words(list(&server, &account(AUDIENCE)).await).await.contains("for the audience"));
+    assert!(words(list(&server, &namespace.token("agent", &[AUDIENCE]).await).await).await.contains("for the audience"));
     let elsewhere = issuer.token("https://elsewhere.example/").await;
     assert!(words(list(&server, &elsewhere).await).await.contains("and this server takes those for"));
     // A ServiceAccount's claims with the issuer's name are the issuer's to sign.
@@ -286,9 +282,7 @@ async fn where_tokens_are_to_be_had_is_told_where_there_is_an_issuer() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_safe_is_refused_at_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("sandbar.yaml");
+async fn what_cannot_be_safe_assert_refused_at_start() {
     let username = "claimMappings: { username: { claim: sub, prefix: 'oidc:' } }";
     let url = "url: 'https://issuer.example', audiences: [sandbar]";
     for (entry, said) in [
@@ -301,10 +295,7 @@ async fn what_cannot_be_safe_is_refused_at_start() {
         (format!("{{ issuer: {{ {url}, certificateAuthorityFile: nowhere.crt }}, {username} }}"), "nowhere.crt cannot be read"),
         (format!("{{ issuer: {{ {url}, certificateAuthorityFile: sandbar.yaml }}, {username} }}"), "no CERTIFICATE"),
     ] {
-        std::fs::write(&config, format!("authentication: {{ oidc: [{entry}] }}\n")).unwrap();
-        let finished =
-            Run::new(&["serve", "--cluster", "demo", "--listen", "127.0.0.1:0", "--config"]).arg(&config).finish().await;
-        assert!(finished.code() == 1 && finished.stderr.contains(said), "{entry}: {}", finished.stderr);
+        assert_refused_at_start(&format!("authentication: {{ oidc: [{entry}] }}\n"), said).await;
     }
 }
 
@@ -366,9 +357,8 @@ async fn a_client_with_a_fixed_header_is_let_in_by_it() {
     let reviewed = "authentication: { tokenReview: { audiences: [sandbar] } }\n";
     let silent = Server::builder().of(ControlPlane::shared(), "admin").config(reviewed).start().await;
     let namespace = Namespace::fresh("oidc").await;
-    namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "agent" } })).await;
-    let arguments = ["create", "token", "agent", "--namespace", namespace.name(), "--audience", "sandbar"];
-    let account = format!("Bearer {}", ControlPlane::shared().kubectl(&arguments).trim());
+    namespace.service_account("agent").await;
+    let account = format!("Bearer {}", namespace.token("agent", &["sandbar"]).await);
     for (url, header) in [(url, token), (format!("http://{}/mcp", silent.address()), account)] {
         let (greeting, mut client) =
             RealClient::Python.connect_as(&url, Era::Modern, None, Who::Header(&header)).await.expect("a client");

@@ -8,7 +8,7 @@ use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::http as wire;
 use sandbar_tests::mcp;
 use sandbar_tests::namespace::Namespace;
-use sandbar_tests::sandbar::{Run, Server};
+use sandbar_tests::sandbar::{Server, assert_refused_at_start};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 
@@ -30,9 +30,8 @@ struct Person {
 
 impl Person {
     async fn of(namespace: &Namespace, name: &str) -> Self {
-        namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } })).await;
-        let arguments = ["create", "token", name, "--namespace", namespace.name(), "--audience", "sandbar"];
-        let token = ControlPlane::shared().kubectl(&arguments).trim().to_owned();
+        namespace.service_account(name).await;
+        let token = namespace.token(name, &["sandbar"]).await;
         Self { name: name.to_owned(), namespace: namespace.name().to_owned(), token }
     }
 
@@ -64,12 +63,7 @@ impl Person {
     async fn call(&self, server: &Server, tool: &str, arguments: Value) -> Result<Value, String> {
         let reply = wire::send(server.address(), self.request(tool, arguments)).await;
         assert_eq!(reply.status, 200);
-        let message = reply.message().await.expect("a result");
-        let result = &message["result"];
-        match result["isError"] == json!(true) {
-            true => Err(result["content"][0]["text"].as_str().expect("words").to_owned()),
-            false => Ok(result["structuredContent"].clone()),
-        }
+        mcp::outcome(&reply.message().await.expect("a result"))
     }
 }
 
@@ -234,22 +228,12 @@ async fn nothing_of_the_roles_by_which_callers_rights_are_reviewed_can_be_left_o
 
 #[tokio::test]
 async fn rights_of_callers_need_an_api_server() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("sandbar.yaml");
-    std::fs::write(&config, CALLERS).unwrap();
-    let finished = Run::new(&["serve", "--cluster", "demo", "--config"]).arg(&config).finish().await;
-    assert!(finished.code() == 1 && finished.stderr.contains("neither a snapshot nor the demo"), "{finished:?}");
+    assert_refused_at_start(CALLERS, "neither a snapshot nor the demo").await;
 }
 
 #[tokio::test]
 async fn rights_of_callers_need_callers_who_are_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("sandbar.yaml");
-    std::fs::write(&config, "authorization: { rights: caller }\n").unwrap();
-    let finished = Run::new(&["serve", "--cluster", "demo", "--config"]).arg(&config).finish().await;
-    assert_eq!(finished.code(), 1);
-    assert!(
-        finished.stderr.contains("sandbar.yaml:1:") && finished.stderr.contains("configure `authentication`"),
-        "{finished:?}"
-    );
+    for said in ["sandbar.yaml:1:", "configure `authentication`"] {
+        assert_refused_at_start("authorization: { rights: caller }\n", said).await;
+    }
 }

@@ -253,7 +253,7 @@ async fn a_server_without_a_pair_that_works_does_not_start() {
         (&["--tls-certificate=tls.crt", "--tls-key=tls.key", "--tls-client-ca=tls.crt"], "no authority's"),
     ] {
         let finished = serve(arguments).await;
-        assert!(finished.code() == 1 && finished.stderr.contains(said), "{arguments:?}: {finished:?}");
+        finished.assert_refused(said);
     }
 }
 

@@ -4,7 +4,7 @@ use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::http as wire;
 use sandbar_tests::mcp::{self, LEGACY};
 use sandbar_tests::namespace::Namespace;
-use sandbar_tests::sandbar::{Run, Server};
+use sandbar_tests::sandbar::{Server, assert_refused_at_start};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 
@@ -18,9 +18,8 @@ struct Agent {
 
 impl Agent {
     async fn of(namespace: &Namespace, name: &str) -> Self {
-        namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } })).await;
-        let arguments = ["create", "token", name, "--namespace", namespace.name(), "--audience", "sandbar"];
-        let token = ControlPlane::shared().kubectl(&arguments).trim().to_owned();
+        namespace.service_account(name).await;
+        let token = namespace.token(name, &["sandbar"]).await;
         Self { user: format!("system:serviceaccount:{}:{name}", namespace.name()), token }
     }
 
@@ -42,9 +41,7 @@ impl Agent {
     async fn refusal(&self, server: &Server, tool: &str) -> Option<String> {
         let arguments = if tool == "check_health" { json!({}) } else { json!({ "namespace": "default" }) };
         let params = json!({ "name": tool, "arguments": arguments });
-        let result = self.ask(server, "tools/call", params).await["result"].clone();
-        let text = result["content"][0]["text"].as_str().expect("words").to_owned();
-        (result["isError"] == json!(true)).then_some(text)
+        mcp::outcome(&self.ask(server, "tools/call", params).await).err()
     }
 }
 
@@ -180,8 +177,6 @@ async fn what_cannot_be_found_out_is_not_allowed() {
 
 #[tokio::test]
 async fn rules_that_let_nobody_call_are_refused_at_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("sandbar.yaml");
     for (text, said) in [
         ("authorization: { tools: { rules: [{ users: [ann], tools: ['*'] }] } }\n", "nobody is asked who they are"),
         (&format!("{REVIEWED}authorization: {{ tools: {{}} }}\n"), "lets nobody call anything"),
@@ -194,8 +189,6 @@ async fn rules_that_let_nobody_call_are_refused_at_start() {
         ),
         (&format!("{REVIEWED}authorization: {{ tools: {{ rbac: 'a b' }} }}\n"), "is no API group"),
     ] {
-        std::fs::write(&config, text).unwrap();
-        let finished = Run::new(&["serve", "--cluster", "demo", "--config"]).arg(&config).finish().await;
-        assert!(finished.code() == 1 && finished.stderr.contains(said), "{text}: {}", finished.stderr);
+        assert_refused_at_start(text, said).await;
     }
 }

@@ -23,8 +23,7 @@ async fn calls_beyond_the_rate_are_told_when_to_come_back_and_nothing_else_is_li
     for reply in join_all(calls).await {
         assert_eq!(reply.status, 200, "a client would not show its model another status");
         let message = reply.message().await.expect("an answer");
-        if message["result"]["isError"] == true {
-            let words = words_of(&message);
+        if let Err(words) = mcp::outcome(&message) {
             assert!(words.starts_with("busy") && words.contains("retry after ") && words.contains(" s"), "{words}");
             busy += 1;
         }
@@ -64,8 +63,7 @@ async fn calls_beyond_the_slots_hear_that_the_server_is_busy_and_none_is_lost() 
     let client = Client::modern(&held.server);
     let calls = join_all((0..CALLS).map(|_| async {
         let message = held.call(&client).await.message().await.expect("an answer");
-        if message["result"]["isError"] == true {
-            let words = words_of(&message).to_owned();
+        if let Err(words) = mcp::outcome(&message) {
             assert!(words.contains("busy"), "{words}");
             // Those that wait for a slot get one.
             held.gate.open();
@@ -93,7 +91,10 @@ async fn calls_beyond_those_of_one_tool_hear_its_limit_and_when_to_come_back() {
         held.gate.open();
         turned_away
     });
-    assert_eq!(words_of(&turned_away), "this tool is busy: 1 call of it runs already (limit `calls`); try again in 2 s");
+    assert_eq!(
+        mcp::outcome(&turned_away).expect_err("busy"),
+        "this tool is busy: 1 call of it runs already (limit `calls`); try again in 2 s"
+    );
     let answered = running.message().await.expect("an answer");
     assert!(answered["result"]["structuredContent"]["items"].is_array(), "{answered}");
     held.call(&client).await.message().await.expect("its turn has come");
@@ -115,7 +116,10 @@ async fn calls_that_run_count_when_their_tool_is_limited_anew() {
         held.gate.open();
         turned_away
     });
-    assert_eq!(words_of(&turned_away), "this tool is busy: 1 call of it runs already (limit `calls`); try again in 2 s");
+    assert_eq!(
+        mcp::outcome(&turned_away).expect_err("busy"),
+        "this tool is busy: 1 call of it runs already (limit `calls`); try again in 2 s"
+    );
     running.message().await.expect("it goes on");
     held.call(&client).await.message().await.expect("its turn has come");
 }

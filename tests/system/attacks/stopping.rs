@@ -32,7 +32,7 @@ async fn calls_that_outlast_the_time_to_drain_are_answered_that_they_were_stoppe
     held.server.signal("TERM");
     for stream in streams {
         let message = stream.message().await.expect("a last event");
-        assert!(words_of(&message).contains("shutting down"), "{message}");
+        assert!(mcp::outcome(&message).is_err_and(|words| words.contains("shutting down")), "{message}");
     }
     assert!(held.server.ended().await.success());
 }

@@ -190,6 +190,6 @@ async fn a_star_covers_neither_secrets_nor_logs_and_no_subresource_can_be_grante
         let folder = folder_with(&entry(&format!("      - {{ apiGroups: [\"\"], resources: [{subresource}], verbs: [get] }}\n")));
         let refused = tools(folder.path()).finish().await;
         let said = format!("sandbar.yaml:5:9: this rule cannot be granted: `{subresource}`");
-        assert!(refused.code() == 1 && refused.stderr.contains(&said), "{refused:?}");
+        refused.assert_refused(&said);
     }
 }

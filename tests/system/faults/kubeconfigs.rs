@@ -63,5 +63,5 @@ async fn without_any_cluster_the_message_leads_to_the_demo() {
 #[tokio::test]
 async fn a_snapshot_that_is_not_there_is_named() {
     let finished = Run::new(&["call", "check_health", "--cluster", "snapshot:/no/such/dump"]).finish().await;
-    assert!(finished.code() == 1 && finished.stderr.contains("/no/such/dump"), "{finished:?}");
+    finished.assert_refused("/no/such/dump");
 }

@@ -20,9 +20,8 @@ struct Shared {
 impl Shared {
     async fn start(config: &str) -> Self {
         let namespace = with_account("greedy").await;
-        namespace.create(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "other" } })).await;
-        let [greedy, other] =
-            ["greedy", "other"].map(|name| format!("Bearer {}", token(&namespace, name, &["--audience", "sandbar"])));
+        namespace.service_account("other").await;
+        let [greedy, other] = [bearer(&namespace, "greedy").await, bearer(&namespace, "other").await];
         let server = Server::builder().of(ControlPlane::shared(), "admin").config(&format!("{REVIEWED}{config}"));
         Self { server: server.start().await, greedy, other, _namespace: namespace }
     }
@@ -30,10 +29,7 @@ impl Shared {
     /// Calls a tool: none where it answers, else its words.
     async fn call(&self, who: &str, tool: &str, arguments: Value) -> Option<String> {
         let request = mcp::modern(json!(1), "tools/call", json!({ "name": tool, "arguments": arguments }));
-        let message = wire::send(self.server.address(), authorized(request, who)).await.message().await.expect("an answer");
-        let result = &message["result"];
-        assert!(result.is_object(), "{message}");
-        (result["isError"] == true).then(|| result["content"][0]["text"].as_str().expect("words").to_owned())
+        mcp::outcome(&wire::send(self.server.address(), authorized(request, who)).await.message().await.expect("an answer")).err()
     }
 
     /// Opens a stream of the modern era.
