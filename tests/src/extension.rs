@@ -16,7 +16,6 @@ use crate::tls_api::Pair;
 use crate::{in_time, mcp, until};
 
 /// A server that the API server knows of.
-#[derive(Debug)]
 pub struct Extension {
     /// The server.
     pub server: Server,

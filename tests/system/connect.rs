@@ -481,6 +481,7 @@ async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again()
     std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
     let exec = json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never" });
     let cluster = json!({ "server": control_plane.server(), "certificate-authority": control_plane.certificate_authority() });
+    let contexts = ["alice", "agent"].map(|user| json!({ "name": user, "context": { "cluster": "test", "user": user } }));
     let kubeconfig = json!({
         "clusters": [{ "name": "test", "cluster": cluster }],
         "users": [
@@ -490,7 +491,7 @@ async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again()
             } },
             { "name": "agent", "user": { "exec": exec } },
         ],
-        "contexts": ["alice", "agent"].map(|user| json!({ "name": user, "context": { "cluster": "test", "user": user } })),
+        "contexts": contexts,
     });
     std::fs::write(at("kubeconfig"), kubeconfig.to_string()).unwrap();
     let connect = |user: &str| {

@@ -18,7 +18,6 @@ use crate::headers::{Mirrored, SESSION_ID, mirror, mirrored};
 use crate::message::ClientMessage;
 use crate::out::{Gone, Out};
 use crate::outline::{Kind, Outline};
-use crate::room::Text;
 use crate::session::{Opened, Session, discovers_sandbar};
 use crate::upstream::{Form, Received, Reply};
 
