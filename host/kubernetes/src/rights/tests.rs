@@ -209,7 +209,7 @@ async fn each_read_is_in_the_callers_name_and_nothing_else_is() {
         let source = LogSource { namespace: "team-a".into(), pod: "web".into(), ..LogSource::default() };
         reader.tail(&source).await.expect("a log");
         let listed = reader.list_objects(&query(resource("", "pods"), Scope::EveryNamespace)).await;
-        assert_eq!(list.is_ok(), whom.is_some(), "an operator who may not is told so: {listed:?}");
+        assert_eq!(listed.is_ok(), whom.is_some(), "an operator who may not is told so: {listed:?}");
         let reads = seen.count();
         assert_eq!(reads, if whom.is_some() { 6 } else { 4 }, "{:?}", seen.all());
         reader.api_server().await.expect("its state");
