@@ -1,16 +1,14 @@
 //! The server as a part of the Kubernetes API: the real API server's aggregation layer hands requests on, with the certificate of its own.
 
-use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{Request, StatusCode};
+use http::Request;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use rcgen::ExtendedKeyUsagePurpose;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::extension::Extension;
 use sandbar_tests::mcp::{self, LEGACY};
-use sandbar_tests::namespace::Namespace;
-use sandbar_tests::sandbar::{Run, Server, assert_refused_at_start};
+use sandbar_tests::sandbar::assert_refused_at_start;
 use sandbar_tests::tls_api::{Pair, Shape};
 use sandbar_tests::{in_time, until};
 use serde_json::{Value, json};

@@ -243,7 +243,7 @@ async fn an_address_that_cannot_be_used_is_told_at_once() {
 async fn a_certificate_that_is_not_trusted_is_told_with_the_flag_that_sets_whom_to_trust() {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     let certificate = sandbar_tls::Certificate::read(own.cert.pem().as_bytes(), own.signing_key.serialize_pem().as_bytes());
-    let acceptor = sandbar_tls::Acceptor::new(&certificate.expect("a certificate"), None).expect("TLS");
+    let acceptor = sandbar_tls::Acceptor::new(&certificate.expect("a certificate"), [None, None]).expect("TLS");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("https://{}/mcp", listener.local_addr().expect("an address"));
     tokio::spawn(async move {

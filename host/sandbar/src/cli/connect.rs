@@ -15,7 +15,6 @@ use sandbar_identity::Authentication;
 use sandbar_kubernetes::{Forwarder, ServerName, ServiceName, Token};
 use sandbar_mcp::Server;
 use sandbar_sandbox::{available_memory, memory_for_answers};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
