@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::Request;
 use rcgen::ExtendedKeyUsagePurpose;
 use sandbar_tests::clients::{Era, Outcome, Program, RealClient};
-use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::extension::Extension;
 use sandbar_tests::http as wire;
@@ -533,25 +532,3 @@ async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again()
 /// What a plugin prints to give the token in a file of its folder.
 const PRINT_TOKEN: &str =
     r#"printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat token)""#;
-
-#[tokio::test]
-async fn a_call_that_the_api_server_cuts_off_is_told_in_words_and_cancelled() {
-    // A minute is its default.
-    let control_plane = ControlPlane::start(&["--", "--request-timeout=6s"]);
-    let tool = components::build("echo");
-    let config = format!("limits: {{ time: 40s, cpu: 40s }}\ntools: [{{ component: {} }}]\n", tool.display());
-    let extension = Extension::start(&control_plane, "admin", &config).await.handed_on(&control_plane).await;
-    let run = Run::new(&["connect", "--server", "main", "--group", &extension.group, "--context", "admin", "--kubeconfig"]);
-    let mut client = run.arg(control_plane.kubeconfig()).converse();
-    client.initialize().await;
-    for token in [None, Some("token")] {
-        let meta = token.map(|token| json!({ "progressToken": token }));
-        let params =
-            json!({ "name": "work", "arguments": { "word": "long", "ms": 30_000 }, "_meta": meta.unwrap_or_else(|| json!({})) });
-        let id = client.send("tools/call", params).await;
-        let answer = client.answer(id).await;
-        let words = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("an error: {answer}"));
-        assert!(words.contains("ends every request after"), "{words}");
-    }
-    client.call("check_health", json!({})).await;
-}
