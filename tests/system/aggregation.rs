@@ -201,7 +201,7 @@ async fn a_server_that_may_not_read_it_says_so_and_believes_nobody() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_part_of_the_api_assert_refused_at_start() {
+async fn what_cannot_be_a_part_of_the_api_is_refused_at_start() {
     for (text, said) in [
         ("apiService: {}\n", "--tls-certificate"),
         ("apiService:\n", "sandbar.yaml:1:"),

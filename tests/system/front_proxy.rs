@@ -172,7 +172,7 @@ async fn a_proxy_and_tokens_are_two_ways_in() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_nothing_proves_assert_refused_at_start() {
+async fn a_proxy_that_nothing_proves_is_refused_at_start() {
     for (text, said) in [
         ("authentication: { frontProxy: { allowedNames: [front-proxy] } }\n", "--tls-client-ca"),
         ("authentication: {}\n", "leave the key out to ask nobody"),

@@ -196,7 +196,7 @@ async fn where_nothing_can_be_reviewed_nobody_is_let_in() {
 }
 
 #[tokio::test]
-async fn the_audience_of_the_api_server_assert_refused_at_start() {
+async fn the_audience_of_the_api_server_is_refused_at_start() {
     let control_plane = ControlPlane::shared();
     let issuer: Value =
         serde_json::from_str(&control_plane.kubectl(&["get", "--raw", "/.well-known/openid-configuration"])).unwrap();

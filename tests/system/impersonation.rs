@@ -381,7 +381,7 @@ async fn the_api_servers_own_audit_log_names_both() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_assert_refused_at_start() {
+async fn what_cannot_be_is_refused_at_start() {
     let known = "authentication: { tokenReview: { audiences: [sandbar] } }\n";
     for (text, said) in [
         ("authorization: { rights: impersonation }\n".to_owned(), "nobody is asked who they are"),

@@ -282,7 +282,7 @@ async fn where_tokens_are_to_be_had_is_told_where_there_is_an_issuer() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_safe_assert_refused_at_start() {
+async fn what_cannot_be_safe_is_refused_at_start() {
     let username = "claimMappings: { username: { claim: sub, prefix: 'oidc:' } }";
     let url = "url: 'https://issuer.example', audiences: [sandbar]";
     for (entry, said) in [
