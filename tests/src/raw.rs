@@ -66,7 +66,12 @@ impl Raw {
 
     /// Sends. That the server has closed by now is one way to refuse.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = in_time("bytes are taken", self.stream.write_all(bytes.as_ref())).await;
+        let sent = async {
+            self.stream.write_all(bytes.as_ref()).await?;
+            // TLS may hold the end of it.
+            self.stream.flush().await
+        };
+        let _ = in_time("bytes are taken", sent).await;
     }
 
     /// The next answer; none where the connection ends instead. Of one with status 1xx there is only a head.
