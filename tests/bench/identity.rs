@@ -91,12 +91,16 @@ pub(crate) async fn of_a_remembered_review(table: &mut Table) {
 /// A call through the API server's path, against the same by the server's own port; both over TLS, by kube's client.
 pub(crate) async fn through_the_api_server(table: &mut Table) {
     let control_plane = ControlPlane::shared();
-    let config = "callsPerSecond: 1000000\n";
+    let config = "callsPerSecond: 1000000\nauthentication: { tokenReview: { audiences: [sandbar] } }\n";
     let extension = Extension::start(control_plane, "admin", config).await.handed_on(control_plane).await;
     let through = control_plane.client("admin").await;
     let port = extension.server.address().port();
     let mut config = kube::Config::new(format!("https://localhost:{port}").parse().expect("a URL"));
     config.root_cert = Some(vec![CertificateDer::from_pem_slice(extension.authority.as_bytes()).expect("PEM").to_vec()]);
+    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "caller" } });
+    extension.namespace.create(account).await;
+    let token = ["create", "token", "caller", "--audience", "sandbar", "--namespace", extension.namespace.name()];
+    config.auth_info.token = Some(control_plane.kubectl(&token).trim().to_owned().into());
     let direct = kube::Client::try_from(config).expect("a client");
     let call = || mcp::modern(json!(1), "tools/call", json!({ "name": "check_health", "arguments": {} }));
     let own = || {
