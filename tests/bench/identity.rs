@@ -15,7 +15,7 @@ use sandbar_tests::namespace::Namespace;
 use sandbar_tests::process::resident;
 use sandbar_tests::sandbar::{Builder, Server};
 use sandbar_tests::until;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::load::{Connection, NO_RATE_LIMIT, Raw};
@@ -33,11 +33,9 @@ const AUDIENCE: &str = "https://sandbar.example/mcp";
 pub(crate) async fn of_a_verified_token(table: &mut Table) {
     let issuer = Issuer::start().await;
     let token = issuer.token(AUDIENCE).await;
-    let mapping = json!({ "claim": "sub", "prefix": "oidc:" });
-    let settings = json!({ "url": issuer.url(), "audiences": [AUDIENCE], "certificateAuthority": issuer.authority() });
-    let oidc = json!([{ "issuer": settings, "claimMappings": { "username": mapping } }]);
     let fast = |builder: Builder| builder.cluster("demo").env(NO_RATE_LIMIT.0, NO_RATE_LIMIT.1);
-    let known = fast(Server::builder()).config(&json!({ "authentication": { "oidc": oidc } }).to_string()).start().await;
+    let known =
+        fast(Server::builder()).config(&json!({ "authentication": { "oidc": tokens_of(&issuer) } }).to_string()).start().await;
     let open = fast(Server::builder()).start().await;
 
     let call = mcp::modern(json!(1), "tools/call", json!({ "name": "check_health", "arguments": {} }));
@@ -47,6 +45,12 @@ pub(crate) async fn of_a_verified_token(table: &mut Table) {
     // A refusal would end the connection.
     until("the token counts", async || (wire::send(known.address(), authorized.clone()).await.status == 200).then_some(())).await;
     row(table, "a call with a verified token over one without any", (&known, &with), (&open, &without), ROUNDS).await;
+}
+
+/// The configuration by which the tokens of an issuer count.
+fn tokens_of(issuer: &Issuer) -> Value {
+    let settings = json!({ "url": issuer.url(), "audiences": [AUDIENCE], "certificateAuthority": issuer.authority() });
+    json!([{ "issuer": settings, "claimMappings": { "username": { "claim": "sub", "prefix": "oidc:" } } }])
 }
 
 /// Calls the two in turn, and says how much longer the first takes.
@@ -68,12 +72,10 @@ pub(crate) async fn of_a_remembered_review(table: &mut Table) {
     let control_plane = ControlPlane::shared();
     let namespace = Namespace::fresh("reviewed").await;
     namespace.control_plane("coder", json!({ "phase": "Ready" })).await;
-    let reader = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "reader" } });
-    namespace.create(reader).await;
+    namespace.service_account("reader").await;
     let subject = format!("--serviceaccount={}:reader", namespace.name());
     control_plane.kubectl(&["create", "rolebinding", "reader", "--clusterrole=cluster-admin", &subject, "-n", namespace.name()]);
-    let token = ["create", "token", "reader", "--audience", "sandbar", "--namespace", namespace.name()];
-    let token = format!("Bearer {}", control_plane.kubectl(&token).trim());
+    let token = format!("Bearer {}", namespace.token("reader", &["sandbar"]).await);
     let status = json!({ "name": "get_control_plane_status", "arguments": { "namespace": namespace.name(), "name": "coder" } });
     let call = || mcp::modern(json!(1), "tools/call", status.clone());
     let mut authorized = call();
@@ -97,10 +99,8 @@ pub(crate) async fn through_the_api_server(table: &mut Table) {
     let port = extension.server.address().port();
     let mut config = kube::Config::new(format!("https://localhost:{port}").parse().expect("a URL"));
     config.root_cert = Some(vec![CertificateDer::from_pem_slice(extension.authority.as_bytes()).expect("PEM").to_vec()]);
-    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "caller" } });
-    extension.namespace.create(account).await;
-    let token = ["create", "token", "caller", "--audience", "sandbar", "--namespace", extension.namespace.name()];
-    config.auth_info.token = Some(control_plane.kubectl(&token).trim().to_owned().into());
+    extension.namespace.service_account("caller").await;
+    config.auth_info.token = Some(extension.namespace.token("caller", &["sandbar"]).await.into());
     let direct = kube::Client::try_from(config).expect("a client");
     let call = || mcp::modern(json!(1), "tools/call", json!({ "name": "check_health", "arguments": {} }));
     let own = || {
@@ -125,10 +125,7 @@ pub(crate) async fn through_the_api_server(table: &mut Table) {
 pub(crate) async fn memory_with_everything(table: &mut Table) {
     let control_plane = ControlPlane::shared();
     let issuer = Issuer::start().await;
-    let settings = json!({ "url": issuer.url(), "audiences": [AUDIENCE], "certificateAuthority": issuer.authority() });
-    let mapping = json!({ "claim": "sub", "prefix": "oidc:" });
-    let oidc = json!([{ "issuer": settings, "claimMappings": { "username": mapping } }]);
-    let authentication = json!({ "tokenReview": { "audiences": ["sandbar"] }, "oidc": oidc });
+    let authentication = json!({ "tokenReview": { "audiences": ["sandbar"] }, "oidc": tokens_of(&issuer) });
     let config = format!("authentication: {authentication}\nauthorization: {{ rights: caller }}\n");
     let extension = Extension::start(control_plane, "admin", &config).await.handed_on(control_plane).await;
     let admin = control_plane.client("admin").await;

@@ -56,11 +56,11 @@ impl Extension {
     /// reads as this user.
     ///
     /// # Panics
-    /// When something of it fails, as all here.
+    /// When one of its parts cannot be had.
     pub async fn start(control_plane: &ControlPlane, user: &str, config: &str) -> Self {
         let namespace = Namespace::fresh_in(control_plane, "aggregated").await;
         let group = format!("{}.sandbar.test", namespace.name());
-        let folder = tempfile::tempdir().expect("a file");
+        let folder = tempfile::tempdir().expect("a temporary directory");
         let at = |name: &str| folder.path().join(name).display().to_string();
         let config = format!(
             "apiService: {{ group: {group}, server: main }}\ntls: {{ certificate: {}, key: {} }}\n{config}",

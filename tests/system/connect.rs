@@ -2,7 +2,6 @@
 #![allow(clippy::print_stderr, reason = "a client that cannot be had on this machine is a line, not a failure")]
 
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use rcgen::ExtendedKeyUsagePurpose;
 use sandbar_tests::clients::{Era, Outcome, Program, RealClient};
+use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::extension::Extension;
 use sandbar_tests::http as wire;
@@ -20,6 +20,8 @@ use sandbar_tests::stdio::{Stdio, modern};
 use sandbar_tests::tls_api::{Pair, Shape};
 use sandbar_tests::{TOOLS, in_time, until};
 use serde_json::{Value, json};
+
+use crate::logins::{PRINT, plugin, runs};
 
 /// `sandbar connect` to a server at an address.
 fn to_url(address: SocketAddr) -> Run {
@@ -474,11 +476,6 @@ async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again()
 
     let shape = Shape { purpose: Some(ExtendedKeyUsagePurpose::ClientAuth), ..Shape::default() };
     let certificate = Pair::signed("alice", &shape, &people);
-    let plugin = at("plugin");
-    let script = format!("#!/bin/sh\ncd {}\necho run >>runs\n{PRINT_TOKEN}\n", folder.path().display());
-    std::fs::write(&plugin, script).unwrap();
-    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let exec = json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never" });
     let cluster = json!({ "server": control_plane.server(), "certificate-authority": control_plane.certificate_authority() });
     let contexts = ["alice", "agent"].map(|user| json!({ "name": user, "context": { "cluster": "test", "user": user } }));
     let kubeconfig = json!({
@@ -488,7 +485,7 @@ async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again()
                 "client-certificate-data": BASE64_STANDARD.encode(certificate.pem()),
                 "client-key-data": BASE64_STANDARD.encode(certificate.key_pem()),
             } },
-            { "name": "agent", "user": { "exec": exec } },
+            { "name": "agent", "user": plugin(folder.path(), PRINT) },
         ],
         "contexts": contexts,
     });
@@ -498,15 +495,15 @@ async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again()
         run.arg(at("kubeconfig")).converse()
     };
     // A token is of the account that there is: not of one with the same name later.
-    let new_login = || {
-        control_plane.kubectl(&["delete", "serviceaccount", "agent", "--ignore-not-found"]);
-        control_plane.kubectl(&["create", "serviceaccount", "agent"]);
-        std::fs::write(at("token"), control_plane.kubectl(&["create", "token", "agent"]).trim()).unwrap();
+    let namespace = &extension.namespace;
+    let new_login = async || {
+        control_plane.kubectl(&["delete", "serviceaccount", "agent", "--ignore-not-found", "--namespace", namespace.name()]);
+        namespace.service_account("agent").await;
+        std::fs::write(at("token"), namespace.token("agent", &[]).await).unwrap();
     };
-    let runs = || std::fs::read_to_string(at("runs")).unwrap_or_default().lines().count();
-    new_login();
-    for (user, name) in [("alice", "alice"), ("agent", "system:serviceaccount:default:agent")] {
-        extension.admit(&control_plane, name);
+    new_login().await;
+    for (user, name) in [("alice", "alice".to_owned()), ("agent", format!("system:serviceaccount:{}:agent", namespace.name()))] {
+        extension.admit(&control_plane, &name);
         let mut client = connect(user);
         in_time("the binding counts", async {
             while client.request("tools/list", modern(json!({}))).await["error"].is_object() {}
@@ -516,10 +513,10 @@ async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again()
         client.call("check_health", json!({})).await;
         extension.server.until_logged(&format!(r#""caller":"{name}""#)).await;
         if user == "agent" {
-            let before = runs();
-            new_login();
+            let before = runs(folder.path());
+            new_login().await;
             in_time("the plugin is asked again", async {
-                while runs() == before {
+                while runs(folder.path()) == before {
                     client.call("check_health", json!({})).await;
                 }
             })
@@ -529,6 +526,22 @@ async fn a_certificate_leads_there_and_a_credential_plugin_that_is_asked_again()
     }
 }
 
-/// What a plugin prints to give the token in a file of its folder.
-const PRINT_TOKEN: &str =
-    r#"printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat token)""#;
+#[tokio::test]
+async fn a_call_that_the_api_server_ends_for_its_time_is_told_in_words() {
+    // A minute is its default.
+    let control_plane = ControlPlane::start(&["--", "--request-timeout=4s"]);
+    let tool = components::build("echo");
+    let config = format!("limits: {{ time: 40s, cpu: 40s }}\ntools: [{{ component: {} }}]\n", tool.display());
+    let extension = Extension::start(&control_plane, "admin", &config).await.handed_on(&control_plane).await;
+    let run = Run::new(&["connect", "--server", "main", "--group", &extension.group, "--context", "admin", "--kubeconfig"]);
+    let mut client = run.arg(control_plane.kubeconfig()).converse();
+    client.initialize().await;
+    for meta in [json!({}), json!({ "progressToken": "token" })] {
+        let params = json!({ "name": "work", "arguments": { "word": "long", "ms": 30_000 }, "_meta": meta });
+        let id = client.send("tools/call", params).await;
+        let answer = client.answer(id).await;
+        let words = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("an error: {answer}"));
+        assert!(words.contains("--request-timeout"), "{words}");
+    }
+    client.call("check_health", json!({})).await;
+}

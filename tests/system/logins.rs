@@ -49,23 +49,17 @@ impl Laptop {
         self.path("kubeconfig")
     }
 
-    /// A plugin with a script, which notes that it runs. In the script, `$D` is the folder.
+    /// A plugin with a script, and with secrets of its own.
     fn plugin(&self, script: &str) -> Value {
-        let path = self.path("plugin");
-        std::fs::write(&path, format!("#!/bin/sh\nD={}\necho run >>$D/runs\n{script}\n", self.folder.path().display())).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        json!({ "exec": {
-            "apiVersion": "client.authentication.k8s.io/v1",
-            "command": path,
-            "args": ["--secret=SECRET-argument"],
-            "env": [{ "name": "LOGIN", "value": "SECRET-variable" }],
-            "interactiveMode": "Never",
-        } })
+        let mut user = plugin(self.folder.path(), script);
+        user["exec"]["args"] = json!(["--secret=SECRET-argument"]);
+        user["exec"]["env"] = json!([{ "name": "LOGIN", "value": "SECRET-variable" }]);
+        user
     }
 
     /// How often the plugin has run.
     fn runs(&self) -> usize {
-        std::fs::read_to_string(self.path("runs")).unwrap_or_default().lines().count()
+        runs(self.folder.path())
     }
 
     async fn server(&self, user: &Value) -> Server {
@@ -73,8 +67,21 @@ impl Laptop {
     }
 }
 
+/// A user whose credential plugin is this script, which notes in a folder that it runs. In the script, `$D` is the folder.
+pub(crate) fn plugin(folder: &Path, script: &str) -> Value {
+    let path = folder.join("plugin");
+    std::fs::write(&path, format!("#!/bin/sh\nD={}\necho run >>$D/runs\n{script}\n", folder.display())).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never" } })
+}
+
+/// How often the plugin of a folder has run.
+pub(crate) fn runs(folder: &Path) -> usize {
+    std::fs::read_to_string(folder.join("runs")).unwrap_or_default().lines().count()
+}
+
 /// What a plugin prints to give the token in a file of the folder.
-const PRINT: &str = r#"printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat $D/token)""#;
+pub(crate) const PRINT: &str = r#"printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat $D/token)""#;
 
 async fn is_healthy(client: &Client) -> bool {
     client.call("check_health", json!({})).await.is_ok()

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use sandbar_kubernetes::Ask;
 use sandbar_mcp::Era;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::bridge::Bridge;
@@ -26,6 +27,12 @@ const HEADER_MISMATCH: i64 = -32020;
 
 /// How long the end of a stream may take behind its answer.
 const LAST_PART: Duration = Duration::from_millis(100);
+
+/// How long a request may take that the API server hands on, if nobody has set its `--request-timeout`.
+const API_SERVER_TIME: Duration = Duration::from_secs(60);
+
+/// What an answer that the API server has ended for its time differs from that time at most.
+const ABOUT: Duration = Duration::from_secs(1);
 
 /// Pages of a list of tools that are looked through for one of them.
 const PAGES: usize = 20;
@@ -74,7 +81,7 @@ enum Read {
 /// Brings a request to the server, and everything that answers it to the client.
 pub(crate) async fn converse(bridge: &Bridge, asked: &Asked, out: &Out) {
     let mut conversation =
-        Conversation { bridge, asked, out, was_repeated: false, was_renewed: false, was_mended: false, has_head: false };
+        Conversation { bridge, asked, out, lost_after: None, was_renewed: false, was_mended: false, has_head: false };
     if let Err(End::Failed(failure)) = conversation.run().await {
         tracing::warn!("a request has failed: {}", failure.words);
         // Over HTTP it makes a client begin another session. Other states would make it do what `connect` does, log in for example.
@@ -89,7 +96,8 @@ struct Conversation<'a> {
     bridge: &'a Bridge,
     asked: &'a Asked,
     out: &'a Out,
-    was_repeated: bool,
+    /// What the first attempt had taken when its answer was lost. There is one more.
+    lost_after: Option<Duration>,
     was_renewed: bool,
     was_mended: bool,
     has_head: bool,
@@ -110,6 +118,7 @@ impl Conversation<'_> {
                 mirror(&mut headers, &known, &self.asked.message.param("arguments").unwrap_or_default());
             }
             let used = headers.get(SESSION_ID).cloned();
+            let began = Instant::now();
             let outcome = match self.bridge.upstream.deliver(&ask, &headers).await {
                 Ok(reply) if reply.status == 404 && self.may_renew(used.as_ref()) => {
                     self.renew(used.as_ref()).await?;
@@ -125,17 +134,38 @@ impl Conversation<'_> {
             match outcome {
                 Ok(Read::Answered) => return Ok(()),
                 Ok(Read::Mended) => {}
-                // A call that was taken back is not run again.
-                Err(End::Failed(failure)) if failure.kind == FailureKind::Lost && self.asked.cancelled.is_cancelled() => {
-                    return Ok(());
-                }
-                Err(End::Failed(failure)) if failure.kind == FailureKind::Lost && self.is_repeatable() && !self.was_repeated => {
-                    tracing::info!("a request is sent again: {}", failure.words);
-                    self.was_repeated = true;
-                }
+                Err(End::Failed(failure)) if failure.kind == FailureKind::Lost => self.lost(failure, began.elapsed())?,
                 Err(end) => return Err(end),
             }
         }
+    }
+
+    /// An answer is lost, after so long. It is the end, unless the request may be sent again.
+    fn lost(&mut self, failure: Failure, after: Duration) -> Result<(), End> {
+        // A call that was taken back is not run again.
+        if self.asked.cancelled.is_cancelled() {
+            return Err(End::Gone);
+        }
+        if self.is_out_of_time(after) {
+            let words = format!(
+                "the API server has ended the request after {} s, before its answer was there. It ends each after the time of its \
+                 --request-timeout, 60 s by default: ask for less, or connect by another way, --service or --url",
+                after.as_secs()
+            );
+            return Err(Failure::new(FailureKind::Refused, words).into());
+        }
+        if self.lost_after.is_some() || !self.is_repeatable() {
+            return Err(failure.into());
+        }
+        tracing::info!("a request is sent again: {}", failure.words);
+        self.lost_after = Some(after);
+        Ok(())
+    }
+
+    /// Whether an answer that is lost after so long was ended by the API server: after its usual time, or both times after the same.
+    fn is_out_of_time(&self, after: Duration) -> bool {
+        let is_as_before = self.lost_after.is_some_and(|before| after > 2 * ABOUT && after.abs_diff(before) < ABOUT);
+        self.bridge.upstream.has_a_time_limit() && (is_as_before || after + ABOUT > API_SERVER_TIME)
     }
 
     /// Whether nothing is changed by sending the request again.

@@ -1,5 +1,7 @@
 //! A client on stdio, and a server that says and loses what no real one can be made to.
 
+mod opening;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +50,14 @@ struct Scripted {
     script: Box<Script>,
     seen: Arc<Mutex<Vec<Seen>>>,
     is_sandbar: bool,
+    has_a_time_limit: bool,
+}
+
+impl Scripted {
+    /// Sandbar, reached by itself.
+    fn of(script: impl Fn(&Seen, usize) -> Result<Answer, Failure> + Send + Sync + 'static) -> Self {
+        Self { script: Box::new(script), seen: Arc::default(), is_sandbar: true, has_a_time_limit: false }
+    }
 }
 
 impl Way for Scripted {
@@ -70,6 +80,10 @@ impl Way for Scripted {
     fn leads_to_sandbar(&self) -> bool {
         self.is_sandbar
     }
+
+    fn has_a_time_limit(&self) -> bool {
+        self.has_a_time_limit
+    }
 }
 
 /// A client and its bridge.
@@ -81,9 +95,8 @@ struct Client {
 }
 
 impl Client {
-    fn of(is_sandbar: bool, script: impl Fn(&Seen, usize) -> Result<Answer, Failure> + Send + Sync + 'static) -> Self {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let way = Scripted { script: Box::new(script), seen: seen.clone(), is_sandbar };
+    fn by(way: Scripted) -> Self {
+        let seen = way.seen.clone();
         let (near, far) = tokio::io::duplex(1 << 16);
         let (read, write) = tokio::io::split(far);
         let serving = serve_stdio(Bridge::new(Arc::new(way)), read, write, std::future::pending());
@@ -93,7 +106,11 @@ impl Client {
     }
 
     fn to(script: impl Fn(&Seen, usize) -> Result<Answer, Failure> + Send + Sync + 'static) -> Self {
-        Self::of(true, script)
+        Self::by(Scripted::of(script))
+    }
+
+    fn to_another(script: impl Fn(&Seen, usize) -> Result<Answer, Failure> + Send + Sync + 'static) -> Self {
+        Self::by(Scripted { is_sandbar: false, ..Scripted::of(script) })
     }
 
     async fn write(&mut self, message: Value) {
@@ -118,6 +135,13 @@ impl Client {
         let answer = self.request(1, "initialize", json!({ "protocolVersion": "2025-11-25" })).await;
         assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
         self.write(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+    }
+
+    /// Waits until the server has been asked this.
+    async fn sent(&self, method: &str) {
+        while self.seen(method).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     fn seen(&self, method: &str) -> Vec<Seen> {
@@ -173,6 +197,14 @@ fn opened(asked: &Seen, before: usize) -> Result<Answer, Failure> {
     Ok(answer)
 }
 
+fn initialize(id: u64) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": { "protocolVersion": "2025-11-25" } })
+}
+
+fn legacy(id: u64, method: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": { "name": "t" } })
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_lost_is_asked_for_once_more() {
     let broken = || Ok(answer(200, "application/json", vec![Ok("{\"json".into()), Err("cut")], false));
@@ -201,7 +233,7 @@ async fn what_is_lost_twice_is_told_and_may_be_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_of_a_server_that_may_be_any_is_not_sent_twice_and_other_requests_are() {
-    let mut client = Client::of(false, |asked, before| match asked.method() {
+    let mut client = Client::to_another(|asked, before| match asked.method() {
         "server/discover" => result(asked, json!({ "serverInfo": { "name": "sandbar" } })),
         _ if before == 0 => failed(FailureKind::Lost),
         _ => result(asked, json!({})),
@@ -210,7 +242,7 @@ async fn a_call_of_a_server_that_may_be_any_is_not_sent_twice_and_other_requests
     assert_eq!((&answer["error"]["data"]["maySendAgain"], client.seen("tools/call").len()), (&json!(false), 1));
     assert_eq!(client.request(8, "tools/list", modern(json!({}))).await["result"], json!({}));
     // Once it has said that it is Sandbar, they are.
-    let mut client = Client::of(false, |asked, before| match asked.method() {
+    let mut client = Client::to_another(|asked, before| match asked.method() {
         "server/discover" => result(asked, json!({ "serverInfo": { "name": "sandbar" } })),
         _ if before == 0 => failed(FailureKind::Lost),
         _ => result(asked, json!({})),
@@ -253,9 +285,7 @@ async fn a_session_is_begun_anew_where_the_server_does_not_know_it() {
         _ => result(asked, json!({})),
     });
     client.initialize().await;
-    while client.seen("GET").is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    client.sent("GET").await;
     let call = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": { "name": "t" } });
     client.write(call.clone()).await;
     let (mut answered, mut told) = (false, false);
@@ -452,6 +482,30 @@ async fn requests_at_once_are_bounded_and_the_client_is_told() {
     assert!(answer["error"]["message"].as_str().expect("words").contains("128"), "{answer}");
 }
 
+/// An answer that is on its way for so long, and then ends as if it were whole.
+fn on_its_way_for(seconds: u64) -> Result<Answer, Failure> {
+    let pieces = stream::iter(0..seconds).then(|_| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(Frame::data(Bytes::from_static(b" ")))
+    });
+    let body = UnsyncBoxBody::new(StreamBody::new(pieces));
+    Ok(Response::builder().header("content-type", "application/json").body(body).expect("a response"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_api_server_ends_for_its_time_is_told_in_words() {
+    // How long each attempt takes, how many there are, and whether it is the time.
+    for (seconds, attempts, is_the_time) in [([60, 60], 1, true), ([30, 30], 2, true), ([20, 40], 2, false), ([1, 1], 2, false)] {
+        let script = move |_: &Seen, before: usize| on_its_way_for(seconds[before]);
+        let mut client = Client::by(Scripted { has_a_time_limit: true, ..Scripted::of(script) });
+        let error = client.call().await["error"].take();
+        let words = error["message"].as_str().expect("words");
+        assert_eq!(client.seen("tools/call").len(), attempts, "{words}");
+        assert_eq!(words.contains(&format!("ended the request after {} s", seconds[0])), is_the_time, "{words}");
+        assert_eq!(error["data"]["maySendAgain"], !is_the_time);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_line_without_end_takes_no_memory() {
     let mut client = Client::to(|asked, _| result(asked, json!({})));
@@ -463,130 +517,6 @@ async fn a_line_without_end_takes_no_memory() {
     let refusal = client.read().await;
     assert!(refusal["error"]["message"].as_str().expect("words").contains("4194304"), "{refusal}");
     assert_eq!(client.request(2, "ping", json!({})).await["id"], 2);
-}
-
-/// The answer to a request, as soon as `gate` lets it through.
-fn gated(asked: &Seen, gate: &Arc<Notify>, result: &Value) -> Result<Answer, Failure> {
-    let (gate, text) = (gate.clone(), json!({ "jsonrpc": "2.0", "id": asked.message["id"], "result": result }).to_string());
-    let late = stream::once(async move {
-        gate.notified().await;
-        Ok(Frame::data(Bytes::from(text)))
-    });
-    let body = UnsyncBoxBody::new(StreamBody::new(late));
-    Ok(Response::builder().header("content-type", "application/json").body(body).expect("a response"))
-}
-
-/// A server whose answer to the first `initialize`, or to one after so many, waits for a gate.
-fn opens_late(after: usize, gate: &Arc<Notify>) -> impl Fn(&Seen, usize) -> Result<Answer, Failure> + Send + Sync + 'static {
-    let gate = gate.clone();
-    move |asked, before| match asked.method() {
-        "initialize" if before == after => gated(asked, &gate, &json!({ "protocolVersion": "2025-11-25" })),
-        "initialize" => opened(asked, before),
-        "tools/call" => Ok(answer(200, "application/json", Vec::new(), true)),
-        "GET" => events(&[], true),
-        _ if asked.message["id"].is_null() => accepted(),
-        _ => result(asked, json!({})),
-    }
-}
-
-fn initialize(id: u64) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": { "protocolVersion": "2025-11-25" } })
-}
-
-fn legacy(id: u64, method: &str) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": { "name": "t" } })
-}
-
-fn cancel(id: u64) -> Value {
-    json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } })
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_follows_an_initialize_waits_for_its_answer_in_order_and_what_is_cancelled_meanwhile_is_not_sent() {
-    let gate = Arc::new(Notify::new());
-    let mut client = Client::to(opens_late(0, &gate));
-    client.write(initialize(1)).await;
-    client.write(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
-    client.write(legacy(2, "tools/call")).await;
-    client.write(cancel(2)).await;
-    client.write(legacy(3, "tools/list")).await;
-    // Whatever is no JSON is answered when it is read, so all before it has been.
-    client.write(json!([])).await;
-    assert_eq!(client.read().await["error"]["code"], -32600);
-    assert_eq!((client.seen("initialize").len(), client.seen("tools/list").len()), (1, 0));
-    gate.notify_one();
-    assert_eq!(client.read().await["id"], 1);
-    assert_eq!(client.read().await["id"], 3);
-    assert_eq!(client.seen("notifications/initialized").len(), 1);
-    assert!(client.seen("tools/call").is_empty() && client.seen("notifications/cancelled").is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_end_of_a_client_is_heard_while_its_session_begins() {
-    let gate = Arc::new(Notify::new());
-    let mut client = Client::to(opens_late(0, &gate));
-    client.write(initialize(1)).await;
-    client.write(legacy(2, "tools/list")).await;
-    client.input.shutdown().await.expect("it is open");
-    let began = Instant::now();
-    client.serving.await.expect("no panic").expect("no error");
-    assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
-    // Whoever pipes in messages has their answers.
-    let mut client = Client::to(opens_late(0, &gate));
-    client.write(initialize(1)).await;
-    client.write(legacy(2, "tools/list")).await;
-    client.input.shutdown().await.expect("it is open");
-    gate.notify_one();
-    assert_eq!((client.read().await["id"].clone(), client.read().await["id"].clone()), (json!(1), json!(2)));
-    client.serving.await.expect("no panic").expect("no error");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_initialize_that_is_cancelled_is_dropped_and_another_begins_a_session() {
-    let gate = Arc::new(Notify::new());
-    let mut client = Client::to(opens_late(0, &gate));
-    client.write(initialize(1)).await;
-    client.write(initialize(2)).await;
-    client.write(legacy(3, "tools/list")).await;
-    client.write(cancel(1)).await;
-    let began = Instant::now();
-    assert_eq!(client.read().await["id"], 2);
-    assert_eq!(client.read().await["id"], 3);
-    assert!(began.elapsed() < Duration::from_secs(1));
-    assert_eq!(client.seen("tools/list")[0].header("mcp-session-id"), Some("s1"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_of_the_session_before_is_cancelled_there_while_another_begins() {
-    let gate = Arc::new(Notify::new());
-    let mut client = Client::to(opens_late(1, &gate));
-    client.initialize().await;
-    client.write(legacy(3, "tools/call")).await;
-    client.write(initialize(4)).await;
-    client.write(cancel(3)).await;
-    while client.seen("notifications/cancelled").is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    assert_eq!(client.seen("notifications/cancelled")[0].header("mcp-session-id"), Some("s0"));
-    gate.notify_one();
-    assert_eq!(client.read().await["id"], 4);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_waits_for_an_initialize_is_bounded_and_the_client_is_told() {
-    let gate = Arc::new(Notify::new());
-    let mut client = Client::to(opens_late(0, &gate));
-    client.write(initialize(1)).await;
-    for id in 2..130 {
-        client.write(legacy(id, "tools/list")).await;
-    }
-    let answer = client.read().await;
-    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(129), &json!(-32000)), "{answer}");
-    gate.notify_one();
-    for _ in 1..129 {
-        let answer = client.read().await;
-        assert!(answer["result"].is_object(), "{answer}");
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -662,9 +592,7 @@ async fn answers_in_the_stream_of_a_session_reach_who_waits_for_them_and_nobody_
     });
     client.initialize().await;
     client.write(legacy(3, "tools/call")).await;
-    while client.seen("tools/call").is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    client.sent("tools/call").await;
     gate.notify_one();
     assert_eq!(client.read().await["result"]["of"], "the call");
     assert_eq!(client.read().await["method"], "notifications/tools/list_changed");
@@ -676,7 +604,7 @@ async fn words_of_a_server_in_ours_are_clean_and_short() {
     let said = format!("\u{1b}[2Jgone\u{202e} wrong\nnext {}", "x".repeat(100_000));
     let text = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": 1, "message": said } }).to_string();
     let script = move |_: &Seen, _| Ok(answer(500, "application/json", vec![Ok(text.clone().into())], false));
-    let way = Scripted { script: Box::new(script), seen: Arc::default(), is_sandbar: false };
+    let way = Scripted { is_sandbar: false, ..Scripted::of(script) };
     let bridge = Bridge::new(Arc::new(way));
     let (sender, mut parts) = mpsc::channel(4);
     let session = Session::unknown("s".parse().expect("a value"));

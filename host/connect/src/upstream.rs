@@ -97,6 +97,11 @@ impl Upstream {
         self.is_sandbar.load(Ordering::Relaxed)
     }
 
+    /// Whether answers are ended on their way that take too long.
+    pub(crate) fn has_a_time_limit(&self) -> bool {
+        self.way.has_a_time_limit()
+    }
+
     /// Notes that the server has said that it is Sandbar.
     pub(crate) fn is_sandbar(&self) {
         self.is_sandbar.store(true, Ordering::Relaxed);

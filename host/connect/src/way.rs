@@ -30,6 +30,11 @@ pub trait Way: Send + Sync + 'static {
     /// Makes all connections anew with the next request: those that there are may lead nowhere.
     fn reconnect(&self) {}
 
+    /// Whether an API server hands answers on, which ends those that take too long.
+    fn has_a_time_limit(&self) -> bool {
+        false
+    }
+
     /// Whether there can be nothing but Sandbar at its end.
     fn leads_to_sandbar(&self) -> bool {
         true
@@ -55,6 +60,10 @@ impl Way for Forwarded {
 
     fn reconnect(&self) {
         self.forwarder.reconnect();
+    }
+
+    fn has_a_time_limit(&self) -> bool {
+        self.forwarder.is_behind_api_server()
     }
 
     fn leads_to_sandbar(&self) -> bool {
@@ -126,6 +135,10 @@ impl Way for BehindApiServer {
     fn reconnect(&self) {
         self.server.reconnect();
         self.pods.reconnect();
+    }
+
+    fn has_a_time_limit(&self) -> bool {
+        !self.by_pods.load(Ordering::Relaxed)
     }
 
     fn leads_to_sandbar(&self) -> bool {

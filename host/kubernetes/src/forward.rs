@@ -207,6 +207,11 @@ impl Forwarder {
         Ok(Self { login, to: Arc::new(To::Server(server)), description: description.into() })
     }
 
+    /// Whether the API server hands answers on by itself, and so ends those that take longer than its `--request-timeout`.
+    pub fn is_behind_api_server(&self) -> bool {
+        matches!(*self.to, To::Server(_))
+    }
+
     /// The way to the pods of a Service, through the API server and with the login of another way there.
     pub fn to_service(&self, service: ServiceName) -> Self {
         let description = format!("a pod of the Service {}/{}", service.namespace, service.name).into();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use sandbar_catalog::FileStamps;
+use sandbar_config::ApiServiceConfig;
 use sandbar_connect::{BehindApiServer, Bridge, Forwarded, InProcess, Way, serve_port, serve_stdio};
 use sandbar_http::{Admission, Allowlist, App, Parts, Readiness, SessionKey, Surroundings};
 use sandbar_identity::Authentication;
@@ -29,10 +30,6 @@ const THREADS: usize = 2;
 
 /// How long a start waits for components that have to be compiled.
 const LOAD_PATIENCE: Duration = Duration::from_secs(15);
-
-/// The server that is looked for where none is named.
-const GROUP: &str = "mcp.sandbar.dev";
-const SERVER: &str = "sandbar";
 
 /// The Service of the manifests in deploy/.
 const SERVICE: &str = "coder-system/coder-k8s";
@@ -163,8 +160,10 @@ async fn way(arguments: &Arguments) -> Result<(Arc<dyn Way>, String), Failure> {
         return Ok((Arc::new(Forwarded::new(forwarder)), leads_to));
     }
     let (group, server) = (arguments.group.as_deref(), arguments.server.as_deref());
-    let name =
-        ServerName::new(group.unwrap_or(GROUP), server.unwrap_or(SERVER)).map_err(|words| Failure::Usage(anyhow!(words)))?;
+    // Where none is named, that which a server is by default.
+    let default = ApiServiceConfig::default();
+    let name = ServerName::new(group.unwrap_or(&default.group), server.unwrap_or(&default.server))
+        .map_err(|words| Failure::Usage(anyhow!(words)))?;
     let forwarder = Forwarder::to_server(arguments.kubeconfig.as_deref(), arguments.context.as_deref(), name).await?;
     if let Some(service) = arguments.service.clone() {
         let pods = forwarder.to_service(service);
