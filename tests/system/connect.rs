@@ -536,6 +536,10 @@ async fn a_call_that_the_api_server_ends_for_its_time_is_told_in_words() {
     let run = Run::new(&["connect", "--server", "main", "--group", &extension.group, "--context", "admin", "--kubeconfig"]);
     let mut client = run.arg(control_plane.kubeconfig()).converse();
     client.initialize().await;
+    in_time("the tool is there", async {
+        while !client.request("tools/list", json!({})).await.to_string().contains("\"work\"") {}
+    })
+    .await;
     for meta in [json!({}), json!({ "progressToken": "token" })] {
         let params = json!({ "name": "work", "arguments": { "word": "long", "ms": 30_000 }, "_meta": meta });
         let id = client.send("tools/call", params).await;
