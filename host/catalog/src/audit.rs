@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sandbar_policy::{Budget, Caller, Proof};
 use sandbar_sandbox::CallError;
-use sandbar_text::clean_line;
+use sandbar_text::{clean_line, identifier};
 
 use super::answer::Answer;
 
@@ -14,9 +14,6 @@ const NAME_BYTES: usize = 128;
 
 /// Bytes of the name of a tool that does not exist: it is the caller's word alone, as its own name is.
 const CLAIMED_BYTES: usize = 64;
-
-/// Bytes of a caller's name: more than that of any ServiceAccount.
-const CALLER_BYTES: usize = 512;
 
 /// Bytes of all groups of a caller.
 const GROUPS_BYTES: usize = 2 * 1024;
@@ -30,7 +27,7 @@ pub(super) fn not_let_in(caller: &Caller, tool: &str, argument_bytes: usize) {
     tracing::info!(
         name: NOT_LET_IN,
         target: "sandbar::audit",
-        caller = %named(caller),
+        caller = %caller.identity(),
         client = caller.client(),
         tool = clean_line(tool, NAME_BYTES),
         argument_bytes,
@@ -40,15 +37,21 @@ pub(super) fn not_let_in(caller: &Caller, tool: &str, argument_bytes: usize) {
     );
 }
 
-/// The caller's name, as far as a line of the log has room for it.
-fn named(caller: &Caller) -> String {
-    clean_line(caller.identity(), CALLER_BYTES)
-}
-
-/// The caller's groups, likewise.
+/// The caller's groups, as far as there is room for them. None of them can look like two, or like another.
 fn groups(caller: &Caller) -> Option<String> {
     let user = caller.identity().user()?;
-    Some(clean_line(user.groups.join(","), GROUPS_BYTES))
+    let mut all = String::new();
+    for group in &user.groups {
+        let separator = if all.is_empty() { "" } else { "," };
+        let group = identifier(group, Some(','));
+        if all.len() + separator.len() + group.len() > GROUPS_BYTES {
+            all += ",…";
+            break;
+        }
+        all += separator;
+        all += &group;
+    }
+    Some(all)
 }
 
 /// The event of one call. It is written when this is dropped: also when the call is dropped before its end.
@@ -159,7 +162,7 @@ impl Drop for AuditEvent {
         let tool = clean_line(&self.tool, NAME_BYTES);
         tracing::info!(
             target: "sandbar::audit",
-            caller = %named(&self.caller),
+            caller = %self.caller.identity(),
             groups = groups(&self.caller),
             proof = self.caller.identity().proof().map(tracing::field::display),
             issuer = self.caller.identity().proof().and_then(Proof::issuer),

@@ -29,6 +29,14 @@ impl Catalog {
         Ok(self.tools.keys().zip(allowed).filter(|(_, allowed)| *allowed).map(|(name, _)| name.clone()).collect())
     }
 
+    /// Whether a caller may call a tool; of one that does not exist, whoever hears of all may. What cannot be found out is a no.
+    pub async fn may_call(&self, caller: &Identity, name: &str) -> bool {
+        match self.tools.get(name) {
+            Some(tool) => allowed(caller, &[tool]).await.is_ok_and(|allowed| allowed == [true]),
+            None => !self.restricts_callers(),
+        }
+    }
+
     /// Refuses whoever may not call a tool.
     pub(super) async fn admit(&self, caller: &Identity, tool: &Tool) -> Result<(), CallRefusal> {
         let Some(access) = &tool.component.callers else { return Ok(()) };

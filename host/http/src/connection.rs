@@ -60,8 +60,9 @@ pub(super) struct HeadLimits {
 impl HeadLimits {
     pub(super) const OF_ANYBODY: Self = Self { bytes: HEAD_BYTES, headers: HEADERS };
 
-    /// A front proxy has a header for each group of a user, of which a directory has many.
-    const OF_PROXY: Self = Self { bytes: 128 * 1024, headers: 1_000 };
+    /// A front proxy has a header for each group of a user, of which a directory has many. The largest user that is known fits in, so that one
+    /// who is larger is told so.
+    const OF_PROXY: Self = Self { bytes: 256 * 1024, headers: 4_096 };
 
     /// Those of a client: whoever has shown a certificate may be a proxy.
     pub(super) fn of(peer: &Peer) -> Self {

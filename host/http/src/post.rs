@@ -91,6 +91,30 @@ enum Received {
     Subscription(Subscription),
 }
 
+/// What was read: what it comes to, or a call whose headers are wrong, of a tool of which nothing may be told to some.
+enum Read {
+    Decided(Received),
+    Mismatched(Box<Mismatched>),
+}
+
+/// A call whose headers do not repeat what is in its body.
+struct Mismatched {
+    call: Admitted,
+    tool: String,
+    rejection: Rejection,
+}
+
+/// A request that is let in, and what it is answered with.
+struct Admitted {
+    server: Server,
+    request: Request,
+    takes: Takes,
+    /// The id of the session that it is in.
+    session: Option<String>,
+    caller: Caller,
+    lease: Lease,
+}
+
 /// Answers a POST. Its body is read before anything else, since a connection cannot go on behind one that is not.
 pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     endpoint: &Arc<Endpoint>,
@@ -102,7 +126,10 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     let body = endpoint.bodies.read(&account, body).await.map_err(not_read)?;
     let receiving = endpoint.clone();
     let received = endpoint.bodies.work(&account, body, move |body| receive(&receiving, &headers, caller, body)).await;
-    let received = received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)?;
+    let received = match received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)? {
+        Read::Decided(received) => received,
+        Read::Mismatched(call) => call.settled(endpoint).await.map_err(Rejection::of_read)?,
+    };
     match received {
         Received::Answer(answer) => Ok(answer),
         Received::TurnedAway(answer) => {
@@ -118,7 +145,7 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
 }
 
 /// Reads the one message of a body, and does what can be done at once. All that takes time with the length of the body is done here.
-fn receive(endpoint: &Endpoint, headers: &HeaderMap, caller: Caller, body: Body) -> Result<Received, Rejection> {
+fn receive(endpoint: &Endpoint, headers: &HeaderMap, caller: Caller, body: Body) -> Result<Read, Rejection> {
     let mut head = Head { headers, takes: Takes::of(headers), session: None, caller };
     if head.takes.nothing() {
         let words = "answers are JSON or a stream of events: send `Accept: application/json, text/event-stream`";
@@ -139,7 +166,7 @@ fn receive(endpoint: &Endpoint, headers: &HeaderMap, caller: Caller, body: Body)
         }
         MessageKind::Notification { .. } => {
             notice(endpoint, &message, &head);
-            Ok(Received::Answer(accepted()))
+            Ok(Read::Decided(Received::Answer(accepted())))
         }
         MessageKind::Response => {
             let error = ErrorData::invalid_request("this server asks its clients nothing, so there is nothing to answer", None);
@@ -174,51 +201,82 @@ fn decide(endpoint: &Endpoint, message: &Message, head: &mut Head<'_>) -> Result
 }
 
 /// Answers a request, or says what it takes to answer it.
-fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Lease) -> Result<Received, Rejection> {
+fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Lease) -> Result<Read, Rejection> {
     // One catalog for the checks and for the answer.
     let server = endpoint.server.refreshed();
+    let mut mismatch = None;
     if let Method::CallTool(call) = &request.method {
-        if request.version.era() == Era::Modern {
-            let mirrored = server.catalog().definition(&call.name).map(Definition::mirrored_arguments);
-            headers::check_call(head.headers, call, mirrored.unwrap_or_default())
-                .map_err(|error| Rejection::of_message(JsonRpcError::new(Some(request.id.clone()), error), Era::Modern))?;
-        }
         match endpoint.admission.admit(&head.caller.identity().account()) {
             Ok(place) => lease.place = Some(place),
-            Err(busy) => return Ok(Received::TurnedAway(turned_away(&request.id, request.version, call, &head, &busy))),
+            Err(busy) => {
+                let answer = turned_away(&request.id, request.version, call, &head, &busy);
+                return Ok(Read::Decided(Received::TurnedAway(answer)));
+            }
+        }
+        if request.version.era() == Era::Modern {
+            let mirrored = server.catalog().definition(&call.name).map(Definition::mirrored_arguments);
+            let checked = headers::check_call(head.headers, call, mirrored.unwrap_or_default());
+            mismatch = checked.err().map(|error| (call.name.clone(), JsonRpcError::new(Some(request.id.clone()), error)));
         }
     }
     if matches!(request.method, Method::Listen { .. }) && !head.takes.events {
         let words = "a subscription is a stream of events: send `Accept: text/event-stream`";
         return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
-    let session = matches!(request.method, Method::Initialize).then(|| opened(endpoint, request.version, &head.caller)).flatten();
-    let Head { takes, session: spoken_in, caller, .. } = head;
-    let account = caller.identity().account();
-    Ok(match sandbar_mcp::answer(server, caller, request) {
-        Reply::Ready(response) => {
-            let mut response = ready(response, takes, lease);
-            if let Some(id) = session {
-                response.headers_mut().insert(SESSION_ID, id);
-            }
-            Received::Answer(response)
+    let Head { takes, session, caller, .. } = head;
+    let session = session.map(|(id, _)| id.to_owned());
+    let admitted = Admitted { server, request, takes, session, caller, lease };
+    Ok(match mismatch {
+        None => Read::Decided(admitted.answer(endpoint)),
+        Some((tool, error)) => {
+            Read::Mismatched(Box::new(Mismatched { call: admitted, tool, rejection: Rejection::of_message(error, Era::Modern) }))
         }
-        // Each is worked out for its caller, so it takes what a call takes.
-        Reply::List(list) => match endpoint.admission.admit(&account) {
-            Ok(place) => Received::List(list, takes, Lease { place: Some(place), ..lease }),
-            Err(busy) => {
-                let error = JsonRpcError::new(Some(list.id().clone()), ErrorData::internal_error(busy.to_string(), None));
-                Received::TurnedAway(ready(sandbar_mcp::Response::error(&error), takes, lease))
-            }
-        },
-        Reply::Shared(response) => Received::Answer(shared(response, takes, lease)),
-        Reply::Call(call) => {
-            let in_flight = (call.version().era() == Era::Legacy)
-                .then(|| endpoint.calls.begin(spoken_in.map_or("", |(session, _)| session), call.id()));
-            Received::Call(running(endpoint, account, call, in_flight, lease), takes)
-        }
-        Reply::Subscription(subscription) => Received::Subscription(subscription),
     })
+}
+
+impl Mismatched {
+    /// Says which header is wrong to whoever may call the tool. To others it is refused as any call of theirs, since what its headers have to
+    /// be says what its arguments are.
+    async fn settled(self, endpoint: &Endpoint) -> Result<Received, Rejection> {
+        let Self { call, tool, rejection } = self;
+        if call.server.catalog().may_call(call.caller.identity(), &tool).await {
+            Err(rejection)
+        } else {
+            Ok(call.answer(endpoint))
+        }
+    }
+}
+
+impl Admitted {
+    fn answer(self, endpoint: &Endpoint) -> Received {
+        let Self { server, request, takes, session, caller, lease } = self;
+        let opens = matches!(request.method, Method::Initialize).then(|| opened(endpoint, request.version, &caller)).flatten();
+        let account = caller.identity().account();
+        match sandbar_mcp::answer(server, caller, request) {
+            Reply::Ready(response) => {
+                let mut response = ready(response, takes, lease);
+                if let Some(id) = opens {
+                    response.headers_mut().insert(SESSION_ID, id);
+                }
+                Received::Answer(response)
+            }
+            // Each is worked out for its caller, so it takes what a call takes.
+            Reply::List(list) => match endpoint.admission.admit(&account) {
+                Ok(place) => Received::List(list, takes, Lease { place: Some(place), ..lease }),
+                Err(busy) => {
+                    let error = JsonRpcError::new(Some(list.id().clone()), ErrorData::internal_error(busy.to_string(), None));
+                    Received::TurnedAway(ready(sandbar_mcp::Response::error(&error), takes, lease))
+                }
+            },
+            Reply::Shared(response) => Received::Answer(shared(response, takes, lease)),
+            Reply::Call(call) => {
+                let in_flight = (call.version().era() == Era::Legacy)
+                    .then(|| endpoint.calls.begin(session.as_deref().unwrap_or_default(), call.id()));
+                Received::Call(running(endpoint, account, call, in_flight, lease), takes)
+            }
+            Reply::Subscription(subscription) => Received::Subscription(subscription),
+        }
+    }
 }
 
 /// A response that is known at once.

@@ -73,7 +73,8 @@ impl Audience {
     /// Who has sent a request from there.
     pub(super) fn of(from: IpAddr, uri: &Uri, headers: &HeaderMap) -> Self {
         // A sidecar or a proxy on this machine speaks for anybody.
-        let is_forwarded = FORWARDED.into_iter().any(|name| headers.contains_key(name));
+        let is_forwarded =
+            headers.keys().any(|name| FORWARDED.contains(&name.as_str()) || name.as_str().starts_with("x-remote-"));
         if from.to_canonical().is_loopback() && is_to_loopback(uri, headers) && !is_forwarded {
             Self::Operator
         } else {

@@ -23,7 +23,7 @@ const EXTRA: &str = "x-remote-extra-";
 /// Not one of Kubernetes', and what a proxy of another kind may mean by it.
 const GROUPS: &str = "x-remote-groups";
 
-/// Bytes of a certificate's name in the log.
+/// Bytes of the name of a certificate or a header in a message.
 const NAME_BYTES: usize = 128;
 
 /// A proxy that is believed. Which certificates are its own can change while the server runs, and is looked up for each request: a
@@ -41,23 +41,19 @@ pub struct Believed {
     pub says_uid: bool,
 }
 
-/// Whether a proxy says the user's uid.
-#[derive(Debug, PartialEq, Eq)]
-struct SaysUid(bool);
-
 impl FrontProxy {
     /// A proxy with these certificates. As long as there are none, nothing is from it.
     pub fn new(believed: watch::Receiver<Option<Believed>>) -> Self {
         Self(believed)
     }
 
-    /// Whether a certificate is the proxy's, and if so, whether that says the uid.
-    fn is(&self, certificate: &ClientCertificate) -> Option<SaysUid> {
+    /// Whether the proxy with this certificate says the user's uid; none where it is not the proxy's.
+    fn says_uid(&self, certificate: &ClientCertificate) -> Option<bool> {
         let believed = self.0.borrow();
         let Believed { authorities, allowed_names, says_uid } = believed.as_ref()?;
         let is_allowed = |name| allowed_names.as_ref().is_none_or(|names| names.iter().any(|allowed| allowed == name));
         let is_it = is_allowed(certificate.common_name().unwrap_or_default()) && authorities.have_signed(certificate);
-        is_it.then_some(SaysUid(*says_uid))
+        is_it.then_some(*says_uid)
     }
 }
 
@@ -68,18 +64,23 @@ pub(super) fn user_of(
     certificate: Option<&ClientCertificate>,
 ) -> Result<Option<Arc<User>>, Unidentified> {
     let Some(claim) = headers.keys().find(|name| is_claim(name)) else { return Ok(None) };
-    let Some(says_uid) = proxy.zip(certificate).and_then(|(proxy, certificate)| proxy.is(certificate)) else {
+    let Some(says_uid) = proxy.zip(certificate).and_then(|(proxy, certificate)| proxy.says_uid(certificate)) else {
         let name = certificate.map(|certificate| quotable(certificate.common_name().unwrap_or_default(), NAME_BYTES));
-        tracing::warn!(header = %claim, certificate = name, "a request claims to be from a front proxy, and is not");
-        return Err(Unidentified::Claimed(claim.as_str().to_owned()));
+        let header = quotable(claim, NAME_BYTES);
+        tracing::warn!(header, certificate = name, "a request claims to be from a front proxy, and is not");
+        return Err(Unidentified::Claimed(header));
     };
-    read(headers, &says_uid).map(|user| Some(Arc::new(user)))
+    read(headers, says_uid).map(|user| Some(Arc::new(user)))
 }
 
 /// Tells the operator of a claim where nobody is asked who they are: a proxy that makes it expects it to count.
 pub(super) fn warn_of_claims(headers: &HeaderMap) {
     if let Some(header) = headers.keys().find(|name| is_claim(name)) {
-        tracing::warn!(%header, "a request says who makes it, and nobody is asked here: `authentication.frontProxy` would have it count");
+        let header = quotable(header, NAME_BYTES);
+        tracing::warn!(
+            header,
+            "a request says who makes it, and nobody is asked here: `authentication.frontProxy` would have it count"
+        );
     }
 }
 
@@ -94,8 +95,8 @@ fn is_claim(name: &HeaderName) -> bool {
 }
 
 /// The user of a proxy's headers. The proxy takes away what its client has sent of them, so another spelling is the client's.
-fn read(headers: &HeaderMap, SaysUid(says_uid): &SaysUid) -> Result<User, Unidentified> {
-    let wrong = |what: &'static str| Unidentified::OfProxy(what);
+fn read(headers: &HeaderMap, says_uid: bool) -> Result<User, Unidentified> {
+    let wrong = |what: &str| Unidentified::OfProxy(what.to_owned());
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (mut users, mut uids, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (name, value) in headers.iter().filter(|(name, _)| is_claim(name)) {
@@ -103,7 +104,7 @@ fn read(headers: &HeaderMap, SaysUid(says_uid): &SaysUid) -> Result<User, Uniden
         match name.as_str() {
             USER => users.push(value),
             GROUP => groups.push(value),
-            UID if *says_uid => uids.push(value),
+            UID if says_uid => uids.push(value),
             UID => {}
             name => {
                 let key = name.strip_prefix(EXTRA).ok_or_else(|| wrong("one of them has an unknown name"))?;
@@ -123,7 +124,7 @@ fn read(headers: &HeaderMap, SaysUid(says_uid): &SaysUid) -> Result<User, Uniden
     }
     let uid = uids.pop().filter(|uid| !uid.is_empty());
     let user = User { name: name.into(), uid, groups, extra };
-    user.checked().map_err(|_| wrong("the user has no name, or too many groups"))
+    user.checked().map_err(|error| Unidentified::OfProxy(error.to_string()))
 }
 
 #[cfg(test)]
@@ -207,7 +208,8 @@ mod tests {
         let [good, ann, shouted] = &certificates;
         let anybody = proxy(&authority, None);
         assert!(
-            named.is(good).is_some() && [good, ann, shouted].into_iter().all(|certificate| anybody.is(certificate).is_some())
+            named.says_uid(good).is_some()
+                && [good, ann, shouted].into_iter().all(|certificate| anybody.says_uid(certificate).is_some())
         );
         for pair in [
             ("x-remote-user", "admin"),

@@ -37,7 +37,7 @@ pub struct Authentication {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unidentified {
     /// It has no token.
-    #[error("this server wants to know who calls: send a token, as `Authorization: Bearer TOKEN`")]
+    #[error("this server wants to know who calls: send a token in the header Authorization, behind the word Bearer")]
     NoToken,
     /// It is for the API server to hand on, and does not come from it.
     #[error("this address is for the API server to ask: send the request to the API server instead, with your kubeconfig")]
@@ -53,7 +53,7 @@ pub enum Unidentified {
     Claimed(String),
     /// The headers of a proxy name nobody.
     #[error("the X-Remote- headers of the front proxy name nobody: {0}")]
-    OfProxy(&'static str),
+    OfProxy(String),
     /// The token is nobody's, or not for this server.
     #[error("the token is not accepted: {0}")]
     Refused(String),
@@ -86,10 +86,16 @@ impl Authentication {
                 Err(Unknown::Foreign(reason)) => Some(reason),
             },
         };
-        match token_review {
-            Some(reviews) => Ok(Identity::User(reviews.user_of(token).await?, Proof::TokenReview)),
-            None => Err(Unidentified::Refused(foreign.unwrap_or_default())),
-        }
+        let reviewed = match token_review {
+            Some(reviews) => reviews.user_of(token).await.map(|user| Identity::User(user, Proof::TokenReview)),
+            None => Err(Unidentified::NoToken),
+        };
+        reviewed.map_err(|error| match (foreign, error) {
+            (Some(reason), Unidentified::NoToken) => Unidentified::Refused(reason),
+            // Which of the two it was meant for only its sender knows.
+            (Some(reason), Unidentified::Refused(words)) => Unidentified::Refused(format!("{words}; and {reason}")),
+            (_, error) => error,
+        })
     }
 
     /// How each way is that depends on others, in words of one line: well, or what is wrong with it.

@@ -98,7 +98,7 @@ impl TokenReviews {
         // The token of a ServiceAccount says for whom it is. Whatever else somebody makes up costs the API server nothing.
         let claims = Claims::of(token).ok_or_else(|| Unidentified::Refused("it is no ServiceAccount's token".to_owned()))?;
         if let Some(reason) = self.is_for_others(&claims) {
-            return Ok((Err(reason.into()), UNKNOWN_FOR));
+            return Err(Unidentified::Refused(reason));
         }
         let account = self.acquainted.get(digest).await.unwrap_or(Account::Anonymous);
         let busy = |_no_room| Unidentified::Unavailable("too many tokens wait for their review".to_owned());

@@ -1,7 +1,6 @@
 //! Which right is missing, and whose, in the words of RBAC.
 
 use sandbar_policy::{Access, Place, User, Verb};
-use sandbar_text::clean_line;
 
 use super::error::{Code, Error};
 use super::exchange::Failure;
@@ -12,9 +11,6 @@ const LEGACY: &str = "impersonate";
 
 /// How the verbs of constrained impersonation begin: as somebody at all, and for this verb.
 const CONSTRAINED: [&str; 2] = ["impersonate:", "impersonate-on:"];
-
-/// Bytes of a user's name in a message.
-const NAME_BYTES: usize = 256;
 
 /// What the API server's authorizer has refused, by its own words: `User "ann" cannot get resource "pods" in API group "" ...`.
 struct Forbidden<'a> {
@@ -44,7 +40,7 @@ impl<'a> Forbidden<'a> {
 /// Why a read in the name of a user was refused: the user lacks the right, or this server lacks that of reading in their name, or the
 /// API server does not know of constrained impersonation.
 pub(super) fn in_the_name_of(user: &User, access: &Access<'_>, refusal: Refusal) -> Failure {
-    let name = clean_line(&user.name, NAME_BYTES);
+    let name = user.shown();
     let denied = |words: String| Failure::Failed(Error::new(Code::Denied, words));
     match Forbidden::parse(&refusal.message) {
         Some(Forbidden { verb: LEGACY, .. }) => denied(
@@ -66,7 +62,7 @@ pub(super) fn in_the_name_of(user: &User, access: &Access<'_>, refusal: Refusal)
 
 /// A caller may not read something.
 pub(super) fn caller_lacks(user: &User, access: &Access<'_>) -> Error {
-    let (name, role) = (clean_line(&user.name, NAME_BYTES), role(access));
+    let (name, role) = (user.shown(), role(access));
     let rule = rule(access.group, access.resource, access.verb.as_str());
     let words =
         format!("{name} may not {access}: the caller's own rights count here, and they lack a {role} with the rule {rule}");

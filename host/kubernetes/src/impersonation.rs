@@ -45,7 +45,7 @@ const NODE: &str = "system:node:";
 /// How the keys begin that the API server itself gives to a ServiceAccount: which pod, node or credential it was.
 const OF_KUBERNETES: &str = "authentication.kubernetes.io/";
 
-/// Bytes of a name in a message.
+/// Bytes of a group or a key in a message.
 const NAME_BYTES: usize = 256;
 
 /// What becomes of the keys of a user's extra. A user with any other key is not impersonated: it may be one that takes rights away.
@@ -80,10 +80,8 @@ pub(super) struct Impersonated {
 impl Impersonated {
     /// Errors: `denied`, for whom the API server does not let be impersonated, or who would be somebody else on the way.
     pub(super) fn new(user: Arc<User>, keys: &ExtraKeys) -> Result<Self, Error> {
-        let headers = headers(&user, keys).map_err(|why| {
-            let name = clean_line(&user.name, NAME_BYTES);
-            Error::new(Code::Denied, format!("this server cannot read in the name of {name}: {why}"))
-        })?;
+        let headers = headers(&user, keys)
+            .map_err(|why| Error::new(Code::Denied, format!("this server cannot read in the name of {}: {why}", user.shown())))?;
         Ok(Self { user, headers })
     }
 

@@ -190,5 +190,5 @@ impl ReadContext {
 
 /// The warning of a list that lacks namespaces.
 pub(super) fn only_some(user: &User, resource: &str) -> String {
-    format!("only the namespaces where {} may list {resource} are here", user.name)
+    format!("only the namespaces where {} may list {resource} are here", user.shown())
 }

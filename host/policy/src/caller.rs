@@ -5,12 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use sandbar_processor::Account;
-use sandbar_text::clean_line;
+use sandbar_text::{clean_line, identifier};
 
 use super::names::{ANONYMOUS, UNAUTHENTICATED};
 
 /// Bytes of a client's name that are kept.
 const CLIENT_BYTES: usize = 64;
+
+/// Bytes of a user's name: more than that of any ServiceAccount. It is kept for each caller, and stands whole in messages and in the log.
+const NAME_MAX: usize = 512;
 
 /// Bytes of a user in all. Someone with 1,000 groups of an enterprise's directory has 50 KiB.
 const USER_BYTES: usize = 128 * 1024;
@@ -69,6 +72,12 @@ pub enum UserError {
     /// There is no name.
     #[error("the user has no name")]
     Nameless,
+    /// A name with more bytes than are kept.
+    #[error("the user's name has {bytes} bytes; {NAME_MAX} is the most")]
+    LongName {
+        /// How many there are.
+        bytes: usize,
+    },
     /// More bytes than are kept.
     #[error("the user's name, groups and extra have {bytes} bytes together; {USER_BYTES} is the most")]
     TooLarge {
@@ -83,6 +92,11 @@ impl User {
         Self { name: ANONYMOUS.into(), uid: None, groups: vec![UNAUTHENTICATED.to_owned()], extra: BTreeMap::new() }
     }
 
+    /// The name, for a message or a line of the log, where no two users look the same: an issuer or a proxy may have put anything into it.
+    pub fn shown(&self) -> String {
+        identifier(&self.name, None)
+    }
+
     /// The bytes that the user takes.
     pub fn bytes(&self) -> usize {
         let list = |texts: &[String]| texts.iter().map(|text| text.len() + ENTRY_BYTES).sum::<usize>();
@@ -94,6 +108,7 @@ impl User {
     pub fn checked(self) -> Result<Self, UserError> {
         match self.bytes() {
             _ if self.name.is_empty() => Err(UserError::Nameless),
+            _ if self.name.len() > NAME_MAX => Err(UserError::LongName { bytes: self.name.len() }),
             bytes if bytes > USER_BYTES => Err(UserError::TooLarge { bytes }),
             _ => Ok(self),
         }
@@ -170,12 +185,13 @@ impl Proof {
 }
 
 impl fmt::Display for Identity {
+    /// For a message or a line of the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Anonymous => "anonymous",
-            Self::Operator => "operator",
-            Self::User(user, _) => &user.name,
-        })
+        match self {
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::Operator => f.write_str("operator"),
+            Self::User(user, _) => f.write_str(&user.shown()),
+        }
     }
 }
 

@@ -262,7 +262,7 @@ fn blocks<const BLOCK: usize>(bytes: &[u8]) -> usize {
 
 /// Invisible characters beyond ASCII: C1 controls, line separators, and Unicode 17's Default_Ignorable_Code_Point, since the
 /// presence of any of them can carry a bit.
-fn is_hidden(character: char) -> bool {
+pub(super) fn is_hidden(character: char) -> bool {
     matches!(character,
         '\u{80}'..='\u{9f}'         // C1 controls
         | '\u{ad}'                  // soft hyphen

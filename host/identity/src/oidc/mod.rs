@@ -39,7 +39,7 @@ const GOOGLE: (&str, &str) = ("accounts.google.com", "https://accounts.google.co
 #[derive(Clone, Debug)]
 pub struct IssuerSettings {
     /// What its tokens have as `iss`, and where its discovery document is.
-    pub url: String,
+    pub url: Arc<str>,
     /// Where that document is instead.
     pub discovery_url: Option<String>,
     /// A token has to be for one of these.
@@ -65,7 +65,6 @@ pub struct Issuers {
 /// An issuer and its keys.
 struct Issuer {
     settings: IssuerSettings,
-    url: Arc<str>,
     published: Published,
 }
 
@@ -92,8 +91,7 @@ impl Issuers {
     }
 
     fn with(issuers: Vec<IssuerSettings>, publish: impl Fn(&IssuerSettings) -> Published) -> Self {
-        let issuer =
-            |settings: IssuerSettings| Issuer { published: publish(&settings), url: settings.url.as_str().into(), settings };
+        let issuer = |settings: IssuerSettings| Issuer { published: publish(&settings), settings };
         let bytes = |known: &Known| known.user.bytes();
         Self { issuers: issuers.into_iter().map(issuer).collect(), known: Verdicts::new(REMEMBERED_BYTES, bytes) }
     }
@@ -105,7 +103,7 @@ impl Issuers {
 
     /// The URLs of the issuers.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
-        self.issuers.iter().map(|issuer| &*issuer.url)
+        self.issuers.iter().map(|issuer| &*issuer.settings.url)
     }
 
     /// Whose a token is.
@@ -133,7 +131,7 @@ impl Issuers {
 impl Issuer {
     /// Whether tokens that name this issuer are its own.
     fn is_called(&self, named: &str) -> bool {
-        *self.url == *(if named == GOOGLE.0 { GOOGLE.1 } else { named })
+        *self.settings.url == *(if named == GOOGLE.0 { GOOGLE.1 } else { named })
     }
 
     /// Whose a token of this issuer is, and for how long that is remembered.
@@ -146,16 +144,16 @@ impl Issuer {
                 let looked = self.published.look().await;
                 self.signed(token, &looked).map_err(|_| match looked {
                     Looked { keys: Some(_), trouble: None, .. } => {
-                        refused(format!("no key that {} publishes has signed it", self.url))
+                        refused(format!("no key that {} publishes has signed it", self.settings.url))
                     }
-                    _ => Unidentified::Unavailable(format!("the keys of {} cannot be fetched", self.url)),
+                    _ => Unidentified::Unavailable(format!("the keys of {} cannot be fetched", self.settings.url)),
                 })?;
             }
             Err(NotSigned::Ever(reason)) => return Err(refused(reason)),
         }
         let valid_for = self.valid_for(token, SystemTime::now()).map_err(refused)?;
         let user = mapping::user(&self.settings, token.claims()).map_err(refused)?;
-        Ok((Known { user: Arc::new(user), issuer: self.url.clone() }, valid_for.min(KNOWN_FOR)))
+        Ok((Known { user: Arc::new(user), issuer: self.settings.url.clone() }, valid_for.min(KNOWN_FOR)))
     }
 
     fn signed(&self, token: &Token<'_>, looked: &Looked) -> Result<(), NotSigned> {

@@ -171,9 +171,9 @@ impl Looked {
     pub(super) fn check(&self, url: &str) -> Result<String, String> {
         let age = self.known_at.map_or(0, |at| at.elapsed().as_secs());
         match (&self.keys, &self.trouble) {
-            (Some(keys), None) => Ok(format!("issuer {url}: {} keys, of {age} s ago", keys.len())),
+            (Some(keys), None) => Ok(format!("issuer {url}: its keys ({}) are of {age} s ago", keys.len())),
             (Some(keys), Some(trouble)) => {
-                Err(format!("issuer {url}: {trouble}; its {} keys of {age} s ago still count", keys.len()))
+                Err(format!("issuer {url}: {trouble}; its keys ({}) of {age} s ago still count", keys.len()))
             }
             (None, Some(trouble)) => Err(format!("issuer {url}: {trouble}; none of its tokens can be checked")),
             (None, None) => Err(format!("issuer {url}: its keys are being fetched")),
@@ -182,7 +182,7 @@ impl Looked {
 }
 
 struct Follower {
-    url: String,
+    url: Arc<str>,
     /// Where the document lies that says where the keys are.
     discovery: String,
     documents: Documents,
@@ -219,7 +219,7 @@ impl Follower {
         let found = documents(discovery.clone()).await?;
         let Discovery { issuer, jwks_uri } = serde_json::from_slice(&found)
             .map_err(|_| format!("{discovery} is no discovery document: it has to have `issuer` and `jwks_uri`"))?;
-        if issuer != *url {
+        if issuer != **url {
             let named = quotable(issuer, QUOTED_BYTES);
             return Err(format!(
                 "{discovery} is the document of another issuer, {named:?}: `issuer.url` has to be the same letter by letter"
@@ -234,14 +234,14 @@ impl Follower {
         let before = self.shared.looked.borrow().clone();
         match found {
             Ok(keys) if before.keys.is_none() || before.trouble.is_some() => {
-                tracing::info!(issuer = self.url, keys = keys.len(), "the keys of the issuer are there");
+                tracing::info!(issuer = &*self.url, keys = keys.len(), "the keys of the issuer are there");
             }
             Ok(_) => {}
             Err(trouble) if before.trouble.as_ref() == Some(trouble) => {}
             Err(trouble) => {
                 let still =
                     before.keys.map_or("none of its tokens can be checked", |_| "the keys that were fetched before still count");
-                tracing::warn!(issuer = self.url, "{trouble}; {still}");
+                tracing::warn!(issuer = &*self.url, "{trouble}; {still}");
             }
         }
     }

@@ -117,7 +117,7 @@ fn with(changes: Value) -> Value {
 fn settings() -> IssuerSettings {
     let mapping = |claim: &str, prefix: &str| ClaimMapping { claim: claim.to_owned(), prefix: prefix.to_owned() };
     IssuerSettings {
-        url: ISSUER.to_owned(),
+        url: ISSUER.into(),
         discovery_url: None,
         audiences: vec!["sandbar".to_owned(), "https://sandbar.example/mcp".to_owned()],
         trusted: Trusted::Machine,
@@ -301,7 +301,7 @@ async fn what_nobody_has_signed_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn what_names_an_issuer_is_refused_in_its_name_and_goes_nowhere_else() {
     let signer = Signer::p256();
-    let google = IssuerSettings { url: GOOGLE.1.to_owned(), ..settings() };
+    let google = IssuerSettings { url: GOOGLE.1.into(), ..settings() };
     let issuers = Site::with(json!([signer.jwk("one")])).issuers(vec![settings(), google]);
     let header = json!({ "alg": "ES256", "kid": "one" }).to_string();
     // Claims with this behind the opening brace.
@@ -605,7 +605,7 @@ async fn the_users_of_two_issuers_are_told_apart() {
     );
     site.set("https://other.example/keys", json!({ "keys": [other.jwk("one")] }));
     let username = ClaimMapping { claim: "sub".to_owned(), prefix: "other:".to_owned() };
-    let issuers = site.issuers(vec![settings(), IssuerSettings { url: elsewhere.to_owned(), username, ..settings() }]);
+    let issuers = site.issuers(vec![settings(), IssuerSettings { url: elsewhere.into(), username, ..settings() }]);
     let of =
         async |token: String| issuers.user_of(&token).await.map(|known| (known.user.name.to_string(), known.issuer.to_string()));
     let names = [of(one.good(json!({}))).await, of(other.good(json!({ "iss": elsewhere }))).await];

@@ -111,9 +111,19 @@ impl<'t> Token<'t> {
             let named = quotable(algorithm, QUOTED_BYTES);
             return Err(NotSigned::Ever(format!("it is signed by `{named}`, and only {} count", ALGORITHMS.join(", "))));
         }
-        let mut fitting = keys.iter().filter(|candidate| candidate.fits(key.as_deref(), algorithm)).take(KEYS_TRIED);
-        let is_signed = fitting.any(|key| key.has_signed(algorithm, signed.as_bytes(), signature));
-        if is_signed { Ok(()) } else { Err(NotSigned::ByKnown) }
+        let fitting: Vec<&Key> = keys.iter().filter(|candidate| candidate.fits(key.as_deref(), algorithm)).collect();
+        let mut tried = fitting.iter().take(KEYS_TRIED);
+        if tried.any(|key| key.has_signed(algorithm, signed.as_bytes(), signature)) {
+            return Ok(());
+        }
+        if fitting.len() <= KEYS_TRIED {
+            return Err(NotSigned::ByKnown);
+        }
+        let which = if key.is_some() { "names a key (`kid`)" } else { "names no key (`kid`)" };
+        let many = fitting.len();
+        Err(NotSigned::Ever(format!(
+            "its header {which}, and of {many} keys that it could mean, the {KEYS_TRIED} that were tried have not signed it"
+        )))
     }
 
     /// When it ends, from 1970 on; none where it does not say so in seconds.

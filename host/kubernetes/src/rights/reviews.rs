@@ -110,7 +110,7 @@ impl AccessReviews {
             Ok((allowed, if allowed { ALLOWED_FOR } else { DENIED_FOR }))
         };
         self.decisions.get_or_find(key, asking).await.map_err(|error: Arc<Error>| {
-            let words = format!("whether {} may {what} cannot be found out: {}", user.name, error.message);
+            let words = format!("whether {} may {what} cannot be found out: {}", user.shown(), error.message);
             Error { code: Code::Unavailable, message: words, retry_after: error.retry_after }
         })
     }

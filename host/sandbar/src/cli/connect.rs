@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     /// The address of a server that can be reached by itself, http://127.0.0.1:8090/mcp for example
     #[arg(long, value_name = "URL", conflicts_with_all = ["kubeconfig", "context", "group", "server", "service"], help_heading = AT_ADDRESS)]
     url: Option<String>,
-    /// A file with the token that says who you are, read again when it changes; SANDBAR_TOKEN can hold the token itself
+    /// A file with the token that says who you are, read again every minute and when it is refused; SANDBAR_TOKEN can hold the token itself
     #[arg(long, value_name = "FILE", requires = "url", help_heading = AT_ADDRESS)]
     token_file: Option<PathBuf>,
     /// A file with the certificate authorities that may have signed its certificate, as PEM [default: those of this machine]

@@ -65,7 +65,7 @@ fn settings(OidcConfig { issuer, claim_mappings, claim_validation_rules }: &Oidc
     let required =
         required.map(|ClaimValidationRuleConfig { claim, required_value }| RequiredClaim { claim, value: required_value });
     IssuerSettings {
-        url,
+        url: url.into(),
         discovery_url,
         audiences,
         trusted,

@@ -231,7 +231,7 @@ fn who_may_call(config: &Config) -> String {
         .as_ref()
         .map(|reviews| format!("holders of a ServiceAccount's token for the audience {}", reviews.audiences.join(", ")));
     let by_api_server = config.api_service.as_ref().map(|ApiServiceConfig { group, server }| {
-        format!("whoever may create the server {server} of {group}, through the API server")
+        format!("those who come through the API server, and may create the server {server} of {group} there,")
     });
     let known: Vec<String> =
         by_api_server.into_iter().chain(by_proxy).chain(oidc::who(&config.authentication)).chain(by_token).collect();
