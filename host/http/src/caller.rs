@@ -5,11 +5,7 @@ use sandbar_identity::{Authentication, Unidentified};
 use sandbar_policy::Caller;
 
 use super::peer::Peer;
-use super::rejection::Rejection;
-
-/// The challenge of a request without a token. Without an authorization server it has no parameters: clients drop a token that
-/// they were given, once they read of one.
-const CHALLENGE: &str = "Bearer";
+use super::rejection::{Challenge, Rejection};
 
 /// The caller of a request. It depends on what the request and its connection prove by themselves, never on its session.
 pub(super) async fn of(authentication: &Authentication, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Rejection> {
@@ -24,7 +20,8 @@ pub(super) fn behind_api_server(authentication: &Authentication, headers: &Heade
 fn refused(reason: Unidentified) -> Rejection {
     let words = reason.to_string();
     match reason {
-        Unidentified::NoToken => Rejection::unauthorized(CHALLENGE.to_owned(), words),
+        // Without an authorization server there are no parameters: clients drop a token that they were given, once they read of one.
+        Unidentified::NoToken => Rejection::unauthorized(Challenge::new(), words),
         Unidentified::Malformed(_) => {
             Rejection { status: StatusCode::BAD_REQUEST, ..Rejection::unauthorized(challenge("invalid_request", &words), words) }
         }
@@ -39,9 +36,7 @@ fn refused(reason: Unidentified) -> Rejection {
     }
 }
 
-/// A challenge with an error of RFC 6750, whose description has visible ASCII without quotes and backslashes.
-fn challenge(error: &str, words: &str) -> String {
-    let is_allowed = |letter: &char| (' '..='~').contains(letter) && !['"', '\\'].contains(letter);
-    let words: String = words.chars().filter(is_allowed).collect();
-    format!("{CHALLENGE} error=\"{error}\", error_description=\"{words}\"")
+/// A challenge with an error of RFC 6750.
+fn challenge(error: &str, words: &str) -> Challenge {
+    vec![("error", error.to_owned()), ("error_description", words.to_owned())]
 }

@@ -80,20 +80,18 @@ impl ProtectedResource {
     }
 
     /// Adds to a challenge where the metadata are. The request's host has been checked.
-    pub(super) fn complete(&self, rejection: Rejection, uri: &Uri, headers: &HeaderMap) -> Rejection {
-        let challenge = rejection.challenge.map(|challenge| {
+    pub(super) fn complete(&self, mut rejection: Rejection, uri: &Uri, headers: &HeaderMap) -> Rejection {
+        if let Some(challenge) = &mut rejection.challenge {
             let metadata = match &self.outside {
                 Some(outside) => outside.metadata.clone(),
                 None => format!("{}{WELL_KNOWN}{}", self.asked(uri, headers), uri.path()),
             };
-            let separator = if challenge.contains('=') { "," } else { "" };
-            let scope = match self.scopes.as_slice() {
-                [] => String::new(),
-                scopes => format!(", scope=\"{}\"", scopes.join(" ")),
-            };
-            format!("{challenge}{separator} resource_metadata=\"{metadata}\"{scope}")
-        });
-        Rejection { challenge, ..rejection }
+            challenge.push(("resource_metadata", metadata));
+            if !self.scopes.is_empty() {
+                challenge.push(("scope", self.scopes.join(" ")));
+            }
+        }
+        rejection
     }
 
     /// The URL of MCP, with the path as it was written.
@@ -117,6 +115,7 @@ mod tests {
     use http_body_util::BodyExt as _;
     use serde_json::{Value, json};
 
+    use super::super::rejection::Challenge;
     use super::*;
 
     fn resource(url: Option<&str>) -> ProtectedResource {
@@ -166,19 +165,24 @@ mod tests {
     #[test]
     fn a_challenge_names_the_metadata() {
         let headers = HeaderMap::from_iter([(header::HOST, "localhost".parse().expect("a value"))]);
-        let complete = |resource: ProtectedResource, challenge: &str, path: &str| {
-            let rejection = Rejection::unauthorized(challenge.to_owned(), "no");
-            resource.complete(rejection, &path.parse().expect("a path"), &headers).challenge.expect("a challenge")
+        let complete = |resource: ProtectedResource, challenge: Challenge, path: &str| {
+            let rejection = Rejection::unauthorized(challenge, "no");
+            let answer = HttpResponse::from(resource.complete(rejection, &path.parse().expect("a path"), &headers));
+            answer.headers()[header::WWW_AUTHENTICATE].to_str().expect("text").to_owned()
         };
         let scope = r#"scope="openid email""#;
         assert_eq!(
-            complete(resource(None), "Bearer", "/mcp/"),
+            complete(resource(None), Challenge::new(), "/mcp/"),
             format!(r#"Bearer resource_metadata="https://localhost/.well-known/oauth-protected-resource/mcp/", {scope}"#)
         );
         assert_eq!(
-            complete(resource(Some("https://tools.example/sandbar/mcp")), r#"Bearer error="invalid_token""#, "/mcp"),
+            complete(
+                resource(Some("https://tools.example/sandbar/mcp")),
+                vec![("error", "invalid_token".to_owned()), ("error_description", "\"k\\é\" is no key".to_owned())],
+                "/mcp"
+            ),
             format!(
-                r#"Bearer error="invalid_token", resource_metadata="https://tools.example/.well-known/oauth-protected-resource/sandbar/mcp", {scope}"#
+                r#"Bearer error="invalid_token", error_description="k is no key", resource_metadata="https://tools.example/.well-known/oauth-protected-resource/sandbar/mcp", {scope}"#
             )
         );
         let silent = resource(None).complete(Rejection::failed(None), &"/mcp".parse().expect("a path"), &headers);

@@ -28,37 +28,35 @@ pub(super) struct Rejection {
     pub(super) retry_after: Option<Duration>,
     /// The methods of HTTP that are served there.
     pub(super) allow: Option<&'static str>,
-    /// How to say who one is.
-    pub(super) challenge: Option<String>,
+    /// How to say who one is: the parameters of a challenge for a token.
+    pub(super) challenge: Option<Challenge>,
     /// The request's body has been read. Else the connection cannot go on behind it.
     pub(super) is_read: bool,
     /// The connection is of no use for another request: it began when whoever asks was not known by their certificate.
     pub(super) is_of_stranger: bool,
 }
 
+/// The parameters of a challenge, by name. There may be none.
+pub(super) type Challenge = Vec<(&'static str, String)>;
+
 impl Rejection {
+    fn new(status: StatusCode, error: JsonRpcError) -> Self {
+        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false, is_of_stranger: false }
+    }
+
     /// A request that is wrong as HTTP has it.
     pub(super) fn of_http(status: StatusCode, words: impl Into<String>) -> Self {
-        let error = JsonRpcError::new(None, ErrorData::invalid_request(words.into(), None));
-        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false, is_of_stranger: false }
+        Self::new(status, JsonRpcError::new(None, ErrorData::invalid_request(words.into(), None)))
     }
 
     /// A request that there is no room for.
     pub(super) fn no_room(id: Option<RequestId>, retry_after: Duration, words: impl Into<String>) -> Self {
         let error = JsonRpcError::new(id, ErrorData::new(OWN, words.into(), None));
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            error,
-            retry_after: Some(retry_after),
-            allow: None,
-            challenge: None,
-            is_read: false,
-            is_of_stranger: false,
-        }
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, error) }
     }
 
     /// A request of nobody who is known.
-    pub(super) fn unauthorized(challenge: String, words: impl Into<String>) -> Self {
+    pub(super) fn unauthorized(challenge: Challenge, words: impl Into<String>) -> Self {
         Self { challenge: Some(challenge), ..Self::of_http(StatusCode::UNAUTHORIZED, words) }
     }
 
@@ -85,7 +83,7 @@ impl Rejection {
             (ErrorCode::METHOD_NOT_FOUND, Era::Legacy) => StatusCode::OK,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { status, error, retry_after: None, allow: None, challenge: None, is_read: false, is_of_stranger: false }
+        Self::new(status, error)
     }
 
     /// The same, from a connection that nothing more can be asked over.
@@ -111,16 +109,7 @@ impl Rejection {
     /// A fault of the server's own.
     pub(super) fn failed(id: Option<RequestId>) -> Self {
         let words = "the server failed in this request; its log says why";
-        let error = JsonRpcError::new(id, ErrorData::internal_error(words, None));
-        Self {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            error,
-            retry_after: None,
-            allow: None,
-            challenge: None,
-            is_read: false,
-            is_of_stranger: false,
-        }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, JsonRpcError::new(id, ErrorData::internal_error(words, None)))
     }
 }
 
@@ -134,11 +123,19 @@ impl From<Rejection> for HttpResponse {
         if let Some(allow) = allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
-        if let Some(challenge) = challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+        if let Some(challenge) = challenge.and_then(|challenge| written(&challenge)) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
+}
+
+/// A challenge for a token (RFC 6750), whose values are visible ASCII without quotes and backslashes.
+fn written(challenge: &Challenge) -> Option<HeaderValue> {
+    let is_allowed = |letter: &char| (' '..='~').contains(letter) && !['"', '\\'].contains(letter);
+    let parameter = |(name, value): &(_, String)| format!(" {name}=\"{}\"", value.chars().filter(is_allowed).collect::<String>());
+    let parameters: Vec<String> = challenge.iter().map(parameter).collect();
+    HeaderValue::try_from(format!("Bearer{}", parameters.join(","))).ok()
 }
 
 /// Makes an answer the last one of its connection.
