@@ -5,6 +5,7 @@
 //! back of what takes time, which `events` writes as events. A `lease` holds what an answer needs until it is sent. No state is kept between
 //! two requests.
 
+mod accepted;
 mod admission;
 mod allowlist;
 mod backlog;

@@ -70,6 +70,11 @@ impl Rejection {
         Self { allow: Some(allow), ..Self::of_http(StatusCode::METHOD_NOT_ALLOWED, words) }
     }
 
+    /// A method of HTTP that MCP does not have.
+    pub(super) fn of_no_method_of_mcp() -> Self {
+        Self::of_method(MCP_METHODS, "MCP is spoken by POST, and by GET for a session's stream")
+    }
+
     /// A session id that is none of ours. It makes a client open a new session.
     pub(super) fn unknown_session() -> Self {
         Self::of_http(StatusCode::NOT_FOUND, "this session is unknown here; initialize again")

@@ -21,6 +21,7 @@ use sandbar_processor::Processors;
 use tokio::net::TcpListener;
 
 use super::HttpResponse;
+use super::accepted::accepted;
 use super::allowlist::{Allowlist, Surroundings};
 use super::body::Bodies;
 use super::connection::{self, HeadLimits};
@@ -29,14 +30,11 @@ use super::lease::{Lease, Outgoing, Part};
 use super::media::not_json;
 use super::panics;
 use super::post::not_read;
-use super::rejection::{MCP_METHODS, Rejection};
-use super::router::{MCP, check_coding};
+use super::rejection::Rejection;
+use super::router::{MCP, check_allowed, check_coding};
 
 /// Connections at once: one person's clients.
 const CONNECTIONS: usize = 256;
-
-/// How long accepting pauses after an error such as too many open files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long answers may take to get out once the port is closed.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -70,21 +68,10 @@ pub async fn relay(listener: TcpListener, relay: Arc<dyn Relay>, stop: impl Futu
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, _) = tokio::select! {
+            accepted = accepted(&listener) => accepted,
             () = &mut stop => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
         let seat = tokio::select! {
             seat = connections.seat() => seat,
             () = &mut stop => break,
@@ -117,15 +104,12 @@ impl Door {
 
     async fn checked(self: Arc<Self>, request: Request<Incoming>) -> Result<HttpResponse, Rejection> {
         check_coding(request.headers())?;
-        self.allowed.check(request.uri(), request.headers()).map_err(|forbidden| {
-            tracing::warn!(%forbidden, "a request was refused");
-            Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
-        })?;
+        check_allowed(&self.allowed, request.uri(), request.headers())?;
         if !MCP.contains(&request.uri().path()) {
             return Err(Rejection::of_http(StatusCode::NOT_FOUND, "there is nothing here: MCP is at /mcp"));
         }
         if ![Method::POST, Method::GET].contains(request.method()) {
-            return Err(Rejection::of_method(MCP_METHODS, "MCP is spoken by POST, and by GET for a session's stream"));
+            return Err(Rejection::of_no_method_of_mcp());
         }
         if *request.method() == Method::POST
             && let Some(words) = not_json(request.headers())

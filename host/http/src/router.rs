@@ -168,10 +168,7 @@ async fn web<B>(app: Arc<App>, cors: Arc<CorsLayer>, request: Request<B>, peer: 
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
-    app.allowed.check(request.uri(), request.headers()).map_err(|forbidden| {
-        tracing::warn!(%forbidden, "a request was refused");
-        Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
-    })?;
+    check_allowed(&app.allowed, request.uri(), request.headers())?;
     if !request.headers().contains_key(header::ORIGIN) {
         return mcp(&app, request, &peer).await;
     }
@@ -240,8 +237,16 @@ where
             let words = "this server has no session to DELETE: an id costs nothing and ends by itself";
             Err(Rejection::of_method(MCP_METHODS, words))
         }
-        _ => Err(Rejection::of_method(MCP_METHODS, "MCP is spoken by POST, and by GET for a session's stream")),
+        _ => Err(Rejection::of_no_method_of_mcp()),
     }
+}
+
+/// Refuses a name of the server, or a web page, that may not connect.
+pub(super) fn check_allowed(allowed: &Allowlist, uri: &Uri, headers: &HeaderMap) -> Result<(), Rejection> {
+    allowed.check(uri, headers).map_err(|forbidden| {
+        tracing::warn!(%forbidden, "a request was refused");
+        Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
+    })
 }
 
 /// The one transfer coding that is known is `chunked`, once. Of others hyper takes every list that ends with it, and would hand on what
@@ -277,7 +282,7 @@ async fn readyz(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap, from
     if !verbose {
         return probe(method, || words(status, if ready { "ok" } else { "not ready; /readyz?verbose says why" }));
     }
-    app.allowed.check(uri, headers).map_err(|forbidden| Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string()))?;
+    check_allowed(&app.allowed, uri, headers)?;
     let description = app.readiness.describe(Audience::of(from, uri, headers), &app.authentication.checks()).await;
     probe(method, || words(status, description))
 }

@@ -10,14 +10,12 @@ use sandbar_tls::Acceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::accepted::accepted;
 use super::connection::{self, HeadLimits};
 use super::connections::Connections;
 use super::handshake::{self, Spoken};
 use super::peer::Peer;
 use super::router::{App, Routes};
-
-/// How long accepting pauses after an error such as too many open files; without a pause it would spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the answers may take to get out that tell of calls that were stopped.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -45,23 +43,17 @@ pub async fn serve(
     let accepting = Accepting::new(&app, tls, bounds);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, from) = tokio::select! {
+            accepted = accepted(&listener) => accepted,
             () = &mut stop => break,
         };
-        match accepted {
-            Ok((stream, from)) => tokio::select! {
-                () = accepting.accept(stream, from.ip()) => {}
-                () = &mut stop => break,
-            },
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+        tokio::select! {
+            () = accepting.accept(stream, from.ip()) => {}
+            () = &mut stop => break,
         }
     }
     // The kernel has accepted these already; their clients would see them cut.
-    while let Some(Ok((stream, from))) = listener.accept().now_or_never() {
+    while let Some((stream, from)) = accepted(&listener).now_or_never() {
         if accepting.accept(stream, from.ip()).now_or_never().is_none() {
             break;
         }
@@ -109,10 +101,6 @@ impl Accepting {
     /// Serves a connection in a task of its own, as soon as there is a seat for it.
     async fn accept(&self, stream: TcpStream, from: IpAddr) {
         let seat = self.connections.seat().await;
-        // Without it every event of a stream waits 40 ms for the client's acknowledgement of the one before.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
         let routes = if seat.is_overflow() { self.of_overflow.clone() } else { self.routes.clone() };
         let (connections, stop) = (self.connections.clone(), self.graceful.watcher());
         let tls = self.tls.as_ref().map(|tls| (tls.borrow().clone(), self.of_plain.clone()));
