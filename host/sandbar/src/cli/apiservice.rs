@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use sandbar_tls::Issued;
 
@@ -57,7 +57,6 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         );
     }
     let parts = Parts { api: config.api_service.unwrap_or_default(), service, namespace, port, secret };
-    let documents = objects(&parts, trust).iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>();
-    output::text(&documents.context("the objects cannot be written as YAML")?.join("---\n"));
+    output::yaml(&objects(&parts, trust))?;
     Ok(ExitCode::SUCCESS)
 }

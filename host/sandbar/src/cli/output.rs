@@ -1,5 +1,6 @@
 //! Printing: data to stdout, words to stderr.
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use sandbar_text::clean;
 use serde::Serialize;
@@ -31,6 +32,13 @@ pub(super) fn text(text: &str) {
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     text(&serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints objects as YAML, each as a document.
+pub(super) fn yaml(objects: &[impl Serialize]) -> anyhow::Result<()> {
+    let documents = objects.iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>();
+    text(&documents.context("the objects cannot be written as YAML")?.join("---\n"));
     Ok(())
 }
 

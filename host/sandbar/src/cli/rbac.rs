@@ -64,8 +64,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if roles.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
     }
-    let documents = roles.iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>();
-    output::text(&documents.context("the roles cannot be written as YAML")?.join("---\n"));
+    output::yaml(&roles)?;
     Ok(ExitCode::SUCCESS)
 }
 
