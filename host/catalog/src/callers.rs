@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use sandbar_kubernetes::{Code, Error, ToolRights};
-use sandbar_policy::{Identity, ToolAccess};
+use sandbar_policy::{Identity, ToolAccess, ToolsOf};
 use tokio::time::timeout;
 
 use super::{CallRefusal, Catalog, Tool};
@@ -62,7 +62,7 @@ async fn allowed(caller: &Identity, tools: &[&Tool]) -> Result<Vec<bool>, Error>
     let Some((user, first)) = caller.whose_rights().zip(tools.first()) else { return Ok(vec![true; tools.len()]) };
     let rights = first.component.cluster.tool_rights(user.clone());
     // All have the same rules, but for the moment in which they are replaced: so what a user's are is looked up once.
-    let mut known: Option<(&ToolAccess, _)> = None;
+    let mut known: Option<(&Arc<ToolAccess>, ToolsOf<'_>)> = None;
     let mut asking = Vec::with_capacity(tools.len());
     for tool in tools {
         let name = tool.definition.name();
@@ -70,16 +70,15 @@ async fn allowed(caller: &Identity, tools: &[&Tool]) -> Result<Vec<bool>, Error>
             asking.push(std::future::ready(Ok(true)).boxed());
             continue;
         };
-        let own = match known.take().filter(|(of, _)| *of == &**access) {
-            Some((_, own)) => own,
-            None => access.of(&user),
+        let own = match &known {
+            Some((of, own)) if Arc::ptr_eq(of, access) => own,
+            _ => &known.insert((access, access.of(&user))).1,
         };
         asking.push(match (own.have(name), &access.rbac) {
             (true, _) => std::future::ready(Ok(true)).boxed(),
             (false, None) => std::future::ready(Ok(false)).boxed(),
             (false, Some(group)) => by_rbac(&rights, group, name).boxed(),
         });
-        known = Some((access, own));
     }
     let finding_out = stream::iter(asking).buffered(AT_ONCE).try_collect();
     let late = || Error::new(Code::Unavailable, format!("the API server has not said so within {} s", TIME.as_secs()));

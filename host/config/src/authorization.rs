@@ -1,9 +1,11 @@
 //! `authorization`: whose rights count, and who may call which tool.
 
+use std::sync::Arc;
+
 use sandbar_kubernetes::ExtraKeys;
 use sandbar_policy::{ToolAccess, ToolRule, is_subdomain};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::places::Step;
 use super::present;
@@ -20,9 +22,9 @@ pub struct AuthorizationConfig {
     #[schemars(with = "ExtraConfig")]
     pub extra: Option<ExtraConfig>,
     /// Who may call which tool; absent: everybody who is let in calls all.
-    #[serde(deserialize_with = "present")]
+    #[serde(deserialize_with = "tool_access")]
     #[schemars(with = "ToolAccessConfig")]
-    pub tools: Option<ToolAccessConfig>,
+    pub tools: Option<Arc<ToolAccess>>,
 }
 
 /// What becomes of the keys of a caller's `extra`, which authenticators add to a user. Whoever has another key is not impersonated.
@@ -37,71 +39,71 @@ pub struct ExtraConfig {
 }
 
 /// Who may call which tool: whom one of these allows it.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "ToolAccess")]
-pub struct ToolAccessConfig {
+struct ToolAccessConfig {
     /// Rules by user and group.
-    pub rules: Vec<ToolRuleConfig>,
+    rules: Vec<ToolRuleConfig>,
     /// An API group: whoever may `create` the resource `tools` in it, by the name of the tool, may call that.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "String", length(min = 1))]
-    pub rbac: Option<String>,
+    rbac: Option<String>,
 }
 
 /// These users, and whoever is in one of these groups, may call these tools.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "ToolRule")]
-pub struct ToolRuleConfig {
+struct ToolRuleConfig {
     /// Names of users, as Kubernetes knows them.
     #[serde(default)]
-    pub users: Vec<String>,
+    users: Vec<String>,
     /// Names of groups.
     #[serde(default)]
-    pub groups: Vec<String>,
+    groups: Vec<String>,
     /// Names of tools; `*` is all of them.
     #[schemars(length(min = 1))]
-    pub tools: Vec<String>,
+    tools: Vec<String>,
 }
 
-impl ToolAccessConfig {
-    /// The same for the catalog.
-    pub(super) fn access(&self) -> ToolAccess {
-        let rule = |ToolRuleConfig { users, groups, tools }: &ToolRuleConfig| ToolRule {
-            users: users.clone(),
-            groups: groups.clone(),
-            tools: tools.clone(),
-        };
-        ToolAccess { rules: self.rules.iter().map(rule).collect(), rbac: self.rbac.clone() }
+impl From<ToolAccessConfig> for ToolAccess {
+    fn from(ToolAccessConfig { rules, rbac }: ToolAccessConfig) -> Self {
+        let rule = |ToolRuleConfig { users, groups, tools }| ToolRule { users, groups, tools };
+        Self { rules: rules.into_iter().map(rule).collect(), rbac }
     }
+}
 
-    /// What is wrong, and where.
-    pub(super) fn faults(&self) -> Vec<(Vec<Step>, String)> {
-        let mut faults = Vec::new();
-        if self.rules.is_empty() && self.rbac.is_none() {
-            let what = "this lets nobody call anything: give `rules` or `rbac`, or leave `tools` out to let everybody call all";
-            faults.push((Vec::new(), what.to_owned()));
-        }
-        if let Some(group) = self.rbac.as_ref().filter(|group| !is_subdomain(group)) {
-            let what = format!("{group:?} is no API group: write a DNS name, mcp.sandbar.dev for example");
-            faults.push((vec![Step::Key("rbac")], what));
-        }
-        for (index, ToolRuleConfig { users, groups, tools }) in self.rules.iter().enumerate() {
-            let what = match (users.is_empty() && groups.is_empty(), tools.is_empty()) {
-                (true, _) => {
-                    "this rule is for nobody: it needs `users` or `groups`; `system:authenticated` is the group of all who are known"
-                }
-                (_, true) => "this rule allows nothing: `tools` needs a name, or `*` for all",
-                _ if users.iter().chain(groups).any(|name| name == "*") => {
-                    "a `*` is no user and no group: `system:authenticated` is the group of all who are known"
-                }
-                _ => continue,
-            };
-            faults.push((vec![Step::Key("rules"), Step::Entry(index)], what.to_owned()));
-        }
-        faults
+/// All components have these rules, and share them.
+fn tool_access<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<ToolAccess>>, D::Error> {
+    ToolAccessConfig::deserialize(deserializer).map(|tools| Some(Arc::new(tools.into())))
+}
+
+/// What is wrong with who may call which tool, and where.
+pub(super) fn faults_of_tools(tools: &ToolAccess) -> Vec<(Vec<Step>, String)> {
+    let mut faults = Vec::new();
+    if tools.rules.is_empty() && tools.rbac.is_none() {
+        let what = "this lets nobody call anything: give `rules` or `rbac`, or leave `tools` out to let everybody call all";
+        faults.push((Vec::new(), what.to_owned()));
     }
+    if let Some(group) = tools.rbac.as_ref().filter(|group| !is_subdomain(group)) {
+        let what = format!("{group:?} is no API group: write a DNS name, mcp.sandbar.dev for example");
+        faults.push((vec![Step::Key("rbac")], what));
+    }
+    for (index, ToolRule { users, groups, tools }) in tools.rules.iter().enumerate() {
+        let what = match (users.is_empty() && groups.is_empty(), tools.is_empty()) {
+            (true, _) => {
+                "this rule is for nobody: it needs `users` or `groups`; `system:authenticated` is the group of all who are known"
+            }
+            (_, true) => "this rule allows nothing: `tools` needs a name, or `*` for all",
+            _ if users.iter().chain(groups).any(|name| name == "*") => {
+                "a `*` is no user and no group: `system:authenticated` is the group of all who are known"
+            }
+            _ => continue,
+        };
+        faults.push((vec![Step::Key("rules"), Step::Entry(index)], what.to_owned()));
+    }
+    faults
 }
 
 /// Whose rights count beside the grant of the tool.

@@ -7,9 +7,7 @@ use sandbar_kubernetes::ClusterSource;
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
 use super::places::Step;
-use super::{
-    ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolAccessConfig, ToolConfig, oidc,
-};
+use super::{ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig, authorization, oidc};
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -63,7 +61,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
             "the caller's rights cannot count where nobody is asked who they are: configure `authentication` or `apiService`";
         add(&[Step::Key("authorization"), Step::Key("rights")], Err(what.to_owned()));
     }
-    for (path, what) in config.authorization.tools.iter().flat_map(ToolAccessConfig::faults) {
+    for (path, what) in config.authorization.tools.iter().flat_map(|tools| authorization::faults_of_tools(tools)) {
         add(&[&[Step::Key("authorization"), Step::Key("tools")], path.as_slice()].concat(), Err(what));
     }
     if config.authorization.tools.is_some() && !config.knows_callers() {

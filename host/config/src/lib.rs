@@ -19,7 +19,6 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use sandbar_catalog::{IgnoredArguments, Source, Terms};
@@ -33,7 +32,7 @@ use self::places::Places;
 use self::quantity::{Count, Time};
 pub use api_service::ApiServiceConfig;
 pub use authentication::{AuthenticationConfig, FrontProxyConfig, TokenReviewConfig};
-pub use authorization::{AuthorizationConfig, ExtraConfig, RightsConfig, ToolAccessConfig, ToolRuleConfig};
+pub use authorization::{AuthorizationConfig, ExtraConfig, RightsConfig};
 pub use check::{host, namespace, origin};
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
@@ -269,7 +268,7 @@ impl Config {
             limits: own.limits.over(&self.limits),
             settings: entry.map(|tool| tool.settings.clone()).unwrap_or_default(),
             ignored_arguments: self.ignored_arguments.clone(),
-            callers: self.authorization.tools.as_ref().map(|tools| Arc::new(tools.access())),
+            callers: self.authorization.tools.clone(),
         }
     }
 
