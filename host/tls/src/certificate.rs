@@ -1,5 +1,6 @@
 //! A certificate with its chain and its key: a client's for an API server, or the listener's own.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,12 +23,12 @@ pub struct Certificate {
 }
 
 /// Why a certificate and a key cannot be used. It continues a sentence that begins with the part that is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Unusable {
     /// The part.
     pub part: Part,
-    why: &'static str,
+    why: Cow<'static, str>,
 }
 
 /// What a certificate is used with, and itself.
@@ -49,12 +50,12 @@ impl fmt::Display for Part {
 }
 
 impl Unusable {
-    pub(super) fn certificate(why: &'static str) -> Self {
-        Self { part: Part::Certificate, why }
+    pub(super) fn certificate(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { part: Part::Certificate, why: why.into() }
     }
 
     fn key(why: &'static str) -> Self {
-        Self { part: Part::Key, why }
+        Self { part: Part::Key, why: why.into() }
     }
 }
 
