@@ -1,5 +1,6 @@
 //! The token of a request (RFC 6750), and what a token says of itself.
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -12,6 +13,8 @@ use super::Unidentified;
 
 /// Bytes of a token. One of a ServiceAccount has some 1,200.
 const TOKEN_MAX: usize = sandbar_secrets::LONGEST;
+
+static TOO_LONG: LazyLock<String> = LazyLock::new(|| format!("holds a token of more than {} KiB", TOKEN_MAX >> 10));
 
 /// Bytes of what a token says, in a message.
 pub(super) const QUOTED_BYTES: usize = 128;
@@ -43,7 +46,7 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Unidentified> {
         return Err(Unidentified::Malformed("holds no token: `Bearer` is followed by letters, digits and -._~+/="));
     }
     if token.len() > TOKEN_MAX {
-        return Err(Unidentified::Malformed("holds a token of more than 16 KiB"));
+        return Err(Unidentified::Malformed(&TOO_LONG));
     }
     Ok(Some(token))
 }
