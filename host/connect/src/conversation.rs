@@ -3,13 +3,13 @@
 //! It is sent again once if its answer was lost, where the server only reads; once if its session had to be begun anew; and once if the
 //! server wants arguments repeated in headers, of which a client on stdio knows nothing.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use sandbar_kubernetes::Ask;
-use sandbar_mcp::Era;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,8 @@ use crate::message::ClientMessage;
 use crate::out::{Gone, Out};
 use crate::outline::{Kind, Outline};
 use crate::session::{Opened, Session, discovers_sandbar};
-use crate::upstream::{Form, Received, Reply};
+use crate::tool_list::ToolList;
+use crate::upstream::{Form, Received, Reply, Upstream};
 
 /// The code for headers that do not repeat what is in the body.
 const HEADER_MISMATCH: i64 = -32020;
@@ -33,9 +34,6 @@ const API_SERVER_TIME: Duration = Duration::from_secs(60);
 
 /// What an answer that the API server has ended for its time differs from that time at most.
 const ABOUT: Duration = Duration::from_secs(1);
-
-/// Pages of a list of tools that are looked through for one of them.
-const PAGES: usize = 20;
 
 /// A client's request.
 pub(crate) struct Asked {
@@ -259,26 +257,27 @@ impl Conversation<'_> {
             "initialize" => {
                 let Some(opened) = Opened::read(result)? else { return Ok(()) };
                 if opened.by_sandbar {
-                    self.bridge.upstream.is_sandbar();
+                    self.bridge.upstream.note_sandbar();
                 }
                 let own = session.and_then(|id| id.to_str().ok());
                 if let Some(key) = asked.key.or(own) {
                     self.bridge.sessions.begun(key, &asked.message.body, opened, session.cloned());
                 }
             }
-            "server/discover" if discovers_sandbar(result) => self.bridge.upstream.is_sandbar(),
+            "server/discover" if discovers_sandbar(result) => self.bridge.upstream.note_sandbar(),
             _ => {}
         }
         Ok(())
     }
 
-    /// Finds out which arguments of the tool have to be repeated in headers. Whether that is worth another attempt.
+    /// Finds out which arguments of the tool have to be repeated in headers, as the modern era has it. Whether that is worth another attempt.
     async fn mend(&mut self) -> bool {
-        let Some(tool) = self.asked.message.tool().filter(|_| self.asked.has_our_headers && !self.was_mended) else {
+        let Asked { message, has_our_headers, .. } = self.asked;
+        let Some((tool, list)) = message.tool().zip(ToolList::for_sender_of(message)) else { return false };
+        if !has_our_headers || std::mem::replace(&mut self.was_mended, true) {
             return false;
-        };
-        self.was_mended = true;
-        let found = find_mirrored(self.bridge, self.asked, tool).await;
+        }
+        let found = find_mirrored(&self.bridge.upstream, &list, tool).await;
         match found.and_then(|found| self.bridge.remember_mirrored(tool, found)) {
             Ok(()) => true,
             Err(failure) => {
@@ -290,48 +289,15 @@ impl Conversation<'_> {
 }
 
 /// The arguments of a tool that have to be repeated, by the server's list.
-async fn find_mirrored(bridge: &Bridge, asked: &Asked, tool: &str) -> Result<Vec<Mirrored>, Failure> {
-    let meta = asked.message.param("_meta").unwrap_or_default();
-    let mut cursor = Value::Null;
-    for _ in 0..PAGES {
-        let Some(page) = list_tools(bridge, &meta, &cursor).await? else { break };
-        let tools = page.get("tools").and_then(Value::as_array);
-        if let Some(found) = tools.into_iter().flatten().find(|one| one.get("name").and_then(Value::as_str) == Some(tool)) {
-            return Ok(found.get("inputSchema").map(mirrored).unwrap_or_default());
+async fn find_mirrored(upstream: &Upstream, list: &ToolList, tool: &str) -> Result<Vec<Mirrored>, Failure> {
+    let mut found = Vec::new();
+    let look = |tools: &Value| match tools.as_array().into_iter().flatten().find(|one| one["name"] == tool) {
+        Some(one) => {
+            found = mirrored(&one["inputSchema"]);
+            ControlFlow::Break(())
         }
-        match page.get("nextCursor") {
-            Some(next @ Value::String(_)) => cursor = next.clone(),
-            _ => break,
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// Bytes of a list of tools that is looked into: that of a server with hundreds of tools has a part of it.
-const LIST_BYTES: usize = 1024 * 1024;
-
-/// A page of the list of tools, of the modern era. None: the server has an error instead.
-pub(crate) async fn list_tools(bridge: &Bridge, meta: &Value, cursor: &Value) -> Result<Option<Value>, Failure> {
-    let mut params = json!({ "_meta": meta });
-    if let Some(meta) = params["_meta"].as_object_mut() {
-        // Nothing is told of its progress to anybody.
-        meta.remove("progressToken");
-    }
-    if !cursor.is_null() {
-        params["cursor"] = cursor.clone();
-    }
-    let body = json!({ "jsonrpc": "2.0", "id": "connect", "method": "tools/list", "params": params }).to_string();
-    let Ok(message) = ClientMessage::read(body.into()) else { return Ok(None) };
-    debug_assert_eq!(message.era(), Era::Modern);
-    let mut reply = bridge.upstream.deliver(&Ask::Message(message.body.clone()), &message.headers()).await?;
-    while let Some(received) = reply.messages.next().await? {
-        if let Received::Message(text, _) = received
-            && let Some(Outline { kind: Kind::Result(result), .. }) = Outline::read(&text.bytes)
-        {
-            // As values it takes many times the room of its text.
-            let is_short = result.get().len() <= LIST_BYTES;
-            return Ok(is_short.then(|| serde_json::from_str(result.get()).ok()).flatten());
-        }
-    }
-    Ok(None)
+        None => ControlFlow::Continue(()),
+    };
+    list.look_through(upstream, look).await?;
+    Ok(found)
 }

@@ -25,6 +25,7 @@ mod stdio;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tool_list;
 mod upstream;
 mod way;
 

@@ -56,6 +56,16 @@ impl ClientMessage {
         if self.modern.is_some() { Era::Modern } else { Era::Legacy }
     }
 
+    /// The version that it says itself; none in the legacy era.
+    pub(crate) fn modern_version(&self) -> Option<&str> {
+        self.modern.as_deref()
+    }
+
+    /// Whether it begins a subscription, which the modern era alone has.
+    pub(crate) fn is_subscription(&self) -> bool {
+        self.era() == Era::Modern && self.method == "subscriptions/listen"
+    }
+
     /// The headers of a client that has none.
     pub(crate) fn headers(&self) -> HeaderMap {
         match &self.modern {

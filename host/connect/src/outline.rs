@@ -99,7 +99,8 @@ impl<'a> Outline<'a> {
 }
 
 /// The words of a server's error as they may stand in ours, and in the log: clean, on one line, and no more than some.
-pub(crate) fn quoted(error: &RawValue) -> Option<String> {
+pub(crate) fn error_words(text: &[u8]) -> Option<String> {
+    let Kind::Error(error, _) = Outline::read(text)?.kind else { return None };
     serde_json::from_str(error.get()).ok().map(|Said { message }| clean_line(message, WORDS_MAX))
 }
 

@@ -80,7 +80,7 @@ impl Relay for Port {
                     let (sender, parts) = mpsc::channel(PARTS);
                     let asking = async move {
                         let (_held, out) = ((in_flight, place), Out::Parts(sender));
-                        if asked.message.method == "subscriptions/listen" {
+                        if asked.message.is_subscription() {
                             listen(&bridge, &asked, &out).await;
                         } else {
                             converse(&bridge, &asked, &out).await;

@@ -266,7 +266,7 @@ impl Client {
         let in_flight = self.bridge.in_flight.begin(SESSION, &id);
         let cancelled = in_flight.cancellation().clone();
         let opens = message.method == "initialize" && message.era() == Era::Legacy;
-        let listens = message.method == "subscriptions/listen";
+        let listens = message.is_subscription();
         let is_modern = message.era() == Era::Modern;
         let session = self.bridge.sessions.find(SESSION).filter(|_| !is_modern && !opens);
         let asked = Asked {

@@ -1,6 +1,7 @@
 //! What stays open: the stream of a session, and subscriptions of the modern era. The API server ends a POST after 60 s, pods go, and
 //! machines sleep; the client's stream stays open over all of that, and misses no change of the list of tools.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +13,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::bridge::Bridge;
-use crate::conversation::{Asked, list_tools};
+use crate::conversation::Asked;
 use crate::failure::{Failure, FailureKind, refusal};
 use crate::headers::{LAST_EVENT_ID, SESSION_ID};
 use crate::out::{Gone, Out};
-use crate::outline::{Kind, Outline, quoted};
+use crate::outline::{Kind, Outline, error_words};
 use crate::room::Text;
 use crate::session::Session;
-use crate::upstream::{Form, Received, Reply};
+use crate::tool_list::ToolList;
+use crate::upstream::{Form, Received, Reply, Upstream};
 
 /// The pause before a stream is opened again that was open for a while, and the longest for one that does not stay open.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -30,9 +32,6 @@ const SETTLED: Duration = Duration::from_secs(10);
 
 /// How often a subscription may end at once, by the server's word, before its client hears of it.
 const QUICK_ENDS: u32 = 3;
-
-/// Pages of a list of tools that count for whether it has changed.
-const PAGES: usize = 20;
 
 /// Says to a session that the list of tools may be another.
 const LIST_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
@@ -165,12 +164,9 @@ impl Following<'_> {
     async fn read(&mut self, mut reply: Reply, used: Option<&HeaderValue>) -> Result<Failure, End> {
         let refused = |status: u16, words: String| Failure { kind: FailureKind::Refused, status: Some(status), words };
         if reply.status >= 300 || reply.messages.form != Form::Events {
-            let mut words = format!("the server answers {} to it", reply.status);
-            if let Ok(Some(Received::Message(text, _))) = reply.messages.next().await
-                && let Some(Outline { kind: Kind::Error(error, _), .. }) = Outline::read(&text.bytes)
-            {
-                words = quoted(error).unwrap_or(words);
-            }
+            let said = reply.messages.first().await.ok().flatten();
+            let words = said.as_ref().and_then(|text| error_words(&text.bytes));
+            let words = words.unwrap_or_else(|| format!("the server answers {} to it", reply.status));
             // Without a session a 404 is of another kind.
             let status = if reply.status == 404 && used.is_none() { 405 } else { reply.status.max(400) };
             return Ok(refused(status, words));
@@ -219,13 +215,11 @@ impl Following<'_> {
 /// Keeps a subscription for as long as its client does.
 pub(crate) async fn listen(bridge: &Bridge, asked: &Asked, out: &Out) {
     let wanted = asked.message.param("notifications").unwrap_or_default();
-    let meta = asked.message.param("_meta").unwrap_or_default();
     let mut listening = Listening {
         bridge,
         asked,
         out,
-        meta,
-        wants_tools: wanted.get("toolsListChanged") == Some(&Value::Bool(true)),
+        list: ToolList::for_sender_of(&asked.message).filter(|_| wanted["toolsListChanged"] == true),
         known: None,
         is_open: false,
         quick_ends: 0,
@@ -239,8 +233,8 @@ struct Listening<'a> {
     bridge: &'a Bridge,
     asked: &'a Asked,
     out: &'a Out,
-    meta: Value,
-    wants_tools: bool,
+    /// The list of tools, if the client wants to hear of its changes.
+    list: Option<ToolList>,
     /// The list of tools that the client has been told of.
     known: Option<[u8; 32]>,
     /// The subscription is acknowledged to the client.
@@ -331,10 +325,8 @@ impl Listening<'_> {
 
     /// Tells the client if the list of tools has changed while the stream was not open.
     async fn look_for_changes(&mut self, is_first: bool) -> Result<(), Gone> {
-        if !self.wants_tools {
-            return Ok(());
-        }
-        let now = match list_digest(self.bridge, &self.meta).await {
+        let Some(list) = &self.list else { return Ok(()) };
+        let now = match list_digest(&self.bridge.upstream, list).await {
             Ok(Some(now)) => now,
             Ok(None) => return Ok(()),
             Err(failure) => {
@@ -354,15 +346,12 @@ impl Listening<'_> {
 }
 
 /// A digest of the list of tools, as it is now. None: the server does not tell.
-async fn list_digest(bridge: &Bridge, meta: &Value) -> Result<Option<[u8; 32]>, Failure> {
-    let (mut digest, mut cursor) = (Sha256::new(), Value::Null);
-    for _ in 0..PAGES {
-        let Some(page) = list_tools(bridge, meta, &cursor).await? else { return Ok(None) };
-        digest.update(page.get("tools").map(Value::to_string).unwrap_or_default());
-        match page.get("nextCursor") {
-            Some(next @ Value::String(_)) => cursor = next.clone(),
-            _ => break,
-        }
-    }
-    Ok(Some(digest.finalize().into()))
+async fn list_digest(upstream: &Upstream, list: &ToolList) -> Result<Option<[u8; 32]>, Failure> {
+    let mut digest = Sha256::new();
+    let look = |tools: &Value| {
+        digest.update(tools.to_string());
+        ControlFlow::Continue(())
+    };
+    let is_told = list.look_through(upstream, look).await?;
+    Ok(is_told.then(|| digest.finalize().into()))
 }

@@ -410,6 +410,24 @@ async fn arguments_are_repeated_in_headers_once_the_server_asks_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn headers_are_not_mended_in_the_legacy_era_and_no_subscription_is_kept() {
+    let mut client = Client::to(|asked, before| match asked.method() {
+        "initialize" => opened(asked, before),
+        "GET" => events(&[], true),
+        "tools/call" => refused(asked, 400, -32020),
+        "subscriptions/listen" => refused(asked, 200, -32601),
+        _ => accepted(),
+    });
+    client.initialize().await;
+    client.write(legacy(3, "tools/call")).await;
+    assert_eq!(client.read().await["error"]["code"], -32020, "the server has its word");
+    let filter = json!({ "notifications": { "toolsListChanged": true } });
+    assert_eq!(client.request(4, "subscriptions/listen", filter).await["error"]["code"], -32601);
+    assert_eq!((client.seen("tools/call").len(), client.seen("tools/list").len()), (1, 0));
+    assert_eq!(client.seen("subscriptions/listen")[0].header("mcp-session-id"), Some("s0"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn messages_come_on_one_line_whole_and_with_their_id() {
     let mut client = Client::to(|asked, _| match asked.message["id"].as_u64() {
         Some(1) => whole(" \n{\"jsonrpc\":\"2.0\",\r\n\"id\":1,\n\"result\":{\"a\":\"\\n\"}}\n"),

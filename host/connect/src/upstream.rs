@@ -103,7 +103,7 @@ impl Upstream {
     }
 
     /// Notes that the server has said that it is Sandbar.
-    pub(crate) fn is_sandbar(&self) {
+    pub(crate) fn note_sandbar(&self) {
         self.is_sandbar.store(true, Ordering::Relaxed);
     }
 
@@ -159,9 +159,7 @@ impl Upstream {
         };
         Ok(Reply { status: head.status.as_u16(), session: session.flatten(), messages })
     }
-}
 
-impl Upstream {
     /// Somebody in between has said that nobody is reached. Of a server that may change something that is not believed.
     fn in_doubt(&self, failure: Failure) -> Failure {
         let is_hearsay = failure.kind == FailureKind::Undelivered && matches!(failure.status, Some(502 | 503));
@@ -177,6 +175,16 @@ impl Messages {
             Form::Events => self.next_event().await,
             Form::Nothing => Ok(None),
         }
+    }
+
+    /// The first message; none where there is none.
+    pub(crate) async fn first(&mut self) -> Result<Option<Text>, Failure> {
+        while let Some(received) = self.next().await? {
+            if let Received::Message(text, _) = received {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
     }
 
     async fn next_of_json(&mut self) -> Result<Option<Received>, Failure> {
