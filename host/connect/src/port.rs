@@ -8,7 +8,6 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use sandbar_http::{Relay, RelayBody, relay};
-use sandbar_kubernetes::Ask;
 use sandbar_mcp::Era;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -18,13 +17,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::bridge::Bridge;
 use crate::conversation::{Asked, converse};
-use crate::failure::{Failure, FailureKind, refusal};
+use crate::failure::refusal;
 use crate::headers::{LAST_EVENT_ID, SESSION_ID};
 use crate::message::{ClientMessage, Kind};
 use crate::out::{Out, Part};
 use crate::room::Text;
 use crate::session::Session;
 use crate::stream::{follow, listen};
+use crate::telling::{Told, tell};
 use crate::upstream::Form;
 
 /// Requests and streams under way, of all clients.
@@ -41,7 +41,12 @@ const MCP: &str = "mcp-";
 
 /// Serves clients on a port, which has to be one of this machine alone, until `stop` resolves.
 pub async fn serve_port(bridge: Arc<Bridge>, listener: TcpListener, stop: impl Future<Output = ()>) {
-    relay(listener, Arc::new(Port { bridge, requests: Arc::new(Semaphore::new(REQUESTS)) }), stop).await;
+    relay(listener, port(bridge), stop).await;
+}
+
+/// What answers the requests of a port.
+pub(crate) fn port(bridge: Arc<Bridge>) -> Arc<dyn Relay> {
+    Arc::new(Port { bridge, requests: Arc::new(Semaphore::new(REQUESTS)) })
 }
 
 struct Port {
@@ -52,8 +57,8 @@ struct Port {
 impl Relay for Port {
     fn answer(&self, request: Request<Bytes>) -> BoxFuture<'static, Response<RelayBody>> {
         let Ok(place) = self.requests.clone().try_acquire_owned() else {
-            let words = "256 requests and streams are under way already; try again when some are over";
-            return std::future::ready(whole(StatusCode::SERVICE_UNAVAILABLE, refusal(&Value::Null, words))).boxed();
+            let words = format!("{REQUESTS} requests and streams are under way already; try again when some are over");
+            return std::future::ready(whole(StatusCode::SERVICE_UNAVAILABLE, refusal(&Value::Null, &words))).boxed();
         };
         let bridge = self.bridge.clone();
         async move {
@@ -93,9 +98,9 @@ impl Relay for Port {
                     if let (Some(id), Some(key)) = (&cancelled, &key) {
                         bridge.in_flight.cancel(key, id);
                     }
-                    told(&bridge, message, headers, session.as_deref()).await
+                    told(&bridge, &message, &headers, session.as_deref()).await
                 }
-                Kind::Response => told(&bridge, message, headers, session.as_deref()).await,
+                Kind::Response => told(&bridge, &message, &headers, session.as_deref()).await,
             }
         }
         .boxed()
@@ -115,46 +120,13 @@ fn passed_on(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// Tells the server something that has no answer.
-async fn told(bridge: &Bridge, message: ClientMessage, mut headers: HeaderMap, session: Option<&Session>) -> Response<RelayBody> {
-    let ask = Ask::Message(message.body);
-    let mut failure = None;
-    for _ in 0..2 {
-        if let Some(session) = session {
-            session.speak(&mut headers);
-        }
-        let used = headers.get(SESSION_ID).cloned();
-        match bridge.upstream.deliver(&ask, &headers).await {
-            Ok(reply)
-                if reply.status == 404
-                    && let Some(session) = session =>
-            {
-                match session.begin_anew(&bridge.upstream, used.as_ref()).await {
-                    Ok(()) => {}
-                    Err(failed) => return whole(StatusCode::NOT_FOUND, refusal(&Value::Null, &failed.words)),
-                }
-            }
-            Ok(reply) => {
-                let (sender, parts) = mpsc::channel(PARTS);
-                let passing = async move {
-                    let (mut reply, out) = (reply, Out::Parts(sender));
-                    let _ = out.head(reply.status, reply.messages.form, None).await;
-                    if let Ok(Some(crate::upstream::Received::Message(text, _))) = reply.messages.next().await {
-                        let _ = out.message(text).await;
-                    }
-                };
-                return assembled(parts, AbortOnDropHandle::new(tokio::spawn(passing))).await;
-            }
-            Err(failed) if failed.kind == FailureKind::Lost => failure = Some(failed),
-            Err(failed) => return failed_in(&failed),
-        }
+async fn told(bridge: &Bridge, message: &ClientMessage, headers: &HeaderMap, session: Option<&Session>) -> Response<RelayBody> {
+    let of = |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    match tell(&bridge.upstream, message, headers, session).await {
+        Ok(Told { status, text: Some(text) }) => whole(of(status), text),
+        Ok(Told { status, text: None }) => empty(of(status)),
+        Err(failure) => whole(failure.status.map_or(StatusCode::BAD_GATEWAY, of), refusal(&Value::Null, &failure.words)),
     }
-    failed_in(&failure.unwrap_or_else(|| Failure::new(FailureKind::Refused, "the server does not know this session")))
-}
-
-fn failed_in(failure: &Failure) -> Response<RelayBody> {
-    tracing::warn!("a message has failed: {}", failure.words);
-    let status = failure.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::BAD_GATEWAY);
-    whole(status, refusal(&Value::Null, &failure.words))
 }
 
 /// The stream of a session.

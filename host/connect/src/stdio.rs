@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sandbar_kubernetes::Ask;
 use sandbar_mcp::{Era, RequestId};
 use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
@@ -18,12 +17,13 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::bridge::Bridge;
 use crate::conversation::{Asked, converse};
-use crate::failure::{Failure, FailureKind, refusal};
+use crate::failure::refusal;
 use crate::headers;
 use crate::message::{ClientMessage, Kind};
 use crate::out::Out;
 use crate::room::Text;
 use crate::stream::{follow, listen};
+use crate::telling::tell;
 
 /// Bytes of a line: what the server takes of a message.
 const LINE_MAX: usize = 4 << 20;
@@ -157,7 +157,10 @@ struct Client {
 }
 
 /// The places that a message has until it is answered, or told.
-struct Places(#[expect(dead_code, reason = "they are held")] [Option<OwnedSemaphorePermit>; 2]);
+struct Places {
+    _one: OwnedSemaphorePermit,
+    _large: Option<OwnedSemaphorePermit>,
+}
 
 impl Client {
     /// What is read, while what waits goes on once it can.
@@ -219,7 +222,7 @@ impl Client {
         match self.places(message.body.len()) {
             Ok(places) if self.opening.is_some() && !cancels => self.waiting.push_back((message, places)),
             Ok(places) => self.pass_on(message, places),
-            Err(words) => self.turn_away(&message, words).await,
+            Err(words) => self.turn_away(&message, &words).await,
         }
     }
 
@@ -250,16 +253,17 @@ impl Client {
     }
 
     /// The places for a message of so many bytes.
-    fn places(&self, bytes: usize) -> Result<Places, &'static str> {
-        let place = self.requests.clone().try_acquire_owned();
-        let place = place.map_err(|_| "128 requests are under way already; send this one again when some are answered")?;
+    fn places(&self, bytes: usize) -> Result<Places, String> {
+        let place = |of: &Arc<Semaphore>, those: String| {
+            let refused = |_| format!("{those} are under way already; send this one again when some are answered");
+            of.clone().try_acquire_owned().map_err(refused)
+        };
+        let one = place(&self.requests, format!("{REQUESTS} requests"))?;
         let large = match bytes {
             0..=SMALL => None,
-            _ => Some(self.large.clone().try_acquire_owned().map_err(
-                |_| "4 requests of more than 16 KiB are under way already; send this one again when one of them is answered",
-            )?),
+            _ => Some(place(&self.large, format!("{LARGE} requests of more than {} KiB", SMALL >> 10))?),
         };
-        Ok(Places([Some(place), large]))
+        Ok(Places { _one: one, _large: large })
     }
 
     fn ask(&mut self, message: ClientMessage, id: RequestId, places: Places) {
@@ -304,26 +308,12 @@ impl Client {
     /// Tells the server something that has no answer.
     fn tell(&self, message: ClientMessage, places: Places) {
         let (bridge, ending) = (self.bridge.clone(), self.ending.clone());
-        let mut headers = message.headers();
-        if message.era() == Era::Legacy
-            && let Some(session) = bridge.sessions.find(SESSION)
-        {
-            session.speak(&mut headers);
-        }
-        let telling = async move {
-            let _held = places;
-            let ask = Ask::Message(message.body);
-            for _ in 0..2 {
-                match bridge.upstream.deliver(&ask, &headers).await {
-                    Err(Failure { kind: FailureKind::Lost, .. }) => {}
-                    Err(failure) => return tracing::warn!("{} did not reach the server: {}", message.method, failure.words),
-                    Ok(_) => return,
-                }
-            }
-        };
+        let session = self.bridge.sessions.find(SESSION).filter(|_| message.era() == Era::Legacy);
+        let headers = message.headers();
         self.calls.spawn(async move {
+            let _held = places;
             tokio::select! {
-                () = telling => {}
+                _told = tell(&bridge.upstream, &message, &headers, session.as_deref()) => {}
                 () = ending.cancelled() => {}
             }
         });

@@ -1,6 +1,7 @@
 //! A client on stdio, and a server that says and loses what no real one can be made to.
 
 mod opening;
+mod telling;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
