@@ -199,10 +199,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
     let config = common.config_of(text.as_deref())?;
     let stamps = common.look_after_reading(&config, &before_reading);
     let Setup { config, cluster, loader, catalog, problems, processors } = common.load(config, LOAD_PATIENCE).await?;
-    let problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
-    for problem in &problems {
-        tracing::error!("{problem}");
-    }
+    let problems = reload::problems_at_start(&config, &catalog, &problems);
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let readiness = Readiness::new(cluster.clone(), 0, true, problems.clone(), "whoever runs this process".to_owned());
     let app = App::from(Parts {

@@ -2,6 +2,7 @@
 
 mod aggregation;
 mod apiservice;
+mod authentication;
 mod call;
 mod certificate;
 mod compile;

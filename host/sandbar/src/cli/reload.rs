@@ -305,8 +305,29 @@ fn not_reloaded(error: &anyhow::Error) -> String {
 }
 
 /// A component's problem as it stands in the log and in /readyz.
-pub(super) fn named(config: &Config, problem: &Problem) -> String {
+fn named(config: &Config, problem: &Problem) -> String {
     format!("component not {}: {}", if problem.kept { "replaced" } else { "served" }, config.described(problem))
+}
+
+/// Logs what is wrong with what was loaded first, and names all of it. While something is being compiled, which tools there are is not known.
+pub(super) fn problems_at_start(config: &Config, catalog: &Catalog, problems: &[Problem]) -> Vec<String> {
+    let (mut named_all, mut is_compiling) = (Vec::new(), false);
+    for problem in problems {
+        let words = named(config, problem);
+        if problem.reason.is_compiling() {
+            is_compiling = true;
+            tracing::info!("{words}");
+        } else {
+            tracing::error!("{words}");
+        }
+        named_all.push(words);
+    }
+    if !is_compiling {
+        let unknown = config.unknown_tools(catalog.definitions().map(Definition::name));
+        unknown.iter().for_each(|unknown| tracing::error!("{unknown}"));
+        named_all.extend(unknown);
+    }
+    named_all
 }
 
 /// Says which components are other than before.

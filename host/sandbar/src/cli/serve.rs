@@ -11,11 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
-use sandbar_catalog::{Definition, FileStamps, Source};
-use sandbar_config::{ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig};
+use sandbar_catalog::{FileStamps, Source};
+use sandbar_config::{ApiServiceConfig, AuthenticationConfig, Config};
 use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Extension, Parts, Readiness, SessionKey, Surroundings, serve};
-use sandbar_identity::{Authentication, FrontProxy, TokenReviews};
-use sandbar_kubernetes::Cluster;
 use sandbar_mcp::Server;
 use sandbar_sandbox::{available_memory, memory_for_answers};
 use tokio::net::TcpListener;
@@ -23,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::aggregation::AggregatorFollower;
+use super::authentication::{authentication, who_may_call};
 use super::certificate::{CertificateFollower, TlsFlags};
 use super::reload::{self, Reloader};
 use super::setup::{Setup, runtime};
@@ -106,37 +105,9 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
     let Setup { config, cluster, loader, catalog, problems, processors } = arguments.common.load(config, LOAD_PATIENCE).await?;
     let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
-    for problem in &problems {
-        match problem.reason.is_compiling() {
-            true => tracing::info!("{}", reload::named(&config, problem)),
-            false => tracing::error!("{}", reload::named(&config, problem)),
-        }
-    }
-    let all_are_there = !problems.iter().any(|problem| problem.reason.is_compiling());
-    let mut problems: Vec<String> = problems.iter().map(|problem| reload::named(&config, problem)).collect();
-    if all_are_there {
-        let unknown = config.unknown_tools(catalog.definitions().map(Definition::name));
-        unknown.iter().for_each(|unknown| tracing::error!("{unknown}"));
-        problems.extend(unknown);
-    }
+    let problems = reload::problems_at_start(&config, &catalog, &problems);
     let tools = catalog.definitions().count();
-    let resource = oidc::resource(&config.authentication, certificate.is_some());
-    let aggregation = match &config.api_service {
-        Some(_) => Some(AggregatorFollower::start(cluster.clone()).await),
-        None => None,
-    };
-    if let Some((certificate, aggregation)) = certificate.as_mut().zip(aggregation.as_ref()) {
-        certificate.take_api_server(aggregation.believed());
-    }
-    let authentication = Authentication {
-        api_server: aggregation.as_ref().map(|aggregation| FrontProxy::new(aggregation.believed())),
-        front_proxy: certificate
-            .as_ref()
-            .filter(|_| config.authentication.front_proxy.is_some())
-            .map(|certificate| FrontProxy::new(certificate.front_proxy())),
-        oidc: oidc::issuers(&config.authentication, &cluster).await?,
-        token_review: token_reviews(&config, &cluster).await?,
-    };
+    let (authentication, aggregation) = authentication(&config, &cluster, certificate.as_mut()).await?;
     let who = who_may_call(&config);
     let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone(), who.clone());
 
@@ -147,7 +118,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         sessions: session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
         allowed,
         authentication,
-        resource,
+        resource: oidc::resource(&config.authentication, certificate.is_some()),
         extension: config.api_service.clone().map(|ApiServiceConfig { group, server }| Extension::new(group, server)),
         admission: Admission::new(config.calls_per_second, available_memory()),
         answers: memory_for_answers(available_memory()),
@@ -155,13 +126,8 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         readiness: readiness.clone(),
     });
     let address = listener.local_addr()?;
-    let scheme = if certificate.is_some() { "https" } else { "http" };
     tracing::info!("{who}");
-    // Through the API server alone, the port itself is of no use to a client.
-    let way_in = match config.api_service.is_some() && config.authentication == AuthenticationConfig::default() {
-        true => format!("it listens at {scheme}://{address} for the API server: connect an MCP client with `sandbar connect`"),
-        false => format!("connect an MCP client to {scheme}://{address}/mcp"),
-    };
+    let way_in = way_in(&config, address);
     tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, way_in, address));
     tokio::spawn(readiness.clone().watch_cluster());
     let tls_memory = available_memory() / TLS_SHARE;
@@ -206,46 +172,6 @@ impl Arguments {
         config.drain = self.drain.unwrap_or(config.drain);
         Ok(config)
     }
-}
-
-/// How tokens are reviewed, if they are. An audience for which everybody has a token is found now, if the API server is there.
-async fn token_reviews(config: &Config, cluster: &Cluster) -> anyhow::Result<Option<TokenReviews>> {
-    let Some(TokenReviewConfig { audiences }) = &config.authentication.token_review else { return Ok(None) };
-    let reviews = TokenReviews::new(cluster.clone(), audiences.clone());
-    match reviews.own_audience().await {
-        Ok(None) => {}
-        Ok(Some(own)) => bail!(
-            "authentication.tokenReview.audiences has {own:?}, which is the API server's own audience: the token of any pod would \
-             count. Choose another, `sandbar` for example"
-        ),
-        Err(error) => tracing::warn!(%error, "whether an audience is the API server's own is looked up with the first token"),
-    }
-    Ok(Some(reviews))
-}
-
-/// Who can call, and with whose rights, in a line for the operator.
-fn who_may_call(config: &Config) -> String {
-    let AuthenticationConfig { front_proxy, token_review, .. } = &config.authentication;
-    let by_proxy = front_proxy.as_ref().map(|proxy| format!("whom the front proxy {} names", proxy.allowed_names.join(" or ")));
-    let by_token = token_review
-        .as_ref()
-        .map(|reviews| format!("holders of a ServiceAccount's token for the audience {}", reviews.audiences.join(", ")));
-    let by_api_server = config.api_service.as_ref().map(|ApiServiceConfig { group, server }| {
-        format!("those who come through the API server, and may create the server {server} of {group} there,")
-    });
-    let known: Vec<String> =
-        by_api_server.into_iter().chain(by_proxy).chain(oidc::who(&config.authentication)).chain(by_token).collect();
-    let who = match known.is_empty() {
-        false => known.join(", and "),
-        true if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),
-        true => format!("everybody who reaches {}", config.listen),
-    };
-    let rights = match config.authorization.rights {
-        RightsConfig::Server => "with this server's rights",
-        RightsConfig::Caller => "what both the caller and this server may read",
-        RightsConfig::Impersonation => "in the caller's name what the caller may read",
-    };
-    format!("{who} can call tools, which read {rights}")
 }
 
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.
@@ -310,6 +236,17 @@ fn way_out(address: SocketAddr, error: &io::Error) -> String {
             format!("this machine has no IPv6; choose an IPv4 address, with `--listen 127.0.0.1:{port}` for example")
         }
         _ => format!("{error}; choose another address with --listen"),
+    }
+}
+
+/// How a client comes in at the address that is listened on.
+fn way_in(config: &Config, address: SocketAddr) -> String {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    // Through the API server alone, the port itself is of no use to a client.
+    if config.api_service.is_some() && config.authentication == AuthenticationConfig::default() {
+        format!("it listens at {scheme}://{address} for the API server: connect an MCP client with `sandbar connect`")
+    } else {
+        format!("connect an MCP client to {scheme}://{address}/mcp")
     }
 }
 
