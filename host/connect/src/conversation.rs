@@ -32,6 +32,9 @@ const LAST_PART: Duration = Duration::from_millis(100);
 /// How long a request may take that the API server hands on, if nobody has set its `--request-timeout`.
 const API_SERVER_TIME: Duration = Duration::from_secs(60);
 
+/// How long the server has to end a request that its client has taken back, until that gives up its place.
+const CANCELLED_TIME: Duration = Duration::from_secs(5);
+
 /// What an answer that the API server has ended for its time differs from that time at most.
 const ABOUT: Duration = Duration::from_secs(1);
 
@@ -80,7 +83,15 @@ enum Read {
 pub(crate) async fn converse(bridge: &Bridge, asked: &Asked, out: &Out) {
     let mut conversation =
         Conversation { bridge, asked, out, lost_after: None, was_renewed: false, was_mended: false, has_head: false };
-    if let Err(End::Failed(failure)) = conversation.run().await {
+    let given_up = async {
+        asked.cancelled.cancelled().await;
+        tokio::time::sleep(CANCELLED_TIME).await;
+    };
+    let ended = tokio::select! {
+        ended = conversation.run() => ended,
+        () = given_up => return,
+    };
+    if let Err(End::Failed(failure)) = ended {
         tracing::warn!("a request has failed: {}", failure.words);
         // Over HTTP it makes a client begin another session. Other states would make it do what `connect` does, log in for example.
         if failure.status == Some(404) && asked.session.is_some() && !conversation.has_head {
@@ -168,7 +179,7 @@ impl Conversation<'_> {
 
     /// Whether nothing is changed by sending the request again.
     fn is_repeatable(&self) -> bool {
-        self.asked.message.method != "tools/call" || self.bridge.upstream.only_reads()
+        self.asked.message.only_reads() || self.bridge.upstream.only_reads()
     }
 
     /// Whether the server has said that it does not know the session.
@@ -256,15 +267,13 @@ impl Conversation<'_> {
         match asked.message.method.as_str() {
             "initialize" => {
                 let Some(opened) = Opened::read(result)? else { return Ok(()) };
-                if opened.by_sandbar {
-                    self.bridge.upstream.note_sandbar();
-                }
+                self.bridge.upstream.note_sandbar(opened.by_sandbar);
                 let own = session.and_then(|id| id.to_str().ok());
                 if let Some(key) = asked.key.or(own) {
                     self.bridge.sessions.begun(key, &asked.message.body, opened, session.cloned());
                 }
             }
-            "server/discover" if discovers_sandbar(result) => self.bridge.upstream.note_sandbar(),
+            "server/discover" => self.bridge.upstream.note_sandbar(discovers_sandbar(result)),
             _ => {}
         }
         Ok(())

@@ -7,6 +7,25 @@ use serde_json::Value;
 
 use crate::headers;
 
+/// Methods by which nothing is changed, however often they come.
+const ONLY_READING: [&str; 15] = [
+    "initialize",
+    "server/discover",
+    "ping",
+    "tools/list",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+    "logging/setLevel",
+    "subscriptions/listen",
+    "notifications/initialized",
+    "notifications/cancelled",
+    "notifications/roots/list_changed",
+];
+
 /// A message of a client.
 pub(crate) struct ClientMessage {
     /// What is sent on.
@@ -72,6 +91,11 @@ impl ClientMessage {
             Some(version) => headers::of_modern(version, &self.method, self.named.as_ref()),
             None => headers::of_message(),
         }
+    }
+
+    /// Whether nothing is changed by sending it twice, whichever server it is for: by MCP, it asks for something or says what is so.
+    pub(crate) fn only_reads(&self) -> bool {
+        ONLY_READING.contains(&self.method.as_str())
     }
 
     /// The tool that it calls.

@@ -80,10 +80,11 @@ impl<'a> Outline<'a> {
         }
         let id = id.filter(|id| id.get().len() <= ID_BYTES).and_then(|id| serde_json::from_str(id.get()).ok());
         let kind = match (method, result, error) {
-            (Some(method), ..) => Kind::Told { method },
+            (Some(method), None, None) => Kind::Told { method },
             (None, _, Some(error)) => Kind::Error(error, serde_json::from_str(error.get()).map_or(0, |Code { code }| code)),
             (None, Some(result), None) => Kind::Result(result),
-            (None, None, None) => return None,
+            // Which of the two it is would be anybody's guess.
+            (Some(_), ..) | (None, None, None) => return None,
         };
         Some(Self { id, kind })
     }

@@ -56,10 +56,7 @@ struct Port {
 
 impl Relay for Port {
     fn answer(&self, request: Request<Bytes>) -> BoxFuture<'static, Response<RelayBody>> {
-        let Ok(place) = self.requests.clone().try_acquire_owned() else {
-            let words = format!("{REQUESTS} requests and streams are under way already; try again when some are over");
-            return std::future::ready(whole(StatusCode::SERVICE_UNAVAILABLE, refusal(&Value::Null, &words))).boxed();
-        };
+        let place = self.requests.clone().try_acquire_owned();
         let bridge = self.bridge.clone();
         async move {
             let (head, body) = request.into_parts();
@@ -69,12 +66,22 @@ impl Relay for Port {
             });
             let headers = passed_on(&head.headers);
             if head.method == Method::GET {
+                let Ok(place) = place else { return no_place() };
                 return stream_of(bridge, key.zip(session), headers, place).await;
             }
             let message = match ClientMessage::read(body) {
                 Ok(message) => message,
                 Err(refused) => return whole(StatusCode::BAD_REQUEST, Text::of(refused)),
             };
+            // Without a session all clients would share their ids.
+            let cancels = match (&message.kind, &key) {
+                (Kind::Notification { cancelled: Some(id) }, Some(key)) => bridge.in_flight.cancel(key, id),
+                _ => false,
+            };
+            // What is taken back gives up a place, and is told whether there is one or not: once for each request.
+            if place.is_err() && !cancels {
+                return no_place();
+            }
             // Who says nothing of a session in its headers is in none, whichever era its message is of.
             let session = session.filter(|_| message.era() == Era::Legacy);
             match message.kind.clone() {
@@ -93,18 +100,17 @@ impl Relay for Port {
                     };
                     assembled(parts, AbortOnDropHandle::new(tokio::spawn(asking))).await
                 }
-                Kind::Notification { cancelled } => {
-                    // Without a session all clients would share their ids.
-                    if let (Some(id), Some(key)) = (&cancelled, &key) {
-                        bridge.in_flight.cancel(key, id);
-                    }
-                    told(&bridge, &message, &headers, session.as_deref()).await
-                }
-                Kind::Response => told(&bridge, &message, &headers, session.as_deref()).await,
+                Kind::Notification { .. } | Kind::Response => told(&bridge, &message, &headers, session.as_deref()).await,
             }
         }
         .boxed()
     }
+}
+
+/// There are too many requests.
+fn no_place() -> Response<RelayBody> {
+    let words = format!("{REQUESTS} requests and streams are under way already; try again when some are over");
+    whole(StatusCode::SERVICE_UNAVAILABLE, refusal(&Value::Null, &words))
 }
 
 /// The headers that go along to the server. What a client says to this port of who it is does not: the way has its own login.

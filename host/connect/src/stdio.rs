@@ -157,8 +157,9 @@ struct Client {
 }
 
 /// The places that a message has until it is answered, or told.
+#[derive(Default)]
 struct Places {
-    _one: OwnedSemaphorePermit,
+    _one: Option<OwnedSemaphorePermit>,
     _large: Option<OwnedSemaphorePermit>,
 }
 
@@ -210,17 +211,19 @@ impl Client {
         let cancels = match &message.kind {
             Kind::Notification { cancelled: Some(id) } => {
                 let was_waiting = self.forget(id);
-                self.bridge.in_flight.cancel(SESSION, id);
+                let was_under_way = self.bridge.in_flight.cancel(SESSION, id);
                 // In the modern era a request is cancelled by closing its answer.
                 if was_waiting || self.bridge.sessions.find(SESSION).is_none() {
                     return;
                 }
-                true
+                was_under_way
             }
             _ => false,
         };
         match self.places(message.body.len()) {
-            Ok(places) if self.opening.is_some() && !cancels => self.waiting.push_back((message, places)),
+            // What is taken back gives up a place, and is told whether there is one or not: once for each request.
+            _ if cancels && message.body.len() <= SMALL => self.tell(message, Places::default()),
+            Ok(places) if self.opening.is_some() => self.waiting.push_back((message, places)),
             Ok(places) => self.pass_on(message, places),
             Err(words) => self.turn_away(&message, &words).await,
         }
@@ -263,7 +266,7 @@ impl Client {
             0..=SMALL => None,
             _ => Some(place(&self.large, format!("{LARGE} requests of more than {} KiB", SMALL >> 10))?),
         };
-        Ok(Places { _one: one, _large: large })
+        Ok(Places { _one: Some(one), _large: large })
     }
 
     fn ask(&mut self, message: ClientMessage, id: RequestId, places: Places) {

@@ -1,5 +1,5 @@
 //! What has no answer: a client's notifications, and its responses to a server that has asked something. It is sent again once if it may be
-//! lost, and once if its session had to be begun anew.
+//! lost and changes nothing, and once if its session had to be begun anew.
 
 use http::HeaderMap;
 use sandbar_kubernetes::Ask;
@@ -26,7 +26,7 @@ pub(crate) async fn tell(
     headers: &HeaderMap,
     session: Option<&Session>,
 ) -> Result<Told, Failure> {
-    let told = told(upstream, &Ask::Message(message.body.clone()), headers, session).await;
+    let told = told(upstream, message, headers, session).await;
     let what = if message.method.is_empty() { "a response" } else { &message.method };
     match &told {
         Ok(Told { status, .. }) if *status < 300 => {}
@@ -39,7 +39,13 @@ pub(crate) async fn tell(
     told
 }
 
-async fn told(upstream: &Upstream, ask: &Ask, headers: &HeaderMap, session: Option<&Session>) -> Result<Told, Failure> {
+async fn told(
+    upstream: &Upstream,
+    message: &ClientMessage,
+    headers: &HeaderMap,
+    session: Option<&Session>,
+) -> Result<Told, Failure> {
+    let ask = Ask::Message(message.body.clone());
     let (mut was_lost, mut was_renewed) = (false, false);
     loop {
         let mut headers = headers.clone();
@@ -47,7 +53,7 @@ async fn told(upstream: &Upstream, ask: &Ask, headers: &HeaderMap, session: Opti
             session.speak(&mut headers);
         }
         let used = headers.get(SESSION_ID);
-        let outcome = upstream.deliver(ask, &headers).await;
+        let outcome = upstream.deliver(&ask, &headers).await;
         let status = outcome.as_ref().map_or_else(|failure| failure.status, |reply| Some(reply.status));
         if let Some(session) = session.filter(|_| status == Some(404) && used.is_some() && !was_renewed) {
             was_renewed = true;
@@ -55,7 +61,7 @@ async fn told(upstream: &Upstream, ask: &Ask, headers: &HeaderMap, session: Opti
             continue;
         }
         match outcome {
-            Err(failure) if failure.kind == FailureKind::Lost && !was_lost => was_lost = true,
+            Err(failure) if failure.kind == FailureKind::Lost && !was_lost && message.only_reads() => was_lost = true,
             Err(failure) => return Err(failure),
             Ok(mut reply) => {
                 let text = match reply.messages.form {

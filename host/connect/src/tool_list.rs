@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::headers;
 use crate::message::ClientMessage;
 use crate::outline::{Kind, Outline};
+use crate::room::check_kept;
 use crate::upstream::{Received, Upstream};
 
 /// Pages that are looked through.
@@ -49,7 +50,10 @@ impl ToolList {
                 break;
             }
             match &page["nextCursor"] {
-                next @ Value::String(_) => cursor = next.clone(),
+                Value::String(next) => {
+                    check_kept("the server's `nextCursor`", next.len())?;
+                    cursor = next.as_str().into();
+                }
                 _ => break,
             }
         }

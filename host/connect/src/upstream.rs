@@ -102,9 +102,9 @@ impl Upstream {
         self.way.has_a_time_limit()
     }
 
-    /// Notes that the server has said that it is Sandbar.
-    pub(crate) fn note_sandbar(&self) {
-        self.is_sandbar.store(true, Ordering::Relaxed);
+    /// Notes whether the server has said that it is Sandbar. What was there before may have been replaced.
+    pub(crate) fn note_sandbar(&self, says_so: bool) {
+        self.is_sandbar.store(says_so || self.way.leads_to_sandbar(), Ordering::Relaxed);
     }
 
     /// Sends something, again and again as long as it reaches nobody, until that takes too long.

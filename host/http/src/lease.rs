@@ -95,6 +95,12 @@ impl Outgoing {
         Self { content: Content::Parts(parts), lease: Lease::default(), turn: None }
     }
 
+    /// The same, with what is held until it is gone.
+    pub(super) fn holding(mut self, lease: Lease) -> Self {
+        self.lease = lease;
+        self
+    }
+
     /// Notes the connection that it goes out on.
     pub(super) fn on(mut self, turn: Turn) -> Self {
         self.turn = Some(turn);

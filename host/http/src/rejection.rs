@@ -32,7 +32,7 @@ pub(super) struct Rejection {
     pub(super) challenge: Option<Challenge>,
     /// The request's body has been read. Else the connection cannot go on behind it.
     pub(super) is_read: bool,
-    /// The connection is of no use for another request: it began when whoever asks was not known by their certificate.
+    /// The connection is of no use for another request: whoever asks was not known by their certificate when it began, or may not connect.
     pub(super) is_of_stranger: bool,
 }
 

@@ -123,7 +123,8 @@ impl Door {
         let (head, body) = self.relay.answer(Request::from_parts(head, bytes)).await.into_parts();
         let body = match body {
             RelayBody::Whole(bytes) => Outgoing::whole(bytes, lease),
-            RelayBody::Parts(parts) => Outgoing::parts(parts.map(Part::from), ""),
+            // The request is kept until it is answered.
+            RelayBody::Parts(parts) => Outgoing::parts(parts.map(Part::from), "").holding(lease),
         };
         Ok(Response::from_parts(head, body))
     }

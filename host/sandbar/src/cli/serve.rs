@@ -20,7 +20,6 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::aggregation::AggregatorFollower;
 use super::authentication::{authentication, who_may_call};
 use super::certificate::{CertificateFollower, TlsFlags};
 use super::reload::{self, Reloader};
