@@ -285,6 +285,8 @@ async fn the_port_is_no_door_for_web_pages_and_other_machines() {
         let reply = wire::send(address, request).await;
         assert_eq!(reply.status, status, "{described}");
         assert!(reply.header("access-control-allow-origin").is_none(), "{described}");
+        // A page that asks again and again leaves the port's connections to others.
+        assert!(status != 403 || reply.header("connection") == Some("close"), "{described}");
         // There are no such flags.
         assert!(!reply.text().await.contains("--allow"), "{described}");
     }

@@ -1,5 +1,6 @@
 //! Who may call which tool: rules of the configuration, and RBAC of the real API server.
 
+use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::http as wire;
 use sandbar_tests::mcp::{self, LEGACY};
@@ -45,9 +46,17 @@ impl Agent {
     }
 }
 
+/// The configuration of who may call which tool.
+fn access(tools: &str) -> String {
+    format!("{REVIEWED}authorization: {{ tools: {tools} }}\n")
+}
+
 async fn server(tools: &str) -> Server {
-    let config = format!("{REVIEWED}authorization: {{ tools: {tools} }}\n");
-    let server = Server::builder().of(ControlPlane::shared(), "admin").config(&config).env("SANDBAR_LOG_FORMAT", "json");
+    server_of(&access(tools)).await
+}
+
+async fn server_of(config: &str) -> Server {
+    let server = Server::builder().of(ControlPlane::shared(), "admin").config(config).env("SANDBAR_LOG_FORMAT", "json");
     server.start().await
 }
 
@@ -62,16 +71,27 @@ async fn rules_by_user_and_group_say_who_calls_what() {
             ann.user
         )
     };
-    let server = server(&rules(", get_evnets")).await;
+    let with_headers = format!("tools: [{{ component: {} }}]\n", components::build("conformance").display());
+    let server = server_of(&format!("{with_headers}{}", access(&rules(", get_evnets")))).await;
     server.until_logged(r#"there is no tool \"get_evnets\"; did you mean \"get_events\"?"#).await;
-    server.configure(&format!("{REVIEWED}authorization: {{ tools: {} }}\n", rules("")));
-    assert_eq!(ann.tools(&server).await.len(), 7);
+    server.configure(&format!("{with_headers}{}", access(&rules(""))));
+    until("the rules count", async || (bob.tools(&server).await == ["check_health"]).then_some(())).await;
+    assert!(ann.tools(&server).await.len() > 7);
     assert_eq!(bob.tools(&server).await, ["check_health"]);
     assert_eq!(bob.refusal(&server, "check_health").await, None);
     assert_eq!(ann.refusal(&server, "get_events").await, None);
     let words = bob.refusal(&server, "get_events").await.expect("it is not his");
     assert!(words.contains(&format!("{} may not call get_events", bob.user)), "{words}");
     server.until_logged(r#""outcome":"denied""#).await;
+    // Which of its arguments a tool wants in headers is told to whoever may call it.
+    for (agent, status) in [(&ann, 400), (&bob, 200)] {
+        let params = json!({ "name": "test_custom_header", "arguments": { "region": "é" } });
+        let mut request = mcp::modern(json!(1), "tools/call", params);
+        mcp::set(&mut request, "authorization", &format!("Bearer {}", agent.token));
+        let reply = wire::send(server.address(), request).await;
+        assert_eq!(reply.status, status);
+        assert_eq!(reply.text().await.contains("mcp-param"), status == 400);
+    }
     let unknown = bob.ask(&server, "tools/call", json!({ "name": "get_event", "arguments": {} })).await;
     let words = unknown["error"]["message"].as_str().expect("words");
     assert!(words.contains("unknown tool") && !words.contains("get_events"), "{words}");
@@ -91,7 +111,7 @@ async fn rules_by_user_and_group_say_who_calls_what() {
     assert_eq!(listed["result"]["tools"].as_array().map(Vec::len), Some(1), "{listed}");
     let stream = http::Request::get("/mcp").header("accept", "text/event-stream").body(bytes::Bytes::new()).unwrap();
     let mut stream = wire::send(server.address(), with_session(stream)).await;
-    server.configure(&format!("{REVIEWED}authorization: {{ tools: {} }}\n", rules(", get_events")));
+    server.configure(&format!("{with_headers}{}", access(&rules(", get_events"))));
     let mut seen = String::new();
     while !seen.contains("notifications/tools/list_changed") {
         seen.push_str(&String::from_utf8_lossy(&stream.part().await.expect("it goes on")));

@@ -42,13 +42,12 @@ fn groups(caller: &Caller) -> Option<String> {
     let user = caller.identity().user()?;
     let mut all = String::new();
     for group in &user.groups {
-        let separator = if all.is_empty() { "" } else { "," };
+        all += if all.is_empty() { "" } else { "," };
         let group = identifier(group, Some(','));
-        if all.len() + separator.len() + group.len() > GROUPS_BYTES {
-            all += ",…";
+        if all.len() + group.len() > GROUPS_BYTES {
+            all += "…";
             break;
         }
-        all += separator;
         all += &group;
     }
     Some(all)
@@ -227,4 +226,26 @@ impl From<&CallError> for Outcome {
 fn milliseconds(duration: Duration) -> f64 {
     // Microseconds are as fine as these clocks are worth.
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbar_policy::{Identity, User};
+
+    use super::*;
+
+    fn groups_of(groups: &[&str]) -> String {
+        let groups = groups.iter().map(|&group| group.to_owned()).collect();
+        let user = User { groups, ..User::anonymous() };
+        super::groups(&Caller::new(Identity::User(Arc::new(user), Proof::FrontProxy))).expect("a user")
+    }
+
+    #[test]
+    fn no_group_looks_like_another_or_like_two() {
+        assert_eq!(groups_of(&["a", "b c"]), "a,b c");
+        assert_eq!(groups_of(&["x,system:masters", "\u{200b}system:masters"]), "x\\u{2c}system:masters,\\u{200b}system:masters");
+        let many = groups_of(&["x".repeat(1000).as_str(); 5]);
+        assert!(many.ends_with("x,…") && many.len() < GROUPS_BYTES + 8, "{}", many.len());
+        assert_eq!(groups_of(&["x".repeat(3000).as_str()]), "…");
+    }
 }

@@ -23,7 +23,7 @@ pub struct AuthorizationConfig {
     pub extra: Option<ExtraConfig>,
     /// Who may call which tool; absent: everybody who is let in calls all.
     #[serde(deserialize_with = "tool_access")]
-    #[schemars(with = "ToolAccessConfig")]
+    #[schemars(with = "ToolAccessConfig", skip_serializing_if = "Option::is_none")]
     pub tools: Option<Arc<ToolAccess>>,
 }
 

@@ -139,6 +139,8 @@ mod tests {
             r#"["2.0",1,null,{},null]"#,
             r#"{"jsonrpc":"1.0","id":1,"result":{}}"#,
             r#"{"method":"m"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","error":{"code":1,"message":"m"}}"#,
             "{\"id\":1,\"result\":{}} x",
             "{\"id\":1,\"result\":{\"a\":\"\n\"}}",
         ] {

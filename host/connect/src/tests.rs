@@ -1,5 +1,6 @@
 //! A client on stdio, and a server that says and loses what no real one can be made to.
 
+mod distrust;
 mod opening;
 mod telling;
 

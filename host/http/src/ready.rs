@@ -364,7 +364,7 @@ mod tests {
         {
             assert_eq!(audience(from, host, None), Audience::Stranger, "{from} {host}");
         }
-        for name in FORWARDED {
+        for name in FORWARDED.into_iter().chain(["x-remote-user", "x-remote-extra-scopes"]) {
             assert_eq!(audience("127.0.0.1", "localhost", Some(name)), Audience::Stranger, "{name}");
         }
     }

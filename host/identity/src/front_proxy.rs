@@ -233,6 +233,9 @@ mod tests {
                 assert!(matches!(forged, Err(Unidentified::Claimed(_))), "{pair:?} {forged:?}");
             }
         }
+        let name = HeaderName::try_from(format!("x-remote-extra-{}", "x".repeat(30_000))).expect("a name");
+        let long = user_of(Some(&named), &HeaderMap::from_iter([(name, HeaderValue::from_static("x"))]), None);
+        assert!(long.expect_err("a forgery").to_string().len() < 512);
         assert_eq!(
             user_of(Some(&named), &headers(&[("x-remote", "x"), ("remote-user", "x"), ("x-remote-addr", "10.0.0.7")]), None),
             Ok(None)

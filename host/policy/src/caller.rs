@@ -212,6 +212,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_users_name_is_short_and_looks_like_no_other() {
+        let user = |name: &str| User { name: name.into(), ..User::anonymous() }.checked();
+        assert_eq!(user("").map(drop), Err(UserError::Nameless));
+        assert_eq!(user(&"x".repeat(513)).map(drop), Err(UserError::LongName { bytes: 513 }));
+        assert_eq!(user("ann\u{200b}").expect("a user").shown(), "ann\\u{200b}");
+    }
+
+    #[test]
     fn what_a_client_calls_itself_is_a_short_clean_line() {
         let mut caller = Caller::new(Identity::Anonymous);
         caller.introduce("");
