@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sandbar_policy::Budget;
 use sandbar_secrets::quotable;
 use serde::Deserialize;
 
 use super::error::{Code, Error};
-use super::exchange::{ApiServer, FIRST_BYTE};
+use super::exchange::ApiServer;
 use super::request::ApiRequest;
+use super::response::json;
 
 /// The Role in `kube-system` that lets read it.
 pub const AGGREGATOR_READER: &str = "extension-apiserver-authentication-reader";
@@ -20,9 +20,6 @@ const CONFIG_MAP: &str = "/api/v1/namespaces/kube-system/configmaps/extension-ap
 
 /// Bytes of the ConfigMap: more than one can have.
 const CONFIG_MAP_MAX: usize = 4 << 20;
-
-/// Requests for it: one, and its retry.
-const REQUESTS: u32 = 2;
 
 /// Bytes of a value in an error.
 const VALUE_BYTES: usize = 200;
@@ -52,9 +49,8 @@ pub(super) async fn read(api: &ApiServer, time: Duration) -> Result<Aggregator, 
         #[serde(default)]
         data: BTreeMap<String, String>,
     }
-    let budget = Budget::outside_calls(time, REQUESTS);
-    let incoming = api.ask(&ApiRequest::fixed(CONFIG_MAP), &budget, FIRST_BYTE).await?;
-    let ConfigMap { data } = incoming.json(CONFIG_MAP_MAX, "the ConfigMap extension-apiserver-authentication").await?;
+    let (request, what) = (ApiRequest::fixed(CONFIG_MAP), "the ConfigMap extension-apiserver-authentication");
+    let ConfigMap { data } = json(&api.read_outside_calls(&request, time, CONFIG_MAP_MAX, what).await?)?;
     of(&data)
 }
 

@@ -39,6 +39,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The pause for a 429 without `Retry-After`: API Priority and Fairness asks for 1 s.
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
+/// Requests for what is read outside of calls: one, and its retry.
+const REQUESTS_OUTSIDE_CALLS: u32 = 2;
+
 /// A hint in case the address lacks TLS.
 const SPEAKS_TLS: &str = "is its address https://?";
 
@@ -149,6 +152,18 @@ impl ApiServer {
                 self.last_attempt(request, budget, first_byte, None).await
             }
         }
+    }
+
+    /// Reads a whole answer outside of any call, within `time`. `what` names it in an error; it may have `max` bytes.
+    pub(super) async fn read_outside_calls(
+        &self,
+        request: &ApiRequest,
+        time: Duration,
+        max: usize,
+        what: &str,
+    ) -> Result<Vec<u8>, Failure> {
+        let budget = Budget::outside_calls(time, REQUESTS_OUTSIDE_CALLS);
+        Ok(self.ask(request, &budget, FIRST_BYTE).await?.bytes(max, what).await?)
     }
 
     /// `unknown` is the login that the first attempt was refused with, which would be refused again.

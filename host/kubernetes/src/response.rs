@@ -85,8 +85,13 @@ impl<'b> Incoming<'b> {
 
     /// The whole body, read as JSON; `what` and `max` as in [`Incoming::bytes`].
     pub(super) async fn json<T: DeserializeOwned>(self, max: usize, what: &str) -> Result<T, Error> {
-        serde_json::from_slice(&self.bytes(max, what).await?).map_err(|error| malformed(&explain::json(&error)))
+        json(&self.bytes(max, what).await?)
     }
+}
+
+/// Reads a body as JSON.
+pub(super) fn json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| malformed(&explain::json(&error)))
 }
 
 /// The texts of `Warning` headers with Kubernetes' code: `299 - "text"`.

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
-use sandbar_policy::{Budget, User};
+use sandbar_policy::User;
 use sandbar_secrets::quotable;
 use serde::Deserialize;
 
 use super::error::Error;
-use super::exchange::{ApiServer, FIRST_BYTE, Failure};
+use super::exchange::{ApiServer, Failure};
 use super::request::ApiRequest;
+use super::response::json;
 
 /// Bytes of a review that is answered: it repeats the token, and has the user's groups.
 const ANSWER_MAX: usize = 512 * 1024;
-
-/// Requests for one review: it, and its retry.
-const REQUESTS: u32 = 2;
 
 /// Bytes of the API server's reason.
 const REASON_BYTES: usize = 512;
@@ -36,10 +34,9 @@ pub enum Reviewed {
 pub(super) async fn token(api: &ApiServer, token: &str, audiences: &[String], time: Duration) -> Result<Reviewed, Error> {
     let spec = TokenReviewSpec { audiences: Some(audiences.to_vec()), token: token.to_owned() };
     let request = ApiRequest::token_review(&TokenReview { spec, ..TokenReview::default() });
-    let budget = Budget::outside_calls(time, REQUESTS);
     let without_token = |error: Error| Error { message: error.message.replace(token, "[the token]"), ..error };
-    let incoming = api.ask(&request, &budget, FIRST_BYTE).await.map_err(|failure| without_token(failure.into()))?;
-    let review: TokenReview = incoming.json(ANSWER_MAX, "this review").await?;
+    let answer = api.read_outside_calls(&request, time, ANSWER_MAX, "this review").await;
+    let review: TokenReview = json(&answer.map_err(|failure| without_token(failure.into()))?)?;
     let status = review.status.unwrap_or_default();
     if !status.authenticated.unwrap_or(false) {
         let reason = status.error.filter(|reason| !reason.is_empty()).unwrap_or_else(|| "it is nobody's".to_owned());
@@ -87,12 +84,9 @@ pub(super) async fn issuer(api: &ApiServer, time: Duration) -> Result<Option<Str
     struct Document {
         issuer: String,
     }
-    let budget = Budget::outside_calls(time, REQUESTS);
-    match api.ask(&ApiRequest::fixed("/.well-known/openid-configuration"), &budget, FIRST_BYTE).await {
-        Ok(incoming) => {
-            let body = incoming.bytes(ISSUER_DOCUMENT_MAX, "the document that names the issuer").await?;
-            Ok(serde_json::from_slice(&body).ok().map(|Document { issuer }| issuer))
-        }
+    let request = ApiRequest::fixed("/.well-known/openid-configuration");
+    match api.read_outside_calls(&request, time, ISSUER_DOCUMENT_MAX, "the document that names the issuer").await {
+        Ok(document) => Ok(serde_json::from_slice(&document).ok().map(|Document { issuer }| issuer)),
         // Not everybody may ask, and there need not be one.
         Err(Failure::Refused(refusal)) if refusal.status.is_client_error() => Ok(None),
         Err(failure) => Err(failure.into()),

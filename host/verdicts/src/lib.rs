@@ -24,6 +24,13 @@ impl Digest {
     }
 }
 
+/// For a digest of several.
+impl AsRef<[u8]> for Digest {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Verdicts that still count. Of those that are more than there is room for, the least used go.
 pub struct Verdicts<V>(Cache<Digest, Timed<V>>);
 

@@ -12,9 +12,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::error::{Code, Error};
-use crate::explain;
 use crate::items::{Splitter, malformed};
-use crate::response::Incoming;
+use crate::response::{Incoming, json};
 use crate::types::Verbs;
 
 /// Bytes of one document. The largest group of a cluster with 1,000 CRDs is below 1 MiB.
@@ -88,7 +87,7 @@ pub(super) struct Groups {
 impl Document for Groups {
     async fn read(incoming: Incoming<'_>) -> Result<Self, Error> {
         let mut groups = Self::default();
-        each_entry(incoming, "groups", |entry| groups.take(parsed(entry)?)).await?;
+        each_entry(incoming, "groups", |entry| groups.take(json(entry)?)).await?;
         Ok(groups)
     }
 }
@@ -147,7 +146,7 @@ struct Entry {
 impl Document for Resources {
     async fn read(incoming: Incoming<'_>) -> Result<Self, Error> {
         let mut resources = Self::default();
-        each_entry(incoming, "resources", |entry| resources.take(&parsed(entry)?)).await?;
+        each_entry(incoming, "resources", |entry| resources.take(&json(entry)?)).await?;
         let Self { names, entries, .. } = &mut resources;
         let all: &str = names;
         entries.sort_by_key(|entry| entry.name(all));
@@ -240,12 +239,8 @@ async fn each_entry(
         }
     }
     let rest = splitter.finish()?;
-    let outline: HashMap<Cow<'_, str>, IgnoredAny> = parsed(&rest)?;
+    let outline: HashMap<Cow<'_, str>, IgnoredAny> = json(&rest)?;
     if outline.contains_key(array) { Ok(()) } else { Err(malformed(&format!("it has no `{array}`"))) }
-}
-
-fn parsed<'e, T: Deserialize<'e>>(json: &'e [u8]) -> Result<T, Error> {
-    serde_json::from_slice(json).map_err(|error| malformed(&explain::json(&error)))
 }
 
 #[derive(Deserialize)]

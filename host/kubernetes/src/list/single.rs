@@ -13,13 +13,12 @@ use super::page::{PageBuilder, Size, Smallest, Stop, Wanted, too_large};
 use crate::context::ReadContext;
 use crate::error::{Code, Error};
 use crate::exchange::Failure;
-use crate::explain;
 use crate::fields::Keep;
-use crate::items::{Splitter, malformed};
+use crate::items::Splitter;
 use crate::name::Namespace;
 use crate::object::{Mask, OBJECT_MAX};
 use crate::request::{ListParameters, Read};
-use crate::response::Incoming;
+use crate::response::{Incoming, json};
 use crate::types::{Query, ServedResource};
 
 /// A list that has passed the grant.
@@ -125,7 +124,7 @@ impl Listing<'_> {
             splitter.feed(&chunk, |item| page.take(item))?;
         }
         let envelope = splitter.finish()?;
-        let Envelope { metadata, .. } = serde_json::from_slice(&envelope).map_err(|error| malformed(&explain::json(&error)))?;
+        let Envelope { metadata, .. } = json(&envelope)?;
         match page {
             PageBuilder::AsSent(page) => {
                 let (json, count) = page.finish();

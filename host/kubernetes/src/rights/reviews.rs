@@ -11,13 +11,13 @@ use sandbar_policy::{Access, Account, Budget, Place, User};
 use sandbar_processor::{FairSemaphore, Share};
 use sandbar_verdicts::{Digest, Verdicts};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::context::KnownServer;
 use crate::error::{Code, Error};
-use crate::exchange::{ApiServer, FIRST_BYTE};
+use crate::exchange::ApiServer;
 use crate::forbidden::is_namespace;
 use crate::request::ApiRequest;
+use crate::response::json;
 
 /// How long a yes counts, and a no. A right that was given should not be waited for as long as one that was taken may still count.
 pub(super) const ALLOWED_FOR: Duration = Duration::from_secs(10);
@@ -28,9 +28,6 @@ pub(super) const REMEMBERED_BYTES: u64 = 12 * 1024 * 1024;
 
 /// How long a review may take.
 pub(super) const REVIEW_TIME: Duration = Duration::from_secs(5);
-
-/// Requests for one review: it, and its retry.
-const REQUESTS: u32 = 2;
 
 /// Reviews at once, of all calls, and of one call.
 pub(super) const AT_ONCE: usize = 64;
@@ -47,7 +44,7 @@ const ANSWER_MAX: usize = 512 * 1024;
 pub(crate) struct Subject {
     pub(super) user: Arc<User>,
     /// Of everything about them that can decide. Made once for all reads of a call.
-    pub(super) digest: [u8; 32],
+    pub(super) digest: Digest,
 }
 
 impl Subject {
@@ -55,7 +52,7 @@ impl Subject {
         let User { name, uid, groups, extra } = &*user;
         // Texts, and lists and maps of them, always serialise.
         let all = serde_json::to_vec(&(&**name, uid, groups, extra)).unwrap_or_default();
-        Self { digest: Sha256::digest(all).into(), user }
+        Self { digest: Digest::of(all), user }
     }
 }
 
@@ -87,7 +84,7 @@ impl AccessReviews {
         what: &(dyn Display + Sync),
         budget: &Budget,
     ) -> Result<bool, Error> {
-        let key = Digest::of([&digest[..], &serde_json::to_vec(&attributes).unwrap_or_default()].concat());
+        let key = Digest::of([digest.as_ref(), &serde_json::to_vec(&attributes).unwrap_or_default()].concat());
         if let Some(allowed) = self.decisions.get(key).await {
             return Ok(allowed);
         }
@@ -126,8 +123,8 @@ impl AccessReviews {
             #[serde(default)]
             denied: bool,
         }
-        let budget = Budget::outside_calls(REVIEW_TIME, REQUESTS);
-        let Answer { status } = self.api.ask(request, &budget, FIRST_BYTE).await?.json(ANSWER_MAX, "this review").await?;
+        let answer = self.api.read_outside_calls(request, REVIEW_TIME, ANSWER_MAX, "this review").await?;
+        let Answer { status } = json(&answer)?;
         Ok(status.allowed && !status.denied)
     }
 }
@@ -142,7 +139,7 @@ pub struct ToolRights {
 
 impl ToolRights {
     pub(crate) fn new(server: Arc<KnownServer>, user: Arc<User>) -> Self {
-        Self { server, subject: Subject::new(user), budget: Budget::outside_calls(REVIEW_TIME, REQUESTS) }
+        Self { server, subject: Subject::new(user), budget: Budget::outside_calls(REVIEW_TIME, 0) }
     }
 
     /// Whether they may `create` a tool of this name, as a resource of this API group; without a name, all of them. It is remembered as all

@@ -1,6 +1,6 @@
 //! A caller whose rights count, and servers that decide about them.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sandbar_policy::{ANONYMOUS, Access, Budget, Identity, Limits, Namespaces, Place, Proof, User, Verb};
@@ -333,7 +333,7 @@ fn users_who_differ_in_anything_are_other_subjects() {
         user("ann", None, &["ab"]),
         user("ann", None, &["b", "a"]),
     ];
-    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
     assert_eq!(all[0], user("ann", None, &[]));
 }
 
