@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kube::client::Body;
 use tower::{Service as _, ServiceExt as _};
 
@@ -20,10 +20,10 @@ use super::target::{ServerAddress, Trust};
 /// caller's.
 pub async fn document(address: &str, authorities: Option<Arc<[u8]>>, most: usize) -> Result<Bytes, Fault> {
     let fault = |words: &str| Fault::new(format!("{address} {words}"));
-    let uri: Uri = address.parse().map_err(|_| fault("is no URL"))?;
-    if uri.scheme_str() != Some("https") {
+    if !address.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https")) {
         return Err(fault("is no https:// address, and what comes from it would be anybody's word"));
     }
+    let uri: Uri = address.parse().map_err(|_| fault("is no URL"))?;
     let server = ServerAddress::parse(address).map_err(|words| fault(&words))?;
     let proxy = Proxy::towards(&uri, None, &Variables::read()).map_err(|error| Fault::new(error.to_string()))?;
     let trust = authorities.map_or(Trust::System, |pem| Trust::Authorities(pem, "certificateAuthority"));
@@ -40,7 +40,10 @@ pub async fn document(address: &str, authorities: Option<Arc<[u8]>>, most: usize
         return Err(fault(&format!("answers {status}{also}")));
     }
     let body = Limited::new(response.into_body(), most).collect().await;
-    let body = body.map_err(|_| fault(&format!("breaks off, or has more than {} KiB", most / 1024)))?;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => fault(&format!("has more than {} KiB", most / 1024)),
+        false => fault(&format!("breaks off: {}", explain_as(error.as_ref(), Configured::Issuer))),
+    })?;
     Ok(body.to_bytes())
 }
 
@@ -90,8 +93,8 @@ mod tests {
         assert_eq!(get(ok("{}")).await.as_deref(), Ok(&b"{}"[..]));
         assert_eq!(get(ok(&"x".repeat(MOST))).await.map(|document| document.len()), Ok(MOST));
         for (answer, said) in [
-            (ok(&"x".repeat(MOST + 1)), "more than 4 KiB"),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nx".to_owned(), "breaks off"),
+            (ok(&"x".repeat(MOST + 1)), "/keys has more than 4 KiB"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nx".to_owned(), "/keys breaks off: it closed the connection"),
             ("HTTP/1.1 302 Found\r\nlocation: https://127.0.0.1/\r\ncontent-length: 0\r\n\r\n".to_owned(), "not followed"),
             ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(), "answers 404"),
             ("nothing of HTTP".to_owned(), "cannot be reached"),
@@ -110,7 +113,7 @@ mod tests {
             (format!("https://{address}/"), Some(other.clone()), "`certificateAuthority`"),
             (format!("https://{address}/"), Some(b"no certificate".as_slice().into()), "certificateAuthority"),
             (format!("http://{address}/"), None, "no https:// address"),
-            ("file:///etc/passwd".to_owned(), None, "no URL"),
+            ("file:///etc/passwd".to_owned(), None, "no https:// address"),
             ("https://".to_owned(), None, "no URL"),
         ] {
             let words = document(&address, pem, MOST).await.expect_err(said).to_string();

@@ -1,4 +1,4 @@
-//! The proxy to the API server, if any.
+//! The proxy to a server, if any.
 //!
 //! A kubeconfig's `proxy-url` always counts, as it does for kubectl. HTTPS_PROXY counts unless NO_PROXY names the server or the
 //! server is this machine; kube itself matches NO_PROXY against the proxy's own address.
@@ -11,7 +11,7 @@ use http::Uri;
 /// The port of a SOCKS proxy that names none. The connector has no default.
 const SOCKS_PORT: u16 = 1080;
 
-/// How to reach the API server.
+/// How to reach a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Proxy {
     /// Without a proxy.
