@@ -35,7 +35,7 @@ use super::client::Connections;
 use super::error::Error;
 use super::explain::{Configured, causes, explain_as, is_refused_certificate, may_be_of_tls};
 use super::fault::Fault;
-use super::login::{ClusterSession, Login, Origin};
+use super::login::{ClusterSession, Login, NoSession, Origin};
 use super::name::ObjectName;
 use super::proxy::{Proxy, Variables};
 use super::source::{self, ConnectError, Connection};
@@ -137,10 +137,14 @@ impl fmt::Display for ForwardError {
 
 impl StdError for ForwardError {}
 
-impl From<Error> for ForwardError {
-    /// A login that fails: the person has to do something about it.
-    fn from(error: Error) -> Self {
-        Self::new(ForwardErrorKind::Refused, error.message)
+impl From<NoSession> for ForwardError {
+    fn from(why: NoSession) -> Self {
+        let kind = match why {
+            NoSession::UnderWay(_) => ForwardErrorKind::Undelivered,
+            // The person has to do something about it.
+            NoSession::Failed(_) => ForwardErrorKind::Refused,
+        };
+        Self::new(kind, Error::from(why).message)
     }
 }
 

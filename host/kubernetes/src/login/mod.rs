@@ -12,6 +12,8 @@ mod origin;
 mod pause;
 mod plugin;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -79,6 +81,22 @@ enum Step {
     Fail(Error),
 }
 
+/// Why there is no session for a request.
+#[derive(Debug)]
+pub(super) enum NoSession {
+    /// A login takes longer than the request waits.
+    UnderWay(Error),
+    /// The last login has failed.
+    Failed(Error),
+}
+
+impl From<NoSession> for Error {
+    fn from(why: NoSession) -> Self {
+        let (NoSession::UnderWay(error) | NoSession::Failed(error)) = why;
+        error
+    }
+}
+
 impl Login {
     /// Checks the configuration, and whatever else can be checked without anybody's help; a credential plugin does not run yet.
     pub(super) async fn open(origin: Arc<Origin>, target: Target) -> Result<Self, Fault> {
@@ -108,7 +126,7 @@ impl Login {
     }
 
     /// The session for a request. Waits for a login in progress, at most for `within`; a longer one continues.
-    pub(super) async fn session(&self, within: Duration) -> Result<Arc<ClusterSession>, Error> {
+    pub(super) async fn session(&self, within: Duration) -> Result<Arc<ClusterSession>, NoSession> {
         let deadline = Instant::now() + within;
         // If the files could not be checked in time, they count as unchanged.
         let _ = tokio::time::timeout_at(deadline, self.look()).await;
@@ -116,10 +134,10 @@ impl Login {
             let mut changed = self.0.changed.subscribe();
             match self.step() {
                 Step::Use(session) => return Ok(session),
-                Step::Fail(error) => return Err(error),
+                Step::Fail(error) => return Err(NoSession::Failed(error)),
                 Step::Wait(old) => {
                     if tokio::time::timeout_at(deadline, changed.changed()).await.is_err() {
-                        return old.ok_or_else(|| self.under_way());
+                        return old.ok_or_else(|| NoSession::UnderWay(self.under_way()));
                     }
                 }
             }
@@ -162,11 +180,31 @@ impl Login {
 
     /// Makes the connections of the current session anew: those that there are may lead nowhere.
     pub(super) fn reconnect(&self) {
-        let mut state = self.lock();
-        let Some(session) = &state.session else { return };
-        match session.reconnected() {
-            Ok(session) => state.session = Some(Arc::new(session)),
-            Err(fault) => tracing::debug!(%fault, "the connections stay"),
+        let Some(old) = self.lock().session.clone() else { return };
+        let replaced = self.replace_session(|now| match now {
+            Some(now) if Arc::ptr_eq(&now.connections, &old.connections) => now.reconnected().map(Some),
+            // Somebody else has done it meanwhile.
+            _ => Ok(None),
+        });
+        if let Err(fault) = replaced {
+            tracing::debug!(%fault, "the connections stay");
+        }
+    }
+
+    /// Puts another session in the place of the one that there is, from which it is made; none leaves it there. That may read files of
+    /// certificates, so the lock is not held, and it is made again if the session has changed meanwhile.
+    fn replace_session(
+        &self,
+        make: impl Fn(Option<&ClusterSession>) -> Result<Option<ClusterSession>, Fault>,
+    ) -> Result<MutexGuard<'_, State>, Fault> {
+        loop {
+            let before = self.lock().session.clone();
+            let made = make(before.as_deref())?;
+            let mut state = self.lock();
+            if state.session.as_ref().map(Arc::as_ptr) == before.as_ref().map(Arc::as_ptr) {
+                state.session = made.map(Arc::new).or(before);
+                return Ok(state);
+            }
         }
     }
 
@@ -261,29 +299,18 @@ impl Login {
         {
             let mut state = self.lock();
             state.is_running = false;
-            match outcome {
-                Ok(session) => {
-                    if state.failed.take().is_some() {
-                        tracing::info!("{} is logged in again", session.target.user.called);
-                    }
-                    state.failing = Pause::default();
-                    state.refused = None;
-                    state.target = session.target.clone();
-                    state.session = Some(Arc::new(session));
+            if let Err(fault) = outcome {
+                if state.failed.as_ref() != Some(&fault) {
+                    tracing::warn!("{fault}");
                 }
-                Err(fault) => {
-                    if state.failed.as_ref() != Some(&fault) {
-                        tracing::warn!("{fault}");
-                    }
-                    state.failed = Some(fault);
-                    state.failing.lengthen();
-                }
+                state.failed = Some(fault);
+                state.failing.lengthen();
             }
         }
         self.0.changed.send_replace(());
     }
 
-    async fn attempt(&self) -> Result<ClusterSession, Fault> {
+    async fn attempt(&self) -> Result<(), Fault> {
         let (before, refused, is_stale, generation) = {
             let mut state = self.lock();
             state.generation += 1;
@@ -302,7 +329,15 @@ impl Login {
             Some(before) if matches!(target.user.method, Method::Plugin(_)) => before.credentials.clone(),
             _ => obtain(&target, &self.0.said).await?,
         };
-        ClusterSession::new(target, credentials, before.as_deref(), generation)
+        // Connections may have been made anew meanwhile.
+        let mut state =
+            self.replace_session(|now| ClusterSession::new(target.clone(), credentials.clone(), now, generation).map(Some))?;
+        if state.failed.take().is_some() {
+            tracing::info!("{} is logged in again", target.user.called);
+        }
+        state.failing = Pause::default();
+        state.refused = None;
+        Ok(())
     }
 
     async fn read_again(&self) -> Result<Arc<Target>, Fault> {

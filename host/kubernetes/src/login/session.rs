@@ -28,7 +28,7 @@ const TOKEN_FILE_PERIOD: Duration = Duration::from_secs(60);
 pub(crate) struct ClusterSession {
     client: kube::Client,
     pub(super) target: Arc<Target>,
-    connections: Arc<Connections>,
+    pub(super) connections: Arc<Connections>,
     pub(super) credentials: Credentials,
     pub(super) generation: u64,
     valid_until: Option<SystemTime>,
