@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::bridge::Bridge;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, answer};
 use crate::headers::{Mirrored, SESSION_ID, mirror, mirrored};
 use crate::message::ClientMessage;
 use crate::out::{Gone, Out};
@@ -97,7 +97,7 @@ pub(crate) async fn converse(bridge: &Bridge, asked: &Asked, out: &Out) {
         if failure.status == Some(404) && asked.session.is_some() && !conversation.has_head {
             let _ = out.head(404, Form::Json, None).await;
         }
-        let _ = out.message(failure.answer(&asked.id, conversation.is_repeatable())).await;
+        let _ = out.message(answer(&failure, &asked.id, conversation.is_repeatable())).await;
     }
 }
 

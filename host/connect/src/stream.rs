@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::bridge::Bridge;
 use crate::conversation::Asked;
-use crate::failure::{Failure, FailureKind, refusal};
+use crate::failure::{Failure, FailureKind, answer, refusal};
 use crate::headers::{LAST_EVENT_ID, SESSION_ID};
 use crate::out::{Gone, Out};
 use crate::outline::{Kind, Outline, error_words};
@@ -225,7 +225,7 @@ pub(crate) async fn listen(bridge: &Bridge, asked: &Asked, out: &Out) {
         quick_ends: 0,
     };
     if let Ok(Some(failure)) = listening.run().await {
-        let _ = out.message(failure.answer(&asked.id, true)).await;
+        let _ = out.message(answer(&failure, &asked.id, true)).await;
     }
 }
 

@@ -11,9 +11,9 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use sandbar_http::{App, answer_operator};
-use sandbar_kubernetes::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder, ServiceName};
+use sandbar_kubernetes::{Ask, ForwardedBody, Forwarder, ServiceName};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// The body of an answer, as it arrives.
 pub type AnswerBody = ForwardedBody;
@@ -55,7 +55,7 @@ impl Forwarded {
 
 impl Way for Forwarded {
     fn send<'a>(&'a self, ask: &'a Ask, headers: &'a HeaderMap, time: Duration) -> BoxFuture<'a, Result<Answer, Failure>> {
-        self.forwarder.send(ask, headers, time).map(|sent| sent.map_err(Failure::from)).boxed()
+        self.forwarder.send(ask, headers, time).boxed()
     }
 
     fn reconnect(&self) {
@@ -89,27 +89,21 @@ impl BehindApiServer {
     async fn sent(&self, ask: &Ask, headers: &HeaderMap, time: Duration) -> Result<Answer, Failure> {
         if !self.by_pods.load(Ordering::Relaxed) {
             match self.server.send(ask, headers, time).await {
-                Err(error) if error.kind == ForwardErrorKind::NotServed => {
+                Err(error) if error.kind == FailureKind::NotServed => {
                     return self.sent_to_pods(ask, headers, time, error).await;
                 }
-                outcome => return outcome.map_err(Failure::from),
+                outcome => return outcome,
             }
         }
         let outcome = self.pods.send(ask, headers, time).await;
-        if outcome.as_ref().is_err_and(|error| error.kind != ForwardErrorKind::Lost) {
+        if outcome.as_ref().is_err_and(|error| error.kind != FailureKind::Lost) {
             // The server may be behind the API server by now.
             self.by_pods.store(false, Ordering::Relaxed);
         }
-        outcome.map_err(Failure::from)
+        outcome
     }
 
-    async fn sent_to_pods(
-        &self,
-        ask: &Ask,
-        headers: &HeaderMap,
-        time: Duration,
-        not_served: ForwardError,
-    ) -> Result<Answer, Failure> {
+    async fn sent_to_pods(&self, ask: &Ask, headers: &HeaderMap, time: Duration, not_served: Failure) -> Result<Answer, Failure> {
         match self.pods.send(ask, headers, time).await {
             Ok(answer) => {
                 if !self.by_pods.swap(true, Ordering::Relaxed) {
@@ -118,11 +112,11 @@ impl BehindApiServer {
                 Ok(answer)
             }
             // There is neither.
-            Err(error) if error.kind == ForwardErrorKind::NotServed => {
-                let message = format!("{}. And {}", not_served.message, error.message);
-                Err(ForwardError { message, ..not_served }.into())
+            Err(error) if error.kind == FailureKind::NotServed => {
+                let words = format!("{}. And {}", not_served.words, error.words);
+                Err(Failure { words, ..not_served })
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `Reader`, so what holds for the requests of tools holds on: each is a GET, within a grant and a budget. What goes through here is
 //! the person's own, who could as well send it with kubectl. It can be a message to one path or the stream of another, and nothing else.
 
+mod address;
 mod pods;
 mod refusal;
 #[cfg(test)]
@@ -13,21 +14,19 @@ mod tests;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use kube::client::Body;
-use sandbar_files::READ_TIME;
 use sandbar_policy::{API_VERSION, SERVERS};
-use sandbar_secrets::quotable;
 use tower::BoxError;
 
+pub use self::address::Token;
 pub use self::pods::ServiceName;
 use self::pods::{NoPod, Pods};
 use self::refusal::Refused;
@@ -37,10 +36,7 @@ use super::explain::{Configured, causes, explain_as, is_refused_certificate, may
 use super::fault::Fault;
 use super::login::{ClusterSession, Login, NoSession, Origin};
 use super::name::ObjectName;
-use super::proxy::{Proxy, Variables};
 use super::source::{self, ConnectError, Connection};
-use super::target::{Method, Secret, ServerAddress, Target, Trust, User, Way};
-use super::watched::Watched;
 
 /// How long a message waits for a login. A person at a browser needs longer than a call may take, but MCP clients give up after a
 /// minute, and should hear before that what is waited for.
@@ -48,9 +44,6 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(45);
 
 /// How long it may take to find out whether the API server knows a group.
 const DISCOVERY_TIME: Duration = Duration::from_secs(10);
-
-/// Bytes of a file of certificate authorities.
-const AUTHORITIES_MAX: u64 = 1 << 20;
 
 /// Identifies `sandbar connect` in the API server's audit log.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("sandbar-connect/", env!("CARGO_PKG_VERSION")));
@@ -77,37 +70,15 @@ pub struct ServerName {
     server: String,
 }
 
-/// How a person says to a server at an address who they are.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub enum Token {
-    /// Not at all.
-    #[default]
-    None,
-    /// With the token in a file, which is read again when it is refused, and every minute.
-    File(PathBuf),
-    /// With this token.
-    Text(String),
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Token::None => f.write_str("None"),
-            Token::File(path) => f.debug_tuple("File").field(path).finish(),
-            Token::Text(_) => f.write_str("Text"),
-        }
-    }
-}
-
 /// Why a request has no answer of an MCP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardError {
     /// What has become of the request.
     pub kind: ForwardErrorKind,
-    /// The status of the answer, if there is one.
-    pub status: Option<StatusCode>,
+    /// The status of HTTP, if there is one.
+    pub status: Option<u16>,
     /// What is wrong, and what to do.
-    pub message: String,
+    pub words: String,
 }
 
 /// What has become of a request.
@@ -124,14 +95,15 @@ pub enum ForwardErrorKind {
 }
 
 impl ForwardError {
-    fn new(kind: ForwardErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, status: None, message: message.into() }
+    /// One without a status.
+    pub fn new(kind: ForwardErrorKind, words: impl Into<String>) -> Self {
+        Self { kind, status: None, words: words.into() }
     }
 }
 
 impl fmt::Display for ForwardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.words)
     }
 }
 
@@ -168,7 +140,7 @@ impl ServerName {
              --group names another, --service NAMESPACE/NAME forwards a port, --url goes to a server at an address of its own, and \
              --cluster does without a server"
         );
-        ForwardError { kind: ForwardErrorKind::NotServed, status: Some(StatusCode::NOT_FOUND), message: words }
+        ForwardError { kind: ForwardErrorKind::NotServed, status: Some(404), words }
     }
 
     /// The path of its messages.
@@ -196,8 +168,8 @@ enum To {
     Server(ServerName),
     /// To a pod of a Service, which has MCP at [`MCP`].
     Service(Pods),
-    /// To this address, of which messages and streams have this path.
-    Address { url: String, path: String },
+    /// To an address of its own, where messages and streams have this path.
+    Address { path: String },
 }
 
 impl Forwarder {
@@ -224,53 +196,17 @@ impl Forwarder {
 
     /// The way to an address. Its certificate is checked against the authorities in a PEM file, else against those of this machine.
     pub async fn to_address(url: &str, token: Token, authorities: Option<&Path>) -> Result<Self, Fault> {
-        let (server, path) = split(url)?;
-        let proxy = Proxy::towards(server.base(), None, &Variables::read()).map_err(|error| Fault::new(error.to_string()))?;
-        let trust = match authorities {
-            None => Trust::System,
-            Some(file) => {
-                let reading = sandbar_files::wait_in_time(file, READ_TIME, |file| sandbar_files::read_any(file, AUTHORITIES_MAX));
-                let (pem, _) = reading.await.map_err(|error| {
-                    Fault::new(format!("--certificate-authority {}: {}", file.display(), Fault::of_file(&error)))
-                })?;
-                Trust::Authorities(pem.into(), "--certificate-authority")
-            }
-        };
-        let (called, method) = match token {
-            Token::None => ("no token is sent".to_owned(), Method::None),
-            Token::File(path) => ("the caller".to_owned(), Method::TokenFile(path, None)),
-            Token::Text(text) => {
-                let token = Secret::token(&text).map_err(|fault| Fault::new(format!("the token {fault}")))?;
-                ("the caller".to_owned(), token.map_or(Method::None, Method::Token))
-            }
-        };
-        let shown = format!("{server}{path}");
-        let user = User { called, certificate: None, method, impersonate: Vec::new() };
-        let target = Target {
-            called: format!("server at {shown}"),
-            server,
-            trust,
-            server_name: None,
-            proxy,
-            user,
-            watched: Watched::default(),
-            cluster_info: serde_json::Value::Null,
-        };
-        if target.way() == Way::Open && target.user.method != Method::None {
-            return Err(Fault::new(format!(
-                "a token to {shown} would cross the network for anybody to read: use https://, or a port-forward to this machine"
-            )));
-        }
+        let (target, path) = address::read(url, token, authorities).await?;
         // Said now, where it is a mistake of the command line.
         Connections::to(&target, None, None)?;
-        let origin = Arc::new(Origin::Fixed(Box::new(target.clone())));
-        let login = Login::open(origin, target).await?;
-        let description = format!("the server at {shown}").into();
-        Ok(Self { login, to: Arc::new(To::Address { url: shown, path }), description })
+        let description = format!("the {}", target.called).into();
+        let login = Login::open(Arc::new(Origin::Fixed(Box::new(target.clone()))), target).await?;
+        Ok(Self { login, to: Arc::new(To::Address { path }), description })
     }
 
-    /// Sends a request with these headers, and waits for the head of its answer, for `time` at most beside what a login takes. An answer
-    /// that is not of an MCP server is an error, in words; each error of an MCP server is an answer, whose body is all there.
+    /// Sends a request with these headers, and waits for the head of its answer, for `time` at most. Where a login is refused, another is
+    /// tried, for as long again; logins take their time beside that. An answer that is not of an MCP server is an error, in words; each
+    /// error of an MCP server is an answer, whose body is all there.
     pub async fn send(&self, ask: &Ask, headers: &HeaderMap, time: Duration) -> Result<Response<ForwardedBody>, ForwardError> {
         let session = self.login.session(LOGIN_PATIENCE).await?;
         let refused = match self.attempt(&session, ask, headers, time).await? {
@@ -341,8 +277,7 @@ impl Forwarder {
                     server.not_served(&self.name())
                 }
                 To::Server(server) => other.of_api_server(&self.name(), server),
-                To::Service(_) => other.of_address(&self.name()),
-                To::Address { url, .. } => other.of_address(&format!("the server at {url}")),
+                To::Service(_) | To::Address { .. } => other.of_address(&self.name()),
             }),
         }
     }
@@ -370,13 +305,15 @@ impl Forwarder {
     }
 
     fn request(&self, ask: &Ask, headers: &HeaderMap) -> Result<Request<Bytes>, ForwardError> {
-        let (method, path, body) = match (ask, self.to.as_ref()) {
-            (Ask::Message(body), To::Server(server)) => (HttpMethod::POST, server.path(), body.clone()),
-            (Ask::Stream, To::Server(server)) => (HttpMethod::GET, server.stream_path(), Bytes::new()),
-            (Ask::Message(body), To::Service(_)) => (HttpMethod::POST, MCP.to_owned(), body.clone()),
-            (Ask::Stream, To::Service(_)) => (HttpMethod::GET, MCP.to_owned(), Bytes::new()),
-            (Ask::Message(body), To::Address { path, .. }) => (HttpMethod::POST, path.clone(), body.clone()),
-            (Ask::Stream, To::Address { path, .. }) => (HttpMethod::GET, path.clone(), Bytes::new()),
+        let path = match (self.to.as_ref(), ask) {
+            (To::Server(server), Ask::Message(_)) => server.path(),
+            (To::Server(server), Ask::Stream) => server.stream_path(),
+            (To::Service(_), _) => MCP.to_owned(),
+            (To::Address { path }, _) => path.clone(),
+        };
+        let (method, body) = match ask {
+            Ask::Message(body) => (HttpMethod::POST, body.clone()),
+            Ask::Stream => (HttpMethod::GET, Bytes::new()),
         };
         let request = Request::builder().method(method).uri(path).header(header::USER_AGENT, USER_AGENT);
         let mut request = request.body(body).map_err(|_| {
@@ -419,7 +356,7 @@ impl Forwarder {
     /// The login is refused.
     fn unknown(&self, session: &ClusterSession, words: &str) -> ForwardError {
         let name = self.name();
-        let message = match self.to.as_ref() {
+        let words = match self.to.as_ref() {
             To::Server(_) => format!("{name} does not accept your login ({words}); {}", session.refusal()),
             To::Service(_) => format!(
                 "{name} wants to know who you are ({words}): a port-forward cannot say it. Have the server set up behind the API server, or \
@@ -430,7 +367,7 @@ impl Forwarder {
                  in SANDBAR_TOKEN"
             ),
         };
-        ForwardError { kind: ForwardErrorKind::Refused, status: Some(StatusCode::UNAUTHORIZED), message }
+        ForwardError { kind: ForwardErrorKind::Refused, status: Some(401), words }
     }
 
     fn explain(&self, error: &(dyn StdError + 'static)) -> String {
@@ -445,36 +382,11 @@ impl Forwarder {
         }
     }
 
+    /// What answers, or should.
     fn name(&self) -> String {
         match self.to.as_ref() {
             To::Server(_) => self.login.server(),
-            To::Service(_) => self.description.to_string(),
-            To::Address { url, .. } => format!("the server at {url}"),
+            To::Service(_) | To::Address { .. } => self.describe(),
         }
     }
-}
-
-/// Bytes of a URL that are shown.
-const URL_MAX: usize = 200;
-
-/// The server of a URL, and the path there.
-fn split(url: &str) -> Result<(ServerAddress, String), Fault> {
-    let url = url.trim();
-    let wrong = |why: &str| Fault::new(format!("--url {:?} {why}", quotable(url, URL_MAX)));
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if authority.contains('@') {
-        return Err(Fault::new("--url holds a user or a password: give a token with --token-file instead"));
-    }
-    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return Err(wrong("does not begin with http:// or https://: write it like http://127.0.0.1:8090/mcp"));
-    }
-    let server = ServerAddress::parse(&format!("{scheme}://{authority}"));
-    let server =
-        server.map_err(|_| wrong("has no host in it, or no port that is one: write it like http://127.0.0.1:8090/mcp"))?;
-    let path = path.split('#').next().unwrap_or_default();
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    PathAndQuery::try_from(path.as_str())
-        .map_err(|_| wrong("has a path that no address can have: encode what is special in it"))?;
-    Ok((server, path))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Request, Response, StatusCode, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -126,7 +126,7 @@ impl Dialer {
     async fn dial(&self) -> Result<Tunnel, ForwardError> {
         let session = self.login.session(LOGIN_PATIENCE).await?;
         match self.dial_with(session.client().clone()).await {
-            Err(error) if error.status == Some(StatusCode::UNAUTHORIZED) && self.login.refused(&session) => {
+            Err(error) if error.status == Some(401) && self.login.refused(&session) => {
                 let another = self.login.session(LOGIN_PATIENCE).await?;
                 self.dial_with(another.client().clone()).await
             }
@@ -199,7 +199,7 @@ impl Dialer {
                     }
                     code => (ForwardErrorKind::Refused, format!("{server} answered {code}: {message}")),
                 };
-                ForwardError { kind, status: StatusCode::from_u16(status.code).ok(), message: words }
+                ForwardError { kind, status: Some(status.code), words }
             }
             error => {
                 let words = format!("no port of a pod of {called} could be forwarded: {}", explain(error));

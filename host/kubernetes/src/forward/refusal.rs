@@ -133,7 +133,7 @@ impl Other {
             ),
             code => (ForwardErrorKind::Refused, format!("{name} answered {code}: {message}")),
         };
-        ForwardError { kind, status: Some(status), message: words }
+        ForwardError { kind, status: Some(status.as_u16()), words }
     }
 
     /// Whether a right is missing.
@@ -150,7 +150,7 @@ impl Other {
             502 | 503 => (unreached(&message), format!("what is in front of {name} does not reach it ({status}: {message})")),
             _ => (ForwardErrorKind::Refused, format!("{name} answered {status}: {message}")),
         };
-        ForwardError { kind, status: Some(status), message: words }
+        ForwardError { kind, status: Some(status.as_u16()), words }
     }
 }
 

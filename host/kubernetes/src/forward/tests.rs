@@ -151,8 +151,8 @@ async fn what_the_api_server_refuses_is_told_with_what_to_do() {
         let fake = Fake::start(move |head, _| script(head)).await;
         let (forwarder, _folder) = fake.forwarder().await;
         let error = forwarder.send(&message(), &HeaderMap::new(), TIME).await.expect_err(words);
-        assert!(error.kind == kind && error.message.contains(words), "{words}: {error:?}");
-        assert!(!error.message.contains(TOKEN), "{error}");
+        assert!(error.kind == kind && error.words.contains(words), "{words}: {error:?}");
+        assert!(!error.words.contains(TOKEN), "{error}");
     }
 }
 
@@ -163,7 +163,7 @@ async fn nobody_there_is_told_apart_from_an_answer_that_is_lost() {
     let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
     write_kubeconfig(&folder, &unused.to_string(), TOKEN);
     let server = ServerName::new("mcp.sandbar.dev", "sandbar").expect("a name");
-    let nobody = Forwarder::to_server(Some(&folder.path().join("config")), None.or(Some("c")), server).await.expect("a way");
+    let nobody = Forwarder::to_server(Some(&folder.path().join("config")), Some("c"), server).await.expect("a way");
     let error = nobody.send(&message(), &HeaderMap::new(), TIME).await.expect_err("nobody");
     assert_eq!(error.kind, ForwardErrorKind::Undelivered, "{error}");
     let error = forwarder.send(&message(), &HeaderMap::new(), TIME).await.expect_err("lost");
@@ -178,8 +178,8 @@ async fn a_login_that_is_refused_is_made_anew() {
     .await;
     let (forwarder, folder) = fake.forwarder().await;
     let error = forwarder.send(&message(), &HeaderMap::new(), TIME).await.expect_err("refused");
-    assert_eq!(error.status, Some(StatusCode::UNAUTHORIZED));
-    assert!(error.message.contains("get another token") && !error.message.contains(TOKEN), "{error}");
+    assert_eq!(error.status, Some(401));
+    assert!(error.words.contains("get another token") && !error.words.contains(TOKEN), "{error}");
     write_kubeconfig(&folder, &fake.address, "renewed");
     // The pause after a login that was refused.
     tokio::time::timeout(TIME, async {
@@ -226,7 +226,7 @@ async fn an_address_that_cannot_be_used_is_told_at_once() {
         ("https://mcp.example.com", "/"),
         ("https://mcp.example.com?a=b", "/?a=b"),
     ] {
-        assert_eq!(split(url).map(|(_, path)| path), Ok(path.to_owned()), "{url}");
+        assert_eq!(address::split(url).map(|(_, path)| path), Ok(path.to_owned()), "{url}");
         assert!(Forwarder::to_address(url, Token::Text("SECRET".to_owned()), None).await.is_ok(), "{url}");
     }
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -258,7 +258,7 @@ async fn a_certificate_that_is_not_trusted_is_told_with_the_flag_that_sets_whom_
     let forwarder = Forwarder::to_address(&url, Token::None, Some(&file)).await.expect("a way");
     let error = forwarder.send(&message(), &HeaderMap::new(), TIME).await.expect_err("not trusted");
     assert_eq!(error.kind, ForwardErrorKind::Refused);
-    assert!(error.message.contains("`--certificate-authority FILE`") && !error.message.contains("kubeconfig"), "{error}");
+    assert!(error.words.contains("`--certificate-authority FILE`") && !error.words.contains("kubeconfig"), "{error}");
 }
 
 #[test]
