@@ -10,6 +10,7 @@ mod pods;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use std::error::Error as StdError;
 use std::fmt;

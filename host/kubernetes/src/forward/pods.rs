@@ -2,31 +2,41 @@
 //! ready when it is made, so a pod that goes costs its connections and nothing else.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::{Request, Response, Uri};
-use http_body_util::Full;
+use http::{Request, Response, Uri, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use k8s_openapi::List;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kube::api::{Api, ListParams};
+use kube::api::Api;
+use kube::client::Body;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sandbar_secrets::quotable;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use sandbar_text::size;
+use serde::de::DeserializeOwned;
+use tower::BoxError;
 
-use super::{ForwardError, ForwardErrorKind, LOGIN_PATIENCE};
+use super::refusal::{Refused, unreached};
+use super::tunnel::Tunnel;
+use super::{ForwardError, ForwardErrorKind, LOGIN_PATIENCE, USER_AGENT};
 use crate::explain::explain;
 use crate::login::Login;
+use crate::response::json;
 
 /// Pods of a Service that are looked at.
 const PODS: u32 = 50;
+
+/// Bytes of an answer of the API server. [`PODS`] pods have some 20 KiB each.
+const ANSWER_MAX: usize = 16 << 20;
 
 /// How long it may take to find a pod and to open a connection to it.
 const DIAL_TIME: Duration = Duration::from_secs(15);
@@ -138,10 +148,13 @@ impl Dialer {
         let dialing = async {
             let (pod, port) = self.pod(&client).await?;
             let pods: Api<Pod> = Api::namespaced(client, &self.service.namespace);
-            let mut forwarder = pods.portforward(&pod, &[port]).await.map_err(|error| self.failed(&error, "pods/portforward"))?;
-            let stream = forwarder.take_stream(port).unwrap_or_else(|| unreachable!("the port was asked for"));
+            let mut forwarder = pods.portforward(&pod, &[port]).await.map_err(|error| self.failed(&error))?;
+            let (Some(stream), Some(words)) = (forwarder.take_stream(port), forwarder.take_error(port)) else {
+                unreachable!("the port was asked for")
+            };
             tracing::debug!(pod, port, "a connection is forwarded");
-            Ok(Tunnel(stream))
+            let called = self.called();
+            Ok(Tunnel::new(stream, words.map(move |words| words.map(|words| NoPod(broken(&called, &words))))))
         };
         let late = |_| {
             let words = format!("a port-forward to {} took longer than {} s", self.called(), DIAL_TIME.as_secs());
@@ -153,8 +166,15 @@ impl Dialer {
     /// A pod of the Service that is ready, and the port of MCP there.
     async fn pod(&self, client: &kube::Client) -> Result<(String, u16), ForwardError> {
         let ServiceName { namespace, name } = &self.service;
-        let services: Api<Service> = Api::namespaced(client.clone(), namespace);
-        let service = services.get(name).await.map_err(|error| self.failed(&error, "services"))?;
+        let service = self.read::<Service>(client, format!("/api/v1/namespaces/{namespace}/services/{name}")).await;
+        let service = service.map_err(|error| match error.status {
+            Some(404) => ForwardError {
+                kind: ForwardErrorKind::NotServed,
+                words: format!("there is no Service {namespace}/{name}"),
+                ..error
+            },
+            _ => error,
+        })?;
         let spec = service.spec.unwrap_or_default();
         let selector = spec.selector.unwrap_or_default();
         let port = spec.ports.unwrap_or_default().into_iter().next();
@@ -162,9 +182,10 @@ impl Dialer {
             let words = format!("{} has no selector or no port, so no pod to forward to", self.called());
             return Err(ForwardError::new(ForwardErrorKind::Refused, words));
         };
-        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-        let parameters = ListParams::default().labels(&written(&selector)).limit(PODS);
-        let listed = pods.list(&parameters).await.map_err(|error| self.failed(&error, "pods"))?;
+        let selector = written(&selector);
+        let selector = utf8_percent_encode(&selector, NON_ALPHANUMERIC);
+        let pods = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={selector}&limit={PODS}");
+        let listed: List<Pod> = self.read(client, pods).await?;
         let ready = listed.items.into_iter().filter(is_ready);
         let target = port.target_port.unwrap_or(IntOrString::Int(port.port));
         let mut found = ready.filter_map(|pod| Some((port_of(&pod, &target)?, pod.metadata.name?)));
@@ -178,34 +199,73 @@ impl Dialer {
         format!("the Service {}/{}", self.service.namespace, self.service.name)
     }
 
-    fn failed(&self, error: &kube::Error, of: &str) -> ForwardError {
-        let (server, called) = (self.login.server(), self.called());
-        let ServiceName { namespace, .. } = &self.service;
-        match error {
-            kube::Error::Api(status) => {
-                let message = quotable(&status.message, MESSAGE_MAX);
-                let (kind, words) = match status.code {
-                    401 => (ForwardErrorKind::Refused, format!("{server} does not accept your login ({message})")),
-                    403 => (
-                        ForwardErrorKind::Refused,
-                        format!(
-                            "{server} does not let you forward a port to {called}: {message}. It takes a Role in namespace {namespace} \
-                             with get services, list pods and get and create pods/portforward"
-                        ),
-                    ),
-                    404 if of == "services" => (ForwardErrorKind::NotServed, format!("there is no {called}")),
-                    404 | 429 | 500..=599 => {
-                        (ForwardErrorKind::Undelivered, format!("no port of a pod of {called} could be forwarded: {message}"))
-                    }
-                    code => (ForwardErrorKind::Refused, format!("{server} answered {code}: {message}")),
-                };
-                ForwardError { kind, status: Some(status.code), words }
-            }
-            error => {
-                let words = format!("no port of a pod of {called} could be forwarded: {}", explain(error));
-                ForwardError::new(ForwardErrorKind::Undelivered, words)
-            }
+    /// What the API server has at a path. kube would take an answer of any size, and log one that it cannot parse.
+    async fn read<T: DeserializeOwned>(&self, client: &kube::Client, path: String) -> Result<T, ForwardError> {
+        let request = Request::get(path).header(header::USER_AGENT, USER_AGENT).body(Body::empty());
+        let request = request.unwrap_or_else(|_| unreachable!("names and what is encoded make a path"));
+        let response = client.send(request).await.map_err(|error| self.failed(&error))?;
+        if !response.status().is_success() {
+            let refused = Refused::read(response.map(|body| body.map_err(BoxError::from).boxed_unsync())).await;
+            let (status, message) = refused.into_parts();
+            return Err(self.refused(status.as_u16(), &message));
         }
+        let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => {
+                let (server, called, most) = (self.login.server(), self.called(), size(ANSWER_MAX as u64));
+                let words = format!("what {server} says of {called} or its pods is over {most} and cannot be read");
+                ForwardError::new(ForwardErrorKind::Refused, words)
+            }
+            false => self.unforwarded(&explain(error.as_ref())),
+        })?;
+        json(&body.to_bytes()).map_err(|error| self.unforwarded(&error.message))
+    }
+
+    /// A request to the API server has failed.
+    fn failed(&self, error: &kube::Error) -> ForwardError {
+        match error {
+            kube::Error::Api(status) => self.refused(status.code, &quotable(&status.message, MESSAGE_MAX)),
+            error => self.unforwarded(&explain(error)),
+        }
+    }
+
+    /// The API server has refused a request, with these words.
+    fn refused(&self, status: u16, message: &str) -> ForwardError {
+        let (server, called, namespace) = (self.login.server(), self.called(), &self.service.namespace);
+        let error = match status {
+            401 => {
+                let words = format!("{server} does not accept your login ({message})");
+                ForwardError::new(ForwardErrorKind::Refused, words)
+            }
+            403 => {
+                let words = format!(
+                    "{server} does not let you forward a port to {called}: {message}. It takes a Role in namespace {namespace} \
+                     with get services, list pods and get and create pods/portforward"
+                );
+                ForwardError::new(ForwardErrorKind::Refused, words)
+            }
+            404 | 429 | 500..=599 => self.unforwarded(message),
+            code => ForwardError::new(ForwardErrorKind::Refused, format!("{server} answered {code}: {message}")),
+        };
+        ForwardError { status: Some(status), ..error }
+    }
+
+    /// There is no connection, which may pass.
+    fn unforwarded(&self, why: &str) -> ForwardError {
+        ForwardError::new(ForwardErrorKind::Undelivered, unforwarded(&self.called(), why))
+    }
+}
+
+fn unforwarded(called: &str, why: &str) -> String {
+    format!("no port of a pod of {called} could be forwarded: {why}")
+}
+
+/// Whoever runs the pod has given up its port, with these words. A request may have been on its way.
+fn broken(called: &str, words: &str) -> ForwardError {
+    let words = quotable(words, MESSAGE_MAX);
+    match unreached(&words) {
+        ForwardErrorKind::Undelivered => ForwardError::new(ForwardErrorKind::Undelivered, unforwarded(called, &words)),
+        kind => ForwardError::new(kind, format!("the connection to a pod of {called} broke: {words}")),
     }
 }
 
@@ -231,35 +291,6 @@ fn port_of(pod: &Pod, target: &IntOrString) -> Option<u16> {
             let named = ports.find(|port| port.name.as_ref() == Some(name))?;
             u16::try_from(named.container_port).ok()
         }
-    }
-}
-
-/// A connection to a pod.
-pub(super) struct Tunnel(DuplexStream);
-
-impl Connection for Tunnel {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl AsyncRead for Tunnel {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Tunnel {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
 

@@ -100,6 +100,17 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// The status, and what is said of it.
+    pub(super) fn into_parts(self) -> (StatusCode, String) {
+        match self {
+            Self::OfMcp(head, _) => (head.status, "an error of JSON-RPC".to_owned()),
+            Self::Unknown(words) => (StatusCode::UNAUTHORIZED, words),
+            Self::Other(Other { status, message, .. }) => (status, message),
+        }
+    }
+}
+
 impl Other {
     /// What it means of the API server.
     pub(super) fn of_api_server(self, name: &str, of: &ServerName) -> ForwardError {
@@ -155,8 +166,8 @@ impl Other {
 }
 
 /// Whether whoever is in between has reached nobody, by its words. If these do not say, it may have.
-fn unreached(message: &str) -> ForwardErrorKind {
-    let nobody =
-        ["connection refused", "no endpoints", "service unavailable", "dial ", "no route to host", "Service Unavailable"];
+pub(super) fn unreached(message: &str) -> ForwardErrorKind {
+    let message = message.to_ascii_lowercase();
+    let nobody = ["connection refused", "no endpoints", "service unavailable", "dial ", "no route to host", "not running"];
     if nobody.iter().any(|words| message.contains(words)) { ForwardErrorKind::Undelivered } else { ForwardErrorKind::Lost }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,7 +15,11 @@ const TOKEN: &str = "sesame-of-a-kind";
 
 const TIME: Duration = Duration::from_secs(30);
 
-/// What a server says, given the request's head and how many there were before. None: it closes the connection.
+/// The port of MCP in a pod.
+const PORT: u16 = 8090;
+
+/// What a server says, given the request's head and how many there were before. None: it closes the connection. With status 101 it forwards
+/// [`PORT`], says that this is why it cannot, and hangs up.
 type Script = dyn Fn(&str, usize) -> Option<(u16, String)> + Send + Sync;
 
 /// A server, and the heads of the requests that it has seen.
@@ -64,7 +70,8 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, script: Arc
             let Ok(byte) = stream.read_u8().await else { return };
             head.push(byte);
         }
-        let head = String::from_utf8(head).expect("ASCII").to_ascii_lowercase();
+        let as_sent = String::from_utf8(head).expect("ASCII");
+        let head = as_sent.to_ascii_lowercase();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.expect("a body");
@@ -74,10 +81,38 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, script: Arc
             seen.len() - 1
         };
         let Some((status, text)) = script(&head, before) else { return };
+        if status == 101 {
+            return fail_to_forward(stream, &as_sent, &text).await;
+        }
         let answer =
             format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{text}", text.len());
         stream.write_all(answer.as_bytes()).await.expect("written");
     }
+}
+
+/// Answers the handshake of a port-forward, and says of its one port why it cannot be forwarded, as a kubelet does.
+async fn fail_to_forward(mut stream: TcpStream, head: &str, why: &str) {
+    let key = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("sec-websocket-key").then_some(value)
+    });
+    let accepted = format!("{}258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key.expect("a WebSocket's"));
+    let accepted = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, accepted.as_bytes());
+    let handshake = format!(
+        "HTTP/1.1 101 x\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-protocol: v4.channel.k8s.io\r\n\
+         sec-websocket-accept: {}\r\n\r\n",
+        STANDARD.encode(accepted)
+    );
+    stream.write_all(handshake.as_bytes()).await.expect("written");
+    let port = PORT.to_le_bytes();
+    // Each channel, of data and of errors, begins with its port.
+    for message in [&[&[0], &port[..]].concat(), &[&[1], &port[..]].concat(), &[&[1], why.as_bytes()].concat()] {
+        let length = u8::try_from(message.len()).ok().filter(|length| *length < 126).expect("a short message");
+        stream.write_all(&[&[0x82, length], &message[..]].concat()).await.expect("written");
+    }
+    stream.write_all(&[0x88, 0]).await.expect("written");
+    // What was sent until then is not lost.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
 fn message() -> Ask {
@@ -259,6 +294,65 @@ async fn a_certificate_that_is_not_trusted_is_told_with_the_flag_that_sets_whom_
     let error = forwarder.send(&message(), &HeaderMap::new(), TIME).await.expect_err("not trusted");
     assert_eq!(error.kind, ForwardErrorKind::Refused);
     assert!(error.words.contains("`--certificate-authority FILE`") && !error.words.contains("kubeconfig"), "{error}");
+}
+
+/// What the API server says on the way to the pod of a Service, apart from the port-forward.
+fn leads_to_pod(head: &str) -> Option<String> {
+    let path = head.strip_prefix("get /api/v1/namespaces/a/")?;
+    if path.starts_with("services/b ") {
+        let ports = json!([{ "port": 80, "targetPort": PORT }]);
+        return Some(json!({ "spec": { "selector": { "app/x": "y" }, "ports": ports } }).to_string());
+    }
+    let pod = json!({ "metadata": { "name": "p" }, "status": { "conditions": [{ "type": "Ready", "status": "True" }] } });
+    let list = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod] });
+    path.starts_with("pods?labelselector=app%2fx%3dy&limit=50 ").then(|| list.to_string())
+}
+
+async fn sent_to_service(fake: &Fake) -> ForwardError {
+    let (forwarder, _folder) = fake.forwarder().await;
+    let pods = forwarder.to_service(ServiceName::parse("a/b").expect("a name"));
+    pods.send(&message(), &HeaderMap::new(), TIME).await.expect_err("no server")
+}
+
+#[tokio::test]
+async fn why_a_port_cannot_be_forwarded_is_told() {
+    use ForwardErrorKind::{Lost, Undelivered};
+    for (why, kind, words) in [
+        (
+            "failed to connect to localhost:8090: dial tcp4 127.0.0.1:8090: connect: connection refused",
+            Undelivered,
+            "no port of a pod of the Service a/b could be forwarded: failed to connect to localhost:8090",
+        ),
+        ("sandbox container is not running", Undelivered, "could be forwarded: sandbox container is not running"),
+        // The request may have been there.
+        ("read tcp4 127.0.0.1:8090: read: connection reset by peer", Lost, "broke: read tcp4 127.0.0.1:8090"),
+    ] {
+        let fake = Fake::start(move |head, _| {
+            let is_forward = head.starts_with("get /api/v1/namespaces/a/pods/p/portforward?");
+            if is_forward { Some((101, why.to_owned())) } else { leads_to_pod(head).map(|text| (200, text)) }
+        })
+        .await;
+        let error = sent_to_service(&fake).await;
+        assert!(error.kind == kind && error.words.contains(words), "{why}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_api_server_says_of_a_service_is_bounded_and_not_repeated() {
+    use ForwardErrorKind::{NotServed, Refused, Undelivered};
+    type Answer = fn() -> (u16, String);
+    let rows: [(Answer, ForwardErrorKind, &str); 5] = [
+        (|| (200, format!("{{\"SECRET\": \"{}\"}}", "x".repeat(17 << 20))), Refused, "is over 16 MiB"),
+        (|| (200, "{ SECRET".to_owned()), Undelivered, "it is not JSON"),
+        (|| (200, r#"{ "spec": ["SECRET"] }"#.to_owned()), Undelivered, "of another type"),
+        (|| (404, r#"{ "kind": "Status", "message": "not found" }"#.to_owned()), NotServed, "there is no Service a/b"),
+        (|| (403, r#"{ "kind": "Status", "message": "not you" }"#.to_owned()), Refused, "not you. It takes a Role"),
+    ];
+    for (answer, kind, words) in rows {
+        let fake = Fake::start(move |_, _| Some(answer())).await;
+        let error = sent_to_service(&fake).await;
+        assert!(error.kind == kind && error.words.contains(words) && !error.words.contains("SECRET"), "{words}: {error:?}");
+    }
 }
 
 #[test]
