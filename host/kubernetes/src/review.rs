@@ -1,10 +1,12 @@
 //! Whose token that is, which only the API server can say.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
 use sandbar_policy::User;
 use sandbar_secrets::quotable;
+use sandbar_text::beginning;
 use serde::Deserialize;
 
 use super::error::Error;
@@ -14,6 +16,9 @@ use super::response::json;
 
 /// Bytes of a review that is answered: it repeats the token, and has the user's groups.
 const ANSWER_MAX: usize = 512 * 1024;
+
+/// Bytes of a token's part that tell something of it: fewer are in any text.
+const TELLING: usize = 12;
 
 /// Bytes of the API server's reason.
 const REASON_BYTES: usize = 512;
@@ -34,13 +39,14 @@ pub enum Reviewed {
 pub(super) async fn token(api: &ApiServer, token: &str, audiences: &[String], time: Duration) -> Result<Reviewed, Error> {
     let spec = TokenReviewSpec { audiences: Some(audiences.to_vec()), token: token.to_owned() };
     let request = ApiRequest::token_review(&TokenReview { spec, ..TokenReview::default() });
-    let without_token = |error: Error| Error { message: error.message.replace(token, "[the token]"), ..error };
+    let without_token = |error: Error| Error { message: without(token, &error.message), ..error };
     let answer = api.read_outside_calls(&request, time, ANSWER_MAX, "this review").await;
     let review: TokenReview = json(&answer.map_err(|failure| without_token(failure.into()))?)?;
     let status = review.status.unwrap_or_default();
     if !status.authenticated.unwrap_or(false) {
         let reason = status.error.filter(|reason| !reason.is_empty()).unwrap_or_else(|| "it is nobody's".to_owned());
-        return Ok(Reviewed::Unknown(quotable(reason.replace(token, "[the token]"), REASON_BYTES)));
+        let (reason, _) = beginning(&reason, 4 * REASON_BYTES);
+        return Ok(Reviewed::Unknown(quotable(without(token, &reason), REASON_BYTES)));
     }
     // An authenticator that knows nothing of audiences leaves them out: then the token is one for the API server itself.
     if !status.audiences.iter().flatten().any(|audience| audiences.contains(audience)) {
@@ -50,6 +56,24 @@ pub(super) async fn token(api: &ApiServer, token: &str, audiences: &[String], ti
         Ok(user) => Reviewed::Known(user),
         Err(error) => Reviewed::Unknown(error.to_string()),
     })
+}
+
+/// A text without any part of a token that tells something of it. An authenticator may quote it cut, or its signature alone.
+fn without(token: &str, text: &str) -> String {
+    let parts: HashSet<&[u8]> = token.as_bytes().windows(TELLING).collect();
+    let (mut cleaned, mut shown) = (String::new(), 0);
+    for (at, part) in text.as_bytes().windows(TELLING).enumerate() {
+        if parts.contains(part) {
+            // Tokens are ASCII, so both ends are between letters.
+            if at > shown || cleaned.is_empty() {
+                cleaned.push_str(text.get(shown..at).unwrap_or_default());
+                cleaned.push_str("[the token]");
+            }
+            shown = at + TELLING;
+        }
+    }
+    cleaned.push_str(text.get(shown..).unwrap_or_default());
+    cleaned
 }
 
 fn user(UserInfo { username, uid, groups, extra }: UserInfo) -> User {
@@ -125,6 +149,7 @@ mod tests {
             (json!({}), "it is nobody's"),
             (json!({ "user": user, "audiences": ["sandbar"] }), "it is nobody's"),
             (json!({ "authenticated": false, "error": "expired\n: sesame-of-a-kind" }), "expired : [the token]"),
+            (json!({ "error": "é: esame-of-a-kind, and kin" }), "é: [the token], and kin"),
             (json!({ "authenticated": true, "user": user }), "another audience"),
             (json!({ "authenticated": true, "user": user, "audiences": [] }), "another audience"),
             (json!({ "authenticated": true, "user": user, "audiences": ["kubernetes"] }), "another audience"),

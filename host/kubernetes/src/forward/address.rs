@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use sandbar_files::READ_TIME;
 use sandbar_secrets::quotable;
 
+use super::MCP;
 use crate::fault::Fault;
 use crate::proxy::{Proxy, Variables};
 use crate::target::{Method, Secret, ServerAddress, Target, Trust, User, Way};
@@ -40,6 +41,11 @@ impl fmt::Debug for Token {
     }
 }
 
+/// An address, for messages. Some servers have whoever comes put a secret into the path or behind its `?`.
+fn shown(server: &ServerAddress, path: &str) -> String {
+    if ["/", MCP].contains(&path) { format!("{server}{path}") } else { format!("{server}/…") }
+}
+
 /// Where these flags lead, and the path of MCP there.
 pub(super) async fn read(url: &str, token: Token, authorities: Option<&Path>) -> Result<(Target, String), Fault> {
     let (server, path) = split(url)?;
@@ -62,7 +68,7 @@ pub(super) async fn read(url: &str, token: Token, authorities: Option<&Path>) ->
             ("the caller".to_owned(), token.map_or(Method::None, Method::Token))
         }
     };
-    let shown = format!("{server}{path}");
+    let shown = shown(&server, &path);
     let target = Target {
         called: format!("server at {shown}"),
         server,
@@ -99,6 +105,25 @@ pub(super) fn split(url: &str) -> Result<(ServerAddress, String), Fault> {
     let path = path.split('#').next().unwrap_or_default();
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     PathAndQuery::try_from(path.as_str())
-        .map_err(|_| wrong("has a path that no address can have: encode what is special in it"))?;
+        .map_err(|_| Fault::new("--url has a path that no address can have: encode what is special in it"))?;
     Ok((server, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_in_an_address_is_not_shown() {
+        for (url, expected) in [
+            ("https://mcp.example.com/mcp", "https://mcp.example.com/mcp"),
+            ("https://mcp.example.com", "https://mcp.example.com/"),
+            ("https://mcp.example.com/s/sesame/mcp", "https://mcp.example.com/…"),
+            ("https://mcp.example.com/mcp?api_key=sesame", "https://mcp.example.com/…"),
+            ("https://mcp.example.com?sesame", "https://mcp.example.com/…"),
+        ] {
+            let (server, path) = split(url).expect("an address");
+            assert_eq!(shown(&server, &path), expected, "{url}");
+        }
+    }
 }
