@@ -73,7 +73,7 @@ enum Command {
 /// What most commands share.
 #[derive(Args, Clone)]
 struct Common {
-    /// The cluster to look into: auto, in-cluster, kubeconfig[:CONTEXT], snapshot:DIR or demo [default: auto]
+    /// The cluster to look into: auto, in-cluster, kubeconfig[:CONTEXT], snapshot:DIR or demo [default: auto, but for connect: none, since its server is elsewhere]
     #[arg(long, value_name = "SOURCE", env = "SANDBAR_CLUSTER", global = true)]
     cluster: Option<sandbar_kubernetes::ClusterSource>,
     /// A component, or a directory of components, to load beside the bundled ones; can be given several times
