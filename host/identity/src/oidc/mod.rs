@@ -1,13 +1,14 @@
 //! Tokens of OpenID Connect issuers, verified here: by the keys that each issuer publishes, and by the rules of the API server's own
 //! AuthenticationConfiguration.
 //!
-//! `token` takes a token apart and says whether a key has signed it; `key` reads an issuer's keys, which `published` fetches and follows; and
+//! `token` takes a token apart and says whether a key has signed it; `key` reads an issuer's keys, which `published` fetches and follows from a server that is `trusted`; and
 //! `mapping` makes a user of claims. What a token says of keys (`jku`, `jwk`, `x5u`) is not looked at.
 
 pub(super) mod key;
 mod mapping;
 mod published;
 pub(super) mod token;
+mod trusted;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,8 +18,8 @@ use sandbar_verdicts::{Digest, Verdicts};
 
 pub use self::mapping::{ClaimMapping, RequiredClaim};
 use self::published::{Looked, Published, documents};
-pub use self::published::{Trusted, UnusableAuthority};
 use self::token::{NotSigned, Token};
+pub use self::trusted::{Trusted, UnusableAuthority};
 use super::Unidentified;
 use super::bearer::listed;
 
