@@ -1,8 +1,8 @@
 //! Tokens of OpenID Connect issuers, verified here: by the keys that each issuer publishes, and by the rules of the API server's own
 //! AuthenticationConfiguration.
 //!
-//! `token` takes a token apart and says whether a key has signed it; `key` reads an issuer's keys, which `published` fetches and follows from a server that is `trusted`; and
-//! `mapping` makes a user of claims. What a token says of keys (`jku`, `jwk`, `x5u`) is not looked at.
+//! `token` takes a token apart and says whether a key has signed it; `key` reads an issuer's keys, which `published` fetches and follows, from
+//! a server that is `trusted`; and `mapping` makes a user of claims. What a token says of keys (`jku`, `jwk`, `x5u`) is not looked at.
 
 pub(super) mod key;
 mod mapping;
