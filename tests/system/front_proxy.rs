@@ -109,7 +109,7 @@ async fn whom_the_proxy_names_reads_by_their_own_rights() {
     assert!(denied["content"][0]["text"].as_str().expect("words").contains(": bob may not get"), "{denied}");
     behind
         .server
-        .until_logged(r#""caller":"ann","groups":"others,on call, tonight,system:authenticated","proof":"frontProxy""#)
+        .until_logged(r#""caller":"ann","groups":"others,on call\\u{2c} tonight,system:authenticated","proof":"frontProxy""#)
         .await;
 }
 
