@@ -329,7 +329,7 @@ async fn logs_in(client: RealClient, era: Era) {
     assert!(matches!(outcome, Outcome::Result { is_error: false, .. }), "{outcome:?}");
     server
         .until_logged(
-            r#""caller":"oidc:ann","groups":"oidc:developers,oidc:on call, tonight,system:authenticated","proof":"oidc""#,
+            r#""caller":"oidc:ann","groups":"oidc:developers,oidc:on call\\u{2c} tonight,system:authenticated","proof":"oidc""#,
         )
         .await;
 }

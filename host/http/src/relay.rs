@@ -104,7 +104,8 @@ impl Door {
 
     async fn checked(self: Arc<Self>, request: Request<Incoming>) -> Result<HttpResponse, Rejection> {
         check_coding(request.headers())?;
-        check_allowed(&self.allowed, request.uri(), request.headers())?;
+        // There are few connections here: a page that asks again and again is not to keep those of the person whose port it is.
+        check_allowed(&self.allowed, request.uri(), request.headers()).map_err(Rejection::of_stranger)?;
         if !MCP.contains(&request.uri().path()) {
             return Err(Rejection::of_http(StatusCode::NOT_FOUND, "there is nothing here: MCP is at /mcp"));
         }

@@ -245,8 +245,7 @@ where
 pub(super) fn check_allowed(allowed: &Allowlist, uri: &Uri, headers: &HeaderMap) -> Result<(), Rejection> {
     allowed.check(uri, headers).map_err(|forbidden| {
         tracing::warn!(%forbidden, "a request was refused");
-        // A page that asks again and again is not to keep the connections of others.
-        Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string()).of_stranger()
+        Rejection::of_http(StatusCode::FORBIDDEN, forbidden.to_string())
     })
 }
 
