@@ -534,7 +534,8 @@ async fn a_call_that_the_api_server_ends_for_its_time_is_told_in_words() {
     // A minute is its default.
     let control_plane = ControlPlane::start(&["--", "--request-timeout=4s"]);
     let tool = components::build("echo");
-    let config = format!("limits: {{ time: 40s, cpu: 40s }}\ntools: [{{ component: {} }}]\n", tool.display());
+    let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }]);
+    let config = format!("limits: {{ time: 40s, cpu: 40s }}\ntools: [{{ component: {}, rules: {rules} }}]\n", tool.display());
     let extension = Extension::start(&control_plane, "admin", &config).await.handed_on(&control_plane).await;
     let run = Run::new(&["connect", "--server", "main", "--group", &extension.group, "--context", "admin", "--kubeconfig"]);
     let mut client = run.arg(control_plane.kubeconfig()).converse();
