@@ -67,7 +67,8 @@ async fn row(table: &mut Table, what: &str, asking: (&Server, &Raw), open: (&Ser
     table.row(what, measured, "30 us more", more <= Duration::from_micros(30));
 }
 
-/// A read for which a review was remembered, against the same of a server that asks nobody what its callers may read.
+/// Reads for which reviews were remembered, of the caller's token alone and of their rights as well, against the same of a server that asks
+/// nobody who they are and what they may read.
 pub(crate) async fn of_a_remembered_review(table: &mut Table) {
     let control_plane = ControlPlane::shared();
     let namespace = Namespace::fresh("reviewed").await;
@@ -80,14 +81,22 @@ pub(crate) async fn of_a_remembered_review(table: &mut Table) {
     let call = || mcp::modern(json!(1), "tools/call", status.clone());
     let mut authorized = call();
     mcp::set(&mut authorized, "authorization", &token);
-    let asks = "authentication: { tokenReview: { audiences: [sandbar] } }\nauthorization: { rights: caller }\n";
     let server =
-        |config: &'static str| Server::builder().of(control_plane, "admin").config(config).env(NO_RATE_LIMIT.0, NO_RATE_LIMIT.1);
-    let (asking, open) = (server(asks).start().await, server("").start().await);
-    until("the token counts", async || (wire::send(asking.address(), authorized.clone()).await.status == 200).then_some(()))
-        .await;
-    let (with, without) = (Raw::new(asking.address(), &authorized), Raw::new(open.address(), &call()));
-    row(table, "a read with a remembered review over one without any", (&asking, &with), (&open, &without), READS).await;
+        |config: &str| Server::builder().of(control_plane, "admin").config(config).env(NO_RATE_LIMIT.0, NO_RATE_LIMIT.1).start();
+    let open = server("").await;
+    let without = Raw::new(open.address(), &call());
+    for (what, rights) in [
+        ("a read with a remembered review of its token over one without any", "server"),
+        ("a read with remembered reviews of its token and of its caller's rights over one without any", "caller"),
+    ] {
+        let asks =
+            format!("authentication: {{ tokenReview: {{ audiences: [sandbar] }} }}\nauthorization: {{ rights: {rights} }}\n");
+        let asking = server(&asks).await;
+        let counts = async || (wire::send(asking.address(), authorized.clone()).await.status == 200).then_some(());
+        until("the token counts", counts).await;
+        let with = Raw::new(asking.address(), &authorized);
+        row(table, what, (&asking, &with), (&open, &without), READS).await;
+    }
 }
 
 /// A call through the API server's path, against the same by the server's own port; both over TLS, by kube's client.
