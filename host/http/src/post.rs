@@ -92,6 +92,7 @@ enum Received {
 }
 
 /// What was read: what it comes to, or a call whose headers are wrong, of a tool of which nothing may be told to some.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are the large one")]
 enum Read {
     Decided(Received),
     Mismatched(Box<Mismatched>),
