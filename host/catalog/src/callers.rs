@@ -32,7 +32,7 @@ impl Catalog {
     /// Whether a caller may call a tool; of one that does not exist, whoever hears of all may. What cannot be found out is a no.
     pub async fn may_call(&self, caller: &Identity, name: &str) -> bool {
         match self.tools.get(name) {
-            Some(tool) => allowed(caller, &[tool]).await.is_ok_and(|allowed| allowed == [true]),
+            Some(tool) => allows(tool, caller).await.unwrap_or(false),
             None => !self.restricts_callers(),
         }
     }
@@ -41,7 +41,7 @@ impl Catalog {
     pub(super) async fn admit(&self, caller: &Identity, tool: &Tool) -> Result<(), CallRefusal> {
         let Some(access) = &tool.component.callers else { return Ok(()) };
         let name = tool.definition.name().to_owned();
-        match allowed(caller, &[tool]).await.map(|allowed| allowed == [true]) {
+        match allows(tool, caller).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let by_rbac = access.rbac.as_ref().map(|group| {
@@ -55,6 +55,11 @@ impl Catalog {
             Err(error) => Err(CallRefusal::Unknown { caller: caller.to_string(), tool: name, reason: error.message }),
         }
     }
+}
+
+/// Whether a caller may call this tool.
+async fn allows(tool: &Tool, caller: &Identity) -> Result<bool, Error> {
+    allowed(caller, &[tool]).await.map(|allowed| allowed == [true])
 }
 
 /// Which of these tools a caller may call: by the rules, and where they do not say so, by RBAC.

@@ -86,16 +86,13 @@ impl Authentication {
                 Err(Unknown::Foreign(reason)) => Some(reason),
             },
         };
-        let reviewed = match token_review {
-            Some(reviews) => reviews.user_of(token).await.map(|user| Identity::User(user, Proof::TokenReview)),
-            None => Err(Unidentified::NoToken),
-        };
-        reviewed.map_err(|error| match (foreign, error) {
-            (Some(reason), Unidentified::NoToken) => Unidentified::Refused(reason),
+        let Some(reviews) = token_review else { return Err(Unidentified::Refused(foreign.unwrap_or_default())) };
+        match (reviews.user_of(token).await, foreign) {
+            (Ok(user), _) => Ok(Identity::User(user, Proof::TokenReview)),
             // Which of the two it was meant for only its sender knows.
-            (Some(reason), Unidentified::Refused(words)) => Unidentified::Refused(format!("{words}; and {reason}")),
-            (_, error) => error,
-        })
+            (Err(Unidentified::Refused(words)), Some(reason)) => Err(Unidentified::Refused(format!("{words}; and {reason}"))),
+            (Err(error), _) => Err(error),
+        }
     }
 
     /// How each way is that depends on others, in words of one line: well, or what is wrong with it.
