@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -32,9 +33,14 @@ const MOST_CALLS: u64 = 1024;
 /// When a caller should try again after the server was full: the time that a queue of ordinary calls takes.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(2);
 
-/// How long the answer of a call that is not let in takes. Whoever asks again at once, however often, is slowed down by it over each of their
-/// connections, and leaves the processors to others; whoever comes back when they are told does not notice.
+/// How long the answer of a call that is not let in takes at least, and at most twice as long. Whoever asks again at once, however often, is
+/// slowed down by it over each of their connections, and leaves the processors to others; whoever comes back when they are told does not
+/// notice.
 pub(super) const REFUSAL_TIME: Duration = Duration::from_millis(250);
+
+/// A step between two such times, as a part of 2^32: by the golden ratio the times of successive refusals lie far from each other. Calls that
+/// were refused together would else come back together, and be let in all at once.
+const REFUSAL_STEP: u32 = 0x9E37_79B9;
 
 /// Callers whose rate is remembered before those that have not called for a while are forgotten.
 const CALLERS: usize = 10_000;
@@ -48,6 +54,8 @@ struct Inner {
     clock: DefaultClock,
     per_second: NonZeroU32,
     places: FairSemaphore,
+    /// Where the time of the next refusal lies between the shortest and the longest, as a part of 2^32.
+    next_refusal: AtomicU32,
 }
 
 /// A call's place, from its arrival until its answer has been written or given up.
@@ -93,12 +101,19 @@ impl Admission {
         let clock = DefaultClock::default();
         let rate =
             RateLimiter::new(Quota::per_second(per_second).allow_burst(burst), HashMapStateStore::default(), clock.clone());
-        Self(Arc::new(Inner { rate, clock, per_second, places: FairSemaphore::new(Share::Half, calls, 0) }))
+        let places = FairSemaphore::new(Share::Half, calls, 0);
+        Self(Arc::new(Inner { rate, clock, per_second, places, next_refusal: AtomicU32::new(0) }))
+    }
+
+    /// How long the answer of the next call that is not let in is to take.
+    pub(super) fn refusal_time(&self) -> Duration {
+        let part = self.0.next_refusal.fetch_add(REFUSAL_STEP, Ordering::Relaxed);
+        REFUSAL_TIME + REFUSAL_TIME.mul_f64(f64::from(part) / f64::from(u32::MAX))
     }
 
     /// Lets a call in, or says when to try again. It never waits.
     pub(super) fn admit(&self, caller: &Account) -> Result<CallPermit, Busy> {
-        let Inner { rate, clock, per_second, places } = &*self.0;
+        let Inner { rate, clock, per_second, places, .. } = &*self.0;
         rate.check_key(caller).map_err(|early| Busy::Rate {
             per_second: *per_second,
             retry_after: early.wait_time_from(clock.now()).max(Duration::from_secs(1)),
@@ -154,6 +169,16 @@ mod tests {
         let _others = admission.admit(&other).expect("it is left to others");
         drop(held);
         admission.admit(&greedy).expect("free again");
+    }
+
+    #[test]
+    fn refusals_that_are_given_together_end_one_after_the_other() {
+        let admission = Admission::with_places(ONE, 1);
+        let mut times: Vec<_> = (0..16).map(|_| admission.refusal_time()).collect();
+        times.sort_unstable();
+        assert!(times[0] >= REFUSAL_TIME && times[15] <= 2 * REFUSAL_TIME, "{times:?}");
+        let apart = times.windows(2).map(|pair| pair[1] - pair[0]).min();
+        assert!(apart >= Some(REFUSAL_TIME / 32), "{times:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::HttpResponse;
-use super::admission::{Admission, Busy, REFUSAL_TIME};
+use super::admission::{Admission, Busy};
 use super::backlog::Backlog;
 use super::body::{Bodies, Body, NotRead};
 use super::events::{event, event_of, event_stream};
@@ -134,7 +134,7 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     match received {
         Received::Answer(answer) => Ok(answer),
         Received::TurnedAway(answer) => {
-            tokio::time::sleep(REFUSAL_TIME).await;
+            tokio::time::sleep(endpoint.admission.refusal_time()).await;
             Ok(answer)
         }
         Received::List(list, takes, lease) => listed(endpoint, &account, list, takes, lease).await,

@@ -488,7 +488,8 @@ mod tests {
         while refused.is_none() {
             let (message, took) = post(call).await;
             let is_refused = message["result"]["isError"] == true;
-            assert_eq!(took, if is_refused { REFUSAL_TIME } else { Duration::ZERO }, "{message}");
+            let expected = if is_refused { REFUSAL_TIME..=2 * REFUSAL_TIME } else { Duration::ZERO..=Duration::ZERO };
+            assert!(expected.contains(&took), "{message} after {took:?}");
             refused = is_refused.then_some(message);
         }
         assert_eq!(post(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await.1, Duration::ZERO);

@@ -23,7 +23,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(10);
 const UNKNOWN_FOR: Duration = Duration::from_secs(2);
 
 /// Bytes of all that is remembered.
-const REMEMBERED_BYTES: u64 = 16 * 1024 * 1024;
+const REMEMBERED_BYTES: usize = 16 * 1024 * 1024;
 
 /// How long a review may take, a wait for its turn included.
 const REVIEW_TIME: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ const WAITING: usize = 4096;
 const ACQUAINTED_FOR: Duration = Duration::from_secs(3600);
 
 /// Bytes of what is remembered of that: some 10,000 tokens.
-const ACQUAINTED_BYTES: u64 = 4 * 1024 * 1024;
+const ACQUAINTED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Whose a token is, or why it is nobody's.
 type Verdict = Result<Arc<User>, Arc<str>>;
@@ -78,13 +78,12 @@ impl TokenReviews {
     /// Whose a token is.
     pub(super) async fn user_of(&self, token: &str) -> Result<Arc<User>, Unidentified> {
         let digest = Digest::of(token);
-        let verdict = match self.verdicts.get(digest).await {
+        let verdict = match self.verdicts.get(digest) {
             Some(verdict) => verdict,
             None => {
                 let reviewing = self.verdicts.get_or_find(digest, self.review(digest, token));
-                let reviewed = timeout(REVIEW_TIME, reviewing).await;
-                let late = || Unidentified::Unavailable(format!("no answer within {} s", REVIEW_TIME.as_secs()));
-                reviewed.map_err(|_late| late())?.map_err(Arc::unwrap_or_clone)?
+                let late = |_late| Unidentified::Unavailable(format!("no answer within {} s", REVIEW_TIME.as_secs()));
+                timeout(REVIEW_TIME, reviewing).await.map_err(late)??
             }
         };
         verdict.map_err(|reason| Unidentified::Refused(reason.to_string()))
@@ -100,7 +99,7 @@ impl TokenReviews {
         if let Some(reason) = self.is_for_others(&claims) {
             return Err(Unidentified::Refused(reason));
         }
-        let account = self.acquainted.get(digest).await.unwrap_or(Account::Anonymous);
+        let account = self.acquainted.get(digest).unwrap_or(Account::Anonymous);
         let busy = |_no_room| Unidentified::Unavailable("too many tokens wait for their review".to_owned());
         let _turn = self.turns.acquire(&account).await.map_err(busy)?;
         if let Some(own) = self.own_audience().await.map_err(unavailable)? {
@@ -113,7 +112,7 @@ impl TokenReviews {
         let reviewed = self.cluster.review_token(token, &self.audiences, REVIEW_TIME).await.map_err(unavailable)?;
         Ok(match reviewed {
             Reviewed::Known(user) => {
-                self.acquainted.insert(digest, Account::User(user.name.clone()), ACQUAINTED_FOR).await;
+                self.acquainted.insert(digest, Account::User(user.name.clone()), ACQUAINTED_FOR);
                 let good_for = claims.valid_for().map_or(KNOWN_FOR, |valid| valid.min(KNOWN_FOR));
                 (Ok(Arc::new(user)), good_for)
             }

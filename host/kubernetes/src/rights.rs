@@ -16,7 +16,7 @@ use sandbar_verdicts::{Digest, Verdicts};
 use serde::Deserialize;
 
 pub use self::reviews::ToolRights;
-use self::reviews::{ALLOWED_FOR, AT_ONCE_OF_A_CALL, REMEMBERED_BYTES, REVIEW_TIME, attributes};
+use self::reviews::{ALLOWED_FOR, AT_ONCE_OF_A_CALL, REMEMBERED_BYTES, REVIEW_TIME, attributes, in_time};
 pub(super) use self::reviews::{AccessReviews, Selectors, Subject};
 use super::context::ReadContext;
 use super::error::{Code, Error};
@@ -149,8 +149,8 @@ impl ReadContext {
             let listed = listed.unwrap_or_else(|_ended| Err(Error::new(Code::Unavailable, "this server is shutting down")));
             listed.map(|listed| (Arc::new(listed), ALLOWED_FOR))
         };
-        let known = self.server.namespaces.0.get_or_find(Digest::of("namespaces"), listing).await;
-        known.map(|known| (*known).clone()).map_err(|error: Arc<Error>| (*error).clone())
+        let known = in_time(self.server.namespaces.0.get_or_find(Digest::of("namespaces"), listing)).await?;
+        Ok((*known).clone())
     }
 
     async fn list_namespaces(&self) -> Result<Names, Error> {

@@ -3,15 +3,18 @@
 //! Each verdict has a time of its own. What is asked about is kept as a digest, because it may be a secret, and many who ask for the same at
 //! once wait for one answer. What could not be found out is not remembered.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use moka::Expiry;
-use moka::future::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use sha2::{Digest as _, Sha256};
 
 /// Bytes of an entry beside its verdict.
 const ENTRY_BYTES: usize = 256;
+
+/// Parts of the room that are locked each for itself. A verdict that is larger than one is not remembered, so their number does not follow
+/// from that of the processors.
+const PARTS: usize = 4;
 
 /// A digest of what a verdict is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,56 +35,71 @@ impl AsRef<[u8]> for Digest {
 }
 
 /// Verdicts that still count. Of those that are more than there is room for, the least used go.
-pub struct Verdicts<V>(Cache<Digest, Timed<V>>);
+pub struct Verdicts<V>(Cache<Digest, Timed<V>, Weight<V>>);
 
-/// A verdict, and for how long it counts.
+/// A verdict, and until when it counts.
 #[derive(Clone)]
 struct Timed<V> {
     verdict: V,
-    good_for: Duration,
+    until: Instant,
 }
 
-/// Each entry ends by its own time.
-struct OwnTime;
-
-impl<V> Expiry<Digest, Timed<V>> for OwnTime {
-    fn expire_after_create(&self, _: &Digest, timed: &Timed<V>, _: Instant) -> Option<Duration> {
-        Some(timed.good_for)
+impl<V> Timed<V> {
+    fn new(verdict: V, good_for: Duration) -> Self {
+        Self { verdict, until: Instant::now() + good_for }
     }
 
-    fn expire_after_update(&self, _: &Digest, timed: &Timed<V>, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(timed.good_for)
+    fn counts(&self) -> bool {
+        Instant::now() < self.until
     }
 }
 
-impl<V: Clone + Send + Sync + 'static> Verdicts<V> {
+/// How many bytes a verdict takes.
+#[derive(Clone, Copy)]
+struct Weight<V>(fn(&V) -> usize);
+
+impl<V> Weighter<Digest, Timed<V>> for Weight<V> {
+    fn weight(&self, _: &Digest, timed: &Timed<V>) -> u64 {
+        ((self.0)(&timed.verdict) + ENTRY_BYTES) as u64
+    }
+}
+
+impl<V: Clone> Verdicts<V> {
     /// Room for so many bytes, where `bytes` says how many a verdict takes.
-    pub fn new(room: u64, bytes: impl Fn(&V) -> usize + Send + Sync + 'static) -> Self {
-        let weight = move |_: &Digest, timed: &Timed<V>| u32::try_from(bytes(&timed.verdict) + ENTRY_BYTES).unwrap_or(u32::MAX);
-        Self(Cache::builder().max_capacity(room).weigher(weight).expire_after(OwnTime).build())
+    pub fn new(room: usize, bytes: fn(&V) -> usize) -> Self {
+        let mut options = OptionsBuilder::new();
+        // Its table grows as it is filled; so many there are when all are small.
+        options.shards(PARTS).weight_capacity(room as u64).estimated_items_capacity(room / ENTRY_BYTES);
+        let options = options.build().expect("the options that have to be given are");
+        Self(Cache::with_options(options, Weight(bytes), DefaultHashBuilder::default(), DefaultLifecycle::default()))
     }
 
     /// The verdict, if there is one that still counts.
-    pub async fn get(&self, digest: Digest) -> Option<V> {
-        self.0.get(&digest).await.map(|timed| timed.verdict)
+    pub fn get(&self, digest: Digest) -> Option<V> {
+        self.0.get(&digest).filter(Timed::counts).map(|timed| timed.verdict)
     }
 
     /// Remembers a verdict for as long as it counts.
-    pub async fn insert(&self, digest: Digest, verdict: V, good_for: Duration) {
-        self.0.insert(digest, Timed { verdict, good_for }).await;
+    pub fn insert(&self, digest: Digest, verdict: V, good_for: Duration) {
+        self.0.insert(digest, Timed::new(verdict, good_for));
     }
 
-    /// The verdict; where there is none, it is found out, with the time for which it counts.
-    pub async fn get_or_find<E>(
-        &self,
-        digest: Digest,
-        finding: impl Future<Output = Result<(V, Duration), E>>,
-    ) -> Result<V, Arc<E>>
-    where
-        E: Send + Sync + 'static,
-    {
-        let finding = async { finding.await.map(|(verdict, good_for)| Timed { verdict, good_for }) };
-        self.0.try_get_with(digest, finding).await.map(|timed| timed.verdict)
+    /// The verdict; where there is none, it is found out, with the time for which it counts. Of many who ask at once one finds out and the
+    /// others wait for it; where that fails or is given up, the next of them goes on.
+    pub async fn get_or_find<E>(&self, digest: Digest, finding: impl Future<Output = Result<(V, Duration), E>>) -> Result<V, E> {
+        let if_it_counts = |_: &Digest, timed: &mut Timed<V>| {
+            if timed.counts() { EntryAction::Retain(timed.verdict.clone()) } else { EntryAction::ReplaceWithGuard }
+        };
+        match self.0.entry_async(&digest, if_it_counts).await {
+            EntryResult::Retained(verdict) => Ok(verdict),
+            EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => {
+                let (verdict, good_for) = finding.await?;
+                // An error says that it was removed in the meantime, which nobody does.
+                let _ = place.insert(Timed::new(verdict.clone(), good_for));
+                Ok(verdict)
+            }
+            EntryResult::Removed(..) | EntryResult::Timeout => unreachable!("nothing is removed, and no time is set"),
+        }
     }
 }
 
@@ -97,12 +115,26 @@ mod tests {
         let find = async |found: Result<u32, &'static str>| {
             verdicts.get_or_find(Digest::of("it"), async { found.map(|verdict| (verdict, AN_HOUR)) }).await
         };
-        assert_eq!(find(Err("not now")).await, Err(Arc::new("not now")));
+        assert_eq!(find(Err("not now")).await, Err("not now"));
         assert_eq!(find(Ok(1)).await, Ok(1));
         assert_eq!(find(Ok(2)).await, Ok(1));
         assert_eq!(find(Err("not now")).await, Ok(1));
-        assert_eq!(verdicts.get(Digest::of("it")).await, Some(1));
-        assert_eq!(verdicts.get(Digest::of("another")).await, None);
+        assert_eq!(verdicts.get(Digest::of("it")), Some(1));
+        assert_eq!(verdicts.get(Digest::of("another")), None);
+    }
+
+    #[tokio::test]
+    async fn who_asks_while_it_is_found_out_waits_for_it_and_goes_on_where_that_is_given_up() {
+        let verdicts = Verdicts::new(1 << 20, |_: &u32| 4);
+        let it = Digest::of("it");
+        let mut first = Box::pin(verdicts.get_or_find(it, std::future::pending::<Result<_, ()>>()));
+        let mut second = Box::pin(verdicts.get_or_find(it, async { Ok::<_, ()>((2, AN_HOUR)) }));
+        assert!(futures::poll!(&mut first).is_pending());
+        assert!(futures::poll!(&mut second).is_pending());
+        let third = verdicts.get_or_find(it, async { Ok::<_, ()>((3, AN_HOUR)) });
+        drop(first);
+        assert_eq!(second.await, Ok(2));
+        assert_eq!(third.await, Ok(2));
     }
 
     #[tokio::test]
@@ -116,13 +148,13 @@ mod tests {
 
     #[tokio::test]
     async fn there_are_no_more_than_there_is_room_for() {
-        const ROOM: u64 = 100 * 1024;
+        const ROOM: usize = 100 * 1024;
         let verdicts = Verdicts::new(ROOM, |text: &String| text.len());
         for number in 0..1_000_u32 {
             let finding = async { Ok::<_, ()>(("x".repeat(1024), AN_HOUR)) };
             verdicts.get_or_find(Digest::of(number.to_be_bytes()), finding).await.expect("found");
         }
-        verdicts.0.run_pending_tasks().await;
-        assert!((1..=ROOM).contains(&verdicts.0.weighted_size()), "{}", verdicts.0.weighted_size());
+        let held = verdicts.0.weight();
+        assert!((1..=ROOM as u64).contains(&held), "{held}");
     }
 }

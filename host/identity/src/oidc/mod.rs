@@ -28,7 +28,7 @@ use super::bearer::listed;
 const KNOWN_FOR: Duration = Duration::from_secs(60);
 
 /// Bytes of all that is remembered.
-const REMEMBERED_BYTES: u64 = 16 * 1024 * 1024;
+const REMEMBERED_BYTES: usize = 16 * 1024 * 1024;
 
 /// For how long a token may be not valid yet, as at the API server: clocks differ. Its end has no such time there, and none here.
 const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(60);
@@ -110,7 +110,7 @@ impl Issuers {
     /// Whose a token is.
     pub(super) async fn user_of(&self, token: &str) -> Result<Known, Unknown> {
         let digest = Digest::of(token);
-        if let Some(known) = self.known.get(digest).await {
+        if let Some(known) = self.known.get(digest) {
             return Ok(known);
         }
         // What names one of these is theirs to take or to refuse, however odd it is beside that: nobody else is asked about it.
@@ -124,8 +124,7 @@ impl Issuers {
             ))
         })?;
         let token = Token::of(token).map_err(|why| Unknown::Ours(Unidentified::Refused(why)))?;
-        let found = self.known.get_or_find(digest, issuer.verify(&token)).await;
-        found.map_err(|error| Unknown::Ours(Arc::unwrap_or_clone(error)))
+        self.known.get_or_find(digest, issuer.verify(&token)).await.map_err(Unknown::Ours)
     }
 }
 

@@ -11,6 +11,7 @@ use sandbar_policy::{Access, Account, Budget, Place, User};
 use sandbar_processor::{FairSemaphore, Share};
 use sandbar_verdicts::{Digest, Verdicts};
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use crate::context::KnownServer;
 use crate::error::{Code, Error};
@@ -24,9 +25,9 @@ pub(super) const ALLOWED_FOR: Duration = Duration::from_secs(10);
 const DENIED_FOR: Duration = Duration::from_secs(5);
 
 /// Bytes of decisions that are remembered: some 50,000.
-pub(super) const REMEMBERED_BYTES: u64 = 12 * 1024 * 1024;
+pub(super) const REMEMBERED_BYTES: usize = 12 * 1024 * 1024;
 
-/// How long a review may take.
+/// How long a review may take, a wait for its turn or for that of another call included.
 pub(super) const REVIEW_TIME: Duration = Duration::from_secs(5);
 
 /// Reviews at once, of all calls, and of one call.
@@ -85,7 +86,7 @@ impl AccessReviews {
         budget: &Budget,
     ) -> Result<bool, Error> {
         let key = Digest::of([digest.as_ref(), &serde_json::to_vec(&attributes).unwrap_or_default()].concat());
-        if let Some(allowed) = self.decisions.get(key).await {
+        if let Some(allowed) = self.decisions.get(key) {
             return Ok(allowed);
         }
         let spec = SubjectAccessReviewSpec {
@@ -106,7 +107,7 @@ impl AccessReviews {
             let allowed = self.ask(&request).await?;
             Ok((allowed, if allowed { ALLOWED_FOR } else { DENIED_FOR }))
         };
-        self.decisions.get_or_find(key, asking).await.map_err(|error: Arc<Error>| {
+        in_time(self.decisions.get_or_find(key, asking)).await.map_err(|error| {
             let words = format!("whether {} may {what} cannot be found out: {}", user.shown(), error.message);
             Error { code: Code::Unavailable, message: words, retry_after: error.retry_after }
         })
@@ -127,6 +128,12 @@ impl AccessReviews {
         let Answer { status } = json(&answer)?;
         Ok(status.allowed && !status.denied)
     }
+}
+
+/// Ends what is found out for many calls with the time that it may take: whoever waits for another call would else go on where that has failed.
+pub(super) async fn in_time<T>(finding: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = |_late| Error::new(Code::Unavailable, format!("no answer within {} s", REVIEW_TIME.as_secs()));
+    timeout(REVIEW_TIME, finding).await.map_err(late)?
 }
 
 /// Which tools somebody may call.
