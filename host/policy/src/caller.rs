@@ -8,6 +8,7 @@ use sandbar_processor::Account;
 use sandbar_text::{clean_line, identifier};
 
 use super::names::{ANONYMOUS, UNAUTHENTICATED};
+use super::selection::Selection;
 
 /// Bytes of a client's name that are kept.
 const CLIENT_BYTES: usize = 64;
@@ -21,12 +22,13 @@ const USER_BYTES: usize = 128 * 1024;
 /// Bytes that each group or value takes beside its text.
 const ENTRY_BYTES: usize = 24;
 
-/// Who makes a call, as the server has established it, and the name that the client program gives itself. A session id never
-/// identifies a caller: it names a conversation, and whoever has read it can send it.
+/// Who makes a call, as the server has established it, and what the client program says of itself: its name, and which tools it wants to
+/// see. A session id never identifies a caller: it names a conversation, and whoever has read it can send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     identity: Identity,
     client: Option<Arc<str>>,
+    selections: Vec<Arc<Selection>>,
 }
 
 /// An identity, by which rights are given.
@@ -118,7 +120,7 @@ impl User {
 impl Caller {
     /// A caller with this identity, from an unnamed client.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, client: None }
+        Self { identity, client: None, selections: Vec::new() }
     }
 
     /// The caller's identity.
@@ -135,6 +137,21 @@ impl Caller {
     pub fn introduce(&mut self, client: &str) {
         let client = clean_line(client, CLIENT_BYTES);
         self.client = (!client.is_empty()).then(|| client.into());
+    }
+
+    /// From now on the caller sees no tool that is not selected. What was taken away before stays so.
+    pub fn select(&mut self, selection: Selection) {
+        self.selections.push(Arc::new(selection));
+    }
+
+    /// Whether the client wants to see a tool, which is in this pack or in none.
+    pub fn selects(&self, tool: &str, pack: Option<&str>) -> bool {
+        self.selections.iter().all(|selection| selection.has(tool, pack))
+    }
+
+    /// Whether the client does not want to see all.
+    pub fn has_selected(&self) -> bool {
+        !self.selections.is_empty()
     }
 }
 
@@ -227,5 +244,14 @@ mod tests {
         caller.introduce(&format!("a\u{1b}[31mb\n{}", "é".repeat(CLIENT_BYTES)));
         let client = caller.client().expect("a name");
         assert!(client.starts_with("a b é") && client.ends_with('…') && client.len() <= CLIENT_BYTES, "{client}");
+    }
+
+    #[test]
+    fn selecting_twice_leaves_what_both_select() {
+        let mut caller = Caller::new(Identity::Anonymous);
+        assert!(caller.selects("a", None) && !caller.has_selected());
+        caller.select(Selection::of("a,b", "").expect("names"));
+        caller.select(Selection::of("b,c", "").expect("names"));
+        assert_eq!(["a", "b", "c"].map(|tool| caller.selects(tool, None)), [false, true, false]);
     }
 }

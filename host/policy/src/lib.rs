@@ -11,6 +11,7 @@ mod limits;
 mod names;
 mod rights;
 mod rule;
+mod selection;
 
 pub use budget::{Budget, Exhausted, Quota};
 pub use caller::{Caller, Identity, Proof, User, UserError};
@@ -22,3 +23,4 @@ pub use names::{ANONYMOUS, API_VERSION, AUTHENTICATED, CREDENTIAL_ID, OF_KUBERNE
 pub use rights::{MOST_RIGHTS, Rights, TooManyRights, check_rights};
 pub use rule::{POD_LOGS, PolicyRule, RuleError, Verb};
 pub use sandbar_processor::Account;
+pub use selection::Selection;
