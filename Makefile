@@ -61,9 +61,8 @@ check: python rust ## Check formatting, lints, and the licence and the source of
 	cargo clippy --locked --target $(GUEST) --profile guest --target-dir target/guest-tools $(guests) -- -D warnings
 	tests/dependencies/check.sh
 
-# Each folder of guest-tools but the SDK is a package of the same name, and so is each test component.
-guests := $(patsubst guest-tools/%/Cargo.toml,--package=%,$(filter-out guest-tools/sdk/%,$(wildcard guest-tools/*/Cargo.toml))) \
-	$(patsubst tests/components/%/Cargo.toml,--package=%,$(wildcard tests/components/*/Cargo.toml))
+# Each folder of a pack is a package of the same name, and so is each test component.
+guests := $(addprefix --package=,$(notdir $(patsubst %/,%,$(dir $(wildcard guest-tools/*/*/Cargo.toml tests/components/*/Cargo.toml)))))
 
 .PHONY: e2e
 e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBECONFIG, and use it

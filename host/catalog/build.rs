@@ -1,9 +1,11 @@
-//! Compiles the bundled tools, `guest-tools/<tool-name>`, to WebAssembly components and writes them to `OUT_DIR`, with a table of
-//! them in `bundled.rs`: `pub static BUNDLED: &[(&str, &[u8])]`, file name and bytes, in the order of the names.
+//! Compiles the bundled tools, `guest-tools/<pack>/<tool-name>`, to WebAssembly components and writes them to `OUT_DIR`, with two tables
+//! in `bundled.rs`, each in the order of the names: of the packs `pub static PACKS: &[(&str, &[&str], &str)]`, name, API groups that their
+//! tools ask for and what they tell the model, and of the tools `pub static BUNDLED: &[(&str, &str, &[u8])]`, pack, file name and bytes.
 //!
 //! The tools are compiled by a cargo of their own, because one run of cargo cannot build a crate for another target and embed it.
 //! They have one target directory for all profiles of the host, so that a release build does not compile them again.
 
+use std::collections::BTreeSet;
 use std::env::{self, VarError};
 use std::error::Error;
 use std::ffi::OsString;
@@ -12,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
 use wit_component::ComponentEncoder;
 
 /// Core WebAssembly without a system: what such a guest imports is what the contract offers, and no WASI.
@@ -20,8 +23,18 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The cargo profile of the guests, in the workspace's manifest.
 const PROFILE: &str = "guest";
 
-/// The folder in `guest-tools` that is a library for tools, and no tool.
+/// The folder in `guest-tools` that is a library for tools, and no pack.
 const SDK: &str = "sdk";
+
+/// What a pack tells the model, in its folder, if it has something to tell.
+const INSTRUCTIONS: &str = "instructions.md";
+
+/// A pack, and the names of its tools, in order.
+struct Pack {
+    name: String,
+    folder: PathBuf,
+    tools: Vec<String>,
+}
 
 /// What the build of the host sets for itself. Its flags are for another target (or for coverage, or a linter), and with them each
 /// kind of host build would compile the guests anew.
@@ -48,34 +61,55 @@ fn bundle() -> Result<(), Box<dyn Error>> {
     }
     check_target()?;
 
-    let tools = tool_names(&workspace.join("guest-tools"))?;
-    let modules = compile(&workspace, &tools, &guest_target_dir(&out))?;
+    let packs = packs(&workspace.join("guest-tools"))?;
+    let modules = compile(&workspace, packs.iter().flat_map(|pack| &pack.tools), &guest_target_dir(&out))?;
 
-    let mut table = String::from(
-        "/// File name and bytes of each bundled tool, in the order of the names.\npub static BUNDLED: &[(&str, &[u8])] = &[\n",
+    let mut of_packs = String::from(
+        "/// Name, API groups of the tools' rules and instructions of each pack.\npub static PACKS: &[(&str, &[&str], &str)] = &[\n",
     );
-    for tool in &tools {
-        let module = modules.join(tool.replace('-', "_")).with_extension("wasm");
-        let component = component(&module).map_err(|error| format!("{tool} is no component: {error:#}"))?;
-        let file = format!("{tool}.wasm");
-        fs::write(out.join(&file), component)?;
-        writeln!(table, "    ({file:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))),")?;
+    let mut of_tools =
+        String::from("/// Pack, file name and bytes of each bundled tool.\npub static BUNDLED: &[(&str, &str, &[u8])] = &[\n");
+    for pack in &packs {
+        let Pack { name, tools, .. } = pack;
+        let groups = Vec::from_iter(pack.groups()?);
+        writeln!(of_packs, "    ({name:?}, &{groups:?}, {:?}),", pack.instructions()?)?;
+        for tool in tools {
+            let module = modules.join(tool.replace('-', "_")).with_extension("wasm");
+            let component = component(&module).map_err(|error| format!("{tool} is no component: {error:#}"))?;
+            let file = format!("{tool}.wasm");
+            fs::write(out.join(&file), component)?;
+            writeln!(of_tools, "    ({name:?}, {file:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))),")?;
+        }
     }
-    table.push_str("];\n");
-    fs::write(out.join("bundled.rs"), table)?;
+    fs::write(out.join("bundled.rs"), format!("{of_packs}];\n\n{of_tools}];\n"))?;
     Ok(())
 }
 
-/// Each folder of `guest-tools` but the SDK is a tool, a package of the same name.
-fn tool_names(guest_tools: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+/// Each folder of `guest-tools` but the SDK is a pack, and each package in it a tool of the same name.
+fn packs(guest_tools: &Path) -> Result<Vec<Pack>, Box<dyn Error>> {
+    let mut packs = Vec::new();
+    for name in folders(guest_tools)?.into_iter().filter(|name| name != SDK) {
+        if name.starts_with('s') {
+            return Err(
+                format!("guest-tools/{name}: the workspace's members are packs whose names begin with another letter").into()
+            );
+        }
+        let folder = guest_tools.join(&name);
+        let mut tools = folders(&folder)?;
+        tools.retain(|tool| folder.join(tool).join("Cargo.toml").is_file());
+        packs.push(Pack { name, folder, tools });
+    }
+    Ok(packs)
+}
+
+/// The names of the folders in a folder, in order.
+fn folders(folder: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(guest_tools)? {
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry
-            .file_name()
-            .into_string()
-            .map_err(|name| format!("guest-tools/{}: a name in UTF-8 is needed", name.display()))?;
-        if name != SDK && entry.path().join("Cargo.toml").is_file() {
+        let name = entry.file_name().into_string();
+        let name = name.map_err(|name| format!("{}: a name in UTF-8 is needed", folder.join(name).display()))?;
+        if entry.path().is_dir() {
             names.push(name);
         }
     }
@@ -83,8 +117,30 @@ fn tool_names(guest_tools: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     Ok(names)
 }
 
+impl Pack {
+    /// The API groups of all rules of its tools, by their manifests in files, which are those inside the components: a test holds them
+    /// together.
+    fn groups(&self) -> Result<BTreeSet<String>, Box<dyn Error>> {
+        let mut groups = BTreeSet::new();
+        for tool in &self.tools {
+            let file = self.folder.join(tool).join("manifest.json");
+            let text = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let manifest: Value = serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+            let rules = ["rules", "clusterRules"].iter().filter_map(|key| manifest[key].as_array()).flatten();
+            let named = rules.filter_map(|rule| rule["apiGroups"].as_array()).flatten();
+            groups.extend(named.filter_map(Value::as_str).map(str::to_owned));
+        }
+        Ok(groups)
+    }
+
+    fn instructions(&self) -> Result<String, Box<dyn Error>> {
+        let file = self.folder.join(INSTRUCTIONS);
+        if file.is_file() { Ok(fs::read_to_string(file)?) } else { Ok(String::new()) }
+    }
+}
+
 /// Compiles the tools and returns the folder of the core modules.
-fn compile(workspace: &Path, tools: &[String], target_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
+fn compile<'a>(workspace: &Path, tools: impl Iterator<Item = &'a String>, target_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let mut cargo = Command::new(required("CARGO")?);
     cargo.current_dir(workspace).args(["build", "--locked", "--quiet", "--lib", "--target", TARGET, "--profile", PROFILE]);
     cargo.arg("--target-dir").arg(target_dir);

@@ -28,12 +28,13 @@ pub mod stdio;
 pub mod text;
 pub mod tls_api;
 
-/// The bundled tools, in the order in which they are listed: one for each folder of guest-tools but the SDK.
+/// The tools that are served by default, in the order in which they are listed: one for each package of guest-tools/coder.
 pub static TOOLS: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-tools");
-    let names = std::fs::read_dir(folder).expect("the guest tools").map(|entry| entry.expect("one").file_name());
-    let names = names.map(|name| name.into_string().expect("a name").replace('-', "_"));
-    let mut tools: Vec<&str> = names.filter(|name| name != "sdk").map(|name| &*name.leak()).collect();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-tools/coder");
+    let entries = std::fs::read_dir(folder).expect("the guest tools").map(|entry| entry.expect("one").path());
+    let packages = entries.filter(|path| path.join("Cargo.toml").exists());
+    let names = packages.map(|path| path.file_name().expect("a name").to_str().expect("UTF-8").replace('-', "_"));
+    let mut tools: Vec<&str> = names.map(|name| &*name.leak()).collect();
     tools.sort_unstable();
     tools
 });

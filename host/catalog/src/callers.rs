@@ -1,11 +1,11 @@
-//! Who may call which tool. What cannot be found out is not allowed.
+//! Who may call which tool, and which ones a client has chosen to see. What cannot be found out is not allowed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use sandbar_kubernetes::{Code, Error, ToolRights};
-use sandbar_policy::{Identity, ToolAccess, ToolsOf};
+use sandbar_policy::{Caller, Identity, ToolAccess, ToolsOf};
 use tokio::time::timeout;
 
 use super::{CallRefusal, Catalog, Tool};
@@ -17,23 +17,29 @@ const TIME: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 16;
 
 impl Catalog {
-    /// Whether some may not call all.
-    pub fn restricts_callers(&self) -> bool {
-        self.components.iter().any(|component| component.callers.is_some())
+    /// Whether there may be tools that are not for this caller.
+    pub fn restricts(&self, caller: &Caller) -> bool {
+        caller.has_selected() || self.components.iter().any(|component| component.callers.is_some())
     }
 
-    /// The names of the tools that a caller may call, in order. An error is one of finding out.
-    pub async fn tools_of(&self, caller: &Identity) -> Result<Vec<Arc<str>>, Error> {
-        let tools: Vec<&Tool> = self.tools.values().collect();
-        let allowed = allowed(caller, &tools).await?;
-        Ok(self.tools.keys().zip(allowed).filter(|(_, allowed)| *allowed).map(|(name, _)| name.clone()).collect())
+    /// The names of the tools that are for a caller, in order. An error is one of finding out.
+    pub async fn tools_of(&self, caller: &Caller) -> Result<Vec<Arc<str>>, Error> {
+        let selected = self.tools.iter().filter(|(_, tool)| tool.is_selected_by(caller));
+        let (names, tools): (Vec<&Arc<str>>, Vec<&Tool>) = selected.unzip();
+        let allowed = allowed(caller.identity(), &tools).await?;
+        Ok(names.into_iter().zip(allowed).filter(|(_, allowed)| *allowed).map(|(name, _)| name.clone()).collect())
+    }
+
+    /// A tool by its name. One that the client has not chosen to see is like one that there is not.
+    pub(super) fn tool_for(&self, caller: &Caller, name: &str) -> Option<&Tool> {
+        self.tools.get(name).filter(|tool| tool.is_selected_by(caller))
     }
 
     /// Whether a caller may call a tool; of one that does not exist, whoever hears of all may. What cannot be found out is a no.
-    pub async fn may_call(&self, caller: &Identity, name: &str) -> bool {
-        match self.tools.get(name) {
-            Some(tool) => allows(tool, caller).await.unwrap_or(false),
-            None => !self.restricts_callers(),
+    pub async fn may_call(&self, caller: &Caller, name: &str) -> bool {
+        match self.tool_for(caller, name) {
+            Some(tool) => allows(tool, caller.identity()).await.unwrap_or(false),
+            None => !self.restricts(caller),
         }
     }
 
@@ -54,6 +60,13 @@ impl Catalog {
             }
             Err(error) => Err(CallRefusal::Unknown { caller: caller.to_string(), tool: name, reason: error.message }),
         }
+    }
+}
+
+impl Tool {
+    /// Whether the client has chosen to see it, or sees all.
+    pub(super) fn is_selected_by(&self, caller: &Caller) -> bool {
+        !caller.has_selected() || caller.selects(self.definition.name(), self.component.source().pack())
     }
 }
 

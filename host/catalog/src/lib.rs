@@ -16,6 +16,7 @@ mod list_digest;
 mod load;
 mod manifest;
 mod names;
+mod pack;
 mod problem;
 mod schema;
 mod served;
@@ -42,6 +43,7 @@ pub use grant::{Missing, Right, rights};
 pub use list_digest::ListDigest;
 pub use load::Loader;
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
+pub use pack::{Pack, PackNames};
 pub use problem::{Problem, Reason};
 pub use served::Served;
 pub use source::Source;
@@ -170,6 +172,23 @@ impl Catalog {
         self.tools.get(name).map(|tool| &tool.definition)
     }
 
+    /// The definition of one tool, if the caller has not chosen to see others alone.
+    pub fn definition_for(&self, caller: &Caller, name: &str) -> Option<&Definition> {
+        self.tool_for(caller, name).map(|tool| &tool.definition)
+    }
+
+    /// The packs of the bundled tools.
+    pub fn packs(&self) -> PackNames {
+        self.components.iter().filter_map(|component| component.source().pack()).collect()
+    }
+
+    /// What the packs tell the model about the tools that the caller has chosen to see, a sentence or more each.
+    pub fn instructions(&self, caller: &Caller) -> Vec<&'static str> {
+        let seen = self.tools.values().filter(|tool| tool.is_selected_by(caller));
+        let packs = seen.filter_map(|tool| tool.component.source().pack()).collect();
+        pack::instructions(&packs, |name| self.tool_for(caller, name).is_some())
+    }
+
     /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so. What `write` makes of the
     /// answer is made as a part of the call, on its processor time. The call's event is written when it is dropped, so whoever delivers
     /// the answer can say how that went.
@@ -186,11 +205,11 @@ impl Catalog {
         W: FnOnce(Answer) -> T + Clone + Send + 'static,
     {
         let mut event = AuditEvent::begin(caller, name, arguments.bytes());
-        let Some(tool) = self.tools.get(name) else {
+        let Some(tool) = self.tool_for(caller, name) else {
             event.names_nothing();
             // Of those that the caller may not call, nothing is told.
-            let known = match self.restricts_callers() {
-                true => self.tools_of(caller.identity()).await.unwrap_or_default(),
+            let known = match self.restricts(caller) {
+                true => self.tools_of(caller).await.unwrap_or_default(),
                 false => self.tools.keys().cloned().collect(),
             };
             let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::bundled::BUNDLED;
+use super::pack::tool_of;
 
 /// Bytes of a component's file. A Python interpreter with its libraries has some 40 MiB.
 const COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -24,7 +25,7 @@ pub enum Source {
 impl Source {
     /// All components inside the binary.
     pub fn bundled() -> impl Iterator<Item = Source> {
-        BUNDLED.iter().map(|(file, _)| Source::Bundled(file))
+        BUNDLED.iter().map(|(_, file, _)| Source::Bundled(file))
     }
 
     /// The components that a path names: the file itself, or every `.wasm` file of a directory, in the order of their names.
@@ -58,6 +59,20 @@ impl Source {
         }
     }
 
+    /// The pack that a bundled component is in.
+    pub fn pack(&self) -> Option<&'static str> {
+        let Source::Bundled(wanted) = self else { return None };
+        BUNDLED.iter().find(|(_, file, _)| file == wanted).map(|(pack, ..)| *pack)
+    }
+
+    /// The name of a bundled component's tool.
+    pub fn bundled_tool(&self) -> Option<String> {
+        match self {
+            Source::Bundled(file) => Some(tool_of(file)),
+            Source::File(_) => None,
+        }
+    }
+
     /// Its file by the one path that all its spellings have; where that cannot be looked at, as it is spelled.
     pub fn file(&self) -> Option<PathBuf> {
         match self {
@@ -68,10 +83,10 @@ impl Source {
 
     /// The component. More bytes than any component needs are an error.
     pub fn read(&self) -> std::io::Result<Binary> {
-        static HASHED: LazyLock<Vec<Binary>> = LazyLock::new(|| BUNDLED.iter().map(|(_, bytes)| Binary::new(*bytes)).collect());
+        static HASHED: LazyLock<Vec<Binary>> = LazyLock::new(|| BUNDLED.iter().map(|(.., bytes)| Binary::new(*bytes)).collect());
         match self {
             Source::Bundled(wanted) => {
-                let found = BUNDLED.iter().zip(&*HASHED).find(|((name, _), _)| name == wanted);
+                let found = BUNDLED.iter().zip(&*HASHED).find(|((_, name, _), _)| name == wanted);
                 found.map(|(_, binary)| binary.clone()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
             }
             Source::File(path) => {

@@ -25,7 +25,7 @@ impl Bundled {
     fn compiled() -> Self {
         let engine = Engine::default();
         let compile = |bytes| Component::new(&engine, bytes).expect("a component that is valid");
-        let components = BUNDLED.iter().map(|&(file, bytes)| (file, compile(bytes))).collect();
+        let components = BUNDLED.iter().map(|&(_, file, bytes)| (file, compile(bytes))).collect();
         Self { engine, components }
     }
 
@@ -127,7 +127,7 @@ fn a_file_has_the_name_of_its_tool() {
 
 #[test]
 fn components_are_small_and_know_no_machine() {
-    for (file, bytes) in BUNDLED {
+    for (_, file, bytes) in BUNDLED {
         assert!(bytes.len() < COMPONENT_BYTES, "{file} is {} bytes", bytes.len());
         let text = String::from_utf8_lossy(bytes);
         for folder in [env!("CARGO_MANIFEST_DIR"), "/.cargo/"] {
@@ -140,8 +140,9 @@ fn components_are_small_and_know_no_machine() {
 #[test]
 fn a_manifest_is_the_file_beside_the_source() {
     let bundled = Bundled::compiled();
-    for &file in bundled.components.keys() {
-        let path = format!("{}/../../guest-tools/{}/manifest.json", env!("CARGO_MANIFEST_DIR"), file.trim_end_matches(".wasm"));
+    for (pack, file, _) in BUNDLED {
+        let tool = file.trim_end_matches(".wasm");
+        let path = format!("{}/../../guest-tools/{pack}/{tool}/manifest.json", env!("CARGO_MANIFEST_DIR"));
         let reviewed: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("a manifest file")).expect("JSON");
         assert_eq!(bundled.manifest(file), reviewed, "{file}");
     }
@@ -156,4 +157,19 @@ fn a_refusal_comes_back_as_text_for_the_model() {
     };
     assert_eq!(call("get-events.wasm", "get_events", r#"{"namespace":""}"#), "namespace is required");
     assert_eq!(call("get-pod-logs.wasm", "get_pod_logs", r#"{"namespace":"team-a","name":""}"#), "name is required");
+}
+
+/// By these groups it is found out which packs are of use in a cluster.
+#[test]
+fn a_pack_has_the_groups_that_its_tools_ask_for() {
+    let bundled = Bundled::compiled();
+    for &(pack, groups, _) in PACKS {
+        let asked = BUNDLED.iter().filter(|(of, ..)| *of == pack).flat_map(|(_, file, _)| {
+            let manifest = bundled.manifest(file);
+            let rules = ["rules", "clusterRules"].map(|key| manifest[key].as_array().cloned().unwrap_or_default()).concat();
+            rules.into_iter().flat_map(|rule| rule["apiGroups"].as_array().cloned().unwrap_or_default())
+        });
+        let asked: BTreeSet<String> = asked.map(|group| group.as_str().expect("a group").to_owned()).collect();
+        assert_eq!(asked, groups.iter().map(|group| (*group).to_owned()).collect(), "{pack}");
+    }
 }

@@ -14,6 +14,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::limits::LimitsConfig;
+use super::packs::Packs;
 use super::present;
 
 /// What one component is granted.
@@ -57,6 +58,9 @@ pub struct BundledConfig {
     /// Whether secrets in what they read are masked; none: they are.
     #[schemars(with = "bool", extend("default" = true))]
     pub mask_secrets: Option<bool>,
+    /// The packs that are served: a list, or `auto` for those that the cluster has something for.
+    #[schemars(extend("default" = ["coder"]))]
+    pub packs: Packs,
     /// What single ones have for themselves.
     pub(super) tools: BundledTools,
 }
@@ -65,9 +69,9 @@ pub struct BundledConfig {
 #[derive(Clone, Debug, Default)]
 pub(super) struct BundledTools(BTreeMap<&'static str, BundledTool>);
 
-/// The names of all bundled tools. A component's own name can differ from its tool's: cargo wants dashes.
+/// The names of all bundled tools.
 static BUNDLED: LazyLock<Vec<&str>> =
-    LazyLock::new(|| Source::bundled().map(|source| &*source.name().replace('-', "_").leak()).collect());
+    LazyLock::new(|| Source::bundled().filter_map(|source| Some(&*source.bundled_tool()?.leak())).collect());
 
 /// What one bundled tool has for itself. It is granted what it asks for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -125,7 +129,7 @@ impl BundledTools {
 
     /// The entry of a bundled component.
     pub(super) fn of(&self, source: &Source) -> Option<&BundledTool> {
-        self.0.get(&*source.name().replace('-', "_"))
+        self.0.get(&*source.bundled_tool()?)
     }
 }
 

@@ -9,19 +9,21 @@ mod limits;
 mod missing;
 mod mistake;
 mod oidc;
+mod packs;
 mod places;
 mod quantity;
 mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sandbar_catalog::{IgnoredArguments, Source, Terms};
+use sandbar_catalog::{IgnoredArguments, PackNames, Source, Terms};
 use sandbar_policy::{EVERY_TOOL, Grant, Limits, Namespaces};
 use sandbar_secrets::Secrets;
 use sandbar_text::nearest;
@@ -41,6 +43,7 @@ pub use oidc::{
     AudienceMatchPolicy, ClaimConfig, ClaimMappingsConfig, ClaimValidationRuleConfig, IssuerConfig, OidcConfig,
     PrefixedClaimConfig, ResourceConfig,
 };
+pub use packs::Packs;
 pub use quantity::size;
 pub use schema::schema;
 
@@ -214,16 +217,33 @@ impl Config {
         check::serving(self)
     }
 
-    /// What `authorization.tools` says of tools that are not there, each a line; `known` are those that are.
-    pub fn unknown_tools<'a>(&self, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    /// What is said of tools that are not there, each a line; `known` are those that are, and `on` the packs.
+    pub fn unknown_tools<'a>(&self, known: impl Iterator<Item = &'a str>, on: &PackNames) -> Vec<String> {
         let known: Vec<&str> = known.collect();
+        let off: BTreeMap<String, &str> = Source::bundled()
+            .filter_map(|source| Some((source.bundled_tool()?, source.pack().filter(|pack| !on.contains(pack))?)))
+            .collect();
         let rules = self.authorization.tools.iter().flat_map(|tools| &tools.rules);
         let unknown = rules.flat_map(|rule| &rule.tools).filter(|tool| *tool != EVERY_TOOL && !known.contains(&tool.as_str()));
-        let line = |tool: &String| {
-            let meant = nearest(tool, &known).map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default();
-            format!("authorization.tools.rules: there is no tool {tool:?}{meant}")
-        };
-        unknown.map(line).collect()
+        let in_rules = unknown.filter_map(|tool| match off.get(tool) {
+            Some(_) if self.bundled.packs == Packs::Auto => None,
+            Some(pack) => {
+                Some(format!("authorization.tools.rules: {tool} is in the pack {pack}, which is not on: `bundled.packs`"))
+            }
+            None => {
+                let meant = nearest(tool, &known).map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default();
+                Some(format!("authorization.tools.rules: there is no tool {tool:?}{meant}"))
+            }
+        });
+        // What is off by itself comes back by itself.
+        let entries = self.bundled.tools.iter().filter(|(_, entry)| entry.enabled && self.bundled.packs != Packs::Auto);
+        let entries = entries.filter_map(|(tool, _)| {
+            let pack = off.get(tool)?;
+            Some(format!(
+                "bundled.tools: {tool} is in the pack {pack}, which is not on: add that to `bundled.packs`, or remove the entry"
+            ))
+        });
+        in_rules.chain(entries).collect()
     }
 
     /// The entry of a component's file.
@@ -236,12 +256,17 @@ impl Config {
         })
     }
 
-    /// Whether a component is served at all.
-    pub fn serves(&self, source: &Source) -> bool {
-        match source {
-            Source::Bundled(_) => self.bundled.tools.of(source).is_none_or(|tool| tool.enabled),
-            Source::File(_) => true,
+    /// The packs that are on, where `suited` are those that the cluster has something for.
+    pub fn packs(&self, suited: &PackNames) -> PackNames {
+        match &self.bundled.packs {
+            Packs::Auto => suited.clone(),
+            Packs::Only(names) => names.clone(),
         }
+    }
+
+    /// Whether a component is served at all, where these packs are on.
+    pub fn serves(&self, source: &Source, on: &PackNames) -> bool {
+        source.pack().is_none_or(|pack| on.contains(pack)) && self.bundled.tools.of(source).is_none_or(|tool| tool.enabled)
     }
 
     /// The largest memory that any call may have, in bytes.

@@ -68,10 +68,75 @@ fn a_bundled_tool_has_its_own_where_it_has_some() {
     assert_eq!(config.terms(&events).limits, Limits { time, cpu, ..Limits::default() });
     assert_eq!(config.terms(&events).grant.namespaces, ["team-a".to_owned()].into_iter().collect());
     assert_eq!((config.terms(&events).grant.secrets, config.terms(&health).grant.secrets), (Secrets::Masked, Secrets::Shown));
-    assert_eq!((config.serves(&logs), config.serves(&events)), (false, true));
+    let on = config.packs(&PackNames::new());
+    assert_eq!((config.serves(&logs, &on), config.serves(&events, &on)), (false, true));
     assert_eq!(config.largest_memory(), 1 << 30);
     let [unknown] = &mistakes("bundled: { tools: { get_log: {} } }")[..] else { panic!("one mistake") };
     assert!(unknown.contains("unknown key `get_log`; did you mean `get_pod_logs`?"), "{unknown}");
+}
+
+#[test]
+fn packs_are_a_list_or_what_the_cluster_is_good_for() {
+    let suited = PackNames::from(["other"]);
+    let on = |text: &str| parse(text).packs(&suited).into_iter().collect::<Vec<_>>();
+    assert_eq!(on(""), ["coder"]);
+    assert_eq!(on("bundled: {}"), ["coder"]);
+    assert_eq!(on("bundled: { packs: [coder, coder] }"), ["coder"]);
+    assert!(on("bundled: { packs: [] }").is_empty());
+    assert_eq!(on("bundled: { packs: auto }"), ["other"]);
+    for (text, place, said) in [
+        ("bundled: { packs: [codr] }", "1:20", "`codr` is not known here; did you mean `coder`?"),
+        ("bundled:\n  packs:\n    - coder\n    - nothing-of-the-kind\n", "4:", "the possible ones are coder"),
+        ("bundled: { packs: [auto, coder] }", "1:", "write `packs: auto`"),
+        ("bundled: { packs: coder }", "1:19", "a list of packs, as `[coder]`, or the word `auto`"),
+        ("bundled: { packs: }", "1:", "a list of packs"),
+    ] {
+        let [mistake] = &mistakes(text)[..] else { panic!("one mistake: {text}") };
+        assert!(mistake.starts_with(place) && mistake.contains(said), "{text}: {mistake}");
+    }
+}
+
+#[test]
+fn the_flag_for_packs_takes_what_the_file_does() {
+    assert_eq!("auto".parse(), Ok(Packs::Auto));
+    assert_eq!("coder".parse(), Ok(Packs::default()));
+    assert_eq!("coder, coder".parse(), Ok(Packs::default()));
+    for (text, said) in [
+        ("codr", "did you mean \"coder\"?"),
+        ("", "the possible ones are coder"),
+        ("coder,", "\"\" is no pack"),
+        ("coder,auto", "`auto` stands alone"),
+    ] {
+        let words = text.parse::<Packs>().expect_err(text);
+        assert!(words.contains(said), "{text}: {words}");
+    }
+}
+
+#[test]
+fn whoever_names_a_tool_of_a_pack_that_is_off_is_told() {
+    let said = |packs: &str, tools: &str| {
+        let config = parse(&format!(
+            "authentication: {{ tokenReview: {{ audiences: [a] }} }}\n\
+             authorization: {{ tools: {{ rules: [{{ users: [ann], tools: [get_events, promise, get_evnets] }}] }} }}\n\
+             bundled: {{ packs: {packs}, tools: {tools} }}\n"
+        ));
+        let on = config.packs(&PackNames::new());
+        let served = Source::bundled().filter(|source| config.serves(source, &on)).filter_map(|source| source.bundled_tool());
+        let known: Vec<String> = served.chain(["promise".to_owned()]).collect();
+        config.unknown_tools(known.iter().map(String::as_str), &on)
+    };
+    let entry = "{ get_pod_logs: { limits: { time: 1s } }, check_health: { enabled: false } }";
+    let unknown = "authorization.tools.rules: there is no tool \"get_evnets\"";
+    assert_eq!(said("[coder]", entry), [format!("{unknown}; did you mean \"get_events\"?")]);
+    assert_eq!(
+        said("[]", entry),
+        [
+            "authorization.tools.rules: get_events is in the pack coder, which is not on: `bundled.packs`",
+            unknown,
+            "bundled.tools: get_pod_logs is in the pack coder, which is not on: add that to `bundled.packs`, or remove the entry",
+        ]
+    );
+    assert_eq!(said("auto", entry), [unknown], "what is off by itself is nobody's mistake");
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl Mismatched {
     /// be says what its arguments are.
     async fn settled(self, endpoint: &Endpoint) -> Result<Received, Rejection> {
         let Self { call, tool, rejection } = self;
-        if call.server.catalog().may_call(call.caller.identity(), &tool).await {
+        if call.server.catalog().may_call(&call.caller, &tool).await {
             Err(rejection)
         } else {
             Ok(call.answer(endpoint))

@@ -86,15 +86,16 @@ impl Audience {
 /// What was looked at, in words of one line: that it is well, or what is wrong with it.
 pub type Check = Result<String, String>;
 
-/// What is served now.
+/// What is served now, in words, and what is not.
 struct Loaded {
-    tools: usize,
+    tools: String,
     problems: Vec<String>,
 }
 
 impl Readiness {
-    /// Not ready yet. `problems` are what is not served as it should be, each a line, and `who` says who can call.
-    pub fn new(cluster: Cluster, tools: usize, bundled_loaded: bool, problems: Vec<String>, who: String) -> Self {
+    /// Not ready yet. `tools` says what is served, `problems` are what is not served as it should be, each a line, and `who` says who can
+    /// call.
+    pub fn new(cluster: Cluster, tools: String, bundled_loaded: bool, problems: Vec<String>, who: String) -> Self {
         let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
@@ -113,8 +114,8 @@ impl Readiness {
         }))
     }
 
-    /// From now on so many tools are served, with these problems. It makes the server neither ready nor unready.
-    pub fn loaded(&self, tools: usize, problems: Vec<String>) {
+    /// From now on these tools are served, in words, with these problems. It makes the server neither ready nor unready.
+    pub fn loaded(&self, tools: String, problems: Vec<String>) {
         *lock(&self.0.loaded) = Loaded { tools, problems };
     }
 
@@ -179,7 +180,12 @@ impl Readiness {
         // Writing to a string cannot fail.
         {
             let loaded = lock(&inner.loaded);
-            let _ = writeln!(text, "[{}] tools{}", mark(inner.bundled_loaded), known(format!(": {} loaded", loaded.tools)));
+            let _ = writeln!(
+                text,
+                "[{}] tools{}",
+                mark(inner.bundled_loaded),
+                known(format!(": {}", clean_line(&loaded.tools, ERROR_BYTES)))
+            );
             for problem in loaded.problems.iter().filter(|_| audience == Audience::Operator) {
                 // Some have lines to paste, which belong to the same check.
                 let _ = writeln!(text, "[-] {}", clean(problem).replace('\n', "\n    "));
@@ -282,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn however_many_ask_one_probe_is_asked_for_and_only_when_the_last_is_old() {
-        let readiness = Readiness::new(cluster(true).0, 7, true, Vec::new(), "everybody can call".to_owned());
+        let readiness = Readiness::new(cluster(true).0, "7 loaded".to_owned(), true, Vec::new(), "everybody can call".to_owned());
         let asked = async || {
             futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Operator, &[]))).await;
             let for_a_probe = || readiness.0.asked.notified().now_or_never().is_some();
@@ -299,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn a_probe_costs_two_requests() {
         let (cluster, requests) = cluster(false);
-        let readiness = Readiness::new(cluster, 7, true, Vec::new(), "everybody can call".to_owned());
+        let readiness = Readiness::new(cluster, "7 loaded".to_owned(), true, Vec::new(), "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Stranger, &[]))).await;
         assert_eq!(requests.load(Ordering::Relaxed), 2, "the version and the state");
@@ -308,7 +314,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_api_server_that_is_silent_does_not_hold_up_whoever_asks() {
         let (cluster, _) = cluster(true);
-        let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()], "everybody can call".to_owned());
+        let readiness =
+            Readiness::new(cluster, "7 loaded".to_owned(), true, vec!["a problem".to_owned()], "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         let began = Instant::now();
         let text = readiness.describe(Audience::Operator, &[]).await;
@@ -319,7 +326,7 @@ mod tests {
     async fn an_operator_hears_all_there_is_to_know() {
         let readiness = Readiness::new(
             cluster(false).0,
-            7,
+            "7 loaded".to_owned(),
             true,
             vec!["a problem\nin two lines".to_owned()],
             "everybody can call".to_owned(),
@@ -336,7 +343,8 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_hears_which_check_fails_and_nothing_of_the_cluster() {
         let (cluster, _) = cluster(false);
-        let readiness = Readiness::new(cluster, 7, true, vec!["a problem".to_owned()], "everybody can call".to_owned());
+        let readiness =
+            Readiness::new(cluster, "7 loaded".to_owned(), true, vec!["a problem".to_owned()], "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         readiness.certificate(vec![Err("not replaced".to_owned())]);
         let text = readiness.describe(Audience::Stranger, &[]).await;

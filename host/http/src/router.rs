@@ -335,7 +335,7 @@ mod tests {
             admission: Admission::new(NonZeroU32::MIN, 0),
             answers: u64::MAX,
             processors,
-            readiness: Readiness::new(cluster, 0, true, Vec::new(), String::new()),
+            readiness: Readiness::new(cluster, String::new(), true, Vec::new(), String::new()),
         }))
     }
 

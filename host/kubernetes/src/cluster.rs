@@ -141,6 +141,11 @@ impl Cluster {
         served.unwrap_or_else(|_late| Err(Error::new(Code::Unavailable, late())))
     }
 
+    /// Which of these API groups it serves, by an answer that is no older than `age`. Not charged to any call.
+    pub async fn serves_groups<'a>(&self, groups: &[&'a str], age: Duration) -> Result<Vec<&'a str>, Error> {
+        self.server.discovery.serves_groups(groups, age).await
+    }
+
     /// Which cluster this is, for the log: `kubeconfig context kind-dev (https://127.0.0.1:6443)` for example.
     pub fn describe(&self) -> &str {
         &self.description

@@ -109,6 +109,12 @@ impl Discovery {
         Ok(served)
     }
 
+    /// Which of these groups are served, by an answer that is no older than `age`.
+    pub(super) async fn serves_groups<'a>(&self, groups: &[&'a str], age: Duration) -> Result<Vec<&'a str>, Error> {
+        let served = self.groups(age, IfStale::Fail).await?;
+        Ok(groups.iter().copied().filter(|group| served.get(group).is_some()).collect())
+    }
+
     async fn versions(&self, group: &str, good_for: Duration, if_stale: IfStale) -> Result<Option<Versions>, Error> {
         if group.is_empty() {
             return Ok(Some(Versions::core()));
@@ -262,6 +268,16 @@ mod tests {
         tokio::time::advance(GOOD_FOR).await;
         discovery.find(&things).await.expect("read anew");
         assert_eq!(asked(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn groups_are_looked_up_at_once_and_again_when_the_answer_is_too_old() {
+        let (discovery, asked) = discovery();
+        for (age, requests) in [(GOOD_FOR, 1), (GOOD_FOR, 1), (Duration::ZERO, 2)] {
+            let served = discovery.serves_groups(&["a.example", "b.example"], age).await;
+            assert_eq!(served.expect("an answer"), ["a.example"]);
+            assert_eq!(asked.lock().expect("not poisoned").len(), requests);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use super::message::{Response, SharedResponse, notification};
 use super::progress::Notifications;
 use super::request::{Method, Request, ToolCall};
 use super::result;
-use super::server::{Server, server_config, written_list};
+use super::server::{Server, server_info, written_list};
 use super::version::{Era, Version};
 
 /// The answer to a request.
@@ -26,7 +26,7 @@ pub enum Reply {
     Ready(Response),
     /// A response that is known at once, the same for all but for its id.
     Shared(SharedResponse),
-    /// The list of the tools that the caller may call, which has to be found out.
+    /// The list of the tools that are for the caller, which has to be found out.
     List(List),
     /// A tool call that has to be run.
     Call(Call),
@@ -81,13 +81,13 @@ pub struct Subscription {
 pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
     let Request { id, version, method, progress } = request;
     Reply::Ready(match method {
-        Method::Initialize => response(&id, &server_config().with_protocol_version(version.into())),
+        Method::Initialize => response(&id, &server.config(&caller).with_protocol_version(version.into())),
         Method::Ping => Response::result(&id, "{}"),
         Method::Discover => {
             let versions = Version::ALL.map(ProtocolVersion::from).to_vec();
-            response(&id, &DiscoverResult::from_server_info(versions, server_config()))
+            response(&id, &DiscoverResult::from_server_info(versions, server.config(&caller)))
         }
-        Method::ListTools if server.catalog().restricts_callers() => {
+        Method::ListTools if server.catalog().restricts(&caller) => {
             return Reply::List(List { server, caller, id, era: version.era() });
         }
         Method::ListTools => return Reply::Shared(SharedResponse::of(&id, server.tools(version.era()))),
@@ -117,7 +117,7 @@ impl List {
     /// Finds out which tools the caller may call. An error is the response.
     pub async fn own(self) -> Result<OwnList, Response> {
         let Self { server, caller, id, era } = self;
-        match server.catalog().tools_of(caller.identity()).await {
+        match server.catalog().tools_of(&caller).await {
             Ok(tools) => Ok(OwnList { server, id, era, tools }),
             Err(error) => {
                 let words = format!("which tools you may call cannot be found out now: {}; try again", error.message);
@@ -204,7 +204,7 @@ impl Subscription {
     /// The last message: the response.
     pub fn response(&self) -> Response {
         let mut last = SubscriptionsListenResult::complete(self.id.clone());
-        last.meta.set_server_info(server_config().server_info);
+        last.meta.set_server_info(server_info());
         response(&self.id, &last)
     }
 

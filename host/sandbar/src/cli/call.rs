@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::output::Format;
-use super::setup::{Setup, runtime};
+use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, Output, output};
 
 /// How long a call may take before a terminal shows that it runs.
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let values = parse(&arguments.arguments).map_err(Failure::Usage)?;
     let config = arguments.common.config()?;
     let answer = runtime()?.block_on(async {
-        let Setup { config, catalog, cluster, problems, .. } = arguments.common.load(config, Duration::MAX).await?;
+        let Setup { config, catalog, cluster, problems, .. } = arguments.common.load(config, Patience::ENDLESS).await?;
         for problem in &problems {
             output::error(&format!("a component is not loaded: {}", config.described(problem)));
         }

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -22,14 +21,15 @@ use tokio::sync::watch;
 
 use super::reload::{self, Reloader};
 use super::serve::listen;
-use super::setup::{Setup, runtime};
+use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, environment, output};
 
 /// Threads that only pass messages on.
 const THREADS: usize = 2;
 
-/// How long a start waits for components that have to be compiled.
-const LOAD_PATIENCE: Duration = Duration::from_secs(15);
+/// The server that is looked for where none is named.
+const GROUP: &str = "mcp.sandbar.dev";
+const SERVER: &str = "sandbar";
 
 /// The Service of the manifests in deploy/.
 const SERVICE: &str = "coder-system/coder-k8s";
@@ -198,10 +198,12 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
     let text = common.text()?;
     let config = common.config_of(text.as_deref())?;
     let stamps = common.look_after_reading(&config, &before_reading);
-    let Setup { config, cluster, loader, catalog, problems, processors } = common.load(config, LOAD_PATIENCE).await?;
-    let problems = reload::problems_at_start(&config, &catalog, &problems);
+    let setup = common.load(config, Patience::OF_SERVER).await?;
+    let problems = reload::problems_at_start(&setup);
+    let Setup { config, cluster, loader, catalog, packs, processors, .. } = setup;
     let (catalogs, current) = watch::channel(Arc::new(catalog));
-    let readiness = Readiness::new(cluster.clone(), 0, true, problems.clone(), "whoever runs this process".to_owned());
+    let readiness =
+        Readiness::new(cluster.clone(), String::new(), true, problems.clone(), "whoever runs this process".to_owned());
     let app = App::from(Parts {
         server: Server::new(current),
         sessions: SessionKey::derived(cluster.describe()),
@@ -223,6 +225,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
         started: config.clone(),
         config,
         loader,
+        packs,
         catalogs,
         readiness,
         known: problems,

@@ -1,7 +1,7 @@
 //! Flags that kubectl and other servers have, and Sandbar has not.
 
 /// Flags without their dashes, and what does the same here.
-const ELSEWHERE: [(&[&str], &str); 8] = [
+const ELSEWHERE: [(&[&str], &str); 9] = [
     (&["kubeconfig"], "$KUBECONFIG names the kubeconfig, and `--cluster kubeconfig:CONTEXT` one of its contexts"),
     (&["context"], "`--cluster kubeconfig:CONTEXT` names a context of the kubeconfig"),
     (
@@ -19,6 +19,7 @@ const ELSEWHERE: [(&[&str], &str); 8] = [
         "`--tls-certificate FILE` and `--tls-key FILE` make `sandbar serve` speak TLS, and `--tls-client-ca FILE` has it ask for client \
          certificates",
     ),
+    (&["toolsets", "toolset"], "`--packs NAME,…` (`SANDBAR_PACKS`) sets which packs of bundled tools are served"),
     (&["verbose", "v", "debug", "log-level"], "`SANDBAR_LOG=debug` makes the log say more"),
     (
         &["user"],

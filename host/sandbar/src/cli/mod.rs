@@ -14,6 +14,7 @@ mod inspect;
 mod log;
 mod oidc;
 mod output;
+mod packs;
 mod rbac;
 mod reload;
 mod serve;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use sandbar_config::LimitsConfig;
+use sandbar_config::{LimitsConfig, Packs};
 
 use output::Format;
 
@@ -101,6 +102,9 @@ struct Common {
     /// The configuration file, sandbar.yaml
     #[arg(long, value_name = "FILE", env = "SANDBAR_CONFIG", global = true)]
     config: Option<PathBuf>,
+    /// The packs of bundled tools to serve, separated by commas, or `auto` for those that the cluster has something for [default: coder]
+    #[arg(long, value_name = "NAMES", env = "SANDBAR_PACKS", global = true)]
+    packs: Option<Packs>,
     /// Whether secrets in what the bundled tools read are masked [default: true]
     #[arg(long, value_name = "BOOL", env = "SANDBAR_MASK_SECRETS", action = clap::ArgAction::Set, global = true)]
     mask_secrets: Option<bool>,

@@ -1,14 +1,13 @@
 //! `sandbar rbac`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 
 use sandbar_config::{AuthenticationConfig, Config, RightsConfig};
 
-use super::setup::{Setup, runtime};
+use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, output};
 use crate::rbac::{Account, Callers, Questions, ReadsAs, expand, has_wildcard, objects};
 
@@ -31,10 +30,15 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let runtime = runtime()?;
-    let Setup { config, cluster, catalog, problems, .. } = runtime.block_on(arguments.common.load(config, Duration::MAX))?;
+    let Setup { config, cluster, catalog, problems, packs, .. } =
+        runtime.block_on(arguments.common.load(config, Patience::ENDLESS))?;
     if let Some(problem) = problems.first() {
         // Roles for some of the tools would look complete.
         return Err(anyhow!("a component is not loaded, so its rules are unknown: {}", config.described(problem)).into());
+    }
+    if let Some(trouble) = packs.unknown(&config) {
+        let way_out = "name the packs with --packs";
+        return Err(anyhow!("which packs `auto` stands for is unknown, and so are their rules: {trouble}; {way_out}").into());
     }
     let mut grants: Vec<_> = catalog.components().iter().map(|served| served.grant().clone()).collect();
     if has_wildcard(&grants) {

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sandbar_catalog::{Catalog, Definition, FileStamps, Loader, Problem, Served, Source};
-use sandbar_config::{AuthorizationConfig, Config};
+use sandbar_catalog::{Catalog, Definition, FileStamps, Loader, PackNames, Problem, Served, Source};
+use sandbar_config::{AuthorizationConfig, Config, Packs};
 use sandbar_http::Readiness;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::setup::on_terms;
+use super::packs::ClusterPacks;
+use super::setup::{Setup, on_terms};
 use super::{Common, words};
 
 /// Time between two looks at the files. A look costs a few microseconds for each file, and the kubelet takes a minute to bring a
@@ -38,6 +39,8 @@ pub(super) struct Reloader<C> {
     /// What is in force.
     pub(super) config: Arc<Config>,
     pub(super) loader: Loader,
+    /// What `bundled.packs: auto` goes by.
+    pub(super) packs: ClusterPacks,
     /// Where the catalog in force is, for all that ask.
     pub(super) catalogs: watch::Sender<Arc<Catalog>>,
     /// Where problems are shown.
@@ -58,6 +61,8 @@ enum Occasion {
     Hangup,
     /// Components have been compiled.
     Compiled,
+    /// The cluster has something for other packs than before.
+    Packs,
     /// A look at the files.
     Look(FileStamps),
 }
@@ -109,9 +114,11 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
                 }
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: reading the configuration and the components anew");
+                    self.packs.look_anew();
                     Occasion::Hangup
                 }
                 Ok(()) = compiled.changed(), if files.loading.is_none() => Occasion::Compiled,
+                () = self.packs.changed(), if self.config.bundled.packs == Packs::Auto => Occasion::Packs,
                 () = tokio::time::sleep(INTERVAL) => Occasion::Look(block_in_place(|| self.common.look(&self.config))),
             };
             block_in_place(|| self.react(occasion, &mut files));
@@ -146,7 +153,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
                 self.grant_what_is_there();
                 now
             }
-            Occasion::Compiled => files.stamps.clone(),
+            Occasion::Compiled | Occasion::Packs => files.stamps.clone(),
         };
         // What is being loaded is loaded again, by what the configuration says now.
         *files = self.begin(&before_reading);
@@ -156,7 +163,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
     fn begin(&self, before_reading: &FileStamps) -> Files {
         let granted = self.catalogs.borrow().clone();
         let stamps = self.common.look_after_reading(&self.config, before_reading);
-        let (sources, failed) = self.common.sources(&self.config, &granted);
+        let (sources, failed) = self.common.sources(&self.config, &self.on(), &granted);
         let (loader, wanted) = (self.loader.clone(), on_terms(&self.config, sources));
         let outcome = async move { loader.reload(wanted, &granted).await }.boxed();
         let loading = Loading { outcome, problems: self.broken.iter().cloned().collect(), failed };
@@ -203,7 +210,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             }
         };
         (self.config, self.granted, self.broken) = (Arc::new(config), text, None);
-        let terms = |source: &Source| self.common.names(&self.config, source).then(|| self.config.terms(source));
+        let on = self.on();
+        let terms = |source: &Source| self.common.names(&self.config, &on, source).then(|| self.config.terms(source));
         let before = self.catalogs.borrow().clone();
         self.put_in_force(self.loader.granted_anew(terms, &before));
         true
@@ -217,7 +225,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let (compiling, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|problem| problem.reason.is_compiling());
         problems.extend(failed.iter().map(|problem| named(&self.config, problem)));
         if compiling.is_empty() {
-            problems.extend(self.config.unknown_tools(catalog.definitions().map(Definition::name)));
+            problems.extend(self.config.unknown_tools(catalog.definitions().map(Definition::name), &self.on()));
         }
         let compiling: Vec<String> = compiling.iter().map(|problem| named(&self.config, problem)).collect();
         self.report(&catalog, problems, fixed, compiling);
@@ -225,6 +233,11 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let tools = self.catalogs.borrow().definitions().count();
         tracing::info!(tools, problems = self.known.len(), "read anew");
         failed.iter().any(|problem| problem.reason.may_pass())
+    }
+
+    /// The packs that are on.
+    fn on(&self) -> PackNames {
+        self.packs.on(&self.config, &self.catalogs.borrow())
     }
 
     /// Makes a catalog the current one, unless it is no other.
@@ -294,9 +307,15 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         }
         problems.extend(fixed);
         problems.extend(compiling);
-        self.readiness.loaded(catalog.definitions().count(), problems.clone());
+        let packs = self.packs.describe(&self.config, &self.on());
+        self.readiness.loaded(served(catalog.definitions().count(), &packs), problems.clone());
         self.known = problems;
     }
+}
+
+/// What is served, in words.
+pub(super) fn served(tools: usize, packs: &str) -> String {
+    format!("{tools} loaded; packs: {packs}")
 }
 
 /// Why sandbar.yaml is not what is in force.
@@ -310,7 +329,7 @@ fn named(config: &Config, problem: &Problem) -> String {
 }
 
 /// Logs what is wrong with what was loaded first, and names all of it. While something is being compiled, which tools there are is not known.
-pub(super) fn problems_at_start(config: &Config, catalog: &Catalog, problems: &[Problem]) -> Vec<String> {
+pub(super) fn problems_at_start(Setup { config, catalog, problems, on, .. }: &Setup) -> Vec<String> {
     let (mut named_all, mut is_compiling) = (Vec::new(), false);
     for problem in problems {
         let words = named(config, problem);
@@ -323,7 +342,7 @@ pub(super) fn problems_at_start(config: &Config, catalog: &Catalog, problems: &[
         named_all.push(words);
     }
     if !is_compiling {
-        let unknown = config.unknown_tools(catalog.definitions().map(Definition::name));
+        let unknown = config.unknown_tools(catalog.definitions().map(Definition::name), on);
         unknown.iter().for_each(|unknown| tracing::error!("{unknown}"));
         named_all.extend(unknown);
     }

@@ -23,16 +23,12 @@ use tokio::sync::watch;
 use super::authentication::{authentication, who_may_call};
 use super::certificate::{CertificateFollower, TlsFlags};
 use super::reload::{self, Reloader};
-use super::setup::{Setup, runtime};
+use super::setup::{Patience, Setup, runtime};
 use super::{Cli, Common, Failure, environment, oidc, output};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
 const DRAIN_DELAY: Duration = Duration::from_secs(3);
-
-/// How long a start waits for components that have to be compiled. They are served when that is done, and who knows the list of tools
-/// by then is told that it has changed; but many clients ask for it once.
-const LOAD_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Bytes of a session key: fewer can be guessed.
 const LEAST_SECRET: usize = 16;
@@ -102,13 +98,15 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen).await?;
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
-    let Setup { config, cluster, loader, catalog, problems, processors } = arguments.common.load(config, LOAD_PATIENCE).await?;
-    let bundled_loaded = !problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
-    let problems = reload::problems_at_start(&config, &catalog, &problems);
+    let setup = arguments.common.load(config, Patience::OF_SERVER).await?;
+    let problems = reload::problems_at_start(&setup);
+    let bundled_loaded = !setup.problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
+    let Setup { config, cluster, loader, catalog, on, packs, processors, .. } = setup;
     let tools = catalog.definitions().count();
     let (authentication, aggregation) = authentication(&config, &cluster, certificate.as_mut()).await?;
     let who = who_may_call(&config);
-    let readiness = Readiness::new(cluster.clone(), tools, bundled_loaded, problems.clone(), who.clone());
+    let served = reload::served(tools, &packs.describe(&config, &on));
+    let readiness = Readiness::new(cluster.clone(), served, bundled_loaded, problems.clone(), who.clone());
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config.cluster));
@@ -137,6 +135,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
         started: config.clone(),
         config,
         loader,
+        packs,
         catalogs,
         readiness: readiness.clone(),
         known: problems,

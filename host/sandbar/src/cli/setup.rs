@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sandbar_catalog::{Catalog, FileStamps, Loader, Problem, Source, Terms};
+use sandbar_catalog::{Catalog, FileStamps, Loader, PackNames, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError, RightsConfig};
 use sandbar_kubernetes::{Cluster, WhoseRights};
 use sandbar_policy::Limits;
@@ -15,6 +15,7 @@ use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_
 use tokio::runtime::Runtime;
 
 use super::Common;
+use super::packs::ClusterPacks;
 
 /// Everything that a command needs to call tools.
 pub(super) struct Setup {
@@ -23,8 +24,30 @@ pub(super) struct Setup {
     pub(super) loader: Loader,
     pub(super) catalog: Catalog,
     pub(super) problems: Vec<Problem>,
+    /// The packs that are on.
+    pub(super) on: PackNames,
+    /// What `auto` goes by.
+    pub(super) packs: ClusterPacks,
     /// What calls compute on.
     pub(super) processors: Processors,
+}
+
+/// How long a start waits, at most.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// For components that have to be compiled.
+    pub(super) compiling: Duration,
+    /// For what `bundled.packs: auto` stands for, which the cluster says.
+    pub(super) packs: Duration,
+}
+
+impl Patience {
+    /// That of a command, which is of no use without what it waits for.
+    pub(super) const ENDLESS: Self = Self { compiling: Duration::MAX, packs: Duration::MAX };
+
+    /// That of a server. What is there later is served then, and who knows the list of tools by then is told that it has changed; but many
+    /// clients ask for it once.
+    pub(super) const OF_SERVER: Self = Self { compiling: Duration::from_secs(15), packs: Duration::from_secs(3) };
 }
 
 impl Common {
@@ -51,6 +74,9 @@ impl Common {
             config.namespaces = Some(namespaces.clone());
         }
         config.limits = self.limits.over(&config.limits);
+        if let Some(packs) = &self.packs {
+            config.bundled.packs = packs.clone();
+        }
         config.bundled.mask_secrets = self.mask_secrets.or(config.bundled.mask_secrets);
         Ok(config)
     }
@@ -64,9 +90,8 @@ impl Common {
         Engine::new(&EngineOptions { slots, memory, stack: config.limits.stack, compiler: self.compiler() })
     }
 
-    /// Connects to the cluster and loads all components. Those that have to be compiled are waited for, but for no longer than
-    /// `patience`.
-    pub(super) async fn load(&self, config: Config, patience: Duration) -> anyhow::Result<Setup> {
+    /// Connects to the cluster and loads all components.
+    pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let rights = match config.authorization.rights {
@@ -77,18 +102,21 @@ impl Common {
         let cluster = Cluster::connect(&config.cluster).await?.with_rights(rights);
         let processors = engine.processors().clone();
         let loader = Loader::new(engine, cluster.clone(), config.largest_memory());
-        let (sources, unreadable) = self.sources(&config, &Catalog::default());
+        let mut packs = ClusterPacks::of(cluster.clone());
+        packs.find(&config, patience.packs).await;
+        let on = packs.on(&config, &Catalog::default());
+        let (sources, unreadable) = self.sources(&config, &on, &Catalog::default());
         if let Some(Problem { source, reason, .. }) = unreadable.into_iter().next() {
             return Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"));
         }
-        let (catalog, problems) = loader.load(on_terms(&config, sources), patience).await;
-        Ok(Setup { config, cluster, loader, catalog, problems, processors })
+        let (catalog, problems) = loader.load(on_terms(&config, sources), patience.compiling).await;
+        Ok(Setup { config, cluster, loader, catalog, problems, on, packs, processors })
     }
 
-    /// Bundled components first, then those of the configuration, then those of the flags. A path that cannot be looked at is a
+    /// Bundled components of these packs first, then those of the configuration, then those of the flags. A path that cannot be looked at is a
     /// problem; where something is there, what was served from it `before` is still a source.
-    pub(super) fn sources(&self, config: &Config, before: &Catalog) -> (Vec<Source>, Vec<Problem>) {
-        let mut sources: Vec<Source> = Source::bundled().filter(|source| config.serves(source)).collect();
+    pub(super) fn sources(&self, config: &Config, on: &PackNames, before: &Catalog) -> (Vec<Source>, Vec<Problem>) {
+        let mut sources: Vec<Source> = Source::bundled().filter(|source| config.serves(source, on)).collect();
         let (mut problems, mut files) = (Vec::new(), HashSet::new());
         for path in self.tool_paths(config) {
             let found = Source::files(path).unwrap_or_else(|error| {
@@ -104,10 +132,10 @@ impl Common {
         (sources, problems)
     }
 
-    /// Whether the configuration or the flags still name what is served. The disk is not looked at.
-    pub(super) fn names(&self, config: &Config, served: &Source) -> bool {
+    /// Whether the configuration or the flags still name what is served, where these packs are on. The disk is not looked at.
+    pub(super) fn names(&self, config: &Config, on: &PackNames, served: &Source) -> bool {
         match served {
-            Source::Bundled(_) => config.serves(served),
+            Source::Bundled(_) => config.serves(served, on),
             Source::File(_) => self.tool_paths(config).any(|path| served.is_named_by(path)),
         }
     }
@@ -213,12 +241,13 @@ mod tests {
         let flags = [&folder, &roundabout, &one, &missing].map(|path| format!("--tools={}", path.display()));
         let Flags { common } = Flags::parse_from(std::iter::once("sandbar".to_owned()).chain(flags));
         let config = Config::default();
-        let (sources, problems) = common.sources(&config, &Catalog::default());
+        let on = PackNames::new();
+        let (sources, problems) = common.sources(&config, &on, &Catalog::default());
         let found: Vec<&Source> = sources.iter().filter(|source| matches!(source, Source::File(_))).collect();
         assert_eq!(found, [&Source::File(one.clone()), &Source::File(other.clone())]);
         assert!(matches!(&problems[..], [Problem { source: Source::File(path), .. }] if *path == missing), "{problems:?}");
         for (path, is_named) in [(&one, true), (&other, true), (&missing, true), (&files.path().join("e.wasm"), false)] {
-            assert_eq!(common.names(&config, &Source::File(path.clone())), is_named, "{}", path.display());
+            assert_eq!(common.names(&config, &on, &Source::File(path.clone())), is_named, "{}", path.display());
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 use sandbar_catalog::{Manifest, Missing, Right, Served, Source, rights};
@@ -14,7 +13,7 @@ use sandbar_text::clean_line;
 use serde_json::{Value, json};
 
 use super::output::Format;
-use super::setup::{Setup, runtime};
+use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, Output, output};
 
 /// Bytes of a tool's title.
@@ -30,7 +29,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
-    let Setup { config, catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config, Duration::MAX))?;
+    let Setup { config, catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config, Patience::ENDLESS))?;
     match arguments.output.output {
         Format::Json => output::json(&catalog.components().iter().map(|served| as_json(served)).collect::<Vec<_>>())?,
         Format::Text => output::text(&catalog.components().iter().map(|served| as_text(served)).collect::<String>()),
@@ -45,6 +44,7 @@ fn as_json(served: &Served) -> Value {
     json!({
         "component": served.name(),
         "source": served.source(),
+        "pack": served.source().pack(),
         "digest": format!("sha256:{}", served.artifact().digest()),
         "imports": served.artifact().imports(),
         "tools": served.manifest().tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
@@ -64,7 +64,7 @@ fn as_text(served: &Served) -> String {
         let _ = writeln!(text, "{}  {}", tool.name(), clean_line(title, TITLE_BYTES));
     }
     let origin = match served.source() {
-        Source::Bundled(_) => "bundled".to_owned(),
+        Source::Bundled(_) => format!("bundled in {}", served.source().pack().unwrap_or_default()),
         Source::File(path) => path.display().to_string(),
     };
     let digest = served.artifact().digest();

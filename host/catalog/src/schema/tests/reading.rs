@@ -260,7 +260,7 @@ fn what_changes_the_meaning_is_refused_with_its_value_and_what_fits() {
 #[test]
 fn each_argument_of_the_bundled_tools_is_read_as_frameworks_send_it() {
     let mut read = 0;
-    for manifest in super::generators::manifests("guest-tools") {
+    for manifest in super::generators::of_bundled() {
         for tool in manifest["tools"].as_array().expect("tools") {
             let schema = &tool["inputSchema"];
             let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -47,7 +47,8 @@ async fn start<'a>(
     let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: None };
     let cluster = Cluster::connect(&ClusterSource::Demo).await.expect("the demo");
     let loader = Loader::new(Arc::new(Engine::new(&options).expect("an engine")), cluster.clone(), memory);
-    let (sources, _) = common.sources(&config, &Catalog::default());
+    let packs = ClusterPacks::of(cluster.clone());
+    let (sources, _) = common.sources(&config, &packs.on(&config, &Catalog::default()), &Catalog::default());
     let (catalog, problems) = loader.load(on_terms(&config, sources), Duration::ZERO).await;
     assert!(problems.is_empty() && catalog.components().len() == 1, "{problems:?}");
 
@@ -65,8 +66,9 @@ async fn start<'a>(
         started: config.clone(),
         config,
         loader,
+        packs,
         catalogs: watch::Sender::new(Arc::new(catalog)),
-        readiness: Readiness::new(cluster, 1, true, Vec::new(), String::new()),
+        readiness: Readiness::new(cluster, String::new(), true, Vec::new(), String::new()),
         known: Vec::new(),
         seen: None,
         granted: text,

@@ -1,0 +1,116 @@
+//! Packs: bundled tools that are switched on and off together. Each is a folder of guest-tools.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use super::bundled::{BUNDLED, PACKS};
+
+/// What the names of API groups end with that belong to Kubernetes, beside those without a dot.
+const OF_KUBERNETES: &str = ".k8s.io";
+
+/// Names of packs.
+pub type PackNames = BTreeSet<&'static str>;
+
+/// Bundled tools that are served together.
+#[derive(Debug)]
+pub struct Pack {
+    name: &'static str,
+    groups: &'static [&'static str],
+    instructions: &'static str,
+}
+
+impl Pack {
+    /// All that are inside the binary, in the order of their names.
+    pub fn all() -> &'static [Pack] {
+        static ALL: LazyLock<Vec<Pack>> =
+            LazyLock::new(|| PACKS.iter().map(|&(name, groups, instructions)| Pack { name, groups, instructions }).collect());
+        &ALL
+    }
+
+    /// The name, as configurations and clients have it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The API groups that its tools ask for and that somebody else than Kubernetes has brought into the cluster.
+    pub fn foreign_groups(&self) -> impl Iterator<Item = &'static str> {
+        self.groups.iter().copied().filter(|group| group.contains('.') && !group.ends_with(OF_KUBERNETES))
+    }
+
+    /// Whether a cluster that serves these groups has something for it: one of its foreign groups, or it needs none. One is enough, since
+    /// parts of a product are often left out, and a tool that finds its own group missing says so.
+    fn suits(&self, serves: impl Fn(&str) -> bool) -> bool {
+        let mut foreign = self.foreign_groups().peekable();
+        foreign.peek().is_none() || foreign.any(serves)
+    }
+
+    /// The packs that a cluster has something for.
+    pub fn suited(serves: impl Fn(&str) -> bool) -> PackNames {
+        Self::all().iter().filter(|pack| pack.suits(&serves)).map(Pack::name).collect()
+    }
+}
+
+/// What these packs tell the model, without the lines about bundled tools that are not there.
+pub(super) fn instructions(packs: &PackNames, has_tool: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let packs = Pack::all().iter().filter(|pack| packs.contains(pack.name));
+    let is_bundled = |word: &str| BUNDLED.iter().any(|(_, file, _)| tool_of(file) == word);
+    packs.flat_map(|pack| lines(pack.instructions, |word| !is_bundled(word) || has_tool(word))).collect()
+}
+
+/// The lines of a text all of whose words are well.
+fn lines(text: &'static str, is_well: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let is_in_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.filter(|line| line.split(|letter| !is_in_word(letter)).all(&is_well)).collect()
+}
+
+/// The name of the tool in a bundled file: cargo wants dashes.
+pub(super) fn tool_of(file: &str) -> String {
+    file.trim_end_matches(".wasm").replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(name: &'static str, groups: &'static [&'static str]) -> Pack {
+        Pack { name, groups, instructions: "" }
+    }
+
+    #[test]
+    fn a_pack_is_suited_where_one_of_its_foreign_groups_is_served_or_it_needs_none() {
+        let coder = pack("coder", &["", "aggregation.coder.com", "coder.com"]);
+        let kubernetes = pack("kubernetes", &["", "apps", "metrics.k8s.io", "*"]);
+        let other = pack("other", &["example.com"]);
+        assert_eq!(coder.foreign_groups().collect::<Vec<_>>(), ["aggregation.coder.com", "coder.com"]);
+        for (served, suited) in [
+            (&[][..], [false, true, false]),
+            (&["apps", "metrics.k8s.io"], [false, true, false]),
+            (&["coder.com"], [true, true, false]),
+            (&["aggregation.coder.com", "example.com"], [true, true, true]),
+        ] {
+            assert_eq!(
+                [&coder, &kubernetes, &other].map(|pack| pack.suits(|group| served.contains(&group))),
+                suited,
+                "{served:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_bundled_tool_is_in_a_pack_that_there_is() {
+        let known: PackNames = Pack::all().iter().map(Pack::name).collect();
+        assert_eq!(BUNDLED.iter().map(|(pack, ..)| *pack).collect::<PackNames>(), known);
+        assert!(known.contains("coder"));
+    }
+
+    #[test]
+    fn a_line_about_a_tool_that_is_not_there_is_left_out() {
+        const TEXT: &str = "For a cluster.\nStart with a_b, or c_d.\n\n  See c_d2; (e_f).\n";
+        let without = |missing: &'static str| lines(TEXT, move |word| word != missing);
+        assert_eq!(without("none"), ["For a cluster.", "Start with a_b, or c_d.", "See c_d2; (e_f)."]);
+        assert_eq!(without("c_d"), ["For a cluster.", "See c_d2; (e_f)."]);
+        assert_eq!(without("e_f"), ["For a cluster.", "Start with a_b, or c_d."]);
+        assert_eq!(without("a"), without("none"), "only whole words count");
+    }
+}
