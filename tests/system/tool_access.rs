@@ -78,6 +78,15 @@ async fn rules_by_user_and_group_say_who_calls_what() {
     until("the rules count", async || (bob.tools(&server).await == ["check_health"]).then_some(())).await;
     assert!(ann.tools(&server).await.len() > 7);
     assert_eq!(bob.tools(&server).await, ["check_health"]);
+    // What a client chooses to see is taken from what its user may call.
+    let mut request = mcp::modern(json!(1), "tools/list", json!({}));
+    mcp::set(&mut request, "authorization", &format!("Bearer {}", ann.token));
+    mcp::set(&mut request, "x-mcp-tools", "check_health,get_events,none");
+    let chosen = wire::send(server.address(), request.clone()).await.message().await.expect("a message");
+    assert_eq!(chosen["result"]["tools"].as_array().map(Vec::len), Some(2), "{chosen}");
+    mcp::set(&mut request, "authorization", &format!("Bearer {}", bob.token));
+    let chosen = wire::send(server.address(), request).await.message().await.expect("a message");
+    assert_eq!(chosen["result"]["tools"].as_array().map(Vec::len), Some(1), "{chosen}");
     assert_eq!(bob.refusal(&server, "check_health").await, None);
     assert_eq!(ann.refusal(&server, "get_events").await, None);
     let words = bob.refusal(&server, "get_events").await.expect("it is not his");

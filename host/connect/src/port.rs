@@ -39,6 +39,9 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(2);
 /// What the names of MCP's headers begin with.
 const MCP: &str = "mcp-";
 
+/// Headers by which a client chooses which tools it sees.
+const SELECTION: [&str; 2] = ["x-mcp-tools", "x-mcp-toolsets"];
+
 /// Serves clients on a port, which has to be one of this machine alone, until `stop` resolves.
 pub async fn serve_port(bridge: Arc<Bridge>, listener: TcpListener, stop: impl Future<Output = ()>) {
     relay(listener, port(bridge), stop).await;
@@ -117,6 +120,7 @@ fn no_place() -> Response<RelayBody> {
 fn passed_on(headers: &HeaderMap) -> HeaderMap {
     let is_passed_on = |name: &HeaderName| {
         (name.as_str().starts_with(MCP) && *name != SESSION_ID)
+            || SELECTION.contains(&name.as_str())
             || [header::ACCEPT, header::CONTENT_TYPE, LAST_EVENT_ID].contains(name)
     };
     headers.iter().filter(|(name, _)| is_passed_on(name)).fold(HeaderMap::new(), |mut passed, (name, value)| {
@@ -254,11 +258,12 @@ mod tests {
             "mcp-method",
             "mcp-param-region",
             "accept",
+            "x-mcp-tools",
         ];
         let headers = names.iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))).collect();
         let passed = passed_on(&headers);
         let mut passed: Vec<&str> = passed.keys().map(HeaderName::as_str).collect();
         passed.sort_unstable();
-        assert_eq!(passed, ["accept", "mcp-method", "mcp-param-region"]);
+        assert_eq!(passed, ["accept", "mcp-method", "mcp-param-region", "x-mcp-tools"]);
     }
 }

@@ -31,6 +31,7 @@ mod ready;
 mod rejection;
 mod relay;
 mod router;
+mod selection;
 mod serve;
 mod session;
 mod stream;

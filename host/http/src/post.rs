@@ -28,6 +28,7 @@ use super::lease::{Delivery, Lease, Outgoing};
 use super::media::{JSON, Takes, not_json};
 use super::outlive::Work;
 use super::rejection::{Rejection, json, typed};
+use super::selection::narrowed;
 use super::session::{Session, SessionKey};
 use super::stream::{self, Streams};
 
@@ -122,9 +123,10 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     request: HttpRequest<B>,
     caller: Caller,
 ) -> Result<HttpResponse, Rejection> {
-    let (request::Parts { headers, .. }, body) = request.into_parts();
+    let (request::Parts { headers, uri, .. }, body) = request.into_parts();
     let account = caller.identity().account();
     let body = endpoint.bodies.read(&account, body).await.map_err(not_read)?;
+    let caller = narrowed(caller, &headers, uri.query()).map_err(Rejection::of_read)?;
     let receiving = endpoint.clone();
     let received = endpoint.bodies.work(&account, body, move |body| receive(&receiving, &headers, caller, body)).await;
     let received = match received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)? {
@@ -215,7 +217,7 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
             }
         }
         if request.version.era() == Era::Modern {
-            let mirrored = server.catalog().definition(&call.name).map(Definition::mirrored_arguments);
+            let mirrored = server.catalog().definition_for(&head.caller, &call.name).map(Definition::mirrored_arguments);
             let checked = headers::check_call(head.headers, call, mirrored.unwrap_or_default());
             mismatch = checked.err().map(|error| (call.name.clone(), JsonRpcError::new(Some(request.id.clone()), error)));
         }
