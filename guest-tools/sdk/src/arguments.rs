@@ -1,6 +1,36 @@
 //! Arguments of a tool that are names and other words: white space around them is nobody's intention, and an empty one is absent.
 
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::Error;
+
+/// Which object: the arguments of a tool that answers with one. [`required`](Self::required) checks them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectKey {
+    /// The namespace that it is in.
+    #[schemars(description = "")]
+    pub namespace: String,
+    /// Its name.
+    #[schemars(description = "")]
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// The same without white space around. Fails where one of the two is empty.
+    pub fn required(&self) -> Result<Self, Error> {
+        Ok(Self { namespace: required("namespace", &self.namespace)?, name: required("name", &self.name)? })
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
 
 /// An optional word; none where it is empty.
 pub fn given(word: Option<String>) -> Option<String> {
@@ -28,5 +58,14 @@ mod tests {
         }
         assert_eq!(required("name", " web-0\n"), Ok("web-0".to_owned()));
         assert_eq!(required("namespace", " ").expect_err("empty").to_string(), "namespace is required");
+        let key = |namespace: &str, name: &str| {
+            ObjectKey { namespace: namespace.to_owned(), name: name.to_owned() }
+                .required()
+                .map_or_else(|error| error.to_string(), |key| key.to_string())
+        };
+        assert_eq!(
+            (key(" team-a", "web\n"), key("", ""), key("team-a", " ")),
+            ("team-a/web".to_owned(), "namespace is required".to_owned(), "name is required".to_owned())
+        );
     }
 }

@@ -91,6 +91,12 @@ impl Error {
         self
     }
 
+    /// Says what may help: `message; hint`.
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.message = format!("{}; {hint}", self.message);
+        self
+    }
+
     /// What kind of failure it is.
     pub fn code(&self) -> Code {
         self.code
@@ -151,6 +157,7 @@ mod tests {
             Error::new(Code::Throttled, "the API server asks to wait").after(Duration::from_millis(1_200)).context("list pods");
         assert_eq!(error.to_string(), "list pods: the API server asks to wait (try again in 2 s)");
         assert_eq!(error.retry_after(), Some(Duration::from_millis(1_200)));
+        assert_eq!(Error::invalid("no").hint("ask for less").context("list").to_string(), "list: no; ask for less");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 pub mod arguments;
 #[doc(hidden)]
 pub mod bindings;
+#[doc(hidden)]
+pub mod coder;
 mod component;
+mod condition;
 pub mod context;
 mod error;
 mod export;
@@ -14,13 +17,16 @@ mod integer;
 pub mod log;
 pub mod logs;
 mod manifest;
+pub mod near;
 pub mod read;
 mod schema;
 pub mod tally;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
+pub use arguments::ObjectKey;
 pub use component::{Component, Rule, Tool, Tools, Verb};
+pub use condition::Condition;
 pub use error::{Code, Error};
 pub use integer::Integer;
 pub use manifest::Manifest;

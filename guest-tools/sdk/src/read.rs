@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::sandbar::kubernetes::{read as wit, types};
-use crate::{Code, Error, arguments, fields, host, tally};
+use crate::{Code, Error, ObjectKey, arguments, fields, host, tally};
 
 /// An API resource as it stands in a URL and in RBAC: `apps`, `v1`, `deployments`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,13 @@ impl Resource {
         parse(&json)
     }
 
+    /// [`get`](Self::get) for a tool whose arguments are an [`ObjectKey`]. A failure says what was read, `kind` being one of them in
+    /// words: `get Service team-a/web: …`.
+    pub fn get_asked<T: DeserializeOwned>(&self, kind: &str, asked: &ObjectKey) -> Result<T, Error> {
+        let asked = asked.required()?;
+        self.get(&*asked.namespace, &asked.name).map_err(|error| error.context(format_args!("get {kind} {asked}")))
+    }
+
     /// A list of these objects in every namespace, of which `T` says the fields to read. Nothing is read yet.
     pub fn list<T: DeserializeOwned>(&self) -> List<T> {
         List {
@@ -75,6 +82,9 @@ impl Resource {
     }
 }
 
+/// Bytes of a label's value at most, in Kubernetes.
+const LABEL_VALUE_MAX: usize = 63;
+
 /// A list that has not been read yet.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is read before `page`"]
@@ -91,10 +101,27 @@ impl<T: DeserializeOwned> List<T> {
         self
     }
 
-    /// Only objects with these labels: `app=web,tier!=test`.
+    /// Only objects with these labels: `app=web,tier!=test`. Not for what others wrote: a comma in it begins another condition.
     pub fn with_labels(mut self, selector: impl Into<String>) -> Self {
         self.query.label_selector = Some(selector.into());
         self
+    }
+
+    /// Only objects with this label, too. Fails where no label can have the value, since a selector cannot quote it.
+    pub fn with_label(mut self, key: &str, value: &str) -> Result<Self, Error> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if value.len() > LABEL_VALUE_MAX || !value.bytes().all(is_plain) {
+            let value: String = value.chars().take(LABEL_VALUE_MAX).collect();
+            return Err(Error::invalid(format!(
+                "no label {key} is `{value}`: a label is at most {LABEL_VALUE_MAX} letters, digits, `-`, `_` and `.`"
+            )));
+        }
+        let selector = self.query.label_selector.get_or_insert_default();
+        if !selector.is_empty() {
+            selector.push(',');
+        }
+        selector.push_str(&format!("{key}={value}"));
+        Ok(self)
     }
 
     /// Only objects with this value in this field, where the server can select on it: `involvedObject.name` of events, for
@@ -319,6 +346,21 @@ mod tests {
         let host = Host::new().lists(|_| Err(Error::new(Code::Expired, "start again")));
         let pages: Vec<_> = host.run(|| PODS.list::<Pod>().pages().collect());
         assert_eq!(pages, [Err(Error::new(Code::Expired, "start again"))]);
+    }
+
+    #[test]
+    fn labels_add_up_and_none_begins_another() {
+        let selector = |value: &str| {
+            let host =
+                Host::new().lists(|request| Ok(Page { warnings: vec![request.labels.clone().unwrap_or_default()], ..page([]) }));
+            let list = PODS.list::<Pod>().with_labels("app=web").with_label("example.com/of", value);
+            host.run(|| list.and_then(super::List::page)).map(|page| page.warnings.concat()).map_err(|error| error.to_string())
+        };
+        assert_eq!(selector("a.b_c-1").as_deref(), Ok("app=web,example.com/of=a.b_c-1"));
+        for value in ["a,tier=test", "a b", "a)", "ä", &"a".repeat(64)] {
+            let error = selector(value).expect_err(value);
+            assert!(error.starts_with("no label example.com/of is `") && error.len() < 200, "{error}");
+        }
     }
 
     #[test]

@@ -37,14 +37,16 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (word, count)) in self.0.iter().take(LISTED).enumerate() {
-            write!(f, "{}{word} ({count})", if index == 0 { "" } else { ", " })?;
-        }
-        match self.0.len().saturating_sub(LISTED) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
+        let counted: Vec<String> = self.0.iter().map(|(word, count)| format!("{word} ({count})")).collect();
+        f.write_str(&few(&counted))
     }
+}
+
+/// The first of some words, and how many more there are: `a, b and 3 more`.
+pub fn few(words: &[String]) -> String {
+    let (listed, more) = words.split_at(words.len().min(LISTED));
+    let listed = listed.join(", ");
+    if more.is_empty() { listed } else { format!("{listed} and {} more", more.len()) }
 }
 
 #[cfg(test)]

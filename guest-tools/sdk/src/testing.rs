@@ -135,6 +135,12 @@ impl Host {
         code()
     }
 
+    /// What a tool answers to these arguments here: its structured content, or the words of its failure.
+    pub fn answer(&self, component: &Component<impl Tools>, tool: &str, arguments: &Value) -> Result<Value, String> {
+        let answer = self.run(|| component.call(tool, &arguments.to_string())).map_err(|error| error.to_string())?;
+        Ok(serde_json::from_str::<Value>(&answer).expect("JSON")["structuredContent"].take())
+    }
+
     /// The lines that were logged and the progress that was told so far.
     pub fn said(&self) -> Vec<String> {
         self.said.borrow().clone()

@@ -1,18 +1,10 @@
 //! The tool `get_control_plane_status`: what one CoderControlPlane says about itself.
 
-use sandbar_tool::arguments::required;
-use sandbar_tool::{Component, Error, Resource, Rule, Tool, Tools, Verb};
+use sandbar_tool::{Component, Condition, Error, ObjectKey, Resource, Rule, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const CONTROL_PLANES: Resource = Resource::new("coder.com", "v1alpha1", "codercontrolplanes");
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Arguments {
-    namespace: String,
-    name: String,
-}
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -23,21 +15,6 @@ struct Answer {
     /// Pending or Ready.
     phase: String,
     conditions: Vec<Condition>,
-}
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Condition {
-    r#type: String,
-    status: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    observed_generation: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_transition_time: Option<String>,
 }
 
 /// The object, as far as the tool reads it. One that no controller has seen yet has no status.
@@ -56,13 +33,8 @@ struct Status {
     conditions: Option<Vec<Condition>>,
 }
 
-fn get_control_plane_status(Arguments { namespace, name }: Arguments) -> Result<Answer, Error> {
-    let (namespace, name) = (required("namespace", &namespace)?, required("name", &name)?);
-    let status = CONTROL_PLANES
-        .get::<ControlPlane>(&*namespace, &name)
-        .map_err(|error| error.context(format_args!("get CoderControlPlane {namespace}/{name}")))?
-        .status
-        .unwrap_or_default();
+fn get_control_plane_status(asked: ObjectKey) -> Result<Answer, Error> {
+    let status = CONTROL_PLANES.get_asked::<ControlPlane>("CoderControlPlane", &asked)?.status.unwrap_or_default();
     Ok(Answer {
         observed_generation: status.observed_generation.unwrap_or_default(),
         ready_replicas: status.ready_replicas.unwrap_or_default(),
@@ -96,9 +68,7 @@ mod tests {
     use super::component;
 
     fn call(host: &Host, namespace: &str, name: &str) -> Result<Value, String> {
-        let arguments = json!({ "namespace": namespace, "name": name }).to_string();
-        let answer = host.run(|| component().call("get_control_plane_status", &arguments)).map_err(|error| error.to_string())?;
-        Ok(serde_json::from_str::<Value>(&answer).expect("JSON")["structuredContent"].take())
+        host.answer(&component(), "get_control_plane_status", &json!({ "namespace": namespace, "name": name }))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is near where no event was found: an empty answer is easily taken for "nothing happened".
 
 use sandbar_tool::Resource;
+use sandbar_tool::near::are_alike;
 use sandbar_tool::tally::tally;
 use serde::Deserialize;
 
@@ -127,12 +128,6 @@ fn means(word: &str, kind: &str) -> bool {
     let ies = kind.strip_suffix('y').map(|stem| format!("{stem}ies"));
     let mut plurals = [format!("{kind}s"), format!("{kind}es")].into_iter().chain(ies);
     word == kind || plurals.any(|plural| word == plural) || SHORT.iter().any(|(short, long)| *short == word && *long == kind)
-}
-
-/// Whether one name is part of another: a pod's begins with that of its Deployment.
-fn are_alike(one: &str, other: &str) -> bool {
-    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
-    !one.is_empty() && !other.is_empty() && (one.contains(&other) || other.contains(&one))
 }
 
 #[cfg(test)]

@@ -1,0 +1,100 @@
+//! What is near where a name was not found: it may be only a part of the name, or of another namespace.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::tally::few;
+use crate::{Code, Error, Metadata, ObjectKey, Resource};
+
+/// Objects that are looked at.
+const LOOKED_AT: u32 = 1000;
+
+impl Resource {
+    /// [`get_asked`](Self::get_asked) whose failure, where there is no such object, says which names there are. `kind` and `kinds` are
+    /// one and several of them in words. For the names the component needs [`Verb::List`](crate::Verb::List).
+    pub fn get_or_near<T: DeserializeOwned>(&self, kind: &str, kinds: &'static str, asked: &ObjectKey) -> Result<T, Error> {
+        let asked = asked.required()?;
+        self.get_asked(kind, &asked).map_err(|error| {
+            let near = if error.code() == Code::NotFound { near(self, kinds, &asked) } else { None };
+            match near {
+                Some(near) => error.hint(near),
+                None => error,
+            }
+        })
+    }
+}
+
+/// Which names there are in the namespace, or in which other there are some. A hint is not worth an error.
+fn near(of: &Resource, kinds: &'static str, ObjectKey { namespace, name }: &ObjectKey) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        metadata: Metadata,
+    }
+    let page = of.list::<Named>().within(&**namespace).limit(Some(LOOKED_AT)).called(kinds).page().ok()?;
+    if page.hint.is_some() {
+        return page.hint;
+    }
+    let among_others = if page.continue_.is_some() { ", among others" } else { "" };
+    let names: Vec<String> = page.items.into_iter().map(|named| named.metadata.name).collect();
+    let alike: Vec<String> = names.iter().filter(|there| are_alike(name, there)).cloned().collect();
+    let there = few(if alike.is_empty() { &names } else { &alike });
+    (!there.is_empty()).then(|| format!("{kinds} in namespace {namespace}: {there}{among_others}"))
+}
+
+/// Whether one name is part of another, in any case: a pod's begins with that of its Deployment.
+pub fn are_alike(one: &str, other: &str) -> bool {
+    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
+    !one.is_empty() && !other.is_empty() && (one.contains(&other) || other.contains(&one))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Page;
+    use crate::testing::{Host, page};
+
+    const SERVICES: Resource = Resource::new("", "v1", "services");
+
+    /// The words for a Service `web` that is not there.
+    fn said(answer: impl Fn(bool) -> Result<Page<Value>, Error> + 'static) -> String {
+        let host = Host::new()
+            .objects(|_| Err(Error::new(Code::NotFound, "services \"web\" not found")))
+            .lists(move |request| answer(request.within == "team-a".into()));
+        let asked = ObjectKey { namespace: " team-a".to_owned(), name: "web".to_owned() };
+        let error = host.run(|| SERVICES.get_or_near::<Value>("service", "Services", &asked)).expect_err("not there");
+        error.to_string().replace("get service team-a/web: services \"web\" not found", "…")
+    }
+
+    fn named(namespace: &str, names: &[&str]) -> Page<Value> {
+        page(names.iter().map(|name| json!({ "metadata": { "name": name, "namespace": namespace } })))
+    }
+
+    #[test]
+    fn what_is_not_found_is_told_with_what_is_near() {
+        assert_eq!(said(|_| Ok(named("team-a", &["db", "Web-0", "web-api"]))), "…; Services in namespace team-a: Web-0, web-api");
+        assert_eq!(said(|_| Ok(named("team-a", &["db", "api"]))), "…; Services in namespace team-a: db, api");
+        assert_eq!(
+            said(|here| Ok(if here { page([]) } else { named("team-b", &["db"]) })),
+            "…; there are no Services in namespace team-a; there are some in team-b (1)"
+        );
+        let first = || Page { continue_: Some("2".to_owned()), ..named("team-a", &["db"]) };
+        assert_eq!(said(move |_| Ok(first())), "…; Services in namespace team-a: db, among others");
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_left_out() {
+        assert_eq!(said(|_| Err(Error::new(Code::Denied, "no"))), "…");
+        let nothing_yet = || Page { continue_: Some("2".to_owned()), ..page([]) };
+        assert_eq!(said(move |_| Ok(nothing_yet())), "…");
+    }
+
+    #[test]
+    fn only_what_is_not_found_is_looked_for() {
+        let host = Host::new().objects(|_| Err(Error::new(Code::Denied, "no")));
+        let asked = ObjectKey { namespace: "team-a".to_owned(), name: "web".to_owned() };
+        let error = host.run(|| SERVICES.get_or_near::<Value>("service", "Services", &asked)).expect_err("denied");
+        assert_eq!(error.to_string(), "get service team-a/web: no");
+    }
+}
