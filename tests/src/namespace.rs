@@ -174,7 +174,7 @@ pub async fn create(client: &kube::Client, object: Value) -> DynamicObject {
         api.create(&PostParams::default(), &object).await.unwrap_or_else(|error| panic!("{}: {error}", describe(&object)));
     // Where the status is a subresource, POST has dropped it.
     match status {
-        Some(status) if created.data["status"] != status && kind == "CoderControlPlane" => {
+        Some(status) if created.data["status"] != status && ["CoderControlPlane", "Deployment"].contains(&&*kind) => {
             let name = created.metadata.name.clone().expect("a name");
             let patch = json!({ "status": status });
             api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("the status can be written")

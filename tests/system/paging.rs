@@ -227,12 +227,12 @@ async fn list_native(namespace: &Namespace, token: &str) -> u16 {
 }
 
 /// A control plane whose workspaces come from an API server that knows no pages.
-struct Aggregated {
-    control_plane: ControlPlane,
+pub(crate) struct Aggregated {
+    pub(crate) control_plane: ControlPlane,
     server: Server,
 }
 
-async fn aggregated() -> &'static Aggregated {
+pub(crate) async fn aggregated() -> &'static Aggregated {
     static AGGREGATED: tokio::sync::OnceCell<Aggregated> = tokio::sync::OnceCell::const_new();
     let start = || async {
         let control_plane =
