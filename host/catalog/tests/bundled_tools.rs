@@ -72,20 +72,26 @@ impl Bundled {
 /// The import section is a tool's request for permission: it holds what the tool is for, the log for its panics, and no WASI.
 #[test]
 fn a_tool_imports_only_what_it_is_for() {
+    const GET: &str = "sandbar:kubernetes/read@0.1.0 get-object";
     const LIST: &str = "sandbar:kubernetes/read@0.1.0 list-objects";
     let bundled = Bundled::compiled();
-    let expected = [
-        ("check-health.wasm", "sandbar:kubernetes/health@0.1.0 api-server"),
-        ("get-control-plane-status.wasm", "sandbar:kubernetes/read@0.1.0 get-object"),
-        ("get-events.wasm", LIST),
-        ("get-pod-logs.wasm", "sandbar:kubernetes/logs@0.1.0 tail"),
-        ("list-control-planes.wasm", LIST),
-        ("list-templates.wasm", LIST),
-        ("list-workspaces.wasm", LIST),
+    let expected: [(&str, &[&str]); 12] = [
+        ("check-health.wasm", &["sandbar:kubernetes/health@0.1.0 api-server"]),
+        ("get-control-plane-deployment-status.wasm", &[GET, LIST]),
+        ("get-control-plane-status.wasm", &[GET]),
+        ("get-events.wasm", &[LIST]),
+        ("get-pod-logs.wasm", &["sandbar:kubernetes/logs@0.1.0 tail"]),
+        ("get-service-status.wasm", &[GET, LIST]),
+        ("get-template.wasm", &[GET, LIST]),
+        ("get-workspace.wasm", &[GET, LIST]),
+        ("list-control-plane-pods.wasm", &[LIST]),
+        ("list-control-planes.wasm", &[LIST]),
+        ("list-templates.wasm", &[LIST]),
+        ("list-workspaces.wasm", &[LIST]),
     ];
     assert_eq!(bundled.components.keys().copied().collect::<Vec<_>>(), expected.map(|(file, _)| file));
-    for (file, capability) in expected {
-        let expected = BTreeSet::from([capability, "sandbar:tool/logging@0.1.0 log"].map(str::to_owned));
+    for (file, capabilities) in expected {
+        let expected = [capabilities, &["sandbar:tool/logging@0.1.0 log"]].concat().into_iter().map(str::to_owned).collect();
         assert_eq!(bundled.imports(file), expected, "{file}");
     }
 }
@@ -104,9 +110,14 @@ fn the_rules_are_the_least_that_the_tools_need() {
         .collect();
     let expected = [
         ("check-health.wasm", ""),
+        ("get-control-plane-deployment-status.wasm", r#"["apps"] ["deployments"] ["get","list"]"#),
         ("get-control-plane-status.wasm", r#"["coder.com"] ["codercontrolplanes"] ["get"]"#),
         ("get-events.wasm", r#"[""] ["events"] ["list"]"#),
         ("get-pod-logs.wasm", r#"[""] ["pods/log"] ["get"]"#),
+        ("get-service-status.wasm", r#"[""] ["services"] ["get","list"]"#),
+        ("get-template.wasm", r#"["aggregation.coder.com"] ["codertemplates"] ["get","list"]"#),
+        ("get-workspace.wasm", r#"["aggregation.coder.com"] ["coderworkspaces"] ["get","list"]"#),
+        ("list-control-plane-pods.wasm", r#"[""] ["pods"] ["list"]"#),
         ("list-control-planes.wasm", r#"["coder.com"] ["codercontrolplanes"] ["list"]"#),
         ("list-templates.wasm", r#"["aggregation.coder.com"] ["codertemplates"] ["list"]"#),
         ("list-workspaces.wasm", r#"["aggregation.coder.com"] ["coderworkspaces"] ["list"]"#),
