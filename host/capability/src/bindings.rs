@@ -14,11 +14,19 @@ wasmtime::component::bindgen!({
             import sandbar:kubernetes/read@0.1.0;
             import sandbar:kubernetes/logs@0.1.0;
             import sandbar:kubernetes/health@0.1.0;
+            import sandbar:kubernetes/table@0.1.0;
+            import sandbar:kubernetes/read-many@0.1.0;
+            import sandbar:kubernetes/logs-many@0.1.0;
+            import sandbar:kubernetes/discovery@0.1.0;
         }
     ",
     imports: {
         "sandbar:kubernetes/read": async,
         "sandbar:kubernetes/logs": async,
         "sandbar:kubernetes/health": async,
+        "sandbar:kubernetes/table": async,
+        "sandbar:kubernetes/read-many": async,
+        "sandbar:kubernetes/logs-many": async,
+        "sandbar:kubernetes/discovery": async,
     },
 });

@@ -4,11 +4,15 @@
 
 mod bindings;
 mod context;
+mod discovery;
 mod health;
 mod host;
 mod logging;
 mod logs;
+mod logs_many;
 mod read;
+mod read_many;
+mod table;
 mod types;
 
 use sandbar_policy::Grant;
@@ -24,8 +28,17 @@ struct Capability {
 }
 
 /// All capabilities.
-static CAPABILITIES: [&Capability; 5] =
-    [&context::CAPABILITY, &logging::CAPABILITY, &read::CAPABILITY, &logs::CAPABILITY, &health::CAPABILITY];
+static CAPABILITIES: [&Capability; 9] = [
+    &context::CAPABILITY,
+    &logging::CAPABILITY,
+    &read::CAPABILITY,
+    &table::CAPABILITY,
+    &read_many::CAPABILITY,
+    &logs::CAPABILITY,
+    &logs_many::CAPABILITY,
+    &discovery::CAPABILITY,
+    &health::CAPABILITY,
+];
 
 /// All interfaces that a component can import.
 pub fn interfaces() -> Vec<&'static Interface<Host>> {

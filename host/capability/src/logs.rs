@@ -1,7 +1,7 @@
 //! `sandbar:kubernetes/logs`: container logs.
 
-use sandbar_kubernetes::{Excerpt, LogSource};
-use sandbar_policy::{POD_LOGS, PolicyRule};
+use sandbar_kubernetes::{Error as ReadError, Excerpt, LogSource};
+use sandbar_policy::{Grant, POD_LOGS, PolicyRule};
 use sandbar_sandbox::{Interface, StoreData};
 use wasmtime::component::HasSelf;
 
@@ -16,16 +16,35 @@ pub(super) static CAPABILITY: Capability = Capability {
         name: "sandbar:kubernetes/logs",
         link: |linker| logs::add_to_linker::<_, HasSelf<Host>>(linker, StoreData::data),
     },
-    is_open_to: |grant| {
-        let names_logs = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource == POD_LOGS);
-        grant.rules.iter().any(names_logs)
-    },
+    is_open_to,
 };
+
+/// Whether a grant names logs.
+pub(super) fn is_open_to(grant: &Grant) -> bool {
+    let names_logs = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource == POD_LOGS);
+    grant.rules.iter().any(names_logs)
+}
 
 impl logs::Host for Host {
     async fn tail(&mut self, source: logs::Source) -> Result<logs::Excerpt, Error> {
+        let excerpt = self.reader()?.tail(&source.try_into()?).await?;
+        Ok(self.hand_over_excerpt(excerpt)?)
+    }
+}
+
+impl Host {
+    pub(super) fn hand_over_excerpt(&self, excerpt: Excerpt) -> Result<logs::Excerpt, ReadError> {
+        let Excerpt { text, truncated, dropped_bytes, older, warnings } = excerpt;
+        Ok(logs::Excerpt { text: self.hand_over(text)?, truncated, dropped_bytes, older, warnings, more: None })
+    }
+}
+
+impl TryFrom<logs::Source> for LogSource {
+    type Error = ReadError;
+
+    fn try_from(source: logs::Source) -> Result<Self, ReadError> {
         refuse_more(source.more.as_deref())?;
-        let source = LogSource {
+        Ok(Self {
             namespace: source.namespace,
             pod: source.pod,
             container: source.container,
@@ -35,22 +54,6 @@ impl logs::Host for Host {
             timestamps: source.timestamps.unwrap_or(false),
             matching: source.matching,
             limit_bytes: source.limit_bytes,
-        };
-        let mut excerpt = self.reader()?.tail(&source).await?;
-        excerpt.text = self.hand_over(excerpt.text)?;
-        Ok(excerpt.into())
-    }
-}
-
-impl From<Excerpt> for logs::Excerpt {
-    fn from(excerpt: Excerpt) -> Self {
-        Self {
-            text: excerpt.text,
-            truncated: excerpt.truncated,
-            dropped_bytes: excerpt.dropped_bytes,
-            older: excerpt.older,
-            warnings: excerpt.warnings,
-            more: None,
-        }
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! `sandbar:kubernetes/read`: objects and lists.
 
-use sandbar_kubernetes::{Page, Query, Resource, Scope as Within};
-use sandbar_policy::{POD_LOGS, PolicyRule};
+use sandbar_kubernetes::{Error as ReadError, Page, Query, Resource, Scope as Within};
+use sandbar_policy::{Grant, POD_LOGS, PolicyRule};
 use sandbar_sandbox::{Interface, StoreData};
 use wasmtime::component::HasSelf;
 
@@ -16,11 +16,14 @@ pub(super) static CAPABILITY: Capability = Capability {
         name: "sandbar:kubernetes/read",
         link: |linker| read::add_to_linker::<_, HasSelf<Host>>(linker, StoreData::data),
     },
-    is_open_to: |grant| {
-        let names_objects = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource != POD_LOGS);
-        grant.rules.iter().chain(&grant.cluster_rules).any(names_objects)
-    },
+    is_open_to,
 };
+
+/// Whether a grant names anything but logs.
+pub(super) fn is_open_to(grant: &Grant) -> bool {
+    let names_objects = |rule: &PolicyRule| rule.resources.iter().any(|resource| resource != POD_LOGS);
+    grant.rules.iter().chain(&grant.cluster_rules).any(names_objects)
+}
 
 impl read::Host for Host {
     async fn get_object(
@@ -38,8 +41,24 @@ impl read::Host for Host {
     }
 
     async fn list_objects(&mut self, query: read::Query) -> Result<read::Page, Error> {
+        let page = self.reader()?.list_objects(&query.try_into()?).await?;
+        Ok(self.hand_over_page(page)?)
+    }
+}
+
+impl Host {
+    pub(super) fn hand_over_page(&self, page: Page) -> Result<read::Page, ReadError> {
+        let Page { items, continue_, remaining, warnings } = page;
+        Ok(read::Page { items: self.hand_over(items)?, continue_, remaining, warnings, more: None })
+    }
+}
+
+impl TryFrom<read::Query> for Query {
+    type Error = ReadError;
+
+    fn try_from(query: read::Query) -> Result<Self, ReadError> {
         refuse_more(query.more.as_deref())?;
-        let query = Query {
+        Ok(Self {
             of: query.of.into(),
             within: query.within.into(),
             label_selector: query.label_selector,
@@ -47,15 +66,6 @@ impl read::Host for Host {
             fields: query.fields,
             limit: query.limit,
             continue_: query.continue_,
-        };
-        let mut page = self.reader()?.list_objects(&query).await?;
-        page.items = self.hand_over(page.items)?;
-        Ok(page.into())
-    }
-}
-
-impl From<Page> for read::Page {
-    fn from(page: Page) -> Self {
-        Self { items: page.items, continue_: page.continue_, remaining: page.remaining, warnings: page.warnings, more: None }
+        })
     }
 }

@@ -36,6 +36,14 @@ impl From<Error> for types::Error {
     }
 }
 
+/// What comes of each of several reads that is handed over.
+pub(super) fn each<T, U>(
+    answers: Vec<Result<T, Error>>,
+    hand_over: impl Fn(T) -> Result<U, Error>,
+) -> Vec<Result<U, types::Error>> {
+    answers.into_iter().map(|answer| answer.and_then(&hand_over).map_err(Into::into)).collect()
+}
+
 /// Bytes of a `more`: some dozens of keys, each with a short value.
 const MORE_BYTES: usize = 4096;
 

@@ -242,11 +242,7 @@ impl Mismatched {
     /// be says what its arguments are.
     async fn settled(self, endpoint: &Endpoint) -> Result<Received, Rejection> {
         let Self { call, tool, rejection } = self;
-        if call.server.catalog().may_call(&call.caller, &tool).await {
-            Err(rejection)
-        } else {
-            Ok(call.answer(endpoint))
-        }
+        if call.server.catalog().may_call(&call.caller, &tool).await { Err(rejection) } else { Ok(call.answer(endpoint)) }
     }
 }
 

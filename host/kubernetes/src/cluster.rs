@@ -11,6 +11,7 @@ use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
 use super::exchange::ApiServer;
 use super::impersonation::{ExtraKeys, Impersonated};
+use super::many::Share;
 use super::reader::Reader;
 use super::review::{self, Reviewed};
 use super::rights::{AccessReviews, KnownNamespaces, Rights, Subject, ToolRights};
@@ -75,7 +76,7 @@ impl Cluster {
 
     /// A reader for nobody in particular: by the rights of this process.
     pub(super) fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        Reader::new(ReadContext { server: self.server.clone(), grant, rights: Rights::Server, budget })
+        Reader::new(ReadContext { server: self.server.clone(), grant, rights: Rights::Server, budget, share: Share::WHOLE })
     }
 
     /// A reader for one call.
@@ -85,7 +86,7 @@ impl Cluster {
             (WhoseRights::Caller, Some(user)) => Rights::Caller(Arc::new(Subject::new(user))),
             (WhoseRights::Impersonation(keys), Some(user)) => Rights::Impersonation(Arc::new(Impersonated::new(user, keys))),
         };
-        Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget })
+        Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget, share: Share::WHOLE })
     }
 
     /// Whether the API server is there and ready, outside of any call.

@@ -9,6 +9,7 @@ use sandbar_policy::{Access, Budget, Grant};
 use super::discovery::Discovery;
 use super::exchange::{ApiServer, Failure};
 use super::forbidden;
+use super::many::Share;
 use super::request::Read;
 use super::response::Incoming;
 use super::rights::{AccessReviews, KnownNamespaces, Rights};
@@ -30,6 +31,8 @@ pub(super) struct ReadContext {
     pub(super) grant: Arc<Grant>,
     pub(super) rights: Rights,
     pub(super) budget: Arc<Budget>,
+    /// What part of the call's room a read has.
+    pub(super) share: Share,
 }
 
 impl ReadContext {

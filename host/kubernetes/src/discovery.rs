@@ -8,19 +8,21 @@ mod document;
 mod documents;
 mod memory;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_policy::Budget;
+use sandbar_policy::{Budget, Verb};
 
-use self::document::{Document, Groups, Resources, Versions};
+use self::document::{Described, Document, Groups, Resources, Versions};
 use self::documents::Documents;
 use self::memory::{IfStale, Memory};
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
+use super::many::side_by_side;
 use super::name::quote;
 use super::request::ApiRequest;
-use super::types::{Resource, ServedResource};
+use super::types::{Resource, ServedKind, ServedKinds, ServedResource};
 
 /// How long an answer is valid. A new CRD is found at once (see [`SECOND_LOOK`]); a removed one answers 404.
 const GOOD_FOR: Duration = Duration::from_secs(5 * 60);
@@ -49,6 +51,9 @@ pub struct ApiResources {
     pub unanswered: Vec<(String, Error)>,
 }
 
+/// A group, one of its versions, and what is served in that.
+type VersionOf = (String, String, Result<Arc<Resources>, Error>);
+
 /// The cache of a cluster's answers.
 pub(super) struct Discovery {
     api: ApiServer,
@@ -76,9 +81,8 @@ impl Discovery {
             for version in candidates {
                 match self.in_version(&of.group, version, good_for, if_stale).await {
                     Ok(resources) => {
-                        if let Some((namespaced, verbs)) = resources.get(&of.plural) {
-                            let (group, version, plural) = (of.group.clone(), version.to_owned(), of.plural.clone());
-                            return Ok(ServedResource { group, version, plural, namespaced, verbs });
+                        if let Some(found) = resources.get(&of.plural) {
+                            return Ok(served(&of.group, version, found));
                         }
                     }
                     // The version has gone since the groups were listed.
@@ -92,21 +96,58 @@ impl Discovery {
 
     /// Everything that is served; groups that do not answer are named. For the command line, not for calls.
     pub(super) async fn everything(&self) -> Result<ApiResources, Error> {
-        let groups = self.groups(GOOD_FOR, IfStale::Use).await?;
+        let (groups, documents) = self.documents().await?;
         if groups.is_cut {
             return Err(Error::new(Code::TooLarge, "the cluster lists more API groups than can be read"));
         }
         let mut served = ApiResources { resources: Vec::new(), unanswered: Vec::new() };
-        for (group, versions) in std::iter::once(("", &Versions::core())).chain(groups.iter()) {
-            for version in versions.all() {
-                match self.in_version(group, version, GOOD_FOR, IfStale::Use).await {
-                    Ok(resources) => served.add(group, version, &resources)?,
-                    Err(error) => served.unanswered.push((format!("{group}/{version}"), error)),
-                }
+        for (group, version, resources) in documents {
+            match resources {
+                Ok(resources) => served.add(&group, &version, &resources)?,
+                Err(error) => served.unanswered.push((format!("{group}/{version}"), error)),
             }
         }
         served.resources.sort_by(|a, b| (&a.group, &a.version, &a.plural).cmp(&(&b.group, &b.version, &b.plural)));
         Ok(served)
+    }
+
+    /// Every resource in the version that the server prefers of those that have it, for the calls of tools. Groups that do not answer are named.
+    pub(super) async fn kinds(&self) -> Result<ServedKinds, Error> {
+        let (groups, documents) = self.documents().await?;
+        let mut served = ServedKinds::default();
+        if groups.is_cut {
+            served.warnings.push("the cluster has more API groups than are listed here".to_owned());
+        }
+        // A group's versions stand together, the preferred one first.
+        for versions in documents.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let mut of_group = BTreeMap::new();
+            for (group, version, resources) in versions {
+                match resources {
+                    Ok(resources) => served.take(&mut of_group, group, version, resources),
+                    Err(error) => served.warnings.push(error.message.clone()),
+                }
+            }
+            served.kinds.extend(of_group.into_values());
+        }
+        Ok(served)
+    }
+
+    /// The document of each version of each group, the core group and the preferred versions first.
+    async fn documents(&self) -> Result<(Arc<Groups>, Vec<VersionOf>), Error> {
+        let groups = self.groups(GOOD_FOR, IfStale::Use).await?;
+        let core = Versions::core();
+        let mut versions = Vec::new();
+        for (group, of_group) in std::iter::once(("", &core)).chain(groups.iter()) {
+            versions.extend(of_group.preferred_first().into_iter().map(|version| (group.to_owned(), version.to_owned())));
+        }
+        let reads = versions.into_iter().map(|(group, version)| self.version_of(group, version)).collect();
+        let documents = side_by_side(reads).await;
+        Ok((groups, documents))
+    }
+
+    async fn version_of(&self, group: String, version: String) -> VersionOf {
+        let resources = self.in_version(&group, &version, GOOD_FOR, IfStale::Use).await;
+        (group, version, resources)
     }
 
     /// Which of these groups are served, by an answer that is no older than `age`.
@@ -201,15 +242,31 @@ impl ApiResources {
             let words = format!("it has more than {} resources, and the others were not read", resources.len());
             self.unanswered.push((format!("{group}/{version}"), Error::new(Code::TooLarge, words)));
         }
-        self.resources.extend(resources.iter().map(|(plural, namespaced, verbs)| ServedResource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            plural: plural.to_owned(),
-            namespaced,
-            verbs,
-        }));
+        self.resources.extend(resources.iter().map(|found| served(group, version, found)));
         Ok(())
     }
+}
+
+impl ServedKinds {
+    /// Takes what no version before this one has.
+    fn take(&mut self, of_group: &mut BTreeMap<String, ServedKind>, group: &str, version: &str, resources: &Resources) {
+        if resources.is_cut {
+            self.warnings
+                .push(format!("{group}/{version} has more than {} resources, and the others are missing", resources.len()));
+        }
+        for found in resources.iter().filter(|found| found.verbs.has(Verb::Get) || found.verbs.has(Verb::List)) {
+            of_group.entry(found.plural.to_owned()).or_insert_with(|| ServedKind {
+                resource: served(group, version, found),
+                kind: found.kind.to_owned(),
+                short_names: found.short_names().map(str::to_owned).collect(),
+            });
+        }
+    }
+}
+
+fn served(group: &str, version: &str, found: Described<'_>) -> ServedResource {
+    let Described { plural, namespaced, verbs, .. } = found;
+    ServedResource { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced, verbs }
 }
 
 #[cfg(test)]
@@ -400,6 +457,36 @@ mod tests {
         );
         assert!(message("g2999.example", "").await.ends_with("among the first ones that it lists, and the others were not read"));
         assert!(discovery.everything().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_kind_is_named_once_in_the_version_that_is_preferred() {
+        let service = tower::service_fn(|request: Request<Body>| {
+            let thing = |kind: &str, short: &[&str]| serde_json::json!({ "name": kind.to_lowercase() + "s", "kind": kind, "shortNames": short, "namespaced": true, "verbs": ["get", "list"] });
+            let body = match request.uri().path() {
+                "/apis" => serde_json::json!({ "groups": [
+                    { "name": "a.example", "versions": [{ "version": "v2" }, { "version": "v1" }], "preferredVersion": { "version": "v1" } },
+                    { "name": "b.example", "versions": [{ "version": "v1" }] },
+                ] })
+                .to_string(),
+                "/apis/a.example/v1" => document([thing("Thing", &["th", "a,b", "\u{1b}"])]),
+                "/apis/a.example/v2" => document([thing("Thing", &[]), thing("New", &[&"x".repeat(63), &"y".repeat(63), "z"])]),
+                "/apis/b.example/v1" => "no".to_owned(),
+                _ => document([thing("Pod", &["po"]), serde_json::json!({ "name": "bindings", "namespaced": true, "verbs": ["create"] })]),
+            };
+            std::future::ready(Ok::<_, BoxError>(Response::new(Full::new(Bytes::from(body)))))
+        });
+        let discovery = Discovery::new(ApiServer::new(kube::Client::new(service, "default"), "the API server"));
+        let ServedKinds { kinds, warnings } = discovery.kinds().await.expect("what is served");
+        let told: Vec<_> = kinds
+            .iter()
+            .map(|served| {
+                format!("{}/{} {} {}", served.resource.group, served.resource.version, served.kind, served.short_names.join(" "))
+            })
+            .collect();
+        let long = format!("a.example/v2 New {} {} z", "x".repeat(63), "y".repeat(63));
+        assert_eq!(told, ["/v1 Pod po", &long, "a.example/v1 Thing th"]);
+        assert!(warnings.len() == 1 && warnings[0].contains("/apis/b.example/v1"), "{warnings:?}");
     }
 
     #[tokio::test]

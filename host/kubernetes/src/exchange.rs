@@ -201,10 +201,7 @@ impl ApiServer {
                          operator has to take that out";
             return Err(Error::new(Code::Denied, words).into());
         }
-        budget.take_request()?;
-        if let Some(namespace) = request.namespace() {
-            budget.record_namespace(namespace);
-        }
+        request.charge(budget)?;
         let mut sent = request
             .to_http()
             .map_err(|_| Error::new(Code::Other, "the request cannot be made, which is a fault of this server"))?;

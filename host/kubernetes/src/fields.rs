@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Code, Error};
 use super::name::quote;
+use super::request::Form;
 
 /// Paths in one request. The largest bundled tool has a dozen.
 const PATHS_MAX: usize = 256;
@@ -49,6 +50,14 @@ impl Keep {
         match self {
             Keep::Whole => Some(&Keep::Whole),
             Keep::Keys(children) => children.get(key),
+        }
+    }
+
+    /// What has to be sent for it. What a client has not asked for costs the API server, the network and this process nothing.
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Keep::Keys(children) if children.keys().eq(["metadata"]) => Form::Metadata,
+            Keep::Whole | Keep::Keys(_) => Form::Whole,
         }
     }
 

@@ -6,6 +6,7 @@ use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::FIRST_BYTE;
 use super::fields::Keep;
+use super::list::page_bytes;
 use super::name::{ObjectName, check_resource};
 use super::object::{Mask, OBJECT_MAX, Object};
 use super::place::{Asked, Target};
@@ -48,11 +49,12 @@ pub(super) async fn read(
     context.grant.check(&access)?;
     context.authorize(&access, Selectors::default()).await?;
 
-    let get = Read::object(&served, target.namespace(), &name);
+    let get = Read::object(&served, target.namespace(), &name, keep.form());
     let incoming = context.ask(get, &access, FIRST_BYTE).await?;
-    let body = incoming.bytes(OBJECT_MAX, "this object").await?;
+    let body = incoming.bytes(context.share.of_held(OBJECT_MAX), "this object").await?;
     let mut kept = String::new();
     Object::read(&body)?.masked(Mask::of(&context.grant, &served)).pick(&keep, &mut kept);
+    context.share.check(&kept, page_bytes(context.budget.limits()))?;
     Ok(kept)
 }
 

@@ -47,10 +47,15 @@ impl Splitter {
     }
 
     /// Takes the next chunk, and calls `each` for every element that it completes.
-    pub(super) fn feed<E: From<Error>>(
+    pub(super) fn feed<E: From<Error>>(&mut self, chunk: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.feed_with_outline(chunk, |_, element| each(element))
+    }
+
+    /// The same with what of the envelope has arrived before the elements, up to the bracket that opens their array.
+    pub(super) fn feed_with_outline<E: From<Error>>(
         &mut self,
         mut chunk: &[u8],
-        mut each: impl FnMut(&[u8]) -> Result<(), E>,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         while !chunk.is_empty() {
             chunk = match self.state {
@@ -97,7 +102,7 @@ impl Splitter {
     fn element<'c, E: From<Error>>(
         &mut self,
         chunk: &'c [u8],
-        each: &mut impl FnMut(&[u8]) -> Result<(), E>,
+        each: &mut impl FnMut(&[u8], &[u8]) -> Result<(), E>,
     ) -> Result<&'c [u8], E> {
         let end = self.value.end(chunk);
         let (piece, rest) = chunk.split_at(end.unwrap_or(chunk.len()));
@@ -111,10 +116,10 @@ impl Splitter {
         } else {
             self.state = State::AfterElement;
             if self.element.is_empty() {
-                each(piece)?;
+                each(&self.envelope.bytes, piece)?;
             } else {
                 self.element.extend_from_slice(piece);
-                each(&self.element)?;
+                each(&self.envelope.bytes, &self.element)?;
                 self.element.clear();
             }
         }

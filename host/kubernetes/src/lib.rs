@@ -31,6 +31,7 @@ mod kubeconfig;
 mod list;
 mod log;
 mod login;
+mod many;
 mod name;
 mod object;
 mod place;
@@ -61,4 +62,7 @@ pub use reader::Reader;
 pub use review::Reviewed;
 pub use rights::ToolRights;
 pub use source::{ClusterSource, ClusterSourceError, ConnectError};
-pub use types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope, ServedResource, Verbs};
+pub use types::{
+    Column, Excerpt, Health, LogSource, ObjectKey, Page, Query, Resource, Scope, ServedKind, ServedKinds, ServedResource,
+    TablePage, Verbs,
+};

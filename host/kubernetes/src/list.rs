@@ -8,11 +8,13 @@ mod fanout;
 mod filter;
 mod page;
 mod single;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::num::NonZeroU32;
 
+use http::StatusCode;
 use sandbar_policy::{Access, Limits, Namespaces, Verb};
 use sandbar_secrets::Secrets;
 
@@ -25,8 +27,9 @@ use super::exchange::{FIRST_BYTE, Failure};
 use super::fields::Keep;
 use super::name::check_resource;
 use super::place::{Asked, Target};
+use super::request::Form;
 use super::rights::Selectors;
-use super::types::{Page, Query};
+use super::types::{Column, Page, Query, TablePage};
 use filter::{Filter, single_name};
 
 /// Objects on a page, where nobody says how many: as many as a model reads at once, and one event page of the server that Sandbar
@@ -44,6 +47,19 @@ const SELECTOR_MAX: usize = 8 * 1024;
 
 /// Reads one page.
 pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, Error> {
+    let keep = Keep::parse(query.fields.as_deref())?;
+    let (page, _) = page(context, query, &keep, keep.form()).await?;
+    Ok(page)
+}
+
+/// Reads one page of a table.
+pub(super) async fn table(context: &ReadContext, query: &Query) -> Result<TablePage, Error> {
+    let keep = table::kept(query.fields.as_deref())?;
+    let (page, columns) = page(context, query, &keep, Form::Row).await?;
+    Ok(TablePage { columns, page })
+}
+
+async fn page(context: &ReadContext, query: &Query, keep: &Keep, form: Form) -> Result<(Page, Vec<Column>), Error> {
     check_resource(&query.of)?;
     for (selector, what) in [(&query.label_selector, "label-selector"), (&query.field_selector, "field-selector")] {
         let length = selector.as_ref().map_or(0, String::len);
@@ -51,7 +67,6 @@ pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, E
             return Err(Error::new(Code::Invalid, format!("`{what}` has {length} bytes, {SELECTOR_MAX} at most are possible")));
         }
     }
-    let keep = Keep::parse(query.fields.as_deref())?;
     let filter = Filter::parse(query.label_selector.as_deref(), query.field_selector.as_deref());
     let asked = Asked::parse(&query.within)?;
 
@@ -94,8 +109,8 @@ pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, E
     let binding = Binding::new(query, &context.grant.namespaces);
     let cursor = query.continue_.as_deref().filter(|text| !text.is_empty()).map(|text| binding.open(text)).transpose()?;
     let limits = context.budget.limits();
-    let listing = Listing { context, served: &served, access: &access, query, keep: &keep, filter: &filter };
-    let size = Size { objects: page_objects(query.limit, limits), bytes: page_bytes(limits) };
+    let listing = Listing { context, served: &served, access: &access, query, keep, filter: &filter, form, is_swept: false };
+    let size = Size { objects: page_objects(query.limit, limits), bytes: context.share.of_answer(page_bytes(limits)) };
 
     let mut gathered = match allowed {
         Namespaces::Only(names) if cursor.as_ref().is_none_or(|cursor| cursor.namespace.is_some()) => {
@@ -105,7 +120,8 @@ pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, E
         Namespaces::All => whole(&listing, &target, cursor, size).await?,
     };
     gathered.warnings.extend(left_out);
-    gathered.seal(&binding)
+    let columns = std::mem::take(&mut gathered.columns);
+    Ok((gathered.seal(&binding)?, columns))
 }
 
 /// Reads a page of a list as one list, or, in the name of a caller who may not list in every namespace, of those in which they may.
@@ -127,6 +143,9 @@ async fn whole(listing: &Listing<'_>, target: &Target, cursor: Option<Cursor>, s
         Ok(part) => Ok(part.into()),
         Err(Failure::Forbidden(_)) if in_their_name && has_begun => Err(rights_have_changed()),
         Err(Failure::Forbidden(error)) if in_their_name => of_namespaces(listing, error, None, size).await,
+        Err(Failure::Refused(refusal)) if listing.form == Form::Row && refusal.status == StatusCode::NOT_ACCEPTABLE => {
+            Err(table::no_table())
+        }
         Err(failure) => Err(with_advice(failure.into(), target)),
     }
 }
@@ -154,11 +173,13 @@ struct Gathered {
     next: Option<Cursor>,
     remaining: Option<u32>,
     warnings: Vec<String>,
+    /// The columns of a table.
+    columns: Vec<Column>,
 }
 
 impl Gathered {
     fn empty() -> Self {
-        Self { json: String::new(), count: 0, next: None, remaining: None, warnings: Vec::new() }
+        Self { json: String::new(), count: 0, next: None, remaining: None, warnings: Vec::new(), columns: Vec::new() }
     }
 
     fn seal(self, binding: &Binding) -> Result<Page, Error> {
@@ -173,8 +194,9 @@ impl Gathered {
 
 impl From<Part> for Gathered {
     fn from(part: Part) -> Self {
-        let next = part.next.map(|position| Cursor { namespace: None, position, answered: true });
-        Self { json: part.json, count: part.count, next, remaining: part.remaining, warnings: part.warnings }
+        let Part { json, count, next, remaining, warnings, columns } = part;
+        let next = next.map(|position| Cursor { namespace: None, position, answered: true });
+        Self { json, count, next, remaining, warnings, columns }
     }
 }
 
@@ -184,7 +206,8 @@ fn page_objects(limit: Option<u32>, limits: &Limits) -> NonZeroU32 {
     NonZeroU32::new(wanted.min(limits.page)).unwrap_or(NonZeroU32::MIN)
 }
 
-fn page_bytes(limits: &Limits) -> usize {
+/// Bytes of JSON that are handed over at once.
+pub(super) fn page_bytes(limits: &Limits) -> usize {
     usize::try_from(PAGE_BYTES_MAX.min(limits.memory / PAGE_SHARE_OF_MEMORY)).unwrap_or(usize::MAX)
 }
 

@@ -19,6 +19,7 @@ use self::window::{RECORD_MAX, Reading, Window};
 use super::context::ReadContext;
 use super::error::{Code, Error};
 use super::exchange::{Failure, LOG_FIRST_BYTE};
+use super::list::page_bytes;
 use super::name::{Container, Namespace, ObjectName};
 use super::request::{LogParameters, Read};
 use super::rights::Selectors;
@@ -95,7 +96,8 @@ pub(super) async fn tail(context: &ReadContext, source: &LogSource) -> Result<Ex
 
 /// The caller can only lower the operator's cap.
 fn cap(context: &ReadContext, source: &LogSource) -> usize {
-    let cap = context.budget.limits().logs;
+    let cap = context.share.of_answer(page_bytes(context.budget.limits())) as u64;
+    let cap = cap.min(context.budget.limits().logs);
     let cap = source.limit_bytes.filter(|&limit| limit > 0).map_or(cap, |limit| cap.min(u64::from(limit)));
     // The text is held twice over and handed to a 32-bit guest.
     usize::try_from(cap).unwrap_or(usize::MAX).min(u32::MAX as usize / 4)

@@ -73,6 +73,13 @@ impl<'o> Object<'o> {
         Ok(ObjectMeta { namespace: text("namespace")?, name: text("name")?, labels: of("labels") })
     }
 
+    /// Of a row of a table: the raw metadata of its object, and its raw cells.
+    pub(super) fn row(&self) -> Option<(&str, impl Iterator<Item = &str>)> {
+        let row = self.tree.root();
+        let (metadata, cells) = (row.get("object")?.get("metadata")?, row.get("cells")?);
+        Some((metadata.raw(), cells.elements().map(ValueRef::raw)))
+    }
+
     /// The object without its secrets.
     pub(super) fn masked(&self, mask: Mask) -> Masked<'_> {
         Masked::new(&self.tree, mask)

@@ -1,10 +1,11 @@
 //! Reads on behalf of one call: within its grant, on its budget.
 
-use sandbar_policy::Exhausted;
+use sandbar_policy::{Exhausted, Verb};
 
 use super::context::ReadContext;
 use super::error::Error;
-use super::types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope};
+use super::many::Share;
+use super::types::{Excerpt, Health, LogSource, Page, Query, Resource, Scope, ServedKind, ServedKinds, TablePage, Verbs};
 use super::{get, health, list, log};
 
 /// Reads the cluster for one call.
@@ -19,6 +20,11 @@ pub struct Reader {
 impl Reader {
     pub(super) fn new(context: ReadContext) -> Self {
         Self { context }
+    }
+
+    /// The same for one of several reads.
+    pub(super) fn sharing(&self, share: Share) -> Self {
+        Self { context: ReadContext { share, ..self.context.clone() } }
     }
 
     /// Whose rights count for its reads, beside the grant: `server`, `caller` or `impersonation`.
@@ -47,11 +53,28 @@ impl Reader {
         self.in_time(list::read(&self.context, query)).await
     }
 
+    /// Reads one page of a list as the API server shows it to people. Of the query's fields those under `metadata` count; none: name and
+    /// namespace.
+    pub async fn list_table(&self, query: &Query) -> Result<TablePage, Error> {
+        self.in_time(list::table(&self.context, query)).await
+    }
+
     /// Reads the end of one container's log.
     ///
     /// Without `tail_lines` that is 2,000 lines, or 20,000 with `matching`, which then drops most of them.
     pub async fn tail(&self, source: &LogSource) -> Result<Excerpt, Error> {
         self.in_time(log::tail(&self.context, source)).await
+    }
+
+    /// What the cluster serves, as far as the grant allows to read some of it; each with the verbs that it allows.
+    pub async fn served_kinds(&self) -> Result<ServedKinds, Error> {
+        let mut served = self.in_time(self.context.server.discovery.kinds()).await?;
+        served.kinds.retain_mut(|ServedKind { resource, .. }| {
+            let granted = self.context.grant.verbs(&resource.group, &resource.plural, resource.namespaced);
+            resource.verbs = granted.filter(|&verb| resource.verbs.has(verb)).map(Verb::as_str).collect();
+            resource.verbs != Verbs::default()
+        });
+        Ok(served)
     }
 
     /// Asks the API server for its version and whether it is ready. It needs no rule.
@@ -84,6 +107,11 @@ mod tests {
         assert_send(|reader| async move { reader.get_object(&resource("", "pods"), &Scope::Cluster, "x", None).await });
         assert_send(|reader| async move { reader.tail(&LogSource::default()).await });
         assert_send(|reader| async move { reader.api_server().await });
+        assert_send(|reader| async move { reader.list_table(&query(resource("", "pods"), Scope::Cluster)).await });
+        assert_send(|reader| async move { reader.served_kinds().await });
+        assert_send(|reader| async move { reader.get_many(&[]).await });
+        assert_send(|reader| async move { reader.list_many(&[]).await });
+        assert_send(|reader| async move { reader.tail_many(&[]).await });
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use k8s_openapi::api::authentication::v1::TokenReview;
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sandbar_policy::{Budget, Exhausted};
 
 use super::impersonation::Impersonated;
 use super::name::{Container, Namespace, ObjectName};
@@ -34,9 +35,37 @@ pub(super) struct ApiRequest {
     review: Option<Review>,
     /// The namespace that it reads; [`EVERY`] for a list over all of them.
     namespace: Option<Box<str>>,
+    /// Whether it is for a further namespace of a list whose first one was asked before.
+    is_swept: bool,
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What of an object is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Its metadata alone, where the server can send them alone. They have the `kind` of no object.
+    Metadata,
+    /// A row of a table, with its metadata. Of lists alone.
+    Row,
+}
+
+impl Form {
+    fn accept(self, metadata: &'static str) -> HeaderValue {
+        match self {
+            Self::Whole => JSON,
+            Self::Metadata => HeaderValue::from_static(metadata),
+            Self::Row => HeaderValue::from_static("application/json;as=Table;g=meta.k8s.io;v=v1"),
+        }
+    }
+}
+
+/// The metadata of one object, and of a list.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json";
 
 /// The JSON of a review.
 #[derive(Clone)]
@@ -60,6 +89,7 @@ pub(super) struct ListParameters<'a> {
     pub(super) limit: Option<std::num::NonZeroU32>,
     /// The server's own continue token.
     pub(super) token: Option<&'a str>,
+    pub(super) form: Form,
 }
 
 /// The parameters of a log request.
@@ -78,10 +108,11 @@ pub(super) struct Read(ApiRequest);
 
 impl Read {
     /// One object.
-    pub(super) fn object(of: &ServedResource, namespace: Option<&Namespace>, name: &ObjectName) -> Self {
+    pub(super) fn object(of: &ServedResource, namespace: Option<&Namespace>, name: &ObjectName, form: Form) -> Self {
         let mut path = collection(of, namespace);
         push_segment(&mut path, name.as_str());
-        Self(ApiRequest { namespace: namespace.map(|namespace| namespace.as_str().into()), ..ApiRequest::json(path) })
+        let accept = form.accept(METADATA);
+        Self(ApiRequest { accept, namespace: namespace.map(|namespace| namespace.as_str().into()), ..ApiRequest::json(path) })
     }
 
     /// A list. Without a namespace: cluster-scoped, or over all namespaces.
@@ -92,7 +123,8 @@ impl Read {
         query.push("limit", parameters.limit.map(|limit| limit.to_string()).as_deref());
         query.push("continue", parameters.token);
         let namespace = namespace.map(Namespace::as_str).or(of.namespaced.then_some(EVERY));
-        Self(ApiRequest { namespace: namespace.map(Into::into), ..ApiRequest::json(query.0) })
+        let accept = parameters.form.accept(METADATA_LIST);
+        Self(ApiRequest { accept, namespace: namespace.map(Into::into), ..ApiRequest::json(query.0) })
     }
 
     /// The log of one container of a pod.
@@ -117,9 +149,12 @@ impl Read {
     pub(super) fn namespaces(token: &str) -> Self {
         let mut query = Query("/api/v1/namespaces?limit=500".to_owned(), '&');
         query.push("continue", Some(token).filter(|token| !token.is_empty()));
-        let accept =
-            HeaderValue::from_static("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json");
-        Self(ApiRequest { accept, ..ApiRequest::json(query.0) })
+        Self(ApiRequest { accept: Form::Metadata.accept(METADATA_LIST), ..ApiRequest::json(query.0) })
+    }
+
+    /// The same for a further namespace of a list.
+    pub(super) fn swept(self) -> Self {
+        Self(ApiRequest { is_swept: true, ..self.0 })
     }
 
     /// The request in somebody's name; none: in that of this server.
@@ -140,7 +175,7 @@ impl ApiRequest {
     }
 
     fn json(path_and_query: String) -> Self {
-        Self { path_and_query, accept: JSON, impersonation: HeaderMap::new(), review: None, namespace: None }
+        Self { path_and_query, accept: JSON, impersonation: HeaderMap::new(), review: None, namespace: None, is_swept: false }
     }
 
     /// Whose token that is.
@@ -161,6 +196,19 @@ impl ApiRequest {
         !self.impersonation.is_empty()
     }
 
+    /// Takes it from the call's budget.
+    pub(super) fn charge(&self, budget: &Budget) -> Result<(), Exhausted> {
+        if self.is_swept {
+            budget.take_swept()?
+        } else {
+            budget.take_request()?
+        }
+        if let Some(namespace) = self.namespace() {
+            budget.record_namespace(namespace);
+        }
+        Ok(())
+    }
+
     /// The HTTP request.
     pub(super) fn to_http(&self) -> Result<Request<Body>, http::Error> {
         let request = match &self.review {
@@ -177,7 +225,7 @@ impl ApiRequest {
     }
 
     /// The namespace that it reads, `*` for a list over all of them; none for a cluster-scoped request.
-    pub(super) fn namespace(&self) -> Option<&str> {
+    fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
     }
 
@@ -255,7 +303,7 @@ mod tests {
         let pods = served("", "v1", "pods");
         let name = ObjectName::parse("web-0").expect("valid");
         assert_eq!(
-            Read::object(&pods, Some(&namespace("team-a")), &name).0.path_and_query,
+            Read::object(&pods, Some(&namespace("team-a")), &name, Form::Whole).0.path_and_query,
             "/api/v1/namespaces/team-a/pods/web-0"
         );
         let planes = served("coder.com", "v1alpha1", "codercontrolplanes");
@@ -266,7 +314,8 @@ mod tests {
     #[test]
     fn whatever_a_value_holds_stays_inside_it() {
         let name = ObjectName::parse("system:a&b=c+d").expect("valid");
-        let Read(get) = Read::object(&served("rbac.authorization.k8s.io", "v1", "roles"), Some(&namespace("a")), &name);
+        let roles = served("rbac.authorization.k8s.io", "v1", "roles");
+        let Read(get) = Read::object(&roles, Some(&namespace("a")), &name, Form::Whole);
         assert!(get.path_and_query.ends_with("/roles/system%3Aa%26b%3Dc%2Bd"), "{}", get.path_and_query);
 
         let parameters = ListParameters {
@@ -274,6 +323,7 @@ mod tests {
             field_selector: Some("metadata.name=x y"),
             limit: NonZeroU32::new(7),
             token: Some("t/+="),
+            form: Form::Whole,
         };
         assert_eq!(
             Read::list(&served("", "v1", "pods"), None, &parameters).0.path_and_query,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use futures::future::Either;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -107,6 +108,14 @@ pub(super) fn parameter<'a>(path: &'a str, key: &str) -> Option<&'a str> {
 
 /// A cluster whose server answers with `answer`, given path and query and the number of requests before.
 pub(super) fn cluster(answer: impl Fn(&str, usize) -> FakeAnswer + Send + Sync + 'static) -> (Cluster, Seen) {
+    cluster_in_time(move |path, before| std::future::ready(answer(&path, before)))
+}
+
+/// The same with a server that may take its time.
+pub(super) fn cluster_in_time<A>(answer: impl Fn(String, usize) -> A + Send + Sync + 'static) -> (Cluster, Seen)
+where
+    A: Future<Output = FakeAnswer> + Send + 'static,
+{
     let seen = Seen::default();
     let noted = seen.clone();
     let answer = Arc::new(answer);
@@ -115,13 +124,16 @@ pub(super) fn cluster(answer: impl Fn(&str, usize) -> FakeAnswer + Send + Sync +
         let whom = request.headers().get("impersonate-user").map(|name| name.to_str().expect("ASCII").to_owned());
         let found = discovery(&path);
         assert!(found.is_none() || whom.is_none(), "what is served is found out in the server's own name");
-        let answer = found.unwrap_or_else(|| {
-            let mut noted = noted.0.lock().expect("not poisoned");
-            noted.push((path.clone(), whom));
-            answer(&path, noted.len() - 1)
-        });
+        let answer = match found {
+            Some(found) => Either::Left(std::future::ready(found)),
+            None => {
+                let mut noted = noted.0.lock().expect("not poisoned");
+                noted.push((path.clone(), whom));
+                Either::Right(answer(path, noted.len() - 1))
+            }
+        };
         async move {
-            match answer {
+            match answer.await {
                 FakeAnswer::Silence => std::future::pending().await,
                 FakeAnswer::Disconnect => Err(BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset))),
                 FakeAnswer::Say { status, retry_after, body, then_silence } => {

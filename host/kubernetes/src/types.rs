@@ -42,6 +42,26 @@ pub struct ServedResource {
     pub verbs: Verbs,
 }
 
+/// What people call a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedKind {
+    /// The resource, in the version that the server prefers of those that have it.
+    pub resource: ServedResource,
+    /// What one of its objects is called, `Deployment` for example; empty where the server does not say so.
+    pub kind: String,
+    /// What people write for it, `deploy` for example.
+    pub short_names: Vec<String>,
+}
+
+/// Everything that the cluster serves and that can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServedKinds {
+    /// Sorted by group and plural name.
+    pub kinds: Vec<ServedKind>,
+    /// What is missing from them.
+    pub warnings: Vec<String>,
+}
+
 impl ServedResource {
     /// A resource as a test has it.
     #[cfg(test)]
@@ -64,7 +84,8 @@ impl Verbs {
         self.names().any(|name| name == verb.as_str())
     }
 
-    fn names(self) -> impl Iterator<Item = &'static str> {
+    /// Their names.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
         Self::ALL.into_iter().enumerate().filter(move |(bit, _)| self.0 & (1_u8 << bit) != 0).map(|(_, name)| name)
     }
 
@@ -145,6 +166,19 @@ pub enum Scope {
     Namespace(String),
 }
 
+/// One object, asked for.
+#[derive(Clone, Debug)]
+pub struct ObjectKey {
+    /// Its resource.
+    pub of: Resource,
+    /// Its namespace, or the cluster.
+    pub within: Scope,
+    /// Its name.
+    pub name: String,
+    /// The paths to keep; none: the whole object less `metadata.managedFields`.
+    pub fields: Option<Vec<String>>,
+}
+
 /// One page of a list, asked for.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -175,6 +209,24 @@ pub struct Page {
     pub remaining: Option<u32>,
     /// What a reader of the answer must know.
     pub warnings: Vec<String>,
+}
+
+/// One page of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TablePage {
+    /// The columns, in their order.
+    pub columns: Vec<Column>,
+    /// The rows: objects with their `metadata` and their `cells` by the names of the columns.
+    pub page: Page,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, unique in the table.
+    pub name: String,
+    /// Greater than 0: kubectl shows it with `-o wide` alone.
+    pub priority: u32,
 }
 
 /// Which part of which log.

@@ -18,12 +18,16 @@ const CPU_KEPT: u32 = 8;
 /// Questions about its caller's rights for one call: a list over every namespace asks one for each.
 const REVIEWS: u32 = 2_500;
 
+/// Further namespaces that the lists of one call look into, each with a request of its own.
+const SWEPT: u32 = 2_000;
+
 /// The counters of one call, shared by everything that works for it.
 #[derive(Debug)]
 pub struct Budget {
     limits: Limits,
     deadline: Instant,
     requests: AtomicU32,
+    swept: AtomicU32,
     reviews: AtomicU32,
     read: AtomicU64,
     handed: AtomicU64,
@@ -52,6 +56,9 @@ pub enum Exhausted {
         "this call has used all of its {0} requests to the API server (limit `requests`); narrow the query or page through it"
     )]
     Requests(u32),
+    /// All namespaces that may be looked into beside the first of a list are looked into.
+    #[error("this call has looked into {SWEPT} namespaces, which is all it may; name a namespace")]
+    Namespaces,
     /// All questions about the caller's rights are asked.
     #[error(
         "this call has asked {REVIEWS} times what its caller may read, which is all it may; narrow the query, or name a namespace"
@@ -86,6 +93,7 @@ impl Budget {
         Self {
             deadline: Instant::now() + limits.time,
             requests: AtomicU32::new(0),
+            swept: AtomicU32::new(0),
             reviews: AtomicU32::new(0),
             read: AtomicU64::new(0),
             handed: AtomicU64::new(0),
@@ -130,7 +138,7 @@ impl Budget {
 
     /// Requests sent to the API server so far.
     pub fn requests(&self) -> u32 {
-        self.requests.load(Ordering::Relaxed)
+        self.requests.load(Ordering::Relaxed) + self.swept.load(Ordering::Relaxed)
     }
 
     /// Questions about the caller's rights that the API server was asked so far.
@@ -204,9 +212,23 @@ impl Budget {
             .map_err(|_| Exhausted::Requests(limit))
     }
 
-    /// Whether a request is left, for a reader that can stop early and hand out a cursor instead of failing.
+    /// Takes the request for a further namespace of a list: all of them count as one, up to a number that no honest call comes to.
+    pub fn take_swept(&self) -> Result<(), Exhausted> {
+        if self.remaining().is_zero() {
+            return Err(Exhausted::Time(self.limits.time));
+        }
+        let take = |swept: u32| (swept < SWEPT).then_some(swept + 1);
+        self.swept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(drop).map_err(|_| Exhausted::Namespaces)
+    }
+
+    /// Whether a request is left.
     pub fn has_request(&self) -> bool {
-        self.requests() < self.limits.requests && !self.remaining().is_zero()
+        self.requests.load(Ordering::Relaxed) < self.limits.requests && !self.remaining().is_zero()
+    }
+
+    /// Whether a further namespace may be looked into, for a list that can stop early and hand out a cursor instead of failing.
+    pub fn may_sweep(&self) -> bool {
+        self.swept.load(Ordering::Relaxed) < SWEPT && !self.remaining().is_zero()
     }
 
     /// Takes bytes that were read, or says which limit forbids it.

@@ -112,6 +112,13 @@ impl Grant {
         !(self.rules.is_empty() && self.cluster_rules.is_empty())
     }
 
+    /// What it allows on some object of a resource, somewhere.
+    pub fn verbs<'g>(&'g self, group: &'g str, resource: &'g str, is_namespaced: bool) -> impl Iterator<Item = Verb> + 'g {
+        let rules = if is_namespaced { &self.rules } else { &self.cluster_rules };
+        let allowed = move |verb: &Verb| rules.iter().any(|rule| rule.covers(*verb, group, resource));
+        [Verb::Get, Verb::List].into_iter().filter(allowed)
+    }
+
     /// Checks an access.
     ///
     /// The namespace comes first: a caller can mend a wrong namespace, a missing rule only the operator.
@@ -189,6 +196,18 @@ mod tests {
         assert!(grant.check(&list("nodes", Place::Cluster)).is_ok());
         assert!(grant.check(&list("nodes", Place::EveryNamespace)).is_err());
         assert!(grant.check(&list("pods", Place::Cluster)).is_err());
+    }
+
+    #[test]
+    fn what_may_be_done_with_a_resource_counts_single_objects_too() {
+        let mut grant = grant(Namespaces::All);
+        let one = PolicyRule { resource_names: vec!["ca".to_owned()], ..PolicyRule::new("", &["secrets"], &[Verb::Get]) };
+        grant.rules.push(one);
+        let verbs = |resource, is_namespaced| grant.verbs("", resource, is_namespaced).collect::<Vec<_>>();
+        assert_eq!(verbs("pods", true), [Verb::Get, Verb::List]);
+        assert_eq!(verbs("secrets", true), [Verb::Get]);
+        assert_eq!(verbs("nodes", false), [Verb::List]);
+        assert_eq!((verbs("nodes", true), verbs("pods", false)), (vec![], vec![]));
     }
 
     #[test]

@@ -82,8 +82,8 @@ impl Default for Limits {
             cpu: Duration::from_secs(5),
             // A 1 MiB log needs 6 MiB in a Rust guest; a Python interpreter starts at 30 MiB.
             memory: 64 * MIB,
-            // A fan-out over a few dozen namespaces, or a list of 64,000 objects.
-            requests: 64,
+            // The logs of all pods of a large workload, or a list of 256,000 objects.
+            requests: 256,
             read: 64 * MIB,
             // What was read, less what the host removed.
             handed: 64 * MIB,

@@ -177,6 +177,12 @@ impl PolicyRule {
 
     /// Whether the rule allows `verb` on `resource` of `group`; `name` is the object's name, none for a list.
     pub fn allows(&self, verb: Verb, group: &str, resource: &str, name: Option<&str>) -> bool {
+        self.covers(verb, group, resource)
+            && (self.resource_names.is_empty() || name.is_some_and(|name| self.resource_names.iter().any(|entry| entry == name)))
+    }
+
+    /// Whether the rule allows `verb` on some object of `resource`.
+    pub(super) fn covers(&self, verb: Verb, group: &str, resource: &str) -> bool {
         let named = |list: &[String], value: &str| list.iter().any(|entry| entry == value);
         let starred = |list: &[String]| list.iter().any(|entry| entry == "*");
         let by_name_only = NAMED_ONLY.contains(&(group, resource)) || resource.contains('/');
@@ -184,7 +190,6 @@ impl PolicyRule {
         self.verbs.contains(&verb)
             && (named(&self.api_groups, group) || starred(&self.api_groups))
             && (named(&self.resources, resource) || (starred(&self.resources) && !by_name_only))
-            && (self.resource_names.is_empty() || name.is_some_and(|name| named(&self.resource_names, name)))
     }
 }
 

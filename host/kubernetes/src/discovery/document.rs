@@ -31,6 +31,9 @@ const GROUPS_BYTES: usize = 2 * 1024 * 1024;
 /// Versions that are kept of one group. Kubernetes itself has had five at most.
 const VERSIONS_MAX: usize = 16;
 
+/// Bytes of the names of a resource beside its plural: its kind, and the short ones.
+const NAMES_MAX: usize = 255;
+
 /// Bytes that a group or a version takes beside its name.
 const OVERHEAD: usize = 64;
 
@@ -134,13 +137,36 @@ pub(super) struct Resources {
     pub(super) is_cut: bool,
 }
 
-/// A resource; its name is a range of `names`.
+/// A resource; its plural name is a range of `names`, and behind it follow the others: its kind, and the short ones, with commas before
+/// each of these.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u32,
-    length: u8,
+    plural: u8,
+    others: u8,
     namespaced: bool,
     verbs: Verbs,
+}
+
+/// A resource as a document has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Described<'d> {
+    /// The plural name.
+    pub(super) plural: &'d str,
+    /// What one of its objects is called; empty if the document does not say so.
+    pub(super) kind: &'d str,
+    /// Short names, with a comma before each.
+    short_names: &'d str,
+    /// Whether its objects live in namespaces.
+    pub(super) namespaced: bool,
+    pub(super) verbs: Verbs,
+}
+
+impl<'d> Described<'d> {
+    /// What people write for it.
+    pub(super) fn short_names(self) -> impl Iterator<Item = &'d str> {
+        self.short_names.split(',').skip(1)
+    }
 }
 
 impl Document for Resources {
@@ -157,10 +183,10 @@ impl Document for Resources {
 }
 
 impl Resources {
-    /// Whether a resource is namespaced, and its verbs; none if it is not served.
-    pub(super) fn get(&self, plural: &str) -> Option<(bool, Verbs)> {
+    /// A resource; none if it is not served.
+    pub(super) fn get(&self, plural: &str) -> Option<Described<'_>> {
         let at = self.entries.binary_search_by_key(&plural, |entry| entry.name(&self.names)).ok()?;
-        Some((self.entries[at].namespaced, self.entries[at].verbs))
+        Some(self.entries[at].described(&self.names))
     }
 
     /// The plural name of every resource, in order.
@@ -168,9 +194,9 @@ impl Resources {
         self.entries.iter().map(|entry| entry.name(&self.names))
     }
 
-    /// Every resource: plural name, whether it is namespaced, and verbs.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, bool, Verbs)> {
-        self.entries.iter().map(|entry| (entry.name(&self.names), entry.namespaced, entry.verbs))
+    /// Every resource, in the order of the plural names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Described<'_>> {
+        self.entries.iter().map(|entry| entry.described(&self.names))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -184,7 +210,7 @@ impl Resources {
 
     fn take(&mut self, entry: &ResourceEntry<'_>) -> Result<(), Stop> {
         // A subresource has a slash in its name, so it is no label.
-        let (true, Ok(length), Ok(start)) =
+        let (true, Ok(plural), Ok(start)) =
             (is_label(&entry.name), u8::try_from(entry.name.len()), u32::try_from(self.names.len()))
         else {
             return Ok(());
@@ -194,15 +220,37 @@ impl Resources {
             return Err(Stop::Enough);
         }
         self.names.push_str(&entry.name);
-        self.entries.push(Entry { start, length, namespaced: entry.namespaced, verbs: entry.verbs });
+        let others = self.names.len();
+        if is_name(&entry.kind) {
+            self.names.push_str(&entry.kind);
+        }
+        for name in entry.short_names.iter().flatten().filter(|name| is_name(name)) {
+            if self.names.len() - others + name.len() < NAMES_MAX {
+                self.names.push(',');
+                self.names.push_str(name);
+            }
+        }
+        let others = u8::try_from(self.names.len() - others).unwrap_or_default();
+        self.entries.push(Entry { start, plural, others, namespaced: entry.namespaced, verbs: entry.verbs });
         Ok(())
     }
 }
 
 impl Entry {
     fn name(self, names: &str) -> &str {
-        &names[self.start as usize..][..self.length.into()]
+        &names[self.start as usize..][..self.plural.into()]
     }
+
+    fn described(self, names: &str) -> Described<'_> {
+        let others = &names[self.start as usize + usize::from(self.plural)..][..self.others.into()];
+        let (kind, short_names) = others.split_at(others.find(',').unwrap_or(others.len()));
+        Described { plural: self.name(names), kind, short_names, namespaced: self.namespaced, verbs: self.verbs }
+    }
+}
+
+/// Whether this is what a kind, or a short name, looks like.
+fn is_name(name: &str) -> bool {
+    is_label(&name.to_ascii_lowercase())
 }
 
 /// Why the rest of a document is not read.
@@ -261,9 +309,13 @@ struct VersionEntry<'e> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ResourceEntry<'e> {
     #[serde(borrow)]
     name: Cow<'e, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'e, str>,
+    short_names: Option<Vec<String>>,
     namespaced: bool,
     verbs: Verbs,
 }

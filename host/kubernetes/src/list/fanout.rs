@@ -101,7 +101,7 @@ impl Fanout {
         let taken = u32::try_from(self.gathered.count).unwrap_or(u32::MAX);
         let objects = NonZeroU32::new(self.size.objects.get().saturating_sub(taken))?;
         let bytes = self.size.bytes.saturating_sub(self.gathered.json.len() + 1);
-        let spent = bytes == 0 || !budget.has_request() || budget.remaining() < budget.limits().time / TIME_KEPT;
+        let spent = bytes == 0 || !budget.may_sweep() || budget.remaining() < budget.limits().time / TIME_KEPT;
         (self.asked == 0 || !spent).then_some(Size { objects, bytes })
     }
 
@@ -109,6 +109,7 @@ impl Fanout {
         let namespace = Namespace::parse(name)?;
         // A namespace whose API hangs leaves time for the others.
         let first_byte: Duration = FIRST_BYTE.min(listing.context.budget.remaining() / 2);
+        let listing = Listing { is_swept: self.asked > 0, ..*listing };
         let answer = listing.part(Some(&namespace), position, room, first_byte).await;
         match answer {
             // It is not the object that is too large, but the room that is left.
@@ -128,6 +129,9 @@ impl Fanout {
             self.gathered.json.push_str(&part.json);
         }
         self.gathered.count += part.count;
+        if self.gathered.columns.is_empty() {
+            self.gathered.columns = part.columns;
+        }
         part.warnings.into_iter().for_each(|warning| self.warn(warning));
     }
 
@@ -244,11 +248,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_ends_where_the_requests_do() {
-        let (cluster, _) = cluster(|path, _| honest(path));
+    async fn the_namespaces_of_a_page_count_as_one_request() {
+        let (cluster, seen) = cluster(|path, _| honest(path));
         let limits = Limits { requests: 1, ..Limits::default() };
         let all = pages(&cluster, &["a", "b", "c"], 100, &limits).await;
-        assert_eq!(read(&all), [vec!["a1", "a2", "a3"], vec![], vec!["c1", "c2"]]);
+        assert_eq!(read(&all), [["a1", "a2", "a3", "c1", "c2"]]);
+        assert_eq!(seen.count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_page_ends_where_the_namespaces_of_its_call_do() {
+        let (cluster, seen) = cluster(|path, _| list(namespace(path), &[], None));
+        let names: Vec<String> = (0..2_100).map(|n| format!("n{n:04}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let first = page(&cluster, &names, &pods(), &Limits::default()).await.expect("a page");
+        assert_eq!(seen.count(), 2_001);
+        let rest = Query { continue_: first.continue_, ..pods() };
+        assert_eq!(page(&cluster, &names, &rest, &Limits::default()).await.expect("the rest").continue_, None);
+        assert_eq!(seen.count(), 2_100);
     }
 
     #[tokio::test]
@@ -285,8 +302,7 @@ mod tests {
     #[tokio::test]
     async fn a_later_page_of_failures_alone_is_still_a_page() {
         let (cluster, _) = cluster(|path, _| if namespace(path) == "a" { honest(path) } else { forbidden(path) });
-        let limits = Limits { requests: 1, ..Limits::default() };
-        let all = pages(&cluster, &["a", "b"], 100, &limits).await;
+        let all = pages(&cluster, &["a", "b"], 3, &Limits::default()).await;
         assert_eq!(read(&all), [vec!["a1", "a2", "a3"], vec![]]);
         assert_eq!(
             all[1].warnings,

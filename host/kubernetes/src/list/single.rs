@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use super::cursor::Position;
 use super::filter::Filter;
 use super::page::{PageBuilder, Size, Smallest, Stop, Wanted, too_large};
+use super::table::Rows;
 use crate::context::ReadContext;
 use crate::error::{Code, Error};
 use crate::exchange::Failure;
@@ -17,9 +18,9 @@ use crate::fields::Keep;
 use crate::items::Splitter;
 use crate::name::Namespace;
 use crate::object::{Mask, OBJECT_MAX};
-use crate::request::{ListParameters, Read};
+use crate::request::{Form, ListParameters, Read};
 use crate::response::{Incoming, json};
-use crate::types::{Query, ServedResource};
+use crate::types::{Column, Query, ServedResource};
 
 /// A list that has passed the grant.
 #[derive(Clone, Copy)]
@@ -30,6 +31,10 @@ pub(super) struct Listing<'q> {
     pub(super) query: &'q Query,
     pub(super) keep: &'q Keep,
     pub(super) filter: &'q Filter,
+    /// What is sent for each object.
+    pub(super) form: Form,
+    /// Whether it goes on in a further namespace: those of one page count as one request.
+    pub(super) is_swept: bool,
 }
 
 /// What one place gave to a page.
@@ -44,6 +49,8 @@ pub(super) struct Part {
     /// How many objects follow, where that is known.
     pub(super) remaining: Option<u32>,
     pub(super) warnings: Vec<String>,
+    /// The columns of a table.
+    pub(super) columns: Vec<Column>,
 }
 
 impl Listing<'_> {
@@ -105,8 +112,10 @@ impl Listing<'_> {
             field_selector: self.query.field_selector.as_deref().filter(|selector| !selector.is_empty()),
             limit,
             token,
+            form: self.form,
         };
-        Read::list(self.served, namespace, &parameters)
+        let read = Read::list(self.served, namespace, &parameters);
+        if self.is_swept { read.swept() } else { read }
     }
 
     /// Reads a list's body into a page.
@@ -118,29 +127,38 @@ impl Listing<'_> {
             Position::Start if self.comes_whole() => PageBuilder::smallest(wanted, None),
             Position::Start | Position::Token(_) => PageBuilder::as_sent(wanted),
         };
-        let mut splitter = Splitter::new("items", OBJECT_MAX);
+        let mut rows = (self.form == Form::Row).then(Rows::default);
+        let array = if rows.is_some() { "rows" } else { "items" };
+        let mut splitter = Splitter::new(array, self.context.share.of_held(OBJECT_MAX));
         let read_before = self.context.budget.read();
         while let Some(chunk) = incoming.chunk().await.map_err(|error| self.too_much(error, &page, read_before))? {
-            splitter.feed(&chunk, |item| page.take(item))?;
+            splitter.feed_with_outline(&chunk, |outline, item| match &mut rows {
+                Some(rows) => page.take(rows.object(outline, item)?.as_bytes()),
+                None => page.take(item),
+            })?;
         }
         let envelope = splitter.finish()?;
-        let Envelope { metadata, .. } = json(&envelope)?;
-        match page {
+        let (metadata, columns) = match rows {
+            Some(rows) => rows.end(&envelope)?,
+            None => (json::<Envelope>(&envelope)?.metadata, Vec::new()),
+        };
+        let part = match page {
             PageBuilder::AsSent(page) => {
                 let (json, count) = page.finish();
                 let next = metadata.continue_.filter(|token| !token.is_empty()).map(Position::Token);
                 let remaining = metadata.remaining.filter(|_| next.is_some()).and_then(|count| u32::try_from(count).ok());
-                Ok(Part { json, count, next, remaining, warnings: Vec::new() })
+                Part { json, count, next, remaining, warnings: Vec::new(), columns: Vec::new() }
             }
             PageBuilder::Smallest(page) => {
                 let pages_now = metadata.continue_.is_some_and(|token| !token.is_empty());
                 match position {
-                    Position::Token(_) => Err(Stop::Failed(restart("it no longer pages this list"))),
-                    Position::After(_) if pages_now => Err(Stop::Failed(restart("it now pages this list itself"))),
-                    Position::Start | Position::After(_) => Ok(self.cut(page)?),
+                    Position::Token(_) => return Err(Stop::Failed(restart("it no longer pages this list"))),
+                    Position::After(_) if pages_now => return Err(Stop::Failed(restart("it now pages this list itself"))),
+                    Position::Start | Position::After(_) => self.cut(page)?,
                 }
             }
-        }
+        };
+        Ok(Part { columns, ..part })
     }
 
     /// A page of a list that came whole.
@@ -154,7 +172,7 @@ impl Listing<'_> {
         }
         let cut = page.finish()?;
         let (next, remaining) = cut.rest.map(|(key, left)| (Position::After(key), left)).unzip();
-        Ok(Part { json: cut.json, count: cut.count, next, remaining, warnings })
+        Ok(Part { json: cut.json, count: cut.count, next, remaining, warnings, columns: Vec::new() })
     }
 
     /// A list that comes whole and is over the whole budget cannot be read by any call, which is not the same as a spent budget.
@@ -192,7 +210,7 @@ struct Envelope {
 }
 
 #[derive(Default, Deserialize)]
-struct ListMetadata {
+pub(super) struct ListMetadata {
     #[serde(default, rename = "continue")]
     continue_: Option<String>,
     #[serde(default, rename = "remainingItemCount")]

@@ -27,10 +27,6 @@ use super::{Common, Failure, environment, output};
 /// Threads that only pass messages on.
 const THREADS: usize = 2;
 
-/// The server that is looked for where none is named.
-const GROUP: &str = "mcp.sandbar.dev";
-const SERVER: &str = "sandbar";
-
 /// The Service of the manifests in deploy/.
 const SERVICE: &str = "coder-system/coder-k8s";
 

@@ -1,0 +1,203 @@
+//! The rows of a table as objects: the metadata of what a row shows, and its cells by the names of their columns. So a row is masked, kept,
+//! filtered and counted like any object, and a cell under `Password` is what a field of that name is.
+
+use std::collections::BTreeSet;
+
+use sandbar_text::clean_line;
+use serde::Deserialize;
+
+use super::single::ListMetadata;
+use crate::error::{Code, Error};
+use crate::fields::Keep;
+use crate::items::malformed;
+use crate::object::Object;
+use crate::response::json;
+use crate::types::Column;
+
+/// Columns of a table. The widest of Kubernetes has 12.
+const COLUMNS_MAX: usize = 100;
+
+/// Bytes of a column's name.
+const NAME_MAX: usize = 64;
+
+/// The table so far.
+#[derive(Default)]
+pub(super) struct Rows {
+    columns: Option<Vec<Column>>,
+}
+
+impl Rows {
+    /// A row as an object. `outline` is what came before the first row: the columns among it.
+    pub(super) fn object(&mut self, outline: &[u8], row: &[u8]) -> Result<String, Error> {
+        let columns = match &mut self.columns {
+            Some(columns) => columns,
+            none => none.insert(Outline::read(&[outline, b"]}"].concat())?.columns()),
+        };
+        let row = Object::read(row)?;
+        let (metadata, cells) = row.row().ok_or_else(|| malformed("a row has no `cells`, or not the metadata of its object"))?;
+        let mut object = format!("{{\"metadata\":{metadata},\"cells\":{{");
+        for (index, (column, cell)) in columns.iter().zip(cells).enumerate() {
+            if index > 0 {
+                object.push(',');
+            }
+            object.push_str(&serde_json::Value::from(&*column.name).to_string());
+            object.push(':');
+            object.push_str(cell);
+        }
+        object.push_str("}}");
+        Ok(object)
+    }
+
+    /// The list's metadata and the columns, once the body has ended; `outline` is all of it but the rows.
+    pub(super) fn end(self, outline: &[u8]) -> Result<(ListMetadata, Vec<Column>), Error> {
+        let mut outline = Outline::read(outline)?;
+        Ok((std::mem::take(&mut outline.metadata), self.columns.unwrap_or_else(|| outline.columns())))
+    }
+}
+
+/// What of a row is kept: its cells, and of its metadata what was asked for.
+pub(super) fn kept(fields: Option<&[String]>) -> Result<Keep, Error> {
+    let mut paths = vec!["cells".to_owned()];
+    match fields {
+        None => paths.extend(["metadata.namespace", "metadata.name"].map(str::to_owned)),
+        Some(fields) => paths.extend(fields.iter().filter(|path| path.starts_with("metadata")).cloned()),
+    }
+    Keep::parse(Some(&paths))
+}
+
+/// A table without its rows.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outline {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    metadata: ListMetadata,
+    #[serde(default)]
+    column_definitions: Vec<Definition>,
+}
+
+#[derive(Deserialize)]
+struct Definition {
+    name: String,
+    #[serde(default)]
+    priority: u32,
+}
+
+impl Outline {
+    fn read(outline: &[u8]) -> Result<Self, Error> {
+        let read: Self = json(outline)?;
+        if read.kind == "Table" { Ok(read) } else { Err(no_table()) }
+    }
+
+    /// A name that two columns have is another for the second.
+    fn columns(self) -> Vec<Column> {
+        let mut names = BTreeSet::new();
+        let columns = self.column_definitions.into_iter().take(COLUMNS_MAX).map(|Definition { name, priority }| {
+            let mut name = clean_line(&name, NAME_MAX);
+            while !names.insert(name.clone()) {
+                name.push('\'');
+            }
+            Column { name, priority }
+        });
+        columns.collect()
+    }
+}
+
+/// Of an API that sends objects where it is asked for a table, or refuses to.
+pub(super) fn no_table() -> Error {
+    Error::new(Code::NotServed, "the API behind this resource shows its objects in no table; list them and choose fields")
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbar_policy::{Limits, Namespaces};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{FakeAnswer, allowed, cluster, list, query, reader, resource};
+    use crate::types::{Query, Scope, TablePage};
+
+    fn pods(within: Scope) -> Query {
+        query(resource("", "pods"), within)
+    }
+
+    fn team_a() -> Scope {
+        Scope::Namespace("team-a".to_owned())
+    }
+
+    /// A table as a server sends it: the columns before the rows.
+    fn table(namespace: &str, columns: &[&str], rows: &[(&str, Value)], more: &str) -> FakeAnswer {
+        let columns: Vec<Value> = columns.iter().map(|name| json!({ "name": name, "type": "string", "priority": 1 })).collect();
+        let object = |name: &str| json!({ "kind": "PartialObjectMetadata", "metadata": { "namespace": namespace, "name": name, "uid": "1" } });
+        let rows: Vec<Value> = rows.iter().map(|(name, cells)| json!({ "cells": cells, "object": object(name) })).collect();
+        let (columns, rows) = (Value::from(columns), Value::from(rows));
+        let metadata = if more.is_empty() { json!({}) } else { json!({ "continue": more, "remainingItemCount": 3 }) };
+        FakeAnswer::ok(format!(
+            r#"{{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{metadata},"columnDefinitions":{columns},"rows":{rows}}}"#
+        ))
+    }
+
+    async fn read(
+        answer: impl Fn(&str) -> FakeAnswer + Send + Sync + 'static,
+        query: &Query,
+        namespaces: Namespaces,
+    ) -> Result<TablePage, Error> {
+        let (cluster, _) = cluster(move |path, _| answer(path));
+        reader(&cluster, namespaces, Limits::default()).list_table(query).await
+    }
+
+    fn names(page: &TablePage) -> Vec<&str> {
+        page.columns.iter().map(|column| column.name.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_row_is_its_cells_by_their_columns_and_the_metadata_that_was_asked_for() {
+        let answer =
+            |_: &str| table("team-a", &["Name", "Ready", "Ready", "Age"], &[("web-0", json!(["web-0", "1/1", 2, "3d"]))], "next");
+        let page = read(answer, &pods(team_a()), Namespaces::All).await.expect("a page");
+        assert_eq!(names(&page), ["Name", "Ready", "Ready'", "Age"]);
+        assert_eq!(
+            page.page.items,
+            r#"[{"metadata":{"namespace":"team-a","name":"web-0"},"cells":{"Name":"web-0","Ready":"1/1","Ready'":2,"Age":"3d"}}]"#
+        );
+        assert_eq!((page.columns[0].priority, page.page.remaining, page.page.continue_.is_some()), (1, Some(3), true));
+        let fields = Some(vec!["metadata.uid".to_owned(), "spec".to_owned()]);
+        let page = read(answer, &Query { fields, ..pods(team_a()) }, Namespaces::All).await.expect("a page");
+        assert!(page.page.items.starts_with(r#"[{"metadata":{"uid":"1"},"cells":{"#), "{}", page.page.items);
+    }
+
+    #[tokio::test]
+    async fn a_cell_is_masked_as_a_field_of_its_columns_name_is() {
+        let answer = |_: &str| table("team-a", &["Name", "Password"], &[("web-0", json!(["web-0", "hunter2secret!"]))], "");
+        let page = read(answer, &pods(team_a()), Namespaces::All).await.expect("a page");
+        assert!(page.page.items.contains("[masked: password]") && !page.page.items.contains("hunter2"), "{}", page.page.items);
+    }
+
+    #[tokio::test]
+    async fn the_tables_of_several_namespaces_are_one() {
+        let answer = |path: &str| match path.contains("team-a") {
+            true => table("team-a", &["Name"], &[("a", json!(["a"]))], ""),
+            false => table("team-b", &["Name"], &[("b", json!(["b"]))], ""),
+        };
+        let page = read(answer, &pods(Scope::EveryNamespace), allowed(&["team-a", "team-b"])).await.expect("a page");
+        assert_eq!((names(&page), page.page.items.matches("cells").count()), (vec!["Name"], 2));
+        let empty = read(|_| table("team-a", &["Name"], &[], ""), &pods(team_a()), Namespaces::All).await.expect("a page");
+        assert_eq!((names(&empty), empty.page.items.as_str()), (vec!["Name"], "[]"));
+    }
+
+    #[tokio::test]
+    async fn where_there_is_no_table_that_is_said() {
+        for answer in [
+            || list("team-a", &["a"], None),
+            || FakeAnswer::status(406, "NotAcceptable", "only the following media types are accepted", json!({})),
+        ] {
+            let error = read(move |_| answer(), &pods(team_a()), Namespaces::All).await.expect_err("no table");
+            assert_eq!(error, no_table());
+        }
+        let broken =
+            |_: &str| FakeAnswer::ok(r#"{"kind":"Table","columnDefinitions":[{"name":"Name"}],"rows":[{"cells":["a"]}]}"#);
+        let error = read(broken, &pods(team_a()), Namespaces::All).await.expect_err("no metadata");
+        assert!(error.message.contains("a row has no `cells`"), "{}", error.message);
+    }
+}
