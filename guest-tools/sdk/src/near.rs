@@ -3,19 +3,19 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::read::{Get, Wanted};
 use crate::tally::few;
-use crate::{Code, Error, Metadata, ObjectKey, Resource};
+use crate::{Code, Error, Metadata, Scope};
 
 /// Objects that are looked at.
 const LOOKED_AT: u32 = 1000;
 
-impl Resource {
-    /// [`get_asked`](Self::get_asked) whose failure, where there is no such object, says which names there are. `kind` and `kinds` are
-    /// one and several of them in words. For the names the component needs [`Verb::List`](crate::Verb::List).
-    pub fn get_or_near<T: DeserializeOwned>(&self, kind: &str, kinds: &'static str, asked: &ObjectKey) -> Result<T, Error> {
-        let asked = asked.required()?;
-        self.get_asked(kind, &asked).map_err(|error| {
-            let near = if error.code() == Code::NotFound { near(self, kinds, &asked) } else { None };
+impl<T: DeserializeOwned> Get<T> {
+    /// [`read`](Self::read) whose failure, where there is no such object, says which names there are. `kinds` is several of them in
+    /// words. For the names the component needs [`Verb::List`](crate::Verb::List).
+    pub fn read_or_near(&self, kinds: &'static str) -> Result<T, Error> {
+        self.read().map_err(|error| {
+            let near = if error.code() == Code::NotFound { near(&self.wanted, kinds) } else { None };
             match near {
                 Some(near) => error.hint(near),
                 None => error,
@@ -24,21 +24,25 @@ impl Resource {
     }
 }
 
-/// Which names there are in the namespace, or in which other there are some. A hint is not worth an error.
-fn near(of: &Resource, kinds: &'static str, ObjectKey { namespace, name }: &ObjectKey) -> Option<String> {
+/// Which names there are, or in which other namespace there are some. A hint is not worth an error.
+fn near(Wanted { of, within, name, .. }: &Wanted, kinds: &'static str) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
         metadata: Metadata,
     }
-    let page = of.list::<Named>().within(&**namespace).limit(Some(LOOKED_AT)).called(kinds).page().ok()?;
+    let page = of.list::<Named>().within(within.clone()).limit(Some(LOOKED_AT)).called(kinds).page().ok()?;
     if page.hint.is_some() {
         return page.hint;
     }
+    let place = match within {
+        Scope::Namespace(namespace) => format!(" in namespace {namespace}"),
+        Scope::Cluster | Scope::EveryNamespace => String::new(),
+    };
     let among_others = if page.continue_.is_some() { ", among others" } else { "" };
     let names: Vec<String> = page.items.into_iter().map(|named| named.metadata.name).collect();
     let alike: Vec<String> = names.iter().filter(|there| are_alike(name, there)).cloned().collect();
     let there = few(if alike.is_empty() { &names } else { &alike });
-    (!there.is_empty()).then(|| format!("{kinds} in namespace {namespace}: {there}{among_others}"))
+    (!there.is_empty()).then(|| format!("{kinds}{place}: {there}{among_others}"))
 }
 
 /// Whether one name is part of another, in any case: a pod's begins with that of its Deployment.
@@ -52,10 +56,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::Page;
     use crate::testing::{Host, page};
+    use crate::{ObjectKey, Page, Resource};
 
     const SERVICES: Resource = Resource::new("", "v1", "services");
+
+    fn read(asked: &ObjectKey) -> Result<Value, Error> {
+        SERVICES.get_asked("service", asked)?.read_or_near("Services")
+    }
 
     /// The words for a Service `web` that is not there.
     fn said(answer: impl Fn(bool) -> Result<Page<Value>, Error> + 'static) -> String {
@@ -63,7 +71,7 @@ mod tests {
             .objects(|_| Err(Error::new(Code::NotFound, "services \"web\" not found")))
             .lists(move |request| answer(request.within == "team-a".into()));
         let asked = ObjectKey { namespace: " team-a".to_owned(), name: "web".to_owned() };
-        let error = host.run(|| SERVICES.get_or_near::<Value>("service", "Services", &asked)).expect_err("not there");
+        let error = host.run(|| read(&asked)).expect_err("not there");
         error.to_string().replace("get service team-a/web: services \"web\" not found", "…")
     }
 
@@ -94,7 +102,17 @@ mod tests {
     fn only_what_is_not_found_is_looked_for() {
         let host = Host::new().objects(|_| Err(Error::new(Code::Denied, "no")));
         let asked = ObjectKey { namespace: "team-a".to_owned(), name: "web".to_owned() };
-        let error = host.run(|| SERVICES.get_or_near::<Value>("service", "Services", &asked)).expect_err("denied");
+        let error = host.run(|| read(&asked)).expect_err("denied");
         assert_eq!(error.to_string(), "get service team-a/web: no");
+    }
+
+    #[test]
+    fn what_has_no_namespace_is_near_in_the_cluster() {
+        let host = Host::new()
+            .objects(|_| Err(Error::new(Code::NotFound, "nodes \"one\" not found")))
+            .lists(|request| Ok(if request.within == Scope::Cluster { named("", &["one-1", "two"]) } else { page([]) }));
+        let nodes = Resource::new("", "v1", "nodes");
+        let error = host.run(|| nodes.get::<Value>(Scope::Cluster, "one").read_or_near("Nodes")).expect_err("not there");
+        assert_eq!(error.to_string(), "nodes \"one\" not found; Nodes: one-1");
     }
 }

@@ -1,5 +1,7 @@
 //! Capability: objects and lists. Events are objects too.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::JsonSchema;
@@ -10,11 +12,11 @@ use crate::bindings::sandbar::kubernetes::{read as wit, types};
 use crate::{Code, Error, ObjectKey, arguments, fields, host, tally};
 
 /// An API resource as it stands in a URL and in RBAC: `apps`, `v1`, `deployments`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    group: &'static str,
-    version: &'static str,
-    plural: &'static str,
+    group: Cow<'static, str>,
+    version: Cow<'static, str>,
+    plural: Cow<'static, str>,
 }
 
 /// Where to look. The host knows which resources are namespaced; a scope that does not fit is [`Code::Invalid`].
@@ -46,21 +48,27 @@ impl Resource {
     /// The resource of this API group ("" is the core group), version ("" is the one that the server prefers) and plural name in
     /// lower case.
     pub const fn new(group: &'static str, version: &'static str, plural: &'static str) -> Self {
-        Self { group, version, plural }
+        Self { group: Cow::Borrowed(group), version: Cow::Borrowed(version), plural: Cow::Borrowed(plural) }
     }
 
-    /// Reads one object, and of it the fields that `T` reads; `serde_json::Value` reads it all.
-    pub fn get<T: DeserializeOwned>(&self, within: impl Into<Scope>, name: &str) -> Result<T, Error> {
-        let fields = fields::of::<T>();
-        let json = host::get_object(&self.into(), &within.into().into(), name, fields.as_deref(), None)?;
-        parse(&json)
+    /// [`new`](Self::new) with words that are known only when the tool runs.
+    pub fn named(group: impl Into<String>, version: impl Into<String>, plural: impl Into<String>) -> Self {
+        Self { group: Cow::Owned(group.into()), version: Cow::Owned(version.into()), plural: Cow::Owned(plural.into()) }
+    }
+
+    /// One object, of which `T` says the fields to read; `serde_json::Value` reads it all. Nothing is read yet.
+    pub fn get<T: DeserializeOwned>(&self, within: impl Into<Scope>, name: impl Into<String>) -> Get<T> {
+        let wanted = Wanted { of: self.clone(), within: within.into(), name: name.into(), kind: None, fields: fields::of::<T>() };
+        Get { wanted, object: PhantomData }
     }
 
     /// [`get`](Self::get) for a tool whose arguments are an [`ObjectKey`]. A failure says what was read, `kind` being one of them in
     /// words: `get Service team-a/web: …`.
-    pub fn get_asked<T: DeserializeOwned>(&self, kind: &str, asked: &ObjectKey) -> Result<T, Error> {
+    pub fn get_asked<T: DeserializeOwned>(&self, kind: &'static str, asked: &ObjectKey) -> Result<Get<T>, Error> {
         let asked = asked.required()?;
-        self.get(&*asked.namespace, &asked.name).map_err(|error| error.context(format_args!("get {kind} {asked}")))
+        let mut get = self.get(Scope::Namespace(asked.namespace), asked.name);
+        get.wanted.kind = Some(kind);
+        Ok(get)
     }
 
     /// A list of these objects in every namespace, of which `T` says the fields to read. Nothing is read yet.
@@ -81,6 +89,67 @@ impl Resource {
         }
     }
 }
+
+impl fmt::Display for Resource {
+    /// As in the words of an API server: `deployments.apps`, `pods`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plural)?;
+        if self.group.is_empty() { Ok(()) } else { write!(f, ".{}", self.group) }
+    }
+}
+
+/// An object that has not been read yet.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is read before `read`"]
+pub struct Get<T> {
+    pub(crate) wanted: Wanted,
+    object: PhantomData<fn() -> T>,
+}
+
+/// What to read, whatever its type.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) of: Resource,
+    pub(crate) within: Scope,
+    pub(crate) name: String,
+    /// What it is in words, where failures say what was read.
+    kind: Option<&'static str>,
+    fields: Option<Vec<String>>,
+}
+
+impl<T: DeserializeOwned> Get<T> {
+    /// The paths to read, in place of those that `T` reads.
+    pub fn fields(mut self, paths: &[&str]) -> Self {
+        self.wanted.fields = owned(paths);
+        self
+    }
+
+    /// Reads the object.
+    pub fn read(&self) -> Result<T, Error> {
+        self.wanted.json().and_then(|json| parse(&json)).map_err(|error| self.wanted.explained(error))
+    }
+}
+
+impl Wanted {
+    fn json(&self) -> Result<String, Error> {
+        let json = host::get_object(&(&self.of).into(), &self.within.clone().into(), &self.name, self.fields.as_deref(), None)?;
+        Ok(json)
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        match (self.kind, &self.within) {
+            (Some(kind), Scope::Namespace(namespace)) => error.context(format_args!("get {kind} {namespace}/{}", self.name)),
+            _ => error,
+        }
+    }
+}
+
+fn owned(paths: &[&str]) -> Option<Vec<String>> {
+    Some(paths.iter().map(|&path| path.to_owned()).collect())
+}
+
+/// Objects on a page, where the operator does not set less.
+const PAGE_MAX: u32 = 1000;
 
 /// Bytes of a label's value at most, in Kubernetes.
 const LABEL_VALUE_MAX: usize = 63;
@@ -144,7 +213,7 @@ impl<T: DeserializeOwned> List<T> {
 
     /// The paths to read, in place of those that `T` reads.
     pub fn fields(mut self, paths: &[&str]) -> Self {
-        self.query.fields = Some(paths.iter().map(|&path| path.to_owned()).collect());
+        self.query.fields = owned(paths);
         self
     }
 
@@ -178,8 +247,52 @@ impl<T: DeserializeOwned> List<T> {
         Ok(page)
     }
 
+    /// Reads page after page until there are this many objects, and answers what it has got as one page. Whatever ended it early,
+    /// the number or an error, is the last of the warnings, and `continue` goes on from there where that is possible. Only where the
+    /// first page fails is there nothing to answer. Each page has as many objects as [`limit`](Self::limit) says, or as can be.
+    pub fn up_to(self, objects: u32) -> Result<Page<T>, Error> {
+        let Self { mut query, called, .. } = self;
+        let begins = query.continue_.is_none();
+        let on_page = query.limit.filter(|&limit| limit > 0).unwrap_or(PAGE_MAX);
+        let most = objects.max(1);
+
+        query.limit = Some(on_page.min(most));
+        let mut all = read_page::<T>(&query)?;
+        while let Some(cursor) = &all.continue_ {
+            let read = u32::try_from(all.items.len()).unwrap_or(u32::MAX);
+            if read >= most {
+                all.warnings.push(format!("only the first {read} objects were read, and there are more"));
+                break;
+            }
+            query.limit = Some(on_page.min(most - read));
+            query.continue_ = Some(cursor.clone());
+            match read_page::<T>(&query) {
+                Ok(page) => {
+                    all.items.extend(page.items);
+                    (all.continue_, all.remaining) = (page.continue_, page.remaining);
+                    add_new(&mut all.warnings, page.warnings);
+                }
+                Err(error) => {
+                    if error.code() == Code::Expired {
+                        all.continue_ = None;
+                    }
+                    all.warnings.push(format!("only the first {read} objects could be read: {error}"));
+                    break;
+                }
+            }
+        }
+        if let Some(called) = called
+            && begins
+            && all.is_all_of_nothing()
+            && all.warnings.is_empty()
+        {
+            all.hint = Some(elsewhere(called, &query));
+        }
+        Ok(all)
+    }
+
     /// Reads page after page to the end of the list, or to the first error. What the call may read has bounds, so a list may end
-    /// in [`Code::Exhausted`].
+    /// in [`Code::Exhausted`]: [`up_to`](Self::up_to) keeps what was read before.
     pub fn pages(self) -> impl Iterator<Item = Result<Page<T>, Error>> {
         let mut next = Some(self.query);
         std::iter::from_fn(move || {
@@ -253,6 +366,15 @@ fn read_page<T: DeserializeOwned>(query: &wit::Query) -> Result<Page<T>, Error> 
     Ok(Page { items, continue_: page.continue_, remaining: page.remaining, warnings: page.warnings, hint: None })
 }
 
+/// What one page warns of, another may, too.
+fn add_new(all: &mut Vec<String>, warnings: Vec<String>) {
+    for warning in warnings {
+        if !all.contains(&warning) {
+            all.push(warning);
+        }
+    }
+}
+
 /// Objects that are looked at for a hint.
 const LOOKED_AT: u32 = 1000;
 
@@ -263,13 +385,16 @@ fn elsewhere(called: &str, query: &wit::Query) -> String {
     struct Named {
         metadata: Metadata,
     }
-    let types::Scope::Namespace(namespace) = &query.within else {
-        return format!("this server finds no {called} in any namespace");
+    let namespace = match &query.within {
+        types::Scope::Namespace(namespace) => namespace,
+        types::Scope::EveryNamespace => return format!("this server finds no {called} in any namespace"),
+        types::Scope::Cluster => return format!("this server finds no {called}"),
     };
     let everywhere = wit::Query {
         within: types::Scope::EveryNamespace,
         fields: fields::of::<Named>(),
         limit: Some(LOOKED_AT),
+        continue_: None,
         ..query.clone()
     };
     let none = format!("there are no {called} in namespace {namespace}");
@@ -291,7 +416,8 @@ fn parse<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
 
 impl From<&Resource> for types::ApiResource {
     fn from(resource: &Resource) -> Self {
-        Self { group: resource.group.into(), version: resource.version.into(), plural: resource.plural.into() }
+        let word = |word: &Cow<'static, str>| word.clone().into_owned();
+        Self { group: word(&resource.group), version: word(&resource.version), plural: word(&resource.plural) }
     }
 }
 
@@ -311,7 +437,7 @@ mod tests {
 
     use super::{Page, Resource, Scope};
     use crate::testing::{Host, page};
-    use crate::{Code, Error, Metadata};
+    use crate::{Code, Error, Metadata, ObjectKey};
 
     const PODS: Resource = Resource::new("", "v1", "pods");
 
@@ -348,6 +474,51 @@ mod tests {
         assert_eq!(pages, [Err(Error::new(Code::Expired, "start again"))]);
     }
 
+    /// Seven pods on pages of three at most; the second page ends in `error`.
+    fn seven(error: Option<Code>) -> Host {
+        Host::new().lists(move |request| {
+            let from = request.after.as_deref().map_or(0, |cursor| cursor.parse().expect("a cursor of this list"));
+            if let (3, Some(code)) = (from, error) {
+                return Err(Error::new(code, "no more"));
+            }
+            let to = 7.min(from + request.limit.unwrap_or_default().min(3));
+            Ok(Page {
+                continue_: (to < 7).then(|| to.to_string()),
+                remaining: Some(7 - to),
+                warnings: vec!["team-b does not answer".to_owned()],
+                ..page((from..to).map(|number| pod(&number.to_string())))
+            })
+        })
+    }
+
+    /// How many were read, how to go on, and the last of the warnings.
+    fn read(host: &Host, objects: u32) -> (usize, Option<String>, String) {
+        let mut page = host.run(|| PODS.list::<Pod>().up_to(objects)).expect("a page");
+        let last = page.warnings.pop().expect("a warning");
+        assert!(page.warnings.iter().all(|warning| warning == "team-b does not answer"), "{:?}", page.warnings);
+        assert!(page.warnings.len() < 2, "each warning is there once");
+        (page.items.len(), page.continue_, last)
+    }
+
+    #[test]
+    fn a_list_is_read_up_to_a_number_and_what_is_missing_is_said() {
+        let own = "team-b does not answer".to_owned();
+        assert_eq!(read(&seven(None), 100), (7, None, own.clone()));
+        assert_eq!(read(&seven(None), 7), (7, None, own));
+        let cut = |read: u32| format!("only the first {read} objects were read, and there are more");
+        assert_eq!(read(&seven(None), 4), (4, Some("4".to_owned()), cut(4)));
+        assert_eq!(read(&seven(None), 0), (1, Some("1".to_owned()), cut(1)));
+    }
+
+    #[test]
+    fn what_was_read_before_an_error_is_kept() {
+        let words = "only the first 3 objects could be read: no more".to_owned();
+        assert_eq!(read(&seven(Some(Code::Exhausted)), 100), (3, Some("3".to_owned()), words.clone()));
+        assert_eq!(read(&seven(Some(Code::Expired)), 100), (3, None, words), "an expired list begins anew");
+        let host = Host::new().lists(|_| Err(Error::new(Code::Denied, "no")));
+        assert_eq!(host.run(|| PODS.list::<Pod>().up_to(100)), Err(Error::new(Code::Denied, "no")));
+    }
+
     #[test]
     fn labels_add_up_and_none_begins_another() {
         let selector = |value: &str| {
@@ -367,14 +538,39 @@ mod tests {
     fn a_type_reads_its_fields_and_json_reads_them_all() {
         let host = Host::new().objects(|_| Ok(pod("a")));
         let metadata = Metadata { name: "a".to_owned(), namespace: "team-a".to_owned() };
-        assert_eq!(host.run(|| PODS.get("team-a", "a")), Ok(Pod { metadata }));
-        assert_eq!(host.run(|| PODS.get("team-a", "a")), Ok(pod("a")));
+        assert_eq!(host.run(|| PODS.get("team-a", "a").read()), Ok(Pod { metadata }));
+        assert_eq!(host.run(|| PODS.get("team-a", "a").read()), Ok(pod("a")));
+        let spec = host.run(|| PODS.get::<Value>("team-a", "a").fields(&["spec"]).read());
+        assert_eq!(spec, Ok(json!({ "spec": {} })));
+    }
+
+    #[test]
+    fn a_failure_of_what_was_asked_for_says_what_was_read() {
+        let host = Host::new().objects(|request| Err(Error::new(Code::NotFound, request.name.clone())));
+        let asked = ObjectKey { namespace: " team-a".to_owned(), name: "web ".to_owned() };
+        let read = || PODS.get_asked::<Value>("pod", &asked)?.fields(&["spec"]).read();
+        assert_eq!(host.run(read), Err(Error::new(Code::NotFound, "get pod team-a/web: web")));
+        let nothing = ObjectKey { namespace: "team-a".to_owned(), name: String::new() };
+        assert_eq!(PODS.get_asked::<Value>("pod", &nothing).expect_err("no name"), Error::invalid("name is required"));
+    }
+
+    #[test]
+    fn a_resource_may_be_known_only_when_the_tool_runs() {
+        let host = Host::new().objects(|request| Ok(json!(request.resource)));
+        let read = |group: &str, plural: &str| {
+            let resource = Resource::named(group, "v1", plural);
+            let asked = host.run(|| resource.get::<Value>("team-a", "a").read());
+            assert_eq!(asked, Ok(json!(resource.to_string())));
+            resource
+        };
+        assert_eq!(read("apps", "deployments").to_string(), "deployments.apps");
+        assert_eq!(read("", "pods"), PODS);
     }
 
     #[test]
     fn an_object_of_another_shape_is_an_error() {
         let host = Host::new().objects(|_| Ok(json!({ "metadata": { "name": 7 } })));
-        let error = host.run(|| PODS.get::<Pod>("team-a", "a")).expect_err("a number for a name");
+        let error = host.run(|| PODS.get::<Pod>("team-a", "a").read()).expect_err("a number for a name");
         assert_eq!(error.code(), Code::Other);
         assert!(error.to_string().starts_with("the cluster's answer has an unknown shape: invalid type: integer `7`"), "{error}");
     }
@@ -404,6 +600,9 @@ mod tests {
             hint(&of(Vec::new()), Scope::EveryNamespace, None).as_deref(),
             Some("this server finds no pods in any namespace")
         );
+        assert_eq!(hint(&of(Vec::new()), Scope::Cluster, None).as_deref(), Some("this server finds no pods"));
+        let all = of(Vec::new()).run(|| PODS.list::<Pod>().called("pods").up_to(9)).expect("a page");
+        assert_eq!(all.hint.as_deref(), Some("this server finds no pods in any namespace"));
         assert_eq!(hint(&of(vec![pod("a")]), Scope::EveryNamespace, None), None, "there are some");
         assert_eq!(hint(&of(vec![pod("a")]), here(), Some("2")), None, "it is only the end of the list");
         let refusing = Host::new().lists(|request| match &request.within {

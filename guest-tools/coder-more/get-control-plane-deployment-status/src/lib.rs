@@ -66,7 +66,7 @@ impl From<Deployment> for Answer {
 
 /// The operator of Coder gives a Deployment the name of its control plane.
 fn get_control_plane_deployment_status(control_plane: ObjectKey) -> Result<Answer, Error> {
-    Ok(DEPLOYMENTS.get_or_near::<Deployment>("deployment", "Deployments", &control_plane)?.into())
+    Ok(DEPLOYMENTS.get_asked::<Deployment>("deployment", &control_plane)?.read_or_near("Deployments")?.into())
 }
 
 fn component() -> Component<impl Tools> {

@@ -114,7 +114,7 @@ fn shown(annotations: BTreeMap<String, String>) -> (BTreeMap<String, String>, Op
 }
 
 fn get_service_status(service: ObjectKey) -> Result<Answer, Error> {
-    Ok(SERVICES.get_or_near::<Service>("service", "Services", &service)?.into())
+    Ok(SERVICES.get_asked::<Service>("service", &service)?.read_or_near("Services")?.into())
 }
 
 fn component() -> Component<impl Tools> {

@@ -11,7 +11,7 @@ struct Answer {
 }
 
 fn get_template(template: ObjectKey) -> Result<Answer, Error> {
-    Ok(Answer { template: TEMPLATES.get_or_near("CoderTemplate", "CoderTemplates", &template)? })
+    Ok(Answer { template: TEMPLATES.get_asked("CoderTemplate", &template)?.read_or_near("CoderTemplates")? })
 }
 
 fn component() -> Component<impl Tools> {

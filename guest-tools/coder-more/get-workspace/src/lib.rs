@@ -11,7 +11,7 @@ struct Answer {
 }
 
 fn get_workspace(workspace: ObjectKey) -> Result<Answer, Error> {
-    Ok(Answer { workspace: WORKSPACES.get_or_near("CoderWorkspace", "CoderWorkspaces", &workspace)? })
+    Ok(Answer { workspace: WORKSPACES.get_asked("CoderWorkspace", &workspace)?.read_or_near("CoderWorkspaces")? })
 }
 
 fn component() -> Component<impl Tools> {

@@ -34,7 +34,7 @@ struct Status {
 }
 
 fn get_control_plane_status(asked: ObjectKey) -> Result<Answer, Error> {
-    let status = CONTROL_PLANES.get_asked::<ControlPlane>("CoderControlPlane", &asked)?.status.unwrap_or_default();
+    let status = CONTROL_PLANES.get_asked::<ControlPlane>("CoderControlPlane", &asked)?.read()?.status.unwrap_or_default();
     Ok(Answer {
         observed_generation: status.observed_generation.unwrap_or_default(),
         ready_replicas: status.ready_replicas.unwrap_or_default(),
