@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::manifest::{Manifest, ToolEntry};
-use crate::{Code, Error, schema};
+use crate::{Answer, Code, Error, answer, schema};
 
 /// Tools and what they ask for. [`export!`](crate::export) makes a WebAssembly component of it.
 ///
@@ -71,10 +71,11 @@ impl<F, A, R> Tool<F, A, R>
 where
     F: Fn(A) -> Result<R, Error>,
     A: DeserializeOwned + JsonSchema,
-    R: Serialize + JsonSchema,
+    R: Answer,
 {
     /// A tool that runs `function`. The two types of the function are the schemas of its arguments and of its answer; a doc
-    /// comment on a field is what the model reads about it. The answer has to be a structure: before 2026 MCP knew no other.
+    /// comment on a field is what the model reads about it. The answer has to be a structure: before 2026 MCP knew no other. With
+    /// [`Told`](crate::Told) around it, it has a text of its own, too.
     ///
     /// `name` is 1 to 128 characters of `[A-Za-z0-9_.-]`. `description` is what a model chooses by: what the tool answers, when
     /// to use it, how to narrow it.
@@ -92,7 +93,10 @@ where
         let arguments = serde_json::from_str(arguments)
             .map_err(|error| Error::invalid(format!("the arguments of {} are wrong: {error}", self.name)))?;
         let answer = (self.function)(arguments)?;
-        serde_json::to_string(&answer).map_err(|error| Error::new(Code::Other, format!("the answer is not JSON: {error}")))
+        let (text, structure) = answer.forms();
+        serde_json::to_string(structure)
+            .and_then(|structure| answer::result(text, &structure))
+            .map_err(|error| Error::new(Code::Other, format!("the answer is not JSON: {error}")))
     }
 }
 
@@ -102,7 +106,7 @@ pub trait Tools {
     #[doc(hidden)]
     fn describe(&self, entries: &mut Vec<ToolEntry>);
 
-    /// Runs the one with this name, if it is here, and returns its answer in JSON.
+    /// Runs the one with this name, if it is here, and returns its result in JSON.
     #[doc(hidden)]
     fn run(&self, name: &str, arguments: &str) -> Option<Result<String, Error>>;
 }
@@ -120,7 +124,7 @@ where
     T: Tools,
     F: Fn(A) -> Result<R, Error>,
     A: DeserializeOwned + JsonSchema,
-    R: Serialize + JsonSchema,
+    R: Answer,
 {
     fn describe(&self, entries: &mut Vec<ToolEntry>) {
         let (before, tool) = self;
@@ -130,7 +134,7 @@ where
             tool.title,
             tool.description,
             schema::of_arguments::<A>(),
-            schema::of_answer::<R>(),
+            schema::of_answer::<R::Structure>(),
         ));
     }
 
@@ -189,9 +193,8 @@ impl<T: Tools> Component<T> {
 
     /// Runs the tool `name` on arguments in JSON, as the host does. The answer is the result of an MCP `tools/call` in JSON.
     pub fn call(&self, name: &str, arguments: &str) -> Result<String, Error> {
-        let answer = self.tools.run(name, arguments);
-        let answer = answer.unwrap_or_else(|| Err(Error::invalid(format!("this component has no tool `{name}`"))))?;
-        Ok(format!("{{\"structuredContent\":{answer}}}"))
+        let result = self.tools.run(name, arguments);
+        result.unwrap_or_else(|| Err(Error::invalid(format!("this component has no tool `{name}`"))))
     }
 }
 
@@ -201,6 +204,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::Told;
 
     #[derive(Deserialize, JsonSchema)]
     struct Arguments {
@@ -273,6 +277,21 @@ mod tests {
         let arguments = r#"{"word":"sand"}"#;
         assert_eq!(component().call("measure", arguments), Ok(r#"{"structuredContent":{"length":4}}"#.to_owned()));
         assert_eq!(component().call("twice", arguments), Ok(r#"{"structuredContent":{"length":8}}"#.to_owned()));
+    }
+
+    #[test]
+    fn an_answer_may_have_a_text_beside_its_structure() {
+        let tell = |arguments| measure(arguments).map(|answer| Told { text: "It has\n\"4\".".to_owned(), answer });
+        let component = Component::new().tool(Tool::new("tell", "", tell)).tool(Tool::new("measure", "", measure));
+        assert_eq!(
+            component.call("tell", r#"{"word":"sand"}"#),
+            Ok(r#"{"content":[{"type":"text","text":"It has\n\"4\"."}],"structuredContent":{"length":4}}"#.to_owned())
+        );
+        let tools = serde_json::to_value(component.manifest()).expect("JSON");
+        assert_eq!(tools["tools"][0]["outputSchema"], tools["tools"][1]["outputSchema"]);
+        let host = crate::testing::Host::new();
+        assert_eq!(host.text(&component, "tell", &json!({ "word": "sand" })).as_deref(), Ok("It has\n\"4\"."));
+        assert_eq!(host.text(&component, "measure", &json!({ "word": "sand" })).as_deref(), Ok(r#"{"length":4}"#));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 pub mod arguments;
 #[doc(hidden)]
 pub mod bindings;
@@ -24,6 +25,7 @@ pub mod tally;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
+pub use answer::{Answer, Told};
 pub use arguments::ObjectKey;
 pub use component::{Component, Rule, Tool, Tools, Verb};
 pub use condition::Condition;

@@ -9,7 +9,7 @@
 //!     name => Err(Error::new(Code::NotFound, format!("deployments.apps \"{name}\" not found"))),
 //! });
 //! let deployments = Resource::new("apps", "v1", "deployments");
-//! let read = |name| host.run(|| deployments.get::<Value>("team-a", name));
+//! let read = |name| host.run(|| deployments.get::<Value>("team-a", name).read());
 //! assert_eq!(read("web").unwrap()["metadata"]["name"], "web");
 //! assert_eq!(read("api").unwrap_err().code(), Code::NotFound);
 //! ```
@@ -137,8 +137,19 @@ impl Host {
 
     /// What a tool answers to these arguments here: its structured content, or the words of its failure.
     pub fn answer(&self, component: &Component<impl Tools>, tool: &str, arguments: &Value) -> Result<Value, String> {
-        let answer = self.run(|| component.call(tool, &arguments.to_string())).map_err(|error| error.to_string())?;
-        Ok(serde_json::from_str::<Value>(&answer).expect("JSON")["structuredContent"].take())
+        Ok(self.result(component, tool, arguments)?["structuredContent"].take())
+    }
+
+    /// The same answer as text: the tool's own, or its structure in JSON.
+    pub fn text(&self, component: &Component<impl Tools>, tool: &str, arguments: &Value) -> Result<String, String> {
+        let result = self.result(component, tool, arguments)?;
+        let own = result["content"][0]["text"].as_str();
+        Ok(own.map_or_else(|| result["structuredContent"].to_string(), str::to_owned))
+    }
+
+    fn result(&self, component: &Component<impl Tools>, tool: &str, arguments: &Value) -> Result<Value, String> {
+        let result = self.run(|| component.call(tool, &arguments.to_string())).map_err(|error| error.to_string())?;
+        Ok(serde_json::from_str(&result).expect("JSON"))
     }
 
     /// The lines that were logged and the progress that was told so far.
