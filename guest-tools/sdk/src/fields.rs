@@ -43,6 +43,11 @@ impl Trace<'_> {
 impl<'de> Deserializer<'de> for Trace<'_> {
     type Error = Unknown;
 
+    /// By this a type can tell that it is asked for its fields alone: what is read of a cluster is JSON, which people can read.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unknown> {
         self.note();
         visitor.visit_unit()

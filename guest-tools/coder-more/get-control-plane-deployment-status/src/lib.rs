@@ -1,6 +1,7 @@
 //! The tool `get_control_plane_deployment_status`: the Deployment of one CoderControlPlane.
 
-use sandbar_tool::{Component, Condition, Error, Metadata, ObjectKey, Resource, Rule, Tool, Tools, Verb};
+use sandbar_tool::kubernetes::Condition;
+use sandbar_tool::{Component, Error, Metadata, ObjectKey, Resource, Rule, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

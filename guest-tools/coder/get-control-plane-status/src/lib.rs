@@ -1,6 +1,7 @@
 //! The tool `get_control_plane_status`: what one CoderControlPlane says about itself.
 
-use sandbar_tool::{Component, Condition, Error, ObjectKey, Resource, Rule, Tool, Tools, Verb};
+use sandbar_tool::kubernetes::Condition;
+use sandbar_tool::{Component, Error, ObjectKey, Resource, Rule, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
