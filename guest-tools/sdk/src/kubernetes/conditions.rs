@@ -8,7 +8,8 @@
 //!   One without a status is there because it holds.
 //! - What goes on, and what somebody has chosen, is neither: `Reconciling`, `Paused`, `Suspended`, `Complete`.
 //! - `Progressing` is bad where it is `False`, unless there is a `Degraded` beside it, which then says whether anything is wrong.
-//! - Some reasons say that a `False` is meant to be: a pod that has ended is not `Ready`.
+//! - `Succeeded` is bad where it is `False`: as long as it is not known, something runs.
+//! - Some reasons say that a status is meant to be: a pod that has ended is not `Ready`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -101,7 +102,7 @@ const MESSAGE_MAX: usize = 1024;
 const FAULTS_MAX: usize = 32;
 
 /// A type with one of these in it names a trouble.
-const TROUBLES: [&str; 33] = [
+const TROUBLES: [&str; 31] = [
     "Blocked",
     "Conflict",
     "Corrupt",
@@ -113,17 +114,16 @@ const TROUBLES: [&str; 33] = [
     "Error",
     "Exceeded",
     "Expired",
-    "Fail",
+    "Failed",
+    "Failing",
+    "Failure",
     "Frequent",
     "Invalid",
     "Limited",
     "Lost",
-    "Misconfigured",
-    "Misscheduled",
     "Missing",
     "NonStructural",
-    "Orphaned",
-    "Outdated",
+    "OutOf",
     "Overlapping",
     "Pressure",
     "Problem",
@@ -133,16 +133,28 @@ const TROUBLES: [&str; 33] = [
     "Unavailable",
     "Unhealthy",
     "Unreachable",
-    "Unschedulable",
     "Warning",
 ];
 
 /// Types that end like this say what goes on, or what was chosen.
-const NEITHER: [&str; 9] =
-    ["ing", "Pending", "Paused", "Suspended", "InProgress", "Complete", "Completed", "CriteriaMet", "DisruptionAllowed"];
+const NEITHER: [&str; 12] = [
+    "ing",
+    "ScalingUp",
+    "ScalingDown",
+    "RollingOut",
+    "Pending",
+    "InProgress",
+    "Paused",
+    "Suspended",
+    "Complete",
+    "Completed",
+    "CriteriaMet",
+    "DisruptionAllowed",
+];
 
-/// Reasons for which a status is meant to be as it is: a pod that has ended, and what is scaled to nothing.
-const MEANT: [&str; 3] = ["PodCompleted", "ScalingDisabled", "NoTraffic"];
+/// Reasons for which a status is meant to be as it is: a pod that has ended, what is scaled to nothing, and what runs with the fewest
+/// replicas that it may have.
+const MEANT: [&str; 4] = ["PodCompleted", "ScalingDisabled", "NoTraffic", "TooFewReplicas"];
 
 /// Which of the conditions of one object are bad, in their order.
 pub fn bad(conditions: &[Condition]) -> Vec<Fault> {
@@ -163,15 +175,15 @@ impl Condition {
 
     fn is_bad(&self, tells_degraded: bool) -> bool {
         let kind = self.r#type.as_str();
-        let is_meant = || self.reason.as_deref().is_some_and(|reason| MEANT.contains(&reason));
-        match self.status.as_str() {
-            "True" | "" => TROUBLES.iter().any(|trouble| kind.contains(trouble)) && !kind.is_empty(),
-            "False" if kind == "Progressing" => !tells_degraded,
-            "False" | "Unknown" => {
-                let is_neither = NEITHER.iter().any(|end| kind.ends_with(end));
-                let is_trouble = TROUBLES.iter().any(|trouble| kind.contains(trouble));
-                !kind.is_empty() && !is_neither && !is_trouble && !is_meant()
-            }
+        let is_trouble = TROUBLES.iter().any(|trouble| kind.contains(trouble));
+        if kind.is_empty() || self.reason.as_deref().is_some_and(|reason| MEANT.contains(&reason)) {
+            return false;
+        }
+        match (self.status.as_str(), kind) {
+            ("True" | "", _) => is_trouble,
+            ("False", "Progressing") => !tells_degraded,
+            ("Unknown", "Succeeded") => false,
+            ("False" | "Unknown", _) => !is_trouble && !NEITHER.iter().any(|end| kind.ends_with(end)),
             _ => false,
         }
     }
@@ -232,7 +244,8 @@ mod tests {
             // An operator's: Degraded says whether anything is wrong.
             &["Available=True", "Progressing=False", "Degraded=False"],
             &["Ready=True", "Reconciling=False", "Stalled=False", "Issuing=False", "Paused=False", "Suspended=True"],
-            &["ScalingActive=False:ScalingDisabled", "Active=False:NoTraffic"],
+            &["ScalingActive=False:ScalingDisabled", "Active=False:NoTraffic", "ScalingLimited=True:TooFewReplicas"],
+            &["ScalingUp=False", "RollingOut=False", "FailoverReady=True", "Succeeded=Unknown"],
             &["Progressing=Unknown:DeploymentPaused"],
         ] {
             assert_eq!(bad_of(healthy), [""; 0], "{healthy:?}");
@@ -252,7 +265,8 @@ mod tests {
             "KernelDeadlock=True",
             "PodScheduled=False",
             "Failed=True",
-            "ScalingLimited=True",
+            "ScalingLimited=True:TooManyReplicas",
+            "Succeeded=False",
             "NamespaceFinalizersRemaining=True",
             "Degraded=True",
             "Stalled=True",
@@ -260,7 +274,8 @@ mod tests {
             "Healthy=False",
             "ComparisonError=",
         ] {
-            assert_eq!(bad_of(&["Synced=True", one]), [one.trim_end_matches('=')]);
+            let (condition, _) = one.split_once(':').unwrap_or((one, ""));
+            assert_eq!(bad_of(&["Synced=True", one]), [condition.trim_end_matches('=')]);
         }
         assert_eq!(bad_of(&["Progressing=False", "Degraded=True"]), ["Degraded=True"]);
         let lost_node = ["MemoryPressure=Unknown", "DiskPressure=Unknown", "Ready=Unknown"];

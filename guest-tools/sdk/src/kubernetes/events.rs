@@ -164,7 +164,7 @@ impl From<Written> for Event {
     }
 }
 
-/// The events of one object, as a list that has not been read yet.
+/// The events of one object, as a list that has not been read yet. Those of a cluster-scoped one are in the namespace `default`.
 pub fn about(kind: &str, namespace: &str, name: &str) -> List<Event> {
     EVENTS.list().within(namespace).with_field("involvedObject.kind", kind).with_field("involvedObject.name", name)
 }

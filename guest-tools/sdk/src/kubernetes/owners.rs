@@ -106,6 +106,7 @@ pub fn controller(owners: &[Owner]) -> Option<&Owner> {
 /// the first where none is. `place` says which resource an owner is and where, such as [`built_in`] does; where it does not know one,
 /// the owner is the last.
 pub fn chain(namespace: &str, owners: &[Owner], place: &Place<'_>) -> Chain {
+    let mut namespace = namespace;
     let mut chain = Chain::default();
     let mut next = one_of(owners).cloned();
     while let Some(owner) = next {
@@ -117,14 +118,17 @@ pub fn chain(namespace: &str, owners: &[Owner], place: &Place<'_>) -> Chain {
             chain.end(format!("more than {OWNERS_MAX} owners, one of the next"));
             break;
         }
-        next = match place(&owner, namespace).map(|(resource, scope)| above(&owner, &resource, scope)) {
-            Some(Ok(above)) => above,
-            Some(Err(words)) => {
-                chain.end(words);
-                None
+        next = None;
+        if let Some((resource, scope)) = place(&owner, namespace) {
+            if scope == Scope::Cluster {
+                // What has no namespace belongs to nothing that has one.
+                namespace = "";
             }
-            None => None,
-        };
+            match above(&owner, &resource, scope) {
+                Ok(above) => next = above,
+                Err(words) => chain.end(words),
+            }
+        }
         chain.owners.push(owner);
     }
     chain

@@ -2,11 +2,13 @@
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
+use std::iter::Sum;
+use std::ops::Add;
 
 use super::written::written;
 
-/// An amount of processors, bytes, pods and so on. It is exact to a thousandth, up from which Kubernetes rounds what is finer, and
-/// as large as any: a sum ends at the largest. It is written as kubectl writes it, in the units that it was read in.
+/// An amount of processors, bytes, pods and so on. It is exact to a thousandth, to which what is finer is rounded up, and what is
+/// too large is the largest. It is written as kubectl writes it, in the units that it was read in.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quantity {
     thousandths: i128,
@@ -17,7 +19,7 @@ pub struct Quantity {
 /// Bytes of a quantity's text at most: more digits than there is room for.
 const TEXT_MAX: usize = 64;
 
-/// The units above one, in either system. All but the first are the same letters.
+/// The units above one. The first is `k` where it is not binary.
 const LARGE: [u8; 6] = *b"KMGTPE";
 
 impl Quantity {
@@ -60,12 +62,6 @@ impl Quantity {
     /// How many thousandths it is.
     pub const fn thousandths(self) -> i128 {
         self.thousandths
-    }
-
-    /// Both together, in the units of the first that is not nothing.
-    pub fn plus(self, other: Self) -> Self {
-        let is_binary = if self.thousandths == 0 { other.is_binary } else { self.is_binary };
-        Self { thousandths: self.thousandths.saturating_add(other.thousandths), is_binary }
     }
 }
 
@@ -120,9 +116,19 @@ impl Ord for Quantity {
     }
 }
 
-impl std::iter::Sum for Quantity {
+impl Add for Quantity {
+    type Output = Self;
+
+    /// Both together, in the units of the first that is not nothing.
+    fn add(self, other: Self) -> Self {
+        let is_binary = if self.thousandths == 0 { other.is_binary } else { self.is_binary };
+        Self { thousandths: self.thousandths.saturating_add(other.thousandths), is_binary }
+    }
+}
+
+impl Sum for Quantity {
     fn sum<I: Iterator<Item = Self>>(quantities: I) -> Self {
-        quantities.fold(Self::default(), Self::plus)
+        quantities.fold(Self::default(), Self::add)
     }
 }
 
@@ -141,7 +147,7 @@ impl fmt::Display for Quantity {
         if self.thousandths < 0 {
             f.write_char('-')?;
         }
-        // Not the formatting of 128 bits, which is large: what is above is more than there is of anything.
+        // The formatting of 128 bits would be much code for more than there is of anything.
         fmt::Display::fmt(&u64::try_from(number).unwrap_or(u64::MAX), f)?;
         match (number, power, self.is_binary) {
             (0, ..) | (_, 1, _) => Ok(()),
@@ -208,7 +214,6 @@ mod tests {
             "", " ", "-", ".", "1.2.3", "Gi", "1 Gi", "1KI", "1K", "1mi", "1ki", "1Mib", "1x", "1e", "1e1.5", "--1", "NaN", "ä",
             "1ä", &long,
         ] {
-            // `1e` is an exponent without a number.
             assert_eq!(Quantity::parse(text), None, "{text:?}");
         }
     }
@@ -220,7 +225,7 @@ mod tests {
         }
         assert_eq!(quantity("-1e99").thousandths(), -i128::MAX);
         assert_eq!(quantity("0e99").thousandths(), 0);
-        assert_eq!(quantity("1e99").plus(quantity("1")).thousandths(), i128::MAX);
+        assert_eq!((quantity("1e99") + quantity("1")).thousandths(), i128::MAX);
         assert!(!quantity("1e99").to_string().is_empty());
     }
 
