@@ -1,8 +1,7 @@
 //! What tools for any Kubernetes cluster read of its objects: amounts, times, conditions, events and owners.
 //!
 //! Others wrote those objects. Whatever is missing in one, or is not what it should be, is left out here and fails nothing, and the
-//! texts that go on to an answer are bounded, but for those of a [`Condition`], which is answered as it stands. [`lenient`] does the
-//! same for the types of a tool.
+//! texts that go on to an answer are bounded. [`lenient`] does the same for the types of a tool.
 //!
 //! ```
 //! use sandbar_tool::kubernetes::{conditions::{self, Conditions}, events, lenient, owners::{self, Owned}};

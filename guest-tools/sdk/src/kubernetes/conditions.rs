@@ -17,24 +17,38 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::age::Time;
 use super::lenient::{each, or_default, shortened};
 
-/// A condition in an object's status, to be answered as it stands there. Kinds differ in what they set: those of a Deployment have a
+/// A condition in an object's status, to be answered as it stands there, if it is no longer than it may be. Kinds differ in what they set: those of a Deployment have a
 /// `lastUpdateTime`, most others an `observedGeneration`. The order is that of the types.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(description = "")]
 pub struct Condition {
-    r#type: String,
-    status: String,
+    /// Its type: `Ready`.
+    #[schemars(description = "")]
+    pub r#type: String,
+    /// `True`, `False` or `Unknown`.
+    #[schemars(description = "")]
+    pub status: String,
+    /// The controller's word for why.
+    #[schemars(description = "")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub reason: Option<String>,
+    /// The same as a sentence.
+    #[schemars(description = "")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
+    pub message: Option<String>,
+    /// The generation of the object that it is about.
+    #[schemars(description = "")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    observed_generation: Option<i64>,
+    pub observed_generation: Option<i64>,
+    /// When the controller last looked.
+    #[schemars(description = "")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_update_time: Option<String>,
+    pub last_update_time: Option<String>,
+    /// Since when it has this status.
+    #[schemars(description = "")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_transition_time: Option<String>,
+    pub last_transition_time: Option<String>,
 }
 
 /// The same as it is read. That it is lenient would show in the schema of what is answered.
@@ -59,7 +73,15 @@ struct Written {
 
 impl<'de> Deserialize<'de> for Condition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Written::deserialize(deserializer)
+        let mut read = Written::deserialize(deserializer)?;
+        for word in [&mut read.r#type, &mut read.status] {
+            *word = shortened(std::mem::take(word), READ_WORD_MAX);
+        }
+        for word in [&mut read.reason, &mut read.last_update_time, &mut read.last_transition_time] {
+            *word = word.take().map(|word| shortened(word, READ_WORD_MAX));
+        }
+        read.message = read.message.map(|message| shortened(message, READ_MESSAGE_MAX));
+        Ok(read)
     }
 }
 
@@ -94,7 +116,11 @@ pub struct Fault {
     pub since: Option<Time>,
 }
 
-/// Bytes of a fault's words at most, and of its sentence. A sentence may be as long as 32 KiB in the object.
+/// Bytes of a condition's words at most, and of its sentence: as many as the API server takes for its own kinds.
+const READ_WORD_MAX: usize = 1024;
+const READ_MESSAGE_MAX: usize = 32 * 1024;
+
+/// Bytes of a fault's words at most, and of its sentence.
 const WORD_MAX: usize = 128;
 const MESSAGE_MAX: usize = 1024;
 
@@ -163,16 +189,6 @@ pub fn bad(conditions: &[Condition]) -> Vec<Fault> {
 }
 
 impl Condition {
-    /// Its type: `Ready`.
-    pub fn kind(&self) -> &str {
-        &self.r#type
-    }
-
-    /// Its status: `True`, `False` or `Unknown`.
-    pub fn status(&self) -> &str {
-        &self.status
-    }
-
     fn is_bad(&self, tells_degraded: bool) -> bool {
         let kind = self.r#type.as_str();
         let is_trouble = TROUBLES.iter().any(|trouble| kind.contains(trouble));
@@ -293,6 +309,8 @@ mod tests {
         assert_eq!(first, json!({ "condition": "Ready=False", "reason": "Down", "message": "no route", "since": since }));
         assert!(serde_json::to_string(&faults[1]).expect("JSON").len() < 1_500);
         assert_eq!(faults[1].since, None);
+        let kept = serde_json::to_string(&conditions(json!([{ "type": "Ready", "message": "ä".repeat(40_000) }]))).expect("JSON");
+        assert!(kept.len() < 33_000);
         let many = Value::Array(vec![json!({ "type": "Ready", "status": "False" }); 100]);
         assert_eq!(bad(&conditions(many)).len(), FAULTS_MAX);
     }
