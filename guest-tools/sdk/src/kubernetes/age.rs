@@ -220,6 +220,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nearly_a_time_is_one_or_none() {
+        for text in ["2026-11-22T10:00:00.123456789+01:00", "0000-01-02T00:00:00-23:59", "9999-12-30T23:59:60Z"] {
+            for (at, _) in text.char_indices() {
+                for other in ["", "9", "0", "-", ":", "T", "Z", "ä", "99999999999"] {
+                    let text = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+                    if let Some(time) = Time::parse(&text) {
+                        assert_eq!(Time::parse(&time.to_string()).map(Time::seconds), Some(time.seconds()), "{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_time_is_written_as_it_was_read() {
         for text in [
             "1970-01-01T00:00:00Z",

@@ -230,6 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_is_nearly_a_quantity_is_too_much() {
+        for text in ["-123456789012345678901234567890.5e-17", "99999999999999999999.99999999999999999999Ei", "+1.0000000000001n"]
+        {
+            for (at, _) in text.char_indices() {
+                for other in ["", "9", "0", "-", ".", "e", "E", "i", "m", "ä", "99999999999"] {
+                    let text = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+                    if let Some(quantity) = Quantity::parse(&text) {
+                        assert!((quantity + quantity).to_string().len() < 30, "{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn it_is_written_as_kubectl_does() {
         for (text, written) in [
             ("0", "0"),
