@@ -17,6 +17,10 @@ wit_bindgen::generate!({
             import sandbar:kubernetes/read@0.1.0;
             import sandbar:kubernetes/logs@0.1.0;
             import sandbar:kubernetes/health@0.1.0;
+            import sandbar:kubernetes/table@0.1.0;
+            import sandbar:kubernetes/read-many@0.1.0;
+            import sandbar:kubernetes/logs-many@0.1.0;
+            import sandbar:kubernetes/discovery@0.1.0;
             export sandbar:tool/tools@0.1.0;
         }
     ",

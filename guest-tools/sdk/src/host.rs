@@ -4,9 +4,13 @@
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::bindings::sandbar::{
     kubernetes::{
+        discovery::served_kinds,
         health::api_server,
         logs::tail,
+        logs_many::tail_many,
         read::{get_object, list_objects},
+        read_many::{get_many, list_many},
+        table::list_table,
     },
     tool::{
         context::{now_ms, progress, remaining_ms, setting},
@@ -15,5 +19,6 @@ pub(crate) use crate::bindings::sandbar::{
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::testing::imports::{
-    api_server, get_object, list_objects, log, now_ms, progress, remaining_ms, setting, tail,
+    api_server, get_many, get_object, list_many, list_objects, list_table, log, now_ms, progress, remaining_ms, served_kinds,
+    setting, tail, tail_many,
 };

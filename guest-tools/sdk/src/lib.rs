@@ -8,6 +8,7 @@ pub mod bindings;
 pub mod coder;
 mod component;
 pub mod context;
+pub mod discovery;
 mod error;
 mod export;
 mod fields;

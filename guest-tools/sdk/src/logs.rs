@@ -46,6 +46,14 @@ pub fn tail(source: Source) -> Result<Excerpt, Error> {
     Ok(host::tail(&source.into())?.into())
 }
 
+/// Reads the ends of several logs side by side: each has its own answer, in the order in which they were asked for. They have the room of
+/// one together; at most 256 can be read at once. Fails as a whole only where they are more.
+pub fn tail_many(sources: Vec<Source>) -> Result<Vec<Result<Excerpt, Error>>, Error> {
+    let sources: Vec<wit::Source> = sources.into_iter().map(Into::into).collect();
+    let excerpts = host::tail_many(&sources)?;
+    Ok(excerpts.into_iter().map(|excerpt| excerpt.map(Into::into).map_err(Into::into)).collect())
+}
+
 impl From<Source> for wit::Source {
     fn from(source: Source) -> Self {
         Self {

@@ -2,7 +2,9 @@
 
 mod get;
 mod list;
+mod many;
 mod page;
+mod table;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +18,9 @@ use crate::{Code, Error, arguments};
 pub use get::Get;
 pub(crate) use get::Wanted;
 pub use list::List;
+pub use many::{get_many, list_many};
 pub use page::Page;
+pub use table::{Column, Row, Table};
 
 /// An API resource as it stands in a URL and in RBAC: `apps`, `v1`, `deployments`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +65,16 @@ impl Resource {
     /// [`new`](Self::new) with words that are known only when the tool runs.
     pub fn named(group: impl Into<String>, version: impl Into<String>, plural: impl Into<String>) -> Self {
         Self { group: Cow::Owned(group.into()), version: Cow::Owned(version.into()), plural: Cow::Owned(plural.into()) }
+    }
+
+    /// The API group; "" is the core group.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// The plural name.
+    pub fn plural(&self) -> &str {
+        &self.plural
     }
 }
 

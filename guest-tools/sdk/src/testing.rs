@@ -22,8 +22,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::discovery::Kinds;
 use crate::health::ApiServer;
 use crate::logs::{Excerpt, Source};
+use crate::read::Table;
 use crate::{Component, Error, Page, Scope, Tools};
 
 /// What `get` asks of the host.
@@ -60,6 +62,7 @@ pub struct ListRequest {
 
 type Objects = dyn Fn(&ObjectRequest) -> Result<Value, Error>;
 type Lists = dyn Fn(&ListRequest) -> Result<Page<Value>, Error>;
+type Tables = dyn Fn(&ListRequest) -> Result<Table, Error>;
 type Logs = dyn Fn(&Source) -> Result<Excerpt, Error>;
 type Health = dyn Fn() -> Result<ApiServer, Error>;
 
@@ -70,6 +73,8 @@ type Health = dyn Fn() -> Result<ApiServer, Error>;
 pub struct Host {
     objects: Option<Rc<Objects>>,
     lists: Option<Rc<Lists>>,
+    tables: Option<Rc<Tables>>,
+    kinds: Kinds,
     logs: Option<Rc<Logs>>,
     health: Option<Rc<Health>>,
     settings: BTreeMap<String, Value>,
@@ -96,6 +101,18 @@ impl Host {
     /// How to answer a request for a list.
     pub fn lists(mut self, answer: impl Fn(&ListRequest) -> Result<Page<Value>, Error> + 'static) -> Self {
         self.lists = Some(Rc::new(answer));
+        self
+    }
+
+    /// How to answer a request for a table.
+    pub fn tables(mut self, answer: impl Fn(&ListRequest) -> Result<Table, Error> + 'static) -> Self {
+        self.tables = Some(Rc::new(answer));
+        self
+    }
+
+    /// What the cluster serves; nothing if a test does not say so.
+    pub fn kinds(mut self, kinds: Kinds) -> Self {
+        self.kinds = kinds;
         self
     }
 
@@ -181,13 +198,15 @@ pub fn page(items: impl IntoIterator<Item = Value>) -> Page<Value> {
 
 /// What stands in for the imports of a component.
 pub(crate) mod imports {
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::{Host, ListRequest, ObjectRequest, RUNNING};
     use crate::Scope;
-    use crate::bindings::sandbar::kubernetes::{logs, read, types};
+    use crate::bindings::sandbar::kubernetes::{discovery, logs, read, read_many, table, types};
     use crate::bindings::sandbar::tool::logging::Level;
+    use crate::discovery::Kinds;
     use crate::logs::Source;
+    use crate::read::{Column, Row, Table};
 
     fn host() -> Host {
         RUNNING.with_borrow(|host| host.clone().expect("host functions run inside `testing::Host::run`"))
@@ -213,15 +232,7 @@ pub(crate) mod imports {
 
     pub(crate) fn list_objects(query: &read::Query) -> Result<read::Page, types::Error> {
         let answer = host().lists.expect("the test says how to answer with `Host::lists`");
-        let page = answer(&ListRequest {
-            resource: resource(&query.of),
-            within: scope(&query.within),
-            labels: query.label_selector.clone(),
-            selector: query.field_selector.clone(),
-            fields: query.fields.clone(),
-            limit: query.limit,
-            after: query.continue_.clone(),
-        })?;
+        let page = answer(&request(query))?;
         let items = page.items.iter().map(|item| super::pruned(item, query.fields.as_deref())).collect();
         Ok(read::Page {
             items: Value::Array(items).to_string(),
@@ -230,6 +241,40 @@ pub(crate) mod imports {
             warnings: page.warnings,
             more: None,
         })
+    }
+
+    pub(crate) fn list_many(queries: &[read::Query]) -> Result<Vec<Result<read::Page, types::Error>>, types::Error> {
+        Ok(queries.iter().map(list_objects).collect())
+    }
+
+    pub(crate) fn get_many(objects: &[read_many::Object]) -> Result<Vec<Result<String, types::Error>>, types::Error> {
+        let get =
+            |object: &read_many::Object| get_object(&object.of, &object.within, &object.name, object.fields.as_deref(), None);
+        Ok(objects.iter().map(get).collect())
+    }
+
+    pub(crate) fn tail_many(sources: &[logs::Source]) -> Result<Vec<Result<logs::Excerpt, types::Error>>, types::Error> {
+        Ok(sources.iter().map(tail).collect())
+    }
+
+    pub(crate) fn list_table(query: &read::Query) -> Result<table::TablePage, types::Error> {
+        let answer = host().tables.expect("the test says how to answer with `Host::tables`");
+        let Table { columns, page } = answer(&request(query))?;
+        let metadata = |row: &Row| json!({ "namespace": row.metadata.namespace, "name": row.metadata.name });
+        let rows: Value = page.items.iter().map(|row| json!({ "metadata": metadata(row), "cells": row.cells })).collect();
+        Ok(table::TablePage {
+            columns: columns.into_iter().map(|Column { name, wide }| table::Column { name, priority: wide.into() }).collect(),
+            rows: rows.to_string(),
+            continue_: page.continue_,
+            remaining: page.remaining,
+            warnings: page.warnings,
+            more: None,
+        })
+    }
+
+    pub(crate) fn served_kinds() -> Result<discovery::Kinds, types::Error> {
+        let Kinds { kinds, warnings } = host().kinds;
+        Ok(discovery::Kinds { kinds: kinds.into_iter().map(Into::into).collect(), warnings, more: None })
     }
 
     pub(crate) fn tail(source: &logs::Source) -> Result<logs::Excerpt, types::Error> {
@@ -282,6 +327,18 @@ pub(crate) mod imports {
             .said
             .borrow_mut()
             .push(format!("{}: {message}", format!("{level:?}").trim_start_matches("Level::").to_lowercase()));
+    }
+
+    fn request(query: &read::Query) -> ListRequest {
+        ListRequest {
+            resource: resource(&query.of),
+            within: scope(&query.within),
+            labels: query.label_selector.clone(),
+            selector: query.field_selector.clone(),
+            fields: query.fields.clone(),
+            limit: query.limit,
+            after: query.continue_.clone(),
+        }
     }
 
     fn resource(of: &types::ApiResource) -> String {

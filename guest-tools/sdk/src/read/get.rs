@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use super::{owned, parse};
+use crate::bindings::sandbar::kubernetes::read_many as wit;
 use crate::{Error, ObjectKey, Resource, Scope, fields, host};
 
 impl Resource {
@@ -62,7 +63,17 @@ impl Wanted {
         Ok(json)
     }
 
-    fn explained(&self, error: Error) -> Error {
+    pub(super) fn asked(&self) -> wit::Object {
+        wit::Object {
+            of: (&self.of).into(),
+            within: self.within.clone().into(),
+            name: self.name.clone(),
+            fields: self.fields.clone(),
+            more: None,
+        }
+    }
+
+    pub(super) fn explained(&self, error: Error) -> Error {
         match (self.kind, &self.within) {
             (Some(kind), Scope::Namespace(namespace)) => error.context(format_args!("get {kind} {namespace}/{}", self.name)),
             _ => error,

@@ -38,7 +38,7 @@ const LABEL_VALUE_MAX: usize = 63;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is read before `page`"]
 pub struct List<T> {
-    query: wit::Query,
+    pub(super) query: wit::Query,
     called: Option<&'static str>,
     objects: PhantomData<fn() -> T>,
 }
@@ -188,9 +188,14 @@ impl<T: DeserializeOwned> List<T> {
 }
 
 fn read_page<T: DeserializeOwned>(query: &wit::Query) -> Result<Page<T>, Error> {
-    let page = host::list_objects(query)?;
-    let items = parse(&page.items)?;
-    Ok(Page { items, continue_: page.continue_, remaining: page.remaining, warnings: page.warnings, hint: None })
+    Page::read(host::list_objects(query)?)
+}
+
+impl<T: DeserializeOwned> Page<T> {
+    pub(super) fn read(page: wit::Page) -> Result<Self, Error> {
+        let wit::Page { items, continue_, remaining, warnings, .. } = page;
+        Ok(Self { items: parse(&items)?, continue_, remaining, warnings, hint: None })
+    }
 }
 
 /// What one page warns of, another may, too.
