@@ -114,6 +114,16 @@ async fn what_is_not_granted_is_denied_though_the_server_may_read_it() {
         let (found, message) = ask(&client, request.clone()).await.expect_err(&request.to_string());
         assert_eq!(found, code, "{request}: {message}");
         assert!(message.contains(said), "{said:?} for {request}: {message}");
+
+        // Beside others it is the same, and takes none of them along.
+        let mut both = client.answer("read", beside(&request, &two)).await["answer"].take();
+        assert!(!both.to_string().contains(SECRET), "{both}");
+        assert_eq!((&both[0]["code"], &both[0]["message"]), (&json!(code), &json!(message)), "{request}");
+        assert!(both[1].take().get("answer").is_some(), "{request}");
+        if request["function"] == "list-objects" {
+            let table = ask(&client, with(&request, "/function", "list-table")).await.expect_err("a table is a list");
+            assert_eq!(table, (found, message), "{request}");
+        }
     }
 
     assert_eq!(names(&ask(&client, list("pods", within.clone())).await.unwrap()), two.pods());
@@ -125,6 +135,48 @@ async fn what_is_not_granted_is_denied_though_the_server_may_read_it() {
     let log = ask(&client, json!({ "function": "tail", "namespace": two.granted.name(), "pod": two.pods()[0] })).await.unwrap();
     assert_eq!(log, format!("log of {}\n", two.granted.name()));
     assert!(ask(&client, json!({ "function": "api-server" })).await.is_ok(), "it needs no rule");
+}
+
+/// A read and one that is granted, at once.
+fn beside(request: &Value, two: &Two) -> Value {
+    let pod = two.pods().remove(0);
+    match request["function"].as_str().unwrap() {
+        "get-object" => json!({ "function": "get-many", "objects": [request, get("pods", two.within(), &pod)] }),
+        "list-objects" => json!({ "function": "list-many", "queries": [request, list("pods", two.within())] }),
+        _ => json!({ "function": "tail-many", "sources": [request, { "namespace": two.granted.name(), "pod": pod }] }),
+    }
+}
+
+#[tokio::test]
+async fn a_table_has_the_columns_that_kubectl_prints_and_the_rows_of_what_is_granted() {
+    let two = Two::start().await;
+    let client = two.client();
+    let table = with(&list("pods", json!("every-namespace")), "/function", "list-table");
+    let mut said = client.answer("read", with(&table, "/limit", 2)).await;
+    let columns: Vec<&str> = said["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(columns[..5], ["Name", "Ready", "Status", "Restarts", "Age"]);
+    let rows: Vec<Value> = serde_json::from_str(said["answer"].as_str().unwrap()).unwrap();
+    assert_eq!(rows[0]["metadata"], json!({ "name": two.pods()[0], "namespace": two.granted.name() }));
+    assert_eq!((&rows[0]["cells"]["Name"], rows.len()), (&json!(two.pods()[0]), 2));
+    let rest = client.answer("read", with(&table, "/continue", said["continue"].take())).await;
+    assert_eq!(names(&rest["answer"]), two.pods()[2..]);
+}
+
+#[tokio::test]
+async fn what_is_served_is_named_as_far_as_it_is_granted() {
+    let every = "    rules: [{ apiGroups: [\"*\"], resources: [\"*\"], verbs: [list] }]\n    \
+                 clusterRules: [{ apiGroups: [\"\"], resources: [nodes], verbs: [get] }]\n";
+    let every = format!("tools:\n  - component: {}\n{every}", hostile().display());
+    for (config, all) in [(hostile_config(""), false), (every, true)] {
+        let server = Server::builder().of(ControlPlane::shared(), "admin").config(&config).start().await;
+        let kinds = Client::modern(&server).answer("read", json!({ "function": "served-kinds" })).await;
+        let of = |plural: &str| kinds["answer"].as_array().unwrap().iter().find(|kind| kind["plural"] == plural).cloned();
+        let pods = json!({ "group": "", "plural": "pods", "name": "Pod", "short": ["po"], "verbs": if all { json!(["list"]) } else { json!(["get", "list"]) } });
+        assert_eq!(of("pods"), Some(pods), "{kinds}");
+        assert_eq!(of("deployments").is_some_and(|kind| kind["short"] == json!(["deploy"])), all, "{kinds}");
+        assert_eq!(of("nodes").is_some_and(|kind| kind["verbs"] == json!(["get"])), all, "{kinds}");
+        assert_eq!((of("secrets"), of("namespaces")), (None, None), "{kinds}");
+    }
 }
 
 #[tokio::test]
