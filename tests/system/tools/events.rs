@@ -27,7 +27,7 @@ async fn an_event_of_the_old_kind_has_its_own_count_and_its_last_time() {
         events(&namespace, json!({})).await,
         [json!({
             "type": "Warning", "reason": "BackOff", "message": "Back-off restarting failed container", "count": 4,
-            "lastTimestamp": "2026-11-22T10:05:00Z",
+            "lastTimestamp": "2026-11-22T10:05:00Z", "object": "Pod/web-0",
         })]
     );
 }

@@ -41,6 +41,10 @@ struct Item {
     count: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_timestamp: Option<String>,
+    /// What it is about: `Pod/web-0`. Left out where the question names it.
+    #[schemars(description = "")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
 }
 
 /// The object, as far as the tool reads it. Events of the old API have `count`, `lastTimestamp` and `firstTimestamp`; those of the
@@ -51,11 +55,18 @@ struct Event {
     r#type: Option<String>,
     reason: Option<String>,
     message: Option<String>,
+    involved_object: Option<Involved>,
     count: Option<i64>,
     series: Option<Series>,
     last_timestamp: Option<String>,
     event_time: Option<String>,
     first_timestamp: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Involved {
+    kind: Option<String>,
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +84,7 @@ impl From<Event> for Item {
             reason: event.reason.unwrap_or_default(),
             message: event.message.unwrap_or_default(),
             count: [series_count, event.count].into_iter().flatten().find(|&count| count > 0).unwrap_or(1),
+            object: event.involved_object.and_then(|Involved { kind, name }| Some(format!("{}/{}", kind?, name?))),
             last_timestamp: series_time.or(event.last_timestamp).or(event.event_time).or(event.first_timestamp),
         }
     }
@@ -104,6 +116,9 @@ fn get_events(arguments: Arguments) -> Result<Page<Item>, Error> {
         page.hint = Some(near.hint);
     }
     let mut page = page.map(Item::from);
+    if asked.kind.is_some() && asked.name.is_some() {
+        page.items.iter_mut().for_each(|item| item.object = None);
+    }
     // The server lists events by name. An order by time would mislead on one of several pages: the newest may be on another.
     if begins && page.continue_.is_none() {
         page.items.sort_by(|one, other| when(other).cmp(&when(one)));
@@ -178,13 +193,14 @@ mod tests {
             "firstTimestamp": "2026-11-22T10:00:00Z", "lastTimestamp": "2026-11-22T10:05:00Z", "eventTime": null,
             "involvedObject": { "kind": "Pod", "name": "web-0" },
         });
-        assert_eq!(
-            items(json!({ "namespace": "team-a" }), page([old])),
-            [json!({
-                "type": "Warning", "reason": "BackOff", "message": "Back-off restarting failed container", "count": 4,
-                "lastTimestamp": "2026-11-22T10:05:00Z",
-            })]
-        );
+        let mut item = json!({
+            "type": "Warning", "reason": "BackOff", "message": "Back-off restarting failed container", "count": 4,
+            "lastTimestamp": "2026-11-22T10:05:00Z", "object": "Pod/web-0",
+        });
+        assert_eq!(items(json!({ "namespace": "team-a" }), page([old.clone()])), [item.clone()]);
+        item.as_object_mut().expect("an object").remove("object");
+        let of_one = json!({ "namespace": "team-a", "kind": "Pod", "name": "web-0" });
+        assert_eq!(items(of_one, page([old])), [item], "it was asked for");
     }
 
     #[test]
