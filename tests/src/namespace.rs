@@ -160,6 +160,10 @@ impl Namespace {
     }
 }
 
+/// Kinds whose status is a subresource.
+const WITH_STATUS: [&str; 8] =
+    ["CoderControlPlane", "Deployment", "Job", "Node", "PersistentVolumeClaim", "Pod", "ReplicaSet", "ResourceQuota"];
+
 /// Creates any object, its status included.
 pub async fn create(client: &kube::Client, object: Value) -> DynamicObject {
     let status = object.get("status").cloned();
@@ -174,7 +178,7 @@ pub async fn create(client: &kube::Client, object: Value) -> DynamicObject {
         api.create(&PostParams::default(), &object).await.unwrap_or_else(|error| panic!("{}: {error}", describe(&object)));
     // Where the status is a subresource, POST has dropped it.
     match status {
-        Some(status) if created.data["status"] != status && ["CoderControlPlane", "Deployment"].contains(&&*kind) => {
+        Some(status) if created.data["status"] != status && WITH_STATUS.contains(&&*kind) => {
             let name = created.metadata.name.clone().expect("a name");
             let patch = json!({ "status": status });
             api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("the status can be written")

@@ -21,6 +21,7 @@ mod hints;
 mod identity;
 mod impersonation;
 mod kubeconfigs;
+mod kubernetes_pack;
 mod live;
 mod logins;
 mod logs;

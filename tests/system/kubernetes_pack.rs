@@ -1,0 +1,49 @@
+//! The pack kubernetes against a real API server: the list of its tools, and a dozen faults that it has to find and to explain.
+
+mod any_kind;
+mod faults;
+
+use std::path::Path;
+
+use sandbar_tests::control_plane::ControlPlane;
+use sandbar_tests::mcp::Client;
+use sandbar_tests::sandbar::Server;
+use serde_json::{Value, json};
+
+/// The list in compact JSON costs every conversation in which the pack is on this many bytes.
+const MOST_BYTES: usize = 8 * 1024;
+
+async fn client() -> Client {
+    static SERVER: tokio::sync::OnceCell<Server> = tokio::sync::OnceCell::const_new();
+    let start = || async {
+        let server = Server::builder().of(ControlPlane::shared(), "admin").config("bundled: { packs: [kubernetes] }\n");
+        server.env("SANDBAR_CALLS_PER_SECOND", "1000").start().await
+    };
+    Client::modern(SERVER.get_or_init(start).await)
+}
+
+/// What a tool says: its text, and its structure.
+async fn said(client: &Client, tool: &str, arguments: Value) -> (String, Value) {
+    let reply = client.request("tools/call", json!({ "name": tool, "arguments": arguments })).await;
+    let result = &reply["result"];
+    assert_ne!(result["isError"], true, "{tool} {arguments}: {reply}");
+    let blocks = result["content"].as_array().unwrap_or_else(|| panic!("{tool} {arguments}: {reply}"));
+    // The first block says whose data it is.
+    let text: Vec<&str> = blocks[1..].iter().map(|block| block["text"].as_str().unwrap()).collect();
+    let mut structure = result["structuredContent"].clone();
+    structure.as_object_mut().unwrap().remove("_untrusted");
+    (text.join("\n"), structure)
+}
+
+#[tokio::test]
+async fn the_list_of_tools_is_the_reviewed_one() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/kubernetes.json");
+    let tools = client().await.request("tools/list", json!({})).await["result"]["tools"].take();
+    let bytes = tools.to_string().len();
+    assert!(bytes < MOST_BYTES, "{bytes} bytes");
+    let text = serde_json::to_string_pretty(&tools).unwrap() + "\n";
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&golden).unwrap_or_default(), "UPDATE_GOLDEN=1 writes {}", golden.display());
+}
