@@ -15,6 +15,17 @@ pub struct Told<R> {
     pub answer: R,
 }
 
+impl<R> Told<R> {
+    /// An answer whose text has a line for each of these notes before it: a client that cuts a long text cuts its end.
+    pub fn noted(notes: &[String], text: &str, answer: R) -> Self {
+        let mut lines = notes.to_vec();
+        if !text.is_empty() {
+            lines.push(text.to_owned());
+        }
+        Self { text: lines.join("\n"), answer }
+    }
+}
+
 /// What a tool's function returns: anything that has a schema and can be written, and [`Told`] of that. Nobody else implements it.
 pub trait Answer {
     /// What the output schema is of.

@@ -1,7 +1,11 @@
 //! Capability: which resources the cluster serves. It needs no rule, and names what the component's rules allow to read.
 
+mod find;
+
 use crate::bindings::sandbar::kubernetes::discovery as wit;
 use crate::{Error, Resource, Verb, host};
+
+pub use find::{Found, find};
 
 /// A resource, in the version that the server prefers.
 #[derive(Clone, Debug, PartialEq, Eq)]

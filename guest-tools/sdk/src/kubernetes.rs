@@ -56,6 +56,7 @@ pub mod events;
 pub mod lenient;
 pub mod owners;
 pub mod quantity;
+pub mod workload;
 mod written;
 
 pub use age::Time;

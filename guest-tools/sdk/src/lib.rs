@@ -6,6 +6,7 @@ pub mod arguments;
 pub mod bindings;
 #[doc(hidden)]
 pub mod coder;
+pub mod columns;
 mod component;
 pub mod context;
 pub mod discovery;
@@ -20,6 +21,7 @@ pub mod log;
 pub mod logs;
 mod manifest;
 pub mod near;
+pub mod path;
 pub mod read;
 mod schema;
 pub mod tally;

@@ -1,5 +1,7 @@
 //! What is near where a name was not found: it may be only a part of the name, or of another namespace.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -13,9 +15,9 @@ const LOOKED_AT: u32 = 1000;
 impl<T: DeserializeOwned> Get<T> {
     /// [`read`](Self::read) whose failure, where there is no such object, says which names there are. `kinds` is several of them in
     /// words. For the names the component needs [`Verb::List`](crate::Verb::List).
-    pub fn read_or_near(&self, kinds: &'static str) -> Result<T, Error> {
+    pub fn read_or_near(&self, kinds: impl Into<Cow<'static, str>>) -> Result<T, Error> {
         self.read().map_err(|error| {
-            let near = if error.code() == Code::NotFound { near(&self.wanted, kinds) } else { None };
+            let near = if error.code() == Code::NotFound { near(&self.wanted, kinds.into()) } else { None };
             match near {
                 Some(near) => error.hint(near),
                 None => error,
@@ -25,12 +27,12 @@ impl<T: DeserializeOwned> Get<T> {
 }
 
 /// Which names there are, or in which other namespace there are some. A hint is not worth an error.
-fn near(Wanted { of, within, name, .. }: &Wanted, kinds: &'static str) -> Option<String> {
+fn near(Wanted { of, within, name, .. }: &Wanted, kinds: Cow<'static, str>) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
         metadata: Metadata,
     }
-    let page = of.list::<Named>().within(within.clone()).limit(Some(LOOKED_AT)).called(kinds).page().ok()?;
+    let page = of.list::<Named>().within(within.clone()).limit(Some(LOOKED_AT)).called(kinds.clone()).page().ok()?;
     if page.hint.is_some() {
         return page.hint;
     }

@@ -1,5 +1,6 @@
 //! Lists: a page, page after page, or as much as can be read.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
@@ -39,7 +40,7 @@ const LABEL_VALUE_MAX: usize = 63;
 #[must_use = "nothing is read before `page`"]
 pub struct List<T> {
     pub(super) query: wit::Query,
-    called: Option<&'static str>,
+    called: Option<Cow<'static, str>>,
     objects: PhantomData<fn() -> T>,
 }
 
@@ -91,6 +92,12 @@ impl<T: DeserializeOwned> List<T> {
         self
     }
 
+    /// Only objects that this field selector fits: `status.phase=Running`. Not for what others wrote, as [`with_labels`](Self::with_labels).
+    pub fn with_field_selector(mut self, selector: impl Into<String>) -> Self {
+        self.query.field_selector = Some(selector.into());
+        self
+    }
+
     /// The paths to read, in place of those that `T` reads.
     pub fn fields(mut self, paths: &[&str]) -> Self {
         self.query.fields = owned(paths);
@@ -110,21 +117,22 @@ impl<T: DeserializeOwned> List<T> {
     }
 
     /// What the objects are called, in the plural: a list of none then says where there are some, for which it reads once more.
-    pub fn called(mut self, plural: &'static str) -> Self {
-        self.called = Some(plural);
+    pub fn called(mut self, plural: impl Into<Cow<'static, str>>) -> Self {
+        self.called = Some(plural.into());
         self
     }
 
     /// Reads one page.
     pub fn page(self) -> Result<Page<T>, Error> {
         let mut page = read_page(&self.query)?;
-        if let Some(called) = self.called
-            && page.is_all_of_nothing()
-            && self.query.continue_.is_none()
-        {
-            page.hint = Some(elsewhere(called, &self.query));
-        }
+        page.hint = self.hint(page.is_all_of_nothing());
         Ok(page)
+    }
+
+    /// Where there are some, if this was all there is of the list.
+    pub(super) fn hint(&self, is_nothing: bool) -> Option<String> {
+        let called = self.called.as_deref().filter(|_| is_nothing && self.query.continue_.is_none())?;
+        Some(elsewhere(called, &self.query))
     }
 
     /// Reads page after page until there are this many objects, and answers what it has got as one page. Whatever ended it early,
@@ -166,7 +174,7 @@ impl<T: DeserializeOwned> List<T> {
             && all.is_all_of_nothing()
             && all.warnings.is_empty()
         {
-            all.hint = Some(elsewhere(called, &query));
+            all.hint = Some(elsewhere(&called, &query));
         }
         Ok(all)
     }

@@ -42,13 +42,14 @@ impl<T: DeserializeOwned> List<T> {
         self.query.fields = owned(&["metadata.namespace", "metadata.name"]);
         let read = host::list_table(&self.query)?;
         let columns = read.columns.into_iter().map(|column| Column { name: column.name, wide: column.priority > 0 });
-        let page = Page {
+        let mut page = Page {
             items: parse(&read.rows)?,
             continue_: read.continue_,
             remaining: read.remaining,
             warnings: read.warnings,
             hint: None,
         };
+        page.hint = self.hint(page.is_all_of_nothing());
         Ok(Table { columns: columns.collect(), page })
     }
 }
