@@ -188,7 +188,6 @@ fn five_hundred_pods_are_a_fiftieth_of_their_json_and_less_than_kubectls_table()
     let asked = json!({ "kind": "pods", "namespace": "production", "limit": 500 });
     let text = host.text(&component(), TOOL, &asked).expect("an answer").len();
     let structure = host.answer(&component(), TOOL, &asked).expect("an answer").to_string().len();
-    println!("text {text}, structure {structure}, kubectl's table {kubectl}, its JSON {json}");
     for bytes in [text, structure] {
         assert!(bytes * 50 <= json, "{bytes} of {json}");
         assert!(bytes <= kubectl, "{bytes} of {kubectl}");
