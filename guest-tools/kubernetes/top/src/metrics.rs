@@ -3,27 +3,27 @@
 use std::collections::BTreeMap;
 
 use sandbar_tool::kubernetes::lenient;
-use sandbar_tool::{Code, Error, Resource, Scope};
+use sandbar_tool::{Code, Error, Metadata, Resource, Scope};
 use serde::Deserialize;
 
 use crate::READ_MAX;
-use crate::amount::{Amounts, Written};
+use crate::amount::{self, Amounts, Written};
 
-/// What is measured of a pod, by the names of its containers.
-pub(crate) type Containers = BTreeMap<String, Amounts>;
-
-/// What was measured, by namespace and name. It may be nothing.
-pub(crate) struct Measured<T> {
-    pub(crate) by_name: BTreeMap<(String, String), T>,
+/// What was measured of pods or nodes. It may be nothing.
+pub(crate) struct Measured {
+    by_name: BTreeMap<(String, String), Metrics>,
     /// Why it is nothing, or not all.
     pub(crate) warnings: Vec<String>,
 }
 
+/// PodMetrics have containers, and NodeMetrics a usage of their own.
 #[derive(Deserialize)]
-struct PodMetrics {
-    metadata: sandbar_tool::Metadata,
+pub(crate) struct Metrics {
+    metadata: Metadata,
     #[serde(default, deserialize_with = "lenient::each")]
     containers: Vec<Container>,
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    usage: Written,
 }
 
 #[derive(Deserialize)]
@@ -33,35 +33,44 @@ struct Container {
     usage: Written,
 }
 
-#[derive(Deserialize)]
-struct NodeMetrics {
-    metadata: sandbar_tool::Metadata,
-    #[serde(default, deserialize_with = "lenient::or_default")]
-    usage: Written,
-}
-
-pub(crate) fn of_pods(within: Scope, labels: Option<&str>) -> Measured<Containers> {
-    let mut list = Resource::new("metrics.k8s.io", "", "pods").list::<PodMetrics>().within(within);
-    if let Some(labels) = labels {
-        list = list.with_labels(labels);
+impl Measured {
+    /// What there is of `nodes` or `pods`.
+    pub(crate) fn of(plural: &'static str, within: Scope, labels: Option<&str>) -> Self {
+        let mut list = Resource::new("metrics.k8s.io", "", plural).list::<Metrics>().within(within);
+        if let Some(labels) = labels {
+            list = list.with_labels(labels);
+        }
+        let mut by_name = BTreeMap::new();
+        let warnings = match list.up_to(READ_MAX) {
+            Ok(page) => {
+                for one in page.items {
+                    by_name.insert((one.metadata.namespace.clone(), one.metadata.name.clone()), one);
+                }
+                page.warnings
+            }
+            Err(error) => vec![unknown(&error)],
+        };
+        Self { by_name, warnings }
     }
-    let page = match list.up_to(READ_MAX) {
-        Ok(page) => page,
-        Err(error) => return Measured { by_name: BTreeMap::new(), warnings: vec![unknown(&error)] },
-    };
-    let containers = |of: Vec<Container>| of.into_iter().map(|container| (container.name, container.usage.into())).collect();
-    let pods = page.items.into_iter().map(|pod| ((pod.metadata.namespace, pod.metadata.name), containers(pod.containers)));
-    Measured { by_name: pods.collect(), warnings: page.warnings }
+
+    pub(crate) fn get(&self, of: &Metadata) -> Option<&Metrics> {
+        self.by_name.get(&(of.namespace.clone(), of.name.clone()))
+    }
 }
 
-pub(crate) fn of_nodes() -> Measured<Amounts> {
-    let list = Resource::new("metrics.k8s.io", "", "nodes").list::<NodeMetrics>().within(Scope::Cluster);
-    let page = match list.up_to(READ_MAX) {
-        Ok(page) => page,
-        Err(error) => return Measured { by_name: BTreeMap::new(), warnings: vec![unknown(&error)] },
-    };
-    let nodes = page.items.into_iter().map(|node| ((String::new(), node.metadata.name), node.usage.into()));
-    Measured { by_name: nodes.collect(), warnings: page.warnings }
+impl Metrics {
+    /// All of it.
+    pub(crate) fn sum(&self) -> Amounts {
+        self.containers.iter().fold(self.usage.into(), |all: Amounts, one| all.with(one.usage.into(), amount::sum))
+    }
+
+    pub(crate) fn of_container(&self, name: &str) -> Amounts {
+        self.containers
+            .iter()
+            .find(|container| container.name == name)
+            .map(|container| container.usage.into())
+            .unwrap_or_default()
+    }
 }
 
 /// Use is not known, and why.

@@ -8,8 +8,9 @@ use sandbar_tool::{Error, Metadata, Resource, Scope};
 use serde::Deserialize;
 
 use crate::amount::{self, Amounts, Written};
+use crate::metrics::{Measured, Metrics};
 use crate::share::Share;
-use crate::{READ_MAX, Row, Rows, metrics, pods};
+use crate::{READ_MAX, Row, Rows, pods};
 
 /// Bytes of a name: Kubernetes has no longer one.
 const NAME_MAX: usize = 253;
@@ -33,11 +34,12 @@ pub(crate) fn rows(labels: Option<String>) -> Result<Rows, Error> {
         list = list.with_labels(&labels).called(format!("nodes with labels {labels}"));
     }
     let page = list.up_to(READ_MAX)?;
-    let measured = metrics::of_nodes();
+    let mut measured = Measured::of("nodes", Scope::Cluster, None);
     let (requested, of_pods) = requested();
-    let warnings = measured.warnings.into_iter().chain(page.warnings).chain(of_pods).chain(page.hint).collect();
+    let warnings =
+        std::mem::take(&mut measured.warnings).into_iter().chain(page.warnings).chain(of_pods).chain(page.hint).collect();
     let row = |Node { metadata, status }: Node| {
-        let used = measured.by_name.get(&(String::new(), metadata.name.clone())).copied().unwrap_or_default();
+        let used = measured.get(&metadata).map(Metrics::sum).unwrap_or_default();
         let requested = requested.as_ref().map(|all| all.get(&metadata.name).copied().unwrap_or(Amounts::NOTHING));
         row(&metadata.name, used, requested.unwrap_or_default(), status.allocatable.into())
     };

@@ -7,7 +7,7 @@ use sandbar_tool::{Error, Metadata, Page, Resource, Scope};
 use serde::Deserialize;
 
 use crate::amount::{self, Amounts, Written};
-use crate::metrics::{self, Containers};
+use crate::metrics::{Measured, Metrics};
 use crate::share::Share;
 use crate::{READ_MAX, Row, Rows};
 
@@ -119,8 +119,8 @@ pub(crate) fn read(within: Scope, labels: Option<&str>) -> Result<Page<Pod>, Err
 
 pub(crate) fn rows(within: Scope, labels: Option<String>) -> Result<Rows, Error> {
     let page = read(within.clone(), labels.as_deref())?;
-    let measured = metrics::of_pods(within.clone(), labels.as_deref());
-    let mut warnings = measured.warnings;
+    let mut measured = Measured::of("pods", within.clone(), labels.as_deref());
+    let mut warnings = std::mem::take(&mut measured.warnings);
     warnings.extend(page.warnings);
     warnings.extend(page.hint);
 
@@ -130,10 +130,10 @@ pub(crate) fn rows(within: Scope, labels: Option<String>) -> Result<Rows, Error>
         warnings.push(format!("all in namespace {first}"));
     }
     let row = |pod: Pod| {
-        let key = (pod.metadata.namespace, pod.metadata.name);
-        let row = row(&pod.spec, measured.by_name.get(&key));
-        let namespace = if differ { cell(&key.0, NAME_MAX) } else { String::new() };
-        Row { cells: [vec![namespace, cell(&key.1, NAME_MAX)], row.cells].concat(), ..row }
+        let mut row = row(&pod.spec, measured.get(&pod.metadata));
+        let namespace = if differ { cell(&pod.metadata.namespace, NAME_MAX) } else { String::new() };
+        row.cells.splice(0..0, [namespace, cell(&pod.metadata.name, NAME_MAX)]);
+        row
     };
     Ok(Rows {
         columns: vec!["Namespace", "Pod", "CPU use/request/limit", "%", "Memory use/request/limit", "%"],
@@ -143,13 +143,12 @@ pub(crate) fn rows(within: Scope, labels: Option<String>) -> Result<Rows, Error>
 }
 
 /// Its share is that of the container that is nearest to its own limit: that is the one which is throttled or killed.
-fn row(spec: &Spec, used: Option<&Containers>) -> Row {
-    let all = |used: &Containers| used.values().fold(Amounts::default(), |all, one| all.with(*one, amount::sum));
-    let used_by_all = used.map(all).unwrap_or_default();
+fn row(spec: &Spec, used: Option<&Metrics>) -> Row {
+    let used_by_all = used.map(Metrics::sum).unwrap_or_default();
     let (requests, limits) = (spec.requests(), spec.limits());
     let mut nearest = (Share::default(), Share::default());
     for container in spec.lasting() {
-        let used = used.and_then(|used| used.get(&container.name)).copied().unwrap_or_default();
+        let used = used.map(|used| used.of_container(&container.name)).unwrap_or_default();
         let limit = Amounts::from(container.resources.limits);
         nearest.0 = nearest.0.max(Share::of(used.cpu, limit.cpu));
         nearest.1 = nearest.1.max(Share::of(used.memory, limit.memory));

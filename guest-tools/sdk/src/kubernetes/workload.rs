@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::lenient;
 use super::owners::Owner;
 use crate::read::List;
-use crate::{Code, Error, Metadata, Resource};
+use crate::{Code, Error, Resource};
 
 const PODS: Resource = Resource::new("", "v1", "pods");
 
@@ -88,6 +88,7 @@ impl Workload {
     /// How to list the pods of the workload of this name. The component needs [`Verb::Get`](crate::Verb::Get) for the kind, and
     /// [`Verb::List`](crate::Verb::List) to say what is near one that is not there; for a CronJob both, and that for Jobs, too.
     pub fn pods(self, namespace: &str, name: &str) -> Result<Pods, Error> {
+        // Of a pod and of a CronJob it is only whether there is one.
         #[derive(Deserialize)]
         struct Selecting {
             spec: Option<Spec>,
@@ -99,17 +100,11 @@ impl Workload {
         let (kind, group, plural) = self.words();
         let resource = Resource::new(group, "", plural);
         let plural = format!("{kind}s");
+        let read: Selecting = resource.get(namespace, name).read_or_near(plural)?;
         match self {
-            Self::Pod => {
-                resource.get::<Named>(namespace, name).read_or_near(plural)?;
-                Ok(Pods::Named(name.to_owned()))
-            }
-            Self::CronJob => {
-                resource.get::<Named>(namespace, name).read_or_near(plural)?;
-                jobs_of(namespace, name)
-            }
+            Self::Pod => Ok(Pods::Named(name.to_owned())),
+            Self::CronJob => jobs_of(namespace, name),
             _ => {
-                let read: Selecting = resource.get(namespace, name).read_or_near(plural)?;
                 let selector = read.spec.and_then(|spec| spec.selector).and_then(|selector| selector.written());
                 selector.map(Pods::Labelled).ok_or_else(|| {
                     Error::new(Code::Other, format!("{kind} {namespace}/{name} has no selector that pods can be found by"))
@@ -117,12 +112,6 @@ impl Workload {
             }
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Named {
-    #[expect(dead_code, reason = "it is only there or not")]
-    metadata: Metadata,
 }
 
 fn jobs_of(namespace: &str, name: &str) -> Result<Pods, Error> {
