@@ -1,4 +1,5 @@
-//! What tools for any Kubernetes cluster read of its objects: amounts, times, conditions, events and owners.
+//! What tools for any Kubernetes cluster read of its objects: amounts, times, conditions, events and owners, what is wrong with one, and why
+//! no node takes a pod.
 //!
 //! Others wrote those objects. Whatever is missing in one, or is not what it should be, is left out here and fails nothing, and the
 //! texts that go on to an answer are bounded. [`lenient`] does the same for the types of a tool.
@@ -55,7 +56,12 @@ pub mod conditions;
 pub mod events;
 pub mod lenient;
 pub mod owners;
+pub mod pods;
 pub mod quantity;
+pub mod scheduling;
+pub mod selectors;
+pub mod troubles;
+pub mod view;
 pub mod workload;
 mod written;
 
@@ -64,3 +70,5 @@ pub use conditions::{Condition, Fault};
 pub use events::Event;
 pub use owners::Owner;
 pub use quantity::Quantity;
+pub use troubles::Trouble;
+pub use view::View;

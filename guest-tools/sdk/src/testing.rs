@@ -14,6 +14,9 @@
 //! assert_eq!(read("api").unwrap_err().code(), Code::NotFound);
 //! ```
 
+mod cluster;
+pub mod faults;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,6 +30,8 @@ use crate::health::ApiServer;
 use crate::logs::{Excerpt, Source};
 use crate::read::Table;
 use crate::{Component, Error, Page, Scope, Tools};
+
+pub use cluster::Cluster;
 
 /// What `get` asks of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
 use std::iter::Sum;
-use std::ops::Add;
+use std::ops::{Add, Sub};
 
 use super::written::written;
 
@@ -123,6 +123,15 @@ impl Add for Quantity {
     fn add(self, other: Self) -> Self {
         let is_binary = if self.thousandths == 0 { other.is_binary } else { self.is_binary };
         Self { thousandths: self.thousandths.saturating_add(other.thousandths), is_binary }
+    }
+}
+
+impl Sub for Quantity {
+    type Output = Self;
+
+    /// What is left, in the units of the first that is not nothing.
+    fn sub(self, other: Self) -> Self {
+        self + Self { thousandths: other.thousandths.saturating_neg(), is_binary: other.is_binary }
     }
 }
 
@@ -276,6 +285,8 @@ mod tests {
         assert_eq!(sum(&["250m", "750m", "2"]), "3");
         assert_eq!(sum(&["512Mi", "512Mi"]), "1Gi");
         assert_eq!(sum(&[]), "0");
+        assert_eq!((quantity("1Gi") - quantity("512Mi")).to_string(), "512Mi");
+        assert_eq!((quantity("0") - quantity("-1e99")).thousandths(), i128::MAX);
     }
 
     #[test]

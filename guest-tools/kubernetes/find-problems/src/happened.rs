@@ -1,0 +1,121 @@
+//! Events of the namespaces in which something is wrong: the cause of what an object shows only the symptom of, and what happened to
+//! objects that show nothing.
+
+use std::collections::BTreeMap;
+
+use sandbar_tool::kubernetes::events::{EVENTS, Event, grouped};
+use sandbar_tool::kubernetes::view::quoted;
+use sandbar_tool::kubernetes::{Time, Trouble, troubles};
+use sandbar_tool::read::list_many;
+
+use crate::pods::Pods;
+use crate::problem::{Object, Problem, Rank};
+use crate::reading::Missing;
+
+/// Namespaces whose events are read, and events of each.
+const NAMESPACES_MAX: usize = 24;
+const EVENTS_MAX: u32 = 300;
+
+/// Seconds after which an event about an object that shows no trouble is over: one that repeats, and one that does not.
+const REPEATS_WITHIN: i64 = 15 * 60;
+const LAST_WITHIN: i64 = 5 * 60;
+
+/// How often is often.
+const OFTEN: i64 = 5;
+
+/// Problems that only events tell of.
+const ALONE_MAX: usize = 5;
+
+/// Bytes of an event's sentence.
+const MESSAGE_MAX: usize = 150;
+
+/// Reasons that say that something fails again, and not why.
+const SYMPTOMS: [&str; 2] = ["BackOff", "BackoffLimitExceeded"];
+
+/// The warnings of the namespaces that these problems are in, the worst first, and of `asked`.
+pub(crate) fn warnings(problems: &[Problem], asked: Option<&str>, missing: &mut Missing) -> Vec<Event> {
+    let mut namespaces: Vec<&str> = asked.into_iter().collect();
+    for namespace in problems.iter().map(|problem| problem.object.namespace.as_str()) {
+        if !namespace.is_empty() && !namespaces.contains(&namespace) {
+            namespaces.push(namespace);
+        }
+    }
+    if namespaces.len() > NAMESPACES_MAX {
+        missing.warn(&format!("events were read of {NAMESPACES_MAX} namespaces only; {} have problems", namespaces.len()));
+        namespaces.truncate(NAMESPACES_MAX);
+    }
+    let list = |namespace: &&str| EVENTS.list::<Event>().within(*namespace).with_field("type", "Warning").limit(Some(EVENTS_MAX));
+    let answers = list_many(namespaces.iter().map(list).collect());
+    let mut events = Vec::new();
+    match answers {
+        Ok(answers) => {
+            for answer in answers {
+                match answer {
+                    Ok(page) => events.extend(page.items),
+                    Err(error) => missing.add("Events", &error.to_string()),
+                }
+            }
+        }
+        Err(error) => missing.add("Events", &error.to_string()),
+    }
+    grouped(events)
+}
+
+/// Puts the cause into problems that show a symptom.
+pub(crate) fn tell(problems: &mut [Problem], events: &[Event]) {
+    for problem in problems.iter_mut().filter(|problem| problem.is_told_by_events) {
+        let mut about = events.iter().filter(|event| is_about(event, problem) && !SYMPTOMS.contains(&event.reason.as_str()));
+        // The newest comes first.
+        let Some(event) = about.next() else { continue };
+        if event.reason == "FailedCreate" {
+            let Trouble { reason, cause, .. } = troubles::refused(&event.message, None);
+            problem.why = format!("{reason}: {cause} ({})", problem.why);
+        } else {
+            problem.why.push_str(&format!(": {}", quoted(&event.message, MESSAGE_MAX)));
+        }
+    }
+}
+
+fn is_about(event: &Event, Problem { object, pods, .. }: &Problem) -> bool {
+    let Event { object: about, .. } = event;
+    let is_named = about.kind == object.kind && about.name == object.name;
+    let is_part = about.kind == "ReplicaSet" && object.kind == "Deployment" && is_of(&about.name, &object.name);
+    let is_pod = about.kind == "Pod" && pods.contains(&about.name);
+    about.namespace == object.namespace && (is_named || is_part || is_pod)
+}
+
+/// Whether what is called like this may be a part of a workload.
+fn is_of(name: &str, workload: &str) -> bool {
+    name.strip_prefix(workload).is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// What happened of late to objects of which nothing was said, the same reason of one kind in a namespace once.
+pub(crate) fn alone(problems: &[Problem], pods: &Pods, events: &[Event]) -> Vec<Problem> {
+    let mut groups: BTreeMap<(String, String, String), (usize, &Event)> = BTreeMap::new();
+    for event in events {
+        let Event { object: about, count, last, .. } = event;
+        let age = last.map_or(0, |last| last.seconds_to(Time::now()));
+        let is_over = age > REPEATS_WITHIN || (age > LAST_WITHIN && *count < OFTEN);
+        let is_said = pods.is_troubled(&about.namespace, &about.name)
+            || problems.iter().any(|problem| {
+                problem.object.namespace == about.namespace
+                    && (problem.object.name == about.name || is_of(&about.name, &problem.object.name))
+            });
+        if !is_over && !is_said {
+            let key = (about.namespace.clone(), about.kind.clone(), event.reason.clone());
+            groups.entry(key).or_insert((0, event)).0 += 1;
+        }
+    }
+    let mut groups: Vec<(usize, &Event)> = groups.into_values().collect();
+    groups.sort_by_key(|(_, event)| std::cmp::Reverse((event.count, event.last)));
+    groups.truncate(ALONE_MAX);
+    groups.into_iter().map(problem).collect()
+}
+
+fn problem((objects, event): (usize, &Event)) -> Problem {
+    let Event { object, reason, message, count, last, .. } = event;
+    let others = if objects > 1 { format!(", also of {} others", objects - 1) } else { String::new() };
+    let cause = format!("{} (event, {count} times{others})", quoted(message, MESSAGE_MAX));
+    let object = Object::new(&object.kind, &object.namespace, &object.name);
+    Problem { size: 0, ..Problem::new(Rank::Rest, object, Trouble::new(reason, cause, *last)) }
+}

@@ -1,0 +1,105 @@
+//! Services whose selector matches nothing.
+
+use std::collections::BTreeMap;
+
+use sandbar_tool::kubernetes::view::one_line;
+use sandbar_tool::kubernetes::{Trouble, View, selectors};
+use sandbar_tool::read::list_many;
+use sandbar_tool::{Resource, read::List};
+use serde_json::Value;
+
+use crate::problem::{Object, Problem, Rank};
+use crate::reading::Missing;
+
+pub(crate) const FIELDS: [&str; 4] = ["metadata.name", "metadata.namespace", "spec.selector", "spec.type"];
+
+const SLICES: Resource = Resource::new("discovery.k8s.io", "v1", "endpointslices");
+
+/// Services whose EndpointSlices are looked at.
+const LOOKED_AT: usize = 24;
+
+/// Bytes of a selector that is shown.
+const SELECTOR_MAX: usize = 120;
+
+/// Services that no pod was seen for yet, by namespace.
+#[derive(Default)]
+pub(crate) struct Services {
+    pub(crate) count: usize,
+    waiting: BTreeMap<String, Vec<(String, Value)>>,
+    /// Labels of the pods that a workload would have, why it has none, and whether that is named as a problem already.
+    workloads: Vec<Empty>,
+}
+
+struct Empty {
+    namespace: String,
+    labels: Value,
+    object: Object,
+    is_meant: bool,
+}
+
+impl Services {
+    pub(crate) fn add(&mut self, service: View<'_>) {
+        self.count += 1;
+        if service.text("spec.type") != "ExternalName" && service.members("spec.selector").next().is_some() {
+            let selector = service.at("spec.selector").json().clone();
+            self.waiting.entry(service.namespace().to_owned()).or_default().push((service.name().to_owned(), selector));
+        }
+    }
+
+    /// Here is a pod: Services that select it have something.
+    pub(crate) fn see(&mut self, pod: View<'_>) {
+        if let Some(waiting) = self.waiting.get_mut(pod.namespace()) {
+            let labels = pod.at("metadata.labels");
+            waiting.retain(|(_, selector)| !selectors::selects(View::of(selector), labels));
+        }
+    }
+
+    /// Here is a workload without pods.
+    pub(crate) fn see_empty(&mut self, workload: View<'_>, object: &Object, is_meant: bool) {
+        let labels = workload.at("spec.template.metadata.labels").json().clone();
+        self.workloads.push(Empty { namespace: object.namespace.clone(), labels, object: object.clone(), is_meant });
+    }
+
+    /// Those that are left have no pods. They may have endpoints that somebody else wrote.
+    pub(crate) fn problems(self, missing: &mut Missing) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = Vec::new();
+        let mut asked: Vec<List<Value>> = Vec::new();
+        for (namespace, waiting) in &self.waiting {
+            for (name, selector) in waiting {
+                let Some(problem) = self.problem(namespace, name, View::of(selector)) else { continue };
+                let slices = SLICES.list::<Value>().within(namespace.as_str()).fields(&["endpoints.addresses"]);
+                if asked.len() < LOOKED_AT
+                    && let Ok(slices) = slices.with_label("kubernetes.io/service-name", name)
+                {
+                    asked.push(slices);
+                    problems.push(problem);
+                } else if missing.nothing_of("Pods") {
+                    problems.push(problem);
+                }
+            }
+        }
+        // Where they cannot be read, the pods are what is known.
+        let answers = list_many(asked).unwrap_or_default();
+        let is_known = missing.nothing_of("Pods");
+        let mut answers = answers.into_iter();
+        problems.retain(|_| match answers.next() {
+            Some(Ok(page)) => !page.items.iter().any(|slice| View::of(slice).list("endpoints").next().is_some()),
+            _ => is_known,
+        });
+        problems
+    }
+
+    fn problem(&self, namespace: &str, name: &str, selector: View<'_>) -> Option<Problem> {
+        let object = Object::new("Service", namespace, name);
+        let is_of = |empty: &&Empty| empty.namespace == namespace && selectors::selects(selector, View::of(&empty.labels));
+        let (rank, cause) = match self.workloads.iter().find(is_of) {
+            Some(Empty { is_meant: false, .. }) => return None,
+            Some(empty) => (Rank::Rest, format!("its {} {} is scaled to 0", empty.object.kind, empty.object.name)),
+            None => {
+                let wanted = one_line(&selectors::written(selector), SELECTOR_MAX);
+                (Rank::Down, format!("its selector {wanted} matches no pod, so it has no endpoints"))
+            }
+        };
+        Some(Problem { size: 0, ..Problem::new(rank, object, Trouble::new("NoEndpoints", cause, None)) })
+    }
+}

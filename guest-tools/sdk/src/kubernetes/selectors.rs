@@ -1,0 +1,68 @@
+//! Which labels a selector wants, for pods that are read already.
+
+use super::View;
+
+/// Whether labels have all that a Service's `spec.selector` wants. A selector that wants nothing selects nothing.
+pub fn selects(selector: View<'_>, labels: View<'_>) -> bool {
+    let mut wanted = members(selector).peekable();
+    wanted.peek().is_some() && wanted.all(|(key, value)| labels.key(key).words() == value)
+}
+
+/// How many of the labels that a selector wants are there.
+pub fn in_common(selector: View<'_>, labels: View<'_>) -> usize {
+    members(selector).filter(|(key, value)| labels.key(key).words() == *value).count()
+}
+
+/// Labels as they are written in a selector: `app=web,tier=db`.
+pub fn written(labels: View<'_>) -> String {
+    let labels: Vec<String> = members(labels).map(|(key, value)| format!("{key}={value}")).collect();
+    labels.join(",")
+}
+
+/// A workload's `spec.selector` as a list wants it; none where it selects everything or cannot be written.
+pub fn label_selector(selector: View<'_>) -> Option<String> {
+    let mut conditions: Vec<String> =
+        selector.members("matchLabels").map(|(key, value)| format!("{key}={}", value.words())).collect();
+    for expression in selector.list("matchExpressions") {
+        let key = expression.text("key");
+        let values: Vec<String> = expression.list("values").map(View::words).collect();
+        conditions.push(match expression.text("operator") {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        });
+    }
+    (!conditions.is_empty()).then(|| conditions.join(","))
+}
+
+fn members(labels: View<'_>) -> impl Iterator<Item = (&str, String)> {
+    // A view of the labels themselves.
+    labels.own_members().map(|(key, value)| (key, value.words()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_are_held_against_a_selector() {
+        let (selector, labels) = (json!({ "app": "web", "tier": "front" }), json!({ "app": "web", "tier": "back", "x": "y" }));
+        let [selector, labels, nothing] = [View::of(&selector), View::of(&labels), View::of(&serde_json::Value::Null)];
+        assert!(!selects(selector, labels) && selects(selector, selector) && !selects(nothing, labels));
+        assert_eq!((in_common(selector, labels), written(selector)), (1, "app=web,tier=front".to_owned()));
+    }
+
+    #[test]
+    fn a_workloads_selector_is_written_for_a_list() {
+        let selector = json!({
+            "matchLabels": { "app": "web" },
+            "matchExpressions": [{ "key": "a", "operator": "In", "values": ["b", "c"] }, { "key": "d", "operator": "DoesNotExist" }],
+        });
+        assert_eq!(label_selector(View::of(&selector)).as_deref(), Some("app=web,a in (b,c),!d"));
+        assert_eq!(label_selector(View::of(&json!({}))), None);
+    }
+}
