@@ -181,14 +181,14 @@ fn container(pod: View<'_>, status: View<'_>, is_init: bool) -> Option<Trouble> 
             | "ErrImageNeverPull"
             | "ImageInspectError"
             | "RegistryUnavailable" => {
-                let image = spec.map_or("", |spec| spec.text("image"));
-                let cause = format!(
-                    "the image {} of the container {name} cannot be pulled: {}",
-                    one_line(image, QUOTED),
-                    quoted(message, QUOTED)
-                );
-                let trouble = Trouble::new("ImagePullBackOff", cause, began);
-                Some(if message.starts_with("Back-off") { trouble.told_by_events() } else { trouble })
+                let image = one_line(spec.map_or("", |spec| spec.text("image")), QUOTED);
+                let cause = format!("the image {image} of the container {name} cannot be pulled");
+                // That it is tried again is no cause.
+                Some(if message.is_empty() || message.starts_with("Back-off") {
+                    Trouble::new("ImagePullBackOff", cause, began).told_by_events()
+                } else {
+                    Trouble::new("ImagePullBackOff", format!("{cause}: {}", quoted(message, QUOTED)), began)
+                })
             }
             reason => {
                 Some(Trouble::new(reason, format!("the container {name} cannot start: {}", quoted(message, QUOTED)), began))
