@@ -13,7 +13,7 @@ use super::component;
 
 const TOOL: &str = "list_resources";
 
-/// A host that serves pods, nodes and what metrics-server has.
+/// A host that serves pods, nodes, Deployments, and something of others that is called pods, too.
 fn host() -> Host {
     let kind = |group: &'static str, plural: &'static str, name: &str, short: &str, namespaced: bool| Kind {
         resource: Resource::new(group, "v1", plural),
@@ -26,7 +26,7 @@ fn host() -> Host {
         kind("", "nodes", "Node", "no", false),
         kind("", "pods", "Pod", "po", true),
         kind("apps", "deployments", "Deployment", "deploy", true),
-        kind("metrics.k8s.io", "pods", "PodMetrics", "", true),
+        kind("example.com", "pods", "PodMetrics", "", true),
     ];
     Host::new().kinds(Kinds { kinds, warnings: Vec::new() }).at(Duration::from_secs(1_795_341_600))
 }
@@ -81,7 +81,7 @@ fn namespaces_are_a_column_only_where_they_differ() {
         let host = host().tables(move |_| Ok(table(&rows)));
         host.text(&component(), TOOL, &json!({ "kind": kind })).expect("an answer")
     };
-    let other = "these are pods; there are pods.metrics.k8s.io, too\n";
+    let other = "these are pods; there are pods.example.com, too\n";
     assert_eq!(
         text(vec![("team-a", pod("a")), ("team-b", pod("b"))], "pods"),
         format!(

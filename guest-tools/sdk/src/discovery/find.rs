@@ -11,6 +11,9 @@ const WORD_MAX: usize = 63;
 /// Letters that a mistyped name may have wrong.
 const TYPOS: usize = 2;
 
+/// Groups whose objects are those of the core group once more, or what was measured of them: nobody has to be told of them.
+const SAME: [&str; 2] = ["events.k8s.io", "metrics.k8s.io"];
+
 /// A kind that was found by a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -33,7 +36,8 @@ pub fn find(word: &str, verb: Verb) -> Result<Found, Error> {
         let cannot = if verb == Verb::List { "be listed" } else { "be read one by one" };
         return Err(Error::new(Code::Denied, format!("{} cannot {cannot} here", kind.resource)));
     }
-    Ok(Found { kind: kind.clone(), others: fitting.map(|kind| kind.resource.clone()).collect() })
+    let others = fitting.map(|kind| &kind.resource).filter(|other| !SAME.contains(&other.group())).cloned().collect();
+    Ok(Found { kind: kind.clone(), others })
 }
 
 /// Where a group stands among those that have a kind of the same name.
@@ -115,7 +119,7 @@ mod tests {
     fn of_several_the_one_of_kubernetes_is_meant_and_the_others_are_said() {
         let of = |word: &str| found(word, Verb::List).map(|found| (found.kind.resource.to_string(), found.others.len()));
         for (word, resource, others) in [
-            ("pods", "pods", 1),
+            ("pods", "pods", 0),
             ("PodMetrics", "pods.metrics.k8s.io", 0),
             (" ingress ", "ingresses.networking.k8s.io", 1),
             ("ingress.a.example.com", "ingresses.a.example.com", 0),
