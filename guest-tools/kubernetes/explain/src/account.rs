@@ -79,7 +79,7 @@ impl Account {
 
     /// The newest warning, other than that something is tried again.
     pub(crate) fn warning(&self) -> Option<&Event> {
-        self.events.iter().find(|event| event.r#type == "Warning" && event.reason != "BackOff")
+        self.events.iter().find(|event| event.r#type == "Warning" && !event.is_symptom())
     }
 
     /// The answer, with as much as fits.

@@ -1,7 +1,9 @@
 //! The events of some objects.
 
-use sandbar_tool::kubernetes::events::{about, grouped};
+use sandbar_tool::kubernetes::View;
+use sandbar_tool::kubernetes::events::{EVENTS, Event, FIELDS, grouped};
 use sandbar_tool::read::list_many;
+use serde_json::Value;
 
 use crate::account::Account;
 
@@ -12,11 +14,15 @@ const EVENTS_MAX: u32 = 200;
 pub(crate) fn add(account: &mut Account, objects: &[(&str, &str, &str)]) {
     // Those of a cluster-scoped object are in the namespace `default`.
     let place = |namespace: &str| if namespace.is_empty() { "default".to_owned() } else { namespace.to_owned() };
-    let lists = objects.iter().map(|(kind, namespace, name)| about(kind, &place(namespace), name).limit(Some(EVENTS_MAX)));
+    let lists = objects.iter().map(|(kind, namespace, name)| {
+        let list = EVENTS.list::<Value>().within(place(namespace).as_str()).fields(&FIELDS).limit(Some(EVENTS_MAX));
+        list.with_field("involvedObject.kind", kind).with_field("involvedObject.name", name)
+    });
     let Some(answers) = account.took("events", list_many(lists.collect())) else { return };
     let mut events = std::mem::take(&mut account.events);
     for answer in answers {
-        events.extend(account.took("events", answer).map(|page| page.items).unwrap_or_default());
+        let items = account.took("events", answer).map(|page| page.items).unwrap_or_default();
+        events.extend(items.iter().map(|event| Event::of(View::of(event))));
     }
     account.events = grouped(events);
 }

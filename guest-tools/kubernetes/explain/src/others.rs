@@ -100,10 +100,16 @@ pub(crate) fn node(node: View<'_>, account: &mut Account) {
     for resource in ["cpu", "memory"] {
         let sum: Quantity = pods.iter().map(|(_, amounts)| of(amounts, resource)).sum();
         let allocatable = node.at("status.allocatable").key(resource).quantity();
-        let mut largest: Vec<(Quantity, &View<'_>)> = pods.iter().map(|(pod, amounts)| (of(amounts, resource), pod)).collect();
-        largest.sort_by_key(|(amount, _)| std::cmp::Reverse(*amount));
-        let named = largest.iter().take(NAMED).filter(|(amount, _)| *amount != Quantity::default());
-        let named: Vec<String> = named.map(|(amount, pod)| format!("{}/{} {amount}", pod.namespace(), pod.name())).collect();
+        let mut rest: Vec<(Quantity, &View<'_>)> = pods.iter().map(|(pod, amounts)| (of(amounts, resource), pod)).collect();
+        rest.retain(|(amount, _)| *amount != Quantity::default());
+        let mut named = Vec::new();
+        while named.len() < NAMED
+            && let Some(most) = rest.iter().map(|(amount, _)| *amount).max()
+            && let Some(at) = rest.iter().position(|(amount, _)| *amount == most)
+        {
+            let (amount, pod) = rest.swap_remove(at);
+            named.push(format!("{}/{} {amount}", pod.namespace(), pod.name()));
+        }
         let named = if named.is_empty() { String::new() } else { format!("; most: {}", named.join(", ")) };
         account.fact(format!("{resource}: {sum} of {allocatable} are requested by {} pods{named}", pods.len()));
     }

@@ -154,14 +154,14 @@ pub(crate) fn ingress(ingress: View<'_>, account: &mut Account) {
     class(ingress, account);
     let paths = ingress.list("spec.rules").flat_map(|rule| rule.list("http.paths")).map(|path| path.at("backend"));
     let backends = paths.chain([ingress.at("spec.defaultBackend")]).filter(|backend| backend.has("service.name"));
-    let mut asked: Vec<(&str, String)> = backends
-        .map(|backend| {
-            (backend.text("service.name"), backend.at("service.port").own_members().map(|(_, port)| port.words()).collect())
-        })
-        .collect();
-    asked.sort();
-    asked.dedup();
-    asked.truncate(BACKENDS_MAX);
+    let mut asked: Vec<(&str, String)> = Vec::new();
+    for backend in backends {
+        let port = backend.at("service.port").own_members().map(|(_, port)| port.words()).collect();
+        let one = (backend.text("service.name"), port);
+        if asked.len() < BACKENDS_MAX && !asked.contains(&one) {
+            asked.push(one);
+        }
+    }
     let gets: Vec<_> = asked.iter().map(|(name, _)| SERVICES.get::<Value>(namespace, *name)).collect();
     let Some(answers) = account.took("Services", get_many(&gets)) else { return };
     for ((name, port), answer) in asked.iter().zip(answers) {

@@ -363,3 +363,18 @@ fn a_liveness_probe_that_ends_a_container_is_named() {
         "{verdict}"
     );
 }
+
+/// Eight faults are found in nine calls: this is what eight of them may cost.
+#[test]
+fn eight_explanations_are_less_than_6_kilobytes() {
+    let mut bytes = 0;
+    for at in [0, 2, 3, 4, 8, 9, 10, 12] {
+        let (fault, kind, name, ..) = FAULTS[at];
+        let text = text(&fault(faults::well(), "team-a"), kind, "team-a", name);
+        if std::env::var_os("SHOW").is_some() {
+            println!("{} bytes: {text}", text.len());
+        }
+        bytes += text.len();
+    }
+    assert!(bytes < 6_000, "{bytes} bytes");
+}

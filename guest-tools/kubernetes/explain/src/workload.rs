@@ -163,9 +163,8 @@ fn list_pods(pods: &[View<'_>], account: &mut Account) {
         format!("{} ({state})", pod.name())
     };
     // Those that are not well come first.
-    let mut sorted: Vec<&View<'_>> = pods.iter().collect();
-    sorted.sort_by_key(|pod| pods::trouble(**pod).is_none());
-    let mut words: Vec<String> = sorted.into_iter().take(NAMED).map(words).collect();
+    let (well, not_well): (Vec<&View<'_>>, Vec<&View<'_>>) = pods.iter().partition(|pod| pods::trouble(**pod).is_none());
+    let mut words: Vec<String> = not_well.into_iter().chain(well).take(NAMED).map(words).collect();
     if pods.len() > NAMED {
         words.push(format!("{} more", pods.len() - NAMED));
     }

@@ -1,12 +1,11 @@
 //! Events of the namespaces in which something is wrong: the cause of what an object shows only the symptom of, and what happened to
 //! objects that show nothing.
 
-use std::collections::BTreeMap;
-
-use sandbar_tool::kubernetes::events::{EVENTS, Event, grouped};
+use sandbar_tool::kubernetes::events::{EVENTS, Event, FIELDS, grouped};
 use sandbar_tool::kubernetes::view::quoted;
-use sandbar_tool::kubernetes::{Time, Trouble, troubles};
+use sandbar_tool::kubernetes::{Time, Trouble, View, troubles};
 use sandbar_tool::read::list_many;
+use serde_json::Value;
 
 use crate::pods::Pods;
 use crate::problem::{Object, Problem, Rank};
@@ -29,9 +28,6 @@ const ALONE_MAX: usize = 5;
 /// Bytes of an event's sentence.
 const MESSAGE_MAX: usize = 150;
 
-/// Reasons that say that something fails again, and not why.
-const SYMPTOMS: [&str; 2] = ["BackOff", "BackoffLimitExceeded"];
-
 /// The warnings of the namespaces that these problems are in, the worst first, and of `asked`.
 pub(crate) fn warnings(problems: &[Problem], asked: Option<&str>, missing: &mut Missing) -> Vec<Event> {
     let mut namespaces: Vec<&str> = asked.into_iter().collect();
@@ -44,14 +40,16 @@ pub(crate) fn warnings(problems: &[Problem], asked: Option<&str>, missing: &mut 
         missing.warn(&format!("events were read of {NAMESPACES_MAX} namespaces only; {} have problems", namespaces.len()));
         namespaces.truncate(NAMESPACES_MAX);
     }
-    let list = |namespace: &&str| EVENTS.list::<Event>().within(*namespace).with_field("type", "Warning").limit(Some(EVENTS_MAX));
+    let list = |namespace: &&str| {
+        EVENTS.list::<Value>().within(*namespace).fields(&FIELDS).with_field("type", "Warning").limit(Some(EVENTS_MAX))
+    };
     let answers = list_many(namespaces.iter().map(list).collect());
     let mut events = Vec::new();
     match answers {
         Ok(answers) => {
             for answer in answers {
                 match answer {
-                    Ok(page) => events.extend(page.items),
+                    Ok(page) => events.extend(page.items.iter().map(|event| Event::of(View::of(event)))),
                     Err(error) => missing.add("Events", &error.to_string()),
                 }
             }
@@ -64,7 +62,7 @@ pub(crate) fn warnings(problems: &[Problem], asked: Option<&str>, missing: &mut 
 /// Puts the cause into problems that show a symptom.
 pub(crate) fn tell(problems: &mut [Problem], events: &[Event]) {
     for problem in problems.iter_mut().filter(|problem| problem.is_told_by_events) {
-        let mut about = events.iter().filter(|event| is_about(event, problem) && !SYMPTOMS.contains(&event.reason.as_str()));
+        let mut about = events.iter().filter(|event| is_about(event, problem) && !event.is_symptom());
         // The newest comes first.
         let Some(event) = about.next() else { continue };
         if event.reason == "FailedCreate" {
@@ -91,7 +89,7 @@ fn is_of(name: &str, workload: &str) -> bool {
 
 /// What happened of late to objects of which nothing was said, the same reason of one kind in a namespace once.
 pub(crate) fn alone(problems: &[Problem], pods: &Pods, events: &[Event]) -> Vec<Problem> {
-    let mut groups: BTreeMap<(String, String, String), (usize, &Event)> = BTreeMap::new();
+    let mut groups: Vec<(usize, &Event)> = Vec::new();
     for event in events {
         let Event { object: about, count, last, .. } = event;
         let age = last.map_or(0, |last| last.seconds_to(Time::now()));
@@ -102,13 +100,17 @@ pub(crate) fn alone(problems: &[Problem], pods: &Pods, events: &[Event]) -> Vec<
                     && (problem.object.name == about.name || is_of(&about.name, &problem.object.name))
             });
         if !is_over && !is_said {
-            let key = (about.namespace.clone(), about.kind.clone(), event.reason.clone());
-            groups.entry(key).or_insert((0, event)).0 += 1;
+            let is_same = |other: &Event| {
+                (&other.object.namespace, &other.object.kind, &other.reason) == (&about.namespace, &about.kind, &event.reason)
+            };
+            match groups.iter().position(|(_, other)| is_same(other)) {
+                Some(at) => groups[at].0 += 1,
+                // The newest come first.
+                None if groups.len() < ALONE_MAX => groups.push((1, event)),
+                None => {}
+            }
         }
     }
-    let mut groups: Vec<(usize, &Event)> = groups.into_values().collect();
-    groups.sort_by_key(|(_, event)| std::cmp::Reverse((event.count, event.last)));
-    groups.truncate(ALONE_MAX);
     groups.into_iter().map(problem).collect()
 }
 

@@ -106,7 +106,6 @@ fn look(namespace: Option<&str>, missing: &mut Missing) -> Found {
         Some(name) => first.push(namespaces.named(name)),
         None => first.extend([namespaces, Reading::new("Nodes", &NODES, Scope::Cluster, &FIELDS)]),
     }
-    let asked = first.len();
     read_all(first, missing, &mut |kind, object| match kind {
         "Services" => services.add(object),
         kind => workloads.add(kind, object),
@@ -117,7 +116,7 @@ fn look(namespace: Option<&str>, missing: &mut Missing) -> Found {
         services.see(pod);
         pods.add(pod);
     });
-    let nothing_was_read = missing.warnings.len() > asked;
+    let nothing_was_read = pods.count + services.count + workloads.count() == 0 && !missing.warnings.is_empty();
 
     workloads.take(&pods);
     let second = workloads::readings(&within);

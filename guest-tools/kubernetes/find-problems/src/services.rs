@@ -1,7 +1,5 @@
 //! Services whose selector matches nothing.
 
-use std::collections::BTreeMap;
-
 use sandbar_tool::kubernetes::view::one_line;
 use sandbar_tool::kubernetes::{Trouble, View, selectors};
 use sandbar_tool::read::list_many;
@@ -25,7 +23,7 @@ const SELECTOR_MAX: usize = 120;
 #[derive(Default)]
 pub(crate) struct Services {
     pub(crate) count: usize,
-    waiting: BTreeMap<String, Vec<(String, Value)>>,
+    waiting: Vec<(String, Vec<(String, Value)>)>,
     /// Labels of the pods that a workload would have, why it has none, and whether that is named as a problem already.
     workloads: Vec<Empty>,
 }
@@ -42,13 +40,22 @@ impl Services {
         self.count += 1;
         if service.text("spec.type") != "ExternalName" && service.members("spec.selector").next().is_some() {
             let selector = service.at("spec.selector").json().clone();
-            self.waiting.entry(service.namespace().to_owned()).or_default().push((service.name().to_owned(), selector));
+            let one = (service.name().to_owned(), selector);
+            match self.of(service.namespace()) {
+                Some(waiting) => waiting.push(one),
+                None => self.waiting.push((service.namespace().to_owned(), vec![one])),
+            }
         }
+    }
+
+    /// Those of a namespace.
+    fn of(&mut self, namespace: &str) -> Option<&mut Vec<(String, Value)>> {
+        self.waiting.iter_mut().find(|(of, _)| of == namespace).map(|(_, waiting)| waiting)
     }
 
     /// Here is a pod: Services that select it have something.
     pub(crate) fn see(&mut self, pod: View<'_>) {
-        if let Some(waiting) = self.waiting.get_mut(pod.namespace()) {
+        if let Some(waiting) = self.of(pod.namespace()) {
             let labels = pod.at("metadata.labels");
             waiting.retain(|(_, selector)| !selectors::selects(View::of(selector), labels));
         }

@@ -62,7 +62,7 @@ fn a_node_that_does_not_answer_is_the_worst() {
 fn a_cluster_that_is_well_is_one_line() {
     assert_eq!(
         text(&faults::well()),
-        "Nothing is wrong in the cluster: looked at 2 Pods, 1 Services, 1 Deployments, 1 Namespaces, 2 Nodes.\n"
+        "Nothing is wrong in the cluster: looked at 2 Pods, 1 Services, 1 Namespaces, 2 Nodes, 1 Deployments.\n"
     );
 }
 

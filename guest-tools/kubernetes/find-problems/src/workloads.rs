@@ -28,17 +28,24 @@ const PROBLEMS_MAX: usize = 2_000;
 /// What is known of them, however many there are.
 #[derive(Default)]
 pub(crate) struct Workloads {
-    counts: BTreeMap<&'static str, usize>,
+    counts: Vec<(&'static str, usize)>,
     problems: Vec<Problem>,
     /// Workloads whose pods are not well, until the workload itself was seen.
     of_pods: BTreeMap<Object, Problem>,
     /// Objects of the cluster with the same trouble: they are told together.
-    alike: BTreeMap<(&'static str, String), (Problem, Vec<String>)>,
+    alike: Vec<Alike>,
     claims: Vec<(Problem, String)>,
     /// Whether the first consumer of a claim decides where its volume is, by StorageClass.
-    classes: BTreeMap<String, bool>,
+    classes: Vec<(String, bool)>,
     /// When a Job of a CronJob last came to its end, and when one last failed.
-    runs: BTreeMap<Object, Runs>,
+    runs: Vec<(Object, Runs)>,
+}
+
+struct Alike {
+    kinds: &'static str,
+    word: String,
+    problem: Problem,
+    names: Vec<String>,
 }
 
 #[derive(Default)]
@@ -71,9 +78,16 @@ impl Workloads {
         self.of_pods.extend(problems);
     }
 
+    fn see(&mut self, kinds: &'static str) {
+        match self.counts.iter_mut().find(|(of, _)| *of == kinds) {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((kinds, 1)),
+        }
+    }
+
     /// Looks at an object that has no pods.
     pub(crate) fn add(&mut self, kinds: &'static str, object: View<'_>) {
-        *self.counts.entry(kinds).or_default() += 1;
+        self.see(kinds);
         let kind = singular(kinds);
         let Some(trouble) = troubles::of(kind, object) else { return };
         let rank = match (kind, trouble.reason.as_str()) {
@@ -82,11 +96,17 @@ impl Workloads {
             _ => Rank::Unfinished,
         };
         let name = object.name().to_owned();
-        let key = (kinds, if kind == "Namespace" { name.clone() } else { trouble.reason.clone() });
-        let problem = || (Problem::new(rank, Object::new(kind, "", &name), trouble), Vec::new());
-        let (problem, names) = self.alike.entry(key).or_insert_with(problem);
-        names.push(name);
-        problem.size = names.len();
+        let word = if kind == "Namespace" { name.clone() } else { trouble.reason.clone() };
+        match self.alike.iter_mut().find(|alike| alike.kinds == kinds && alike.word == word) {
+            Some(alike) => {
+                alike.names.push(name);
+                alike.problem.size = alike.names.len();
+            }
+            None => {
+                let problem = Problem::new(rank, Object::new(kind, "", &name), trouble);
+                self.alike.push(Alike { kinds, word, problem, names: vec![name] });
+            }
+        }
     }
 
     /// Looks at an object that has pods, or is used by them.
@@ -96,12 +116,12 @@ impl Workloads {
         if kind == "ReplicaSet" && object.controller().is_some() {
             return;
         }
-        *self.counts.entry(kinds).or_default() += 1;
+        self.see(kinds);
         let named = Object::new(kind, object.namespace(), object.name());
         let trouble = troubles::of(kind, object);
         match kind {
             "StorageClass" => {
-                self.classes.insert(named.name, object.text("volumeBindingMode") == "WaitForFirstConsumer");
+                self.classes.push((named.name, object.text("volumeBindingMode") == "WaitForFirstConsumer"));
             }
             "PersistentVolumeClaim" => {
                 let class = object.text("spec.storageClassName").to_owned();
@@ -155,7 +175,13 @@ impl Workloads {
         let of_pods = of_pods.filter(|_| ended.is_none());
         let cron_job = job.controller().filter(|(kind, _)| *kind == "CronJob");
         if let (Some((kind, name)), true) = (cron_job, trouble.is_some() || ended.is_some()) {
-            let runs = self.runs.entry(Object::new(kind, &named.namespace, name)).or_default();
+            let cron_job = Object::new(kind, &named.namespace, name);
+            let known = self.runs.iter().position(|(of, _)| *of == cron_job);
+            let at = known.unwrap_or(self.runs.len());
+            if known.is_none() {
+                self.runs.push((cron_job, Runs::default()));
+            }
+            let runs = &mut self.runs[at].1;
             runs.succeeded = runs.succeeded.max(ended);
             if let Some(trouble) = trouble {
                 runs.count += 1;
@@ -188,10 +214,14 @@ impl Workloads {
         }
     }
 
+    /// How many of all kinds were looked at so far.
+    pub(crate) fn count(&self) -> usize {
+        self.counts.iter().map(|(_, count)| count).sum()
+    }
+
     /// What there was to look at: `3 Nodes, 12 Pods`.
     pub(crate) fn looked_at(&self, pods: usize, services: usize) -> String {
-        let counts =
-            [("Pods", pods), ("Services", services)].into_iter().chain(self.counts.iter().map(|(kinds, count)| (*kinds, *count)));
+        let counts = [("Pods", pods), ("Services", services)].into_iter().chain(self.counts.iter().copied());
         let counts: Vec<String> = counts
             .filter(|&(kinds, count)| count > 0 && kinds != "StorageClasses")
             .map(|(kinds, count)| format!("{count} {kinds}"))
@@ -212,7 +242,7 @@ impl Workloads {
             };
             Problem { rank, ..problem }
         }));
-        problems.extend(self.alike.into_values().map(|(mut problem, names)| {
+        problems.extend(self.alike.into_iter().map(|Alike { mut problem, names, .. }| {
             if names.len() > 1 {
                 let more = names.len().saturating_sub(NAMES_MAX);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -223,7 +253,7 @@ impl Workloads {
         }));
         let knows_classes = missing.nothing_of("StorageClasses");
         for (mut problem, class) in self.claims {
-            match self.classes.get(&class) {
+            match self.classes.iter().find(|(name, _)| *name == class).map(|(_, waits)| waits) {
                 // It waits for a pod, and a pod that waits for it says so.
                 Some(true) if problem.why.starts_with("Pending") => continue,
                 None if knows_classes && !class.is_empty() => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::View;
 use super::age::Time;
 use super::lenient::{or_default, shortened};
 use crate::Resource;
@@ -57,6 +58,22 @@ pub struct Object {
     #[schemars(description = "")]
     pub name: String,
 }
+
+/// The paths that [`Event::of`] reads of an event in `v1`.
+pub const FIELDS: [&str; 12] = [
+    "metadata.creationTimestamp",
+    "involvedObject.kind",
+    "involvedObject.namespace",
+    "involvedObject.name",
+    "type",
+    "reason",
+    "message",
+    "count",
+    "series",
+    "eventTime",
+    "firstTimestamp",
+    "lastTimestamp",
+];
 
 /// Bytes at most of a word, a name, and a sentence. The API server takes sentences of 1,024 bytes; those of before are there, too.
 const WORD_MAX: usize = 128;
@@ -164,6 +181,44 @@ impl From<Written> for Event {
     }
 }
 
+/// Reasons and beginnings of sentences that say that something is tried again, and not why.
+const AGAIN: [&str; 2] = ["BackOff", "BackoffLimitExceeded"];
+const AGAIN_SAID: [&str; 2] = ["Error: ErrImage", "Error: ImagePullBackOff"];
+
+impl Event {
+    /// The event in an object that was read as a whole, or of the paths in [`FIELDS`].
+    pub fn of(event: View<'_>) -> Self {
+        let reference = |key: &str| {
+            let word = |word: &str| event.at(key).text(word).to_owned();
+            Reference { kind: word("kind"), namespace: word("namespace"), name: word("name") }
+        };
+        let word = |key: &str| event.text(key).to_owned();
+        let series = Series { count: event.number("series.count"), last_observed_time: event.time("series.lastObservedTime") };
+        Self::from(Written {
+            involved_object: reference("involvedObject"),
+            regarding: reference("regarding"),
+            r#type: word("type"),
+            reason: word("reason"),
+            message: word("message"),
+            note: word("note"),
+            count: event.number("count"),
+            deprecated_count: event.number("deprecatedCount"),
+            series,
+            event_time: event.time("eventTime"),
+            first_timestamp: event.time("firstTimestamp"),
+            last_timestamp: event.time("lastTimestamp"),
+            deprecated_first_timestamp: event.time("deprecatedFirstTimestamp"),
+            deprecated_last_timestamp: event.time("deprecatedLastTimestamp"),
+            metadata: Created { creation_timestamp: event.time("metadata.creationTimestamp") },
+        })
+    }
+
+    /// Whether it says that something is tried again, and not why that fails.
+    pub fn is_symptom(&self) -> bool {
+        AGAIN.contains(&self.reason.as_str()) || AGAIN_SAID.iter().any(|said| self.message.starts_with(said))
+    }
+}
+
 /// The events of one object, as a list that has not been read yet. Those of a cluster-scoped one are in the namespace `default`.
 pub fn about(kind: &str, namespace: &str, name: &str) -> List<Event> {
     EVENTS.list().within(namespace).with_field("involvedObject.kind", kind).with_field("involvedObject.name", name)
@@ -215,6 +270,21 @@ mod tests {
 
     fn time(text: &str) -> Option<Time> {
         Some(Time::parse(text).expect("a time"))
+    }
+
+    #[test]
+    fn an_event_is_the_same_by_its_type_and_by_a_view() {
+        let event = serde_json::json!({
+            "involvedObject": { "kind": "Pod", "namespace": "team-a", "name": "web-0" }, "type": "Warning", "reason": "Failed",
+            "message": "Error: ErrImagePull", "eventTime": "2026-11-22T10:00:00.5Z", "count": null,
+            "series": { "count": 3, "lastObservedTime": "2026-11-22T10:05:00Z" },
+            "metadata": { "creationTimestamp": "2026-11-22T10:00:00Z" },
+        });
+        let typed: Event = serde_json::from_value(event.clone()).expect("an event");
+        assert_eq!(Event::of(View::of(&event)), typed);
+        assert!(typed.is_symptom());
+        let cause = Event { message: "Failed to pull image \"a\": not found".to_owned(), ..typed };
+        assert!(!cause.is_symptom());
     }
 
     #[test]

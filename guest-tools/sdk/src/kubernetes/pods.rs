@@ -183,8 +183,13 @@ fn container(pod: View<'_>, status: View<'_>, is_init: bool) -> Option<Trouble> 
             | "RegistryUnavailable" => {
                 let image = one_line(spec.map_or("", |spec| spec.text("image")), QUOTED);
                 let cause = format!("the image {image} of the container {name} cannot be pulled");
-                // That it is tried again is no cause.
-                Some(if message.is_empty() || message.starts_with("Back-off") {
+                // That it is tried again is no cause, but newer kubelets put that behind it.
+                let message = if message.starts_with("Back-off") {
+                    message.split_once("\": ").map_or("", |(_, cause)| cause)
+                } else {
+                    message
+                };
+                Some(if message.is_empty() {
                     Trouble::new("ImagePullBackOff", cause, began).told_by_events()
                 } else {
                     Trouble::new("ImagePullBackOff", format!("{cause}: {}", quoted(message, QUOTED)), began)
@@ -341,6 +346,14 @@ mod tests {
             with_container(json!({ "name": "app", "state": waits })).as_deref(),
             Some("ImagePullBackOff: the image example.com/app:1 of the container app cannot be pulled: \"not found\"")
         );
+        for (message, said) in [
+            ("Back-off pulling image \"a\": ErrImagePull: no such tag", ": \"ErrImagePull: no such tag\""),
+            ("Back-off pulling image \"a\"", ""),
+        ] {
+            let waits = json!({ "waiting": { "reason": "ImagePullBackOff", "message": message } });
+            let begin = "ImagePullBackOff: the image example.com/app:1 of the container app cannot be pulled";
+            assert_eq!(with_container(json!({ "name": "app", "state": waits })), Some(format!("{begin}{said}")));
+        }
         let runs = |since: &str| json!({ "name": "app", "ready": false, "state": { "running": { "startedAt": since } } });
         assert_eq!(
             with_container(runs("2026-11-22T09:50:00Z")).as_deref(),

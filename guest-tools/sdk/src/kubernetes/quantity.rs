@@ -131,7 +131,8 @@ impl Sub for Quantity {
 
     /// What is left, in the units of the first that is not nothing.
     fn sub(self, other: Self) -> Self {
-        self + Self { thousandths: other.thousandths.saturating_neg(), is_binary: other.is_binary }
+        let is_binary = if self.thousandths == 0 { other.is_binary } else { self.is_binary };
+        Self { thousandths: self.thousandths.saturating_sub(other.thousandths), is_binary }
     }
 }
 

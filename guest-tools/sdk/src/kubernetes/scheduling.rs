@@ -45,9 +45,9 @@ pub type Amounts = BTreeMap<String, Quantity>;
 #[derive(Clone, Debug, Default)]
 pub struct Used(BTreeMap<String, Amounts>);
 
-/// Bytes of what others wrote in one reason, and reasons of one kind that are told apart.
+/// Bytes of what others wrote in one reason, and reasons that are told.
 const WORDS_MAX: usize = 120;
-const ALIKE_MAX: usize = 2;
+const REFUSALS_MAX: usize = 4;
 
 impl Used {
     /// Counts a pod, if it is on a node and has not ended.
@@ -146,9 +146,16 @@ pub fn refusals(pod: View<'_>, nodes: &[View<'_>], used: Option<&Used>) -> Vec<S
         };
         refusals.push((count, words));
     }
-    refusals.sort_by_key(|&(count, _)| std::cmp::Reverse(count));
-    refusals.truncate(2 * ALIKE_MAX);
-    refusals.into_iter().map(|(count, words)| format!("{count} of {all} nodes: {words}")).collect()
+    let mut told = Vec::new();
+    // Without a sort: a component is smaller for it.
+    while told.len() < REFUSALS_MAX
+        && let Some(most) = refusals.iter().map(|&(count, _)| count).max()
+        && let Some(at) = refusals.iter().position(|&(count, _)| count == most)
+    {
+        let (count, words) = refusals.remove(at);
+        told.push(format!("{count} of {all} nodes: {words}"));
+    }
+    told
 }
 
 fn left(node: View<'_>, resource: &str, used: Option<&Used>) -> Quantity {

@@ -136,7 +136,8 @@ pub fn by_conditions(object: View<'_>) -> Option<Trouble> {
 
 /// A condition that should hold and does not.
 fn says_no(object: View<'_>, of: &str) -> Option<Trouble> {
-    let condition = object.condition(of).filter(|condition| condition.text("status") != "True")?;
+    let is_bad = |condition: &View<'_>| condition.text("status") != "True" && condition.text("reason") != "ScalingDisabled";
+    let condition = object.condition(of).filter(is_bad)?;
     let cause = format!("{of}={}, {}", one_line(condition.text("status"), 16), quoted(condition.text("message"), QUOTED));
     let reason = condition.text("reason");
     Some(Trouble::new(if reason.is_empty() { of } else { reason }, cause, condition.time("lastTransitionTime")))
@@ -334,6 +335,8 @@ mod tests {
         );
         let failed = json!([{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "limit" }]);
         assert_eq!(with_conditions("Job", failed), "BackoffLimitExceeded: the Job has failed: \"limit\"");
+        let off = json!([{ "type": "ScalingActive", "status": "False", "reason": "ScalingDisabled" }]);
+        assert_eq!(with_conditions("HorizontalPodAutoscaler", off), "");
         let failing = json!([{ "type": "Ready", "status": "False" }, { "type": "Synced", "status": "False", "reason": "Denied", "message": "no right" }]);
         assert_eq!(with_conditions("Widget", failing), "Denied: Synced=False, \"no right\"");
     }
