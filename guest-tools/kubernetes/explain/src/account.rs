@@ -87,7 +87,7 @@ impl Account {
         self.events.truncate(EVENTS_MAX);
         let well = self.cause.is_none();
         let verdict = self.cause.unwrap_or_else(|| format!("Nothing is wrong: {}", self.well));
-        let events = self.events.iter().rev().map(event_words).collect();
+        let events = self.events.iter().rev().map(|event| event_words(event, &verdict)).collect();
         let mut answer =
             Answer { object, verdict: one_line(&verdict, VERDICT_MAX), well, facts: self.facts, log: self.log, events };
         if let Some(log) = &mut answer.log {
@@ -143,13 +143,15 @@ fn sentence(words: &str) -> String {
     format!("{words}{}", if ends { "" } else { "." })
 }
 
-/// `2m ago, 7 times, Pod web-0 Unhealthy: "…"`.
-fn event_words(event: &Event) -> String {
+/// `2m ago, 7 times, Pod web-0 Unhealthy: "…"`, and without the sentence where the verdict has it.
+fn event_words(event: &Event, verdict: &str) -> String {
     let Event { object, r#type, reason, message, count, last, .. } = event;
     let age = last
         .map(|last| format!("{} ago, ", sandbar_tool::kubernetes::age::words(last.seconds_to(Time::now()))))
         .unwrap_or_default();
     let times = if *count > 1 { format!("{count} times, ") } else { String::new() };
     let mark = if r#type == "Warning" { "" } else { " (normal)" };
-    format!("{age}{times}{} {} {reason}{mark}: {}", object.kind, object.name, quoted(message, MESSAGE_MAX))
+    let message = quoted(message, MESSAGE_MAX);
+    let said = if verdict.contains(&message) { String::new() } else { format!(": {message}") };
+    format!("{age}{times}{} {} {reason}{mark}{said}", object.kind, object.name)
 }

@@ -40,7 +40,7 @@ pub(crate) fn explain(pod: View<'_>, account: &mut Account) {
     let Some(trouble) = trouble(pod) else {
         let phase = pod.text("status.phase");
         account.well = format!("its phase is {phase}, on node {}", pod.text("spec.nodeName"));
-        containers(pod, account, true);
+        containers(pod, account, None);
         return;
     };
     let mut cause = trouble.to_string();
@@ -59,7 +59,7 @@ pub(crate) fn explain(pod: View<'_>, account: &mut Account) {
                     cause.push_str(&format!("; its log ends {}", quoted(line, QUOTED)));
                 }
             }
-            containers(pod, account, false);
+            containers(pod, account, Some(&trouble));
             node(pod, account);
         }
     }
@@ -110,12 +110,14 @@ fn add_log(pod: View<'_>, log: &Log, account: &mut Account) {
 }
 
 /// The containers' states, as far as they say more than the cause, and their probes.
-fn containers(pod: View<'_>, account: &mut Account, is_well: bool) {
-    let statuses = pod.list("status.initContainerStatuses").chain(pod.list("status.containerStatuses"));
-    for status in statuses {
+fn containers(pod: View<'_>, account: &mut Account, trouble: Option<&Trouble>) {
+    let statuses = || pod.list("status.initContainerStatuses").chain(pod.list("status.containerStatuses"));
+    // What is wrong with a pod of one container is wrong with that one.
+    let is_said = trouble.is_some() && statuses().count() == 1;
+    for status in statuses() {
         let name = status.text("name");
         let restarts = status.number("restartCount");
-        if !status.is("ready") || restarts > 0 {
+        if !is_said && (!status.is("ready") || restarts > 0) {
             let last = status.at("lastState.terminated");
             let mut words = format!("container {name}: {}", state_words(status.at("state")));
             if restarts > 0 {
@@ -126,12 +128,14 @@ fn containers(pod: View<'_>, account: &mut Account, is_well: bool) {
             }
             account.fact(words);
         }
-        let Some(spec) = container_named(pod, name).filter(|_| !is_well) else { continue };
+        let Some(spec) = container_named(pod, name).filter(|_| trouble.is_some()) else { continue };
         for (of, key) in [("readiness", "readinessProbe"), ("liveness", "livenessProbe"), ("startup", "startupProbe")] {
             let of_this = |event: &&Event| event.message.to_ascii_lowercase().starts_with(of);
             let said = account.events.iter().find(of_this).map(|event| quoted(&event.message, QUOTED));
-            if let (true, Some(said)) = (spec.has(key), said) {
-                account.fact(format!("{}: {said}", probe_words(of, spec.at(key))));
+            let words = probe_words(of, spec.at(key));
+            let is_cause = trouble.is_some_and(|trouble| trouble.cause.contains(&words));
+            if let (true, false, Some(said)) = (spec.has(key), is_cause, said) {
+                account.fact(format!("{words}: {said}"));
             }
         }
     }

@@ -43,6 +43,9 @@ const READY_WITHIN: i64 = 30;
 const CREATED_WITHIN: i64 = 60;
 const ENDED_WITHIN: i64 = 60;
 
+/// Seconds that an init container may take.
+const INITIALIZED_WITHIN: i64 = 5 * 60;
+
 /// Seconds for which a container that runs again is watched for having failed, and the same where it fails again and again.
 const FAILED_OF_LATE: i64 = 10 * 60;
 const FAILS_AGAIN: i64 = 60 * 60;
@@ -213,6 +216,10 @@ fn container(pod: View<'_>, status: View<'_>, is_init: bool) -> Option<Trouble> 
     }
     let started = status.time("state.running.startedAt");
     let is_sidecar = spec.is_some_and(|spec| spec.text("restartPolicy") == "Always");
+    if is_init && !is_sidecar && is_older(started, INITIALIZED_WITHIN) {
+        let cause = format!("the pod waits for its init container {name}, which still runs");
+        return Some(Trouble::new("Initializing", cause, started).with_log(name, false));
+    }
     if status.is("ready") || (is_init && !is_sidecar) || !is_older(started, READY_WITHIN) {
         return None;
     }
@@ -360,6 +367,20 @@ mod tests {
             Some("NotReady: the container app runs and its readiness probe GET :http/ready fails")
         );
         assert_eq!(with_container(runs("2026-11-22T09:59:50Z")), None);
+    }
+
+    #[test]
+    fn an_init_container_that_does_not_end_holds_the_pod() {
+        let with_init = |since: &str| {
+            said(json!({
+                "phase": "Pending",
+                "initContainerStatuses": [{ "name": "wait", "state": { "running": { "startedAt": since } } }],
+                "containerStatuses": [{ "name": "app", "state": { "waiting": { "reason": "PodInitializing" } } }],
+            }))
+        };
+        let held = "Initializing: the pod waits for its init container wait, which still runs";
+        assert_eq!(with_init("2026-11-22T09:30:00Z").as_deref(), Some(held));
+        assert_eq!(with_init("2026-11-22T09:58:00Z"), None);
     }
 
     #[test]

@@ -88,15 +88,19 @@ impl Cluster {
         let (api_version, kind) = (word("apiVersion"), word("kind"));
         assert!(!kind.is_empty() && !api_version.is_empty(), "an object has apiVersion and kind: {object}");
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let known = self.kinds().kinds.into_iter().find(|known| known.name == kind && known.resource.group() == group);
-        let known = known.unwrap_or_else(|| {
-            let resource = Resource::named(group, version, kind.to_lowercase() + "s");
-            let namespaced = object["metadata"]["namespace"].is_string();
-            let custom = self::kind(resource, &kind, "", namespaced);
-            self.custom.push(custom.clone());
-            custom
-        });
-        self.objects.entry(known.resource.to_string()).or_default().push(object);
+        let built_in = KINDS.iter().find(|&&(of, _, name, ..)| of == group && name == kind);
+        let custom = self.custom.iter().find(|custom| custom.name == kind && custom.resource.group() == group);
+        let resource = match (built_in, custom) {
+            (Some(&(group, version, _, plural, ..)), _) => Resource::new(group, version, plural),
+            (None, Some(custom)) => custom.resource.clone(),
+            (None, None) => {
+                let resource = Resource::named(group, version, kind.to_lowercase() + "s");
+                let namespaced = object["metadata"]["namespace"].is_string();
+                self.custom.push(self::kind(resource.clone(), &kind, "", namespaced));
+                resource
+            }
+        };
+        self.objects.entry(resource.to_string()).or_default().push(object);
         self
     }
 

@@ -203,6 +203,19 @@ pub fn failing_probe(cluster: Cluster, namespace: &str) -> Cluster {
     ))
 }
 
+/// Deployment `mounts`: a volume of its pod is a ConfigMap that does not exist.
+pub fn missing_volume(cluster: Cluster, namespace: &str) -> Cluster {
+    let status = json!({ "ready": false, "state": { "waiting": { "reason": "ContainerCreating" } } });
+    let message = "MountVolume.SetUp failed for volume \"settings\" : configmap \"settings\" not found";
+    unavailable(cluster, namespace, "mounts", 1, &json!({}), &status)
+        .changed("pods", |pod| {
+            if pod["metadata"]["name"] == "mounts-5d9-a" {
+                pod["status"]["phase"] = json!("Pending");
+            }
+        })
+        .with(warning(namespace, "Pod", "mounts-5d9-a", "FailedMount", message))
+}
+
 /// Deployment `more`: a quota allows it no pod.
 pub fn quota(cluster: Cluster, namespace: &str) -> Cluster {
     let message = "pods \"more-5d9-a\" is forbidden: exceeded quota: small, requested: requests.cpu=2, used: requests.cpu=1, limited: requests.cpu=2";
