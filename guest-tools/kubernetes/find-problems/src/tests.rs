@@ -89,7 +89,7 @@ fn one_namespace_is_looked_at_alone() {
     let problems = problems(&answer);
     assert_eq!(problems.len(), 1, "{problems:#?}");
     assert_eq!(answer["problems"][0]["next"], json!({ "kind": "Deployment", "namespace": "team-2", "name": "hungry" }));
-    assert_eq!(answer["problems"][0]["since"], "3m");
+    assert_eq!(answer["problems"][0]["since"], "30m");
 }
 
 #[test]

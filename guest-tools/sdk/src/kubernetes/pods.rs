@@ -8,11 +8,13 @@ use super::view::{View, one_line, quoted};
 use super::{Time, age};
 
 /// The paths that [`trouble`] reads.
-pub const FIELDS: [&str; 27] = [
+pub const FIELDS: [&str; 39] = [
     "metadata.name",
     "metadata.namespace",
     "metadata.labels",
-    "metadata.ownerReferences",
+    "metadata.ownerReferences.kind",
+    "metadata.ownerReferences.name",
+    "metadata.ownerReferences.controller",
     "metadata.creationTimestamp",
     "metadata.deletionTimestamp",
     "metadata.finalizers",
@@ -34,8 +36,18 @@ pub const FIELDS: [&str; 27] = [
     "status.message",
     "status.startTime",
     "status.conditions",
-    "status.containerStatuses",
-    "status.initContainerStatuses",
+    "status.containerStatuses.name",
+    "status.containerStatuses.ready",
+    "status.containerStatuses.started",
+    "status.containerStatuses.restartCount",
+    "status.containerStatuses.state",
+    "status.containerStatuses.lastState.terminated",
+    "status.initContainerStatuses.name",
+    "status.initContainerStatuses.ready",
+    "status.initContainerStatuses.started",
+    "status.initContainerStatuses.restartCount",
+    "status.initContainerStatuses.state",
+    "status.initContainerStatuses.lastState.terminated",
 ];
 
 /// Seconds in which a container may become ready, a pod may find its node and its volumes, and an end may take beyond its time.
@@ -299,7 +311,10 @@ fn ended(pod: View<'_>, status: View<'_>, terminated: View<'_>, is_earlier: bool
         "Completed" if is_earlier => "Restarting",
         reason => reason,
     };
-    let trouble = Trouble::new(word, cause, finished).with_log(name, is_earlier);
+    // Not ready for longer than since the last end: it has not got well in between.
+    let not_ready = pod.condition("Ready").filter(|ready| ready.text("status") != "True");
+    let since = not_ready.and_then(|ready| ready.time("lastTransitionTime")).filter(|since| Some(*since) < finished).or(finished);
+    let trouble = Trouble::new(word, cause, since).with_log(name, is_earlier);
     // A liveness probe that fails looks like any other end.
     if matches!(code, 137 | 143) && reason != "OOMKilled" { trouble.told_by_events() } else { trouble }
 }
