@@ -6,8 +6,7 @@ use sandbar_tool::discovery::{Kind, kinds};
 use sandbar_tool::kubernetes::View;
 use sandbar_tool::near::are_alike;
 use sandbar_tool::tally::few;
-use sandbar_tool::{Code, Error, Metadata, Scope, Verb};
-use serde::Deserialize;
+use sandbar_tool::{Code, Error, Scope, Verb};
 use serde_json::Value;
 
 /// Objects that are looked at for what is near.
@@ -19,10 +18,8 @@ const TYPING_ERROR: usize = 2;
 /// Letters of a word that are compared.
 const WORD_MAX: usize = 63;
 
-#[derive(Deserialize)]
-struct Named {
-    metadata: Metadata,
-}
+/// The paths that name an object.
+const NAMED: [&str; 2] = ["metadata.name", "metadata.namespace"];
 
 /// The object, whole.
 pub(crate) struct Found {
@@ -68,9 +65,9 @@ fn read(of: &Kind, namespace: Option<&str>, name: &str) -> Result<Value, Error> 
 
 /// The one namespace in which there is an object of this name.
 fn anywhere(of: &Kind, name: &str) -> Result<String, Error> {
-    let list = of.resource.list::<Named>().with_field("metadata.name", name).limit(Some(LOOKED_AT));
+    let list = of.resource.list::<Value>().fields(&NAMED).with_field("metadata.name", name).limit(Some(LOOKED_AT));
     let page = list.page().map_err(|error| error.hint("namespace says where to look"))?;
-    let namespaces: Vec<String> = page.items.into_iter().map(|named| named.metadata.namespace).collect();
+    let namespaces: Vec<String> = page.items.iter().map(|object| View::of(object).namespace().to_owned()).collect();
     match namespaces.as_slice() {
         [] => Err(Error::new(Code::NotFound, format!("there is no {} {name} in any namespace", of.name))),
         [one] => Ok(one.clone()),
@@ -90,39 +87,37 @@ fn near(of: &Kind, namespace: Option<&str>, name: &str) -> Option<String> {
         (true, Some(namespace)) => namespace.into(),
         (true, None) => Scope::EveryNamespace,
     };
-    let names = |namespace: Option<&str>| {
-        let page = of.resource.list::<Named>().within(scope(namespace)).limit(Some(LOOKED_AT)).page().ok()?;
-        Some(page.items.into_iter().map(|named| named.metadata).collect::<Vec<_>>())
-    };
-    let words = |found: &[&Metadata]| {
-        let words: Vec<String> =
-            found
-                .iter()
-                .map(|object| {
-                    if object.namespace.is_empty() {
-                        object.name.clone()
-                    } else {
-                        format!("{}/{}", object.namespace, object.name)
-                    }
-                })
-                .collect();
-        few(&words)
+    let objects = |namespace: Option<&str>| {
+        let list = of.resource.list::<Value>().within(scope(namespace)).fields(&NAMED).limit(Some(LOOKED_AT));
+        list.page().ok().map(|page| page.items)
     };
     let plural = of.resource.plural();
-    let here = names(namespace)?;
-    let alike: Vec<&Metadata> = here.iter().filter(|there| is_near(name, &there.name)).collect();
+    let here = objects(namespace)?;
+    let alike = words(&here, |there| is_near(name, there));
     if !alike.is_empty() {
-        return Some(format!("{plural} that are near: {}", words(&alike)));
+        return Some(format!("{plural} that are near: {alike}"));
     }
     if of.namespaced && namespace.is_some() {
-        let everywhere = names(None).unwrap_or_default();
-        let same: Vec<&Metadata> = everywhere.iter().filter(|there| there.name == name).collect();
+        let everywhere = objects(None).unwrap_or_default();
+        let same = words(&everywhere, |there| there == name);
         if !same.is_empty() {
-            return Some(format!("it is in another namespace: {}", words(&same)));
+            return Some(format!("it is in another namespace: {same}"));
         }
     }
-    let all: Vec<&Metadata> = here.iter().collect();
-    Some(if all.is_empty() { format!("there are no {plural} there") } else { format!("{plural}: {}", words(&all)) })
+    let all = words(&here, |_| true);
+    Some(if all.is_empty() { format!("there are no {plural} there") } else { format!("{plural}: {all}") })
+}
+
+/// The objects whose names are like that: `team-a/web, team-a/api`.
+fn words(objects: &[Value], is_like: impl Fn(&str) -> bool) -> String {
+    let views = objects.iter().map(View::of).filter(|object| is_like(object.name()));
+    let words: Vec<String> = views
+        .map(|object| match object.namespace() {
+            "" => object.name().to_owned(),
+            namespace => format!("{namespace}/{}", object.name()),
+        })
+        .collect();
+    few(&words)
 }
 
 fn no_kind(word: &str, kinds: &[Kind], warnings: &[String]) -> Error {
