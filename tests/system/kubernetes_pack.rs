@@ -28,8 +28,7 @@ async fn said(client: &Client, tool: &str, arguments: Value) -> (String, Value) 
     let result = &reply["result"];
     assert_ne!(result["isError"], true, "{tool} {arguments}: {reply}");
     let blocks = result["content"].as_array().unwrap_or_else(|| panic!("{tool} {arguments}: {reply}"));
-    // The first block says whose data it is.
-    let text: Vec<&str> = blocks[1..].iter().map(|block| block["text"].as_str().unwrap()).collect();
+    let text: Vec<&str> = blocks.iter().map(|block| block["text"].as_str().unwrap()).collect();
     let mut structure = result["structuredContent"].clone();
     structure.as_object_mut().unwrap().remove("_untrusted");
     (text.join("\n"), structure)

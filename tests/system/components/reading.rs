@@ -164,7 +164,7 @@ async fn a_table_has_the_columns_that_kubectl_prints_and_the_rows_of_what_is_gra
 
 #[tokio::test]
 async fn what_is_served_is_named_as_far_as_it_is_granted() {
-    let every = "    rules: [{ apiGroups: [\"*\"], resources: [\"*\"], verbs: [list] }]\n    \
+    let every = "    rules: [{ apiGroups: [\"*\"], resources: [\"*\"], verbs: [list] }, { apiGroups: [\"\"], resources: [pods/log], verbs: [get] }]\n    \
                  clusterRules: [{ apiGroups: [\"\"], resources: [nodes], verbs: [get] }]\n";
     let every = format!("tools:\n  - component: {}\n{every}", hostile().display());
     for (config, all) in [(hostile_config(""), false), (every, true)] {

@@ -62,7 +62,10 @@ async fn an_event_without_any_time_has_none() {
     let namespace = Namespace::fresh("events").await;
     namespace.event("timeless", json!({})).await;
     let items = events(&namespace, json!({})).await;
-    assert_eq!(items, [json!({ "type": "Normal", "reason": "Tested", "message": "a test made it", "count": 1 })]);
+    assert_eq!(
+        items,
+        [json!({ "type": "Normal", "reason": "Tested", "message": "a test made it", "count": 1, "object": "Pod/web-0" })]
+    );
 }
 
 #[tokio::test]
