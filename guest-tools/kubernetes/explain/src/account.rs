@@ -15,6 +15,9 @@ const FACT_MAX: usize = 260;
 const LINE_MAX: usize = 200;
 const MESSAGE_MAX: usize = 160;
 
+/// Bytes of why something could not be read.
+const WHY_MAX: usize = 100;
+
 /// Events that are told at most: the newest.
 const EVENTS_MAX: usize = 6;
 
@@ -74,7 +77,7 @@ impl Account {
 
     /// What could not be read is a fact.
     pub(crate) fn took<T>(&mut self, what: &str, read: Result<T, sandbar_tool::Error>) -> Option<T> {
-        read.map_err(|error| self.fact(format!("not read: {what}: {error}"))).ok()
+        read.map_err(|error| self.fact(format!("not read: {what}: {}", one_line(&error.to_string(), WHY_MAX)))).ok()
     }
 
     /// The newest warning, other than that something is tried again.

@@ -9,6 +9,24 @@ use sandbar_tool::tally::few;
 use sandbar_tool::{Code, Error, Scope, Verb};
 use serde_json::Value;
 
+/// What people write for Kubernetes' own kinds, for where nobody can be asked: a folder of files does not say.
+const SHORT: [(&str, &str); 14] = [
+    ("cj", "cronjob"),
+    ("cm", "configmap"),
+    ("crd", "customresourcedefinition"),
+    ("deploy", "deployment"),
+    ("ds", "daemonset"),
+    ("hpa", "horizontalpodautoscaler"),
+    ("ing", "ingress"),
+    ("no", "node"),
+    ("ns", "namespace"),
+    ("po", "pod"),
+    ("pvc", "persistentvolumeclaim"),
+    ("rs", "replicaset"),
+    ("sts", "statefulset"),
+    ("svc", "service"),
+];
+
 /// Objects that are looked at for what is near.
 const LOOKED_AT: u32 = 1000;
 
@@ -37,7 +55,13 @@ pub(crate) fn find(kind: &str, namespace: Option<String>, name: &str) -> Result<
     let name = name.rsplit('/').next().unwrap_or_default();
     let served = kinds()?;
     let can_get = |served: &&Kind| served.verbs.contains(&Verb::Get);
-    let meant: Vec<&Kind> = served.kinds.iter().filter(can_get).filter(|served| served.is_called(&kind)).collect();
+    let of = |word: &str| served.kinds.iter().filter(can_get).filter(|served| served.is_called(word)).collect::<Vec<&Kind>>();
+    let mut meant = of(&kind);
+    if meant.is_empty()
+        && let Some((_, long)) = SHORT.iter().find(|(short, _)| short.eq_ignore_ascii_case(&kind))
+    {
+        meant = of(long);
+    }
     let Some(first) = meant.first() else { return Err(no_kind(&kind, &served.kinds, &served.warnings)) };
     let mut error = None;
     for of in &meant {

@@ -385,3 +385,33 @@ fn eight_explanations_are_less_than_4_kilobytes() {
     }
     assert!(bytes < 4_000, "{bytes} bytes");
 }
+
+#[test]
+fn what_other_pods_of_a_workload_have_is_told_too() {
+    let cluster = faults::crash_loop(faults::well(), "team-a").changed("pods", |pod| {
+        if pod["metadata"]["name"] == "crash-5d9-c" {
+            pod["status"]["containerStatuses"][0]["state"] =
+                json!({ "waiting": { "reason": "ErrImagePull", "message": "no such tag" } });
+        }
+    });
+    let text = text(&cluster, "deploy", "team-a", "crash");
+    assert!(text.starts_with("2 of 3 pods: CrashLoopBackOff"), "{text}");
+    assert!(text.contains("- 1 of 3 pods, crash-5d9-c for one: ImagePullBackOff: "), "{text}");
+}
+
+#[test]
+fn a_short_name_is_known_where_the_server_says_none() {
+    use sandbar_tool::discovery::{Kind, Kinds};
+    use sandbar_tool::{Resource, Verb};
+
+    let pods = Kind {
+        resource: Resource::new("", "v1", "pods"),
+        name: "Pod".to_owned(),
+        short_names: Vec::new(),
+        namespaced: true,
+        verbs: vec![Verb::Get],
+    };
+    let host = faults::well().host().kinds(Kinds { kinds: vec![pods], warnings: Vec::new() });
+    let answer = host.answer(&component(), "explain", &json!({ "kind": "po", "namespace": "shop", "name": "front-5d9-a" }));
+    assert_eq!(answer.expect("an answer")["object"], "Pod shop/front-5d9-a");
+}

@@ -1,7 +1,5 @@
 //! What has pods: their trouble is its own. And a CronJob, which has Jobs.
 
-use std::collections::BTreeMap;
-
 use sandbar_tool::kubernetes::pods::FIELDS;
 use sandbar_tool::kubernetes::{Trouble, View, pods, selectors, troubles};
 use sandbar_tool::{Code, Resource};
@@ -39,7 +37,8 @@ pub(crate) fn explain(kind: &str, workload: View<'_>, account: &mut Account) {
     let list = PODS.list::<Value>().within(namespace).with_labels(labels).fields(&FIELDS).up_to(LOOKED_AT);
     let found = account.took("pods", list).map(|page| page.items).unwrap_or_default();
     let views: Vec<View<'_>> = found.iter().map(View::of).collect();
-    let Some((trouble, alike, worst)) = most(&views) else {
+    let mut groups = troubled(&views);
+    let Some((alike, trouble, worst)) = take_most(&mut groups) else {
         list_pods(&views, account);
         return finish(own, wanted, account);
     };
@@ -61,6 +60,9 @@ pub(crate) fn explain(kind: &str, workload: View<'_>, account: &mut Account) {
         _ => String::new(),
     };
     account.blame(format!("{prefix}{alike} of {} pods: {cause}", views.len()));
+    if let Some((alike, trouble, other)) = take_most(&mut groups) {
+        account.facts.insert(0, format!("{alike} of {} pods, {other} for one: {trouble}", views.len()));
+    }
     list_pods(&views, account);
     account.fact(wanted);
 }
@@ -140,17 +142,26 @@ fn newest_set(namespace: &str, deployment: &str, labels: &str, account: &mut Acc
     Some(newest.name().to_owned())
 }
 
-/// The trouble that most pods have, how many do, and the name of one of them.
-fn most<'a>(all: &[View<'a>]) -> Option<(Trouble, usize, &'a str)> {
-    let mut groups: BTreeMap<String, (usize, Trouble, &'a str)> = BTreeMap::new();
+/// How many pods have the same trouble, and the name of one of them.
+type Group<'a> = (usize, Trouble, &'a str);
+
+fn troubled<'a>(all: &[View<'a>]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
     for pod in all {
-        if let Some(trouble) = pods::trouble(*pod) {
-            let group = groups.entry(trouble.reason.clone()).or_insert((0, trouble, pod.name()));
-            group.0 += 1;
+        let Some(trouble) = pods::trouble(*pod) else { continue };
+        match groups.iter().position(|(_, other, _)| other.reason == trouble.reason) {
+            Some(at) => groups[at].0 += 1,
+            None => groups.push((1, trouble, pod.name())),
         }
     }
-    let (count, trouble, name) = groups.into_values().max_by_key(|(count, ..)| *count)?;
-    Some((trouble, count, name))
+    groups
+}
+
+/// The trouble that most pods have.
+fn take_most<'a>(groups: &mut Vec<Group<'a>>) -> Option<Group<'a>> {
+    let most = groups.iter().map(|(count, ..)| *count).max()?;
+    let at = groups.iter().position(|(count, ..)| *count == most)?;
+    Some(groups.remove(at))
 }
 
 fn list_pods(pods: &[View<'_>], account: &mut Account) {

@@ -37,7 +37,7 @@ pub(crate) fn warnings(problems: &[Problem], asked: Option<&str>, missing: &mut 
         }
     }
     if namespaces.len() > NAMESPACES_MAX {
-        missing.warn(&format!("events were read of {NAMESPACES_MAX} namespaces only; {} have problems", namespaces.len()));
+        missing.add("Events", &format!("of {NAMESPACES_MAX} of {} namespaces with problems alone", namespaces.len()));
         namespaces.truncate(NAMESPACES_MAX);
     }
     let list = |namespace: &&str| {

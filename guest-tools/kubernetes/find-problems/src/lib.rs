@@ -54,9 +54,9 @@ struct Answer {
     more: Option<usize>,
     #[schemars(description = "")]
     looked_at: String,
-    /// What could not be read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
+    #[schemars(description = "")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_read: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -76,7 +76,7 @@ fn find_problems(Arguments { namespace, limit }: Arguments) -> Result<Told<Answe
     let mut missing = Missing::default();
     let mut found = look(namespace.as_deref(), &mut missing);
     if found.nothing_was_read {
-        let why = missing.warnings.join("; ");
+        let why = missing.warning().unwrap_or_default();
         return Err(Error::new(sandbar_tool::Code::Denied, format!("nothing could be read: {why}")));
     }
     sort(&mut found.problems);
@@ -84,7 +84,7 @@ fn find_problems(Arguments { namespace, limit }: Arguments) -> Result<Told<Answe
     found.problems.truncate(most);
     let items = found.problems.iter().map(Item::of).collect();
     let answer =
-        Answer { problems: items, more: (more > 0).then_some(more), looked_at: found.looked_at, warnings: missing.warnings };
+        Answer { problems: items, more: (more > 0).then_some(more), looked_at: found.looked_at, not_read: missing.warning() };
     Ok(Told { text: text(namespace.as_deref(), &answer), answer })
 }
 
@@ -116,7 +116,7 @@ fn look(namespace: Option<&str>, missing: &mut Missing) -> Found {
         services.see(pod);
         pods.add(pod);
     });
-    let nothing_was_read = pods.count + services.count + workloads.count() == 0 && !missing.warnings.is_empty();
+    let nothing_was_read = pods.count + services.count + workloads.count() == 0 && !missing.is_empty();
 
     workloads.take(&pods);
     let second = workloads::readings(&within);
@@ -155,9 +155,9 @@ impl Item {
 /// The same for the model.
 fn text(namespace: Option<&str>, answer: &Answer) -> String {
     let place = namespace.map_or("the cluster".to_owned(), |namespace| format!("namespace {namespace}"));
-    let Answer { problems, more, looked_at, warnings } = answer;
+    let Answer { problems, more, looked_at, not_read } = answer;
     let mut text = match problems.len() {
-        0 if warnings.is_empty() => format!("Nothing is wrong in {place}: looked at {looked_at}.\n"),
+        0 if not_read.is_none() => format!("Nothing is wrong in {place}: looked at {looked_at}.\n"),
         0 => format!("Nothing wrong was found in {place}, but not all could be read: looked at {looked_at}.\n"),
         count => {
             let all = count + more.unwrap_or_default();
@@ -169,8 +169,8 @@ fn text(namespace: Option<&str>, answer: &Answer) -> String {
         let since = since.as_ref().map(|since| format!(" (since {since})")).unwrap_or_default();
         text.push_str(&format!("{}. {what}{since}: {why}\n", index + 1));
     }
-    for warning in warnings {
-        text.push_str(&format!("Not read: {warning}\n"));
+    if let Some(not_read) = not_read {
+        text.push_str(&format!("Not all was read: {not_read}\n"));
     }
     text
 }

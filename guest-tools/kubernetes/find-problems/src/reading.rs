@@ -11,8 +11,8 @@ const ON_PAGE: u32 = 500;
 /// Pages of one list at most. 5,000 pods are ten.
 const PAGES_MAX: usize = 40;
 
-/// Bytes of a warning.
-const WARNING_MAX: usize = 200;
+/// Bytes of why something could not be read.
+const WARNING_MAX: usize = 72;
 
 /// A kind, and how its objects are listed.
 pub(crate) struct Reading {
@@ -40,30 +40,28 @@ impl Reading {
 
 /// What could not be read, once for each kind.
 #[derive(Default)]
-pub(crate) struct Missing {
-    pub(crate) warnings: Vec<String>,
-    /// Kinds of which something is missing.
-    kinds: Vec<&'static str>,
-}
+pub(crate) struct Missing(Vec<(&'static str, String)>);
 
 impl Missing {
     /// Whether all of this kind was read.
     pub(crate) fn nothing_of(&self, kind: &str) -> bool {
-        !self.kinds.contains(&kind)
+        !self.0.iter().any(|(missing, _)| *missing == kind)
     }
 
     pub(crate) fn add(&mut self, kind: &'static str, words: &str) {
         if self.nothing_of(kind) {
-            self.kinds.push(kind);
-            self.warn(&format!("{kind}: {words}"));
+            self.0.push((kind, sandbar_tool::kubernetes::view::one_line(words, WARNING_MAX)));
         }
     }
 
-    pub(crate) fn warn(&mut self, words: &str) {
-        let words = sandbar_tool::kubernetes::view::one_line(words, WARNING_MAX);
-        if !self.warnings.contains(&words) {
-            self.warnings.push(words);
-        }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of it as one warning: what is missing is less than what is wrong.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let words: Vec<String> = self.0.iter().map(|(kind, words)| format!("{kind} ({words})")).collect();
+        (!words.is_empty()).then(|| words.join(", "))
     }
 }
 

@@ -162,7 +162,10 @@ fn unscheduled(pod: View<'_>, condition: View<'_>) -> Trouble {
     let since = condition.time("lastTransitionTime").or(pod.time("metadata.creationTimestamp"));
     let gates: Vec<String> = pod.list("spec.schedulingGates").map(|gate| gate.text("name").to_owned()).collect();
     if gates.is_empty() {
-        Trouble::new("Unschedulable", format!("no node takes the pod: {}", quoted(condition.text("message"), 2 * QUOTED)), since)
+        let message = condition.text("message");
+        // That no other pod is in the way says nothing more.
+        let message = message.split_once(" preemption: ").map_or(message, |(message, _)| message);
+        Trouble::new("Unschedulable", format!("no node takes the pod: {}", quoted(message, 2 * QUOTED)), since)
     } else {
         Trouble::new(
             "SchedulingGated",
@@ -417,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_no_node_takes_has_the_schedulers_words() {
-        let condition = json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes" });
+        let condition = json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes preemption: 0/3" });
         assert_eq!(
             said(json!({ "phase": "Pending", "conditions": [condition] })).as_deref(),
             Some("Unschedulable: no node takes the pod: \"0/3 nodes\"")
