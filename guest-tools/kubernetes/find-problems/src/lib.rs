@@ -162,7 +162,10 @@ fn text(namespace: Option<&str>, answer: &Answer) -> String {
         count => {
             let all = count + more.unwrap_or_default();
             let first = if *more > Some(0) { format!(", the first {count}") } else { String::new() };
-            format!("{all} problems in {place}, worst first{first}. Next: explain with kind, namespace and name of a line.\n")
+            let plural = if all == 1 { "" } else { "s" };
+            format!(
+                "{all} problem{plural} in {place}, worst first{first}. Next: explain with kind, namespace and name of a line.\n"
+            )
         }
     };
     for (index, Item { what, why, since, .. }) in problems.iter().enumerate() {
