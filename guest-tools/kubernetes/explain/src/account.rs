@@ -21,6 +21,9 @@ const WHY_MAX: usize = 100;
 /// Events that are told at most: the newest.
 const EVENTS_MAX: usize = 6;
 
+/// What happens to every pod.
+const ORDINARY: [&str; 6] = ["Created", "Pulled", "Pulling", "Scheduled", "Started", "SuccessfulCreate"];
+
 /// What is left of each where the whole is too long.
 const FEW: usize = 3;
 
@@ -87,6 +90,7 @@ impl Account {
 
     /// The answer, with as much as fits.
     pub(crate) fn told(mut self, object: String) -> Told<Answer> {
+        self.events.retain(|event| event.r#type == "Warning" || !ORDINARY.contains(&event.reason.as_str()));
         self.events.truncate(EVENTS_MAX);
         let well = self.cause.is_none();
         let verdict = self.cause.unwrap_or_else(|| format!("Nothing is wrong: {}", self.well));

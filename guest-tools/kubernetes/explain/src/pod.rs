@@ -22,6 +22,9 @@ const CLASSES: Resource = Resource::new("storage.k8s.io", "v1", "storageclasses"
 /// Lines of a log.
 const LINES: u32 = 5;
 
+/// Words of lines that name a failure.
+const FAILURES: [&str; 9] = ["error", "fatal", "panic", "fail", "exception", "denied", "refused", "no such", "cannot"];
+
 /// Bytes of a log that are read for them.
 const LOG_MAX: u32 = 8 * 1024;
 
@@ -54,9 +57,8 @@ pub(crate) fn explain(pod: View<'_>, account: &mut Account) {
             }
             if let Some(log) = &trouble.log {
                 add_log(pod, log, account);
-                let last = account.log.as_ref().and_then(|log| log.lines.last());
-                if let Some(line) = last {
-                    cause.push_str(&format!("; its log ends {}", quoted(line, QUOTED)));
+                if let Some(line) = account.log.as_ref().and_then(|log| telling(&log.lines)) {
+                    cause.push_str(&format!("; its log says {}", quoted(line, QUOTED)));
                 }
             }
             containers(pod, account, Some(&trouble));
@@ -64,6 +66,15 @@ pub(crate) fn explain(pod: View<'_>, account: &mut Account) {
         }
     }
     account.blame(cause);
+}
+
+/// The last line that names a failure, or else the last.
+fn telling(lines: &[String]) -> Option<&String> {
+    let names_failure = |line: &&String| {
+        let line = line.to_ascii_lowercase();
+        FAILURES.iter().any(|word| line.contains(word))
+    };
+    lines.iter().rev().find(names_failure).or(lines.last())
 }
 
 /// What the events add to a symptom.
@@ -113,10 +124,12 @@ fn add_log(pod: View<'_>, log: &Log, account: &mut Account) {
 fn containers(pod: View<'_>, account: &mut Account, trouble: Option<&Trouble>) {
     let statuses = || pod.list("status.initContainerStatuses").chain(pod.list("status.containerStatuses"));
     // What is wrong with a pod of one container is wrong with that one.
-    let is_said = trouble.is_some() && statuses().count() == 1;
+    let is_one = trouble.is_some() && statuses().count() == 1;
+    let tells_last = trouble.and_then(|trouble| trouble.log.as_ref()).is_some_and(|log| log.previous);
     for status in statuses() {
         let name = status.text("name");
         let restarts = status.number("restartCount");
+        let is_said = is_one && (tells_last || restarts == 0);
         if !is_said && (!status.is("ready") || restarts > 0) {
             let last = status.at("lastState.terminated");
             let mut words = format!("container {name}: {}", state_words(status.at("state")));

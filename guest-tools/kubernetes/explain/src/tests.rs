@@ -56,7 +56,7 @@ const FAULTS: [Explained; 18] = [
         "crash",
         &[
             "3 of 3 pods: CrashLoopBackOff: the container app exits with code 1 (Error), 5 restarts, last 3m ago",
-            "its log ends \"FATAL: no variable DATABASE_URL\"",
+            "its log says \"FATAL: no variable DATABASE_URL\"",
         ],
         &["Log of crash-5d9-a/app, before it ended:\n  starting\n", "0 of 3 replicas are ready"],
     ),
@@ -414,4 +414,18 @@ fn a_short_name_is_known_where_the_server_says_none() {
     let host = faults::well().host().kinds(Kinds { kinds: vec![pods], warnings: Vec::new() });
     let answer = host.answer(&component(), "explain", &json!({ "kind": "po", "namespace": "shop", "name": "front-5d9-a" }));
     assert_eq!(answer.expect("an answer")["object"], "Pod shop/front-5d9-a");
+}
+
+#[test]
+fn the_line_that_names_a_failure_is_in_the_verdict() {
+    let log = "connect: password authentication failed\ntrying again after 3s\n";
+    let cluster = faults::failing_probe(faults::well(), "team-a").log("team-a", "slow-5d9-a", "app", log);
+    let cluster = cluster.with(json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": { "name": "e", "namespace": "team-a" }, "type": "Normal", "reason": "Pulled",
+        "involvedObject": { "kind": "Pod", "namespace": "team-a", "name": "slow-5d9-a" }, "message": "ordinary",
+    }));
+    let text = text(&cluster, "pod", "team-a", "slow-5d9-a");
+    let (verdict, rest) = text.split_once('\n').expect("lines");
+    assert!(verdict.ends_with("its log says \"connect: password authentication failed\"."), "{verdict}");
+    assert!(!rest.contains("ordinary"), "{rest}");
 }
