@@ -164,14 +164,16 @@ async fn a_table_has_the_columns_that_kubectl_prints_and_the_rows_of_what_is_gra
 
 #[tokio::test]
 async fn what_is_served_is_named_as_far_as_it_is_granted() {
-    let every = "    rules: [{ apiGroups: [\"*\"], resources: [\"*\"], verbs: [list] }, { apiGroups: [\"\"], resources: [pods/log], verbs: [get] }]\n    \
-                 clusterRules: [{ apiGroups: [\"\"], resources: [nodes], verbs: [get] }]\n";
-    let every = format!("tools:\n  - component: {}\n{every}", hostile().display());
+    let every = format!(
+        "tools:\n  - component: {}\n    rules: [{{ apiGroups: [\"*\"], resources: [\"*\", pods/log], verbs: [get, list] }}]\n    \
+         clusterRules: [{{ apiGroups: [\"\"], resources: [nodes], verbs: [get] }}]\n",
+        hostile().display()
+    );
     for (config, all) in [(hostile_config(""), false), (every, true)] {
         let server = Server::builder().of(ControlPlane::shared(), "admin").config(&config).start().await;
         let kinds = Client::modern(&server).answer("read", json!({ "function": "served-kinds" })).await;
         let of = |plural: &str| kinds["answer"].as_array().unwrap().iter().find(|kind| kind["plural"] == plural).cloned();
-        let pods = json!({ "group": "", "plural": "pods", "name": "Pod", "short": ["po"], "verbs": if all { json!(["list"]) } else { json!(["get", "list"]) } });
+        let pods = json!({ "group": "", "plural": "pods", "name": "Pod", "short": ["po"], "verbs": ["get", "list"] });
         assert_eq!(of("pods"), Some(pods), "{kinds}");
         assert_eq!(of("deployments").is_some_and(|kind| kind["short"] == json!(["deploy"])), all, "{kinds}");
         assert_eq!(of("nodes").is_some_and(|kind| kind["verbs"] == json!(["get"])), all, "{kinds}");

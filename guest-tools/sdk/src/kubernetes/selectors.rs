@@ -19,16 +19,25 @@ pub fn written(labels: View<'_>) -> String {
     labels.join(",")
 }
 
-/// A workload's `spec.selector` as a list wants it; none where it selects everything or cannot be written.
+/// A workload's `spec.selector` as a list wants it: `app=web,tier in (a,b)`. None where it selects everything, or has something that cannot be
+/// written so: less of it would be other pods.
 pub fn label_selector(selector: View<'_>) -> Option<String> {
-    let mut conditions: Vec<String> =
-        selector.members("matchLabels").map(|(key, value)| format!("{key}={}", value.words())).collect();
+    let is_plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+    let mut conditions = Vec::new();
+    for (key, value) in selector.members("matchLabels") {
+        let value = value.words();
+        conditions.push((is_plain(key) && is_plain(&value)).then(|| format!("{key}={value}"))?);
+    }
     for expression in selector.list("matchExpressions") {
         let key = expression.text("key");
         let values: Vec<String> = expression.list("values").map(View::words).collect();
+        if !is_plain(key) || !values.iter().all(|value| is_plain(value)) {
+            return None;
+        }
+        let values = values.join(",");
         conditions.push(match expression.text("operator") {
-            "In" => format!("{key} in ({})", values.join(",")),
-            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
             "Exists" => key.to_owned(),
             "DoesNotExist" => format!("!{key}"),
             _ => return None,
@@ -63,6 +72,10 @@ mod tests {
             "matchExpressions": [{ "key": "a", "operator": "In", "values": ["b", "c"] }, { "key": "d", "operator": "DoesNotExist" }],
         });
         assert_eq!(label_selector(View::of(&selector)).as_deref(), Some("app=web,a in (b,c),!d"));
-        assert_eq!(label_selector(View::of(&json!({}))), None);
+        for nothing in
+            [json!({}), json!({ "matchLabels": { "app": "web,tier=db" } }), json!({ "matchExpressions": [{ "key": "a" }] })]
+        {
+            assert_eq!(label_selector(View::of(&nothing)), None, "{nothing}");
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! Which pods a workload has, by the selector in its spec.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::lenient;
 use super::owners::Owner;
+use super::selectors::label_selector;
+use super::{View, lenient};
 use crate::read::List;
 use crate::{Code, Error, Resource};
 
@@ -95,7 +95,7 @@ impl Workload {
         }
         #[derive(Deserialize)]
         struct Spec {
-            selector: Option<LabelSelector>,
+            selector: Option<Value>,
         }
         let (kind, group, plural) = self.words();
         let resource = Resource::new(group, "", plural);
@@ -105,7 +105,8 @@ impl Workload {
             Self::Pod => Ok(Pods::Named(name.to_owned())),
             Self::CronJob => jobs_of(namespace, name),
             _ => {
-                let selector = read.spec.and_then(|spec| spec.selector).and_then(|selector| selector.written());
+                let selector = read.spec.and_then(|spec| spec.selector);
+                let selector = selector.and_then(|selector| label_selector(View::of(&selector)));
                 selector.map(Pods::Labelled).ok_or_else(|| {
                     Error::new(Code::Other, format!("{kind} {namespace}/{name} has no selector that pods can be found by"))
                 })
@@ -149,57 +150,9 @@ impl Pods {
     }
 }
 
-/// The selector of a workload: all of it has to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LabelSelector {
-    /// Labels and their values.
-    pub match_labels: Option<BTreeMap<String, String>>,
-    /// Conditions on labels.
-    pub match_expressions: Option<Vec<Requirement>>,
-}
-
-/// A condition on a label.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Requirement {
-    /// The label.
-    pub key: String,
-    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
-    pub operator: String,
-    /// The values of the first two.
-    pub values: Option<Vec<String>>,
-}
-
-impl LabelSelector {
-    /// As lists take it: `app=web,tier in (a,b)`. None where it is empty, or has something that cannot be written so: less of it would be
-    /// other pods.
-    pub fn written(&self) -> Option<String> {
-        let is_plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
-        let mut conditions = Vec::new();
-        for (key, value) in self.match_labels.iter().flatten() {
-            conditions.push((is_plain(key) && is_plain(value)).then(|| format!("{key}={value}"))?);
-        }
-        for Requirement { key, operator, values } in self.match_expressions.iter().flatten() {
-            let values = values.as_deref().unwrap_or_default();
-            if !is_plain(key) || !values.iter().all(|value| is_plain(value)) {
-                return None;
-            }
-            let values = values.join(",");
-            conditions.push(match operator.as_str() {
-                "In" => format!("{key} in ({values})"),
-                "NotIn" => format!("{key} notin ({values})"),
-                "Exists" => key.clone(),
-                "DoesNotExist" => format!("!{key}"),
-                _ => return None,
-            });
-        }
-        (!conditions.is_empty()).then(|| conditions.join(","))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::testing::{Host, page};
