@@ -88,7 +88,7 @@ fn packs_are_a_list_or_what_the_cluster_is_good_for() {
         ("bundled: { packs: [codr] }", "1:12", "`codr` is not known here; did you mean `coder`?"),
         ("bundled:\n  packs:\n    - coder\n    - nothing-of-the-kind\n", "2:3", "the possible ones are coder"),
         ("bundled: { packs: [auto, coder] }", "1:", "write `packs: auto`"),
-        ("bundled: { packs: coder }", "1:19", "a list of packs, as `[coder]`, or the word `auto`"),
+        ("bundled: { packs: coder }", "1:12", "a list of packs, as `[coder]`, or the word `auto`"),
         ("bundled: { packs: }", "1:", "a list of packs"),
     ] {
         let [mistake] = &mistakes(text)[..] else { panic!("one mistake: {text}") };

@@ -264,7 +264,8 @@ fn each_argument_of_the_bundled_tools_is_read_as_frameworks_send_it() {
         for tool in manifest["tools"].as_array().expect("tools") {
             let schema = &tool["inputSchema"];
             let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let base: serde_json::Map<String, Value> = required.iter().map(|name| ((*name).to_owned(), json!("a"))).collect();
+            let some = |name: &str| schema["properties"][name]["enum"].get(0).cloned().unwrap_or_else(|| json!("a"));
+            let base: serde_json::Map<String, Value> = required.iter().map(|name| ((*name).to_owned(), some(name))).collect();
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {
                 let with = |value: Value| {
                     let mut arguments = base.clone();
@@ -283,12 +284,20 @@ fn each_argument_of_the_bundled_tools_is_read_as_frameworks_send_it() {
                     Some("boolean") => {
                         vec![(json!("false"), is(json!(false))), (json!("TRUE"), is(json!(true))), (json!(""), None)]
                     }
-                    _ if property.get("enum").is_some() => {
-                        vec![(json!(""), None), (json!("warning"), is(json!("Warning"))), (json!("NORMAL "), is(json!("Normal")))]
+                    Some("array") => vec![(json!("[\"a\"]"), is(json!(["a"])))],
+                    _ if let [one, other] = property["enum"].as_array().map_or(&[][..], Vec::as_slice) => {
+                        let written =
+                            |word: &Value, case: fn(&str) -> String| json!(format!("{} ", case(word.as_str().expect("a word"))));
+                        vec![
+                            (json!(""), None),
+                            (written(one, str::to_lowercase), is(one.clone())),
+                            (written(other, str::to_uppercase), is(other.clone())),
+                        ]
                     }
                     _ => vec![(json!(""), is(json!(""))), (json!(7), is(json!("7")))],
                 };
-                for (given, expected) in rows.into_iter().chain([(Value::Null, None), (json!([]), None), (json!({}), None)]) {
+                let empty = (property["type"] == "array").then(|| json!([]));
+                for (given, expected) in rows.into_iter().chain([(Value::Null, None), (json!([]), empty), (json!({}), None)]) {
                     assert_eq!(with(given.clone()), Ok(expected), "{} {name}: {given}", tool["name"]);
                     read += 1;
                 }
