@@ -183,7 +183,7 @@ impl Catalog {
     }
 
     /// What the packs tell the model about the tools that the caller has chosen to see, a sentence or more each.
-    pub fn instructions(&self, caller: &Caller) -> Vec<&'static str> {
+    pub fn instructions(&self, caller: &Caller) -> Vec<String> {
         let seen = self.tools.values().filter(|tool| tool.is_selected_by(caller));
         let packs = seen.filter_map(|tool| tool.component.source().pack()).collect();
         pack::instructions(&packs, |name| self.tool_for(caller, name).is_some())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::bundled::{BUNDLED, PACKS};
+use super::bundled::PACKS;
 
 /// What the names of API groups end with that belong to Kubernetes, beside those without a dot.
 const OF_KUBERNETES: &str = ".k8s.io";
@@ -50,18 +50,17 @@ impl Pack {
     }
 }
 
-/// What these packs tell the model, without the lines about bundled tools that are not there.
-pub(super) fn instructions(packs: &PackNames, has_tool: impl Fn(&str) -> bool) -> Vec<&'static str> {
+/// What these packs tell the model, without the lines about tools that are not there. Tools stand between backticks: some have a name that is
+/// a word of everybody's.
+pub(super) fn instructions(packs: &PackNames, has_tool: impl Fn(&str) -> bool) -> Vec<String> {
     let packs = Pack::all().iter().filter(|pack| packs.contains(pack.name));
-    let is_bundled = |word: &str| BUNDLED.iter().any(|(_, file, _)| tool_of(file) == word);
-    packs.flat_map(|pack| lines(pack.instructions, |word| !is_bundled(word) || has_tool(word))).collect()
+    packs.flat_map(|pack| lines(pack.instructions, &has_tool)).collect()
 }
 
-/// The lines of a text all of whose words are well.
-fn lines(text: &'static str, is_well: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let is_in_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+/// The lines of a text all of whose tools are there, without the backticks.
+fn lines(text: &str, has_tool: impl Fn(&str) -> bool) -> Vec<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.filter(|line| line.split(|letter| !is_in_word(letter)).all(&is_well)).collect()
+    lines.filter(|line| line.split('`').skip(1).step_by(2).all(&has_tool)).map(|line| line.replace('`', "")).collect()
 }
 
 /// The name of the tool in a bundled file: cargo wants dashes.
@@ -72,6 +71,7 @@ pub(super) fn tool_of(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundled::BUNDLED;
 
     fn pack(name: &'static str, groups: &'static [&'static str]) -> Pack {
         Pack { name, groups, instructions: "" }
@@ -106,11 +106,10 @@ mod tests {
 
     #[test]
     fn a_line_about_a_tool_that_is_not_there_is_left_out() {
-        const TEXT: &str = "For any cluster.\nStart with a_b, or c_d.\n\n  See c_d2; (e_f).\n";
-        let without = |missing: &'static str| lines(TEXT, move |word| word != missing);
-        assert_eq!(without("none"), ["For any cluster.", "Start with a_b, or c_d.", "See c_d2; (e_f)."]);
-        assert_eq!(without("c_d"), ["For any cluster.", "See c_d2; (e_f)."]);
-        assert_eq!(without("e_f"), ["For any cluster.", "Start with a_b, or c_d."]);
-        assert_eq!(without("a"), without("none"), "only whole words count");
+        const TEXT: &str = "For any cluster.\nStart with `a_b`, or `top`.\n\n  See `c_d` on top.\n";
+        let without = |missing: &'static str| lines(TEXT, move |tool| tool != missing);
+        assert_eq!(without("none"), ["For any cluster.", "Start with a_b, or top.", "See c_d on top."]);
+        assert_eq!(without("top"), ["For any cluster.", "See c_d on top."]);
+        assert_eq!(without("c_d"), ["For any cluster.", "Start with a_b, or top."]);
     }
 }

@@ -96,9 +96,9 @@ impl Server {
         capabilities.tools = Some(tools);
         let mut instructions = self.catalog().instructions(caller);
         if instructions.is_empty() {
-            instructions.push(OPENING);
+            instructions.push(OPENING.to_owned());
         }
-        instructions.push(INSTRUCTIONS);
+        instructions.push(INSTRUCTIONS.to_owned());
         ServerConfig::new(capabilities).with_server_info(server_info()).with_instructions(instructions.join(" "))
     }
 
