@@ -14,6 +14,7 @@ pub mod cri_log;
 pub mod events;
 pub mod extension;
 pub mod fake_api;
+pub mod golden;
 pub mod http;
 pub mod https;
 pub mod issuer;

@@ -1,8 +1,7 @@
 //! The pack coder-more against a real API server: every argument, every field of the answers, and the words of its failures.
 
-use std::path::Path;
-
 use sandbar_tests::control_plane::ControlPlane;
+use sandbar_tests::golden;
 use sandbar_tests::mcp::Client;
 use sandbar_tests::namespace::{Namespace, merge};
 use sandbar_tests::sandbar::Server;
@@ -42,15 +41,10 @@ fn names(answer: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn the_list_of_tools_is_the_reviewed_one_with_the_arguments_of_the_original() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/coder-more.json");
     let tools = client().await.request("tools/list", json!({})).await["result"]["tools"].take();
     let bytes = tools.to_string().len();
     assert!(bytes < MOST_BYTES, "{bytes} bytes");
-    let text = serde_json::to_string_pretty(&tools).unwrap() + "\n";
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, &text).unwrap();
-    }
-    assert_eq!(text, std::fs::read_to_string(&golden).unwrap_or_default(), "UPDATE_GOLDEN=1 writes {}", golden.display());
+    golden::assert_tools("coder-more.json", &tools);
 
     let one: &[&str] = &["namespace", "name"];
     let original = [

@@ -3,9 +3,8 @@
 mod any_kind;
 mod faults;
 
-use std::path::Path;
-
 use sandbar_tests::control_plane::ControlPlane;
+use sandbar_tests::golden;
 use sandbar_tests::mcp::Client;
 use sandbar_tests::sandbar::Server;
 use serde_json::{Value, json};
@@ -36,13 +35,8 @@ async fn said(client: &Client, tool: &str, arguments: Value) -> (String, Value) 
 
 #[tokio::test]
 async fn the_list_of_tools_is_the_reviewed_one() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/kubernetes.json");
     let tools = client().await.request("tools/list", json!({})).await["result"]["tools"].take();
     let bytes = tools.to_string().len();
     assert!(bytes < MOST_BYTES, "{bytes} bytes");
-    let text = serde_json::to_string_pretty(&tools).unwrap() + "\n";
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, &text).unwrap();
-    }
-    assert_eq!(text, std::fs::read_to_string(&golden).unwrap_or_default(), "UPDATE_GOLDEN=1 writes {}", golden.display());
+    golden::assert_tools("kubernetes.json", &tools);
 }

@@ -1,8 +1,6 @@
-//! What a model sees of the tools, as a file that a person can review.
+//! What a model sees of the tools.
 
-use std::path::Path;
-
-use sandbar_tests::TOOLS;
+use sandbar_tests::{TOOLS, golden};
 
 use super::*;
 
@@ -11,18 +9,8 @@ const MOST_BYTES: usize = 8 * 1024;
 
 #[tokio::test]
 async fn the_list_of_tools_is_the_reviewed_one() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/tools.json");
     let tools = client().await.request("tools/list", json!({})).await["result"]["tools"].take();
-    let text = serde_json::to_string_pretty(&tools).unwrap() + "\n";
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, &text).unwrap();
-    }
-    let reviewed = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert!(
-        text == reviewed,
-        "{} is not what the server lists; look at the difference after UPDATE_GOLDEN=1 cargo test -p sandbar-tests the_list_of_tools",
-        golden.display()
-    );
+    golden::assert_tools("tools.json", &tools);
 }
 
 #[tokio::test]
