@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sandbar_catalog::{Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
-use sandbar_kubernetes::{self, Cluster, Resource, Scope};
+use sandbar_kubernetes::{self, Cluster, Clusters, Resource, Scope};
 use sandbar_policy::{Budget, Caller, Grant, Identity, Limits, PolicyRule, Verb};
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots};
 use sandbar_tests::sandbar::binary;
@@ -34,7 +34,8 @@ pub(crate) async fn over_the_host_functions(table: &mut Table) {
 
     let through = || call(&catalog, "get_control_plane_status", &arguments);
     let native = async || {
-        let reader = cluster.reader_for(&Identity::Operator, grant.clone(), Arc::new(Budget::new(Limits::default())));
+        let reader =
+            cluster.reader_for(&Identity::Operator, grant.clone(), Arc::new(Budget::new(Limits::default()))).expect("at home");
         reader.get_object(&resource, &scope, "coder", Some(&fields)).await.expect("the demo has it");
     };
     let (through, native) = in_turn(ROUNDS, through, native).await;
@@ -67,7 +68,7 @@ pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Clus
     let options = EngineOptions { slots: Slots::for_memory(u64::MAX, memory), memory, stack, compiler: Some(compiler) };
     let engine = Engine::new(&options).expect("an engine");
     let cluster = Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.expect("the demo");
-    let loader = Loader::new(Arc::new(engine), cluster.clone(), memory);
+    let loader = Loader::new(Arc::new(engine), Clusters::only(cluster.clone()), memory);
     let wanted = sources.into_iter().map(|source| (source.clone(), config.terms(&source))).collect();
     let (catalog, problems) = loader.load(wanted, PATIENCE).await;
     assert!(problems.is_empty(), "{}", problems[0]);

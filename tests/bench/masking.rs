@@ -83,7 +83,7 @@ fn row(table: &mut Table, what: &str, masked: Duration, plain: Duration, reach: 
 fn reader(cluster: &Cluster, secrets: Secrets) -> impl Fn() -> Reader {
     let rules = vec![PolicyRule::new("", &["pods", "pods/log"], &[Verb::Get, Verb::List])];
     let (cluster, grant) = (cluster.clone(), Arc::new(Grant { rules, secrets, ..Grant::default() }));
-    move || cluster.reader_for(&Identity::Operator, grant.clone(), Arc::new(Budget::new(Limits::default())))
+    move || cluster.reader_for(&Identity::Operator, grant.clone(), Arc::new(Budget::new(Limits::default()))).expect("at home")
 }
 
 /// A log as a server writes it.

@@ -9,6 +9,7 @@ mod bad_input;
 mod clean_text;
 mod cli;
 mod clients;
+mod clusters;
 mod coder_more;
 mod components;
 mod configuration;

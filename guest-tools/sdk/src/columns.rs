@@ -12,6 +12,8 @@
 
 use std::fmt;
 
+use crate::kubernetes::view::one_line;
+
 /// What an empty cell shows.
 const NOTHING: &str = "-";
 
@@ -59,25 +61,7 @@ impl fmt::Display for Columns {
 
 /// What others wrote as a cell: on one line, of this many bytes at most, and `-` where there is nothing. No more of it is looked at.
 pub fn cell(text: &str, bytes: usize) -> String {
-    let mut cell = String::new();
-    let mut pending_space = false;
-    for character in text.chars() {
-        if character.is_whitespace() || character.is_control() {
-            pending_space = !cell.is_empty();
-            continue;
-        }
-        // Room for a space and the mark of what is cut.
-        if cell.len() + usize::from(pending_space) + character.len_utf8() > bytes {
-            let end = cell.floor_char_boundary(bytes.saturating_sub('…'.len_utf8()));
-            cell.truncate(end);
-            cell.push('…');
-            return cell;
-        }
-        if std::mem::take(&mut pending_space) {
-            cell.push(' ');
-        }
-        cell.push(character);
-    }
+    let cell = one_line(text, bytes);
     if matches!(&*cell, "" | "<none>" | "<unset>" | "null") { NOTHING.to_owned() } else { cell }
 }
 

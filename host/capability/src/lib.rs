@@ -45,9 +45,15 @@ pub fn interfaces() -> Vec<&'static Interface<Host>> {
     CAPABILITIES.iter().map(|capability| &capability.interface).collect()
 }
 
-/// The interfaces that a grant opens.
-pub fn open_to(grant: &Grant) -> Vec<&'static Interface<Host>> {
-    CAPABILITIES.iter().filter(|capability| (capability.is_open_to)(grant)).map(|capability| &capability.interface).collect()
+/// The interfaces that one of these grants opens. What another of them does not grant, each function denies by itself.
+pub fn open_to<'a>(grants: impl Iterator<Item = &'a Grant> + Clone) -> Vec<&'static Interface<Host>> {
+    let is_open = |capability: &&&Capability| grants.clone().any(|grant| (capability.is_open_to)(grant));
+    CAPABILITIES.iter().filter(is_open).map(|capability| &capability.interface).collect()
+}
+
+/// Whether what an interface does depends on the cluster.
+pub fn reads_cluster(interface: &str) -> bool {
+    interface.starts_with("sandbar:kubernetes/")
 }
 
 #[cfg(test)]
@@ -76,7 +82,7 @@ mod tests {
 
     #[test]
     fn logs_need_their_own_rule() {
-        let names = |grant: &Grant| open_to(grant).iter().map(|interface| interface.name).collect::<Vec<_>>();
+        let names = |grant: &Grant| open_to(std::iter::once(grant)).iter().map(|interface| interface.name).collect::<Vec<_>>();
         let grant = Grant { rules: vec![PolicyRule::new("", &["*"], &[Get])], ..Grant::default() };
         assert!(names(&grant).contains(&"sandbar:kubernetes/read"));
         assert!(!names(&grant).contains(&"sandbar:kubernetes/logs"));

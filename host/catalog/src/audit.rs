@@ -70,6 +70,8 @@ struct Ran {
     /// The component's name, and the digest of its bytes.
     component: Arc<str>,
     digest: Arc<str>,
+    /// The name of the cluster, where there are several.
+    cluster: Option<Arc<str>>,
     /// Whose rights count for what it reads.
     rights: &'static str,
     budget: Arc<Budget>,
@@ -109,9 +111,16 @@ impl AuditEvent {
     }
 
     /// The call has come to its component.
-    pub(super) fn runs(&mut self, component: &Arc<str>, digest: &Arc<str>, rights: &'static str, budget: &Arc<Budget>) {
+    pub(super) fn runs(
+        &mut self,
+        component: &Arc<str>,
+        digest: &Arc<str>,
+        cluster: Option<Arc<str>>,
+        rights: &'static str,
+        budget: &Arc<Budget>,
+    ) {
         let (component, digest, budget) = (component.clone(), digest.clone(), budget.clone());
-        self.ran = Some(Ran { component, digest, rights, budget, result_bytes: 0 });
+        self.ran = Some(Ran { component, digest, cluster, rights, budget, result_bytes: 0 });
     }
 
     /// The component has returned so many bytes.
@@ -170,6 +179,7 @@ impl Drop for AuditEvent {
             component = ran.map(|ran| &*ran.component),
             digest = ran.map(|ran| &*ran.digest),
             argument_bytes = self.argument_bytes,
+            cluster = ran.and_then(|ran| ran.cluster.as_deref()),
             rights = ran.map(|ran| ran.rights),
             reviews = budget.map(Budget::reviews),
             namespaces = budget.map(Budget::namespaces),

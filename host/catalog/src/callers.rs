@@ -78,7 +78,7 @@ async fn allows(tool: &Tool, caller: &Identity) -> Result<bool, Error> {
 /// Which of these tools a caller may call: by the rules, and where they do not say so, by RBAC.
 async fn allowed(caller: &Identity, tools: &[&Tool]) -> Result<Vec<bool>, Error> {
     let Some((user, first)) = caller.whose_rights().zip(tools.first()) else { return Ok(vec![true; tools.len()]) };
-    let rights = first.component.cluster.tool_rights(user.clone());
+    let rights = first.component.home.tool_rights(user.clone());
     // All have the same rules, but for the moment in which they are replaced: so what a user's are is looked up once.
     let mut known: Option<(&Arc<ToolAccess>, ToolsOf<'_>)> = None;
     let mut asking = Vec::with_capacity(tools.len());

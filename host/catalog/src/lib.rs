@@ -18,6 +18,7 @@ mod manifest;
 mod names;
 mod pack;
 mod problem;
+mod reach;
 mod schema;
 mod served;
 mod source;
@@ -49,6 +50,10 @@ pub use served::Served;
 pub use source::Source;
 pub use stamps::FileStamps;
 pub use terms::Terms;
+
+/// What a model is told where a call can choose between clusters.
+const SEVERAL_CLUSTERS: &str = "There are several clusters: say `cluster` in every call about another than the default one, also where an answer \
+    suggests the call.";
 
 /// All tools that are served, by name. It never changes: where the tools do, another catalog takes its place, and calls that run on
 /// this one end on it.
@@ -189,6 +194,12 @@ impl Catalog {
         pack::instructions(&packs, |name| self.tool_for(caller, name).is_some())
     }
 
+    /// What the model is told where the caller can choose between clusters.
+    pub fn about_clusters(&self, caller: &Caller) -> Option<&'static str> {
+        let mut seen = self.tools.values().filter(|tool| tool.is_selected_by(caller));
+        seen.any(|tool| tool.component.reach.is_said()).then_some(SEVERAL_CLUSTERS)
+    }
+
     /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so. What `write` makes of the
     /// answer is made as a part of the call, on its processor time. The call's event is written when it is dropped, so whoever delivers
     /// the answer can say how that went.
@@ -220,8 +231,19 @@ impl Catalog {
             event.end(Outcome::Denied);
             return (Err(refusal), event);
         }
+        let mut arguments = arguments;
+        let place = match tool.component.reach.choose(&mut arguments) {
+            Ok(place) => place,
+            Err(reason) => {
+                event.end(Outcome::Refused);
+                return (Err(CallRefusal::Arguments { tool: name.to_owned(), reason }), event);
+            }
+        };
         let outcome = match tool.read(&caller.identity().account(), arguments).await {
-            Ok(Ok(read)) => Ok(tool.component.call(caller.identity(), &tool.definition, read, progress, &mut event, write).await),
+            Ok(Ok(read)) => {
+                let component = &tool.component;
+                Ok(component.call(caller.identity(), place, &tool.definition, read, progress, &mut event, write).await)
+            }
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);
                 Err(CallRefusal::Arguments { tool: name.to_owned(), reason })

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbar_kubernetes::Clusters;
 use sandbar_policy::{Grant, Limits};
 use sandbar_sandbox::{Artifact, Binary, Engine, LoadError, check_header};
 use serde_json::Value;
@@ -19,10 +20,10 @@ use tokio::task::JoinSet;
 
 use super::asking::Asking;
 use super::compiling::Compiling;
-use super::grant::Missing;
 use super::manifest::{Definition, Manifest};
 use super::names::{Claim, Taken, settle};
 use super::problem::{Problem, Reason};
+use super::reach::Reach;
 use super::served::Served;
 use super::source::Source;
 use super::terms::Terms;
@@ -33,8 +34,8 @@ use super::{Catalog, NameTaken};
 pub struct Loader {
     /// What runs it.
     engine: Arc<Engine>,
-    /// What its tools look into.
-    cluster: sandbar_kubernetes::Cluster,
+    /// What tools look into.
+    clusters: Clusters,
     /// The largest memory that the engine has room for, in bytes.
     room: u64,
     /// What is not in the compile cache.
@@ -47,9 +48,9 @@ pub struct Loader {
 
 impl Loader {
     /// A loader for an engine whose calls have `room` for so many bytes of memory at most. A limit beyond that is cut to it.
-    pub fn new(engine: Arc<Engine>, cluster: sandbar_kubernetes::Cluster, room: u64) -> Self {
+    pub fn new(engine: Arc<Engine>, clusters: Clusters, room: u64) -> Self {
         let compiling = Compiling::new(engine.clone());
-        Self { engine, cluster, room, compiling, reading: Arc::default(), asking: Arc::default() }
+        Self { engine, clusters, room, compiling, reading: Arc::default(), asking: Arc::default() }
     }
 
     /// The largest memory that a call may have, in bytes.
@@ -167,37 +168,40 @@ impl Loader {
         settings: Arc<BTreeMap<String, String>>,
         before: Option<&Served>,
     ) -> Result<Served, Reason> {
-        let grant = match source {
+        let granted = |said: &Grant| match source {
             // Granted what they ask, because they ship with the host.
             Source::Bundled(_) => {
-                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), ..terms.grant.clone() }
+                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), ..said.clone() }
             }
-            Source::File(_) => terms.grant.clone(),
+            Source::File(_) => said.clone(),
         };
-        let missing = Missing::of(&manifest, &grant);
+        let reads = artifact.imports().interfaces.keys().any(|interface| sandbar_capability::reads_cluster(interface));
+        let reach = Reach::of(&self.clusters, terms, reads, granted).ok_or(Reason::NoCluster)?;
+        let missing = reach.missing(&manifest);
         if !missing.is_empty() && !terms.accepts_partial_grant {
             return Err(Reason::NotGranted(missing));
         }
         // One that is kept in force has the stack that it was compiled for.
         let limits = Limits { stack: artifact.stack(), ..self.limits(terms) };
         let queue = self.engine.queue(limits.calls, before.map(|before| before.component.queue()));
-        let component = artifact.link(&sandbar_capability::open_to(&grant), queue)?;
-        let hands_on = matches!(source, Source::File(_)) && grant.reads();
+        let component = artifact.link(&sandbar_capability::open_to(reach.grants().map(|(_, grant)| grant)), queue)?;
+        let hands_on = matches!(source, Source::File(_)) && reach.reads();
         let parsed = manifest.clone();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
+        let manifest = manifest.asking_for(&reach).map_err(Reason::ClusterArgument)?;
         Ok(Served {
             source,
             artifact,
             component,
             parsed,
             manifest,
-            grant: Arc::new(grant),
+            reach,
             limits,
             settings,
             ignored_arguments: terms.ignored_arguments.clone(),
             callers: terms.callers.clone(),
             engine: self.engine.clone(),
-            cluster: self.cluster.clone(),
+            home: self.clusters.home().clone(),
         })
     }
 

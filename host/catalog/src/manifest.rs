@@ -8,6 +8,7 @@ use sandbar_text::{clean, clean_line};
 use serde_json::{Map, Value, json};
 
 use super::arguments::IgnoredArguments;
+use super::reach::Reach;
 use super::schema::{Patterns, Schema};
 
 /// Bytes of a tool's name, as MCP has it.
@@ -151,6 +152,14 @@ impl Manifest {
         self.tools = self.tools.into_iter().map(Definition::marked_untrusted).collect();
         self
     }
+
+    /// The same, and its tools have the argument that says which cluster is meant; else the tool that has one of that name already.
+    pub(super) fn asking_for(mut self, reach: &Reach) -> Result<Self, String> {
+        if reach.is_said() {
+            self.tools = self.tools.into_iter().map(|tool| tool.asking_for(reach)).collect::<Result<_, _>>()?;
+        }
+        Ok(self)
+    }
 }
 
 fn parse_tools(tools: Vec<Value>, patterns: &mut Patterns) -> Result<Vec<Definition>, ManifestError> {
@@ -219,6 +228,13 @@ impl Definition {
         self.arguments.read(&mut arguments, |name| ignored.have(name));
         self.arguments.check(&arguments)?;
         Ok(arguments)
+    }
+
+    /// The same with an argument that says which cluster is meant. It is taken out before the tool's own schema is asked.
+    fn asking_for(mut self, reach: &Reach) -> Result<Self, String> {
+        let name = self.name().to_owned();
+        let input = Arc::make_mut(&mut self.object).get_mut("inputSchema").and_then(Value::as_object_mut);
+        if input.is_some_and(|input| reach.add_to(input)) { Ok(self) } else { Err(name) }
     }
 
     /// Whatever the component says: the world that the tool reads is open, its description warns of that, and its output schema has a

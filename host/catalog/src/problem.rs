@@ -63,6 +63,14 @@ pub enum Reason {
     /// An option is set that the component does not have, or to a value that it cannot use.
     #[error("its `settings` in sandbar.yaml do not fit: {0}")]
     Settings(String),
+    /// None of the clusters that it may look into is served.
+    #[error("none of the clusters that it may look into is one of this server's; a changed `clusters` needs a restart")]
+    NoCluster,
+    /// A tool has an argument of its own where that of the host belongs.
+    #[error(
+        "its tool {0:?} has an argument `cluster` of its own, by which callers choose one of several clusters here; give that another name"
+    )]
+    ClusterArgument(String),
     /// Another component serves a tool of that name.
     #[error(transparent)]
     NameTaken(#[from] NameTaken),

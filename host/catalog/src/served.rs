@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use sandbar_capability::{Host, Progress};
-use sandbar_policy::{Budget, Grant, Identity, Limits, ToolAccess};
+use sandbar_kubernetes::Cluster;
+use sandbar_policy::{Account, Budget, Grant, Identity, Limits, ToolAccess};
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Artifact, CallError, Component, Engine};
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ use super::answer::{Answer, Trust};
 use super::arguments::IgnoredArguments;
 use super::audit::{AuditEvent, Outcome};
 use super::manifest::{Definition, Manifest};
+use super::reach::{Place, Reach};
 use super::source::Source;
 
 /// A component that is served.
@@ -25,13 +27,14 @@ pub struct Served {
     pub(super) parsed: Manifest,
     /// The same, marked where it hands on what others wrote.
     pub(super) manifest: Manifest,
-    pub(super) grant: Arc<Grant>,
+    pub(super) reach: Reach,
     pub(super) limits: Limits,
     pub(super) settings: Arc<BTreeMap<String, String>>,
     pub(super) ignored_arguments: IgnoredArguments,
     pub(super) callers: Option<Arc<ToolAccess>>,
     pub(super) engine: Arc<Engine>,
-    pub(super) cluster: sandbar_kubernetes::Cluster,
+    /// The cluster that says who may call it.
+    pub(super) home: Cluster,
 }
 
 impl Served {
@@ -55,9 +58,14 @@ impl Served {
         &self.manifest
     }
 
-    /// What it may read.
-    pub fn grant(&self) -> &Grant {
-        &self.grant
+    /// What it may read in each of the clusters that it may look into, by their names.
+    pub fn grants(&self) -> impl Iterator<Item = (&str, &Grant)> {
+        self.reach.grants()
+    }
+
+    /// What it may read in the cluster of this name.
+    pub fn grant_in(&self, cluster: &str) -> Option<&Grant> {
+        self.grants().find(|(name, _)| *name == cluster).map(|(_, grant)| grant)
     }
 
     /// How much one call of it may use.
@@ -80,27 +88,30 @@ impl Served {
             component: _,
             parsed: _,
             manifest: _,
-            grant,
+            reach,
             limits,
             settings,
             ignored_arguments,
             callers,
             engine: _,
-            cluster: _,
+            home: _,
         } = other;
         self.source == *source
             && self.artifact.digest() == artifact.digest()
-            && self.grant == *grant
+            && self.reach.is_same(reach)
             && self.limits == *limits
             && self.settings == *settings
             && self.ignored_arguments == *ignored_arguments
             && self.callers == *callers
     }
 
-    /// Runs one of its tools with arguments that fit the schema. What is made of its answer is a part of the call, too.
+    /// Runs one of its tools, which looks into a cluster that it may look into, with arguments that fit the schema. What is made of its
+    /// answer is a part of the call, too.
+    #[expect(clippy::too_many_arguments, reason = "all that a call is, each once")]
     pub(super) async fn call<T, W>(
         self: &Arc<Self>,
         caller: &Identity,
+        place: &Place,
         definition: &Definition,
         arguments: String,
         progress: watch::Sender<Progress>,
@@ -111,9 +122,17 @@ impl Served {
         T: Send + 'static,
         W: FnOnce(Answer) -> T + Clone + Send + 'static,
     {
-        let budget = Arc::new(Budget::of(caller.account(), self.limits.clone()));
-        let reader = self.cluster.reader_for(caller, self.grant.clone(), budget.clone());
-        audit.runs(self.name(), self.artifact.digest(), reader.whose_rights(), &budget);
+        let chosen = self.reach.is_said().then(|| place.name.clone());
+        let account = chosen.iter().cloned().fold(caller.account(), Account::within);
+        let budget = Arc::new(Budget::of(account, self.limits.clone()));
+        let reader = match place.cluster.reader_for(caller, place.grant.clone(), budget.clone()) {
+            Ok(reader) => reader,
+            Err(error) => {
+                audit.end(Outcome::Denied);
+                return write(Answer::failure(&error.message));
+            }
+        };
+        audit.runs(self.name(), self.artifact.digest(), chosen, reader.whose_rights(), &budget);
         let host = Host {
             component: self.name().clone(),
             budget: budget.clone(),
@@ -162,7 +181,7 @@ impl Served {
     fn trust(&self) -> Trust {
         match self.source {
             Source::Bundled(_) => Trust::Bundled,
-            Source::File(_) if self.grant.reads() => Trust::Reader,
+            Source::File(_) if self.reach.reads() => Trust::Reader,
             Source::File(_) => Trust::Extra,
         }
     }

@@ -1,17 +1,18 @@
 //! On what terms a component is served. The operator's configuration says them; nothing here knows how it is written.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sandbar_policy::{Grant, Limits, ToolAccess};
+use sandbar_policy::{Grant, Limits, ONLY_CLUSTER, ToolAccess};
 use serde_json::{Map, Value};
 
 use super::arguments::IgnoredArguments;
 
 /// On what terms a component is served.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
-    /// What it may read. The rules of a bundled one are what it asks for, whatever stands here.
-    pub grant: Grant,
+    /// What it may read in each cluster, by the cluster's name. The rules of a bundled one are what it asks for, whatever stands here.
+    pub grants: BTreeMap<Arc<str>, Grant>,
     /// Whether it is served although it asks for more than it is granted.
     pub accepts_partial_grant: bool,
     /// How much one call of it may use.
@@ -22,4 +23,25 @@ pub struct Terms {
     pub ignored_arguments: IgnoredArguments,
     /// Who may call its tools; none: everybody who is let in.
     pub callers: Option<Arc<ToolAccess>>,
+}
+
+impl Terms {
+    /// What it may read in the one cluster that there is.
+    pub fn granting(grant: Grant) -> Self {
+        Self {
+            grants: BTreeMap::from([(ONLY_CLUSTER.into(), grant)]),
+            accepts_partial_grant: false,
+            limits: Limits::default(),
+            settings: Map::new(),
+            ignored_arguments: IgnoredArguments::default(),
+            callers: None,
+        }
+    }
+}
+
+impl Default for Terms {
+    /// Those of a component that nobody has said anything about, in the one cluster that there is.
+    fn default() -> Self {
+        Self::granting(Grant::default())
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sandbar_kubernetes::ExtraKeys;
+use sandbar_kubernetes::{ExtraKeys, WhoseRights};
 use sandbar_policy::{ToolAccess, ToolRule, is_subdomain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -125,6 +125,15 @@ impl AuthorizationConfig {
     pub fn extra_keys(&self) -> ExtraKeys {
         let ExtraConfig { impersonated, dropped } = self.extra.clone().unwrap_or_default();
         ExtraKeys::new(&impersonated, &dropped)
+    }
+
+    /// These rights, as those who read go by them.
+    pub(super) fn whose(&self, rights: RightsConfig) -> WhoseRights {
+        match rights {
+            RightsConfig::Server => WhoseRights::Server,
+            RightsConfig::Caller => WhoseRights::Caller,
+            RightsConfig::Impersonation => WhoseRights::Impersonation(Arc::new(self.extra_keys())),
+        }
     }
 
     /// What is wrong with it, and where.

@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 
 use sandbar_files::{LOOK_TIME, canonical, in_time};
-use sandbar_kubernetes::ClusterSource;
+use sandbar_kubernetes::{ClusterSettings, ClusterSource, WhoseRights};
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
 
+use super::clusters::{InClusters, ToolInCluster};
 use super::places::Step;
-use super::{ApiServiceConfig, AuthenticationConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig, authorization, oidc};
+use super::{
+    ApiServiceConfig, AuthenticationConfig, ClusterConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig, authorization,
+    clusters, oidc,
+};
 
 /// A fault, and where it is.
 pub(super) struct Fault {
@@ -61,6 +65,9 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
             "the caller's rights cannot count where nobody is asked who they are: configure `authentication` or `apiService`";
         add(&[Step::Key("authorization"), Step::Key("rights")], Err(what.to_owned()));
     }
+    for (path, what) in clusters::faults(config) {
+        add(&path, Err(what));
+    }
     for (path, what) in config.authorization.tools.iter().flat_map(|tools| authorization::faults_of_tools(tools)) {
         add(&[&[Step::Key("authorization"), Step::Key("tools")], path.as_slice()].concat(), Err(what));
     }
@@ -73,11 +80,18 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
             let entry = [Step::Key("bundled"), Step::Key("tools"), Step::Key(tool)];
             add(&[&entry[..], &list("namespaces")(index)].concat(), namespace(name).map(drop));
         }
+        for (path, what) in faults_in_clusters(&own.clusters, &config.clusters) {
+            add(&[&[Step::Key("bundled"), Step::Key("tools"), Step::Key(tool)], path.as_slice()].concat(), Err(what));
+        }
+        if own.clusters.iter().flatten().any(|(_, here)| here.rules.is_some() || here.cluster_rules.is_some()) {
+            let what = "a bundled tool is granted what it asks for, and nothing else: only `namespaces` counts here";
+            add(&[Step::Key("bundled"), Step::Key("tools"), Step::Key(tool), Step::Key("clusters")], Err(what.to_owned()));
+        }
     }
     let mut files = HashSet::new();
     for (index, tool) in config.tools.iter().enumerate() {
         let entry = list("tools")(index);
-        for (path, what) in faults_of_tool(tool) {
+        for (path, what) in faults_of_tool(tool).into_iter().chain(faults_in_clusters(&tool.clusters, &config.clusters)) {
             add(&[&entry, path.as_slice()].concat(), Err(what));
         }
         if !files.insert(canonical(&tool.component)) {
@@ -90,7 +104,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
 
 /// What keeps a server from being served as its whole configuration says: what is in one place depends on what is in another, or in a flag.
 pub(super) fn serving(config: &Config) -> Result<(), String> {
-    let Config { listen, tls, cluster, authentication, api_service, authorization, .. } = config;
+    let Config { listen, tls, authentication, api_service, authorization, .. } = config;
     let AuthenticationConfig { front_proxy, token_review, .. } = authentication;
     if !listen.ip().is_loopback() && !config.allow_anonymous && !config.knows_callers() {
         return Err(format!(
@@ -112,16 +126,32 @@ pub(super) fn serving(config: &Config) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let reviews = authorization.rights != RightsConfig::Server || authorization.tools.iter().any(|tools| tools.rbac.is_some());
-    let asks = api_service.is_some() || token_review.is_some() || reviews;
-    if asks && matches!(cluster, ClusterSource::Demo | ClusterSource::Snapshot(_)) {
+    let asks_home =
+        api_service.is_some() || token_review.is_some() || authorization.tools.iter().any(|tools| tools.rbac.is_some());
+    let (home, others) = config.clusters();
+    let is_asked = |cluster: &ClusterSettings| cluster.rights != WhoseRights::Server || (asks_home && cluster.name == home.name);
+    let has_no_server = |source: &ClusterSource| matches!(source, ClusterSource::Demo | ClusterSource::Snapshot(_));
+    if std::iter::once(&home).chain(&others).any(|cluster| is_asked(cluster) && has_no_server(&cluster.source)) {
         return Err(
-            "authentication.tokenReview, apiService, authorization.rights and `tools.rbac` ask an API server, which neither a snapshot nor \
+            "authentication.tokenReview, apiService, `rights` and `tools.rbac` ask an API server, which neither a snapshot nor \
              the demo has"
                 .to_owned(),
         );
     }
     Ok(())
+}
+
+/// What is wrong with what a component has for itself in single clusters.
+fn faults_in_clusters(own: &InClusters, known: &[ClusterConfig]) -> Vec<(Vec<Step>, String)> {
+    let Some(own) = own else { return Vec::new() };
+    let here = |what| (vec![Step::Key("clusters")], what);
+    let mut faults: Vec<_> = clusters::faults_of_names(own.keys().map(String::as_str), known).into_iter().map(here).collect();
+    for ToolInCluster { rules, cluster_rules, namespaces } in own.values() {
+        let (rules, cluster_rules) = (rules.as_deref().unwrap_or_default(), cluster_rules.as_deref().unwrap_or_default());
+        faults.extend(faults_of_rules(rules, cluster_rules).into_iter().map(|(_, what)| here(what)));
+        faults.extend(namespaces.iter().flatten().filter_map(|name| namespace(name).err()).map(here));
+    }
+    faults
 }
 
 fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
@@ -136,14 +166,20 @@ fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
     for (index, name) in tool.namespaces.iter().flatten().enumerate() {
         faults.extend(namespace(name).err().map(|what| (vec![Step::Key("namespaces"), Step::Entry(index)], what)));
     }
-    for (key, rules) in [("rules", &tool.rules), ("clusterRules", &tool.cluster_rules)] {
+    faults.extend(faults_of_rules(&tool.rules, &tool.cluster_rules));
+    faults
+}
+
+fn faults_of_rules(rules: &[PolicyRule], cluster_rules: &[PolicyRule]) -> Vec<(Vec<Step>, String)> {
+    let mut faults = Vec::new();
+    let rights = check_rights(rules.iter().chain(cluster_rules));
+    for (key, rules) in [("rules", rules), ("clusterRules", cluster_rules)] {
         for (index, rule) in rules.iter().enumerate() {
             let what = rule.validate().err().map(|error| format!("this rule cannot be granted: {error}"));
             let what = what.or_else(|| (key == "clusterRules").then(|| misplaced(rule)).flatten());
             faults.extend(what.map(|what| (vec![Step::Key(key), Step::Entry(index)], what)));
         }
     }
-    let rights = check_rights(tool.rules.iter().chain(&tool.cluster_rules));
     faults.extend(rights.err().map(|error| (Vec::new(), error.to_string())));
     faults
 }

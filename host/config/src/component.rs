@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::clusters::{InClusters, ToolInCluster};
 use super::limits::LimitsConfig;
 use super::packs::Packs;
 use super::present;
@@ -38,6 +39,10 @@ pub struct ToolConfig {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub(super) namespaces: Option<Vec<String>>,
+    /// The clusters that it may look into, by their names, and what it may read in each; absent: the same in all of `clusters`.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "BTreeMap<String, ToolInCluster>")]
+    pub(super) clusters: InClusters,
     /// Its options. `sandbar inspect` shows which it knows.
     #[serde(default)]
     pub(super) settings: Map<String, Value>,
@@ -83,6 +88,10 @@ pub(super) struct BundledTool {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub(super) namespaces: Option<Vec<String>>,
+    /// The clusters that it may look into, by their names, and where in each; absent: the same in all of `clusters`.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "BTreeMap<String, ToolInCluster>")]
+    pub(super) clusters: InClusters,
     /// Its limits, in the place of those for all.
     limits: LimitsConfig,
     /// Whether secrets in what it reads are masked; none: as for all bundled tools.
@@ -94,6 +103,7 @@ pub(super) struct BundledTool {
 #[derive(Default)]
 pub(super) struct Own<'a> {
     pub(super) namespaces: Option<&'a Vec<String>>,
+    pub(super) clusters: Option<&'a BTreeMap<String, ToolInCluster>>,
     pub(super) limits: LimitsConfig,
     pub(super) mask_secrets: Option<bool>,
 }
@@ -105,14 +115,20 @@ impl ToolConfig {
     }
 
     pub(super) fn own(&self) -> Own<'_> {
-        Own { namespaces: self.namespaces.as_ref(), limits: self.limits.clone(), mask_secrets: self.mask_secrets }
+        Own {
+            namespaces: self.namespaces.as_ref(),
+            clusters: self.clusters.as_ref(),
+            limits: self.limits.clone(),
+            mask_secrets: self.mask_secrets,
+        }
     }
 }
 
 impl BundledConfig {
     pub(super) fn own(&self, source: &Source) -> Own<'_> {
-        let own = self.tools.of(source).map(|BundledTool { namespaces, limits, mask_secrets, .. }| Own {
+        let own = self.tools.of(source).map(|BundledTool { namespaces, clusters, limits, mask_secrets, .. }| Own {
             namespaces: namespaces.as_ref(),
+            clusters: clusters.as_ref(),
             limits: limits.clone(),
             mask_secrets: *mask_secrets,
         });
@@ -179,6 +195,6 @@ impl JsonSchema for BundledTools {
 
 impl Default for BundledTool {
     fn default() -> Self {
-        Self { enabled: true, namespaces: None, limits: LimitsConfig::default(), mask_secrets: None }
+        Self { enabled: true, namespaces: None, clusters: None, limits: LimitsConfig::default(), mask_secrets: None }
     }
 }

@@ -4,6 +4,7 @@ mod api_service;
 mod authentication;
 mod authorization;
 mod check;
+mod clusters;
 mod component;
 mod limits;
 mod missing;
@@ -21,10 +22,12 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sandbar_catalog::{IgnoredArguments, PackNames, Source, Terms};
-use sandbar_policy::{EVERY_TOOL, Grant, Limits, Namespaces};
+use sandbar_kubernetes::{ClusterSettings, ClusterSource};
+use sandbar_policy::{EVERY_TOOL, Grant, Limits, Namespaces, ONLY_CLUSTER};
 use sandbar_secrets::Secrets;
 use sandbar_text::nearest;
 use schemars::JsonSchema;
@@ -36,6 +39,7 @@ pub use api_service::ApiServiceConfig;
 pub use authentication::{AuthenticationConfig, FrontProxyConfig, TokenReviewConfig};
 pub use authorization::{AuthorizationConfig, ExtraConfig, RightsConfig};
 pub use check::{host, namespace, origin};
+pub use clusters::ClusterConfig;
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
 pub use mistake::{ConfigError, Mistake};
@@ -97,9 +101,11 @@ pub struct Config {
     #[schemars(with = "TlsConfig")]
     pub tls: Option<TlsConfig>,
     /// Which cluster to look into: auto, in-cluster, kubeconfig, kubeconfig:CONTEXT, snapshot:DIR or demo.
-    #[serde(deserialize_with = "from_str")]
+    #[serde(deserialize_with = "some_from_str")]
     #[schemars(with = "String", regex(pattern = "^(auto|in-cluster|kubeconfig(:.+)?|snapshot:.+|demo)$"))]
-    pub cluster: sandbar_kubernetes::ClusterSource,
+    pub cluster: Option<ClusterSource>,
+    /// Several clusters in the place of `cluster`. The first authenticates callers, and is meant where a call names none.
+    pub clusters: Vec<ClusterConfig>,
     /// The namespaces that tools may look into; absent: no restriction of ours.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Vec<String>", inner(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
@@ -148,7 +154,8 @@ impl Default for Config {
         Self {
             listen: DEFAULT_LISTEN,
             tls: None,
-            cluster: sandbar_kubernetes::ClusterSource::default(),
+            cluster: None,
+            clusters: Vec::new(),
             namespaces: None,
             limits: Limits::default(),
             hosts: Vec::new(),
@@ -196,7 +203,8 @@ impl Config {
             .map(|tls| [Some(&mut tls.certificate), Some(&mut tls.key), tls.client_certificate_authority.as_mut()]);
         let of_issuers = config.authentication.oidc.iter_mut().filter_map(|oidc| oidc.issuer.certificate_authority_file.as_mut());
         let files = config.tools.iter_mut().map(|tool| &mut tool.component);
-        let files = files.chain(of_tls.into_iter().flatten().flatten()).chain(of_issuers);
+        let of_clusters = config.clusters.iter_mut().filter_map(|cluster| cluster.kubeconfig.as_mut());
+        let files = files.chain(of_tls.into_iter().flatten().flatten()).chain(of_issuers).chain(of_clusters);
         files.for_each(|file| *file = directory.join(&*file));
         let faults = check::faults(&config);
         if faults.is_empty() {
@@ -286,9 +294,22 @@ impl Config {
         // Without an entry, nothing is granted. A bundled component has no rules here.
         let (rules, cluster_rules) = entry.map(ToolConfig::granted).unwrap_or_default();
         let secrets = if own.mask_secrets.unwrap_or(true) { Secrets::Masked } else { Secrets::Shown };
-        let namespaces = self.namespaces().intersection(&listed(own.namespaces));
+        let grant = |(name, cluster): (&str, Option<&ClusterConfig>)| {
+            let here = match own.clusters {
+                Some(clusters) => Some(clusters.get(name)?),
+                None => None,
+            };
+            let namespaces = [own.namespaces, here.and_then(|here| here.namespaces.as_ref())].into_iter().map(listed);
+            let grant = Grant {
+                rules: here.and_then(|here| here.rules.clone()).unwrap_or_else(|| rules.clone()),
+                cluster_rules: here.and_then(|here| here.cluster_rules.clone()).unwrap_or_else(|| cluster_rules.clone()),
+                namespaces: namespaces.fold(self.namespaces_in(cluster), |all, some| all.intersection(&some)),
+                secrets,
+            };
+            Some((Arc::from(name), grant))
+        };
         Terms {
-            grant: Grant { rules, cluster_rules, namespaces, secrets },
+            grants: self.named_clusters().filter_map(grant).collect(),
             accepts_partial_grant: entry.is_some_and(|tool| tool.partial_grant),
             limits: own.limits.over(&self.limits),
             settings: entry.map(|tool| tool.settings.clone()).unwrap_or_default(),
@@ -297,9 +318,38 @@ impl Config {
         }
     }
 
-    /// The namespaces that any component may look into.
-    pub fn namespaces(&self) -> Namespaces {
-        listed(self.namespaces.as_ref())
+    /// The clusters by their names, home first. One that is alone has no entry.
+    fn named_clusters(&self) -> impl Iterator<Item = (&str, Option<&ClusterConfig>)> {
+        let alone = self.clusters.is_empty().then_some((ONLY_CLUSTER, None));
+        alone.into_iter().chain(self.clusters.iter().map(|cluster| (cluster.name.as_str(), Some(cluster))))
+    }
+
+    /// The clusters that are looked into: home, and the others.
+    pub fn clusters(&self) -> (ClusterSettings, Vec<ClusterSettings>) {
+        let settings = |(name, cluster): (&str, Option<&ClusterConfig>)| ClusterSettings {
+            name: name.into(),
+            source: cluster.map_or_else(|| self.cluster.clone().unwrap_or_default(), ClusterConfig::source),
+            rights: self.authorization.whose(self.rights_in(cluster)),
+        };
+        let mut clusters = self.named_clusters().map(settings);
+        // There is always one.
+        let home = clusters.next().unwrap_or_else(|| settings((ONLY_CLUSTER, None)));
+        (home, clusters.collect())
+    }
+
+    /// From now on this cluster alone is looked into.
+    pub fn look_into(&mut self, cluster: ClusterSource) {
+        (self.cluster, self.clusters) = (Some(cluster), Vec::new());
+    }
+
+    /// Whose rights count in a cluster: in one that is alone, or has nothing of its own, as in all.
+    pub fn rights_in(&self, cluster: Option<&ClusterConfig>) -> RightsConfig {
+        cluster.and_then(|cluster| cluster.rights).unwrap_or(self.authorization.rights)
+    }
+
+    /// The namespaces of a cluster that any component may look into.
+    pub fn namespaces_in(&self, cluster: Option<&ClusterConfig>) -> Namespaces {
+        listed(self.namespaces.as_ref()).intersection(&listed(cluster.and_then(|cluster| cluster.namespaces.as_ref())))
     }
 }
 
@@ -352,6 +402,12 @@ fn listening<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("{text:?} is no IP address with a port: write 127.0.0.1:8090, or 0.0.0.0:8090 in a container"))
+}
+
+fn some_from_str<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    from_str(deserializer).map(Some)
 }
 
 fn from_str<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {

@@ -1,5 +1,6 @@
 //! The JSON Schema of sandbar.yaml, for editors and for checks before a file reaches a server. It follows from the types.
 
+use sandbar_kubernetes::ClusterSource;
 use sandbar_policy::Limits;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -14,11 +15,16 @@ pub fn schema() -> Value {
     schema["description"] = json!("The configuration of a Sandbar server. Every key has a default.");
     let defaults = Config::default();
     schema["properties"]["listen"]["default"] = json!(defaults.listen);
-    schema["properties"]["cluster"]["default"] = json!(defaults.cluster.to_string());
+    schema["properties"]["cluster"]["default"] = json!(ClusterSource::default().to_string());
     schema["properties"]["drain"]["default"] = json!(Time(defaults.drain).to_string());
     // These defaults would show how the program represents an absent value, not how a file writes one.
-    for pointer in ["/properties/namespaces", "/properties/tls", "/properties/limits", "/definitions/Tool/properties/namespaces"]
-    {
+    for pointer in [
+        "/properties/namespaces",
+        "/properties/tls",
+        "/properties/limits",
+        "/definitions/Tool/properties/namespaces",
+        "/definitions/Tool/properties/clusters",
+    ] {
         if let Some(Value::Object(property)) = schema.pointer_mut(pointer) {
             property.remove("default");
         }

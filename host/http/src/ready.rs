@@ -1,8 +1,8 @@
 //! Whether the server is ready, and what it knows.
 //!
-//! Ready means: every bundled tool is loaded, and the API server has answered once. After that only draining ends it. An outage of
-//! the API server must not take every replica out of its Service at once: clients would lose their connections, and get no error
-//! that says what is wrong.
+//! Ready means: every bundled tool is loaded, and the API server of one of the clusters has answered once. After that only draining ends
+//! it. An outage of an API server must not take every replica out of its Service at once: clients would lose their connections, and get no
+//! error that says what is wrong.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use http::{HeaderMap, Uri};
-use sandbar_kubernetes::{Cluster, Code, Error, Health};
+use sandbar_kubernetes::{Clusters, Code, Error, Health, NamedCluster};
 use sandbar_text::{clean, clean_line};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -38,7 +39,7 @@ const ERROR_BYTES: usize = 2 * 1024;
 pub struct Readiness(Arc<Inner>);
 
 struct Inner {
-    cluster: Cluster,
+    clusters: Clusters,
     loaded: Mutex<Loaded>,
     certificate: Mutex<Vec<Check>>,
     api_service: Mutex<Option<Check>>,
@@ -53,12 +54,14 @@ struct Inner {
     probed: watch::Sender<Option<Probed>>,
 }
 
-/// A probe, and when it was over.
+/// A probe of each cluster, in their order, and when they were over.
 #[derive(Clone)]
 struct Probed {
     at: Instant,
-    outcome: Result<Health, Error>,
+    outcomes: Vec<Outcome>,
 }
+
+type Outcome = Result<Health, Error>;
 
 /// Who is told how the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,13 +98,13 @@ struct Loaded {
 impl Readiness {
     /// Not ready yet. `tools` says what is served, `problems` are what is not served as it should be, each a line, and `who` says who can
     /// call.
-    pub fn new(cluster: Cluster, tools: String, bundled_loaded: bool, problems: Vec<String>, who: String) -> Self {
+    pub fn new(clusters: Clusters, tools: String, bundled_loaded: bool, problems: Vec<String>, who: String) -> Self {
         let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
         let (certificate, api_service) = (Mutex::default(), Mutex::default());
         Self(Arc::new(Inner {
-            cluster,
+            clusters,
             loaded,
             certificate,
             api_service,
@@ -129,31 +132,31 @@ impl Readiness {
         *lock(&self.0.api_service) = Some(check);
     }
 
-    /// Asks the API server until it answers for the first time.
+    /// Asks the API servers until one of them answers for the first time.
     pub async fn wait_for_cluster(&self) {
         let mut said = None;
         loop {
-            let probe = self.probe().await;
-            if has_answered(&probe) {
+            let outcomes = self.probe().await;
+            if outcomes.iter().any(has_answered) {
                 self.0.answered.store(true, Ordering::Release);
                 return;
             }
             // Once, and again when there is another reason: it may go on for hours.
-            if let Err(error) = probe
-                && said.as_ref() != Some(&error.message)
-            {
-                tracing::warn!(%error, "the API server has not answered yet");
-                said = Some(error.message);
+            let errors: Vec<String> = outcomes.into_iter().filter_map(|outcome| Some(outcome.err()?.message)).collect();
+            let error = errors.join("; ");
+            if said.as_ref() != Some(&error) {
+                tracing::warn!(error, "the API server has not answered yet");
+                said = Some(error);
             }
             sleep(FIRST_PROBES).await;
         }
     }
 
-    /// Probes the API server whenever somebody asks, and not more often than it can bear.
+    /// Probes the API servers whenever somebody asks, and not more often than they can bear.
     pub async fn watch_cluster(self) {
         loop {
             self.0.asked.notified().await;
-            self.probe().await.ok();
+            self.probe().await;
             sleep(LATER_PROBES).await;
         }
     }
@@ -199,11 +202,16 @@ impl Readiness {
         }
         let answered = inner.answered.load(Ordering::Acquire);
         let _ = writeln!(text, "[{}] the API server has answered once", mark(answered));
-        let (good, words) = self.describe_cluster().await;
-        let words = if audience == Audience::Operator { words } else { "the API server answers".to_owned() };
-        let _ = writeln!(text, "[{}] {words}", mark(good));
-        if let Some(trouble) = inner.cluster.login_trouble().filter(|_| audience == Audience::Operator) {
-            let _ = writeln!(text, "[-] login: {}", clean_line(trouble, ERROR_BYTES));
+        let clusters = self.describe_clusters().await;
+        if audience == Audience::Stranger {
+            let _ = writeln!(text, "[{}] the API server answers", mark(clusters.iter().any(Check::is_ok)));
+        }
+        for (cluster, check) in inner.clusters.iter().zip(&clusters).filter(|_| audience == Audience::Operator) {
+            let (Ok(words) | Err(words)) = check;
+            let _ = writeln!(text, "[{}] {}{words}", mark(check.is_ok()), self.prefix(cluster));
+            if let Some(trouble) = cluster.cluster.login_trouble() {
+                let _ = writeln!(text, "[-] {}login: {}", self.prefix(cluster), clean_line(trouble, ERROR_BYTES));
+            }
         }
         if audience == Audience::Operator {
             let _ = writeln!(text, "[+] callers: {}", clean_line(&inner.who, ERROR_BYTES));
@@ -213,20 +221,29 @@ impl Readiness {
         text
     }
 
-    /// How the API server is, by a probe of some seconds ago at most, and what there is to say of it.
-    async fn describe_cluster(&self) -> (bool, String) {
-        let cluster = self.0.cluster.describe();
-        let Some(Probed { at, outcome }) = self.recent().await else {
-            return (false, format!("now: {cluster}: no probe has come back yet"));
+    /// What a line about a cluster begins with, where there are several.
+    fn prefix(&self, cluster: &NamedCluster) -> String {
+        if self.0.clusters.are_several() { format!("{}: ", cluster.name) } else { String::new() }
+    }
+
+    /// How the API server of each cluster is, by a probe of some seconds ago at most, and what there is to say of it.
+    async fn describe_clusters(&self) -> Vec<Check> {
+        let clusters = self.0.clusters.iter().map(|named| named.cluster.describe());
+        let Some(Probed { at, outcomes }) = self.recent().await else {
+            return clusters.map(|cluster| Err(format!("now: {cluster}: no probe has come back yet"))).collect();
         };
         let when = match at.elapsed().as_secs() {
             0 => "now".to_owned(),
             seconds => format!("{seconds} s ago"),
         };
-        match outcome {
-            Ok(health) => (health.ready, format!("{when}: {cluster}, {} on {}", health.git_version, health.platform)),
-            Err(error) => (false, format!("{when}: {cluster}: {}", clean_line(error, ERROR_BYTES))),
-        }
+        let check = |(cluster, outcome): (&str, Outcome)| match outcome {
+            Ok(Health { ready, git_version, platform }) => {
+                let words = format!("{when}: {cluster}, {git_version} on {platform}");
+                if ready { Ok(words) } else { Err(words) }
+            }
+            Err(error) => Err(format!("{when}: {cluster}: {}", clean_line(error, ERROR_BYTES))),
+        };
+        clusters.zip(outcomes).map(check).collect()
     }
 
     /// The last probe, after one has been made anew if that one is old. Waits for no longer than a probe may take.
@@ -240,10 +257,10 @@ impl Readiness {
         probed.borrow().clone()
     }
 
-    async fn probe(&self) -> Result<Health, Error> {
-        let outcome = self.0.cluster.health(PROBE_TIME).await;
-        self.0.probed.send_replace(Some(Probed { at: Instant::now(), outcome: outcome.clone() }));
-        outcome
+    async fn probe(&self) -> Vec<Outcome> {
+        let outcomes = join_all(self.0.clusters.iter().map(|named| named.cluster.health(PROBE_TIME))).await;
+        self.0.probed.send_replace(Some(Probed { at: Instant::now(), outcomes: outcomes.clone() }));
+        outcomes
     }
 }
 
@@ -253,7 +270,7 @@ fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A server that refuses is a server that is there; one that says nothing until the probe's time is up is not.
-fn has_answered(probe: &Result<Health, Error>) -> bool {
+fn has_answered(probe: &Outcome) -> bool {
     !matches!(probe, Err(Error { code: Code::Unavailable | Code::Exhausted, .. }))
 }
 
@@ -264,13 +281,14 @@ mod tests {
     use futures::FutureExt;
     use http::{HeaderValue, Request, Response};
     use kube::client::Body;
+    use sandbar_kubernetes::Cluster;
 
     use super::*;
 
     const VERSION: &str = r#"{"major":"1","gitVersion":"v1.37.2","platform":"linux/amd64"}"#;
 
     /// A cluster whose API server is well, or silent, and how many requests it has had.
-    fn cluster(is_silent: bool) -> (Cluster, Arc<AtomicUsize>) {
+    fn cluster(is_silent: bool) -> (Clusters, Arc<AtomicUsize>) {
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = requests.clone();
         let api = tower::service_fn(move |request: Request<Body>| {
@@ -283,7 +301,7 @@ mod tests {
                 Ok::<_, std::convert::Infallible>(Response::new(Body::from(text.as_bytes().to_vec())))
             }
         });
-        (Cluster::from_client(kube::Client::new(api, "default")), requests)
+        (Clusters::only(Cluster::from_client(kube::Client::new(api, "default"))), requests)
     }
 
     #[tokio::test(start_paused = true)]
@@ -294,7 +312,7 @@ mod tests {
             let for_a_probe = || readiness.0.asked.notified().now_or_never().is_some();
             (for_a_probe(), for_a_probe())
         };
-        let probed = || Probed { at: Instant::now(), outcome: Err(Error::new(Code::Unavailable, "gone".to_owned())) };
+        let probed = || Probed { at: Instant::now(), outcomes: vec![Err(Error::new(Code::Unavailable, "gone".to_owned()))] };
         assert_eq!(asked().await, (true, false), "none was made yet");
         readiness.0.probed.send_replace(Some(probed()));
         assert_eq!(asked().await, (false, false));

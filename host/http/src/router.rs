@@ -303,7 +303,7 @@ mod tests {
 
     use http_body_util::{BodyExt, Empty, Full};
     use sandbar_catalog::Catalog;
-    use sandbar_kubernetes::{Cluster, ClusterSource};
+    use sandbar_kubernetes::{Cluster, ClusterSource, Clusters};
     use sandbar_policy::Account;
     use serde_json::Value;
 
@@ -335,7 +335,7 @@ mod tests {
             admission: Admission::new(NonZeroU32::MIN, 0),
             answers: u64::MAX,
             processors,
-            readiness: Readiness::new(cluster, String::new(), true, Vec::new(), String::new()),
+            readiness: Readiness::new(Clusters::only(cluster), String::new(), true, Vec::new(), String::new()),
         }))
     }
 

@@ -1,4 +1,4 @@
-//! A cluster: its API server, and what is known about it. One per process.
+//! A cluster: its API server, and what is known about it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct Cluster {
     server: Arc<KnownServer>,
     description: Arc<str>,
     rights: WhoseRights,
+    /// Whether callers were authenticated by another cluster, or for another.
+    is_away: bool,
 }
 
 /// Whose rights count when somebody calls, beside the grant of the tool.
@@ -66,7 +68,7 @@ impl Cluster {
         let (discovery, reviews) = (Discovery::new(api.clone()), AccessReviews::new(api.clone()));
         let (namespaces, unpaged) = (KnownNamespaces::default(), Unpaged::default());
         let server = Arc::new(KnownServer { api, reviews, namespaces, discovery, unpaged });
-        Self { server, description: description.into(), rights: WhoseRights::default() }
+        Self { server, description: description.into(), rights: WhoseRights::default(), is_away: false }
     }
 
     /// The same cluster, where these rights count.
@@ -74,19 +76,30 @@ impl Cluster {
         Self { rights, ..self }
     }
 
+    /// The same cluster, where callers are those of another.
+    pub(super) fn away_from_home(self) -> Self {
+        Self { is_away: true, ..self }
+    }
+
     /// A reader for nobody in particular: by the rights of this process.
     pub(super) fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
         Reader::new(ReadContext { server: self.server.clone(), grant, rights: Rights::Server, budget, share: Share::WHOLE })
     }
 
-    /// A reader for one call.
-    pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        let rights = match (&self.rights, caller.whose_rights()) {
+    /// A reader for one call; none where the caller's rights count and the caller is nobody here.
+    pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Result<Reader, Error> {
+        let user = match caller.whose_rights().filter(|_| self.rights != WhoseRights::Server) {
+            Some(user) if self.is_away => {
+                Some(user.elsewhere().map(Arc::new).ok_or_else(|| Error::new(Code::Denied, nobody(&user)))?)
+            }
+            user => user,
+        };
+        let rights = match (&self.rights, user) {
             (WhoseRights::Server, _) | (_, None) => Rights::Server,
             (WhoseRights::Caller, Some(user)) => Rights::Caller(Arc::new(Subject::new(user))),
             (WhoseRights::Impersonation(keys), Some(user)) => Rights::Impersonation(Arc::new(Impersonated::new(user, keys))),
         };
-        Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget, share: Share::WHOLE })
+        Ok(Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget, share: Share::WHOLE }))
     }
 
     /// Whether the API server is there and ready, outside of any call.
@@ -151,4 +164,12 @@ impl Cluster {
     pub fn describe(&self) -> &str {
         &self.description
     }
+}
+
+/// Why a user of the home cluster may read nothing in another.
+fn nobody(user: &User) -> String {
+    format!(
+        "{} is a name that each cluster gives by itself, so it means nothing in this one; ask about the server's own cluster, or as a person",
+        user.shown()
+    )
 }

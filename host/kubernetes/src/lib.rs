@@ -12,6 +12,7 @@
 mod aggregation;
 mod client;
 mod cluster;
+mod clusters;
 mod context;
 mod discovery;
 mod documents;
@@ -52,6 +53,7 @@ mod watched;
 
 pub use aggregation::{AGGREGATOR_READER, Aggregator};
 pub use cluster::{Cluster, WhoseRights};
+pub use clusters::{ClusterError, ClusterSettings, Clusters, NamedCluster};
 pub use discovery::ApiResources;
 pub use documents::document;
 pub use error::{Code, Error};

@@ -30,6 +30,13 @@ pub enum ClusterSource {
     InCluster,
     /// `kubeconfig` or `kubeconfig:CONTEXT`: `$KUBECONFIG`, else `~/.kube/config`; without a context, the current one.
     Kubeconfig(Option<String>),
+    /// A kubeconfig of its own, which sandbar.yaml names; without a context, the current one.
+    KubeconfigFile {
+        /// The file.
+        path: PathBuf,
+        /// The context.
+        context: Option<String>,
+    },
     /// `snapshot:DIR`: the objects in a directory, as `kubectl cluster-info dump` writes it.
     Snapshot(PathBuf),
     /// `demo`: a small made-up cluster inside this program.
@@ -68,6 +75,10 @@ impl fmt::Display for ClusterSource {
             ClusterSource::InCluster => f.write_str("in-cluster"),
             ClusterSource::Kubeconfig(None) => f.write_str("kubeconfig"),
             ClusterSource::Kubeconfig(Some(context)) => write!(f, "kubeconfig:{context}"),
+            ClusterSource::KubeconfigFile { path, context: None } => write!(f, "kubeconfig {}", path.display()),
+            ClusterSource::KubeconfigFile { path, context: Some(context) } => {
+                write!(f, "kubeconfig {}, context {context}", path.display())
+            }
             ClusterSource::Snapshot(directory) => write!(f, "snapshot:{}", directory.display()),
             ClusterSource::Demo => f.write_str("demo"),
         }
@@ -141,7 +152,10 @@ impl ClusterSource {
         match self {
             ClusterSource::Auto => matches!(Environment::read().auto(), Ok(Found::InCluster)),
             ClusterSource::InCluster => true,
-            ClusterSource::Kubeconfig(_) | ClusterSource::Snapshot(_) | ClusterSource::Demo => false,
+            ClusterSource::Kubeconfig(_)
+            | ClusterSource::KubeconfigFile { .. }
+            | ClusterSource::Snapshot(_)
+            | ClusterSource::Demo => false,
         }
     }
 
@@ -155,6 +169,7 @@ impl ClusterSource {
             },
             ClusterSource::InCluster => from_pod().await,
             ClusterSource::Kubeconfig(context) => from_kubeconfig(environment, context.clone()).await,
+            ClusterSource::KubeconfigFile { path, context } => from_kubeconfig(environment.with(path), context.clone()).await,
             ClusterSource::Snapshot(directory) => {
                 let client = sandbar_snapshot::open(directory, OBJECT_MAX)?;
                 Ok(Connection::in_process(client, format!("snapshot {}", directory.display())))
@@ -179,10 +194,7 @@ impl Connection {
 
 /// The cluster of the person who runs this process: that of a kubeconfig that they name, else the one that `auto` finds.
 pub(super) async fn of_person(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Connection, ConnectError> {
-    let mut environment = Environment::read();
-    if let Some(path) = kubeconfig {
-        environment.kubeconfig = Some(path.into());
-    }
+    let environment = kubeconfig.into_iter().fold(Environment::read(), Environment::with);
     match context {
         None if environment.auto()? == Found::InCluster => from_pod().await,
         _ => from_kubeconfig(environment, context.map(str::to_owned)).await,
@@ -265,6 +277,11 @@ enum Found {
 }
 
 impl Environment {
+    /// The same with this kubeconfig.
+    fn with(self, kubeconfig: &Path) -> Self {
+        Self { kubeconfig: Some(kubeconfig.into()), ..self }
+    }
+
     fn read() -> Self {
         Self {
             kubeconfig: std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()),

@@ -98,6 +98,7 @@ impl Server {
         if instructions.is_empty() {
             instructions.push(OPENING.to_owned());
         }
+        instructions.extend(self.catalog().about_clusters(caller).map(str::to_owned));
         instructions.push(INSTRUCTIONS.to_owned());
         ServerConfig::new(capabilities).with_server_info(server_info()).with_instructions(instructions.join(" "))
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sandbar_processor::Account;
 use sandbar_text::{clean_line, identifier};
 
-use super::names::{ANONYMOUS, UNAUTHENTICATED};
+use super::names::{ANONYMOUS, AUTHENTICATED, OF_KUBERNETES, UNAUTHENTICATED};
 use super::selection::Selection;
 
 /// Bytes of a client's name that are kept.
@@ -97,6 +97,19 @@ impl User {
     /// The name, for a message or a line of the log, where no two users look the same: an issuer or a proxy may have put anything into it.
     pub fn shown(&self) -> String {
         identifier(&self.name, None)
+    }
+
+    /// The same user in a cluster that has not authenticated them, where the operator says that names mean the same people there. What begins
+    /// with `system:` never does: each cluster gives those names to its own ServiceAccounts, nodes and administrators. So a user with such a
+    /// name is nobody elsewhere, and such groups stay behind, as do uid and extra.
+    pub fn elsewhere(&self) -> Option<Self> {
+        let is_own = |name: &str| name.starts_with(OF_KUBERNETES);
+        let is_general = |name: &str| [ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED].contains(&name);
+        if is_own(&self.name) && !is_general(&self.name) {
+            return None;
+        }
+        let groups = self.groups.iter().filter(|group| !is_own(group) || is_general(group)).cloned().collect();
+        Some(Self { name: self.name.clone(), uid: None, groups, extra: BTreeMap::new() })
     }
 
     /// The bytes that the user takes.
@@ -234,6 +247,22 @@ mod tests {
         assert_eq!(user("").map(drop), Err(UserError::Nameless));
         assert_eq!(user(&"x".repeat(513)).map(drop), Err(UserError::LongName { bytes: 513 }));
         assert_eq!(user("ann\u{200b}").expect("a user").shown(), "ann\\u{200b}");
+    }
+
+    #[test]
+    fn what_a_cluster_names_by_itself_means_nothing_elsewhere() {
+        let user = |name: &str, groups: &[&str]| User {
+            name: name.into(),
+            uid: Some("u".to_owned()),
+            groups: groups.iter().map(|&group| group.to_owned()).collect(),
+            extra: BTreeMap::from([("a.example/b".to_owned(), vec!["c".to_owned()])]),
+        };
+        let ann = user("ann", &["team-a", "system:masters", "system:authenticated"]).elsewhere().expect("a person");
+        assert_eq!(ann, User { uid: None, extra: BTreeMap::new(), ..user("ann", &["team-a", "system:authenticated"]) });
+        assert_eq!(User::anonymous().elsewhere(), Some(User::anonymous()));
+        for name in ["system:serviceaccount:team-a:agent", "system:node:a", "system:admin"] {
+            assert_eq!(user(name, &["team-a"]).elsewhere(), None, "{name}");
+        }
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub const ANONYMOUS: &str = "system:anonymous";
 /// The key in a user's extra by which the API server notes which of their credentials it was.
 pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
+/// What a cluster is called where there is one. Nobody sees it.
+pub const ONLY_CLUSTER: &str = "default";
+
 /// The version of the API group of a server that is a part of the Kubernetes API: it is at `/apis/GROUP/v1/servers/NAME`.
 pub const API_VERSION: &str = "v1";
 

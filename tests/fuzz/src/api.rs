@@ -58,7 +58,7 @@ impl Api {
             namespaces: [NAMESPACE.to_owned()].into_iter().collect(),
             ..Grant::default()
         };
-        let reader = self.cluster.reader_for(&Identity::Operator, Arc::new(grant), Arc::new(Budget::new(limits)));
+        let reader = self.cluster.reader_for(&Identity::Operator, Arc::new(grant), Arc::new(Budget::new(limits))).unwrap();
         self.runtime.block_on(read(reader))
     }
 

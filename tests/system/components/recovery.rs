@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sandbar_catalog::{Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
-use sandbar_kubernetes::{self, Cluster};
+use sandbar_kubernetes::{self, Cluster, Clusters};
 use sandbar_policy::{Caller, Identity, Limits};
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots};
 use sandbar_tests::process::Holdings;
@@ -39,7 +39,7 @@ async fn two_slots(files: &[PathBuf]) -> Catalog {
     let load = async |slots: Slots| {
         let compiler = Some(Compiler { program: binary().to_owned(), folder: kept.clone() });
         let options = EngineOptions { slots, memory: MEMORY, stack: Limits::default().stack, compiler };
-        let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), cluster.clone(), MEMORY);
+        let loader = Loader::new(Arc::new(Engine::new(&options).unwrap()), Clusters::only(cluster.clone()), MEMORY);
         let (catalog, problems) = loader.load(wanted.clone(), PATIENCE).await;
         assert!(problems.is_empty(), "{problems:?}");
         catalog

@@ -27,13 +27,14 @@ pub const NODE_FIELDS: [&str; 5] =
     ["metadata.name", "metadata.labels", "spec.taints", "spec.unschedulable", "status.allocatable"];
 
 /// The paths that [`Used::add`] reads of a pod.
-pub const POD_FIELDS: [&str; 8] = [
+pub const POD_FIELDS: [&str; 9] = [
     "metadata.name",
     "metadata.namespace",
     "spec.nodeName",
     "spec.containers.resources.requests",
     "spec.initContainers.resources.requests",
     "spec.initContainers.restartPolicy",
+    "spec.resources.requests",
     "spec.overhead",
     "status.phase",
 ];
@@ -57,9 +58,7 @@ impl Used {
             return;
         }
         let used = self.0.entry(node.to_owned()).or_default();
-        for (resource, amount) in requests(pod) {
-            add(used, &resource, amount);
-        }
+        *used = with(std::mem::take(used), requests(pod), std::ops::Add::add);
     }
 
     /// What the pods of this node request of a resource.
@@ -68,43 +67,39 @@ impl Used {
     }
 }
 
-/// What a pod requests of each resource, and one of `pods`.
+/// What a pod requests of each resource, as the scheduler counts it, and one of `pods`: the most that is needed at once, while the initial
+/// containers run one after the other beside the sidecars that are there by then, or afterwards. What is requested for the pod as a whole
+/// takes the place of that, and the overhead comes on top.
 pub fn requests(pod: View<'_>) -> Amounts {
-    let mut sum = Amounts::new();
-    let mut largest = Amounts::new();
-    let requested = |container: View<'_>, amounts: &mut Amounts, put: fn(&mut Amounts, &str, Quantity)| {
-        for (resource, amount) in container.members("resources.requests") {
-            put(amounts, resource, amount.quantity());
-        }
-    };
-    for container in pod.list("spec.containers") {
-        requested(container, &mut sum, add);
-    }
+    let (mut sidecars, mut most) = (Amounts::new(), Amounts::new());
     for container in pod.list("spec.initContainers") {
-        // One that goes on beside the others counts with them.
+        let needed = with(sidecars.clone(), requested(container, "resources.requests"), std::ops::Add::add);
         if container.text("restartPolicy") == "Always" {
-            requested(container, &mut sum, add);
-        } else {
-            requested(container, &mut largest, |amounts, resource, amount| {
-                let there = amounts.entry(resource.to_owned()).or_default();
-                *there = amount.max(*there);
-            });
+            sidecars.clone_from(&needed);
         }
+        most = with(most, needed, Ord::max);
     }
-    for (resource, amount) in largest {
-        let there = sum.entry(resource).or_default();
-        *there = amount.max(*there);
-    }
-    for (resource, amount) in pod.members("spec.overhead") {
-        add(&mut sum, resource, amount.quantity());
-    }
-    add(&mut sum, "pods", Quantity::from_thousandths(1000));
+    let lasting = pod.list("spec.containers").map(|container| requested(container, "resources.requests"));
+    let lasting = lasting.fold(sidecars, |all, one| with(all, one, std::ops::Add::add));
+    let mut sum = with(most, lasting, Ord::max);
+    sum.extend(requested(pod, "spec.resources.requests"));
+    sum = with(sum, requested(pod, "spec.overhead"), std::ops::Add::add);
+    sum.insert("pods".to_owned(), Quantity::from_thousandths(1000));
     sum
 }
 
-fn add(amounts: &mut Amounts, resource: &str, amount: Quantity) {
-    let there = amounts.entry(resource.to_owned()).or_default();
-    *there = *there + amount;
+/// The amounts at a path.
+fn requested(of: View<'_>, path: &str) -> Amounts {
+    of.members(path).map(|(resource, amount)| (resource.to_owned(), amount.quantity())).collect()
+}
+
+/// Both, put together resource by resource.
+fn with(mut all: Amounts, more: Amounts, put: fn(Quantity, Quantity) -> Quantity) -> Amounts {
+    for (resource, amount) in more {
+        let there = all.entry(resource).or_default();
+        *there = put(*there, amount);
+    }
+    all
 }
 
 /// Why each node does not take a pod, the same reason of several nodes once, the most frequent first; none where every node would.
@@ -310,5 +305,16 @@ mod tests {
             "overhead": { "memory": "1Gi" },
         } });
         assert_eq!(requests(View::of(&pod))["memory"].to_string(), "6Gi");
+    }
+
+    #[test]
+    fn an_init_container_runs_beside_the_sidecars_before_it_and_what_is_said_for_the_pod_counts() {
+        let memory = |amount: &str| json!({ "resources": { "requests": { "memory": amount } } });
+        let mut sidecar = memory("1Gi");
+        sidecar["restartPolicy"] = json!("Always");
+        let mut pod = json!({ "spec": { "containers": [memory("2Gi")], "initContainers": [sidecar, memory("5Gi")] } });
+        assert_eq!(requests(View::of(&pod))["memory"].to_string(), "6Gi");
+        pod["spec"]["resources"] = json!({ "requests": { "memory": "4Gi" } });
+        assert_eq!(requests(View::of(&pod))["memory"].to_string(), "4Gi");
     }
 }

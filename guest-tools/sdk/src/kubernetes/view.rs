@@ -162,20 +162,26 @@ pub fn quoted(text: &str, bytes: usize) -> String {
     format!("\"{}\"", one_line(text, bytes))
 }
 
-/// What others wrote, on one line, and this many bytes of it at most.
+/// What others wrote, on one line, of this many bytes at most. No more of it is looked at, but for white space.
 pub fn one_line(text: &str, bytes: usize) -> String {
-    // No more is looked at than may be shown, but for white space.
     let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() {
+    let mut pending_space = false;
+    for character in text.chars() {
+        if character.is_whitespace() || character.is_control() {
+            pending_space = !line.is_empty();
+            continue;
+        }
+        if line.len() + usize::from(pending_space) + character.len_utf8() > bytes {
+            line.truncate(line.floor_char_boundary(bytes.saturating_sub('…'.len_utf8())));
+            line.push('…');
+            return line;
+        }
+        if std::mem::take(&mut pending_space) {
             line.push(' ');
         }
-        line.push_str(word);
-        if line.len() > bytes {
-            break;
-        }
+        line.push(character);
     }
-    shortened(line, bytes)
+    line
 }
 
 #[cfg(test)]

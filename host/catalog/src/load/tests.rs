@@ -9,7 +9,7 @@ async fn loader() -> Loader {
     let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: None };
     let engine = Engine::new(&options).expect("an engine");
     let cluster = sandbar_kubernetes::Cluster::connect(&sandbar_kubernetes::ClusterSource::Demo).await.expect("the demo");
-    Loader::new(Arc::new(engine), cluster, memory)
+    Loader::new(Arc::new(engine), Clusters::only(cluster), memory)
 }
 
 /// All of them on the same terms.
@@ -20,7 +20,7 @@ fn on(terms: &Terms, sources: impl IntoIterator<Item = Source>) -> Vec<(Source, 
 /// Terms that leave one namespace.
 fn narrower() -> Terms {
     let namespaces = ["team-a".to_owned()].into_iter().collect();
-    Terms { grant: Grant { namespaces, ..Grant::default() }, ..Terms::default() }
+    Terms::granting(Grant { namespaces, ..Grant::default() })
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn what_has_not_changed_is_taken_over_and_what_is_granted_anew_is_not_comp
 
     let (third, _) = loader.reload(on(&narrower()), &second).await;
     let (older, newer) = (&second.components()[0], &third.components()[0]);
-    assert_ne!(older.grant(), newer.grant());
+    assert_ne!(older.grants().collect::<Vec<_>>(), newer.grants().collect::<Vec<_>>());
     assert!(Arc::ptr_eq(older.name(), newer.name()), "it is the same artifact");
 
     let limits = Limits { stack: 2 * Limits::default().stack, ..Limits::default() };
@@ -55,7 +55,7 @@ async fn a_right_that_is_taken_back_is_gone_before_anything_is_loaded() {
     let second = loader.granted_anew(|_| Some(narrower()), &first);
     assert_eq!(second.components().len(), 2);
     for (older, newer) in first.components().iter().zip(second.components()) {
-        assert_ne!(older.grant(), newer.grant());
+        assert_ne!(older.grants().collect::<Vec<_>>(), newer.grants().collect::<Vec<_>>());
         assert!(Arc::ptr_eq(older.name(), newer.name()), "nothing is loaded");
     }
     let third = loader.granted_anew(|source| (*source == sources[0]).then(narrower), &second);

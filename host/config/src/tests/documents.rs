@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sandbar_kubernetes::ClusterSource;
 use sandbar_policy::Limits;
 use serde_json::Value;
 
@@ -52,6 +53,7 @@ fn every_key_is_documented_with_its_default() {
     let schema = schema();
     for (heading, properties) in [
         ("## sandbar.yaml", &schema["properties"]),
+        ("### clusters", &schema["definitions"]["Cluster"]["properties"]),
         ("### tls", &schema["definitions"]["Tls"]["properties"]),
         ("### authorization", &schema["definitions"]["Authorization"]["properties"]),
         ("### apiService", &schema["definitions"]["ApiService"]["properties"]),
@@ -71,7 +73,7 @@ fn every_key_is_documented_with_its_default() {
     let top = rows(&document, "## sandbar.yaml");
     for (key, default) in [
         ("listen", defaults.listen.to_string()),
-        ("cluster", defaults.cluster.to_string()),
+        ("cluster", ClusterSource::default().to_string()),
         ("callsPerSecond", defaults.calls_per_second.to_string()),
         ("connections", defaults.connections.to_string()),
         ("drain", Time(defaults.drain).to_string()),

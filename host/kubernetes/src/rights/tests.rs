@@ -39,7 +39,7 @@ fn reviewing(answer: impl Fn(&str, usize) -> FakeAnswer + Send + Sync + 'static)
 
 fn reader(cluster: &Cluster, caller: &Identity, namespaces: Namespaces) -> Reader {
     let budget = Budget::of(caller.account(), Limits::default());
-    cluster.reader_for(caller, Arc::new(grant(namespaces)), Arc::new(budget))
+    cluster.reader_for(caller, Arc::new(grant(namespaces)), Arc::new(budget)).expect("at home")
 }
 
 /// Gets a pod from a server that reviews like this, and what it was asked.

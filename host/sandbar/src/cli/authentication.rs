@@ -69,10 +69,18 @@ pub(super) fn who_may_call(config: &Config) -> String {
         true if config.listen.ip().is_loopback() => "everybody on this machine".to_owned(),
         true => format!("everybody who reaches {}", config.listen),
     };
-    let rights = match config.authorization.rights {
+    let (home, others) = (config.rights_in(config.clusters.first()), config.clusters.iter().skip(1));
+    let differing = others.filter(|cluster| config.rights_in(Some(cluster)) != home);
+    let differing: String =
+        differing.map(|cluster| format!("; in {} {}", cluster.name, words_of(config.rights_in(Some(cluster))))).collect();
+    format!("{who} can call tools, which read {}{differing}", words_of(home))
+}
+
+/// What tools read, by whose rights count.
+fn words_of(rights: RightsConfig) -> &'static str {
+    match rights {
         RightsConfig::Server => "with this server's rights",
         RightsConfig::Caller => "what both the caller and this server may read",
         RightsConfig::Impersonation => "in the caller's name what the caller may read",
-    };
-    format!("{who} can call tools, which read {rights}")
+    }
 }

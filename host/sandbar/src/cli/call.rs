@@ -40,7 +40,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let values = parse(&arguments.arguments).map_err(Failure::Usage)?;
     let config = arguments.common.config()?;
     let answer = runtime()?.block_on(async {
-        let Setup { config, catalog, cluster, problems, .. } = arguments.common.load(config, Patience::ENDLESS).await?;
+        let Setup { config, catalog, clusters, problems, .. } = arguments.common.load(config, Patience::ENDLESS).await?;
         for problem in &problems {
             output::error(&format!("a component is not loaded: {}", config.described(problem)));
         }
@@ -48,7 +48,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let caller = Caller::new(Identity::Operator);
         let call = async {
             // Before the call's own time begins: who logs in with a browser needs longer than that.
-            cluster.log_in().await;
+            let meant = values.get("cluster").and_then(Value::as_str).and_then(|name| clusters.named(name));
+            meant.unwrap_or(clusters.home()).log_in().await;
             catalog.call(&caller, &arguments.tool, values.into(), sender, |answer| answer).await
         };
         Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)

@@ -196,13 +196,13 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
     let stamps = common.look_after_reading(&config, &before_reading);
     let setup = common.load(config, Patience::OF_SERVER).await?;
     let problems = reload::problems_at_start(&setup);
-    let Setup { config, cluster, loader, catalog, packs, processors, .. } = setup;
+    let Setup { config, clusters, loader, catalog, packs, processors, .. } = setup;
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let readiness =
-        Readiness::new(cluster.clone(), String::new(), true, problems.clone(), "whoever runs this process".to_owned());
+        Readiness::new(clusters.clone(), String::new(), true, problems.clone(), "whoever runs this process".to_owned());
     let app = App::from(Parts {
         server: Server::new(current),
-        sessions: SessionKey::derived(cluster.describe()),
+        sessions: SessionKey::derived(clusters.home().describe()),
         allowed: Allowlist::new(Vec::new(), Vec::new(), Surroundings::Elsewhere),
         // Nobody can reach it but the person who has started it.
         authentication: Authentication::default(),
@@ -213,7 +213,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
         processors,
         readiness: readiness.clone(),
     });
-    let leads_to = format!("a server in this process for {}", cluster.describe());
+    let leads_to = format!("a server in this process for {}", clusters.describe());
     let configure = common.clone();
     let reloader = Reloader {
         common,

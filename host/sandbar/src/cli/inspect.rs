@@ -1,20 +1,25 @@
 //! `sandbar inspect`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use sandbar_catalog::{Manifest, Missing, Settings, Source, Terms, manifest_of, rights};
-use sandbar_policy::Grant;
+use sandbar_policy::{Grant, ONLY_CLUSTER};
 use sandbar_sandbox::Artifact;
 use serde_json::{Value, json};
 
 use super::output::Format;
 use super::setup::runtime;
-use super::tools::{asked, side_by_side};
+use super::tools::{asked, by_cluster, side_by_side};
 use super::{Common, Failure, Output, output};
+
+/// What it is granted in each cluster, by the cluster's name.
+type Grants = BTreeMap<Arc<str>, Grant>;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -33,7 +38,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let engine = arguments.common.engine(&config)?;
     let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
-    let Terms { grant, limits, .. } = config.terms(&source);
+    let Terms { grants, limits, .. } = config.terms(&source);
     let runtime = runtime()?;
     let artifact = runtime
         .block_on(Artifact::compile(&engine, &name, &binary, limits.stack))
@@ -42,11 +47,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         .block_on(manifest_of(&artifact, &engine, &limits))
         .with_context(|| format!("{} has no usable manifest", file.display()))?;
     match arguments.output.output {
-        Format::Json => output::json(&as_json(&artifact, &manifest, &grant))?,
+        Format::Json => output::json(&as_json(&artifact, &manifest, &grants))?,
         Format::Text => {
-            let mut text = as_text(&artifact, &manifest, &grant);
-            let missing = Missing::of(&manifest, &grant);
-            if !missing.is_empty() {
+            let mut text = as_text(&artifact, &manifest, &grants);
+            if let Some(missing) = grants.values().map(|grant| Missing::of(&manifest, grant)).find(|missing| !missing.is_empty())
+            {
                 let _ = writeln!(text, "\nit asks for more than it is granted; {}", config.how_to_grant(file, &missing));
             }
             output::text(&text);
@@ -55,20 +60,21 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(artifact: &Artifact, manifest: &Manifest, grant: &Grant) -> Value {
+fn as_json(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> Value {
+    let by_name = || grants.iter().map(|(name, grant)| (&**name, grant));
     json!({
         "component": artifact.name(),
         "digest": format!("sha256:{}", artifact.digest()),
         "imports": artifact.imports(),
         "tools": manifest.tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
         "asked": asked(manifest),
-        "granted": grant,
-        "missing": Missing::of(manifest, grant),
+        "granted": by_cluster(by_name(), |grant| json!(grant)),
+        "missing": by_cluster(by_name(), |grant| json!(Missing::of(manifest, grant))),
         "settings": manifest.settings.as_ref().map(Settings::object),
     })
 }
 
-fn as_text(artifact: &Artifact, manifest: &Manifest, grant: &Grant) -> String {
+fn as_text(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> String {
     let imports = artifact.imports();
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -94,6 +100,11 @@ fn as_text(artifact: &Artifact, manifest: &Manifest, grant: &Grant) -> String {
     if let Some(settings) = &manifest.settings {
         let _ = writeln!(text, "  settings {}", settings.object());
     }
-    text.push_str(&side_by_side(&rights(manifest, grant)));
+    for (cluster, grant) in grants {
+        if &**cluster != ONLY_CLUSTER {
+            let _ = writeln!(text, "  cluster  {cluster}");
+        }
+        text.push_str(&side_by_side(&rights(manifest, grant)));
+    }
     text
 }

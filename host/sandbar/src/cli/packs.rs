@@ -1,12 +1,14 @@
-//! Which packs the cluster has something for, which decides what `bundled.packs: auto` serves. It is found out from what the cluster
-//! serves, at start and again and again after that; an answer counts until there is another one.
+//! Which packs the clusters have something for, which decides what `bundled.packs: auto` serves. It is found out from what each of them
+//! serves, at start and again and again after that; an answer counts until there is another one from the same cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use sandbar_catalog::{Catalog, Pack, PackNames};
 use sandbar_config::{Config, Packs};
-use sandbar_kubernetes::Cluster;
+use sandbar_kubernetes::Clusters;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Time between two looks: one request for a few kilobytes, unless a call has had the same looked up meanwhile.
@@ -15,10 +17,12 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Time until another attempt after one that failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// The packs that the cluster has something for, as far as it is known.
+/// The packs that the clusters have something for, as far as it is known.
 pub(super) struct ClusterPacks {
-    cluster: Cluster,
-    /// None before the cluster has said anything.
+    clusters: Clusters,
+    /// Which of the packs' API groups each cluster serves, by its last answer.
+    served: BTreeMap<Arc<str>, Vec<&'static str>>,
+    /// None before a cluster has said anything.
     suited: Option<PackNames>,
     /// Why the last look has found nothing out.
     trouble: Option<String>,
@@ -29,8 +33,8 @@ pub(super) struct ClusterPacks {
 
 impl ClusterPacks {
     /// Nothing is known yet.
-    pub(super) fn of(cluster: Cluster) -> Self {
-        Self { cluster, suited: None, trouble: None, age: INTERVAL, due: Instant::now() }
+    pub(super) fn of(clusters: Clusters) -> Self {
+        Self { clusters, served: BTreeMap::new(), suited: None, trouble: None, age: INTERVAL, due: Instant::now() }
     }
 
     /// The packs that are on with this configuration, where this was served `before`. Whatever is not known yet leaves on what is, and
@@ -55,7 +59,7 @@ impl ClusterPacks {
         if config.bundled.packs == Packs::Auto {
             let looking = async {
                 // Before the look's own time begins, as for a call.
-                self.cluster.log_in().await;
+                join_all(self.clusters.iter().map(|named| named.cluster.log_in())).await;
                 self.look().await
             };
             let _late = timeout(patience, looking).await;
@@ -85,13 +89,23 @@ impl ClusterPacks {
         }
     }
 
-    /// Whether the cluster has something for other packs than before.
+    /// Whether the clusters have something for other packs than before.
     async fn look(&mut self) -> bool {
         let foreign: BTreeSet<&str> = Pack::all().iter().flat_map(Pack::foreign_groups).collect();
-        match self.cluster.serves_groups(&Vec::from_iter(foreign), self.age).await {
-            Ok(served) => self.found(&served),
-            Err(error) => self.failed(error.message),
+        let (foreign, age) = (Vec::from_iter(foreign), self.age);
+        let looks =
+            self.clusters.iter().map(async |named| (named.name.clone(), named.cluster.serves_groups(&foreign, age).await));
+        let mut trouble = None;
+        for (name, outcome) in join_all(looks).await {
+            match outcome {
+                Ok(served) => drop(self.served.insert(name, served)),
+                Err(error) => trouble = Some(error.message),
+            }
         }
+        let served: Vec<&str> = self.served.values().flatten().copied().collect();
+        // What one cluster says counts while another says nothing.
+        let has_changed = !self.served.is_empty() && self.found(&served);
+        trouble.map_or(has_changed, |trouble| self.failed(trouble) || has_changed)
     }
 
     fn found(&mut self, served: &[&str]) -> bool {
@@ -131,12 +145,12 @@ impl ClusterPacks {
 
 #[cfg(test)]
 mod tests {
-    use sandbar_kubernetes::ClusterSource;
+    use sandbar_kubernetes::{Cluster, ClusterSource};
 
     use super::*;
 
     async fn packs() -> ClusterPacks {
-        ClusterPacks::of(Cluster::connect(&ClusterSource::Demo).await.expect("the demo"))
+        ClusterPacks::of(Clusters::only(Cluster::connect(&ClusterSource::Demo).await.expect("the demo")))
     }
 
     fn auto() -> Config {

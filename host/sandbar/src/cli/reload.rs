@@ -255,7 +255,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let Config {
             listen,
             tls,
-            cluster,
+            cluster: _,
+            clusters: _,
             hosts,
             origins,
             calls_per_second,
@@ -277,7 +278,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let keys = [
             ("listen", *listen != self.started.listen),
             ("tls", *tls != self.started.tls),
-            ("cluster", *cluster != self.started.cluster),
+            ("clusters", self.config.clusters() != self.started.clusters()),
             ("hosts", *hosts != self.started.hosts),
             ("origins", *origins != self.started.origins),
             ("callsPerSecond", *calls_per_second != self.started.calls_per_second),

@@ -101,18 +101,18 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let setup = arguments.common.load(config, Patience::OF_SERVER).await?;
     let problems = reload::problems_at_start(&setup);
     let bundled_loaded = !setup.problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
-    let Setup { config, cluster, loader, catalog, on, packs, processors, .. } = setup;
+    let Setup { config, clusters, loader, catalog, on, packs, processors, .. } = setup;
     let tools = catalog.definitions().count();
-    let (authentication, aggregation) = authentication(&config, &cluster, certificate.as_mut()).await?;
+    let (authentication, aggregation) = authentication(&config, clusters.home(), certificate.as_mut()).await?;
     let who = who_may_call(&config);
     let served = reload::served(tools, &packs.describe(&config, &on));
-    let readiness = Readiness::new(cluster.clone(), served, bundled_loaded, problems.clone(), who.clone());
+    let readiness = Readiness::new(clusters.clone(), served, bundled_loaded, problems.clone(), who.clone());
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
-    let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config.cluster));
+    let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config));
     let app = App::from(Parts {
         server: Server::new(current),
-        sessions: session_key.unwrap_or_else(|| SessionKey::derived(cluster.describe())),
+        sessions: session_key.unwrap_or_else(|| SessionKey::derived(clusters.home().describe())),
         allowed,
         authentication,
         resource: oidc::resource(&config.authentication, certificate.is_some()),
@@ -125,7 +125,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!("{who}");
     let way_in = way_in(&config, address);
-    tokio::spawn(announce(readiness.clone(), cluster.describe().to_owned(), tools, way_in, address));
+    tokio::spawn(announce(readiness.clone(), clusters.describe(), tools, way_in, address));
     tokio::spawn(readiness.clone().watch_cluster());
     let tls_memory = available_memory() / TLS_SHARE;
     let bounds = ConnectionLimits { connections: config.connections, tls_memory, drain: config.drain };
@@ -197,10 +197,11 @@ fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
     }
 }
 
-/// Where the server runs, as far as its names are concerned: in a cluster only if that is the one that it serves. A laptop can have a
-/// pod's variables, too, from tools that connect it to one.
-fn surroundings(cluster: &sandbar_kubernetes::ClusterSource) -> Surroundings {
-    if !cluster.is_this_pods() {
+/// Where the server runs, as far as its names are concerned: in a cluster only if that is one that it serves. A laptop can have a pod's
+/// variables, too, from tools that connect it to one.
+fn surroundings(config: &Config) -> Surroundings {
+    let (home, others) = config.clusters();
+    if !std::iter::once(&home).chain(&others).any(|cluster| cluster.source.is_this_pods()) {
         return Surroundings::Elsewhere;
     }
     let namespace = std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok();

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sandbar_catalog::{Catalog, FileStamps, Loader, PackNames, Problem, Source, Terms};
-use sandbar_config::{Config, ConfigError, RightsConfig};
-use sandbar_kubernetes::{Cluster, WhoseRights};
+use sandbar_config::{Config, ConfigError};
+use sandbar_kubernetes::Clusters;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_memory};
@@ -20,7 +20,7 @@ use super::packs::ClusterPacks;
 /// Everything that a command needs to call tools.
 pub(super) struct Setup {
     pub(super) config: Arc<Config>,
-    pub(super) cluster: Cluster,
+    pub(super) clusters: Clusters,
     pub(super) loader: Loader,
     pub(super) catalog: Catalog,
     pub(super) problems: Vec<Problem>,
@@ -68,7 +68,7 @@ impl Common {
             None => Config::default(),
         };
         if let Some(cluster) = &self.cluster {
-            config.cluster = cluster.clone();
+            config.look_into(cluster.clone());
         }
         if let Some(namespaces) = &self.namespaces {
             config.namespaces = Some(namespaces.clone());
@@ -90,19 +90,15 @@ impl Common {
         Engine::new(&EngineOptions { slots, memory, stack: config.limits.stack, compiler: self.compiler() })
     }
 
-    /// Connects to the cluster and loads all components.
+    /// Connects to the clusters and loads all components.
     pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
-        let rights = match config.authorization.rights {
-            RightsConfig::Server => WhoseRights::Server,
-            RightsConfig::Caller => WhoseRights::Caller,
-            RightsConfig::Impersonation => WhoseRights::Impersonation(Arc::new(config.authorization.extra_keys())),
-        };
-        let cluster = Cluster::connect(&config.cluster).await?.with_rights(rights);
+        let (home, others) = config.clusters();
+        let clusters = Clusters::connect(home, others).await?;
         let processors = engine.processors().clone();
-        let loader = Loader::new(engine, cluster.clone(), config.largest_memory());
-        let mut packs = ClusterPacks::of(cluster.clone());
+        let loader = Loader::new(engine, clusters.clone(), config.largest_memory());
+        let mut packs = ClusterPacks::of(clusters.clone());
         packs.find(&config, patience.packs).await;
         let on = packs.on(&config, &Catalog::default());
         let (sources, unreadable) = self.sources(&config, &on, &Catalog::default());
@@ -110,7 +106,7 @@ impl Common {
             return Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"));
         }
         let (catalog, problems) = loader.load(on_terms(&config, sources), patience.compiling).await;
-        Ok(Setup { config, cluster, loader, catalog, problems, on, packs, processors })
+        Ok(Setup { config, clusters, loader, catalog, problems, on, packs, processors })
     }
 
     /// Bundled components of these packs first, then those of the configuration, then those of the flags. A path that cannot be looked at is a

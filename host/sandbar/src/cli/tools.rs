@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::Args;
 use sandbar_catalog::{Manifest, Missing, Right, Served, Source, rights};
 use sandbar_config::written_limits;
-use sandbar_policy::{Namespaces, Verb};
+use sandbar_policy::{Grant, Namespaces, ONLY_CLUSTER, Verb};
 use sandbar_secrets::Secrets;
 use sandbar_text::clean_line;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::output::Format;
 use super::setup::{Patience, Setup, runtime};
@@ -49,9 +49,9 @@ fn as_json(served: &Served) -> Value {
         "imports": served.artifact().imports(),
         "tools": served.manifest().tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
         "asked": asked(served.manifest()),
-        "granted": served.grant(),
-        "missing": Missing::of(served.manifest(), served.grant()),
-        "namespaces": places(&served.grant().namespaces),
+        "granted": by_cluster(served.grants(), |grant| json!(grant)),
+        "missing": by_cluster(served.grants(), |grant| json!(Missing::of(served.manifest(), grant))),
+        "namespaces": by_cluster(served.grants(), |grant| json!(places(&grant.namespaces))),
         "limits": written_limits(served.limits()).into_iter().collect::<BTreeMap<_, _>>(),
     })
 }
@@ -69,12 +69,23 @@ fn as_text(served: &Served) -> String {
     };
     let digest = served.artifact().digest();
     let _ = writeln!(text, "  component  {origin}, sha256:{}", &digest[..digest.len().min(16)]);
-    text.push_str(&side_by_side(&rights(served.manifest(), served.grant())));
-    let _ = writeln!(text, "  namespaces {}", places(&served.grant().namespaces));
-    let _ = writeln!(text, "  secrets    {}", if served.grant().secrets == Secrets::Masked { "masked" } else { "shown" });
+    for (cluster, grant) in served.grants() {
+        if cluster != ONLY_CLUSTER {
+            let _ = writeln!(text, "  cluster    {cluster}");
+        }
+        text.push_str(&side_by_side(&rights(served.manifest(), grant)));
+        let _ = writeln!(text, "  namespaces {}", places(&grant.namespaces));
+        let _ = writeln!(text, "  secrets    {}", if grant.secrets == Secrets::Masked { "masked" } else { "shown" });
+    }
     let limits: Vec<_> = written_limits(served.limits()).iter().map(|(key, value)| format!("{key} {value}")).collect();
     let _ = writeln!(text, "  limits     {}\n", limits.join(", "));
     text
+}
+
+/// Something about what is granted: where there is one cluster that itself, else by the names of the clusters.
+pub(super) fn by_cluster<'a>(grants: impl Iterator<Item = (&'a str, &'a Grant)>, of: impl Fn(&Grant) -> Value) -> Value {
+    let mut all: Map<String, Value> = grants.map(|(name, grant)| (name.to_owned(), of(grant))).collect();
+    all.remove(ONLY_CLUSTER).unwrap_or(Value::Object(all))
 }
 
 /// What a component asks for, in the keys of sandbar.yaml.

@@ -43,10 +43,10 @@ pub(super) fn configuration(bytes: &[u8]) {
         Ok(config) => {
             let files = config.tools.iter().map(|tool| sandbar_catalog::Source::File(tool.component.clone()));
             for source in sandbar_catalog::Source::bundled().chain(files) {
-                let sandbar_catalog::Terms { limits, grant, .. } = config.terms(&source);
+                let sandbar_catalog::Terms { limits, grants, .. } = config.terms(&source);
                 assert!(limits.memory > 0 && limits.result > 0 && limits.read > 0 && limits.logs > 0, "{limits:?}");
                 assert!(!limits.time.is_zero() && !limits.cpu.is_zero(), "{limits:?}");
-                for rule in [grant.rules, grant.cluster_rules].concat() {
+                for rule in grants.into_values().flat_map(|grant| [grant.rules, grant.cluster_rules].concat()) {
                     assert_eq!(rule.validate(), Ok(()));
                 }
             }
@@ -80,7 +80,7 @@ pub(super) fn snapshot(bytes: &[u8]) {
     runtime.block_on(async {
         let Ok(cluster) = Cluster::connect(&ClusterSource::Snapshot(folder.clone())).await else { return };
         let grant = Grant { rules: vec![PolicyRule::new("*", &["*"], &[Verb::Get, Verb::List])], ..Grant::default() };
-        let reader = cluster.reader_for(&Identity::Operator, grant.into(), Budget::new(Limits::default()).into());
+        let reader = cluster.reader_for(&Identity::Operator, grant.into(), Budget::new(Limits::default()).into()).unwrap();
         let query = Query {
             of: Resource { group: String::new(), version: String::new(), plural: "pods".to_owned() },
             within: Scope::EveryNamespace,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use clap::Parser;
-use sandbar_kubernetes::{Cluster, ClusterSource};
+use sandbar_kubernetes::{Cluster, ClusterSource, Clusters};
 use sandbar_policy::{Limits, Namespaces};
 use sandbar_sandbox::{Engine, EngineOptions, Slots};
 
@@ -45,9 +45,9 @@ async fn start<'a>(
 
     let Limits { memory, stack, .. } = Limits::default();
     let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: None };
-    let cluster = Cluster::connect(&ClusterSource::Demo).await.expect("the demo");
-    let loader = Loader::new(Arc::new(Engine::new(&options).expect("an engine")), cluster.clone(), memory);
-    let packs = ClusterPacks::of(cluster.clone());
+    let clusters = Clusters::only(Cluster::connect(&ClusterSource::Demo).await.expect("the demo"));
+    let loader = Loader::new(Arc::new(Engine::new(&options).expect("an engine")), clusters.clone(), memory);
+    let packs = ClusterPacks::of(clusters.clone());
     let (sources, _) = common.sources(&config, &packs.on(&config, &Catalog::default()), &Catalog::default());
     let (catalog, problems) = loader.load(on_terms(&config, sources), Duration::ZERO).await;
     assert!(problems.is_empty() && catalog.components().len() == 1, "{problems:?}");
@@ -68,7 +68,7 @@ async fn start<'a>(
         loader,
         packs,
         catalogs: watch::Sender::new(Arc::new(catalog)),
-        readiness: Readiness::new(cluster, String::new(), true, Vec::new(), String::new()),
+        readiness: Readiness::new(clusters, String::new(), true, Vec::new(), String::new()),
         known: Vec::new(),
         seen: None,
         granted: text,
@@ -101,7 +101,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Started<C> {
     /// Where the tool may look.
     fn namespaces(&self) -> Namespaces {
         let current = self.reloader.catalogs.borrow();
-        current.components()[0].grant().namespaces.clone()
+        current.components()[0].grants().next().expect("a cluster").1.namespaces.clone()
     }
 }
 

@@ -1,0 +1,138 @@
+//! The clusters that a component may look into, and how a call says which of them it means: by an argument that the host adds to each
+//! tool, and that the component never sees.
+
+use std::sync::Arc;
+
+use sandbar_kubernetes::{Cluster, Clusters};
+use sandbar_policy::Grant;
+use sandbar_text::{clean_line, nearest};
+use serde_json::{Map, Value, json};
+
+use super::arguments::Arguments;
+use super::grant::Missing;
+use super::manifest::Manifest;
+use super::terms::Terms;
+
+/// The argument that says which cluster is meant.
+pub(super) const ARGUMENT: &str = "cluster";
+
+/// Bytes of what a caller has said in its place.
+const SAID_BYTES: usize = 64;
+
+/// The clusters that a component may look into: at least one.
+#[derive(Clone)]
+pub(super) struct Reach {
+    places: Arc<[Place]>,
+    /// Whether a call says which it means.
+    is_said: bool,
+}
+
+/// A cluster that a component may look into, and what it may read there.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) name: Arc<str>,
+    pub(super) cluster: Cluster,
+    pub(super) grant: Arc<Grant>,
+}
+
+impl Reach {
+    /// Of these clusters, those that the terms name; none where they name none of them. `grants` makes of what the terms say what the
+    /// component is granted.
+    pub(super) fn of(clusters: &Clusters, terms: &Terms, reads: bool, grants: impl Fn(&Grant) -> Grant) -> Option<Self> {
+        let place = |(name, cluster): (&Arc<str>, &Cluster)| {
+            let grant = Arc::new(grants(terms.grants.get(name)?));
+            Some(Place { name: name.clone(), cluster: cluster.clone(), grant })
+        };
+        let places: Arc<[Place]> = clusters.iter().map(|named| (&named.name, &named.cluster)).filter_map(place).collect();
+        (!places.is_empty()).then(|| Self { places, is_said: clusters.are_several() && reads })
+    }
+
+    /// What the component may read in each of them, by its name.
+    pub(super) fn grants(&self) -> impl Iterator<Item = (&str, &Grant)> + Clone {
+        self.places.iter().map(|place| (&*place.name, &*place.grant))
+    }
+
+    /// The one that is meant where a call says none.
+    pub(super) fn first(&self) -> &Place {
+        &self.places[0]
+    }
+
+    /// Whether it may read something in one of them.
+    pub(super) fn reads(&self) -> bool {
+        self.grants().any(|(_, grant)| grant.reads())
+    }
+
+    /// What a component lacks, in whichever of them.
+    pub(super) fn missing(&self, manifest: &Manifest) -> Missing {
+        self.grants().map(|(_, grant)| Missing::of(manifest, grant)).find(|missing| !missing.is_empty()).unwrap_or_default()
+    }
+
+    /// Whether the same is granted in clusters of the same names.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.is_said == other.is_said && self.grants().eq(other.grants())
+    }
+
+    /// Whether a call says which it means.
+    pub(super) fn is_said(&self) -> bool {
+        self.is_said
+    }
+
+    /// The cluster that a call means, which is no argument of the tool any more; else what is wrong with it, for the caller.
+    pub(super) fn choose(&self, arguments: &mut Arguments) -> Result<&Place, String> {
+        if !self.is_said {
+            return Ok(self.first());
+        }
+        match arguments.take(ARGUMENT) {
+            None | Some(Value::Null) => Ok(self.first()),
+            Some(Value::String(said)) if said.trim().is_empty() => Ok(self.first()),
+            Some(Value::String(said)) => {
+                let said = said.trim();
+                let is_meant = |place: &&Place| place.name.eq_ignore_ascii_case(said);
+                self.places.iter().find(is_meant).ok_or_else(|| self.unknown(said))
+            }
+            Some(other) => Err(format!("{ARGUMENT}: it is {}, and should be {}", kind(&other), self.names())),
+        }
+    }
+
+    fn unknown(&self, said: &str) -> String {
+        let said = clean_line(said, SAID_BYTES);
+        let names: Vec<&str> = self.places.iter().map(|place| &*place.name).collect();
+        let meant = nearest(&said, &names).map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default();
+        format!("{ARGUMENT}: {said:?} is none that this tool may look into, which are {}{meant}", self.names())
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<String> = self.places.iter().map(|place| format!("{:?}", &*place.name)).collect();
+        names.join(", ")
+    }
+
+    /// The definition of the argument, as a JSON Schema.
+    fn argument(&self) -> Value {
+        let names: Vec<&str> = self.places.iter().map(|place| &*place.name).collect();
+        json!({ "type": "string", "enum": names, "description": format!("Which cluster. Default: {}", names[0]) })
+    }
+
+    /// Adds the argument to the input schema of a tool; false where the tool has one of that name itself.
+    pub(super) fn add_to(&self, input: &mut Map<String, Value>) -> bool {
+        let properties = input.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+        match properties {
+            Value::Object(properties) if !properties.contains_key(ARGUMENT) => {
+                properties.insert(ARGUMENT.to_owned(), self.argument());
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a value of JSON is, in words.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,92 @@
+//! The clusters that a server looks into, by name.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use sandbar_policy::ONLY_CLUSTER;
+
+use super::cluster::{Cluster, WhoseRights};
+use super::source::{ClusterSource, ConnectError};
+
+/// The clusters that a server looks into: at least one. The first is its home: it authenticates callers, and is meant where a call names
+/// none. Cheap to clone.
+#[derive(Clone)]
+pub struct Clusters(Arc<[NamedCluster]>);
+
+/// A cluster, and what it is called.
+#[derive(Clone)]
+pub struct NamedCluster {
+    /// The name by which a call chooses it. Nobody sees it where there is one cluster.
+    pub name: Arc<str>,
+    /// The cluster.
+    pub cluster: Cluster,
+}
+
+/// Where a cluster comes from, what it is called, and whose rights count there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSettings {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it comes from.
+    pub source: ClusterSource,
+    /// Whose rights count there.
+    pub rights: WhoseRights,
+}
+
+/// A cluster that cannot be looked into, by its name.
+#[derive(Debug, thiserror::Error)]
+#[error("the cluster {name:?} cannot be looked into: {error}")]
+pub struct ClusterError {
+    name: Arc<str>,
+    error: ConnectError,
+}
+
+impl Clusters {
+    /// Prepares a client for each of them, of which the first is home. As for [`Cluster::connect`], no API server need be there.
+    pub async fn connect(home: ClusterSettings, others: Vec<ClusterSettings>) -> Result<Self, ClusterError> {
+        let connect = |(is_home, ClusterSettings { name, source, rights })| async move {
+            match Cluster::connect(&source).await {
+                Ok(cluster) if is_home => Ok(NamedCluster { name, cluster: cluster.with_rights(rights) }),
+                Ok(cluster) => Ok(NamedCluster { name, cluster: cluster.with_rights(rights).away_from_home() }),
+                Err(error) => Err(ClusterError { name, error }),
+            }
+        };
+        let all = std::iter::once((true, home)).chain(others.into_iter().map(|other| (false, other)));
+        let connected = join_all(all.map(connect)).await;
+        Ok(Self(connected.into_iter().collect::<Result<_, _>>()?))
+    }
+
+    /// This one alone.
+    pub fn only(cluster: Cluster) -> Self {
+        Self([NamedCluster { name: ONLY_CLUSTER.into(), cluster }].into())
+    }
+
+    /// The first of them.
+    pub fn home(&self) -> &Cluster {
+        &self.0[0].cluster
+    }
+
+    /// All of them, home first.
+    pub fn iter(&self) -> impl Iterator<Item = &NamedCluster> {
+        self.0.iter()
+    }
+
+    /// The one of this name.
+    pub fn named(&self, name: &str) -> Option<&Cluster> {
+        self.iter().find(|cluster| &*cluster.name == name).map(|NamedCluster { cluster, .. }| cluster)
+    }
+
+    /// Which clusters these are, for the log.
+    pub fn describe(&self) -> String {
+        let describe = |NamedCluster { name, cluster }: &NamedCluster| match self.are_several() {
+            true => format!("{name}: {}", cluster.describe()),
+            false => cluster.describe().to_owned(),
+        };
+        self.iter().map(describe).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a call can choose between some.
+    pub fn are_several(&self) -> bool {
+        self.0.len() > 1
+    }
+}
