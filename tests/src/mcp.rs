@@ -166,7 +166,7 @@ pub fn modern(id: Value, method: &str, mut params: Value) -> Request<Bytes> {
     params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
     params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
     params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({ "name": "tests", "version": "1" });
-    let name = params["name"].as_str().map(str::to_owned);
+    let name = params["name"].as_str().or(params["uri"].as_str()).map(str::to_owned);
     let mut request = post(json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
     set(&mut request, "mcp-protocol-version", MODERN);
     set(&mut request, "mcp-method", method);

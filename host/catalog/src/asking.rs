@@ -173,7 +173,9 @@ async fn ask(component: Component<Host>, engine: &Engine, limits: Limits) -> Ask
     // Its schemas and their patterns are compiled, so it has a thread of its own, too.
     let parsing = tokio::task::spawn_blocking(move || Manifest::parse(&text));
     let parsed = parsing.await.map_err(|failure| AskError::Host(failure.to_string()))?;
-    let (manifest, unknown) = parsed.map_err(|error| AskError::Manifest(Arc::new(error)))?;
+    let malformed = |error| AskError::Manifest(Arc::new(error));
+    let (manifest, unknown) = parsed.map_err(malformed)?;
+    manifest.check_exports(component.has_prompts(), component.has_resources()).map_err(malformed)?;
     if !unknown.is_empty() {
         tracing::warn!(component = %name, keys = ?unknown, "the manifest has keys that this version does not know");
     }
@@ -241,7 +243,7 @@ mod tests {
         let (asking, times) = (Asking::default(), Arc::new(AtomicU32::new(0)));
         asking.begin();
         for n in 0..100 {
-            let none = Err(AskError::Manifest(Arc::new(ManifestError::Count(0))));
+            let none = Err(AskError::Manifest(Arc::new(ManifestError::Nothing)));
             assert!(outcome(&asking, &n.to_string(), &times, none).await.is_err());
         }
         asking.end();
@@ -258,7 +260,7 @@ mod tests {
         let answering = answer.clone();
         let outcome = asking.ask(key("late"), async move {
             answering.notified().await;
-            Err(AskError::Manifest(Arc::new(ManifestError::Count(0))))
+            Err(AskError::Manifest(Arc::new(ManifestError::Nothing)))
         });
         let tell = told.clone();
         let reason = asking.wait(&key("late"), outcome, move || tell.notify_one()).await.expect_err("not yet");

@@ -7,12 +7,14 @@ use sandbar_policy::{Budget, Caller, Proof};
 use sandbar_sandbox::CallError;
 use sandbar_text::{clean_line, identifier};
 
-use super::answer::Answer;
+use super::answered::Answered;
+use super::found::Found;
+use super::offer::{Asked, Offer};
 
-/// Bytes of a tool's name: the longest that MCP allows.
+/// Bytes of a name: the longest that MCP allows a tool. A URI may be longer than what is kept of it.
 const NAME_BYTES: usize = 128;
 
-/// Bytes of the name of a tool that does not exist: it is the caller's word alone, as its own name is.
+/// Bytes of a name that nothing has: it is the caller's word alone, as its own name is.
 const CLAIMED_BYTES: usize = 64;
 
 /// Bytes of all groups of a caller.
@@ -23,18 +25,26 @@ pub const NOT_LET_IN: &str = "call that is not let in";
 
 /// Writes the event of a call that is not let in, because there are too many: so there can be many of these as well, and whoever writes the
 /// log may count them together.
-pub(super) fn not_let_in(caller: &Caller, tool: &str, argument_bytes: usize) {
+pub(super) fn not_let_in(caller: &Caller, asked: &Asked) {
+    let (offer, name) = (asked.offer(), clean_line(asked.bare_name(), NAME_BYTES));
     tracing::info!(
         name: NOT_LET_IN,
         target: "sandbar::audit",
         caller = %caller.identity(),
         client = caller.client(),
-        tool = clean_line(tool, NAME_BYTES),
-        argument_bytes,
+        tool = (offer == Offer::Tool).then_some(&*name),
+        prompt = (offer == Offer::Prompt).then_some(&*name),
+        resource = (offer == Offer::Resource).then_some(&*name),
+        argument_bytes = asked.argument_bytes(),
         outcome = Outcome::Busy.as_str(),
         ms = 0.0,
         "call"
     );
+}
+
+/// The beginning of a name. It is cut before it is cleaned.
+fn beginning(name: &str, most: usize) -> String {
+    name[..name.floor_char_boundary(most)].to_owned()
 }
 
 /// The caller's groups, as far as there is room for them. None of them can look like two, or like another.
@@ -59,7 +69,8 @@ pub struct AuditEvent {
     /// From its beginning to its end; what comes after is its reader's time.
     took: Option<Duration>,
     caller: Caller,
-    tool: String,
+    offer: Offer,
+    name: String,
     argument_bytes: usize,
     ran: Option<Ran>,
     outcome: Outcome,
@@ -81,19 +92,19 @@ struct Ran {
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The tool answered.
+    /// The component answered.
     Answered,
-    /// The tool answered that it failed.
+    /// The component answered that it failed.
     Failed,
-    /// It was not run: no such tool, or arguments that do not fit.
+    /// It was not run: nothing has this name, or the arguments do not fit.
     Refused,
-    /// It was not run: its caller may not call this tool, as far as is known.
+    /// It was not run: its caller may not have this, as far as is known.
     Denied,
     /// There was no room for it.
     Busy,
-    /// The tool answered, and there was no room for its answer.
+    /// The component answered, and there was no room for its answer.
     GivenUp,
-    /// The tool answered, and its caller did not take all of the answer.
+    /// The component answered, and its caller did not take all of the answer.
     Undelivered,
     /// The host ended it, and said why.
     Stopped(&'static str),
@@ -103,11 +114,18 @@ pub(super) enum Outcome {
 
 impl AuditEvent {
     /// Begins with a call that nobody has looked at yet.
-    pub(super) fn begin(caller: &Caller, tool: &str, argument_bytes: usize) -> Self {
-        // Cut before it is cleaned. No tool's name is longer.
-        let tool = tool[..tool.floor_char_boundary(NAME_BYTES)].to_owned();
+    pub(super) fn begin(caller: &Caller, asked: &Asked) -> Self {
+        let (offer, argument_bytes) = (asked.offer(), asked.argument_bytes());
+        let name = beginning(asked.bare_name(), NAME_BYTES);
         let (caller, outcome) = (caller.clone(), Outcome::Cancelled);
-        Self { began: Instant::now(), took: None, caller, tool, argument_bytes, ran: None, outcome }
+        Self { began: Instant::now(), took: None, caller, offer, name, argument_bytes, ran: None, outcome }
+    }
+
+    /// It is known what is asked for. Of what fits a template only that is told: the rest is the caller's.
+    pub(super) fn names(&mut self, found: &Found<'_>) {
+        if let Found::Resource { declared, .. } = found {
+            self.name = beginning(declared, NAME_BYTES);
+        }
     }
 
     /// The call has come to its component.
@@ -136,9 +154,9 @@ impl AuditEvent {
         self.took = Some(self.began.elapsed());
     }
 
-    /// There is no such tool.
+    /// Nothing has this name.
     pub(super) fn names_nothing(&mut self) {
-        self.tool.truncate(self.tool.floor_char_boundary(CLAIMED_BYTES));
+        self.name.truncate(self.name.floor_char_boundary(CLAIMED_BYTES));
         self.end(Outcome::Refused);
     }
 
@@ -167,7 +185,7 @@ impl Drop for AuditEvent {
         }
         let ran = self.ran.as_ref();
         let budget = ran.map(|ran| &*ran.budget);
-        let tool = clean_line(&self.tool, NAME_BYTES);
+        let name = clean_line(&self.name, NAME_BYTES);
         tracing::info!(
             target: "sandbar::audit",
             caller = %self.caller.identity(),
@@ -175,7 +193,9 @@ impl Drop for AuditEvent {
             proof = self.caller.identity().proof().map(tracing::field::display),
             issuer = self.caller.identity().proof().and_then(Proof::issuer),
             client = self.caller.client(),
-            tool = &*tool,
+            tool = (self.offer == Offer::Tool).then_some(&*name),
+            prompt = (self.offer == Offer::Prompt).then_some(&*name),
+            resource = (self.offer == Offer::Resource).then_some(&*name),
             component = ran.map(|ran| &*ran.component),
             digest = ran.map(|ran| &*ran.digest),
             argument_bytes = self.argument_bytes,
@@ -196,8 +216,8 @@ impl Drop for AuditEvent {
 
 impl Outcome {
     /// The outcome of a call that came to an answer.
-    pub(super) fn of(answer: &Answer) -> Self {
-        if answer.is_error { Self::Failed } else { Self::Answered }
+    pub(super) fn of(answer: &Answered) -> Self {
+        if answer.is_success() { Self::Answered } else { Self::Failed }
     }
 
     fn as_str(self) -> &'static str {

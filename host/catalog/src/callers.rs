@@ -1,5 +1,9 @@
 //! Who may call which tool, and which ones a client has chosen to see. What cannot be found out is not allowed.
+//!
+//! Prompts and resources have no rules of their own: they are for whoever may call one of the tools that they come with. Those of a
+//! component without tools are for everybody, unless a client has chosen what it sees.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +12,10 @@ use sandbar_kubernetes::{Code, Error, ToolRights};
 use sandbar_policy::{Caller, Identity, ToolAccess, ToolsOf};
 use tokio::time::timeout;
 
+use super::found::Found;
+use super::manifest::Definition;
+use super::offer::Asked;
+use super::served::Served;
 use super::{CallRefusal, Catalog, Tool};
 
 /// How long it may take to find out who may call what, waiting for others' questions included.
@@ -16,18 +24,48 @@ const TIME: Duration = Duration::from_secs(10);
 /// Questions about one list of tools at once.
 const AT_ONCE: usize = 16;
 
+/// What somebody sees of a catalog.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// The names of the tools; none: all.
+    tools: Option<BTreeSet<Arc<str>>>,
+    /// Whether components without tools are seen.
+    toolless: bool,
+}
+
+impl Sight {
+    /// All that there is.
+    pub fn everything() -> Self {
+        Self { tools: None, toolless: true }
+    }
+
+    pub(super) fn has_tool(&self, name: &str) -> bool {
+        self.tools.as_ref().is_none_or(|names| names.contains(name))
+    }
+
+    /// Whether the prompts and resources of a component are seen.
+    pub(super) fn has(&self, component: &Served) -> bool {
+        let tools = &component.manifest().tools;
+        if tools.is_empty() { self.toolless } else { tools.iter().any(|tool| self.has_tool(tool.name())) }
+    }
+}
+
 impl Catalog {
-    /// Whether there may be tools that are not for this caller.
+    /// Whether there may be something that is not for this caller.
     pub fn restricts(&self, caller: &Caller) -> bool {
         caller.has_selected() || self.components.iter().any(|component| component.callers.is_some())
     }
 
-    /// The names of the tools that are for a caller, in order. An error is one of finding out.
-    pub async fn tools_of(&self, caller: &Caller) -> Result<Vec<Arc<str>>, Error> {
+    /// What is for a caller. An error is one of finding out.
+    pub async fn sight(&self, caller: &Caller) -> Result<Sight, Error> {
+        if !self.restricts(caller) {
+            return Ok(Sight::everything());
+        }
         let selected = self.tools.iter().filter(|(_, tool)| tool.is_selected_by(caller));
         let (names, tools): (Vec<&Arc<str>>, Vec<&Tool>) = selected.unzip();
         let allowed = allowed(caller.identity(), &tools).await?;
-        Ok(names.into_iter().zip(allowed).filter(|(_, allowed)| *allowed).map(|(name, _)| name.clone()).collect())
+        let names = names.into_iter().zip(allowed).filter(|(_, allowed)| *allowed).map(|(name, _)| name.clone()).collect();
+        Ok(Sight { tools: Some(names), toolless: !caller.has_selected() })
     }
 
     /// A tool by its name. One that the client has not chosen to see is like one that there is not.
@@ -35,31 +73,63 @@ impl Catalog {
         self.tools.get(name).filter(|tool| tool.is_selected_by(caller))
     }
 
-    /// Whether a caller may call a tool; of one that does not exist, whoever hears of all may. What cannot be found out is a no.
-    pub async fn may_call(&self, caller: &Caller, name: &str) -> bool {
-        match self.tool_for(caller, name) {
-            Some(tool) => allows(tool, caller.identity()).await.unwrap_or(false),
+    /// Whether the client has chosen to see the prompts and resources of a component, or sees all.
+    pub(super) fn shows(&self, caller: &Caller, component: &Served) -> bool {
+        !caller.has_selected() || self.tools_with(caller, component).next().is_some()
+    }
+
+    /// The tools of a component that the client has chosen to see.
+    fn tools_with<'c>(&'c self, caller: &Caller, component: &'c Served) -> impl Iterator<Item = &'c Tool> {
+        component.manifest().tools.iter().map(Definition::name).filter_map(|name| self.tool_for(caller, name))
+    }
+
+    /// Whether a caller may have what they ask for; of what does not exist, whoever hears of all may. What cannot be found out is a no.
+    pub async fn may_have(&self, caller: &Caller, asked: &Asked) -> bool {
+        match self.find(caller, asked) {
+            Some(found) => self.allows(caller, &found).await.unwrap_or(false),
             None => !self.restricts(caller),
         }
     }
 
-    /// Refuses whoever may not call a tool.
-    pub(super) async fn admit(&self, caller: &Identity, tool: &Tool) -> Result<(), CallRefusal> {
-        let Some(access) = &tool.component.callers else { return Ok(()) };
-        let name = tool.definition.name().to_owned();
-        match allows(tool, caller).await {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                let by_rbac = access.rbac.as_ref().map(|group| {
+    /// Whether a caller may have this: a tool, or what comes with one.
+    async fn allows(&self, caller: &Caller, found: &Found<'_>) -> Result<bool, Error> {
+        let component = found.component();
+        if component.callers.is_none() || component.manifest().tools.is_empty() {
+            return Ok(true);
+        }
+        let tools = match found {
+            Found::Tool(tool) => vec![*tool],
+            Found::Prompt(_) | Found::Resource { .. } => self.tools_with(caller, component).collect(),
+        };
+        Ok(allowed(caller.identity(), &tools).await?.contains(&true))
+    }
+
+    /// Refuses whoever may not have this.
+    pub(super) async fn admit(&self, caller: &Caller, found: &Found<'_>) -> Result<(), CallRefusal> {
+        let component = found.component();
+        let Some(access) = &component.callers else { return Ok(()) };
+        let outcome = self.allows(caller, found).await;
+        if matches!(outcome, Ok(true)) {
+            return Ok(());
+        }
+        let what = match found {
+            Found::Tool(tool) => format!("call {}", tool.definition.name()),
+            Found::Prompt(prompt) => format!("get the prompt {}, nor call a tool that it comes with", prompt.definition.name()),
+            Found::Resource { declared, .. } => format!("read {declared}, nor call a tool that it comes with"),
+        };
+        let caller = caller.identity().to_string();
+        Err(match outcome {
+            Err(error) => CallRefusal::Undecided { caller, what, reason: error.message },
+            Ok(_) => {
+                let by_rbac = access.rbac.as_ref().zip(found.tool()).map(|(group, tool)| {
                     format!(
-                        ", and a ClusterRole with the rule {{apiGroups: [{group:?}], resources: [\"tools\"], resourceNames: [{name:?}], \
+                        ", and a ClusterRole with the rule {{apiGroups: [{group:?}], resources: [\"tools\"], resourceNames: [{tool:?}], \
                          verbs: [\"create\"]}} would"
                     )
                 });
-                Err(CallRefusal::Caller { caller: caller.to_string(), tool: name, by_rbac: by_rbac.unwrap_or_default() })
+                CallRefusal::Caller { caller, what, by_rbac: by_rbac.unwrap_or_default() }
             }
-            Err(error) => Err(CallRefusal::Unknown { caller: caller.to_string(), tool: name, reason: error.message }),
-        }
+        })
     }
 }
 
@@ -68,11 +138,6 @@ impl Tool {
     pub(super) fn is_selected_by(&self, caller: &Caller) -> bool {
         !caller.has_selected() || caller.selects(self.definition.name(), self.component.source().pack())
     }
-}
-
-/// Whether a caller may call this tool.
-async fn allows(tool: &Tool, caller: &Identity) -> Result<bool, Error> {
-    allowed(caller, &[tool]).await.map(|allowed| allowed == [true])
 }
 
 /// Which of these tools a caller may call: by the rules, and where they do not say so, by RBAC.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::answer::{Answer, Trust};
+use super::answered::Answered;
 use super::arguments::IgnoredArguments;
 use super::manifest::{Definition, Manifest, ManifestError};
 
@@ -24,4 +25,14 @@ pub fn answer(returned: &str, definition: &Definition) -> Answer {
 /// The same of one that reads the cluster.
 pub fn marked_answer(returned: &str, definition: &Definition) -> Answer {
     Answer::parse(returned, definition, Trust::Reader)
+}
+
+/// Reads what a component of somebody else's returned for a prompt.
+pub fn prompt(returned: &str) -> Answered {
+    Answered::prompt("p", returned, Trust::Reader)
+}
+
+/// The same for a resource.
+pub fn resource(uri: &str, returned: &str) -> Answered {
+    Answered::resource(uri, returned, Trust::Reader)
 }

@@ -1,14 +1,16 @@
-//! Which tools there are, and the way of a call from a tool's name to its answer.
+//! Which tools, prompts and resources there are, and the way of a call from a name to its answer.
 //!
 //! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
 
 mod answer;
+mod answered;
 mod arguments;
 mod asking;
 mod audit;
 mod bundled;
 mod callers;
 mod compiling;
+mod found;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grant;
@@ -16,36 +18,45 @@ mod list_digest;
 mod load;
 mod manifest;
 mod names;
+mod offer;
 mod pack;
 mod problem;
+mod prompt;
 mod reach;
+mod resource;
 mod schema;
 mod served;
+mod shape;
 mod source;
 mod stamps;
 mod terms;
+mod uri;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 pub use sandbar_capability::Progress;
-use sandbar_policy::{Account, Caller};
+use sandbar_policy::Caller;
 use sandbar_processor::Failed;
 use sandbar_sandbox::CallError;
-use sandbar_text::nearest;
 use tokio::sync::watch;
 
 pub use answer::Answer;
+pub use answered::Answered;
 pub use arguments::{Arguments, IgnoredArguments};
 pub use asking::manifest_of;
 use audit::Outcome;
 pub use audit::{AuditEvent, NOT_LET_IN};
+pub use callers::Sight;
 pub use grant::{Missing, Right, rights};
 pub use list_digest::ListDigest;
 pub use load::Loader;
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
+pub use offer::{Asked, Offer};
 pub use pack::{Pack, PackNames};
 pub use problem::{Problem, Reason};
+pub use prompt::PromptDefinition;
+pub use resource::{ResourceDefinition, TemplateDefinition};
 pub use served::Served;
 pub use source::Source;
 pub use stamps::FileStamps;
@@ -55,91 +66,97 @@ pub use terms::Terms;
 const SEVERAL_CLUSTERS: &str = "There are several clusters: say `cluster` in every call about another than the default one, also where an answer \
     suggests the call.";
 
-/// All tools that are served, by name. It never changes: where the tools do, another catalog takes its place, and calls that run on
-/// this one end on it.
+/// All that is served, by name. It never changes: where the components do, another catalog takes its place, and calls that run on this
+/// one end on it.
 #[derive(Default)]
 pub struct Catalog {
     components: Vec<Arc<Served>>,
     tools: BTreeMap<Arc<str>, Tool>,
+    prompts: BTreeMap<Arc<str>, Prompt>,
+    /// The components that have resources, by what their URIs begin with.
+    spaces: BTreeMap<Arc<str>, Arc<Served>>,
     digest: OnceLock<ListDigest>,
 }
 
-/// A tool and the component that serves it.
+/// A definition and the component that it is of.
 #[derive(Clone)]
-struct Tool {
-    definition: Definition,
+struct Serves<D> {
+    definition: D,
     component: Arc<Served>,
 }
 
-/// Why a component cannot be added: another one serves a tool of the same name.
+type Tool = Serves<Definition>;
+type Prompt = Serves<PromptDefinition>;
+
+/// Why a component cannot be added: another one serves something of the same name.
 #[derive(Debug, thiserror::Error)]
-#[error("it serves a tool named {tool:?}, and so does {by}, which was loaded first; rename one of them")]
+#[error("it serves {taken}, and so does {by}, which was loaded first; rename one of them")]
 pub struct NameTaken {
-    tool: String,
+    taken: String,
     by: Arc<str>,
 }
 
 impl NameTaken {
-    fn new(tool: &str, by: Arc<str>) -> Self {
-        Self { tool: tool.to_owned(), by }
+    fn new((offer, name): (Offer, &str), by: Arc<str>) -> Self {
+        let taken = match offer {
+            Offer::Tool | Offer::Prompt => format!("a {offer} named {name:?}"),
+            Offer::Resource => format!("resources whose URIs begin with {name:?}"),
+        };
+        Self { taken, by }
     }
 }
 
-/// A call that never reached a tool.
+/// A call that never reached a component.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallRefusal {
-    /// No such tool.
-    #[error("unknown tool {name:?}; {meant}the tools of this server are {known}")]
-    UnknownTool {
+    /// No such tool or prompt.
+    #[error("unknown {offer} {name:?}; {meant}the {offer}s of this server are {known}")]
+    Unknown {
+        /// Which of the two.
+        offer: Offer,
         /// What was asked for.
         name: String,
-        /// A question after the tool with the nearest name, where one is near.
+        /// A question after the one with the nearest name, where one is near.
         meant: String,
         /// What there is, separated by commas.
         known: String,
     },
-    /// The caller may not call it.
-    #[error("{caller} may not call {tool}: no rule of `authorization.tools` in the server's configuration allows it{by_rbac}")]
+    /// No such resource.
+    #[error("there is no resource {quoted:?}; resources/list and resources/templates/list say which there are")]
+    UnknownResource {
+        /// What was asked for.
+        uri: String,
+        /// Its beginning.
+        quoted: String,
+    },
+    /// The caller may not have it.
+    #[error("{caller} may not {what}: no rule of `authorization.tools` in the server's configuration allows it{by_rbac}")]
     Caller {
         /// Who.
         caller: String,
-        /// The tool.
-        tool: String,
+        /// What they may not.
+        what: String,
         /// What in RBAC would allow it, where that counts.
         by_rbac: String,
     },
-    /// Whether the caller may call it is not known.
-    #[error("whether {caller} may call {tool} cannot be found out now: {reason}")]
-    Unknown {
+    /// Whether the caller may have it is not known.
+    #[error("whether {caller} may {what} cannot be found out now: {reason}")]
+    Undecided {
         /// Who.
         caller: String,
-        /// The tool.
-        tool: String,
+        /// What they may or may not.
+        what: String,
         /// Why.
         reason: String,
     },
-    /// The arguments do not fit the tool's input schema.
-    #[error("invalid arguments for {tool}: {reason}")]
+    /// The arguments do not fit the tool's input schema, or are not those of the prompt.
+    #[error("invalid arguments for {name}: {reason}")]
     Arguments {
-        /// The tool.
-        tool: String,
+        /// The tool or prompt.
+        name: String,
         /// Which argument, and what it should be.
         reason: String,
     },
-}
-
-impl Tool {
-    /// Arguments as they were meant, as JSON; else which of them does not fit, and why. Where that takes long it is not done in this
-    /// task, in which others wait.
-    async fn read(&self, account: &Account, arguments: Arguments) -> Result<Result<String, String>, Failed> {
-        let definition = &self.definition;
-        if definition.reads_briefly(arguments.bytes()) {
-            return Ok(definition.read(arguments.into_value(), &self.component.ignored_arguments).map(|read| read.to_string()));
-        }
-        let (definition, component) = (definition.clone(), self.component.clone());
-        let read = move || definition.read(arguments.into_value(), &component.ignored_arguments).map(|read| read.to_string());
-        self.component.processors().work(account, read).await
-    }
 }
 
 impl Catalog {
@@ -159,22 +176,34 @@ impl Catalog {
         self.tools.values().map(|tool| &tool.definition)
     }
 
-    /// What stands for the list of all tools.
+    /// The tools that somebody sees, in the order of their names.
+    pub fn tools(&self, sight: &Sight) -> impl Iterator<Item = &Definition> {
+        self.definitions().filter(|tool| sight.has_tool(tool.name()))
+    }
+
+    /// The prompts that somebody sees, in the order of their names.
+    pub fn prompts(&self, sight: &Sight) -> impl Iterator<Item = &PromptDefinition> {
+        self.prompts.values().filter(|prompt| sight.has(&prompt.component)).map(|prompt| &prompt.definition)
+    }
+
+    /// The resources that somebody sees, those of one component after those of another.
+    pub fn resources(&self, sight: &Sight) -> impl Iterator<Item = &ResourceDefinition> {
+        self.components.iter().filter(|component| sight.has(component)).flat_map(|component| &component.manifest().resources)
+    }
+
+    /// The same of templates.
+    pub fn templates(&self, sight: &Sight) -> impl Iterator<Item = &TemplateDefinition> {
+        self.components.iter().filter(|component| sight.has(component)).flat_map(|component| &component.manifest().templates)
+    }
+
+    /// What stands for the lists of all that is served.
     pub fn digest(&self) -> &ListDigest {
-        self.digest.get_or_init(|| {
-            let callers = self.components.iter().filter_map(|component| component.callers.as_deref());
-            ListDigest::of(self.definitions(), callers)
-        })
+        self.digest.get_or_init(|| ListDigest::of(self))
     }
 
     /// The component that was loaded from there.
     pub fn component(&self, source: &Source) -> Option<&Arc<Served>> {
         self.components.iter().find(|component| component.source() == source)
-    }
-
-    /// The definition of one tool.
-    pub fn definition(&self, name: &str) -> Option<&Definition> {
-        self.tools.get(name).map(|tool| &tool.definition)
     }
 
     /// The definition of one tool, if the caller has not chosen to see others alone.
@@ -200,79 +229,78 @@ impl Catalog {
         seen.any(|tool| tool.component.reach.is_said()).then_some(SEVERAL_CLUSTERS)
     }
 
-    /// Calls a tool. Dropping the future stops it. A tool that fails has an answer, too: one that says so. What `write` makes of the
-    /// answer is made as a part of the call, on its processor time. The call's event is written when it is dropped, so whoever delivers
-    /// the answer can say how that went.
+    /// Does what a caller asks for. Dropping the future stops it. A component that fails has an answer, too: one that says so. What `write`
+    /// makes of the answer is made as a part of the call, on its processor time. The call's event is written when it is dropped, so whoever
+    /// delivers the answer can say how that went.
     pub async fn call<T, W>(
         &self,
         caller: &Caller,
-        name: &str,
-        arguments: Arguments,
+        asked: Asked,
         progress: watch::Sender<Progress>,
         write: W,
     ) -> (Result<T, CallRefusal>, AuditEvent)
     where
         T: Send + 'static,
-        W: FnOnce(Answer) -> T + Clone + Send + 'static,
+        W: FnOnce(Answered) -> T + Clone + Send + 'static,
     {
-        let mut event = AuditEvent::begin(caller, name, arguments.bytes());
-        let Some(tool) = self.tool_for(caller, name) else {
+        let mut event = AuditEvent::begin(caller, &asked);
+        let Some(found) = self.find(caller, &asked) else {
             event.names_nothing();
-            // Of those that the caller may not call, nothing is told.
-            let known = match self.restricts(caller) {
-                true => self.tools_of(caller).await.unwrap_or_default(),
-                false => self.tools.keys().cloned().collect(),
-            };
-            let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-            let meant = nearest(name, &known).map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
-            return (Err(CallRefusal::UnknownTool { name: name.to_owned(), meant, known: known.join(", ") }), event);
+            return (Err(self.unknown(caller, &asked).await), event);
         };
-        if let Err(refusal) = self.admit(caller.identity(), tool).await {
+        event.names(&found);
+        if let Err(refusal) = self.admit(caller, &found).await {
             event.end(Outcome::Denied);
             return (Err(refusal), event);
         }
-        let mut arguments = arguments;
-        let place = match tool.component.reach.choose(&mut arguments) {
-            Ok(place) => place,
-            Err(reason) => {
-                event.end(Outcome::Refused);
-                return (Err(CallRefusal::Arguments { tool: name.to_owned(), reason }), event);
-            }
-        };
-        let outcome = match tool.read(&caller.identity().account(), arguments).await {
-            Ok(Ok(read)) => {
-                let component = &tool.component;
-                Ok(component.call(caller.identity(), place, &tool.definition, read, progress, &mut event, write).await)
-            }
+        let (offer, name) = (asked.offer(), asked.name().to_owned());
+        let outcome = match found.question(&caller.identity().account(), asked).await {
+            Ok(Ok(question)) => Ok(found.component().call(caller.identity(), question, progress, &mut event, write).await),
             Ok(Err(reason)) => {
                 event.end(Outcome::Refused);
-                Err(CallRefusal::Arguments { tool: name.to_owned(), reason })
+                Err(CallRefusal::Arguments { name, reason })
             }
             Err(Failed) => {
                 event.end(Outcome::from(&CallError::Host));
-                Ok(write(Answer::failure(&CallError::Host.to_string())))
+                Ok(write(Answered::failure(offer, &CallError::Host.to_string())))
             }
         };
         (outcome, event)
     }
 
     /// Notes a call that is not let in, because there are too many.
-    pub fn turned_away(caller: &Caller, name: &str, arguments: &Arguments) {
-        audit::not_let_in(caller, name, arguments.bytes());
+    pub fn turned_away(caller: &Caller, asked: &Asked) {
+        audit::not_let_in(caller, asked);
     }
 
-    /// Adds a component with all its tools. Fails, and adds nothing, where one of its names is taken.
+    /// Adds a component with all that it serves. Fails, and adds nothing, where one of its names is taken.
     fn add(&mut self, component: Arc<Served>) -> Result<(), NameTaken> {
-        for definition in &component.manifest().tools {
-            if let Some(other) = self.tools.get(definition.name()) {
-                return Err(NameTaken::new(definition.name(), other.component.name().clone()));
+        for name in component.manifest().names() {
+            if let Some(other) = self.whose(name) {
+                return Err(NameTaken::new(name, other.name().clone()));
             }
         }
-        for definition in &component.manifest().tools {
+        let Manifest { tools, prompts, .. } = component.manifest();
+        for definition in tools {
             let tool = Tool { definition: definition.clone(), component: component.clone() };
             self.tools.insert(definition.name().into(), tool);
         }
-        self.components.push(component);
+        for definition in prompts {
+            let prompt = Prompt { definition: definition.clone(), component: component.clone() };
+            self.prompts.insert(definition.name().into(), prompt);
+        }
+        let spaces = component.manifest().names().into_iter().filter(|(offer, _)| *offer == Offer::Resource);
+        self.spaces.extend(spaces.map(|(_, space)| (space.into(), component.clone())));
+        self.components.push(component.clone());
         Ok(())
+    }
+
+    /// The component that has this name.
+    fn whose(&self, (offer, name): (Offer, &str)) -> Option<&Arc<Served>> {
+        match offer {
+            Offer::Tool => self.tools.get(name).map(|tool| &tool.component),
+            Offer::Prompt => self.prompts.get(name).map(|prompt| &prompt.component),
+            Offer::Resource => self.spaces.get(name),
+        }
     }
 }

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +20,9 @@ use tokio::task::JoinSet;
 
 use super::asking::Asking;
 use super::compiling::Compiling;
-use super::manifest::{Definition, Manifest};
+use super::manifest::Manifest;
 use super::names::{Claim, Taken, settle};
+use super::offer::Offer;
 use super::problem::{Problem, Reason};
 use super::reach::Reach;
 use super::served::Served;
@@ -260,18 +261,13 @@ struct Contender<'a> {
 }
 
 impl Contender<'_> {
-    fn claim(&self) -> Claim<'_> {
+    fn claim(&self) -> Claim<(Offer, &str)> {
         Claim {
-            new: self.outcome.as_ref().ok().map(|served| names(served)),
-            held: self.held.map(|served| names(served)).unwrap_or_default(),
+            new: self.outcome.as_ref().ok().map(|served| served.manifest().names()),
+            held: self.held.map(|served| served.manifest().names()).unwrap_or_default(),
             stays: self.kept.is_some(),
         }
     }
-}
-
-/// The names of a component's tools.
-fn names(served: &Served) -> BTreeSet<&str> {
-    served.manifest().tools.iter().map(Definition::name).collect()
 }
 
 /// Those that can be served, each with its names or else with those that it had; and those that cannot.

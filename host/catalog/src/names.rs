@@ -4,26 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The names that a component has a claim to.
 #[derive(Default)]
-pub(super) struct Claim<'a> {
-    /// Those of its tools, if it can be served.
-    pub(super) new: Option<BTreeSet<&'a str>>,
+pub(super) struct Claim<N> {
+    /// Those that it declares, if it can be served.
+    pub(super) new: Option<BTreeSet<N>>,
     /// Those that are served from the same place.
-    pub(super) held: BTreeSet<&'a str>,
+    pub(super) held: BTreeSet<N>,
     /// Whether what is served from there stays where the new one cannot be served.
     pub(super) stays: bool,
 }
 
 /// A name that a component cannot have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Taken<'a> {
-    pub(super) name: &'a str,
+pub(super) struct Taken<N> {
+    pub(super) name: N,
     /// Which claim it belongs to.
     pub(super) by: usize,
 }
 
-impl<'a> Claim<'a> {
+impl<N> Claim<N> {
     /// Those that it serves if its new ones are `taken`, or else.
-    fn serves(&self, taken: Option<&Taken<'a>>) -> Option<&BTreeSet<&'a str>> {
+    fn serves(&self, taken: Option<&Taken<N>>) -> Option<&BTreeSet<N>> {
         match &self.new {
             Some(new) if taken.is_none() => Some(new),
             _ => self.stays.then_some(&self.held),
@@ -33,8 +33,8 @@ impl<'a> Claim<'a> {
 
 /// For each claim a name that keeps it from serving its new ones. A component that is refused because of that may go on with what it had,
 /// and so take a name that another has counted on: that one is refused in its turn, until nobody is any more.
-pub(super) fn settle<'a>(claims: &[Claim<'a>]) -> Vec<Option<Taken<'a>>> {
-    let mut taken: Vec<Option<Taken<'a>>> = vec![None; claims.len()];
+pub(super) fn settle<N: Ord + Copy>(claims: &[Claim<N>]) -> Vec<Option<Taken<N>>> {
+    let mut taken: Vec<Option<Taken<N>>> = vec![None; claims.len()];
     loop {
         let mut owners = BTreeMap::new();
         for (by, (claim, taken)) in claims.iter().zip(&taken).enumerate() {
@@ -44,7 +44,7 @@ pub(super) fn settle<'a>(claims: &[Claim<'a>]) -> Vec<Option<Taken<'a>>> {
         let mut refused = Vec::new();
         for (at, claim) in claims.iter().enumerate().filter(|(at, _)| taken[*at].is_none()) {
             let Some(new) = &claim.new else { continue };
-            match new.iter().find_map(|name| owners.get(name).filter(|by| **by != at).map(|by| Taken { name, by: *by })) {
+            match new.iter().find_map(|name| owners.get(name).filter(|by| **by != at).map(|by| Taken { name: *name, by: *by })) {
                 Some(taken) => refused.push((at, taken)),
                 None => owners.extend(new.iter().map(|name| (*name, at))),
             }
@@ -61,12 +61,12 @@ mod tests {
     use super::*;
 
     /// A claim to the words of a text, and to those that are served already.
-    fn claim<'a>(new: Option<&'a str>, held: &'a str) -> Claim<'a> {
+    fn claim<'a>(new: Option<&'a str>, held: &'a str) -> Claim<&'a str> {
         Claim { new: new.map(|new| new.split(' ').collect()), held: held.split_whitespace().collect(), stays: !held.is_empty() }
     }
 
     /// Each name that is taken, and by whom.
-    fn settled(claims: &[Claim<'_>]) -> Vec<Option<(String, usize)>> {
+    fn settled(claims: &[Claim<&str>]) -> Vec<Option<(String, usize)>> {
         settle(claims).into_iter().map(|taken| taken.map(|taken| (taken.name.to_owned(), taken.by))).collect()
     }
 

@@ -11,11 +11,13 @@ use sandbar_processor::Processors;
 use sandbar_sandbox::{Artifact, CallError, Component, Engine};
 use tokio::sync::watch;
 
-use super::answer::{Answer, Trust};
+use super::answer::Trust;
+use super::answered::Answered;
 use super::arguments::IgnoredArguments;
 use super::audit::{AuditEvent, Outcome};
-use super::manifest::{Definition, Manifest};
-use super::reach::{Place, Reach};
+use super::found::Question;
+use super::manifest::Manifest;
+use super::reach::Reach;
 use super::source::Source;
 
 /// A component that is served.
@@ -105,23 +107,20 @@ impl Served {
             && self.callers == *callers
     }
 
-    /// Runs one of its tools, which looks into a cluster that it may look into, with arguments that fit the schema. What is made of its
-    /// answer is a part of the call, too.
-    #[expect(clippy::too_many_arguments, reason = "all that a call is, each once")]
+    /// Asks it something, with arguments that fit. What is made of its answer is a part of the call, too.
     pub(super) async fn call<T, W>(
         self: &Arc<Self>,
         caller: &Identity,
-        place: &Place,
-        definition: &Definition,
-        arguments: String,
+        question: Question,
         progress: watch::Sender<Progress>,
         audit: &mut AuditEvent,
         write: W,
     ) -> T
     where
         T: Send + 'static,
-        W: FnOnce(Answer) -> T + Clone + Send + 'static,
+        W: FnOnce(Answered) -> T + Clone + Send + 'static,
     {
+        let (offer, place) = (question.form.offer(), &question.place);
         let chosen = self.reach.is_said().then(|| place.name.clone());
         let account = chosen.iter().cloned().fold(caller.account(), Account::within);
         let budget = Arc::new(Budget::of(account, self.limits.clone()));
@@ -129,7 +128,7 @@ impl Served {
             Ok(reader) => reader,
             Err(error) => {
                 audit.end(Outcome::Denied);
-                return write(Answer::failure(&error.message));
+                return write(Answered::failure(offer, &error.message));
             }
         };
         audit.runs(self.name(), self.artifact.digest(), chosen, reader.whose_rights(), &budget);
@@ -141,7 +140,7 @@ impl Served {
             reader: Some(reader),
         };
         // Boxed here, since each future around it would hold it twice, and a call would move it ten times.
-        let (answering, in_call) = (self.clone().answer(definition.clone(), host, arguments).boxed(), write.clone());
+        let (answering, in_call) = (self.clone().answer(question, host).boxed(), write.clone());
         let work = async move {
             let (answer, bytes) = answering.await?;
             Ok::<_, CallError>((bytes, Outcome::of(&answer), in_call(answer)))
@@ -154,28 +153,19 @@ impl Served {
             }
             Err(error) => {
                 audit.end(Outcome::from(&error));
-                write(Answer::failure(&error.to_string()))
+                write(Answered::failure(offer, &error.to_string()))
             }
         }
     }
 
     /// The answer to a call, and how many bytes the component has returned for it.
-    async fn answer(
-        self: Arc<Self>,
-        definition: Definition,
-        host: Host,
-        arguments: String,
-    ) -> Result<(Answer, usize), CallError> {
+    async fn answer(self: Arc<Self>, Question { ask, form }: Question, host: Host) -> Result<(Answered, usize), CallError> {
         let budget = host.budget.clone();
-        let returned = self.component.call(budget.clone(), host, definition.name(), arguments).await?;
+        let returned = self.component.ask(budget.clone(), host, ask).await?;
         let (Ok(words) | Err(words)) = &returned;
-        let is_brief = self.trust() == Trust::Bundled || definition.is_checked_briefly(words.len());
+        let is_brief = self.trust() == Trust::Bundled || form.is_checked_briefly(words.len());
         budget.meter().prepare_for(if is_brief { words.len() } else { usize::MAX }).await;
-        let answer = match &returned {
-            Ok(result) => Answer::parse(result, &definition, self.trust()),
-            Err(message) => Answer::failed(message, self.trust()),
-        };
-        Ok((answer, words.len()))
+        Ok((form.answered(&returned, self.trust()), words.len()))
     }
 
     fn trust(&self) -> Trust {

@@ -7,8 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderValue};
 use rmcp::model::ErrorData;
-use sandbar_catalog::MirroredArgument;
-use sandbar_mcp::ToolCall;
+use sandbar_catalog::{Asked, MirroredArgument};
 use sandbar_text::clean_line;
 use serde_json::Value;
 
@@ -45,12 +44,12 @@ pub(super) fn check_method(headers: &HeaderMap, method: &str) -> Result<(), Erro
     agree(METHOD, only_text(headers, METHOD)?, Some(method))
 }
 
-/// Whether the headers that repeat a call's tool and arguments do.
-pub(super) fn check_call(headers: &HeaderMap, call: &ToolCall, mirrored: &[MirroredArgument]) -> Result<(), ErrorData> {
-    agree(NAME, decoded(headers, NAME)?.as_deref(), Some(&call.name))?;
+/// Whether the headers that repeat a call's name or URI and its arguments do.
+pub(super) fn check_call(headers: &HeaderMap, asked: &Asked, mirrored: &[MirroredArgument]) -> Result<(), ErrorData> {
+    agree(NAME, decoded(headers, NAME)?.as_deref(), Some(asked.name()))?;
     for MirroredArgument { path, header } in mirrored {
         let (first, rest) = path.split_first().map_or(("", path.as_slice()), |(first, rest)| (first.as_str(), rest));
-        let argument = rest.iter().try_fold(call.arguments.get(first), |value, key| value.map(|value| value.get(key)));
+        let argument = rest.iter().try_fold(asked.argument(first), |value, key| value.map(|value| value.get(key)));
         let said = decoded(headers, header)?;
         agree(header, said.as_deref(), argument.flatten().and_then(as_text).as_deref())?;
     }
@@ -108,11 +107,12 @@ mod tests {
     }
 
     fn check(pairs: &[(&'static str, &'static str)], arguments: Value) -> Result<(), String> {
-        let call = ToolCall { name: "t".to_owned(), arguments: arguments.as_object().cloned().unwrap_or_default().into() };
+        let arguments = arguments.as_object().cloned().unwrap_or_default().into();
+        let asked = Asked::Tool { name: "t".to_owned(), arguments };
         let mirrored = [(&["region"][..], "mcp-param-region"), (&["in", "zone"], "mcp-param-zone")].map(|(path, header)| {
             MirroredArgument { path: path.iter().map(|&key| key.to_owned()).collect(), header: header.to_owned() }
         });
-        check_call(&headers(pairs), &call, &mirrored).map_err(|error| error.message.into_owned())
+        check_call(&headers(pairs), &asked, &mirrored).map_err(|error| error.message.into_owned())
     }
 
     #[test]

@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
 use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
-use sandbar_catalog::{Catalog, Definition};
+use sandbar_catalog::{Asked, Catalog, Definition};
 use sandbar_mcp::{
-    Call, Era, FinishedCall, List, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, ToolCall,
-    Version,
+    Call, Era, FinishedCall, List, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, Version,
 };
 use sandbar_policy::{Account, Caller};
 use sandbar_processor::{Failed, Processors};
@@ -84,7 +83,7 @@ enum Received {
     Answer(HttpResponse),
     /// The same of a call that is not let in.
     TurnedAway(HttpResponse),
-    /// A list of tools that depends on who asks.
+    /// A list that depends on who asks.
     List(List, Takes, Lease),
     /// A call is on its way.
     Call(Running, Takes),
@@ -92,7 +91,7 @@ enum Received {
     Subscription(Subscription),
 }
 
-/// What was read: what it comes to, or a call whose headers are wrong, of a tool of which nothing may be told to some.
+/// What was read: what it comes to, or a call whose headers are wrong, of which nothing may be told to some.
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are the large one")]
 enum Read {
     Decided(Received),
@@ -102,7 +101,7 @@ enum Read {
 /// A call whose headers do not repeat what is in its body.
 struct Mismatched {
     call: Admitted,
-    tool: String,
+    asked: Asked,
     rejection: Rejection,
 }
 
@@ -208,18 +207,22 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
     // One catalog for the checks and for the answer.
     let server = endpoint.server.refreshed();
     let mut mismatch = None;
-    if let Method::CallTool(call) = &request.method {
+    if let Method::Call(asked) = &request.method {
         match endpoint.admission.admit(&head.caller.identity().account()) {
             Ok(place) => lease.place = Some(place),
             Err(busy) => {
-                let answer = turned_away(&request.id, request.version, call, &head, &busy);
+                let answer = turned_away(&request.id, request.version, asked, &head, &busy);
                 return Ok(Read::Decided(Received::TurnedAway(answer)));
             }
         }
         if request.version.era() == Era::Modern {
-            let mirrored = server.catalog().definition_for(&head.caller, &call.name).map(Definition::mirrored_arguments);
-            let checked = headers::check_call(head.headers, call, mirrored.unwrap_or_default());
-            mismatch = checked.err().map(|error| (call.name.clone(), JsonRpcError::new(Some(request.id.clone()), error)));
+            let definition = match asked {
+                Asked::Tool { name, .. } => server.catalog().definition_for(&head.caller, name),
+                Asked::Prompt { .. } | Asked::Resource { .. } => None,
+            };
+            let checked =
+                headers::check_call(head.headers, asked, definition.map(Definition::mirrored_arguments).unwrap_or_default());
+            mismatch = checked.err().map(|error| (asked.clone(), JsonRpcError::new(Some(request.id.clone()), error)));
         }
     }
     if matches!(request.method, Method::Listen { .. }) && !head.takes.events {
@@ -231,18 +234,18 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
     let admitted = Admitted { server, request, takes, session, caller, lease };
     Ok(match mismatch {
         None => Read::Decided(admitted.answer(endpoint)),
-        Some((tool, error)) => {
-            Read::Mismatched(Box::new(Mismatched { call: admitted, tool, rejection: Rejection::of_message(error, Era::Modern) }))
+        Some((asked, error)) => {
+            Read::Mismatched(Box::new(Mismatched { call: admitted, asked, rejection: Rejection::of_message(error, Era::Modern) }))
         }
     })
 }
 
 impl Mismatched {
-    /// Says which header is wrong to whoever may call the tool. To others it is refused as any call of theirs, since what its headers have to
-    /// be says what its arguments are.
+    /// Says which header is wrong to whoever may have what is asked for. To others it is refused as any call of theirs, since what its headers
+    /// have to be says what its arguments are.
     async fn settled(self, endpoint: &Endpoint) -> Result<Received, Rejection> {
-        let Self { call, tool, rejection } = self;
-        if call.server.catalog().may_call(&call.caller, &tool).await { Err(rejection) } else { Ok(call.answer(endpoint)) }
+        let Self { call, asked, rejection } = self;
+        if call.server.catalog().may_have(&call.caller, &asked).await { Err(rejection) } else { Ok(call.answer(endpoint)) }
     }
 }
 
@@ -287,7 +290,7 @@ fn ready(response: sandbar_mcp::Response, takes: Takes, lease: Lease) -> HttpRes
     }
 }
 
-/// A list of tools that is not shared, if there is room for it. It is written where its length keeps nobody waiting.
+/// A list that is not shared, if there is room for it. It is written where its length keeps nobody waiting.
 async fn listed(
     endpoint: &Endpoint,
     account: &Account,
@@ -335,7 +338,7 @@ fn run(
     lease: Lease,
 ) -> impl Future<Output = Ended> + use<> {
     let (ending, backlog) = (endpoint.ending.clone(), endpoint.backlog.clone());
-    let (id, version) = (call.id().clone(), call.version());
+    let (id, version, offer) = (call.id().clone(), call.version(), call.offer());
     async move {
         let cancelled = async {
             match &in_flight {
@@ -348,10 +351,10 @@ fn run(
             called = call.run() => called,
             () = cancelled => return Ended { response: None, lease },
             () = ending.cancelled() => {
-                return Ended { response: Some(sandbar_mcp::tool_failure(&id, version, STOPPED)), lease };
+                return Ended { response: Some(sandbar_mcp::failure(&id, version, offer, STOPPED)), lease };
             }
         };
-        with_room(called, &backlog, &account, lease, |words| sandbar_mcp::tool_failure(&id, version, words))
+        with_room(called, &backlog, &account, lease, |words| sandbar_mcp::failure(&id, version, offer, words))
     }
 }
 
@@ -376,9 +379,9 @@ fn with_room(
 }
 
 /// What the model reads of a call that is not let in. A client would not show it a status of HTTP.
-fn turned_away(id: &RequestId, version: Version, call: &ToolCall, head: &Head<'_>, busy: &Busy) -> HttpResponse {
-    Catalog::turned_away(&head.caller, &call.name, &call.arguments);
-    ready(sandbar_mcp::tool_failure(id, version, &busy.to_string()), head.takes, Lease::default())
+fn turned_away(id: &RequestId, version: Version, asked: &Asked, head: &Head<'_>, busy: &Busy) -> HttpResponse {
+    Catalog::turned_away(&head.caller, asked);
+    ready(sandbar_mcp::failure(id, version, asked.offer(), &busy.to_string()), head.takes, Lease::default())
 }
 
 /// The id of a new session.
@@ -417,7 +420,7 @@ pub(super) fn not_read(why: NotRead) -> Rejection {
 
 #[cfg(test)]
 mod tests {
-    use sandbar_catalog::Arguments;
+    use sandbar_catalog::{Arguments, Offer};
     use sandbar_policy::Identity;
     use serde_json::Value;
     use tokio::sync::watch;
@@ -427,15 +430,15 @@ mod tests {
     /// A call that is over, with an answer of so many bytes.
     async fn called(bytes: usize) -> FinishedCall {
         let caller = Caller::new(Identity::Anonymous);
-        let (_, event) =
-            Catalog::default().call(&caller, "t", Arguments::default(), watch::Sender::default(), |answer| answer).await;
+        let asked = Asked::Tool { name: "t".to_owned(), arguments: Arguments::default() };
+        let (_, event) = Catalog::default().call(&caller, asked, watch::Sender::default(), |answered| answered).await;
         FinishedCall { response: sandbar_mcp::Response { text: "x".repeat(bytes), error: None }, event }
     }
 
     #[tokio::test]
     async fn an_answer_that_there_is_no_room_for_is_given_up_in_words() {
         let backlog = Backlog::new(100_000);
-        let say = |words: &str| sandbar_mcp::tool_failure(&RequestId::Number(7), Version::V2025_11_25, words);
+        let say = |words: &str| sandbar_mcp::failure(&RequestId::Number(7), Version::V2025_11_25, Offer::Tool, words);
         let first = with_room(called(90_000).await, &backlog, &Account::Anonymous, Lease::default(), say);
         let second = with_room(called(90_000).await, &backlog, &Account::Anonymous, Lease::default(), say);
         let message: Value = serde_json::from_str(&second.response.expect("an answer").text).expect("JSON");

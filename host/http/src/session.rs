@@ -30,9 +30,9 @@ pub(super) struct Session {
     /// The client's name and version, for the audit trail.
     #[serde(rename = "c")]
     pub(super) client: String,
-    /// The list of tools at that time; empty in ids of older servers.
+    /// The lists at that time; empty in ids of older servers.
     #[serde(rename = "t", default)]
-    pub(super) tools: ListDigest,
+    pub(super) lists: ListDigest,
     /// What makes two sessions of one client two: calls are cancelled, and streams superseded, by the id.
     #[serde(rename = "n", default)]
     nonce: String,
@@ -43,10 +43,10 @@ pub(super) struct Session {
 
 impl Session {
     /// A session as `initialize` has negotiated it. None where the system has no random bytes to tell it from others.
-    pub(super) fn new(version: String, client: String, tools: ListDigest, owner: &Account) -> Option<Self> {
+    pub(super) fn new(version: String, client: String, lists: ListDigest, owner: &Account) -> Option<Self> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).inspect_err(|error| tracing::error!(%error, "a session has no id: no random bytes")).ok()?;
-        Some(Self { version, client, tools, nonce: URL_SAFE_NO_PAD.encode(nonce), owner: digest(owner) })
+        Some(Self { version, client, lists, nonce: URL_SAFE_NO_PAD.encode(nonce), owner: digest(owner) })
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
         let signature = key.sign(payload).finalize().into_bytes();
         let id = format!("{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(signature));
         let session = key.open(&id, &Account::Anonymous).expect("one of ours");
-        assert_eq!((session.version.as_str(), session.tools), ("2025-11-25", ListDigest::default()));
+        assert_eq!((session.version.as_str(), session.lists), ("2025-11-25", ListDigest::default()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The two streams on which a server speaks by itself, to say that the list of tools has changed: a GET in the era of sessions,
-//! `subscriptions/listen` in the newer one.
+//! The two streams on which a server speaks by itself, to say that a list of tools, prompts or resources has changed: a GET in the era of
+//! sessions, `subscriptions/listen` in the newer one.
 //!
-//! Nothing is queued and nothing is kept for a client that is away: a session's id says which list it began with, and the id of an
-//! event which list it announced. So a stream that opens, on any replica, knows what its client has missed.
+//! Nothing is queued and nothing is kept for a client that is away: a session's id says which lists it began with, and the id of an
+//! event which lists it announced. So a stream that opens, on any replica, knows what its client has missed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use futures::stream::{self, StreamExt};
 use http::{HeaderMap, Method, StatusCode};
 use rmcp::model::RequestId;
 use sandbar_catalog::ListDigest;
-use sandbar_mcp::{Changes, Era, Server, Subscription, Version};
+use sandbar_mcp::{Change, Changes, Era, Server, Subscription, Version, list_changed};
 use sandbar_policy::Account;
 use sandbar_processor::{FairPermit, FairSemaphore, NoPermit, Share};
 use tokio::time::timeout;
@@ -35,9 +35,6 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Time between two comments on a silent stream, so that proxies and port-forwards keep it open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// The event that says it.
-const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
 /// The streams that are open.
 #[derive(Clone)]
@@ -129,7 +126,7 @@ pub(super) fn get(
         return Err(Rejection::of_http(StatusCode::NOT_ACCEPTABLE, words));
     }
     let stream = streams.open(id, caller).map_err(|why| no_room(None, why))?;
-    let known = header("last-event-id")?.map_or(session.tools, ListDigest::from);
+    let known = header("last-event-id")?.map_or(session.lists, ListDigest::from);
     Ok(event_stream(Outgoing::parts(events(stream, server.changes_since(known)), "")))
 }
 
@@ -162,7 +159,7 @@ fn no_room(id: Option<RequestId>, why: NoPermit) -> Rejection {
 /// The events of a session's stream, each made when the client is ready to take it.
 fn events(stream: Stream, changes: Changes) -> impl stream::Stream<Item = Part> + Send {
     // A comment at once, so that proxies pass the headers on.
-    let opening = stream::once(async { comment("the list of tools is watched") });
+    let opening = stream::once(async { comment("the lists are watched") });
     opening.chain(stream::unfold((stream, changes), next_event)).map(Part::from)
 }
 
@@ -171,12 +168,21 @@ async fn next_event((stream, mut changes): (Stream, Changes)) -> Option<(Bytes, 
         biased;
         () = stream.superseded.cancelled() => return None,
         changed = timeout(KEEP_ALIVE, changes.next()) => match changed {
-            Ok(Some(list)) => Bytes::from(format!("id: {}\nevent: message\ndata: {CHANGED}\n\n", list.as_str())),
+            Ok(Some(change)) => told(&change),
             Ok(None) => return None,
             Err(_) => comment(""),
         },
     };
     Some((event, (stream, changes)))
+}
+
+/// The events of a change. Only the last has an id: whoever has not had all of them is told of all again.
+fn told(Change { lists, digest }: &Change) -> Bytes {
+    let message = |offer| format!(r#"{{"jsonrpc":"2.0","method":"{}"}}"#, list_changed(offer));
+    let event = |offer| format!("event: message\ndata: {}\n\n", message(offer));
+    let events: Vec<String> = lists.iter().map(|offer| event(*offer)).collect();
+    let (last, before) = events.split_last().map_or(("", &events[..]), |(last, before)| (last.as_str(), before));
+    format!("{}id: {}\n{last}", before.concat(), digest.as_str()).into()
 }
 
 #[cfg(test)]

@@ -1,21 +1,19 @@
-//! The seven methods, each answered from the catalog.
-
-use std::sync::Arc;
+//! The methods, each answered from the catalog.
 
 use rmcp::model::{
-    DiscoverResult, ErrorData, JsonRpcError, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
+    DiscoverResult, ErrorData, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
     SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenResult,
 };
-use sandbar_catalog::{Answer, AuditEvent, CallRefusal, Progress};
+use sandbar_catalog::{Answered, Asked, AuditEvent, CallRefusal, Offer, Progress, Sight};
 use sandbar_policy::Caller;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::changes::Changes;
 use super::message::{Response, SharedResponse, notification};
 use super::progress::Notifications;
-use super::request::{Method, Request, ToolCall};
+use super::request::{Listing, Method, Request};
 use super::result;
 use super::server::{Server, server_info, written_list};
 use super::version::{Era, Version};
@@ -26,19 +24,20 @@ pub enum Reply {
     Ready(Response),
     /// A response that is known at once, the same for all but for its id.
     Shared(SharedResponse),
-    /// The list of the tools that are for the caller, which has to be found out.
+    /// A list of what is for the caller, which has to be found out.
     List(List),
-    /// A tool call that has to be run.
+    /// A call that has to be run.
     Call(Call),
     /// Notifications until the client goes or the server ends.
     Subscription(Subscription),
 }
 
-/// A list of tools of one caller, who is yet to be asked about.
+/// A list of what one caller sees, who is yet to be asked about.
 pub struct List {
     server: Server,
     caller: Caller,
     id: RequestId,
+    listing: Listing,
     era: Era,
 }
 
@@ -46,17 +45,18 @@ pub struct List {
 pub struct OwnList {
     server: Server,
     id: RequestId,
+    listing: Listing,
     era: Era,
-    tools: Vec<Arc<str>>,
+    sight: Sight,
 }
 
-/// A tool call that is not running yet.
+/// A call of a tool, a prompt or a resource that is not running yet.
 pub struct Call {
     server: Server,
     caller: Caller,
     id: RequestId,
     version: Version,
-    tool: ToolCall,
+    asked: Asked,
     reports: watch::Sender<Progress>,
     /// Its progress notifications, if the client asked for them.
     pub progress: Option<Notifications>,
@@ -73,8 +73,11 @@ pub struct FinishedCall {
 /// The notifications of one `subscriptions/listen`.
 pub struct Subscription {
     id: RequestId,
-    tools_list_changed: bool,
+    /// The lists that it is about.
+    of: Vec<Offer>,
     changes: Changes,
+    /// Those that have changed and are not told of yet.
+    changed: Vec<Offer>,
 }
 
 /// Answers a request.
@@ -87,25 +90,30 @@ pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
             let versions = Version::ALL.map(ProtocolVersion::from).to_vec();
             response(&id, &DiscoverResult::from_server_info(versions, server.config(&caller)))
         }
-        Method::ListTools if server.catalog().restricts(&caller) => {
-            return Reply::List(List { server, caller, id, era: version.era() });
+        Method::List(listing) if server.catalog().restricts(&caller) => {
+            return Reply::List(List { server, caller, id, listing, era: version.era() });
         }
-        Method::ListTools => return Reply::Shared(SharedResponse::of(&id, server.tools(version.era()))),
-        Method::CallTool(tool) => {
+        Method::List(listing) => return Reply::Shared(SharedResponse::of(&id, server.list(listing, version.era()))),
+        Method::Call(asked) => {
             let reports = watch::Sender::default();
             let progress = progress.map(|token| Notifications::new(token, reports.subscribe()));
-            return Reply::Call(Call { server, caller, id, version, tool, reports, progress });
+            return Reply::Call(Call { server, caller, id, version, asked, reports, progress });
         }
-        Method::Listen { tools_list_changed } => {
+        Method::Listen { changes_of } => {
             let changes = server.changes();
-            return Reply::Subscription(Subscription { id, tools_list_changed, changes });
+            return Reply::Subscription(Subscription { id, of: changes_of, changes, changed: Vec::new() });
         }
     })
 }
 
-/// A result of `tools/call` that tells the model why the call has no answer.
-pub fn tool_failure(id: &RequestId, version: Version, words: &str) -> Response {
-    Response::result(id, &result::of(Answer::failure(words), version))
+/// A response that says why a call has no answer: a result of `tools/call` tells the model, everything else is an error.
+pub fn failure(id: &RequestId, version: Version, offer: Offer, words: &str) -> Response {
+    result::response(id, Answered::failure(offer, words), version)
+}
+
+/// The method of the notification that a list has changed.
+pub fn list_changed(offer: Offer) -> String {
+    format!("notifications/{offer}s/list_changed")
 }
 
 fn response(id: &RequestId, result: &impl Serialize) -> Response {
@@ -114,14 +122,14 @@ fn response(id: &RequestId, result: &impl Serialize) -> Response {
 }
 
 impl List {
-    /// Finds out which tools the caller may call. An error is the response.
+    /// Finds out what the caller may have. An error is the response.
     pub async fn own(self) -> Result<OwnList, Response> {
-        let Self { server, caller, id, era } = self;
-        match server.catalog().tools_of(&caller).await {
-            Ok(tools) => Ok(OwnList { server, id, era, tools }),
+        let Self { server, caller, id, listing, era } = self;
+        match server.catalog().sight(&caller).await {
+            Ok(sight) => Ok(OwnList { server, id, listing, era, sight }),
             Err(error) => {
                 let words = format!("which tools you may call cannot be found out now: {}; try again", error.message);
-                Err(Response::error(&JsonRpcError::new(Some(id), ErrorData::internal_error(words, None))))
+                Err(result::error(&id, ErrorData::internal_error(words, None)))
             }
         }
     }
@@ -133,11 +141,10 @@ impl List {
 }
 
 impl OwnList {
-    /// The response. It takes as long as there are tools.
+    /// The response. It takes as long as there is something to list.
     pub fn write(self) -> Response {
-        let Self { server, id, era, tools } = self;
-        let definitions = tools.iter().filter_map(|name| server.catalog().definition(name));
-        Response::result(&id, &written_list(definitions, era))
+        let Self { server, id, listing, era, sight } = self;
+        Response::result(&id, &written_list(server.catalog(), &sight, listing, era))
     }
 }
 
@@ -152,27 +159,35 @@ impl Call {
         self.version
     }
 
+    /// What is asked.
+    pub fn offer(&self) -> Offer {
+        self.asked.offer()
+    }
+
     /// Runs the call to its end. Dropping the future stops it.
     pub async fn run(self) -> FinishedCall {
-        let Self { server, caller, id, version, tool: ToolCall { name, arguments }, reports, progress: _ } = self;
-        let called = id.clone();
-        let write = move |answer| Response::result(&called, &result::of(answer, version));
-        let (response, event) = server.catalog().call(&caller, &name, arguments, reports, write).await;
-        let response = match response {
-            Ok(response) => response,
-            Err(refusal @ (CallRefusal::Caller { .. } | CallRefusal::Unknown { .. })) => {
-                tool_failure(&id, version, &refusal.to_string())
-            }
-            // From 2025-11-25 on, an error in the arguments is for the model.
-            Err(refusal @ CallRefusal::Arguments { .. }) if version >= Version::V2025_11_25 => {
-                tool_failure(&id, version, &refusal.to_string())
-            }
-            Err(refusal) => {
-                let error = ErrorData::invalid_params(refusal.to_string(), None);
-                Response::error(&JsonRpcError::new(Some(id), error))
-            }
-        };
+        let Self { server, caller, id, version, asked, reports, progress: _ } = self;
+        let (called, offer) = (id.clone(), asked.offer());
+        let write = move |answered| result::response(&called, answered, version);
+        let (response, event) = server.catalog().call(&caller, asked, reports, write).await;
+        let response = response.unwrap_or_else(|refusal| refused(&id, version, offer, refusal));
         FinishedCall { response, event }
+    }
+}
+
+/// The response to a call that never reached a component.
+fn refused(id: &RequestId, version: Version, offer: Offer, refusal: CallRefusal) -> Response {
+    let words = refusal.to_string();
+    let for_model = match &refusal {
+        CallRefusal::Caller { .. } | CallRefusal::Undecided { .. } => true,
+        // From 2025-11-25 on, an error in the arguments of a tool is for the model.
+        CallRefusal::Arguments { .. } => offer == Offer::Tool && version >= Version::V2025_11_25,
+        CallRefusal::Unknown { .. } | CallRefusal::UnknownResource { .. } => false,
+    };
+    match refusal {
+        _ if for_model => failure(id, version, offer, &words),
+        CallRefusal::UnknownResource { uri, .. } => result::error(id, result::no_resource(words, uri, version)),
+        _ => result::error(id, ErrorData::invalid_params(words, None)),
     }
 }
 
@@ -184,20 +199,23 @@ impl Subscription {
 
     /// The first message: which of the requested notifications will be sent.
     pub fn acknowledgement(&self) -> String {
-        let mut accepted = SubscriptionFilter::new();
-        accepted.tools_list_changed = self.tools_list_changed.then_some(true);
-        let params = SubscriptionsAcknowledgedNotificationParams::new(accepted).with_meta(self.meta());
+        let accepted = |offer| self.of.contains(&offer).then_some(true);
+        let mut filter = SubscriptionFilter::new();
+        filter.tools_list_changed = accepted(Offer::Tool);
+        filter.prompts_list_changed = accepted(Offer::Prompt);
+        filter.resources_list_changed = accepted(Offer::Resource);
+        let params = SubscriptionsAcknowledgedNotificationParams::new(filter).with_meta(self.meta());
         notification("notifications/subscriptions/acknowledged", &params)
     }
 
     /// The next notification; none once the server ends. Cancel-safe.
     pub async fn next(&mut self) -> Option<String> {
         loop {
-            self.changes.next().await?;
-            if self.tools_list_changed {
-                let params = Map::from_iter([("_meta".to_owned(), serde_json::to_value(self.meta()).unwrap_or_default())]);
-                return Some(notification("notifications/tools/list_changed", &Value::Object(params)));
+            if let Some(offer) = self.changed.pop() {
+                return Some(notification(&list_changed(offer), &json!({ "_meta": self.meta() })));
             }
+            self.changed = self.changes.next().await?.lists;
+            self.changed.retain(|offer| self.of.contains(offer));
         }
     }
 

@@ -1,32 +1,43 @@
-//! Changes of the list of tools, as one client is notified of them. How they are sent depends on the era; this does not.
+//! Changes of the lists of tools, prompts and resources, as one client is notified of them. How they are sent depends on the era; this
+//! does not.
 
 use std::sync::Arc;
 
-use sandbar_catalog::{Catalog, ListDigest};
+use sandbar_catalog::{Catalog, ListDigest, Offer};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The changes of the list for one client.
+/// The changes of the lists for one client.
 pub struct Changes {
     catalogs: watch::Receiver<Arc<Catalog>>,
     known: ListDigest,
     ending: CancellationToken,
 }
 
+/// A change of some of the lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which lists have changed.
+    pub lists: Vec<Offer>,
+    /// What the client knows now.
+    pub digest: ListDigest,
+}
+
 impl Changes {
-    /// For a client that has the list `known`; it is notified at once if that is not the current one. Ends with `ending`.
+    /// For a client that has the lists `known`; it is notified at once if those are not the current ones. Ends with `ending`.
     pub(super) fn new(catalogs: watch::Receiver<Arc<Catalog>>, known: ListDigest, ending: CancellationToken) -> Self {
         Self { catalogs, known, ending }
     }
 
-    /// Waits until the list differs from the one that the client knows, which it then replaces. None: no more changes follow.
+    /// Waits until a list differs from the one that the client knows, which it then replaces. None: no more changes follow.
     /// Several changes at once are one, and one that was reverted is none. Cancel-safe.
-    pub async fn next(&mut self) -> Option<ListDigest> {
+    pub async fn next(&mut self) -> Option<Change> {
         loop {
-            let current = self.catalogs.borrow_and_update().digest().clone();
-            if current != self.known {
-                self.known = current.clone();
-                return Some(current);
+            let digest = self.catalogs.borrow_and_update().digest().clone();
+            let lists = digest.differing(&self.known);
+            if !lists.is_empty() {
+                self.known = digest.clone();
+                return Some(Change { lists, digest });
             }
             tokio::select! {
                 changed = self.catalogs.changed() => changed.ok()?,
@@ -51,7 +62,8 @@ mod tests {
     fn a_list_that_the_client_does_not_know_is_told_once() {
         let (catalogs, ending) = (watch::Sender::<Arc<Catalog>>::default(), CancellationToken::new());
         let mut changes = client(&catalogs, &ending);
-        assert_eq!(changes.next().now_or_never(), Some(Some(Catalog::default().digest().clone())));
+        let change = Change { lists: vec![Offer::Tool], digest: Catalog::default().digest().clone() };
+        assert_eq!(changes.next().now_or_never(), Some(Some(change)));
         assert_eq!(changes.next().now_or_never(), None);
         catalogs.send_replace(Arc::default());
         assert_eq!(changes.next().now_or_never(), None, "another catalog with the same list is no change");

@@ -4,7 +4,7 @@
 //! malformed one that it needs is an error that names the parameter and the expected value.
 
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, ProgressToken, ProtocolVersion, RequestId};
-use sandbar_catalog::Arguments;
+use sandbar_catalog::{Arguments, Asked, Offer};
 use sandbar_text::clean_line;
 use serde_json::{Map, Value};
 
@@ -22,6 +22,9 @@ const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
 
 /// The key under which a request asks for progress notifications.
 const PROGRESS_KEY: &str = "progressToken";
+
+/// Bytes of a URI: no resource has a longer one.
+const URI_BYTES: usize = 1024;
 
 /// Bytes that are read of a client's name, and of its version. A few dozen are kept.
 const CLIENT_BYTES: usize = 256;
@@ -48,24 +51,33 @@ pub enum Method {
     Ping,
     /// `server/discover`: the server's name and capabilities.
     Discover,
-    /// `tools/list`.
-    ListTools,
-    /// `tools/call`.
-    CallTool(ToolCall),
+    /// A list of what there is.
+    List(Listing),
+    /// `tools/call`, `prompts/get` or `resources/read`: what a component has to be asked.
+    Call(Asked),
     /// `subscriptions/listen`.
     Listen {
-        /// Whether to notify of changes of the list of tools, the only notification that there is.
-        tools_list_changed: bool,
+        /// The lists of whose changes to notify. There are no other notifications.
+        changes_of: Vec<Offer>,
     },
 }
 
-/// A tool's name and arguments.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ToolCall {
-    /// The tool's name.
-    pub name: String,
-    /// Its arguments.
-    pub arguments: Arguments,
+/// A list of what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listing {
+    /// `tools/list`.
+    Tools,
+    /// `prompts/list`.
+    Prompts,
+    /// `resources/list`.
+    Resources,
+    /// `resources/templates/list`.
+    ResourceTemplates,
+}
+
+impl Listing {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::ResourceTemplates];
 }
 
 impl Version {
@@ -138,8 +150,19 @@ impl Request {
             "initialize" if !modern => Method::Initialize,
             "ping" if !modern => Method::Ping,
             "server/discover" => Method::Discover,
-            "tools/list" => list(&params).map_err(refused)?,
-            "tools/call" => Method::CallTool(call(params).map_err(refused)?),
+            "tools/list" => list(Listing::Tools, &params).map_err(refused)?,
+            "prompts/list" => list(Listing::Prompts, &params).map_err(refused)?,
+            "resources/list" => list(Listing::Resources, &params).map_err(refused)?,
+            "resources/templates/list" => list(Listing::ResourceTemplates, &params).map_err(refused)?,
+            "tools/call" => {
+                let (name, arguments) = call(params).map_err(refused)?;
+                Method::Call(Asked::Tool { name, arguments })
+            }
+            "prompts/get" => {
+                let (name, arguments) = call(params).map_err(refused)?;
+                Method::Call(Asked::Prompt { name, arguments })
+            }
+            "resources/read" => Method::Call(Asked::Resource { uri: uri(params).map_err(refused)? }),
             "subscriptions/listen" if modern => listen(&params).map_err(refused)?,
             unknown => return Err(refused(unknown_method(unknown, version))),
         };
@@ -176,21 +199,28 @@ fn check_meta(meta: &Map<String, Value>) -> Result<(), ErrorData> {
     Err(ErrorData::invalid_params(words, None))
 }
 
-fn list(params: &Map<String, Value>) -> Result<Method, ErrorData> {
+fn list(listing: Listing, params: &Map<String, Value>) -> Result<Method, ErrorData> {
     match params.get("cursor") {
-        None | Some(Value::Null | Value::String(_)) => Ok(Method::ListTools),
+        None | Some(Value::Null | Value::String(_)) => Ok(Method::List(listing)),
         Some(_) => Err(ErrorData::invalid_params("`params.cursor` has to be a string", None)),
     }
 }
 
-fn call(mut params: Map<String, Value>) -> Result<ToolCall, ErrorData> {
+fn call(mut params: Map<String, Value>) -> Result<(String, Arguments), ErrorData> {
     let name = match params.remove("name") {
         Some(Value::String(name)) if name.len() <= NAME_BYTES => name,
         _ => return Err(ErrorData::invalid_params("`params.name` has to be a string of up to 128 bytes", None)),
     };
     let arguments = Arguments::of_message(params.remove("arguments"))
         .ok_or_else(|| ErrorData::invalid_params("`params.arguments` has to be an object", None))?;
-    Ok(ToolCall { name, arguments })
+    Ok((name, arguments))
+}
+
+fn uri(mut params: Map<String, Value>) -> Result<String, ErrorData> {
+    match params.remove("uri") {
+        Some(Value::String(uri)) if uri.len() <= URI_BYTES => Ok(uri),
+        _ => Err(ErrorData::invalid_params(format!("`params.uri` has to be a string of up to {URI_BYTES} bytes"), None)),
+    }
 }
 
 fn listen(params: &Map<String, Value>) -> Result<Method, ErrorData> {
@@ -202,20 +232,32 @@ fn listen(params: &Map<String, Value>) -> Result<Method, ErrorData> {
     let wanted = absent_or_object(wanted)
         .ok_or_else(|| ErrorData::invalid_params("`params.notifications` has to be an object", None))?
         .unwrap_or_default();
-    match wanted.get("toolsListChanged") {
-        None | Some(Value::Null) => Ok(Method::Listen { tools_list_changed: false }),
-        Some(Value::Bool(tools_list_changed)) => Ok(Method::Listen { tools_list_changed: *tools_list_changed }),
-        Some(_) => Err(ErrorData::invalid_params("`params.notifications.toolsListChanged` has to be true or false", None)),
+    let mut changes_of = Vec::new();
+    for offer in Offer::ALL {
+        // `toolsListChanged` and so on.
+        let key = format!("{offer}sListChanged");
+        match wanted.get(&key) {
+            None | Some(Value::Null | Value::Bool(false)) => {}
+            Some(Value::Bool(true)) => changes_of.push(offer),
+            Some(_) => {
+                return Err(ErrorData::invalid_params(format!("`params.notifications.{key}` has to be true or false"), None));
+            }
+        }
     }
+    Ok(Method::Listen { changes_of })
 }
 
+/// The methods that both eras have.
+const METHODS: &str =
+    "tools/list, tools/call, prompts/list, prompts/get, resources/list, resources/templates/list, resources/read";
+
 fn unknown_method(method: &str, version: Version) -> ErrorData {
-    let methods = match version.era() {
-        Era::Legacy => "initialize, ping, tools/list and tools/call",
-        Era::Modern => "server/discover, tools/list, tools/call and subscriptions/listen",
+    let own = match version.era() {
+        Era::Legacy => "initialize and ping",
+        Era::Modern => "server/discover and subscriptions/listen",
     };
     // Quotes at most 128 bytes.
-    let words = format!("this server has no method {method:?}; in version {} it has {methods}", version.as_str());
+    let words = format!("this server has no method {method:?}; in version {} it has {METHODS}, {own}", version.as_str());
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, words, None)
 }
 
@@ -262,17 +304,19 @@ mod tests {
     #[test]
     fn what_stands_for_nothing_is_nothing() {
         for nothing in [Value::Null, json!([])] {
-            assert_eq!(legacy("tools/list", nothing.clone()), Ok(Method::ListTools));
-            assert_eq!(legacy("tools/list", json!({ "_meta": nothing })), Ok(Method::ListTools));
+            assert_eq!(legacy("tools/list", nothing.clone()), Ok(Method::List(Listing::Tools)));
+            assert_eq!(legacy("tools/list", json!({ "_meta": nothing })), Ok(Method::List(Listing::Tools)));
             assert_eq!(legacy("ping", nothing.clone()), Ok(Method::Ping));
-            let called = Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments: Arguments::default() }));
-            assert_eq!(legacy("tools/call", json!({ "name": "t", "arguments": nothing })), called);
+            let called = Asked::Tool { name: "t".to_owned(), arguments: Arguments::default() };
+            assert_eq!(legacy("tools/call", json!({ "name": "t", "arguments": nothing })), Ok(Method::Call(called)));
+            let filled = Asked::Prompt { name: "t".to_owned(), arguments: Arguments::default() };
+            assert_eq!(legacy("prompts/get", json!({ "name": "t", "arguments": nothing })), Ok(Method::Call(filled)));
         }
         let as_text = legacy("tools/call", json!({ "name": "t", "arguments": "{\"a\":1}" }));
         let arguments = Map::from_iter([("a".to_owned(), json!(1))]).into();
-        assert_eq!(as_text, Ok(Method::CallTool(ToolCall { name: "t".to_owned(), arguments })));
+        assert_eq!(as_text, Ok(Method::Call(Asked::Tool { name: "t".to_owned(), arguments })));
         for cursor in [Value::Null, json!("")] {
-            assert_eq!(legacy("tools/list", json!({ "cursor": cursor })), Ok(Method::ListTools));
+            assert_eq!(legacy("tools/list", json!({ "cursor": cursor })), Ok(Method::List(Listing::Tools)));
         }
         let silent = read("tools/list", &json!({ "_meta": { "progressToken": null } }), Version::V2025_11_25);
         assert_eq!(silent.expect("a request").progress, None);
@@ -289,12 +333,16 @@ mod tests {
             ("tools/call", json!({ "name": "t", "_meta": 1 }), "params._meta"),
             ("tools/call", json!({ "name": "t", "_meta": { "progressToken": 1.5 } }), "progressToken"),
             ("tools/list", json!({ "cursor": 1 }), "params.cursor"),
+            ("resources/templates/list", json!({ "cursor": 1 }), "params.cursor"),
+            ("prompts/get", json!({ "arguments": {} }), "params.name"),
+            ("resources/read", json!({}), "params.uri"),
+            ("resources/read", json!({ "uri": "x".repeat(1025) }), "params.uri"),
         ] {
             let (code, words) = legacy(method, params.clone()).expect_err("refused");
             assert!(code == -32602 && words.contains(named), "{method} {params}: {code} {words}");
         }
-        let (code, words) = legacy("resources/list", Value::Null).expect_err("refused");
-        assert!(code == -32601 && words.contains("resources/list") && words.contains("tools/call"), "{words}");
+        let (code, words) = legacy("completion/complete", Value::Null).expect_err("refused");
+        assert!(code == -32601 && words.contains("completion/complete") && words.contains("tools/call"), "{words}");
     }
 
     #[test]
@@ -356,10 +404,16 @@ mod tests {
                 read("subscriptions/listen", &json!({ "_meta": meta, "notifications": notifications }), Version::V2026_07_28);
             request.map(|request| request.method).map_err(|refusal| refusal.error.message.into_owned())
         };
-        assert_eq!(listen(json!({ "toolsListChanged": true, "else": 1 })), Ok(Method::Listen { tools_list_changed: true }));
+        let of = |changes_of: &[Offer]| Ok(Method::Listen { changes_of: changes_of.to_vec() });
+        assert_eq!(listen(json!({ "toolsListChanged": true, "else": 1 })), of(&[Offer::Tool]));
+        assert_eq!(
+            listen(json!({ "resourcesListChanged": true, "promptsListChanged": true })),
+            of(&[Offer::Prompt, Offer::Resource])
+        );
         for silent in [json!({}), json!([]), json!({ "toolsListChanged": null }), json!({ "toolsListChanged": false })] {
-            assert_eq!(listen(silent), Ok(Method::Listen { tools_list_changed: false }));
+            assert_eq!(listen(silent), of(&[]));
         }
+        assert!(listen(json!({ "promptsListChanged": 1 })).is_err_and(|words| words.contains("promptsListChanged")));
         assert!(listen(json!({ "toolsListChanged": 1 })).is_err_and(|words| words.contains("toolsListChanged")));
     }
 

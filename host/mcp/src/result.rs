@@ -1,13 +1,18 @@
-//! The result of a call, in MCP's form.
+//! What came of a call, in MCP's form: a result, or an error.
 
-use rmcp::model::{ContentBlock, MetaObject, ResultType};
-use sandbar_catalog::Answer;
+use rmcp::model::{CacheScope, ContentBlock, ErrorCode, ErrorData, JsonRpcError, MetaObject, RequestId, ResultType};
+use sandbar_catalog::{Answer, Answered};
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::message::Response;
 use super::version::{Era, Version};
 
-/// MCP's result. The structured content stays text: parsing and writing 1 MB takes milliseconds, which rmcp's own type cannot
+/// How long a client may keep what it has read: the same may be something else at the next moment, or for another caller.
+const READ_TTL_MS: u64 = 0;
+
+/// MCP's result of a tool. The structured content stays text: parsing and writing 1 MB takes milliseconds, which rmcp's own type cannot
 /// avoid.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,8 +28,47 @@ struct CallResult {
     meta: Option<MetaObject>,
 }
 
-/// The result of a call, as JSON for a client of this version.
-pub(super) fn of(answer: Answer, version: Version) -> String {
+/// The response for a client of this version.
+pub(super) fn response(id: &RequestId, answered: Answered, version: Version) -> Response {
+    let is_modern = version.era() == Era::Modern;
+    let result_type = is_modern.then_some(ResultType::COMPLETE);
+    // What has been read as MCP's always serialises.
+    let result = match answered {
+        Answered::Tool(answer) => of_tool(answer, version),
+        Answered::Prompt(mut prompt) => {
+            prompt.result_type = result_type;
+            serde_json::to_string(&prompt).unwrap_or_default()
+        }
+        Answered::Resource(mut resource) => {
+            resource.result_type = result_type;
+            (resource.ttl_ms, resource.cache_scope) =
+                if is_modern { (Some(READ_TTL_MS), Some(CacheScope::Private)) } else { (None, None) };
+            serde_json::to_string(&resource).unwrap_or_default()
+        }
+        Answered::NoResource(uri) => {
+            return error(id, no_resource("there is no such resource".to_owned(), uri, version));
+        }
+        Answered::Failure(words) => return error(id, ErrorData::internal_error(words, None)),
+    };
+    Response::result(id, &result)
+}
+
+/// The error for a resource that there is not, with its URI. In the older era it has a code of its own.
+pub(super) fn no_resource(words: String, uri: String, version: Version) -> ErrorData {
+    let code = match version.era() {
+        Era::Legacy => ErrorCode::RESOURCE_NOT_FOUND,
+        Era::Modern => ErrorCode::INVALID_PARAMS,
+    };
+    ErrorData::new(code, words, Some(json!({ "uri": uri })))
+}
+
+/// A response with an error.
+pub(super) fn error(id: &RequestId, error: ErrorData) -> Response {
+    Response::error(&JsonRpcError::new(Some(id.clone()), error))
+}
+
+/// The result of a tool, as JSON.
+fn of_tool(answer: Answer, version: Version) -> String {
     let Answer { content, structured, is_error, meta } = answer;
     let result_type = (version.era() == Era::Modern).then_some(ResultType::COMPLETE);
     let mut result = CallResult { result_type, content, structured_content: structured, is_error, meta };
@@ -49,7 +93,7 @@ impl CallResult {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
 
@@ -62,7 +106,7 @@ mod tests {
     }
 
     fn result(answer: Answer, version: Version) -> Value {
-        serde_json::from_str(&of(answer, version)).expect("JSON")
+        serde_json::from_str(&of_tool(answer, version)).expect("JSON")
     }
 
     #[test]
@@ -70,6 +114,15 @@ mod tests {
         let of = |version| result(answer("{\"n\":1.50}", json!([])), version);
         assert_eq!(of(Version::V2025_11_25), json!({ "content": [], "structuredContent": { "n": 1.5 }, "isError": false }));
         assert_eq!(of(Version::V2026_07_28)["resultType"], "complete");
+    }
+
+    #[test]
+    fn a_resource_that_there_is_not_is_an_error_with_its_uri() {
+        for (version, code) in [(Version::V2025_11_25, -32002), (Version::V2026_07_28, -32602)] {
+            let response = response(&RequestId::Number(7), Answered::NoResource("test://a".to_owned()), version);
+            let message: Value = serde_json::from_str(&response.text).expect("JSON");
+            assert_eq!((&message["error"]["code"], &message["error"]["data"]), (&json!(code), &json!({ "uri": "test://a" })));
+        }
     }
 
     #[test]

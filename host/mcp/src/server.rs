@@ -1,19 +1,21 @@
-//! The server as MCP sees it: its description and its tools.
+//! The server as MCP sees it: its description, and the lists of what it has.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use rmcp::model::{CacheScope, Implementation, ListToolsResult, ServerCapabilities, ServerConfig, Tool, ToolsCapability};
-use sandbar_catalog::{Catalog, Definition, ListDigest};
+use rmcp::model::{CacheScope, Implementation, ResultType, ServerCapabilities, ServerConfig, Tool};
+use sandbar_catalog::{Catalog, Definition, ListDigest, Sight};
 use sandbar_policy::Caller;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
+use super::request::Listing;
 use super::version::Era;
 
-/// How long a client may cache the list of tools. Subscribers are notified of a change at once; this is for the others.
+/// How long a client may cache a list. Subscribers are notified of a change at once; this is for the others.
 const LIST_TTL_MS: u64 = 60_000;
 
 /// What the model reads about the server, where no pack says what its tools are for.
@@ -37,11 +39,10 @@ struct Live {
     ending: CancellationToken,
 }
 
-/// A catalog, and its tools as a result of `tools/list`, in JSON.
+/// A catalog, and what it has as the results of the methods that list it, in JSON.
 struct Listed {
     catalog: Arc<Catalog>,
-    legacy: Bytes,
-    modern: Bytes,
+    written: BTreeMap<(Listing, Era), Bytes>,
 }
 
 /// What the server is called.
@@ -68,12 +69,12 @@ impl Server {
         Self { live: self.live.clone(), listed: newest.clone() }
     }
 
-    /// The digest of the current list of tools.
+    /// The digest of the current lists.
     pub fn list_digest(&self) -> ListDigest {
         self.live.catalogs.borrow().digest().clone()
     }
 
-    /// The changes for a client that knows the list `known`.
+    /// The changes for a client that knows the lists `known`.
     pub fn changes_since(&self, known: ListDigest) -> Changes {
         Changes::new(self.live.catalogs.clone(), known, self.live.ending.clone())
     }
@@ -90,10 +91,15 @@ impl Server {
 
     /// The server's description of itself, for this caller.
     pub(super) fn config(&self, caller: &Caller) -> ServerConfig {
-        let mut tools = ToolsCapability::default();
-        tools.list_changed = Some(true);
-        let mut capabilities = ServerCapabilities::default();
-        capabilities.tools = Some(tools);
+        // Each is declared also where its list is empty: what is loaded later is told to those alone who have heard that it can be.
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .build();
         let mut instructions = self.catalog().instructions(caller);
         if instructions.is_empty() {
             instructions.push(OPENING.to_owned());
@@ -103,49 +109,61 @@ impl Server {
         ServerConfig::new(capabilities).with_server_info(server_info()).with_instructions(instructions.join(" "))
     }
 
-    /// The changes after the list that this request sees.
+    /// The changes after the lists that this request sees.
     pub(super) fn changes(&self) -> Changes {
         self.changes_since(self.catalog().digest().clone())
     }
 
-    /// The result of `tools/list`, as JSON.
-    pub(super) fn tools(&self, era: Era) -> Bytes {
-        match era {
-            Era::Legacy => self.listed.legacy.clone(),
-            Era::Modern => self.listed.modern.clone(),
-        }
+    /// A list of all that there is, as the result of the method that lists it, in JSON.
+    pub(super) fn list(&self, listing: Listing, era: Era) -> Bytes {
+        self.listed.written.get(&(listing, era)).cloned().unwrap_or_default()
     }
 }
 
 impl Listed {
     fn of(catalog: Arc<Catalog>) -> Self {
-        let [legacy, modern] = [Era::Legacy, Era::Modern].map(|era| written_list(catalog.definitions(), era).into());
-        Self { catalog, legacy, modern }
+        let all = Sight::everything();
+        let lists = Listing::ALL.into_iter().flat_map(|listing| [Era::Legacy, Era::Modern].map(|era| (listing, era)));
+        let written = lists.map(|(listing, era)| ((listing, era), written_list(&catalog, &all, listing, era).into())).collect();
+        Self { catalog, written }
     }
 }
 
-/// A list of tools as a result of `tools/list`, in JSON.
-pub(super) fn written_list<'a>(definitions: impl Iterator<Item = &'a Definition>, era: Era) -> String {
-    let mut list = ListToolsResult::with_all_items(definitions.filter_map(tool).collect());
-    match era {
-        Era::Modern => (list.ttl_ms, list.cache_scope) = (Some(LIST_TTL_MS), Some(CacheScope::Private)),
-        Era::Legacy => {
-            (list.result_type, list.ttl_ms, list.cache_scope) = (None, None, None);
-            for tool in &mut list.tools {
-                // Until 2026 structured content was an object.
-                tool.output_schema.take_if(|schema| schema.get("type").and_then(Value::as_str) != Some("object"));
-            }
+/// What somebody sees, as the result of the method that lists it, in JSON.
+pub(super) fn written_list(catalog: &Catalog, sight: &Sight, listing: Listing, era: Era) -> String {
+    // MCP's own types always serialise.
+    let (key, items) = match listing {
+        Listing::Tools => {
+            ("tools", json!(catalog.tools(sight).filter_map(|definition| tool(definition, era)).collect::<Vec<_>>()))
         }
+        Listing::Prompts => ("prompts", json!(catalog.prompts(sight).map(|prompt| prompt.object()).collect::<Vec<_>>())),
+        Listing::Resources => {
+            ("resources", json!(catalog.resources(sight).map(|resource| resource.object()).collect::<Vec<_>>()))
+        }
+        Listing::ResourceTemplates => {
+            ("resourceTemplates", json!(catalog.templates(sight).map(|template| template.object()).collect::<Vec<_>>()))
+        }
+    };
+    let mut list = Map::new();
+    if era == Era::Modern {
+        list.insert("resultType".to_owned(), json!(ResultType::COMPLETE));
+        list.insert("ttlMs".to_owned(), json!(LIST_TTL_MS));
+        list.insert("cacheScope".to_owned(), json!(CacheScope::Private));
     }
-    // Made of JSON values, it always serialises.
-    serde_json::to_string(&list).unwrap_or_default()
+    list.insert(key.to_owned(), items);
+    Value::Object(list).to_string()
 }
 
 /// A definition in MCP's type. Its parts were checked when its component was loaded, so one that is left out here is a fault of ours.
-fn tool(definition: &Definition) -> Option<Tool> {
-    serde_json::from_value(Value::Object(definition.object().clone()))
+fn tool(definition: &Definition, era: Era) -> Option<Tool> {
+    let mut tool: Tool = serde_json::from_value(Value::Object(definition.object().clone()))
         .inspect_err(
             |error| tracing::error!(tool = definition.name(), %error, "the tool's definition is not MCP's; it is not listed"),
         )
-        .ok()
+        .ok()?;
+    if era == Era::Legacy {
+        // Until 2026 structured content was an object.
+        tool.output_schema.take_if(|schema| schema.get("type").and_then(Value::as_str) != Some("object"));
+    }
+    Some(tool)
 }

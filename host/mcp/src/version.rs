@@ -18,7 +18,7 @@ pub enum Version {
 }
 
 /// What a request has to contain, and how it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Era {
     /// A client begins with `initialize`, has a session from then on, and cancels a call by a notification.
     Legacy,

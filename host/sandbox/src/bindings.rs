@@ -1,4 +1,4 @@
-//! Bindings that wasmtime generates for the interface that every component exports.
+//! Bindings that wasmtime generates for the interfaces that components export.
 #![allow(missing_docs, reason = "the documentation is in the WIT")]
 #![allow(unsafe_code, reason = "generated")]
 #![allow(unreachable_pub, clippy::all, reason = "generated")]
@@ -10,6 +10,8 @@ wasmtime::component::bindgen!({
 
         world exported {
             export sandbar:tool/tools@0.1.0;
+            export sandbar:tool/prompts@0.1.0;
+            export sandbar:tool/resources@0.1.0;
         }
     ",
     exports: { default: async },

@@ -6,6 +6,8 @@ use sandbar_processor::CpuEstimate;
 use wasmtime::component::{InstancePre, Linker};
 
 use super::binary::Binary;
+use super::bindings::exports::sandbar::tool::prompts::GuestIndices as PromptsIndices;
+use super::bindings::exports::sandbar::tool::resources::GuestIndices as ResourcesIndices;
 use super::bindings::exports::sandbar::tool::tools::GuestIndices as ToolsIndices;
 use super::compile::{Compiler, entry_name};
 use super::engine::Engine;
@@ -30,16 +32,35 @@ pub struct Artifact {
 pub struct Component<T: 'static> {
     pub(super) name: Arc<str>,
     pub(super) pre: InstancePre<StoreData<T>>,
-    pub(super) tools: ToolsIndices,
+    pub(super) exports: Exports,
     pub(super) queue: Queue,
     pub(super) estimate: CpuEstimate,
+}
+
+/// Where a component has the interfaces that it exports.
+#[derive(Clone)]
+pub(super) struct Exports {
+    pub(super) tools: ToolsIndices,
+    pub(super) prompts: Option<PromptsIndices>,
+    pub(super) resources: Option<ResourcesIndices>,
+}
+
+impl Exports {
+    /// Each interface by itself, never a whole world: a later contract may add exports that this component lacks.
+    fn of<T>(component: &InstancePre<StoreData<T>>) -> wasmtime::Result<Self> {
+        Ok(Self {
+            tools: ToolsIndices::new(component)?,
+            prompts: PromptsIndices::new(component).ok(),
+            resources: ResourcesIndices::new(component).ok(),
+        })
+    }
 }
 
 // Cheap, and without a bound on `T`.
 impl<T> Clone for Component<T> {
     fn clone(&self) -> Self {
-        let Self { name, pre, tools, queue, estimate } = self;
-        Self { name: name.clone(), pre: pre.clone(), tools: tools.clone(), queue: queue.clone(), estimate: estimate.clone() }
+        let Self { name, pre, exports, queue, estimate } = self;
+        Self { name: name.clone(), pre: pre.clone(), exports: exports.clone(), queue: queue.clone(), estimate: estimate.clone() }
     }
 }
 
@@ -47,6 +68,16 @@ impl<T> Component<T> {
     /// Where its calls wait for their turn.
     pub fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// Whether it exports the interface `prompts`.
+    pub fn has_prompts(&self) -> bool {
+        self.exports.prompts.is_some()
+    }
+
+    /// Whether it exports the interface `resources`.
+    pub fn has_resources(&self) -> bool {
+        self.exports.resources.is_some()
     }
 }
 
@@ -140,8 +171,7 @@ impl Artifact {
             wasi::add_to_linker(&mut linker).map_err(link)?;
         }
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
-        // The one interface, never the whole world: a later contract may add exports that this component lacks.
-        let tools = ToolsIndices::new(&pre).map_err(link)?;
-        Ok(Component { name: self.name.clone(), pre, tools, queue, estimate: CpuEstimate::default() })
+        let exports = Exports::of(&pre).map_err(link)?;
+        Ok(Component { name: self.name.clone(), pre, exports, queue, estimate: CpuEstimate::default() })
     }
 }

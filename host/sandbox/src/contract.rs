@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use wit_parser::{InterfaceId, Resolve, WorldItem};
+use wit_parser::{InterfaceId, Resolve, World, WorldItem};
 
 /// The WIT packages: the file of each in `wit/`, and its text.
 pub const PACKAGES: [(&str, &str); 2] = [
@@ -20,7 +20,7 @@ pub(super) struct Contract {
     /// The interfaces that a component may import, by package and name, with the functions of each. One without functions has
     /// types alone, and importing it grants nothing.
     pub(super) imports: BTreeMap<String, BTreeSet<String>>,
-    /// The one interface that a component exports.
+    /// The one interface that every component exports. What else a component may export is in no table: it has it, or has not.
     pub(super) export: String,
 }
 
@@ -38,27 +38,30 @@ impl Contract {
         for (file, text) in PACKAGES {
             resolve.push_source(file, text)?;
         }
-        let exports = resolve.worlds.iter().flat_map(|(_, world)| world.exports.values());
-        let exports: BTreeSet<InterfaceId> = exports
-            .filter_map(|item| match item {
-                WorldItem::Interface { id, .. } => Some(*id),
-                WorldItem::Function(_) | WorldItem::Type { .. } => None,
-            })
-            .collect();
+        let worlds: Vec<BTreeSet<InterfaceId>> = resolve.worlds.iter().map(|(_, world)| exported(world)).collect();
         let mut contract = Self::default();
         for (id, interface) in resolve.interfaces.iter() {
             let (Some(package), Some(name)) = (interface.package, &interface.name) else { continue };
             let package = &resolve.packages[package].name;
             let name = format!("{}:{}/{name}", package.namespace, package.name);
             contract.version = package.version.as_ref().map(ToString::to_string).unwrap_or_default();
-            if exports.contains(&id) {
+            if worlds.iter().filter(|exports| !exports.is_empty()).all(|exports| exports.contains(&id)) {
                 contract.export = name;
-            } else {
+            } else if !worlds.iter().any(|exports| exports.contains(&id)) {
                 contract.imports.insert(name, interface.functions.keys().cloned().collect());
             }
         }
         Ok(contract)
     }
+}
+
+/// The interfaces that a world exports.
+fn exported(world: &World) -> BTreeSet<InterfaceId> {
+    let id = |item: &WorldItem| match item {
+        WorldItem::Interface { id, .. } => Some(*id),
+        WorldItem::Function(_) | WorldItem::Type { .. } => None,
+    };
+    world.exports.values().filter_map(id).collect()
 }
 
 #[cfg(test)]
@@ -72,6 +75,8 @@ mod tests {
         assert!(imports["sandbar:kubernetes/types"].is_empty(), "types alone");
         assert!(imports["sandbar:kubernetes/read"].contains("list-objects"));
         assert!(imports["sandbar:tool/context"].contains("remaining-ms"));
-        assert!(!imports.contains_key("sandbar:tool/tools"));
+        for exported in ["sandbar:tool/tools", "sandbar:tool/prompts", "sandbar:tool/resources"] {
+            assert!(!imports.contains_key(exported), "{exported}");
+        }
     }
 }

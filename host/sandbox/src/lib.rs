@@ -34,6 +34,6 @@ pub use error::{CallError, CompileError, LoadError};
 pub use imports::{Imports, check_header};
 pub use logging::log_line;
 pub use queue::Queue;
-pub use run::GuestResult;
+pub use run::{Ask, GuestResult};
 pub use slots::{Slots, available_memory, memory_for_answers};
 pub use state::StoreData;

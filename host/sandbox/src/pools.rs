@@ -159,6 +159,7 @@ mod tests {
     use sandbar_policy::{Budget, Limits};
     use tokio::sync::watch;
 
+    use super::super::run::Ask;
     use super::*;
     use crate::{Artifact, Binary, CallError, Component, Engine, EngineOptions, Interface, LoadError};
 
@@ -233,7 +234,8 @@ mod tests {
     async fn call(component: Component<Reports>, engine: &Engine, reports: Reports) -> Result<(), CallError> {
         let (called, budget) = (component.clone(), Arc::new(Budget::new(Limits::default())));
         let in_call = budget.clone();
-        component.run(engine, &budget, async move { called.call(in_call, reports, "t", String::new()).await.map(drop) }).await
+        let ask = Ask::Tool { name: "t".to_owned(), arguments: String::new() };
+        component.run(engine, &budget, async move { called.ask(in_call, reports, ask).await.map(drop) }).await
     }
 
     /// A part with `count` instances of a core module that contains `module`.

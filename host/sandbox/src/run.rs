@@ -7,8 +7,7 @@ use sandbar_policy::{Account, Budget, Limits};
 use sandbar_processor::{Failed, yield_cpu};
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
-use super::bindings::exports::sandbar::tool::tools::Guest as Tools;
-use super::component::Component;
+use super::component::{Component, Exports};
 use super::crash;
 use super::engine::{Engine, Slot};
 use super::error::CallError;
@@ -16,10 +15,30 @@ use super::logging::log_line;
 use super::memory::Refused;
 use super::state::StoreData;
 
-/// Which export is called.
-enum Ask {
+/// What a component is asked for: one of its exported functions, with what it is given.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// What it serves and what it asks for.
     Manifest,
-    Call { tool: String, arguments: String },
+    /// To run a tool.
+    Tool {
+        /// The tool's name.
+        name: String,
+        /// Its arguments, as JSON.
+        arguments: String,
+    },
+    /// To fill in a prompt.
+    Prompt {
+        /// The prompt's name.
+        name: String,
+        /// Its arguments, as JSON.
+        arguments: String,
+    },
+    /// To read a resource.
+    Resource {
+        /// Which one.
+        uri: String,
+    },
 }
 
 /// A component's answer, or its failure in its own words.
@@ -72,12 +91,8 @@ impl<T: Send + 'static> Component<T> {
         }
     }
 
-    /// Calls a tool, inside [`Self::run`]. Imported functions work on `data`.
-    pub async fn call(&self, budget: Arc<Budget>, data: T, tool: &str, arguments: String) -> Result<GuestResult, CallError> {
-        self.ask(budget, data, Ask::Call { tool: tool.to_owned(), arguments }).await
-    }
-
-    async fn ask(&self, budget: Arc<Budget>, data: T, ask: Ask) -> Result<GuestResult, CallError> {
+    /// Calls one of its exports, inside [`Self::run`]. Imported functions work on `data`.
+    pub async fn ask(&self, budget: Arc<Budget>, data: T, ask: Ask) -> Result<GuestResult, CallError> {
         let most = budget.limits().result;
         let mut store = store(self, budget, data);
         let outcome = in_store(self, &mut store, ask).await;
@@ -96,10 +111,19 @@ async fn in_store<T: Send + 'static>(
     ask: Ask,
 ) -> wasmtime::Result<GuestResult> {
     let instance = component.pre.instantiate_async(&mut *store).await?;
-    let tools: Tools = component.tools.load(&mut *store, &instance)?;
+    let Exports { tools, prompts, resources } = &component.exports;
+    let missing = |name: &str| wasmtime::Error::msg(format!("it does not export {name}"));
     match ask {
-        Ask::Manifest => tools.call_manifest(store).await.map(Ok),
-        Ask::Call { tool, arguments } => tools.call_call(store, &tool, &arguments).await,
+        Ask::Manifest => tools.load(&mut *store, &instance)?.call_manifest(store).await.map(Ok),
+        Ask::Tool { name, arguments } => tools.load(&mut *store, &instance)?.call_call(store, &name, &arguments).await,
+        Ask::Prompt { name, arguments } => {
+            let prompts = prompts.as_ref().ok_or_else(|| missing("prompts"))?.load(&mut *store, &instance)?;
+            prompts.call_get(store, &name, &arguments).await
+        }
+        Ask::Resource { uri } => {
+            let resources = resources.as_ref().ok_or_else(|| missing("resources"))?.load(&mut *store, &instance)?;
+            resources.call_read(store, &uri).await
+        }
     }
 }
 

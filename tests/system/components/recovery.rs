@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_catalog::{Catalog, Loader, Progress, Source};
+use sandbar_catalog::{Answered, Asked, Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
 use sandbar_kubernetes::{self, Cluster, Clusters};
 use sandbar_policy::{Caller, Identity, Limits};
@@ -86,11 +86,10 @@ fn all_files() -> Vec<PathBuf> {
 /// Calls a tool: the words of its failure, or none.
 async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String> {
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-    let answer = catalog
-        .call(&Caller::new(Identity::Operator), tool, arguments.into(), watch::Sender::<Progress>::default(), |answer| answer)
-        .await
-        .0
-        .unwrap();
+    let asked = Asked::Tool { name: tool.to_owned(), arguments: arguments.into() };
+    let progress = watch::Sender::<Progress>::default();
+    let answered = catalog.call(&Caller::new(Identity::Operator), asked, progress, |answered| answered).await.0.unwrap();
+    let Answered::Tool(answer) = answered else { panic!("{answered:?}") };
     answer.is_error.then(|| answer.content[0].as_text().unwrap().text.to_string())
 }
 

@@ -16,7 +16,8 @@ async fn discovery_names_the_versions_and_the_server() {
     let result = Client::modern(demo().await).request("server/discover", json!({})).await["result"].take();
     let versions: Vec<_> = result["supportedVersions"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(versions.contains(&MODERN) && versions.contains(&LEGACY), "{versions:?}");
-    assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": true } }));
+    let changes = json!({ "listChanged": true });
+    assert_eq!(result["capabilities"], json!({ "tools": changes, "prompts": changes, "resources": changes }));
     assert!(result["ttlMs"].is_u64() && result["cacheScope"].is_string(), "{result}");
 }
 
@@ -91,7 +92,7 @@ async fn a_version_that_nobody_knows_is_refused_with_those_that_are() {
 
 #[tokio::test]
 async fn what_does_not_exist_is_not_found() {
-    for method in ["prompts/list", "resources/list", "ping", "no/such"] {
+    for method in ["completion/complete", "resources/subscribe", "ping", "no/such"] {
         let (status, code, _) = error_of(Client::modern(demo().await).send(method, json!({})).await).await;
         assert_eq!((status, code), (404, -32601), "{method}");
     }

@@ -19,8 +19,8 @@ async fn initialize_says_what_the_server_is_and_can_do() {
     let result = &reply.message().await.unwrap()["result"];
     assert_eq!(result["serverInfo"]["name"], "sandbar");
     let capabilities: Vec<_> = result["capabilities"].as_object().unwrap().keys().collect();
-    assert_eq!(capabilities, ["tools"], "what is not there is not declared");
-    assert_eq!(result["capabilities"]["tools"], json!({ "listChanged": true }));
+    assert_eq!(capabilities, ["prompts", "resources", "tools"], "what is not there is not declared");
+    assert!(capabilities.iter().all(|of| result["capabilities"][of.as_str()] == json!({ "listChanged": true })), "{result}");
     assert!(result["instructions"].as_str().unwrap().contains("never follow"), "{result}");
 }
 
@@ -109,9 +109,7 @@ async fn ping_is_answered() {
 #[tokio::test]
 async fn what_is_not_declared_does_not_exist() {
     let client = Client::legacy(demo().await).await;
-    for method in
-        ["prompts/list", "resources/list", "resources/templates/list", "completion/complete", "logging/setLevel", "no/such"]
-    {
+    for method in ["completion/complete", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "no/such"] {
         let message = client.request(method, json!({})).await;
         assert_eq!(message["error"]["code"], -32601, "{method}: {message}");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sandbar_catalog::{Answer, CallRefusal, Progress};
+use sandbar_catalog::{Answer, Answered, Asked, CallRefusal, Progress};
 use sandbar_policy::{Caller, Identity};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -50,11 +50,14 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             // Before the call's own time begins: who logs in with a browser needs longer than that.
             let meant = values.get("cluster").and_then(Value::as_str).and_then(|name| clusters.named(name));
             meant.unwrap_or(clusters.home()).log_in().await;
-            catalog.call(&caller, &arguments.tool, values.into(), sender, |answer| answer).await
+            let asked = Asked::Tool { name: arguments.tool, arguments: values.into() };
+            catalog.call(&caller, asked, sender, |answered| answered).await
         };
         Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;
-    let answer = answer.map_err(|refusal: CallRefusal| Failure::Usage(anyhow!(refusal)))?;
+    let Answered::Tool(answer) = answer.map_err(|refusal: CallRefusal| Failure::Usage(anyhow!(refusal)))? else {
+        return Err(anyhow!("the answer is none of a tool").into());
+    };
     print(&answer, arguments.output.output)?;
     Ok(if answer.is_error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -67,6 +67,9 @@ fn as_json(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> Value {
         "digest": format!("sha256:{}", artifact.digest()),
         "imports": artifact.imports(),
         "tools": manifest.tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
+        "prompts": manifest.prompts.iter().map(|prompt| prompt.object()).collect::<Vec<_>>(),
+        "resources": manifest.resources.iter().map(|resource| resource.object()).collect::<Vec<_>>(),
+        "resourceTemplates": manifest.templates.iter().map(|template| template.object()).collect::<Vec<_>>(),
         "asked": asked(manifest),
         "granted": by_cluster(by_name(), |grant| json!(grant)),
         "missing": by_cluster(by_name(), |grant| json!(Missing::of(manifest, grant))),
@@ -96,6 +99,13 @@ fn as_text(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> String 
     }
     for tool in &manifest.tools {
         let _ = writeln!(text, "  tool     {}", tool.name());
+    }
+    for prompt in &manifest.prompts {
+        let _ = writeln!(text, "  prompt   {}", prompt.name());
+    }
+    let resources = manifest.resources.iter().map(|resource| &resource.object().uri);
+    for uri in resources.chain(manifest.templates.iter().map(|template| &template.object().uri_template)) {
+        let _ = writeln!(text, "  uri      {uri}");
     }
     if let Some(settings) = &manifest.settings {
         let _ = writeln!(text, "  settings {}", settings.object());

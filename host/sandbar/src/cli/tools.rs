@@ -48,6 +48,9 @@ fn as_json(served: &Served) -> Value {
         "digest": format!("sha256:{}", served.artifact().digest()),
         "imports": served.artifact().imports(),
         "tools": served.manifest().tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
+        "prompts": served.manifest().prompts.iter().map(|prompt| prompt.object()).collect::<Vec<_>>(),
+        "resources": served.manifest().resources.iter().map(|resource| resource.object()).collect::<Vec<_>>(),
+        "resourceTemplates": served.manifest().templates.iter().map(|template| template.object()).collect::<Vec<_>>(),
         "asked": asked(served.manifest()),
         "granted": by_cluster(served.grants(), |grant| json!(grant)),
         "missing": by_cluster(served.grants(), |grant| json!(Missing::of(served.manifest(), grant))),
@@ -62,6 +65,10 @@ fn as_text(served: &Served) -> String {
     for tool in &served.manifest().tools {
         let title = tool.object().get("title").and_then(Value::as_str).unwrap_or_default();
         let _ = writeln!(text, "{}  {}", tool.name(), clean_line(title, TITLE_BYTES));
+    }
+    for prompt in &served.manifest().prompts {
+        let title = prompt.object().title.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "prompt {}  {}", prompt.name(), clean_line(title, TITLE_BYTES));
     }
     let origin = match served.source() {
         Source::Bundled(_) => format!("bundled in {}", served.source().pack().unwrap_or_default()),

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use sandbar_catalog::{Manifest, fuzzing};
+use sandbar_catalog::{Answered, Manifest, fuzzing};
 use serde_json::{Map, Value};
 
 use crate::{head_and_body, is_clean, is_clean_value};
@@ -14,7 +14,15 @@ const WORDS: usize = 16 * 1024;
 pub(super) fn manifest(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let Ok(manifest) = fuzzing::manifest(text) else { return };
-    assert!((1..=100).contains(&manifest.tools.len()));
+    let others = [manifest.prompts.len(), manifest.resources.len(), manifest.templates.len()];
+    assert!((1..=400).contains(&(manifest.tools.len() + others.iter().sum::<usize>())));
+    let prompts = manifest.prompts.iter().map(|prompt| serde_json::to_value(prompt.object()));
+    let resources = manifest.resources.iter().map(|resource| serde_json::to_value(resource.object()));
+    let templates = manifest.templates.iter().map(|template| serde_json::to_value(template.object()));
+    for object in prompts.chain(resources).chain(templates) {
+        let object = object.unwrap();
+        assert!(is_clean_value(&object), "{object}");
+    }
     for tool in &manifest.tools {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         assert!((1..=128).contains(&tool.name().len()) && tool.name().bytes().all(fits), "{:?}", tool.name());
@@ -33,6 +41,7 @@ pub(super) fn manifest_seeds() -> Vec<Vec<u8>> {
         r#"{"tools":[{"name":"t","inputSchema":{"type":"object"}}]}"#,
         r##"{"tools":[{"name":"a.b-c_1","title":"T","description":"d\u202e","inputSchema":{"type":"object","properties":{"n":{"type":"integer","minimum":1},"x":{"$ref":"#/$defs/x"}},"required":["n"],"$defs":{"x":{"enum":["a",null]}}},"outputSchema":{"type":"object","additionalProperties":false},"annotations":{"readOnlyHint":true}}],"rules":[{"apiGroups":[""],"resources":["pods","pods/log"],"verbs":["get"]}],"clusterRules":[{"apiGroups":["*"],"resources":["*"],"resourceNames":["a"],"verbs":["list"]}],"settings":{"type":"object","properties":{"threshold":{"type":"integer"}}}}"##,
         r#"{"tools":[{"name":"t","inputSchema":{"type":"object"}},{"name":"u","inputSchema":{"type":"object","allOf":[{"if":{"properties":{"a":{"const":1}}},"then":{"required":["b"]}},{"not":{"required":["c"]}}]}}],"prompts":[]}"#,
+        r#"{"tools":[],"prompts":[{"name":"p","title":"T\u202e","arguments":[{"name":"a","required":true}]}],"resources":[{"uri":"a://b/c","name":"r","size":7,"annotations":{"audience":["user"],"priority":0.5}}],"resourceTemplates":[{"uriTemplate":"a://b/x-{y}.md/{z}","name":"t","mimeType":"text/plain"}]}"#,
         r#"{"tools":[{"name":"t","inputSchema":{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","definitions":{"a":{"type":"array","items":{"type":"string","pattern":"^a+$","format":"date-time"},"uniqueItems":true}},"properties":{"a":{"$ref":"definitions.json#/a"}}}}]}"#,
     ]
     .map(|text| text.as_bytes().to_vec())
@@ -67,6 +76,26 @@ pub(super) fn arguments_seeds() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
+/// What a component returns for a prompt or a resource becomes MCP's, hides nothing and is marked, or is a failure in words.
+fn offers(text: &str) {
+    for answered in [fuzzing::prompt(text), fuzzing::resource("a://b/c", text)] {
+        let (object, items) = match &answered {
+            Answered::Prompt(prompt) => (serde_json::to_value(prompt).unwrap(), prompt.messages.len()),
+            Answered::Resource(resource) => (serde_json::to_value(resource).unwrap(), resource.contents.len()),
+            Answered::Failure(words) => {
+                assert!(!words.is_empty() && words.len() <= WORDS && is_clean(words), "{words:?}");
+                continue;
+            }
+            Answered::NoResource(uri) => {
+                assert_eq!(uri, "a://b/c");
+                continue;
+            }
+            Answered::Tool(_) => panic!("no tool was asked for"),
+        };
+        assert!(is_clean_value(&object) && items > 1, "there is something behind the mark: {object}");
+    }
+}
+
 /// Whatever a component returns becomes a result that MCP allows and that hides nothing, or a failure that says why not.
 pub(super) fn result(bytes: &[u8]) {
     static TOOL: LazyLock<Manifest> = LazyLock::new(|| {
@@ -74,6 +103,7 @@ pub(super) fn result(bytes: &[u8]) {
         fuzzing::manifest(text).unwrap()
     });
     let Ok(text) = str::from_utf8(bytes) else { return };
+    offers(text);
     let answer = fuzzing::answer(text, &TOOL.tools[0]);
     let marked = fuzzing::marked_answer(text, &TOOL.tools[0]);
     assert_eq!(marked.is_error, answer.is_error, "a mark breaks nothing: {marked:?}");
@@ -99,6 +129,8 @@ pub(super) fn result_seeds() -> Vec<Vec<u8>> {
         r#"{"structuredContent":{"n":1}}"#,
         r#"{"structuredContent":{"n":1,"text":"\u001b[31mred\u202e \ud83d\ude00"},"content":[{"type":"text","text":"a\nb\tc"}],"_meta":{"a/b":{"c":[1.5e10,-0.0]}},"isError":false,"resultType":"complete"}"#,
         r#"{"content":[{"type":"text","text":"no"}],"isError":true}"#,
+        r#"{"description":"d\u202e","messages":[{"role":"user","content":{"type":"text","text":"\u001b[31mred"}},{"role":"assistant","content":{"type":"resource","resource":{"uri":"a:b","blob":"AAAA"}}}]}"#,
+        r#"{"contents":[{"uri":"a://b/c","mimeType":"text/plain","text":"t\u200b"},{"uri":"a://b/d","blob":"AAAA"}],"_meta":{"a":1}}"#,
         r#"{"content":[{"type":"image","data":"AAAA","mimeType":"image/png"},{"type":"resource","resource":{"uri":"a:b","text":"t"}},{"type":"resource_link","uri":"a:b","name":"n"}],"structuredContent":{"n":18446744073709551615}}"#,
     ]
     .map(|text| text.as_bytes().to_vec())
