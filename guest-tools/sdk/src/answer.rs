@@ -2,6 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Code, Error};
 
 /// An answer in both of MCP's forms: `structuredContent` for programs, which the tool's output schema describes, and `content` for
 /// the model. Without it, the text of an answer is its structure in JSON.
@@ -58,4 +61,18 @@ pub(crate) fn result(text: Option<&str>, structure: &str) -> serde_json::Result<
     let Some(text) = text else { return Ok(format!("{{\"structuredContent\":{structure}}}")) };
     let text = serde_json::to_string(text)?;
     Ok(format!("{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}],\"structuredContent\":{structure}}}"))
+}
+
+/// The arguments of a tool or prompt, of JSON.
+pub(crate) fn arguments_of<A: DeserializeOwned>(name: &str, arguments: &str) -> Result<A, Error> {
+    serde_json::from_str(arguments).map_err(|error| Error::invalid(format!("the arguments of {name} are wrong: {error}")))
+}
+
+/// An answer in JSON.
+pub(crate) fn written(answer: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(answer).map_err(not_json)
+}
+
+pub(crate) fn not_json(error: serde_json::Error) -> Error {
+    Error::new(Code::Other, format!("the answer is not JSON: {error}"))
 }

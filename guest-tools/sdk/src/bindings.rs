@@ -22,6 +22,8 @@ wit_bindgen::generate!({
             import sandbar:kubernetes/logs-many@0.1.0;
             import sandbar:kubernetes/discovery@0.1.0;
             export sandbar:tool/tools@0.1.0;
+            export sandbar:tool/prompts@0.1.0;
+            export sandbar:tool/resources@0.1.0;
         }
     ",
     world: "sandbar:sdk/guest",

@@ -1,4 +1,4 @@
-//! A component: its tools, what it asks to read, and the settings that it has.
+//! A component: its tools, prompts and resources, what it asks to read, and the settings that it has.
 
 use std::marker::PhantomData;
 
@@ -7,12 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::manifest::{Manifest, ToolEntry};
-use crate::{Answer, Code, Error, answer, schema};
+use crate::manifest::{Entries, Manifest, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry};
+use crate::prompt::{Message, Prompt};
+use crate::resource::{Document, Template, Variables};
+use crate::{Answer, Error, answer, schema};
 
-/// Tools and what they ask for. [`export!`](crate::export) makes a WebAssembly component of it.
+/// Tools, prompts and resources, and what they ask for. [`export!`](crate::export) makes a WebAssembly component of it.
 ///
-/// The tools are a type, not a list, so that a component whose manifest is a file holds no code that computes one.
+/// What it serves is a type, not a list, so that a component whose manifest is a file holds no code that computes one.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Component<T = ()> {
@@ -90,31 +92,43 @@ where
     }
 
     fn run(&self, arguments: &str) -> Result<String, Error> {
-        let arguments = serde_json::from_str(arguments)
-            .map_err(|error| Error::invalid(format!("the arguments of {} are wrong: {error}", self.name)))?;
-        let answer = (self.function)(arguments)?;
+        let answer = (self.function)(answer::arguments_of(self.name, arguments)?)?;
         let (text, structure) = answer.forms();
-        serde_json::to_string(structure)
-            .and_then(|structure| answer::result(text, &structure))
-            .map_err(|error| Error::new(Code::Other, format!("the answer is not JSON: {error}")))
+        answer::result(text, &answer::written(structure)?).map_err(answer::not_json)
     }
 }
 
-/// The tools of a component, one after the other. Nobody writes it but [`Component::tool`].
+/// What a component serves, one after the other: tools, prompts and resources. Nobody writes it but the functions of [`Component`].
 pub trait Tools {
-    /// Adds what the model reads about each of them.
+    /// Adds what is read about each of them.
     #[doc(hidden)]
-    fn describe(&self, entries: &mut Vec<ToolEntry>);
+    fn describe(&self, entries: &mut Entries);
 
-    /// Runs the one with this name, if it is here, and returns its result in JSON.
+    /// Runs the tool with this name, if it is here, and returns its result in JSON.
     #[doc(hidden)]
     fn run(&self, name: &str, arguments: &str) -> Option<Result<String, Error>>;
+
+    /// The same of a prompt.
+    #[doc(hidden)]
+    fn get(&self, name: &str, arguments: &str) -> Option<Result<String, Error>>;
+
+    /// The same of a resource.
+    #[doc(hidden)]
+    fn read(&self, uri: &str) -> Option<Result<String, Error>>;
 }
 
 impl Tools for () {
-    fn describe(&self, _: &mut Vec<ToolEntry>) {}
+    fn describe(&self, _: &mut Entries) {}
 
     fn run(&self, _: &str, _: &str) -> Option<Result<String, Error>> {
+        None
+    }
+
+    fn get(&self, _: &str, _: &str) -> Option<Result<String, Error>> {
+        None
+    }
+
+    fn read(&self, _: &str) -> Option<Result<String, Error>> {
         None
     }
 }
@@ -126,10 +140,10 @@ where
     A: DeserializeOwned + JsonSchema,
     R: Answer,
 {
-    fn describe(&self, entries: &mut Vec<ToolEntry>) {
+    fn describe(&self, entries: &mut Entries) {
         let (before, tool) = self;
         before.describe(entries);
-        entries.push(ToolEntry::new(
+        entries.tools.push(ToolEntry::new(
             tool.name,
             tool.title,
             tool.description,
@@ -141,6 +155,91 @@ where
     fn run(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
         let (before, tool) = self;
         if tool.name == name { Some(tool.run(arguments)) } else { before.run(name, arguments) }
+    }
+
+    fn get(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
+        self.0.get(name, arguments)
+    }
+
+    fn read(&self, uri: &str) -> Option<Result<String, Error>> {
+        self.0.read(uri)
+    }
+}
+
+impl<T, F, A> Tools for (T, Prompt<F, A>)
+where
+    T: Tools,
+    F: Fn(A) -> Result<Vec<Message>, Error>,
+    A: DeserializeOwned + JsonSchema,
+{
+    fn describe(&self, entries: &mut Entries) {
+        let (before, prompt) = self;
+        before.describe(entries);
+        entries.prompts.push(PromptEntry::new(prompt.name, prompt.title, prompt.description, &schema::of_arguments::<A>()));
+    }
+
+    fn run(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
+        self.0.run(name, arguments)
+    }
+
+    fn get(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
+        let (before, prompt) = self;
+        if prompt.name == name { Some(prompt.get(arguments)) } else { before.get(name, arguments) }
+    }
+
+    fn read(&self, uri: &str) -> Option<Result<String, Error>> {
+        self.0.read(uri)
+    }
+}
+
+impl<T, F> Tools for (T, Document<F>)
+where
+    T: Tools,
+    F: Fn() -> Result<String, Error>,
+{
+    fn describe(&self, entries: &mut Entries) {
+        let (before, document) = self;
+        before.describe(entries);
+        entries.resources.push(ResourceEntry::new(document.about));
+    }
+
+    fn run(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
+        self.0.run(name, arguments)
+    }
+
+    fn get(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
+        self.0.get(name, arguments)
+    }
+
+    fn read(&self, uri: &str) -> Option<Result<String, Error>> {
+        let (before, document) = self;
+        document.read(uri).or_else(|| before.read(uri))
+    }
+}
+
+impl<T, F> Tools for (T, Template<F>)
+where
+    T: Tools,
+    F: Fn(&Variables) -> Result<Option<String>, Error>,
+{
+    fn describe(&self, entries: &mut Entries) {
+        let (before, template) = self;
+        before.describe(entries);
+        entries.resource_templates.push(TemplateEntry::new(template.about));
+    }
+
+    fn run(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
+        self.0.run(name, arguments)
+    }
+
+    fn get(&self, name: &str, arguments: &str) -> Option<Result<String, Error>> {
+        self.0.get(name, arguments)
+    }
+
+    fn read(&self, uri: &str) -> Option<Result<String, Error>> {
+        let (before, template) = self;
+        // A document of its own goes before what a template makes of its URI.
+        before.read(uri).or_else(|| template.read(uri))
     }
 }
 
@@ -163,7 +262,35 @@ impl<T: Tools> Component<T> {
     where
         (T, Tool<F, A, R>): Tools,
     {
-        Component { tools: (self.tools, tool), rules: self.rules, cluster_rules: self.cluster_rules, settings: self.settings }
+        self.with(tool)
+    }
+
+    /// Serves this prompt.
+    pub fn prompt<F, A>(self, prompt: Prompt<F, A>) -> Component<(T, Prompt<F, A>)>
+    where
+        (T, Prompt<F, A>): Tools,
+    {
+        self.with(prompt)
+    }
+
+    /// Serves this resource.
+    pub fn resource<F>(self, document: Document<F>) -> Component<(T, Document<F>)>
+    where
+        (T, Document<F>): Tools,
+    {
+        self.with(document)
+    }
+
+    /// Serves the resources of this template.
+    pub fn template<F>(self, template: Template<F>) -> Component<(T, Template<F>)>
+    where
+        (T, Template<F>): Tools,
+    {
+        self.with(template)
+    }
+
+    fn with<N>(self, next: N) -> Component<(T, N)> {
+        Component { tools: (self.tools, next), rules: self.rules, cluster_rules: self.cluster_rules, settings: self.settings }
     }
 
     /// Asks to read these namespaced resources.
@@ -186,15 +313,28 @@ impl<T: Tools> Component<T> {
 
     /// What the host reads about the component, always the same.
     pub fn manifest(&self) -> Manifest<'_> {
-        let mut tools = Vec::new();
-        self.tools.describe(&mut tools);
-        Manifest { tools, rules: &self.rules, cluster_rules: &self.cluster_rules, settings: self.settings.map(|schema| schema()) }
+        let mut entries = Entries::default();
+        self.tools.describe(&mut entries);
+        let settings = self.settings.map(|schema| schema());
+        Manifest { entries, rules: &self.rules, cluster_rules: &self.cluster_rules, settings }
     }
 
     /// Runs the tool `name` on arguments in JSON, as the host does. The answer is the result of an MCP `tools/call` in JSON.
     pub fn call(&self, name: &str, arguments: &str) -> Result<String, Error> {
         let result = self.tools.run(name, arguments);
         result.unwrap_or_else(|| Err(Error::invalid(format!("this component has no tool `{name}`"))))
+    }
+
+    /// Fills in the prompt `name`, as the host does. The answer is the result of an MCP `prompts/get` in JSON.
+    pub fn get(&self, name: &str, arguments: &str) -> Result<String, Error> {
+        let result = self.tools.get(name, arguments);
+        result.unwrap_or_else(|| Err(Error::invalid(format!("this component has no prompt `{name}`"))))
+    }
+
+    /// Reads the resource `uri`, as the host does. The answer is the result of an MCP `resources/read` in JSON.
+    pub fn read(&self, uri: &str) -> Result<String, Error> {
+        let result = self.tools.read(uri);
+        result.unwrap_or_else(|| Err(Error::invalid(format!("this component has no resource `{uri}`"))))
     }
 }
 
@@ -292,6 +432,64 @@ mod tests {
         let host = crate::testing::Host::new();
         assert_eq!(host.text(&component, "tell", &json!({ "word": "sand" })).as_deref(), Ok("It has\n\"4\"."));
         assert_eq!(host.text(&component, "measure", &json!({ "word": "sand" })).as_deref(), Ok(r#"{"length":4}"#));
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Greeting {
+        /// Whom to greet.
+        name: String,
+        #[schemars(description = "")]
+        title: Option<String>,
+    }
+
+    fn with_more() -> Component<impl Tools> {
+        let greet = |Greeting { name, title }| Ok(vec![Message::user(format!("{} {name}", title.unwrap_or("Hello".to_owned())))]);
+        let all =
+            |variables: &Variables| Ok((variables.get("word") != "none").then(|| format!("about {}", variables.get("word"))));
+        component()
+            .prompt(Prompt::new("greet", "Greets.", greet).title("Greet"))
+            .resource(Document::new("words://all", "all", "All words.", || Ok("sand\nbar".to_owned())))
+            .template(Template::new("words://of/{word}", "one", "One word.", all).mime_type("text/markdown"))
+            .resource(Document::new("words://of/sand", "sand", "Sand.", || Ok("sand itself".to_owned())))
+    }
+
+    #[test]
+    fn the_manifest_names_prompts_and_resources() {
+        let manifest: Value = serde_json::from_str(&with_more().manifest().to_string()).expect("JSON");
+        assert_eq!(
+            manifest["prompts"],
+            json!([{
+                "name": "greet",
+                "title": "Greet",
+                "description": "Greets.",
+                "arguments": [{ "name": "name", "description": "Whom to greet.", "required": true }, { "name": "title" }],
+            }])
+        );
+        assert_eq!(
+            manifest["resources"][0],
+            json!({ "uri": "words://all", "name": "all", "description": "All words.", "mimeType": "text/plain" })
+        );
+        assert_eq!(manifest["resourceTemplates"][0]["uriTemplate"], "words://of/{word}");
+        assert_eq!(manifest["tools"].as_array().map(Vec::len), Some(2));
+        let without: Value = serde_json::from_str(&component().manifest().to_string()).expect("JSON");
+        assert!(["prompts", "resources", "resourceTemplates"].iter().all(|key| without.get(key).is_none()), "{without}");
+    }
+
+    #[test]
+    fn prompts_and_resources_are_found_among_the_tools() {
+        let component = with_more();
+        assert_eq!(
+            component.get("greet", r#"{"name":"Ann"}"#),
+            Ok(r#"{"messages":[{"role":"user","content":{"type":"text","text":"Hello Ann"}}]}"#.to_owned())
+        );
+        let text = |uri: &str| crate::testing::Host::new().resource(&component, uri);
+        assert_eq!(text("words://all"), Ok(Some("sand\nbar".to_owned())));
+        assert_eq!(text("words://of/bar"), Ok(Some("about bar".to_owned())));
+        assert_eq!(text("words://of/sand"), Ok(Some("sand itself".to_owned())));
+        assert_eq!(component.read("words://of/none"), Ok(r#"{"contents":[]}"#.to_owned()));
+        assert!(text("words://else").is_err_and(|words| words.contains("no resource `words://else`")));
+        assert_eq!(component.call("measure", r#"{"word":"sand"}"#), Ok(r#"{"structuredContent":{"length":4}}"#.to_owned()));
+        assert!(component.get("measure", "{}").is_err(), "a tool is no prompt");
     }
 
     #[test]

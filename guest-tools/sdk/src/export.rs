@@ -7,6 +7,9 @@ use crate::log;
 /// Makes a WebAssembly component of a function that returns a [`Component`]. Other targets only check its type, so that a tool's
 /// tests run natively.
 ///
+/// The component exports the interfaces of tools, prompts and resources, whether it has some of each or not: what it serves is what its
+/// manifest names.
+///
 /// `export!(component)` computes the manifest inside the component. That takes some 60 KiB of code, which the host has to compile
 /// when it loads the component.
 ///
@@ -45,6 +48,20 @@ macro_rules! export {
                 }
             }
 
+            impl $crate::__private::PromptsGuest for Exported {
+                fn get(name: String, arguments: String) -> Result<String, String> {
+                    $crate::__private::log_panics();
+                    $crate::__private::get($component(), &name, &arguments)
+                }
+            }
+
+            impl $crate::__private::ResourcesGuest for Exported {
+                fn read(uri: String) -> Result<String, String> {
+                    $crate::__private::log_panics();
+                    $crate::__private::read($component(), &uri)
+                }
+            }
+
             $crate::bindings::export_bindings!(Exported with_types_in $crate::bindings);
         };
 
@@ -61,6 +78,16 @@ pub fn computed_manifest(component: Component<impl Tools>) -> String {
 /// The export `call`.
 pub fn call(component: Component<impl Tools>, name: &str, arguments: &str) -> Result<String, String> {
     component.call(name, arguments).map_err(|error| error.to_string())
+}
+
+/// The export `get` of prompts.
+pub fn get(component: Component<impl Tools>, name: &str, arguments: &str) -> Result<String, String> {
+    component.get(name, arguments).map_err(|error| error.to_string())
+}
+
+/// The export `read` of resources.
+pub fn read(component: Component<impl Tools>, uri: &str) -> Result<String, String> {
+    component.read(uri).map_err(|error| error.to_string())
 }
 
 /// A component has no standard error: without this, the host would see a trap and nobody would read why.

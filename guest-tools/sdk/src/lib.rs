@@ -22,7 +22,9 @@ pub mod logs;
 mod manifest;
 pub mod near;
 pub mod path;
+pub mod prompt;
 pub mod read;
+pub mod resource;
 mod schema;
 pub mod tally;
 #[cfg(not(target_arch = "wasm32"))]
@@ -39,6 +41,8 @@ pub use read::{Metadata, Page, Resource, Scope};
 /// For [`export!`] alone.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bindings::exports::sandbar::tool::prompts::Guest as PromptsGuest;
+    pub use crate::bindings::exports::sandbar::tool::resources::Guest as ResourcesGuest;
     pub use crate::bindings::exports::sandbar::tool::tools::Guest;
-    pub use crate::export::{call, computed_manifest, log_panics};
+    pub use crate::export::{call, computed_manifest, get, log_panics, read};
 }

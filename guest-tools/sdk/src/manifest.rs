@@ -6,12 +6,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::Rule;
+use crate::resource::About;
 
 /// The manifest of a component. Its text is one JSON object.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest<'a> {
-    pub(crate) tools: Vec<ToolEntry>,
+    #[serde(flatten)]
+    pub(crate) entries: Entries,
     #[serde(skip_serializing_if = "<[Rule]>::is_empty")]
     pub(crate) rules: &'a [Rule],
     #[serde(skip_serializing_if = "<[Rule]>::is_empty")]
@@ -20,11 +22,105 @@ pub struct Manifest<'a> {
     pub(crate) settings: Option<Value>,
 }
 
-/// An MCP Tool.
+/// What is served.
 #[doc(hidden)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entries {
+    pub(crate) tools: Vec<ToolEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) prompts: Vec<PromptEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resources: Vec<ResourceEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resource_templates: Vec<TemplateEntry>,
+}
+
+/// An MCP Prompt.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PromptEntry {
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'static str>,
+    description: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    arguments: Vec<ArgumentEntry>,
+}
+
+/// An MCP PromptArgument.
+#[derive(Clone, Debug, Serialize)]
+struct ArgumentEntry {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    required: bool,
+}
+
+/// An MCP Resource.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ResourceEntry {
+    uri: &'static str,
+    #[serde(flatten)]
+    about: AboutEntry,
+}
+
+/// An MCP ResourceTemplate.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ToolEntry {
+pub(crate) struct TemplateEntry {
+    uri_template: &'static str,
+    #[serde(flatten)]
+    about: AboutEntry,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AboutEntry {
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'static str>,
+    description: &'static str,
+    mime_type: &'static str,
+}
+
+impl PromptEntry {
+    /// A prompt whose arguments have this schema.
+    pub(crate) fn new(name: &'static str, title: Option<&'static str>, description: &'static str, schema: &Value) -> Self {
+        let required =
+            |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name));
+        let argument = |(name, property): (&String, &Value)| ArgumentEntry {
+            name: name.clone(),
+            description: property["description"].as_str().map(str::to_owned),
+            required: required(name),
+        };
+        let arguments = schema["properties"].as_object().into_iter().flatten().map(argument).collect();
+        Self { name, title, description, arguments }
+    }
+}
+
+impl ResourceEntry {
+    pub(crate) fn new(about: About) -> Self {
+        Self { uri: about.uri, about: AboutEntry::new(about) }
+    }
+}
+
+impl TemplateEntry {
+    pub(crate) fn new(about: About) -> Self {
+        Self { uri_template: about.uri, about: AboutEntry::new(about) }
+    }
+}
+
+impl AboutEntry {
+    fn new(About { name, title, description, mime_type, .. }: About) -> Self {
+        Self { name, title, description, mime_type }
+    }
+}
+
+/// An MCP Tool.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToolEntry {
     name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<&'static str>,

@@ -174,6 +174,27 @@ impl Host {
         Ok(serde_json::from_str(&result).expect("JSON"))
     }
 
+    /// The messages of a prompt with these arguments, each with its role, or the words of the failure.
+    pub fn prompt(
+        &self,
+        component: &Component<impl Tools>,
+        prompt: &str,
+        arguments: &Value,
+    ) -> Result<Vec<(String, String)>, String> {
+        let result = self.run(|| component.get(prompt, &arguments.to_string())).map_err(|error| error.to_string())?;
+        let result: Value = serde_json::from_str(&result).expect("JSON");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let messages = result["messages"].as_array().expect("a list");
+        Ok(messages.iter().map(|message| (text(&message["role"]), text(&message["content"]["text"]))).collect())
+    }
+
+    /// The text of a resource; none where there is no such resource. Else the words of the failure.
+    pub fn resource(&self, component: &Component<impl Tools>, uri: &str) -> Result<Option<String>, String> {
+        let result = self.run(|| component.read(uri)).map_err(|error| error.to_string())?;
+        let result: Value = serde_json::from_str(&result).expect("JSON");
+        Ok(result["contents"][0]["text"].as_str().map(str::to_owned))
+    }
+
     /// The lines that were logged and the progress that was told so far.
     pub fn said(&self) -> Vec<String> {
         self.said.borrow().clone()

@@ -13,8 +13,9 @@ include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 /// and looks around where it finds nothing, is the largest; of all, explain, which knows what can be wrong with a dozen kinds.
 const COMPONENT_BYTES: usize = 384 * 1024;
 
-/// The tools' interface with its exports, as far as this test calls it.
+/// The interfaces that this test calls.
 const TOOLS: &str = "sandbar:tool/tools@0.1.0";
+const RESOURCES: &str = "sandbar:tool/resources@0.1.0";
 
 struct Bundled {
     engine: Engine,
@@ -47,7 +48,7 @@ impl Bundled {
     }
 
     /// Calls one of the component's exports. The host functions trap.
-    fn call<A, R>(&self, file: &str, export: &str, arguments: A) -> R
+    fn call<A, R>(&self, file: &str, interface: &str, export: &str, arguments: A) -> R
     where
         A: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift + 'static,
@@ -57,14 +58,14 @@ impl Bundled {
         linker.define_unknown_imports_as_traps(component).expect("a linker");
         let mut store = Store::new(&self.engine, ());
         let instance = linker.instantiate(&mut store, component).expect("an instance");
-        let tools = instance.get_export_index(&mut store, None, TOOLS).expect(TOOLS);
-        let function = instance.get_export_index(&mut store, Some(&tools), export).expect("the export");
+        let exports = instance.get_export_index(&mut store, None, interface).expect("the interface");
+        let function = instance.get_export_index(&mut store, Some(&exports), export).expect("the export");
         let function = instance.get_typed_func::<A, R>(&mut store, &function).expect("the contract's type");
         function.call(&mut store, arguments).expect("an answer without the host")
     }
 
     fn manifest(&self, file: &str) -> Value {
-        let (manifest,): (String,) = self.call(file, "manifest", ());
+        let (manifest,): (String,) = self.call(file, TOOLS, "manifest", ());
         serde_json::from_str(&manifest).expect("JSON")
     }
 }
@@ -185,11 +186,28 @@ fn a_manifest_is_the_file_beside_the_source() {
 fn a_refusal_comes_back_as_text_for_the_model() {
     let bundled = Bundled::compiled();
     let call = |file: &str, tool: &str, arguments: &str| {
-        let (answer,): (Result<String, String>,) = bundled.call(file, "call", (tool, arguments));
+        let (answer,): (Result<String, String>,) = bundled.call(file, TOOLS, "call", (tool, arguments));
         answer.expect_err("a refusal")
     };
     assert_eq!(call("get-events.wasm", "get_events", r#"{"namespace":""}"#), "namespace is required");
     assert_eq!(call("get-pod-logs.wasm", "get_pod_logs", r#"{"namespace":"team-a","name":""}"#), "name is required");
+}
+
+#[test]
+fn the_document_of_a_tool_names_each_of_its_arguments() {
+    let bundled = Bundled::compiled();
+    for (_, file, _) in BUNDLED.iter().filter(|(pack, ..)| *pack == "kubernetes") {
+        let manifest = bundled.manifest(file);
+        let (tool, uri) = (&manifest["tools"][0], manifest["resources"][0]["uri"].as_str().expect("a document"));
+        assert_eq!(uri, format!("sandbar://{}/tool.md", file.trim_end_matches(".wasm")));
+        let (read,): (Result<String, String>,) = bundled.call(file, RESOURCES, "read", (uri,));
+        let read: Value = serde_json::from_str(&read.expect("a document")).expect("JSON");
+        let text = read["contents"][0]["text"].as_str().expect("text");
+        let arguments = tool["inputSchema"]["properties"].as_object().expect("arguments");
+        for argument in arguments.keys() {
+            assert!(text.contains(&format!("`{argument}`")), "{uri} does not name {argument}");
+        }
+    }
 }
 
 /// By these groups it is found out which packs are of use in a cluster.

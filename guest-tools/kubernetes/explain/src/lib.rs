@@ -14,6 +14,7 @@ mod tests;
 use sandbar_tool::discovery::Kind;
 use sandbar_tool::kubernetes::owners::{self, Owner};
 use sandbar_tool::kubernetes::{View, troubles};
+use sandbar_tool::resource::Document;
 use sandbar_tool::{Component, Error, Resource, Rule, Scope, Told, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -96,6 +97,12 @@ fn component() -> Component<impl Tools> {
                 explain,
             )
             .title("Explain"),
+        )
+        .resource(
+            Document::new("sandbar://explain/tool.md", "explain", "How the tool explain is used.", || {
+                Ok(include_str!("../tool.md").to_owned())
+            })
+            .mime_type("text/markdown"),
         )
 }
 

@@ -20,6 +20,26 @@ fn problems(answer: &Value) -> Vec<String> {
     items.iter().map(|item| format!("{}: {}", word(item, "what"), word(item, "why"))).collect()
 }
 
+#[test]
+fn the_prompt_names_the_place_and_the_tools() {
+    let words = |arguments: Value| {
+        let messages = Cluster::new().host().prompt(&component(), "what_is_wrong", &arguments).expect("a prompt");
+        let [(role, words)] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!(role, "user");
+        words.clone()
+    };
+    for cluster in [json!({}), json!({ "namespace": " " })] {
+        assert!(
+            words(cluster).starts_with("Find out what is wrong in the Kubernetes cluster, and why.\n1. Call find_problems. It")
+        );
+    }
+    let of_one = words(json!({ "namespace": "team-a" }));
+    assert!(
+        of_one.contains("wrong in the namespace team-a,") && of_one.contains("find_problems with the namespace team-a."),
+        "{of_one}"
+    );
+}
+
 /// Every fault, what it is found as, and words of its cause.
 const FAULTS: [(faults::Fault, &str, &[&str]); 14] = [
     (faults::image, "Deployment team-a/pull", &["2 of 2 pods", "ImagePullBackOff", "example.com/app:typo", "manifest unknown"]),

@@ -8,6 +8,7 @@ mod which;
 use sandbar_tool::arguments::{given, required};
 use sandbar_tool::kubernetes::workload::{Pods, Workload};
 use sandbar_tool::logs::{self, Source};
+use sandbar_tool::resource::Document;
 use sandbar_tool::{Component, Error, Integer, Rule, Told, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -164,6 +165,12 @@ fn component() -> Component<impl Tools> {
                 search_logs,
             )
             .title("Search logs"),
+        )
+        .resource(
+            Document::new("sandbar://search-logs/tool.md", "search_logs", "How the tool search_logs is used.", || {
+                Ok(include_str!("../tool.md").to_owned())
+            })
+            .mime_type("text/markdown"),
         )
 }
 

@@ -8,6 +8,7 @@ mod share;
 
 use sandbar_tool::arguments::given;
 use sandbar_tool::columns::Columns;
+use sandbar_tool::resource::Document;
 use sandbar_tool::{Component, Error, Integer, Rule, Scope, Told, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,12 @@ fn component() -> Component<impl Tools> {
                 top,
             )
             .title("Top"),
+        )
+        .resource(
+            Document::new("sandbar://top/tool.md", "top", "How the tool top is used.", || {
+                Ok(include_str!("../tool.md").to_owned())
+            })
+            .mime_type("text/markdown"),
         )
 }
 
