@@ -12,13 +12,16 @@ const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const VERSIONS: [&str; 9] = ["2024-11-05", "2025-03-26", "2025-06-18", LEGACY, MODERN, "2026-07-29", "1999-01-01", "", "latest"];
 
 /// Methods, and what is none.
-const METHODS: [&str; 12] = [
+const METHODS: [&str; 15] = [
     "initialize",
     "ping",
     "server/discover",
     "tools/list",
     "tools/call",
     "prompts/list",
+    "prompts/get",
+    "resources/list",
+    "resources/templates/list",
     "resources/read",
     "completion/complete",
     "logging/setLevel",
@@ -26,6 +29,9 @@ const METHODS: [&str; 12] = [
     "notifications/cancelled",
     "no/such",
 ];
+
+/// Resources, and what is none.
+const RESOURCES: [&str; 4] = ["sandbar://explain/tool.md", "sandbar://top/tool.md", "sandbar://top/no-such", "no-uri"];
 
 const ACCEPTS: [&str; 9] = [
     "application/json, text/event-stream",
@@ -135,7 +141,7 @@ impl Generator {
         }
         if version == MODERN {
             headers.push(("mcp-method", method.to_owned()));
-            if let Some(name) = message["params"]["name"].as_str() {
+            if let Some(name) = message["params"]["name"].as_str().or(message["params"]["uri"].as_str()) {
                 headers.push(("mcp-name", name.to_owned()));
             }
         }
@@ -150,7 +156,7 @@ impl Generator {
     }
 
     fn method(&mut self) -> &'static str {
-        if self.one_in(5) { self.of(&METHODS) } else { self.of(&METHODS[..5]) }
+        if self.one_in(5) { self.of(&METHODS) } else { self.of(&METHODS[..10]) }
     }
 
     fn id(&mut self) -> Value {
@@ -163,6 +169,8 @@ impl Generator {
                 "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "oracle", "version": "1" },
             }),
             "tools/call" => self.call(),
+            "prompts/get" => self.prompt(),
+            "resources/read" => json!({ "uri": self.of(&RESOURCES) }),
             "notifications/cancelled" => json!({ "requestId": self.id(), "reason": "x" }),
             _ => json!({}),
         };
@@ -181,6 +189,15 @@ impl Generator {
             json!({ "name": "get_events", "arguments": {} }),
             json!({ "name": "get_pod_logs", "arguments": { "namespace": "team-b", "name": "no-such-pod" } }),
             json!({ "name": "no_such_tool", "arguments": {} }),
+        ])
+    }
+
+    fn prompt(&mut self) -> Value {
+        self.of(&[
+            json!({ "name": "what_is_wrong", "arguments": { "namespace": "team-a" } }),
+            json!({ "name": "what_is_wrong" }),
+            json!({ "name": "what_is_wrong", "arguments": { "place": "team-a" } }),
+            json!({ "name": "no_such_prompt", "arguments": {} }),
         ])
     }
 
@@ -211,6 +228,7 @@ impl Generator {
             "/method",
             "/params",
             "/params/name",
+            "/params/uri",
             "/params/arguments",
             "/params/cursor",
             "/params/protocolVersion",

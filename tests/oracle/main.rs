@@ -1,4 +1,5 @@
-//! Thousands of generated requests - well-formed, odd and broken - to Sandbar and to rmcp's own server with the same tools. What answers
+//! Thousands of generated requests - well-formed, odd and broken - to Sandbar and to rmcp's own server with the same tools, prompts and
+//! resources. What answers
 //! differ in on purpose stands in `differences.rs`, each with its reason; any other difference fails, and so does a row that explains
 //! nothing any more.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
@@ -88,7 +89,8 @@ async fn rmcps(native: &Native, case: &Case) -> Outcome {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sandbar_answers_as_rmcp_does_but_where_it_does_not_on_purpose() {
-    let server = Server::builder().cluster("demo").arg("--calls-per-second=1000000").start().await;
+    let server = Server::builder().cluster("demo").config("bundled: { packs: [coder, kubernetes] }\n");
+    let server = server.arg("--calls-per-second=1000000").start().await;
     let native = Native::like(&server).await;
     let mut generator = Generator::new(0x5EED);
     let (mut explained, mut agreed, mut served) = (BTreeMap::<&str, usize>::new(), 0, 0);

@@ -25,7 +25,17 @@ pub struct Text {
     texts: String,
     arguments: String,
     pages: usize,
+    offers: &'static str,
 }
+
+/// What exports prompts and resources, which answer as the tools do.
+const OFFERS: &str = r#"
+  (func $read (param "uri" string) (result (result string (error string)))
+    (canon lift (core func $i "read") (memory $mem) (realloc $realloc)))
+  (instance $prompts (export "get" (func $call)))
+  (instance $resources (export "read" (func $read)))
+  (export "sandbar:tool/prompts@0.1.0" (instance $prompts))
+  (export "sandbar:tool/resources@0.1.0" (instance $resources))"#;
 
 impl Text {
     /// Serves one tool of this name, which answers with nothing.
@@ -50,12 +60,19 @@ impl Text {
             texts: EMPTY_ANSWER.to_owned(),
             arguments: String::new(),
             pages: 0,
+            offers: "",
         }
     }
 
     /// With so many pages of memory beside those that the manifest takes.
     pub fn with_pages(mut self, pages: usize) -> Self {
         self.pages = pages;
+        self
+    }
+
+    /// Exports prompts and resources, too, which answer as the tools do.
+    pub fn with_offers(mut self) -> Self {
+        self.offers = OFFERS;
         self
     }
 
@@ -117,7 +134,8 @@ impl Text {
 
 impl std::fmt::Display for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { manifest, export, imports, glue, core, call, texts, arguments, pages } = self;
+        let Self { manifest, export, imports, glue, core, call, texts, arguments, pages, offers } = self;
+        let read = if offers.is_empty() { "" } else { &*format!("(func (export \"read\") (param i32 i32) (result i32) {call})") };
         let pages = 2 + pages + manifest.len() / 0x1_0000;
         let (length, manifest, texts) = (manifest.len(), escaped(manifest), escaped(texts.as_bytes()));
         write!(
@@ -147,6 +165,7 @@ impl std::fmt::Display for Text {
     (func (export "manifest") (result i32)
       (drop (call $answer (i32.const {MANIFEST_AT}) (i32.const {length})))
       i32.const 4)
+    {read}
     (func (export "call") (param i32 i32 i32 i32) (result i32)
       {call}))
   (core instance $i (instantiate $guest (with "m" (instance $m)) {arguments}))
@@ -155,7 +174,8 @@ impl std::fmt::Display for Text {
   (func $call (param "name" string) (param "arguments" string) (result (result string (error string)))
     (canon lift (core func $i "call") (memory $mem) (realloc $realloc)))
   (instance $tools (export "manifest" (func $manifest)) (export "call" (func $call)))
-  (export "{export}" (instance $tools)))
+  (export "{export}" (instance $tools))
+  {offers})
 "#
         )
     }

@@ -17,6 +17,7 @@ mod hand_made;
 mod limits;
 mod loading;
 mod log;
+mod offers;
 mod reading;
 mod recovery;
 mod schemas;

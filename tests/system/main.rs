@@ -26,6 +26,7 @@ mod kubernetes_pack;
 mod live;
 mod logins;
 mod logs;
+mod offers;
 mod oidc;
 mod packs;
 mod paging;

@@ -101,6 +101,22 @@ async fn rules_by_user_and_group_say_who_calls_what() {
         assert_eq!(reply.status, status);
         assert_eq!(reply.text().await.contains("mcp-param"), status == 400);
     }
+    // Prompts and resources are for whoever may call a tool that they come with.
+    for (agent, is_allowed) in [(&ann, true), (&bob, false)] {
+        let prompts = agent.ask(&server, "prompts/list", json!({})).await;
+        assert_eq!(prompts["result"]["prompts"].as_array().map(Vec::is_empty), Some(!is_allowed), "{prompts}");
+        let resources = agent.ask(&server, "resources/list", json!({})).await;
+        assert_eq!(resources["result"]["resources"].as_array().map(Vec::is_empty), Some(!is_allowed), "{resources}");
+        for (method, params) in [
+            ("prompts/get", json!({ "name": "test_simple_prompt" })),
+            ("resources/read", json!({ "uri": "test://template/7/data" })),
+        ] {
+            let answered = agent.ask(&server, method, params).await;
+            let words = answered["error"]["message"].as_str();
+            assert_eq!(words.is_none(), is_allowed, "{answered}");
+            assert!(words.is_none_or(|words| words.contains(&format!("{} may not ", bob.user))), "{answered}");
+        }
+    }
     let unknown = bob.ask(&server, "tools/call", json!({ "name": "get_event", "arguments": {} })).await;
     let words = unknown["error"]["message"].as_str().expect("words");
     assert!(words.contains("unknown tool") && !words.contains("get_events"), "{words}");

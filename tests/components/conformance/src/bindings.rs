@@ -3,7 +3,7 @@
 // Generated code: the canonical ABI is pointers and lengths.
 #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, clippy::undocumented_unsafe_blocks)]
 
-wit_bindgen::generate!({ path: "../../../wit/tool", world: "tool" });
+wit_bindgen::generate!({ path: "../../../wit/tool", world: "tool-with-prompts-and-resources" });
 
 export!(Fixture with_types_in self);
 

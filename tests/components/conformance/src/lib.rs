@@ -1,12 +1,12 @@
-//! The tools that the official MCP conformance suite calls by name, as far as a component of contract 0.1 can be them: no prompts,
-//! no resources, no questions to the client.
+//! The tools, prompts and resources that the official MCP conformance suite asks for by name, as far as a component of contract 0.1 can be
+//! them: no questions to the client.
 
 // Outside WebAssembly there is no host to call.
 #![cfg(target_arch = "wasm32")]
 
 mod bindings;
 
-use bindings::exports::sandbar::tool::tools::Guest;
+use bindings::exports::sandbar::tool::{prompts, resources, tools};
 use bindings::sandbar::tool::context;
 use bindings::sandbar::tool::logging::{Level, log};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ const WORK_MS: u32 = 3_500;
 
 struct Fixture;
 
-impl Guest for Fixture {
+impl tools::Guest for Fixture {
     fn manifest() -> String {
         include_str!("../manifest.json").to_owned()
     }
@@ -59,6 +59,46 @@ impl Guest for Fixture {
             unknown => return Err(format!("the fixture has no tool `{unknown}`")),
         };
         Ok(json!({ "content": content }).to_string())
+    }
+}
+
+impl prompts::Guest for Fixture {
+    fn get(name: String, arguments: String) -> Result<String, String> {
+        let arguments: Value = serde_json::from_str(&arguments).map_err(|error| error.to_string())?;
+        let argument = |name: &str| arguments[name].as_str().unwrap_or_default();
+        let contents = match name.as_str() {
+            "test_simple_prompt" => vec![text("This is a simple prompt for testing.")],
+            "test_prompt_with_arguments" => {
+                vec![text(&format!("Prompt with arguments: arg1='{}', arg2='{}'", argument("arg1"), argument("arg2")))]
+            }
+            "test_prompt_with_embedded_resource" => vec![
+                resource(argument("resourceUri"), "text/plain", "Embedded resource content for testing."),
+                text("Please process the embedded resource above."),
+            ],
+            "test_prompt_with_image" => vec![image(), text("Please analyze the image above.")],
+            unknown => return Err(format!("the fixture has no prompt `{unknown}`")),
+        };
+        let messages: Vec<_> = contents.into_iter().map(|content| json!({ "role": "user", "content": content })).collect();
+        Ok(json!({ "messages": messages }).to_string())
+    }
+}
+
+impl resources::Guest for Fixture {
+    fn read(uri: String) -> Result<String, String> {
+        let id = uri.strip_prefix("test://template/").and_then(|rest| rest.strip_suffix("/data"));
+        let mut contents = match (uri.as_str(), id) {
+            ("test://static-text", _) => {
+                json!({ "mimeType": "text/plain", "text": "This is the content of the static text resource." })
+            }
+            ("test://static-binary", _) => json!({ "mimeType": "image/png", "blob": PNG }),
+            (_, Some(id)) => {
+                let data = json!({ "id": id, "templateTest": true, "data": format!("Data for ID: {id}") });
+                json!({ "mimeType": "application/json", "text": data.to_string() })
+            }
+            _ => return Ok(json!({ "contents": [] }).to_string()),
+        };
+        contents["uri"] = json!(uri);
+        Ok(json!({ "contents": [contents] }).to_string())
     }
 }
 

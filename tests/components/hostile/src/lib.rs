@@ -6,12 +6,20 @@
 mod misbehave;
 mod read;
 
-use sandbar_tool::bindings::exports::sandbar::tool::tools::Guest;
+use sandbar_tool::bindings::exports::sandbar::tool::{prompts, resources, tools};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 struct Hostile;
 
-impl Guest for Hostile {
+/// The arguments of the prompt.
+#[derive(Deserialize)]
+struct Ordered {
+    /// A fault, in JSON.
+    fault: String,
+}
+
+impl tools::Guest for Hostile {
     fn manifest() -> String {
         include_str!("../manifest.json").to_owned()
     }
@@ -22,6 +30,23 @@ impl Guest for Hostile {
             "read" => parse::<read::Request>(&arguments)?.answer(),
             _ => parse::<misbehave::Fault>(&arguments)?.commit(),
         }
+    }
+}
+
+impl prompts::Guest for Hostile {
+    fn get(_name: String, arguments: String) -> Result<String, String> {
+        sandbar_tool::__private::log_panics();
+        parse::<misbehave::Fault>(&parse::<Ordered>(&arguments)?.fault)?.commit()
+    }
+}
+
+impl resources::Guest for Hostile {
+    /// The URI ends with a fault in JSON, in hexadecimal.
+    fn read(uri: String) -> Result<String, String> {
+        sandbar_tool::__private::log_panics();
+        let hex = uri.rsplit('/').next().unwrap_or_default();
+        let bytes = hex.as_bytes().chunks(2).filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        parse::<misbehave::Fault>(&String::from_utf8_lossy(&bytes.collect::<Vec<_>>()))?.commit()
     }
 }
 
