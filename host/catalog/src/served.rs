@@ -120,7 +120,7 @@ impl Served {
         T: Send + 'static,
         W: FnOnce(Answered) -> T + Clone + Send + 'static,
     {
-        let (offer, place) = (question.form.offer(), &question.place);
+        let (offer, place) = (question.form.offer(), question.place.clone());
         let chosen = self.reach.is_said().then(|| place.name.clone());
         let account = chosen.iter().cloned().fold(caller.account(), Account::within);
         let budget = Arc::new(Budget::of(account, self.limits.clone()));
