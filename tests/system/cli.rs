@@ -84,7 +84,7 @@ async fn tools_shows_what_is_served_and_what_it_may_read() {
     assert_eq!(logs["source"], "bundled");
     let rules = json!([{ "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] }]);
     assert_eq!((&logs["asked"]["rules"], &logs["granted"]["rules"]), (&rules, &rules));
-    assert_eq!(logs["missing"], json!({ "rules": [], "clusterRules": [] }));
+    assert_eq!(logs["missing"], json!({ "rules": [], "clusterRules": [], "caller": false }));
     let text = sandbar(&["tools", "--cluster", "demo"]).await;
     for &tool in TOOLS.iter() {
         assert!(text.stdout.contains(tool), "{tool}: {text:?}");

@@ -6,6 +6,7 @@ mod aggregation;
 mod attacks;
 mod audit;
 mod bad_input;
+mod caller;
 mod clean_text;
 mod cli;
 mod clients;

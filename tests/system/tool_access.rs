@@ -9,29 +9,29 @@ use sandbar_tests::sandbar::{Server, assert_refused_at_start};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 
-const REVIEWED: &str = "authentication: { tokenReview: { audiences: [sandbar] } }\n";
+pub(crate) const REVIEWED: &str = "authentication: { tokenReview: { audiences: [sandbar] } }\n";
 
 /// A ServiceAccount with a token.
-struct Agent {
-    user: String,
-    token: String,
+pub(crate) struct Agent {
+    pub(crate) user: String,
+    pub(crate) token: String,
 }
 
 impl Agent {
-    async fn of(namespace: &Namespace, name: &str) -> Self {
+    pub(crate) async fn of(namespace: &Namespace, name: &str) -> Self {
         namespace.service_account(name).await;
         let token = namespace.token(name, &["sandbar"]).await;
         Self { user: format!("system:serviceaccount:{}:{name}", namespace.name()), token }
     }
 
     /// The result of a request.
-    async fn ask(&self, server: &Server, method: &str, params: Value) -> Value {
+    pub(crate) async fn ask(&self, server: &Server, method: &str, params: Value) -> Value {
         let mut request = mcp::modern(json!(1), method, params);
         mcp::set(&mut request, "authorization", &format!("Bearer {}", self.token));
         wire::send(server.address(), request).await.message().await.expect("a message")
     }
 
-    async fn tools(&self, server: &Server) -> Vec<String> {
+    pub(crate) async fn tools(&self, server: &Server) -> Vec<String> {
         let message = self.ask(server, "tools/list", json!({})).await;
         assert_eq!(message["result"]["cacheScope"], "private");
         let tools = message["result"]["tools"].as_array().expect("tools");

@@ -14,6 +14,7 @@ wit_bindgen::generate!({
         world guest {
             import sandbar:tool/context@0.1.0;
             import sandbar:tool/logging@0.1.0;
+            import sandbar:tool/caller@0.1.0;
             import sandbar:kubernetes/read@0.1.0;
             import sandbar:kubernetes/logs@0.1.0;
             import sandbar:kubernetes/health@0.1.0;

@@ -13,6 +13,7 @@ pub(crate) use crate::bindings::sandbar::{
         table::list_table,
     },
     tool::{
+        caller::who_calls,
         context::{now_ms, progress, remaining_ms, setting},
         logging::log,
     },
@@ -20,5 +21,5 @@ pub(crate) use crate::bindings::sandbar::{
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::testing::imports::{
     api_server, get_many, get_object, list_many, list_objects, list_table, log, now_ms, progress, remaining_ms, served_kinds,
-    setting, tail, tail_many,
+    setting, tail, tail_many, who_calls,
 };

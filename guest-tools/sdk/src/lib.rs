@@ -4,6 +4,7 @@ mod answer;
 pub mod arguments;
 #[doc(hidden)]
 pub mod bindings;
+pub mod caller;
 #[doc(hidden)]
 pub mod coder;
 pub mod columns;

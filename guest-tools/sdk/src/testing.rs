@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::caller::User;
 use crate::discovery::Kinds;
 use crate::health::ApiServer;
 use crate::logs::{Excerpt, Source};
@@ -83,6 +84,7 @@ pub struct Host {
     logs: Option<Rc<Logs>>,
     health: Option<Rc<Health>>,
     settings: BTreeMap<String, Value>,
+    caller: Option<User>,
     now: Duration,
     said: Rc<RefCell<Vec<String>>>,
 }
@@ -136,6 +138,13 @@ impl Host {
     /// An option that the operator has set.
     pub fn setting(mut self, key: &str, value: Value) -> Self {
         self.settings.insert(key.to_owned(), value);
+        self
+    }
+
+    /// Who calls; nobody that is known if a test does not say so.
+    pub fn caller(mut self, name: &str, groups: &[&str]) -> Self {
+        let groups = groups.iter().map(|&group| group.to_owned()).collect();
+        self.caller = Some(User { name: name.to_owned(), groups });
         self
     }
 
@@ -229,7 +238,9 @@ pub(crate) mod imports {
     use super::{Host, ListRequest, ObjectRequest, RUNNING};
     use crate::Scope;
     use crate::bindings::sandbar::kubernetes::{discovery, logs, read, read_many, table, types};
+    use crate::bindings::sandbar::tool::caller;
     use crate::bindings::sandbar::tool::logging::Level;
+    use crate::caller::User;
     use crate::discovery::Kinds;
     use crate::logs::Source;
     use crate::read::{Column, Row, Table};
@@ -341,6 +352,10 @@ pub(crate) mod imports {
 
     pub(crate) fn setting(key: &str) -> Option<String> {
         host().settings.get(key).map(Value::to_string)
+    }
+
+    pub(crate) fn who_calls() -> Option<caller::User> {
+        host().caller.map(|User { name, groups }| caller::User { name, groups, more: None })
     }
 
     pub(crate) fn progress(done: f64, total: Option<f64>, message: Option<&str>) {

@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
 
         world every-capability {
             import sandbar:tool/context@0.1.0;
+            import sandbar:tool/caller@0.1.0;
             import sandbar:tool/logging@0.1.0;
             import sandbar:kubernetes/read@0.1.0;
             import sandbar:kubernetes/logs@0.1.0;

@@ -75,6 +75,7 @@ mod tests {
             component: "test".into(),
             budget: Arc::new(Budget::new(Limits::default())),
             settings: Arc::new(BTreeMap::new()),
+            caller: None,
             progress: watch::Sender::default(),
             reader: None,
         };

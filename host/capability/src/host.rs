@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sandbar_kubernetes::{Code, Error, Reader};
-use sandbar_policy::Budget;
+use sandbar_policy::{Budget, ToldUser};
 use tokio::sync::watch;
 
 /// A call's progress, as the tool reports it.
@@ -26,6 +26,8 @@ pub struct Host {
     pub budget: Arc<Budget>,
     /// The operator's settings, as JSON text by key.
     pub settings: Arc<BTreeMap<String, String>>,
+    /// Who calls, if the component is granted to be told and somebody was authenticated.
+    pub caller: Option<ToldUser>,
     /// Receives progress reports. A watch channel holds only the newest, so a flood of them costs nothing.
     pub progress: watch::Sender<Progress>,
     /// Reads the cluster within the component's grant; none while the component is asked for its manifest.

@@ -3,6 +3,7 @@
 //! They convert between WIT's types and ours and call `kubernetes`; they decide nothing.
 
 mod bindings;
+mod caller;
 mod context;
 mod discovery;
 mod health;
@@ -18,6 +19,7 @@ mod types;
 use sandbar_policy::Grant;
 use sandbar_sandbox::Interface;
 
+pub use caller::CALLER;
 pub use host::{Host, Progress};
 
 /// An interface that a component can import, and the condition for it.
@@ -28,8 +30,9 @@ struct Capability {
 }
 
 /// All capabilities.
-static CAPABILITIES: [&Capability; 9] = [
+static CAPABILITIES: [&Capability; 10] = [
     &context::CAPABILITY,
+    &caller::CAPABILITY,
     &logging::CAPABILITY,
     &read::CAPABILITY,
     &table::CAPABILITY,
@@ -87,5 +90,13 @@ mod tests {
         assert!(names(&grant).contains(&"sandbar:kubernetes/read"));
         assert!(!names(&grant).contains(&"sandbar:kubernetes/logs"));
         assert!(!names(&Grant::default()).contains(&"sandbar:kubernetes/read"));
+    }
+
+    #[test]
+    fn no_rule_opens_who_calls() {
+        let opens = |grant: &Grant| open_to(grant).iter().any(|interface| interface.name == CALLER);
+        let all = [PolicyRule::new("*", &["*", "pods/log", "secrets"], &[Get])];
+        assert!(!opens(&Grant { rules: all.to_vec(), cluster_rules: all.to_vec(), ..Grant::default() }));
+        assert!(opens(&Grant { caller: true, ..Grant::default() }));
     }
 }

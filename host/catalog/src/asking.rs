@@ -164,6 +164,7 @@ async fn ask(component: Component<Host>, engine: &Engine, limits: Limits) -> Ask
             component: component.name().clone(),
             budget: budget.clone(),
             settings: Arc::new(BTreeMap::new()),
+            caller: None,
             progress: watch::Sender::default(),
             reader: None,
         };

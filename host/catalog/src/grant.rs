@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandbar_capability::CALLER;
 use sandbar_policy::{Grant, PolicyRule, Rights, Verb};
+use sandbar_sandbox::Imports;
 use serde::Serialize;
 
 use super::manifest::Manifest;
@@ -73,7 +75,12 @@ fn covered(group: &str, resource: &str, names: &[String], held: &Rights<'_>) -> 
     [Verb::Get, Verb::List].into_iter().filter(|&verb| is_covered(verb)).collect()
 }
 
-/// What a manifest asks for and a grant lacks, as rules that could be granted.
+/// Whether a component asks to be told who calls. It does by what it imports.
+pub fn asks_for_caller(imports: &Imports) -> bool {
+    imports.interfaces.contains_key(CALLER)
+}
+
+/// What a component asks for and a grant lacks, as it could be granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Missing {
@@ -81,22 +88,24 @@ pub struct Missing {
     pub rules: Vec<PolicyRule>,
     /// Rules for cluster-scoped resources.
     pub cluster_rules: Vec<PolicyRule>,
+    /// To be told who calls.
+    pub caller: bool,
 }
 
 impl Missing {
-    /// Compares a manifest with a grant.
-    pub fn of(manifest: &Manifest, grant: &Grant) -> Self {
+    /// Compares what a component says and imports with a grant.
+    pub fn of(manifest: &Manifest, imports: &Imports, grant: &Grant) -> Self {
         let rights = rights(manifest, grant);
         let lacking = |of_cluster| {
             let rules: Vec<_> = rights.iter().filter(|right| right.of_cluster == of_cluster).filter_map(as_rule).collect();
             PolicyRule::merged(&rules)
         };
-        Self { rules: lacking(false), cluster_rules: lacking(true) }
+        Self { rules: lacking(false), cluster_rules: lacking(true), caller: asks_for_caller(imports) && !grant.caller }
     }
 
     /// Whether the grant holds everything.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.cluster_rules.is_empty()
+        *self == Self::default()
     }
 }
 

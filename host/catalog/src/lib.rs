@@ -48,7 +48,7 @@ pub use asking::manifest_of;
 use audit::Outcome;
 pub use audit::{AuditEvent, NOT_LET_IN};
 pub use callers::Sight;
-pub use grant::{Missing, Right, rights};
+pub use grant::{Missing, Right, asks_for_caller, rights};
 pub use list_digest::ListDigest;
 pub use load::Loader;
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};

@@ -178,15 +178,16 @@ impl Loader {
         };
         let reads = artifact.imports().interfaces.keys().any(|interface| sandbar_capability::reads_cluster(interface));
         let reach = Reach::of(&self.clusters, terms, reads, granted).ok_or(Reason::NoCluster)?;
-        let missing = reach.missing(&manifest);
-        if !missing.is_empty() && !terms.accepts_partial_grant {
+        let missing = reach.missing(&manifest, artifact.imports());
+        // There is no part of knowing who calls, so without it a component cannot be linked.
+        if missing.caller || !missing.is_empty() && !terms.accepts_partial_grant {
             return Err(Reason::NotGranted(missing));
         }
         // One that is kept in force has the stack that it was compiled for.
         let limits = Limits { stack: artifact.stack(), ..self.limits(terms) };
         let queue = self.engine.queue(limits.calls, before.map(|before| before.component.queue()));
         let component = artifact.link(&sandbar_capability::open_to(reach.grants().map(|(_, grant)| grant)), queue)?;
-        let hands_on = matches!(source, Source::File(_)) && reach.reads();
+        let hands_on = matches!(source, Source::File(_)) && reach.is_open();
         let parsed = manifest.clone();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
         let manifest = manifest.asking_for(&reach).map_err(Reason::ClusterArgument)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sandbar_kubernetes::{Cluster, Clusters};
 use sandbar_policy::Grant;
+use sandbar_sandbox::Imports;
 use sandbar_text::{clean_line, nearest};
 use serde_json::{Map, Value, json};
 
@@ -57,14 +58,14 @@ impl Reach {
         &self.places[0]
     }
 
-    /// Whether it may read something in one of them.
-    pub(super) fn reads(&self) -> bool {
-        self.grants().any(|(_, grant)| grant.reads())
+    /// Whether something is granted in one of them.
+    pub(super) fn is_open(&self) -> bool {
+        self.grants().any(|(_, grant)| grant.allows_anything())
     }
 
     /// What a component lacks, in whichever of them.
-    pub(super) fn missing(&self, manifest: &Manifest) -> Missing {
-        self.grants().map(|(_, grant)| Missing::of(manifest, grant)).find(|missing| !missing.is_empty()).unwrap_or_default()
+    pub(super) fn missing(&self, manifest: &Manifest, imports: &Imports) -> Missing {
+        self.grants().map(|(_, grant)| Missing::of(manifest, imports, grant)).find(|missing| !missing.is_empty()).unwrap_or_default()
     }
 
     /// Whether the same is granted in clusters of the same names.

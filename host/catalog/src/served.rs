@@ -136,6 +136,7 @@ impl Served {
             component: self.name().clone(),
             budget: budget.clone(),
             settings: self.settings.clone(),
+            caller: caller.told().filter(|_| self.grant.caller),
             progress,
             reader: Some(reader),
         };
@@ -171,7 +172,7 @@ impl Served {
     fn trust(&self) -> Trust {
         match self.source {
             Source::Bundled(_) => Trust::Bundled,
-            Source::File(_) if self.reach.reads() => Trust::Reader,
+            Source::File(_) if self.reach.is_open() => Trust::Reader,
             Source::File(_) => Trust::Extra,
         }
     }

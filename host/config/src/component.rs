@@ -32,6 +32,9 @@ pub struct ToolConfig {
     /// What it may read of cluster-scoped resources.
     #[serde(default)]
     pub(super) cluster_rules: Vec<PolicyRule>,
+    /// Whether it is told who calls: the user's name and groups.
+    #[serde(default)]
+    pub(super) caller: bool,
     /// Whether to load it although it asks for more than it is granted. What it is not granted is denied to it.
     #[serde(default)]
     pub(super) partial_grant: bool,

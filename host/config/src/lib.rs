@@ -305,6 +305,7 @@ impl Config {
                 cluster_rules: here.and_then(|here| here.cluster_rules.clone()).unwrap_or_else(|| cluster_rules.clone()),
                 namespaces: namespaces.fold(self.namespaces_in(cluster), |all, some| all.intersection(&some)),
                 secrets,
+                caller: entry.is_some_and(|tool| tool.caller),
             };
             Some((Arc::from(name), grant))
         };

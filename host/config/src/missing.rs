@@ -48,11 +48,19 @@ struct HowToGrant {
 
 impl Display for HowToGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`partialGrant: true` loads it with what it is granted, and to grant the rest, add ")?;
+        // Without who calls it is not loaded, whatever else is granted.
+        f.write_str(if self.missing.caller {
+            "to grant the rest, add "
+        } else {
+            "`partialGrant: true` loads it with what it is granted, and to grant the rest, add "
+        })?;
         match self.entry {
             ConfigEntry::NoTools => write!(f, "to sandbar.yaml:\ntools:\n  - component: {}", self.component)?,
             ConfigEntry::None => write!(f, "to `tools` in sandbar.yaml:\n  - component: {}", self.component)?,
-            ConfigEntry::Some { .. } => write!(f, "these rules to its entry in sandbar.yaml:")?,
+            ConfigEntry::Some { .. } => write!(f, "this to its entry in sandbar.yaml:")?,
+        }
+        if self.missing.caller {
+            write!(f, "\n    caller: true")?;
         }
         let (has_rules, has_cluster_rules) = match self.entry {
             ConfigEntry::Some { rules, cluster_rules } => (rules, cluster_rules),
@@ -96,13 +104,14 @@ mod tests {
         let missing = Missing {
             rules: vec![PolicyRule::new("", &["pods"], &[List])],
             cluster_rules: vec![PolicyRule::new("", &["nodes"], &[Get])],
+            caller: false,
         };
         let rules = "\n    rules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"list\"]}\
                      \n    clusterRules:\n      - {\"apiGroups\":[\"\"],\"resources\":[\"nodes\"],\"verbs\":[\"get\"]}";
         for (config, head) in [
             ("", "sandbar.yaml:\ntools:\n  - component: /t/a.wasm"),
             ("tools: [{ component: /t/b.wasm }]", "`tools` in sandbar.yaml:\n  - component: /t/a.wasm"),
-            ("tools: [{ component: /t/a.wasm }]", "these rules to its entry in sandbar.yaml:"),
+            ("tools: [{ component: /t/a.wasm }]", "this to its entry in sandbar.yaml:"),
         ] {
             let config = Config::parse(config, Path::new("/")).expect("a configuration");
             let words = config.how_to_grant(Path::new("/t/a.wasm"), &missing).to_string();
@@ -112,5 +121,8 @@ mod tests {
         let config = Config::parse(some, Path::new("/")).expect("a configuration");
         let words = config.how_to_grant(Path::new("/t/a.wasm"), &missing).to_string();
         assert!(words.ends_with(&rules.replace("    rules:", "    # below the others of `rules`:")), "{words}");
+        let caller = Missing { caller: true, ..Missing::default() };
+        let words = config.how_to_grant(Path::new("/t/a.wasm"), &caller).to_string();
+        assert_eq!(words, "to grant the rest, add this to its entry in sandbar.yaml:\n    caller: true");
     }
 }

@@ -55,6 +55,15 @@ pub struct User {
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
+/// A user as a component may be told of them: nothing that proves who they are, and clean text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldUser {
+    /// The name, where no two look the same.
+    pub name: String,
+    /// The groups, likewise.
+    pub groups: Vec<String>,
+}
+
 /// How a user was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
@@ -195,6 +204,12 @@ impl Identity {
         }
     }
 
+    /// The user as a component may be told of them; none: nobody was authenticated.
+    pub fn told(&self) -> Option<ToldUser> {
+        let user = self.user().filter(|user| *user.name != *ANONYMOUS)?;
+        Some(ToldUser { name: user.shown(), groups: user.groups.iter().map(|group| identifier(group, None)).collect() })
+    }
+
     /// How the user was authenticated, if there is one.
     pub fn proof(&self) -> Option<&Proof> {
         match self {
@@ -263,6 +278,20 @@ mod tests {
         for name in ["system:serviceaccount:team-a:agent", "system:node:a", "system:admin"] {
             assert_eq!(user(name, &["team-a"]).elsewhere(), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_component_is_told_names_that_are_clean_and_nothing_else_of_a_user() {
+        let user = |name: &str| User {
+            name: name.into(),
+            uid: Some("7b1c".to_owned()),
+            groups: vec!["team-a".to_owned(), "ad\u{202e}mins\n".to_owned()],
+            extra: [("scopes".to_owned(), vec!["all".to_owned()])].into(),
+        };
+        let told = |name| Identity::User(Arc::new(user(name)), Proof::TokenReview).told();
+        let groups = vec!["team-a".to_owned(), "ad\\u{202e}mins\\u{a}".to_owned()];
+        assert_eq!(told("ann\u{200b}"), Some(ToldUser { name: "ann\\u{200b}".to_owned(), groups }));
+        assert_eq!([Identity::Anonymous.told(), Identity::Operator.told(), told(ANONYMOUS)], [None, None, None]);
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub struct Grant {
     pub namespaces: Namespaces,
     /// Whether secrets are masked in what it reads.
     pub secrets: Secrets,
+    /// Whether it is told who calls.
+    pub caller: bool,
 }
 
 /// The scope of an access. It comes from discovery, never from the guest.
@@ -107,9 +109,9 @@ pub enum Denied {
 }
 
 impl Grant {
-    /// Whether it allows any read at all.
-    pub fn reads(&self) -> bool {
-        !(self.rules.is_empty() && self.cluster_rules.is_empty())
+    /// Whether it allows anything at all. What a component learns by it, others have written: names of users, too.
+    pub fn allows_anything(&self) -> bool {
+        self.caller || !(self.rules.is_empty() && self.cluster_rules.is_empty())
     }
 
     /// What it allows on some object of a resource, somewhere.
@@ -181,7 +183,7 @@ mod tests {
             rules: vec![PolicyRule::new("", &["pods"], &[Verb::Get, Verb::List])],
             cluster_rules: vec![PolicyRule::new("", &["nodes"], &[Verb::List])],
             namespaces,
-            secrets: Secrets::default(),
+            ..Grant::default()
         }
     }
 

@@ -14,7 +14,7 @@ mod rule;
 mod selection;
 
 pub use budget::{Budget, Exhausted, Quota};
-pub use caller::{Caller, Identity, Proof, User, UserError};
+pub use caller::{Caller, Identity, Proof, ToldUser, User, UserError};
 pub use callers::{EVERY_TOOL, ToolAccess, ToolRule, ToolsOf};
 pub use dns::{LABEL_MAX, SUBDOMAIN_MAX, is_label, is_subdomain};
 pub use grant::{Access, Denied, Grant, Namespaces, Place};

@@ -18,7 +18,7 @@ async fn is_granted(yaml: &str) {
     let folder = folder_with(yaml);
     let finished = tools(folder.path()).finish().await;
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{yaml}: {finished:?}");
-    assert_eq!(component(&finished, "hostile")["missing"], json!({ "rules": [], "clusterRules": [] }));
+    assert_eq!(component(&finished, "hostile")["missing"], json!({ "rules": [], "clusterRules": [], "caller": false }));
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn what_is_missing_can_be_pasted_whatever_is_in_the_file_already() {
     let entry = format!("tools:\n  - component: {}\n", tool.display());
     let here = folder_with(&entry);
     let refused = tools(here.path()).finish().await;
-    assert!(refused.stderr.contains("add these rules to its entry"), "{refused:?}");
+    assert!(refused.stderr.contains("add this to its entry"), "{refused:?}");
     is_granted(&format!("{entry}{}", yaml_of(&refused))).await;
 }
 
@@ -66,7 +66,7 @@ async fn a_component_that_asks_for_more_is_loaded_only_if_the_operator_says_so()
     assert_eq!((finished.code(), finished.stderr.as_str()), (0, ""), "{finished:?}");
     let hostile = component(&finished, "hostile");
     let missing = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["list"] }]);
-    assert_eq!(hostile["missing"], json!({ "rules": missing, "clusterRules": [] }));
+    assert_eq!(hostile["missing"], json!({ "rules": missing, "clusterRules": [], "caller": false }));
 
     let server = Server::builder().cluster("demo").config(&partial).start().await;
     let client = Client::modern(&server);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use sandbar_catalog::{Manifest, Missing, Settings, Source, Terms, manifest_of, rights};
+use sandbar_catalog::{Manifest, Missing, Settings, Source, Terms, manifest_of};
 use sandbar_policy::{Grant, ONLY_CLUSTER};
 use sandbar_sandbox::Artifact;
 use serde_json::{Value, json};
@@ -50,8 +50,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Format::Json => output::json(&as_json(&artifact, &manifest, &grants))?,
         Format::Text => {
             let mut text = as_text(&artifact, &manifest, &grants);
-            if let Some(missing) = grants.values().map(|grant| Missing::of(&manifest, grant)).find(|missing| !missing.is_empty())
-            {
+            let missing = |grant| Missing::of(&manifest, artifact.imports(), grant);
+            if let Some(missing) = grants.values().map(missing).find(|missing| !missing.is_empty()) {
                 let _ = writeln!(text, "\nit asks for more than it is granted; {}", config.how_to_grant(file, &missing));
             }
             output::text(&text);
@@ -70,9 +70,9 @@ fn as_json(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> Value {
         "prompts": manifest.prompts.iter().map(|prompt| prompt.object()).collect::<Vec<_>>(),
         "resources": manifest.resources.iter().map(|resource| resource.object()).collect::<Vec<_>>(),
         "resourceTemplates": manifest.templates.iter().map(|template| template.object()).collect::<Vec<_>>(),
-        "asked": asked(manifest),
+        "asked": asked(manifest, artifact),
         "granted": by_cluster(by_name(), |grant| json!(grant)),
-        "missing": by_cluster(by_name(), |grant| json!(Missing::of(manifest, grant))),
+        "missing": by_cluster(by_name(), |grant| json!(Missing::of(manifest, artifact.imports(), grant))),
         "settings": manifest.settings.as_ref().map(Settings::object),
     })
 }
@@ -114,7 +114,7 @@ fn as_text(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> String 
         if &**cluster != ONLY_CLUSTER {
             let _ = writeln!(text, "  cluster  {cluster}");
         }
-        text.push_str(&side_by_side(&rights(manifest, grant)));
+        text.push_str(&side_by_side(manifest, artifact, grant));
     }
     text
 }

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use sandbar_catalog::{Manifest, Missing, Right, Served, Source, rights};
+use sandbar_catalog::{Manifest, Missing, Right, Served, Source, asks_for_caller, rights};
 use sandbar_config::written_limits;
 use sandbar_policy::{Grant, Namespaces, ONLY_CLUSTER, Verb};
+use sandbar_sandbox::Artifact;
 use sandbar_secrets::Secrets;
 use sandbar_text::clean_line;
 use serde_json::{Map, Value, json};
@@ -51,9 +52,9 @@ fn as_json(served: &Served) -> Value {
         "prompts": served.manifest().prompts.iter().map(|prompt| prompt.object()).collect::<Vec<_>>(),
         "resources": served.manifest().resources.iter().map(|resource| resource.object()).collect::<Vec<_>>(),
         "resourceTemplates": served.manifest().templates.iter().map(|template| template.object()).collect::<Vec<_>>(),
-        "asked": asked(served.manifest()),
+        "asked": asked(served.manifest(), served.artifact()),
         "granted": by_cluster(served.grants(), |grant| json!(grant)),
-        "missing": by_cluster(served.grants(), |grant| json!(Missing::of(served.manifest(), grant))),
+        "missing": by_cluster(served.grants(), |grant| json!(Missing::of(served.manifest(), served.artifact().imports(), grant))),
         "namespaces": by_cluster(served.grants(), |grant| json!(places(&grant.namespaces))),
         "limits": written_limits(served.limits()).into_iter().collect::<BTreeMap<_, _>>(),
     })
@@ -80,7 +81,7 @@ fn as_text(served: &Served) -> String {
         if cluster != ONLY_CLUSTER {
             let _ = writeln!(text, "  cluster    {cluster}");
         }
-        text.push_str(&side_by_side(&rights(served.manifest(), grant)));
+        text.push_str(&side_by_side(served.manifest(), served.artifact(), grant));
         let _ = writeln!(text, "  namespaces {}", places(&grant.namespaces));
         let _ = writeln!(text, "  secrets    {}", if grant.secrets == Secrets::Masked { "masked" } else { "shown" });
     }
@@ -96,8 +97,12 @@ pub(super) fn by_cluster<'a>(grants: impl Iterator<Item = (&'a str, &'a Grant)>,
 }
 
 /// What a component asks for, in the keys of sandbar.yaml.
-pub(super) fn asked(manifest: &Manifest) -> Value {
-    json!({ "rules": manifest.rules, "clusterRules": manifest.cluster_rules })
+pub(super) fn asked(manifest: &Manifest, artifact: &Artifact) -> Value {
+    json!({
+        "rules": manifest.rules,
+        "clusterRules": manifest.cluster_rules,
+        "caller": asks_for_caller(artifact.imports()),
+    })
 }
 
 pub(super) fn places(namespaces: &Namespaces) -> String {
@@ -108,8 +113,19 @@ pub(super) fn places(namespaces: &Namespaces) -> String {
     }
 }
 
-/// A table of what is asked for, granted and missing, a line for each resource.
-pub(super) fn side_by_side(rights: &[Right]) -> String {
+/// A table of what is asked for, granted and missing, a line for each resource; and whether the component is told who calls, if
+/// that is a question.
+pub(super) fn side_by_side(manifest: &Manifest, artifact: &Artifact, grant: &Grant) -> String {
+    let caller = match (asks_for_caller(artifact.imports()), grant.caller) {
+        (true, true) => "  caller     told: asked and granted\n",
+        (true, false) => "  caller     not told: asked, and not granted\n",
+        (false, true) => "  caller     not told: granted, and not asked\n",
+        (false, false) => "",
+    };
+    table(&rights(manifest, grant)) + caller
+}
+
+fn table(rights: &[Right]) -> String {
     if rights.is_empty() {
         return "  may read   nothing of the cluster\n".to_owned();
     }
