@@ -1,5 +1,7 @@
 //! Secrets: what a component that may read everything gets to see of them, on a real API server.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
 use sandbar_tests::mcp::Client;
@@ -218,4 +220,89 @@ async fn sandbar_tools_says_who_sees_secrets() {
     let secrets: Vec<&Value> = json.as_array().unwrap().iter().map(|component| &component["granted"]["secrets"]).collect();
     assert_eq!(secrets.last(), Some(&&json!("shown")), "{secrets:?}");
     assert!(secrets[..7].iter().all(|secrets| *secrets == "masked"), "{secrets:?}");
+}
+
+/// Whether a part of a secret is in a text of this JSON, or in what it is the base64 of.
+fn holds_secret(json: &Value, parts: &[&[u8]]) -> bool {
+    let has = |bytes: &[u8]| parts.iter().any(|part| bytes.windows(part.len()).any(|window| window == *part));
+    match json {
+        Value::String(text) => {
+            let (decoded, inside) = (STANDARD.decode(text), serde_json::from_str::<Value>(text));
+            let bodies =
+                decoded.iter().flat_map(|pem| String::from_utf8_lossy(pem).split("-----").map(str::to_owned).collect::<Vec<_>>());
+            let mut der = bodies.filter_map(|body| STANDARD.decode(body.split_whitespace().collect::<String>()).ok());
+            has(text.as_bytes())
+                || decoded.is_ok_and(|bytes| has(&bytes))
+                || der.any(|der| has(&der))
+                || inside.is_ok_and(|inside| !inside.is_string() && holds_secret(&inside, parts))
+        }
+        Value::Array(items) => items.iter().any(|item| holds_secret(item, parts)),
+        Value::Object(object) => object.values().any(|value| holds_secret(value, parts)),
+        _ => false,
+    }
+}
+
+#[tokio::test]
+async fn certificates_of_secrets_are_shown_and_no_byte_of_a_key_beside_them() {
+    let namespace = Namespace::fresh("certificates").await;
+    let issued = rcgen::generate_simple_self_signed(["web.example.com".to_owned()]).unwrap();
+    let (certificate, key) = (issued.cert.pem(), issued.signing_key.serialize_pem());
+    let (der, key_der) = (issued.cert.der().to_vec(), issued.signing_key.serialize_der());
+    let block = |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der));
+    let tls = "kubernetes.io/tls";
+    let files = [
+        ("web", tls, format!("{certificate}{certificate}"), true),
+        ("opaque", "Opaque", certificate.clone(), false),
+        ("key-behind", tls, format!("{certificate}{key}"), false),
+        ("key-before", tls, format!("{key}{certificate}"), false),
+        ("key-inside", tls, certificate.replacen('\n', &format!("\n{key}"), 1), false),
+        ("key-alone", tls, key.clone(), false),
+        ("key-by-another-name", tls, block(&key_der), false),
+        ("key-behind-its-end", tls, block(&[&der[..], &key_der].concat()), false),
+        ("words", tls, format!("the password is {PASSWORD}\n{certificate}"), false),
+        ("header", tls, certificate.replacen('\n', &format!("\nPassword: {PASSWORD}\n\n"), 1), false),
+    ];
+    for (name, kind, file, _) in &files {
+        let data = json!({ "tls.crt": STANDARD.encode(file), "ca.crt": STANDARD.encode(&certificate), "tls.key": STANDARD.encode(&key) });
+        let mut secret =
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": kind, "data": data });
+        let applied = json!({ "kubectl.kubernetes.io/last-applied-configuration": secret.to_string() });
+        secret["metadata"]["annotations"] = applied;
+        namespace.create(secret).await;
+    }
+    let config_map =
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "ca" }, "data": { "ca.crt": certificate } });
+    namespace.create(config_map).await;
+
+    let server = server(&config("")).await;
+    let client = Client::modern(&server);
+    let body = key.lines().nth(1).unwrap().as_bytes();
+    let parts = [&body[..24], &body[40..], &key_der[..24], &key_der[key_der.len() - 24..], PASSWORD.as_bytes()];
+    let is_hidden = |text: &str| {
+        let json: Value = serde_json::from_str(text).unwrap();
+        !holds_secret(&json, &parts)
+    };
+    let paths = [
+        json!(null),
+        json!(["data"]),
+        json!(["data[\"tls.crt\"]", "data[\"ca.crt\"]", "data[\"tls.key\"]"]),
+        json!(["metadata"]),
+    ];
+    for fields in &paths {
+        let text = got(&client, list(&namespace, "secrets", fields.clone())).await;
+        assert!(is_hidden(&text), "{fields}: {text}");
+        for (name, ..) in &files {
+            let text = got(&client, get(&namespace, "secrets", name, fields.clone())).await;
+            assert!(is_hidden(&text), "{fields} of {name}: {text}");
+        }
+    }
+    for (name, kind, file, is_shown) in &files {
+        let secret: Value = serde_json::from_str(&got(&client, get(&namespace, "secrets", name, json!(["data"]))).await).unwrap();
+        let of = |is_shown: bool, file: &str| if is_shown { STANDARD.encode(file) } else { "[masked: Secret value]".to_owned() };
+        let expected =
+            json!({ "tls.crt": of(*is_shown, file), "ca.crt": of(*kind == tls, &certificate), "tls.key": of(false, &key) });
+        assert_eq!(secret["data"], expected, "{name}");
+    }
+    let ca: Value = serde_json::from_str(&got(&client, get(&namespace, "configmaps", "ca", Value::Null)).await).unwrap();
+    assert_eq!(ca["data"]["ca.crt"], certificate);
 }

@@ -3,6 +3,7 @@
 //! The types enforce the order. [`Object`] only identifies the object; its content comes out of [`Masked`] alone. What is masked
 //! depends on the whole object and never on the requested fields, so a tool learns no more by asking for less.
 
+mod certificate;
 mod key;
 mod mask;
 #[cfg(test)]

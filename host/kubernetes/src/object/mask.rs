@@ -10,12 +10,17 @@ use std::collections::BTreeMap;
 use sandbar_policy::Grant;
 use sandbar_secrets::{Expected, LONGEST, Named, Secrets, WORDS_MAX, has_program, has_secret, named, named_header, secret_words};
 
+use super::certificate::are_certificates;
 use super::key::{Field, Key, PartOfCommand, Role, last_word, owner, seen};
 use super::tree::{Kind, ValueRef};
 use crate::types::ServedResource;
 
 /// The name of a Secret's values in a mask.
 const SECRET_VALUE: &str = "Secret value";
+
+/// The type of a Secret that has a certificate and its key, and the keys of such a Secret that hold certificates.
+const TLS: &str = "kubernetes.io/tls";
+const CERTIFICATES: [&str; 2] = ["tls.crt", "ca.crt"];
 
 /// Digits of the shortest number that counts as a secret in the place of a secret or its name. Shorter ones count something.
 const DIGITS: usize = 4;
@@ -62,7 +67,10 @@ impl Mask {
 
     /// The place of the object itself; none: nothing in it is masked.
     pub(super) fn root<'t>(self) -> Option<Context<'t>> {
-        self.secrets.map(|objects| Context { is_secret: objects == Objects::Secrets, ..Context::default() })
+        self.secrets.map(|objects| match objects {
+            Objects::Secrets => Context { is_secret: true, certificates: Certificates::OfSecret, ..Context::default() },
+            Objects::Others => Context::default(),
+        })
     }
 }
 
@@ -81,6 +89,21 @@ pub(super) struct Context<'t> {
     is_headers: bool,
     /// The command that it holds the arguments of.
     command: Option<ValueRef<'t>>,
+    certificates: Certificates,
+}
+
+/// How near a place is to where certificates are shown: in the data of a Secret for TLS that is read as such, and in no manifest of one.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Certificates {
+    /// They are hidden like all else.
+    #[default]
+    Hidden,
+    /// The place is the Secret.
+    OfSecret,
+    /// The place is the data of one for TLS.
+    InData,
+    /// The value at this place is shown, if it is made of them.
+    Shown,
 }
 
 impl<'t> Context<'t> {
@@ -92,7 +115,8 @@ impl<'t> Context<'t> {
         }
         if let Some(kind) = self.hidden {
             let is_nothing = is_literal && value.is_null() || value.raw() == "\"\"";
-            return (!is_nothing).then_some(kind);
+            let is_public = || self.certificates == Certificates::Shown && value.is_string() && are_certificates(&value.text());
+            return (!is_nothing && !is_public()).then_some(kind);
         }
         let named = self.named.filter(|_| !is_literal)?;
         let is_count = kind == Kind::Number && named.value != Expected::Secret && value.raw().len() < DIGITS;
@@ -104,6 +128,8 @@ impl<'t> Context<'t> {
         let mut inside = Inside {
             place: self,
             is_secret: self.is_secret,
+            has_certificates: self.certificates == Certificates::OfSecret
+                && object.get("type").is_some_and(|kind| kind.is_string() && kind.text() == TLS),
             lists_secrets: false,
             is_web_key: false,
             command: None,
@@ -162,7 +188,7 @@ impl<'t> Context<'t> {
         let is_passwords = |named: &Named| named.kind == "password" && named.value == Expected::IfRandom;
         let named =
             self.named.map(|named| if is_passwords(&named) { Named { value: Expected::OrCount, ..named } } else { named });
-        let place = Self { named, ..self };
+        let place = Self { named, certificates: Certificates::Hidden, ..self };
         Elements { place, flag: None, header: None, at: 0, secret: secret_arguments(self.command, array) }
     }
 }
@@ -199,6 +225,8 @@ fn words<'t>(command: ValueRef<'t>) -> impl Iterator<Item = Cow<'t, str>> {
 pub(super) struct Inside<'t> {
     place: Context<'t>,
     is_secret: bool,
+    /// Whether it is one whose certificates are shown.
+    has_certificates: bool,
     /// Whether its `items` are Secrets, which do not say so.
     lists_secrets: bool,
     /// Whether it is a JSON Web Key (RFC 7517).
@@ -251,7 +279,8 @@ impl<'t> Inside<'t> {
     pub(super) fn place(&self, key: ValueRef<'_>, value: ValueRef<'t>) -> Context<'t> {
         let own = self.place;
         if own.hidden.is_some() {
-            return own;
+            let is_one = own.certificates == Certificates::InData && CERTIFICATES.contains(&&*key.text());
+            return Context { certificates: if is_one { Certificates::Shown } else { Certificates::Hidden }, ..own };
         }
         let says = Key::of(key);
         let is_data = says.field == Some(Field::Data) && self.is_secret || says.field == Some(Field::StringData);
@@ -270,6 +299,10 @@ impl<'t> Inside<'t> {
             is_environment: says.is_environment,
             is_headers: says.is_headers,
             command,
+            certificates: match says.field {
+                Some(Field::Data) if self.has_certificates => Certificates::InData,
+                _ => Certificates::Hidden,
+            },
         }
     }
 

@@ -1,5 +1,6 @@
 //! Objects with secrets in every place, and their masked forms.
 
+mod certificates;
 mod generated;
 mod linear;
 
