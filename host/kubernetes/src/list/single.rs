@@ -127,7 +127,7 @@ impl Listing<'_> {
             Position::Start if self.comes_whole() => PageBuilder::smallest(wanted, None),
             Position::Start | Position::Token(_) => PageBuilder::as_sent(wanted),
         };
-        let mut rows = (self.form == Form::Row).then(Rows::default);
+        let mut rows = (self.form == Form::Row).then(|| Rows::new(mask));
         let array = if rows.is_some() { "rows" } else { "items" };
         let mut splitter = Splitter::new(array, self.context.share.of_held(OBJECT_MAX));
         let read_before = self.context.budget.read();

@@ -10,7 +10,7 @@ use super::single::ListMetadata;
 use crate::error::{Code, Error};
 use crate::fields::Keep;
 use crate::items::malformed;
-use crate::object::Object;
+use crate::object::{Mask, Object};
 use crate::response::json;
 use crate::types::Column;
 
@@ -21,17 +21,21 @@ const COLUMNS_MAX: usize = 100;
 const NAME_MAX: usize = 64;
 
 /// The table so far.
-#[derive(Default)]
 pub(super) struct Rows {
     columns: Option<Vec<Column>>,
+    mask: Mask,
 }
 
 impl Rows {
+    pub(super) fn new(mask: Mask) -> Self {
+        Self { columns: None, mask }
+    }
+
     /// A row as an object. `outline` is what came before the first row: the columns among it.
     pub(super) fn object(&mut self, outline: &[u8], row: &[u8]) -> Result<String, Error> {
         let columns = match &mut self.columns {
             Some(columns) => columns,
-            none => none.insert(Outline::read(&[outline, b"]}"].concat())?.columns()),
+            none => none.insert(Outline::read(&[outline, b"]}"].concat())?.columns(self.mask)),
         };
         let row = Object::read(row)?;
         let (metadata, cells) = row.row().ok_or_else(|| malformed("a row has no `cells`, or not the metadata of its object"))?;
@@ -51,7 +55,7 @@ impl Rows {
     /// The list's metadata and the columns, once the body has ended; `outline` is all of it but the rows.
     pub(super) fn end(self, outline: &[u8]) -> Result<(ListMetadata, Vec<Column>), Error> {
         let mut outline = Outline::read(outline)?;
-        Ok((std::mem::take(&mut outline.metadata), self.columns.unwrap_or_else(|| outline.columns())))
+        Ok((std::mem::take(&mut outline.metadata), self.columns.unwrap_or_else(|| outline.columns(self.mask))))
     }
 }
 
@@ -91,10 +95,10 @@ impl Outline {
     }
 
     /// A name that two columns have is another for the second.
-    fn columns(self) -> Vec<Column> {
+    fn columns(self, mask: Mask) -> Vec<Column> {
         let mut names = BTreeSet::new();
         let columns = self.column_definitions.into_iter().take(COLUMNS_MAX).map(|Definition { name, priority }| {
-            let mut name = clean_line(&name, NAME_MAX);
+            let mut name = clean_line(&mask.name(&name), NAME_MAX);
             while !names.insert(name.clone()) {
                 name.push('\'');
             }
@@ -172,6 +176,15 @@ mod tests {
         let answer = |_: &str| table("team-a", &["Name", "Password"], &[("web-0", json!(["web-0", "hunter2secret!"]))], "");
         let page = read(answer, &pods(team_a()), Namespaces::All).await.expect("a page");
         assert!(page.page.items.contains("[masked: password]") && !page.page.items.contains("hunter2"), "{}", page.page.items);
+        // Its name is masked, too, and the same in both places.
+        let token = format!("ghp_{}", "aB3dE5gH7j".repeat(4).split_at(36).0);
+        let answer = move |_: &str| table("team-a", &[&token], &[("web-0", json!(["x"]))], "");
+        let page = read(answer, &pods(team_a()), Namespaces::All).await.expect("a page");
+        let rows: Value = serde_json::from_str(&page.page.items).expect("JSON");
+        assert_eq!(
+            (names(&page), &rows[0]["cells"]),
+            (vec!["[masked: GitHub token]"], &json!({ "[masked: GitHub token]": "x" }))
+        );
     }
 
     #[tokio::test]
