@@ -20,24 +20,25 @@ pub fn written(labels: View<'_>) -> String {
 }
 
 /// A workload's `spec.selector` as a list wants it: `app=web,tier in (a,b)`. None where it selects everything, or has something that cannot be
-/// written so: less of it would be other pods.
+/// written so: less of it would be other pods. A condition without a key would be no condition.
 pub fn label_selector(selector: View<'_>) -> Option<String> {
     let is_plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+    let is_key = |word: &str| !word.is_empty() && is_plain(word);
     let mut conditions = Vec::new();
     for (key, value) in selector.members("matchLabels") {
         let value = value.words();
-        conditions.push((is_plain(key) && is_plain(&value)).then(|| format!("{key}={value}"))?);
+        conditions.push((is_key(key) && is_plain(&value)).then(|| format!("{key}={value}"))?);
     }
     for expression in selector.list("matchExpressions") {
         let key = expression.text("key");
         let values: Vec<String> = expression.list("values").map(View::words).collect();
-        if !is_plain(key) || !values.iter().all(|value| is_plain(value)) {
+        if !is_key(key) || !values.iter().all(|value| is_plain(value)) {
             return None;
         }
-        let values = values.join(",");
         conditions.push(match expression.text("operator") {
-            "In" => format!("{key} in ({values})"),
-            "NotIn" => format!("{key} notin ({values})"),
+            "In" | "NotIn" if values.is_empty() => return None,
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
             "Exists" => key.to_owned(),
             "DoesNotExist" => format!("!{key}"),
             _ => return None,
@@ -72,9 +73,14 @@ mod tests {
             "matchExpressions": [{ "key": "a", "operator": "In", "values": ["b", "c"] }, { "key": "d", "operator": "DoesNotExist" }],
         });
         assert_eq!(label_selector(View::of(&selector)).as_deref(), Some("app=web,a in (b,c),!d"));
-        for nothing in
-            [json!({}), json!({ "matchLabels": { "app": "web,tier=db" } }), json!({ "matchExpressions": [{ "key": "a" }] })]
-        {
+        for nothing in [
+            json!({}),
+            json!({ "matchLabels": { "app": "web,tier=db" } }),
+            json!({ "matchLabels": { "": "web" } }),
+            json!({ "matchExpressions": [{ "key": "a" }] }),
+            json!({ "matchExpressions": [{ "operator": "Exists" }] }),
+            json!({ "matchExpressions": [{ "key": "a", "operator": "NotIn", "values": [] }] }),
+        ] {
             assert_eq!(label_selector(View::of(&nothing)), None, "{nothing}");
         }
     }
