@@ -332,6 +332,9 @@ async fn no_string_of_the_contract_leads_to_another_path() {
             }
             // The loosest names of Kubernetes are those of RBAC's objects; this API server has none of these.
             let loose = place == "/name" || place == "/pod";
+            for other in other_forms(&with(request, place, trick)) {
+                let _ = ask(&client, other).await;
+            }
             match ask(&client, with(request, place, trick)).await {
                 Err((code, _)) if code == "invalid" => {}
                 Err((code, _))
@@ -352,13 +355,26 @@ async fn no_string_of_the_contract_leads_to_another_path() {
             (&tail, "/more"),
         ] {
             let value = if place == "/fields" { json!([trick]) } else { json!(trick) };
-            let _ = ask(&client, with(request, place, value)).await;
+            let request = with(request, place, value);
+            for request in other_forms(&request).into_iter().chain([request]) {
+                let _ = ask(&client, request).await;
+            }
         }
     }
     for request in api.requests() {
         assert!(is_expected(&request), "{request}");
     }
     assert_eq!(ask(&client, tail).await.unwrap(), "a line\n");
+}
+
+/// The same request to the functions that came later.
+fn other_forms(request: &Value) -> Vec<Value> {
+    let twice = [request, request];
+    match request["function"].as_str().unwrap() {
+        "get-object" => vec![json!({ "function": "get-many", "objects": twice })],
+        "list-objects" => vec![with(request, "/function", "list-table"), json!({ "function": "list-many", "queries": twice })],
+        _ => vec![json!({ "function": "tail-many", "sources": twice })],
+    }
 }
 
 /// A request with one of its values exchanged.
