@@ -45,7 +45,8 @@ soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile component
 
 # Minutes for each target, and which; `make test` runs a short, fixed part of all of them.
 FUZZ_MINUTES ?= 1
-FUZZ_TARGETS ?= message component manifest arguments result configuration clean snapshot object list log status discovery request cursor
+FUZZ_TARGETS ?= message component manifest arguments result configuration clean snapshot object list log status discovery request token cursor \
+	table metadata many kinds certificate word selector selection
 
 .PHONY: fuzz
 fuzz: rust ## Fuzz what parses what others wrote: FUZZ_MINUTES=n for each of FUZZ_TARGETS="a b"

@@ -15,6 +15,8 @@ mod connection;
 mod connections;
 mod events;
 mod extension;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake;
 mod headers;
 mod in_flight;

@@ -52,8 +52,13 @@ impl Api {
 
     /// Reads within [`NAMESPACE`], whatever lies there but Secrets.
     pub(crate) fn read<T>(&self, limits: Limits, read: impl AsyncFnOnce(Reader) -> T) -> T {
+        self.read_granted(&["*", "pods/log"], limits, read)
+    }
+
+    /// Reads these resources within [`NAMESPACE`].
+    pub(crate) fn read_granted<T>(&self, resources: &[&str], limits: Limits, read: impl AsyncFnOnce(Reader) -> T) -> T {
         let grant = Grant {
-            rules: vec![PolicyRule::new("*", &["*", "pods/log"], &[Verb::Get, Verb::List])],
+            rules: vec![PolicyRule::new("*", resources, &[Verb::Get, Verb::List])],
             cluster_rules: Vec::new(),
             namespaces: [NAMESPACE.to_owned()].into_iter().collect(),
             ..Grant::default()

@@ -1,10 +1,14 @@
 //! The targets, by what is parsed.
 
 mod answers;
+mod certificates;
 mod components;
+mod guests;
+mod lists;
 mod manifests;
 mod messages;
 mod requests;
+mod selections;
 mod texts;
 mod tokens;
 
@@ -28,4 +32,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "request", run: requests::request, seeds: requests::request_seeds, executions: 2000 },
     Target { name: "token", run: tokens::token, seeds: tokens::token_seeds, executions: 3000 },
     Target { name: "cursor", run: requests::cursor, seeds: requests::cursor_seeds, executions: 1000 },
+    Target { name: "table", run: lists::table, seeds: lists::table_seeds, executions: 1500 },
+    Target { name: "metadata", run: lists::metadata, seeds: lists::metadata_seeds, executions: 1500 },
+    Target { name: "many", run: lists::many, seeds: lists::many_seeds, executions: 1000 },
+    Target { name: "kinds", run: lists::kinds, seeds: lists::kinds_seeds, executions: 1500 },
+    Target { name: "certificate", run: certificates::certificate, seeds: certificates::seeds, executions: 1000 },
+    Target { name: "word", run: guests::word, seeds: guests::word_seeds, executions: 3000 },
+    Target { name: "selector", run: guests::selector, seeds: guests::selector_seeds, executions: 5000 },
+    Target { name: "selection", run: selections::selection, seeds: selections::seeds, executions: 5000 },
 ];

@@ -12,30 +12,30 @@ use crate::{head_and_body, is_clean};
 const WORDS: usize = 8 * 1024;
 
 /// What a first line says: a number, and a text after a space.
-fn told(head: &[u8]) -> (usize, String) {
+pub(super) fn told(head: &[u8]) -> (usize, String) {
     let head = String::from_utf8_lossy(head);
     let (number, text) = head.split_once(' ').unwrap_or((&head, ""));
     (number.parse::<u16>().unwrap_or(61).into(), text.to_owned())
 }
 
-fn answering(chunk: usize, path: &'static str, status: StatusCode, body: &[u8]) -> Api {
+pub(super) fn answering(chunk: usize, path: &'static str, status: StatusCode, body: &[u8]) -> Api {
     let body = body.to_vec();
     Api::new(chunk, move |asked| asked.starts_with(path).then(|| (status, body.clone())))
 }
 
-fn pods() -> Resource {
+pub(super) fn pods() -> Resource {
     Resource { group: String::new(), version: "v1".to_owned(), plural: "pods".to_owned() }
 }
 
 /// What is kept, as JSON. It is copied and not read, so half a surrogate pair in it is there still: the one thing that serde_json finds
 /// fault with once brackets, strings and numbers are right.
-fn parsed(kept: &str, body: &[u8]) -> Option<Value> {
+pub(super) fn parsed(kept: &str, body: &[u8]) -> Option<Value> {
     let parsed = serde_json::from_str(kept);
     assert!(parsed.is_ok() || serde_json::from_slice::<Value>(body).is_err(), "{parsed:?} of {kept}");
     parsed.ok()
 }
 
-fn check_words(error: &Error) {
+pub(super) fn check_words(error: &Error) {
     assert!(!error.message.is_empty() && error.message.len() <= WORDS, "{} bytes", error.message.len());
     assert!(is_clean(&error.message), "{:?}", error.message);
 }
@@ -71,7 +71,7 @@ pub(super) fn object(bytes: &[u8]) {
 }
 
 /// What a path keeps of a value, said once more and as plainly as can be.
-fn keep(value: &Value, path: &[&str]) -> Option<Value> {
+pub(super) fn keep(value: &Value, path: &[&str]) -> Option<Value> {
     let Some((key, rest)) = path.split_first() else { return Some(value.clone()) };
     match value {
         Value::Object(object) => {
@@ -84,7 +84,7 @@ fn keep(value: &Value, path: &[&str]) -> Option<Value> {
 }
 
 /// JSON without a key that comes twice in one object.
-struct Unambiguous(Value);
+pub(super) struct Unambiguous(pub(super) Value);
 
 impl<'de> serde::Deserialize<'de> for Unambiguous {
     fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
