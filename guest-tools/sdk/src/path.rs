@@ -99,6 +99,13 @@ fn plain(text: &str) -> (String, &str) {
 
 /// What stands in a bracket, none where it is an index, and what follows.
 fn bracketed(text: &str) -> Option<(Option<String>, &str)> {
+    // A string of JSON, as a path is written.
+    let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    if let Some(Ok(key)) = strings.next()
+        && let Some(behind) = text[strings.byte_offset()..].strip_prefix(']')
+    {
+        return Some((Some(key), behind));
+    }
     let quote = text.chars().next().filter(|first| matches!(first, '"' | '\''));
     let Some(quote) = quote else {
         let (index, behind) = text.split_once(']')?;
@@ -148,6 +155,8 @@ mod tests {
             (r"metadata.annotations.example\.com/owner", r#"metadata.annotations["example.com/owner"]"#),
             (r#"metadata.annotations["example.com/owner"]"#, r#"metadata.annotations["example.com/owner"]"#),
             ("metadata.labels['a.b/c']", r#"metadata.labels["a.b/c"]"#),
+            (r#"metadata.labels["a\.b"]"#, r#"metadata.labels["a.b"]"#),
+            (r#"spec["a\"]b\\c"].d"#, r#"spec["a\"]b\\c"].d"#),
             ("spec.selector.matchLabels.app", "spec.selector.matchLabels.app"),
             ("data.application.yaml", r#"data["application.yaml"]"#),
             ("spec.data.a", "spec.data.a"),
