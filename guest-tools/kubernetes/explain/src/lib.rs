@@ -50,6 +50,7 @@ fn explain(Arguments { kind, name, namespace }: Arguments) -> Result<Told<Answer
         ("", "PersistentVolumeClaim") => others::claim(object, &mut account),
         ("", "Node") => others::node(object, &mut account),
         ("", "Namespace") => others::namespace(object, &mut account),
+        (_, "APIService") => others::api_service(object, &mut account),
         (_, "HorizontalPodAutoscaler") => others::autoscaler(object, &mut account),
         (_, of) => others::explain(of, object, &mut account),
     }

@@ -4,14 +4,20 @@ use sandbar_tool::kubernetes::conditions;
 use sandbar_tool::kubernetes::scheduling::{POD_FIELDS, requests, taint_words};
 use sandbar_tool::kubernetes::view::{one_line, quoted};
 use sandbar_tool::kubernetes::{Quantity, View, troubles};
-use sandbar_tool::{Resource, Scope};
+use sandbar_tool::{Code, Resource, Scope};
 use serde_json::Value;
 
 use crate::account::Account;
 use crate::pod::{PODS, unbound};
-use crate::{happened, workload};
+use crate::{happened, service, workload};
 
 const VOLUMES: Resource = Resource::new("", "v1", "persistentvolumes");
+const SERVICES: Resource = Resource::new("", "v1", "services");
+const API_SERVICES: Resource = Resource::new("apiregistration.k8s.io", "v1", "apiservices");
+
+/// The API that metrics-server serves, as its APIService is called and as a message names it.
+const METRICS: &str = "v1beta1.metrics.k8s.io";
+const OF_METRICS: &str = "pods.metrics.k8s.io";
 
 /// Pods of a node that are looked at: a kubelet runs 110 where nobody says otherwise.
 const ON_NODE: u32 = 1_000;
@@ -128,9 +134,48 @@ pub(crate) fn namespace(namespace: View<'_>, account: &mut Account) {
     }
 }
 
+/// An API that another server serves: the Service that it is behind.
+pub(crate) fn api_service(api: View<'_>, account: &mut Account) {
+    explain("APIService", api, account);
+    let (namespace, name) = (api.text("spec.service.namespace"), api.text("spec.service.name"));
+    if name.is_empty() || account.cause.is_none() {
+        return;
+    }
+    match SERVICES.get::<Value>(namespace, name).read() {
+        Ok(of) => {
+            let before = account.cause.take().unwrap_or_default();
+            service::explain(View::of(&of), account);
+            let behind = account.cause.take().map(|cause| format!("; its Service {namespace}/{name}: {cause}"));
+            account.blame(before + &behind.unwrap_or_default());
+        }
+        // The condition says so.
+        Err(error) if error.code() == Code::NotFound => {}
+        Err(error) => account.fact(format!("not read: Service {namespace}/{name}: {error}")),
+    }
+}
+
+/// Why nobody answers for metrics, if that is so.
+fn without_metrics(account: &mut Account) -> Option<String> {
+    match API_SERVICES.get::<Value>(Scope::Cluster, METRICS).read() {
+        Ok(api) => troubles::of("APIService", View::of(&api)).map(|trouble| format!("; APIService {METRICS}: {trouble}")),
+        Err(error) if error.code() == Code::NotFound => Some(format!("; there is no APIService {METRICS}, so no metrics-server")),
+        Err(error) => {
+            account.fact(format!("not read: APIService {METRICS}: {error}"));
+            None
+        }
+    }
+}
+
 /// An autoscaler: its conditions, its target, its metrics.
 pub(crate) fn autoscaler(autoscaler: View<'_>, account: &mut Account) {
     explain("HorizontalPodAutoscaler", autoscaler, account);
+    let of_metrics = |active: &View<'_>| active.text("status") != "True" && active.text("message").contains(OF_METRICS);
+    if autoscaler.condition("ScalingActive").is_some_and(|active| of_metrics(&active))
+        && let Some(why) = without_metrics(account)
+        && let Some(cause) = &mut account.cause
+    {
+        cause.push_str(&why);
+    }
     let target = autoscaler.at("spec.scaleTargetRef");
     let words = format!(
         "it scales {} {} between {} and {}: {} replicas, {} wanted",

@@ -3,7 +3,7 @@
 use sandbar_tool::kubernetes::pods::{self, FIELDS};
 use sandbar_tool::kubernetes::view::one_line;
 use sandbar_tool::kubernetes::{View, selectors};
-use sandbar_tool::read::get_many;
+use sandbar_tool::read::{get_many, list_many};
 use sandbar_tool::{Code, Resource, Scope};
 use serde_json::Value;
 
@@ -13,10 +13,13 @@ use crate::pod::{self, PODS};
 
 const SLICES: Resource = Resource::new("discovery.k8s.io", "v1", "endpointslices");
 const SERVICES: Resource = Resource::new("", "v1", "services");
+const DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments");
+const STATEFUL_SETS: Resource = Resource::new("apps", "v1", "statefulsets");
 const CLASSES: Resource = Resource::new("networking.k8s.io", "v1", "ingressclasses");
 
-/// Pods of a namespace that are looked at, and slices of a Service.
+/// Pods of a namespace that are looked at, workloads, and slices of a Service.
 const PODS_MAX: u32 = 2_000;
+const WORKLOADS_MAX: u32 = 500;
 const SLICES_MAX: u32 = 100;
 
 /// Services behind one Ingress that are looked at.
@@ -50,10 +53,8 @@ pub(crate) fn explain(service: View<'_>, account: &mut Account) {
     let selected: Vec<View<'_>> =
         pods.iter().copied().filter(|pod| selectors::selects(selector, pod.at("metadata.labels"))).collect();
     if selected.is_empty() {
-        account.blame(format!(
-            "NoEndpoints: the selector {wanted} matches no pod of namespace {namespace}{}",
-            nearest(selector, &pods)
-        ));
+        let why = without_pods(selector, namespace, account).unwrap_or_else(|| nearest(selector, &pods));
+        account.blame(format!("NoEndpoints: the selector {wanted} matches no pod of namespace {namespace}{why}"));
         return;
     }
     ports(service, &selected, account);
@@ -83,6 +84,23 @@ fn endpoints(namespace: &str, name: &str, account: &mut Account) -> Option<(usiz
     let endpoints: Vec<View<'_>> = slices.flat_map(|slice| slice.list("endpoints")).collect();
     let is_ready = |endpoint: &&View<'_>| !endpoint.has("conditions.ready") || endpoint.is("conditions.ready");
     Some((endpoints.iter().filter(is_ready).count(), endpoints.len()))
+}
+
+/// The workload whose pods a selector is about, where it has none.
+fn without_pods(selector: View<'_>, namespace: &str, account: &mut Account) -> Option<String> {
+    const FIELDS: [&str; 3] = ["metadata.name", "spec.replicas", "spec.template.metadata.labels"];
+    let list = |of: &Resource| of.list::<Value>().within(namespace).fields(&FIELDS).limit(Some(WORKLOADS_MAX));
+    let answers = account.took("workloads", list_many(vec![list(&DEPLOYMENTS), list(&STATEFUL_SETS)]))?;
+    for (kind, answer) in ["Deployment", "StatefulSet"].into_iter().zip(answers) {
+        let Some(page) = account.took(kind, answer) else { continue };
+        let is_meant = |workload: &View<'_>| selectors::selects(selector, workload.at("spec.template.metadata.labels"));
+        if let Some(workload) = page.items.iter().map(View::of).find(is_meant) {
+            let is_off = workload.has("spec.replicas") && workload.number("spec.replicas") == 0;
+            let why = if is_off { "is scaled to 0" } else { "has no pods; explain that" };
+            return Some(format!(": {kind} {}, whose pods it would match, {why}", workload.name()));
+        }
+    }
+    None
 }
 
 /// The pods whose labels have most in common with a selector that matches none, or nearly.

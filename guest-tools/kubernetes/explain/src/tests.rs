@@ -429,3 +429,36 @@ fn the_line_that_names_a_failure_is_in_the_verdict() {
     assert!(verdict.ends_with("its log says \"connect: password authentication failed\"."), "{verdict}");
     assert!(!rest.contains("ordinary"), "{rest}");
 }
+
+#[test]
+fn an_api_is_down_for_what_its_service_lacks_and_autoscalers_for_that_api() {
+    let labels = json!({ "app": "metrics" });
+    let off = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "metrics", "namespace": "system" },
+        "spec": { "replicas": 0, "selector": { "matchLabels": labels }, "template": { "metadata": { "labels": labels } } },
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": { "name": "metrics", "namespace": "system" }, "spec": { "selector": labels },
+    });
+    let api = json!({
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": { "name": "v1beta1.metrics.k8s.io" },
+        "spec": { "service": { "namespace": "system", "name": "metrics" } },
+        "status": { "conditions": [faults::condition("Available", "False", "MissingEndpoints", "no addresses")] },
+    });
+    let message = "unable to fetch metrics from resource metrics API: the server is currently unable to handle the request (get pods.metrics.k8s.io)";
+    let autoscaler = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "front", "namespace": "shop" },
+        "spec": { "scaleTargetRef": { "kind": "Deployment", "name": "front" }, "maxReplicas": 5 },
+        "status": { "conditions": [faults::condition("ScalingActive", "False", "FailedGetResourceMetric", message)] },
+    });
+    let cluster = faults::well().with_all([off, service, api, autoscaler]);
+    let verdict = self::verdict(&cluster, "APIService", "", "v1beta1.metrics.k8s.io");
+    let cause = "the selector app=metrics matches no pod of namespace system: Deployment metrics, whose pods it would match, is scaled to 0.";
+    assert!(verdict.starts_with("MissingEndpoints: Available=False") && verdict.ends_with(cause), "{verdict}");
+    assert!(self::verdict(&cluster, "svc", "system", "metrics").ends_with(cause));
+    let verdict = self::verdict(&cluster, "hpa", "shop", "front");
+    assert!(
+        verdict.ends_with("; APIService v1beta1.metrics.k8s.io: MissingEndpoints: Available=False, \"no addresses\"."),
+        "{verdict}"
+    );
+}

@@ -96,8 +96,9 @@ pub(crate) fn alone(problems: &[Problem], pods: &Pods, events: &[Event]) -> Vec<
         let is_over = age > REPEATS_WITHIN || (age > LAST_WITHIN && *count < OFTEN);
         let is_said = pods.is_troubled(&about.namespace, &about.name)
             || problems.iter().any(|problem| {
-                problem.object.namespace == about.namespace
-                    && (problem.object.name == about.name || is_of(&about.name, &problem.object.name))
+                let is_named = |object: &Object| object.namespace == about.namespace && object.name == about.name;
+                let is_part = problem.object.namespace == about.namespace && is_of(&about.name, &problem.object.name);
+                is_part || is_named(&problem.object) || problem.alike.iter().any(is_named)
             });
         if !is_over && !is_said {
             let is_same = |other: &Event| {

@@ -99,7 +99,8 @@ impl Owned {
 
     /// The trouble of most of them.
     fn worst(&self) -> Option<&Group> {
-        self.groups.iter().max_by_key(|group| (!group.has_ended, group.count))
+        // Of as many the first: the last is what `max_by_key` takes.
+        self.groups.iter().rev().max_by_key(|group| (!group.has_ended, group.count))
     }
 
     /// One problem of all of them.

@@ -44,6 +44,8 @@ pub(crate) struct Problem {
     pub(crate) is_told_by_events: bool,
     /// Some pods of it, by name.
     pub(crate) pods: Vec<String>,
+    /// All objects that have it, where there are several.
+    pub(crate) alike: Vec<Object>,
 }
 
 /// Bytes of why at most: ten problems are under 4 KB.
@@ -56,8 +58,13 @@ impl Object {
 
     /// `Deployment team-a/web`.
     pub(crate) fn words(&self) -> String {
+        format!("{} {}", self.kind, self.path())
+    }
+
+    /// `team-a/web`.
+    pub(crate) fn path(&self) -> String {
         let slash = if self.namespace.is_empty() { "" } else { "/" };
-        format!("{} {}{slash}{}", self.kind, self.namespace, self.name)
+        format!("{}{slash}{}", self.namespace, self.name)
     }
 }
 
@@ -71,6 +78,7 @@ impl Problem {
             since: trouble.since,
             is_told_by_events: trouble.is_told_by_events,
             pods: Vec::new(),
+            alike: Vec::new(),
         }
     }
 

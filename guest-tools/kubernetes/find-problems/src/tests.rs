@@ -197,3 +197,16 @@ fn jobs_of_a_cron_job_are_one_problem_until_one_succeeds() {
     let cluster = cluster.with(job("nightly-3", "", json!("2026-11-22T09:00:00Z")));
     assert_eq!(self::problems(&answer(&cluster, json!({}))), Vec::<String>::new());
 }
+
+#[test]
+fn autoscalers_without_metrics_are_one_problem() {
+    let autoscaler = |namespace: &str| {
+        json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "front", "namespace": namespace },
+            "status": { "conditions": [faults::condition("ScalingActive", "False", "FailedGetResourceMetric", "no metrics")] },
+        })
+    };
+    let cluster = faults::well().with_all([autoscaler("team-a"), autoscaler("team-b")]);
+    let of = "HorizontalPodAutoscaler team-a/front: 2 of them (team-a/front, team-b/front): FailedGetResourceMetric";
+    assert_eq!(problems(&answer(&cluster, json!({}))), [format!("{of}: ScalingActive=False, \"no metrics\"")]);
+}

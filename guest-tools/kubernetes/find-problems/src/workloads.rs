@@ -32,7 +32,7 @@ pub(crate) struct Workloads {
     problems: Vec<Problem>,
     /// Workloads whose pods are not well, until the workload itself was seen.
     of_pods: BTreeMap<Object, Problem>,
-    /// Objects of the cluster with the same trouble: they are told together.
+    /// Objects that have the same trouble for the same cause: they are told together.
     alike: Vec<Alike>,
     claims: Vec<(Problem, String)>,
     /// Whether the first consumer of a claim decides where its volume is, by StorageClass.
@@ -45,7 +45,6 @@ struct Alike {
     kinds: &'static str,
     word: String,
     problem: Problem,
-    names: Vec<String>,
 }
 
 #[derive(Default)]
@@ -95,16 +94,20 @@ impl Workloads {
             ("Node" | "APIService" | "CustomResourceDefinition", _) => Rank::Cluster,
             _ => Rank::Unfinished,
         };
-        let name = object.name().to_owned();
-        let word = if kind == "Namespace" { name.clone() } else { trouble.reason.clone() };
+        let word = if kind == "Namespace" { object.name().to_owned() } else { trouble.reason.clone() };
+        self.tell_together(kinds, word, Problem::new(rank, Object::new(kind, "", object.name()), trouble));
+    }
+
+    /// A problem that others of the kind may have too.
+    fn tell_together(&mut self, kinds: &'static str, word: String, mut problem: Problem) {
         match self.alike.iter_mut().find(|alike| alike.kinds == kinds && alike.word == word) {
-            Some(alike) => {
-                alike.names.push(name);
-                alike.problem.size = alike.names.len();
+            Some(Alike { problem: first, .. }) => {
+                first.alike.push(problem.object);
+                first.size = first.alike.len();
             }
             None => {
-                let problem = Problem::new(rank, Object::new(kind, "", &name), trouble);
-                self.alike.push(Alike { kinds, word, problem, names: vec![name] });
+                problem.alike.push(problem.object.clone());
+                self.alike.push(Alike { kinds, word, problem });
             }
         }
     }
@@ -129,7 +132,10 @@ impl Workloads {
             }
             "Job" => self.job(object, named, trouble),
             "HorizontalPodAutoscaler" => {
-                self.push(trouble.map(|trouble| Problem::new(Rank::Unfinished, named, trouble)));
+                // Where metrics are missing, all of them say so.
+                if let Some(trouble) = trouble {
+                    self.tell_together(kinds, trouble.reason.clone(), Problem::new(Rank::Unfinished, named, trouble));
+                }
             }
             _ => {
                 if object.number("status.replicas") == 0 && object.has("spec.template.metadata.labels") {
@@ -242,12 +248,13 @@ impl Workloads {
             };
             Problem { rank, ..problem }
         }));
-        problems.extend(self.alike.into_iter().map(|Alike { mut problem, names, .. }| {
-            if names.len() > 1 {
-                let more = names.len().saturating_sub(NAMES_MAX);
+        problems.extend(self.alike.into_iter().map(|Alike { mut problem, .. }| {
+            let all = problem.alike.len();
+            if all > 1 {
+                let more = all.saturating_sub(NAMES_MAX);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let listed = names[..names.len().min(NAMES_MAX)].join(", ");
-                problem.why = format!("{} of them ({listed}{more}): {}", names.len(), problem.why);
+                let listed: Vec<String> = problem.alike.iter().take(NAMES_MAX).map(Object::path).collect();
+                problem.why = format!("{all} of them ({}{more}): {}", listed.join(", "), problem.why);
             }
             problem
         }));

@@ -201,12 +201,7 @@ fn container(pod: View<'_>, status: View<'_>, is_init: bool) -> Option<Trouble> 
             | "RegistryUnavailable" => {
                 let image = one_line(spec.map_or("", |spec| spec.text("image")), QUOTED);
                 let cause = format!("the image {image} of the container {name} cannot be pulled");
-                // That it is tried again is no cause, but newer kubelets put that behind it.
-                let message = if message.starts_with("Back-off") {
-                    message.split_once("\": ").map_or("", |(_, cause)| cause)
-                } else {
-                    message
-                };
+                let message = pull_words(message);
                 Some(if message.is_empty() {
                     Trouble::new("ImagePullBackOff", cause, began).told_by_events()
                 } else {
@@ -242,12 +237,24 @@ fn container(pod: View<'_>, status: View<'_>, is_init: bool) -> Option<Trouble> 
     let (of, probe) = match spec {
         Some(spec) if not_started && spec.has("startupProbe") => ("startup", spec.at("startupProbe")),
         Some(spec) if spec.has("readinessProbe") => ("readiness", spec.at("readinessProbe")),
-        _ => return Some(not_ready(format!("the container {name} runs and is not ready"), started, name)),
+        _ => return Some(not_ready(pod, format!("the container {name} runs and is not ready"), started, name)),
     };
-    Some(not_ready(format!("the container {name} runs and its {} fails", probe_words(of, probe)), started, name))
+    Some(not_ready(pod, format!("the container {name} runs and its {} fails", probe_words(of, probe)), started, name))
 }
 
-fn not_ready(cause: String, since: Option<Time>, container: &str) -> Trouble {
+/// Why an image is not pulled: what stands behind its name, which runtimes repeat. That it is tried again is no cause.
+fn pull_words(message: &str) -> &str {
+    match message.rsplit_once("\": ") {
+        Some((_, cause)) => cause,
+        None if message.starts_with("Back-off") => "",
+        None => message,
+    }
+}
+
+fn not_ready(pod: View<'_>, cause: String, started: Option<Time>, container: &str) -> Trouble {
+    // It may have been ready before.
+    let not_ready = pod.condition("Ready").filter(|ready| ready.text("status") != "True");
+    let since = not_ready.and_then(|ready| ready.time("lastTransitionTime")).max(started);
     Trouble::new("NotReady", cause, since).with_log(container, false).told_by_events()
 }
 
@@ -373,6 +380,10 @@ mod tests {
         );
         for (message, said) in [
             ("Back-off pulling image \"a\": ErrImagePull: no such tag", ": \"ErrImagePull: no such tag\""),
+            (
+                "rpc error: code = NotFound desc = failed to pull and unpack image \"a:1\": failed to resolve reference \"a:1\": a:1: not found",
+                ": \"a:1: not found\"",
+            ),
             ("Back-off pulling image \"a\"", ""),
         ] {
             let waits = json!({ "waiting": { "reason": "ImagePullBackOff", "message": message } });

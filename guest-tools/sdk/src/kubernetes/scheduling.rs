@@ -102,22 +102,30 @@ fn with(mut all: Amounts, more: Amounts, put: fn(Quantity, Quantity) -> Quantity
     all
 }
 
-/// Why each node does not take a pod, the same reason of several nodes once, the most frequent first; none where every node would.
-/// Without `used` the room is that of an empty node.
+/// Why no node takes a pod, the same reason of several nodes once; none where one would take it. First come those of the nodes that the
+/// pod is meant for, the most frequent first, and then that nodes are not what its selector and affinity want. Without `used` the room is
+/// that of an empty node.
 pub fn refusals(pod: View<'_>, nodes: &[View<'_>], used: Option<&Used>) -> Vec<String> {
     let requests = requests(pod);
+    let mut elsewhere: BTreeMap<String, usize> = BTreeMap::new();
     let mut counted: BTreeMap<String, usize> = BTreeMap::new();
     let mut short: BTreeMap<&str, (usize, Quantity, View<'_>)> = BTreeMap::new();
     for &node in nodes {
-        if let Some(words) = placement(pod, node).or_else(|| taint(pod, node)) {
+        if let Some(words) = placement(pod, node) {
+            *elsewhere.entry(words).or_default() += 1;
+            continue;
+        }
+        if let Some(words) = taint(pod, node) {
             *counted.entry(words).or_default() += 1;
             continue;
         }
+        let mut has_room = true;
         for (resource, &requested) in &requests {
             let left = left(node, resource, used);
             // A node that does not say how many pods it takes has room for one more.
             let is_told = resource != "pods" || node.at("status.allocatable").has(resource);
             if is_told && requested > left && requested != Quantity::default() {
+                has_room = false;
                 let (count, most, at) = short.entry(resource).or_insert((0, left, node));
                 *count += 1;
                 if left > *most {
@@ -125,9 +133,15 @@ pub fn refusals(pod: View<'_>, nodes: &[View<'_>], used: Option<&Used>) -> Vec<S
                 }
             }
         }
+        if has_room {
+            return Vec::new();
+        }
     }
     let all = nodes.len();
-    let mut refusals: Vec<(usize, String)> = counted.into_iter().map(|(words, count)| (count, words)).collect();
+    let by_count = |counted: BTreeMap<String, usize>| -> Vec<(usize, String)> {
+        counted.into_iter().map(|(words, count)| (count, words)).collect()
+    };
+    let mut refusals = by_count(counted);
     for (resource, (count, most, node)) in short {
         let requested = requests[resource];
         let allocatable = node.at("status.allocatable").key(resource).quantity();
@@ -142,13 +156,15 @@ pub fn refusals(pod: View<'_>, nodes: &[View<'_>], used: Option<&Used>) -> Vec<S
         refusals.push((count, words));
     }
     let mut told = Vec::new();
-    // Without a sort: a component is smaller for it.
-    while told.len() < REFUSALS_MAX
-        && let Some(most) = refusals.iter().map(|&(count, _)| count).max()
-        && let Some(at) = refusals.iter().position(|&(count, _)| count == most)
-    {
-        let (count, words) = refusals.remove(at);
-        told.push(format!("{count} of {all} nodes: {words}"));
+    for mut refusals in [refusals, by_count(elsewhere)] {
+        // Without a sort: a component is smaller for it.
+        while told.len() < REFUSALS_MAX
+            && let Some(most) = refusals.iter().map(|&(count, _)| count).max()
+            && let Some(at) = refusals.iter().position(|&(count, _)| count == most)
+        {
+            let (count, words) = refusals.remove(at);
+            told.push(format!("{count} of {all} nodes: {words}"));
+        }
     }
     told
 }
@@ -264,6 +280,21 @@ mod tests {
         assert_eq!(said(tolerant, &nodes), Vec::<String>::new());
         let other = json!({ "tolerations": [{ "key": "dedicated", "value": "db" }] });
         assert_eq!(said(other, &nodes[..1]).len(), 1);
+    }
+
+    #[test]
+    fn the_nodes_that_a_pod_is_meant_for_say_why_first() {
+        let mut meant = node("n1", json!({ "taints": [{ "key": "dedicated", "value": "ml", "effect": "NoSchedule" }] }));
+        meant["metadata"]["labels"]["disk"] = json!("ssd");
+        let nodes = [node("n2", json!({})), node("n3", json!({})), meant];
+        assert_eq!(
+            said(json!({ "nodeSelector": { "disk": "ssd" } }), &nodes),
+            [
+                "1 of 3 nodes: the taint dedicated=ml:NoSchedule, which the pod does not tolerate",
+                "2 of 3 nodes: no label disk=ssd, which the pod's nodeSelector wants",
+            ]
+        );
+        assert_eq!(said(json!({}), &nodes), Vec::<String>::new(), "one takes it, so something else is the matter");
     }
 
     #[test]
