@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sandbar_kubernetes::Reader;
 use sandbar_policy::Quota;
 use sandbar_sandbox::{Interface, StoreData};
 use sandbar_text::clean_line;
@@ -29,7 +30,8 @@ impl context::Host for Host {
 
     fn now_ms(&mut self) -> f64 {
         // A clock set before 1970 is the operator's problem, not a reason to trap.
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = self.reader.as_ref().map_or_else(SystemTime::now, Reader::now);
+        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         since_epoch.as_millis() as f64
     }
 

@@ -54,20 +54,20 @@ impl Cluster {
     /// Reads files and the environment. The API server need not be there, and no credential plugin runs: that is for the first request
     /// that needs it. Must be called on a tokio runtime.
     pub async fn connect(source: &ClusterSource) -> Result<Self, ConnectError> {
-        let Connection { api, description } = source.open().await?;
-        Ok(Self::new(api, description))
+        Ok(Self::new(source.open().await?))
     }
 
     /// A cluster behind a client that a test has made. Must be called on a tokio runtime.
     #[cfg(any(test, feature = "test-client"))]
     pub fn from_client(client: kube::Client) -> Self {
-        Self::new(ApiServer::new(client, "the API server"), "a client that was handed in".to_owned())
+        let api = ApiServer::new(client, "the API server");
+        Self::new(Connection { api, description: "a client that was handed in".to_owned(), now: None })
     }
 
-    fn new(api: ApiServer, description: String) -> Self {
+    fn new(Connection { api, description, now }: Connection) -> Self {
         let (discovery, reviews) = (Discovery::new(api.clone()), AccessReviews::new(api.clone()));
         let (namespaces, unpaged) = (KnownNamespaces::default(), Unpaged::default());
-        let server = Arc::new(KnownServer { api, reviews, namespaces, discovery, unpaged });
+        let server = Arc::new(KnownServer { api, reviews, namespaces, discovery, unpaged, now });
         Self { server, description: description.into(), rights: WhoseRights::default(), is_away: false }
     }
 

@@ -1,7 +1,7 @@
 //! What the reads of one call work with.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use sandbar_policy::{Access, Budget, Grant};
@@ -22,6 +22,8 @@ pub(super) struct KnownServer {
     pub(super) namespaces: KnownNamespaces,
     pub(super) discovery: Discovery,
     pub(super) unpaged: Unpaged,
+    /// The time that it is there, where no time goes by.
+    pub(super) now: Option<SystemTime>,
 }
 
 /// Whom the reads of one call ask, within which grant and whose rights, and on whose budget. Cheap to clone.

@@ -178,7 +178,7 @@ impl Forwarder {
     ///
     /// Only files are read. A credential plugin runs with the first request.
     pub async fn to_server(kubeconfig: Option<&Path>, context: Option<&str>, server: ServerName) -> Result<Self, ConnectError> {
-        let Connection { api, description } = source::of_person(kubeconfig, context).await?;
+        let Connection { api, description, .. } = source::of_person(kubeconfig, context).await?;
         let login = api.login().cloned().unwrap_or_else(|| unreachable!("a kubeconfig and a pod have a login"));
         let description = format!("{} of {} at the {description}", server.server, server.group);
         Ok(Self { login, to: Arc::new(To::Server(server)), description: description.into() })

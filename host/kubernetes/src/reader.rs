@@ -1,5 +1,7 @@
 //! Reads on behalf of one call: within its grant, on its budget.
 
+use std::time::SystemTime;
+
 use sandbar_policy::{Exhausted, Verb};
 
 use super::context::ReadContext;
@@ -30,6 +32,11 @@ impl Reader {
     /// Whose rights count for its reads, beside the grant: `server`, `caller` or `impersonation`.
     pub fn whose_rights(&self) -> &'static str {
         self.context.rights.whose()
+    }
+
+    /// The time in the cluster: by the clock, but of a snapshot the newest in it, so that ages are those of when it was gathered.
+    pub fn now(&self) -> SystemTime {
+        self.context.server.now.unwrap_or_else(SystemTime::now)
     }
 
     /// Reads one object as JSON, cut down to `fields` (none: everything but `metadata.managedFields`).

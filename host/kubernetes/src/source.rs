@@ -8,9 +8,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use sandbar_files::READ_TIME;
-use sandbar_snapshot::SnapshotError;
+use sandbar_snapshot::{AtRest, SnapshotError};
 
 use super::exchange::ApiServer;
 use super::fault::Fault;
@@ -144,6 +145,8 @@ pub enum ConnectError {
 pub(super) struct Connection {
     pub(super) api: ApiServer,
     pub(super) description: String,
+    /// The time that it is there, where no time goes by.
+    pub(super) now: Option<SystemTime>,
 }
 
 impl ClusterSource {
@@ -171,8 +174,8 @@ impl ClusterSource {
             ClusterSource::Kubeconfig(context) => from_kubeconfig(environment, context.clone()).await,
             ClusterSource::KubeconfigFile { path, context } => from_kubeconfig(environment.with(path), context.clone()).await,
             ClusterSource::Snapshot(directory) => {
-                let client = sandbar_snapshot::open(directory, OBJECT_MAX)?;
-                Ok(Connection::in_process(client, format!("snapshot {}", directory.display())))
+                let snapshot = sandbar_snapshot::open(directory, OBJECT_MAX)?;
+                Ok(Connection::in_process(snapshot, format!("snapshot {}", directory.display())))
             }
             ClusterSource::Demo => Ok(Connection::in_process(sandbar_snapshot::demo(), "demo cluster".to_owned())),
         }
@@ -180,15 +183,15 @@ impl ClusterSource {
 }
 
 impl Connection {
-    fn in_process(client: kube::Client, description: String) -> Self {
-        Self { api: ApiServer::new(client, &format!("the {description}")), description }
+    fn in_process(AtRest { client, now }: AtRest, description: String) -> Self {
+        Self { api: ApiServer::new(client, &format!("the {description}")), description, now }
     }
 
     async fn to(target: Target, origin: Arc<Origin>) -> Result<Self, ConnectError> {
         let cluster = target.called.clone();
         let description = format!("{cluster} ({}){}", target.server, target.proxy);
         let login = Login::open(origin, target).await.map_err(|reason| ConnectError::Unusable { cluster, reason })?;
-        Ok(Self { api: ApiServer::with(login), description })
+        Ok(Self { api: ApiServer::with(login), description, now: None })
     }
 }
 

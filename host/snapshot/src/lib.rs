@@ -42,6 +42,7 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use include_dir::{Dir, include_dir};
 
@@ -59,6 +60,14 @@ static DEMO: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
 /// Broken files that an error names; the log has them all.
 const NAMED_IN_ERROR: usize = 3;
+
+/// A cluster at rest, as whoever reads it has it.
+pub struct AtRest {
+    /// A client of it.
+    pub client: kube::Client,
+    /// Its "now", the newest time in it; none where it holds no time.
+    pub now: Option<SystemTime>,
+}
 
 /// Why a directory is no snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -106,14 +115,14 @@ fn named(broken: &[String]) -> String {
     format!(" ({}{more})", broken.iter().take(NAMED_IN_ERROR).map(String::as_str).collect::<Vec<_>>().join("; "))
 }
 
-/// A client of the cluster that `directory` describes. A file that cannot be read is a warning in the log, and so is an object of
+/// The cluster that `directory` describes. A file that cannot be read is a warning in the log, and so is an object of
 /// more than `largest` bytes of JSON, which whoever uses the client cannot read.
 ///
 /// Has to be called within a Tokio runtime, as every client has.
 ///
 /// # Errors
 /// If the directory cannot be read, or if it holds no Kubernetes object.
-pub fn open(directory: &Path, largest: usize) -> Result<kube::Client, SnapshotError> {
+pub fn open(directory: &Path, largest: usize) -> Result<AtRest, SnapshotError> {
     let unreadable = |source| SnapshotError::Unreadable { path: directory.to_owned(), source };
     if directory.is_file() {
         return Err(SnapshotError::Packed { path: directory.to_owned() });
@@ -126,17 +135,19 @@ pub fn open(directory: &Path, largest: usize) -> Result<kube::Client, SnapshotEr
     if contents.is_empty() {
         return Err(SnapshotError::Empty { path: directory.to_owned(), broken: contents.notes });
     }
-    Ok(client(contents))
+    Ok(at_rest(contents))
 }
 
-/// A client of the demo cluster, whose story host/snapshot/demo/README.md tells.
+/// The demo cluster, whose story host/snapshot/demo/README.md tells.
 ///
 /// Has to be called within a Tokio runtime, as every client has.
-pub fn demo() -> kube::Client {
+pub fn demo() -> AtRest {
     // Reading from memory cannot fail, and a test checks that every file is read without a note.
-    client(Contents::read(&Tree::Embedded(&DEMO), Room::new(usize::MAX)).unwrap_or_default())
+    at_rest(Contents::read(&Tree::Embedded(&DEMO), Room::new(usize::MAX)).unwrap_or_default())
 }
 
-fn client(contents: Contents) -> kube::Client {
-    kube::Client::new(SnapshotServer::new(Snapshot::new(contents)), "default")
+fn at_rest(contents: Contents) -> AtRest {
+    let snapshot = Snapshot::new(contents);
+    let now = snapshot.clock().map(SystemTime::from);
+    AtRest { client: kube::Client::new(SnapshotServer::new(snapshot), "default"), now }
 }

@@ -28,7 +28,7 @@ const LARGEST: usize = 8 << 20;
 
 /// A client of what is in a directory.
 fn open(directory: &Path) -> Result<kube::Client, SnapshotError> {
-    super::open(directory, LARGEST)
+    super::open(directory, LARGEST).map(|at_rest| at_rest.client)
 }
 
 /// What is in a directory.
