@@ -19,7 +19,7 @@ help: ## Show this list
 
 .PHONY: run
 run: build ## Serve the demo cluster on http://127.0.0.1:8090/mcp
-	$(SANDBAR) serve --cluster demo
+	$(SANDBAR) serve --cluster demo --packs coder,kubernetes
 
 # Without the allocator of a server, which is written in C and takes a tenth of a first build.
 .PHONY: build

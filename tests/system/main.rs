@@ -16,6 +16,7 @@ mod components;
 mod configuration;
 mod conformance;
 mod connect;
+mod demo;
 mod deploy;
 mod faults;
 mod front_proxy;
