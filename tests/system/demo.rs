@@ -139,7 +139,7 @@ async fn the_readme_shows_what_is_printed() {
 }
 
 #[tokio::test]
-async fn the_tutorial_has_as_many_tools_as_make_run() {
+async fn the_tutorial_has_as_many_tools_as_make_run_serves() {
     let tools = Run::new(&["tools", "--cluster", "demo", "-o", "json", "--packs", packs()]).finish().await.json();
     let tools = tools.as_array().unwrap().len();
     assert!(TUTORIAL.contains(&format!("\nsandbar serves {tools} tools for demo cluster; ")), "{tools}");
