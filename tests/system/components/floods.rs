@@ -44,7 +44,7 @@ async fn a_million_requests_are_no_more_than_the_limit() {
 }
 
 /// What a tool can hand over: everywhere that the contract has a string.
-const PLACES: [&str; 24] = [
+const PLACES: [&str; 28] = [
     "namespace",
     "name",
     "container",
@@ -66,6 +66,10 @@ const PLACES: [&str; 24] = [
     "get-name",
     "get-field",
     "get-more",
+    "table-selector",
+    "many-name",
+    "many-cursor",
+    "many-pattern",
     "setting",
     "log",
     "progress",
@@ -97,6 +101,11 @@ async fn so_are_very_many_small_ones() {
     assert!(words.contains("1000 field paths are too many"), "{words}");
     let words = client.failure("misbehave", json!({ "how": "push-paths", "paths": 1_000_000 })).await;
     assert!(words.contains("handed more than"), "{words}");
+    let words = client.failure("misbehave", json!({ "how": "push-reads", "reads": 257 })).await;
+    assert!(words.contains("257 reads at once are too many"), "{words}");
+    let words = client.failure("misbehave", json!({ "how": "push-reads", "reads": 100_000 })).await;
+    assert!(words.contains("handed more than"), "{words}");
+    assert_eq!(misbehave(&client, json!({ "how": "push-reads", "reads": 256 })).await.unwrap()["text"], "256");
     the_next_call_works(&server).await;
 }
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use sandbar_tool::bindings::sandbar::kubernetes::types::{ApiResource, Scope};
-use sandbar_tool::bindings::sandbar::kubernetes::{logs, read};
+use sandbar_tool::bindings::sandbar::kubernetes::{logs, logs_many, read, read_many, table};
 use sandbar_tool::bindings::sandbar::tool::{context, logging};
 use serde::Deserialize;
 
@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     },
     /// Asks for a list with so many field paths.
     PushPaths { paths: usize },
+    /// Asks for so many objects at once.
+    PushReads { reads: usize },
     /// Answers with this text, whether it is JSON or not.
     Return { text: String },
     /// Answers with a text of so many bytes.
@@ -67,6 +69,7 @@ impl Fault {
             Fault::Flood { times, line } => flood(times, &line),
             Fault::Push { bytes, at } => push(&"x".repeat(bytes), at),
             Fault::PushPaths { paths } => push_paths(paths),
+            Fault::PushReads { reads } => push_reads(reads),
             Fault::Return { text } => Ok(text),
             Fault::Fill { bytes } => Ok(structured(&"x".repeat(bytes))),
             Fault::Fail { text } => Err(text),
@@ -177,6 +180,10 @@ pub(crate) enum At {
     GetName,
     GetField,
     GetMore,
+    TableSelector,
+    ManyName,
+    ManyCursor,
+    ManyPattern,
     Setting,
     Log,
     Progress,
@@ -212,6 +219,12 @@ fn push(text: &str, at: At) -> Result<String, String> {
         At::GetName => read::get_object(&pod, &here, &text(), None, None),
         At::GetField => read::get_object(&pod, &here, "web", Some(&[text()]), None),
         At::GetMore => read::get_object(&pod, &here, "web", None, Some(&text())),
+        At::TableSelector => table::list_table(&read::Query { label_selector: Some(text()), ..pods() }).map(|page| page.rows),
+        At::ManyName => read_many::get_many(&[object(text())]).and_then(|answers| answers.into_iter().next().unwrap()),
+        At::ManyCursor => read_many::list_many(&[read::Query { continue_: Some(text()), ..pods() }]).map(|_| String::new()),
+        At::ManyPattern => {
+            logs_many::tail_many(&[logs::Source { matching: Some(text()), ..log_of_web() }]).map(|_| String::new())
+        }
         At::Setting => Ok(context::setting(&text()).unwrap_or_default()),
         At::Log => {
             logging::log(logging::Level::Info, &text());
@@ -229,6 +242,16 @@ fn push_paths(paths: usize) -> Result<String, String> {
     let fields = Some(vec!["status.phase".to_owned(); paths]);
     let query = read::Query { fields, within: Scope::Namespace("team-a".to_owned()), ..every_pod() };
     read::list_objects(&query).map(|_| structured("a page")).map_err(|error| error.message)
+}
+
+fn object(name: String) -> read_many::Object {
+    let within = Scope::Namespace("team-a".to_owned());
+    read_many::Object { of: every_pod().of, within, name, fields: None, more: None }
+}
+
+fn push_reads(reads: usize) -> Result<String, String> {
+    let objects: Vec<_> = (0..reads).map(|_| object("web".to_owned())).collect();
+    read_many::get_many(&objects).map(|answers| structured(&answers.len().to_string())).map_err(|error| error.message)
 }
 
 fn remember() -> Result<String, String> {
