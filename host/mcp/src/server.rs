@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use rmcp::model::{CacheScope, Implementation, ResultType, ServerCapabilities, ServerConfig, Tool};
+use rmcp::model::{
+    CacheScope, Implementation, PromptsCapability, ResourcesCapability, ResultType, ServerCapabilities, ServerConfig, Tool,
+    ToolsCapability,
+};
 use sandbar_catalog::{Catalog, Definition, ListDigest, Sight};
 use sandbar_policy::Caller;
 use serde_json::{Map, Value, json};
@@ -92,14 +95,11 @@ impl Server {
     /// The server's description of itself, for this caller.
     pub(super) fn config(&self, caller: &Caller) -> ServerConfig {
         // Each is declared also where its list is empty: what is loaded later is told to those alone who have heard that it can be.
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_tool_list_changed()
-            .enable_prompts()
-            .enable_prompts_list_changed()
-            .enable_resources()
-            .enable_resources_list_changed()
-            .build();
+        let (mut tools, mut prompts, mut resources) =
+            (ToolsCapability::default(), PromptsCapability::default(), ResourcesCapability::default());
+        (tools.list_changed, prompts.list_changed, resources.list_changed) = (Some(true), Some(true), Some(true));
+        let mut capabilities = ServerCapabilities::default();
+        (capabilities.tools, capabilities.prompts, capabilities.resources) = (Some(tools), Some(prompts), Some(resources));
         let mut instructions = self.catalog().instructions(caller);
         if instructions.is_empty() {
             instructions.push(OPENING.to_owned());
