@@ -153,6 +153,13 @@ impl Namespace {
         .await;
     }
 
+    /// Sets the status of an object that is there, a pod that kwok has started for example.
+    pub async fn patch_status(&self, api_version: &str, kind: &str, name: &str, status: Value) {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.name, &resource(api_version, kind));
+        let patch = Patch::Merge(json!({ "status": status }));
+        api.patch_status(name, &PatchParams::default(), &patch).await.expect("the status can be written");
+    }
+
     /// Deletes one object.
     pub async fn delete(&self, api_version: &str, kind: &str, name: &str) {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.name, &resource(api_version, kind));
