@@ -13,6 +13,7 @@ mod isolation;
 mod load;
 mod masking;
 mod native;
+mod pack;
 mod process;
 mod scale;
 mod table;
@@ -66,6 +67,9 @@ fn main() {
         }
         if chosen("tools") {
             tools::over_the_bare_request(&mut table).await;
+        }
+        if chosen("pack") {
+            pack::all(&mut table).await;
         }
         if chosen("masking") {
             masking::over_the_plain_read(&mut table).await;

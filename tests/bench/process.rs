@@ -192,7 +192,7 @@ pub(crate) fn processor_time(process: u32) -> Duration {
 }
 
 /// The most resident memory while something runs, in bytes.
-async fn peak_of(server: &Server, work: impl Future<Output = ()>) -> u64 {
+pub(crate) async fn peak_of(server: &Server, work: impl Future<Output = ()>) -> u64 {
     // Resets the high-water mark; see proc(5).
     std::fs::write(format!("/proc/{}/clear_refs", server.id()), "5").expect("our own child");
     work.await;

@@ -56,7 +56,7 @@ impl Connection {
     }
 
     /// Calls a tool, and returns what comes over the wire.
-    async fn answer(&self, tool: &str, arguments: Value) -> Bytes {
+    pub(crate) async fn answer(&self, tool: &str, arguments: Value) -> Bytes {
         let request = mcp::modern(json!(1), "tools/call", json!({ "name": tool, "arguments": arguments }));
         let (mut head, body) = request.into_parts();
         head.uri = format!("http://{}/mcp", self.server).parse().expect("a URL");
