@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn no_rule_opens_who_calls() {
-        let opens = |grant: &Grant| open_to(grant).iter().any(|interface| interface.name == CALLER);
+        let opens = |grant: &Grant| open_to(std::iter::once(grant)).iter().any(|interface| interface.name == CALLER);
         let all = [PolicyRule::new("*", &["*", "pods/log", "secrets"], &[Get])];
         assert!(!opens(&Grant { rules: all.to_vec(), cluster_rules: all.to_vec(), ..Grant::default() }));
         assert!(opens(&Grant { caller: true, ..Grant::default() }));

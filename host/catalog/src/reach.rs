@@ -65,7 +65,10 @@ impl Reach {
 
     /// What a component lacks, in whichever of them.
     pub(super) fn missing(&self, manifest: &Manifest, imports: &Imports) -> Missing {
-        self.grants().map(|(_, grant)| Missing::of(manifest, imports, grant)).find(|missing| !missing.is_empty()).unwrap_or_default()
+        self.grants()
+            .map(|(_, grant)| Missing::of(manifest, imports, grant))
+            .find(|missing| !missing.is_empty())
+            .unwrap_or_default()
     }
 
     /// Whether the same is granted in clusters of the same names.

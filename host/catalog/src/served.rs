@@ -160,7 +160,11 @@ impl Served {
     }
 
     /// The answer to a call, and how many bytes the component has returned for it.
-    async fn answer(self: Arc<Self>, Question { ask, form, place: _ }: Question, host: Host) -> Result<(Answered, usize), CallError> {
+    async fn answer(
+        self: Arc<Self>,
+        Question { ask, form, place: _ }: Question,
+        host: Host,
+    ) -> Result<(Answered, usize), CallError> {
         let budget = host.budget.clone();
         let returned = self.component.ask(budget.clone(), host, ask).await?;
         let (Ok(words) | Err(words)) = &returned;

@@ -15,6 +15,11 @@ fn mistakes(text: &str) -> Vec<String> {
     Config::parse(text, Path::new("")).expect_err(text).iter().map(ToString::to_string).collect()
 }
 
+/// What a component is granted in the one cluster that there is.
+fn granted(config: &Config, source: &Source) -> Grant {
+    config.terms(source).grants.remove(ONLY_CLUSTER).expect("a grant")
+}
+
 #[test]
 fn an_empty_file_means_defaults() {
     assert_eq!(parse("").listen, DEFAULT_LISTEN);
@@ -35,11 +40,11 @@ fn every_key_is_read() {
     let source = Source::File("a.wasm".into());
     assert_eq!(config.terms(&source).limits.time, Duration::from_millis(500));
     assert_eq!(config.terms(&source).limits.memory, 32 << 20, "what is absent is inherited");
-    assert_eq!(config.terms(&source).grant.namespaces, ["team-a".to_owned()].into_iter().collect());
+    assert_eq!(granted(&config, &source).namespaces, ["team-a".to_owned()].into_iter().collect());
     assert_eq!(tool.settings["threshold"], 5);
     assert!(tool.partial_grant);
-    assert_eq!(config.terms(&source).grant.secrets, Secrets::Shown);
-    assert_eq!(config.terms(&Source::File("b.wasm".into())).grant.secrets, Secrets::Masked);
+    assert_eq!(granted(&config, &source).secrets, Secrets::Shown);
+    assert_eq!(granted(&config, &Source::File("b.wasm".into())).secrets, Secrets::Masked);
 }
 
 #[test]
@@ -66,8 +71,8 @@ fn a_bundled_tool_has_its_own_where_it_has_some() {
     let (events, logs, health) = (of("get-events"), of("get-pod-logs"), of("check-health"));
     let (time, cpu) = (Duration::from_secs(1), Duration::from_secs(2));
     assert_eq!(config.terms(&events).limits, Limits { time, cpu, ..Limits::default() });
-    assert_eq!(config.terms(&events).grant.namespaces, ["team-a".to_owned()].into_iter().collect());
-    assert_eq!((config.terms(&events).grant.secrets, config.terms(&health).grant.secrets), (Secrets::Masked, Secrets::Shown));
+    assert_eq!(granted(&config, &events).namespaces, ["team-a".to_owned()].into_iter().collect());
+    assert_eq!((granted(&config, &events).secrets, granted(&config, &health).secrets), (Secrets::Masked, Secrets::Shown));
     let on = config.packs(&PackNames::new());
     assert_eq!((config.serves(&logs, &on), config.serves(&events, &on)), (false, true));
     assert_eq!(config.largest_memory(), 1 << 30);
