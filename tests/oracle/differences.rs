@@ -64,16 +64,19 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         is_it: |case, ours, _| case.method() == "initialize" && (ours.status, ours.code()) == (400, Some(-32602)),
     },
     Difference {
-        why: "a list of nothing is what PHP sends for no parameters; rmcp takes the body for no message",
+        why: "a list of nothing is what PHP sends for no parameters and no arguments; rmcp takes the body for no message, or the method for an \
+              unknown one",
         is_it: |case, ours, rmcps| {
             let nothing = Some(Value::Array(Vec::new()));
-            ours.is_served() && rmcps.status == 415 && ["/params", "/params/_meta"].iter().any(|place| case.at(place) == nothing)
+            let places = ["/params", "/params/_meta", "/params/arguments"];
+            ours.is_served() && !rmcps.is_served() && places.iter().any(|place| case.at(place) == nothing)
         },
     },
     Difference {
         why: "parameters of the wrong shape are named, where rmcp takes the method for an unknown one, passes them over, or has no words",
         is_it: |_, ours, rmcps| {
-            ours.code() == Some(-32602) && (rmcps.code() == Some(-32601) || rmcps.is_served() || rmcps.message.is_none())
+            let is_passed_over = rmcps.is_served() || rmcps.code() == Some(-32002);
+            ours.code() == Some(-32602) && (rmcps.code() == Some(-32601) || is_passed_over || rmcps.message.is_none())
         },
     },
     Difference {
