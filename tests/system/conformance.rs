@@ -1,4 +1,4 @@
-//! The official MCP conformance suite, against the real binary with the tools that the suite calls by name.
+//! The official MCP conformance suite, against the real binary with the tools, prompts and resources that the suite asks for by name.
 //!
 //! What the suite asks and Sandbar does not offer is in `tests/conformance/expected-failures-*.yml`, each with its reason. An entry
 //! that has come to pass fails the run, as does a failure without an entry.
@@ -12,7 +12,7 @@ use sandbar_tests::sandbar::Server;
 use sandbar_tests::{components, in_time};
 use serde_json::{Value, json};
 
-use crate::components::answering;
+use crate::components::{Text, answering};
 
 /// The folder of the lists.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
@@ -42,7 +42,7 @@ async fn meets(revision: &str, beyond: &[&str]) {
     suite.stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::select! {
         output = in_time("the conformance suite", suite.output()) => output.expect("the suite can be run"),
-        never = change_tools_when_asked(&server, folder.path()) => match never {},
+        never = change_lists_when_asked(&server, folder.path()) => match never {},
     };
     let said = String::from_utf8_lossy(&output.stdout);
     let summary = said.find("=== SUMMARY").map_or(&*said, |start| &said[start..]);
@@ -55,23 +55,27 @@ async fn meets(revision: &str, beyond: &[&str]) {
     }
 }
 
-/// Adds a tool, or takes it away again, each time the fixture asks for it in the log. The suite waits 1.5 s for clients to hear of it.
-async fn change_tools_when_asked(server: &Server, folder: &Path) -> std::convert::Infallible {
+/// Adds a tool or a prompt, or takes it away again, each time the fixture asks for it in the log. The suite waits 1.5 s for clients to hear
+/// of it.
+async fn change_lists_when_asked(server: &Server, folder: &Path) -> std::convert::Infallible {
     /// Between two looks at the log.
     const INTERVAL: Duration = Duration::from_millis(20);
-    let extra = answering(
-        &json!({ "tools": [{ "name": "extra", "description": "Comes and goes.", "inputSchema": { "type": "object" } }] }),
-        "here",
-    );
-    let file = folder.join("extra.wasm");
-    let mut changes = 0;
+    let tool = json!({ "tools": [{ "name": "extra", "description": "Comes and goes.", "inputSchema": { "type": "object" } }] });
+    let prompt = Text::new(&json!({ "tools": [], "prompts": [{ "name": "extra", "description": "Comes and goes." }] }));
+    let prompt = wat::parse_str(prompt.with_offers().to_string()).expect("a component");
+    let mut extras = [
+        ("the list of tools is to change", folder.join("tool.wasm"), answering(&tool, "here"), 0),
+        ("the list of prompts is to change", folder.join("prompt.wasm"), prompt, 0),
+    ];
     loop {
         tokio::time::sleep(INTERVAL).await;
-        if server.log().matches("the list of tools is to change").count() > changes {
-            changes += 1;
-            let changed = if changes % 2 == 1 { std::fs::write(&file, &extra) } else { std::fs::remove_file(&file) };
-            changed.expect("a temporary directory");
-            server.signal("HUP");
+        for (asked, file, component, changes) in &mut extras {
+            if server.log().matches(*asked).count() > *changes {
+                *changes += 1;
+                let changed = if *changes % 2 == 1 { std::fs::write(&file, component) } else { std::fs::remove_file(&file) };
+                changed.expect("a temporary directory");
+                server.signal("HUP");
+            }
         }
     }
 }

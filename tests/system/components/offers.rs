@@ -65,7 +65,6 @@ async fn what_is_no_result_is_a_fault_of_the_component() {
         (&contents("hostile://other/x"), "`contents`", "does not begin as"),
         (&contents("sandbar://explain/tool.md"), "`contents`", "does not begin as"),
         (r#"{"contents":[{"uri":"hostile://faults/x","blob":"%"}]}"#, "`contents`", "not Base64"),
-        (&format!(r#"{{"contents":[{}0]}}"#, "0,".repeat(20_000)), "`contents`", "not MCP's"),
     ] {
         let [of_prompt, of_resource] = refused(json!({ "how": "return", "text": text })).await;
         assert!(of_prompt.contains(prompt) && of_prompt.contains("fault of the prompt"), "{text:.80}: {of_prompt}");

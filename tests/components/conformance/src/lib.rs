@@ -55,6 +55,10 @@ impl tools::Guest for Fixture {
                 log(Level::Info, "the list of tools is to change");
                 json!([text("The list of tools is about to change.")])
             }
+            "test_trigger_prompt_change" => {
+                log(Level::Info, "the list of prompts is to change");
+                json!([text("The list of prompts is about to change.")])
+            }
             "test_custom_header" | "json_schema_2020_12_tool" => json!([text("The arguments were accepted.")]),
             unknown => return Err(format!("the fixture has no tool `{unknown}`")),
         };
