@@ -111,12 +111,13 @@ async fn whoever_listens_hears_once_of_each_change() {
     let client = Client::modern(&server);
     // Somebody who goes away without a word.
     drop(listen(&server, json!(1), json!({ "toolsListChanged": true })).await);
-    let mut events = listen(&server, json!("sub"), json!({ "toolsListChanged": true, "promptsListChanged": true })).await;
+    let wanted = json!({ "toolsListChanged": true, "promptsListChanged": true });
+    let mut events = listen(&server, json!("sub"), wanted.clone()).await;
     let acknowledged = events.next().await.unwrap().message;
     assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
-    assert_eq!(acknowledged["params"]["notifications"], json!({ "toolsListChanged": true }), "there are no prompts");
-    let mut deaf = listen(&server, json!(2), json!({ "promptsListChanged": true })).await;
-    assert_eq!(deaf.next().await.unwrap().message["params"]["notifications"], json!({}));
+    assert_eq!(acknowledged["params"]["notifications"], wanted);
+    let mut deaf = listen(&server, json!(2), json!({ "resourceSubscriptions": ["a://b"] })).await;
+    assert_eq!(deaf.next().await.unwrap().message["params"]["notifications"], json!({}), "there are no such subscriptions");
 
     for name in ["greet", "salute"] {
         folder.put("greet.wasm", &tool(name, "hello"));
