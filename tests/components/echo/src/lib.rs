@@ -2,7 +2,7 @@
 //! read that may take long.
 #![cfg(target_arch = "wasm32")]
 
-use sandbar_tool::bindings::exports::sandbar::tool::tools::Guest;
+use sandbar_tool::bindings::exports::sandbar::tool::{prompts, resources, tools};
 use sandbar_tool::bindings::sandbar::kubernetes::read;
 use sandbar_tool::bindings::sandbar::kubernetes::types::{ApiResource, Scope};
 use sandbar_tool::bindings::sandbar::tool::context;
@@ -22,7 +22,7 @@ struct Arguments {
 
 struct Echo;
 
-impl Guest for Echo {
+impl tools::Guest for Echo {
     fn manifest() -> String {
         include_str!("../manifest.json").to_owned()
     }
@@ -35,6 +35,18 @@ impl Guest for Echo {
             _ => json!({ "word": arguments.word }),
         };
         Ok(json!({ "structuredContent": answer }).to_string())
+    }
+}
+
+impl prompts::Guest for Echo {
+    fn get(name: String, _arguments: String) -> Result<String, String> {
+        Err(format!("there is no prompt {name}"))
+    }
+}
+
+impl resources::Guest for Echo {
+    fn read(uri: String) -> Result<String, String> {
+        Err(format!("there is no resource {uri}"))
     }
 }
 
