@@ -83,7 +83,7 @@ fn refused(folder: &Path) -> Vec<Refused> {
             (0..count).map(|n| json!({ "name": format!("t{n}"), "inputSchema": { "type": "object" } })).collect();
         Text::new(&json!({ "tools": tools }))
     };
-    text("hundred.wasm", many(101), &["101 tools", "1 to 100"]);
+    text("hundred.wasm", many(101), &["`tools` in the manifest has 101 entries", "100 is the most"]);
     text("thousands.wasm", many(10_000), &["manifest", "262144 bytes"]);
     text("name.wasm", Text::tool("get pods\n"), &[r#"tool name "get pods\n""#, "[A-Za-z0-9_.-]"]);
     text("nameless.wasm", Text::tool(""), &[r#"tool name """#]);
