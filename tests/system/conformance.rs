@@ -72,7 +72,7 @@ async fn change_lists_when_asked(server: &Server, folder: &Path) -> std::convert
         for (asked, file, component, changes) in &mut extras {
             if server.log().matches(*asked).count() > *changes {
                 *changes += 1;
-                let changed = if *changes % 2 == 1 { std::fs::write(&file, component) } else { std::fs::remove_file(&file) };
+                let changed = if *changes % 2 == 1 { std::fs::write(&*file, component) } else { std::fs::remove_file(&*file) };
                 changed.expect("a temporary directory");
                 server.signal("HUP");
             }
