@@ -29,6 +29,7 @@ fn config(file: &Path, grant: &str) -> String {
 async fn told(agent: &Agent, server: &Server) -> Value {
     let answer = agent.ask(server, "tools/call", json!({ "name": "whoami", "arguments": {} })).await;
     assert!(!answer.to_string().contains(&agent.token), "a token proves who somebody is");
+    assert!(answer["result"]["structuredContent"][mcp::NOTICE_KEY].is_string(), "names are what others wrote: {answer}");
     mcp::outcome(&answer).unwrap_or_else(|words| panic!("{words}"))
 }
 
@@ -43,7 +44,7 @@ async fn each_caller_is_told_apart_until_the_operator_takes_that_back() {
             let told = told(agent, &server).await;
             let mut keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
             keys.sort();
-            assert_eq!(keys, ["_untrusted", "groups", "name"], "names are what others wrote, and there is nothing else");
+            assert_eq!(keys, ["groups", "name"], "there is nothing else");
             assert_eq!(told["name"], agent.user);
             let groups = ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{}", namespace.name())];
             for group in groups.iter().map(String::as_str).chain(["system:authenticated"]) {

@@ -158,20 +158,20 @@ async fn grants_and_namespaces_are_those_of_each_cluster() {
     let client = Client::modern(&server);
     let enumerated: Vec<(String, Value)> = arguments(&client).await;
     let of = |tool: &str| &enumerated.iter().find(|(name, _)| name == tool).expect("it is served").1["enum"];
-    assert_eq!((of("restarts"), of("get_events"), of("check_health")), (&json!(["b"]), &json!(["a"]), &json!(["a", "b"])));
+    assert_eq!((of("list_restarts"), of("get_events"), of("check_health")), (&json!(["b"]), &json!(["a"]), &json!(["a", "b"])));
     assert_eq!(planes(&client, json!({})).await, [format!("{}/coder", one.name())]);
     assert_eq!(planes(&client, json!({ "cluster": "b" })).await.len(), 2);
     let in_other = client.failure("list_control_planes", json!({ "namespace": other.name() })).await;
     assert!(in_other.contains(other.name()), "{in_other}");
     let words = client.failure("get_events", json!({ "namespace": one.name(), "cluster": "b" })).await;
     assert!(words.contains("which are \"a\""), "{words}");
-    let denied = client.failure("restarts", json!({ "namespace": one.name() })).await;
+    let denied = client.failure("list_restarts", json!({ "namespace": one.name() })).await;
     assert!(denied.contains(one.name()), "{denied}");
-    client.answer("restarts", json!({ "namespace": other.name(), "cluster": "b" })).await;
+    client.answer("list_restarts", json!({ "namespace": other.name(), "cluster": "b" })).await;
     // A right is taken back, and given, without a restart; which clusters there are is not.
     server.configure(&config(one.name()));
-    until("it counts", async || client.call("restarts", json!({ "namespace": other.name() })).await.err()).await;
-    client.answer("restarts", json!({ "namespace": one.name() })).await;
+    until("it counts", async || client.call("list_restarts", json!({ "namespace": other.name() })).await.err()).await;
+    client.answer("list_restarts", json!({ "namespace": one.name() })).await;
     server.configure("clusters: [{ name: a, source: demo }]\n");
     server.until_logged("a changed `clusters` needs a restart").await;
 }

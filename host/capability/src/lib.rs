@@ -78,7 +78,9 @@ mod tests {
         }
         let with_functions = wit.interfaces.iter().filter(|(_, interface)| !interface.functions.is_empty());
         let mut declared: BTreeSet<_> = with_functions.filter_map(|(id, _)| wit.id_of(id)).collect();
-        assert!(declared.remove("sandbar:tool/tools@0.1.0"), "the one that a component exports");
+        for exported in ["tools", "prompts", "resources"] {
+            assert!(declared.remove(&format!("sandbar:tool/{exported}@0.1.0")), "{exported} is what a component exports");
+        }
         let offered: BTreeSet<_> = interfaces().iter().map(|interface| format!("{}@0.1.0", interface.name)).collect();
         assert_eq!(offered, declared);
     }

@@ -18,16 +18,12 @@ pub fn schema() -> Value {
     schema["properties"]["cluster"]["default"] = json!(ClusterSource::default().to_string());
     schema["properties"]["drain"]["default"] = json!(Time(defaults.drain).to_string());
     // These defaults would show how the program represents an absent value, not how a file writes one.
-    for pointer in [
-        "/properties/namespaces",
-        "/properties/tls",
-        "/properties/limits",
-        "/definitions/Tool/properties/namespaces",
-        "/definitions/Tool/properties/clusters",
-    ] {
-        if let Some(Value::Object(property)) = schema.pointer_mut(pointer) {
-            property.remove("default");
-        }
+    if let Some(Value::Object(limits)) = schema.pointer_mut("/properties/limits") {
+        limits.remove("default");
+    }
+    leave_out_null(&mut schema["properties"]);
+    if let Some(Value::Object(definitions)) = schema.get_mut("definitions") {
+        definitions.values_mut().for_each(|definition| leave_out_null(&mut definition["properties"]));
     }
     for (key, default) in written_limits(&Limits::default()) {
         // A number stays a number.
@@ -35,4 +31,15 @@ pub fn schema() -> Value {
         schema["properties"]["limits"]["properties"][key]["default"] = default;
     }
     schema
+}
+
+/// Takes the defaults of properties away that are null.
+fn leave_out_null(properties: &mut Value) {
+    for property in properties.as_object_mut().into_iter().flat_map(|properties| properties.values_mut()) {
+        if let Value::Object(property) = property
+            && property.get("default").is_some_and(Value::is_null)
+        {
+            property.remove("default");
+        }
+    }
 }
