@@ -1,6 +1,7 @@
 //! The pack kubernetes against a real API server: the list of its tools, and a dozen faults that it has to find and to explain.
 
 mod any_kind;
+mod dumps;
 mod faults;
 
 use sandbar_tests::control_plane::ControlPlane;

@@ -9,6 +9,7 @@ use kube::client::Body;
 use sandbar_policy::{Budget, Exhausted, SUBDOMAIN_MAX};
 use sandbar_processor::STEP_BYTES;
 use sandbar_secrets::quotable;
+use sandbar_snapshot::NOT_GATHERED;
 use sandbar_text::size;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -207,6 +208,7 @@ impl Refusal {
             400 | 422 => Code::Invalid,
             401 | 403 => Code::Denied,
             404 => match &self.details {
+                Some(details) if details.reason == NOT_GATHERED => Code::Other,
                 // An unknown path has an answer in plain text, or, from an extension server, a Status that names no object.
                 Some(details) if details.reason == "NotFound" && !details.name.is_empty() => Code::NotFound,
                 Some(_) if !self.message.contains("could not find the requested resource") => Code::NotFound,
@@ -239,6 +241,7 @@ impl From<Refusal> for Error {
                 format!("{words} (`sandbar rbac` prints the roles that this server needs)")
             }
             Code::Denied | Code::NotFound | Code::Invalid => words.to_owned(),
+            Code::Other if *status == StatusCode::NOT_FOUND => words.to_owned(),
             Code::NotServed => format!("the cluster does not serve {path} ({words})"),
             Code::Expired => format!("the cursor is too old, start the list again ({words})"),
             Code::Throttled => format!("the API server asks to wait: {words}"),

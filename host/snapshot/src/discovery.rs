@@ -74,6 +74,7 @@ fn resource_entry(kind: &Kind) -> APIResource {
         namespaced: kind.namespaced,
         kind: kind.kind.clone(),
         verbs: ["get", "list"].map(str::to_owned).into(),
+        short_names: Some(kind.short_names.clone()).filter(|names| !names.is_empty()),
         ..APIResource::default()
     }
 }

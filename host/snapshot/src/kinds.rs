@@ -13,11 +13,13 @@ pub(super) struct Kind {
     pub(super) kind: String,
     /// Whether its objects are in a namespace.
     pub(super) namespaced: bool,
+    /// What people write for it, `po` for example.
+    pub(super) short_names: Vec<String>,
 }
 
 /// Kinds that are always served, by `apiVersion`: those of Kubernetes itself, and those that the bundled tools read. Listing one
 /// that was not gathered is an error that says so; "not served" would claim that the cluster cannot have any.
-pub(super) const ALWAYS: [(&str, &[&str]); 15] = [
+pub(super) const ALWAYS: [(&str, &[&str]); 17] = [
     (
         "v1",
         &[
@@ -49,6 +51,8 @@ pub(super) const ALWAYS: [(&str, &[&str]); 15] = [
     ("scheduling.k8s.io/v1", &["PriorityClass"]),
     ("storage.k8s.io/v1", &["CSIDriver", "CSINode", "CSIStorageCapacity", "StorageClass", "VolumeAttachment"]),
     ("apiextensions.k8s.io/v1", &["CustomResourceDefinition"]),
+    ("apiregistration.k8s.io/v1", &["APIService"]),
+    ("metrics.k8s.io/v1beta1", &["NodeMetrics", "PodMetrics"]),
     ("admissionregistration.k8s.io/v1", &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]),
     ("coder.com/v1alpha1", &["CoderControlPlane"]),
     ("aggregation.coder.com/v1alpha1", &["CoderTemplate", "CoderWorkspace"]),
@@ -93,6 +97,42 @@ const NAMESPACED_GROUPS: [&str; 7] =
 /// Plural names that do not follow the rule of [`plural`], by group and kind.
 const IRREGULAR_PLURALS: [(&str, &str, &str); 3] =
     [("", "Endpoints", "endpoints"), ("metrics.k8s.io", "NodeMetrics", "nodes"), ("metrics.k8s.io", "PodMetrics", "pods")];
+
+/// Short names of Kubernetes' own kinds, by group and kind.
+const SHORT_NAMES: [(&str, &str, &str); 26] = [
+    ("", "ConfigMap", "cm"),
+    ("", "Endpoints", "ep"),
+    ("", "Event", "ev"),
+    ("", "LimitRange", "limits"),
+    ("", "Namespace", "ns"),
+    ("", "Node", "no"),
+    ("", "PersistentVolume", "pv"),
+    ("", "PersistentVolumeClaim", "pvc"),
+    ("", "Pod", "po"),
+    ("", "ReplicationController", "rc"),
+    ("", "ResourceQuota", "quota"),
+    ("", "Service", "svc"),
+    ("", "ServiceAccount", "sa"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition", "crd"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition", "crds"),
+    ("apps", "DaemonSet", "ds"),
+    ("apps", "Deployment", "deploy"),
+    ("apps", "ReplicaSet", "rs"),
+    ("apps", "StatefulSet", "sts"),
+    ("autoscaling", "HorizontalPodAutoscaler", "hpa"),
+    ("batch", "CronJob", "cj"),
+    ("networking.k8s.io", "Ingress", "ing"),
+    ("networking.k8s.io", "NetworkPolicy", "netpol"),
+    ("policy", "PodDisruptionBudget", "pdb"),
+    ("scheduling.k8s.io", "PriorityClass", "pc"),
+    ("storage.k8s.io", "StorageClass", "sc"),
+];
+
+/// What people write for a kind of Kubernetes' own groups.
+pub(super) fn short_names(group: &str, kind: &str) -> Vec<String> {
+    let of_kind = SHORT_NAMES.iter().filter(|(in_group, of, _)| *in_group == group && *of == kind);
+    of_kind.map(|(.., short)| (*short).to_owned()).collect()
+}
 
 /// The plural name of a kind, by the rules of English. Right for nearly all of Kubernetes' own kinds, and for most custom ones.
 pub(super) fn plural(group: &str, kind: &str) -> String {

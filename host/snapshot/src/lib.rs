@@ -36,6 +36,7 @@ mod service;
 mod status;
 mod steps;
 mod store;
+mod table;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,9 @@ use room::Room;
 pub use selector::Selector;
 use service::SnapshotServer;
 use store::Snapshot;
+
+/// The reason in a `Status` of 404 for what was not gathered, which no API server sends: whether there is such an object is not known.
+pub const NOT_GATHERED: &str = "NotGathered";
 
 /// The namespace that kubectl gives an object that names none.
 const DEFAULT_NAMESPACE: &str = "default";

@@ -19,6 +19,7 @@ use super::selector::Selector;
 use super::status::Refusal;
 use super::steps::Steps;
 use super::store::{Collection, Snapshot};
+use super::table::Shown;
 use super::tail::Body;
 
 /// The cost of visiting an object, beside what is read of it, in bytes that could be parsed meanwhile.
@@ -127,6 +128,7 @@ pub(super) struct ListChunk {
     /// The list's JSON up to the first item.
     head: String,
     items: Vec<Arc<Object>>,
+    shown: Shown,
     /// What the list lacks.
     pub(super) warning: Option<String>,
 }
@@ -140,6 +142,7 @@ pub(super) async fn list(
     collection: &Collection,
     namespace: Option<&str>,
     options: &Options,
+    shown: Shown,
     steps: &mut Steps,
 ) -> Result<ListChunk, Refusal> {
     if options.cursor.as_ref().is_some_and(|cursor| cursor.snapshot != snapshot.id()) {
@@ -164,6 +167,7 @@ pub(super) async fn list(
             continue;
         }
         if items.len() < options.limit.unwrap_or(usize::MAX) {
+            steps.take(shown.bytes(object)).await;
             items.push(Arc::clone(object));
             last = Some(key);
         } else {
@@ -180,24 +184,20 @@ pub(super) async fn list(
         metadata.continue_ = Some(Cursor { snapshot: snapshot.id().to_owned(), after: last.to_owned() }.encode());
         metadata.remaining_item_count = counted.then_some(remaining);
     }
-    let list_kind = format!("{}List", kind.kind);
     // Texts and a number always serialise.
     let metadata = serde_json::to_string(&metadata).unwrap_or_default();
-    let head = format!(
-        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[",
-        Value::from(list_kind),
-        Value::from(api_version),
-    );
+    let head = shown.head(&format!("{}List", kind.kind), &api_version, &metadata);
     // Only on the first page.
-    Ok(ListChunk { head, items, warning: lacks.filter(|_| after.is_none()) })
+    Ok(ListChunk { head, items, shown, warning: lacks.filter(|_| after.is_none()) })
 }
 
 impl ListChunk {
     /// The list as JSON, written while it is read: a long list is never in memory twice, and the reader can stop early.
     pub(super) fn into_body(self) -> Body {
-        let Self { head, items, .. } = self;
-        let pieces =
-            stream::unfold((Some(head.into_bytes()), items.into_iter(), true), |(piece, mut items, mut is_first)| async move {
+        let Self { head, items, shown, .. } = self;
+        let pieces = stream::unfold(
+            (Some(head.into_bytes()), items.into_iter(), true),
+            move |(piece, mut items, mut is_first)| async move {
                 let mut piece = piece?;
                 while piece.len() < STEP_BYTES {
                     let Some(item) = items.next() else {
@@ -207,10 +207,11 @@ impl ListChunk {
                     if !std::mem::take(&mut is_first) {
                         piece.push(b',');
                     }
-                    piece.extend_from_slice(item.json.as_bytes());
+                    piece.extend_from_slice(shown.item(&item).as_bytes());
                 }
                 Some((Ok(Frame::data(piece.into())), (Some(Vec::new()), items, is_first)))
-            });
+            },
+        );
         StreamBody::new(pieces).boxed_unsync()
     }
 }

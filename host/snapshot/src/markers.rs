@@ -9,6 +9,18 @@ const START: &str = "==== START logs for container ";
 const END: &str = "==== END logs for container ";
 const LAST: &str = " ====";
 
+/// What kubectl writes in place of a log that it cannot read: a line, with an error.
+const FAILED: [&str; 2] = ["Request log error: ", "Create log request error: "];
+
+/// Such a line is shorter.
+pub(super) const LONGEST_FAILED: u64 = 4096;
+
+/// Whether a log, of fewer bytes than that, is what kubectl wrote in place of one.
+pub(super) fn has_failed(log: &[u8]) -> bool {
+    let is_one_line = memchr::memchr(b'\n', log).is_none_or(|at| at + 1 == log.len());
+    is_one_line && FAILED.iter().any(|failed| log.starts_with(failed.as_bytes()))
+}
+
 /// A marker line is shorter: it has three names, of 63, 63 and 253 bytes.
 pub(super) const LONGEST: usize = 512;
 
@@ -161,6 +173,19 @@ mod tests {
         let [app, sidecar] = logs(text, ["app", "sidecar"]);
         assert!(app.unwrap().ends_with("still app\n"));
         assert_eq!(sidecar, some("sidecar\n"));
+    }
+
+    #[test]
+    fn an_error_of_kubectl_is_no_log() {
+        for (log, failed) in [
+            ("Request log error: container \"app\" in pod \"web-0\" is waiting to start\n", true),
+            ("Create log request error: none", true),
+            ("Request log error: one\nand more\n", false),
+            ("one\nRequest log error: x\n", false),
+            ("", false),
+        ] {
+            assert_eq!(has_failed(log.as_bytes()), failed, "{log}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::status::Refusal;
 use super::steps::Steps;
 use super::store::{Collection, Snapshot};
+use super::table::Shown;
 use super::tail::Body;
 use super::{discovery, list, pod_log};
 
@@ -58,6 +59,8 @@ struct Success {
 }
 
 const JSON: &str = "application/json";
+/// What a client accepts that wants a table, and nothing else.
+const TABLE: &[u8] = b"application/json;as=Table;g=meta.k8s.io;v=v1";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// An API type, which always serialises.
@@ -113,7 +116,6 @@ async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Success, Refusal
     let path = request.uri.path().trim_matches('/').split('/');
     let path: Vec<_> = path.map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
     let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
-    let query = request.uri.query().unwrap_or_default();
     let mut steps = Steps::of(&request.extensions);
     match *path.as_slice() {
         ["version"] => Ok(json(snapshot.version())),
@@ -123,8 +125,8 @@ async fn answer(snapshot: &Snapshot, request: &Parts) -> Result<Success, Refusal
         ["apis", group] => discovery::group(snapshot, group).map(json).ok_or(Refusal::NotServed),
         ["api", version] => discovery::resources(snapshot, "", version).map(json).ok_or(Refusal::NotServed),
         ["apis", group, version] => discovery::resources(snapshot, group, version).map(json).ok_or(Refusal::NotServed),
-        ["api", version, ref rest @ ..] => resource(snapshot, "", version, rest, query, &mut steps).await,
-        ["apis", group, version, ref rest @ ..] => resource(snapshot, group, version, rest, query, &mut steps).await,
+        ["api", version, ref rest @ ..] => resource(snapshot, "", version, rest, request, &mut steps).await,
+        ["apis", group, version, ref rest @ ..] => resource(snapshot, group, version, rest, request, &mut steps).await,
         _ => Err(Refusal::NotServed),
     }
 }
@@ -135,7 +137,7 @@ async fn resource(
     group: &str,
     version: &str,
     rest: &[&str],
-    query: &str,
+    request: &Parts,
     steps: &mut Steps,
 ) -> Result<Success, Refusal> {
     let find = |plural: &str, namespaced: bool| {
@@ -145,13 +147,13 @@ async fn resource(
     match *rest {
         [plural] => {
             let found = snapshot.collection(group, version, plural).ok_or(Refusal::NotServed)?;
-            page(snapshot, found, None, query, steps).await
+            page(snapshot, found, None, request, steps).await
         }
         [plural, name] => get(snapshot, find(plural, false)?, None, name),
-        ["namespaces", namespace, plural] => page(snapshot, find(plural, true)?, Some(namespace), query, steps).await,
+        ["namespaces", namespace, plural] => page(snapshot, find(plural, true)?, Some(namespace), request, steps).await,
         ["namespaces", namespace, plural, name] => get(snapshot, find(plural, true)?, Some(namespace), name),
         ["namespaces", namespace, "pods", name, "log"] if group.is_empty() => {
-            let options = pod_log::Options::parse(name, query)?;
+            let options = pod_log::Options::parse(name, request.uri.query().unwrap_or_default())?;
             let found = pod_log::read(snapshot, find("pods", true)?, namespace, name, &options, steps).await?;
             Ok(found.map_or(Success::text(StatusCode::NO_CONTENT, ""), |pod_log::Found { body, warning }| Success {
                 code: StatusCode::OK,
@@ -168,10 +170,13 @@ async fn page(
     snapshot: &Snapshot,
     of: &Collection,
     namespace: Option<&str>,
-    query: &str,
+    request: &Parts,
     steps: &mut Steps,
 ) -> Result<Success, Refusal> {
-    let mut page = list::list(snapshot, of, namespace, &list::Options::parse(query)?, steps).await?;
+    let wants_table = request.headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(TABLE));
+    let shown = if wants_table { Shown::table(&of.kind, snapshot.clock())? } else { Shown::Objects };
+    let options = list::Options::parse(request.uri.query().unwrap_or_default())?;
+    let mut page = list::list(snapshot, of, namespace, &options, shown, steps).await?;
     let warning = page.warning.take();
     Ok(Success { code: StatusCode::OK, media_type: JSON, body: page.into_body(), warning })
 }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, Status, StatusCause, StatusDetails};
 
+use super::NOT_GATHERED;
 use super::kinds::Kind;
 
 /// Why a request is refused. Most refusals are `Status` objects; an unknown path is not.
@@ -30,7 +31,13 @@ impl Refusal {
 
     /// It may exist in the cluster, but this snapshot does not have it.
     pub(super) fn not_held(message: String) -> Self {
-        Self::Status { code: StatusCode::NOT_FOUND, reason: "NotFound", message, details: None }
+        Self::Status { code: StatusCode::NOT_FOUND, reason: NOT_GATHERED, message, details: None }
+    }
+
+    /// Nobody knows what a table of these objects would show.
+    pub(super) fn no_table(kind: &Kind) -> Self {
+        let message = format!("a snapshot does not know the columns of {}", kind.kind);
+        Self::Status { code: StatusCode::NOT_ACCEPTABLE, reason: "NotAcceptable", message, details: None }
     }
 
     /// An invalid parameter.

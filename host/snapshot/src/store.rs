@@ -209,6 +209,9 @@ fn custom_kinds(objects: &[Object]) -> BTreeMap<(String, String), Custom> {
         .collect()
 }
 
+/// Short names that are kept of a definition. Few have more than one.
+const SHORT_NAMES: usize = 8;
+
 /// None for a definition that no server would have accepted.
 fn custom(spec: &Value) -> Option<Custom> {
     let versions = spec["versions"].as_array()?.iter().filter(|version| version["served"] != false);
@@ -219,6 +222,13 @@ fn custom(spec: &Value) -> Option<Custom> {
             plural: text(&spec["names"]["plural"])?,
             kind: text(&spec["names"]["kind"])?,
             namespaced: spec["scope"] != "Cluster",
+            short_names: spec["names"]["shortNames"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(text)
+                .take(SHORT_NAMES)
+                .collect(),
         },
         versions: versions.filter_map(|version| text(&version["name"])).collect(),
     })
@@ -262,6 +272,7 @@ impl Names {
             version: version.to_owned(),
             plural: kinds::plural(group, kind),
             kind: kind.to_owned(),
+            short_names: kinds::short_names(group, kind),
         }
     }
 }

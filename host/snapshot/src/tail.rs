@@ -45,7 +45,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Finds the log of a container in the file; none if it only has logs of others. `sole`: it is the pod's only container.
+    /// Finds the log of a container in the file; none if it only has logs of others, or why there is none. `sole`: it is the pod's only container.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -58,6 +58,10 @@ impl Source {
                 None => return Ok(None),
             },
         };
+        let may_have_failed = log.container.is_none() && to - from < markers::LONGEST_FAILED;
+        if may_have_failed && markers::has_failed(&piece(&content, from, to).await?) {
+            return Ok(None);
+        }
         Ok(Some(Self { content, stamps: log.stamps, from, to }))
     }
 

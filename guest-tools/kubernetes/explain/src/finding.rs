@@ -9,24 +9,6 @@ use sandbar_tool::tally::few;
 use sandbar_tool::{Code, Error, Scope, Verb};
 use serde_json::Value;
 
-/// What people write for Kubernetes' own kinds, for where nobody can be asked: a folder of files does not say.
-const SHORT: [(&str, &str); 14] = [
-    ("cj", "cronjob"),
-    ("cm", "configmap"),
-    ("crd", "customresourcedefinition"),
-    ("deploy", "deployment"),
-    ("ds", "daemonset"),
-    ("hpa", "horizontalpodautoscaler"),
-    ("ing", "ingress"),
-    ("no", "node"),
-    ("ns", "namespace"),
-    ("po", "pod"),
-    ("pvc", "persistentvolumeclaim"),
-    ("rs", "replicaset"),
-    ("sts", "statefulset"),
-    ("svc", "service"),
-];
-
 /// Objects that are looked at for what is near.
 const LOOKED_AT: u32 = 1000;
 
@@ -56,12 +38,7 @@ pub(crate) fn find(kind: &str, namespace: Option<String>, name: &str) -> Result<
     let served = kinds()?;
     let can_get = |served: &&Kind| served.verbs.contains(&Verb::Get);
     let of = |word: &str| served.kinds.iter().filter(can_get).filter(|served| served.is_called(word)).collect::<Vec<&Kind>>();
-    let mut meant = of(&kind);
-    if meant.is_empty()
-        && let Some((_, long)) = SHORT.iter().find(|(short, _)| short.eq_ignore_ascii_case(&kind))
-    {
-        meant = of(long);
-    }
+    let meant = of(&kind);
     let Some(first) = meant.first() else { return Err(no_kind(&kind, &served.kinds, &served.warnings)) };
     let mut error = None;
     for of in &meant {
@@ -93,7 +70,11 @@ fn anywhere(of: &Kind, name: &str) -> Result<String, Error> {
     let page = list.page().map_err(|error| error.hint("namespace says where to look"))?;
     let namespaces: Vec<String> = page.items.iter().map(|object| View::of(object).namespace().to_owned()).collect();
     match namespaces.as_slice() {
-        [] => Err(Error::new(Code::NotFound, format!("there is no {} {name} in any namespace", of.name))),
+        [] => {
+            let error = Error::new(Code::NotFound, format!("there is no {} {name} in any namespace", of.name));
+            // Not all may have been looked into.
+            Err(page.warnings.into_iter().fold(error, Error::hint))
+        }
         [one] => Ok(one.clone()),
         several => Err(Error::invalid(format!(
             "there are {} of kind {} called {name}: say which namespace, {}",

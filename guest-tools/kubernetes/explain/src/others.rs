@@ -98,6 +98,7 @@ pub(crate) fn node(node: View<'_>, account: &mut Account) {
     }
     let list = PODS.list::<Value>().with_field("spec.nodeName", node.name()).fields(&POD_FIELDS).up_to(ON_NODE);
     let Some(page) = account.took("the pods on it", list) else { return };
+    page.warnings.iter().for_each(|warning| account.fact(format!("not all pods on it are known: {warning}")));
     let alive = page.items.iter().map(View::of).filter(|pod| !matches!(pod.text("status.phase"), "Succeeded" | "Failed"));
     let pods: Vec<(View<'_>, _)> = alive.map(|pod| (pod, requests(pod))).collect();
     let of = |amounts: &sandbar_tool::kubernetes::scheduling::Amounts, resource: &str| {

@@ -222,6 +222,7 @@ fn used(account: &mut Account) -> Option<Used> {
     let mut used = Used::default();
     for page in PODS.list::<Value>().fields(&scheduling::POD_FIELDS).limit(Some(ON_PAGE)).pages() {
         let page = account.took("what runs on the nodes", page)?;
+        page.warnings.iter().for_each(|warning| account.fact(format!("not all that runs on the nodes is known: {warning}")));
         page.items.iter().for_each(|pod| used.add(View::of(pod)));
     }
     Some(used)

@@ -400,23 +400,6 @@ fn what_other_pods_of_a_workload_have_is_told_too() {
 }
 
 #[test]
-fn a_short_name_is_known_where_the_server_says_none() {
-    use sandbar_tool::discovery::{Kind, Kinds};
-    use sandbar_tool::{Resource, Verb};
-
-    let pods = Kind {
-        resource: Resource::new("", "v1", "pods"),
-        name: "Pod".to_owned(),
-        short_names: Vec::new(),
-        namespaced: true,
-        verbs: vec![Verb::Get],
-    };
-    let host = faults::well().host().kinds(Kinds { kinds: vec![pods], warnings: Vec::new() });
-    let answer = host.answer(&component(), "explain", &json!({ "kind": "po", "namespace": "shop", "name": "front-5d9-a" }));
-    assert_eq!(answer.expect("an answer")["object"], "Pod shop/front-5d9-a");
-}
-
-#[test]
 fn the_line_that_names_a_failure_is_in_the_verdict() {
     let log = "connect: password authentication failed\ntrying again after 3s\n";
     let cluster = faults::failing_probe(faults::well(), "team-a").log("team-a", "slow-5d9-a", "app", log);

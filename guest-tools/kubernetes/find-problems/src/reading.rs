@@ -12,17 +12,19 @@ const ON_PAGE: u32 = 500;
 const PAGES_MAX: usize = 40;
 
 /// Bytes of why something could not be read.
-const WARNING_MAX: usize = 72;
+const WARNING_MAX: usize = 100;
 
 /// A kind, and how its objects are listed.
 pub(crate) struct Reading {
     pub(crate) kind: &'static str,
+    /// What errors call it.
+    resource: String,
     list: List<Value>,
 }
 
 impl Reading {
     pub(crate) fn new(kind: &'static str, of: &Resource, within: Scope, fields: &[&str]) -> Self {
-        Self { kind, list: of.list().within(within).fields(fields).limit(Some(ON_PAGE)) }
+        Self { kind, resource: of.to_string(), list: of.list().within(within).fields(fields).limit(Some(ON_PAGE)) }
     }
 
     /// Fewer objects on a page, for those that are large on their way to the host.
@@ -58,10 +60,17 @@ impl Missing {
         self.0.is_empty()
     }
 
-    /// All of it as one warning: what is missing is less than what is wrong.
+    /// All of it as one warning: what is missing is less than what is wrong. The same words of several kinds are said once.
     pub(crate) fn warning(&self) -> Option<String> {
-        let words: Vec<String> = self.0.iter().map(|(kind, words)| format!("{kind} ({words})")).collect();
-        (!words.is_empty()).then(|| words.join(", "))
+        let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (kind, words) in &self.0 {
+            match said.iter_mut().find(|(other, _)| other == words) {
+                Some((_, kinds)) => kinds.push(kind),
+                None => said.push((words, vec![kind])),
+            }
+        }
+        let said: Vec<String> = said.iter().map(|(words, kinds)| format!("{} ({words})", kinds.join(", "))).collect();
+        (!said.is_empty()).then(|| said.join(", "))
     }
 }
 
@@ -98,9 +107,11 @@ fn take(
     each: &mut dyn FnMut(&'static str, View<'_>),
 ) -> Option<Reading> {
     let kind = reading.kind;
-    let page = answer.map_err(|error| missing.add(kind, &error.to_string())).ok()?;
+    // What is said of each kind is the same but for its name.
+    let mut lacks = |words: &str| missing.add(kind, &words.replace(&reading.resource, "…"));
+    let page = answer.map_err(|error| lacks(&error.to_string())).ok()?;
     page.items.iter().for_each(|item| each(kind, View::of(item)));
-    page.warnings.iter().for_each(|warning| missing.add(kind, warning));
+    page.warnings.iter().for_each(|warning| lacks(warning));
     let cursor = page.continue_?;
-    Some(Reading { kind, list: reading.list.after(Some(cursor)) })
+    Some(Reading { list: reading.list.after(Some(cursor)), ..reading })
 }

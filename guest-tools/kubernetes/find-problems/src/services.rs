@@ -6,6 +6,7 @@ use sandbar_tool::read::list_many;
 use sandbar_tool::{Resource, read::List};
 use serde_json::Value;
 
+use crate::PODS;
 use crate::problem::{Object, Problem, Rank};
 use crate::reading::Missing;
 
@@ -67,10 +68,11 @@ impl Services {
         self.workloads.push(Empty { namespace: object.namespace.clone(), labels, object: object.clone(), is_meant });
     }
 
-    /// Those that are left have no pods. They may have endpoints that somebody else wrote.
+    /// Those that are left have no pods, as far as these were read. They may have endpoints that somebody else wrote.
     pub(crate) fn problems(self, missing: &mut Missing) -> Vec<Problem> {
         let mut problems: Vec<Problem> = Vec::new();
         let mut asked: Vec<List<Value>> = Vec::new();
+        let mut pods: Vec<List<Value>> = Vec::new();
         for (namespace, waiting) in &self.waiting {
             for (name, selector) in waiting {
                 let Some(problem) = self.problem(namespace, name, View::of(selector)) else { continue };
@@ -78,6 +80,14 @@ impl Services {
                 if asked.len() < LOOKED_AT
                     && let Ok(slices) = slices.with_label("kubernetes.io/service-name", name)
                 {
+                    let labels = selectors::written(View::of(selector));
+                    pods.push(
+                        PODS.list::<Value>()
+                            .within(namespace.as_str())
+                            .with_labels(labels)
+                            .fields(&["metadata.name"])
+                            .limit(Some(1)),
+                    );
                     asked.push(slices);
                     problems.push(problem);
                 } else if missing.nothing_of("Pods") {
@@ -85,13 +95,14 @@ impl Services {
                 }
             }
         }
-        // Where they cannot be read, the pods are what is known.
-        let answers = list_many(asked).unwrap_or_default();
-        let is_known = missing.nothing_of("Pods");
-        let mut answers = answers.into_iter();
-        problems.retain(|_| match answers.next() {
-            Some(Ok(page)) => !page.items.iter().any(|slice| View::of(slice).list("endpoints").next().is_some()),
-            _ => is_known,
+        // Where they cannot be read, the pods are what is known. Those of the Service's own namespace may be, though those of others are not.
+        let mut slices = list_many(asked).unwrap_or_default().into_iter();
+        let are_known = missing.nothing_of("Pods");
+        let mut pods = if are_known { Vec::new() } else { list_many(pods).unwrap_or_default() }.into_iter();
+        problems.retain(|_| match (slices.next(), pods.next()) {
+            (Some(Ok(page)), _) => !page.items.iter().any(|slice| View::of(slice).list("endpoints").next().is_some()),
+            (_, Some(Ok(page))) => page.items.is_empty() && page.continue_.is_none() && page.warnings.is_empty(),
+            _ => are_known,
         });
         problems
     }

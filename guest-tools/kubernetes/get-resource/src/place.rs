@@ -31,7 +31,11 @@ pub(crate) fn find(kind: &Kind, name: &str, namespace: Option<String>) -> Result
     let mut namespaces: Vec<String> = found.map(|metadata| metadata.namespace).collect();
     match namespaces.len() {
         1 => Ok(Scope::Namespace(namespaces.remove(0))),
-        0 => Err(Error::invalid(format!("no namespace has a {} {name}{}", kind.resource, near(kind, name)))),
+        0 => {
+            let error = Error::invalid(format!("no namespace has a {} {name}{}", kind.resource, near(kind, name)));
+            // Not all may have been looked into.
+            Err(page.warnings.into_iter().fold(error, Error::hint))
+        }
         _ => Err(Error::invalid(format!("namespace is required: there is a {} {name} in {}", kind.resource, few(&namespaces)))),
     }
 }

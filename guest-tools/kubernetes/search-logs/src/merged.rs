@@ -13,13 +13,13 @@ const LINE_MAX: usize = 1024;
 
 /// Lines that are one.
 struct Group<'a> {
-    /// The newest, and when it was written.
+    /// The newest, and when it was written: gathered logs may not say.
     text: &'a str,
-    newest: Time,
+    newest: Option<Time>,
     /// Where it was among all lines, for those of the same time.
     at: usize,
     label: &'a str,
-    oldest: Time,
+    oldest: Option<Time>,
     lines: usize,
     pods: usize,
     /// The last pod that had one: those of a pod come together.
@@ -37,15 +37,15 @@ pub(crate) struct Merged<'a> {
 }
 
 impl<'a> Merged<'a> {
-    /// Adds the lines of a log, each of which begins with its time. All logs of a pod have to come together.
+    /// Adds the lines of a log, each of which begins with its time where that is known. All logs of a pod have to come together.
     pub(crate) fn add(&mut self, log: &'a Log, label: &'a str, text: &'a str) {
-        let mut time = Time::default();
+        let mut time = None;
         let before = self.lines;
         for line in text.lines() {
             let (stamp, rest) = line.split_once(' ').unwrap_or((line, ""));
             let text = match Time::parse(stamp) {
                 Some(stamp) => {
-                    time = stamp;
+                    time = Some(stamp);
                     rest
                 }
                 // It is of the time of the line before.
@@ -80,7 +80,7 @@ impl<'a> Merged<'a> {
         let mut groups: Vec<&Group> = self.groups.values().collect();
         groups.sort_by_key(|group| (group.newest, group.at));
         let day = |time: Time| time.to_string()[..10].to_owned();
-        let newest = groups.last().map(|group| day(group.newest)).unwrap_or_default();
+        let newest = groups.last().and_then(|group| group.newest).map(day).unwrap_or_default();
         let mut left = bytes;
         let mut shown: Vec<String> = Vec::new();
         for group in groups.iter().rev() {
@@ -92,16 +92,17 @@ impl<'a> Merged<'a> {
         let cut = groups.len() - shown.len();
         let cut_lines: usize = groups[..cut].iter().map(|group| group.lines).sum();
         let said = (cut > 0).then(|| {
-            let until = groups[cut - 1].newest;
+            let until = groups[cut - 1].newest.map(|time| format!(" up to {time}")).unwrap_or_default();
             format!(
-                "{cut_lines} lines ({cut} kinds) up to {until} are not shown: narrow it with matching, sinceSeconds or container, or raise limitBytes"
+                "{cut_lines} lines ({cut} kinds){until} are not shown: narrow it with matching, sinceSeconds or container, or raise limitBytes"
             )
         });
         if shown.is_empty() {
             return (String::new(), said);
         }
-        let separator = if heading.is_empty() { "" } else { ", " };
-        shown.push(format!("{heading}{separator}{newest} UTC"));
+        let day = if newest.is_empty() { newest } else { format!("{newest} UTC") };
+        let heading = [heading, &day].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ");
+        shown.extend(Some(heading).filter(|heading| !heading.is_empty()));
         shown.reverse();
         (shown.join("\n"), said)
     }
@@ -115,14 +116,17 @@ impl Group<'_> {
             let (day, of_day) = time.trim_end_matches('Z').split_at(10);
             if day == newest_day { of_day[1..].to_owned() } else { format!("{}{of_day}", &day[5..]) }
         };
+        let since = self.oldest.map(|oldest| format!(" since {}", time(oldest))).unwrap_or_default();
         let text = &self.text[..self.text.floor_char_boundary(LINE_MAX + '…'.len_utf8())];
         let text = shortened(text.to_owned(), LINE_MAX);
-        let label = if self.label.is_empty() { String::new() } else { format!(" {}", self.label) };
+        let when = self.newest.map(time).unwrap_or_default();
+        let place = [&*when, self.label].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ");
+        let colon = if place.is_empty() { "" } else { ": " };
         let again = match (self.lines, self.pods) {
             (1, _) => String::new(),
-            (lines, 1) => format!(" (x{lines} since {})", time(self.oldest)),
-            (lines, pods) => format!(" (x{lines} in {pods} pods since {})", time(self.oldest)),
+            (lines, 1) => format!(" (x{lines}{since})"),
+            (lines, pods) => format!(" (x{lines} in {pods} pods{since})"),
         };
-        format!("{}{label}: {text}{again}", time(self.newest))
+        format!("{place}{colon}{text}{again}")
     }
 }

@@ -75,6 +75,19 @@ fn logs_are_merged_in_the_order_of_time_with_pods_told_apart() {
 }
 
 #[test]
+fn lines_of_gathered_logs_may_have_no_time() {
+    let host = web(&["web-a", "web-b"], &["app"]).logs(|source| Ok(log(&["GET /login 500", &format!("only {}", source.pod)])));
+    assert_eq!(
+        host.text(&component(), TOOL, &asked()).as_deref(),
+        Ok("4 lines in 2 of 2 logs of 2 pods\n\
+            pods web-…\n\
+            b: only web-b\n\
+            a: GET /login 500 (x2 in 2 pods)\n\
+            a: only web-a")
+    );
+}
+
+#[test]
 fn lines_that_repeat_are_counted() {
     let host = web(&["web-a", "web-b"], &["app"]).logs(|source| {
         let second = if source.pod == "web-a" { 1 } else { 2 };

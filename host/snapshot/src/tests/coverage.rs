@@ -1,13 +1,14 @@
 //! What a snapshot does not cover is an error or a warning, never a denial.
 
 use super::{Asker, CLUSTER};
+use crate::NOT_GATHERED;
 
 const PLANES: &str = "/apis/coder.com/v1alpha1/codercontrolplanes";
 
 /// The message of a 404 for something that was not gathered.
 async fn not_held(cluster: &Asker, path: &str) -> String {
     let (code, reason, message) = cluster.refusal(path).await;
-    assert_eq!((code, reason.as_str()), (404, "NotFound"), "{path}");
+    assert_eq!((code, reason.as_str()), (404, NOT_GATHERED), "{path}");
     assert!(!message.contains("not found") && message.contains("is not known"), "{path}: {message}");
     message
 }

@@ -8,6 +8,7 @@ mod layouts;
 mod lists;
 mod logs;
 mod paths;
+mod tables;
 
 use std::fs;
 use std::path::Path;
@@ -58,6 +59,16 @@ impl Asker {
 
     async fn send(&self, method: Method, path: &str) -> (u16, String) {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = self.0.send(request).await.unwrap();
+        let code = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (code, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// The answer to somebody who wants a table.
+    async fn table(&self, path: &str) -> (u16, String) {
+        let accept = "application/json;as=Table;g=meta.k8s.io;v=v1";
+        let request = Request::builder().uri(path).header(http::header::ACCEPT, accept).body(Body::empty()).unwrap();
         let response = self.0.send(request).await.unwrap();
         let code = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
