@@ -10,6 +10,7 @@ use sandbar_tests::until;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
+use crate::faults::{self, Fault};
 use crate::kubectl::Way;
 use crate::node::Node;
 
@@ -21,6 +22,9 @@ const PORT: u16 = 8090;
 
 /// The base as it ships, with two replicas.
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/overlay");
+
+/// With the pack kubernetes.
+const PACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/kubernetes");
 
 /// As a part of the Kubernetes API.
 const IDENTITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/identity");
@@ -61,12 +65,50 @@ impl Cluster {
     fn deploy(&self, overlay: &str) {
         let manifests = self.kubectl(&["kustomize", overlay]);
         assert!(manifests.contains(SHIPPED), "{SHIPPED:?} is what ships");
-        let manifests = match std::env::var("E2E_IMAGE") {
-            Ok(image) if self.node.is_none() => manifests.replace(SHIPPED, &format!("image: {image}")),
-            _ => manifests,
-        };
-        self.apply(&manifests);
+        self.apply(&manifests.replace(SHIPPED, &format!("image: {}", self.image())));
         self.rolled_out();
+    }
+
+    /// What Sandbar's image is called here.
+    fn image(&self) -> String {
+        let given = std::env::var("E2E_IMAGE").ok().filter(|_| self.node.is_none());
+        given.unwrap_or_else(|| SHIPPED.trim_start_matches("image: ").to_owned())
+    }
+
+    /// Serves the pack kubernetes beside the tools that there were, with the roles that `sandbar rbac` prints for them.
+    pub(crate) async fn serves_the_pack(&self) {
+        let printed = Run::new(&["rbac", "--cluster", "demo", "--config"]).arg(format!("{PACK}/sandbar.yaml")).finish().await;
+        assert_eq!(printed.code(), 0, "{}", printed.stderr);
+        self.apply(&printed.stdout);
+        self.deploy(PACK);
+    }
+
+    /// Brings all faults about, and a node that is not there.
+    pub(crate) fn stage_faults(&self) -> Vec<Fault> {
+        let faults = faults::all(&self.image());
+        let place = |fault: &Fault| format!("e2e-{}", fault.topic);
+        let labels = json!({ faults::LABEL: "" });
+        let namespace =
+            |fault| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": place(fault), "labels": labels } });
+        let places: Vec<Value> = faults.iter().map(namespace).chain([faults::gone()]).collect();
+        self.apply(&json!({ "apiVersion": "v1", "kind": "List", "items": places }).to_string());
+        let mut items = Vec::new();
+        for fault in &faults {
+            // No pod is let in before a controller has made it.
+            let account = ["wait", "--for=create", "serviceaccount/default", "--timeout=60s", "--namespace", &place(fault)];
+            self.run(&account, "");
+            items.extend(fault.objects.iter().cloned().map(|mut object| {
+                object["metadata"]["namespace"] = json!(place(fault));
+                object
+            }));
+        }
+        self.apply(&json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string());
+        faults
+    }
+
+    /// Takes them away again.
+    pub(crate) fn ends_faults(&self) {
+        self.kubectl(&["delete", "namespaces,nodes", "--selector", faults::LABEL, "--wait=false"]);
     }
 
     /// Makes of it a part of the Kubernetes API, as docs/how-to/authenticate.md has it. Nobody reaches it in another way from then on.

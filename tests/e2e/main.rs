@@ -4,11 +4,12 @@
 #![allow(clippy::print_stdout, reason = "a run by hand: how many calls there were says how much it proves")]
 
 mod cluster;
+mod faults;
 mod kubectl;
 mod node;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use sandbar_tests::clients::{Connected, Era, Outcome, RealClient};
@@ -104,6 +105,56 @@ async fn no_call_fails_while_the_deployment_is_rolled() {
     println!("{calls} calls were answered");
 }
 
+/// How long it may take until a fault is told: a controller gives a node that has never said anything a minute, and looks every few seconds.
+const UNTIL_TOLD: Duration = Duration::from_secs(180);
+
+/// Bytes of what `explain` says.
+const EXPLANATION_MAX: usize = 2_000;
+
+/// After those of the server as it ships, by its name: it changes what is deployed.
+#[tokio::test]
+#[ignore = "takes a whole cluster: make e2e"]
+async fn the_faults_of_real_kubelets_and_controllers_are_found_and_explained() {
+    let cluster = Cluster::shared().await;
+    let faults = cluster.stage_faults();
+    cluster.serves_the_pack().await;
+    let forward = cluster.port_forward(0).await;
+    let (_, mut client) = RealClient::Go.connect(forward.url(), Era::Modern).await.unwrap();
+    let mut wrong = Vec::new();
+    for fault in &faults {
+        let namespace = format!("e2e-{}", fault.topic);
+        let asked = json!({ "namespace": namespace });
+        wrong.extend(until_told(&mut client, asked, fault.kind, fault.name, fault.words).await.err());
+    }
+    let words = ["Kubelet", "never"];
+    wrong.extend(until_told(&mut client, json!({}), "Node", faults::GONE, &words).await.err());
+    assert!(wrong.is_empty(), "{} faults are not told:\n{}", wrong.len(), wrong.join("\n\n"));
+    cluster.ends_faults();
+}
+
+/// Waits until `find_problems` names an object among the first three, and `explain` has these words. Fails with what they said last.
+async fn until_told(client: &mut Connected, asked: Value, kind: &str, name: &str, words: &[&str]) -> Result<(), String> {
+    let since = Instant::now();
+    loop {
+        let found = answered(client.call("find_problems", asked.clone()).await);
+        let first = found["problems"].as_array().unwrap().iter().take(3).map(|problem| &problem["next"]);
+        let next = first.clone().find(|next| next["kind"] == kind && next["name"] == name);
+        let explained = match next {
+            Some(next) => text(client.call("explain", next.clone()).await),
+            None => String::new(),
+        };
+        assert!(explained.len() <= EXPLANATION_MAX, "{} bytes: {explained}", explained.len());
+        if next.is_some() && words.iter().all(|word| explained.contains(word)) {
+            println!("{asked}: {kind} {name}, after {:?}:\n{explained}", since.elapsed());
+            return Ok(());
+        }
+        if since.elapsed() > UNTIL_TOLD {
+            return Err(format!("{asked}: {kind} {name} {words:?}: {found:#}\n{explained}"));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 /// The last one by its name: it changes what is deployed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes a whole cluster: make e2e"]
@@ -174,6 +225,13 @@ async fn connected(clients: &[(RealClient, Era)], url: &str) -> Vec<Connected> {
         connected.push(client);
     }
     connected
+}
+
+fn text(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Result { text, is_error: false, .. } => text,
+        failed => panic!("{failed:?}"),
+    }
 }
 
 fn answered(outcome: Outcome) -> Value {
