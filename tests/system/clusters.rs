@@ -165,15 +165,20 @@ async fn grants_and_namespaces_are_those_of_each_cluster() {
     assert!(in_other.contains(other.name()), "{in_other}");
     let words = client.failure("get_events", json!({ "namespace": one.name(), "cluster": "b" })).await;
     assert!(words.contains("which are \"a\""), "{words}");
-    let denied = client.failure("list_restarts", json!({ "namespace": one.name() })).await;
+    let unsaid = client.failure("list_restarts", json!({ "namespace": other.name() })).await;
+    assert!(unsaid.contains("may not look into the default cluster, so say one of \"b\""), "{unsaid}");
+    let denied = client.failure("list_restarts", json!({ "namespace": one.name(), "cluster": "b" })).await;
     assert!(denied.contains(one.name()), "{denied}");
     client.answer("list_restarts", json!({ "namespace": other.name(), "cluster": "b" })).await;
     // A right is taken back, and given, without a restart; which clusters there are is not.
     server.configure(&config(one.name()));
-    until("it counts", async || client.call("list_restarts", json!({ "namespace": other.name() })).await.err()).await;
-    client.answer("list_restarts", json!({ "namespace": one.name() })).await;
+    until("it counts", async || client.call("list_restarts", json!({ "namespace": other.name(), "cluster": "b" })).await.err())
+        .await;
+    client.answer("list_restarts", json!({ "namespace": one.name(), "cluster": "b" })).await;
+    // Another cluster has the name of one: what is granted there is not meant for that.
     server.configure("clusters: [{ name: a, source: demo }]\n");
     server.until_logged("a changed `clusters` needs a restart").await;
+    until("nothing is served", async || arguments(&client).await.is_empty().then_some(())).await;
 }
 
 #[tokio::test]
@@ -251,6 +256,6 @@ async fn the_commands_know_all_of_them() {
     assert_eq!(tools[0]["namespaces"]["b"], "team-b", "{tools}");
     let call = run(&["call", "list_control_planes", r#"{"cluster":"b"}"#]).finish().await;
     assert!(call.code() == 0 && call.stdout.contains("team-b") && !call.stdout.contains("team-a"), "{call:?}");
-    let alone = run(&["call", "--cluster", "demo", "list_control_planes"]).finish().await;
-    assert!(alone.code() == 0 && alone.stdout.contains("team-a"), "a flag takes the place of all of them: {alone:?}");
+    let beside = run(&["call", "--cluster", "demo", "list_control_planes"]).finish().await;
+    assert!(beside.code() == 1 && beside.stderr.contains("Leave out one of the two"), "{beside:?}");
 }

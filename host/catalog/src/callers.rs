@@ -1,7 +1,8 @@
 //! Who may call which tool, and which ones a client has chosen to see. What cannot be found out is not allowed.
 //!
 //! Prompts and resources have no rules of their own: they are for whoever may call one of the tools that they come with. Those of a
-//! component without tools are for everybody, unless a client has chosen what it sees.
+//! component without tools are for everybody, unless a client has chosen what it sees; but where there are rules, and the component is granted
+//! something, for nobody, since no rule can name it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,7 +47,11 @@ impl Sight {
     /// Whether the prompts and resources of a component are seen.
     pub(super) fn has(&self, component: &Served) -> bool {
         let tools = &component.manifest().tools;
-        if tools.is_empty() { self.toolless } else { tools.iter().any(|tool| self.has_tool(tool.name())) }
+        if tools.is_empty() {
+            self.toolless && !component.is_for_nobody()
+        } else {
+            tools.iter().any(|tool| self.has_tool(tool.name()))
+        }
     }
 }
 
@@ -95,7 +100,7 @@ impl Catalog {
     async fn allows(&self, caller: &Caller, found: &Found<'_>) -> Result<bool, Error> {
         let component = found.component();
         if component.callers.is_none() || component.manifest().tools.is_empty() {
-            return Ok(true);
+            return Ok(!component.is_for_nobody());
         }
         let tools = match found {
             Found::Tool(tool) => vec![*tool],

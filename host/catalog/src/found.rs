@@ -13,7 +13,7 @@ use super::arguments::{Arguments, IgnoredArguments};
 use super::manifest::Definition;
 use super::offer::{Asked, Offer};
 use super::prompt::PromptDefinition;
-use super::reach::Place;
+use super::reach::ClusterGrant;
 use super::served::Served;
 use super::uri::space;
 use super::{CallRefusal, Catalog, Prompt, Tool};
@@ -38,7 +38,7 @@ pub(super) struct Question {
     pub(super) ask: Ask,
     pub(super) form: Form,
     /// The cluster that is meant.
-    pub(super) place: Place,
+    pub(super) place: ClusterGrant,
 }
 
 /// What an answer has to be.

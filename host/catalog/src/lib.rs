@@ -1,6 +1,6 @@
 //! Which tools, prompts and resources there are, and the way of a call from a name to its answer.
 //!
-//! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are plain JSON here.
+//! Knows the sandbox and the cluster, and nothing of MCP's transport: definitions and results are JSON here, or the types that MCP has for it.
 
 mod answer;
 mod answered;

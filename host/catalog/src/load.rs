@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_kubernetes::Clusters;
+use sandbar_kubernetes::{Cluster, Clusters};
 use sandbar_policy::{Grant, Limits};
 use sandbar_sandbox::{Artifact, Binary, Engine, LoadError, check_header};
 use serde_json::Value;
@@ -24,7 +24,7 @@ use super::manifest::Manifest;
 use super::names::{Claim, Taken, settle};
 use super::offer::Offer;
 use super::problem::{Problem, Reason};
-use super::reach::Reach;
+use super::reach::{QueuedCluster, Reach};
 use super::served::Served;
 use super::source::Source;
 use super::terms::Terms;
@@ -35,8 +35,10 @@ use super::{Catalog, NameTaken};
 pub struct Loader {
     /// What runs it.
     engine: Arc<Engine>,
-    /// What tools look into.
-    clusters: Clusters,
+    /// What tools look into, home first.
+    clusters: Arc<[QueuedCluster]>,
+    /// The cluster that says who may call what.
+    home: Cluster,
     /// The largest memory that the engine has room for, in bytes.
     room: u64,
     /// What is not in the compile cache.
@@ -51,7 +53,10 @@ impl Loader {
     /// A loader for an engine whose calls have `room` for so many bytes of memory at most. A limit beyond that is cut to it.
     pub fn new(engine: Arc<Engine>, clusters: Clusters, room: u64) -> Self {
         let compiling = Compiling::new(engine.clone());
-        Self { engine, clusters, room, compiling, reading: Arc::default(), asking: Arc::default() }
+        let home = clusters.home().clone();
+        let queue = || clusters.are_several().then(|| engine.queue(None, None));
+        let clusters = clusters.iter().map(|named| QueuedCluster { named: named.clone(), queue: queue() }).collect();
+        Self { engine, clusters, home, room, compiling, reading: Arc::default(), asking: Arc::default() }
     }
 
     /// The largest memory that a call may have, in bytes.
@@ -203,7 +208,7 @@ impl Loader {
             ignored_arguments: terms.ignored_arguments.clone(),
             callers: terms.callers.clone(),
             engine: self.engine.clone(),
-            home: self.clusters.home().clone(),
+            home: self.home.clone(),
         })
     }
 

@@ -64,14 +64,17 @@ pub enum Reason {
     #[error("its `settings` in sandbar.yaml do not fit: {0}")]
     Settings(String),
     /// None of the clusters that it may look into is served.
-    #[error("none of the clusters that it may look into is one of this server's; a changed `clusters` needs a restart")]
+    #[error(
+        "none of the clusters that it may look into is one that this server has connected to: a changed `clusters` needs a restart"
+    )]
     NoCluster,
     /// A tool has an argument of its own where that of the host belongs.
     #[error(
-        "its tool {0:?} has an argument `cluster` of its own, by which callers choose one of several clusters here; give that another name"
+        "its tool {0:?} has no room for the argument `cluster`, by which callers choose one of several clusters here: it has one of that name, or \
+         its input schema says more of its properties than which there are"
     )]
     ClusterArgument(String),
-    /// Another component serves a tool of that name.
+    /// Another component serves something of that name.
     #[error(transparent)]
     NameTaken(#[from] NameTaken),
     /// It is served as soon as it is compiled.

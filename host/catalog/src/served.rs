@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use sandbar_capability::{Host, Progress};
-use sandbar_kubernetes::Cluster;
-use sandbar_policy::{Account, Budget, Grant, Identity, Limits, ToolAccess};
+use sandbar_kubernetes::{Cluster, Reader};
+use sandbar_policy::{Budget, Grant, Identity, Limits, ToolAccess};
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Artifact, CallError, Component, Engine};
 use tokio::sync::watch;
@@ -63,6 +63,11 @@ impl Served {
     /// What it may read in each of the clusters that it may look into, by their names.
     pub fn grants(&self) -> impl Iterator<Item = (&str, &Grant)> {
         self.reach.grants()
+    }
+
+    /// Whether what it serves is for nobody: there are rules of who may call which tool, and it has none that they could name.
+    pub(super) fn is_for_nobody(&self) -> bool {
+        self.callers.is_some() && self.manifest.tools.is_empty() && self.reach.is_open()
     }
 
     /// What it may read in the cluster of this name.
@@ -122,21 +127,22 @@ impl Served {
     {
         let (offer, place) = (question.form.offer(), question.place.clone());
         let chosen = self.reach.is_said().then(|| place.name.clone());
-        let account = chosen.iter().cloned().fold(caller.account(), Account::within);
-        let budget = Arc::new(Budget::of(account, self.limits.clone()));
-        let reader = match place.cluster.reader_for(caller, place.grant.clone(), budget.clone()) {
+        let budget = Arc::new(Budget::of(caller.account(), self.limits.clone()));
+        let reader = place.cluster.reader_for(caller, place.grant.clone(), budget.clone());
+        let rights = reader.as_ref().map_or_else(|_| place.cluster.whose_rights(), Reader::whose_rights);
+        audit.runs(self.name(), self.artifact.digest(), chosen, rights, &budget);
+        let reader = match reader {
             Ok(reader) => reader,
             Err(error) => {
                 audit.end(Outcome::Denied);
                 return write(Answered::failure(offer, &error.message));
             }
         };
-        audit.runs(self.name(), self.artifact.digest(), chosen, reader.whose_rights(), &budget);
         let host = Host {
             component: self.name().clone(),
             budget: budget.clone(),
             settings: self.settings.clone(),
-            caller: caller.told().filter(|_| place.grant.caller),
+            caller: place.grant.caller.then(|| caller.told()).flatten(),
             progress,
             reader: Some(reader),
         };
@@ -146,7 +152,7 @@ impl Served {
             let (answer, bytes) = answering.await?;
             Ok::<_, CallError>((bytes, Outcome::of(&answer), in_call(answer)))
         };
-        match self.component.run(&self.engine, &budget, work).await {
+        match self.component.run(&self.engine, place.queue.as_ref(), &budget, work).await {
             Ok((bytes, outcome, written)) => {
                 audit.returned(bytes);
                 audit.end(outcome);

@@ -92,7 +92,9 @@ impl Segment {
             Self::Fixed(fixed) => fixed == text,
             Self::Variable(before, after) => {
                 let value = text.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
-                value.is_some_and(|value| !value.is_empty() && is_made_of(value, b"-._~"))
+                // Nor may it be a step in a path once it is decoded.
+                let is_step = |value: &str| matches!(&*value.to_ascii_lowercase().replace("%2e", "."), "." | "..");
+                value.is_some_and(|value| !value.is_empty() && is_made_of(value, b"-._~") && !is_step(text))
             }
         }
     }

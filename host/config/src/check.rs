@@ -80,7 +80,7 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
             let entry = [Step::Key("bundled"), Step::Key("tools"), Step::Key(tool)];
             add(&[&entry[..], &list("namespaces")(index)].concat(), namespace(name).map(drop));
         }
-        for (path, what) in faults_in_clusters(&own.clusters, &config.clusters) {
+        for (path, what) in faults_in_clusters(&own.clusters, (&[], &[]), &config.clusters) {
             add(&[&[Step::Key("bundled"), Step::Key("tools"), Step::Key(tool)], path.as_slice()].concat(), Err(what));
         }
         if own.clusters.iter().flatten().any(|(_, here)| here.rules.is_some() || here.cluster_rules.is_some()) {
@@ -91,7 +91,11 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
     let mut files = HashSet::new();
     for (index, tool) in config.tools.iter().enumerate() {
         let entry = list("tools")(index);
-        for (path, what) in faults_of_tool(tool).into_iter().chain(faults_in_clusters(&tool.clusters, &config.clusters)) {
+        for (path, what) in faults_of_tool(tool).into_iter().chain(faults_in_clusters(
+            &tool.clusters,
+            (&tool.rules, &tool.cluster_rules),
+            &config.clusters,
+        )) {
             add(&[&entry, path.as_slice()].concat(), Err(what));
         }
         if !files.insert(canonical(&tool.component)) {
@@ -104,8 +108,8 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
 
 /// What keeps a server from being served as its whole configuration says: what is in one place depends on what is in another, or in a flag.
 pub(super) fn serving(config: &Config) -> Result<(), String> {
-    let Config { listen, tls, authentication, api_service, authorization, .. } = config;
-    let AuthenticationConfig { front_proxy, token_review, .. } = authentication;
+    let Config { listen, tls, authentication, api_service, .. } = config;
+    let AuthenticationConfig { front_proxy, .. } = authentication;
     if !listen.ip().is_loopback() && !config.allow_anonymous && !config.knows_callers() {
         return Err(format!(
             "whoever reaches {listen} could read the cluster with this server's rights, since nobody is asked who they are: listen on \
@@ -126,10 +130,9 @@ pub(super) fn serving(config: &Config) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let asks_home =
-        api_service.is_some() || token_review.is_some() || authorization.tools.iter().any(|tools| tools.rbac.is_some());
     let (home, others) = config.clusters();
-    let is_asked = |cluster: &ClusterSettings| cluster.rights != WhoseRights::Server || (asks_home && cluster.name == home.name);
+    let is_asked =
+        |cluster: &ClusterSettings| cluster.rights != WhoseRights::Server || (config.asks_home() && cluster.name == home.name);
     let has_no_server = |source: &ClusterSource| matches!(source, ClusterSource::Demo | ClusterSource::Snapshot(_));
     if std::iter::once(&home).chain(&others).any(|cluster| is_asked(cluster) && has_no_server(&cluster.source)) {
         return Err(
@@ -141,13 +144,17 @@ pub(super) fn serving(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// What is wrong with what a component has for itself in single clusters.
-fn faults_in_clusters(own: &InClusters, known: &[ClusterConfig]) -> Vec<(Vec<Step>, String)> {
+/// What is wrong with what a component has for itself in single clusters; else it has the rules of its entry there, too.
+fn faults_in_clusters(
+    own: &InClusters,
+    of_entry: (&[PolicyRule], &[PolicyRule]),
+    known: &[ClusterConfig],
+) -> Vec<(Vec<Step>, String)> {
     let Some(own) = own else { return Vec::new() };
     let here = |what| (vec![Step::Key("clusters")], what);
     let mut faults: Vec<_> = clusters::faults_of_names(own.keys().map(String::as_str), known).into_iter().map(here).collect();
     for ToolInCluster { rules, cluster_rules, namespaces } in own.values() {
-        let (rules, cluster_rules) = (rules.as_deref().unwrap_or_default(), cluster_rules.as_deref().unwrap_or_default());
+        let (rules, cluster_rules) = (rules.as_deref().unwrap_or(of_entry.0), cluster_rules.as_deref().unwrap_or(of_entry.1));
         faults.extend(faults_of_rules(rules, cluster_rules).into_iter().map(|(_, what)| here(what)));
         faults.extend(namespaces.iter().flatten().filter_map(|name| namespace(name).err()).map(here));
     }

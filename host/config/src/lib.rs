@@ -220,6 +220,13 @@ impl Config {
         self.api_service.is_some() || self.authentication != AuthenticationConfig::default()
     }
 
+    /// Whether the first cluster is asked who callers are, or what they may call.
+    pub fn asks_home(&self) -> bool {
+        self.api_service.is_some()
+            || self.authentication.token_review.is_some()
+            || self.authorization.tools.iter().any(|tools| tools.rbac.is_some())
+    }
+
     /// What keeps the server from being served as the whole configuration says, flags included.
     pub fn check_serving(&self) -> Result<(), String> {
         check::serving(self)
@@ -336,11 +343,6 @@ impl Config {
         // There is always one.
         let home = clusters.next().unwrap_or_else(|| settings((ONLY_CLUSTER, None)));
         (home, clusters.collect())
-    }
-
-    /// From now on this cluster alone is looked into.
-    pub fn look_into(&mut self, cluster: ClusterSource) {
-        (self.cluster, self.clusters) = (Some(cluster), Vec::new());
     }
 
     /// Whose rights count in a cluster: in one that is alone, or has nothing of its own, as in all.

@@ -21,9 +21,9 @@ pub fn schema() -> Value {
     if let Some(Value::Object(limits)) = schema.pointer_mut("/properties/limits") {
         limits.remove("default");
     }
-    leave_out_null(&mut schema["properties"]);
+    leave_out_null(&mut schema);
     if let Some(Value::Object(definitions)) = schema.get_mut("definitions") {
-        definitions.values_mut().for_each(|definition| leave_out_null(&mut definition["properties"]));
+        definitions.values_mut().for_each(leave_out_null);
     }
     for (key, default) in written_limits(&Limits::default()) {
         // A number stays a number.
@@ -33,9 +33,10 @@ pub fn schema() -> Value {
     schema
 }
 
-/// Takes the defaults of properties away that are null.
-fn leave_out_null(properties: &mut Value) {
-    for property in properties.as_object_mut().into_iter().flat_map(|properties| properties.values_mut()) {
+/// Takes the defaults of an object's properties away that are null.
+fn leave_out_null(object: &mut Value) {
+    let properties = object.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(|properties| properties.values_mut()) {
         if let Value::Object(property) = property
             && property.get("default").is_some_and(Value::is_null)
         {

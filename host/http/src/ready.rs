@@ -1,7 +1,7 @@
 //! Whether the server is ready, and what it knows.
 //!
-//! Ready means: every bundled tool is loaded, and the API server of one of the clusters has answered once. After that only draining ends
-//! it. An outage of an API server must not take every replica out of its Service at once: clients would lose their connections, and get no
+//! Ready means: every bundled tool is loaded, and the API server of one of the clusters has answered once; where that of the first is asked
+//! about callers, it has to be that one. After that only draining ends it. An outage of an API server must not take every replica out of its Service at once: clients would lose their connections, and get no
 //! error that says what is wrong.
 
 use std::fmt::Write;
@@ -40,6 +40,8 @@ pub struct Readiness(Arc<Inner>);
 
 struct Inner {
     clusters: Clusters,
+    /// Whether nothing can be answered before the first of them has.
+    needs_home: bool,
     loaded: Mutex<Loaded>,
     certificate: Mutex<Vec<Check>>,
     api_service: Mutex<Option<Check>>,
@@ -96,15 +98,23 @@ struct Loaded {
 }
 
 impl Readiness {
-    /// Not ready yet. `tools` says what is served, `problems` are what is not served as it should be, each a line, and `who` says who can
+    /// Not ready yet: one of the clusters has to answer first, or the first of them where that `needs_home`. `tools` says what is served, `problems` are what is not served as it should be, each a line, and `who` says who can
     /// call.
-    pub fn new(clusters: Clusters, tools: String, bundled_loaded: bool, problems: Vec<String>, who: String) -> Self {
+    pub fn new(
+        clusters: Clusters,
+        needs_home: bool,
+        tools: String,
+        bundled_loaded: bool,
+        problems: Vec<String>,
+        who: String,
+    ) -> Self {
         let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
         let (certificate, api_service) = (Mutex::default(), Mutex::default());
         Self(Arc::new(Inner {
             clusters,
+            needs_home,
             loaded,
             certificate,
             api_service,
@@ -137,12 +147,16 @@ impl Readiness {
         let mut said = None;
         loop {
             let outcomes = self.probe().await;
-            if outcomes.iter().any(has_answered) {
+            let counting = if self.0.needs_home { 1 } else { outcomes.len() };
+            if outcomes.iter().take(counting).any(has_answered) {
                 self.0.answered.store(true, Ordering::Release);
                 return;
             }
             // Once, and again when there is another reason: it may go on for hours.
-            let errors: Vec<String> = outcomes.into_iter().filter_map(|outcome| Some(outcome.err()?.message)).collect();
+            let named = self.0.clusters.iter().zip(outcomes);
+            let errors =
+                named.filter_map(|(cluster, outcome)| Some(format!("{}{}", self.prefix(cluster), outcome.err()?.message)));
+            let errors: Vec<String> = errors.collect();
             let error = errors.join("; ");
             if said.as_ref() != Some(&error) {
                 tracing::warn!(error, "the API server has not answered yet");
@@ -306,7 +320,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn however_many_ask_one_probe_is_asked_for_and_only_when_the_last_is_old() {
-        let readiness = Readiness::new(cluster(true).0, "7 loaded".to_owned(), true, Vec::new(), "everybody can call".to_owned());
+        let readiness =
+            Readiness::new(cluster(true).0, false, "7 loaded".to_owned(), true, Vec::new(), "everybody can call".to_owned());
         let asked = async || {
             futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Operator, &[]))).await;
             let for_a_probe = || readiness.0.asked.notified().now_or_never().is_some();
@@ -323,7 +338,7 @@ mod tests {
     #[tokio::test]
     async fn a_probe_costs_two_requests() {
         let (cluster, requests) = cluster(false);
-        let readiness = Readiness::new(cluster, "7 loaded".to_owned(), true, Vec::new(), "everybody can call".to_owned());
+        let readiness = Readiness::new(cluster, false, "7 loaded".to_owned(), true, Vec::new(), "everybody can call".to_owned());
         tokio::spawn(readiness.clone().watch_cluster());
         futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Stranger, &[]))).await;
         assert_eq!(requests.load(Ordering::Relaxed), 2, "the version and the state");
@@ -332,8 +347,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_api_server_that_is_silent_does_not_hold_up_whoever_asks() {
         let (cluster, _) = cluster(true);
-        let readiness =
-            Readiness::new(cluster, "7 loaded".to_owned(), true, vec!["a problem".to_owned()], "everybody can call".to_owned());
+        let readiness = Readiness::new(
+            cluster,
+            false,
+            "7 loaded".to_owned(),
+            true,
+            vec!["a problem".to_owned()],
+            "everybody can call".to_owned(),
+        );
         tokio::spawn(readiness.clone().watch_cluster());
         let began = Instant::now();
         let text = readiness.describe(Audience::Operator, &[]).await;
@@ -344,6 +365,7 @@ mod tests {
     async fn an_operator_hears_all_there_is_to_know() {
         let readiness = Readiness::new(
             cluster(false).0,
+            false,
             "7 loaded".to_owned(),
             true,
             vec!["a problem\nin two lines".to_owned()],
@@ -361,8 +383,14 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_hears_which_check_fails_and_nothing_of_the_cluster() {
         let (cluster, _) = cluster(false);
-        let readiness =
-            Readiness::new(cluster, "7 loaded".to_owned(), true, vec!["a problem".to_owned()], "everybody can call".to_owned());
+        let readiness = Readiness::new(
+            cluster,
+            false,
+            "7 loaded".to_owned(),
+            true,
+            vec!["a problem".to_owned()],
+            "everybody can call".to_owned(),
+        );
         tokio::spawn(readiness.clone().watch_cluster());
         readiness.certificate(vec![Err("not replaced".to_owned())]);
         let text = readiness.describe(Audience::Stranger, &[]).await;

@@ -335,7 +335,7 @@ mod tests {
             admission: Admission::new(NonZeroU32::MIN, 0),
             answers: u64::MAX,
             processors,
-            readiness: Readiness::new(Clusters::only(cluster), String::new(), true, Vec::new(), String::new()),
+            readiness: Readiness::new(Clusters::only(cluster), false, String::new(), true, Vec::new(), String::new()),
         }))
     }
 

@@ -54,7 +54,6 @@ impl Session {
 fn digest(owner: &Account) -> String {
     match owner {
         Account::Anonymous | Account::Operator => String::new(),
-        Account::In(_, caller) => digest(caller),
         Account::User(name) => URL_SAFE_NO_PAD.encode(&Sha256::digest(name.as_bytes())[..16]),
     }
 }

@@ -63,7 +63,7 @@ impl TokenReviews {
         });
         let acquainted = Verdicts::new(ACQUAINTED_BYTES, |account: &Account| match account {
             Account::User(name) => name.len(),
-            Account::Anonymous | Account::Operator | Account::In(..) => 0,
+            Account::Anonymous | Account::Operator => 0,
         });
         let turns = FairSemaphore::new(Share::All, AT_ONCE, WAITING);
         Self { cluster, audiences, verdicts, turns, acquainted, own: OnceCell::new() }

@@ -86,6 +86,15 @@ impl Cluster {
         Reader::new(ReadContext { server: self.server.clone(), grant, rights: Rights::Server, budget, share: Share::WHOLE })
     }
 
+    /// Whose rights count in it, as the audit trail has it.
+    pub fn whose_rights(&self) -> &'static str {
+        match self.rights {
+            WhoseRights::Server => "server",
+            WhoseRights::Caller => "caller",
+            WhoseRights::Impersonation(_) => "impersonation",
+        }
+    }
+
     /// A reader for one call; none where the caller's rights count and the caller is nobody here.
     pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Result<Reader, Error> {
         let user = match caller.whose_rights().filter(|_| self.rights != WhoseRights::Server) {

@@ -35,7 +35,7 @@ pub struct ClusterSettings {
 
 /// A cluster that cannot be looked into, by its name.
 #[derive(Debug, thiserror::Error)]
-#[error("the cluster {name:?} cannot be looked into: {error}")]
+#[error("{}{error}", if name.is_empty() { String::new() } else { format!("the cluster {name:?} cannot be looked into: ") })]
 pub struct ClusterError {
     name: Arc<str>,
     error: ConnectError,
@@ -71,9 +71,9 @@ impl Clusters {
         self.0.iter()
     }
 
-    /// The one of this name.
+    /// The one of this name, in whatever case.
     pub fn named(&self, name: &str) -> Option<&Cluster> {
-        self.iter().find(|cluster| &*cluster.name == name).map(|NamedCluster { cluster, .. }| cluster)
+        self.iter().find(|cluster| cluster.name.eq_ignore_ascii_case(name.trim())).map(|NamedCluster { cluster, .. }| cluster)
     }
 
     /// Which clusters these are, for the log.

@@ -128,7 +128,7 @@ impl List {
         match server.catalog().sight(&caller).await {
             Ok(sight) => Ok(OwnList { server, id, listing, era, sight }),
             Err(error) => {
-                let words = format!("which tools you may call cannot be found out now: {}; try again", error.message);
+                let words = format!("what you may call and read cannot be found out now: {}; try again", error.message);
                 Err(result::error(&id, ErrorData::internal_error(words, None)))
             }
         }

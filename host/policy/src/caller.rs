@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sandbar_processor::Account;
 use sandbar_text::{clean_line, identifier};
 
-use super::names::{ANONYMOUS, AUTHENTICATED, OF_KUBERNETES, UNAUTHENTICATED};
+use super::names::{ANONYMOUS, AUTHENTICATED, OF_KUBEADM, OF_KUBERNETES, UNAUTHENTICATED};
 use super::selection::Selection;
 
 /// Bytes of a client's name that are kept.
@@ -109,10 +109,10 @@ impl User {
     }
 
     /// The same user in a cluster that has not authenticated them, where the operator says that names mean the same people there. What begins
-    /// with `system:` never does: each cluster gives those names to its own ServiceAccounts, nodes and administrators. So a user with such a
+    /// with `system:` or `kubeadm:` never does: each cluster gives those names to its own ServiceAccounts, nodes and administrators. So a user with such a
     /// name is nobody elsewhere, and such groups stay behind, as do uid and extra.
     pub fn elsewhere(&self) -> Option<Self> {
-        let is_own = |name: &str| name.starts_with(OF_KUBERNETES);
+        let is_own = |name: &str| [OF_KUBERNETES, OF_KUBEADM].iter().any(|prefix| name.starts_with(prefix));
         let is_general = |name: &str| [ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED].contains(&name);
         if is_own(&self.name) && !is_general(&self.name) {
             return None;
@@ -272,7 +272,9 @@ mod tests {
             groups: groups.iter().map(|&group| group.to_owned()).collect(),
             extra: BTreeMap::from([("a.example/b".to_owned(), vec!["c".to_owned()])]),
         };
-        let ann = user("ann", &["team-a", "system:masters", "system:authenticated"]).elsewhere().expect("a person");
+        let ann = user("ann", &["team-a", "system:masters", "kubeadm:cluster-admins", "system:authenticated"])
+            .elsewhere()
+            .expect("a person");
         assert_eq!(ann, User { uid: None, extra: BTreeMap::new(), ..user("ann", &["team-a", "system:authenticated"]) });
         assert_eq!(User::anonymous().elsewhere(), Some(User::anonymous()));
         for name in ["system:serviceaccount:team-a:agent", "system:node:a", "system:admin"] {

@@ -3,6 +3,9 @@
 /// What Kubernetes' own users and groups begin with.
 pub const OF_KUBERNETES: &str = "system:";
 
+/// What the groups begin with that kubeadm gives to administrators of a cluster.
+pub const OF_KUBEADM: &str = "kubeadm:";
+
 /// The group of everybody whom the API server knows, which it adds by itself.
 pub const AUTHENTICATED: &str = "system:authenticated";
 
@@ -15,8 +18,8 @@ pub const ANONYMOUS: &str = "system:anonymous";
 /// The key in a user's extra by which the API server notes which of their credentials it was.
 pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
-/// What a cluster is called where there is one. Nobody sees it.
-pub const ONLY_CLUSTER: &str = "default";
+/// What a cluster is called that has no name, since it is alone. No cluster of several can be called like that, and nobody sees it.
+pub const ONLY_CLUSTER: &str = "";
 
 /// The version of the API group of a server that is a part of the Kubernetes API: it is at `/apis/GROUP/v1/servers/NAME`.
 pub const API_VERSION: &str = "v1";

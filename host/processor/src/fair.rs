@@ -302,7 +302,7 @@ impl State {
 
 /// What an account holds, as far as that is held against it.
 fn counted(account: &Account, held: usize) -> usize {
-    if account.leaves_room() { held } else { 0 }
+    if account.is_one_caller() { held } else { 0 }
 }
 
 impl Standing {

@@ -37,6 +37,10 @@ pub struct Component<T: 'static> {
     pub(super) estimate: CpuEstimate,
 }
 
+/// The interfaces that a component may export beside `tools`.
+const PROMPTS: &str = "sandbar:tool/prompts@0.1.0";
+const RESOURCES: &str = "sandbar:tool/resources@0.1.0";
+
 /// Where a component has the interfaces that it exports.
 #[derive(Clone)]
 pub(super) struct Exports {
@@ -48,10 +52,11 @@ pub(super) struct Exports {
 impl Exports {
     /// Each interface by itself, never a whole world: a later contract may add exports that this component lacks.
     fn of<T>(component: &InstancePre<StoreData<T>>) -> wasmtime::Result<Self> {
+        let exports = |name: &str| component.component().get_export_index(None, name).is_some();
         Ok(Self {
             tools: ToolsIndices::new(component)?,
-            prompts: PromptsIndices::new(component).ok(),
-            resources: ResourcesIndices::new(component).ok(),
+            prompts: exports(PROMPTS).then(|| PromptsIndices::new(component)).transpose()?,
+            resources: exports(RESOURCES).then(|| ResourcesIndices::new(component)).transpose()?,
         })
     }
 }

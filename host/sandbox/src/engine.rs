@@ -54,7 +54,7 @@ pub struct Engine {
 
 /// A slot that a running call holds.
 pub(super) struct Slot {
-    _turn: Turn,
+    _turns: Vec<Turn>,
     _slot: FairPermit,
     _ticking: Ticking,
 }
@@ -150,14 +150,17 @@ impl Engine {
         }
     }
 
-    /// Waits for a slot, up to [`SLOT_WAIT`].
-    pub(super) async fn slot(&self, queue: &Queue, account: &Account) -> Result<Slot, CallError> {
+    /// Waits for a turn in each of these queues and then for a slot, up to [`SLOT_WAIT`].
+    pub(super) async fn slot(&self, queues: &[&Queue], account: &Account) -> Result<Slot, CallError> {
         let patience = Instant::now() + SLOT_WAIT;
-        let turn = timeout_at(patience, queue.turn(account)).await.unwrap_or_else(|_late| Err(queue.why_not(account)));
-        let turn = turn.map_err(|why| CallError::ToolBusy { calls: queue.most(), why, retry_after: RETRY_AFTER })?;
+        let mut turns = Vec::with_capacity(queues.len());
+        for queue in queues {
+            let turn = timeout_at(patience, queue.turn(account)).await.unwrap_or_else(|_late| Err(queue.why_not(account)));
+            turns.push(turn.map_err(|why| CallError::ToolBusy { calls: queue.most(), why, retry_after: RETRY_AFTER })?);
+        }
         let slot =
             timeout_at(patience, self.slots.acquire(account)).await.unwrap_or_else(|_late| Err(self.slots.why_not(account)));
         let slot = slot.map_err(|why| CallError::Busy { slots: self.size.count(), why, retry_after: RETRY_AFTER })?;
-        Ok(Slot { _turn: turn, _slot: slot, _ticking: self.ticker.run() })
+        Ok(Slot { _turns: turns, _slot: slot, _ticking: self.ticker.run() })
     }
 }

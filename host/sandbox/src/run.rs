@@ -13,6 +13,7 @@ use super::engine::{Engine, Slot};
 use super::error::CallError;
 use super::logging::log_line;
 use super::memory::Refused;
+use super::queue::Queue;
 use super::state::StoreData;
 
 /// What a component is asked for: one of its exported functions, with what it is given.
@@ -53,7 +54,7 @@ impl<T: Send + 'static> Component<T> {
     /// Calls the component's `manifest`: the tools that it serves. Its time begins, with the budget and the data that `begin` makes, when
     /// there is a slot. It is the server that asks.
     pub async fn manifest(&self, engine: &Engine, begin: impl FnOnce() -> (Arc<Budget>, T)) -> Result<String, CallError> {
-        let slot = engine.slot(&self.queue, &Account::Operator).await?;
+        let slot = engine.slot(&[&self.queue], &Account::Operator).await?;
         let (budget, data) = begin();
         let (component, in_call) = (self.clone(), budget.clone());
         let asking = async move { component.ask(in_call, data, Ask::Manifest).await?.map_err(|_| CallError::Host) };
@@ -61,13 +62,15 @@ impl<T: Send + 'static> Component<T> {
     }
 
     /// Runs a whole call, the guest and the host's work for it, once there is a slot: within its time, on its own processor time.
-    /// The slot is held until the work has ended, even if the caller has gone. Dropping the future stops the work.
-    pub async fn run<R, F>(&self, engine: &Engine, budget: &Budget, work: F) -> Result<R, CallError>
+    /// The slot is held until the work has ended, even if the caller has gone. Dropping the future stops the work. Where calls of several
+    /// components stand in another queue as well, that is `shared`.
+    pub async fn run<R, F>(&self, engine: &Engine, shared: Option<&Queue>, budget: &Budget, work: F) -> Result<R, CallError>
     where
         R: Send + 'static,
         F: Future<Output = Result<R, CallError>> + Send + 'static,
     {
-        let slot = engine.slot(&self.queue, budget.account()).await?;
+        let queues: Vec<&Queue> = shared.into_iter().chain([&self.queue]).collect();
+        let slot = engine.slot(&queues, budget.account()).await?;
         self.run_in(slot, engine, budget, work).await
     }
 
@@ -114,7 +117,12 @@ async fn in_store<T: Send + 'static>(
     let Exports { tools, prompts, resources } = &component.exports;
     let missing = |name: &str| wasmtime::Error::msg(format!("it does not export {name}"));
     match ask {
-        Ask::Manifest => tools.load(&mut *store, &instance)?.call_manifest(store).await.map(Ok),
+        Ask::Manifest => {
+            // What is wrong with the types of the others is found now, and not by whoever asks for them.
+            prompts.as_ref().map(|prompts| prompts.load(&mut *store, &instance)).transpose()?;
+            resources.as_ref().map(|resources| resources.load(&mut *store, &instance)).transpose()?;
+            tools.load(&mut *store, &instance)?.call_manifest(store).await.map(Ok)
+        }
         Ask::Tool { name, arguments } => tools.load(&mut *store, &instance)?.call_call(store, &name, &arguments).await,
         Ask::Prompt { name, arguments } => {
             let prompts = prompts.as_ref().ok_or_else(|| missing("prompts"))?.load(&mut *store, &instance)?;

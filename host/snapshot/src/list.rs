@@ -199,7 +199,9 @@ impl ListChunk {
             (Some(head.into_bytes()), items.into_iter(), true),
             move |(piece, mut items, mut is_first)| async move {
                 let mut piece = piece?;
-                while piece.len() < STEP_BYTES {
+                // An item may be much to look at and little to show.
+                let mut looked_at = 0;
+                while piece.len().max(looked_at) < STEP_BYTES {
                     let Some(item) = items.next() else {
                         piece.extend_from_slice(b"]}");
                         return Some((Ok(Frame::data(piece.into())), (None, items, false)));
@@ -207,6 +209,7 @@ impl ListChunk {
                     if !std::mem::take(&mut is_first) {
                         piece.push(b',');
                     }
+                    looked_at += shown.bytes(&item);
                     piece.extend_from_slice(shown.item(&item).as_bytes());
                 }
                 Some((Ok(Frame::data(piece.into())), (Some(Vec::new()), items, is_first)))

@@ -1,6 +1,7 @@
 //! Lists as an API server shows them to people: the columns that kubectl prints. Those of `-o wide` are left out.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -247,6 +248,9 @@ fn since(value: &Value, now: Option<Timestamp>, otherwise: &str) -> String {
     time(value).zip(now).map_or_else(|| otherwise.to_owned(), |(then, now)| span(then, now))
 }
 
+/// Up to so many seconds, a span is told in this unit, which is called so, and where there is one in a smaller one for the rest.
+type Step = (i64, i64, &'static str, Option<(i64, &'static str)>);
+
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -256,7 +260,7 @@ const YEAR: i64 = 365 * DAY;
 fn span(from: Timestamp, to: Timestamp) -> String {
     let seconds = (to.as_second() - from.as_second()).max(0);
     // Up to which time which unit counts, and which follows it.
-    const STEPS: [(i64, i64, &str, Option<(i64, &str)>); 9] = [
+    const STEPS: [Step; 9] = [
         (2 * MINUTE, 1, "s", None),
         (10 * MINUTE, MINUTE, "m", Some((1, "s"))),
         (3 * HOUR, MINUTE, "m", None),
@@ -282,27 +286,35 @@ fn is_true(object: &Value, condition: &str) -> bool {
     each(&object["status"]["conditions"]).any(|of| of["type"] == condition && of["status"] == "True")
 }
 
-/// A container that is started with the pod, and stays.
-fn is_sidecar(pod: &Value, status: &Value) -> bool {
-    each(&pod["spec"]["initContainers"]).any(|of| of["name"] == status["name"] && of["restartPolicy"] == "Always")
+/// The names of the containers that are started with the pod, and stay.
+fn sidecars(pod: &Value) -> HashSet<&str> {
+    let stay = each(&pod["spec"]["initContainers"]).filter(|of| of["restartPolicy"] == "Always");
+    stay.filter_map(|of| of["name"].as_str()).collect()
+}
+
+/// Whether a status is of one of these.
+fn is_of(sidecars: &HashSet<&str>, status: &Value) -> bool {
+    status["name"].as_str().is_some_and(|name| sidecars.contains(name))
 }
 
 /// The first of the init containers that is not through, and how many come before it.
 fn initializing(pod: &Value) -> Option<(usize, &Value)> {
+    let sidecars = sidecars(pod);
     let is_through = |status: &Value| {
         let ended = &status["state"]["terminated"];
-        (ended.is_object() && number(&ended["exitCode"]) == 0) || (is_sidecar(pod, status) && status["started"] == true)
+        (ended.is_object() && number(&ended["exitCode"]) == 0) || (is_of(&sidecars, status) && status["started"] == true)
     };
     let first = each(&pod["status"]["initContainerStatuses"]).enumerate().find(|(_, status)| !is_through(status));
     first.filter(|_| !is_true(pod, "Initialized"))
 }
 
 fn containers_ready(pod: &Value) -> String {
-    let sidecars =
-        each(&pod["status"]["initContainerStatuses"]).filter(|status| is_sidecar(pod, status) && status["started"] == true);
+    let (sidecars, has_begun) = (sidecars(pod), initializing(pod).is_none());
+    let started =
+        each(&pod["status"]["initContainerStatuses"]).filter(|status| is_of(&sidecars, status) && status["started"] == true);
     let is_running = |status: &&Value| status["ready"] == true && status["state"]["running"].is_object();
-    let containers = each(&pod["status"]["containerStatuses"]).filter(|_| initializing(pod).is_none()).filter(is_running);
-    let ready = sidecars.filter(|status| status["ready"] == true).count() + containers.count();
+    let containers = each(&pod["status"]["containerStatuses"]).filter(|_| has_begun).filter(is_running);
+    let ready = started.filter(|status| status["ready"] == true).count() + containers.count();
     let all_sidecars = each(&pod["spec"]["initContainers"]).filter(|of| of["restartPolicy"] == "Always").count();
     format!("{ready}/{}", each(&pod["spec"]["containers"]).count() + all_sidecars)
 }
@@ -360,11 +372,13 @@ fn pod_status(pod: &Value) -> String {
 /// How often its containers were started again, and when last.
 fn restarts(pod: &Value, now: Option<Timestamp>) -> String {
     let init = || each(&pod["status"]["initContainerStatuses"]);
+    let sidecars = sidecars(pod);
     let statuses: Vec<&Value> = match initializing(pod) {
         Some(_) => init().collect(),
-        None => init().filter(|status| is_sidecar(pod, status)).chain(each(&pod["status"]["containerStatuses"])).collect(),
+        None => init().filter(|status| is_of(&sidecars, status)).chain(each(&pod["status"]["containerStatuses"])).collect(),
     };
-    let count: i64 = statuses.iter().map(|status| number(&status["restartCount"])).sum();
+    let counts = statuses.iter().map(|status| number(&status["restartCount"]));
+    let count = counts.fold(0_i64, i64::saturating_add);
     let last = statuses.iter().filter_map(|status| time(&status["lastState"]["terminated"]["finishedAt"])).max();
     match last.zip(now).filter(|_| count > 0) {
         Some((last, now)) => format!("{count} ({} ago)", span(last, now)),

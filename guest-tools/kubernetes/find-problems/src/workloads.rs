@@ -134,7 +134,8 @@ impl Workloads {
             "HorizontalPodAutoscaler" => {
                 // Where metrics are missing, all of them say so.
                 if let Some(trouble) = trouble {
-                    self.tell_together(kinds, trouble.reason.clone(), Problem::new(Rank::Unfinished, named, trouble));
+                    let word = format!("{}: {}", trouble.reason, trouble.cause);
+                    self.tell_together(kinds, word, Problem::new(Rank::Unfinished, named, trouble));
                 }
             }
             _ => {

@@ -98,7 +98,7 @@ impl Outline {
     fn columns(self, mask: Mask) -> Vec<Column> {
         let mut names = BTreeSet::new();
         let columns = self.column_definitions.into_iter().take(COLUMNS_MAX).map(|Definition { name, priority }| {
-            let mut name = clean_line(&mask.name(&name), NAME_MAX);
+            let mut name = clean_line(mask.name(&name), NAME_MAX);
             while !names.insert(name.clone()) {
                 name.push('\'');
             }

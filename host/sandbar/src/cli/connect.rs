@@ -199,7 +199,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
     let Setup { config, clusters, loader, catalog, packs, processors, .. } = setup;
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let readiness =
-        Readiness::new(clusters.clone(), String::new(), true, problems.clone(), "whoever runs this process".to_owned());
+        Readiness::new(clusters.clone(), false, String::new(), true, problems.clone(), "whoever runs this process".to_owned());
     let app = App::from(Parts {
         server: Server::new(current),
         sessions: SessionKey::derived(clusters.home().describe()),

@@ -95,17 +95,21 @@ impl ClusterPacks {
         let (foreign, age) = (Vec::from_iter(foreign), self.age);
         let looks =
             self.clusters.iter().map(async |named| (named.name.clone(), named.cluster.serves_groups(&foreign, age).await));
-        let mut trouble = None;
+        let mut troubles = Vec::new();
         for (name, outcome) in join_all(looks).await {
             match outcome {
                 Ok(served) => drop(self.served.insert(name, served)),
-                Err(error) => trouble = Some(error.message),
+                Err(error) if self.clusters.are_several() => troubles.push(format!("{name}: {}", error.message)),
+                Err(error) => troubles.push(error.message),
             }
         }
         let served: Vec<&str> = self.served.values().flatten().copied().collect();
         // What one cluster says counts while another says nothing.
         let has_changed = !self.served.is_empty() && self.found(&served);
-        trouble.map_or(has_changed, |trouble| self.failed(trouble) || has_changed)
+        if !troubles.is_empty() {
+            self.failed(troubles.join("; "));
+        }
+        has_changed
     }
 
     fn found(&mut self, served: &[&str]) -> bool {

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sandbar_catalog::{Catalog, Definition, FileStamps, Loader, PackNames, Problem, Served, Source};
+use sandbar_catalog::{Catalog, Definition, FileStamps, Loader, PackNames, Problem, Served, Source, Terms};
 use sandbar_config::{AuthorizationConfig, Config, Packs};
 use sandbar_http::Readiness;
+use sandbar_policy::ONLY_CLUSTER;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::packs::ClusterPacks;
-use super::setup::{Setup, on_terms};
+use super::setup::Setup;
 use super::{Common, words};
 
 /// Time between two looks at the files. A look costs a few microseconds for each file, and the kubelet takes a minute to bring a
@@ -164,7 +165,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let granted = self.catalogs.borrow().clone();
         let stamps = self.common.look_after_reading(&self.config, before_reading);
         let (sources, failed) = self.common.sources(&self.config, &self.on(), &granted);
-        let (loader, wanted) = (self.loader.clone(), on_terms(&self.config, sources));
+        let wanted = sources.into_iter().map(|source| (source.clone(), self.terms(&source))).collect();
+        let loader = self.loader.clone();
         let outcome = async move { loader.reload(wanted, &granted).await }.boxed();
         let loading = Loading { outcome, problems: self.broken.iter().cloned().collect(), failed };
         Files { stamps, unsettled: None, looks: 0, loading: Some(loading) }
@@ -211,7 +213,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         };
         (self.config, self.granted, self.broken) = (Arc::new(config), text, None);
         let on = self.on();
-        let terms = |source: &Source| self.common.names(&self.config, &on, source).then(|| self.config.terms(source));
+        let terms = |source: &Source| self.common.names(&self.config, &on, source).then(|| self.terms(source));
         let before = self.catalogs.borrow().clone();
         self.put_in_force(self.loader.granted_anew(terms, &before));
         true
@@ -233,6 +235,20 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let tools = self.catalogs.borrow().definitions().count();
         tracing::info!(tools, problems = self.known.len(), "read anew");
         failed.iter().any(|problem| problem.reason.may_pass())
+    }
+
+    /// The terms on which a component is served: of several clusters in those that are what they were at the start. Another one may have the
+    /// name of one by now, and what is granted there is not meant for that.
+    fn terms(&self, source: &Source) -> Terms {
+        let settings = |config: &Config| {
+            let (home, others) = config.clusters();
+            std::iter::once(home).chain(others).collect::<Vec<_>>()
+        };
+        let (started, now) = (settings(&self.started), settings(&self.config));
+        let mut terms = self.config.terms(source);
+        let is_the_same = |name: &str| now.iter().find(|cluster| *cluster.name == *name).is_some_and(|now| started.contains(now));
+        terms.grants.retain(|name, _| **name == *ONLY_CLUSTER || is_the_same(name));
+        terms
     }
 
     /// The packs that are on.

@@ -106,7 +106,7 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let (authentication, aggregation) = authentication(&config, clusters.home(), certificate.as_mut()).await?;
     let who = who_may_call(&config);
     let served = reload::served(tools, &packs.describe(&config, &on));
-    let readiness = Readiness::new(clusters.clone(), served, bundled_loaded, problems.clone(), who.clone());
+    let readiness = Readiness::new(clusters.clone(), config.asks_home(), served, bundled_loaded, problems.clone(), who.clone());
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use sandbar_catalog::{Catalog, FileStamps, Loader, PackNames, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError};
 use sandbar_kubernetes::Clusters;
@@ -68,7 +68,13 @@ impl Common {
             None => Config::default(),
         };
         if let Some(cluster) = &self.cluster {
-            config.look_into(cluster.clone());
+            if !config.clusters.is_empty() {
+                bail!(
+                    "the configuration has `clusters`, and --cluster or SANDBAR_CLUSTER names another: what is granted in \
+                    those would be lost. Leave out one of the two"
+                );
+            }
+            config.cluster = Some(cluster.clone());
         }
         if let Some(namespaces) = &self.namespaces {
             config.namespaces = Some(namespaces.clone());

@@ -35,7 +35,7 @@ pub(super) fn word(bytes: &[u8]) {
 fn quantity(text: &str) {
     let Some(amount) = Quantity::parse(text) else { return };
     let doubled = (amount + amount).thousandths();
-    assert!(doubled.signum() == amount.thousandths().signum() && (amount - amount).thousandths() == 0, "{text}");
+    assert_eq!(doubled.signum(), amount.thousandths().signum(), "{text}");
     // What is beyond that is written as the largest number of a unit.
     if amount.thousandths().unsigned_abs() < 1 << 63 {
         assert_eq!(Quantity::parse(&amount.to_string()), Some(amount), "{text}: {amount}");

@@ -49,7 +49,7 @@ async fn start<'a>(
     let loader = Loader::new(Arc::new(Engine::new(&options).expect("an engine")), clusters.clone(), memory);
     let packs = ClusterPacks::of(clusters.clone());
     let (sources, _) = common.sources(&config, &packs.on(&config, &Catalog::default()), &Catalog::default());
-    let (catalog, problems) = loader.load(on_terms(&config, sources), Duration::ZERO).await;
+    let (catalog, problems) = loader.load(crate::cli::setup::on_terms(&config, sources), Duration::ZERO).await;
     assert!(problems.is_empty() && catalog.components().len() == 1, "{problems:?}");
 
     let files = Files { stamps: common.look(&config), unsettled: None, looks: 0, loading: None };
@@ -68,7 +68,7 @@ async fn start<'a>(
         loader,
         packs,
         catalogs: watch::Sender::new(Arc::new(catalog)),
-        readiness: Readiness::new(clusters, String::new(), true, Vec::new(), String::new()),
+        readiness: Readiness::new(clusters, false, String::new(), true, Vec::new(), String::new()),
         known: Vec::new(),
         seen: None,
         granted: text,
