@@ -212,7 +212,7 @@ async fn what_cannot_be_found_out_is_not_allowed() {
     let refusal = until("tokens are reviewed", async || {
         let message = ann.ask(&server, "tools/list", json!({})).await;
         let words = message["error"]["message"].as_str().unwrap_or_default().to_owned();
-        words.contains("which tools you may call").then_some(words)
+        words.contains("what you may call and read").then_some(words)
     });
     let words = refusal.await;
     assert!(words.contains("subjectaccessreviews"), "{words}");

@@ -220,7 +220,9 @@ fn push(text: &str, at: At) -> Result<String, String> {
         At::GetField => read::get_object(&pod, &here, "web", Some(&[text()]), None),
         At::GetMore => read::get_object(&pod, &here, "web", None, Some(&text())),
         At::TableSelector => table::list_table(&read::Query { label_selector: Some(text()), ..pods() }).map(|page| page.rows),
-        At::ManyName => read_many::get_many(&[object(text())]).and_then(|answers| answers.into_iter().next().unwrap()),
+        At::ManyName => {
+            read_many::get_many(&[object(text())]).and_then(|answers| answers.into_iter().next().expect("an answer for each"))
+        }
         At::ManyCursor => read_many::list_many(&[read::Query { continue_: Some(text()), ..pods() }]).map(|_| String::new()),
         At::ManyPattern => {
             logs_many::tail_many(&[logs::Source { matching: Some(text()), ..log_of_web() }]).map(|_| String::new())
