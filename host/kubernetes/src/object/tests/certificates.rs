@@ -104,7 +104,6 @@ fn what_is_anything_but_certificates_stays_hidden() {
     let Issued { certificate, der, key, key_der } = issued();
     let without_end = certificate.trim_end().strip_suffix("-----END CERTIFICATE-----").expect("an end").to_owned();
     for pem in [
-        String::new(),
         "\n".to_owned(),
         key.clone(),
         format!("{certificate}{key}"),
