@@ -342,10 +342,8 @@ impl Definition {
     }
 
     /// The arguments as they were meant; else which of them does not fit the input schema, and why.
-    pub(super) fn read(&self, mut arguments: Value, ignored: &IgnoredArguments) -> Result<Value, String> {
-        self.arguments.read(&mut arguments, |name| ignored.have(name));
-        self.arguments.check(&arguments)?;
-        Ok(arguments)
+    pub(super) fn read(&self, arguments: Value, ignored: &IgnoredArguments) -> Result<Value, String> {
+        self.arguments.fitting(arguments, ignored)
     }
 
     /// The same with an argument that says which cluster is meant. It is taken out before the tool's own schema is asked.

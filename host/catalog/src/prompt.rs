@@ -43,10 +43,8 @@ impl PromptDefinition {
     }
 
     /// The arguments as they were meant; else which of them is wrong, and why.
-    pub(super) fn read(&self, mut arguments: Value, ignored: &IgnoredArguments) -> Result<Value, String> {
-        self.arguments.read(&mut arguments, |name| ignored.have(name));
-        self.arguments.check(&arguments)?;
-        Ok(arguments)
+    pub(super) fn read(&self, arguments: Value, ignored: &IgnoredArguments) -> Result<Value, String> {
+        self.arguments.fitting(arguments, ignored)
     }
 
     pub(super) fn parse(prompt: Value) -> Result<Self, ManifestError> {

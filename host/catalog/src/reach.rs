@@ -15,7 +15,7 @@ use super::manifest::Manifest;
 use super::terms::Terms;
 
 /// The argument that says which cluster is meant.
-pub(super) const ARGUMENT: &str = "cluster";
+const ARGUMENT: &str = "cluster";
 
 /// Bytes of what a caller has said in its place.
 const SAID_BYTES: usize = 64;
@@ -63,7 +63,8 @@ pub(super) struct ClusterGrant {
     pub(super) name: Arc<str>,
     pub(super) cluster: Cluster,
     pub(super) grant: Arc<Grant>,
-    /// Where calls to this cluster stand, whichever tool they are for: with several, one that does not answer leaves slots to the others.
+    /// Where calls to this cluster stand, whichever tool they are for: with several, one that does not answer leaves slots to the others. None
+    /// where the component has no function to read with.
     pub(super) queue: Option<Queue>,
 }
 
@@ -73,7 +74,7 @@ impl Reach {
     pub(super) fn of(clusters: &[QueuedCluster], terms: &Terms, reads: bool, grants: impl Fn(&Grant) -> Grant) -> Option<Self> {
         let place = |QueuedCluster { named: NamedCluster { name, cluster }, queue }: &QueuedCluster| {
             let grant = Arc::new(grants(terms.grants.get(name)?));
-            Some(ClusterGrant { name: name.clone(), cluster: cluster.clone(), grant, queue: queue.clone() })
+            Some(ClusterGrant { name: name.clone(), cluster: cluster.clone(), grant, queue: queue.clone().filter(|_| reads) })
         };
         let places: Arc<[ClusterGrant]> = clusters.iter().filter_map(place).collect();
         let has_home = places.first()?.name == clusters.first()?.named.name;

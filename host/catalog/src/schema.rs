@@ -18,6 +18,8 @@ use std::fmt;
 use sandbar_text::clean_line;
 use serde_json::Value;
 
+use super::arguments::IgnoredArguments;
+
 use self::part::Part;
 pub(super) use self::pattern::Patterns;
 
@@ -57,6 +59,13 @@ impl Schema {
     /// Whether a value fits; else the first faults, with the place of each.
     pub(super) fn check(&self, value: &Value) -> Result<(), String> {
         check::check(&self.parts, value)
+    }
+
+    /// Arguments as they were meant, less those that clients add by themselves; else which of them does not fit, and why.
+    pub(super) fn fitting(&self, mut arguments: Value, ignored: &IgnoredArguments) -> Result<Value, String> {
+        self.read(&mut arguments, |name| ignored.have(name));
+        self.check(&arguments)?;
+        Ok(arguments)
     }
 
     /// Rewrites arguments as they were meant: see `reading.rs`. Whether they fit is for [`Schema::check`] to say.

@@ -8,14 +8,14 @@ use sandbar_capability::{Host, Progress};
 use sandbar_kubernetes::{Cluster, Reader};
 use sandbar_policy::{Budget, Grant, Identity, Limits, ToolAccess};
 use sandbar_processor::Processors;
-use sandbar_sandbox::{Artifact, CallError, Component, Engine};
+use sandbar_sandbox::{Artifact, Ask, CallError, Component, Engine};
 use tokio::sync::watch;
 
 use super::answer::Trust;
 use super::answered::Answered;
 use super::arguments::IgnoredArguments;
 use super::audit::{AuditEvent, Outcome};
-use super::found::Question;
+use super::found::{Form, Question};
 use super::manifest::Manifest;
 use super::reach::Reach;
 use super::source::Source;
@@ -125,7 +125,8 @@ impl Served {
         T: Send + 'static,
         W: FnOnce(Answered) -> T + Clone + Send + 'static,
     {
-        let (offer, place) = (question.form.offer(), question.place.clone());
+        let Question { ask, form, place } = question;
+        let offer = form.offer();
         let chosen = self.reach.is_said().then(|| place.name.clone());
         let budget = Arc::new(Budget::of(caller.account(), self.limits.clone()));
         let reader = place.cluster.reader_for(caller, place.grant.clone(), budget.clone());
@@ -147,7 +148,7 @@ impl Served {
             reader: Some(reader),
         };
         // Boxed here, since each future around it would hold it twice, and a call would move it ten times.
-        let (answering, in_call) = (self.clone().answer(question, host).boxed(), write.clone());
+        let (answering, in_call) = (self.clone().answer(ask, form, host).boxed(), write.clone());
         let work = async move {
             let (answer, bytes) = answering.await?;
             Ok::<_, CallError>((bytes, Outcome::of(&answer), in_call(answer)))
@@ -166,11 +167,7 @@ impl Served {
     }
 
     /// The answer to a call, and how many bytes the component has returned for it.
-    async fn answer(
-        self: Arc<Self>,
-        Question { ask, form, place: _ }: Question,
-        host: Host,
-    ) -> Result<(Answered, usize), CallError> {
+    async fn answer(self: Arc<Self>, ask: Ask, form: Form, host: Host) -> Result<(Answered, usize), CallError> {
         let budget = host.budget.clone();
         let returned = self.component.ask(budget.clone(), host, ask).await?;
         let (Ok(words) | Err(words)) = &returned;

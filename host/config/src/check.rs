@@ -130,11 +130,11 @@ pub(super) fn serving(config: &Config) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let (home, others) = config.clusters();
-    let is_asked =
-        |cluster: &ClusterSettings| cluster.rights != WhoseRights::Server || (config.asks_home() && cluster.name == home.name);
-    let has_no_server = |source: &ClusterSource| matches!(source, ClusterSource::Demo | ClusterSource::Snapshot(_));
-    if std::iter::once(&home).chain(&others).any(|cluster| is_asked(cluster) && has_no_server(&cluster.source)) {
+    let asks = |(at, ClusterSettings { source, rights, .. }): (usize, ClusterSettings)| {
+        let is_asked = rights != WhoseRights::Server || (at == 0 && config.asks_home());
+        is_asked && matches!(source, ClusterSource::Demo | ClusterSource::Snapshot(_))
+    };
+    if config.clusters().enumerate().any(asks) {
         return Err(
             "authentication.tokenReview, apiService, `rights` and `tools.rbac` ask an API server, which neither a snapshot nor \
              the demo has"

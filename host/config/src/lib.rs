@@ -332,17 +332,13 @@ impl Config {
         alone.into_iter().chain(self.clusters.iter().map(|cluster| (cluster.name.as_str(), Some(cluster))))
     }
 
-    /// The clusters that are looked into: home, and the others.
-    pub fn clusters(&self) -> (ClusterSettings, Vec<ClusterSettings>) {
-        let settings = |(name, cluster): (&str, Option<&ClusterConfig>)| ClusterSettings {
+    /// The clusters that are looked into, home first: at least one.
+    pub fn clusters(&self) -> impl Iterator<Item = ClusterSettings> {
+        self.named_clusters().map(|(name, cluster)| ClusterSettings {
             name: name.into(),
             source: cluster.map_or_else(|| self.cluster.clone().unwrap_or_default(), ClusterConfig::source),
             rights: self.authorization.whose(self.rights_in(cluster)),
-        };
-        let mut clusters = self.named_clusters().map(settings);
-        // There is always one.
-        let home = clusters.next().unwrap_or_else(|| settings((ONLY_CLUSTER, None)));
-        (home, clusters.collect())
+        })
     }
 
     /// Whose rights count in a cluster: in one that is alone, or has nothing of its own, as in all.

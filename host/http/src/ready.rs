@@ -98,8 +98,8 @@ struct Loaded {
 }
 
 impl Readiness {
-    /// Not ready yet: one of the clusters has to answer first, or the first of them where that `needs_home`. `tools` says what is served, `problems` are what is not served as it should be, each a line, and `who` says who can
-    /// call.
+    /// Not ready yet: one of the clusters has to answer, or the first of them where `needs_home`. `tools` says what is served, `problems` are
+    /// what is not served as it should be, each a line, and `who` says who can call.
     pub fn new(
         clusters: Clusters,
         needs_home: bool,
@@ -318,10 +318,15 @@ mod tests {
         (Clusters::only(Cluster::from_client(kube::Client::new(api, "default"))), requests)
     }
 
+    /// A server that looks into these, with these problems.
+    fn readiness(clusters: Clusters, problems: &[&str]) -> Readiness {
+        let problems = problems.iter().map(|&problem| problem.to_owned()).collect();
+        Readiness::new(clusters, false, "7 loaded".to_owned(), true, problems, "everybody can call".to_owned())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn however_many_ask_one_probe_is_asked_for_and_only_when_the_last_is_old() {
-        let readiness =
-            Readiness::new(cluster(true).0, false, "7 loaded".to_owned(), true, Vec::new(), "everybody can call".to_owned());
+        let readiness = readiness(cluster(true).0, &[]);
         let asked = async || {
             futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Operator, &[]))).await;
             let for_a_probe = || readiness.0.asked.notified().now_or_never().is_some();
@@ -338,7 +343,7 @@ mod tests {
     #[tokio::test]
     async fn a_probe_costs_two_requests() {
         let (cluster, requests) = cluster(false);
-        let readiness = Readiness::new(cluster, false, "7 loaded".to_owned(), true, Vec::new(), "everybody can call".to_owned());
+        let readiness = readiness(cluster, &[]);
         tokio::spawn(readiness.clone().watch_cluster());
         futures::future::join_all((0..100).map(|_| readiness.describe(Audience::Stranger, &[]))).await;
         assert_eq!(requests.load(Ordering::Relaxed), 2, "the version and the state");
@@ -347,14 +352,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_api_server_that_is_silent_does_not_hold_up_whoever_asks() {
         let (cluster, _) = cluster(true);
-        let readiness = Readiness::new(
-            cluster,
-            false,
-            "7 loaded".to_owned(),
-            true,
-            vec!["a problem".to_owned()],
-            "everybody can call".to_owned(),
-        );
+        let readiness = readiness(cluster, &["a problem"]);
         tokio::spawn(readiness.clone().watch_cluster());
         let began = Instant::now();
         let text = readiness.describe(Audience::Operator, &[]).await;
@@ -363,14 +361,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_operator_hears_all_there_is_to_know() {
-        let readiness = Readiness::new(
-            cluster(false).0,
-            false,
-            "7 loaded".to_owned(),
-            true,
-            vec!["a problem\nin two lines".to_owned()],
-            "everybody can call".to_owned(),
-        );
+        let readiness = readiness(cluster(false).0, &["a problem\nin two lines"]);
         tokio::spawn(readiness.clone().watch_cluster());
         let text = readiness.describe(Audience::Operator, &[]).await;
         assert!(text.starts_with("[+] tools: 7 loaded\n[-] a problem\n    in two lines\n"), "{text}");
@@ -383,14 +374,7 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_hears_which_check_fails_and_nothing_of_the_cluster() {
         let (cluster, _) = cluster(false);
-        let readiness = Readiness::new(
-            cluster,
-            false,
-            "7 loaded".to_owned(),
-            true,
-            vec!["a problem".to_owned()],
-            "everybody can call".to_owned(),
-        );
+        let readiness = readiness(cluster, &["a problem"]);
         tokio::spawn(readiness.clone().watch_cluster());
         readiness.certificate(vec![Err("not replaced".to_owned())]);
         let text = readiness.describe(Audience::Stranger, &[]).await;

@@ -43,17 +43,19 @@ pub struct ClusterError {
 
 impl Clusters {
     /// Prepares a client for each of them, of which the first is home. As for [`Cluster::connect`], no API server need be there.
-    pub async fn connect(home: ClusterSettings, others: Vec<ClusterSettings>) -> Result<Self, ClusterError> {
-        let connect = |(is_home, ClusterSettings { name, source, rights })| async move {
-            match Cluster::connect(&source).await {
-                Ok(cluster) if is_home => Ok(NamedCluster { name, cluster: cluster.with_rights(rights) }),
-                Ok(cluster) => Ok(NamedCluster { name, cluster: cluster.with_rights(rights).away_from_home() }),
-                Err(error) => Err(ClusterError { name, error }),
-            }
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub async fn connect(all: impl Iterator<Item = ClusterSettings>) -> Result<Self, ClusterError> {
+        let connect = async |(at, ClusterSettings { name, source, rights })| match Cluster::connect(&source).await {
+            Ok(cluster) if at == 0 => Ok(NamedCluster { name, cluster: cluster.with_rights(rights) }),
+            Ok(cluster) => Ok(NamedCluster { name, cluster: cluster.with_rights(rights).away_from_home() }),
+            Err(error) => Err(ClusterError { name, error }),
         };
-        let all = std::iter::once((true, home)).chain(others.into_iter().map(|other| (false, other)));
-        let connected = join_all(all.map(connect)).await;
-        Ok(Self(connected.into_iter().collect::<Result<_, _>>()?))
+        let connected: Arc<[NamedCluster]> =
+            join_all(all.enumerate().map(connect)).await.into_iter().collect::<Result<_, _>>()?;
+        assert!(!connected.is_empty(), "a server looks into at least one cluster");
+        Ok(Self(connected))
     }
 
     /// This one alone.

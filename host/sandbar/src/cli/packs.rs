@@ -132,7 +132,7 @@ impl ClusterPacks {
         true
     }
 
-    fn failed(&mut self, trouble: String) -> bool {
+    fn failed(&mut self, trouble: String) {
         self.due = Instant::now() + AGAIN;
         if self.trouble.as_ref() != Some(&trouble) {
             let meanwhile = if self.suited.is_some() {
@@ -143,7 +143,6 @@ impl ClusterPacks {
             tracing::warn!("`bundled.packs: auto`: what the cluster serves is not known now: {trouble}; {meanwhile}");
         }
         self.trouble = Some(trouble);
-        false
     }
 }
 

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,8 +166,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let granted = self.catalogs.borrow().clone();
         let stamps = self.common.look_after_reading(&self.config, before_reading);
         let (sources, failed) = self.common.sources(&self.config, &self.on(), &granted);
-        let wanted = sources.into_iter().map(|source| (source.clone(), self.terms(&source))).collect();
-        let loader = self.loader.clone();
+        let (loader, terms) = (self.loader.clone(), self.terms());
+        let wanted = sources.into_iter().map(|source| (source.clone(), terms(&source))).collect();
         let outcome = async move { loader.reload(wanted, &granted).await }.boxed();
         let loading = Loading { outcome, problems: self.broken.iter().cloned().collect(), failed };
         Files { stamps, unsettled: None, looks: 0, loading: Some(loading) }
@@ -213,7 +214,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         };
         (self.config, self.granted, self.broken) = (Arc::new(config), text, None);
         let on = self.on();
-        let terms = |source: &Source| self.common.names(&self.config, &on, source).then(|| self.terms(source));
+        let terms = self.terms();
+        let terms = |source: &Source| self.common.names(&self.config, &on, source).then(|| terms(source));
         let before = self.catalogs.borrow().clone();
         self.put_in_force(self.loader.granted_anew(terms, &before));
         true
@@ -237,18 +239,18 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         failed.iter().any(|problem| problem.reason.may_pass())
     }
 
-    /// The terms on which a component is served: of several clusters in those that are what they were at the start. Another one may have the
+    /// The terms on which components are served: of several clusters in those that are what they were at the start. Another one may have the
     /// name of one by now, and what is granted there is not meant for that.
-    fn terms(&self, source: &Source) -> Terms {
-        let settings = |config: &Config| {
-            let (home, others) = config.clusters();
-            std::iter::once(home).chain(others).collect::<Vec<_>>()
-        };
-        let (started, now) = (settings(&self.started), settings(&self.config));
-        let mut terms = self.config.terms(source);
-        let is_the_same = |name: &str| now.iter().find(|cluster| *cluster.name == *name).is_some_and(|now| started.contains(now));
-        terms.grants.retain(|name, _| **name == *ONLY_CLUSTER || is_the_same(name));
-        terms
+    fn terms(&self) -> impl Fn(&Source) -> Terms {
+        let started: Vec<_> = self.started.clusters().collect();
+        let same = self.config.clusters().filter(|cluster| started.contains(cluster)).map(|cluster| cluster.name);
+        let kept: BTreeSet<Arc<str>> = same.chain([ONLY_CLUSTER.into()]).collect();
+        let config = self.config.clone();
+        move |source| {
+            let mut terms = config.terms(source);
+            terms.grants.retain(|name, _| kept.contains(name));
+            terms
+        }
     }
 
     /// The packs that are on.
@@ -271,8 +273,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let Config {
             listen,
             tls,
-            cluster: _,
-            clusters: _,
+            cluster,
+            clusters,
             hosts,
             origins,
             calls_per_second,
@@ -291,10 +293,13 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         // Who may call which tool is a part of each component's terms.
         let AuthorizationConfig { rights, extra, tools: _ } = authorization;
         let memory = self.config.largest_memory();
+        let are_several = !clusters.is_empty() || !self.started.clusters.is_empty();
         let keys = [
             ("listen", *listen != self.started.listen),
             ("tls", *tls != self.started.tls),
-            ("clusters", self.config.clusters() != self.started.clusters()),
+            ("cluster", *cluster != self.started.cluster),
+            // But for their namespaces.
+            ("clusters", are_several && !self.config.clusters().eq(self.started.clusters())),
             ("hosts", *hosts != self.started.hosts),
             ("origins", *origins != self.started.origins),
             ("callsPerSecond", *calls_per_second != self.started.calls_per_second),

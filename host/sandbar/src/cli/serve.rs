@@ -200,8 +200,7 @@ fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
 /// Where the server runs, as far as its names are concerned: in a cluster only if that is one that it serves. A laptop can have a pod's
 /// variables, too, from tools that connect it to one.
 fn surroundings(config: &Config) -> Surroundings {
-    let (home, others) = config.clusters();
-    if !std::iter::once(&home).chain(&others).any(|cluster| cluster.source.is_this_pods()) {
+    if !config.clusters().any(|cluster| cluster.source.is_this_pods()) {
         return Surroundings::Elsewhere;
     }
     let namespace = std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok();

@@ -100,8 +100,7 @@ impl Common {
     pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
-        let (home, others) = config.clusters();
-        let clusters = Clusters::connect(home, others).await?;
+        let clusters = Clusters::connect(config.clusters()).await?;
         let processors = engine.processors().clone();
         let loader = Loader::new(engine, clusters.clone(), config.largest_memory());
         let mut packs = ClusterPacks::of(clusters.clone());
