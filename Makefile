@@ -29,8 +29,10 @@ build: rust ## Build the binary, target/debug/sandbar
 .PHONY: test
 test: go python rust ## Run all tests, against a real API server too; the first run builds that one
 	tests/control-plane/build.sh
+	tests/registry/build.sh
 	tests/clients/setup.sh
 	cargo build --locked
+	SANDBAR=$(SANDBAR) tests/packages/run.sh units script rust js ts go
 	cargo test --locked --workspace
 
 .PHONY: conformance
@@ -46,7 +48,7 @@ soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile component
 # Minutes for each target, and which; `make test` runs a short, fixed part of all of them.
 FUZZ_MINUTES ?= 1
 FUZZ_TARGETS ?= message component manifest arguments result configuration clean snapshot object list log status discovery request token cursor \
-	table metadata many kinds certificate word selector selection
+	table metadata many kinds certificate word selector selection reference artifact layer signature
 
 .PHONY: fuzz
 fuzz: rust ## Fuzz what parses what others wrote: FUZZ_MINUTES=n for each of FUZZ_TARGETS="a b"
@@ -67,7 +69,12 @@ guests := $(addprefix --package=,$(notdir $(patsubst %/,%,$(dir $(wildcard guest
 
 .PHONY: e2e
 e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBECONFIG, and use it
+	tests/registry/bigger.sh
+	cargo test --locked --package sandbar-registry --test registries -- --ignored
+	tests/helm/build.sh
+	cargo test --locked --package sandbar-tests --test system chart:: -- --include-ignored
 	tests/e2e/run.sh
+	[ -n "$$E2E_KUBECONFIG$$E2E_IMAGE_TAR" ] || SANDBAR=target/image/sandbar tests/packages/run.sh python
 
 # A backtrace of each error inside wasmtime takes some microseconds of every call; nobody who deploys Sandbar asks for it.
 .PHONY: bench
@@ -76,11 +83,13 @@ bench: go rust ## Measure what Sandbar promises, with the release build, and pri
 	env -u RUST_BACKTRACE -u RUST_LIB_BACKTRACE cargo bench --locked --package sandbar-tests
 
 .PHONY: rbac
-rbac: deploy/base/rbac.yaml deploy/overlays/namespaced/rbac.yaml ## Write the roles in deploy/ anew, from what the tools read
+rbac: deploy/base/rbac.yaml deploy/overlays/namespaced/rbac.yaml deploy/chart/files/rbac.yaml ## Write the roles in deploy/ anew, from what the tools read
 
 # The demo cluster, because no other has to be asked: the roles follow from the tools alone.
 deploy/base/rbac.yaml: build
 	$(SANDBAR) rbac --cluster demo >$@.new && mv $@.new $@
+deploy/chart/files/rbac.yaml: deploy/base/rbac.yaml
+	cp $< $@
 deploy/overlays/%/rbac.yaml: build
 	$(SANDBAR) rbac --cluster demo --config $(@D)/sandbar.yaml >$@.new && mv $@.new $@
 

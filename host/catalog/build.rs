@@ -14,8 +14,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use build_wit_component::{ComponentEncoder, Linker, StringEncoding, embed_component_metadata};
+use build_wit_parser::Resolve;
 use serde_json::Value;
-use wit_component::ComponentEncoder;
+use sha2::{Digest, Sha256};
+use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
 
 /// Core WebAssembly without a system: what such a guest imports is what the contract offers, and no WASI.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -23,8 +26,18 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The cargo profile of the guests, in the workspace's manifest.
 const PROFILE: &str = "guest";
 
-/// The folder in `guest-tools` that is a library for tools, and no pack.
-const SDK: &str = "sdk";
+/// How the folders in `guest-tools` begin that are no packs, but libraries for tools, and what the engine of scripts is made of. The
+/// workspace's members are told apart by this, too.
+const NO_PACK: char = 's';
+
+/// The engine of scripts is QuickJS as this crate carries it, compiled for a component of any contract. Only this file of it is used: as a
+/// dependency it would bring another wasmtime.
+const ENGINE: &str = "componentize-qjs";
+const ENGINE_VERSION: &str = "0.4.5";
+const ENGINE_FILE: &str = "prebuilt/runtime-sync.wasm";
+
+/// SHA-256 of that file.
+const ENGINE_DIGEST: &str = "25703f010b80efb806f9c35daf9ee6524ad60320c9781b0bae4e234264f8dac5";
 
 /// What a pack tells the model, in its folder, if it has something to tell.
 const INSTRUCTIONS: &str = "instructions.md";
@@ -49,15 +62,20 @@ const NOT_FOR_GUESTS: [&str; 6] = [
 
 fn main() {
     if let Err(error) = bundle() {
-        println!("cargo::error={error}");
+        // An error of cargo's has one line.
+        println!("cargo::error={}", error.to_string().replace('\n', " "));
     }
 }
 
 fn bundle() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(required("OUT_DIR")?);
     let workspace = PathBuf::from(required("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
-    for watched in ["guest-tools", "wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(watched).display());
+    let guest_tools = workspace.join("guest-tools");
+    let packages_of_others = |name: &String| name.starts_with("sdk-");
+    let watched = folders(&guest_tools)?.into_iter().filter(|name| !packages_of_others(name)).map(|name| guest_tools.join(name));
+    let others = ["wit", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"].map(|name| workspace.join(name));
+    for path in watched.chain(others) {
+        println!("cargo::rerun-if-changed={}", path.display());
     }
     check_target()?;
 
@@ -81,19 +99,65 @@ fn bundle() -> Result<(), Box<dyn Error>> {
             writeln!(of_tools, "    ({name:?}, {file:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))),")?;
         }
     }
-    fs::write(out.join("bundled.rs"), format!("{of_packs}];\n\n{of_tools}];\n"))?;
+    fs::write(out.join("script.wasm"), engine(&workspace)?)?;
+    let engine = "/// The engine of scripts, a component.\npub static ENGINE: &[u8] = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/script.wasm\"));\n";
+    fs::write(out.join("bundled.rs"), format!("{of_packs}];\n\n{of_tools}];\n\n{engine}"))?;
     Ok(())
 }
 
-/// Each folder of `guest-tools` but the SDK is a pack, and each package in it a tool of the same name.
+/// Links QuickJS with the contract to a component.
+fn engine(workspace: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut resolve = Resolve::default();
+    for file in ["wit/tool/tool.wit", "wit/kubernetes/kubernetes.wit"] {
+        resolve.push_file(workspace.join(file)).map_err(|error| format!("{error:#}"))?;
+    }
+    let package = resolve.push_file(workspace.join("guest-tools/script/world.wit")).map_err(|error| format!("{error:#}"))?;
+    let world = resolve.select_world(&[package], None).map_err(|error| format!("{error:#}"))?;
+    let mut contract = build_wit_dylib::create(&resolve, world, None).map_err(|error| format!("{error:#}"))?;
+    embed_component_metadata(&mut contract, &resolve, world, StringEncoding::UTF8, false)
+        .map_err(|error| format!("{error:#}"))?;
+    let quickjs = quickjs()?;
+    let link = || {
+        let mut linker = Linker::default();
+        linker.library("quickjs.wasm", &quickjs, false)?.library("contract.wasm", &contract, false)?;
+        linker.encoder().validate(true).adapter("wasi_snapshot_preview1", WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?;
+        linker.encode()
+    };
+    link().map_err(|error| format!("the engine of scripts cannot be linked: {error:#}").into())
+}
+
+/// QuickJS, from cargo's copy of the registry. Cargo fetches a crate that nothing depends on when it is asked about it.
+fn quickjs() -> Result<Vec<u8>, String> {
+    let crate_name = format!("{ENGINE}-{ENGINE_VERSION}");
+    let find = || -> Option<Vec<u8>> {
+        let sources = fs::read_dir(cargo_home()?.join("registry/src")).ok()?;
+        let files = sources.flatten().map(|registry| registry.path().join(&crate_name).join(ENGINE_FILE));
+        files.filter_map(|file| fs::read(file).ok()).find(|bytes| format!("{:x}", Sha256::digest(bytes)) == ENGINE_DIGEST)
+    };
+    if let Some(engine) = find() {
+        return Ok(engine);
+    }
+    // From a folder of no workspace, whose dependencies would be the ones that are meant.
+    let mut cargo = Command::new(required("CARGO")?);
+    cargo
+        .current_dir(required("OUT_DIR")?)
+        .args(["info", "--quiet", "--registry", "crates-io"])
+        .arg(format!("{ENGINE}@{ENGINE_VERSION}"));
+    let output = cargo.output().map_err(|error| format!("cargo cannot be run: {error}"))?;
+    find().ok_or_else(|| {
+        let words = String::from_utf8_lossy(&output.stderr);
+        format!("the engine of scripts, {ENGINE_FILE} of the crate {crate_name}, cannot be had as SHA-256 {ENGINE_DIGEST} names it: {words}")
+    })
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")))
+}
+
+/// Each other folder of `guest-tools` is a pack, and each package in it a tool of the same name.
 fn packs(guest_tools: &Path) -> Result<Vec<Pack>, Box<dyn Error>> {
     let mut packs = Vec::new();
-    for name in folders(guest_tools)?.into_iter().filter(|name| name != SDK) {
-        if name.starts_with('s') {
-            return Err(
-                format!("guest-tools/{name}: the workspace's members are packs whose names begin with another letter").into()
-            );
-        }
+    for name in folders(guest_tools)?.into_iter().filter(|name| !name.starts_with(NO_PACK)) {
         let folder = guest_tools.join(&name);
         let mut tools = folders(&folder)?;
         tools.retain(|tool| folder.join(tool).join("Cargo.toml").is_file());
@@ -178,8 +242,7 @@ fn remapped_paths(workspace: &Path) -> OsString {
         flags.push("=");
         flags.push(to);
     };
-    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
-    if let Some(cargo_home) = cargo_home {
+    if let Some(cargo_home) = cargo_home() {
         remap(&cargo_home, "/cargo");
     }
     remap(workspace, "/sandbar");
@@ -188,8 +251,9 @@ fn remapped_paths(workspace: &Path) -> OsString {
 
 fn component(module: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let module = fs::read(module)?;
-    let mut encoder = ComponentEncoder::default().validate(true).module(&module).map_err(|error| format!("{error:#}"))?;
-    Ok(encoder.encode().map_err(|error| format!("{error:#}"))?)
+    let mut encoder = ComponentEncoder::default();
+    let encoded = encoder.validate(true).module(&module).and_then(ComponentEncoder::encode);
+    Ok(encoded.map_err(|error| format!("{error:#}"))?)
 }
 
 /// A missing target is the most likely thing to go wrong for a newcomer, and rustc's own words for it take a page.

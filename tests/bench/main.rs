@@ -16,6 +16,7 @@ mod native;
 mod pack;
 mod process;
 mod scale;
+mod scripts;
 mod table;
 mod tools;
 
@@ -70,6 +71,9 @@ fn main() {
         }
         if chosen("pack") {
             pack::all(&mut table).await;
+        }
+        if chosen("scripts") {
+            scripts::all(&mut table).await;
         }
         if chosen("masking") {
             masking::over_the_plain_read(&mut table).await;

@@ -10,6 +10,7 @@ mod recorder;
 
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::sandbar::{Builder, Server};
+use sandbar_tests::troubles::Staged;
 use serde_json::Value;
 
 use crate::load::NO_RATE_LIMIT;
@@ -33,6 +34,11 @@ fn server() -> Builder {
 /// A server of this pack for a control plane.
 async fn server_of(control_plane: &ControlPlane) -> Server {
     server().of(control_plane, "admin").start().await
+}
+
+/// Whether arguments of `explain` name what was staged in a namespace.
+fn is_about(next: &Value, namespace: &str, Staged { kind, name, .. }: &Staged) -> bool {
+    next["namespace"] == namespace && next["kind"] == *kind && next["name"] == *name
 }
 
 /// What a tool said: the text and the structure. A client shows its model one of them.

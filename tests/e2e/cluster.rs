@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 
 use crate::faults::{self, Fault};
 use crate::kubectl::Way;
-use crate::node::Node;
+use crate::node::{self, Node};
+use crate::registry::Registry;
 
 /// The image that deploy/base names.
 const SHIPPED: &str = "image: sandbar:0.1.0";
@@ -25,6 +26,15 @@ const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/overlay");
 
 /// With the pack kubernetes.
 const PACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/kubernetes");
+
+/// With scripts.
+pub(crate) const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/scripts");
+
+/// With tools from a registry.
+pub(crate) const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/tools");
+
+/// The Helm chart.
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/chart");
 
 /// As a part of the Kubernetes API.
 const IDENTITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/identity");
@@ -81,6 +91,67 @@ impl Cluster {
         assert_eq!(printed.code(), 0, "{}", printed.stderr);
         self.apply(&printed.stdout);
         self.deploy(PACK);
+    }
+
+    /// Deploys what a folder has with this sandbar.yaml, and the roles that `sandbar rbac` prints for it.
+    pub(crate) async fn serves(&self, overlay: &str, config: &Value) {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let (_, roles) = Self::files(folder.path(), config).await;
+        self.apply(&std::fs::read_to_string(&roles).expect("roles"));
+        self.write("coder-k8s-mcp", "sandbar.yaml", &config.to_string());
+        self.deploy(overlay);
+    }
+
+    /// A sandbar.yaml in this folder, and an rbac.yaml with the roles for it.
+    pub(crate) async fn files(folder: &Path, config: &Value) -> (String, String) {
+        let [file, roles] = ["sandbar.yaml", "rbac.yaml"].map(|name| folder.join(name).display().to_string());
+        std::fs::write(&file, config.to_string()).expect("a temporary file");
+        let printed = Run::new(&["rbac", "--cluster", "demo", "--config", &file, "--output", &roles]).finish().await;
+        assert_eq!(printed.code(), 0, "{}", printed.stderr);
+        (file, roles)
+    }
+
+    /// Runs helm with the chart as the release `tools` in the namespace `charted`: installs or upgrades it with these values, and waits.
+    pub(crate) fn charts(&self, values: &[&str]) {
+        let image = self.image();
+        let image = match (image.split_once('@'), image.rsplit_once(':')) {
+            (Some((repository, digest)), _) => format!("image.repository={repository},image.digest={digest}"),
+            (None, Some((repository, tag))) => format!("image.repository={repository},image.tag={tag}"),
+            (None, None) => format!("image.repository={image}"),
+        };
+        let values = [&["--set", &image][..], values].concat();
+        self.helm(&[&["upgrade", "--install", "--create-namespace", "tools", CHART][..], &values].concat());
+    }
+
+    /// Runs helm in the namespace `charted`, and has it wait.
+    pub(crate) fn helm(&self, arguments: &[&str]) {
+        let helm = Command::new(variable("E2E_HELM"))
+            .args([
+                "--kubeconfig",
+                &self.kubeconfig.display().to_string(),
+                "--namespace",
+                "charted",
+                "--wait",
+                "--timeout",
+                "180s",
+            ])
+            .args(arguments)
+            .output()
+            .expect("helm can be run");
+        assert!(helm.status.success(), "helm {arguments:?}: {}", String::from_utf8_lossy(&helm.stderr));
+    }
+
+    /// Writes a ConfigMap with one file.
+    pub(crate) fn write(&self, config_map: &str, file: &str, text: &str) {
+        let metadata = json!({ "name": config_map, "namespace": "coder-system" });
+        let data = json!({ file: text });
+        self.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data }).to_string());
+    }
+
+    /// A registry that its pods reach, where it was made here.
+    pub(crate) async fn registry(&self) -> Option<Registry> {
+        self.node.as_ref()?;
+        Some(Registry::start(&variable("E2E_COSIGN"), node::ADDRESS).await)
     }
 
     /// Brings all faults about, and a node that is not there.
@@ -185,10 +256,15 @@ impl Cluster {
         self.kubectl(&["rollout", "status", "deployment/coder-k8s-mcp", "--timeout", "180s"]);
     }
 
+    /// Has other pods take the place of all that there are, which need not succeed.
+    pub(crate) fn restart(&self) {
+        self.kubectl(&["rollout", "restart", "deployment/coder-k8s-mcp"]);
+    }
+
     /// Has other pods take the place of all that there are.
     pub(crate) async fn roll(&self) {
         let before = self.pods();
-        self.kubectl(&["rollout", "restart", "deployment/coder-k8s-mcp"]);
+        self.restart();
         self.rolled_out();
         until("the pods of before are gone", || {
             let gone = self.pods().iter().all(|pod| !before.contains(pod));
@@ -205,8 +281,18 @@ impl Cluster {
 
     /// `kubectl port-forward` to the Service, from this port or a free one.
     pub(crate) async fn port_forward(&self, port: u16) -> Way {
+        self.port_forward_to("coder-system", "service/coder-k8s", port).await
+    }
+
+    /// The same to that of the chart.
+    pub(crate) async fn port_forward_to_chart(&self) -> Way {
+        self.port_forward_to("charted", "service/tools-sandbar", 0).await
+    }
+
+    async fn port_forward_to(&self, namespace: &str, service: &str, port: u16) -> Way {
         let ports = if port == 0 { format!(":{PORT}") } else { format!("{port}:{PORT}") };
-        let arguments = ["port-forward", "--address", "127.0.0.1", "service/coder-k8s", &ports];
+        // Of two namespaces the last counts.
+        let arguments = ["port-forward", "--namespace", namespace, "--address", "127.0.0.1", service, &ports];
         Way::open(&self.kubectl, &self.kubeconfig, &arguments, "").await
     }
 

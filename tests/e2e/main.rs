@@ -7,13 +7,16 @@ mod cluster;
 mod faults;
 mod kubectl;
 mod node;
+mod registry;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use sandbar_tests::clients::{Connected, Era, Outcome, RealClient};
+use sandbar_tests::components;
 use sandbar_tests::sandbar::Run;
+use sandbar_tests::until;
 use serde_json::{Value, json};
 
 /// Clients that survive a refused connection. The Python client is none of them: after one it has to be made anew, whatever a server does.
@@ -103,6 +106,127 @@ async fn no_call_fails_while_the_deployment_is_rolled() {
     }
     assert!(failures.is_empty(), "{} of {calls} calls failed: {failures:#?}", failures.len());
     println!("{calls} calls were answered");
+}
+
+/// A script with a tool that counts pods, and says which version of it that was.
+fn counting(version: u32) -> String {
+    let schema = json!({ "type": "object", "properties": { "namespace": { "type": "string" } } });
+    let manifest = json!({
+        "rules": lists_pods(),
+        "tools": [{ "name": "count_pods", "description": "How many pods a namespace has.", "inputSchema": schema }],
+    });
+    let answer = format!("{{ version: {version}, pods: [...sandbar.all(\"pods\", {{ namespace }})].length }}");
+    format!("export const manifest = {manifest};\nexport const count_pods = ({{ namespace }}) => ({answer});\n")
+}
+
+/// What a tool that lists pods is granted.
+fn lists_pods() -> Value {
+    json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["list"] }])
+}
+
+/// What a tool answers once it is compiled, which a pod is ready before.
+async fn served(client: &mut Connected, tool: &str, arguments: &Value) -> Value {
+    let since = Instant::now();
+    loop {
+        match client.call(tool, arguments.clone()).await {
+            Outcome::Result { structured, is_error: false, .. } => return structured,
+            not_yet => assert!(since.elapsed() < UNTIL_TOLD, "{not_yet:?}"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Before the tests that have roles of their own, by its name.
+#[tokio::test]
+#[ignore = "takes a whole cluster: make e2e"]
+async fn scripts_in_a_config_map_are_served_and_an_edit_is_taken_up_without_new_pods() {
+    let cluster = Cluster::shared().await;
+    cluster.write("coder-k8s-mcp-scripts", "pods.js", &counting(1));
+    let entry = json!({ "script": "/etc/sandbar-scripts/pods.js", "rules": lists_pods() });
+    cluster.serves(cluster::SCRIPTS, &json!({ "tools": [entry] })).await;
+    let forward = cluster.port_forward(0).await;
+    let (_, mut client) = RealClient::Go.connect(forward.url(), Era::Modern).await.unwrap();
+    let asked = json!({ "namespace": "coder-system" });
+    let counted = served(&mut client, "count_pods", &asked).await;
+    assert_eq!(counted["version"], 1);
+    assert!(counted["pods"].as_u64().is_some_and(|pods| pods >= 2), "{counted}");
+
+    let before = cluster.pods();
+    cluster.write("coder-k8s-mcp-scripts", "pods.js", &counting(2));
+    // The kubelet looks for it once a minute.
+    let since = Instant::now();
+    while answered(client.call("count_pods", asked.clone()).await)["version"] != 2 {
+        assert!(since.elapsed() < UNTIL_TOLD, "the edit has not been taken up");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(cluster.pods(), before);
+}
+
+/// The same.
+#[tokio::test]
+#[ignore = "takes a whole cluster: make e2e"]
+async fn signed_tools_are_pulled_from_a_registry_before_the_server_starts_and_others_keep_it_from_starting() {
+    let cluster = Cluster::shared().await;
+    let Some(registry) = cluster.registry().await else {
+        println!("left out: pods of this cluster reach no registry of this machine");
+        return;
+    };
+    let (ours, theirs) = (registry.key("ours"), registry.key("theirs"));
+    let pushed = registry.push(&components::build("restarts"), "team/restarts:1.2.0").await;
+    registry.sign(&pushed, "ours");
+    let signed_by = |key: &str| {
+        json!({
+            "registries": registry.trusted(),
+            "signatures": { "allOf": [{ "kind": "pubKey", "owner": "team", "key": key }] },
+            "tools": [{ "component": pushed, "rules": lists_pods() }],
+        })
+    };
+    cluster.serves(cluster::TOOLS, &signed_by(&ours)).await;
+    let forward = cluster.port_forward(0).await;
+    let (_, mut client) = RealClient::Go.connect(forward.url(), Era::Modern).await.unwrap();
+    let listed = served(&mut client, "list_restarts", &json!({ "namespace": "coder-system" })).await;
+    assert!(listed["items"].is_array(), "{listed}");
+
+    cluster.write("coder-k8s-mcp", "sandbar.yaml", &signed_by(&theirs).to_string());
+    cluster.restart();
+    until("a new pod says why it does not start", || {
+        let logs = ["logs", "--selector", "app=coder-k8s-mcp", "--container", "pull", "--tail", "-1", "--ignore-errors"];
+        let said = cluster.kubectl(&logs);
+        async move { said.contains("it is not signed as the policy says").then_some(()) }
+    })
+    .await;
+    assert_eq!(answered(client.call("check_health", json!({})).await)["status"], "ok", "the pods of before go on");
+
+    cluster.write("coder-k8s-mcp", "sandbar.yaml", &signed_by(&ours).to_string());
+    cluster.restart();
+    cluster.rolled_out();
+}
+
+/// In a namespace of its own.
+#[tokio::test]
+#[ignore = "takes a whole cluster: make e2e"]
+async fn the_chart_is_installed_upgraded_to_a_script_taken_back_and_removed() {
+    let cluster = Cluster::shared().await;
+    cluster.charts(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("pods.js");
+    std::fs::write(&script, counting(1)).unwrap();
+    let entry = json!({ "script": "/etc/sandbar-scripts/pods.js", "rules": lists_pods() });
+    let (config, roles) = Cluster::files(folder.path(), &json!({ "tools": [entry] })).await;
+    let files = format!("config={config},rbac.roles={roles},scripts.pods\\.js={}", script.display());
+    cluster.charts(&["--set", "replicas=2", "--set-file", &files]);
+    let forward = cluster.port_forward_to_chart().await;
+    let (_, mut client) = RealClient::Go.connect(forward.url(), Era::Modern).await.unwrap();
+    let counted = served(&mut client, "count_pods", &json!({ "namespace": "charted" })).await;
+    assert!(counted["pods"].as_u64().is_some_and(|pods| pods >= 2), "{counted}");
+
+    cluster.helm(&["rollback", "tools", "1"]);
+    let forward = cluster.port_forward_to_chart().await;
+    let (_, mut client) = RealClient::Go.connect(forward.url(), Era::Modern).await.unwrap();
+    let gone = client.call("count_pods", json!({})).await;
+    assert!(!matches!(gone, Outcome::Result { is_error: false, .. }), "{gone:?}");
+    assert_eq!(answered(client.call("check_health", json!({})).await)["status"], "ok");
+    cluster.helm(&["uninstall", "tools"]);
 }
 
 /// How long it may take until a fault is told: a controller gives a node that has never said anything a minute, and looks every few seconds.

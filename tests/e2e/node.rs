@@ -11,7 +11,7 @@ use sandbar_tests::until;
 use tempfile::TempDir;
 
 /// Of the machine, in a network of its own: one for documentation (RFC 5737), so that it is nobody's.
-const ADDRESS: &str = "192.0.2.10";
+pub(crate) const ADDRESS: &str = "192.0.2.10";
 
 /// Of pods.
 const PODS: &str = "10.88.0.0/16";

@@ -13,6 +13,8 @@ fail() { echo "e2e: $1" >&2; exit 1; }
 needs() { command -v "$1" >/dev/null || fail "$1 is missing; Debian and Ubuntu have it in the package $2"; }
 
 tests=(cargo test --locked --package sandbar-tests --test e2e)
+E2E_HELM=$(tests/helm/build.sh)/helm
+export E2E_HELM
 
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   [[ -r $E2E_KUBECONFIG ]] || fail "E2E_KUBECONFIG=$E2E_KUBECONFIG cannot be read"
@@ -23,11 +25,13 @@ if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   export E2E_KUBECTL
   kubectl=(kubectl --kubeconfig "$E2E_KUBECONFIG")
   "${kubectl[@]}" version >/dev/null || fail "the cluster of E2E_KUBECONFIG=$E2E_KUBECONFIG does not answer"
-  found=$("${kubectl[@]}" get --ignore-not-found --output name namespace/coder-system clusterrole/coder-k8s-mcp)
+  found=$("${kubectl[@]}" get --ignore-not-found --output name namespace/coder-system clusterrole/coder-k8s-mcp \
+    namespace/charted clusterrole/tools-sandbar)
   [[ -z $found ]] || fail "the cluster of E2E_KUBECONFIG=$E2E_KUBECONFIG has ${found//$'\n'/, } already, which is what the tests would make and delete"
   trap '"${kubectl[@]}" delete --ignore-not-found --wait=false --kustomize tests/e2e/overlay
     "${kubectl[@]}" delete --ignore-not-found --wait=false namespaces,nodes --selector sandbar.test/faults
-    "${kubectl[@]}" delete --ignore-not-found --wait=false apiservice/v1.mcp.sandbar.dev namespace/team-a namespace/team-b \
+    "${kubectl[@]}" delete --ignore-not-found --wait=false apiservice/v1.mcp.sandbar.dev namespace/team-a namespace/team-b namespace/charted \
+      clusterrole/tools-sandbar clusterrolebinding/tools-sandbar \
       clusterrole/mcp.sandbar.dev:sandbar:caller clusterrolebinding/ann-calls clusterrolebinding/bob-calls \
       --namespace kube-system rolebinding/coder-k8s-mcp-extension-apiserver-authentication-reader' EXIT
   "${tests[@]}" -- --ignored --nocapture --test-threads 1
@@ -59,6 +63,10 @@ export E2E_IMAGE_TAR
 
 # What needs the network, before there is none.
 tests/clients/setup.sh >/dev/null
+tests/registry/build.sh >/dev/null
+E2E_COSIGN=$(tests/registry/bigger.sh)/cosign-3
+export E2E_COSIGN
+cargo fetch --locked
 "${tests[@]}" --no-run
 cargo build --locked --package sandbar
 
@@ -72,4 +80,4 @@ clean() {
 }
 trap clean EXIT
 unshare --mount --net --pid --fork --mount-proc --kill-child \
-  env E2E_ISOLATED=1 "${tests[@]}" --offline -- --ignored --nocapture --test-threads 1
+  env E2E_ISOLATED=1 CARGO_NET_OFFLINE=true "${tests[@]}" --offline -- --ignored --nocapture --test-threads 1

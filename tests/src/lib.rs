@@ -23,6 +23,7 @@ pub mod namespace;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod registry;
 pub mod replicas;
 pub mod sandbar;
 pub mod stdio;

@@ -189,9 +189,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    fn new() -> Self {
+    fn new(arguments: &[&OsStr]) -> Self {
         Self {
-            command: command(["serve"]),
+            command: command(arguments),
             listen: "127.0.0.1:0".to_owned(),
             files: tempfile::tempdir().expect("a temporary directory"),
         }
@@ -298,7 +298,12 @@ pub struct Server {
 impl Server {
     /// A server to be started.
     pub fn builder() -> Builder {
-        Builder::new()
+        Builder::new(&["serve".as_ref()])
+    }
+
+    /// One that serves the tool of a folder while it is written.
+    pub fn developing(folder: &Path) -> Builder {
+        Builder::new(&["dev".as_ref(), folder.as_ref()])
     }
 
     /// The one that most tests share: the shared control plane, as its admin, without a configuration.

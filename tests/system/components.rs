@@ -12,7 +12,6 @@ mod answers;
 mod compiling;
 mod denied;
 mod floods;
-mod guide;
 mod hand_made;
 mod limits;
 mod loading;

@@ -2,6 +2,7 @@
 
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::sandbar::Run;
+use serde_json::{Value, json};
 
 /// The folder.
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
@@ -46,10 +47,70 @@ fn a_real_api_server_accepts_the_base_the_overlay_and_each_component() {
         (format!("{OVERLAYS}/private"), vec!["poddisruptionbudget.policy/coder-k8s-mcp", "configmap/", policy]),
         (format!("{OVERLAYS}/proxied"), vec![policy]),
         (format!("{OVERLAYS}/encrypted"), vec![]),
+        (format!("{OVERLAYS}/mounted"), vec!["configmap/"]),
+        (format!("{OVERLAYS}/pulled"), vec!["configmap/"]),
+        (format!("{OVERLAYS}/scripted"), vec!["configmap/coder-k8s-mcp-scripts-"]),
     ] {
         let accepted = control_plane.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", "-k", &folder]);
         for object in always.into_iter().chain(more) {
             assert!(accepted.contains(object), "{object} in {folder}: {accepted}");
         }
     }
+}
+
+#[test]
+fn what_pulls_before_the_server_has_its_image_and_its_cache_and_alone_has_credentials() {
+    let pod = pod_of("pulled");
+    let [pull] = &pod["initContainers"].as_array().unwrap()[..] else { panic!("{pod:#}") };
+    let [server] = &pod["containers"].as_array().unwrap()[..] else { panic!("{pod:#}") };
+    assert_eq!(pull["args"], json!(["pull"]));
+    assert_eq!(pull["image"], "registry.example.com/sandbar:0.1.0");
+    assert_eq!(pull["image"], server["image"], "the overlay names one");
+    assert_eq!(pull["securityContext"], server["securityContext"]);
+    for variable in ["SANDBAR_CONFIG", "SANDBAR_CACHE_DIR"] {
+        assert!(named(&pull["env"], variable).is_object(), "{variable}: {pull:#}");
+        assert_eq!(named(&pull["env"], variable), named(&server["env"], variable));
+    }
+    for mount in ["config", "cache"] {
+        assert!(named(&pull["volumeMounts"], mount).is_object(), "{mount}: {pull:#}");
+        assert_eq!(named(&pull["volumeMounts"], mount), named(&server["volumeMounts"], mount));
+    }
+    for mount in ["registry", "authorities"] {
+        assert_eq!(named(&pull["volumeMounts"], mount)["readOnly"], true);
+        assert!(named(&server["volumeMounts"], mount).is_null(), "the server asks no registry");
+    }
+}
+
+#[test]
+fn an_overlay_names_the_image_of_a_tool_as_it_names_that_of_the_server() {
+    let pod = pod_of("mounted");
+    let image = &named(&pod["volumes"], "tools")["image"];
+    assert!(image["reference"].as_str().unwrap().starts_with("registry.example.com/team/restarts@sha256:"), "{image}");
+    let mount = named(&pod["containers"][0]["volumeMounts"], "tools");
+    assert_eq!((&mount["mountPath"], &mount["readOnly"]), (&json!("/tools"), &json!(true)));
+}
+
+#[tokio::test]
+async fn the_roles_for_tools_that_only_the_pod_has_are_those_of_their_entries() {
+    for overlay in ["mounted", "pulled", "scripted"] {
+        let config = format!("{OVERLAYS}/{overlay}/sandbar.yaml");
+        let printed = Run::new(&["rbac", "--cluster", "demo", "--config"]).arg(config).finish().await;
+        assert_eq!(printed.code(), 0, "{}", printed.stderr);
+        assert!(printed.stderr.contains("is not here; the roles have what its entry grants it"), "{}", printed.stderr);
+        assert!(printed.stdout.contains("  resources:\n  - events\n  - pods\n  verbs:\n  - list\n"), "{}", printed.stdout);
+    }
+}
+
+/// The pod of the Deployment in an overlay.
+fn pod_of(overlay: &str) -> Value {
+    let folder = format!("{OVERLAYS}/{overlay}");
+    let printed = ControlPlane::shared().kubectl(&["create", "--dry-run=client", "--output", "json", "-k", &folder]);
+    let mut objects = serde_json::Deserializer::from_str(&printed).into_iter().map(Result::<Value, _>::unwrap);
+    let mut deployment = objects.find(|object| object["kind"] == "Deployment").unwrap();
+    deployment["spec"]["template"]["spec"].take()
+}
+
+/// The entry of a list that has this name, or null.
+fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
+    list.as_array().into_iter().flatten().find(|entry| entry["name"] == name).unwrap_or(&Value::Null)
 }

@@ -3,6 +3,7 @@
 mod any_kind;
 mod dumps;
 mod faults;
+mod hostile;
 
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::golden;

@@ -249,6 +249,9 @@ async fn certificates_of_secrets_are_shown_and_no_byte_of_a_key_beside_them() {
     let (certificate, key) = (issued.cert.pem(), issued.signing_key.serialize_pem());
     let (der, key_der) = (issued.cert.der().to_vec(), issued.signing_key.serialize_der());
     let block = |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der));
+    let mut params = rcgen::CertificateParams::new(["web.example.com".to_owned()]).unwrap();
+    params.custom_extensions = vec![rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], key_der.clone())];
+    let extended = params.self_signed(&issued.signing_key).unwrap().pem();
     let tls = "kubernetes.io/tls";
     let files = [
         ("web", tls, format!("{certificate}{certificate}"), true),
@@ -259,6 +262,7 @@ async fn certificates_of_secrets_are_shown_and_no_byte_of_a_key_beside_them() {
         ("key-alone", tls, key.clone(), false),
         ("key-by-another-name", tls, block(&key_der), false),
         ("key-behind-its-end", tls, block(&[&der[..], &key_der].concat()), false),
+        ("key-in-an-extension", tls, extended, false),
         ("words", tls, format!("the password is {PASSWORD}\n{certificate}"), false),
         ("header", tls, certificate.replacen('\n', &format!("\nPassword: {PASSWORD}\n\n"), 1), false),
     ];

@@ -1,11 +1,13 @@
 //! Capability: which resources the cluster serves. It needs no rule, and names what the component's rules allow to read.
 
 mod find;
+mod group;
 
 use crate::bindings::sandbar::kubernetes::discovery as wit;
 use crate::{Error, Resource, Verb, host};
 
 pub use find::{Found, find};
+pub use group::qualified;
 
 /// A resource, in the version that the server prefers.
 #[derive(Clone, Debug, PartialEq, Eq)]

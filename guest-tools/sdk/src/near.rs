@@ -53,6 +53,31 @@ pub fn are_alike(one: &str, other: &str) -> bool {
     !one.is_empty() && !other.is_empty() && (one.contains(&other) || other.contains(&one))
 }
 
+/// Letters that a mistyped name may have wrong.
+const TYPOS: usize = 2;
+
+/// Letters of a name that are compared: a kind has no more.
+const LETTERS_MAX: usize = 63;
+
+/// Whether a few letters make the one of the other, in any case: too many, missing or wrong ones.
+pub fn is_mistyped(word: &str, name: &str) -> bool {
+    let letters = |word: &str| word.bytes().take(LETTERS_MAX).map(|letter| letter.to_ascii_lowercase()).collect::<Vec<u8>>();
+    let (word, name) = (letters(word), letters(name));
+    if word.len() <= TYPOS || word.len().abs_diff(name.len()) > TYPOS {
+        return false;
+    }
+    // The row of the table of distances for each letter of the word.
+    let mut row: Vec<usize> = (0..=name.len()).collect();
+    for (at, letter) in word.iter().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], at + 1);
+        for (column, other) in name.iter().enumerate() {
+            let least = (before + usize::from(letter != other)).min(row[column] + 1).min(row[column + 1] + 1);
+            before = std::mem::replace(&mut row[column + 1], least);
+        }
+    }
+    row.last().is_some_and(|&distance| distance <= TYPOS)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

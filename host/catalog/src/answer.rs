@@ -110,6 +110,7 @@ impl Answer {
                 let mut structured = limit.parse(written.get().as_bytes()).map_err(malformed)?;
                 clean_value(&mut structured);
                 if !returned.is_error && trust != Trust::Bundled {
+                    definition.without_nulls(&mut structured);
                     definition.promises(&structured).map_err(|fault| format!("its result breaks its output schema ({fault})"))?;
                 }
                 if trust == Trust::Reader {
@@ -254,6 +255,26 @@ mod tests {
         ] {
             assert_eq!(structured(hiding), clean);
         }
+    }
+
+    #[test]
+    fn a_null_for_what_may_be_absent_is_absence() {
+        let manifest = json!({ "tools": [{
+            "name": "t",
+            "inputSchema": { "type": "object" },
+            "outputSchema": { "type": "object", "required": ["n"], "properties": {
+                "n": { "type": "integer" },
+                "text": { "type": "string" },
+                "any": {},
+                "items": { "type": "array", "items": { "$ref": "#/$defs/item" } },
+            }, "$defs": { "item": { "type": "object", "properties": { "name": { "type": "string" } } } } },
+        }] });
+        let definition = Manifest::parse(&manifest.to_string()).expect("valid").0.tools.remove(0);
+        let returned = r#"{"structuredContent": {"n": 1, "text": null, "any": null, "other": null, "items": [{"name": null}]}}"#;
+        let answer = Answer::parse(returned, &definition, Trust::Extra);
+        assert_eq!(answer.structured_value(), Some(json!({ "n": 1, "any": null, "other": null, "items": [{}] })));
+        let answer = Answer::parse(r#"{"structuredContent": {"n": null}}"#, &definition, Trust::Extra);
+        assert!(answer.is_error && text(&answer, 0).contains("`n` is null"), "{answer:?}");
     }
 
     /// A schema with room for one property, by one keyword or by another.

@@ -84,11 +84,6 @@ impl Arguments {
         self.object.get(name)
     }
 
-    /// Takes one of them out.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.object.remove(name)
-    }
-
     /// Their length as JSON, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -2,23 +2,20 @@
 //! nothing waits for it for long, and no component is asked twice: neither one that has answered, nor one that has failed by its own
 //! doing.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared};
+use futures::future::BoxFuture;
 use sandbar_capability::Host;
 use sandbar_policy::{Budget, Limits};
 use sandbar_sandbox::{Artifact, CallError, Component, Engine};
 use tokio::sync::watch;
+use tokio::task::JoinError;
 
+use super::late::Late;
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::problem::{MANIFEST_CPU, MANIFEST_TIME, Reason};
-
-/// How long a load waits for a manifest. An honest component has some milliseconds of work with it; one that takes longer, or has no
-/// slot yet, is loaded when it has answered.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a component is known by: its digest, and what bears on how its manifest ends.
 type Key = (Arc<str>, Limits);
@@ -36,19 +33,12 @@ pub(super) enum AskError {
 
 /// The components that were asked.
 #[derive(Default)]
-pub(super) struct Asking(Mutex<State>);
+pub(super) struct Asking(Late<Key, Manifest, AskError>);
 
-#[derive(Default)]
-struct State {
-    asked: HashMap<Key, Entry>,
-    /// How often all components have been looked at.
-    round: u64,
-}
-
-struct Entry {
-    outcome: Shared<BoxFuture<'static, Asked>>,
-    /// The last round in which it was needed.
-    round: u64,
+impl From<JoinError> for AskError {
+    fn from(failure: JoinError) -> Self {
+        Self::Host(failure.to_string())
+    }
 }
 
 impl From<AskError> for Reason {
@@ -64,26 +54,24 @@ impl From<AskError> for Reason {
 impl Asking {
     /// Begins to look at all components.
     pub(super) fn begin(&self) {
-        self.lock().round += 1;
+        self.0.begin_round();
     }
 
     /// Forgets all that this look had no need of: a component that is served, or is not there any more.
     pub(super) fn end(&self) {
-        let mut state = self.lock();
-        let round = state.round;
-        state.asked.retain(|_, entry| entry.round == round);
+        self.0.end_round();
     }
 
     /// Fails if it is known that this component has no manifest to use.
     pub(super) fn check(&self, digest: &Arc<str>, limits: &Limits) -> Result<(), Reason> {
-        let known = self.known(&(digest.clone(), limits_of_manifest(limits)));
-        match known.as_ref().and_then(Shared::peek) {
-            Some(Err(error)) => Err(error.clone().into()),
+        match self.0.known(&(digest.clone(), limits_of_manifest(limits))) {
+            Some(Err(error)) => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// The manifest of a component. One that has none within [`PATIENCE`] is not ready yet, and `late` is run when it is.
+    /// The manifest of a component: an honest one has some milliseconds of work with it. One that takes longer, or has no slot yet, is not
+    /// ready, and `late` is run when it is.
     pub(super) async fn manifest(
         &self,
         artifact: &Artifact,
@@ -93,60 +81,27 @@ impl Asking {
     ) -> Result<Manifest, Reason> {
         let limits = limits_of_manifest(limits);
         let key = (artifact.digest().clone(), limits.clone());
-        let outcome = match self.known(&key) {
-            Some(outcome) => outcome,
-            None => {
-                let component = artifact.link(&sandbar_capability::interfaces(), engine.queue(None, None))?;
-                let engine = engine.clone();
-                self.ask(key.clone(), async move { ask(component, &engine, limits).await })
-            }
-        };
-        self.wait(&key, outcome, late).await
+        let component = artifact.link(&sandbar_capability::interfaces(), engine.queue(None, None))?;
+        let engine = engine.clone();
+        self.outcome(key, move || async move { ask(component, &engine, limits).await }.boxed(), late).await
     }
 
-    /// What has been asked already, and is needed in this round.
-    fn known(&self, key: &Key) -> Option<Shared<BoxFuture<'static, Asked>>> {
-        let mut state = self.lock();
-        let round = state.round;
-        let entry = state.asked.get_mut(key)?;
-        entry.round = round;
-        Some(entry.outcome.clone())
-    }
-
-    /// Has a component asked by a task of its own, which goes on whoever waits for it.
-    fn ask(&self, key: Key, asking: impl Future<Output = Asked> + Send + 'static) -> Shared<BoxFuture<'static, Asked>> {
-        let asking = tokio::spawn(asking);
-        let outcome = asking.map(|asked| asked.unwrap_or_else(|failure| Err(AskError::Host(failure.to_string()))));
-        let outcome = outcome.boxed().shared();
-        let mut state = self.lock();
-        let entry = Entry { outcome: outcome.clone(), round: state.round };
-        state.asked.insert(key, entry);
-        outcome
-    }
-
-    async fn wait(
+    async fn outcome(
         &self,
-        key: &Key,
-        outcome: Shared<BoxFuture<'static, Asked>>,
+        key: Key,
+        work: impl FnOnce() -> BoxFuture<'static, Asked>,
         late: impl FnOnce() + Send + 'static,
     ) -> Result<Manifest, Reason> {
-        let Ok(asked) = tokio::time::timeout(PATIENCE, outcome.clone()).await else {
-            tokio::spawn(outcome.map(|_| late()));
-            return Err(Reason::Asked);
-        };
+        let (running, _) = self.0.begun(&key, work);
+        let asked = self.0.outcome(&key, &running, late).await.ok_or(Reason::Asked)?;
         asked.map_err(|error| {
             let reason = Reason::from(error);
             // That there was no slot, or that the host failed, is not the component's doing.
             if !matches!(&reason, Reason::Manifest(_)) && (reason.may_pass() || matches!(&reason, Reason::Host(_))) {
-                self.lock().asked.remove(key);
+                self.0.forget(&key, &running);
             }
             reason
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is one step, so a panic elsewhere leaves nothing broken.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,7 +128,7 @@ async fn ask(component: Component<Host>, engine: &Engine, limits: Limits) -> Ask
     let text = component.manifest(engine, begin).await.map_err(AskError::Call)?;
     // Its schemas and their patterns are compiled, so it has a thread of its own, too.
     let parsing = tokio::task::spawn_blocking(move || Manifest::parse(&text));
-    let parsed = parsing.await.map_err(|failure| AskError::Host(failure.to_string()))?;
+    let parsed = parsing.await?;
     let malformed = |error| AskError::Manifest(Arc::new(error));
     let (manifest, unknown) = parsed.map_err(malformed)?;
     manifest.check_exports(component.has_prompts(), component.has_resources()).map_err(malformed)?;
@@ -193,26 +148,23 @@ fn limits_of_manifest(calls: &Limits) -> Limits {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
 
     use sandbar_processor::NoPermit;
-    use tokio::sync::Notify;
 
     use super::*;
 
-    fn key(digest: &str) -> Key {
-        (digest.into(), limits_of_manifest(&Limits::default()))
-    }
-
     /// Asks a component that ends like this, if it is not known how it does.
     async fn outcome(asking: &Asking, digest: &str, times: &Arc<AtomicU32>, ends: Asked) -> Result<Manifest, Reason> {
-        let (key, times) = (key(digest), times.clone());
-        let outcome = asking.known(&key).unwrap_or_else(|| {
-            asking.ask(key.clone(), async move {
+        let times = times.clone();
+        let work = move || {
+            async move {
                 times.fetch_add(1, Ordering::Relaxed);
                 ends
-            })
-        });
-        asking.wait(&key, outcome, || ()).await
+            }
+            .boxed()
+        };
+        asking.outcome((digest.into(), limits_of_manifest(&Limits::default())), work, || ()).await
     }
 
     #[tokio::test]
@@ -237,37 +189,5 @@ mod tests {
             assert!(outcome(&asking, "unlucky", &times, busy()).await.is_err_and(|reason| reason.may_pass()));
         }
         assert_eq!(times.load(Ordering::Relaxed), 3, "that is not its doing");
-    }
-
-    #[tokio::test]
-    async fn what_is_not_there_any_more_is_forgotten() {
-        let (asking, times) = (Asking::default(), Arc::new(AtomicU32::new(0)));
-        asking.begin();
-        for n in 0..100 {
-            let none = Err(AskError::Manifest(Arc::new(ManifestError::Nothing)));
-            assert!(outcome(&asking, &n.to_string(), &times, none).await.is_err());
-        }
-        asking.end();
-        assert_eq!(asking.lock().asked.len(), 100);
-        asking.begin();
-        assert!(asking.check(&"7".into(), &Limits::default()).is_err());
-        asking.end();
-        assert_eq!(asking.lock().asked.len(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nothing_waits_for_a_manifest_for_long_and_it_is_told_of_when_it_is_there() {
-        let (asking, answer, told) = (Asking::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let answering = answer.clone();
-        let outcome = asking.ask(key("late"), async move {
-            answering.notified().await;
-            Err(AskError::Manifest(Arc::new(ManifestError::Nothing)))
-        });
-        let tell = told.clone();
-        let reason = asking.wait(&key("late"), outcome, move || tell.notify_one()).await.expect_err("not yet");
-        assert!(reason.is_compiling() && matches!(reason, Reason::Asked), "{reason}");
-        answer.notify_one();
-        told.notified().await;
-        assert!(matches!(asking.check(&"late".into(), &Limits::default()), Err(Reason::Manifest(_))));
     }
 }

@@ -160,6 +160,11 @@ impl AuditEvent {
         self.end(Outcome::Refused);
     }
 
+    /// What the call has used so far; none where no component ran.
+    pub fn budget(&self) -> Option<&Budget> {
+        self.ran.as_ref().map(|ran| &*ran.budget)
+    }
+
     /// There was no room for the answer; its caller got words in its place.
     pub fn given_up(&mut self) {
         self.instead_of_answered(Outcome::GivenUp);
@@ -238,7 +243,7 @@ impl Outcome {
 impl From<&CallError> for Outcome {
     fn from(error: &CallError) -> Self {
         Self::Stopped(match error {
-            CallError::Busy { .. } | CallError::ToolBusy { .. } => return Self::Busy,
+            CallError::Busy { .. } | CallError::QueueBusy { .. } => return Self::Busy,
             CallError::Time(_) => "limit time",
             CallError::Cpu(_) => "limit cpu",
             CallError::Memory { .. } => "limit memory",
@@ -247,7 +252,7 @@ impl From<&CallError> for Outcome {
             CallError::Result { .. } => "limit result",
             CallError::Passed { .. } => "limit passed",
             CallError::Handles { .. } => "limit handles",
-            CallError::Trap(_) => "crashed",
+            CallError::Trap(_) | CallError::Script(_) => "crashed",
             CallError::Host => "server fault",
         })
     }

@@ -9,6 +9,7 @@ use sandbar_sandbox::{Binary, CompileError, Engine};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::located::{Contents, Located};
 use super::source::Source;
 
 /// How long what is ready waits for the next one at most, so that a folder of many components is not loaded anew for each.
@@ -16,8 +17,8 @@ const TOGETHER: Duration = Duration::from_secs(1);
 
 /// The pause before what may have passed is tried again. It doubles up to the longest as long as nothing else can be compiled either: a
 /// full disk may stay so for hours.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(256);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(256);
 
 /// How many components are remembered that cannot be compiled.
 const REMEMBERED: usize = 1024;
@@ -33,7 +34,7 @@ pub(super) struct Compiling {
 #[derive(Default)]
 struct State {
     /// Each with the digest that it had.
-    next: VecDeque<(Arc<str>, Source)>,
+    next: VecDeque<(Arc<str>, Located)>,
     /// Whether there is a task for them, and the digest of what it is at.
     runs: bool,
     current: Option<Arc<str>>,
@@ -61,6 +62,12 @@ impl Compiling {
         self.progress.send_modify(|count| *count += 1);
     }
 
+    /// What says so.
+    pub(super) fn telling(self: &Arc<Self>) -> impl Fn() + Clone + Send + 'static {
+        let compiling = self.clone();
+        move || compiling.found_more()
+    }
+
     /// Forgets what is to be compiled, since all that is there is about to be looked at again.
     pub(super) fn start_over(&self) {
         self.lock().next.clear();
@@ -79,7 +86,7 @@ impl Compiling {
     }
 
     /// Has a component compiled that is not in the cache, unless that is known to fail.
-    pub(super) fn want(self: &Arc<Self>, digest: &Arc<str>, source: &Source) -> Result<(), CompileError> {
+    pub(super) fn want(self: &Arc<Self>, digest: &Arc<str>, located: &Located) -> Result<(), CompileError> {
         self.check(digest)?;
         let mut state = self.lock();
         // Once it may have become ready just after it was looked for.
@@ -90,7 +97,7 @@ impl Compiling {
         if state.current.as_ref() == Some(digest) || state.next.iter().any(|(known, _)| known == digest) {
             return Ok(());
         }
-        state.next.push_back((digest.clone(), source.clone()));
+        state.next.push_back((digest.clone(), located.clone()));
         if !std::mem::replace(&mut state.runs, true) {
             tokio::spawn(self.clone().run());
         }
@@ -104,15 +111,15 @@ impl Compiling {
 
     async fn run(self: Arc<Self>) {
         let mut told = Instant::now();
-        while let Some((digest, source)) = self.take() {
-            let outcome = match source.clone().read_on_thread().await {
-                Ok(Ok(binary)) if *binary.digest() == digest => self.engine.compile(binary).await,
+        while let Some((digest, located)) = self.take() {
+            let outcome = match located.read(self.telling()).await {
+                Ok(Contents { binary, .. }) if *binary.digest() == digest => self.engine.compile(binary).await,
                 // Another one by now, or gone: it will be looked at again.
                 _ => continue,
             };
             match outcome {
                 Ok(()) => self.compiled(digest),
-                Err(error) => self.failed(digest, &source, error),
+                Err(error) => self.failed(digest, located.source(), error),
             }
             if told.elapsed() > TOGETHER {
                 told = Instant::now();
@@ -123,7 +130,7 @@ impl Compiling {
     }
 
     /// The next one. After the last one this ends, and another one begins anew.
-    fn take(&self) -> Option<(Arc<str>, Source)> {
+    fn take(&self) -> Option<(Arc<str>, Located)> {
         let mut state = self.lock();
         let next = state.next.pop_front();
         state.runs = next.is_some();
@@ -191,7 +198,7 @@ mod tests {
     /// A component that is in the binary, so that nobody has to write one.
     fn component() -> (Arc<str>, Source) {
         let source = Source::bundled().next().expect("one");
-        (source.read().expect("in the binary").digest().clone(), source)
+        (source.read().expect("in the binary").binary.digest().clone(), source)
     }
 
     #[tokio::test(start_paused = true)]
@@ -200,10 +207,10 @@ mod tests {
         let mut progress = compiling.progress();
         let mut pauses = Vec::new();
         for _ in 0..10 {
-            compiling.want(&digest, &source).expect("it is tried");
+            compiling.want(&digest, &Located::Here(source.clone())).expect("it is tried");
             progress.changed().await.expect("it failed");
             let failed = Instant::now();
-            let error = compiling.want(&digest, &source).expect_err("and is not tried again at once");
+            let error = compiling.want(&digest, &Located::Here(source.clone())).expect_err("and is not tried again at once");
             assert!(error.may_pass(), "{error}");
             timeout(LONG, progress.changed()).await.expect("it is to be tried again").expect("in use");
             pauses.push(failed.elapsed().as_secs());
@@ -220,6 +227,6 @@ mod tests {
         compiling.failed("another".into(), &source, CompileError::Now("the disk is full".to_owned()));
         timeout(LONG, compiling.progress().changed()).await.expect("that is to be tried again").expect("in use");
         assert_eq!(compiling.check("another"), Ok(()));
-        assert_eq!(compiling.want(&digest, &source), Err(CompileError::Depth));
+        assert_eq!(compiling.want(&digest, &Located::Here(source.clone())), Err(CompileError::Depth));
     }
 }

@@ -106,16 +106,14 @@ impl Found<'_> {
     pub(super) async fn question(&self, account: &Account, asked: Asked) -> Result<Result<Question, String>, Failed> {
         let component = self.component();
         match (self, asked) {
-            (Self::Tool(tool), Asked::Tool { name, mut arguments }) => {
-                let place = match component.reach.choose(&mut arguments) {
-                    Ok(place) => place.clone(),
-                    Err(reason) => return Ok(Err(reason)),
-                };
-                let definition = tool.definition.clone();
+            (Self::Tool(tool), Asked::Tool { name, arguments }) => {
+                let (definition, reach) = (tool.definition.clone(), component.reach.clone());
                 let is_brief = definition.reads_briefly(arguments.bytes());
                 let read = move |arguments: Arguments, ignored: &IgnoredArguments| {
-                    let arguments = definition.read(arguments.into_value(), ignored)?.to_string();
-                    Ok(Question { ask: Ask::Tool { name, arguments }, form: Form::Tool(definition), place })
+                    let mut arguments = definition.read(arguments.into_value(), ignored)?;
+                    let place = reach.choose(&mut arguments).clone();
+                    let ask = Ask::Tool { name, arguments: arguments.to_string() };
+                    Ok(Question { ask, form: Form::Tool(definition), place })
                 };
                 reading(component, account, is_brief, arguments, read).await
             }

@@ -1,6 +1,7 @@
 //! What a component asks for against what it is granted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sandbar_capability::CALLER;
 use sandbar_policy::{Grant, PolicyRule, Rights, Verb};
@@ -90,6 +91,9 @@ pub struct Missing {
     pub cluster_rules: Vec<PolicyRule>,
     /// To be told who calls.
     pub caller: bool,
+    /// The cluster that it lacks the rules in, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Arc<str>>,
 }
 
 impl Missing {
@@ -100,7 +104,12 @@ impl Missing {
             let rules: Vec<_> = rights.iter().filter(|right| right.of_cluster == of_cluster).filter_map(as_rule).collect();
             PolicyRule::merged(&rules)
         };
-        Self { rules: lacking(false), cluster_rules: lacking(true), caller: asks_for_caller(imports) && !grant.caller }
+        Self {
+            rules: lacking(false),
+            cluster_rules: lacking(true),
+            caller: asks_for_caller(imports) && !grant.caller,
+            cluster: None,
+        }
     }
 
     /// Whether the grant holds everything.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use sandbar_kubernetes::{Cluster, Clusters};
 use sandbar_policy::{Grant, Limits};
+use sandbar_registry::{Digest, Registries, Signatures};
 use sandbar_sandbox::{Artifact, Binary, Engine, LoadError, check_header};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
@@ -20,6 +21,9 @@ use tokio::task::JoinSet;
 
 use super::asking::Asking;
 use super::compiling::Compiling;
+use super::fetching::Fetching;
+use super::integrity::Integrity;
+use super::located::{Contents, Located};
 use super::manifest::Manifest;
 use super::names::{Claim, Taken, settle};
 use super::offer::Offer;
@@ -47,6 +51,8 @@ pub struct Loader {
     reading: Arc<Mutex<()>>,
     /// What components have said of themselves.
     asking: Arc<Asking>,
+    /// What is on its way from registries.
+    fetching: Arc<Fetching>,
 }
 
 impl Loader {
@@ -54,9 +60,15 @@ impl Loader {
     pub fn new(engine: Arc<Engine>, clusters: Clusters, room: u64) -> Self {
         let compiling = Compiling::new(engine.clone());
         let home = clusters.home().clone();
-        let queue = || clusters.are_several().then(|| engine.queue(None, None));
+        let queue = || clusters.are_several().then(|| engine.queue_of_cluster());
         let clusters = clusters.iter().map(|named| QueuedCluster { named: named.clone(), queue: queue() }).collect();
-        Self { engine, clusters, home, room, compiling, reading: Arc::default(), asking: Arc::default() }
+        let fetching = Fetching::new(Registries::default());
+        Self { engine, clusters, home, room, compiling, reading: Arc::default(), asking: Arc::default(), fetching }
+    }
+
+    /// The same with registries that components come from. Without, there are none.
+    pub fn with_registries(self, registries: Registries) -> Self {
+        Self { fetching: Fetching::new(registries), ..self }
     }
 
     /// The largest memory that a call may have, in bytes.
@@ -64,7 +76,17 @@ impl Loader {
         self.room
     }
 
-    /// Changes whenever loading again finds more than before, because components have been compiled meanwhile.
+    /// Has tags looked up anew by the next load, and what failed in a registry tried at once, with registries as they are configured now.
+    pub fn look_anew(&self, registries: Registries) {
+        self.fetching.look_anew(registries);
+    }
+
+    /// What runs components.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Changes whenever loading again finds more than before, because components have been fetched or compiled meanwhile.
     pub fn compiled(&self) -> watch::Receiver<u64> {
         self.compiling.progress()
     }
@@ -90,6 +112,7 @@ impl Loader {
         self.compile_bundled(wanted.iter().map(|(source, _)| source), before).await;
         self.compiling.start_over();
         self.asking.begin();
+        self.fetching.begin();
         let mut tasks = JoinSet::new();
         for (index, (source, terms)) in wanted.iter().cloned().enumerate() {
             let (loader, before) = (self.clone(), before.component(&source).cloned());
@@ -103,6 +126,7 @@ impl Loader {
             }
         }
         self.asking.end();
+        self.fetching.end();
         let outcomes =
             outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(Reason::Host("its log says why".to_owned()))));
         let contenders = wanted.into_iter().zip(outcomes).map(|((source, terms), outcome)| {
@@ -128,38 +152,67 @@ impl Loader {
 
     async fn load_one(&self, source: Source, terms: &Terms, before: Option<Arc<Served>>) -> Result<Arc<Served>, Reason> {
         let limits = self.limits(terms);
-        let artifact = {
-            // Bundled ones are in memory anyway.
-            let _turn = if matches!(source, Source::File(_)) { Some(self.reading.lock().await) } else { None };
-            let binary = source.clone().read_on_thread().await??;
-            let same =
-                |before: &&Arc<Served>| before.artifact.digest() == binary.digest() && before.artifact.stack() == limits.stack;
-            match before.as_ref().filter(same) {
-                Some(before) => before.artifact.clone(),
+        let located = self.located(&source, terms).await?;
+        let served = before.as_ref().filter(|before| before.artifact.stack() == limits.stack);
+        let (artifact, digest) =
+            match served.filter(|served| located.digest().is_some_and(|digest| served.digest == Some(digest))) {
+                Some(served) => (served.artifact.clone(), served.digest),
                 None => {
-                    self.asking.check(binary.digest(), &limits)?;
-                    self.artifact(&source, binary, limits.stack).await?
+                    // Bundled ones are in memory anyway.
+                    let _turn = if matches!(source, Source::Bundled(_)) { None } else { Some(self.reading.lock().await) };
+                    let Contents { binary, digest } = located.read(self.compiling.telling()).await?;
+                    terms.integrity.check_contents(&source, digest)?;
+                    let artifact = match served.filter(|served| served.artifact.digest() == binary.digest()) {
+                        Some(served) => served.artifact.clone(),
+                        None => {
+                            self.asking.check(binary.digest(), &limits)?;
+                            self.artifact(&located, binary, limits.stack).await?
+                        }
+                    };
+                    (artifact, digest)
                 }
-            }
-        };
+            };
         let manifest = match &before {
             Some(before) if before.artifact.digest() == artifact.digest() => before.parsed.clone(),
-            _ => {
-                let compiling = self.compiling.clone();
-                self.asking.manifest(&artifact, &self.engine, &limits, move || compiling.found_more()).await?
-            }
+            _ => self.asking.manifest(&artifact, &self.engine, &limits, self.compiling.telling()).await?,
         };
         let settings = settings(&manifest, terms)?;
-        let served = self.serve(source, artifact, manifest, terms, settings, before.as_deref())?;
+        let (integrity, signatures) = (terms.integrity.clone(), located.signatures());
+        let found = Found { source, artifact, digest, integrity, signatures, manifest };
+        let served = self.serve(found, terms, settings, before.as_deref())?;
         Ok(before.filter(|before| before.is_same(&served)).unwrap_or_else(|| Arc::new(served)))
     }
 
-    /// What was served before, on other terms, if that is still granted what it asks for.
+    /// Where it can be read. What is in a registry is in the cache, and signed as it has to be, before it is anywhere.
+    async fn located(&self, source: &Source, terms: &Terms) -> Result<Located, Reason> {
+        let Source::Registry(reference) = source else { return Ok(Located::Here(source.clone())) };
+        let fetched = self.fetching.ready(reference, &terms.integrity, self.compiling.telling()).await?;
+        Ok(Located::Cached(source.clone(), Box::new(fetched), self.fetching.clone()))
+    }
+
+    /// What was served before, on other terms, if it is still what it has to be, and granted what it asks for.
     fn kept(&self, before: &Arc<Served>, terms: &Terms) -> Option<Arc<Served>> {
+        // Another policy may admit it by the signatures that are known, whether its registry answers or not.
+        let is_admitted = || match (&terms.integrity.signatures, before.digest, &before.signatures) {
+            (Some(policy), Some(digest), Some(signatures)) => {
+                terms.integrity.digest.is_none_or(|wanted| wanted == digest) && self.fetching.admits(policy, &digest, signatures)
+            }
+            _ => false,
+        };
+        if !terms.integrity.still_takes(&before.source, before.digest, &before.integrity) && !is_admitted() {
+            return None;
+        }
         // Settings that do not fit are no right that was taken back, and may be those of the component that follows.
         let settings = settings(&before.parsed, terms).unwrap_or_else(|_| before.settings.clone());
-        let (source, artifact, manifest) = (before.source.clone(), before.artifact.clone(), before.parsed.clone());
-        let served = self.serve(source, artifact, manifest, terms, settings, Some(before)).ok()?;
+        let found = Found {
+            source: before.source.clone(),
+            artifact: before.artifact.clone(),
+            digest: before.digest,
+            integrity: before.integrity.clone(),
+            signatures: before.signatures.clone(),
+            manifest: before.parsed.clone(),
+        };
+        let served = self.serve(found, terms, settings, Some(before)).ok()?;
         Some(if before.is_same(&served) { before.clone() } else { Arc::new(served) })
     }
 
@@ -167,21 +220,27 @@ impl Loader {
     /// `before`: those of it that still run count.
     fn serve(
         &self,
-        source: Source,
-        artifact: Artifact,
-        manifest: Manifest,
+        found: Found,
         terms: &Terms,
         settings: Arc<BTreeMap<String, String>>,
         before: Option<&Served>,
     ) -> Result<Served, Reason> {
-        let granted = |said: &Grant| match source {
-            // Granted what they ask, because they ship with the host.
-            Source::Bundled(_) => {
-                Grant { rules: manifest.rules.clone(), cluster_rules: manifest.cluster_rules.clone(), ..said.clone() }
-            }
-            Source::File(_) => said.clone(),
+        let Found { source, artifact, digest, integrity, signatures, manifest } = found;
+        // Bundled ones are granted what they ask, because they ship with the host.
+        let gets_what_it_asks = terms.grants_what_is_asked || matches!(source, Source::Bundled(_));
+        let granted = |said: &Grant| match gets_what_it_asks {
+            true => Grant {
+                rules: manifest.rules.clone(),
+                cluster_rules: manifest.cluster_rules.clone(),
+                caller: said.caller || terms.grants_what_is_asked,
+                ..said.clone()
+            },
+            false => said.clone(),
         };
-        let reads = artifact.imports().interfaces.keys().any(|interface| sandbar_capability::reads_cluster(interface));
+        let reads = match artifact.is_script() {
+            true => !manifest.rules.is_empty() || !manifest.cluster_rules.is_empty(),
+            false => artifact.imports().interfaces.keys().any(|interface| sandbar_capability::reads_cluster(interface)),
+        };
         let reach = Reach::of(&self.clusters, terms, reads, granted).ok_or(Reason::NoCluster)?;
         let missing = reach.missing(&manifest, artifact.imports());
         // There is no part of knowing who calls, so without it a component cannot be linked.
@@ -191,8 +250,14 @@ impl Loader {
         // One that is kept in force has the stack that it was compiled for.
         let limits = Limits { stack: artifact.stack(), ..self.limits(terms) };
         let queue = self.engine.queue(limits.calls, before.map(|before| before.component.queue()));
-        let component = artifact.link(&sandbar_capability::open_to(reach.grants().map(|(_, grant)| grant)), queue)?;
-        let hands_on = matches!(source, Source::File(_)) && reach.is_open();
+        let reach = reach.queued(&self.engine, &queue, before.map(|before| &before.reach));
+        // A script's engine needs all of them: what is not granted is denied when it is asked for.
+        let open = match artifact.is_script() {
+            true => sandbar_capability::interfaces(),
+            false => sandbar_capability::open_to(reach.grants().map(|(_, grant)| grant)),
+        };
+        let component = artifact.link(&open, queue)?;
+        let hands_on = !matches!(source, Source::Bundled(_)) && reach.is_open();
         let parsed = manifest.clone();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
         let manifest = manifest.asking_for(&reach).map_err(Reason::ClusterArgument)?;
@@ -207,6 +272,9 @@ impl Loader {
             settings,
             ignored_arguments: terms.ignored_arguments.clone(),
             callers: terms.callers.clone(),
+            integrity,
+            digest,
+            signatures,
             engine: self.engine.clone(),
             home: self.home.clone(),
         })
@@ -217,20 +285,21 @@ impl Loader {
     }
 
     /// The component as it was compiled before. One that was not is compiled now if it is bundled, and else when it is its turn.
-    async fn artifact(&self, source: &Source, binary: Binary, stack: u64) -> Result<Artifact, Reason> {
+    async fn artifact(&self, located: &Located, binary: Binary, stack: u64) -> Result<Artifact, Reason> {
         check_header(&binary)?;
+        let source = located.source();
         if let Some(artifact) = self.load_on_thread(source, binary.clone(), stack).await? {
             self.compiling.loaded(binary.digest());
             return Ok(artifact);
         }
-        match source {
-            Source::Bundled(_) => {
+        match source.is_ours() {
+            true => {
                 self.compiling.bundled(binary.clone(), source).await.map_err(LoadError::from)?;
                 let lost = || Reason::Host("what it was compiled to is gone again".to_owned());
                 self.load_on_thread(source, binary, stack).await?.ok_or_else(lost)
             }
-            Source::File(_) => {
-                self.compiling.want(binary.digest(), source).map_err(LoadError::from)?;
+            false => {
+                self.compiling.want(binary.digest(), located).map_err(LoadError::from)?;
                 Err(Reason::Compiling)
             }
         }
@@ -239,21 +308,39 @@ impl Loader {
     /// What was compiled is unpacked, which takes milliseconds of processor time, or a second for an interpreter.
     async fn load_on_thread(&self, source: &Source, binary: Binary, stack: u64) -> Result<Option<Artifact>, Reason> {
         let (engine, source) = (self.engine.clone(), source.clone());
-        let loading = tokio::task::spawn_blocking(move || match &source {
-            Source::Bundled(_) => Artifact::load_bundled(&engine, &source.name(), &binary, stack),
-            Source::File(_) => Artifact::load(&engine, &source.name(), &binary, stack),
+        let loading = tokio::task::spawn_blocking(move || match source.is_ours() {
+            true => Artifact::load_bundled(&engine, &source.name(), &binary, stack),
+            false => Artifact::load(&engine, &source.name(), &binary, stack),
         });
         Ok(loading.await??)
     }
 
     /// All bundled components that are new are compiled by one process, before anything else is looked at.
     async fn compile_bundled(&self, sources: impl Iterator<Item = &Source>, before: &Catalog) {
-        let new = sources.filter(|source| matches!(source, Source::Bundled(_)) && before.component(source).is_none());
-        let new = new.filter_map(|source| source.read().ok()).filter(|binary| self.compiling.check(binary.digest()).is_ok());
+        let new: Vec<&Source> = sources.filter(|source| source.is_ours() && before.component(source).is_none()).collect();
+        let engine = new.iter().any(|source| source.is_script()).then(|| Source::engine().clone());
+        let new = new
+            .iter()
+            .filter(|source| !source.is_script())
+            .filter_map(|source| source.read().ok())
+            .map(|read| read.binary)
+            .chain(engine);
+        let new = new.filter(|binary| self.compiling.check(binary.digest()).is_ok());
         if let Err(error) = self.engine.compile_bundled(new.collect()).await {
             tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
         }
     }
+}
+
+/// A component as it was found, before it is linked.
+struct Found {
+    source: Source,
+    artifact: Artifact,
+    digest: Option<Digest>,
+    /// What it was checked to be.
+    integrity: Integrity,
+    signatures: Option<Arc<Signatures>>,
+    manifest: Manifest,
 }
 
 /// A component that may be served.

@@ -214,7 +214,11 @@ impl Manifest {
     /// The same, and its tools have the argument that says which cluster is meant; else the tool that has one of that name already.
     pub(super) fn asking_for(mut self, reach: &Reach) -> Result<Self, String> {
         if reach.is_said() {
-            self.tools = self.tools.into_iter().map(|tool| tool.asking_for(reach)).collect::<Result<_, _>>()?;
+            let asking = |tool: Definition| {
+                let name = tool.name.clone();
+                tool.asking_for(reach).ok_or_else(|| name.to_string())
+            };
+            self.tools = self.tools.into_iter().map(asking).collect::<Result<_, _>>()?;
         }
         Ok(self)
     }
@@ -346,11 +350,14 @@ impl Definition {
         self.arguments.fitting(arguments, ignored)
     }
 
-    /// The same with an argument that says which cluster is meant. It is taken out before the tool's own schema is asked.
-    fn asking_for(mut self, reach: &Reach) -> Result<Self, String> {
-        let name = self.name().to_owned();
-        let input = Arc::make_mut(&mut self.object).get_mut("inputSchema").and_then(Value::as_object_mut);
-        if input.is_some_and(|input| reach.add_to(input)) { Ok(self) } else { Err(name) }
+    /// The same with an argument that says which cluster is meant; none where its schema has no room for it.
+    fn asking_for(mut self, reach: &Reach) -> Option<Self> {
+        let input = Arc::make_mut(&mut self.object).get_mut("inputSchema")?;
+        if !reach.add_to(input.as_object_mut()?) {
+            return None;
+        }
+        self.arguments = Arc::new(Schema::compile_within(input, &mut Patterns::default()).ok()?);
+        Some(self)
     }
 
     /// Whatever the component says: the world that the tool reads is open, its description warns of that, and its output schema has a
@@ -373,6 +380,13 @@ impl Definition {
             }
         }
         self
+    }
+
+    /// A structured result without the nulls that stand for what its output schema lets be absent.
+    pub(super) fn without_nulls(&self, structured: &mut Value) {
+        if let Some(schema) = &self.result {
+            schema.without_nulls(structured);
+        }
     }
 
     /// Whether a structured result fits the output schema, where there is one.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sandbar_registry::NotLoaded;
 use sandbar_sandbox::{CallError, LoadError};
 use tokio::task::JoinError;
 
 use super::NameTaken;
 use super::grant::Missing;
+use super::integrity::NotTaken;
 use super::manifest::ManifestError;
 use super::source::Source;
 
@@ -44,15 +46,22 @@ pub enum Reason {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),
+    /// A registry has not got it, or it is not signed as it has to be.
+    #[error(transparent)]
+    Registry(#[from] NotLoaded),
+    /// It was fetched, and is not in the cache any more.
+    #[error(
+        "it was fetched, and the cache has not kept it: is there room on the disk, and are all components together no more than the cache keeps? {0}"
+    )]
+    NotKept(sandbar_registry::Error),
+    /// It is not what it has to be.
+    #[error(transparent)]
+    NotTaken(#[from] NotTaken),
     /// It is not a component that this host can run.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// Its manifest function failed.
-    #[error(
-        "its manifest cannot be had: {0} (for that it has {time} s, and {cpu} s of a processor, at most)",
-        time = MANIFEST_TIME.as_secs(),
-        cpu = MANIFEST_CPU.as_secs()
-    )]
+    #[error("{}", without_manifest(.0))]
     Call(#[from] CallError),
     /// Its manifest is malformed.
     #[error("{0}")]
@@ -77,6 +86,9 @@ pub enum Reason {
     /// Another component serves something of that name.
     #[error(transparent)]
     NameTaken(#[from] NameTaken),
+    /// It is served as soon as it is there.
+    #[error("it is on its way from its registry, and served when it is there")]
+    Fetching,
     /// It is served as soon as it is compiled.
     #[error("it is being compiled, and served when that is done")]
     Compiling,
@@ -102,11 +114,20 @@ impl Reason {
 
     /// Whether nothing is wrong, and it takes its time.
     pub fn is_compiling(&self) -> bool {
-        matches!(self, Self::Compiling | Self::Asked)
+        matches!(self, Self::Fetching | Self::Compiling | Self::Asked)
     }
 
     /// Whether it says more about the moment than about the component, which may load at the next attempt.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Call(CallError::Busy { .. } | CallError::ToolBusy { .. }))
+        matches!(self, Self::Call(CallError::Busy { .. } | CallError::QueueBusy { .. }))
+    }
+}
+
+/// Why a component has not said its manifest. What is wrong with a script has nothing to do with how long that may take.
+fn without_manifest(error: &CallError) -> String {
+    let (time, cpu) = (MANIFEST_TIME.as_secs(), MANIFEST_CPU.as_secs());
+    match error {
+        CallError::Script(_) => error.to_string(),
+        _ => format!("its manifest cannot be had: {error} (for that it has {time} s, and {cpu} s of a processor, at most)"),
     }
 }

@@ -5,20 +5,15 @@ use std::sync::Arc;
 
 use sandbar_kubernetes::{Cluster, NamedCluster};
 use sandbar_policy::Grant;
-use sandbar_sandbox::{Imports, Queue};
-use sandbar_text::{clean_line, nearest};
+use sandbar_sandbox::{Engine, Imports, Queue};
 use serde_json::{Map, Value, json};
 
-use super::arguments::Arguments;
 use super::grant::Missing;
 use super::manifest::Manifest;
 use super::terms::Terms;
 
 /// The argument that says which cluster is meant.
 const ARGUMENT: &str = "cluster";
-
-/// Bytes of what a caller has said in its place.
-const SAID_BYTES: usize = 64;
 
 /// Keywords by which a schema says something of properties that it does not name.
 const CONSTRAINING: [&str; 16] = [
@@ -63,9 +58,9 @@ pub(super) struct ClusterGrant {
     pub(super) name: Arc<str>,
     pub(super) cluster: Cluster,
     pub(super) grant: Arc<Grant>,
-    /// Where calls to this cluster stand, whichever tool they are for: with several, one that does not answer leaves slots to the others. None
-    /// where the component has no function to read with.
-    pub(super) queue: Option<Queue>,
+    /// Where calls to this cluster stand before those of the component, the narrowest first: with several, one that does not answer leaves
+    /// slots to the others. None where the component has no function to read with.
+    pub(super) queues: Arc<[Queue]>,
 }
 
 impl Reach {
@@ -74,11 +69,27 @@ impl Reach {
     pub(super) fn of(clusters: &[QueuedCluster], terms: &Terms, reads: bool, grants: impl Fn(&Grant) -> Grant) -> Option<Self> {
         let place = |QueuedCluster { named: NamedCluster { name, cluster }, queue }: &QueuedCluster| {
             let grant = Arc::new(grants(terms.grants.get(name)?));
-            Some(ClusterGrant { name: name.clone(), cluster: cluster.clone(), grant, queue: queue.clone().filter(|_| reads) })
+            Some(ClusterGrant {
+                name: name.clone(),
+                cluster: cluster.clone(),
+                grant,
+                queues: queue.iter().filter(|_| reads).cloned().collect(),
+            })
         };
         let places: Arc<[ClusterGrant]> = clusters.iter().filter_map(place).collect();
         let has_home = places.first()?.name == clusters.first()?.named.name;
         Some(Self { places, is_said: clusters.len() > 1 && reads, has_home })
+    }
+
+    /// The same with queues for the component's own calls to each of several clusters: those of `before`, where there are some.
+    pub(super) fn queued(self, engine: &Engine, component: &Queue, before: Option<&Self>) -> Self {
+        let queued = |place: &ClusterGrant| {
+            let before = before.and_then(|before| before.places.iter().find(|other| other.name == place.name));
+            let before = before.and_then(|before| before.queues.first());
+            let own = (!place.queues.is_empty()).then(|| engine.queue_in_cluster(component, before));
+            ClusterGrant { queues: own.into_iter().chain(place.queues.iter().cloned()).collect(), ..place.clone() }
+        };
+        Self { places: self.places.iter().map(queued).collect(), ..self }
     }
 
     /// What the component may read in each of them, by its name.
@@ -98,10 +109,10 @@ impl Reach {
 
     /// What a component lacks, in whichever of them.
     pub(super) fn missing(&self, manifest: &Manifest, imports: &Imports) -> Missing {
-        self.grants()
-            .map(|(_, grant)| Missing::of(manifest, imports, grant))
-            .find(|missing| !missing.is_empty())
-            .unwrap_or_default()
+        let missing = self.places.iter().map(|place| (place, Missing::of(manifest, imports, &place.grant)));
+        let of_one =
+            |(place, missing): (&ClusterGrant, Missing)| Missing { cluster: self.is_said.then(|| place.name.clone()), ..missing };
+        missing.filter(|(_, missing)| !missing.is_empty()).map(of_one).next().unwrap_or_default()
     }
 
     /// Whether the same is granted in clusters of the same names.
@@ -114,37 +125,11 @@ impl Reach {
         self.is_said
     }
 
-    /// The cluster that a call means, which is no argument of the tool any more; else what is wrong with it, for the caller.
-    pub(super) fn choose(&self, arguments: &mut Arguments) -> Result<&ClusterGrant, String> {
-        if !self.is_said {
-            return Ok(self.first());
-        }
-        let unsaid = || match self.has_home {
-            true => Ok(self.first()),
-            false => Err(format!("{ARGUMENT}: this tool may not look into the default cluster, so say one of {}", self.names())),
-        };
-        match arguments.take(ARGUMENT) {
-            None | Some(Value::Null) => unsaid(),
-            Some(Value::String(said)) if said.trim().is_empty() => unsaid(),
-            Some(Value::String(said)) => {
-                let said = said.trim();
-                let is_meant = |place: &&ClusterGrant| place.name.eq_ignore_ascii_case(said);
-                self.places.iter().find(is_meant).ok_or_else(|| self.unknown(said))
-            }
-            Some(other) => Err(format!("{ARGUMENT}: it is {}, and should be {}", kind(&other), self.names())),
-        }
-    }
-
-    fn unknown(&self, said: &str) -> String {
-        let said = clean_line(said, SAID_BYTES);
-        let names: Vec<&str> = self.places.iter().map(|place| &*place.name).collect();
-        let meant = nearest(&said, &names).map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default();
-        format!("{ARGUMENT}: {said:?} is none that this tool may look into, which are {}{meant}", self.names())
-    }
-
-    fn names(&self) -> String {
-        let names: Vec<String> = self.places.iter().map(|place| format!("{:?}", &*place.name)).collect();
-        names.join(", ")
+    /// Takes the cluster that a call means out of its arguments, which fit the tool's schema with the argument for it.
+    pub(super) fn choose(&self, arguments: &mut Value) -> &ClusterGrant {
+        let said = arguments.as_object_mut().filter(|_| self.is_said).and_then(|arguments| arguments.shift_remove(ARGUMENT));
+        let meant = said.and_then(|said| self.places.iter().find(|place| said == *place.name));
+        meant.unwrap_or_else(|| self.first())
     }
 
     /// The definition of the argument, as a JSON Schema.
@@ -174,17 +159,5 @@ impl Reach {
             required.push(json!(ARGUMENT));
         }
         true
-    }
-}
-
-/// What a value of JSON is, in words.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

@@ -68,6 +68,11 @@ impl Schema {
         Ok(arguments)
     }
 
+    /// Takes out each null that stands for a property which may be absent: see `reading.rs`.
+    pub(super) fn without_nulls(&self, value: &mut Value) {
+        reading::without_nulls(&self.parts, value);
+    }
+
     /// Rewrites arguments as they were meant: see `reading.rs`. Whether they fit is for [`Schema::check`] to say.
     pub(super) fn read(&self, arguments: &mut Value, is_ignored: impl Fn(&str) -> bool) {
         reading::read(&self.parts, arguments, is_ignored);

@@ -8,6 +8,7 @@ use sandbar_capability::{Host, Progress};
 use sandbar_kubernetes::{Cluster, Reader};
 use sandbar_policy::{Budget, Grant, Identity, Limits, ToolAccess};
 use sandbar_processor::Processors;
+use sandbar_registry::{Digest, Signatures};
 use sandbar_sandbox::{Artifact, Ask, CallError, Component, Engine};
 use tokio::sync::watch;
 
@@ -16,6 +17,7 @@ use super::answered::Answered;
 use super::arguments::IgnoredArguments;
 use super::audit::{AuditEvent, Outcome};
 use super::found::{Form, Question};
+use super::integrity::Integrity;
 use super::manifest::Manifest;
 use super::reach::Reach;
 use super::source::Source;
@@ -34,6 +36,11 @@ pub struct Served {
     pub(super) settings: Arc<BTreeMap<String, String>>,
     pub(super) ignored_arguments: IgnoredArguments,
     pub(super) callers: Option<Arc<ToolAccess>>,
+    /// What it had to be when it was loaded, and the digest that it had then.
+    pub(super) integrity: Integrity,
+    pub(super) digest: Option<Digest>,
+    /// The signatures that it was admitted by.
+    pub(super) signatures: Option<Arc<Signatures>>,
     pub(super) engine: Arc<Engine>,
     /// The cluster that says who may call it.
     pub(super) home: Cluster,
@@ -100,6 +107,9 @@ impl Served {
             settings,
             ignored_arguments,
             callers,
+            integrity,
+            digest,
+            signatures: _,
             engine: _,
             home: _,
         } = other;
@@ -110,6 +120,8 @@ impl Served {
             && self.settings == *settings
             && self.ignored_arguments == *ignored_arguments
             && self.callers == *callers
+            && self.integrity == *integrity
+            && self.digest == *digest
     }
 
     /// Asks it something, with arguments that fit. What is made of its answer is a part of the call, too.
@@ -153,7 +165,7 @@ impl Served {
             let (answer, bytes) = answering.await?;
             Ok::<_, CallError>((bytes, Outcome::of(&answer), in_call(answer)))
         };
-        match self.component.run(&self.engine, place.queue.as_ref(), &budget, work).await {
+        match self.component.run(&self.engine, &place.queues, &budget, work).await {
             Ok((bytes, outcome, written)) => {
                 audit.returned(bytes);
                 audit.end(outcome);
@@ -179,8 +191,8 @@ impl Served {
     fn trust(&self) -> Trust {
         match self.source {
             Source::Bundled(_) => Trust::Bundled,
-            Source::File(_) if self.reach.is_open() => Trust::Reader,
-            Source::File(_) => Trust::Extra,
+            _ if self.reach.is_open() => Trust::Reader,
+            _ => Trust::Extra,
         }
     }
 }

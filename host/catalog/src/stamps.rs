@@ -38,7 +38,7 @@ fn at(path: &Path) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
     Ok(sources
         .filter_map(|source| match source {
             Source::File(file) => Some((file.clone(), Stamp::of(&file))),
-            Source::Bundled(_) => None,
+            Source::Bundled(_) | Source::Registry(_) => None,
         })
         .collect())
 }

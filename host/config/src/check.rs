@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 
+use sandbar_catalog::Source;
 use sandbar_files::{LOOK_TIME, canonical, in_time};
 use sandbar_kubernetes::{ClusterSettings, ClusterSource, WhoseRights};
 use sandbar_policy::{LABEL_MAX, PolicyRule, check_rights, is_label};
+use sandbar_registry::{Reference, Version};
 
 use super::clusters::{InClusters, ToolInCluster};
 use super::places::Step;
 use super::{
     ApiServiceConfig, AuthenticationConfig, ClusterConfig, Config, RightsConfig, TokenReviewConfig, ToolConfig, authorization,
-    clusters, oidc,
+    clusters, oidc, registries,
 };
 
 /// A fault, and where it is.
@@ -88,7 +90,10 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
             add(&[Step::Key("bundled"), Step::Key("tools"), Step::Key(tool), Step::Key("clusters")], Err(what.to_owned()));
         }
     }
-    let mut files = HashSet::new();
+    for (path, what) in registries::faults(config) {
+        add(&path, Err(what));
+    }
+    let mut components = HashSet::new();
     for (index, tool) in config.tools.iter().enumerate() {
         let entry = list("tools")(index);
         for (path, what) in faults_of_tool(tool).into_iter().chain(faults_in_clusters(
@@ -98,8 +103,12 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
         )) {
             add(&[&entry, path.as_slice()].concat(), Err(what));
         }
-        if !files.insert(canonical(&tool.component)) {
-            let what = format!("{} has an entry already: a component has one", tool.component.display());
+        let one = match &tool.component {
+            Source::File(file) => canonical(file).display().to_string(),
+            other => other.to_string(),
+        };
+        if !components.insert(one) {
+            let what = format!("{} has an entry already: a component has one", tool.component);
             add(&[&entry[..], &[Step::Key("component")]].concat(), Err(what));
         }
     }
@@ -163,12 +172,27 @@ fn faults_in_clusters(
 
 fn faults_of_tool(tool: &ToolConfig) -> Vec<(Vec<Step>, String)> {
     let mut faults = Vec::new();
-    if in_time(&tool.component, LOOK_TIME, |path| Ok(path.is_dir())).unwrap_or(false) {
-        let what = format!(
-            "{} is a folder, and an entry is for one component: name its file here, or load the folder with --tools",
-            tool.component.display()
-        );
-        faults.push((vec![Step::Key("component")], what));
+    match &tool.component {
+        Source::File(file) => {
+            if in_time(file, LOOK_TIME, |path| Ok(path.is_dir())).unwrap_or(false) {
+                let what = format!(
+                    "{} is a folder, and an entry is for one component: name its file here, or load the folder with --tools",
+                    file.display()
+                );
+                faults.push((vec![Step::Key("component")], what));
+            }
+            if tool.signatures.is_some() {
+                let what = "nobody has signed a file: `signatures` is for components of registries, and `digest` for files, too";
+                faults.push((vec![Step::Key("signatures")], what.to_owned()));
+            }
+        }
+        Source::Registry(Reference { version: Version::Digest(found), .. }) => {
+            if let Some(wanted) = tool.digest.filter(|wanted| wanted != found) {
+                let what = format!("{wanted} is another digest than that of the component");
+                faults.push((vec![Step::Key("digest")], what));
+            }
+        }
+        Source::Registry(_) | Source::Bundled(_) => {}
     }
     for (index, name) in tool.namespaces.iter().flatten().enumerate() {
         faults.extend(namespace(name).err().map(|what| (vec![Step::Key("namespaces"), Step::Entry(index)], what)));

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sandbar_catalog::Source;
 use sandbar_policy::PolicyRule;
+use sandbar_registry::{Digest, Policy, Reference};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde::de::{Deserializer, Error as _, IntoDeserializer as _, MapAccess, Visitor};
+use serde_json::{Map, Value, json};
 
 use super::clusters::{InClusters, ToolInCluster};
 use super::limits::LimitsConfig;
@@ -21,11 +21,21 @@ use super::present;
 /// What one component is granted.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Tool")]
+#[schemars(rename = "Tool", transform = with_script)]
 pub struct ToolConfig {
-    /// The component's file. A relative path starts at the configuration file's directory.
+    /// The component: its file, or a script's, which ends in `.js`, or oci://HOST/NAME@sha256:DIGEST or oci://HOST/NAME:TAG. A relative path starts at
+    /// the configuration file's directory.
+    #[serde(alias = "script", deserialize_with = "source")]
     #[schemars(with = "String", length(min = 1))]
-    pub component: PathBuf,
+    pub component: Source,
+    /// What it has to have: of a file the SHA-256 of its bytes, of a tag in a registry the digest that it stands for. `sandbar lock` writes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Digest")]
+    pub digest: Option<Digest>,
+    /// Who has to have signed it, in the place of `signatures` for all.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Policy")]
+    pub(super) signatures: Option<Arc<Policy>>,
     /// What it may read of namespaced resources: Kubernetes PolicyRules with the verbs get and list.
     #[serde(default)]
     pub(super) rules: Vec<PolicyRule>,
@@ -111,7 +121,44 @@ pub(super) struct Own<'a> {
     pub(super) mask_secrets: Option<bool>,
 }
 
+/// A component of the operator's.
+fn source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Source, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.starts_with("oci://") {
+        true => Reference::deserialize(text.into_deserializer()).map(Source::Registry),
+        false => Ok(Source::File(text.into())),
+    }
+}
+
+/// `script` is another name of `component`, for a file that is one.
+fn with_script(schema: &mut Schema) {
+    let script = json!({ "description": "A script's file, in the place of `component`.", "type": "string", "pattern": "\\.js$" });
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert("script".to_owned(), script);
+    }
+    schema.remove("required");
+    schema.insert("oneOf".to_owned(), json!([{ "required": ["component"] }, { "required": ["script"] }]));
+}
+
 impl ToolConfig {
+    /// An entry for a component that grants nothing.
+    pub(super) fn of(source: &Source) -> Self {
+        Self {
+            component: source.clone(),
+            digest: None,
+            signatures: None,
+            rules: Vec::new(),
+            cluster_rules: Vec::new(),
+            caller: false,
+            partial_grant: false,
+            namespaces: None,
+            clusters: None,
+            settings: Map::new(),
+            limits: LimitsConfig::default(),
+            mask_secrets: None,
+        }
+    }
+
     /// Its rules for namespaced and for cluster-scoped resources.
     pub(super) fn granted(&self) -> (Vec<PolicyRule>, Vec<PolicyRule>) {
         (self.rules.clone(), self.cluster_rules.clone())

@@ -7,12 +7,14 @@ mod check;
 mod clusters;
 mod component;
 mod limits;
+mod lock;
 mod missing;
 mod mistake;
 mod oidc;
 mod packs;
 mod places;
 mod quantity;
+mod registries;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -25,9 +27,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_catalog::{IgnoredArguments, PackNames, Source, Terms};
+use sandbar_catalog::{IgnoredArguments, Integrity, PackNames, Source, Terms};
 use sandbar_kubernetes::{ClusterSettings, ClusterSource};
-use sandbar_policy::{EVERY_TOOL, Grant, Limits, Namespaces, ONLY_CLUSTER};
+use sandbar_policy::{EVERY_TOOL, Grant, Limits, Namespaces, ONLY_CLUSTER, PolicyRule};
+use sandbar_registry::{Policy, Reference};
 use sandbar_secrets::Secrets;
 use sandbar_text::nearest;
 use schemars::JsonSchema;
@@ -42,6 +45,7 @@ pub use check::{host, namespace, origin};
 pub use clusters::ClusterConfig;
 pub use component::{BundledConfig, ToolConfig};
 pub use limits::{LimitsConfig, written as written_limits};
+pub use lock::{NotWritten, with_digests};
 pub use mistake::{ConfigError, Mistake};
 pub use oidc::{
     AudienceMatchPolicy, ClaimConfig, ClaimMappingsConfig, ClaimValidationRuleConfig, IssuerConfig, OidcConfig,
@@ -49,6 +53,7 @@ pub use oidc::{
 };
 pub use packs::Packs;
 pub use quantity::size;
+pub use registries::{RegistriesConfig, RegistryHostConfig};
 pub use schema::schema;
 
 /// Bytes of sandbar.yaml: more than a ConfigMap can have.
@@ -134,6 +139,10 @@ pub struct Config {
     pub bundled: BundledConfig,
     /// Arguments that clients add by themselves, and that are dropped where a tool has none of that name.
     pub ignored_arguments: IgnoredArguments,
+    /// Whether components of the operator are granted what they ask for, whatever stands here: no key, but for authors, see
+    /// [`Terms::grants_what_is_asked`].
+    #[serde(skip)]
+    pub grants_what_is_asked: bool,
     /// Tool calls a second for each caller.
     #[serde(deserialize_with = "rate")]
     pub calls_per_second: NonZeroU32,
@@ -145,6 +154,12 @@ pub struct Config {
     #[serde(deserialize_with = "duration")]
     #[schemars(with = "Time")]
     pub drain: Duration,
+    /// Who has to have signed components that are not bundled; absent: nobody.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "Policy")]
+    pub signatures: Option<Arc<Policy>>,
+    /// How components are fetched from registries.
+    pub registries: RegistriesConfig,
     /// Components to load beside the bundled ones, and what each is granted.
     pub tools: Vec<ToolConfig>,
 }
@@ -166,9 +181,12 @@ impl Default for Config {
             allow_anonymous: false,
             bundled: BundledConfig::default(),
             ignored_arguments: IgnoredArguments::default(),
+            grants_what_is_asked: false,
             calls_per_second: CALLS_PER_SECOND,
             connections: CONNECTIONS,
             drain: DRAIN,
+            signatures: None,
+            registries: RegistriesConfig::default(),
             tools: Vec::new(),
         }
     }
@@ -202,9 +220,16 @@ impl Config {
             .as_mut()
             .map(|tls| [Some(&mut tls.certificate), Some(&mut tls.key), tls.client_certificate_authority.as_mut()]);
         let of_issuers = config.authentication.oidc.iter_mut().filter_map(|oidc| oidc.issuer.certificate_authority_file.as_mut());
-        let files = config.tools.iter_mut().map(|tool| &mut tool.component);
+        let files = config.tools.iter_mut().filter_map(|tool| match &mut tool.component {
+            Source::File(file) => Some(file),
+            Source::Bundled(_) | Source::Registry(_) => None,
+        });
         let of_clusters = config.clusters.iter_mut().filter_map(|cluster| cluster.kubeconfig.as_mut());
-        let files = files.chain(of_tls.into_iter().flatten().flatten()).chain(of_issuers).chain(of_clusters);
+        let files = files
+            .chain(of_tls.into_iter().flatten().flatten())
+            .chain(of_issuers)
+            .chain(of_clusters)
+            .chain(config.registries.files());
         files.for_each(|file| *file = directory.join(&*file));
         let faults = check::faults(&config);
         if faults.is_empty() {
@@ -261,14 +286,38 @@ impl Config {
         in_rules.chain(entries).collect()
     }
 
-    /// The entry of a component's file.
+    /// The entry of a component.
     fn tool(&self, source: &Source) -> Option<&ToolConfig> {
-        let Source::File(path) = source else { return None };
         // Most often it is spelled as in the entry, and no disk has to be asked.
-        self.tools.iter().find(|tool| tool.component == *path).or_else(|| {
-            let file = sandbar_files::canonical(path);
-            self.tools.iter().find(|tool| sandbar_files::canonical(&tool.component) == file)
+        self.tools.iter().find(|tool| tool.component == *source).or_else(|| {
+            let file = source.file()?;
+            self.tools.iter().find(|tool| tool.component.file().as_ref() == Some(&file))
         })
+    }
+
+    /// Whether there is an entry for a component.
+    pub fn has_entry(&self, source: &Source) -> bool {
+        self.tool(source).is_some()
+    }
+
+    /// Takes files as they are, whatever `digest` and `signatures` say. For authors, whose components change and are not signed yet; what is in a
+    /// registry has no author here.
+    pub fn take_files_as_they_are(&mut self) {
+        let for_all = self.signatures.take();
+        for tool in &mut self.tools {
+            match tool.component {
+                Source::Registry(_) => tool.signatures = tool.signatures.take().or_else(|| for_all.clone()),
+                Source::File(_) | Source::Bundled(_) => tool.digest = None,
+            }
+        }
+    }
+
+    /// Grants a component what stands here, in the place of what its entry has.
+    pub fn grant(&mut self, source: &Source, rules: Vec<PolicyRule>, cluster_rules: Vec<PolicyRule>) {
+        let mut entry = self.tool(source).cloned().unwrap_or_else(|| ToolConfig::of(source));
+        (entry.rules, entry.cluster_rules) = (rules, cluster_rules);
+        self.tools.retain(|tool| tool.component != entry.component);
+        self.tools.push(entry);
     }
 
     /// The packs that are on, where `suited` are those that the cluster has something for.
@@ -286,7 +335,7 @@ impl Config {
 
     /// The largest memory that any call may have, in bytes.
     pub fn largest_memory(&self) -> u64 {
-        let sources = self.tools.iter().map(|tool| Source::File(tool.component.clone())).chain(Source::bundled());
+        let sources = self.tools.iter().map(|tool| tool.component.clone()).chain(Source::bundled());
         sources.map(|source| self.terms(&source).limits.memory).fold(self.limits.memory, u64::max)
     }
 
@@ -294,9 +343,10 @@ impl Config {
     pub fn terms(&self, source: &Source) -> Terms {
         // Looked up once: with another entry for each of its parts, a link that turns in between would mix them.
         let entry = self.tool(source);
+        let is_bundled = matches!(source, Source::Bundled(_));
         let own = match source {
             Source::Bundled(_) => self.bundled.own(source),
-            Source::File(_) => entry.map(ToolConfig::own).unwrap_or_default(),
+            Source::File(_) | Source::Registry(_) => entry.map(ToolConfig::own).unwrap_or_default(),
         };
         // Without an entry, nothing is granted. A bundled component has no rules here.
         let (rules, cluster_rules) = entry.map(ToolConfig::granted).unwrap_or_default();
@@ -318,12 +368,33 @@ impl Config {
         };
         Terms {
             grants: self.named_clusters().filter_map(grant).collect(),
+            grants_what_is_asked: self.grants_what_is_asked && !is_bundled,
             accepts_partial_grant: entry.is_some_and(|tool| tool.partial_grant),
+            integrity: if is_bundled { Integrity::default() } else { self.integrity(entry) },
             limits: own.limits.over(&self.limits),
             settings: entry.map(|tool| tool.settings.clone()).unwrap_or_default(),
             ignored_arguments: self.ignored_arguments.clone(),
             callers: self.authorization.tools.clone(),
         }
+    }
+
+    /// What a component in a registry has to be, by the entry that names it, or the same name there in another version.
+    pub fn integrity_of(&self, reference: &Reference) -> Integrity {
+        let same = self
+            .tools
+            .iter()
+            .filter(|tool| matches!(&tool.component, Source::Registry(other) if other.repository == reference.repository));
+        let named = |tool: &&ToolConfig| matches!(&tool.component, Source::Registry(other) if other == reference);
+        match same.clone().find(named) {
+            Some(entry) => self.integrity(Some(entry)),
+            None => Integrity { digest: None, ..self.integrity(same.into_iter().next()) },
+        }
+    }
+
+    /// What a component with this entry has to be.
+    fn integrity(&self, entry: Option<&ToolConfig>) -> Integrity {
+        let own = entry.and_then(|tool| tool.signatures.clone());
+        Integrity { digest: entry.and_then(|tool| tool.digest), signatures: own.or_else(|| self.signatures.clone()) }
     }
 
     /// The clusters by their names, home first. One that is alone has no entry.

@@ -57,7 +57,7 @@ fn files_are_relative_to_the_file_that_names_them() {
         client_certificate_authority: Some("/etc/sandbar/ca.crt".into()),
     };
     assert_eq!(config.tls, Some(tls));
-    assert_eq!(config.tools[0].component, Path::new("/etc/sandbar/a.wasm"));
+    assert_eq!(config.tools[0].component, Source::File("/etc/sandbar/a.wasm".into()));
 }
 
 #[test]

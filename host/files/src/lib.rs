@@ -7,9 +7,9 @@
 mod in_time;
 mod stamp;
 
-use std::fs::{File, FileType, Metadata};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::fs::{self, File, FileType, Metadata};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -70,6 +70,26 @@ fn read_within(file: File, most: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(most));
     }
     Ok(bytes)
+}
+
+/// Puts a file there as a whole, in the place of one that is there, with that one's permissions: whoever reads it never sees half of it.
+pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    // A link stays one, and leads to the new file.
+    let path = canonical(path);
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let unfinished = path.with_file_name(format!(".{}.{}.unfinished", name.display(), std::process::id()));
+    let write = || {
+        let mut file = File::options().write(true).create_new(true).open(&unfinished)?;
+        file.write_all(contents)?;
+        if let Ok(before) = path.metadata() {
+            file.set_permissions(before.permissions())?;
+            // Whoever is not root cannot, and owns it anyway.
+            let _ = std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()));
+        }
+        fs::rename(&unfinished, &path)
+    };
+    let written = write();
+    written.inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 fn too_large(most: u64) -> io::Error {

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_rustls::{DefaultServerNameResolver, FixedServerNameResolver, HttpsConnector, ResolveServerName};
 use hyper_util::client::legacy;
@@ -25,6 +26,7 @@ use tower::util::{BoxCloneSyncService, MapErr};
 use tower::{BoxError, Service, ServiceExt as _};
 
 use super::fault::Fault;
+use super::gathered::{Answered, ComesInLines, gathered};
 use super::proxy::Proxy;
 use super::target::{ClientCertificate, Secret, ServerAddress, Target, Trust};
 use super::tls;
@@ -130,14 +132,16 @@ fn send(
     server: &ServerAddress,
     headers: &Headers,
     mut request: Request<Body>,
-) -> BoxFuture<'static, Result<Response<Incoming>, BoxError>> {
+) -> BoxFuture<'static, Result<Response<Answered>, BoxError>> {
     let whole = server.join(request.uri().path_and_query().map_or("/", |path| path.as_str()));
     for (name, value) in headers.0.iter() {
         request.headers_mut().append(name, value.clone());
     }
+    let comes_in_lines = request.extensions().get::<ComesInLines>().is_some();
     Box::pin(async move {
         *request.uri_mut() = whole?;
-        Ok(http.ready().await?.call(request).await?)
+        let answer = http.ready().await?.call(request).await?;
+        Ok(answer.map(if comes_in_lines { gathered } else { Incoming::boxed_unsync }))
     })
 }
 

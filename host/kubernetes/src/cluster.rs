@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_policy::{Budget, Grant, Identity, User};
+use sandbar_policy::{Budget, Grant, Identity, ONLY_CLUSTER, User};
 
 use super::aggregation::{self, Aggregator};
 use super::context::{KnownServer, ReadContext};
 use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
-use super::exchange::ApiServer;
 use super::impersonation::{ExtraKeys, Impersonated};
 use super::many::Share;
+use super::noted::Noted;
 use super::reader::Reader;
 use super::review::{self, Reviewed};
 use super::rights::{AccessReviews, KnownNamespaces, Rights, Subject, ToolRights};
@@ -31,9 +31,13 @@ const HEALTH_REQUESTS: u32 = 4;
 pub struct Cluster {
     server: Arc<KnownServer>,
     description: Arc<str>,
+    /// Empty where there is one cluster without a name.
+    name: Arc<str>,
     rights: WhoseRights,
     /// Whether callers were authenticated by another cluster, or for another.
     is_away: bool,
+    /// Where reads are noted, if they are.
+    noted: Option<Arc<Noted>>,
 }
 
 /// Whose rights count when somebody calls, beside the grant of the tool.
@@ -60,7 +64,7 @@ impl Cluster {
     /// A cluster behind a client that a test has made. Must be called on a tokio runtime.
     #[cfg(any(test, feature = "test-client"))]
     pub fn from_client(client: kube::Client) -> Self {
-        let api = ApiServer::new(client, "the API server");
+        let api = super::exchange::ApiServer::new(client, "the API server");
         Self::new(Connection { api, description: "a client that was handed in".to_owned(), now: None })
     }
 
@@ -68,12 +72,24 @@ impl Cluster {
         let (discovery, reviews) = (Discovery::new(api.clone()), AccessReviews::new(api.clone()));
         let (namespaces, unpaged) = (KnownNamespaces::default(), Unpaged::default());
         let server = Arc::new(KnownServer { api, reviews, namespaces, discovery, unpaged, now });
-        Self { server, description: description.into(), rights: WhoseRights::default(), is_away: false }
+        Self {
+            server,
+            description: description.into(),
+            name: ONLY_CLUSTER.into(),
+            rights: WhoseRights::default(),
+            is_away: false,
+            noted: None,
+        }
     }
 
     /// The same cluster, where these rights count.
     pub fn with_rights(self, rights: WhoseRights) -> Self {
         Self { rights, ..self }
+    }
+
+    /// The same cluster under a name.
+    pub(super) fn named(self, name: Arc<str>) -> Self {
+        Self { name, ..self }
     }
 
     /// The same cluster, where callers are those of another.
@@ -83,7 +99,7 @@ impl Cluster {
 
     /// A reader for nobody in particular: by the rights of this process.
     pub(super) fn reader(&self, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
-        Reader::new(ReadContext { server: self.server.clone(), grant, rights: Rights::Server, budget, share: Share::WHOLE })
+        self.reader_with(Rights::Server, grant, budget)
     }
 
     /// Whose rights count in it, as the audit trail has it.
@@ -108,7 +124,17 @@ impl Cluster {
             (WhoseRights::Caller, Some(user)) => Rights::Caller(Arc::new(Subject::new(user))),
             (WhoseRights::Impersonation(keys), Some(user)) => Rights::Impersonation(Arc::new(Impersonated::new(user, keys))),
         };
-        Ok(Reader::new(ReadContext { server: self.server.clone(), grant, rights, budget, share: Share::WHOLE }))
+        Ok(self.reader_with(rights, grant, budget))
+    }
+
+    fn reader_with(&self, rights: Rights, grant: Arc<Grant>, budget: Arc<Budget>) -> Reader {
+        let (server, cluster, ahead) = (self.server.clone(), self.name.clone(), Arc::default());
+        Reader::new(ReadContext { server, cluster, grant, rights, budget, share: Share::WHOLE, noted: self.noted.clone(), ahead })
+    }
+
+    /// The same, with all reads noted.
+    pub fn noting(self, noted: Arc<Noted>) -> Self {
+        Self { noted: Some(noted), ..self }
     }
 
     /// Whether the API server is there and ready, outside of any call.

@@ -48,8 +48,10 @@ impl Clusters {
     /// Where there is none.
     pub async fn connect(all: impl Iterator<Item = ClusterSettings>) -> Result<Self, ClusterError> {
         let connect = async |(at, ClusterSettings { name, source, rights })| match Cluster::connect(&source).await {
-            Ok(cluster) if at == 0 => Ok(NamedCluster { name, cluster: cluster.with_rights(rights) }),
-            Ok(cluster) => Ok(NamedCluster { name, cluster: cluster.with_rights(rights).away_from_home() }),
+            Ok(cluster) => {
+                let cluster = cluster.named(Arc::clone(&name)).with_rights(rights);
+                Ok(NamedCluster { name, cluster: if at == 0 { cluster } else { cluster.away_from_home() } })
+            }
             Err(error) => Err(ClusterError { name, error }),
         };
         let connected: Arc<[NamedCluster]> =

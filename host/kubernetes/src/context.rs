@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 use sandbar_policy::{Access, Budget, Grant};
 
+use super::ahead::Ahead;
 use super::discovery::Discovery;
 use super::exchange::{ApiServer, Failure};
 use super::forbidden;
 use super::many::Share;
+use super::noted::Noted;
 use super::request::Read;
 use super::response::Incoming;
 use super::rights::{AccessReviews, KnownNamespaces, Rights};
@@ -30,11 +32,17 @@ pub(super) struct KnownServer {
 #[derive(Clone)]
 pub(super) struct ReadContext {
     pub(super) server: Arc<KnownServer>,
+    /// The cluster's name; empty: it has none.
+    pub(super) cluster: Arc<str>,
     pub(super) grant: Arc<Grant>,
     pub(super) rights: Rights,
     pub(super) budget: Arc<Budget>,
     /// What part of the call's room a read has.
     pub(super) share: Share,
+    /// Where reads are noted, if they are.
+    pub(super) noted: Option<Arc<Noted>>,
+    /// What is asked for before the component does.
+    pub(super) ahead: Arc<Ahead>,
 }
 
 impl ReadContext {
@@ -42,12 +50,28 @@ impl ReadContext {
     /// where that is how their rights count.
     pub(super) async fn ask(&self, read: Read, access: &Access<'_>, first_byte: Duration) -> Result<Incoming<'_>, Failure> {
         let whom = self.rights.impersonated()?;
-        let answer = self.server.api.ask(&read.sent_as(whom), &self.budget, first_byte).await;
+        let (api, request) = (&self.server.api, read.sent_as(whom));
+        let answer = match self.ahead.of(&request).await {
+            None => api.ask(&request, &self.budget, first_byte).await,
+            Some(Ok(first)) => api.go_on(first, &request, &self.budget, first_byte).await,
+            Some(Err(failure)) => Err(failure),
+        };
         match (whom, answer) {
             (Some(whom), Err(Failure::Refused(refusal))) if refusal.status == StatusCode::FORBIDDEN => {
                 Err(forbidden::in_the_name_of(whom.user(), access, refusal))
             }
             (_, answer) => answer,
+        }
+    }
+
+    /// Sends a read that the component is about to ask for, where it is the only one of its time. What gathered files say takes this
+    /// process as long sooner or later.
+    pub(super) fn ask_ahead(&self, read: Read) {
+        let is_worth_it = self.share.is_whole() && self.server.now.is_none() && self.budget.has_request();
+        if let Ok(whom) = self.rights.impersonated()
+            && is_worth_it
+        {
+            self.ahead.send(self.server.api.clone(), read.sent_as(whom), self.budget.clone());
         }
     }
 }

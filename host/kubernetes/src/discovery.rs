@@ -19,7 +19,7 @@ use self::documents::Documents;
 use self::memory::{IfStale, Memory};
 use super::error::{Code, Error};
 use super::exchange::{ApiServer, FIRST_BYTE};
-use super::many::side_by_side;
+use super::many::{AT_ONCE, side_by_side};
 use super::name::quote;
 use super::request::ApiRequest;
 use super::types::{Resource, ServedKind, ServedKinds, ServedResource};
@@ -141,7 +141,7 @@ impl Discovery {
             versions.extend(of_group.preferred_first().into_iter().map(|version| (group.to_owned(), version.to_owned())));
         }
         let reads = versions.into_iter().map(|(group, version)| self.version_of(group, version)).collect();
-        let documents = side_by_side(reads).await;
+        let documents = side_by_side(reads, AT_ONCE).await;
         Ok((groups, documents))
     }
 

@@ -133,7 +133,19 @@ impl ApiServer {
         budget: &'b Budget,
         first_byte: Duration,
     ) -> Result<Incoming<'b>, Failure> {
-        match self.attempt(request, budget, first_byte, None).await? {
+        let first = self.attempt(request, budget, first_byte, None).await?;
+        self.go_on(first, request, budget, first_byte).await
+    }
+
+    /// The same after a first attempt.
+    pub(super) async fn go_on<'b>(
+        &self,
+        first: Attempt,
+        request: &ApiRequest,
+        budget: &'b Budget,
+        first_byte: Duration,
+    ) -> Result<Incoming<'b>, Failure> {
+        match first {
             Attempt::Done(response) => Ok(Incoming::new(response, budget)),
             Attempt::Unknown(session, words) if budget.has_request() && session.login.refused(&session.session) => {
                 self.last_attempt(request, budget, first_byte, Some((session, words))).await
@@ -182,7 +194,8 @@ impl ApiServer {
         }
     }
 
-    async fn attempt(
+    /// Sends it once. `unknown` is the login that was refused before.
+    pub(super) async fn attempt(
         &self,
         request: &ApiRequest,
         budget: &Budget,
@@ -297,7 +310,7 @@ async fn checked<F: Future>(budget: &Budget, work: F) -> Result<F::Output, Exhau
 }
 
 /// A login and its current session.
-struct LoggedIn {
+pub(super) struct LoggedIn {
     login: Login,
     session: Arc<ClusterSession>,
 }
@@ -311,7 +324,7 @@ impl LoggedIn {
 }
 
 /// The outcome of an attempt, apart from time-outs.
-enum Attempt {
+pub(super) enum Attempt {
     Done(Response<Body>),
     Refused(Refusal),
     /// The server does not know the user, with its message.

@@ -213,7 +213,7 @@ impl Envelope {
 
 /// Tracks one JSON object or array to its end.
 #[derive(Default)]
-struct ValueScanner {
+pub(super) struct ValueScanner {
     depth: usize,
     in_string: bool,
     escaped: bool,
@@ -221,7 +221,7 @@ struct ValueScanner {
 
 impl ValueScanner {
     /// The offset after the value's end, in bytes that continue the last ones; none if it has not ended.
-    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
             if self.escaped {

@@ -10,6 +10,7 @@
 //! Beside all that, `forward` sends the requests of the person who runs `sandbar connect`, under their own login.
 
 mod aggregation;
+mod ahead;
 mod client;
 mod cluster;
 mod clusters;
@@ -23,6 +24,7 @@ mod fault;
 mod fields;
 mod forbidden;
 mod forward;
+mod gathered;
 mod get;
 mod health;
 mod impersonation;
@@ -34,6 +36,7 @@ mod log;
 mod login;
 mod many;
 mod name;
+mod noted;
 mod object;
 mod place;
 mod proxy;
@@ -60,6 +63,7 @@ pub use error::{Code, Error};
 pub use fault::Fault;
 pub use forward::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder, ServerName, ServiceName, Token};
 pub use impersonation::ExtraKeys;
+pub use noted::{Noted, NotedRead};
 pub use reader::Reader;
 pub use review::Reviewed;
 pub use rights::ToolRights;

@@ -29,8 +29,9 @@ use super::name::check_resource;
 use super::place::{Asked, Target};
 use super::request::Form;
 use super::rights::Selectors;
-use super::types::{Column, Page, Query, TablePage};
-use filter::{Filter, single_name};
+use super::types::{Column, Page, Query, ServedResource, TablePage};
+use filter::Filter;
+pub(super) use filter::single_name;
 
 /// Objects on a page, where nobody says how many: as many as a model reads at once, and one event page of the server that Sandbar
 /// replaces.
@@ -48,18 +49,23 @@ const SELECTOR_MAX: usize = 8 * 1024;
 /// Reads one page.
 pub(super) async fn read(context: &ReadContext, query: &Query) -> Result<Page, Error> {
     let keep = Keep::parse(query.fields.as_deref())?;
-    let (page, _) = page(context, query, &keep, keep.form()).await?;
+    let (page, _) = page(context, query, &keep, |_| keep.form()).await?;
     Ok(page)
 }
 
 /// Reads one page of a table.
 pub(super) async fn table(context: &ReadContext, query: &Query) -> Result<TablePage, Error> {
     let keep = table::kept(query.fields.as_deref())?;
-    let (page, columns) = page(context, query, &keep, Form::Row).await?;
+    let (page, columns) = page(context, query, &keep, |served| table::form(context, served)).await?;
     Ok(TablePage { columns, page })
 }
 
-async fn page(context: &ReadContext, query: &Query, keep: &Keep, form: Form) -> Result<(Page, Vec<Column>), Error> {
+async fn page(
+    context: &ReadContext,
+    query: &Query,
+    keep: &Keep,
+    form: impl FnOnce(&ServedResource) -> Form,
+) -> Result<(Page, Vec<Column>), Error> {
     check_resource(&query.of)?;
     for (selector, what) in [(&query.label_selector, "label-selector"), (&query.field_selector, "field-selector")] {
         let length = selector.as_ref().map_or(0, String::len);
@@ -92,8 +98,7 @@ async fn page(context: &ReadContext, query: &Query, keep: &Keep, form: Form) -> 
     };
     context.grant.check(&access)?;
 
-    if let Some(key) = filter.compares_secret().filter(|_| context.grant.secrets == Secrets::Masked) {
-        let words = format!("{key:?} is masked in what is read here, and cannot be asked for by a selector either; leave it out");
+    if let Some(words) = filter.unfit_for_masks().filter(|_| context.grant.secrets == Secrets::Masked) {
         return Err(Error::new(Code::Invalid, words));
     }
 
@@ -106,9 +111,10 @@ async fn page(context: &ReadContext, query: &Query, keep: &Keep, form: Form) -> 
         }
     };
     // Not to those that are visible now: a namespace may come or go between two pages.
-    let binding = Binding::new(query, &context.grant.namespaces);
+    let binding = Binding::new(query, &context.grant.namespaces, &context.cluster);
     let cursor = query.continue_.as_deref().filter(|text| !text.is_empty()).map(|text| binding.open(text)).transpose()?;
     let limits = context.budget.limits();
+    let form = form(&served);
     let listing = Listing { context, served: &served, access: &access, query, keep, filter: &filter, form, is_swept: false };
     let size = Size { objects: page_objects(query.limit, limits), bytes: context.share.of_answer(page_bytes(limits)) };
 
@@ -143,7 +149,7 @@ async fn whole(listing: &Listing<'_>, target: &Target, cursor: Option<Cursor>, s
         Ok(part) => Ok(part.into()),
         Err(Failure::Forbidden(_)) if in_their_name && has_begun => Err(rights_have_changed()),
         Err(Failure::Forbidden(error)) if in_their_name => of_namespaces(listing, error, None, size).await,
-        Err(Failure::Refused(refusal)) if listing.form == Form::Row && refusal.status == StatusCode::NOT_ACCEPTABLE => {
+        Err(Failure::Refused(refusal)) if listing.form.is_row() && refusal.status == StatusCode::NOT_ACCEPTABLE => {
             Err(table::no_table())
         }
         Err(failure) => Err(with_advice(failure.into(), target)),

@@ -11,8 +11,12 @@ use super::error::{Code, Error};
 use super::reader::Reader;
 use super::types::{Excerpt, LogSource, ObjectKey, Page, Query};
 
-/// Reads at once. The API server answers each within milliseconds, so more would only wait for each other.
-const AT_ONCE: usize = 8;
+/// Objects or pages of lists at once. The API server answers each within milliseconds, so more would only wait for each other, and each
+/// may hold its part alone.
+pub(super) const AT_ONCE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
+/// Logs at once. The kubelet that has one takes longer, and a log holds little more than a line while it is read.
+const LOGS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// Reads of one call of the component: what a model asks about is a few dozen pods or namespaces.
 const MOST: usize = 256;
@@ -30,13 +34,18 @@ impl Share {
     /// All of it.
     pub(super) const WHOLE: Self = Self { at_once: NonZeroUsize::MIN, together: NonZeroUsize::MIN };
 
-    fn of(reads: usize) -> Result<Self, Error> {
+    fn of(reads: usize, at_once: NonZeroUsize) -> Result<Self, Error> {
         if reads > MOST {
             let words = format!("{reads} reads at once are too many: ask for {MOST} at most, and for the others after that");
             return Err(Error::new(Code::Invalid, words));
         }
         let together = NonZeroUsize::new(reads).unwrap_or(NonZeroUsize::MIN);
-        Ok(Self { at_once: together.min(const { NonZeroUsize::new(AT_ONCE).unwrap() }), together })
+        Ok(Self { at_once: together.min(at_once), together })
+    }
+
+    /// Whether no other read runs beside it.
+    pub(super) fn is_whole(self) -> bool {
+        self.at_once == NonZeroUsize::MIN
     }
 
     /// Of what a read may hold while it runs.
@@ -67,28 +76,31 @@ impl Share {
 impl Reader {
     /// Reads several objects as [`get_object`](Self::get_object) does. Fails as a whole only where they are more than 256.
     pub async fn get_many(&self, objects: &[ObjectKey]) -> Result<Vec<Result<String, Error>>, Error> {
-        let reader = self.sharing(Share::of(objects.len())?);
+        let reader = self.sharing(Share::of(objects.len(), AT_ONCE)?);
         let reads =
             objects.iter().map(|ObjectKey { of, within, name, fields }| reader.get_object(of, within, name, fields.as_deref()));
-        Ok(side_by_side(reads.collect()).await)
+        Ok(side_by_side(reads.collect(), AT_ONCE).await)
     }
 
     /// Reads a page of each of several lists as [`list_objects`](Self::list_objects) does. Fails as a whole only where they are more than 256.
     pub async fn list_many(&self, queries: &[Query]) -> Result<Vec<Result<Page, Error>>, Error> {
-        let reader = self.sharing(Share::of(queries.len())?);
-        Ok(side_by_side(queries.iter().map(|query| reader.list_objects(query)).collect()).await)
+        let reader = self.sharing(Share::of(queries.len(), AT_ONCE)?);
+        Ok(side_by_side(queries.iter().map(|query| reader.list_objects(query)).collect(), AT_ONCE).await)
     }
 
     /// Reads the ends of several logs as [`tail`](Self::tail) does. Fails as a whole only where they are more than 256.
     pub async fn tail_many(&self, sources: &[LogSource]) -> Result<Vec<Result<Excerpt, Error>>, Error> {
-        let reader = self.sharing(Share::of(sources.len())?);
-        Ok(side_by_side(sources.iter().map(|source| reader.tail(source)).collect()).await)
+        let reader = self.sharing(Share::of(sources.len(), LOGS_AT_ONCE)?);
+        Ok(side_by_side(sources.iter().map(|source| reader.tail(source)).collect(), LOGS_AT_ONCE).await)
     }
 }
 
-/// What comes of each, in their order.
-pub(super) async fn side_by_side<T>(reads: Vec<impl Future<Output = T>>) -> Vec<T> {
-    stream::iter(reads).buffered(AT_ONCE).collect().await
+/// What comes of each, in their order. One that takes long keeps none behind it from running.
+pub(super) async fn side_by_side<T>(reads: Vec<impl Future<Output = T>>, at_once: NonZeroUsize) -> Vec<T> {
+    let numbered = reads.into_iter().enumerate().map(|(number, read)| async move { (number, read.await) });
+    let mut answers: Vec<(usize, T)> = stream::iter(numbered).buffer_unordered(at_once.get()).collect().await;
+    answers.sort_unstable_by_key(|(number, _)| *number);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 #[cfg(test)]
@@ -147,7 +159,7 @@ mod tests {
         assert_eq!(answered.len(), 30);
         assert!(refused.iter().all(|answer| answer.as_ref().is_err_and(|error| error.code == Code::Exhausted)));
         assert_eq!(names(&answered[0].as_ref().expect("a page").items), ["web"]);
-        assert_eq!(most.load(Ordering::Relaxed), AT_ONCE);
+        assert_eq!(most.load(Ordering::Relaxed), AT_ONCE.get());
     }
 
     #[tokio::test]

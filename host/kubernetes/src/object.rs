@@ -6,6 +6,8 @@
 mod certificate;
 mod key;
 mod mask;
+mod private_key;
+mod row;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -46,7 +48,7 @@ impl<'o> Object<'o> {
     pub(super) fn read(json: &'o [u8]) -> Result<Self, Error> {
         let json = std::str::from_utf8(json)
             .map_err(|error| malformed(&format!("it is not UTF-8 text from byte {} on", error.valid_up_to())))?;
-        let tree = Tree::parse(json).map_err(|fault| match fault {
+        let tree = Tree::parse_object(json).map_err(|fault| match fault {
             Fault::Syntax(at) => malformed(&format!("it is not JSON from byte {at} on")),
             Fault::TooDeep => malformed(&format!("an object in it nests deeper than {DEPTH_MAX} levels")),
             Fault::TooLarge => {
@@ -72,13 +74,6 @@ impl<'o> Object<'o> {
             Some(_) => Err(malformed(&format!("`metadata.{key}` is not a string"))),
         };
         Ok(ObjectMeta { namespace: text("namespace")?, name: text("name")?, labels: of("labels") })
-    }
-
-    /// Of a row of a table: the raw metadata of its object, and its raw cells.
-    pub(super) fn row(&self) -> Option<(&str, impl Iterator<Item = &str>)> {
-        let row = self.tree.root();
-        let (metadata, cells) = (row.get("object")?.get("metadata")?, row.get("cells")?);
-        Some((metadata.raw(), cells.elements().map(ValueRef::raw)))
     }
 
     /// The object without its secrets.

@@ -49,6 +49,9 @@ impl Reader {
         name: &str,
         fields: Option<&[String]>,
     ) -> Result<String, Error> {
+        if let Some(noted) = &self.context.noted {
+            noted.object(of, within, name);
+        }
         self.in_time(get::read(&self.context, of, within, name, fields)).await
     }
 
@@ -57,12 +60,18 @@ impl Reader {
     /// A page has 200 objects by default; a higher `limit` than the operator's is lowered without a word. It may have fewer, even
     /// none, while `continue_` is set. Its JSON is 8 MiB at most, or an eighth of the component's memory.
     pub async fn list_objects(&self, query: &Query) -> Result<Page, Error> {
+        if let Some(noted) = &self.context.noted {
+            noted.list(query);
+        }
         self.in_time(list::read(&self.context, query)).await
     }
 
     /// Reads one page of a list as the API server shows it to people. Of the query's fields those under `metadata` count; none: name and
     /// namespace.
     pub async fn list_table(&self, query: &Query) -> Result<TablePage, Error> {
+        if let Some(noted) = &self.context.noted {
+            noted.list(query);
+        }
         self.in_time(list::table(&self.context, query)).await
     }
 
@@ -70,6 +79,9 @@ impl Reader {
     ///
     /// Without `tail_lines` that is 2,000 lines, or 20,000 with `matching`, which then drops most of them.
     pub async fn tail(&self, source: &LogSource) -> Result<Excerpt, Error> {
+        if let Some(noted) = &self.context.noted {
+            noted.log(source);
+        }
         self.in_time(log::tail(&self.context, source)).await
     }
 

@@ -14,6 +14,7 @@ use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sandbar_policy::{Budget, Exhausted};
 
+use super::gathered::ComesInLines;
 use super::impersonation::Impersonated;
 use super::name::{Container, Namespace, ObjectName};
 use super::types::ServedResource;
@@ -25,7 +26,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("sandbar/", env!("CARGO_PKG_VERSION")));
 
 /// A request, relative to the API server's address.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiRequest {
     path_and_query: String,
     accept: HeaderValue,
@@ -37,6 +38,8 @@ pub(super) struct ApiRequest {
     namespace: Option<Box<str>>,
     /// Whether it is for a further namespace of a list whose first one was asked before.
     is_swept: bool,
+    /// Whether its answer is a log.
+    is_log: bool,
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -49,16 +52,20 @@ pub(super) enum Form {
     Whole,
     /// Its metadata alone, where the server can send them alone. They have the `kind` of no object.
     Metadata,
-    /// A row of a table, with its metadata. Of lists alone.
-    Row,
+    /// A row of a table, with its metadata, or with all of it. Of lists alone.
+    Row { is_with_object: bool },
 }
 
 impl Form {
+    pub(super) fn is_row(self) -> bool {
+        matches!(self, Self::Row { .. })
+    }
+
     fn accept(self, metadata: &'static str) -> HeaderValue {
         match self {
             Self::Whole => JSON,
             Self::Metadata => HeaderValue::from_static(metadata),
-            Self::Row => HeaderValue::from_static("application/json;as=Table;g=meta.k8s.io;v=v1"),
+            Self::Row { .. } => HeaderValue::from_static("application/json;as=Table;g=meta.k8s.io;v=v1"),
         }
     }
 }
@@ -68,7 +75,7 @@ const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json";
 
 /// The JSON of a review.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Review(Bytes);
 
 impl fmt::Debug for Review {
@@ -122,6 +129,7 @@ impl Read {
         query.push("fieldSelector", parameters.field_selector);
         query.push("limit", parameters.limit.map(|limit| limit.to_string()).as_deref());
         query.push("continue", parameters.token);
+        query.push("includeObject", (parameters.form == Form::Row { is_with_object: true }).then_some("Object"));
         let namespace = namespace.map(Namespace::as_str).or(of.namespaced.then_some(EVERY));
         let accept = parameters.form.accept(METADATA_LIST);
         Self(ApiRequest { accept, namespace: namespace.map(Into::into), ..ApiRequest::json(query.0) })
@@ -142,7 +150,7 @@ impl Read {
         query.push("tailLines", Some(parameters.tail.to_string().as_str()));
         // The log itself is plain text; only a refusal is JSON.
         let accept = HeaderValue::from_static("application/json, */*");
-        Self(ApiRequest { accept, namespace: Some(namespace.as_str().into()), ..ApiRequest::json(query.0) })
+        Self(ApiRequest { accept, namespace: Some(namespace.as_str().into()), is_log: true, ..ApiRequest::json(query.0) })
     }
 
     /// The metadata of a page of namespaces.
@@ -175,7 +183,15 @@ impl ApiRequest {
     }
 
     fn json(path_and_query: String) -> Self {
-        Self { path_and_query, accept: JSON, impersonation: HeaderMap::new(), review: None, namespace: None, is_swept: false }
+        Self {
+            path_and_query,
+            accept: JSON,
+            impersonation: HeaderMap::new(),
+            review: None,
+            namespace: None,
+            is_swept: false,
+            is_log: false,
+        }
     }
 
     /// Whose token that is.
@@ -220,6 +236,9 @@ impl ApiRequest {
             request.header(header::ACCEPT, self.accept.clone()).header(header::USER_AGENT, USER_AGENT).body(body)?;
         for (name, value) in &self.impersonation {
             request.headers_mut().try_append(name, value.clone())?;
+        }
+        if self.is_log {
+            request.extensions_mut().insert(ComesInLines);
         }
         Ok(request)
     }

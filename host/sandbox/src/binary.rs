@@ -6,11 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::script::Script;
+
 /// A component's bytes with their digest. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Binary {
     bytes: Bytes,
     digest: Arc<str>,
+    script: Option<Script>,
 }
 
 impl Binary {
@@ -18,10 +21,22 @@ impl Binary {
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let digest = format!("{:x}", Sha256::digest(&bytes)).into();
-        Self { bytes, digest }
+        Self { bytes, digest, script: None }
     }
 
-    /// Their SHA-256, in hexadecimal.
+    /// A script, and the engine that runs it. `name` is what its errors call it.
+    pub fn script(engine: &Self, name: &str, text: &str) -> Self {
+        let digest = Sha256::new().chain_update(&*engine.digest).chain_update(text);
+        let digest = format!("{:x}", digest.finalize()).into();
+        Self { bytes: engine.bytes.clone(), digest, script: Some(Script::new(name, text)) }
+    }
+
+    /// The script that it runs, if it is an engine with one.
+    pub(super) fn runs(&self) -> Option<&Script> {
+        self.script.as_ref()
+    }
+
+    /// Their SHA-256, in hexadecimal; with a script, that of the engine's digest and the script.
     pub fn digest(&self) -> &Arc<str> {
         &self.digest
     }

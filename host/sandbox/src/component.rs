@@ -14,6 +14,7 @@ use super::engine::Engine;
 use super::error::{CompileError, LoadError, short};
 use super::imports::{Imports, check_header};
 use super::queue::Queue;
+use super::script::{self, Script};
 use super::state::StoreData;
 use super::wasi;
 
@@ -22,8 +23,12 @@ use super::wasi;
 pub struct Artifact {
     name: Arc<str>,
     digest: Arc<str>,
+    /// What it asks for.
     imports: Arc<Imports>,
+    /// What it is linked with.
+    linked: Arc<Imports>,
     stack: u64,
+    script: Option<Script>,
     compiled: wasmtime::component::Component,
 }
 
@@ -35,6 +40,8 @@ pub struct Component<T: 'static> {
     pub(super) exports: Exports,
     pub(super) queue: Queue,
     pub(super) estimate: CpuEstimate,
+    /// What an instance evaluates first.
+    pub(super) script: Option<Script>,
 }
 
 /// The interfaces that a component may export beside `tools`.
@@ -64,8 +71,9 @@ impl Exports {
 // Cheap, and without a bound on `T`.
 impl<T> Clone for Component<T> {
     fn clone(&self) -> Self {
-        let Self { name, pre, exports, queue, estimate } = self;
-        Self { name: name.clone(), pre: pre.clone(), exports: exports.clone(), queue: queue.clone(), estimate: estimate.clone() }
+        let Self { name, pre, exports, queue, estimate, script } = self;
+        let (name, pre, exports) = (name.clone(), pre.clone(), exports.clone());
+        Self { name, pre, exports, queue: queue.clone(), estimate: estimate.clone(), script: script.clone() }
     }
 }
 
@@ -128,7 +136,10 @@ impl Artifact {
                 (imports, compiled)
             }
         };
-        Ok(Some(Self { name: name.into(), digest: binary.digest().clone(), imports: Arc::new(imports), stack, compiled }))
+        let (name, digest, script) = (name.into(), binary.digest().clone(), binary.runs().cloned());
+        let linked = Arc::new(imports);
+        let imports = script.as_ref().map_or_else(|| linked.clone(), |_| Arc::new(script::asked(&linked)));
+        Ok(Some(Self { name, digest, imports, linked, stack, script, compiled }))
     }
 
     /// Like [`Self::load`], but compiles it if need be. Takes milliseconds to seconds, and waits for the compilations before it.
@@ -157,6 +168,11 @@ impl Artifact {
         self.stack
     }
 
+    /// Whether it is a script, whose engine imports the whole contract whatever the script asks for.
+    pub fn is_script(&self) -> bool {
+        self.script.is_some()
+    }
+
     /// What it imports and exports.
     pub fn imports(&self) -> &Imports {
         &self.imports
@@ -167,16 +183,20 @@ impl Artifact {
     pub fn link<T: Send + 'static>(&self, granted: &[&Interface<T>], queue: Queue) -> Result<Component<T>, LoadError> {
         let link = |error: wasmtime::Error| LoadError::Link(short(format_args!("{error:#}")));
         let mut linker = Linker::<StoreData<T>>::new(self.compiled.engine());
-        for name in self.imports.capabilities() {
+        for name in self.linked.capabilities() {
             let granted = granted.iter().find(|interface| interface.name == name);
             let interface = granted.ok_or_else(|| LoadError::NotGranted(name.to_owned()))?;
             (interface.link)(&mut linker).map_err(link)?;
         }
-        if !self.imports.wasi.is_empty() {
+        if !self.linked.wasi.is_empty() {
             wasi::add_to_linker(&mut linker).map_err(link)?;
+        }
+        if self.linked.wasi.iter().any(|import| script::is_loader(import)) {
+            script::add_to_linker(&mut linker).map_err(link)?;
         }
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;
         let exports = Exports::of(&pre).map_err(link)?;
-        Ok(Component { name: self.name.clone(), pre, exports, queue, estimate: CpuEstimate::default() })
+        let (name, script) = (self.name.clone(), self.script.clone());
+        Ok(Component { name, pre, exports, queue, estimate: CpuEstimate::default(), script })
     }
 }

@@ -11,11 +11,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::binary::Binary;
-use super::compile::{CompileLimits, Compiler, compile, entry_name};
+use super::compile::{CompileLimits, Compiler, Folder, compile, entry_name};
 use super::error::{CallError, CompileError, LoadError};
 use super::features::Tasks;
 use super::pools::Pools;
-use super::queue::{Queue, Turn};
+use super::queue::{Line, Queue, Turn};
 use super::slots::Slots;
 use super::ticker::{Ticker, Ticking};
 
@@ -93,6 +93,11 @@ impl Engine {
         engine.and_then(|engine| wasmtime::component::Component::new(&engine, component)).is_ok()
     }
 
+    /// The folder in which compiled components are kept, where there is one.
+    pub fn folder(&self) -> Option<&Folder> {
+        self.compiler.as_ref().map(|compiler| &*compiler.folder)
+    }
+
     pub(super) fn compiler(&self) -> Option<&Compiler> {
         self.compiler.as_ref()
     }
@@ -139,15 +144,19 @@ impl Engine {
     /// The queue of a component that runs `calls` at once: that of the component `before`, whose calls may still run, or else a new one.
     /// By default half of the slots are for it, so that no component can take them all.
     pub fn queue(&self, calls: Option<u32>, before: Option<&Queue>) -> Queue {
-        let most = calls.map_or(self.size.count().div_ceil(2), |calls| usize::try_from(calls).unwrap_or(usize::MAX));
-        let most = most.clamp(1, self.size.count());
-        match before {
-            Some(queue) => {
-                queue.resize(most);
-                queue.clone()
-            }
-            None => Queue::new(most),
-        }
+        let most = calls.map_or(half(self.size.count()), |calls| usize::try_from(calls).unwrap_or(usize::MAX));
+        resized(before, Line::Component, most.clamp(1, self.size.count()))
+    }
+
+    /// The queue of one of several clusters: half of the slots are for it, so that one that does not answer leaves slots to the others.
+    pub fn queue_of_cluster(&self) -> Queue {
+        Queue::new(Line::Cluster, half(self.size.count()))
+    }
+
+    /// The queue of a component's calls to one of several clusters, `before` if they stood in one: half of the component's turns are for it,
+    /// so that the component can go on elsewhere. Of one turn there is no half.
+    pub fn queue_in_cluster(&self, component: &Queue, before: Option<&Queue>) -> Queue {
+        resized(before, Line::ComponentInCluster, half(component.most()))
     }
 
     /// Waits for a turn in each of these queues and then for a slot, up to [`SLOT_WAIT`].
@@ -156,11 +165,27 @@ impl Engine {
         let mut turns = Vec::with_capacity(queues.len());
         for queue in queues {
             let turn = timeout_at(patience, queue.turn(account)).await.unwrap_or_else(|_late| Err(queue.why_not(account)));
-            turns.push(turn.map_err(|why| CallError::ToolBusy { calls: queue.most(), why, retry_after: RETRY_AFTER })?);
+            let busy = |why| CallError::QueueBusy { of: queue.of(), calls: queue.most(), why, retry_after: RETRY_AFTER };
+            turns.push(turn.map_err(busy)?);
         }
         let slot =
             timeout_at(patience, self.slots.acquire(account)).await.unwrap_or_else(|_late| Err(self.slots.why_not(account)));
         let slot = slot.map_err(|why| CallError::Busy { slots: self.size.count(), why, retry_after: RETRY_AFTER })?;
         Ok(Slot { _turns: turns, _slot: slot, _ticking: self.ticker.run() })
+    }
+}
+
+fn half(all: usize) -> usize {
+    all.div_ceil(2)
+}
+
+/// The queue `before`, which runs `most` calls at once from now on, or else a new one.
+fn resized(before: Option<&Queue>, of: Line, most: usize) -> Queue {
+    match before {
+        Some(queue) => {
+            queue.resize(most);
+            queue.clone()
+        }
+        None => Queue::new(of, most),
     }
 }

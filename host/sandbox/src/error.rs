@@ -6,6 +6,7 @@ use sandbar_processor::NoPermit;
 use sandbar_text::clean_line;
 
 use super::contract::contract;
+use super::queue::Line;
 
 /// Why a component could not be compiled. Worded for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,20 +166,29 @@ fn without_slot(slots: usize, why: NoPermit) -> String {
     }
 }
 
-/// The same for the calls of one component.
-fn without_turn(calls: usize, why: NoPermit) -> String {
-    match why {
-        NoPermit::Taken if calls == 1 => "1 call of it runs already (limit `calls`)".to_owned(),
-        NoPermit::Taken => format!("{calls} calls of it run already (limit `calls`)"),
+/// The same for calls that stand in a queue.
+fn without_turn(of: Line, calls: usize, why: NoPermit) -> String {
+    let (busy, theirs, limit) = match of {
+        Line::Component => ("this tool is busy", "of it", "limit `calls`"),
+        Line::Cluster => ("this cluster is busy", "to it", "half of the server's slots"),
+        Line::ComponentInCluster => ("this tool is busy in this cluster", "of it to it", "half of the limit `calls`"),
+    };
+    let why = match why {
+        NoPermit::Taken if calls == 1 => format!("1 call {theirs} runs already ({limit})"),
+        NoPermit::Taken => format!("{calls} calls {theirs} run already ({limit})"),
         NoPermit::LeftToOthers { held } => {
-            left_to_others(held, &format!("the {calls} calls that it runs at once (limit `calls`)"))
+            left_to_others(held, &format!("the {calls} calls {theirs} that run at once ({limit})"))
         }
-    }
+    };
+    format!("{busy}: {why}")
 }
 
 fn left_to_others(held: usize, of: &str) -> String {
     format!("you have {held} of {of}, and the rest is left to other callers")
 }
+
+/// Bytes of what an engine says of a script: its first error with its place.
+const SCRIPT_BYTES: usize = 1024;
 
 /// Why a call has no answer. Worded for the model that made the call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -193,10 +203,12 @@ pub enum CallError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The component runs as many calls as it may.
-    #[error("this tool is busy: {}; try again in {} s", without_turn(*.calls, *.why), .retry_after.as_secs())]
-    ToolBusy {
-        /// How many of its calls run at once.
+    /// As many calls of a kind run as may.
+    #[error("{}; try again in {} s", without_turn(*.of, *.calls, *.why), .retry_after.as_secs())]
+    QueueBusy {
+        /// Which calls.
+        of: Line,
+        /// How many of them run at once.
         calls: usize,
         /// Whether others run, or it is left to others.
         why: NoPermit,
@@ -260,6 +272,9 @@ pub enum CallError {
     /// The guest trapped: a panic, an out-of-bounds access.
     #[error("the tool crashed ({0}); this is a fault of the tool, its log has the details")]
     Trap(String),
+    /// A script that cannot be evaluated, in its engine's words.
+    #[error("{}", clean_line(.0, SCRIPT_BYTES))]
+    Script(String),
     /// The host panicked. Never the guest's fault.
     #[error("the server failed while it ran the tool; its log has the details")]
     Host,
@@ -273,7 +288,8 @@ mod tests {
     fn who_is_told_to_come_back_hears_whose_calls_are_in_the_way() {
         let retry_after = Duration::from_secs(2);
         let slots = |why| CallError::Busy { slots: 10, why, retry_after }.to_string();
-        let turns = |why| CallError::ToolBusy { calls: 5, why, retry_after }.to_string();
+        let turns = |why| CallError::QueueBusy { of: Line::Component, calls: 5, why, retry_after }.to_string();
+        let in_cluster = |of, why| CallError::QueueBusy { of, calls: 5, why, retry_after }.to_string();
         let own = |held| NoPermit::LeftToOthers { held };
         assert_eq!(slots(NoPermit::Taken), "the server is busy: all 10 slots for running tools are taken; try again in 2 s");
         assert_eq!(
@@ -283,8 +299,17 @@ mod tests {
         assert_eq!(turns(NoPermit::Taken), "this tool is busy: 5 calls of it run already (limit `calls`); try again in 2 s");
         assert_eq!(
             turns(own(3)),
-            "this tool is busy: you have 3 of the 5 calls that it runs at once (limit `calls`), and the rest is left to other callers; \
+            "this tool is busy: you have 3 of the 5 calls of it that run at once (limit `calls`), and the rest is left to other callers; \
             try again in 2 s"
+        );
+        assert_eq!(
+            in_cluster(Line::Cluster, NoPermit::Taken),
+            "this cluster is busy: 5 calls to it run already (half of the server's slots); try again in 2 s"
+        );
+        assert_eq!(
+            in_cluster(Line::ComponentInCluster, own(3)),
+            "this tool is busy in this cluster: you have 3 of the 5 calls of it to it that run at once (half of the limit `calls`), and the \
+            rest is left to other callers; try again in 2 s"
         );
     }
 }

@@ -12,6 +12,7 @@ use wit_parser::{Resolve, World, WorldItem, WorldKey};
 use super::contract::contract;
 use super::error::{LoadError, short};
 use super::features;
+use super::script;
 use super::wasi;
 
 /// Bytes of one function. Compile time grows faster than its size; the largest one in interpreters, the loop over instructions,
@@ -80,7 +81,7 @@ impl Imports {
         if name.starts_with("wasi:http/") {
             return Err(LoadError::Http(short(name)));
         }
-        if wasi::is_offered(&name) {
+        if wasi::is_offered(&name) || script::is_loader(&name) {
             self.wasi.insert(name);
             return Ok(());
         }

@@ -235,7 +235,7 @@ mod tests {
         let (called, budget) = (component.clone(), Arc::new(Budget::new(Limits::default())));
         let in_call = budget.clone();
         let ask = Ask::Tool { name: "t".to_owned(), arguments: String::new() };
-        component.run(engine, None, &budget, async move { called.ask(in_call, reports, ask).await.map(drop) }).await
+        component.run(engine, &[], &budget, async move { called.ask(in_call, reports, ask).await.map(drop) }).await
     }
 
     /// A part with `count` instances of a core module that contains `module`.

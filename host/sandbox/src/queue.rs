@@ -1,6 +1,7 @@
-//! The calls of one component: some run, some more wait, and the rest is refused.
+//! The calls of one component, or to one cluster: some run, some more wait, and the rest is refused.
 //!
-//! This keeps a slow or popular component from taking every slot of the server, and its callers from piling up in memory.
+//! This keeps a slow or popular component from taking every slot of the server, a cluster that does not answer from taking every turn of a
+//! component, and callers from piling up in memory.
 
 use sandbar_policy::Account;
 use sandbar_processor::{FairPermit, FairSemaphore, NoPermit, Share};
@@ -8,38 +9,57 @@ use sandbar_processor::{FairPermit, FairSemaphore, NoPermit, Share};
 /// Waiting calls for each running one. An ordinary call takes a few milliseconds, so eight of them are over in a moment.
 const WAITING_FOR_EACH: usize = 8;
 
-/// Limits how many calls of one component run and wait. Its clones are the same queue, so a component that is loaded anew can go on with
+/// Limits how many calls of one kind run and wait. Its clones are the same queue, so a component that is loaded anew can go on with
 /// that of the one before, whose calls may still run.
 #[derive(Clone, Debug)]
-pub struct Queue(FairSemaphore);
+pub struct Queue {
+    of: Line,
+    turns: FairSemaphore,
+}
+
+/// Which calls stand in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Those of a component.
+    Component,
+    /// Those to a cluster, where there are several.
+    Cluster,
+    /// Those of a component to one of several clusters.
+    ComponentInCluster,
+}
 
 /// A call that runs.
 pub(super) type Turn = FairPermit;
 
 impl Queue {
     /// A queue that runs `most` calls at once.
-    pub(super) fn new(most: usize) -> Self {
-        Self(FairSemaphore::new(Share::Half, most, room(most)))
+    pub(super) fn new(of: Line, most: usize) -> Self {
+        Self { of, turns: FairSemaphore::new(Share::Half, most, room(most)) }
+    }
+
+    /// Which calls stand in it.
+    pub(super) fn of(&self) -> Line {
+        self.of
     }
 
     /// How many calls may run at once.
     pub(super) fn most(&self) -> usize {
-        self.0.permits()
+        self.turns.permits()
     }
 
     /// Has it run `most` calls at once. Where more run already, they end, and none takes their place.
     pub(super) fn resize(&self, most: usize) {
-        self.0.resize(most, room(most));
+        self.turns.resize(most, room(most));
     }
 
     /// Waits for a turn, if there is room to wait.
     pub(super) async fn turn(&self, account: &Account) -> Result<Turn, NoPermit> {
-        self.0.acquire(account).await
+        self.turns.acquire(account).await
     }
 
     /// Why the account would have to wait now.
     pub(super) fn why_not(&self, account: &Account) -> NoPermit {
-        self.0.why_not(account)
+        self.turns.why_not(account)
     }
 }
 
@@ -59,7 +79,7 @@ mod tests {
 
     #[test]
     fn some_run_some_wait_and_the_rest_is_sent_away() {
-        let queue = Queue::new(1);
+        let queue = Queue::new(Line::Component, 1);
         let everybody = Account::Anonymous;
         let first = turn(&queue).expect("there is a turn");
         let mut waiting: Vec<_> = (0..WAITING_FOR_EACH).map(|_| Box::pin(queue.turn(&everybody))).collect();
@@ -73,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_caller_neither_runs_every_call_of_a_component_nor_fills_its_room() {
-        let queue = Queue::new(4);
+        let queue = Queue::new(Line::Component, 4);
         let [greedy, other] = ["greedy", "other"].map(|name| Account::User(name.into()));
         let running: Vec<_> = (0..2).filter_map(|_| queue.turn(&greedy).now_or_never()).collect();
         assert_eq!(running.len(), 2);
@@ -89,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_gets_another_size_counts_what_runs_already() {
-        let queue = Queue::new(3);
+        let queue = Queue::new(Line::Component, 3);
         let mut running: Vec<Turn> = (0..3).filter_map(|_| turn(&queue)).collect();
         assert_eq!(running.len(), 3);
         queue.resize(1);
@@ -115,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_turn_that_nobody_may_take_any_more_is_not_handed_to_who_waits() {
-        let queue = Queue::new(2);
+        let queue = Queue::new(Line::Component, 2);
         let (first, second) = (turn(&queue), turn(&queue));
         let mut waiting = Box::pin(queue.turn(&Account::Anonymous));
         assert!((&mut waiting).now_or_never().is_none());

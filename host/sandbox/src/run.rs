@@ -57,19 +57,19 @@ impl<T: Send + 'static> Component<T> {
         let slot = engine.slot(&[&self.queue], &Account::Operator).await?;
         let (budget, data) = begin();
         let (component, in_call) = (self.clone(), budget.clone());
-        let asking = async move { component.ask(in_call, data, Ask::Manifest).await?.map_err(|_| CallError::Host) };
+        let asking = async move { component.ask(in_call, data, Ask::Manifest).await?.map_err(CallError::Script) };
         self.run_in(slot, engine, &budget, asking).await
     }
 
     /// Runs a whole call, the guest and the host's work for it, once there is a slot: within its time, on its own processor time.
-    /// The slot is held until the work has ended, even if the caller has gone. Dropping the future stops the work. Where calls of several
-    /// components stand in another queue as well, that is `shared`.
-    pub async fn run<R, F>(&self, engine: &Engine, shared: Option<&Queue>, budget: &Budget, work: F) -> Result<R, CallError>
+    /// The slot is held until the work has ended, even if the caller has gone. Dropping the future stops the work. `others` are the queues
+    /// that the call stands in before that of its component, the narrowest first: whoever waits in it takes no turn of a wider one.
+    pub async fn run<R, F>(&self, engine: &Engine, others: &[Queue], budget: &Budget, work: F) -> Result<R, CallError>
     where
         R: Send + 'static,
         F: Future<Output = Result<R, CallError>> + Send + 'static,
     {
-        let queues: Vec<&Queue> = shared.into_iter().chain([&self.queue]).collect();
+        let queues: Vec<&Queue> = others.iter().chain([&self.queue]).collect();
         let slot = engine.slot(&queues, budget.account()).await?;
         self.run_in(slot, engine, budget, work).await
     }
@@ -114,6 +114,11 @@ async fn in_store<T: Send + 'static>(
     ask: Ask,
 ) -> wasmtime::Result<GuestResult> {
     let instance = component.pre.instantiate_async(&mut *store).await?;
+    if let Some(script) = &component.script
+        && let Err(words) = script.begin(&mut *store, &instance).await?
+    {
+        return Ok(Err(words));
+    }
     let Exports { tools, prompts, resources } = &component.exports;
     let missing = |name: &str| wasmtime::Error::msg(format!("it does not export {name}"));
     match ask {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use memchr::memchr2_iter;
+use memchr::{memchr2_iter, memchr3_iter};
 use sandbar_text::steps::steps;
 use sandbar_text::{Cleaned, Seam};
 
@@ -143,6 +143,48 @@ pub(super) fn announced(text: &str) -> Option<usize> {
     SEARCH.announced(text.as_bytes())
 }
 
+/// Whether a line of a text has a secret by itself, whatever the others hold. The lines are visible ASCII, so that they are clean.
+///
+/// A line is looked at alone if it has anything that [`find_to`] begins at: a trigger, a separator between words, or an escape. No other line
+/// has a secret, and they are most.
+pub(super) fn in_a_line(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut lines = Lines { text, looked_at: 0, has_secret: false };
+    SEARCH.each_place(bytes, |key, at| {
+        if SEARCH.is_hit(key, at, bytes) {
+            lines.look(at);
+        }
+    });
+    let scan = Scan::new(text, &[], true);
+    lines.look_at_all(memchr2_iter(b'-', b'.', bytes).filter(|&at| formats::is_before_long_word(&scan, at)));
+    lines.look_at_all(memchr3_iter(b'\\', b'%', b'&', bytes));
+    lines.has_secret
+}
+
+/// Lines of a text that are searched by themselves.
+struct Lines<'t> {
+    text: &'t str,
+    /// The end of the last one that was.
+    looked_at: usize,
+    has_secret: bool,
+}
+
+impl Lines<'_> {
+    /// Looks at the lines around these places, which come in order.
+    fn look_at_all(&mut self, places: impl Iterator<Item = usize>) {
+        self.looked_at = 0;
+        places.for_each(|at| self.look(at));
+    }
+
+    fn look(&mut self, at: usize) {
+        if at >= self.looked_at && !self.has_secret {
+            let (start, end) = reading::line_around(self.text, at, self.looked_at);
+            self.has_secret = !find(self.text[start..end].trim_end_matches('\n'), &[]).is_empty();
+            self.looked_at = end;
+        }
+    }
+}
+
 /// The secrets of a text and of its other readings. They may overlap.
 fn find_to(text: &str, seams: &[Seam], is_source: bool, depth: u8) -> Vec<Found> {
     let scan = Scan::new(text, seams, is_source);
@@ -233,31 +275,48 @@ impl Search {
 
     /// Adds the secrets at the triggers of a text. Returns the positions of the triggers.
     fn find(&self, bytes: &[u8], scan: &Scan<'_>, depth: u8, found: &mut Vec<Found>) -> Vec<usize> {
-        steps(bytes.len());
         /// The number of found secrets at which overlapping ones are first merged.
         const MERGED: usize = 1024;
         let mut hits = Vec::new();
         let mut room = MERGED;
         let mut from = 0;
+        self.each_place(bytes, |key, at| {
+            if let Some(on) = self.look(key, at, from, scan, depth, found) {
+                hits.push(at);
+                from = from.max(on);
+            }
+            if found.len() > room {
+                merge(found);
+                room = MERGED.max(2 * found.len());
+            }
+        });
+        hits
+    }
+
+    /// Calls `look` wherever three bytes may identify a text, with these bytes and their place.
+    #[inline(always)]
+    fn each_place(&self, bytes: &[u8], mut look: impl FnMut(u32, usize)) {
+        steps(bytes.len());
         let mut at = 0;
         while at + KEY <= bytes.len() {
             let loaded = load(&bytes[at..]);
             let keys: [u32; PLACES_AT_ONCE] = std::array::from_fn(|place| key(loaded >> (8 * place)));
             if keys.iter().fold(false, |any, &key| any | self.known[hash(key)]) {
                 for (place, key) in keys.into_iter().enumerate().filter(|&(_, key)| self.known[hash(key)]) {
-                    if let Some(on) = self.look(key, at + place, from, scan, depth, found) {
-                        hits.push(at + place);
-                        from = from.max(on);
-                    }
-                }
-                if found.len() > room {
-                    merge(found);
-                    room = MERGED.max(2 * found.len());
+                    look(key, at + place);
                 }
             }
             at += PLACES_AT_ONCE;
         }
-        hits
+    }
+
+    /// Whether three bytes belong to a text that is there.
+    fn is_hit(&self, key: u32, at: usize, bytes: &[u8]) -> bool {
+        let group = &self.groups[usize::from(self.group[hash(key)])];
+        let is_there = |start: usize, text: &[u8]| bytes[start..].starts_with(text);
+        group
+            .iter()
+            .any(|known| known.key == key && at.checked_sub(known.offset).is_some_and(|start| is_there(start, &known.text)))
     }
 
     /// The position of the first trigger of a name or a phrase.

@@ -4,19 +4,19 @@ use std::hash::BuildHasher as _;
 
 use rustc_hash::FxBuildHasher;
 
-/// Names that are remembered.
-const NAMES: usize = 256;
+/// Names that are remembered: ten for each of a pod, so that two of them seldom have the same slot.
+const NAMES: usize = 1024;
 
 /// A direct-mapped cache: each name has one slot, and replaces another there, so that nobody can fill it.
 pub struct NameCache<T>(Box<[(ShortName, T); NAMES]>);
 
-/// A name of up to 23 bytes, with its length in the last byte.
-type ShortName = [u64; 3];
+/// A name of up to 31 bytes, with its length in the last byte.
+type ShortName = [u64; 4];
 
 /// The empty name is known with the default value.
 impl<T: Copy + Default> Default for NameCache<T> {
     fn default() -> Self {
-        Self(Box::new([([0; 3], T::default()); NAMES]))
+        Self(Box::new([([0; 4], T::default()); NAMES]))
     }
 }
 
@@ -24,7 +24,7 @@ impl<T: Copy> NameCache<T> {
     /// The value of a name, computed now if it is not cached. It depends on the name alone.
     pub fn find(&mut self, name: &str, find: impl Fn(&str) -> T) -> T {
         let Some(short) = short(name) else { return find(name) };
-        let place = FxBuildHasher.hash_one((short[0], short[1], short[2])) as usize % NAMES;
+        let place = FxBuildHasher.hash_one((short[0], short[1], short[2], short[3])) as usize % NAMES;
         let (known, found) = &mut self.0[place];
         if *known != short {
             (*known, *found) = (short, find(name));
@@ -37,13 +37,14 @@ impl<T: Copy> NameCache<T> {
 fn short(name: &str) -> Option<ShortName> {
     let (bytes, length) = (name.as_bytes(), name.len());
     let word = |at: usize| bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-    let [first, second, last] = match length {
-        0..8 => [bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0, 0],
-        8..=16 => [word(0), word(length - 8), 0],
-        17..24 => [word(0), word(8), word(length - 8) >> (8 * (24 - length))],
+    let [first, second, third, last] = match length {
+        0..8 => [bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0, 0, 0],
+        8..=16 => [word(0), word(length - 8), 0, 0],
+        17..=24 => [word(0), word(8), word(length - 8), 0],
+        25..32 => [word(0), word(8), word(16), word(length - 8) >> (8 * (32 - length))],
         _ => return None,
     };
-    Some([first, second, last | (length as u64) << 56])
+    Some([first, second, third, last | (length as u64) << 56])
 }
 
 #[cfg(test)]
@@ -66,7 +67,9 @@ mod tests {
         let mut known = NameCache::default();
         assert_eq!(known.find("name", |_| 7), 7);
         assert_eq!(known.find("name", |_| unreachable!()), 7);
-        assert_eq!(known.find(&"x".repeat(24), |_| 8), 8);
-        assert_eq!(known.find(&"x".repeat(24), |_| 9), 9, "long ones are not remembered");
+        assert_eq!(known.find(&"x".repeat(31), |_| 7), 7);
+        assert_eq!(known.find(&"x".repeat(31), |_| unreachable!()), 7);
+        assert_eq!(known.find(&"x".repeat(32), |_| 8), 8);
+        assert_eq!(known.find(&"x".repeat(32), |_| 9), 9, "long ones are not remembered");
     }
 }

@@ -124,6 +124,13 @@ pub fn has_secret(text: &str) -> bool {
     !find(&text, &seams).is_empty() || key_lines::mentions_a_key(&text)
 }
 
+/// Whether any line of a text has a secret by itself, as [`has_secret`] says of it, whatever the other lines hold. The lines are visible ASCII.
+///
+/// For many short strings this is a fraction of the time that it takes to search each.
+pub fn has_line_with_secret(lines: &str) -> bool {
+    find::in_a_line(lines) || key_lines::mentions_a_key(lines)
+}
+
 /// The mask of a secret.
 pub fn masked(kind: &str) -> String {
     format!("[masked: {kind}]")

@@ -6,7 +6,7 @@
 use sandbar_text::steps::counted;
 use sandbar_text::{clean, clean_line};
 
-use super::{LONGEST, MaskedLines, find, has_secret, mask, mask_tail};
+use super::{LONGEST, MaskedLines, find, has_line_with_secret, has_secret, mask, mask_tail};
 use crate::quotable;
 
 /// Bytes of the shorter text, and how many times longer the other one is.
@@ -117,6 +117,7 @@ const LOOKS: &[(&str, Look)] = &[
     ("quotable", |text| drop(quotable(text, 64))),
     MASK[0],
     ("is_suspect", |text| _ = has_secret(text)),
+    ("has_line_with_secret", |text| _ = has_line_with_secret(text)),
     ("MaskedLines", |text| {
         let mut lines = MaskedLines::new();
         for line in text.split_inclusive('\n') {

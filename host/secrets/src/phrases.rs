@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use base64::Engine as _;
 
-use super::alphabet::{ALPHANUMERIC, ARGUMENT, BASE64_BODY, BASE64URL, KEY_BODY};
+use super::alphabet::{ALPHANUMERIC, ARGUMENT, BASE64_BODY, BASE64URL, KEY_BODY, LINE};
 use super::extent::{self, Style};
 use super::names::{Named, named};
 use super::scan::Scan;
@@ -308,10 +308,8 @@ pub(super) fn inserted(scan: &Scan<'_>, word: &Range<usize>, found: &mut Vec<Fou
     let is_around = |c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '`' | '[' | ']' | '\\');
     let column = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| named(name.trim_matches(is_around)));
     let columns: Vec<Option<Named>> = before[open + 1..close].split(|&byte| byte == b',').take(COLUMNS).map(column).collect();
-    if columns.iter().all(Option::is_none) {
-        return;
-    }
-    scan.walk(word.end, |text| {
+    let Some(first) = columns.iter().flatten().next() else { return };
+    let is_walked = scan.walk(word.end, |text| {
         let mut at = blank(text, 0);
         for _ in 0..ROWS {
             // `ROW('a', 'sesame')` of MySQL
@@ -348,6 +346,10 @@ pub(super) fn inserted(scan: &Scan<'_>, word: &Range<usize>, found: &mut Vec<Fou
         }
         at.min(text.len())
     });
+    // So many others without an end are around it that its rows are not looked at.
+    if !is_walked {
+        found.push(Found { at: word.end..scan.run(word.end, &LINE), kind: first.kind, by: By::Place });
+    }
 }
 
 /// The end of white space that begins at `at`.

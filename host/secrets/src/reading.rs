@@ -160,7 +160,7 @@ fn unescape(text: &str, (start, end): (usize, usize), reading: &mut Reading) {
 }
 
 /// The line around a position, within the text after `from`.
-fn line_around(text: &str, at: usize, from: usize) -> (usize, usize) {
+pub(super) fn line_around(text: &str, at: usize, from: usize) -> (usize, usize) {
     let bytes = text.as_bytes();
     let start = memrchr(b'\n', &bytes[from..at]).map_or(from, |end| from + end + 1);
     let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |end| at + end + 1);

@@ -23,6 +23,9 @@ pub(super) const JUDGED_MAX: usize = 160;
 /// Runs of an alphabet that are remembered: a value may consist of several.
 const REMEMBERED: usize = 12;
 
+/// How often a byte is walked: a statement may have no end, and the next ones stand in it.
+const WALKS: usize = 8;
+
 /// A text that is searched for secrets.
 pub(super) struct Scan<'t> {
     text: &'t str,
@@ -34,8 +37,8 @@ pub(super) struct Scan<'t> {
     runs: OnceCell<Box<[Runs; SLOTS]>>,
     /// Base64 was decoded up to here.
     decoded: Cell<usize>,
-    /// Statements were walked up to here.
-    walked: Cell<usize>,
+    /// Statements were walked up to here, of which one may stand in another.
+    walked: [Cell<usize>; WALKS],
     /// Members of JSON Web Keys were searched up to here.
     pub(super) web_keys: Cell<usize>,
     /// The end of the last name that was looked at.
@@ -61,7 +64,7 @@ impl<'t> Scan<'t> {
             is_source,
             runs: OnceCell::new(),
             decoded: Cell::new(0),
-            walked: Cell::new(0),
+            walked: Default::default(),
             web_keys: Cell::new(0),
             named: Cell::new(usize::MAX),
             back: Cell::default(),
@@ -156,13 +159,13 @@ impl<'t> Scan<'t> {
         self.text.get(at..end)
     }
 
-    /// Lends the text from `at` on to `look`, which returns how many bytes it has walked. Nothing is lent twice.
-    pub(super) fn walk(&self, at: usize, look: impl FnOnce(&'t [u8]) -> usize) {
-        if at >= self.walked.get() {
-            let length = look(&self.text.as_bytes()[at..]);
-            steps(length);
-            self.walked.set(at + length);
-        }
+    /// Lends the text from `at` on to `look`, which returns how many bytes it has walked. False: it was lent [`WALKS`] times already.
+    pub(super) fn walk(&self, at: usize, look: impl FnOnce(&'t [u8]) -> usize) -> bool {
+        let Some(walked) = self.walked.iter().find(|walked| walked.get() <= at) else { return false };
+        let length = look(&self.text.as_bytes()[at..]);
+        steps(length);
+        walked.set(at + length);
+        true
     }
 
     /// A part of the text, up to [`LONGEST`] bytes, that only one position leads to, so that it is looked at once.

@@ -4,6 +4,7 @@
 //! so that no scanner of repositories takes them for real.
 
 mod keys;
+mod neighbours;
 mod places;
 mod tokens;
 

@@ -25,6 +25,8 @@ pub(super) enum Role<'p> {
 pub(super) struct Hint<'p> {
     /// The only namespace that they can be in.
     pub(super) namespace: Option<&'p str>,
+    /// Whether a list is one over all namespaces, though what is in it may all be in one.
+    pub(super) everywhere: bool,
     /// `apiVersion` and kind of items that leave them out.
     pub(super) kind: Option<(&'static str, &'static str)>,
     /// The file's name without its extension: the kind of an empty list.
@@ -109,21 +111,27 @@ pub(super) fn role(path: &str) -> Role<'_> {
         _ if !is_text => Role::Other,
         _ if stem.ends_with("-errors") || stem == "errors" => Role::Failures,
         Some(folders) if folders.first().into_iter().chain([&stem]).any(|name| NO_OBJECTS.contains(name)) => Role::Other,
-        Some([]) => Role::Objects(Hint { namespace: None, kind: gathered_kind(stem), stem }),
-        Some([CUSTOM]) => Role::Objects(Hint { namespace: None, kind: None, stem }),
-        Some([CUSTOM, name]) => Role::Objects(Hint { namespace: Some(stem), kind: None, stem: name }),
-        Some([name]) => Role::Objects(Hint { namespace: Some(stem), kind: gathered_kind(name), stem: name }),
-        _ => Role::Objects(Hint { namespace: namespace(&parts, stem), kind: None, stem }),
+        Some([]) => Role::Objects(Hint { kind: gathered_kind(stem), stem, ..Hint::default() }),
+        Some([CUSTOM]) => Role::Objects(Hint { stem, ..Hint::default() }),
+        Some([CUSTOM, name]) => Role::Objects(Hint { namespace: Some(stem), stem: name, ..Hint::default() }),
+        Some([name]) => Role::Objects(Hint { namespace: Some(stem), kind: gathered_kind(name), stem: name, ..Hint::default() }),
+        _ => {
+            let named = namespace(&parts, stem);
+            let namespace = named.filter(|name| !ALL.contains(name));
+            Role::Objects(Hint { namespace, everywhere: named.is_some() && namespace.is_none(), kind: None, stem })
+        }
     }
 }
+
+/// What must-gather and Velero write in the place of a namespace, for all of them.
+const ALL: [&str; 2] = ["all", "all-namespaces"];
 
 /// The namespace in a path, for a file of this name.
 fn namespace<'p>(parts: &[&'p str], stem: &str) -> Option<&'p str> {
     let after = |folder: &str| Some(*parts.get(parts.iter().rposition(|part| *part == folder)? + 1)?);
-    // must-gather and Velero, where `all` means all namespaces; sonobuoy; a dump.
+    // must-gather and Velero; sonobuoy; a dump.
     let named = after("namespaces").or_else(|| after("ns").filter(|_| parts.contains(&"resources")));
-    let named = named.or_else(|| parts.last().copied().filter(|_| DUMPED.contains(&stem)));
-    named.filter(|name| *name != "all" && *name != "all-namespaces")
+    named.or_else(|| parts.last().copied().filter(|_| DUMPED.contains(&stem)))
 }
 
 /// `apiVersion` and kind of one of Troubleshoot's names.

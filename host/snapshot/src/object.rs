@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
+use super::kinds;
+
 /// One object, kept as text, which takes a fraction of its parsed form.
 pub(super) struct Object {
     /// `apps/v1` for example.
@@ -19,8 +21,10 @@ pub(super) struct Object {
     labels: Box<str>,
     /// Its `resourceVersion` if that is a number, else 0.
     pub(super) revision: u64,
-    /// The latest of its times in the past.
-    pub(super) newest: Option<Timestamp>,
+    /// When it was created.
+    created: Option<Timestamp>,
+    /// The latest time where a component of Kubernetes writes one, if the kind is one of its own.
+    told: Option<Timestamp>,
     /// The whole object as JSON.
     pub(super) json: Box<str>,
 }
@@ -28,21 +32,19 @@ pub(super) struct Object {
 /// Bytes of an `apiVersion`, a kind or a namespace: a server accepts a group of 253 and a version of 63.
 pub(super) const NAME_BYTES: usize = 320;
 
-/// Fields with times in the past. Others can be in the future: a certificate's end, a workspace's next stop.
-const PAST_TIMES: [&str; 12] = [
-    "creationTimestamp",
-    "eventTime",
-    "finishedAt",
-    "firstTimestamp",
-    "lastHeartbeatTime",
-    "lastObservedTime",
-    "lastTimestamp",
-    "lastTransitionTime",
-    "lastUpdateTime",
-    "renewTime",
-    "startTime",
-    "startedAt",
-];
+/// Times of a condition, of a container's state, of a status, and of an event, by its API of before or after. Each is of something that
+/// has happened. Others can be in the future: a certificate's end, the deletion that comes after a grace period.
+const CONDITION_TIMES: [&str; 3] = ["lastHeartbeatTime", "lastTransitionTime", "lastUpdateTime"];
+const STATE_TIMES: [&str; 2] = ["finishedAt", "startedAt"];
+const STATUS_TIMES: [&str; 2] = ["completionTime", "startTime"];
+const EVENT_TIMES: [&str; 5] =
+    ["deprecatedFirstTimestamp", "deprecatedLastTimestamp", "eventTime", "firstTimestamp", "lastTimestamp"];
+
+/// The statuses of a pod's containers.
+const CONTAINERS: [&str; 3] = ["containerStatuses", "ephemeralContainerStatuses", "initContainerStatuses"];
+
+/// Namespaces in which Leases are those of nodes and of the control plane. Elsewhere whoever runs a program renews them.
+const SYSTEM_LEASES: [&str; 2] = ["kube-node-lease", "kube-system"];
 
 impl Object {
     /// Converts an object from its parsed form. The items of a typed list have no kind and version; [`complete`](Self::complete)
@@ -75,7 +77,8 @@ impl Object {
             name: text(metadata, "name").ok_or("an object without metadata.name")?,
             labels: labels.map(|_| metadata["labels"].to_string()).unwrap_or_default().into_boxed_str(),
             revision: metadata["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
-            newest: newest(&value),
+            created: time(&metadata["creationTimestamp"]),
+            told: told(&value),
             json: json.into_boxed_str(),
         })
     }
@@ -106,6 +109,16 @@ impl Object {
         Ok(self)
     }
 
+    /// The latest of its times that the API server, a node or a controller of Kubernetes has written. What somebody put into an object of
+    /// their own is not among them: a snapshot's "now" is not up to them.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        let is_told = match self.kind.as_str() {
+            "Lease" => self.namespace.as_deref().is_some_and(|namespace| SYSTEM_LEASES.contains(&namespace)),
+            kind => kinds::namespaced(kinds::group_and_version(&self.api_version).0, kind).is_some(),
+        };
+        self.created.max(self.told.filter(|_| is_told))
+    }
+
     /// Bytes that are kept of it beside its JSON: its names and its key.
     pub(super) fn beside(&self) -> usize {
         let names = 2 * (self.name.len() + self.namespace.as_ref().map_or(0, String::len));
@@ -130,18 +143,27 @@ impl Object {
     }
 }
 
-fn newest(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::Object(fields) => fields.iter().filter_map(|(key, value)| newest_in_field(key, value)).max(),
-        Value::Array(items) => items.iter().filter_map(newest).max(),
-        _ => None,
-    }
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
 }
 
-fn newest_in_field(key: &str, value: &Value) -> Option<Timestamp> {
-    match value.as_str() {
-        Some(text) if PAST_TIMES.contains(&key) => text.parse().ok(),
-        Some(_) => None,
-        None => newest(value),
-    }
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The latest time that a component of Kubernetes may have written.
+fn told(object: &Value) -> Option<Timestamp> {
+    let status = &object["status"];
+    let latest = |of: &Value, keys: &[&str]| keys.iter().filter_map(|key| time(&of[*key])).max();
+    let conditions = list(&status["conditions"]).iter().filter_map(|condition| latest(condition, &CONDITION_TIMES));
+    let states = CONTAINERS.iter().flat_map(|containers| list(&status[*containers]));
+    let states = states.flat_map(|container| [&container["state"], &container["lastState"]]);
+    let states = states.flat_map(|state| [&state["running"], &state["terminated"]]).filter_map(|run| latest(run, &STATE_TIMES));
+    let others = [
+        latest(object, &EVENT_TIMES),
+        latest(status, &STATUS_TIMES),
+        time(&object["series"]["lastObservedTime"]),
+        time(&object["spec"]["renewTime"]),
+    ];
+    conditions.chain(states).chain(others.into_iter().flatten()).max()
 }

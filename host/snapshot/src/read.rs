@@ -240,7 +240,7 @@ impl Contents {
         for ((api_version, kind), found) in namespaces {
             // Items of two namespaces were listed over all. An array, unlike a list, may hold what was asked for one by one.
             let only = match found.first() {
-                Some(Some(only)) if found.len() == 1 => Some(only.as_str()),
+                Some(Some(only)) if found.len() == 1 && !hint.everywhere => Some(only.as_str()),
                 _ => None,
             };
             self.namespaces |= kind == "Namespace" && api_version == "v1" && !fields.is_empty();

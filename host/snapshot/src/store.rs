@@ -75,7 +75,7 @@ impl Snapshot {
             collections: Vec::new(),
             places: BTreeMap::new(),
             coverage: Coverage::default(),
-            clock: objects.iter().filter_map(|object| object.newest).max().max(logs.newest),
+            clock: objects.iter().filter_map(Object::newest).max().max(logs.newest),
             revision: objects.iter().map(|object| object.revision).max().unwrap_or_default().max(1),
             version: version.unwrap_or_else(|| version_of_nodes(&objects)),
             id: String::new(),

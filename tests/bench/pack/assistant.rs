@@ -3,9 +3,9 @@
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::namespace::Namespace;
 use sandbar_tests::troubles::{Staged, Trouble};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Bytes, Said, server_of};
+use super::{Bytes, Said, is_about, server_of};
 use crate::table::Table;
 use crate::tools::Connection;
 
@@ -54,10 +54,6 @@ pub(super) async fn finds_every_cause(table: &mut Table) {
         "8 in 9 calls and 8 KB",
         found == staged.len() && read.most() <= READ,
     );
-}
-
-fn is_about(next: &Value, namespace: &str, Staged { kind, name, .. }: &Staged) -> bool {
-    next["namespace"] == namespace && next["kind"] == *kind && next["name"] == *name
 }
 
 impl Said {

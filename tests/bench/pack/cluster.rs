@@ -5,7 +5,7 @@ use kube::api::{Api, DynamicObject, ListParams};
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::cri_log::CriLog;
 use sandbar_tests::namespace::{Namespace, create, resource};
-use sandbar_tests::troubles::Trouble;
+use sandbar_tests::troubles::{Staged, Trouble};
 use sandbar_tests::until;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub(super) const LINES: usize = 1_000;
 /// What is looked for in them: one line in fifty.
 pub(super) const MATCHING: &str = " 500 ";
 
-pub(super) const TROUBLES: [Trouble; 10] = [
+const TROUBLES: [Trouble; 10] = [
     Trouble::Image,
     Trouble::CrashLoop,
     Trouble::OutOfMemory,
@@ -51,6 +51,8 @@ pub(super) struct Large {
     pub(super) large: Namespace,
     /// That of the pods with label `app=logged`, which have logs.
     pub(super) logged: Namespace,
+    /// What is wrong, and in which namespace.
+    pub(super) troubles: Vec<(String, Staged)>,
 }
 
 impl Large {
@@ -80,10 +82,11 @@ impl Large {
         let pods: Api<DynamicObject> = Api::all_with(client, &resource("v1", "Pod"));
         let waiting = ListParams::default().fields("status.phase!=Running").limit(1);
         until("all pods run", async || pods.list(&waiting).await.expect("a list").items.is_empty().then_some(())).await;
+        let mut troubles = Vec::new();
         for (trouble, namespace) in TROUBLES.into_iter().zip(others) {
-            trouble.stage(namespace).await;
+            troubles.push((namespace.name().to_owned(), trouble.stage(namespace).await));
         }
-        Self { large: large.clone(), logged: logged.clone(), control_plane }
+        Self { large: large.clone(), logged: logged.clone(), troubles, control_plane }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fuzzing of everything in Sandbar that parses what others wrote: messages of clients and what they choose, components, manifests, arguments,
-//! results, what an API server answers, logs, certificates, snapshots, tokens of issuers and their keys, sandbar.yaml, and the words that
-//! tools read.
+//! results, what an API server answers, logs, certificates, snapshots, tokens of issuers and their keys, what registries
+//! send, signatures, sandbar.yaml, and the words that tools read.
 //!
 //! A [`Target`] takes any bytes and panics where a promise is broken, not only where code crashes: each says what has to hold.
 //! `make test` runs a fixed number of seeded executions of each (`tests/seeded.rs`); `make fuzz` runs them for as long as you like

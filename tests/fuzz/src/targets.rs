@@ -7,6 +7,7 @@ mod guests;
 mod lists;
 mod manifests;
 mod messages;
+mod registries;
 mod requests;
 mod selections;
 mod texts;
@@ -40,4 +41,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "word", run: guests::word, seeds: guests::word_seeds, executions: 3000 },
     Target { name: "selector", run: guests::selector, seeds: guests::selector_seeds, executions: 5000 },
     Target { name: "selection", run: selections::selection, seeds: selections::seeds, executions: 5000 },
+    Target { name: "reference", run: registries::reference, seeds: registries::reference_seeds, executions: 5000 },
+    Target { name: "artifact", run: registries::artifact, seeds: registries::artifact_seeds, executions: 5000 },
+    Target { name: "layer", run: registries::layer, seeds: registries::layer_seeds, executions: 3000 },
+    Target { name: "signature", run: registries::signature, seeds: registries::signature_seeds, executions: 1000 },
 ];

@@ -40,7 +40,7 @@ macro_rules! seeded {
     };
 }
 
-seeded!(message component manifest arguments result configuration clean snapshot object list log status discovery request token cursor table metadata many kinds certificate word selector selection);
+seeded!(message component manifest arguments result configuration clean snapshot object list log status discovery request token cursor table metadata many kinds certificate word selector selection reference artifact layer signature);
 
 #[test]
 fn what_once_was_a_finding_is_none_any_more() {

@@ -62,6 +62,11 @@ async fn a_secret_is_masked_whoever_asks_and_however() {
         let (text, structure) = said(&client, tool, arguments.clone()).await;
         assert!(!format!("{text}{structure}").contains("sesame"), "{tool} {arguments}: {text}{structure}");
     }
+    // The API server takes a NUL for the end of the selector.
+    for (labels, said) in [("db-password>471192", "is masked"), ("db-password>471192\0", "the label selector is invalid")] {
+        let words = client.failure("list_resources", of(json!({ "labels": labels }))).await;
+        assert!(words.contains(said), "{labels:?}: {words}");
+    }
     let secrets = client.failure("list_resources", json!({ "kind": "secrets", "namespace": namespace.name() })).await;
     assert!(secrets.contains("secrets"), "{secrets}");
 }

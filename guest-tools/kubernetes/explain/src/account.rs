@@ -21,6 +21,9 @@ const WHY_MAX: usize = 100;
 /// Events that are told at most: the newest.
 const EVENTS_MAX: usize = 6;
 
+/// Facts that are kept: fewer fit.
+const FACTS_MAX: usize = 100;
+
 /// What happens to every pod.
 const ORDINARY: [&str; 6] = ["Created", "Pulled", "Pulling", "Scheduled", "Started", "SuccessfulCreate"];
 
@@ -73,9 +76,14 @@ impl Account {
 
     pub(crate) fn fact(&mut self, fact: impl AsRef<str>) {
         let fact = one_line(fact.as_ref(), FACT_MAX);
-        if !fact.is_empty() && !self.facts.contains(&fact) {
+        if !fact.is_empty() && self.facts.len() < FACTS_MAX && !self.facts.contains(&fact) {
             self.facts.push(fact);
         }
+    }
+
+    /// A fact that comes before the others.
+    pub(crate) fn first(&mut self, fact: impl AsRef<str>) {
+        self.facts.insert(0, one_line(fact.as_ref(), FACT_MAX));
     }
 
     /// What could not be read is a fact.

@@ -2,21 +2,15 @@
 //! near.
 
 use sandbar_tool::arguments::{given, required};
-use sandbar_tool::discovery::{Kind, kinds};
+use sandbar_tool::discovery::{self, Kind};
 use sandbar_tool::kubernetes::View;
-use sandbar_tool::near::are_alike;
+use sandbar_tool::near::{are_alike, is_mistyped};
 use sandbar_tool::tally::few;
 use sandbar_tool::{Code, Error, Scope, Verb};
 use serde_json::Value;
 
 /// Objects that are looked at for what is near.
 const LOOKED_AT: u32 = 1000;
-
-/// Letters that a typing error changes at most.
-const TYPING_ERROR: usize = 2;
-
-/// Letters of a word that are compared.
-const WORD_MAX: usize = 63;
 
 /// The paths that name an object.
 const NAMED: [&str; 2] = ["metadata.name", "metadata.namespace"];
@@ -25,34 +19,36 @@ const NAMED: [&str; 2] = ["metadata.name", "metadata.namespace"];
 pub(crate) struct Found {
     pub(crate) kind: Kind,
     pub(crate) object: Value,
-    /// All that are served, for its owners.
-    pub(crate) kinds: Vec<Kind>,
+    /// That the kind may mean another, too.
+    pub(crate) warning: Option<String>,
 }
 
 /// Finds it.
 pub(crate) fn find(kind: &str, namespace: Option<String>, name: &str) -> Result<Found, Error> {
-    let (kind, name) = (required("kind", kind)?, required("name", name)?);
+    let name = required("name", name)?;
     let namespace = given(namespace);
-    // As kubectl prints it: `deployment.apps/web`.
-    let name = name.rsplit('/').next().unwrap_or_default();
-    let served = kinds()?;
-    let can_get = |served: &&Kind| served.verbs.contains(&Verb::Get);
-    let of = |word: &str| served.kinds.iter().filter(can_get).filter(|served| served.is_called(word)).collect::<Vec<&Kind>>();
-    let meant = of(&kind);
-    let Some(first) = meant.first() else { return Err(no_kind(&kind, &served.kinds, &served.warnings)) };
-    let mut error = None;
-    for of in &meant {
-        match read(of, namespace.as_deref(), name) {
-            Ok(object) => return Ok(Found { kind: (*of).clone(), object, kinds: served.kinds.clone() }),
-            Err(new) if new.code() == Code::NotFound => drop(error.get_or_insert(new)),
-            Err(new) => return Err(new),
+    let found = discovery::find(kind, Verb::Get)?;
+    let (namespace, name) = place(&found.kind, namespace, &name)?;
+    match read(&found.kind, namespace.as_deref(), name) {
+        Ok(object) => Ok(Found { warning: found.warning(), kind: found.kind, object }),
+        Err(error) => {
+            let near = || near(&found.kind, namespace.as_deref(), name);
+            let near = if error.code() == Code::NotFound { near() } else { None };
+            Err(found.hint(near.into_iter().fold(error, |error, near| error.hint(near))))
         }
     }
-    let error = error.unwrap_or_else(|| Error::new(Code::NotFound, "not found"));
-    Err(match near(first, namespace.as_deref(), name) {
-        Some(near) => error.hint(near),
-        None => error,
-    })
+}
+
+/// Namespace and name, where the name is written with what is before a slash: its kind, as kubectl prints it (`deployment.apps/web`), or its
+/// namespace.
+fn place<'n>(kind: &Kind, namespace: Option<String>, name: &'n str) -> Result<(Option<String>, &'n str), Error> {
+    let Some((before, own)) = name.rsplit_once('/') else { return Ok((namespace, name)) };
+    match namespace {
+        namespace if kind.is_called(before) => Ok((namespace, own)),
+        None if kind.namespaced => Ok((Some(before.to_owned()), own)),
+        Some(namespace) if namespace == before => Ok((Some(namespace), own)),
+        _ => Err(Error::invalid(format!("name: {name:?} is no name, and {before:?} before the slash is no {}", kind.name))),
+    }
 }
 
 fn read(of: &Kind, namespace: Option<&str>, name: &str) -> Result<Value, Error> {
@@ -98,7 +94,7 @@ fn near(of: &Kind, namespace: Option<&str>, name: &str) -> Option<String> {
     };
     let plural = of.resource.plural();
     let here = objects(namespace)?;
-    let alike = words(&here, |there| is_near(name, there));
+    let alike = words(&here, |there| are_alike(name, there) || is_mistyped(name, there));
     if !alike.is_empty() {
         return Some(format!("{plural} that are near: {alike}"));
     }
@@ -125,49 +121,38 @@ fn words(objects: &[Value], is_like: impl Fn(&str) -> bool) -> String {
     few(&words)
 }
 
-fn no_kind(word: &str, kinds: &[Kind], warnings: &[String]) -> Error {
-    let word = sandbar_tool::kubernetes::view::one_line(word, WORD_MAX);
-    let plain = word.split('.').next().unwrap_or_default();
-    let is_like = |kind: &&Kind| is_near(plain, &kind.name) || is_near(plain, kind.resource.plural());
-    let near: Vec<String> = kinds.iter().filter(is_like).map(|kind| kind.resource.to_string()).collect();
-    let mut said = format!("no kind `{word}` can be read here");
-    if !near.is_empty() {
-        said.push_str(&format!("; near: {}", few(&near)));
-    }
-    // Some may be missing from the list.
-    if let Some(warning) = warnings.first() {
-        said.push_str(&format!("; {warning}"));
-    }
-    Error::invalid(said)
-}
-
-/// Whether one is part of the other, or a typing error away.
-fn is_near(word: &str, there: &str) -> bool {
-    are_alike(word, there) || distance(word, there) <= TYPING_ERROR
-}
-
-/// How many letters have to change, be added or be left out; `usize::MAX` where that is certainly many.
-fn distance(one: &str, other: &str) -> usize {
-    let letters = |word: &str| word.bytes().take(WORD_MAX).map(|byte| byte.to_ascii_lowercase()).collect::<Vec<u8>>();
-    let (one, other) = (letters(one), letters(other));
-    if one.len().abs_diff(other.len()) > TYPING_ERROR || one.len().min(other.len()) <= TYPING_ERROR {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (at, there) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != there);
-            diagonal = row[at + 1];
-            row[at + 1] = changed.min(row[at] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
-}
-
 /// An object of a view, as it is called in an answer: `Pod team-a/web-0`.
 pub(crate) fn called(kind: &str, object: View<'_>) -> String {
     let slash = if object.namespace().is_empty() { "" } else { "/" };
     format!("{kind} {}{slash}{}", object.namespace(), object.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbar_tool::Resource;
+
+    use super::*;
+
+    #[test]
+    fn before_a_slash_stands_a_kind_or_a_namespace() {
+        let kind = Kind {
+            resource: Resource::new("apps", "v1", "deployments"),
+            name: "Deployment".to_owned(),
+            short_names: vec!["deploy".to_owned()],
+            namespaced: true,
+            verbs: Vec::new(),
+        };
+        let found = |namespace: Option<&str>, name: &str| {
+            let place = place(&kind, namespace.map(str::to_owned), name).map_err(|error| error.to_string());
+            place.map(|(namespace, name)| (namespace.unwrap_or_default(), name.to_owned()))
+        };
+        let is = |namespace: &str, name: &str| Ok((namespace.to_owned(), name.to_owned()));
+        for name in ["web", "deployment.apps/web", "deploy/web", "Deployment/web"] {
+            assert_eq!(found(Some("team-a"), name), is("team-a", "web"), "{name}");
+        }
+        assert_eq!(found(None, "team-b/web"), is("team-b", "web"));
+        assert_eq!(found(Some("team-b"), "team-b/web"), is("team-b", "web"));
+        let error = found(Some("team-a"), "team-b/web").expect_err("which is meant?");
+        assert!(error.contains("\"team-b\" before the slash is no Deployment"), "{error}");
+    }
 }

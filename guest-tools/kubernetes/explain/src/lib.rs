@@ -11,7 +11,7 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
-use sandbar_tool::discovery::Kind;
+use sandbar_tool::discovery::{kinds, qualified};
 use sandbar_tool::kubernetes::owners::{self, Owner};
 use sandbar_tool::kubernetes::{View, troubles};
 use sandbar_tool::resource::Document;
@@ -33,10 +33,11 @@ struct Arguments {
 }
 
 fn explain(Arguments { kind, name, namespace }: Arguments) -> Result<Told<Answer>, Error> {
-    let Found { kind, object, kinds } = find(&kind, namespace, &name)?;
+    let Found { kind, object, warning } = find(&kind, namespace, &name)?;
+    let (group, qualified) = (kind.resource.group(), qualified(kind.resource.group(), &kind.name));
     let object = View::of(&object);
     let mut account = Account::default();
-    match (kind.resource.group(), kind.name.as_str()) {
+    match (group, kind.name.as_str()) {
         ("", "Pod") => pod::explain(object, &mut account),
         ("apps", of @ ("Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")) | ("batch", of @ "Job") => {
             workload::explain(of, object, &mut account);
@@ -50,9 +51,9 @@ fn explain(Arguments { kind, name, namespace }: Arguments) -> Result<Told<Answer
         ("", "PersistentVolumeClaim") => others::claim(object, &mut account),
         ("", "Node") => others::node(object, &mut account),
         ("", "Namespace") => others::namespace(object, &mut account),
-        (_, "APIService") => others::api_service(object, &mut account),
-        (_, "HorizontalPodAutoscaler") => others::autoscaler(object, &mut account),
-        (_, of) => others::explain(of, object, &mut account),
+        ("apiregistration.k8s.io", "APIService") => others::api_service(object, &mut account),
+        ("autoscaling", "HorizontalPodAutoscaler") => others::autoscaler(object, &mut account),
+        _ => others::explain(&qualified, object, &mut account),
     }
     // Whatever it is: something deletes it, and it does not go.
     if object.has("metadata.deletionTimestamp")
@@ -60,22 +61,26 @@ fn explain(Arguments { kind, name, namespace }: Arguments) -> Result<Told<Answer
     {
         account.blame(trouble.to_string());
     }
-    owned(object, &kinds, &mut account);
-    Ok(account.told(called(&kind.name, object)))
+    owned(object, &mut account);
+    if let Some(warning) = warning {
+        account.first(warning);
+    }
+    Ok(account.told(called(&qualified, object)))
 }
 
 /// To whom it belongs.
-fn owned(object: View<'_>, kinds: &[Kind], account: &mut Account) {
+fn owned(object: View<'_>, account: &mut Account) {
+    let owners = object.owners();
+    if owners.is_empty() {
+        return;
+    }
+    let kinds = account.took("kinds", kinds()).map(|served| served.kinds).unwrap_or_default();
     let place = |owner: &Owner, namespace: &str| {
         let kind = kinds.iter().find(|kind| kind.name == owner.kind && kind.resource.group() == owner.group())?;
         let scope = if kind.namespaced { Scope::from(namespace) } else { Scope::Cluster };
         let resource: Resource = kind.resource.clone();
         (kind.verbs.contains(&Verb::Get) && scope != Scope::from("")).then_some((resource, scope))
     };
-    let owners = object.owners();
-    if owners.is_empty() {
-        return;
-    }
     let chain = owners::chain(object.namespace(), &owners, &place);
     let names: Vec<String> = chain.owners.iter().map(Owner::to_string).collect();
     let ended = chain.ended.map(|ended| format!(" ({ended})")).unwrap_or_default();

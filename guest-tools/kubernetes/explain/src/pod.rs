@@ -1,7 +1,7 @@
 //! One pod: its containers, its probes, its log, and why no node takes it.
 
 use sandbar_tool::kubernetes::events::Event;
-use sandbar_tool::kubernetes::pods::{container_named, exit_words, probe_words, trouble};
+use sandbar_tool::kubernetes::pods::{container_named, exit_words, probe_words, statuses, trouble};
 use sandbar_tool::kubernetes::scheduling::{self, Used};
 use sandbar_tool::kubernetes::troubles::{self, Log};
 use sandbar_tool::kubernetes::view::{one_line, quoted};
@@ -122,11 +122,16 @@ fn add_log(pod: View<'_>, log: &Log, account: &mut Account) {
 
 /// The containers' states, as far as they say more than the cause, and their probes.
 fn containers(pod: View<'_>, account: &mut Account, trouble: Option<&Trouble>) {
-    let statuses = || pod.list("status.initContainerStatuses").chain(pod.list("status.containerStatuses"));
     // What is wrong with a pod of one container is wrong with that one.
-    let is_one = trouble.is_some() && statuses().count() == 1;
+    let is_one = trouble.is_some() && statuses(pod).count() == 1;
     let tells_last = trouble.and_then(|trouble| trouble.log.as_ref()).is_some_and(|log| log.previous);
-    for status in statuses() {
+    let failed = |of: &str| {
+        let of_this = |event: &&Event| event.message.get(..of.len()).is_some_and(|word| word.eq_ignore_ascii_case(of));
+        account.events.iter().find(of_this).map(|event| quoted(&event.message, QUOTED))
+    };
+    let probes = [("readiness", "readinessProbe"), ("liveness", "livenessProbe"), ("startup", "startupProbe")];
+    let probes = probes.map(|(of, key)| (of, key, failed(of)));
+    for status in statuses(pod) {
         let name = status.text("name");
         let restarts = status.number("restartCount");
         let is_said = is_one && (tells_last || restarts == 0);
@@ -142,9 +147,7 @@ fn containers(pod: View<'_>, account: &mut Account, trouble: Option<&Trouble>) {
             account.fact(words);
         }
         let Some(spec) = container_named(pod, name).filter(|_| trouble.is_some()) else { continue };
-        for (of, key) in [("readiness", "readinessProbe"), ("liveness", "livenessProbe"), ("startup", "startupProbe")] {
-            let of_this = |event: &&Event| event.message.to_ascii_lowercase().starts_with(of);
-            let said = account.events.iter().find(of_this).map(|event| quoted(&event.message, QUOTED));
+        for (of, key, said) in &probes {
             let words = probe_words(of, spec.at(key));
             let is_cause = trouble.is_some_and(|trouble| trouble.cause.contains(&words));
             if let (true, false, Some(said)) = (spec.has(key), is_cause, said) {

@@ -1,8 +1,11 @@
 //! A Service: the pods that its selector matches, its endpoints, and its ports. And an Ingress: the Services behind it.
 
+use std::collections::BTreeSet;
+
 use sandbar_tool::kubernetes::pods::{self, FIELDS};
 use sandbar_tool::kubernetes::view::one_line;
 use sandbar_tool::kubernetes::{View, selectors};
+use sandbar_tool::near::are_alike;
 use sandbar_tool::read::{get_many, list_many};
 use sandbar_tool::{Code, Resource, Scope};
 use serde_json::Value;
@@ -24,6 +27,9 @@ const SLICES_MAX: u32 = 100;
 
 /// Services behind one Ingress that are looked at.
 const BACKENDS_MAX: usize = 32;
+
+/// Pairs of a selector that the labels of all pods are compared with for what is near.
+const PAIRS_MAX: usize = 32;
 
 /// Bytes of labels that are shown.
 const LABELS_MAX: usize = 120;
@@ -106,12 +112,10 @@ fn without_pods(selector: View<'_>, namespace: &str, account: &mut Account) -> O
 /// The pods whose labels have most in common with a selector that matches none, or nearly.
 fn nearest(selector: View<'_>, pods: &[View<'_>]) -> String {
     // Labels of the same key and of a value that is nearly the same count, too.
-    let alike = |pod: &View<'_>| {
-        let is_near =
-            |(key, value): (&str, View<'_>)| sandbar_tool::near::are_alike(&value.words(), &labels(*pod).key(key).words());
-        selector.own_members().filter(|member| is_near(*member)).count()
+    let score = |pod: &&View<'_>| {
+        let wanted = selector.own_members().take(PAIRS_MAX).map(|(key, value)| (value.words(), labels(**pod).key(key).words()));
+        wanted.map(|(value, there)| 2 * usize::from(value == there) + usize::from(are_alike(&value, &there))).sum::<usize>()
     };
-    let score = |pod: &&View<'_>| 2 * selectors::in_common(selector, labels(**pod)) + alike(pod);
     match pods.iter().max_by_key(score) {
         Some(pod) if score(&pod) > 0 => {
             let of = pod
@@ -146,10 +150,12 @@ fn ports(service: View<'_>, selected: &[View<'_>], account: &mut Account) {
         })
         .collect();
     told.truncate(8);
+    let names: BTreeSet<&str> = declared().map(|port| port.text("name")).collect();
+    let numbers: BTreeSet<String> = declared().map(|port| port.at("containerPort").words()).collect();
     for port in service.list("spec.ports") {
         let target = if port.has("targetPort") { port.at("targetPort").words() } else { port.at("port").words() };
         let is_name = target.parse::<u16>().is_err();
-        let is_there = declared().any(|port| port.text("name") == target || port.at("containerPort").words() == target);
+        let is_there = names.contains(&*target) || numbers.contains(&target);
         let shown = one_line(&target, 64);
         let there = if told.is_empty() { "they declare none".to_owned() } else { format!("they declare {}", told.join(", ")) };
         if is_name && !is_there {

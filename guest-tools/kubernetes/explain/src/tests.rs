@@ -269,7 +269,7 @@ fn other_kinds_are_told_by_their_conditions() {
     let well = faults::well().with(widget("True"));
     assert_eq!(verdict(&well, "widgets.example.com", "team-a", "one"), "Nothing is wrong: its phase is Working.");
     let text = text(&faults::well().with(widget("False")), "Widget", "team-a", "one");
-    assert!(text.starts_with("NoLogin: Synced=False, \"the login was refused\".\nWidget team-a/one\n"), "{text}");
+    assert!(text.starts_with("NoLogin: Synced=False, \"the login was refused\".\nWidget.example.com team-a/one\n"), "{text}");
     assert!(text.contains("- Ready=False for 30m: \"not all is well\"\n"), "{text}");
 }
 
@@ -303,8 +303,10 @@ fn an_autoscaler_and_a_namespace_have_theirs() {
 fn a_wrong_kind_or_name_is_told_with_what_is_near() {
     let cluster = faults::selector(faults::well(), "team-a");
     for (arguments, said) in [
-        (json!({ "kind": "Deploymnet", "name": "web" }), "no kind `Deploymnet` can be read here; near: deployments.apps"),
-        (json!({ "kind": "zebra", "name": "web" }), "no kind `zebra` can be read here"),
+        (
+            json!({ "kind": "Deploymnet", "name": "web" }),
+            "no kind that can be read here is called `Deploymnet`; near it: deployments.apps",
+        ),
         (
             json!({ "kind": "pod", "name": "wbe", "namespace": "team-a" }),
             "get Pod wbe: pods \"wbe\" not found; pods: team-a/web-5d9-a, team-a/web-5d9-b",
@@ -325,6 +327,50 @@ fn a_wrong_kind_or_name_is_told_with_what_is_near() {
     ] {
         assert_eq!(failure(&cluster, arguments), said);
     }
+    let nothing_near = failure(&cluster, json!({ "kind": "zebra", "name": "web" }));
+    assert!(
+        nothing_near.starts_with("no kind that can be read here is called `zebra`; there are configmaps, "),
+        "{nothing_near}"
+    );
+}
+
+/// A Deployment of somebody else's group.
+fn another(namespace: &str, name: &str) -> Value {
+    json!({ "apiVersion": "acme.io/v1", "kind": "Deployment", "metadata": { "name": name, "namespace": namespace } })
+}
+
+#[test]
+fn of_kinds_of_one_name_it_is_kubernetes_own_and_that_is_said() {
+    let cluster = faults::crash_loop(faults::well(), "team-a").with(another("team-a", "crash"));
+    for cluster in [cluster.clone(), cluster.clone().denied("deployments.acme.io")] {
+        let text = text(&cluster, "Deployment", "team-a", "crash");
+        assert!(text.starts_with("3 of 3 pods: CrashLoopBackOff"), "{text}");
+        assert!(text.contains("\n- kind is taken for deployments.apps; it can also be deployments.acme.io\n"), "{text}");
+    }
+    let text = text(&cluster, "deployments.acme.io", "team-a", "crash");
+    assert!(text.starts_with("Nothing is wrong") && text.contains("\nDeployment.acme.io team-a/crash\n"), "{text}");
+    assert!(!text.contains("taken for"), "{text}");
+    let error = failure(&cluster, json!({ "kind": "deploy", "name": "none", "namespace": "team-a" }));
+    assert!(error.contains("deployments.apps \"none\" not found"), "{error}");
+    let error = failure(&cluster, json!({ "kind": "Deployment", "name": "none", "namespace": "team-a" }));
+    assert!(error.ends_with("; kind is taken for deployments.apps; it can also be deployments.acme.io"), "{error}");
+}
+
+#[test]
+fn owners_and_events_of_another_group_are_not_taken_for_kubernetes_own() {
+    let owned_by =
+        |api_version: &str| json!([{ "apiVersion": api_version, "kind": "Deployment", "name": "stateful", "controller": true }]);
+    let mut warning = faults::warning("team-a", "Deployment", "web", "Exploded", "it was somebody else's");
+    warning["involvedObject"]["apiVersion"] = json!("acme.io/v1");
+    let cluster = faults::selector(faults::well(), "team-a").with(another("team-a", "web")).with(warning);
+    let well = text(&cluster, "Deployment", "team-a", "web");
+    assert!(!well.contains("Exploded"), "{well}");
+    assert!(text(&cluster, "Deployment.acme.io", "team-a", "web").contains("Exploded"));
+    let mut widget = another("team-a", "owned");
+    widget["kind"] = json!("Widget");
+    widget["metadata"]["ownerReferences"] = owned_by("acme.io/v1");
+    let text = text(&cluster.with(widget), "Widget", "team-a", "owned");
+    assert!(text.contains("owned by Deployment.acme.io/stateful"), "{text}");
 }
 
 #[test]

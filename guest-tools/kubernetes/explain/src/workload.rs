@@ -54,14 +54,14 @@ pub(crate) fn explain(kind: &str, workload: View<'_>, account: &mut Account) {
     let cause = account.cause.take().unwrap_or_else(|| trouble.to_string());
     let prefix = match &own {
         Some(own) if own.reason != "ReplicasMissing" => {
-            account.facts.insert(0, own.to_string());
+            account.first(own.to_string());
             format!("{}, ", own.reason)
         }
         _ => String::new(),
     };
     account.blame(format!("{prefix}{alike} of {} pods: {cause}", views.len()));
     if let Some((alike, trouble, other)) = take_most(&mut groups) {
-        account.facts.insert(0, format!("{alike} of {} pods, {other} for one: {trouble}", views.len()));
+        account.first(format!("{alike} of {} pods, {other} for one: {trouble}", views.len()));
     }
     list_pods(&views, account);
     account.fact(wanted);
@@ -133,7 +133,7 @@ fn newest_set(namespace: &str, deployment: &str, labels: &str, account: &mut Acc
     let fields = ["metadata.name", "metadata.annotations", "metadata.ownerReferences"];
     let list = REPLICA_SETS.list::<Value>().within(namespace).with_labels(labels).fields(&fields).limit(Some(LOOKED_AT)).page();
     let page = account.took("ReplicaSets", list)?;
-    let sets = page.items.iter().map(View::of).filter(|set| set.controller() == Some(("Deployment", deployment)));
+    let sets = page.items.iter().map(View::of).filter(|set| set.controller() == Some(("Deployment".to_owned(), deployment)));
     let revision = |set: &View<'_>| {
         let revision = set.at("metadata.annotations").key("deployment.kubernetes.io/revision").words();
         revision.parse::<u64>().unwrap_or_default()
@@ -198,7 +198,7 @@ pub(crate) fn cron_job(cron_job: View<'_>, account: &mut Account) {
     }
     let page = JOBS.list::<Value>().within(namespace).up_to(LOOKED_AT);
     let jobs = account.took("Jobs", page).map(|page| page.items).unwrap_or_default();
-    let of_this = jobs.iter().map(View::of).filter(|job| job.controller() == Some(("CronJob", name)));
+    let of_this = jobs.iter().map(View::of).filter(|job| job.controller() == Some(("CronJob".to_owned(), name)));
     if let Some(job) = of_this.max_by_key(|job| job.time("metadata.creationTimestamp").max(job.time("status.startTime"))) {
         let before = account.cause.take();
         explain("Job", job, account);

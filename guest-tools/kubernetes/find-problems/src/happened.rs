@@ -1,6 +1,8 @@
 //! Events of the namespaces in which something is wrong: the cause of what an object shows only the symptom of, and what happened to
 //! objects that show nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sandbar_tool::kubernetes::events::{EVENTS, Event, FIELDS, grouped};
 use sandbar_tool::kubernetes::view::quoted;
 use sandbar_tool::kubernetes::{Time, Trouble, View, troubles};
@@ -30,12 +32,10 @@ const MESSAGE_MAX: usize = 150;
 
 /// The warnings of the namespaces that these problems are in, the worst first, and of `asked`.
 pub(crate) fn warnings(problems: &[Problem], asked: Option<&str>, missing: &mut Missing) -> Vec<Event> {
-    let mut namespaces: Vec<&str> = asked.into_iter().collect();
-    for namespace in problems.iter().map(|problem| problem.object.namespace.as_str()) {
-        if !namespace.is_empty() && !namespaces.contains(&namespace) {
-            namespaces.push(namespace);
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let of_problems = problems.iter().map(|problem| problem.object.namespace.as_str());
+    let all = asked.into_iter().chain(of_problems).filter(|namespace| !namespace.is_empty() && seen.insert(*namespace));
+    let mut namespaces: Vec<&str> = all.collect();
     if namespaces.len() > NAMESPACES_MAX {
         missing.add("Events", &format!("of {NAMESPACES_MAX} of {} namespaces with problems alone", namespaces.len()));
         namespaces.truncate(NAMESPACES_MAX);
@@ -61,10 +61,12 @@ pub(crate) fn warnings(problems: &[Problem], asked: Option<&str>, missing: &mut 
 
 /// Puts the cause into problems that show a symptom.
 pub(crate) fn tell(problems: &mut [Problem], events: &[Event]) {
+    let causes = causes(events);
     for problem in problems.iter_mut().filter(|problem| problem.is_told_by_events) {
-        let mut about = events.iter().filter(|event| is_about(event, problem) && !event.is_symptom());
-        // The newest comes first.
-        let Some(event) = about.next() else { continue };
+        let Object { kind, namespace, name } = &problem.object;
+        let newest = |kind: &str, name: &str| causes.get(&(namespace.as_str(), kind.to_owned(), name)).copied();
+        let of_pods = problem.pods.iter().filter_map(|pod| newest("Pod", pod));
+        let Some(event) = of_pods.chain(newest(kind, name)).min().and_then(|at| events.get(at)) else { continue };
         if event.reason == "FailedCreate" {
             let Trouble { reason, cause, .. } = troubles::refused(&event.message, None);
             problem.why = format!("{reason}: {cause} ({})", problem.why);
@@ -74,35 +76,45 @@ pub(crate) fn tell(problems: &mut [Problem], events: &[Event]) {
     }
 }
 
-fn is_about(event: &Event, Problem { object, pods, .. }: &Problem) -> bool {
-    let Event { object: about, .. } = event;
-    let is_named = about.kind == object.kind && about.name == object.name;
-    let is_part = about.kind == "ReplicaSet" && object.kind == "Deployment" && is_of(&about.name, &object.name);
-    let is_pod = about.kind == "Pod" && pods.contains(&about.name);
-    about.namespace == object.namespace && (is_named || is_part || is_pod)
-}
-
-/// Whether what is called like this may be a part of a workload.
-fn is_of(name: &str, workload: &str) -> bool {
-    name.strip_prefix(workload).is_some_and(|rest| rest.starts_with('-'))
+/// The newest event that is no symptom, of each object by its namespace, kind and name.
+fn causes(events: &[Event]) -> BTreeMap<(&str, String, &str), usize> {
+    let mut causes = BTreeMap::new();
+    // The newest come first.
+    for (at, Event { object, .. }) in events.iter().enumerate().filter(|(_, event)| !event.is_symptom()) {
+        let (namespace, kind) = (object.namespace.as_str(), object.qualified_kind());
+        // Those of a ReplicaSet tell of its Deployment, too, which has its name without the hash.
+        if kind == "ReplicaSet"
+            && let Some((deployment, _)) = object.name.rsplit_once('-')
+        {
+            causes.entry((namespace, "Deployment".to_owned(), deployment)).or_insert(at);
+        }
+        causes.entry((namespace, kind, object.name.as_str())).or_insert(at);
+    }
+    causes
 }
 
 /// What happened of late to objects of which nothing was said, the same reason of one kind in a namespace once.
 pub(crate) fn alone(problems: &[Problem], pods: &Pods, events: &[Event]) -> Vec<Problem> {
+    fn place(object: &Object) -> (&str, &str) {
+        (object.namespace.as_str(), object.name.as_str())
+    }
+    let wholes: BTreeSet<_> = problems.iter().map(|problem| place(&problem.object)).collect();
+    let told: BTreeSet<_> = problems.iter().flat_map(|problem| &problem.alike).map(place).collect();
     let mut groups: Vec<(usize, &Event)> = Vec::new();
     for event in events {
         let Event { object: about, count, last, .. } = event;
         let age = last.map_or(0, |last| last.seconds_to(Time::now()));
         let is_over = age > REPEATS_WITHIN || (age > LAST_WITHIN && *count < OFTEN);
-        let is_said = pods.is_troubled(&about.namespace, &about.name)
-            || problems.iter().any(|problem| {
-                let is_named = |object: &Object| object.namespace == about.namespace && object.name == about.name;
-                let is_part = problem.object.namespace == about.namespace && is_of(&about.name, &problem.object.name);
-                is_part || is_named(&problem.object) || problem.alike.iter().any(is_named)
-            });
+        let (namespace, name) = (about.namespace.as_str(), about.name.as_str());
+        // What has the name of a workload and something behind a dash is a part of it.
+        let ends = name.match_indices('-').map(|(dash, _)| dash).chain([name.len()]);
+        let is_said = pods.is_troubled(namespace, name)
+            || told.contains(&(namespace, name))
+            || ends.map(|end| &name[..end]).any(|whole| wholes.contains(&(namespace, whole)));
         if !is_over && !is_said {
             let is_same = |other: &Event| {
-                (&other.object.namespace, &other.object.kind, &other.reason) == (&about.namespace, &about.kind, &event.reason)
+                let of = |event: &Event| (event.object.qualified_kind(), event.reason.clone());
+                other.object.namespace == about.namespace && of(other) == of(event)
             };
             match groups.iter().position(|(_, other)| is_same(other)) {
                 Some(at) => groups[at].0 += 1,
@@ -119,6 +131,6 @@ fn problem((objects, event): (usize, &Event)) -> Problem {
     let Event { object, reason, message, count, last, .. } = event;
     let others = if objects > 1 { format!(", also of {} others", objects - 1) } else { String::new() };
     let cause = format!("{} (event, {count} times{others})", quoted(message, MESSAGE_MAX));
-    let object = Object::new(&object.kind, &object.namespace, &object.name);
+    let object = Object::new(&object.qualified_kind(), &object.namespace, &object.name);
     Problem { size: 0, ..Problem::new(Rank::Rest, object, Trouble::new(reason, cause, *last)) }
 }

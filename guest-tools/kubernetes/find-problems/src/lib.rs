@@ -11,13 +11,17 @@ mod workloads;
 mod tests;
 
 use sandbar_tool::arguments::given;
+use sandbar_tool::kubernetes::View;
 use sandbar_tool::kubernetes::pods::FIELDS as POD_FIELDS;
 use sandbar_tool::kubernetes::troubles::FIELDS;
+use sandbar_tool::near::{are_alike, is_mistyped};
 use sandbar_tool::prompt::{Message, Prompt};
 use sandbar_tool::resource::Document;
-use sandbar_tool::{Component, Error, Integer, Resource, Rule, Scope, Told, Tool, Tools, Verb};
+use sandbar_tool::tally::few;
+use sandbar_tool::{Code, Component, Error, Integer, Resource, Rule, Scope, Told, Tool, Tools, Verb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::pods::Pods;
 use crate::problem::{Object, Problem, sort};
@@ -27,6 +31,9 @@ use crate::workloads::Workloads;
 
 /// Problems that are told where nobody asks for more or fewer.
 const PROBLEMS: usize = 20;
+
+/// Namespaces that are looked at for one that is near.
+const LOOKED_AT: u32 = 1000;
 
 /// Definitions hold the schemas of their kinds: 25 are megabytes already.
 const DEFINITIONS_ON_PAGE: u32 = 25;
@@ -79,7 +86,10 @@ fn find_problems(Arguments { namespace, limit }: Arguments) -> Result<Told<Answe
     let mut found = look(namespace.as_deref(), &mut missing);
     if found.nothing_was_read {
         let why = missing.warning().unwrap_or_default();
-        return Err(Error::new(sandbar_tool::Code::Denied, format!("nothing could be read: {why}")));
+        return Err(Error::new(Code::Denied, format!("nothing could be read: {why}")));
+    }
+    if let Some(name) = namespace.as_deref().filter(|_| found.lacks_namespace) {
+        return Err(no_namespace(name));
     }
     sort(&mut found.problems);
     let more = found.problems.len().saturating_sub(most);
@@ -95,6 +105,8 @@ struct Found {
     problems: Vec<Problem>,
     looked_at: String,
     nothing_was_read: bool,
+    /// Whether the namespace that was asked for is not there.
+    lacks_namespace: bool,
 }
 
 /// Reads in an order in which the more important comes first: where a call's requests run out, the rest is missing.
@@ -132,6 +144,8 @@ fn look(namespace: Option<&str>, missing: &mut Missing) -> Found {
         read_all(third, missing, &mut |kind, object| workloads.add(kind, object));
     }
 
+    let is_empty = pods.count + services.count + workloads.count() == 0;
+    let lacks_namespace = namespace.is_some() && is_empty && missing.nothing_of("Namespaces");
     let looked_at = workloads.looked_at(pods.count, services.count);
     let mut problems = workloads.problems(&pods, missing);
     problems.extend(services.problems(missing));
@@ -140,7 +154,21 @@ fn look(namespace: Option<&str>, missing: &mut Missing) -> Found {
     happened::tell(&mut problems, &events);
     let alone = happened::alone(&problems, &pods, &events);
     problems.extend(alone);
-    Found { problems, looked_at, nothing_was_read }
+    Found { problems, looked_at, nothing_was_read, lacks_namespace }
+}
+
+/// The failure where there is no such namespace, with those that may be meant.
+fn no_namespace(name: &str) -> Error {
+    let error = Error::new(Code::NotFound, format!("there is no namespace {name}"));
+    let list = NAMESPACES.list::<Value>().fields(&["metadata.name"]).limit(Some(LOOKED_AT));
+    let names = list.page().map(|page| page.items).unwrap_or_default();
+    let names = names.iter().map(|namespace| View::of(namespace).name().to_owned());
+    let near: Vec<String> = names.filter(|there| are_alike(name, there) || is_mistyped(name, there)).collect();
+    if near.is_empty() {
+        error.hint("leave it out for the whole cluster")
+    } else {
+        error.hint(format_args!("near it: {}", few(&near)))
+    }
 }
 
 impl Item {

@@ -24,12 +24,17 @@ pub(crate) struct Pods {
 pub(crate) struct Owned {
     /// Those that have not ended.
     alive: usize,
-    /// By the word for the trouble and the container, in the order of how many there are.
+    /// As they were seen.
     groups: Vec<Group>,
+    /// Where each is.
+    places: BTreeMap<Key, usize>,
 }
 
+/// The word for a trouble, and the container.
+type Key = (String, Option<String>);
+
 struct Group {
-    key: (String, Option<String>),
+    key: Key,
     count: usize,
     trouble: Trouble,
     since: Option<Time>,
@@ -76,13 +81,10 @@ impl Owned {
     fn add(&mut self, trouble: Trouble, name: &str, has_ended: bool) {
         let key = (trouble.reason.clone(), trouble.log.as_ref().map(|log| log.container.clone()));
         let since = trouble.since;
-        let at = match self.groups.iter().position(|group| group.key == key) {
-            Some(at) => at,
-            None => {
-                self.groups.push(Group { key, count: 0, trouble, since, names: Vec::new(), has_ended });
-                self.groups.len() - 1
-            }
-        };
+        let at = *self.places.entry(key).or_insert_with_key(|key| {
+            self.groups.push(Group { key: key.clone(), count: 0, trouble, since, names: Vec::new(), has_ended });
+            self.groups.len() - 1
+        });
         let group = &mut self.groups[at];
         group.count += 1;
         group.since = group.since.min(since).or(group.since).or(since);
@@ -137,9 +139,10 @@ impl Owned {
 /// To whom a pod belongs: its Deployment rather than that one's ReplicaSet, and itself where nobody manages it.
 fn owner(pod: View<'_>) -> Object {
     let namespace = pod.namespace();
-    match pod.controller() {
+    let Some((kind, name)) = pod.controller() else { return Object::new("Pod", namespace, pod.name()) };
+    match kind.as_str() {
         // The name of a Deployment's ReplicaSet ends with the hash that all its pods have as a label.
-        Some(("ReplicaSet", name)) => {
+        "ReplicaSet" => {
             let hash = pod.text("metadata.labels.pod-template-hash");
             let deployment = name.strip_suffix(hash).and_then(|name| name.strip_suffix('-')).filter(|_| !hash.is_empty());
             match deployment {
@@ -148,7 +151,7 @@ fn owner(pod: View<'_>) -> Object {
             }
         }
         // What a kubelet runs by itself.
-        Some(("Node", _)) | None => Object::new("Pod", namespace, pod.name()),
-        Some((kind, name)) => Object::new(kind, namespace, name),
+        "Node" => Object::new("Pod", namespace, pod.name()),
+        kind => Object::new(kind, namespace, name),
     }
 }

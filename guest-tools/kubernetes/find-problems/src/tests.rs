@@ -113,6 +113,19 @@ fn one_namespace_is_looked_at_alone() {
 }
 
 #[test]
+fn a_namespace_that_is_not_there_is_no_healthy_one() {
+    let cluster = faults::well().with(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "payments" } }));
+    let fails = |namespace: &str| {
+        let arguments = json!({ "namespace": namespace });
+        cluster.host().answer(&component(), "find_problems", &arguments).expect_err("there is none")
+    };
+    assert_eq!(fails("payment"), "there is no namespace payment; near it: payments");
+    assert_eq!(fails("elsewhere"), "there is no namespace elsewhere; leave it out for the whole cluster");
+    let empty = cluster.host().text(&component(), "find_problems", &json!({ "namespace": "payments" })).expect("an answer");
+    assert!(empty.starts_with("Nothing is wrong in namespace payments: looked at 1 Namespaces"), "{empty}");
+}
+
+#[test]
 fn what_may_not_be_read_is_a_warning_and_fails_nothing() {
     let cluster = faults::crash_loop(faults::well(), "team-a").denied("nodes").denied("services").denied("deployments.apps");
     let answer = answer(&cluster, json!({}));
@@ -133,6 +146,46 @@ fn a_service_of_a_workload_without_pods_is_not_told_twice() {
     let problems = problems(&answer(&cluster, json!({})));
     assert_eq!(problems.len(), 2, "{problems:#?}");
     assert!(problems[1].ends_with("NoEndpoints: its Deployment idle is scaled to 0"), "{problems:#?}");
+}
+
+#[test]
+fn what_is_next_is_that_object_and_no_other_of_its_name() {
+    let cluster = faults::crash_loop(faults::well(), "team-a").changed("pods", |pod| {
+        if pod["metadata"]["namespace"] == "team-a" {
+            pod["metadata"]["ownerReferences"] =
+                json!([{ "apiVersion": "acme.io/v1", "kind": "Deployment", "name": "crash", "controller": true }]);
+        }
+    });
+    let mut about = faults::warning("team-a", "Ingress", "shop", "SyncError", "no certificate");
+    about["involvedObject"]["apiVersion"] = json!("acme.io/v1");
+    let answer = answer(&cluster.with(about), json!({}));
+    let next = |at: usize| answer["problems"][at]["next"]["kind"].clone();
+    let mut kinds = [next(0), next(1), next(2)].map(|kind| kind.as_str().unwrap_or_default().to_owned());
+    kinds.sort();
+    assert_eq!(kinds, ["Deployment", "Deployment.acme.io", "Ingress.acme.io"], "{answer:#}");
+}
+
+#[test]
+fn services_whose_labels_are_too_alike_are_not_looked_for_and_take_nothing_from_others() {
+    let labels = |last: &str| -> Value {
+        (0..30).map(|number| (format!("k{number}"), json!("v"))).chain([("z".to_owned(), json!(last))]).collect()
+    };
+    let well = json!({ "ready": true, "state": { "running": {} } });
+    let mut cluster = faults::selector(faults::well(), "team-a").with(faults::namespace("team-b"));
+    for number in 0..100 {
+        let mut pod = faults::pods("team-b", &format!("p{number}"), 1, &json!({}), &well).remove(0);
+        pod["metadata"]["labels"] = labels("yes");
+        cluster = cluster.with(pod).with(faults::service("team-b", &format!("s{number}"), labels("no")));
+    }
+    let answer = answer(&cluster, json!({}));
+    let problems = problems(&answer);
+    assert!(
+        problems.iter().any(|problem| problem.starts_with("Service team-a/web: NoEndpoints: its selector app=webb")),
+        "{problems:#?}"
+    );
+    let unknown = "pods of Services (100 in team-b: too many labels are alike)";
+    assert_eq!(answer["notRead"], unknown, "{problems:#?}");
+    assert!(!problems.iter().any(|problem| problem.contains("team-b/s")), "{problems:#?}");
 }
 
 #[test]

@@ -32,19 +32,13 @@ pub(crate) struct Workloads {
     problems: Vec<Problem>,
     /// Workloads whose pods are not well, until the workload itself was seen.
     of_pods: BTreeMap<Object, Problem>,
-    /// Objects that have the same trouble for the same cause: they are told together.
-    alike: Vec<Alike>,
+    /// Objects of a kind that have the same trouble for the same cause, by the word for it: they are told together.
+    alike: BTreeMap<(&'static str, String), Problem>,
     claims: Vec<(Problem, String)>,
     /// Whether the first consumer of a claim decides where its volume is, by StorageClass.
-    classes: Vec<(String, bool)>,
+    classes: BTreeMap<String, bool>,
     /// When a Job of a CronJob last came to its end, and when one last failed.
-    runs: Vec<(Object, Runs)>,
-}
-
-struct Alike {
-    kinds: &'static str,
-    word: String,
-    problem: Problem,
+    runs: BTreeMap<Object, Runs>,
 }
 
 #[derive(Default)]
@@ -99,17 +93,11 @@ impl Workloads {
     }
 
     /// A problem that others of the kind may have too.
-    fn tell_together(&mut self, kinds: &'static str, word: String, mut problem: Problem) {
-        match self.alike.iter_mut().find(|alike| alike.kinds == kinds && alike.word == word) {
-            Some(Alike { problem: first, .. }) => {
-                first.alike.push(problem.object);
-                first.size = first.alike.len();
-            }
-            None => {
-                problem.alike.push(problem.object.clone());
-                self.alike.push(Alike { kinds, word, problem });
-            }
-        }
+    fn tell_together(&mut self, kinds: &'static str, word: String, problem: Problem) {
+        let object = problem.object.clone();
+        let first = self.alike.entry((kinds, word)).or_insert(problem);
+        first.alike.push(object);
+        first.size = first.alike.len();
     }
 
     /// Looks at an object that has pods, or is used by them.
@@ -124,7 +112,7 @@ impl Workloads {
         let trouble = troubles::of(kind, object);
         match kind {
             "StorageClass" => {
-                self.classes.push((named.name, object.text("volumeBindingMode") == "WaitForFirstConsumer"));
+                self.classes.insert(named.name, object.text("volumeBindingMode") == "WaitForFirstConsumer");
             }
             "PersistentVolumeClaim" => {
                 let class = object.text("spec.storageClassName").to_owned();
@@ -180,15 +168,9 @@ impl Workloads {
         let ended = job.time("status.completionTime");
         // Pods that failed before the one that did not.
         let of_pods = of_pods.filter(|_| ended.is_none());
-        let cron_job = job.controller().filter(|(kind, _)| *kind == "CronJob");
+        let cron_job = job.controller().filter(|(kind, _)| kind == "CronJob");
         if let (Some((kind, name)), true) = (cron_job, trouble.is_some() || ended.is_some()) {
-            let cron_job = Object::new(kind, &named.namespace, name);
-            let known = self.runs.iter().position(|(of, _)| *of == cron_job);
-            let at = known.unwrap_or(self.runs.len());
-            if known.is_none() {
-                self.runs.push((cron_job, Runs::default()));
-            }
-            let runs = &mut self.runs[at].1;
+            let runs = self.runs.entry(Object::new(&kind, &named.namespace, name)).or_default();
             runs.succeeded = runs.succeeded.max(ended);
             if let Some(trouble) = trouble {
                 runs.count += 1;
@@ -249,7 +231,7 @@ impl Workloads {
             };
             Problem { rank, ..problem }
         }));
-        problems.extend(self.alike.into_iter().map(|Alike { mut problem, .. }| {
+        problems.extend(self.alike.into_values().map(|mut problem| {
             let all = problem.alike.len();
             if all > 1 {
                 let more = all.saturating_sub(NAMES_MAX);
@@ -261,7 +243,7 @@ impl Workloads {
         }));
         let knows_classes = missing.nothing_of("StorageClasses");
         for (mut problem, class) in self.claims {
-            match self.classes.iter().find(|(name, _)| *name == class).map(|(_, waits)| waits) {
+            match self.classes.get(&class) {
                 // It waits for a pod, and a pod that waits for it says so.
                 Some(true) if problem.why.starts_with("Pending") => continue,
                 None if knows_classes && !class.is_empty() => {

@@ -51,17 +51,14 @@ fn get_resource(arguments: Arguments) -> Result<Answer, Error> {
     let paths = fields.iter().filter(|field| !field.trim().is_empty()).map(|field| Path::parse(field));
     let paths = paths.collect::<Result<Vec<_>, _>>()?;
 
-    let mut warnings = Vec::new();
-    if !found.others.is_empty() {
-        let others: Vec<String> = found.others.iter().map(ToString::to_string).collect();
-        warnings.push(format!("this is one of {}; there are {}, too", found.kind.resource, others.join(", ")));
-    }
-    let within = place::find(&found.kind, &name, namespace)?;
+    let mut warnings: Vec<String> = found.warning().into_iter().collect();
+    let within = place::find(&found.kind, &name, namespace).map_err(|error| found.hint(error))?;
     let get = found.kind.resource.get::<Map<String, Value>>(within, name);
     let read: Vec<String> = paths.iter().map(ToString::to_string).collect();
     let read: Vec<&str> = read.iter().map(String::as_str).collect();
     let get = if read.is_empty() { get } else { get.fields(&read) };
-    let mut object = Value::Object(get.read_or_near(found.kind.resource.to_string())?);
+    let object = get.read_or_near(found.kind.resource.to_string()).map_err(|error| found.hint(error))?;
+    let mut object = Value::Object(object);
     let nothing = paths.iter().filter(|path| path.values(&object).is_empty());
     warnings.extend(nothing.map(|path| format!("nothing at {path}")));
 

@@ -69,11 +69,7 @@ struct Asked {
 fn list_resources(arguments: Arguments) -> Result<Told<Answer>, Error> {
     let found = discovery::find(&arguments.kind, Verb::List)?;
     let paths = arguments.fields.filter(|fields| !fields.is_empty()).map(paths).transpose()?;
-    let mut warnings = Vec::new();
-    if !found.others.is_empty() {
-        let others: Vec<String> = found.others.iter().map(ToString::to_string).collect();
-        warnings.push(format!("these are {}; there are {}, too", found.kind.resource, others.join(", ")));
-    }
+    let mut warnings: Vec<String> = found.warning().into_iter().collect();
     let namespace = given(arguments.namespace);
     if !found.kind.namespaced && namespace.is_some() {
         warnings.push(format!("{} have no namespace", found.kind.resource));

@@ -81,7 +81,7 @@ fn namespaces_are_a_column_only_where_they_differ() {
         let host = host().tables(move |_| Ok(table(&rows)));
         host.text(&component(), TOOL, &json!({ "kind": kind })).expect("an answer")
     };
-    let other = "these are pods; there are pods.example.com, too\n";
+    let other = "kind is taken for pods; it can also be pods.example.com\n";
     assert_eq!(
         text(vec![("team-a", pod("a")), ("team-b", pod("b"))], "pods"),
         format!(

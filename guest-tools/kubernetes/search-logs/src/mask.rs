@@ -10,8 +10,15 @@ const HEX_WITHOUT_DIGITS: usize = 16;
 
 /// The text with `#` in place of each UUID, each word in hexadecimal, and each number.
 pub(crate) fn masked(text: &str) -> String {
-    let bytes = text.as_bytes();
     let mut masked = String::with_capacity(text.len());
+    mask(text, &mut masked);
+    masked
+}
+
+/// The same in a text that is there already.
+pub(crate) fn mask(text: &str, masked: &mut String) {
+    let bytes = text.as_bytes();
+    masked.clear();
     let mut at = 0;
     while at < bytes.len() {
         let is_word = bytes[at].is_ascii_alphanumeric();
@@ -23,11 +30,10 @@ pub(crate) fn masked(text: &str) -> String {
             masked.push('#');
             at += UUID;
         } else {
-            push_word(&mut masked, &text[at..at + length]);
+            push_word(masked, &text[at..at + length]);
             at += length;
         }
     }
-    masked
 }
 
 fn is_uuid(bytes: &[u8]) -> bool {
@@ -37,8 +43,13 @@ fn is_uuid(bytes: &[u8]) -> bool {
 }
 
 fn push_word(masked: &mut String, word: &str) {
-    let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    // Most words.
+    if !has_digit && word.len() < HEX_WITHOUT_DIGITS {
+        masked.push_str(word);
+        return;
+    }
+    let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_address = word.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
     if is_address || (is_hex && word.len() >= if has_digit { HEX } else { HEX_WITHOUT_DIGITS }) {
         masked.push('#');
@@ -58,7 +69,7 @@ fn push_word(masked: &mut String, word: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::mask;
 
     #[test]
     fn numbers_and_ids_are_masked_and_words_are_not() {
@@ -72,7 +83,9 @@ mod tests {
             ("é1é 12é", "é#é #é"),
             ("", ""),
         ] {
-            assert_eq!(masked(text), is, "{text}");
+            let mut masked = "what was there".to_owned();
+            mask(text, &mut masked);
+            assert_eq!(masked, is, "{text}");
         }
     }
 }

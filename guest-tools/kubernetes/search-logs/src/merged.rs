@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sandbar_tool::kubernetes::Time;
 use sandbar_tool::kubernetes::lenient::shortened;
 
-use crate::mask::masked;
+use crate::mask::mask;
 use crate::which::Log;
 
 /// Bytes of a line. What is longer is a dump, and begins with what matters.
@@ -34,6 +34,8 @@ pub(crate) struct Merged<'a> {
     pub(crate) lines: usize,
     /// Logs that had some.
     pub(crate) logs: usize,
+    /// What makes the line at hand the same as others.
+    key: String,
 }
 
 impl<'a> Merged<'a> {
@@ -53,17 +55,15 @@ impl<'a> Merged<'a> {
             };
             self.lines += 1;
             let looked_at = &text[..text.floor_char_boundary(LINE_MAX)];
-            self.line(
-                masked(looked_at),
-                Group { text, newest: time, at: self.lines, label, oldest: time, lines: 1, pods: 1, pod: &log.pod },
-            );
+            mask(looked_at, &mut self.key);
+            self.line(Group { text, newest: time, at: self.lines, label, oldest: time, lines: 1, pods: 1, pod: &log.pod });
         }
         self.logs += usize::from(self.lines > before);
     }
 
-    fn line(&mut self, key: String, line: Group<'a>) {
-        let Some(group) = self.groups.get_mut(&key) else {
-            self.groups.insert(key, line);
+    fn line(&mut self, line: Group<'a>) {
+        let Some(group) = self.groups.get_mut(&self.key) else {
+            self.groups.insert(self.key.clone(), line);
             return;
         };
         group.lines += 1;

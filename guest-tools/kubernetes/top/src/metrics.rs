@@ -64,12 +64,9 @@ impl Metrics {
         self.containers.iter().fold(self.usage.into(), |all: Amounts, one| all.with(one.usage.into(), amount::sum))
     }
 
-    pub(crate) fn of_container(&self, name: &str) -> Amounts {
-        self.containers
-            .iter()
-            .find(|container| container.name == name)
-            .map(|container| container.usage.into())
-            .unwrap_or_default()
+    /// That of each container.
+    pub(crate) fn by_container(&self) -> BTreeMap<&str, Amounts> {
+        self.containers.iter().map(|container| (&*container.name, container.usage.into())).collect()
     }
 }
 

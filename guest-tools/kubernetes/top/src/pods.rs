@@ -146,9 +146,10 @@ pub(crate) fn rows(within: Scope, labels: Option<String>) -> Result<Rows, Error>
 fn row(spec: &Spec, used: Option<&Metrics>) -> Row {
     let used_by_all = used.map(Metrics::sum).unwrap_or_default();
     let (requests, limits) = (spec.requests(), spec.limits());
+    let by_container = used.map(Metrics::by_container).unwrap_or_default();
     let mut nearest = (Share::default(), Share::default());
     for container in spec.lasting() {
-        let used = used.map(|used| used.of_container(&container.name)).unwrap_or_default();
+        let used = by_container.get(&*container.name).copied().unwrap_or_default();
         let limit = Amounts::from(container.resources.limits);
         nearest.0 = nearest.0.max(Share::of(used.cpu, limit.cpu));
         nearest.1 = nearest.1.max(Share::of(used.memory, limit.memory));

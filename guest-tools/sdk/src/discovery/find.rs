@@ -1,15 +1,13 @@
 //! Which kind somebody means by a word: `deploy`, `Deployment`, `deployments.apps`.
 
+use super::group::rank;
 use super::{Kind, kinds};
-use crate::near::are_alike;
+use crate::near::{are_alike, is_mistyped};
 use crate::tally::few;
 use crate::{Code, Error, Resource, Verb, arguments};
 
 /// Characters of a word that are compared with the names that there are: a kind has at most 63.
 const WORD_MAX: usize = 63;
-
-/// Letters that a mistyped name may have wrong.
-const TYPOS: usize = 2;
 
 /// Groups whose objects are those of the core group once more, or what was measured of them: nobody has to be told of them.
 const SAME: [&str; 2] = ["events.k8s.io", "metrics.k8s.io"];
@@ -24,7 +22,7 @@ pub struct Found {
 }
 
 /// Finds the kind that is called by this word and can be read so. Of several it is that of the core group, else of one without a dot,
-/// as `apps`, else of Kubernetes itself. Fails where there is none, and says what is near.
+/// as `apps`, else of one of Kubernetes' own. Fails where there is none, and says what is near.
 pub fn find(word: &str, verb: Verb) -> Result<Found, Error> {
     let word = arguments::required("kind", word)?;
     let served = kinds()?;
@@ -40,13 +38,16 @@ pub fn find(word: &str, verb: Verb) -> Result<Found, Error> {
     Ok(Found { kind: kind.clone(), others })
 }
 
-/// Where a group stands among those that have a kind of the same name.
-fn rank(group: &str) -> u8 {
-    match group {
-        "" => 0,
-        _ if !group.contains('.') => 1,
-        _ if group.ends_with(".k8s.io") => 2,
-        _ => 3,
+impl Found {
+    /// What to tell a reader where the word may mean another kind.
+    pub fn warning(&self) -> Option<String> {
+        let others: Vec<String> = self.others.iter().map(ToString::to_string).collect();
+        (!others.is_empty()).then(|| format!("kind is taken for {}; it can also be {}", self.kind.resource, few(&others)))
+    }
+
+    /// The same beside an error: the object may be of the other kind.
+    pub fn hint(&self, error: Error) -> Error {
+        self.warning().into_iter().fold(error, |error, warning| error.hint(warning))
     }
 }
 
@@ -65,24 +66,6 @@ fn none(word: &str, all: &[Kind], warnings: &[String]) -> Error {
     };
     let error = Error::new(Code::NotServed, format!("no kind that can be read here is called `{word}`; {said}"));
     if warnings.is_empty() { error } else { error.hint(few(warnings)) }
-}
-
-/// Whether a few letters make the one of the other: too many, missing or wrong ones.
-fn is_mistyped(word: &str, name: &str) -> bool {
-    let (word, name) = (word.to_ascii_lowercase().into_bytes(), name.to_ascii_lowercase().into_bytes());
-    if word.len() <= TYPOS || word.len().abs_diff(name.len()) > TYPOS {
-        return false;
-    }
-    // The row of the table of distances for each letter of the word.
-    let mut row: Vec<usize> = (0..=name.len()).collect();
-    for (at, letter) in word.iter().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], at + 1);
-        for (column, other) in name.iter().enumerate() {
-            let least = (before + usize::from(letter != other)).min(row[column] + 1).min(row[column + 1] + 1);
-            before = std::mem::replace(&mut row[column + 1], least);
-        }
-    }
-    row.last().is_some_and(|&distance| distance <= TYPOS)
 }
 
 #[cfg(test)]
@@ -106,7 +89,9 @@ mod tests {
         let kinds = vec![
             kind("", "bindings", "Binding", &[Verb::Get]),
             kind("a.example.com", "ingresses", "Ingress", BOTH),
+            kind("acme.io", "deployments", "Deployment", BOTH),
             kind("apps", "deployments", "Deployment", BOTH),
+            kind("aaa.k8s.io", "ingresses", "Ingress", BOTH),
             kind("metrics.k8s.io", "pods", "PodMetrics", BOTH),
             kind("networking.k8s.io", "ingresses", "Ingress", BOTH),
             kind("", "pods", "Pod", BOTH),
@@ -121,17 +106,29 @@ mod tests {
         for (word, resource, others) in [
             ("pods", "pods", 0),
             ("PodMetrics", "pods.metrics.k8s.io", 0),
-            (" ingress ", "ingresses.networking.k8s.io", 1),
+            (" ingress ", "ingresses.networking.k8s.io", 2),
+            ("Deployment", "deployments.apps", 1),
+            ("Deployment.acme.io", "deployments.acme.io", 0),
             ("ingress.a.example.com", "ingresses.a.example.com", 0),
         ] {
             assert_eq!(of(word), Ok((resource.to_owned(), others)), "{word}");
         }
+        let warning = |word: &str| found(word, Verb::List).ok().and_then(|found| found.warning());
+        assert_eq!(warning("pods"), None);
+        assert_eq!(
+            warning("Deployment").as_deref(),
+            Some("kind is taken for deployments.apps; it can also be deployments.acme.io")
+        );
     }
 
     #[test]
     fn what_is_not_there_is_told_with_what_is_near() {
         let error = |word: &str| found(word, Verb::List).expect_err("none");
-        assert!(error("deploymnet").ends_with("is called `deploymnet`; near it: deployments.apps"), "{}", error("deploymnet"));
+        assert!(
+            error("deploymnet").ends_with("is called `deploymnet`; near it: deployments.apps, deployments.acme.io"),
+            "{}",
+            error("deploymnet")
+        );
         assert!(error("podmetric").ends_with("near it: pods, pods.metrics.k8s.io"), "{}", error("podmetric"));
         assert!(error("secrets").contains("; there are pods, deployments.apps, "), "{}", error("secrets"));
         assert!(error(&"x".repeat(10_000)).len() < 400);

@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::View;
 use super::age::Time;
 use super::lenient::{or_default, shortened};
+use super::owners;
 use crate::Resource;
+use crate::discovery::qualified;
 use crate::read::List;
 
 /// Events. They can be listed in one namespace only.
@@ -47,6 +49,9 @@ pub struct Event {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[schemars(description = "")]
 pub struct Object {
+    /// Its API group and version; "" where the event does not say so.
+    #[serde(skip)]
+    pub api_version: String,
     /// Its kind.
     #[schemars(description = "")]
     pub kind: String,
@@ -59,9 +64,17 @@ pub struct Object {
     pub name: String,
 }
 
+impl Object {
+    /// Its kind, with its group where that is not Kubernetes' own.
+    pub fn qualified_kind(&self) -> String {
+        qualified(owners::group(&self.api_version), &self.kind)
+    }
+}
+
 /// The paths that [`Event::of`] reads of an event in `v1`.
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 13] = [
     "metadata.creationTimestamp",
+    "involvedObject.apiVersion",
     "involvedObject.kind",
     "involvedObject.namespace",
     "involvedObject.name",
@@ -118,8 +131,10 @@ struct Written {
 }
 
 #[derive(Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Reference {
+    #[serde(deserialize_with = "or_default")]
+    api_version: String,
     #[serde(deserialize_with = "or_default")]
     kind: String,
     #[serde(deserialize_with = "or_default")]
@@ -153,7 +168,7 @@ impl<'de> Deserialize<'de> for Event {
 impl From<Written> for Event {
     fn from(written: Written) -> Self {
         let [about, other] = [written.involved_object, written.regarding];
-        let Reference { kind, namespace, name } = if about == Reference::default() { other } else { about };
+        let Reference { api_version, kind, namespace, name } = if about == Reference::default() { other } else { about };
         let times = [
             written.event_time,
             written.first_timestamp,
@@ -167,6 +182,7 @@ impl From<Written> for Event {
         let counts = [written.series.count, written.count, written.deprecated_count];
         Self {
             object: Object {
+                api_version: shortened(api_version, NAME_MAX),
                 kind: shortened(kind, WORD_MAX),
                 namespace: shortened(namespace, NAME_MAX),
                 name: shortened(name, NAME_MAX),
@@ -190,7 +206,7 @@ impl Event {
     pub fn of(event: View<'_>) -> Self {
         let reference = |key: &str| {
             let word = |word: &str| event.at(key).text(word).to_owned();
-            Reference { kind: word("kind"), namespace: word("namespace"), name: word("name") }
+            Reference { api_version: word("apiVersion"), kind: word("kind"), namespace: word("namespace"), name: word("name") }
         };
         let word = |key: &str| event.text(key).to_owned();
         let series = Series { count: event.number("series.count"), last_observed_time: event.time("series.lastObservedTime") };
@@ -289,7 +305,12 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_api_are_read() {
-        let object = Object { kind: "Pod".to_owned(), namespace: "team-a".to_owned(), name: "web-0".to_owned() };
+        let object = Object {
+            api_version: String::new(),
+            kind: "Pod".to_owned(),
+            namespace: "team-a".to_owned(),
+            name: "web-0".to_owned(),
+        };
         let about = json!({ "kind": "Pod", "namespace": "team-a", "name": "web-0", "uid": "1" });
         let old = event(json!({
             "involvedObject": about, "type": "Warning", "reason": "BackOff", "message": "again", "count": 4, "eventTime": null,

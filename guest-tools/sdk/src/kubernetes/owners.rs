@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::lenient::{each, or_default, shortened};
+use crate::discovery::qualified;
 use crate::{Resource, Scope};
 
 /// An entry of an object's `metadata.ownerReferences`. The owner is in the namespace of the object, or in none.
@@ -91,9 +92,9 @@ impl<'de> Deserialize<'de> for Owner {
 }
 
 impl fmt::Display for Owner {
-    /// `ReplicaSet/web-5d9`.
+    /// `ReplicaSet/web-5d9`, and `Rollout.argoproj.io/web` where the group is not Kubernetes' own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.name)
+        write!(f, "{}/{}", qualified(self.group(), &self.kind), self.name)
     }
 }
 
@@ -152,6 +153,11 @@ pub fn built_in(owner: &Owner, namespace: &str) -> Option<(Resource, Scope)> {
     (!namespace.is_empty()).then(|| (resource, namespace.into()))
 }
 
+/// The group of an `apiVersion`; "" is the core group.
+pub(super) fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
 fn one_of(owners: &[Owner]) -> Option<&Owner> {
     controller(owners).or_else(|| owners.first())
 }
@@ -174,7 +180,7 @@ fn above(owner: &Owner, resource: &Resource, scope: Scope) -> Result<Option<Owne
 impl Owner {
     /// Its API group; "" is the core group.
     pub fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        group(&self.api_version)
     }
 
     /// The version in that group.

@@ -8,10 +8,11 @@ use super::view::{View, one_line, quoted};
 use super::{Time, age};
 
 /// The paths that [`trouble`] reads.
-pub const FIELDS: [&str; 39] = [
+pub const FIELDS: [&str; 40] = [
     "metadata.name",
     "metadata.namespace",
     "metadata.labels",
+    "metadata.ownerReferences.apiVersion",
     "metadata.ownerReferences.kind",
     "metadata.ownerReferences.name",
     "metadata.ownerReferences.controller",
@@ -62,6 +63,9 @@ const INITIALIZED_WITHIN: i64 = 5 * 60;
 const FAILED_OF_LATE: i64 = 10 * 60;
 const FAILS_AGAIN: i64 = 60 * 60;
 
+/// Containers of a pod, and readiness gates, that are looked at: each is looked for among the others, and no node runs so many in one pod.
+const CONTAINERS_MAX: usize = 256;
+
 /// Bytes of what others wrote in a cause.
 const QUOTED: usize = 160;
 
@@ -87,8 +91,8 @@ pub fn trouble(pod: View<'_>) -> Option<Trouble> {
             format!("no scheduler has looked at the pod; it waits for {}", if scheduler.is_empty() { "one" } else { scheduler });
         return is_older(created, CREATED_WITHIN).then(|| Trouble::new("NotScheduled", cause, created));
     }
-    let init = pod.list("status.initContainerStatuses").filter_map(|status| container(pod, status, true));
-    let others = pod.list("status.containerStatuses").filter_map(|status| container(pod, status, false));
+    let of = |path, is_init| statuses_at(pod, path).filter_map(move |status| container(pod, status, is_init));
+    let [init, others] = [of("status.initContainerStatuses", true), of("status.containerStatuses", false)];
     init.chain(others).next().or_else(|| gated(pod)).or_else(|| {
         // What the kubelet does before it has any status to tell.
         let is_created = pod.list("status.containerStatuses").next().is_some() || phase == "Running";
@@ -127,8 +131,17 @@ pub fn probe_words(of: &str, probe: View<'_>) -> String {
 
 /// The container of this name in the pod's spec.
 pub fn container_named<'a>(pod: View<'a>, name: &str) -> Option<View<'a>> {
-    let mut all = pod.list("spec.containers").chain(pod.list("spec.initContainers"));
-    all.find(|container| container.text("name") == name)
+    let some = |path| pod.list(path).take(CONTAINERS_MAX);
+    some("spec.containers").chain(some("spec.initContainers")).find(|container| container.text("name") == name)
+}
+
+/// The states of the pod's containers, of its init containers first, and of no more than it can have.
+pub fn statuses<'a>(pod: View<'a>) -> impl Iterator<Item = View<'a>> + use<'a> {
+    statuses_at(pod, "status.initContainerStatuses").chain(statuses_at(pod, "status.containerStatuses"))
+}
+
+fn statuses_at<'a>(pod: View<'a>, path: &str) -> impl Iterator<Item = View<'a>> + use<'a> {
+    pod.list(path).take(CONTAINERS_MAX)
 }
 
 fn ending(pod: View<'_>, ends: Time) -> Option<Trouble> {
@@ -150,8 +163,7 @@ fn failed(pod: View<'_>) -> Trouble {
         let cause = format!("the pod has failed: {}", quoted(pod.text("status.message"), QUOTED));
         return Trouble::new(reason, cause, pod.time("status.startTime"));
     }
-    let mut statuses = pod.list("status.initContainerStatuses").chain(pod.list("status.containerStatuses"));
-    let of = statuses.find(|status| status.has("state.terminated") && status.number("state.terminated.exitCode") != 0);
+    let of = statuses(pod).find(|status| status.has("state.terminated") && status.number("state.terminated.exitCode") != 0);
     let Some(status) = of else {
         return Trouble::new("Failed", "the pod has failed".to_owned(), pod.time("status.startTime"));
     };
@@ -261,8 +273,12 @@ fn not_ready(pod: View<'_>, cause: String, started: Option<Time>, container: &st
 /// Containers are all well, and the pod is not ready for a gate of somebody else.
 fn gated(pod: View<'_>) -> Option<Trouble> {
     let holds = |gate: &str| pod.condition(gate).is_some_and(|condition| condition.text("status") == "True");
-    let gates: Vec<&str> =
-        pod.list("spec.readinessGates").map(|gate| gate.text("conditionType")).filter(|gate| !holds(gate)).collect();
+    let gates: Vec<&str> = pod
+        .list("spec.readinessGates")
+        .take(CONTAINERS_MAX)
+        .map(|gate| gate.text("conditionType"))
+        .filter(|gate| !holds(gate))
+        .collect();
     let ready = pod.condition("Ready").filter(|ready| ready.text("status") != "True")?;
     let since = ready.time("lastTransitionTime");
     if !gates.is_empty() {

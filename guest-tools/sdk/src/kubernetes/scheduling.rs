@@ -39,6 +39,9 @@ pub const POD_FIELDS: [&str; 9] = [
     "status.phase",
 ];
 
+/// The node affinity without which a node does not take a pod.
+const REQUIRED_AFFINITY: &str = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+
 /// Amounts by resource: `cpu`, `memory`.
 pub type Amounts = BTreeMap<String, Quantity>;
 
@@ -49,6 +52,9 @@ pub struct Used(BTreeMap<String, Amounts>);
 /// Bytes of what others wrote in one reason, and reasons that are told.
 const WORDS_MAX: usize = 120;
 const REFUSALS_MAX: usize = 4;
+
+/// Things that a pod may ask of each node: with more, all nodes are not held against it.
+const ASKED_MAX: usize = 1_000;
 
 impl Used {
     /// Counts a pod, if it is on a node and has not ended.
@@ -73,11 +79,16 @@ impl Used {
 pub fn requests(pod: View<'_>) -> Amounts {
     let (mut sidecars, mut most) = (Amounts::new(), Amounts::new());
     for container in pod.list("spec.initContainers") {
-        let needed = with(sidecars.clone(), requested(container, "resources.requests"), std::ops::Add::add);
-        if container.text("restartPolicy") == "Always" {
-            sidecars.clone_from(&needed);
+        let is_sidecar = container.text("restartPolicy") == "Always";
+        // Of what it does not request the sidecars need no more than in the end.
+        for (resource, amount) in requested(container, "resources.requests") {
+            let needed = sidecars.get(&resource).copied().unwrap_or_default() + amount;
+            if is_sidecar {
+                sidecars.insert(resource.clone(), needed);
+            }
+            let most = most.entry(resource).or_default();
+            *most = needed.max(*most);
         }
-        most = with(most, needed, Ord::max);
     }
     let lasting = pod.list("spec.containers").map(|container| requested(container, "resources.requests"));
     let lasting = lasting.fold(sidecars, |all, one| with(all, one, std::ops::Add::add));
@@ -104,9 +115,12 @@ fn with(mut all: Amounts, more: Amounts, put: fn(Quantity, Quantity) -> Quantity
 
 /// Why no node takes a pod, the same reason of several nodes once; none where one would take it. First come those of the nodes that the
 /// pod is meant for, the most frequent first, and then that nodes are not what its selector and affinity want. Without `used` the room is
-/// that of an empty node.
+/// that of an empty node. None, too, where the pod asks for more than anybody writes by hand.
 pub fn refusals(pod: View<'_>, nodes: &[View<'_>], used: Option<&Used>) -> Vec<String> {
     let requests = requests(pod);
+    if requests.len() + asked(pod) > ASKED_MAX {
+        return Vec::new();
+    }
     let mut elsewhere: BTreeMap<String, usize> = BTreeMap::new();
     let mut counted: BTreeMap<String, usize> = BTreeMap::new();
     let mut short: BTreeMap<&str, (usize, Quantity, View<'_>)> = BTreeMap::new();
@@ -169,6 +183,16 @@ pub fn refusals(pod: View<'_>, nodes: &[View<'_>], used: Option<&Used>) -> Vec<S
     told
 }
 
+/// How many labels, values and taints the pod names.
+fn asked(pod: View<'_>) -> usize {
+    let required = pod.at(REQUIRED_AFFINITY);
+    let expressions =
+        required.list("nodeSelectorTerms").flat_map(|term| term.list("matchExpressions").chain(term.list("matchFields")));
+    let values: usize = expressions.map(|expression| 1 + expression.list("values").count()).sum();
+    let terms = required.list("nodeSelectorTerms").count();
+    terms + values + pod.members("spec.nodeSelector").count() + pod.list("spec.tolerations").count()
+}
+
 fn left(node: View<'_>, resource: &str, used: Option<&Used>) -> Quantity {
     let allocatable = node.at("status.allocatable").key(resource).quantity();
     let used = used.map(|used| used.of(node.name(), resource)).unwrap_or_default();
@@ -185,7 +209,7 @@ fn placement(pod: View<'_>, node: View<'_>) -> Option<String> {
             one_line(&format!("{key}={}", value.words()), WORDS_MAX)
         ));
     }
-    let required = pod.at("spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
+    let required = pod.at(REQUIRED_AFFINITY);
     let mut terms = required.list("nodeSelectorTerms").peekable();
     terms.peek()?;
     let mut wanted = String::new();
@@ -260,6 +284,15 @@ mod tests {
         let pod = json!({ "spec": spec });
         let nodes: Vec<View<'_>> = nodes.iter().map(View::of).collect();
         refusals(View::of(&pod), &nodes, None)
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_too_much_is_left_to_the_schedulers_words() {
+        let wanted = json!({ "nodeSelector": { "disk": "ssd" } });
+        assert_eq!(said(wanted.clone(), &[node("n1", json!({}))]).len(), 1);
+        let mut spec = wanted;
+        spec["tolerations"] = (0..ASKED_MAX).map(|number| json!({ "key": format!("k{number}") })).collect();
+        assert_eq!(said(spec, &[node("n1", json!({}))]), Vec::<String>::new());
     }
 
     #[test]

@@ -5,12 +5,8 @@ use super::View;
 /// Whether labels have all that a Service's `spec.selector` wants. A selector that wants nothing selects nothing.
 pub fn selects(selector: View<'_>, labels: View<'_>) -> bool {
     let mut wanted = members(selector).peekable();
-    wanted.peek().is_some() && wanted.all(|(key, value)| labels.key(key).words() == value)
-}
-
-/// How many of the labels that a selector wants are there.
-pub fn in_common(selector: View<'_>, labels: View<'_>) -> usize {
-    members(selector).filter(|(key, value)| labels.key(key).words() == *value).count()
+    let has = |key: &str, value: &str| labels.key(key).has_itself() && labels.key(key).words() == value;
+    wanted.peek().is_some() && wanted.all(|(key, value)| has(key, &value))
 }
 
 /// Labels as they are written in a selector: `app=web,tier=db`.
@@ -63,7 +59,12 @@ mod tests {
         let (selector, labels) = (json!({ "app": "web", "tier": "front" }), json!({ "app": "web", "tier": "back", "x": "y" }));
         let [selector, labels, nothing] = [View::of(&selector), View::of(&labels), View::of(&serde_json::Value::Null)];
         assert!(!selects(selector, labels) && selects(selector, selector) && !selects(nothing, labels));
-        assert_eq!((in_common(selector, labels), written(selector)), (1, "app=web,tier=front".to_owned()));
+        assert_eq!(written(selector), "app=web,tier=front");
+        let empty = json!({ "canary": "" });
+        assert!(
+            !selects(View::of(&empty), labels) && selects(View::of(&empty), View::of(&empty)),
+            "what is empty has to be there"
+        );
     }
 
     #[test]

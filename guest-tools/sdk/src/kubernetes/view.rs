@@ -15,7 +15,8 @@
 use serde_json::Value;
 
 use super::lenient::shortened;
-use super::{Condition, Owner, Quantity, Time};
+use super::{Condition, Owner, Quantity, Time, owners};
+use crate::discovery::qualified;
 
 /// An object, or a part of one.
 #[derive(Clone, Copy, Debug)]
@@ -150,10 +151,11 @@ impl<'a> View<'a> {
         self.list("metadata.ownerReferences").map(owner).collect()
     }
 
-    /// Kind and name of the owner that manages the object.
-    pub fn controller(self) -> Option<(&'a str, &'a str)> {
+    /// Kind and name of the owner that manages the object. The kind of a group that is not Kubernetes' own has it behind a dot, so that
+    /// it is taken for no other.
+    pub fn controller(self) -> Option<(String, &'a str)> {
         let owner = self.list("metadata.ownerReferences").find(|owner| owner.is("controller"))?;
-        Some((owner.text("kind"), owner.text("name")))
+        Some((qualified(owners::group(owner.text("apiVersion")), owner.text("kind")), owner.text("name")))
     }
 }
 
@@ -202,6 +204,18 @@ mod tests {
         );
         assert_eq!((view.list("metadata").count(), view.members("spec").count(), view.owners().len()), (0, 0, 0));
         assert_eq!(view.conditions(), [Condition::default()]);
+    }
+
+    #[test]
+    fn a_controller_of_somebody_elses_group_is_none_of_kubernetes() {
+        let controller = |api_version: &str| {
+            let owner = json!({ "apiVersion": api_version, "kind": "Deployment", "name": "web", "controller": true });
+            let json = json!({ "metadata": { "ownerReferences": [owner] } });
+            View::of(&json).controller().map(|(kind, _)| kind)
+        };
+        assert_eq!(controller("apps/v1").as_deref(), Some("Deployment"));
+        assert_eq!(controller("acme.io/v1").as_deref(), Some("Deployment.acme.io"));
+        assert_eq!(controller("").as_deref(), Some("Deployment"), "it may not be said");
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn jobs_of(namespace: &str, name: &str) -> Result<Pods, Error> {
         owner_references: Vec<Owner>,
     }
     let jobs = Resource::new("batch", "", "jobs").list::<Job>().within(namespace).up_to(JOBS_READ)?.items;
-    let is_owner = |owner: &Owner| owner.kind == "CronJob" && owner.name == name;
+    let is_owner = |owner: &Owner| owner.group() == "batch" && owner.kind == "CronJob" && owner.name == name;
     let owned = jobs.into_iter().filter(|job| job.metadata.owner_references.iter().any(is_owner));
     let names: Vec<String> = owned.map(|job| job.metadata.name).collect();
     // Their names end in their time: the last are the newest.

@@ -153,7 +153,9 @@ impl Cluster {
         let built_in = KINDS.iter().map(|&(group, version, name, plural, short, namespaced)| {
             kind(Resource::new(group, version, plural), name, short, namespaced)
         });
-        Kinds { kinds: built_in.chain(self.custom.iter().cloned()).collect(), warnings: Vec::new() }
+        let mut kinds: Vec<Kind> = built_in.chain(self.custom.iter().cloned()).collect();
+        kinds.sort_by_key(|kind| (kind.resource.group().to_owned(), kind.resource.plural().to_owned()));
+        Kinds { kinds, warnings: Vec::new() }
     }
 
     fn of(&self, resource: &str) -> Result<&[Value], Error> {

@@ -39,6 +39,13 @@ pub(super) fn read(parts: &[Part], arguments: &mut Value, is_ignored: impl Fn(&s
     reading.value(&[Id(0)], arguments);
 }
 
+/// Takes out each null that stands for a property which may be absent, where the schema has no use for it: some languages write one for
+/// what is not there.
+pub(super) fn without_nulls(parts: &[Part], value: &mut Value) {
+    let reading = Reading { parts, limit: JsonLimit::new(0), texts: 0, is_alone: false };
+    reading.without_nulls(&[Id(0)], value);
+}
+
 /// Whether a tool has an argument of that name, or takes any: because it says so, or because it lists none.
 fn has(parts: &[Part], name: &str) -> bool {
     let all = everywhere(parts, &[Id(0)]);
@@ -57,6 +64,18 @@ fn everywhere<'s>(parts: &'s [Part], ids: &[Id]) -> Vec<&'s Part> {
         }
     }
     seen.into_iter().map(|id| &parts[id.0]).collect()
+}
+
+/// Whether an object may be without this property, which is one that is known.
+fn may_be_absent(parts: &[&Part], name: &String) -> bool {
+    parts.iter().any(|part| part.object.knows(name)) && !parts.iter().any(|part| part.object.required.contains(name))
+}
+
+/// The parts that look at an item of an array.
+fn of_item(parts: &[&Part], index: usize) -> Vec<Id> {
+    let ids: BTreeSet<Id> =
+        parts.iter().filter_map(|part| part.array.first.get(index).or(part.array.rest.as_ref()).copied()).collect();
+    ids.into_iter().collect()
 }
 
 struct Reading<'s> {
@@ -96,21 +115,39 @@ impl<'s> Reading<'s> {
             let ids: Vec<Id> = ids.into_iter().collect();
             let was_absent = stands_for_absent(value);
             self.value(&ids, value);
-            let may_be_absent = (was_absent || stands_for_absent(value))
-                && parts.iter().any(|part| part.object.knows(name))
-                && !parts.iter().any(|part| part.object.required.contains(name));
-            !(may_be_absent && self.is_useless(&ids, value))
+            let is_absent = (was_absent || stands_for_absent(value)) && may_be_absent(&parts, name);
+            !(is_absent && self.is_useless(&ids, value))
         });
     }
 
     fn array(&mut self, ids: &[Id], items: &mut [Value]) {
         let parts = self.applicable(ids, None);
         for (index, item) in items.iter_mut().enumerate() {
-            let ids: BTreeSet<Id> =
-                parts.iter().filter_map(|part| part.array.first.get(index).or(part.array.rest.as_ref()).copied()).collect();
+            let ids = of_item(&parts, index);
             if !ids.is_empty() {
-                self.value(&ids.into_iter().collect::<Vec<_>>(), item);
+                self.value(&ids, item);
             }
+        }
+    }
+
+    fn without_nulls(&self, ids: &[Id], value: &mut Value) {
+        match value {
+            Value::Object(object) => {
+                let parts = self.applicable(ids, Some(object));
+                object.retain(|name, value| {
+                    let ids: BTreeSet<Id> = parts.iter().flat_map(|part| part.object.of(name)).collect();
+                    let ids: Vec<Id> = ids.into_iter().collect();
+                    self.without_nulls(&ids, value);
+                    !(value.is_null() && may_be_absent(&parts, name) && !fits(self.parts, &ids, value))
+                });
+            }
+            Value::Array(items) => {
+                let parts = self.applicable(ids, None);
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.without_nulls(&of_item(&parts, index), item);
+                }
+            }
+            _ => {}
         }
     }
 

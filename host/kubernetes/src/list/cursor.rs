@@ -7,7 +7,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sandbar_policy::{Namespaces, is_label};
+use sandbar_policy::{Namespaces, ONLY_CLUSTER, is_label};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -74,13 +74,18 @@ struct Wire {
 }
 
 impl Binding {
-    /// Everything that makes two lists different, and the namespaces that the operator allows: a cursor does not outlive them.
-    pub(super) fn new(query: &Query, allowed: &Namespaces) -> Self {
+    /// Everything that makes two lists different, and the namespaces that the operator allows: a cursor does not outlive them. `cluster` is
+    /// its name, which is empty where there is one cluster without a name.
+    pub(super) fn new(query: &Query, allowed: &Namespaces, cluster: &str) -> Self {
         let mut digest = Sha256::new();
         let mut part = |text: &str| {
             digest.update((text.len() as u64).to_be_bytes());
             digest.update(text);
         };
+        if cluster != ONLY_CLUSTER {
+            // No group has a colon.
+            part(&format!("cluster:{cluster}"));
+        }
         part(&query.of.group);
         part(&query.of.plural);
         match &query.within {
@@ -133,8 +138,8 @@ impl Binding {
         if wire.list != self.0 || wire.namespace.as_deref().is_some_and(|namespace| !is_label(namespace)) {
             return Err(Error::new(
                 Code::Invalid,
-                "this cursor belongs to another list: resource, scope and selectors have to be those of the page before, and so does \
-                 what this server may look into; start the list again without `continue`",
+                "this cursor belongs to another list: cluster, resource, scope and selectors have to be those of the page before, and so \
+                 does what this server may look into; start the list again without `continue`",
             ));
         }
         let position = match (wire.token, wire.after) {
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_left() {
-        let binding = Binding::new(&query(), &Namespaces::All);
+        let binding = Binding::new(&query(), &Namespaces::All, ONLY_CLUSTER);
         let key = Key { namespace: "team-a".into(), name: "web-0".into() };
         for position in [Position::Start, Position::Token("t/+=".into()), Position::After(key)] {
             let text = binding.seal(cursor(position.clone())).expect("sealed");
@@ -180,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_cursor_is_good_for_its_own_list_alone() {
-        let text = Binding::new(&query(), &Namespaces::All).seal(cursor(Position::Token("t".into()))).expect("sealed");
+        let text =
+            Binding::new(&query(), &Namespaces::All, ONLY_CLUSTER).seal(cursor(Position::Token("t".into()))).expect("sealed");
         let only = |name: &str| [name.to_owned()].into_iter().collect::<Namespaces>();
         let others: [(Query, Namespaces); 7] = [
             (Query { within: Scope::Namespace("team-b".into()), ..query() }, Namespaces::All),
@@ -192,17 +198,31 @@ mod tests {
             (query(), only("team-a")),
         ];
         for (query, allowed) in others {
-            let error = Binding::new(&query, &allowed).open(&text).expect_err("another list");
+            let error = Binding::new(&query, &allowed, ONLY_CLUSTER).open(&text).expect_err("another list");
             assert_eq!(error.code, Code::Invalid);
             assert!(error.message.starts_with("this cursor belongs to another list"), "{}", error.message);
         }
         let larger = Query { limit: Some(7), fields: Some(vec!["kind".into()]), ..query() };
-        assert!(Binding::new(&larger, &Namespaces::All).open(&text).is_ok(), "the size of a page may change on the way");
+        assert!(
+            Binding::new(&larger, &Namespaces::All, ONLY_CLUSTER).open(&text).is_ok(),
+            "the size of a page may change on the way"
+        );
+    }
+
+    #[test]
+    fn a_cursor_is_good_in_its_own_cluster_alone() {
+        let names = [ONLY_CLUSTER, "one", "two"];
+        for (from, to) in names.into_iter().flat_map(|from| names.map(|to| (from, to))) {
+            let text = Binding::new(&query(), &Namespaces::All, from).seal(cursor(Position::Start)).expect("sealed");
+            assert_eq!(Binding::new(&query(), &Namespaces::All, to).open(&text).is_ok(), from == to, "from {from:?} in {to:?}");
+        }
+        // The cursor of a cluster without a name is the same in every replica, and after an update.
+        assert_eq!(Binding::new(&query(), &Namespaces::All, ONLY_CLUSTER).0, "yOauHQJURwSj0QmIa76kFA");
     }
 
     #[test]
     fn what_is_no_cursor_is_invalid() {
-        let binding = Binding::new(&query(), &Namespaces::All);
+        let binding = Binding::new(&query(), &Namespaces::All, ONLY_CLUSTER);
         let good = binding.seal(cursor(Position::Start)).expect("sealed");
         let json = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let long = "A".repeat(CURSOR_MAX + 1);
@@ -216,7 +236,7 @@ mod tests {
     #[test]
     fn a_place_that_no_client_could_send_back_is_no_cursor() {
         let cursor = |length| Cursor { namespace: None, position: Position::Token("x".repeat(length)), answered: true };
-        let binding = Binding::new(&query(), &Namespaces::All);
+        let binding = Binding::new(&query(), &Namespaces::All, ONLY_CLUSTER);
         let longest = binding.seal(cursor(CURSOR_MAX / 4 * 3 - 100)).expect("short enough");
         assert!(binding.open(&longest).is_ok());
         assert_eq!(binding.seal(cursor(CURSOR_MAX)).expect_err("too long").code, Code::TooLarge);

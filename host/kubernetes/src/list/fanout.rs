@@ -334,7 +334,7 @@ mod tests {
     async fn a_bad_selector_is_not_a_namespaces_fault() {
         let (cluster, seen) =
             cluster(|_, _| FakeAnswer::status(400, "BadRequest", "unable to parse requirement", serde_json::json!({})));
-        let query = Query { label_selector: Some("a b".into()), ..pods() };
+        let query = Query { label_selector: Some("a=b".into()), ..pods() };
         let error = page(&cluster, &["a", "b"], &query, &Limits::default()).await.expect_err("invalid");
         assert_eq!((error.code, seen.count()), (Code::Invalid, 1));
     }

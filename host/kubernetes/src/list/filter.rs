@@ -3,7 +3,7 @@
 //! A server that pages applies them itself, and then this filter lets everything through. One that does not, the aggregated
 //! Coder API for example, ignores selectors too, and what was not asked for must not reach the tool.
 
-use sandbar_secrets::named;
+use sandbar_secrets::{named, quotable};
 use sandbar_snapshot::Selector;
 
 use crate::name::ObjectName;
@@ -13,6 +13,12 @@ use crate::object::ObjectMeta;
 const NAME: &str = "metadata.name";
 const NAMESPACE: &str = "metadata.namespace";
 
+/// The fields under which Secrets have their values. No API server selects by one, a snapshot by any.
+const VALUES: [&str; 2] = ["data.", "stringData."];
+
+/// Bytes of what is said of a selector.
+const WORDS_MAX: usize = 512;
+
 /// Both selectors of a list.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
@@ -20,29 +26,26 @@ pub(crate) struct Filter {
     fields: Selector,
     /// A part that only the server can apply, or refuse.
     beyond_us: bool,
-    /// A label or field that a term compares with what would be masked in an object.
-    compares_secret: Option<String>,
+    /// Why they cannot be sent where secrets are masked.
+    unfit_for_masks: Option<String>,
 }
 
 impl Filter {
-    /// Reads the selectors. What it cannot read is left to the server, which has the last word on their grammar anyway.
+    /// Reads the selectors.
     pub(crate) fn parse(labels: Option<&str>, fields: Option<&str>) -> Self {
         let labels = Selector::parse_labels(labels.unwrap_or_default());
         let fields = Selector::parse_fields(fields.unwrap_or_default());
+        let unfit_for_masks = unfit_for_masks(labels.as_ref(), fields.as_ref());
         let mut beyond_us = labels.is_err() || fields.is_err();
         let (labels, mut fields) = (labels.unwrap_or_default(), fields.unwrap_or_default());
-        let is_secret =
-            |key: &str, value: Option<&str>| named(key).is_some_and(|named| value.is_none_or(|value| named.hides(value)));
-        let mut compared = labels.compared().chain(fields.compared());
-        let compares_secret = compared.find(|&(key, value)| is_secret(key, value)).map(|(key, _)| key.to_owned());
-        drop(compared);
         beyond_us |= fields.drop_unless(|key| matches!(key, NAME | NAMESPACE));
-        Self { labels, fields, beyond_us, compares_secret }
+        Self { labels, fields, beyond_us, unfit_for_masks }
     }
 
-    /// The label or field by which secrets could be found out: a list says of each object whether a guess is right.
-    pub(crate) fn compares_secret(&self) -> Option<&str> {
-        self.compares_secret.as_deref()
+    /// Why the selectors cannot be sent where secrets are masked: a list says of each object whether a guess is right. So what is compared
+    /// has to be known, and what cannot be read here is not left to the server, which may read it otherwise.
+    pub(crate) fn unfit_for_masks(&self) -> Option<&str> {
+        self.unfit_for_masks.as_deref()
     }
 
     /// Whether a part of the selectors is up to the server.
@@ -59,6 +62,29 @@ impl Filter {
         let labels = object.labels();
         self.labels.matches(|key| labels.get(key))
     }
+}
+
+fn unfit_for_masks(labels: Result<&Selector, &String>, fields: Result<&Selector, &String>) -> Option<String> {
+    let invalid = |what: &str, error: &str| Some(quotable(format_args!("the {what} selector is invalid: {error}"), WORDS_MAX));
+    let (labels, fields) = match (labels, fields) {
+        (Err(error), _) => return invalid("label", error),
+        (_, Err(error)) => return invalid("field", error),
+        (Ok(labels), Ok(fields)) => (labels, fields),
+    };
+    if let Some((field, _)) = fields.compared().find(|(field, _)| !field.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return invalid("field", &format!("{field:?} is no field"));
+    }
+    let is_value = |field: &str| VALUES.iter().any(|values| field.starts_with(values));
+    let is_secret = |key: &str, value: Option<&str>| named(key).is_some_and(|named| value.is_none_or(|value| named.hides(value)));
+    let compares_secret = labels
+        .compared()
+        .chain(fields.compared())
+        .find(|&(key, value)| is_secret(key, value))
+        .or_else(|| fields.compared().find(|(field, _)| is_value(field)));
+    let (key, _) = compares_secret?;
+    let words =
+        format_args!("{key:?} is masked in what is read here, and cannot be asked for by a selector either; leave it out");
+    Some(quotable(words, WORDS_MAX))
 }
 
 /// The name that a field selector narrows a list to, if it is exactly `metadata.name=NAME`. RBAC lets such a list pass a rule with
@@ -120,18 +146,67 @@ mod tests {
 
     #[test]
     fn what_is_masked_cannot_be_found_out_by_asking_for_it() {
-        let compares = |labels| Filter::parse(Some(labels), None).compares_secret().map(str::to_owned);
+        let unfit = |labels| Filter::parse(Some(labels), None).unfit_for_masks().map(str::to_owned);
         for labels in
             ["db-password>5", "app=web,example.com/password=hunter22x", "api-token in (a8Fk29dLq0Zx)", "password!=hunter22x"]
         {
-            assert!(compares(labels).is_some(), "{labels}");
+            assert!(unfit(labels).is_some_and(|words| words.contains("cannot be asked for by a selector")), "{labels}");
         }
         for labels in
             ["app=web", "generation>3", "password", "!db-password", "app.kubernetes.io/name=password-store", "tier in (a,b)"]
         {
-            assert_eq!(compares(labels), None, "{labels}");
+            assert_eq!(unfit(labels), None, "{labels}");
         }
-        let field = Filter::parse(None, Some("spec.password=hunter22x"));
-        assert_eq!(field.compares_secret(), Some("spec.password"));
+        for field in ["spec.password=hunter22x", "data.pin=NDcxMQ==", "metadata.name=a,stringData.pin!=4711"] {
+            let field = field.replace("==", "\\=\\=");
+            let filter = Filter::parse(None, Some(&field));
+            assert!(filter.unfit_for_masks().is_some_and(|words| words.contains("cannot be asked for")), "{field}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_sent_where_secrets_are_masked() {
+        // The API server takes a NUL for the end of a word or of all: for it, these compare the password.
+        for labels in [
+            "db-password>471192\0",
+            "db-password\0>471192",
+            "db-password>\x00471192",
+            "db-password\0=hunter22x",
+            "db-password in (hunter22x)\0)",
+            "db-password=hunter22x\0,=",
+            "\0db-password>471192",
+            "app=web,db-password>4\0",
+            "db-password>471192 ",
+            "db-password > +471192",
+            "db-password>471192\u{b}",
+            "db-password\u{a0}>471192",
+            "db-password>471192,,",
+            "db-password=\"hunter22x\"",
+            "db-password==\\hunter22x",
+            "((",
+        ] {
+            assert!(Filter::parse(Some(labels), None).unfit_for_masks().is_some(), "{labels:?}");
+        }
+        for fields in [
+            "spec.password\0=hunter22x",
+            " spec.password=hunter22x",
+            "spec.password\\=hunter22x",
+            "spec.x=a=b",
+            "spec.x",
+            "spec.x=\\",
+        ] {
+            let words = Filter::parse(None, Some(fields)).unfit_for_masks.expect(fields);
+            assert!(words.contains("selector") && !words.contains('\0'), "{fields:?}: {words}");
+        }
+        let words = Filter::parse(Some("app=we b"), None).unfit_for_masks;
+        assert_eq!(words.as_deref(), Some("the label selector is invalid: found 'b', expected: ',' or 'end of string'"));
+        for (labels, fields) in [
+            (" app = web , tier in ( a , b ),!x", "metadata.name=web-0"),
+            ("a in ()", "type!=a\\,b\\=c\\\\"),
+            ("a notin (,b,,)", ",metadata.namespace==é,"),
+            ("in in (notin)", ""),
+        ] {
+            assert_eq!(Filter::parse(Some(labels), Some(fields)).unfit_for_masks(), None, "{labels} {fields}");
+        }
     }
 }

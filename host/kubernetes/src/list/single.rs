@@ -79,7 +79,7 @@ impl Listing<'_> {
                 Err(failure) => return Err(failure),
             };
             let said = incoming.warnings.clone();
-            match self.body(incoming, &position, size).await {
+            match self.body(incoming, namespace, &position, size).await {
                 Ok(mut part) => {
                     part.warnings.extend(said);
                     part.warnings.extend(warning);
@@ -119,7 +119,13 @@ impl Listing<'_> {
     }
 
     /// Reads a list's body into a page.
-    async fn body(&self, mut incoming: Incoming<'_>, position: &Position, size: Size) -> Result<Part, Stop> {
+    async fn body(
+        &self,
+        mut incoming: Incoming<'_>,
+        namespace: Option<&Namespace>,
+        position: &Position,
+        size: Size,
+    ) -> Result<Part, Stop> {
         let mask = Mask::of(&self.context.grant, self.served);
         let wanted = Wanted { keep: self.keep, mask, filter: self.filter, size };
         let mut page = match position {
@@ -127,14 +133,20 @@ impl Listing<'_> {
             Position::Start if self.comes_whole() => PageBuilder::smallest(wanted, None),
             Position::Start | Position::Token(_) => PageBuilder::as_sent(wanted),
         };
-        let mut rows = (self.form == Form::Row).then(|| Rows::new(mask));
+        let mut rows = Rows::of(self.form, mask);
         let array = if rows.is_some() { "rows" } else { "items" };
         let mut splitter = Splitter::new(array, self.context.share.of_held(OBJECT_MAX));
         let read_before = self.context.budget.read();
+        let mut goes_on = matches!(position, Position::Token(_));
         while let Some(chunk) = incoming.chunk().await.map_err(|error| self.too_much(error, &page, read_before))? {
-            splitter.feed_with_outline(&chunk, |outline, item| match &mut rows {
-                Some(rows) => page.take(rows.object(outline, item)?.as_bytes()),
-                None => page.take(item),
+            splitter.feed_with_outline(&chunk, |outline, item| {
+                if std::mem::take(&mut goes_on) {
+                    self.ask_ahead(namespace, outline, size.objects);
+                }
+                match &mut rows {
+                    Some(rows) => page.take(rows.object(outline, item)?.as_bytes()),
+                    None => page.take(item),
+                }
             })?;
         }
         let envelope = splitter.finish()?;
@@ -159,6 +171,15 @@ impl Listing<'_> {
             }
         };
         Ok(Part { columns, ..part })
+    }
+
+    /// Asks for the page after one whose beginning is known up to its objects: a component that has followed one cursor follows the next.
+    fn ask_ahead(&self, namespace: Option<&Namespace>, outline: &[u8], objects: NonZeroU32) {
+        // Where the token stands behind the objects, it is known too late to gain anything.
+        let token = json::<Envelope>(&[outline, b"]}"].concat()).ok().and_then(|envelope| envelope.metadata.continue_);
+        if let Some(token) = token.filter(|token| !token.is_empty()) {
+            self.context.ask_ahead(self.request(namespace, &Position::Token(token), objects));
+        }
     }
 
     /// A page of a list that came whole.

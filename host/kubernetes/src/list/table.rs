@@ -3,16 +3,19 @@
 
 use std::collections::BTreeSet;
 
+use sandbar_secrets::Secrets;
 use sandbar_text::clean_line;
 use serde::Deserialize;
 
 use super::single::ListMetadata;
+use crate::context::ReadContext;
 use crate::error::{Code, Error};
 use crate::fields::Keep;
 use crate::items::malformed;
 use crate::object::{Mask, Object};
+use crate::request::Form;
 use crate::response::json;
-use crate::types::Column;
+use crate::types::{Column, ServedResource};
 
 /// Columns of a table. The widest of Kubernetes has 12.
 const COLUMNS_MAX: usize = 100;
@@ -20,15 +23,31 @@ const COLUMNS_MAX: usize = 100;
 /// Bytes of a column's name.
 const NAME_MAX: usize = 64;
 
+/// The API groups of which Kubernetes makes all tables, from fields that hold no secrets. The group of a custom resource has a dot.
+const OWN_GROUPS: [&str; 5] = ["", "apps", "autoscaling", "batch", "policy"];
+
+/// What is sent of each object in a table of this resource. The cells of a custom resource show whatever fields somebody has chosen. Which of
+/// them are secret is seen from the whole object, as it is where the object is read.
+pub(super) fn form(context: &ReadContext, of: &ServedResource) -> Form {
+    let is_masked = context.grant.secrets == Secrets::Masked;
+    Form::Row { is_with_object: is_masked && !OWN_GROUPS.contains(&of.group.as_str()) }
+}
+
 /// The table so far.
 pub(super) struct Rows {
     columns: Option<Vec<Column>>,
     mask: Mask,
+    /// Whether secrets of the objects are looked for in the cells.
+    is_with_object: bool,
 }
 
 impl Rows {
-    pub(super) fn new(mask: Mask) -> Self {
-        Self { columns: None, mask }
+    /// None: it is no table that was asked for.
+    pub(super) fn of(form: Form, mask: Mask) -> Option<Self> {
+        match form {
+            Form::Row { is_with_object } => Some(Self { columns: None, mask, is_with_object }),
+            Form::Whole | Form::Metadata => None,
+        }
     }
 
     /// A row as an object. `outline` is what came before the first row: the columns among it.
@@ -38,15 +57,21 @@ impl Rows {
             none => none.insert(Outline::read(&[outline, b"]}"].concat())?.columns(self.mask)),
         };
         let row = Object::read(row)?;
-        let (metadata, cells) = row.row().ok_or_else(|| malformed("a row has no `cells`, or not the metadata of its object"))?;
-        let mut object = format!("{{\"metadata\":{metadata},\"cells\":{{");
-        for (index, (column, cell)) in columns.iter().zip(cells).enumerate() {
-            if index > 0 {
-                object.push(',');
-            }
+        let row = row.row().ok_or_else(|| malformed("a row has no `cells`, or not the metadata of its object"))?;
+        let mut object = format!("{{\"metadata\":{},\"cells\":{{", row.metadata);
+        let mut add = |(column, cell): (&Column, &str)| {
+            object.push_str(if object.ends_with('{') { "" } else { "," });
             object.push_str(&serde_json::Value::from(&*column.name).to_string());
             object.push(':');
             object.push_str(cell);
+        };
+        if self.is_with_object {
+            if !row.has_object() {
+                return Err(no_objects());
+            }
+            columns.iter().zip(row.cells_without_secrets(self.mask)).for_each(|(column, cell)| add((column, &cell)));
+        } else {
+            columns.iter().zip(row.cells()).for_each(add);
         }
         object.push_str("}}");
         Ok(object)
@@ -113,13 +138,22 @@ pub(super) fn no_table() -> Error {
     Error::new(Code::NotServed, "the API behind this resource shows its objects in no table; list them and choose fields")
 }
 
+/// Of an API that sends only metadata with its table.
+fn no_objects() -> Error {
+    let words = "the API behind this resource sends a table without its objects, so nothing tells which of its cells show a secret; list the \
+                 objects and choose fields";
+    Error::new(Code::NotServed, words)
+}
+
 #[cfg(test)]
 mod tests {
-    use sandbar_policy::{Limits, Namespaces};
+    use std::sync::Arc;
+
+    use sandbar_policy::{Budget, Grant, Limits, Namespaces};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{FakeAnswer, allowed, cluster, list, query, reader, resource};
+    use crate::testing::{FakeAnswer, allowed, cluster, grant, list, query, reader, resource};
     use crate::types::{Query, Scope, TablePage};
 
     fn pods(within: Scope) -> Query {
@@ -185,6 +219,66 @@ mod tests {
             (names(&page), &rows[0]["cells"]),
             (vec!["[masked: GitHub token]"], &json!({ "[masked: GitHub token]": "x" }))
         );
+    }
+
+    /// A table of custom resources with whole objects, of which `spec` is one.
+    async fn read_custom(spec: Value, cells: Value) -> Result<(TablePage, String), Error> {
+        let names: Vec<String> = (0..cells.as_array().expect("cells").len()).map(|n| format!("C{n}")).collect();
+        let columns: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+        let object = json!({ "kind": "Login", "metadata": { "name": "l1", "namespace": "team-a" }, "spec": spec });
+        let table = json!({ "kind": "Table", "columnDefinitions": columns, "rows": [{ "cells": cells, "object": object }] });
+        let (cluster, seen) = cluster(move |_, _| FakeAnswer::json(table.clone()));
+        let of = query(resource("coder.com", "codercontrolplanes"), team_a());
+        let page = reader(&cluster, Namespaces::All, Limits::default()).list_table(&of).await?;
+        Ok((page, seen.last("includeObject").unwrap_or_default()))
+    }
+
+    #[tokio::test]
+    async fn a_cell_of_a_custom_resource_hides_what_its_object_hides() {
+        let spec = json!({
+            "password": "hunter2-S3cr",
+            "env": [{ "name": "DB_PASSWORD", "value": "sesame-4711" }],
+            "command": ["mysql", "-psesame99"],
+            "apiToken": 47_114_711,
+            "secretKey": 4711.25,
+            "manifest": r#"{"kind":"Secret","data":{"pin":"NDcx","x":"abc"}}"#,
+            "size": "large",
+        });
+        let cells = json!([
+            "l1", "hunter2-S3cr", "sesame-4711", "map[env:[map[name:DB_PASSWORD value:sesame-4711]] size:large]", 47_114_711, 4711,
+            "4.71125e+03", "NDcx", "abc", "abcd", ["large", "hunter2-S3cr"], { "a": "-psesame99" }, null, "large", true, 3,
+        ]);
+        let (page, included) = read_custom(spec, cells).await.expect("a page");
+        assert_eq!(included, "Object");
+        let rows: Value = serde_json::from_str(&page.page.items).expect("JSON");
+        let is_hidden = |n: usize| rows[0]["cells"][format!("C{n}")].as_str().is_some_and(|cell| cell.starts_with("[masked: "));
+        let hidden: Vec<usize> = (0..16).filter(|&n| is_hidden(n)).collect();
+        assert_eq!(hidden, [1, 2, 3, 4, 5, 6, 7, 8, 10, 11], "{}", page.page.items);
+        assert_eq!(rows[0]["metadata"], json!({ "namespace": "team-a", "name": "l1" }));
+        // More of them than are looked for.
+        let many: Vec<Value> = (0..2000).map(|n| json!({ "name": "DB_PASSWORD", "value": format!("sesame-{n}") })).collect();
+        let (page, _) = read_custom(json!({ "env": many }), json!(["l1", "sesame-1999", null])).await.expect("a page");
+        assert!(
+            page.page.items.ends_with(r#""cells":{"C0":"[masked: password]","C1":"[masked: password]","C2":null}}]"#),
+            "{}",
+            page.page.items
+        );
+    }
+
+    #[tokio::test]
+    async fn a_table_without_its_objects_is_not_shown_where_they_may_hold_secrets() {
+        let answer = |_: &str| table("team-a", &["Name", "Login"], &[("l1", json!(["l1", "hunter2-S3cr"]))], "");
+        let custom = query(resource("coder.com", "codercontrolplanes"), team_a());
+        let error = read(answer, &custom, Namespaces::All).await.expect_err("no objects");
+        assert_eq!(error, no_objects());
+        // Those of Kubernetes are as cheap as ever, and so are all where nothing is masked.
+        let (cluster, seen) = cluster(move |path, _| answer(path));
+        reader(&cluster, Namespaces::All, Limits::default()).list_table(&pods(team_a())).await.expect("a page");
+        let shown = Grant { secrets: Secrets::Shown, ..grant(Namespaces::All) };
+        let page =
+            cluster.reader(Arc::new(shown), Arc::new(Budget::new(Limits::default()))).list_table(&custom).await.expect("a page");
+        assert!(page.page.items.contains("hunter2-S3cr"));
+        assert!(seen.all().iter().all(|path| !path.contains("includeObject")), "{:?}", seen.all());
     }
 
     #[tokio::test]

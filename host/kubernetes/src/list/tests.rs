@@ -41,6 +41,49 @@ async fn pages_of_the_server_are_passed_on() {
     );
 }
 
+/// A page as the API server sends it, its token before the objects.
+fn numbered_page(path: &str) -> FakeAnswer {
+    let page: u32 = parameter(path, "continue").map_or(1, |token| token.parse().expect("a number"));
+    let token = if page < 5 { format!(r#""continue":"{}""#, page + 1) } else { String::new() };
+    FakeAnswer::ok(format!(r#"{{"kind":"PodList","metadata":{{{token}}},"items":[{{"metadata":{{"name":"pod-{page}"}}}}]}}"#))
+}
+
+#[tokio::test]
+async fn a_page_is_asked_for_ahead_once_a_cursor_was_followed() {
+    let (cluster, seen) = cluster(|path, _| numbered_page(path));
+    let (mut query, mut read) = (in_team_a(), Vec::new());
+    let reader = reader(&cluster, Namespaces::All, Limits::default());
+    for asked in [1, 3, 4, 5, 5] {
+        let page = reader.list_objects(&query).await.expect("a page");
+        read.extend(names(&page.items));
+        query.continue_ = page.continue_;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(seen.count(), asked, "after {read:?}");
+    }
+    assert_eq!(read, ["pod-1", "pod-2", "pod-3", "pod-4", "pod-5"]);
+    assert_eq!(query.continue_, None);
+    let tokens: Vec<_> = seen.all().iter().filter_map(|path| parameter(path, "continue").map(str::to_owned)).collect();
+    assert_eq!(tokens, ["2", "3", "4", "5"], "none of them twice");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_ahead_of_lists_side_by_side_or_without_a_request_left() {
+    let (cluster, seen) = cluster(|path, _| numbered_page(path));
+    let second = reader(&cluster, Namespaces::All, Limits::default()).list_objects(&in_team_a()).await.expect("a page").continue_;
+    let query = Query { continue_: second, ..in_team_a() };
+    for (lists, limits) in [(2, Limits::default()), (1, Limits { requests: 1, ..Limits::default() })] {
+        let before = seen.count();
+        let reader = reader(&cluster, Namespaces::All, limits);
+        assert!(reader.list_many(&vec![query.clone(); lists]).await.expect("few enough").iter().all(Result::is_ok));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(seen.count() - before, lists);
+    }
+}
+
 #[tokio::test]
 async fn a_limit_is_never_more_than_allowed_and_never_zero() {
     let (cluster, seen) = cluster(|_, _| list("team-a", &[], None));

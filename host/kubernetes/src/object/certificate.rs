@@ -1,7 +1,8 @@
 //! Whether a value of a Secret is certificates and nothing else.
 //!
 //! A certificate is public: a server shows it to whoever connects. What its issuer has signed is shown with it, the extensions that nobody
-//! knows as well. Around that nothing may stand: no key in the same file, no words, no byte behind an end.
+//! knows as well. Around that nothing may stand: no key in the same file, no words, no byte behind an end. Nobody here knows the issuer, so a
+//! signature may be anything, and an extension may hold anything: a private key in one of them is looked for.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +10,8 @@ use rustls::pki_types::CertificateDer;
 use sandbar_text::steps::steps;
 use webpki::EndEntityCert;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::private_key;
 
 /// Bytes of a value that is looked at: enough for all authorities that a browser trusts.
 const MOST: usize = 384 * 1024;
@@ -44,5 +47,7 @@ fn is_pem_of_certificates(pem: &str) -> bool {
 /// Whether this is one certificate. webpki leaves no room behind any part, but does not look into names and times; x509-parser does, and
 /// passes over what stands behind a part.
 fn is_certificate(der: &[u8]) -> bool {
-    EndEntityCert::try_from(&CertificateDer::from(der)).is_ok() && X509Certificate::from_der(der).is_ok()
+    EndEntityCert::try_from(&CertificateDer::from(der)).is_ok()
+        && X509Certificate::from_der(der).is_ok()
+        && !private_key::is_in(der)
 }

@@ -302,6 +302,22 @@ fn a_string_is_masked_as_a_text_of_its_own() {
 }
 
 #[test]
+fn no_string_keeps_the_next_one_from_being_masked() {
+    let statement = "INSERT INTO users (name, password) VALUES ('bob', 'hunter2x')";
+    for first in ["INSERT INTO t (c, password) VALUES (", "INSERT INTO t (password) VALUES ('", "x"] {
+        for times in [1, 20] {
+            let mut strings = vec![first; times];
+            strings.push(statement);
+            let masked = hidden(&json!({ "sql": strings }))["sql"][times].take();
+            assert_eq!(
+                masked, "INSERT INTO users (name, password) VALUES ('bob', '[masked: password]')",
+                "{times} times {first}"
+            );
+        }
+    }
+}
+
+#[test]
 fn escapes_and_invisible_characters_do_not_hide_a_secret() {
     let token = "ghp_aB3dE5gH7jK9mN1pQ2sT4vW6yZ8aB3dE5gH7";
     let escaped: String = token.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();

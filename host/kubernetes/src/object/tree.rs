@@ -10,6 +10,8 @@ use memchr::memchr;
 use sandbar_text::steps::steps;
 use serde::de::{Deserializer as _, Visitor};
 
+use crate::items::ValueScanner;
+
 /// Values of one document, including keys. An object that fits into etcd has some 100,000.
 pub(super) const VALUES_MAX: usize = 1 << 20;
 
@@ -68,12 +70,22 @@ pub(super) struct ValueRef<'t> {
 impl<'j> Tree<'j> {
     /// Parses a text with one value.
     pub(super) fn parse(json: &'j str) -> Result<Self, Fault> {
+        Self::parse_with(json, false)
+    }
+
+    /// The same for an object of Kubernetes, of which nobody reads `metadata.managedFields`. They can have more values than all the rest, and
+    /// are an empty array here, whatever their text is: it must not be written.
+    pub(super) fn parse_object(json: &'j str) -> Result<Self, Fault> {
+        Self::parse_with(json, true)
+    }
+
+    fn parse_with(json: &'j str, leaves_out: bool) -> Result<Self, Fault> {
         if u32::try_from(json.len()).is_err() {
             return Err(Fault::TooLarge);
         }
         let room = (json.len() / BYTES_PER_VALUE).min(VALUES_MAX) + 1;
         steps(json.len());
-        let mut parser = Parser { bytes: json.as_bytes(), at: 0, nodes: Vec::with_capacity(room), open: Vec::new() };
+        let mut parser = Parser { bytes: json.as_bytes(), at: 0, leaves_out, nodes: Vec::with_capacity(room), open: Vec::new() };
         parser.document()?;
         Ok(Self { json, nodes: parser.nodes })
     }
@@ -222,6 +234,8 @@ static CLASSES: [u8; 256] = {
 struct Parser<'j> {
     bytes: &'j [u8],
     at: usize,
+    /// Whether `metadata.managedFields` is not looked into.
+    leaves_out: bool,
     nodes: Vec<Node>,
     /// The indices of open objects and arrays.
     open: Vec<u32>,
@@ -245,6 +259,11 @@ impl Parser<'_> {
             self.space();
             let (start, kind) = (self.at, self.kind()?);
             match kind {
+                Kind::Object | Kind::Array if self.is_managed_fields() => {
+                    let length = ValueScanner::default().end(&self.bytes[start..]);
+                    self.at += length.ok_or(Fault::Syntax(self.bytes.len()))?;
+                    self.push(start, kind)?;
+                }
                 Kind::Object | Kind::Array => {
                     if self.open.len() == DEPTH_MAX {
                         return Err(Fault::TooDeep);
@@ -276,6 +295,22 @@ impl Parser<'_> {
                 }
             }
             return Ok(());
+        }
+    }
+
+    /// Whether the value that begins here is `metadata.managedFields`, and is not looked into.
+    fn is_managed_fields(&self) -> bool {
+        let is_object = |at: u32| self.nodes[at as usize].kind == Kind::Object;
+        let is_key = |at: usize, name: &str| {
+            let node = self.nodes.get(at);
+            node.is_some_and(|node| &self.bytes[node.start as usize..node.end as usize] == name.as_bytes())
+        };
+        // The key of what begins here is the last node, and that of an object the one before it.
+        match self.open[..] {
+            [root, metadata] if self.leaves_out && is_object(root) && is_object(metadata) => {
+                is_key(self.nodes.len() - 1, "\"managedFields\"") && is_key(metadata as usize - 1, "\"metadata\"")
+            }
+            _ => false,
         }
     }
 
@@ -530,6 +565,31 @@ mod tests {
         let twice = Tree::parse(r#"{"a":1,"\u0061":2}"#).expect("JSON");
         assert_eq!(twice.root().get("a").map(ValueRef::raw), Some("2"));
         assert_eq!((twice.root().elements().count(), tree.root().get("nope").is_none()), (0, true));
+    }
+
+    #[test]
+    fn what_nobody_reads_is_one_value() {
+        let text = r#"{"metadata":{"managedFields":[{"f:a\"]":{}}],"name":"x"},"spec":{"managedFields":[{"a":1}]}}"#;
+        let tree = Tree::parse_object(text).expect("JSON");
+        let (metadata, spec) = (tree.root().get("metadata").expect("there"), tree.root().get("spec").expect("there"));
+        let skipped = metadata.get("managedFields").expect("there");
+        assert_eq!((skipped.raw(), skipped.elements().count()), (r#"[{"f:a\"]":{}}]"#, 0));
+        assert_eq!(metadata.get("name").map(ValueRef::raw), Some("\"x\""));
+        assert_eq!(spec.get("managedFields").map(|fields| fields.elements().count()), Some(1));
+        for open in [r#"{"metadata":{"managedFields":[{}}"#, r#"{"metadata":{"managedFields":[{}}}"#] {
+            assert!(Tree::parse_object(open).is_err(), "{open}");
+        }
+        for other in [
+            r#"{"metadata":{"managedFields":null}}"#,
+            r#"{"metadata":["managedFields",[1]]}"#,
+            r#"["metadata",{"managedFields":[1]}]"#,
+            r#"{"a":{"managedFields":[[1]]}}"#,
+            r#"{"a":{"metadata":{"managedFields":[1]}}}"#,
+        ] {
+            assert_eq!(rebuilt(Tree::parse_object(other).expect("JSON").root()).to_string(), other);
+        }
+        let elsewhere = Tree::parse(r#"{"metadata":{"managedFields":[1]}}"#).expect("JSON");
+        assert_eq!(rebuilt(elsewhere.root())["metadata"]["managedFields"][0], 1, "as in an annotation");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) const TEXTS_MAX: u8 = 3;
 const TOGETHER: usize = 64 * 1024;
 
 /// The name in a mask of a string with JSON that cannot be parsed.
-const UNREADABLE: &str = "JSON that is too deep or too large to be looked into";
+pub(super) const UNREADABLE: &str = "JSON that is too deep or too large to be looked into";
 
 /// A masked object.
 pub(crate) struct Masked<'t> {
@@ -74,7 +74,7 @@ impl Scan {
                 strings.push_str(string);
                 strings.push('\n');
                 if strings.len() > TOGETHER {
-                    *has_secret = sandbar_secrets::has_secret(strings);
+                    *has_secret = sandbar_secrets::has_line_with_secret(strings);
                     strings.clear();
                 }
                 None
@@ -86,7 +86,7 @@ impl Scan {
     fn found_something(&mut self) -> bool {
         match self {
             Scan::Each => false,
-            Scan::Together { strings, has_secret } => *has_secret || sandbar_secrets::has_secret(strings),
+            Scan::Together { strings, has_secret } => *has_secret || sandbar_secrets::has_line_with_secret(strings),
         }
     }
 }
@@ -116,10 +116,12 @@ impl<'t> Writer<'t, '_> {
     /// Writes the selected entries of an object.
     fn object(&mut self, object: ValueRef<'t>, keep: &Keep, place: Option<Context<'t>>, level: Level) {
         let inside = place.map(|place| place.inside(object));
+        // Of all of its keys at once: what is not kept is most of them.
+        let may_be_masks = place.is_some() && keep.asks_for_a_mask();
         self.out.push('{');
         let mut is_first = true;
         for (key, value) in object.entries() {
-            let Some((keep, shown)) = self.key(key, keep, place.is_some()) else { continue };
+            let Some((keep, shown)) = self.key(key, keep, place.is_some(), may_be_masks) else { continue };
             let is = |name: &str| key.text() == name;
             if level == Level::Metadata && is("managedFields") {
                 continue;
@@ -142,9 +144,15 @@ impl<'t> Writer<'t, '_> {
 
     /// The selection below a key, and the key as it is written. A masked key is known by its mask: asking for the key itself
     /// finds nothing.
-    fn key<'k>(&mut self, key: ValueRef<'t>, keep: &'k Keep, is_masked: bool) -> Option<(&'k Keep, Cow<'t, str>)> {
+    fn key<'k>(
+        &mut self,
+        key: ValueRef<'t>,
+        keep: &'k Keep,
+        is_masked: bool,
+        may_be_a_mask: bool,
+    ) -> Option<(&'k Keep, Cow<'t, str>)> {
         let kept = keep.of(&key.text());
-        if kept.is_none() && !keep.asks_for_a_mask() {
+        if kept.is_none() && !may_be_a_mask {
             return None;
         }
         match Some(key).filter(|_| is_masked).and_then(|key| self.without_secrets(key)) {
@@ -274,7 +282,7 @@ impl<'t> Writer<'t, '_> {
 }
 
 /// A text as a JSON string.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

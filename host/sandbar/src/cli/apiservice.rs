@@ -57,6 +57,6 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         );
     }
     let parts = Parts { api: config.api_service.unwrap_or_default(), service, namespace, port, secret };
-    output::yaml(&objects(&parts, trust))?;
+    output::text(&output::yaml(&objects(&parts, trust))?);
     Ok(ExitCode::SUCCESS)
 }

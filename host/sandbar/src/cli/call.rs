@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::output::Format;
 use super::setup::{Patience, Setup, runtime};
+use super::table::table;
 use super::{Common, Failure, Output, output};
 
 /// How long a call may take before a terminal shows that it runs.
@@ -27,9 +28,9 @@ const SPIN: Duration = Duration::from_millis(100);
 pub(super) struct Arguments {
     /// The tool, get_events for example; `sandbar tools` lists them
     tool: String,
-    /// Its arguments as a JSON object, or `-` to read them from standard input
-    #[arg(value_name = "JSON", default_value = "{}")]
-    arguments: String,
+    /// Its arguments: KEY=VALUE for each, KEY:=JSON for what is no text, or all of them as a JSON object; `-` reads that from standard input
+    #[arg(value_name = "KEY=VALUE|JSON")]
+    arguments: Vec<String>,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -62,16 +63,40 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(if answer.is_error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn parse(text: &str) -> anyhow::Result<Map<String, Value>> {
-    let mut piped = String::new();
-    let text = if text == "-" {
-        std::io::stdin().read_to_string(&mut piped).context("the arguments cannot be read from standard input")?;
-        &piped
-    } else {
-        text
-    };
-    serde_json::from_str(text)
-        .with_context(|| format!("the arguments are not a JSON object: {text:?}; write them like '{{\"namespace\":\"team-a\"}}'"))
+fn parse(arguments: &[String]) -> anyhow::Result<Map<String, Value>> {
+    match arguments {
+        [] => Ok(Map::new()),
+        [only] if only == "-" => {
+            let mut piped = String::new();
+            std::io::stdin().read_to_string(&mut piped).context("the arguments cannot be read from standard input")?;
+            object(&piped)
+        }
+        [only] if !only.contains('=') || only.trim_start().starts_with('{') => object(only),
+        each => each.iter().map(|argument| pair(argument)).collect(),
+    }
+}
+
+fn object(text: &str) -> anyhow::Result<Map<String, Value>> {
+    serde_json::from_str(text).with_context(|| {
+        format!(
+            "the arguments are not a JSON object: {text:?}; write them like namespace=team-a or '{{\"namespace\":\"team-a\"}}'"
+        )
+    })
+}
+
+/// `KEY=VALUE` is a text, which the tool's schema may read as a number; `KEY:=JSON` is what the JSON says.
+fn pair(argument: &str) -> anyhow::Result<(String, Value)> {
+    let (key, value) = argument
+        .split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .with_context(|| format!("{argument:?} is no argument: write KEY=VALUE, namespace=team-a for example"))?;
+    Ok(match key.strip_suffix(':') {
+        Some(key) => {
+            let value = serde_json::from_str(value);
+            (key.to_owned(), value.with_context(|| format!("{argument:?}: what follows := is no JSON"))?)
+        }
+        None => (key.to_owned(), value.into()),
+    })
 }
 
 /// Shows on a terminal that a call runs, and what it says of itself.
@@ -105,18 +130,52 @@ fn describe(progress: &Progress) -> String {
     [amount.as_str(), progress.message.as_deref().unwrap_or("running")].join(" ").trim().to_owned()
 }
 
-/// As text: what a model reads. An error goes to stderr, so that a pipe gets answers only.
+/// As text: what a model reads. As a table where its structure has a list of objects. An error goes to stderr, so that a pipe gets answers only.
 fn print(answer: &Answer, format: Format) -> anyhow::Result<()> {
-    if format == Format::Json {
+    let structured = answer.structured_value();
+    if matches!(format, Format::Json | Format::Yaml) {
         let mut result = json!({ "content": answer.content, "isError": answer.is_error });
-        if let Some(structured) = answer.structured_value() {
+        if let Some(structured) = structured {
             result["structuredContent"] = structured;
         }
-        return output::json(&result);
+        return output::value(format, || result, String::new);
+    }
+    if let Some(table) = structured.filter(|_| format == Format::Table).as_ref().and_then(table) {
+        output::text(&table);
+        return Ok(());
     }
     for block in &answer.content {
         let text = block.as_text().map_or_else(|| json!(block).to_string(), |block| block.text.to_string());
         if answer.is_error { output::error(&text) } else { output::text(&text) }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Value, String> {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        parse(&arguments).map(Value::Object).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn arguments_are_written_one_by_one_or_as_json() {
+        assert_eq!(parsed(&[]), Ok(json!({})));
+        assert_eq!(parsed(&[r#"{"a":"b=c"}"#]), Ok(json!({ "a": "b=c" })));
+        assert_eq!(
+            parsed(&["a=b=c", "n=1", "list:=[1]", "empty="]),
+            Ok(json!({ "a": "b=c", "n": "1", "list": [1], "empty": "" }))
+        );
+        for (arguments, said) in [
+            (&["x"][..], "are not a JSON object"),
+            (&["a=b", "x"][..], "\"x\" is no argument"),
+            (&["=b"][..], "is no argument"),
+            (&["a:=x"][..], "is no JSON"),
+        ] {
+            let words = parsed(arguments).expect_err("malformed");
+            assert!(words.contains(said), "{words}");
+        }
+    }
 }

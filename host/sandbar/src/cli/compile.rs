@@ -1,22 +1,74 @@
-//! `sandbar compile`, which nobody types: the process in which the server has a component compiled.
+//! `sandbar compile`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, anyhow};
 use clap::Args;
-use sandbar_sandbox::{CompileLimits, run_compiler};
+use sandbar_catalog::{Catalog, Contents, Pack, PackNames, Source};
+use sandbar_config::{Config, Packs};
+use sandbar_registry::Registries;
+use sandbar_sandbox::{Binary, Engine, Folder};
 
-use super::Failure;
+use super::registries::{pulled, registries};
+use super::setup::runtime;
+use super::{Common, Failure, output};
 
 #[derive(Args)]
+#[command(
+    after_help = "Components of registries are compiled if the cache has them: run `sandbar pull` first. Exit status 1 where one cannot be compiled.\n\nExample:\n  \
+                  sandbar compile --config sandbar.yaml --cache-dir /cache"
+)]
 pub(super) struct Arguments {
-    /// Where to leave what the components on standard input are compiled to
-    folder: PathBuf,
-    /// Bytes of memory
-    memory: Option<u64>,
+    #[command(flatten)]
+    common: Common,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    run_compiler(&arguments.folder, CompileLimits { memory: arguments.memory })?;
-    Ok(ExitCode::SUCCESS)
+pub(super) fn run(Arguments { common }: Arguments) -> Result<ExitCode, Failure> {
+    let config = common.config()?;
+    let engine = common.engine(&config)?;
+    if !engine.folder().is_some_and(Folder::is_kept) {
+        return Err(anyhow!("there is no folder that would keep what is compiled: name one with --cache-dir").into());
+    }
+    let registries = registries(&config.registries, engine.folder(), config.registries.pull)?;
+    let (sources, absent) = common.sources(&config, &packs(&config), &Catalog::default());
+    let mut failed = absent.len();
+    for problem in &absent {
+        output::error(&problem.to_string());
+    }
+    let runtime = runtime()?;
+    for source in sources {
+        match runtime.block_on(compiled(&source, &config, &engine, &registries)) {
+            Ok(()) => output::text(&source.to_string()),
+            Err(error) => {
+                failed += 1;
+                output::error(&format!("{error:#}"));
+            }
+        }
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The packs that may be served: of `auto` all, since what the cluster has is known when the server starts.
+fn packs(config: &Config) -> PackNames {
+    match &config.bundled.packs {
+        Packs::Auto => Pack::all().iter().map(Pack::name).collect(),
+        Packs::Only(names) => names.clone(),
+    }
+}
+
+async fn compiled(source: &Source, config: &Config, engine: &Engine, registries: &Registries) -> anyhow::Result<()> {
+    let integrity = config.terms(source).integrity;
+    let binary = match source {
+        Source::Registry(reference) => Binary::new(pulled(registries, reference, &integrity).await?.component),
+        Source::File(_) | Source::Bundled(_) => {
+            let Contents { binary, digest } = source.read().with_context(|| format!("{source} cannot be read"))?;
+            integrity.check_contents(source, digest).with_context(|| source.to_string())?;
+            binary
+        }
+    };
+    match source.is_ours() {
+        true => engine.compile_bundled(vec![binary]).await,
+        false => engine.compile(binary).await,
+    }
+    .with_context(|| format!("{source} cannot be compiled"))
 }

@@ -5,6 +5,6 @@ use std::process::ExitCode;
 use super::{Failure, output};
 
 pub(super) fn run() -> Result<ExitCode, Failure> {
-    output::json(&sandbar_config::schema())?;
+    output::text(&serde_json::to_string_pretty(&sandbar_config::schema())?);
     Ok(ExitCode::SUCCESS)
 }

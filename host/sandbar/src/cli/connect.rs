@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::reload::{self, Reloader};
+use super::reload::{self, INTERVAL, Reloader};
 use super::serve::listen;
 use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, environment, output};
@@ -218,6 +218,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
     let reloader = Reloader {
         common,
         configure: move |text: Option<&str>| configure.config_of(text),
+        interval: INTERVAL,
         started: config.clone(),
         config,
         loader,

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use sandbar_catalog::{Manifest, Missing, Settings, Source, Terms, manifest_of};
-use sandbar_policy::{Grant, ONLY_CLUSTER};
-use sandbar_sandbox::Artifact;
+use sandbar_author::Described;
+use sandbar_catalog::{Manifest, Missing, Settings, Source, manifest_of};
+use sandbar_config::Config;
+use sandbar_policy::{Grant, Limits, ONLY_CLUSTER};
+use sandbar_sandbox::{Artifact, Binary, Engine};
 use serde_json::{Value, json};
 
-use super::output::Format;
+use super::registries::{component, registries};
 use super::setup::runtime;
 use super::tools::{asked, by_cluster, side_by_side};
 use super::{Common, Failure, Output, output};
@@ -23,8 +24,9 @@ type Grants = BTreeMap<Arc<str>, Grant>;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The component's file
-    file: PathBuf,
+    /// The component's file, a script's, or oci://HOST/NAME@sha256:DIGEST or oci://HOST/NAME:TAG
+    #[arg(value_name = "COMPONENT", value_parser = component)]
+    component: Source,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -32,38 +34,78 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let file = &arguments.file;
-    let source = Source::File(file.clone());
-    let binary = source.read().with_context(|| format!("{} cannot be read", file.display()))?;
+    let source = &arguments.component;
     let config = arguments.common.config()?;
     let engine = arguments.common.engine(&config)?;
-    let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
-    let Terms { grants, limits, .. } = config.terms(&source);
-    let runtime = runtime()?;
-    let artifact = runtime
-        .block_on(Artifact::compile(&engine, &name, &binary, limits.stack))
-        .with_context(|| format!("{} cannot be loaded", file.display()))?;
-    let manifest = runtime
-        .block_on(manifest_of(&artifact, &engine, &limits))
-        .with_context(|| format!("{} has no usable manifest", file.display()))?;
-    match arguments.output.output {
-        Format::Json => output::json(&as_json(&artifact, &manifest, &grants))?,
-        Format::Text => {
-            let mut text = as_text(&artifact, &manifest, &grants);
-            let missing = |grant| Missing::of(&manifest, artifact.imports(), grant);
-            if let Some(missing) = grants.values().map(missing).find(|missing| !missing.is_empty()) {
-                let _ = writeln!(text, "\nit asks for more than it is granted; {}", config.how_to_grant(file, &missing));
-            }
-            output::text(&text);
+    let grants = config.terms(source).grants;
+    let examined = runtime()?.block_on(examine(source, &config, &engine))?;
+    let for_a_person = || {
+        let mut text = as_text(&examined, &grants);
+        if let Some(missing) = examined.missing(grants.values()) {
+            let _ = writeln!(text, "\nit asks for more than it is granted; {}", config.how_to_grant(source, &missing));
         }
-    }
+        text
+    };
+    output::value(arguments.output.output, || as_json(&examined, &grants), for_a_person)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> Value {
+/// What a component says of itself: what a model reads of it, and what it asks for.
+pub(super) fn described(manifest: &Manifest) -> Value {
+    json!({
+        "tools": manifest.tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
+        "prompts": manifest.prompts.iter().map(|prompt| prompt.object()).collect::<Vec<_>>(),
+        "resources": manifest.resources.iter().map(|resource| resource.object()).collect::<Vec<_>>(),
+        "resourceTemplates": manifest.templates.iter().map(|template| template.object()).collect::<Vec<_>>(),
+        "settings": manifest.settings.as_ref().map(Settings::object),
+        "rules": manifest.rules,
+        "clusterRules": manifest.cluster_rules,
+    })
+}
+
+/// A component that was looked at.
+pub(super) struct Examined {
+    pub(super) artifact: Artifact,
+    pub(super) manifest: Manifest,
+    /// What its file says without being run. Of a script nothing.
+    pub(super) described: Described,
+}
+
+impl Examined {
+    /// What it is missing where one of these grants is all that it has.
+    pub(super) fn missing<'g>(&self, grants: impl IntoIterator<Item = &'g Grant>) -> Option<Missing> {
+        let of = |grant| Missing::of(&self.manifest, self.artifact.imports(), grant);
+        grants.into_iter().map(of).find(|missing| !missing.is_empty())
+    }
+}
+
+/// A component, read from where it is, compiled, and asked for its manifest. One in a registry is pulled, whoever has signed it.
+pub(super) async fn examine(source: &Source, config: &Config, engine: &Engine) -> anyhow::Result<Examined> {
+    let binary = match source {
+        Source::Registry(reference) => {
+            let registries = registries(&config.registries, engine.folder(), true)?;
+            Binary::new(registries.load(reference, None).await?.0.component)
+        }
+        Source::File(_) | Source::Bundled(_) => source.read().with_context(|| format!("{source} cannot be read"))?.binary,
+    };
+    examined(source, binary, engine, &config.terms(source).limits).await
+}
+
+/// A component that was read, compiled and asked for its manifest.
+pub(super) async fn examined(source: &Source, binary: Binary, engine: &Engine, limits: &Limits) -> anyhow::Result<Examined> {
+    let artifact = Artifact::compile(engine, &source.name(), &binary, limits.stack).await;
+    let artifact = artifact.with_context(|| format!("{source} cannot be loaded"))?;
+    let manifest = manifest_of(&artifact, engine, limits).await.with_context(|| format!("{source} has no usable manifest"))?;
+    let described = if artifact.is_script() { Described::default() } else { Described::of(&binary)? };
+    Ok(Examined { artifact, manifest, described })
+}
+
+fn as_json(Examined { artifact, manifest, described }: &Examined, grants: &Grants) -> Value {
     let by_name = || grants.iter().map(|(name, grant)| (&**name, grant));
     json!({
         "component": artifact.name(),
+        "version": described.version,
+        "revision": described.revision,
         "digest": format!("sha256:{}", artifact.digest()),
         "imports": artifact.imports(),
         "tools": manifest.tools.iter().map(|tool| tool.object()).collect::<Vec<_>>(),
@@ -77,11 +119,16 @@ fn as_json(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> Value {
     })
 }
 
-fn as_text(artifact: &Artifact, manifest: &Manifest, grants: &Grants) -> String {
+fn as_text(Examined { artifact, manifest, described }: &Examined, grants: &Grants) -> String {
     let imports = artifact.imports();
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{}  sha256:{}", artifact.name(), artifact.digest());
+    for (what, said) in [("version ", &described.version), ("revision", &described.revision)] {
+        if let Some(said) = said {
+            let _ = writeln!(text, "  {what} {said}");
+        }
+    }
     for export in &imports.exports {
         let _ = writeln!(text, "  exports  {export}");
     }

@@ -30,8 +30,8 @@ use super::environment;
 /// The log's default: what Sandbar and its components say.
 const SERVING: &str = "info";
 
-/// What commands say that answer a person at a terminal.
-const ANSWERING: &str = "warn";
+/// What commands say that answer a person at a terminal: beside what is wrong, what components say, who may be the person's own.
+const ANSWERING: &str = "warn,sandbar::component=info";
 
 /// How long the end of the server waits for whoever reads its log.
 const LAST_LINES: Duration = Duration::from_secs(2);

@@ -3,24 +3,37 @@
 mod aggregation;
 mod apiservice;
 mod authentication;
+mod build;
 mod call;
 mod certificate;
 mod compile;
+mod compile_process;
 mod config_schema;
 mod connect;
+mod dev;
+mod diff;
 mod elsewhere;
 mod environment;
 mod inspect;
+mod lock;
 mod log;
+mod new;
 mod oidc;
 mod output;
 mod packs;
+mod pull;
+mod push;
 mod rbac;
+mod record;
+mod registries;
 mod reload;
 mod serve;
 mod setup;
+mod table;
+mod test;
 mod tools;
 mod usage;
+mod verify;
 mod wit;
 
 use std::ffi::OsString;
@@ -62,13 +75,33 @@ enum Command {
     Rbac(rbac::Arguments),
     /// Print what makes a server a part of the Kubernetes API: its APIService, a certificate, and a ClusterRole for callers
     Apiservice(apiservice::Arguments),
+    /// Write a folder to begin a tool from
+    New(new::Arguments),
+    /// Serve a tool while it is written: build it, and take it up again after each edit
+    Dev(dev::Arguments),
+    /// Build the component of a tool
+    Build(build::Arguments),
+    /// Run the cases that a tool has to pass
+    Test(test::Arguments),
+    /// Show what has changed between two versions of a component: what a model reads, and what it asks for
+    Diff(diff::Arguments),
+    /// Push a component to an OCI registry
+    Push(push::Arguments),
+    /// Pull components from OCI registries into the cache, or into a file
+    Pull(pull::Arguments),
+    /// Check who has signed a component in an OCI registry
+    Verify(verify::Arguments),
+    /// Write the digests that tags in sandbar.yaml stand for beside them
+    Lock(lock::Arguments),
     /// Write the WIT contract for authors of tools
     Wit(wit::Arguments),
     /// Print the JSON Schema of sandbar.yaml, for editors
     ConfigSchema,
+    /// Compile all components into the cache, so that a server that starts on it compiles nothing
+    Compile(compile::Arguments),
     /// Compile components in a process of its own, as the server has it done
     #[command(hide = true)]
-    Compile(compile::Arguments),
+    CompileProcess(compile_process::Arguments),
 }
 
 /// What most commands share.
@@ -147,7 +180,8 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 pub(crate) fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli = Cli::try_parse_from(&arguments).unwrap_or_else(|error| usage::explained(error, &Cli::command(), &arguments).exit());
-    let started = log::start(matches!(cli.command, Command::Serve(_) | Command::Connect(_))).map_err(Failure::Usage);
+    let started =
+        log::start(matches!(cli.command, Command::Serve(_) | Command::Dev(_) | Command::Connect(_))).map_err(Failure::Usage);
     let outcome = started.and_then(|()| match cli.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Connect(arguments) => connect::run(arguments),
@@ -156,9 +190,19 @@ pub(crate) fn run() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Rbac(arguments) => rbac::run(arguments),
         Command::Apiservice(arguments) => apiservice::run(arguments),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Dev(arguments) => dev::run(arguments),
+        Command::Build(arguments) => build::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
+        Command::Push(arguments) => push::run(arguments),
+        Command::Pull(arguments) => pull::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Lock(arguments) => lock::run(arguments),
         Command::Wit(arguments) => wit::run(arguments),
         Command::ConfigSchema => config_schema::run(),
-        Command::Compile(arguments) => compile::run(&arguments),
+        Command::Compile(arguments) => compile::run(arguments),
+        Command::CompileProcess(arguments) => compile_process::run(&arguments),
     });
     let failed = |error: &anyhow::Error, code: u8| {
         output::error(&words(error));

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use sandbar_text::clean;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::log;
 
@@ -12,8 +13,12 @@ use super::log;
 pub(super) enum Format {
     /// For a person.
     Text,
+    /// For a person: lists as tables.
+    Table,
     /// For a program.
     Json,
+    /// For a program, or a file.
+    Yaml,
 }
 
 /// Prints text with a line break at its end, and without what a terminal would obey: it may quote a component or the cluster. A reader
@@ -29,17 +34,20 @@ pub(super) fn text(text: &str) {
     let _ = stdout.flush();
 }
 
-/// Prints a value as JSON.
-pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    text(&serde_json::to_string_pretty(value)?);
+/// Prints a value as JSON or YAML; as `other` says where it is for a person.
+pub(super) fn value(format: Format, value: impl FnOnce() -> Value, other: impl FnOnce() -> String) -> anyhow::Result<()> {
+    match format {
+        Format::Text | Format::Table => text(&other()),
+        Format::Json => text(&serde_json::to_string_pretty(&value())?),
+        Format::Yaml => text(&yaml(&[value()])?),
+    }
     Ok(())
 }
 
-/// Prints objects as YAML, each as a document.
-pub(super) fn yaml(objects: &[impl Serialize]) -> anyhow::Result<()> {
+/// Objects as YAML, each as a document.
+pub(super) fn yaml(objects: &[impl Serialize]) -> anyhow::Result<String> {
     let documents = objects.iter().map(serde_saphyr::to_string).collect::<Result<Vec<_>, _>>();
-    text(&documents.context("the objects cannot be written as YAML")?.join("---\n"));
-    Ok(())
+    Ok(documents.context("the objects cannot be written as YAML")?.join("---\n"))
 }
 
 /// Says what is wrong.

@@ -1,12 +1,16 @@
 //! `sandbar rbac`.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use sandbar_config::{AuthenticationConfig, Config, RightsConfig};
-use sandbar_kubernetes::{Clusters, NamedCluster};
+use sandbar_catalog::{Problem, Reason};
+use sandbar_config::{AuthenticationConfig, Config, Packs, RightsConfig};
+use sandbar_kubernetes::NamedCluster;
+use sandbar_registry::{Kind, NotLoaded};
 
 use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, output};
@@ -26,6 +30,9 @@ pub(super) struct Arguments {
     /// The cluster that the roles are for, where `clusters` in the configuration names several [default: the first]
     #[arg(long, value_name = "NAME")]
     for_cluster: Option<String>,
+    /// Write to this file, once everything is known: a command that fails leaves what is there
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// The namespace of that ServiceAccount
     #[arg(short, long, default_value = "coder-system")]
     namespace: String,
@@ -33,20 +40,31 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
+    let (config, is_home) = chosen(config, arguments.for_cluster.as_deref())?;
     let runtime = runtime()?;
-    let Setup { config, clusters, catalog, problems, packs, .. } =
-        runtime.block_on(arguments.common.load(config, Patience::ENDLESS))?;
-    if let Some(problem) = problems.first() {
-        // Roles for some of the tools would look complete.
-        return Err(anyhow!("a component is not loaded, so its rules are unknown: {}", config.described(problem)).into());
+    let Setup { config, clusters, catalog, problems, absent, packs, .. } =
+        runtime.block_on(arguments.common.load_what_is_there(config, Patience::ENDLESS))?;
+    let mut elsewhere = Vec::new();
+    // What may not look into that cluster has no rules there.
+    for problem in absent.iter().chain(&problems).filter(|problem| !matches!(problem.reason, Reason::NoCluster)) {
+        if !is_elsewhere(problem) || !config.has_entry(&problem.source) {
+            // Roles for some of the tools would look complete.
+            return Err(anyhow!("a component is not loaded, so its rules are unknown: {}", config.described(problem)).into());
+        }
+        elsewhere.push(&problem.source);
     }
     if let Some(trouble) = packs.unknown(&config) {
         let way_out = "name the packs with --packs";
         return Err(anyhow!("which packs `auto` stands for is unknown, and so are their rules: {trouble}; {way_out}").into());
     }
-    let (NamedCluster { name, cluster }, is_home) = chosen(&clusters, arguments.for_cluster.as_deref())?;
+    let is_meant = |cluster: &&NamedCluster| arguments.for_cluster.as_deref().is_none_or(|name| *cluster.name == *name);
+    let NamedCluster { name, cluster } = clusters.iter().find(is_meant).cloned().context("the cluster is not there any more")?;
     let of_cluster = config.clusters.iter().find(|cluster| *cluster.name == *name);
     let mut grants: Vec<_> = catalog.components().iter().filter_map(|served| served.grant_in(&name).cloned()).collect();
+    for source in elsewhere {
+        output::say(&format!("sandbar: {source} is not here; the roles have what its entry grants it"));
+        grants.extend(config.terms(source).grants.remove(&name));
+    }
     if has_wildcard(&grants) {
         runtime.block_on(cluster.log_in());
         let served = runtime
@@ -74,24 +92,42 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if roles.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
     }
-    output::yaml(&roles)?;
+    let text = output::yaml(&roles)?;
+    match &arguments.output {
+        Some(file) => {
+            sandbar_files::replace(file, text.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
+        }
+        None => output::text(&text),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The cluster of this name, or home; and whether it is home.
-fn chosen(clusters: &Clusters, name: Option<&str>) -> Result<(NamedCluster, bool), Failure> {
-    let is_meant = |cluster: &NamedCluster| name.is_none_or(|name| *cluster.name == *name && clusters.are_several());
-    let found = clusters.iter().cloned().enumerate().find(|(_, cluster)| is_meant(cluster));
-    let (at, cluster) = found.ok_or_else(|| {
-        let known: Vec<&str> = clusters.iter().map(|cluster| &*cluster.name).collect();
-        Failure::Usage(match clusters.are_several() {
-            true => {
-                anyhow!("--for-cluster: {:?} is none of the clusters, which are {}", name.unwrap_or_default(), known.join(", "))
-            }
-            false => anyhow!("--for-cluster: there is one cluster; `clusters` in the configuration names several"),
+/// Whether a component is where the server will be, and not on this machine: a path in a pod, or what its cache will have.
+fn is_elsewhere(problem: &Problem) -> bool {
+    match &problem.reason {
+        Reason::Read(error) => error.kind() == ErrorKind::NotFound,
+        Reason::Registry(NotLoaded::Registry(error)) => {
+            matches!(error.kind, Kind::Offline | Kind::Unreachable | Kind::Absent | Kind::Denied)
+        }
+        _ => false,
+    }
+}
+
+/// The configuration for the roles in one cluster, and whether it is the first. Where it is known which packs are served, no other is asked,
+/// or has to be there.
+fn chosen(mut config: Config, name: Option<&str>) -> Result<(Config, bool), Failure> {
+    let Some(name) = name else { return Ok((config, true)) };
+    let at = config.clusters.iter().position(|cluster| cluster.name == name).ok_or_else(|| {
+        let known: Vec<&str> = config.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+        Failure::Usage(match known.is_empty() {
+            true => anyhow!("--for-cluster: there is one cluster; `clusters` in the configuration names several"),
+            false => anyhow!("--for-cluster: {name:?} is none of the clusters, which are {}", known.join(", ")),
         })
     })?;
-    Ok((cluster, at == 0))
+    if config.bundled.packs != Packs::Auto {
+        config.clusters = vec![config.clusters.swap_remove(at)];
+    }
+    Ok((config, at == 0))
 }
 
 /// Which kinds of callers come in by the ways that are configured.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use sandbar_author::changes;
 use sandbar_catalog::{Catalog, Definition, FileStamps, Loader, PackNames, Problem, Served, Source, Terms};
 use sandbar_config::{AuthorizationConfig, Config, Packs};
 use sandbar_http::Readiness;
@@ -18,11 +19,13 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
+use super::inspect::described;
 use super::packs::ClusterPacks;
+use super::registries::registries;
 use super::setup::Setup;
 use super::{Common, words};
 
-/// Time between two looks at the files. A look costs a few microseconds for each file, and the kubelet takes a minute to bring a
+/// Time between two looks at the files of a server. A look costs a few microseconds for each file, and the kubelet takes a minute to bring a
 /// changed ConfigMap.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,8 @@ pub(super) struct Reloader<C> {
     pub(super) common: Common,
     /// The configuration that sandbar.yaml is with a text, with the flags over it.
     pub(super) configure: C,
+    /// Time between two looks at the files.
+    pub(super) interval: Duration,
     /// What the server was started with. Some of it stays for good.
     pub(super) started: Arc<Config>,
     /// What is in force.
@@ -117,13 +122,23 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: reading the configuration and the components anew");
                     self.packs.look_anew();
+                    self.registries_anew();
                     Occasion::Hangup
                 }
                 Ok(()) = compiled.changed(), if files.loading.is_none() => Occasion::Compiled,
                 () = self.packs.changed(), if self.config.bundled.packs == Packs::Auto => Occasion::Packs,
-                () = tokio::time::sleep(INTERVAL) => Occasion::Look(block_in_place(|| self.common.look(&self.config))),
+                () = tokio::time::sleep(self.interval) => Occasion::Look(block_in_place(|| self.common.look(&self.config))),
             };
             block_in_place(|| self.react(occasion, &mut files));
+        }
+    }
+
+    /// Has the credentials and certificates of registries read anew, and all that depends on them asked again.
+    fn registries_anew(&self) {
+        let config = &self.started.registries;
+        match block_in_place(|| registries(config, self.loader.engine().folder(), config.pull)) {
+            Ok(registries) => self.loader.look_anew(registries),
+            Err(error) => tracing::error!("registries are asked as before: {}", words(&error)),
         }
     }
 
@@ -288,6 +303,9 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             limits: _,
             bundled: _,
             ignored_arguments: _,
+            grants_what_is_asked: _,
+            signatures: _,
+            registries,
             tools: _,
         } = &*self.config;
         // Who may call which tool is a part of each component's terms.
@@ -309,6 +327,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             ("apiService", *api_service != self.started.api_service),
             ("authorization.rights", *rights != self.started.authorization.rights),
             ("authorization.extra", *extra != self.started.authorization.extra),
+            ("registries", *registries != self.started.registries),
             ("allowAnonymous", *allow_anonymous != self.started.allow_anonymous),
             // The pool of instances has its size from the start on.
             ("limits.memory", memory > self.loader.room()),
@@ -382,7 +401,14 @@ fn log_changes(before: &Catalog, after: &Catalog) {
             None => say("added", served),
             Some(older) if Arc::ptr_eq(older, served) => {}
             Some(older) if older.artifact().digest() == served.artifact().digest() => say("granted or limited anew", served),
-            Some(_) => say("replaced", served),
+            Some(older) => {
+                say("replaced", served);
+                let (before, after) = (described(older.manifest()), described(served.manifest()));
+                let changed = changes(&before, &after);
+                changed.iter().for_each(
+                    |change| tracing::info!(component = %served.source(), "what it says of itself has changed: {change}"),
+                );
+            }
         }
     }
     for served in before.components().iter().filter(|served| after.component(served.source()).is_none()) {

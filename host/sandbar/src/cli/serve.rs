@@ -42,7 +42,7 @@ const TLS_SHARE: u64 = 8;
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    common: Common,
+    pub(super) common: Common,
     /// The address and port to listen on [default: 127.0.0.1:8090]
     #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = sandbar_config::address)]
     listen: Option<SocketAddr>,
@@ -72,24 +72,38 @@ pub(super) struct Arguments {
     session_key_file: Option<PathBuf>,
 }
 
+/// How a server takes up what has changed, and what it grants.
+pub(super) struct Manner {
+    /// Time between two looks at the files.
+    pub(super) interval: Duration,
+    /// What is done to the configuration each time that it has been read.
+    pub(super) configure: Box<dyn Fn(&mut Config) + Send>,
+}
+
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    run_as(arguments, Manner { interval: reload::INTERVAL, configure: Box::new(|_| {}) })
+}
+
+/// Serves until it is stopped.
+pub(super) fn run_as(arguments: Arguments, manner: Manner) -> Result<ExitCode, Failure> {
     for unread in environment::unread(&Cli::command(), std::env::vars_os()) {
         tracing::warn!("{unread}");
     }
     let runtime = runtime()?;
-    runtime.block_on(serve_until_stopped(arguments))?;
+    runtime.block_on(serve_until_stopped(arguments, manner))?;
     // Calls that outlasted the time to drain must not keep the process.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
+async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure }: Manner) -> anyhow::Result<()> {
     // From the beginning on, because without it the signal ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     // What is looked at before it is read can miss no change.
     let before_reading = FileStamps::of(arguments.common.config.as_deref());
     let text = arguments.common.text()?;
-    let config = arguments.config_of(text.as_deref())?;
+    let mut config = arguments.config_of(text.as_deref())?;
+    configure(&mut config);
     let session_key = session_key(arguments.session_key_file.as_deref())?;
     let proxy_names = config.authentication.front_proxy.as_ref().map(|proxy| proxy.allowed_names.clone()).unwrap_or_default();
     let mut certificate = config.tls.clone().map(|files| CertificateFollower::start(files, proxy_names)).transpose()?;
@@ -131,7 +145,12 @@ async fn serve_until_stopped(arguments: Arguments) -> anyhow::Result<()> {
     let bounds = ConnectionLimits { connections: config.connections, tls_memory, drain: config.drain };
     let reloader = Reloader {
         common: arguments.common.clone(),
-        configure: move |text: Option<&str>| arguments.config_of(text),
+        configure: move |text: Option<&str>| {
+            let mut config = arguments.config_of(text)?;
+            configure(&mut config);
+            Ok(config)
+        },
+        interval,
         started: config.clone(),
         config,
         loader,

@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::Common;
 use super::packs::ClusterPacks;
+use super::registries::registries;
 
 /// Everything that a command needs to call tools.
 pub(super) struct Setup {
@@ -24,6 +25,8 @@ pub(super) struct Setup {
     pub(super) loader: Loader,
     pub(super) catalog: Catalog,
     pub(super) problems: Vec<Problem>,
+    /// What is named and cannot be looked at.
+    pub(super) absent: Vec<Problem>,
     /// The packs that are on.
     pub(super) on: PackNames,
     /// What `auto` goes by.
@@ -96,22 +99,31 @@ impl Common {
         Engine::new(&EngineOptions { slots, memory, stack: config.limits.stack, compiler: self.compiler() })
     }
 
-    /// Connects to the clusters and loads all components.
+    /// Connects to the clusters and loads all components. Fails where a path of some is not there.
     pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
+        let setup = self.load_what_is_there(config, patience).await?;
+        match setup.absent.into_iter().next() {
+            Some(Problem { source, reason, .. }) => {
+                Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"))
+            }
+            None => Ok(Setup { absent: Vec::new(), ..setup }),
+        }
+    }
+
+    /// The same where some may be elsewhere.
+    pub(super) async fn load_what_is_there(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let clusters = Clusters::connect(config.clusters()).await?;
         let processors = engine.processors().clone();
-        let loader = Loader::new(engine, clusters.clone(), config.largest_memory());
+        let registries = registries(&config.registries, engine.folder(), config.registries.pull)?;
+        let loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
         let mut packs = ClusterPacks::of(clusters.clone());
         packs.find(&config, patience.packs).await;
         let on = packs.on(&config, &Catalog::default());
-        let (sources, unreadable) = self.sources(&config, &on, &Catalog::default());
-        if let Some(Problem { source, reason, .. }) = unreadable.into_iter().next() {
-            return Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"));
-        }
+        let (sources, absent) = self.sources(&config, &on, &Catalog::default());
         let (catalog, problems) = loader.load(on_terms(&config, sources), patience.compiling).await;
-        Ok(Setup { config, clusters, loader, catalog, problems, on, packs, processors })
+        Ok(Setup { config, clusters, loader, catalog, problems, absent, on, packs, processors })
     }
 
     /// Bundled components of these packs first, then those of the configuration, then those of the flags. A path that cannot be looked at is a
@@ -119,7 +131,14 @@ impl Common {
     pub(super) fn sources(&self, config: &Config, on: &PackNames, before: &Catalog) -> (Vec<Source>, Vec<Problem>) {
         let mut sources: Vec<Source> = Source::bundled().filter(|source| config.serves(source, on)).collect();
         let (mut problems, mut files) = (Vec::new(), HashSet::new());
-        for path in self.tool_paths(config) {
+        for named in self.named(config) {
+            let path = match &named {
+                Source::File(path) => path,
+                Source::Registry(_) | Source::Bundled(_) => {
+                    sources.push(named);
+                    continue;
+                }
+            };
             let found = Source::files(path).unwrap_or_else(|error| {
                 let gone = error.kind() == std::io::ErrorKind::NotFound;
                 let within = before.components().iter().map(|served| served.source()).filter(|source| source.is_named_by(path));
@@ -138,6 +157,7 @@ impl Common {
         match served {
             Source::Bundled(_) => config.serves(served, on),
             Source::File(_) => self.tool_paths(config).any(|path| served.is_named_by(path)),
+            Source::Registry(_) => self.named(config).any(|named| named == *served),
         }
     }
 
@@ -156,14 +176,23 @@ impl Common {
         stamps
     }
 
-    /// The files and directories of components, in the order in which they are loaded.
+    /// What the configuration and the flags name, in the order in which it is loaded: components, and directories of components.
+    fn named(&self, config: &Config) -> impl Iterator<Item = Source> {
+        config.tools.iter().map(|tool| tool.component.clone()).chain(self.tools.iter().cloned().map(Source::File))
+    }
+
+    /// The files and directories among that.
     fn tool_paths<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a Path> {
-        config.tools.iter().map(|tool| &tool.component).chain(&self.tools).map(PathBuf::as_path)
+        let of_config = config.tools.iter().filter_map(|tool| match &tool.component {
+            Source::File(path) => Some(path),
+            Source::Registry(_) | Source::Bundled(_) => None,
+        });
+        of_config.chain(&self.tools).map(PathBuf::as_path)
     }
 
     /// Compiling takes a process of its own, and a folder for what that leaves: one that is kept, or else a temporary one. Says what
     /// is missing, since everything works without.
-    fn compiler(&self) -> Option<Compiler> {
+    pub(super) fn compiler(&self) -> Option<Compiler> {
         let kept = match &self.cache_dir {
             Some(folder) if folder.as_os_str() == "none" => None,
             Some(folder) => Some(folder.clone()),

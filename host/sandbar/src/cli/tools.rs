@@ -13,7 +13,6 @@ use sandbar_secrets::Secrets;
 use sandbar_text::clean_line;
 use serde_json::{Map, Value, json};
 
-use super::output::Format;
 use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, Output, output};
 
@@ -31,10 +30,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let Setup { config, catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config, Patience::ENDLESS))?;
-    match arguments.output.output {
-        Format::Json => output::json(&catalog.components().iter().map(|served| as_json(served)).collect::<Vec<_>>())?,
-        Format::Text => output::text(&catalog.components().iter().map(|served| as_text(served)).collect::<String>()),
-    }
+    let all = || catalog.components().iter();
+    output::value(
+        arguments.output.output,
+        || all().map(|served| as_json(served)).collect(),
+        || all().map(|served| as_text(served)).collect(),
+    )?;
     for problem in &problems {
         output::error(&format!("not loaded: {}", config.described(problem)));
     }
@@ -73,7 +74,7 @@ fn as_text(served: &Served) -> String {
     }
     let origin = match served.source() {
         Source::Bundled(_) => format!("bundled in {}", served.source().pack().unwrap_or_default()),
-        Source::File(path) => path.display().to_string(),
+        other => other.to_string(),
     };
     let digest = served.artifact().digest();
     let _ = writeln!(text, "  component  {origin}, sha256:{}", &digest[..digest.len().min(16)]);

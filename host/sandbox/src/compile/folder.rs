@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{AtFlags, CWD, FlockOperation, StatxAttributes, StatxFlags, flock, statx};
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -89,6 +89,16 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether what is in it is there for the next process, too.
+    pub fn is_kept(&self) -> bool {
+        self.temporary.is_none()
+    }
+
+    /// Where components from elsewhere can be kept beside what they are compiled to.
+    pub fn pulled(&self) -> PathBuf {
+        self.path.join("pulled")
     }
 
     /// Imports and exports of a stored component. None if it is not stored, or if the folder cannot be trusted any more.
@@ -204,6 +214,14 @@ fn temporary(parent: &Path, prefix: &str) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir_in(parent)
 }
 
+/// Whether a file system is mounted there, be it another folder of the one around it.
+fn is_volume(path: &Path) -> bool {
+    let root = Path::new("/");
+    path != root
+        && statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
+            .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
 /// Checks, as OpenSSH does, that nobody but this user can write to a folder or put another in its place.
 fn check_private(path: &Path) -> io::Result<Metadata> {
     let found = path.symlink_metadata()?;
@@ -212,7 +230,7 @@ fn check_private(path: &Path) -> io::Result<Metadata> {
     for (below, around) in path.ancestors().zip(path.ancestors().skip(1)) {
         let (below, found) = (below.symlink_metadata()?, around.symlink_metadata()?);
         // The mode of a volume's root is up to whoever mounted it; in a pod nobody else has access.
-        if around.parent().is_some_and(|parent| parent.symlink_metadata().is_ok_and(|m| m.dev() != found.dev())) {
+        if is_volume(around) {
             continue;
         }
         let who = |found: &Metadata| Access { owner: found.uid(), group: found.gid(), mode: found.mode() & 0o7777 };

@@ -91,7 +91,7 @@ pub(crate) async fn compile(
     let scratch = folder.scratch().map_err(now)?;
     let last_words = scratch.path().join(LAST_WORDS);
     let mut command = Command::new(program);
-    command.env_clear().arg("compile").arg(scratch.path());
+    command.env_clear().arg("compile-process").arg(scratch.path());
     if let Some(memory) = bounds.memory {
         command.arg(memory.to_string()).env(ALLOCATOR.0, ALLOCATOR.1);
     }

@@ -71,6 +71,38 @@ async fn a_table_of_pods_is_what_kubectl_shows_at_the_newest_time() {
 }
 
 #[tokio::test]
+async fn now_is_what_kubernetes_has_written_and_nobody_else() {
+    let age = async |more: &str| {
+        let node = r#"{ apiVersion: v1, kind: Node, metadata: { name: n, creationTimestamp: "2026-11-22T09:00:00Z" } }"#;
+        let lines = lines(&Asker::of(&[("objects.yaml", &format!("{node}\n---\n{more}\n"))]), "/api/v1/nodes").await;
+        lines[1].split(" | ").nth(3).unwrap().to_owned()
+    };
+    const OTHERS: [&str; 7] = [
+        r#"{ apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: a }, data: { lastUpdateTime: "2036-01-01T00:00:00Z" } }"#,
+        r#"{ apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: a, annotations: { startTime: "2036-01-01T00:00:00Z" } } }"#,
+        r#"{ apiVersion: v1, kind: Secret, metadata: { name: c, namespace: a }, stringData: { startedAt: "2036-01-01T00:00:00Z" } }"#,
+        r#"{ apiVersion: v1, kind: Pod, metadata: { name: c, namespace: a, deletionTimestamp: "2036-01-01T00:00:00Z" } }"#,
+        r#"{ apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: { name: c, namespace: a }, spec: { renewTime: "2036-01-01T00:00:00Z" } }"#,
+        r#"{ apiVersion: example.com/v1, kind: Widget, metadata: { name: c, namespace: a }, spec: { startTime: "2036-01-01T00:00:00Z" } }"#,
+        r#"{ apiVersion: example.com/v1, kind: Widget, metadata: { name: c, namespace: a }, status: { conditions: [{ lastTransitionTime: "2036-01-01T00:00:00Z" }] } }"#,
+    ];
+    for object in OTHERS {
+        assert_eq!(age(object).await, "0s", "{object}");
+    }
+    const OWN: [&str; 6] = [
+        r#"{ apiVersion: example.com/v1, kind: Widget, metadata: { name: c, namespace: a, creationTimestamp: "2026-11-22T10:00:00Z" } }"#,
+        r#"{ apiVersion: v1, kind: Pod, metadata: { name: c, namespace: a }, status: { conditions: [{ lastTransitionTime: "2026-11-22T10:00:00Z" }] } }"#,
+        r#"{ apiVersion: v1, kind: Pod, metadata: { name: c, namespace: a }, status: { containerStatuses: [{ lastState: { terminated: { finishedAt: "2026-11-22T10:00:00Z" } } }] } }"#,
+        r#"{ apiVersion: v1, kind: Event, metadata: { name: c, namespace: a }, involvedObject: {}, lastTimestamp: "2026-11-22T10:00:00Z" }"#,
+        r#"{ apiVersion: events.k8s.io/v1, kind: Event, metadata: { name: c, namespace: a }, regarding: {}, series: { lastObservedTime: "2026-11-22T10:00:00.000000Z" } }"#,
+        r#"{ apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: { name: n, namespace: kube-node-lease }, spec: { renewTime: "2026-11-22T10:00:00.000000Z" } }"#,
+    ];
+    for object in OWN {
+        assert_eq!(age(object).await, "60m", "{object}");
+    }
+}
+
+#[tokio::test]
 async fn tables_have_pages_and_selectors_as_lists_have() {
     let cluster = Asker::of(&[("pods.yaml", PODS)]);
     let (_, text) = cluster.table("/api/v1/pods?limit=1&fieldSelector=metadata.name!%3Dcrash").await;

@@ -41,7 +41,7 @@ pub(super) fn configuration(bytes: &[u8]) {
     std::fs::write(&path, bytes).unwrap();
     match Config::read(&path) {
         Ok(config) => {
-            let files = config.tools.iter().map(|tool| sandbar_catalog::Source::File(tool.component.clone()));
+            let files = config.tools.iter().map(|tool| tool.component.clone());
             for source in sandbar_catalog::Source::bundled().chain(files) {
                 let sandbar_catalog::Terms { limits, grants, .. } = config.terms(&source);
                 assert!(limits.memory > 0 && limits.result > 0 && limits.read > 0 && limits.logs > 0, "{limits:?}");

@@ -147,6 +147,82 @@ fn what_is_anything_but_certificates_stays_hidden() {
     assert_eq!(shown_of(&pem), pem);
 }
 
+/// An element of DER.
+fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let [high, low] = u16::try_from(content.len()).expect("a short element").to_be_bytes();
+    let head: &[u8] = match (high, low) {
+        (0, ..0x80) => &[tag, low],
+        (0, _) => &[tag, 0x81, low],
+        _ => &[tag, 0x82, high, low],
+    };
+    [head, &content].concat()
+}
+
+/// Private keys in all encodings that are recognised; the numbers are nobody's.
+fn encodings() -> Vec<Vec<u8>> {
+    let Issued { key, key_der: pkcs8, .. } = issued();
+    let number = |length: usize| element(0x02, &[&b"\x5aW\xa3".repeat(length)[..length]]);
+    let (version, ed25519) = (b"\x02\x01\x00", b"\x30\x05\x06\x03\x2b\x65\x70");
+    let rsa = element(0x30, &[version, &number(256), b"\x02\x03\x01\x00\x01", &number(256), &number(128), &number(128)]);
+    let sec1 = element(0x30, &[b"\x02\x01\x01", &element(0x04, &[&[0x5a; 32]])]);
+    let of_edwards = [&b"\x30\x2e\x02\x01\x00"[..], ed25519, b"\x04\x22\x04\x20", &[0x5a; 32]].concat();
+    let by_password = element(0x06, &[b"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d"]);
+    let encrypted = element(0x30, &[&element(0x30, &[&by_password]), &element(0x04, &[&[0x5a; 160]])]);
+    let without_length = [&b"\x30\x80"[..], &sec1[2..], b"\0\0"].concat();
+    let openssh = [&b"openssh-key-v1\0"[..], &[0x5a; 64]].concat();
+    let ders = [pkcs8.clone(), rsa, sec1, of_edwards, encrypted, without_length, openssh];
+    let mut all: Vec<Vec<u8>> = ders.to_vec();
+    for der in ders {
+        let base64 = STANDARD.encode(der);
+        let wrapped: Vec<&str> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+        all.extend(
+            [base64.clone(), wrapped.join("\r\n"), base64.replace('+', "-").replace('/', "_"), format!("a{base64}")]
+                .map(Vec::from),
+        );
+        all.extend(
+            [format!("ab{base64}"), format!("abc{base64}"), STANDARD.encode(block("EC PRIVATE KEY", &pkcs8))].map(Vec::from),
+        );
+    }
+    all.push(key.into_bytes());
+    all
+}
+
+#[test]
+fn a_key_within_a_certificate_hides_it_wherever_it_stands() {
+    let oid = [1, 3, 6, 1, 4, 1, 99_999, 1];
+    let extended = |content: &[u8]| issued_with(vec![CustomExtension::from_oid_content(&oid, content.to_vec())]).certificate;
+    for key in encodings() {
+        let octets = element(0x04, &[b"x", &key]);
+        for pem in
+            [extended(&key), extended(&octets), extended(&element(0x0c, &[&key])), block("CERTIFICATE", &signed_with(&key))]
+        {
+            assert_eq!(shown_of(&pem), MASK_OF_SECRETS, "{}", key.escape_ascii());
+        }
+    }
+    // A signature of any other length is shown: nobody here can verify it.
+    let odd = block("CERTIFICATE", &signed_with(&[0x5a; 77]));
+    assert_eq!(shown_of(&odd), odd);
+    // So are names, numbers and words in extensions.
+    for content in
+        [&b"\x30\x0c\x02\x01\x01\x04\x07abcdefg"[..], b"\x30\x06\x02\x01\x01\x02\x01\x07", b"\x16\x15https://ca.example.com"]
+    {
+        let pem = extended(content);
+        assert_eq!(shown_of(&pem), pem);
+    }
+}
+
+/// A certificate with this in place of its signature.
+fn signed_with(signature: &[u8]) -> Vec<u8> {
+    let der = issued().der;
+    let length = |at: usize| 4 + usize::from(u16::from_be_bytes([der[at + 2], der[at + 3]]));
+    let signed = &der[4..4 + length(4)];
+    // Its algorithm is short.
+    let algorithm = &der[4 + signed.len()..];
+    let algorithm = &algorithm[..2 + usize::from(algorithm[1])];
+    element(0x30, &[signed, algorithm, &element(0x03, &[b"\0", signature])])
+}
+
 /// A certificate in whose outermost sequence something stands behind the signature.
 fn inside(der: &[u8], more: &[u8]) -> Vec<u8> {
     let [0x30, 0x82, high, low, rest @ ..] = der else { panic!("a certificate of more than 255 bytes") };

@@ -64,6 +64,15 @@ fn steps_are_linear_in_an_object() {
 }
 
 #[test]
+fn steps_are_linear_in_a_certificate() {
+    for unit in ["0", "\x30\x30", "\x30\x02\x01\x00\x30", "A", "AB\n", "MIIEvgIBADAN", "\x30\x7f", "a\0", "x=1 ", "-----BEGIN "] {
+        let steps = |length: usize| counted(|| _ = private_key::is_in(unit.repeat(length).as_bytes()));
+        let (few, many) = (steps(10_000), steps(40_000));
+        assert!(many <= few * 21 / 5 + 48 * 1024, "{unit:?}: {few} and {many} steps");
+    }
+}
+
+#[test]
 fn time_is_linear_in_the_pairs_of_an_object() {
     // It would take minutes if all pairs were walked for each value.
     let pair = json!({ "name": "PASSWORD", "value": "sesame" });

@@ -63,6 +63,7 @@ async fn start<'a>(
     let reloader = Reloader {
         common,
         configure,
+        interval: INTERVAL,
         started: config.clone(),
         config,
         loader,
