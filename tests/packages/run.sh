@@ -8,13 +8,14 @@
 # With several words, one after the other; without any, all of them. SANDBAR is the binary: target/debug/sandbar if it is not set. A debug
 # build takes over a minute to compile the component of Python, which is more than it may take: `python` needs a release build.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
-here=$PWD
-repository=$(cd ../.. && pwd)
 
 fail() { echo "packages/run.sh: $1" >&2; exit 1; }
 
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$here/../.." && pwd)
+# Before the folder changes, since a relative path is relative to where the caller is.
 sandbar=$(realpath "${SANDBAR:-$repository/target/debug/sandbar}")
+cd "$here"
 tools=$(./setup.sh)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -97,6 +97,12 @@ pub struct Missing {
 }
 
 impl Missing {
+    /// The one that is most in the way, if anything is: a component can do with a part of its rules, and not without knowing who calls.
+    pub fn gravest(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let some = all.into_iter().filter(|missing| !missing.is_empty());
+        some.reduce(|first, next| if next.caller && !first.caller { next } else { first })
+    }
+
     /// Compares what a component says and imports with a grant.
     pub fn of(manifest: &Manifest, imports: &Imports, grant: &Grant) -> Self {
         let rights = rights(manifest, grant);

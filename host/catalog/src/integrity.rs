@@ -72,14 +72,23 @@ impl Integrity {
         }
     }
 
-    /// Whether what was taken up with this digest, as the other says, would be taken up as this says, for all that is known without
-    /// looking anew.
-    pub(super) fn still_takes(&self, source: &Source, digest: Option<Digest>, other: &Self) -> bool {
+    /// Whether what was taken up with this digest, as the other says, stays as this says, for all that is known without looking anew.
+    /// `is_admitted` says whether a policy is met by the signatures that are known.
+    pub(super) fn still_takes(
+        &self,
+        source: &Source,
+        digest: Option<Digest>,
+        other: &Self,
+        is_admitted: impl FnOnce(&Policy) -> bool,
+    ) -> bool {
         match (source, digest) {
             (Source::File(_), Some(digest)) => self.check_file(digest).is_ok(),
             (Source::Registry(_), Some(digest)) => {
-                let is_wanted = self.digest.is_none_or(|wanted| digest == wanted);
-                is_wanted && (self.signatures.is_none() || self.signatures == other.signatures)
+                let is_signed = || match &self.signatures {
+                    Some(policy) => self.signatures == other.signatures || is_admitted(policy),
+                    None => true,
+                };
+                self.digest.is_none_or(|wanted| digest == wanted) && is_signed()
             }
             _ => true,
         }
@@ -134,9 +143,14 @@ mod tests {
         let any = Integrity::default();
         let pinned = |digest| Integrity { digest: Some(digest), signatures: None };
         let tag = Source::Registry("oci://ghcr.io/team/restarts:1".parse().expect("a reference"));
-        let stays = |source: &Source, now: &Integrity, before: &Integrity| now.still_takes(source, Some(digest), before);
+        let stays =
+            |source: &Source, now: &Integrity, before: &Integrity| now.still_takes(source, Some(digest), before, |_| false);
         assert!(stays(&tag, &any, &any) && stays(&tag, &any, &signed) && stays(&tag, &signed, &signed));
         assert!(!stays(&tag, &signed, &any));
+        assert!(
+            signed.still_takes(&tag, Some(digest), &any, |_| true)
+                && !pinned(other).still_takes(&tag, Some(digest), &any, |_| true)
+        );
         assert!(stays(&tag, &pinned(digest), &any) && !stays(&tag, &pinned(other), &any));
         // Of a file the digest alone counts.
         let file = Source::File("a.wasm".into());

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sandbar_kubernetes::{Cluster, Clusters};
 use sandbar_policy::{Grant, Limits};
-use sandbar_registry::{Digest, Registries, Signatures};
+use sandbar_registry::{Digest, Policy, Registries, Signatures};
 use sandbar_sandbox::{Artifact, Binary, Engine, LoadError, check_header};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
@@ -192,14 +192,10 @@ impl Loader {
 
     /// What was served before, on other terms, if it is still what it has to be, and granted what it asks for.
     fn kept(&self, before: &Arc<Served>, terms: &Terms) -> Option<Arc<Served>> {
-        // Another policy may admit it by the signatures that are known, whether its registry answers or not.
-        let is_admitted = || match (&terms.integrity.signatures, before.digest, &before.signatures) {
-            (Some(policy), Some(digest), Some(signatures)) => {
-                terms.integrity.digest.is_none_or(|wanted| wanted == digest) && self.fetching.admits(policy, &digest, signatures)
-            }
-            _ => false,
-        };
-        if !terms.integrity.still_takes(&before.source, before.digest, &before.integrity) && !is_admitted() {
+        let known = before.digest.zip(before.signatures.as_deref());
+        let is_admitted =
+            |policy: &Policy| known.is_some_and(|(digest, signatures)| self.fetching.admits(policy, &digest, signatures));
+        if !terms.integrity.still_takes(&before.source, before.digest, &before.integrity, is_admitted) {
             return None;
         }
         // Settings that do not fit are no right that was taken back, and may be those of the component that follows.

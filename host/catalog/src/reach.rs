@@ -109,10 +109,11 @@ impl Reach {
 
     /// What a component lacks, in whichever of them.
     pub(super) fn missing(&self, manifest: &Manifest, imports: &Imports) -> Missing {
-        let missing = self.places.iter().map(|place| (place, Missing::of(manifest, imports, &place.grant)));
-        let of_one =
-            |(place, missing): (&ClusterGrant, Missing)| Missing { cluster: self.is_said.then(|| place.name.clone()), ..missing };
-        missing.filter(|(_, missing)| !missing.is_empty()).map(of_one).next().unwrap_or_default()
+        let of_one = |place: &ClusterGrant| {
+            let cluster = self.is_said.then(|| place.name.clone());
+            Missing { cluster, ..Missing::of(manifest, imports, &place.grant) }
+        };
+        Missing::gravest(self.places.iter().map(of_one)).unwrap_or_default()
     }
 
     /// Whether the same is granted in clusters of the same names.

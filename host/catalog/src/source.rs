@@ -138,8 +138,9 @@ impl Source {
             }
             Source::File(path) => {
                 let bytes = of_file(COMPONENT_BYTES)(path)?;
-                let digest = Some(Digest::of(&bytes));
-                Ok(Contents { binary: Binary::new(bytes), digest })
+                let binary = Binary::new(bytes);
+                let digest = Digest::from_hex(binary.digest()).map_err(std::io::Error::other)?;
+                Ok(Contents { binary, digest: Some(digest) })
             }
             Source::Registry(_) => Err(std::io::Error::new(ErrorKind::Unsupported, "it is in a registry, and no file")),
         }

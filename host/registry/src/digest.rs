@@ -35,7 +35,8 @@ impl Digest {
         &self.0
     }
 
-    pub(crate) fn from_hex(hex: &str) -> Result<Self, NoDigest> {
+    /// The one with these digits.
+    pub fn from_hex(hex: &str) -> Result<Self, NoDigest> {
         let digits = hex.as_bytes();
         if digits.len() != BYTES * 2 {
             return Err(NoDigest);

@@ -13,6 +13,7 @@ mod keyless;
 #[path = "signature/without_keyless.rs"]
 mod keyless;
 mod policy;
+mod referrers;
 
 pub use check::{Met, Signer, Unmet};
 pub use found::Signatures;

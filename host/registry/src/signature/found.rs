@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::Method;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tracing::warn;
 
 use super::claim::COSIGN_3;
-use crate::conversation::{Access, Ask, Conversation, refusal};
+use super::referrers::{Page, Referrers};
+use crate::conversation::{Access, Ask, Conversation};
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
-use crate::http::read;
 use crate::json;
-use crate::manifest::{ACCEPTED, DOCUMENT_BYTES, Descriptor, Document, INDEX, Manifest};
+use crate::manifest::{ACCEPTED, DOCUMENT_BYTES, Descriptor, Document, Manifest};
 use crate::reference::Pinned;
 use crate::registries::{Part, Registries, in_time};
 
@@ -162,10 +162,6 @@ impl Registries {
         digest: &Digest,
         found: &mut Vec<Found>,
     ) -> Result<usize, Error> {
-        let Some(mut referring) = referrers(conversation, digest).await? else {
-            found.push(Found::Unreadable { why: "the list of what refers to it is no index".to_owned() });
-            return Ok(0);
-        };
         // Signatures first, and what says of itself that it is another statement last. Some registries say of each artifact that it is of the
         // type of its configuration, which is empty here.
         let rank =
@@ -175,10 +171,23 @@ impl Registries {
                 (Some(kind), Some(_)) if kind.starts_with(BUNDLE) => 2,
                 (Some(_), _) => 3,
             };
-        referring.retain(|entry| rank(entry) < 3);
-        referring.sort_by_key(rank);
-        let left_out = referring.len().saturating_sub(SIGNATURES);
-        for entry in referring.into_iter().take(SIGNATURES) {
+        let (mut referring, mut left_out) = (Vec::new(), 0);
+        let mut pages = Referrers::of(conversation, digest)?;
+        loop {
+            let page = match pages.next(conversation).await? {
+                Page::Entries(entries) => entries,
+                Page::Wrong(why) => {
+                    found.push(Found::Unreadable { why: why.to_owned() });
+                    break;
+                }
+                Page::None => break,
+            };
+            referring.extend(page.into_iter().filter(|entry| rank(entry) < 3));
+            referring.sort_by_key(rank);
+            left_out += referring.len().saturating_sub(SIGNATURES);
+            referring.truncate(SIGNATURES);
+        }
+        for entry in referring {
             let document = match self.referring(conversation, &entry.digest).await? {
                 Ok(document) => document,
                 Err(why) => {
@@ -240,24 +249,4 @@ fn unless_wrong(left_out: Result<usize, Error>, found: &mut Vec<Found>) -> Resul
         }
         Kind::Unreachable | Kind::Offline | Kind::Local => Err(error),
     })
-}
-
-/// What refers to a digest: by the registry's own list, or by the one that clients keep where it has none. None where that is no list.
-async fn referrers(conversation: &mut Conversation<'_>, digest: &Digest) -> Result<Option<Vec<Descriptor>>, Error> {
-    let uri = conversation.address(&format!("referrers/{digest}"))?;
-    let response = conversation.ask(Ask::new(Method::GET, uri).accepts(INDEX)).await?;
-    let document = match response.status() {
-        StatusCode::OK => Some(read(response.into_body(), DOCUMENT_BYTES).await?.0),
-        // How registries say that they have no such list.
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST => {
-            let uri = conversation.address(&format!("manifests/sha256-{}", digest.hex()))?;
-            conversation.get(Ask::new(Method::GET, uri).accepts(INDEX), DOCUMENT_BYTES).await?.map(|(document, _)| document)
-        }
-        _ => return Err(refusal(response).await),
-    };
-    match document.map(|document| Document::parse(&document)) {
-        None => Ok(Some(Vec::new())),
-        Some(Ok(Document::Index(entries))) => Ok(Some(entries)),
-        Some(Ok(Document::Manifest(_)) | Err(_)) => Ok(None),
-    }
 }

@@ -8,7 +8,7 @@ use rcgen::{KeyPair, SigningKey as _};
 use sandbar_registry::{Digest, Met, NotLoaded, Policy, Registries};
 use serde_json::{Value, json};
 
-use crate::fake::{Contents, Fake, Reply, client, registries};
+use crate::fake::{Asked, Contents, Fake, Reply, client, registries};
 
 const COMPONENT: &[u8] = b"\0asm component";
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -226,6 +226,38 @@ impl Contents {
         layer["annotations"] = json!({ "dev.cosignproject.cosign/signature": signature });
         let manifest = json!({ "schemaVersion": 2, "config": empty, "layers": [layer] });
         self.0.insert(format!("manifests/sha256-{}.sig", digest.hex()), manifest.to_string().into_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_signature_on_a_later_page_is_one() {
+    let signs = Signs::new();
+    let mut contents = Contents::default();
+    let digest = contents.artifact(COMPONENT);
+    let first = format!("/v2/team/tool/referrers/{digest}");
+    contents.refer(&digest, signs.envelope(&statement(&digest, SIGNED)).to_string().as_bytes());
+    // Others that refer to it fill the pages before: `pages` of them.
+    let answer = move |asked: &Asked, pages: usize| {
+        let page =
+            asked.what.strip_prefix(&format!("GET {first}")).map(|query| query.trim_start_matches("?page=").parse().unwrap_or(0));
+        match page {
+            Some(page) if page < pages => {
+                let next = ("link", format!("<{first}?page={}>; rel=\"next\"", page + 1));
+                Reply::Whole(200, vec![next], json!({ "schemaVersion": 2, "manifests": [] }).to_string().into_bytes())
+            }
+            Some(_) => contents.answer(&Asked { what: format!("GET {first}"), ..asked.clone() }),
+            None => contents.answer(asked),
+        }
+    };
+    let rules = policy(json!({ "allOf": [by(&signs.public())] }));
+    for (pages, found) in [(1, true), (15, true), (16, false), (usize::MAX, false)] {
+        let answer = answer.clone();
+        let registry = Fake::plain(move |asked| answer(asked, pages)).await;
+        let outcome = verified(&client(&[&registry]), &registry, &digest, &rules).await;
+        match found {
+            true => _ = outcome.expect("signed"),
+            false => assert!(outcome.expect_err("not read").contains("has more pages than are read"), "{pages}"),
+        }
     }
 }
 

@@ -74,8 +74,7 @@ pub(super) struct Examined {
 impl Examined {
     /// What it is missing where one of these grants is all that it has.
     pub(super) fn missing<'g>(&self, grants: impl IntoIterator<Item = &'g Grant>) -> Option<Missing> {
-        let of = |grant| Missing::of(&self.manifest, self.artifact.imports(), grant);
-        grants.into_iter().map(of).find(|missing| !missing.is_empty())
+        Missing::gravest(grants.into_iter().map(|grant| Missing::of(&self.manifest, self.artifact.imports(), grant)))
     }
 }
 
