@@ -3,6 +3,7 @@
 mod answer;
 pub mod arguments;
 #[doc(hidden)]
+#[rustfmt::skip]
 pub mod bindings;
 pub mod caller;
 #[doc(hidden)]
