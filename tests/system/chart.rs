@@ -253,8 +253,7 @@ fn accepted(control_plane: &ControlPlane, arguments: &[&str]) -> BTreeMap<(Strin
 }
 
 fn strip(value: &mut Value) {
-    const LABELS: [&str; 4] =
-        ["app", "app.kubernetes.io/component", "app.kubernetes.io/name", "app.kubernetes.io/part-of"];
+    const LABELS: [&str; 4] = ["app", "app.kubernetes.io/component", "app.kubernetes.io/name", "app.kubernetes.io/part-of"];
     const WRITTEN: [&str; 8] =
         ["annotations", "clusterIP", "clusterIPs", "creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"];
     match value {
