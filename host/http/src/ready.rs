@@ -356,23 +356,6 @@ mod tests {
         (Clusters::only(Cluster::from_client(kube::Client::new(api, "default"))), requests)
     }
 
-    /// A cluster whose API server is away while this says so.
-    fn cluster_that_comes_and_goes() -> (Clusters, Arc<AtomicBool>) {
-        let is_away = Arc::new(AtomicBool::new(false));
-        let shared = is_away.clone();
-        let api = tower::service_fn(move |request: Request<Body>| {
-            let text = if request.uri().path() == "/version" { VERSION } else { "ok" };
-            let gone = shared.load(Ordering::Relaxed);
-            async move {
-                match gone {
-                    true => Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
-                    false => Ok(Response::new(Body::from(text.as_bytes().to_vec()))),
-                }
-            }
-        });
-        (Clusters::only(Cluster::from_client(kube::Client::new(api, "default"))), is_away)
-    }
-
     /// What is logged on this thread while the guard is there.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -405,33 +388,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_log_says_once_that_the_api_server_is_away_and_once_that_it_is_back() {
         let (log, _guard) = Log::begin();
-        let (clusters, is_away) = cluster_that_comes_and_goes();
+        let (clusters, _) = cluster(false);
         let readiness = readiness(clusters.clone(), &[]);
-        tokio::spawn(readiness.clone().watch_cluster());
-        readiness.wait_for_cluster().await;
-        // The clock is paused: it advances when no task can run.
-        let a_while = || sleep(10 * LATER_PROBES);
-        a_while().await;
-        assert_eq!(log.take(), [""; 0]);
-
-        is_away.store(true, Ordering::Relaxed);
-        a_while().await;
-        assert_eq!(log.take(), [""; 0], "nobody has asked it anything");
-        // As a call does.
-        clusters.home().health(PROBE_TIME).await.expect_err("it is away");
-        a_while().await;
-        let [said] = &log.take()[..] else { panic!("once") };
-        assert!(
-            said.contains("WARN") && said.contains("does not answer any more") && said.contains("connection refused"),
-            "{said}"
-        );
-
-        is_away.store(false, Ordering::Relaxed);
-        a_while().await;
-        let [said] = &log.take()[..] else { panic!("once") };
-        assert!(said.contains("INFO") && said.contains("answers again") && said.contains("seconds="), "{said}");
-        a_while().await;
-        assert_eq!(log.take(), [""; 0]);
+        let named = clusters.iter().next().expect("one");
+        let well = || Ok(Health { ready: true, git_version: "v1.37.2".into(), platform: "linux/amd64".into() });
+        let failed = |code| Err(Error::new(code, "connection refused"));
+        let mut away = None;
+        let mut said = async |outcome: Outcome| {
+            readiness.note(named, &mut away, &outcome);
+            sleep(LATER_PROBES).await;
+            log.take().join("\n")
+        };
+        assert_eq!(said(well()).await, "");
+        assert_eq!(said(failed(Code::Denied)).await, "", "it is there, and says no");
+        let gone = said(failed(Code::Unavailable)).await;
+        assert!(gone.contains("WARN") && gone.contains("does not answer any more"), "{gone}");
+        assert!(gone.contains("error=connection refused") && gone.contains("a client that was handed in"), "{gone}");
+        assert_eq!(said(failed(Code::Unavailable)).await, "");
+        assert_eq!(said(failed(Code::Exhausted)).await, "", "another way of being away");
+        let back = said(well()).await;
+        assert!(back.contains("INFO") && back.contains("answers again") && back.contains("seconds=15"), "{back}");
+        assert_eq!(said(well()).await, "");
+        assert!(said(failed(Code::Unavailable)).await.contains("does not answer any more"), "the next time");
     }
 
     #[test]
@@ -442,9 +420,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_start_asks_less_and_less_often() {
-        let (clusters, is_away) = cluster_that_comes_and_goes();
-        is_away.store(true, Ordering::Relaxed);
-        let readiness = readiness(clusters, &[]);
+        let api = tower::service_fn(|_: Request<Body>| async {
+            Err::<Response<Body>, _>(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
+        });
+        let nowhere = Clusters::only(Cluster::from_client(kube::Client::new(api, "default")));
+        let readiness = readiness(nowhere, &[]);
         let mut probes = readiness.0.probed.subscribe();
         tokio::spawn(async move { readiness.wait_for_cluster().await });
         let mut at = Vec::new();

@@ -387,9 +387,9 @@ mod tests {
     use tower::BoxError;
 
     use super::*;
-    use crate::Cluster;
     use crate::testing::{FakeAnswer, Seen, cluster, reader, resource};
     use crate::types::Scope;
+    use crate::{Cluster, Reader};
 
     type Scripted = Box<dyn Fn() -> FakeAnswer + Send + Sync>;
 
@@ -492,17 +492,30 @@ mod tests {
         assert_eq!(error.message, "the API server fell silent in the middle of its answer, for 10 s");
     }
 
+    /// The error of a call with little time where the server says nothing at all.
+    async fn in_four_seconds<T: std::fmt::Debug>(ask: impl AsyncFnOnce(Reader) -> Result<T, Error>) -> Error {
+        let service = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
+        let silent = Cluster::from_client(kube::Client::new(service, "default"));
+        let limits = Limits { time: Duration::from_secs(4), ..Limits::default() };
+        ask(reader(&silent, Namespaces::All, limits)).await.expect_err("silent")
+    }
+
+    fn assert_blames_the_silent_server(error: &Error) {
+        assert_eq!(error.code, Code::Unavailable, "{error}");
+        assert!(error.message.starts_with("the API server did not answer within "), "{error}");
+        assert!(error.message.contains("(limit `time`); try again later"), "{error}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_silent_server_is_named_before_the_calls_time_is_up() {
-        let (silent, _) = cluster(|_, _| FakeAnswer::Silence);
-        let limits = || Limits { time: Duration::from_secs(4), ..Limits::default() };
-        let reader = || reader(&silent, Namespaces::All, limits());
-        let (asking, asked_for_all) = (reader(), reader());
-        for error in [asking.api_server().await.expect_err("silent"), asked_for_all.served_kinds().await.expect_err("silent")] {
-            assert_eq!(error.code, Code::Unavailable, "{error}");
-            assert!(error.message.starts_with("the API server did not answer within "), "{error}");
-            assert!(error.message.contains("(limit `time`); try again later"), "{error}");
-        }
+        assert_blames_the_silent_server(&in_four_seconds(async |reader| reader.api_server().await).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_named_where_what_all_calls_need_is_waited_for() {
+        let within = Scope::Namespace("team-a".into());
+        let get = async |reader: Reader| reader.get_object(&resource("", "pods"), &within, "web-0", None).await;
+        assert_blames_the_silent_server(&in_four_seconds(get).await);
     }
 
     #[tokio::test(start_paused = true)]
