@@ -21,7 +21,10 @@ const SHIPPED: &str = "image: sandbar:0.1.0";
 /// Of the Service.
 const PORT: u16 = 8090;
 
-/// The base as it ships, with two replicas.
+/// The namespace, which no overlay has.
+const NAMESPACE: &str = include_str!("../../deploy/namespace.yaml");
+
+/// The base as it ships, with two replicas, and open.
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/overlay");
 
 /// With the pack kubernetes.
@@ -67,6 +70,7 @@ impl Cluster {
                 Self { kubectl, kubeconfig: node.kubeconfig().to_owned(), node: Some(node) }
             }
         };
+        cluster.apply(NAMESPACE);
         cluster.deploy(OVERLAY);
         cluster
     }
@@ -231,8 +235,9 @@ impl Cluster {
         self.run(&[&["--namespace", "coder-system"], arguments].concat(), "")
     }
 
+    /// As the guides apply everything.
     fn apply(&self, manifests: &str) {
-        self.run(&["apply", "--filename", "-"], manifests);
+        self.run(&["apply", "--server-side", "--filename", "-"], manifests);
     }
 
     fn run(&self, arguments: &[&str], input: &str) -> String {

@@ -30,7 +30,7 @@ if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   [[ -z $found ]] || fail "the cluster of E2E_KUBECONFIG=$E2E_KUBECONFIG has ${found//$'\n'/, } already, which is what the tests would make and delete"
   trap '"${kubectl[@]}" delete --ignore-not-found --wait=false --kustomize tests/e2e/overlay
     "${kubectl[@]}" delete --ignore-not-found --wait=false namespaces,nodes --selector sandbar.test/faults
-    "${kubectl[@]}" delete --ignore-not-found --wait=false apiservice/v1.mcp.sandbar.dev namespace/team-a namespace/team-b namespace/charted \
+    "${kubectl[@]}" delete --ignore-not-found --wait=false apiservice/v1.mcp.sandbar.dev namespace/coder-system namespace/team-a namespace/team-b namespace/charted \
       clusterrole/tools-sandbar clusterrolebinding/tools-sandbar \
       clusterrole/mcp.sandbar.dev:sandbar:caller clusterrolebinding/ann-calls clusterrolebinding/bob-calls \
       --namespace kube-system rolebinding/coder-k8s-mcp-extension-apiserver-authentication-reader' EXIT

@@ -88,17 +88,18 @@ fn a_real_api_server_makes_the_same_of_the_chart_and_of_kustomize() {
     let helm = Helm::of(&control_plane);
     let namespaced = format!("{DEPLOY}/overlays/namespaced");
     let overlay = |name: &str| format!("{OVERLAYS}/{name}");
-    let open = "networkPolicy.enabled=false";
-    let proxied = r#"networkPolicy.from=[{"podSelector":{"matchLabels":{"coder-k8s-mcp-proxy":"true"}}}]"#;
+    let opened = "networkPolicy.open=true,networkPolicy.apiServers={192.0.2.20/32},networkPolicy.apiServerPort=443";
+    let confined = "userNamespaces=true,podSecurityContext.appArmorProfile.type=RuntimeDefault";
     let image = r#"tools.images=[{"name":"tools","mountPath":"/tools","reference":"registry.example.com/team/restarts@sha256:6b0e1e8d7f4f5f9ac1c2d7b3c9a1d6e2f0a4b8c3d5e7f9a1b2c3d4e5f6a7b8c9"}]"#;
     // Those of the tests have no roles.
-    let with_tools = |more: &str| format!("{open},rbac.create=false{more}");
+    let with_tools = |more: &str| format!("rbac.create=false{more}");
     let elsewhere = ",image.repository=registry.example.com/sandbar";
     let config = |folder: &str| format!("config={folder}/sandbar.yaml");
     for (folder, arguments) in [
-        (format!("{DEPLOY}/base"), vec!["--set", open]),
-        (overlay("encrypted"), vec!["--set", open, "--set", "tls.enabled=true"]),
-        (overlay("proxied"), vec!["--set-json", proxied]),
+        (format!("{DEPLOY}/base"), vec![]),
+        (overlay("encrypted"), vec!["--set", "tls.enabled=true"]),
+        (overlay("opened"), vec!["--set", opened]),
+        (overlay("confined"), vec!["--set", confined]),
         (
             overlay("mounted"),
             vec!["--set", &with_tools(elsewhere), "--set-json", image, "--set-file", &config(&overlay("mounted"))],
@@ -160,13 +161,13 @@ async fn as_a_part_of_the_kubernetes_api_it_is_what_the_commands_print() {
     let values = ["--set", "tls.enabled=true,apiService.certManager=true", "--set-file", &files];
     let made = Helm::of(ControlPlane::shared()).made(&[&AS_IN_DEPLOY[..], &values].concat());
     let made = objects(&std::fs::read_to_string(made).unwrap());
-    let of_chart: Vec<Value> = made
-        .into_iter()
-        .map(|mut object| {
+    let [wanted, of_chart] = [wanted, made].map(|objects| {
+        let without_labels = |mut object: Value| {
             object["metadata"].as_object_mut().unwrap().remove("labels");
             object
-        })
-        .collect();
+        };
+        objects.into_iter().map(without_labels).collect::<Vec<_>>()
+    });
     for object in wanted {
         assert!(of_chart.contains(&object), "{object:#}");
     }
@@ -252,14 +253,15 @@ fn accepted(control_plane: &ControlPlane, arguments: &[&str]) -> BTreeMap<(Strin
 }
 
 fn strip(value: &mut Value) {
+    const LABELS: [&str; 4] = ["app", "app.kubernetes.io/component", "app.kubernetes.io/name", "app.kubernetes.io/part-of"];
     const WRITTEN: [&str; 8] =
         ["annotations", "clusterIP", "clusterIPs", "creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"];
     match value {
         Value::Object(fields) => {
             fields.retain(|key, _| !WRITTEN.contains(&key.as_str()));
-            // The one that selects.
+            // The one that selects, and those that do not say which release it is of, and who has made it.
             if let Some(Value::Object(labels)) = fields.get_mut("labels") {
-                labels.retain(|key, _| key == "app");
+                labels.retain(|key, _| LABELS.contains(&key.as_str()));
                 if labels.is_empty() {
                     fields.remove("labels");
                 }

@@ -110,6 +110,23 @@ async fn rbac_prints_a_cluster_role_or_a_role_for_each_namespace() {
     assert_eq!(kinds(&self::documents(&finished.stdout)), ["Role", "RoleBinding", "Role", "RoleBinding"], "{finished:?}");
 }
 
+#[tokio::test]
+async fn a_tool_that_may_look_into_some_namespaces_gets_roles_there_and_nothing_in_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("sandbar.yaml");
+    std::fs::write(&config, "bundled: { tools: { get_pod_logs: { namespaces: [team-a, team-b] } } }\n").unwrap();
+    let finished = Run::new(&["rbac", "--cluster", "demo", "--config"]).arg(&config).finish().await;
+    let documents = documents(&finished.stdout);
+    let expected = ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Role", "RoleBinding"];
+    assert_eq!(kinds(&documents), expected, "{finished:?}");
+    let logs = json!([{ "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] }]);
+    for (role, namespace) in [(&documents[2], "team-a"), (&documents[4], "team-b")] {
+        assert_eq!((&role["metadata"]["namespace"], &role["rules"]), (&json!(namespace), &logs));
+    }
+    let everywhere = documents[0]["rules"].to_string();
+    assert!(everywhere.contains("events") && !everywhere.contains("pods/log"), "{everywhere}");
+}
+
 /// The documents of a YAML stream.
 fn documents(yaml: &str) -> Vec<Value> {
     yaml.split("---\n").filter(|text| !text.trim().is_empty()).map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()

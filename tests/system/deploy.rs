@@ -39,13 +39,18 @@ fn a_real_api_server_accepts_the_base_the_overlay_and_each_component() {
         control_plane.kubectl(&["create", "namespace", namespace]);
     }
     control_plane.kubectl(&["label", "namespace", "coder-system", "pod-security.kubernetes.io/warn=restricted"]);
-    let always = ["serviceaccount/coder-k8s-mcp", "service/coder-k8s", "deployment.apps/coder-k8s-mcp"];
-    let policy = "networkpolicy.networking.k8s.io/coder-k8s-mcp";
+    let always = [
+        "serviceaccount/coder-k8s-mcp",
+        "service/coder-k8s",
+        "deployment.apps/coder-k8s-mcp",
+        "networkpolicy.networking.k8s.io/coder-k8s-mcp",
+    ];
     for (folder, more) in [
         (format!("{DEPLOY}/base"), vec!["clusterrole.rbac.authorization.k8s.io/coder-k8s-mcp"]),
-        (format!("{DEPLOY}/overlays/namespaced"), vec!["role.rbac.authorization.k8s.io/coder-k8s-mcp", "configmap/", policy]),
-        (format!("{OVERLAYS}/private"), vec!["poddisruptionbudget.policy/coder-k8s-mcp", "configmap/", policy]),
-        (format!("{OVERLAYS}/proxied"), vec![policy]),
+        (format!("{DEPLOY}/overlays/namespaced"), vec!["role.rbac.authorization.k8s.io/coder-k8s-mcp", "configmap/"]),
+        (format!("{OVERLAYS}/private"), vec!["poddisruptionbudget.policy/coder-k8s-mcp", "configmap/"]),
+        (format!("{OVERLAYS}/opened"), vec!["networkpolicy.networking.k8s.io/coder-k8s-mcp-egress"]),
+        (format!("{OVERLAYS}/confined"), vec![]),
         (format!("{OVERLAYS}/encrypted"), vec![]),
         (format!("{OVERLAYS}/mounted"), vec!["configmap/"]),
         (format!("{OVERLAYS}/pulled"), vec!["configmap/"]),
@@ -55,6 +60,51 @@ fn a_real_api_server_accepts_the_base_the_overlay_and_each_component() {
         for object in always.into_iter().chain(more) {
             assert!(accepted.contains(object), "{object} in {folder}: {accepted}");
         }
+    }
+}
+
+#[test]
+fn every_object_says_what_it_is_part_of_and_none_is_a_namespace() {
+    for folder in [format!("{DEPLOY}/base"), format!("{DEPLOY}/overlays/namespaced"), overlay("private"), overlay("opened")] {
+        for object in objects_of(&folder) {
+            let labels = &object["metadata"]["labels"];
+            for (key, value) in
+                [("name", "sandbar"), ("instance", "coder-k8s-mcp"), ("component", "mcp-server"), ("part-of", "sandbar")]
+            {
+                assert_eq!(labels[format!("app.kubernetes.io/{key}")], value, "{folder}: {object:#}");
+            }
+            assert_ne!(object["kind"], "Namespace", "`kubectl delete -k` would take all that lives there");
+        }
+    }
+}
+
+#[test]
+fn the_port_is_reached_by_pods_with_the_label_or_where_it_is_open_by_everybody() {
+    let port = json!([{ "port": "mcp", "protocol": "TCP" }]);
+    let labelled = json!({ "podSelector": { "matchLabels": { "coder-k8s-mcp-client": "true" } } });
+    for (folder, wanted) in [
+        (format!("{DEPLOY}/base"), json!([{ "from": [labelled], "ports": port }])),
+        (overlay("opened"), json!([{ "ports": port }])),
+    ] {
+        let objects = objects_of(&folder);
+        let policy = objects.iter().find(|object| object["kind"] == "NetworkPolicy" && object["spec"]["ingress"].is_array());
+        assert_eq!(policy.unwrap()["spec"]["ingress"], wanted, "{folder}");
+    }
+}
+
+#[test]
+fn the_user_is_left_to_the_image_and_the_cluster_and_both_families_are_listened_on() {
+    let image = std::fs::read_to_string(format!("{DEPLOY}/Dockerfile")).unwrap();
+    assert!(image.contains("\nUSER 65532:65532\n"), "`runAsNonRoot` takes a number");
+    let pod = pod_of("private");
+    assert_eq!(pod["securityContext"], json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } }));
+    assert_eq!(named(&pod["containers"][0]["env"], "SANDBAR_LISTEN")["value"], "[::]:8090");
+    for (folder, protocol) in [("private", "http"), ("encrypted", "https")] {
+        let objects = objects_of(&overlay(folder));
+        let service = &objects.iter().find(|object| object["kind"] == "Service").unwrap()["spec"];
+        assert_eq!(service["ipFamilyPolicy"], "PreferDualStack");
+        let port = json!({ "name": "mcp", "port": 8090, "protocol": "TCP", "targetPort": "mcp", "appProtocol": protocol });
+        assert_eq!(service["ports"], json!([port]));
     }
 }
 
@@ -101,12 +151,20 @@ async fn the_roles_for_tools_that_only_the_pod_has_are_those_of_their_entries() 
     }
 }
 
+fn overlay(name: &str) -> String {
+    format!("{OVERLAYS}/{name}")
+}
+
+/// What kustomize makes of a folder.
+fn objects_of(folder: &str) -> Vec<Value> {
+    let printed = ControlPlane::shared().kubectl(&["create", "--dry-run=client", "--output", "json", "-k", folder]);
+    serde_json::Deserializer::from_str(&printed).into_iter().map(Result::unwrap).collect()
+}
+
 /// The pod of the Deployment in an overlay.
-fn pod_of(overlay: &str) -> Value {
-    let folder = format!("{OVERLAYS}/{overlay}");
-    let printed = ControlPlane::shared().kubectl(&["create", "--dry-run=client", "--output", "json", "-k", &folder]);
-    let mut objects = serde_json::Deserializer::from_str(&printed).into_iter().map(Result::<Value, _>::unwrap);
-    let mut deployment = objects.find(|object| object["kind"] == "Deployment").unwrap();
+fn pod_of(name: &str) -> Value {
+    let mut objects = objects_of(&overlay(name));
+    let deployment = objects.iter_mut().find(|object| object["kind"] == "Deployment").unwrap();
     deployment["spec"]["template"]["spec"].take()
 }
 

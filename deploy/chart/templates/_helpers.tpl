@@ -24,9 +24,16 @@
 app: {{ include "sandbar.name" . }}
 {{- end -}}
 
-{{- define "sandbar.labels" -}}
+{{/* Those of pods, too: what an upgrade does not change. */}}
+{{- define "sandbar.steadyLabels" -}}
 app.kubernetes.io/name: sandbar
 app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: mcp-server
+app.kubernetes.io/part-of: sandbar
+{{- end -}}
+
+{{- define "sandbar.labels" -}}
+{{ include "sandbar.steadyLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}

@@ -418,7 +418,7 @@ impl Config {
     }
 
     /// The namespaces of a cluster that any component may look into.
-    pub fn namespaces_in(&self, cluster: Option<&ClusterConfig>) -> Namespaces {
+    fn namespaces_in(&self, cluster: Option<&ClusterConfig>) -> Namespaces {
         listed(self.namespaces.as_ref()).intersection(&listed(cluster.and_then(|cluster| cluster.namespaces.as_ref())))
     }
 }

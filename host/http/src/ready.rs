@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join_all, select_all};
 use http::{HeaderMap, Uri};
 use sandbar_kubernetes::{Clusters, Code, Error, Health, NamedCluster};
 use sandbar_text::{clean, clean_line};
@@ -22,10 +22,11 @@ use super::allowlist::is_to_loopback;
 /// Time for the API server to answer a probe.
 const PROBE_TIME: Duration = Duration::from_secs(2);
 
-/// Time between two probes until the first answer.
-const FIRST_PROBES: Duration = Duration::from_millis(500);
+/// The pauses between two probes until the first answer: each is twice the one before, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// The least time between two probes after that. They are made only while somebody asks, however many ask.
+/// The least time between two probes after that. They are made only while somebody asks, however many ask, and while an API server is away.
 const LATER_PROBES: Duration = Duration::from_secs(5);
 
 /// What somebody between a client and the server leaves in a request.
@@ -145,11 +146,13 @@ impl Readiness {
     /// Asks the API servers until one of them answers for the first time.
     pub async fn wait_for_cluster(&self) {
         let mut said = None;
-        loop {
+        for pause in pauses() {
             let outcomes = self.probe().await;
             let counting = if self.0.needs_home { 1 } else { outcomes.len() };
             if outcomes.iter().take(counting).any(has_answered) {
                 self.0.answered.store(true, Ordering::Release);
+                // From here on `watch_cluster` says what is wrong, with one of several that has not answered as well.
+                self.0.asked.notify_one();
                 return;
             }
             // Once, and again when there is another reason: it may go on for hours.
@@ -162,16 +165,46 @@ impl Readiness {
                 tracing::warn!(error, "the API server has not answered yet");
                 said = Some(error);
             }
-            sleep(FIRST_PROBES).await;
+            sleep(pause).await;
         }
     }
 
-    /// Probes the API servers whenever somebody asks, and not more often than they can bear.
+    /// Probes the API servers whenever somebody asks, and when a call has had no answer, and not more often than they can bear. Says once
+    /// that one of them is away, and once that it is there again.
     pub async fn watch_cluster(self) {
+        let mut away = vec![None; self.0.clusters.iter().count()];
         loop {
-            self.0.asked.notified().await;
-            self.probe().await;
+            let has_answered_once = self.0.answered.load(Ordering::Acquire);
+            let unanswered = self.0.clusters.iter().map(|named| Box::pin(named.cluster.unanswered()));
+            tokio::select! {
+                () = self.0.asked.notified() => {}
+                // A probe that fails is one of these, so while a server is away there is another one each time. Until the first answer
+                // there are those of `wait_for_cluster`, which also says what is wrong.
+                _ = select_all(unanswered), if has_answered_once => {}
+            }
+            let outcomes = self.probe().await;
+            if has_answered_once {
+                for ((cluster, since), outcome) in self.0.clusters.iter().zip(&mut away).zip(&outcomes) {
+                    self.note(cluster, since, outcome);
+                }
+            }
             sleep(LATER_PROBES).await;
+        }
+    }
+
+    /// Says that the API server has gone, or come back; `away` is since when it has been away.
+    fn note(&self, cluster: &NamedCluster, away: &mut Option<Instant>, outcome: &Outcome) {
+        let server = format!("{}{}", self.prefix(cluster), cluster.cluster.describe());
+        match (outcome, *away) {
+            (Err(error), None) if !has_answered(outcome) => {
+                *away = Some(Instant::now());
+                tracing::warn!(server, %error, "the API server does not answer any more; calls that read it fail until it does");
+            }
+            (_, Some(since)) if has_answered(outcome) => {
+                *away = None;
+                tracing::info!(server, seconds = since.elapsed().as_secs(), "the API server answers again");
+            }
+            _ => {}
         }
     }
 
@@ -283,6 +316,11 @@ fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The pauses until the first answer, without end.
+fn pauses() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(FIRST_PAUSE), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
+}
+
 /// A server that refuses is a server that is there; one that says nothing until the probe's time is up is not.
 fn has_answered(probe: &Outcome) -> bool {
     !matches!(probe, Err(Error { code: Code::Unavailable | Code::Exhausted, .. }))
@@ -316,6 +354,86 @@ mod tests {
             }
         });
         (Clusters::only(Cluster::from_client(kube::Client::new(api, "default"))), requests)
+    }
+
+    /// What is logged on this thread while the guard is there.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            std::io::Write::write(&mut *lock(&self.0), bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+            let log = Self::default();
+            let (writer, lines) = (log.clone(), tracing_subscriber::fmt().with_ansi(false).without_time());
+            let guard = tracing::subscriber::set_default(lines.with_writer(move || writer.clone()).finish());
+            (log, guard)
+        }
+
+        /// The lines so far, which are not there the next time.
+        fn take(&self) -> Vec<String> {
+            let text = String::from_utf8(std::mem::take(&mut *lock(&self.0))).expect("text");
+            text.lines().map(str::to_owned).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_says_once_that_the_api_server_is_away_and_once_that_it_is_back() {
+        let (log, _guard) = Log::begin();
+        let (clusters, _) = cluster(false);
+        let readiness = readiness(clusters.clone(), &[]);
+        let named = clusters.iter().next().expect("one");
+        let well = || Ok(Health { ready: true, git_version: "v1.37.2".into(), platform: "linux/amd64".into() });
+        let failed = |code| Err(Error::new(code, "connection refused"));
+        let mut away = None;
+        let mut said = async |outcome: Outcome| {
+            readiness.note(named, &mut away, &outcome);
+            sleep(LATER_PROBES).await;
+            log.take().join("\n")
+        };
+        assert_eq!(said(well()).await, "");
+        assert_eq!(said(failed(Code::Denied)).await, "", "it is there, and says no");
+        let gone = said(failed(Code::Unavailable)).await;
+        assert!(gone.contains("WARN") && gone.contains("does not answer any more"), "{gone}");
+        assert!(gone.contains("error=connection refused") && gone.contains("a client that was handed in"), "{gone}");
+        assert_eq!(said(failed(Code::Unavailable)).await, "");
+        assert_eq!(said(failed(Code::Exhausted)).await, "", "another way of being away");
+        let back = said(well()).await;
+        assert!(back.contains("INFO") && back.contains("answers again") && back.contains("seconds=15"), "{back}");
+        assert_eq!(said(well()).await, "");
+        assert!(said(failed(Code::Unavailable)).await.contains("does not answer any more"), "the next time");
+    }
+
+    #[test]
+    fn the_pauses_of_a_start_grow_to_half_a_minute() {
+        let seconds: Vec<u64> = pauses().take(8).map(|pause| pause.as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_asks_less_and_less_often() {
+        let api = tower::service_fn(|_: Request<Body>| async {
+            Err::<Response<Body>, _>(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
+        });
+        let nowhere = Clusters::only(Cluster::from_client(kube::Client::new(api, "default")));
+        let readiness = readiness(nowhere, &[]);
+        let mut probes = readiness.0.probed.subscribe();
+        tokio::spawn(async move { readiness.wait_for_cluster().await });
+        let mut at = Vec::new();
+        for _ in 0..7 {
+            probes.changed().await.expect("it goes on");
+            at.push(probes.borrow_and_update().as_ref().expect("a probe").at);
+        }
+        let between: Vec<u64> = at.windows(2).map(|two| (two[1] - two[0]).as_secs()).collect();
+        assert_eq!(between, [1, 2, 4, 8, 16, 30]);
     }
 
     /// A server that looks into these, with these problems.

@@ -143,6 +143,11 @@ impl Cluster {
         self.reader(Arc::new(Grant::default()), budget).api_server().await
     }
 
+    /// Waits until a request of anybody has had no answer from the API server, since this was waited for the last time. For one who waits.
+    pub async fn unanswered(&self) {
+        self.server.api.unanswered().await;
+    }
+
     /// Whose token that is, if it is for one of these audiences. Outside of any call; takes no longer than `time`.
     pub async fn review_token(&self, token: &str, audiences: &[String], time: Duration) -> Result<Reviewed, Error> {
         review::token(&self.server.api, token, audiences, time).await

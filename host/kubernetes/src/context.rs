@@ -8,6 +8,7 @@ use sandbar_policy::{Access, Budget, Grant};
 
 use super::ahead::Ahead;
 use super::discovery::Discovery;
+use super::error::Error;
 use super::exchange::{ApiServer, Failure};
 use super::forbidden;
 use super::many::Share;
@@ -62,6 +63,11 @@ impl ReadContext {
             }
             (_, answer) => answer,
         }
+    }
+
+    /// Waits for what the API server is asked for all calls together, for as long as this one has time.
+    pub(super) async fn wait_for<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.server.api.in_time(&self.budget, Duration::MAX, answer).await?
     }
 
     /// Sends a read that the component is about to ask for, where it is the only one of its time. What gathered files say takes this

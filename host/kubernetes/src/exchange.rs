@@ -15,6 +15,7 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use kube::client::Body;
 use sandbar_policy::{Budget, Exhausted};
+use tokio::sync::Notify;
 use tower::buffer::error::{Closed, ServiceError};
 
 use super::error::{Code, Error};
@@ -45,6 +46,12 @@ const REQUESTS_OUTSIDE_CALLS: u32 = 2;
 /// A hint in case the address lacks TLS.
 const SPEAKS_TLS: &str = "is its address https://?";
 
+/// What of a call's time is left to the tool when the API server says nothing: enough to say so, before the call is stopped.
+const KEPT_TO_SAY_SO: Duration = Duration::from_millis(250);
+
+/// A server that has had less time is not called silent: the call has spent its time on something else.
+const LEAST_SILENCE: Duration = Duration::from_secs(1);
+
 /// How long a request waits for a login. Most take a second or two; one that waits for a person takes longer than any call.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(8);
 
@@ -52,6 +59,8 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub(super) struct ApiServer {
     link: Link,
+    /// A request has had no answer.
+    unanswered: Arc<Notify>,
 }
 
 #[derive(Clone)]
@@ -97,12 +106,12 @@ impl From<Failure> for Error {
 impl ApiServer {
     /// `name` is used in messages.
     pub(super) fn new(client: kube::Client, name: &str) -> Self {
-        Self { link: Link::Given(client, name.into()) }
+        Self { link: Link::Given(client, name.into()), unanswered: Arc::default() }
     }
 
     /// The server of a login.
     pub(super) fn with(login: Login) -> Self {
-        Self { link: Link::Login(login) }
+        Self { link: Link::Login(login), unanswered: Arc::default() }
     }
 
     /// The login, if the server needs one.
@@ -111,6 +120,11 @@ impl ApiServer {
             Link::Given(..) => None,
             Link::Login(login) => Some(login),
         }
+    }
+
+    /// Waits until a request has had no answer, since this was waited for the last time. For one who waits.
+    pub(super) async fn unanswered(&self) {
+        self.unanswered.notified().await;
     }
 
     /// The token that requests are sent with, if it is by one that this process says who it is.
@@ -221,14 +235,11 @@ impl ApiServer {
         tracing::trace!(path = request.path(), "request");
         // A snapshot, a server in this process, charges its work to the call.
         sent.extensions_mut().insert(budget.meter().clone());
-        let remaining = budget.remaining();
         let sending = checked(budget, client.send(sent));
-        let response = match tokio::time::timeout(first_byte.min(remaining), sending).await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(error))) => return Ok(self.failed(error, session)?),
-            Ok(Err(exhausted)) => return Err(exhausted.into()),
-            Err(_) if remaining <= first_byte => return Err(Exhausted::Time(budget.limits().time).into()),
-            Err(_) => return Err(self.silent(first_byte).into()),
+        let response = match self.in_time(budget, first_byte, sending).await? {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Ok(self.failed(error, session)?),
+            Err(exhausted) => return Err(exhausted.into()),
         };
         let status = response.status();
         if let Some(session) = session
@@ -278,14 +289,31 @@ impl ApiServer {
         Err(self.unreachable(&error))
     }
 
-    fn silent(&self, waited: Duration) -> Error {
-        Error::new(
-            Code::Unavailable,
-            format!("{} did not answer within {} s; try again later", self.name(), waited.as_secs_f32().round()),
-        )
+    /// Waits for the API server: for `most`, and for no longer than lets the call say itself that there was no answer.
+    pub(super) async fn in_time<F: Future>(&self, budget: &Budget, most: Duration, answer: F) -> Result<F::Output, Error> {
+        let remaining = budget.remaining();
+        let left = remaining.saturating_sub(KEPT_TO_SAY_SO.min(remaining / 8));
+        let late = |_| match most <= left {
+            true => self.silent(most, ""),
+            // Who asks for less would wait for as long.
+            false if left >= LEAST_SILENCE => {
+                self.silent(left, ", which was all that the call had left of its time (limit `time`)")
+            }
+            false => Exhausted::Time(budget.limits().time).into(),
+        };
+        tokio::time::timeout(most.min(left), answer).await.map_err(late)
+    }
+
+    fn silent(&self, waited: Duration, why_no_longer: &str) -> Error {
+        self.unanswered.notify_one();
+        // Tenths will do.
+        let seconds = (waited.as_secs_f64() * 10.0).round() / 10.0;
+        let words = format!("{} did not answer within {seconds} s{why_no_longer}; try again later", self.name());
+        Error::new(Code::Unavailable, words)
     }
 
     fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
+        self.unanswered.notify_one();
         let mut words = format!("{} cannot be reached: {}", self.name(), explain(error));
         if self.is_plain() && may_be_of_tls(error) {
             words = format!("{words}; {SPEAKS_TLS}");
@@ -359,9 +387,9 @@ mod tests {
     use tower::BoxError;
 
     use super::*;
-    use crate::Cluster;
     use crate::testing::{FakeAnswer, Seen, cluster, reader, resource};
     use crate::types::Scope;
+    use crate::{Cluster, Reader};
 
     type Scripted = Box<dyn Fn() -> FakeAnswer + Send + Sync>;
 
@@ -462,9 +490,54 @@ mod tests {
         let (stuck, _) = cluster(|_, _| FakeAnswer::ok("{\"kind\":").then_silence());
         let error = get_pod(&stuck, Limits::default()).await.expect_err("stuck");
         assert_eq!(error.message, "the API server fell silent in the middle of its answer, for 10 s");
+    }
 
-        let limits = Limits { time: Duration::from_secs(3), ..Limits::default() };
-        assert_eq!(get_pod(&silent, limits).await.expect_err("late").code, Code::Exhausted);
+    /// The error of a call with little time where the server says nothing at all.
+    async fn in_four_seconds<T: std::fmt::Debug>(ask: impl AsyncFnOnce(Reader) -> Result<T, Error>) -> Error {
+        let service = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
+        let silent = Cluster::from_client(kube::Client::new(service, "default"));
+        let limits = Limits { time: Duration::from_secs(4), ..Limits::default() };
+        ask(reader(&silent, Namespaces::All, limits)).await.expect_err("silent")
+    }
+
+    fn assert_blames_the_silent_server(error: &Error) {
+        assert_eq!(error.code, Code::Unavailable, "{error}");
+        assert!(error.message.starts_with("the API server did not answer within "), "{error}");
+        assert!(error.message.contains("(limit `time`); try again later"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_named_before_the_calls_time_is_up() {
+        assert_blames_the_silent_server(&in_four_seconds(async |reader| reader.api_server().await).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_named_where_what_all_calls_need_is_waited_for() {
+        let within = Scope::Namespace("team-a".into());
+        let get = async |reader: Reader| reader.get_object(&resource("", "pods"), &within, "web-0", None).await;
+        assert_blames_the_silent_server(&in_four_seconds(get).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_watches_hears_of_a_request_without_an_answer_and_of_no_other() {
+        for (answer, is_heard) in [
+            ((|| FakeAnswer::Silence) as fn() -> FakeAnswer, true),
+            (|| FakeAnswer::Disconnect, true),
+            (|| FakeAnswer::with_status(500, "oops"), false),
+            (|| FakeAnswer::ok(POD), false),
+        ] {
+            let (cluster, _) = cluster(move |_, _| answer());
+            let _ = get_pod(&cluster, Limits::default()).await;
+            assert_eq!(cluster.unanswered().now_or_never().is_some(), is_heard);
+            assert!(cluster.unanswered().now_or_never().is_none(), "once");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_has_had_no_time_is_not_blamed() {
+        let (silent, _) = cluster(|_, _| FakeAnswer::Silence);
+        let error = get_pod(&silent, Limits { time: Duration::from_millis(900), ..Limits::default() }).await.expect_err("late");
+        assert_eq!(error, Exhausted::Time(Duration::from_millis(900)).into());
     }
 
     #[tokio::test]

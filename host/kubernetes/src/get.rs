@@ -27,7 +27,7 @@ pub(super) async fn read(
     let name = ObjectName::parse(name)?;
     let asked = Asked::parse(within)?;
 
-    let served = context.server.discovery.find(of).await?;
+    let served = context.wait_for(context.server.discovery.find(of)).await?;
     if !served.verbs.has(Verb::Get) {
         return Err(Error::new(
             Code::NotServed,

@@ -76,7 +76,7 @@ async fn page(
     let filter = Filter::parse(query.label_selector.as_deref(), query.field_selector.as_deref());
     let asked = Asked::parse(&query.within)?;
 
-    let served = context.server.discovery.find(&query.of).await?;
+    let served = context.wait_for(context.server.discovery.find(&query.of)).await?;
     if !served.verbs.has(Verb::List) {
         return Err(Error::new(
             Code::NotServed,

@@ -87,7 +87,7 @@ impl Reader {
 
     /// What the cluster serves, as far as the grant allows to read some of it; each with the verbs that it allows.
     pub async fn served_kinds(&self) -> Result<ServedKinds, Error> {
-        let mut served = self.in_time(self.context.server.discovery.kinds()).await?;
+        let mut served = self.in_time(self.context.wait_for(self.context.server.discovery.kinds())).await?;
         served.kinds.retain_mut(|ServedKind { resource, .. }| {
             let granted = self.context.grant.verbs(&resource.group, &resource.plural, resource.namespaced);
             resource.verbs = granted.filter(|&verb| resource.verbs.has(verb)).map(Verb::as_str).collect();

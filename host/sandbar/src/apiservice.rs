@@ -13,6 +13,8 @@ use sandbar_tls::Issued;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::labels;
+
 /// Where the group stands among all others in discovery: behind Kubernetes' own, as extensions do.
 const GROUP_PRIORITY: i32 = 1_000;
 const VERSION_PRIORITY: i32 = 15;
@@ -123,7 +125,7 @@ fn cert_manager(parts: &Parts, names: &[String]) -> Vec<Object> {
     let Parts { secret, namespace, .. } = parts;
     let authority = format!("{secret}-ca");
     let object = |kind: &str, name: &str, spec: Value| {
-        let metadata = json!({ "name": name, "namespace": namespace });
+        let metadata = named(name, Some(namespace));
         Object::Other(json!({ "apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": metadata, "spec": spec }))
     };
     let key = json!({ "algorithm": "ECDSA", "rotationPolicy": "Always" });
@@ -150,7 +152,12 @@ fn cert_manager(parts: &Parts, names: &[String]) -> Vec<Object> {
 }
 
 fn named(name: &str, namespace: Option<&str>) -> ObjectMeta {
-    ObjectMeta { name: Some(name.to_owned()), namespace: namespace.map(str::to_owned), ..ObjectMeta::default() }
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: namespace.map(str::to_owned),
+        labels: Some(labels::common()),
+        ..ObjectMeta::default()
+    }
 }
 
 #[cfg(test)]

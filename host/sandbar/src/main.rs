@@ -2,6 +2,7 @@
 
 mod apiservice;
 mod cli;
+mod labels;
 mod rbac;
 
 use std::process::ExitCode;

@@ -1,10 +1,14 @@
 //! The Kubernetes roles that a set of grants needs: computed, never written by hand.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::rbac::v1::{self as api, ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sandbar_kubernetes::{AGGREGATOR_READER, ApiResources, ExtraKeys};
 use sandbar_policy::{Grant, Namespaces, POD_LOGS, PolicyRule, Verb};
 use serde::Serialize;
+
+use crate::labels;
 
 /// Who gets the roles, and what they are called.
 #[derive(Clone, Debug)]
@@ -161,9 +165,9 @@ impl Questions {
 }
 
 impl ReadsAs {
-    /// The rights that it takes beside those on what is read. Which namespaces there are has to be known where no list of them is
-    /// configured.
-    fn rules(&self, namespaces: &Namespaces) -> Vec<api::PolicyRule> {
+    /// The rights that it takes beside those on what is read. Which namespaces there are has to be known where some tool may look into all
+    /// of them.
+    fn rules(&self, in_all_namespaces: bool) -> Vec<api::PolicyRule> {
         let mut rules = match self {
             Self::Server => return Vec::new(),
             Self::ServerAfterReviews => Vec::new(),
@@ -178,7 +182,7 @@ impl ReadsAs {
                 people.chain(accounts).collect()
             }
         };
-        if *namespaces == Namespaces::All {
+        if in_all_namespaces {
             rules.push(self.rule(PolicyRule::new("", &["namespaces"], &[Verb::List])));
         }
         rules
@@ -218,31 +222,28 @@ fn own_rule<R: Into<String>, V: Into<String>>(
     }
 }
 
-/// The Roles and RoleBindings, or the ClusterRole and ClusterRoleBinding, that the grants and the server's own questions need.
+/// What the grants and the server's own questions need: a ClusterRole for what counts in all namespaces or in none, and a Role in each
+/// namespace that some grant names; with their bindings.
 pub(crate) fn objects(
     grants: &[Grant],
-    namespaces: &Namespaces,
     reads_as: &ReadsAs,
     questions: Questions,
     account: &Account,
 ) -> Result<Vec<Object>, WildcardError> {
-    let cluster_rules = merge(grants.iter().flat_map(|grant| &grant.cluster_rules))?;
     let reads = |rules: Vec<PolicyRule>| -> Vec<_> { rules.into_iter().map(|rule| reads_as.rule(rule)).collect() };
-    let of_cluster = |rules| [reads(rules), reads_as.rules(namespaces), questions.rules()].concat();
-    let mut objects = Vec::new();
-    match namespaces {
-        Namespaces::All => {
-            let rules = merge(grants.iter().flat_map(|grant| grant.rules.iter().chain(&grant.cluster_rules)))?;
-            objects.extend(in_cluster(account, of_cluster(rules)));
-        }
-        Namespaces::Only(names) => {
-            objects.extend(in_cluster(account, of_cluster(cluster_rules)));
-            for name in names {
-                let here = grants.iter().filter(|grant| grant.namespaces.contains(name));
-                let rules = merge(here.flat_map(|grant| &grant.rules))?;
-                objects.extend(in_namespace(account, name, reads(rules)));
-            }
-        }
+    let in_all: Vec<&PolicyRule> =
+        grants.iter().filter(|grant| grant.namespaces == Namespaces::All).flat_map(|grant| &grant.rules).collect();
+    let of_cluster = merge(in_all.iter().copied().chain(grants.iter().flat_map(|grant| &grant.cluster_rules)))?;
+    let of_cluster = [reads(of_cluster), reads_as.rules(!in_all.is_empty()), questions.rules()].concat();
+    let mut objects = in_cluster(account, of_cluster);
+    let named = grants.iter().filter_map(|grant| match &grant.namespaces {
+        Namespaces::Only(names) => Some(names),
+        Namespaces::All => None,
+    });
+    for name in named.flatten().collect::<BTreeSet<_>>() {
+        let is_here = |grant: &&Grant| matches!(&grant.namespaces, Namespaces::Only(names) if names.contains(name));
+        let rules = merge(grants.iter().filter(is_here).flat_map(|grant| &grant.rules))?;
+        objects.extend(in_namespace(account, name, reads(rules)));
     }
     objects.extend(questions.aggregator.then(|| aggregator(account)));
     Ok(objects)
@@ -251,7 +252,7 @@ pub(crate) fn objects(
 /// Every cluster has the role.
 fn aggregator(account: &Account) -> Object {
     let name = format!("{}-{AGGREGATOR_READER}", account.name);
-    let metadata = ObjectMeta { name: Some(name), namespace: Some("kube-system".to_owned()), ..ObjectMeta::default() };
+    let metadata = ObjectMeta { name: Some(name), ..account.metadata(Some("kube-system")) };
     let role_ref = RoleRef { name: AGGREGATOR_READER.to_owned(), ..account.role("Role") };
     Object::RoleBinding(RoleBinding { metadata, role_ref, subjects: Some(vec![account.subject()]) })
 }
@@ -270,7 +271,7 @@ fn in_cluster(account: &Account, rules: Vec<api::PolicyRule>) -> Vec<Object> {
     if rules.is_empty() {
         return Vec::new();
     }
-    let metadata = ObjectMeta { name: Some(account.name.clone()), ..ObjectMeta::default() };
+    let metadata = account.metadata(None);
     let role = ClusterRole { metadata: metadata.clone(), rules: Some(rules), aggregation_rule: None };
     let binding = ClusterRoleBinding { metadata, role_ref: account.role("ClusterRole"), subjects: Some(vec![account.subject()]) };
     vec![Object::ClusterRole(role), Object::ClusterRoleBinding(binding)]
@@ -281,14 +282,23 @@ fn in_namespace(account: &Account, namespace: &str, rules: Vec<api::PolicyRule>)
     if rules.is_empty() {
         return Vec::new();
     }
-    let metadata =
-        ObjectMeta { name: Some(account.name.clone()), namespace: Some(namespace.to_owned()), ..ObjectMeta::default() };
+    let metadata = account.metadata(Some(namespace));
     let role = Role { metadata: metadata.clone(), rules: Some(rules) };
     let binding = RoleBinding { metadata, role_ref: account.role("Role"), subjects: Some(vec![account.subject()]) };
     vec![Object::Role(role), Object::RoleBinding(binding)]
 }
 
 impl Account {
+    /// That of an object with its name.
+    fn metadata(&self, namespace: Option<&str>) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(self.name.clone()),
+            namespace: namespace.map(str::to_owned),
+            labels: Some(labels::of_instance(&self.name)),
+            ..ObjectMeta::default()
+        }
+    }
+
     /// How a binding names a role.
     fn role(&self, kind: &str) -> RoleRef {
         let api_group = Some(<Role as k8s_openapi::Resource>::GROUP.to_owned());
@@ -318,16 +328,31 @@ mod tests {
         Account { name: "mcp".to_owned(), service_account: "mcp".to_owned(), namespace: "coder-system".to_owned() }
     }
 
+    /// A grant in all namespaces.
     fn grant(rules: &[PolicyRule]) -> Grant {
         Grant { rules: rules.to_vec(), ..Grant::default() }
     }
 
+    /// A grant in these namespaces.
+    fn grant_in(namespaces: &[&str], rules: &[PolicyRule]) -> Grant {
+        Grant { namespaces: namespaces.iter().map(|&name| name.to_owned()).collect(), ..grant(rules) }
+    }
+
     /// The objects as they are written.
-    fn written(grants: &[Grant], namespaces: &Namespaces) -> Value {
-        serde_json::to_value(
-            objects(grants, namespaces, &ReadsAs::Server, Questions::default(), &account()).expect("no wildcards"),
-        )
-        .expect("JSON")
+    fn written(grants: &[Grant]) -> Value {
+        serde_json::to_value(objects(grants, &ReadsAs::Server, Questions::default(), &account()).expect("no wildcards"))
+            .expect("JSON")
+    }
+
+    /// Each role in short: its kind, its namespace and what may be read by it.
+    fn roles(objects: &Value) -> Vec<String> {
+        let roles = objects.as_array().expect("a list").iter().filter(|object| object["rules"].is_array());
+        let short = |role: &Value| {
+            let resources: Vec<_> = role["rules"].as_array().expect("rules").iter().map(|rule| &rule["resources"]).collect();
+            let place = role["metadata"]["namespace"].as_str().unwrap_or("-");
+            format!("{} {place} {}", role["kind"], json!(resources)).replace('"', "")
+        };
+        roles.map(short).collect()
     }
 
     fn resource(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> ServedResource {
@@ -338,7 +363,7 @@ mod tests {
     #[test]
     fn equal_verbs_of_a_group_become_one_rule() {
         let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])]), grant(&[PolicyRule::new("", &["events"], &[List])])];
-        let objects = written(&grants, &Namespaces::All);
+        let objects = written(&grants);
         assert_eq!(objects[0]["kind"], "ClusterRole");
         assert_eq!(objects[0]["rules"], json!([{ "apiGroups": [""], "resources": ["events", "pods"], "verbs": ["list"] }]));
         assert_eq!(objects[1]["roleRef"]["kind"], "ClusterRole");
@@ -346,9 +371,7 @@ mod tests {
 
     #[test]
     fn an_allowlist_makes_roles_and_no_cluster_role() {
-        let grants = [grant(&[PolicyRule::new("", &["pods/log"], &[Get])])];
-        let namespaces = ["a".to_owned(), "b".to_owned()].into_iter().collect();
-        let objects = written(&grants, &namespaces);
+        let objects = written(&[grant_in(&["a", "b"], &[PolicyRule::new("", &["pods/log"], &[Get])])]);
         let objects = objects.as_array().expect("a list");
         let places: Vec<_> =
             objects.iter().map(|object| (object["kind"].as_str(), object["metadata"]["namespace"].as_str())).collect();
@@ -364,14 +387,45 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_that_may_look_into_some_namespaces_only_has_roles_in_these() {
+        let events = grant(&[PolicyRule::new("", &["events"], &[List])]);
+        let logs = grant_in(&["a", "b"], &[PolicyRule::new("", &["pods/log"], &[Get])]);
+        let of_both = PolicyRule::new("", &["nodes"], &[List]);
+        let pods = Grant { cluster_rules: vec![of_both], ..grant_in(&["b"], &[PolicyRule::new("", &["pods"], &[List])]) };
+        assert_eq!(
+            roles(&written(&[events.clone(), logs.clone(), pods.clone()])),
+            ["ClusterRole - [[events,nodes]]", "Role a [[pods/log]]", "Role b [[pods/log],[pods]]"]
+        );
+        assert_eq!(
+            roles(&written(&[logs.clone(), pods])),
+            ["ClusterRole - [[nodes]]", "Role a [[pods/log]]", "Role b [[pods/log],[pods]]"],
+            "what is in no namespace takes a ClusterRole"
+        );
+        assert_eq!(roles(&written(&[events, grant_in(&[], &logs.rules)])), ["ClusterRole - [[events]]"], "none at all");
+    }
+
+    #[test]
+    fn every_object_says_what_it_is_part_of() {
+        let grants =
+            [grant(&[PolicyRule::new("", &["pods"], &[List])]), grant_in(&["a"], &[PolicyRule::new("", &["pods"], &[List])])];
+        let asking = Questions { aggregator: true, ..Questions::default() };
+        let objects = objects(&grants, &ReadsAs::Server, asking, &account()).expect("no wildcards");
+        for object in serde_json::to_value(objects).expect("JSON").as_array().expect("a list") {
+            let labels = &object["metadata"]["labels"];
+            assert_eq!(
+                (&labels["app.kubernetes.io/name"], &labels["app.kubernetes.io/instance"]),
+                (&json!("sandbar"), &json!("mcp"))
+            );
+        }
+    }
+
+    #[test]
     fn questions_of_the_server_itself_need_a_cluster_role() {
-        let grants = [grant(&[PolicyRule::new("", &["pods"], &[List])])];
+        let rules = [PolicyRule::new("", &["pods"], &[List])];
         let reviewing = Questions { token_reviews: true, access_reviews: true, aggregator: false };
-        let namespaces = ["a".to_owned()].into_iter().collect();
         let reviews = json!({ "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] });
-        for (namespaces, rules) in [(namespaces, 2), (Namespaces::All, 4)] {
-            let objects =
-                objects(&grants, &namespaces, &ReadsAs::ServerAfterReviews, reviewing, &account()).expect("no wildcards");
+        for (grant, rules) in [(grant_in(&["a"], &rules), 2), (grant(&rules), 4)] {
+            let objects = objects(&[grant], &ReadsAs::ServerAfterReviews, reviewing, &account()).expect("no wildcards");
             let objects = serde_json::to_value(objects).expect("JSON");
             let written = objects[0]["rules"].as_array().expect("rules");
             assert_eq!((&objects[0]["kind"], written.len()), (&json!("ClusterRole"), rules));
@@ -381,10 +435,10 @@ mod tests {
 
     #[test]
     fn who_reads_in_the_name_of_others_has_no_right_to_read() {
-        let grants = [grant(&[PolicyRule::new("", &["pods/log"], &[Get]), PolicyRule::new("", &["pods"], &[Get, List])])];
-        let rules = |people: Option<ExtraKeys>, service_accounts, namespaces: &Namespaces| {
+        let granted = [PolicyRule::new("", &["pods/log"], &[Get]), PolicyRule::new("", &["pods"], &[Get, List])];
+        let rules = |people: Option<ExtraKeys>, service_accounts, grant: Grant| {
             let reads_as = ReadsAs::Callers(Callers { people, service_accounts });
-            let objects = objects(&grants, namespaces, &reads_as, Questions::default(), &account()).expect("no wildcards");
+            let objects = objects(&[grant], &reads_as, Questions::default(), &account()).expect("no wildcards");
             let objects = serde_json::to_value(objects).expect("JSON");
             let roles = objects.as_array().expect("a list").iter().filter_map(|object| object["rules"].as_array());
             let short = |rule: &Value| format!("{} {}", rule["verbs"], rule["resources"]).replace('"', "");
@@ -392,7 +446,7 @@ mod tests {
         };
         let extra = ExtraKeys::new(&["example.com/team".to_owned()], &[]);
         assert_eq!(
-            rules(Some(extra), false, &["a".to_owned()].into_iter().collect()),
+            rules(Some(extra), false, grant_in(&["a"], &granted)),
             [
                 "[impersonate:user-info] [users,groups,uids,userextras/authentication.kubernetes.io/credential-id,userextras/example.com/team]",
                 "[impersonate-on:user-info:get] [pods/log]",
@@ -400,7 +454,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            rules(None, true, &Namespaces::All),
+            rules(None, true, grant(&granted)),
             [
                 "[impersonate-on:serviceaccount:get] [pods/log]",
                 "[impersonate-on:serviceaccount:get,impersonate-on:serviceaccount:list] [pods]",
@@ -408,7 +462,7 @@ mod tests {
                 "[impersonate-on:serviceaccount:list] [namespaces]",
             ]
         );
-        let both = rules(Some(ExtraKeys::new(&[], &[])), true, &Namespaces::All);
+        let both = rules(Some(ExtraKeys::new(&[], &[])), true, grant(&granted));
         assert!(
             both.contains(&"[impersonate-on:user-info:list,impersonate-on:serviceaccount:list] [namespaces]".to_owned()),
             "{both:?}"
@@ -418,7 +472,7 @@ mod tests {
     #[test]
     fn the_api_servers_own_certificate_is_read_by_a_role_that_is_there() {
         let asking = Questions { aggregator: true, ..Questions::default() };
-        let objects = objects(&[], &Namespaces::All, &ReadsAs::Server, asking, &account()).expect("no wildcards");
+        let objects = objects(&[], &ReadsAs::Server, asking, &account()).expect("no wildcards");
         let objects = serde_json::to_value(objects).expect("JSON");
         let [binding] = objects.as_array().expect("a list").as_slice() else { panic!("{objects}") };
         assert_eq!(binding["metadata"]["namespace"], "kube-system");
@@ -473,7 +527,7 @@ mod tests {
         let grants = [grant(&[PolicyRule::new("*", &["pods"], &[Get])])];
         assert!(has_wildcard(&grants));
         assert!(matches!(
-            objects(&grants, &Namespaces::All, &ReadsAs::Server, Questions::default(), &account()),
+            objects(&grants, &ReadsAs::Server, Questions::default(), &account()),
             Err(WildcardError::NotExpanded(_))
         ));
         let error = expand(&grants, &served(Some("example.com"))).expect_err("it may serve pods, too");

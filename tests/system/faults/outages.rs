@@ -27,10 +27,16 @@ async fn an_outage_shows_in_the_calls_and_passes() {
     assert_eq!(status, 200, "an outage must not take every replica out of its Service: {text}");
     assert!(text.contains("[-] ") && text.contains("[+] the API server has answered once"), "{text}");
     assert!(server.is_running());
+    let gone = "the API server does not answer any more";
+    server.until_logged(gone).await;
+    let log = server.log();
+    let said: Vec<&str> = log.lines().filter(|line| line.contains(gone)).collect();
+    assert!(said.len() == 1 && said[0].contains("cannot be reached"), "once, with the reason: {said:?}");
 
     control_plane.start_again();
     until("calls work again", || async { client.call("list_control_planes", list.clone()).await.ok() }).await;
     until("the end of the outage is noticed", || async { (!readyz(&server).await.1.contains("[-]")).then_some(()) }).await;
+    server.until_logged("the API server answers again").await;
 }
 
 #[tokio::test]

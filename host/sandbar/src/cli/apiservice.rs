@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 60 * 60;
 
 #[derive(Args)]
 #[command(
-    after_help = "Nothing is written to the cluster: look at what it prints, and hand it to `kubectl apply -f -`. Each run makes another \
+    after_help = "Nothing is written to the cluster: look at what it prints, and hand it to `kubectl apply --server-side -f -`. Each run makes another \
                         certificate, and prints a key: keep it from logs."
 )]
 pub(super) struct Arguments {

@@ -17,7 +17,9 @@ use super::{Common, Failure, output};
 use crate::rbac::{Account, Callers, Questions, ReadsAs, expand, has_wildcard, objects};
 
 #[derive(Args)]
-#[command(after_help = "With `namespaces` in the configuration it prints a Role for each, else a ClusterRole.")]
+#[command(
+    after_help = "It prints a ClusterRole for the tools that may look into all namespaces, and a Role in each namespace for those that have `namespaces` in the configuration, or all of them where that has it."
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
@@ -88,7 +90,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         access_reviews: reads_as == ReadsAs::ServerAfterReviews || (is_home && has_tool_reviews),
         aggregator: is_home && config.api_service.is_some(),
     };
-    let roles = objects(&grants, &config.namespaces_in(of_cluster), &reads_as, questions, &account)?;
+    let roles = objects(&grants, &reads_as, questions, &account)?;
     if roles.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
     }

@@ -1,7 +1,7 @@
 //! `sandbar serve`.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -227,7 +227,27 @@ fn surroundings(config: &Config) -> Surroundings {
 }
 
 pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| anyhow!("cannot listen on {address}: {}", way_out(address, &error)))
+    let bound = match TcpListener::bind(address).await {
+        Err(error) => match without_ipv6(address, &error) {
+            Some(all) => {
+                tracing::info!("this machine has no IPv6, so that {address} is {all}");
+                TcpListener::bind(all).await
+            }
+            None => Err(error),
+        },
+        bound => bound,
+    };
+    bound.map_err(|error| anyhow!("cannot listen on {address}: {}", way_out(address, &error)))
+}
+
+/// All addresses of a machine, which are meant by `[::]`, where it has none of IPv6.
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let is_meant = address.ip() == Ipv6Addr::UNSPECIFIED && is_unknown_family(error);
+    is_meant.then(|| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+}
+
+fn is_unknown_family(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
 /// Why an address cannot be listened on, and what can be done about it.
@@ -249,7 +269,7 @@ fn way_out(address: SocketAddr, error: &io::Error) -> String {
                  them and `--listen 127.0.0.1:{port}` for this machine alone"
             )
         }
-        _ if address.is_ipv6() && error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => {
+        _ if address.is_ipv6() && is_unknown_family(error) => {
             format!("this machine has no IPv6; choose an IPv4 address, with `--listen 127.0.0.1:{port}` for example")
         }
         _ => format!("{error}; choose another address with --listen"),
@@ -296,6 +316,16 @@ fn stopped(readiness: Readiness) -> anyhow::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_addresses_are_those_that_there_are() {
+        let instead = |address: &str, errno: Errno| {
+            without_ipv6(address.parse().expect("an address"), &io::Error::from(errno)).map(|all| all.to_string())
+        };
+        assert_eq!(instead("[::]:8090", Errno::AFNOSUPPORT).as_deref(), Some("0.0.0.0:8090"));
+        assert_eq!(instead("[::1]:8090", Errno::AFNOSUPPORT), None, "somebody wants this one");
+        assert_eq!(instead("[::]:8090", Errno::ADDRINUSE), None);
+    }
 
     #[test]
     fn each_way_out_is_one_for_that_address() {
