@@ -296,9 +296,7 @@ impl ApiServer {
         let late = |_| match most <= left {
             true => self.silent(most, ""),
             // Who asks for less would wait for as long.
-            false if left >= LEAST_SILENCE => {
-                self.silent(left, ", which was all that the call had left of its time (limit `time`)")
-            }
+            false if left >= LEAST_SILENCE => self.silent(left, ", which was all the time left"),
             false => Exhausted::Time(budget.limits().time).into(),
         };
         tokio::time::timeout(most.min(left), answer).await.map_err(late)
@@ -503,7 +501,7 @@ mod tests {
     fn assert_blames_the_silent_server(error: &Error) {
         assert_eq!(error.code, Code::Unavailable, "{error}");
         assert!(error.message.starts_with("the API server did not answer within "), "{error}");
-        assert!(error.message.contains("(limit `time`); try again later"), "{error}");
+        assert!(error.message.ends_with(" s, which was all the time left; try again later"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
