@@ -122,7 +122,9 @@ async fn what_follows_from_the_tools_alone_needs_no_cluster() {
     assert_eq!(tools.json(), sandbar(&["tools", "--cluster", "demo", "-o", "json"]).await.json());
 
     // What only a cluster can say is refused, with the reason why there is none; and so is one that was asked for.
-    for arguments in [&["rbac", "--packs", "auto"][..], &["rbac", "--cluster", "kubeconfig"], &["tools", "--cluster", "in-cluster"]] {
+    for arguments in
+        [&["rbac", "--packs", "auto"][..], &["rbac", "--cluster", "kubeconfig"], &["tools", "--cluster", "in-cluster"]]
+    {
         let refused = alone(arguments).await;
         assert_eq!((refused.code(), refused.stdout.as_str()), (1, ""), "{arguments:?}: {refused:?}");
     }

@@ -35,9 +35,19 @@ fn assert_found(finished: &Finished, check: &str, level: &str, said: &str) {
 async fn all_is_well_with_the_demo() {
     let finished = Run::new(&["doctor", "--cluster", "demo", "--listen", "127.0.0.1:0"]).finish().await;
     assert_eq!(finished.code(), 0, "{finished:?}");
-    for check in
-        ["configuration", "tools", "session key", "certificate", "address", "memory", "cache", "registries", "cluster", "rights", "callers"]
-    {
+    for check in [
+        "configuration",
+        "tools",
+        "session key",
+        "certificate",
+        "address",
+        "memory",
+        "cache",
+        "registries",
+        "cluster",
+        "rights",
+        "callers",
+    ] {
         let line = finished.stdout.lines().find(|line| line.contains(&format!("  {check}: ")));
         assert!(line.is_some_and(|line| !line.starts_with("FAIL")), "{check}: {finished:?}");
     }
@@ -90,7 +100,9 @@ async fn a_right_that_a_tool_needs_and_the_server_has_not_is_named() {
     let name = namespace.name();
     let folder = tempfile::tempdir().unwrap();
     let config = format!("namespaces: [{name}]\n");
-    let look = || doctor(folder.path(), &config).env("KUBECONFIG", account.kubeconfig()).arg("--cluster").arg("kubeconfig:admin").finish();
+    let look = || {
+        doctor(folder.path(), &config).env("KUBECONFIG", account.kubeconfig()).arg("--cluster").arg("kubeconfig:admin").finish()
+    };
     let mut rules = every_rule();
     rules.as_array_mut().unwrap().retain(|rule| rule["resources"] != json!(["events"]));
     account.grant(&namespace, rules).await;
@@ -109,7 +121,8 @@ async fn a_right_that_a_tool_needs_and_the_server_has_not_is_named() {
     assert!(state.contains(&format!("[-] rights: {missing}")), "{state}");
     assert_eq!(wire::get(server.address(), "/readyz").await.status, 200, "it is served as far as it goes");
 
-    let finished = Run::new(&["doctor", "--listen", "127.0.0.1:0", "-o", "json"]).of(ControlPlane::shared(), "admin").finish().await;
+    let finished =
+        Run::new(&["doctor", "--listen", "127.0.0.1:0", "-o", "json"]).of(ControlPlane::shared(), "admin").finish().await;
     assert_eq!(finished.code(), 0, "{finished:?}");
     assert_found(&finished, "rights", "ok", "that the tools need are there");
 }

@@ -21,25 +21,39 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    if let Some(folder) = &arguments.dir {
-        std::fs::create_dir_all(folder)
-            .and_then(|()| clap_mangen::generate_to(Cli::shown(), folder))
-            .with_context(|| format!("the pages cannot be written into {}", folder.display()))?;
-        return Ok(ExitCode::SUCCESS);
+    let mut all = Cli::shown().disable_help_subcommand(true);
+    all.build();
+    match &arguments.dir {
+        Some(folder) => {
+            let write = |command: &clap::Command| page(command).generate_to(folder);
+            std::fs::create_dir_all(folder)
+                .and_then(|()| {
+                    std::iter::once(&all).chain(all.get_subcommands()).try_for_each(|command| write(command).map(drop))
+                })
+                .with_context(|| format!("the pages cannot be written into {}", folder.display()))?;
+        }
+        None => {
+            let command = named(&all, arguments.command.as_deref()).map_err(Failure::Usage)?;
+            output::text(&rendered(command)?);
+        }
     }
-    let mut page = Vec::new();
-    Man::new(command(arguments.command.as_deref()).map_err(Failure::Usage)?).render(&mut page)?;
-    output::text(&String::from_utf8_lossy(&page));
     Ok(ExitCode::SUCCESS)
 }
 
+fn page(command: &clap::Command) -> Man {
+    Man::new(command.clone()).source(concat!("sandbar ", env!("CARGO_PKG_VERSION"))).manual("Sandbar")
+}
+
+fn rendered(command: &clap::Command) -> anyhow::Result<String> {
+    let mut text = Vec::new();
+    page(command).render(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// The command of this name; without one, the whole.
-fn command(name: Option<&str>) -> anyhow::Result<clap::Command> {
-    // As of the pages in a folder, which `help` has none in either.
-    let mut all = Cli::shown().disable_help_subcommand(true);
-    all.build();
+fn named<'c>(all: &'c clap::Command, name: Option<&str>) -> anyhow::Result<&'c clap::Command> {
     let Some(name) = name else { return Ok(all) };
-    all.find_subcommand(name).cloned().ok_or_else(|| {
+    all.find_subcommand(name).ok_or_else(|| {
         let known: Vec<&str> = all.get_subcommands().map(clap::Command::get_name).collect();
         match nearest(name, &known) {
             Some(nearest) => anyhow!("there is no command {name:?}; did you mean {nearest:?}?"),
@@ -59,17 +73,27 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let arguments = Arguments { command: None, dir: Some(folder.path().join("man1")) };
         assert!(run(&arguments).is_ok());
-        for shown in Cli::command().get_subcommands() {
-            let page = folder.path().join(format!("man1/sandbar-{}.1", shown.get_name()));
-            assert_eq!(page.exists(), !shown.is_hide_set(), "{}", page.display());
-            let Ok(command) = command(Some(shown.get_name())) else {
-                assert!(shown.is_hide_set(), "{}", shown.get_name());
-                continue;
-            };
-            let mut printed = Vec::new();
-            Man::new(command).render(&mut printed).expect("written");
-            assert_eq!(String::from_utf8(printed).expect("text"), std::fs::read_to_string(page).expect("text"));
+        let all = Cli::command();
+        for command in all.get_subcommands() {
+            let page = folder.path().join(format!("man1/sandbar-{}.1", command.get_name()));
+            let text = std::fs::read_to_string(&page).ok();
+            assert_eq!(text.is_some(), !command.is_hide_set(), "{}", page.display());
+            assert!(text.is_none_or(|text| text.contains("Examples:") || text.contains("Example:")), "{}", page.display());
         }
-        assert!(command(Some("serv")).expect_err("misspelt").to_string().contains("\"serve\""));
+        assert!(folder.path().join("man1/sandbar.1").exists());
+    }
+
+    #[test]
+    fn a_page_is_that_of_the_command_that_is_named() {
+        let mut all = Cli::shown();
+        all.build();
+        let page = rendered(named(&all, Some("serve")).expect("there")).expect("written");
+        assert!(page.contains(".TH sandbar-serve 1") && page.contains("SANDBAR_LISTEN"), "{page}");
+        assert_eq!(sandbar_text::clean(&page), page, "it is printed as it is");
+        for (name, said) in [("serv", "did you mean \"serve\"?"), ("compile-process", "did you mean"), ("x", "there are serve, ")]
+        {
+            let words = named(&all, Some(name)).expect_err("no such command").to_string();
+            assert!(words.contains(said) && !words.contains("\"compile-process\"?"), "{words}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 //! `/readyz?verbose`.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,18 +18,19 @@ use super::words;
 use crate::rbac::{Account, permissions};
 
 /// How long one look may take.
-pub(super) const TIME: Duration = Duration::from_secs(8);
+const TIME: Duration = Duration::from_secs(8);
 
 /// The least time between two looks of a server. They are made only while somebody asks.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// The same after one that has not found everything out, which ends with the first question that has no answer.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Permissions that are named; the others are counted.
 const NAMED: usize = 12;
 
 /// What is known of the server's rights in one cluster.
 pub(super) enum Standing {
-    /// Nobody has to allow anything: it is files.
-    AtRest,
     /// So many are needed, and all are there.
     All(usize),
     /// These are not there.
@@ -39,55 +39,29 @@ pub(super) enum Standing {
     Unknown(String),
 }
 
-/// The server's rights in one cluster.
-pub(super) struct RightsIn {
-    /// The cluster, where there are several.
-    cluster: Option<Arc<str>>,
-    pub(super) standing: Standing,
-}
-
-impl fmt::Display for RightsIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let command = match &self.cluster {
-            Some(cluster) => format!("sandbar rbac --for-cluster {cluster}"),
-            None => "sandbar rbac".to_owned(),
-        };
-        if let Some(cluster) = &self.cluster {
-            write!(f, "{cluster}: ")?;
-        }
-        match &self.standing {
-            Standing::AtRest => f.write_str("nobody has to allow anything, since it is files"),
-            Standing::All(0) => f.write_str("the tools that are loaded need none"),
-            Standing::All(number) => write!(f, "all {number} that the tools need are there"),
-            Standing::Missing(missing) => {
+impl Standing {
+    /// In words, for the cluster of this name; without one, for the only one.
+    pub(super) fn describe(&self, cluster: Option<&str>) -> String {
+        match self {
+            Self::All(0) => "the tools that are loaded need none".to_owned(),
+            Self::All(number) => format!("all {number} that the tools need are there"),
+            Self::Missing(missing) => {
                 let named: Vec<String> = missing.iter().take(NAMED).map(ToString::to_string).collect();
-                write!(f, "this server may not {}", named.join(", "))?;
-                match missing.len().saturating_sub(NAMED) {
-                    0 => {}
-                    others => write!(f, " and {others} more")?,
-                }
-                write!(f, "; `{command}` prints the roles that it needs")
+                let others = match missing.len().saturating_sub(NAMED) {
+                    0 => String::new(),
+                    others => format!(" and {others} more"),
+                };
+                let flag = cluster.map(|name| format!(" --for-cluster {name}")).unwrap_or_default();
+                format!("this server may not {}{others}; `sandbar rbac{flag}` prints the roles that it needs", named.join(", "))
             }
-            Standing::Unknown(why) => write!(f, "what this server may do cannot be found out: {why}"),
+            Self::Unknown(why) => format!("what this server may do cannot be found out: {why}"),
         }
     }
 }
 
-/// Asks each cluster what the server may do there of what these tools, and this configuration, need.
-pub(super) async fn look(config: &Config, clusters: &Clusters, catalog: &Catalog) -> Vec<RightsIn> {
-    let at_rest: BTreeSet<Arc<str>> =
-        config.clusters().filter(|settings| settings.source.is_at_rest()).map(|settings| settings.name).collect();
-    let look = async |(at, named): (usize, &NamedCluster)| RightsIn {
-        cluster: clusters.are_several().then(|| named.name.clone()),
-        standing: match at_rest.contains(&named.name) {
-            true => Standing::AtRest,
-            false => look_into(config, named, at == 0, catalog).await,
-        },
-    };
-    join_all(clusters.iter().enumerate().map(look)).await
-}
-
-async fn look_into(config: &Config, named: &NamedCluster, is_home: bool, catalog: &Catalog) -> Standing {
+/// Asks one of the clusters what the server may do there of what these tools, and this configuration, need.
+pub(super) async fn look(config: &Config, clusters: &Clusters, named: &NamedCluster, catalog: &Catalog) -> Standing {
+    let is_home = clusters.iter().next().is_some_and(|home| home.name == named.name);
     let found = timeout(TIME, async {
         let roles = roles(config, named, is_home, grants(catalog, &named.name), &Account::default()).await?;
         let needed = Vec::from_iter(permissions(&roles.objects));
@@ -95,10 +69,10 @@ async fn look_into(config: &Config, named: &NamedCluster, is_home: bool, catalog
         Ok::<_, anyhow::Error>((number, named.cluster.own_rights(needed, TIME).await))
     });
     match found.await {
-        Ok(Ok((number, OwnRights { missing, trouble: None }))) if missing.is_empty() => Standing::All(number),
         // What is known to be missing is worth more than why the rest is not known.
         Ok(Ok((_, OwnRights { missing, .. }))) if !missing.is_empty() => Standing::Missing(missing),
-        Ok(Ok((_, OwnRights { trouble, .. }))) => Standing::Unknown(trouble.map(|error| error.message).unwrap_or_default()),
+        Ok(Ok((_, OwnRights { trouble: Some(trouble), .. }))) => Standing::Unknown(trouble.message),
+        Ok(Ok((number, _))) => Standing::All(number),
         Ok(Err(error)) => Standing::Unknown(words(&error)),
         Err(_late) => Standing::Unknown(format!("no answer within {} s", TIME.as_secs())),
     }
@@ -119,17 +93,27 @@ impl RightsFollower {
         loop {
             readiness.rights_asked().await;
             let (config, catalog) = (self.configs.borrow().clone(), self.catalogs.borrow().clone());
-            let found = look(&config, &self.clusters, &catalog).await;
-            let told = found.iter().filter(|rights| !matches!(rights.standing, Standing::AtRest));
-            readiness.rights(told.map(check).collect());
-            sleep(INTERVAL).await;
+            let standings = self.look(&config, &catalog).await;
+            let is_known = standings.iter().all(|(_, standing)| !matches!(standing, Standing::Unknown(_)));
+            readiness.rights(standings.iter().map(|(named, standing)| self.check(named, standing)).collect());
+            sleep(if is_known { INTERVAL } else { AGAIN }).await;
         }
     }
-}
 
-fn check(rights: &RightsIn) -> Check {
-    let words = format!("rights: {rights}");
-    if matches!(rights.standing, Standing::All(_)) { Ok(words) } else { Err(words) }
+    /// Asks all clusters that are API servers, and not files, in which nobody has to allow anything.
+    async fn look(&self, config: &Config, catalog: &Catalog) -> Vec<(&NamedCluster, Standing)> {
+        let at_rest: BTreeSet<Arc<str>> =
+            config.clusters().filter(|settings| settings.source.is_at_rest()).map(|settings| settings.name).collect();
+        let asked = self.clusters.iter().filter(|named| !at_rest.contains(&named.name));
+        join_all(asked.map(async |named| (named, look(config, &self.clusters, named, catalog).await))).await
+    }
+
+    fn check(&self, named: &NamedCluster, standing: &Standing) -> Check {
+        let name = self.clusters.are_several().then_some(&*named.name);
+        let prefix = name.map(|name| format!("{name}: ")).unwrap_or_default();
+        let words = format!("{prefix}rights: {}", standing.describe(name));
+        if matches!(standing, Standing::All(_)) { Ok(words) } else { Err(words) }
+    }
 }
 
 #[cfg(test)]
@@ -149,10 +133,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_with_what_grants_it() {
-        let words = |standing, cluster: Option<&str>| RightsIn { cluster: cluster.map(Arc::from), standing }.to_string();
+        let words = |standing: Standing, cluster| standing.describe(cluster);
         assert_eq!(
             words(Standing::Missing(missing(2)), Some("east")),
-            "east: this server may not list kind0, list kind1; `sandbar rbac --for-cluster east` prints the roles that it needs"
+            "this server may not list kind0, list kind1; `sandbar rbac --for-cluster east` prints the roles that it needs"
         );
         let many = words(Standing::Missing(missing(NAMED + 3)), None);
         assert!(many.contains("list kind11 and 3 more; `sandbar rbac` prints"), "{many}");

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sandbar_text::size;
 use tokio::task::block_in_place;
 
-use super::finding::Finding;
+use super::finding::{Finding, about};
 use super::subject::Subject;
 
 /// Bytes that should be free: all that is ever kept of components, and what they are compiled to.
@@ -27,10 +26,10 @@ fn of(path: &Path) -> Finding {
             free if free < ROOM => Finding::warn(format!(
                 "{folder} can be written to, and has {} free: components and what they are compiled to can take {}; make room there, or name \
                  another folder with --cache-dir",
-                size(free),
-                size(ROOM)
+                about(free),
+                about(ROOM)
             )),
-            free => Finding::ok(format!("{folder} can be written to, and has {} free", size(free))),
+            free => Finding::ok(format!("{folder} can be written to, and has {} free", about(free))),
         },
         Err(error) => Finding::warn(format!("{folder} can be written to, and how much is free there is not known: {error}")),
     }

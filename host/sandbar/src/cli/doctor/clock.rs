@@ -3,27 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
-use sandbar_kubernetes::{NamedCluster, ServerClock};
+use sandbar_kubernetes::ServerClock;
 
-use super::cluster::ANSWER_TIME;
 use super::finding::Finding;
-use super::subject::Subject;
+use super::subject::{ANSWER_TIME, ApiServer, Subject};
 
 /// How far two clocks may be apart. A token is valid from the second in which it is made.
 const APART: Duration = Duration::from_secs(5);
 
 pub(super) async fn look(subject: Arc<Subject>) -> Vec<Finding> {
-    let servers = subject.api_servers();
-    join_all(servers.into_iter().map(|named| of(&subject, named))).await
+    subject.of_each(of).await
 }
 
-async fn of(subject: &Subject, named: &NamedCluster) -> Finding {
-    let finding = match named.cluster.clock(ANSWER_TIME).await {
+async fn of(server: ApiServer<'_>) -> Finding {
+    match server.named.cluster.clock(ANSWER_TIME).await {
         Ok(clock) => told(clock),
         Err(error) => Finding::warn(format!("it cannot be compared: {}", error.message)),
-    };
-    Finding { says: format!("{}{}", subject.prefix(named), finding.says), ..finding }
+    }
 }
 
 fn told(clock: ServerClock) -> Finding {

@@ -1,17 +1,13 @@
 //! Whether each API server answers, and runs a version that is known to work.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join_all;
 use sandbar_config::RightsConfig;
-use sandbar_kubernetes::{Health, NamedCluster};
+use sandbar_kubernetes::Health;
 
 use super::finding::Finding;
-use super::subject::Subject;
-
-/// How long an API server may take, so that what it is asked has an answer of its own within the time of a check.
-pub(super) const ANSWER_TIME: Duration = Duration::from_secs(8);
+use super::subject::{ApiServer, Subject};
 
 /// The oldest minor version of Kubernetes 1 that is known to work: that of the chart.
 const OLDEST: u32 = 27;
@@ -20,26 +16,26 @@ const OLDEST: u32 = 27;
 const IMPERSONATION: u32 = 36;
 
 pub(super) async fn look(subject: Arc<Subject>) -> Vec<Finding> {
-    let servers = subject.api_servers();
+    let servers: Vec<ApiServer<'_>> = subject.api_servers().collect();
     if servers.is_empty() {
         return vec![Finding::ok(format!("{}: files, which need no API server", subject.clusters.describe()))];
     }
-    join_all(servers.into_iter().map(|named| of(&subject, named))).await
+    join_all(servers.iter().map(async |server| server.told(of(&subject, server).await))).await
 }
 
-async fn of(subject: &Subject, named: &NamedCluster) -> Finding {
-    let prefix = subject.prefix(named);
-    let Health { git_version, platform, ready } = match named.cluster.health(ANSWER_TIME).await {
+async fn of(subject: &Subject, server: &ApiServer<'_>) -> Finding {
+    let Health { git_version, platform, ready } = match server.health().await {
         Ok(health) => health,
-        Err(error) => return Finding::fail(format!("{prefix}{}", error.message)),
+        Err(error) => return Finding::fail(&*error.message),
     };
+    let named = server.named;
     let of_cluster = subject.config.clusters.iter().find(|cluster| *cluster.name == *named.name);
     let needed = match subject.config.rights_in(of_cluster) {
         RightsConfig::Impersonation => Some((IMPERSONATION, "`rights: impersonation` takes")),
         RightsConfig::Server | RightsConfig::Caller => Some((OLDEST, "Sandbar is known to work with")),
     };
-    let too_old = needed.filter(|(oldest, _)| minor(&git_version).is_some_and(|minor| minor < *oldest));
-    let words = format!("{prefix}{}, {git_version} on {platform}", named.cluster.describe());
+    let too_old = needed.filter(|(oldest, _)| minor(git_version).is_some_and(|minor| minor < *oldest));
+    let words = format!("{}, {git_version} on {platform}", named.cluster.describe());
     match too_old {
         Some((oldest, why)) => Finding::fail(format!("{words}: {why} Kubernetes 1.{oldest} and later")),
         None if !ready => Finding::fail(format!("{words}: it answers, and says that it is not ready")),

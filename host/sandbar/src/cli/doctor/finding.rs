@@ -1,6 +1,15 @@
 //! What a check has found.
 
+use sandbar_text::size;
 use serde::Serialize;
+
+/// Bytes in words, to a hundredth or so: what is free on a machine is no round number.
+pub(super) fn about(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    const GIB: u64 = 1 << 30;
+    let unit = [GIB, MIB].into_iter().find(|unit| bytes >= 10 * unit).unwrap_or(1);
+    size(bytes / unit * unit).to_string()
+}
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,5 +52,23 @@ impl Finding {
 
     pub(super) fn fail(says: impl Into<String>) -> Self {
         Self { level: Level::Fail, says: says.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_without_their_last_digits() {
+        for (bytes, said) in [
+            (24_684_084 << 10, "23 GiB"),
+            ((512 << 20) + 17, "512 MiB"),
+            (64 << 20, "64 MiB"),
+            (1 << 30, "1 GiB"),
+            (700, "700 bytes"),
+        ] {
+            assert_eq!(about(bytes), said);
+        }
     }
 }

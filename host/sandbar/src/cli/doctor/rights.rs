@@ -3,21 +3,27 @@
 use std::sync::Arc;
 
 use super::finding::Finding;
-use super::subject::Subject;
-use crate::cli::rights::{self, RightsIn, Standing};
+use super::subject::{ApiServer, Subject};
+use crate::cli::rights::{self, Standing};
+use crate::cli::setup::Setup;
 
 pub(super) async fn look(subject: Arc<Subject>) -> Vec<Finding> {
     let setup = match subject.setup().await {
         Ok(setup) => setup,
         Err(_why) => return vec![Finding::warn("they were not looked at, since the tools cannot be loaded")],
     };
-    rights::look(&setup.config, &setup.clusters, &setup.catalog).await.iter().map(told).collect()
+    match subject.of_each(|server| of(setup, server)).await {
+        none if none.is_empty() => vec![Finding::ok("nobody has to allow anything, since all clusters are files")],
+        found => found,
+    }
 }
 
-fn told(rights: &RightsIn) -> Finding {
-    match rights.standing {
-        Standing::AtRest | Standing::All(_) => Finding::ok(rights.to_string()),
-        Standing::Unknown(_) => Finding::warn(rights.to_string()),
-        Standing::Missing(_) => Finding::fail(rights.to_string()),
+async fn of(Setup { config, clusters, catalog, .. }: &Setup, server: ApiServer<'_>) -> Finding {
+    let standing = rights::look(config, clusters, server.named, catalog).await;
+    let words = standing.describe(clusters.are_several().then_some(&*server.named.name));
+    match standing {
+        Standing::All(_) => Finding::ok(words),
+        Standing::Unknown(_) => Finding::warn(words),
+        Standing::Missing(_) => Finding::fail(words),
     }
 }
