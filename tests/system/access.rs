@@ -45,7 +45,7 @@ impl Account {
     }
 
     /// A kubeconfig with its token in the place of the admin's.
-    fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
     }
 
@@ -77,7 +77,7 @@ impl Account {
     }
 
     /// Binds a role to the account in one namespace.
-    async fn grant(&self, namespace: &Namespace, rules: Value) {
+    pub(crate) async fn grant(&self, namespace: &Namespace, rules: Value) {
         let (name, api) = (self.namespace.name(), "rbac.authorization.k8s.io");
         let metadata = json!({ "name": name });
         let version = format!("{api}/v1");

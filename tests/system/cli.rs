@@ -127,6 +127,60 @@ async fn a_tool_that_may_look_into_some_namespaces_gets_roles_there_and_nothing_
     assert!(everywhere.contains("events") && !everywhere.contains("pods/log"), "{everywhere}");
 }
 
+#[tokio::test]
+async fn what_follows_from_the_tools_alone_needs_no_cluster() {
+    let nobody = tempfile::tempdir().unwrap();
+    let alone = |arguments: &[&str]| Run::new(arguments).env("HOME", nobody.path()).finish();
+    let roles = alone(&["rbac"]).await;
+    assert_eq!((roles.code(), roles.stderr.as_str()), (0, ""), "{roles:?}");
+    assert_eq!(roles.stdout, sandbar(&["rbac", "--cluster", "demo"]).await.stdout);
+    let tools = alone(&["tools", "-o", "json"]).await;
+    assert_eq!((tools.code(), tools.stderr.as_str()), (0, ""), "{tools:?}");
+    assert_eq!(tools.json(), sandbar(&["tools", "--cluster", "demo", "-o", "json"]).await.json());
+
+    // What only a cluster can say is refused, with the reason why there is none; and so is one that was asked for.
+    for arguments in
+        [&["rbac", "--packs", "auto"][..], &["rbac", "--cluster", "kubeconfig"], &["tools", "--cluster", "in-cluster"]]
+    {
+        let refused = alone(arguments).await;
+        assert_eq!((refused.code(), refused.stdout.as_str()), (1, ""), "{arguments:?}: {refused:?}");
+    }
+    alone(&["rbac", "--packs", "auto"]).await.assert_refused("no cluster found");
+}
+
+#[tokio::test]
+async fn tools_are_a_table_where_that_is_asked_for() {
+    let finished = sandbar(&["tools", "--cluster", "demo", "-o", "table"]).await;
+    assert_eq!(finished.code(), 0, "{finished:?}");
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    assert_eq!(lines.len(), 1 + TOOLS.len(), "{finished:?}");
+    assert!(lines[0].starts_with("TOOL ") && lines[0].contains("READS"), "{finished:?}");
+    let logs = lines.iter().find(|line| line.starts_with("get_pod_logs ")).unwrap();
+    assert!(logs.contains("pods/log") && logs.contains("pack coder"), "{logs}");
+}
+
+#[tokio::test]
+async fn shells_and_manuals_are_told_of_the_command_line() {
+    let script = sandbar(&["completions", "bash"]).await;
+    assert_eq!((script.code(), script.stderr.as_str()), (0, ""), "{script:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sandbar.bash");
+    std::fs::write(&file, &script.stdout).unwrap();
+    // As a shell does that completes the word after `sandbar do`.
+    let complete = r#"source "$1"; COMP_WORDS=(sandbar do) COMP_CWORD=1 COMP_LINE='sandbar do'; _sandbar sandbar do sandbar; echo "${COMPREPLY[@]}""#;
+    let bash = std::process::Command::new("bash").args(["--norc", "-c", complete, "bash"]).arg(&file).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "doctor", "{bash:?}");
+
+    let page = sandbar(&["man", "serve"]).await;
+    assert!(page.code() == 0 && page.stdout.contains(".TH sandbar-serve 1") && page.stdout.contains("sandbar serve"), "{page:?}");
+    let pages = folder.path().join("man1");
+    let written = Run::new(&["man", "--dir"]).arg(&pages).finish().await;
+    assert_eq!((written.code(), written.stdout.as_str()), (0, ""), "{written:?}");
+    assert!(pages.join("sandbar-doctor.1").exists() && !pages.join("sandbar-compile-process.1").exists());
+    let refused = sandbar(&["man", "compile-process"]).await;
+    assert_eq!(refused.code(), 2, "{refused:?}");
+}
+
 /// The documents of a YAML stream.
 fn documents(yaml: &str) -> Vec<Value> {
     yaml.split("---\n").filter(|text| !text.trim().is_empty()).map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()

@@ -20,6 +20,7 @@ mod conformance;
 mod connect;
 mod demo;
 mod deploy;
+mod doctor;
 mod faults;
 mod front_proxy;
 mod hints;

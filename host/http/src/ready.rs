@@ -46,6 +46,10 @@ struct Inner {
     loaded: Mutex<Loaded>,
     certificate: Mutex<Vec<Check>>,
     api_service: Mutex<Option<Check>>,
+    /// What the server itself may do.
+    rights: watch::Sender<Rights>,
+    /// Somebody wants to know that.
+    rights_asked: Notify,
     bundled_loaded: bool,
     /// Who can call.
     who: String,
@@ -65,6 +69,17 @@ struct Probed {
 }
 
 type Outcome = Result<Health, Error>;
+
+/// What is known of what the server itself may do.
+#[derive(Clone, Debug)]
+enum Rights {
+    /// Nobody finds it out.
+    NotFollowed,
+    /// Nobody has asked before.
+    NotLooked,
+    /// What was found when somebody asked.
+    Looked(Vec<Check>),
+}
 
 /// Who is told how the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,12 +128,15 @@ impl Readiness {
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
         let (certificate, api_service) = (Mutex::default(), Mutex::default());
+        let (rights, rights_asked) = (watch::Sender::new(Rights::NotFollowed), Notify::new());
         Self(Arc::new(Inner {
             clusters,
             needs_home,
             loaded,
             certificate,
             api_service,
+            rights,
+            rights_asked,
             bundled_loaded,
             who,
             answered,
@@ -141,6 +159,23 @@ impl Readiness {
     /// From now on this is how the way through the API server is. It makes the server neither ready nor unready.
     pub fn api_service(&self, check: Check) {
         *lock(&self.0.api_service) = Some(check);
+    }
+
+    /// Waits until somebody wants to know what the server itself may do, which is told from the first wait on.
+    pub async fn rights_asked(&self) {
+        self.0.rights.send_if_modified(|rights| {
+            let is_first = matches!(rights, Rights::NotFollowed);
+            if is_first {
+                *rights = Rights::NotLooked;
+            }
+            is_first
+        });
+        self.0.rights_asked.notified().await;
+    }
+
+    /// From now on this is what is told of that. It makes the server neither ready nor unready.
+    pub fn rights(&self, checks: Vec<Check>) {
+        self.0.rights.send_replace(Rights::Looked(checks));
     }
 
     /// Asks the API servers until one of them answers for the first time.
@@ -249,7 +284,13 @@ impl Readiness {
         }
         let answered = inner.answered.load(Ordering::Acquire);
         let _ = writeln!(text, "[{}] the API server has answered once", mark(answered));
-        let clusters = self.describe_clusters().await;
+        let of_operator = async {
+            match audience {
+                Audience::Operator => self.describe_rights().await,
+                Audience::Stranger => Vec::new(),
+            }
+        };
+        let (clusters, rights) = futures::join!(self.describe_clusters(), of_operator);
         if audience == Audience::Stranger {
             let _ = writeln!(text, "[{}] the API server answers", mark(clusters.iter().any(Check::is_ok)));
         }
@@ -259,6 +300,10 @@ impl Readiness {
             if let Some(trouble) = cluster.cluster.login_trouble() {
                 let _ = writeln!(text, "[-] {}login: {}", self.prefix(cluster), clean_line(trouble, ERROR_BYTES));
             }
+        }
+        for check in &rights {
+            let (Ok(words) | Err(words)) = check;
+            let _ = writeln!(text, "[{}] {}", mark(check.is_ok()), clean_line(words, ERROR_BYTES));
         }
         if audience == Audience::Operator {
             let _ = writeln!(text, "[+] callers: {}", clean_line(&inner.who, ERROR_BYTES));
@@ -291,6 +336,20 @@ impl Readiness {
             Err(error) => Err(format!("{when}: {cluster}: {}", clean_line(error, ERROR_BYTES))),
         };
         clusters.zip(outcomes).map(check).collect()
+    }
+
+    /// What the server itself may do, by what was found last. Whoever asks first waits for no longer than a probe may take.
+    async fn describe_rights(&self) -> Vec<Check> {
+        let mut rights = self.0.rights.subscribe();
+        if matches!(*rights.borrow(), Rights::NotFollowed) {
+            return Vec::new();
+        }
+        self.0.rights_asked.notify_one();
+        let _ = timeout(PROBE_TIME, rights.wait_for(|rights| matches!(rights, Rights::Looked(_)))).await;
+        match &*rights.borrow() {
+            Rights::Looked(checks) => checks.clone(),
+            Rights::NotFollowed | Rights::NotLooked => vec![Err("rights: they are still being looked at".to_owned())],
+        }
     }
 
     /// The last probe, after one has been made anew if that one is old. Waits for no longer than a probe may take.
@@ -475,6 +534,24 @@ mod tests {
         let began = Instant::now();
         let text = readiness.describe(Audience::Operator, &[]).await;
         assert!(began.elapsed() <= 2 * PROBE_TIME && text.contains("[-] now: "), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rights_are_looked_at_when_an_operator_asks_and_kept() {
+        let readiness = readiness(cluster(false).0, &[]);
+        tokio::spawn(readiness.clone().watch_cluster());
+        let described = async |audience| readiness.describe(audience, &[]).await;
+        assert!(!described(Audience::Operator).await.contains("rights"), "nobody finds them out");
+        assert!(readiness.rights_asked().now_or_never().is_none(), "nobody has asked since");
+        assert!(!described(Audience::Stranger).await.contains("rights"));
+        assert!(readiness.rights_asked().now_or_never().is_none(), "a stranger asks for none");
+        let began = Instant::now();
+        assert!(described(Audience::Operator).await.contains("[-] rights: they are still being looked at\n"));
+        assert!(began.elapsed() <= 2 * PROBE_TIME);
+        assert!(readiness.rights_asked().now_or_never().is_some());
+        readiness.rights(vec![Ok("rights: all are there".to_owned()), Err("rights: none\nis there".to_owned())]);
+        let text = described(Audience::Operator).await;
+        assert!(text.contains("[+] rights: all are there\n[-] rights: none is there\n"), "{text}");
     }
 
     #[tokio::test]

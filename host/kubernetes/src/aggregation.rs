@@ -15,6 +15,9 @@ use super::response::json;
 /// The Role in `kube-system` that lets read it.
 pub const AGGREGATOR_READER: &str = "extension-apiserver-authentication-reader";
 
+/// The ConfigMap in `kube-system` that it is in.
+pub const AGGREGATOR_CONFIG_MAP: &str = "extension-apiserver-authentication";
+
 /// Where it stands.
 const CONFIG_MAP: &str = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
 

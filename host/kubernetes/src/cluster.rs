@@ -6,12 +6,14 @@ use std::time::Duration;
 use sandbar_policy::{Budget, Grant, Identity, ONLY_CLUSTER, User};
 
 use super::aggregation::{self, Aggregator};
+use super::clock::{self, ServerClock};
 use super::context::{KnownServer, ReadContext};
 use super::discovery::{ApiResources, Discovery};
 use super::error::{Code, Error};
 use super::impersonation::{ExtraKeys, Impersonated};
 use super::many::Share;
 use super::noted::Noted;
+use super::own::{self, OwnRights, Permission};
 use super::reader::Reader;
 use super::review::{self, Reviewed};
 use super::rights::{AccessReviews, KnownNamespaces, Rights, Subject, ToolRights};
@@ -59,6 +61,11 @@ impl Cluster {
     /// that needs it. Must be called on a tokio runtime.
     pub async fn connect(source: &ClusterSource) -> Result<Self, ConnectError> {
         Ok(Self::new(source.open().await?))
+    }
+
+    /// No cluster: whatever is asked of it is answered with the reason, and nothing is sent anywhere.
+    pub fn none(why: &str) -> Self {
+        Self::new(Connection::none(why))
     }
 
     /// A cluster behind a client that a test has made. Must be called on a tokio runtime.
@@ -146,6 +153,21 @@ impl Cluster {
     /// Waits until a request of anybody has had no answer from the API server, since this was waited for the last time. For one who waits.
     pub async fn unanswered(&self) {
         self.server.api.unanswered().await;
+    }
+
+    /// How its clock is set, as far as it tells. Outside of any call; takes no longer than `time`.
+    pub async fn clock(&self, time: Duration) -> Result<ServerClock, Error> {
+        clock::read(&self.server.api, time).await
+    }
+
+    /// Who this process is there; none where the API server is too old to tell. Outside of any call; takes no longer than `time`.
+    pub async fn own_identity(&self, time: Duration) -> Result<Option<User>, Error> {
+        own::identity(&self.server.api, time).await
+    }
+
+    /// Which of these this process may do there. Outside of any call; takes no longer than `time`.
+    pub async fn own_rights(&self, permissions: Vec<Permission>, time: Duration) -> OwnRights {
+        own::rights(&self.server.api, permissions, time).await
     }
 
     /// Whose token that is, if it is for one of these audiences. Outside of any call; takes no longer than `time`.

@@ -47,17 +47,43 @@ impl Clusters {
     /// # Panics
     /// Where there is none.
     pub async fn connect(all: impl Iterator<Item = ClusterSettings>) -> Result<Self, ClusterError> {
-        let connect = async |(at, ClusterSettings { name, source, rights })| match Cluster::connect(&source).await {
-            Ok(cluster) => {
-                let cluster = cluster.named(Arc::clone(&name)).with_rights(rights);
-                Ok(NamedCluster { name, cluster: if at == 0 { cluster } else { cluster.away_from_home() } })
-            }
-            Err(error) => Err(ClusterError { name, error }),
+        let connect = async |settings: ClusterSettings| match Cluster::connect(&settings.source).await {
+            Ok(cluster) => Ok((settings, cluster)),
+            Err(error) => Err(ClusterError { name: settings.name, error }),
         };
-        let connected: Arc<[NamedCluster]> =
-            join_all(all.enumerate().map(connect)).await.into_iter().collect::<Result<_, _>>()?;
-        assert!(!connected.is_empty(), "a server looks into at least one cluster");
-        Ok(Self(connected))
+        let connected: Vec<_> = join_all(all.map(connect)).await.into_iter().collect::<Result<_, _>>()?;
+        Ok(Self::of(connected.into_iter()))
+    }
+
+    /// The same where nobody may be there: one that there is no way to is still one of them, and says so to whoever asks it.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub async fn connect_if_there(all: impl Iterator<Item = ClusterSettings>) -> Self {
+        let connect = async |settings: &ClusterSettings| {
+            Cluster::connect(&settings.source).await.unwrap_or_else(|error| Cluster::none(&error.to_string()))
+        };
+        let all: Vec<ClusterSettings> = all.collect();
+        let connected = join_all(all.iter().map(connect)).await;
+        Self::of(all.into_iter().zip(connected))
+    }
+
+    /// The same where none is to be asked, and why.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn unasked(all: impl Iterator<Item = ClusterSettings>, why: &str) -> Self {
+        Self::of(all.map(|settings| (settings, Cluster::none(why))))
+    }
+
+    fn of(all: impl Iterator<Item = (ClusterSettings, Cluster)>) -> Self {
+        let named = |(at, (ClusterSettings { name, rights, .. }, cluster)): (usize, (ClusterSettings, Cluster))| {
+            let cluster = cluster.named(Arc::clone(&name)).with_rights(rights);
+            NamedCluster { name, cluster: if at == 0 { cluster } else { cluster.away_from_home() } }
+        };
+        let all: Arc<[NamedCluster]> = all.enumerate().map(named).collect();
+        assert!(!all.is_empty(), "a server looks into at least one cluster");
+        Self(all)
     }
 
     /// This one alone.

@@ -69,6 +69,8 @@ enum Link {
     Given(kube::Client, Arc<str>),
     /// Clients from a login, each for as long as it is valid.
     Login(Login),
+    /// There is none, or none that is to be asked: why.
+    None(Arc<str>),
 }
 
 /// Why a request failed.
@@ -114,10 +116,15 @@ impl ApiServer {
         Self { link: Link::Login(login), unanswered: Arc::default() }
     }
 
+    /// No server: whatever is asked is answered with the reason.
+    pub(super) fn none(why: &str) -> Self {
+        Self { link: Link::None(why.into()) }
+    }
+
     /// The login, if the server needs one.
     pub(super) fn login(&self) -> Option<&Login> {
         match &self.link {
-            Link::Given(..) => None,
+            Link::Given(..) | Link::None(_) => None,
             Link::Login(login) => Some(login),
         }
     }
@@ -137,6 +144,7 @@ impl ApiServer {
         match &self.link {
             Link::Given(_, name) => Cow::Borrowed(name),
             Link::Login(login) => Cow::Owned(login.server()),
+            Link::None(_) => Cow::Borrowed("no API server"),
         }
     }
 
@@ -268,6 +276,7 @@ impl ApiServer {
                 let session = login.session(LOGIN_PATIENCE.min(budget.remaining() / 2)).await?;
                 Ok((session.client().clone(), Some(LoggedIn { login: login.clone(), session })))
             }
+            Link::None(why) => Err(Error::new(Code::Unavailable, &**why)),
         }
     }
 

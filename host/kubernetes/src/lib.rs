@@ -2,7 +2,7 @@
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
 //! and is checked against the grant first, and against the caller's `rights` where these count: by a review before it leaves, or by the API
-//! server itself, which it asks in the caller's name (`impersonation`). Whose a token is, `review` asks. The way of a read: `reader` (its
+//! server itself, which it asks in the caller's name (`impersonation`). Whose a token is, `review` asks, and who this process is and may do `own`. The way of a read: `reader` (its
 //! time), then `get`, `list` or `log`, which share a `context`. Those ask `discovery` which resource that is, check the grant, build a URL
 //! with `request`, send it with `exchange`, take the answer apart as it arrives (`response`, `items`), and read each object (`object`),
 //! which comes out without its secrets and cut down to the fields that were asked for.
@@ -12,6 +12,7 @@
 mod aggregation;
 mod ahead;
 mod client;
+mod clock;
 mod cluster;
 mod clusters;
 mod context;
@@ -38,6 +39,7 @@ mod many;
 mod name;
 mod noted;
 mod object;
+mod own;
 mod place;
 mod proxy;
 mod reader;
@@ -54,7 +56,8 @@ mod types;
 mod unpaged;
 mod watched;
 
-pub use aggregation::{AGGREGATOR_READER, Aggregator};
+pub use aggregation::{AGGREGATOR_CONFIG_MAP, AGGREGATOR_READER, Aggregator};
+pub use clock::ServerClock;
 pub use cluster::{Cluster, WhoseRights};
 pub use clusters::{ClusterError, ClusterSettings, Clusters, NamedCluster};
 pub use discovery::ApiResources;
@@ -64,6 +67,7 @@ pub use fault::Fault;
 pub use forward::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder, ServerName, ServiceName, Token};
 pub use impersonation::ExtraKeys;
 pub use noted::{Noted, NotedRead};
+pub use own::{OwnRights, Permission};
 pub use reader::Reader;
 pub use review::Reviewed;
 pub use rights::ToolRights;

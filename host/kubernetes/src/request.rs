@@ -1,18 +1,19 @@
 //! Requests to the API server, and the only place where their URLs are built.
 //!
 //! Invariant: every request is a GET, of an object, a list, a pod's log or one of a few fixed paths, or a review, which the API server
-//! answers and does not store. Another method, a subresource or an `Upgrade` header cannot be expressed, so nothing that uses this
+//! answers and does not store: whose a token is, what somebody may do, and of this process itself who it is and what it may do. Another method, a subresource or an `Upgrade` header cannot be expressed, so nothing that uses this
 //! module can change a cluster. What a call reads is sent in somebody's name, or not at all.
 
 use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, header};
-use k8s_openapi::api::authentication::v1::TokenReview;
-use k8s_openapi::api::authorization::v1::SubjectAccessReview;
+use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenReview};
+use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SubjectAccessReview};
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sandbar_policy::{Budget, Exhausted};
+use serde::Serialize;
 
 use super::gathered::ComesInLines;
 use super::impersonation::Impersonated;
@@ -196,15 +197,28 @@ impl ApiRequest {
 
     /// Whose token that is.
     pub(super) fn token_review(review: &TokenReview) -> Self {
-        // An object of strings always serialises.
-        let review = Review(serde_json::to_vec(review).unwrap_or_default().into());
-        Self { review: Some(review), ..Self::json("/apis/authentication.k8s.io/v1/tokenreviews".to_owned()) }
+        Self::review("/apis/authentication.k8s.io/v1/tokenreviews", review)
     }
 
     /// What somebody may do.
     pub(super) fn access_review(review: &SubjectAccessReview) -> Self {
+        Self::review("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    }
+
+    /// What the sender may do.
+    pub(super) fn own_access_review(review: &SelfSubjectAccessReview) -> Self {
+        Self::review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+    }
+
+    /// Who the sender is.
+    pub(super) fn own_review() -> Self {
+        Self::review("/apis/authentication.k8s.io/v1/selfsubjectreviews", &SelfSubjectReview::default())
+    }
+
+    fn review(path: &'static str, review: &impl Serialize) -> Self {
+        // An object of strings always serialises.
         let review = Review(serde_json::to_vec(review).unwrap_or_default().into());
-        Self { review: Some(review), ..Self::json("/apis/authorization.k8s.io/v1/subjectaccessreviews".to_owned()) }
+        Self { review: Some(review), ..Self::fixed(path) }
     }
 
     /// Whether it is sent in somebody's name.
@@ -366,6 +380,19 @@ mod tests {
         assert!(!format!("{request:?}").contains("sesame"));
         assert_eq!(request.to_http().expect("valid").method(), http::Method::POST);
         assert_eq!(request.path(), "/apis/authentication.k8s.io/v1/tokenreviews");
+    }
+
+    #[test]
+    fn what_is_posted_is_a_review_that_stores_nothing() {
+        for request in [
+            ApiRequest::token_review(&TokenReview::default()),
+            ApiRequest::access_review(&SubjectAccessReview::default()),
+            ApiRequest::own_access_review(&SelfSubjectAccessReview::default()),
+            ApiRequest::own_review(),
+        ] {
+            assert_eq!(request.to_http().expect("valid").method(), http::Method::POST);
+            assert!(request.path().ends_with("reviews"), "{}", request.path());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use sandbar_policy::{Budget, Exhausted, SUBDOMAIN_MAX};
@@ -40,6 +40,8 @@ pub(super) struct Incoming<'b> {
     pub(super) status: StatusCode,
     /// The server's warnings: that a version is deprecated, or that something is missing.
     pub(super) warnings: Vec<String>,
+    /// Its `Date`, as it was sent.
+    pub(super) date: Option<HeaderValue>,
     body: Body,
     /// Bytes that have arrived and are not handed out yet.
     rest: Bytes,
@@ -50,7 +52,8 @@ pub(super) struct Incoming<'b> {
 impl<'b> Incoming<'b> {
     pub(super) fn new(response: Response<Body>, budget: &'b Budget) -> Self {
         let (status, warnings) = (response.status(), warnings(response.headers()));
-        Self { status, warnings, body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
+        let date = response.headers().get(header::DATE).cloned();
+        Self { status, warnings, date, body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
     }
 
     /// The next piece of the body, at most [`STEP_BYTES`]; none at its end. Every byte is charged to the budget.

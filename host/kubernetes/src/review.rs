@@ -76,7 +76,7 @@ fn without(token: &str, text: &str) -> String {
     cleaned
 }
 
-fn user(UserInfo { username, uid, groups, extra }: UserInfo) -> User {
+pub(super) fn user(UserInfo { username, uid, groups, extra }: UserInfo) -> User {
     User {
         name: username.unwrap_or_default().into(),
         uid: uid.filter(|uid| !uid.is_empty()),

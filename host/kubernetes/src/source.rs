@@ -162,6 +162,11 @@ impl ClusterSource {
         }
     }
 
+    /// Whether it is files, and no API server that anybody else asks.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self, ClusterSource::Snapshot(_) | ClusterSource::Demo)
+    }
+
     /// Reads the configuration and makes the client.
     pub(super) async fn open(&self) -> Result<Connection, ConnectError> {
         let environment = Environment::read();
@@ -185,6 +190,11 @@ impl ClusterSource {
 impl Connection {
     fn in_process(AtRest { client, now }: AtRest, description: String) -> Self {
         Self { api: ApiServer::new(client, &format!("the {description}")), description, now }
+    }
+
+    /// No cluster, and why.
+    pub(super) fn none(why: &str) -> Self {
+        Self { api: ApiServer::none(why), description: "no cluster".to_owned(), now: None }
     }
 
     async fn to(target: Target, origin: Arc<Origin>) -> Result<Self, ConnectError> {

@@ -81,6 +81,23 @@ impl Registries {
         in_time::<_, Error>(resolved).await.map_err(|error| error.about(reference))
     }
 
+    /// Asks the registry, whatever the cache has, whether it is there and has what a reference means.
+    pub async fn ask(&self, reference: &Reference) -> Result<(), Error> {
+        let asked = async {
+            let mut conversation = self.conversation(&reference.repository, Access::Pull);
+            let uri = match &reference.version {
+                Version::Digest(digest) => conversation.address(&format!("manifests/{digest}"))?,
+                Version::Tag(tag) => conversation.address(&format!("manifests/{tag}"))?,
+            };
+            // Its head alone, which counts against no limit of pulls.
+            match conversation.get(Ask::new(Method::HEAD, uri).accepts(ACCEPTED), DOCUMENT_BYTES).await? {
+                Some(_) => Ok(()),
+                None => Err(Error::new(Kind::Absent, "the registry has nothing there")),
+            }
+        };
+        in_time::<_, Error>(asked).await.map_err(|error| error.about(reference))
+    }
+
     /// Pulls a component. What the cache has is not asked for, so where that is all of it, no registry is needed.
     pub async fn pull(&self, pinned: &Pinned) -> Result<Artifact, Error> {
         self.pull_from(&self.http, pinned).await

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::rbac::v1::{self as api, ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sandbar_kubernetes::{AGGREGATOR_READER, ApiResources, ExtraKeys};
+use sandbar_kubernetes::{AGGREGATOR_CONFIG_MAP, AGGREGATOR_READER, ApiResources, ExtraKeys, Permission};
 use sandbar_policy::{Grant, Namespaces, POD_LOGS, PolicyRule, Verb};
 use serde::Serialize;
 
 use crate::labels;
 
 /// Who gets the roles, and what they are called.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
     /// The name of the roles and bindings.
     pub name: String,
@@ -249,6 +249,53 @@ pub(crate) fn objects(
     Ok(objects)
 }
 
+/// What these objects allow, one by one and each once.
+pub(crate) fn permissions(objects: &[Object]) -> BTreeSet<Permission> {
+    let of_rules = |namespace: Option<&String>, rules: &[api::PolicyRule]| {
+        rules.iter().flat_map(|rule| of_rule(namespace, rule)).collect::<Vec<_>>()
+    };
+    let of_object = |object: &Object| match object {
+        Object::ClusterRole(role) => of_rules(None, role.rules.as_deref().unwrap_or_default()),
+        Object::Role(role) => of_rules(role.metadata.namespace.as_ref(), role.rules.as_deref().unwrap_or_default()),
+        // Of a role that every cluster has.
+        Object::RoleBinding(binding) if binding.role_ref.name == AGGREGATOR_READER => {
+            vec![Permission {
+                namespace: binding.metadata.namespace.clone(),
+                group: String::new(),
+                resource: "configmaps".to_owned(),
+                name: Some(AGGREGATOR_CONFIG_MAP.to_owned()),
+                verb: Verb::Get.as_str().to_owned(),
+            }]
+        }
+        Object::ClusterRoleBinding(_) | Object::RoleBinding(_) => Vec::new(),
+    };
+    objects.iter().flat_map(of_object).collect()
+}
+
+/// What a rule without wildcards allows.
+fn of_rule(namespace: Option<&String>, rule: &api::PolicyRule) -> Vec<Permission> {
+    let all = |texts: &Option<Vec<String>>| texts.clone().unwrap_or_default();
+    let names: Vec<Option<String>> = match all(&rule.resource_names) {
+        names if names.is_empty() => vec![None],
+        names => names.into_iter().map(Some).collect(),
+    };
+    let mut permissions = Vec::new();
+    for group in all(&rule.api_groups) {
+        for resource in all(&rule.resources) {
+            for (name, verb) in names.iter().flat_map(|name| rule.verbs.iter().map(move |verb| (name, verb))) {
+                permissions.push(Permission {
+                    namespace: namespace.cloned(),
+                    group: group.clone(),
+                    resource: resource.clone(),
+                    name: name.clone(),
+                    verb: verb.clone(),
+                });
+            }
+        }
+    }
+    permissions
+}
+
 /// Every cluster has the role.
 fn aggregator(account: &Account) -> Object {
     let name = format!("{}-{AGGREGATOR_READER}", account.name);
@@ -358,6 +405,46 @@ mod tests {
     fn resource(group: &str, version: &str, plural: &str, namespaced: bool, verbs: &[&str]) -> ServedResource {
         let verbs = verbs.iter().copied().collect();
         ServedResource { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned(), namespaced, verbs }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_the_roles_allow() {
+        let grants = [
+            Grant {
+                cluster_rules: vec![PolicyRule::new("", &["nodes"], &[List])],
+                ..grant(&[PolicyRule::new("", &["pods/log"], &[Get])])
+            },
+            Grant {
+                namespaces: Namespaces::Only(["a".to_owned()].into()),
+                ..grant(&[PolicyRule::new("apps", &["deployments"], &[Get, List])])
+            },
+        ];
+        let questions = Questions { token_reviews: true, aggregator: true, ..Questions::default() };
+        let said = |namespaces: &Namespaces| {
+            let objects = objects(&grants, namespaces, &ReadsAs::Server, questions, &account()).expect("no wildcards");
+            permissions(&objects).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let of_cluster = ["list nodes", "create tokenreviews.authentication.k8s.io"];
+        let of_aggregator = "get configmaps named extension-apiserver-authentication in kube-system";
+        assert_eq!(
+            said(&Namespaces::Only(["a".to_owned(), "b".to_owned()].into())),
+            [
+                of_cluster[0],
+                of_cluster[1],
+                "get pods/log in a",
+                "get deployments.apps in a",
+                "list deployments.apps in a",
+                "get pods/log in b",
+                of_aggregator
+            ]
+        );
+        let everywhere = said(&Namespaces::All);
+        for permission in
+            ["get pods/log", "get deployments.apps", "list deployments.apps", of_aggregator].iter().chain(&of_cluster)
+        {
+            assert!(everywhere.contains(&(*permission).to_owned()), "{permission}: {everywhere:?}");
+        }
+        assert_eq!(everywhere.len(), 6);
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl Slots {
         self.count
     }
 
+    /// Whether these are the fewest that there are, because the memory has room for no more, or not even for them.
+    pub fn are_least(self) -> bool {
+        self.count as u64 <= LEAST
+    }
+
     /// What compiling borrows: two thirds at most, so that calls go on meanwhile. In the 1Gi of deploy/ that is enough for a
     /// Python interpreter.
     pub(super) fn for_compiling(self) -> Share {

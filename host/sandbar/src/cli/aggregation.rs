@@ -77,7 +77,7 @@ impl AggregatorFollower {
         )
     }
 
-    fn check(&self) -> Check {
+    pub(super) fn check(&self) -> Check {
         match &self.problem {
             None => Ok("requests through the API server are believed".to_owned()),
             Some(problem) => Err(self.words(problem)),

@@ -16,7 +16,9 @@ const DAY: u64 = 24 * 60 * 60;
 #[derive(Args)]
 #[command(
     after_help = "Nothing is written to the cluster: look at what it prints, and hand it to `kubectl apply --server-side -f -`. Each run makes another \
-                        certificate, and prints a key: keep it from logs."
+                        certificate, and prints a key: keep it from logs.\n\nExamples:\n  \
+                  sandbar apiservice --config sandbar.yaml | kubectl apply --server-side -f -\n  \
+                  sandbar apiservice --config sandbar.yaml --cert-manager | kubectl apply --server-side -f -"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -16,7 +16,7 @@ use super::{Common, Failure, output};
 #[derive(Args)]
 #[command(
     after_help = "The component says its name, its version, the revision of its source and what it asks for without being run: `sandbar inspect` and \
-                  registries show it."
+                  registries show it.\n\nExamples:\n  sandbar build\n  sandbar build list-restarts"
 )]
 pub(super) struct Arguments {
     /// The folder of a tool, or a script

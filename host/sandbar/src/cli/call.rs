@@ -24,7 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const SPIN: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
-#[command(after_help = "Exit status: 0 the tool answered, 1 it failed, 2 the call was malformed.")]
+#[command(after_help = "Exit status: 0 the tool answered, 1 it failed, 2 the call was malformed.\n\nExamples:\n  \
+                  sandbar call --cluster demo get_events namespace=team-b type=Warning\n  \
+                  sandbar call --cluster demo get_events '{\"namespace\":\"team-b\"}'\n  \
+                  sandbar call -o table list_workspaces namespace=team-a")]
 pub(super) struct Arguments {
     /// The tool, get_events for example; `sandbar tools` lists them
     tool: String,

@@ -210,8 +210,13 @@ impl CertificateFollower {
         }
     }
 
+    /// Whether its time is up.
+    pub(super) fn is_over(&self, now: SystemTime) -> bool {
+        Remaining::of(self.read.valid_until, now) == Remaining::Nothing
+    }
+
     /// How the certificate is, for those who ask. The log is told once of each stage of its end.
-    fn checks(&mut self, now: SystemTime) -> Vec<Check> {
+    pub(super) fn checks(&mut self, now: SystemTime) -> Vec<Check> {
         let (remaining, end) = (Remaining::of(self.read.valid_until, now), Time(self.read.valid_until));
         let certificate = self.files.certificate.display();
         let words = match remaining {

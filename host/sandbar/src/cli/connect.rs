@@ -220,6 +220,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
         configure: move |text: Option<&str>| configure.config_of(text),
         interval: INTERVAL,
         started: config.clone(),
+        configs: watch::Sender::new(config.clone()),
         config,
         loader,
         packs,

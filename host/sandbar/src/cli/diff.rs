@@ -13,7 +13,10 @@ use super::setup::runtime;
 use super::{Common, Failure, output};
 
 #[derive(Args)]
-#[command(after_help = "Exit status: 0 both say the same of themselves, 1 they do not.")]
+#[command(
+    after_help = "Exit status: 0 both say the same of themselves, 1 they do not.\n\nExamples:\n  sandbar diff old.wasm new.wasm\n  \
+                  sandbar diff oci://registry.example.com/team/restarts:1.2.0 restarts.wasm"
+)]
 pub(super) struct Arguments {
     /// The component or script of before: its file, or where it is in a registry
     #[arg(value_name = "OLD", value_parser = component)]

@@ -23,6 +23,8 @@ use super::{Common, Failure, Output, output};
 type Grants = BTreeMap<Arc<str>, Grant>;
 
 #[derive(Args)]
+#[command(after_help = "Examples:\n  sandbar inspect restarts.wasm\n  \
+                  sandbar inspect oci://registry.example.com/team/restarts:1.2.0 --config sandbar.yaml")]
 pub(super) struct Arguments {
     /// The component's file, a script's, or oci://HOST/NAME@sha256:DIGEST or oci://HOST/NAME:TAG
     #[arg(value_name = "COMPONENT", value_parser = component)]

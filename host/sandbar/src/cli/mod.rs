@@ -8,15 +8,18 @@ mod call;
 mod certificate;
 mod compile;
 mod compile_process;
+mod completions;
 mod config_schema;
 mod connect;
 mod dev;
 mod diff;
+mod doctor;
 mod elsewhere;
 mod environment;
 mod inspect;
 mod lock;
 mod log;
+mod man;
 mod new;
 mod oidc;
 mod output;
@@ -27,6 +30,8 @@ mod rbac;
 mod record;
 mod registries;
 mod reload;
+mod rights;
+mod roles;
 mod serve;
 mod setup;
 mod table;
@@ -67,6 +72,8 @@ enum Command {
     Connect(connect::Arguments),
     /// Run one call without a server and print what a model would read
     Call(call::Arguments),
+    /// Look for what keeps a server of this configuration from working, before it is started
+    Doctor(doctor::Arguments),
     /// Show the tools that are loaded, what they may read and how much they may use
     Tools(tools::Arguments),
     /// Show what a component exports, imports, asks for and is granted, without loading it into a server
@@ -96,12 +103,32 @@ enum Command {
     /// Write the WIT contract for authors of tools
     Wit(wit::Arguments),
     /// Print the JSON Schema of sandbar.yaml, for editors
+    #[command(after_help = "Example:\n  sandbar config-schema > sandbar.schema.json")]
     ConfigSchema,
     /// Compile all components into the cache, so that a server that starts on it compiles nothing
     Compile(compile::Arguments),
+    /// Print what has a shell complete the command line
+    Completions(completions::Arguments),
+    /// Print a manual page, or write all of them into a folder
+    Man(man::Arguments),
     /// Compile components in a process of its own, as the server has it done
     #[command(hide = true)]
     CompileProcess(compile_process::Arguments),
+}
+
+impl Cli {
+    /// The command line without what no help shows.
+    fn shown() -> clap::Command {
+        let all = Self::command();
+        let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+        // A command loses no subcommand, so it is made anew; it has no arguments but those of every command.
+        clap::Command::new("sandbar")
+            .version(env!("CARGO_PKG_VERSION"))
+            .about(all.get_about().cloned().unwrap_or_default())
+            .after_help(all.get_after_help().cloned().unwrap_or_default())
+            .subcommand_required(true)
+            .subcommands(shown)
+    }
 }
 
 /// What most commands share.
@@ -186,6 +213,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Connect(arguments) => connect::run(arguments),
         Command::Call(arguments) => call::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Tools(arguments) => tools::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Rbac(arguments) => rbac::run(arguments),
@@ -202,6 +230,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Wit(arguments) => wit::run(arguments),
         Command::ConfigSchema => config_schema::run(),
         Command::Compile(arguments) => compile::run(arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::CompileProcess(arguments) => compile_process::run(&arguments),
     });
     let failed = |error: &anyhow::Error, code: u8| {
@@ -269,5 +299,47 @@ mod tests {
         for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             assert!(document.contains(&format!("\n## {}\n", command.get_name())), "{}", command.get_name());
         }
+    }
+
+    /// The examples in the help of a command: what follows the line that begins them, up to a blank one.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let after = help.lines().skip_while(|line| !matches!(*line, "Example:" | "Examples:")).skip(1);
+        after.take_while(|line| !line.is_empty()).map(|line| line.trim_start().to_owned()).collect()
+    }
+
+    /// The words of an example as a shell has them, up to what it is piped into, written to or said about.
+    fn words_of(example: &str) -> Vec<String> {
+        let example = ["   ", " | ", " > "].iter().fold(example, |example, end| example.split(end).next().unwrap_or_default());
+        // Within quotes nothing ends a word.
+        let pieces = example.split('\'').enumerate();
+        let words = pieces.flat_map(|(at, piece)| match at % 2 {
+            0 => piece.split_whitespace().collect(),
+            _ => vec![piece],
+        });
+        words.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_of_them_is_one_of_it() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let examples = examples(command);
+            assert!(!examples.is_empty(), "{}", command.get_name());
+            for example in examples {
+                let words = words_of(&example);
+                assert_eq!(words[..2], ["sandbar", command.get_name()], "{example}");
+                assert!(Cli::try_parse_from(&words).map_err(|error| panic!("{example}: {error}")).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_all_but_what_is_hidden() {
+        let names = |command: &clap::Command| command.get_subcommands().map(|one| one.get_name().to_owned()).collect::<Vec<_>>();
+        let all = Cli::command();
+        let hidden = all.get_subcommands().filter(|command| command.is_hide_set()).count();
+        assert_eq!(names(&Cli::shown()).len() + hidden, names(&all).len());
+        assert!(all.get_arguments().next().is_none(), "an argument of all commands would be lost");
+        assert_eq!(Cli::shown().get_version(), all.get_version());
     }
 }

@@ -8,17 +8,20 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use sandbar_catalog::{Problem, Reason};
-use sandbar_config::{AuthenticationConfig, Config, Packs, RightsConfig};
+use sandbar_config::{Config, Packs};
 use sandbar_kubernetes::NamedCluster;
 use sandbar_registry::{Kind, NotLoaded};
 
+use super::roles::{Roles, grants, roles};
 use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, output};
-use crate::rbac::{Account, Callers, Questions, ReadsAs, expand, has_wildcard, objects};
+use crate::rbac::Account;
 
 #[derive(Args)]
 #[command(
-    after_help = "It prints a ClusterRole for the tools that may look into all namespaces, and a Role in each namespace for those that have `namespaces` in the configuration, or all of them where that has it."
+    after_help = "It prints a ClusterRole for the tools that may look into all namespaces, and a Role in each namespace for those that have \
+                  `namespaces` in the configuration, or all of them where that has it.\n\nExamples:\n  \
+                  sandbar rbac --config sandbar.yaml -o rbac.yaml\n  sandbar rbac --name sandbar-reader | kubectl apply --server-side -f -"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -44,8 +47,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
     let (config, is_home) = chosen(config, arguments.for_cluster.as_deref())?;
     let runtime = runtime()?;
-    let Setup { config, clusters, catalog, problems, absent, packs, .. } =
-        runtime.block_on(arguments.common.load_what_is_there(config, Patience::ENDLESS))?;
+    let Setup { config, clusters, catalog, problems, absent, packs, .. } = runtime.block_on(async {
+        let clusters = arguments.common.clusters_if_needed(&config).await?;
+        arguments.common.load_what_is_there(config, clusters, Patience::ENDLESS).await
+    })?;
     let mut elsewhere = Vec::new();
     // What may not look into that cluster has no rules there.
     for problem in absent.iter().chain(&problems).filter(|problem| !matches!(problem.reason, Reason::NoCluster)) {
@@ -60,41 +65,24 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return Err(anyhow!("which packs `auto` stands for is unknown, and so are their rules: {trouble}; {way_out}").into());
     }
     let is_meant = |cluster: &&NamedCluster| arguments.for_cluster.as_deref().is_none_or(|name| *cluster.name == *name);
-    let NamedCluster { name, cluster } = clusters.iter().find(is_meant).cloned().context("the cluster is not there any more")?;
-    let of_cluster = config.clusters.iter().find(|cluster| *cluster.name == *name);
-    let mut grants: Vec<_> = catalog.components().iter().filter_map(|served| served.grant_in(&name).cloned()).collect();
+    let cluster = clusters.iter().find(is_meant).context("the cluster is not there any more")?;
+    let mut grants = grants(&catalog, &cluster.name);
     for source in elsewhere {
         output::say(&format!("sandbar: {source} is not here; the roles have what its entry grants it"));
-        grants.extend(config.terms(source).grants.remove(&name));
-    }
-    if has_wildcard(&grants) {
-        runtime.block_on(cluster.log_in());
-        let served = runtime
-            .block_on(cluster.api_resources())
-            .context("a rule has a wildcard, which only a cluster can turn into names")?;
-        grants = expand(&grants, &served)?;
-        output::say(&format!(
-            "sandbar: the wildcards stand for what {} serves today; print the roles anew when that changes",
-            cluster.describe()
-        ));
+        grants.extend(config.terms(source).grants.remove(&cluster.name));
     }
     let account = Account { name: arguments.name, service_account: arguments.service_account, namespace: arguments.namespace };
-    let reads_as = match config.rights_in(of_cluster) {
-        RightsConfig::Server => ReadsAs::Server,
-        RightsConfig::Caller => ReadsAs::ServerAfterReviews,
-        RightsConfig::Impersonation => ReadsAs::Callers(callers(&config)),
-    };
-    let has_tool_reviews = config.authorization.tools.as_ref().is_some_and(|tools| tools.rbac.is_some());
-    let questions = Questions {
-        token_reviews: is_home && config.authentication.token_review.is_some(),
-        access_reviews: reads_as == ReadsAs::ServerAfterReviews || (is_home && has_tool_reviews),
-        aggregator: is_home && config.api_service.is_some(),
-    };
-    let roles = objects(&grants, &reads_as, questions, &account)?;
-    if roles.is_empty() {
+    let Roles { objects, are_of_today } = runtime.block_on(roles(&config, cluster, is_home, grants, &account))?;
+    if are_of_today {
+        output::say(&format!(
+            "sandbar: the wildcards stand for what {} serves today; print the roles anew when that changes",
+            cluster.cluster.describe()
+        ));
+    }
+    if objects.is_empty() {
         return Err(anyhow!("the loaded tools may read nothing that needs a role").into());
     }
-    let text = output::yaml(&roles)?;
+    let text = output::yaml(&objects)?;
     match &arguments.output {
         Some(file) => {
             sandbar_files::replace(file, text.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
@@ -105,7 +93,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Whether a component is where the server will be, and not on this machine: a path in a pod, or what its cache will have.
-fn is_elsewhere(problem: &Problem) -> bool {
+pub(super) fn is_elsewhere(problem: &Problem) -> bool {
     match &problem.reason {
         Reason::Read(error) => error.kind() == ErrorKind::NotFound,
         Reason::Registry(NotLoaded::Registry(error)) => {
@@ -130,13 +118,4 @@ fn chosen(mut config: Config, name: Option<&str>) -> Result<(Config, bool), Fail
         config.clusters = vec![config.clusters.swap_remove(at)];
     }
     Ok((config, at == 0))
-}
-
-/// Which kinds of callers come in by the ways that are configured.
-fn callers(config: &Config) -> Callers {
-    let AuthenticationConfig { front_proxy, oidc, token_review, .. } = &config.authentication;
-    // The API server hands on the requests of both. Tokens for an audience that is not its own are those of ServiceAccounts.
-    let people = config.api_service.is_some() || front_proxy.is_some() || !oidc.is_empty();
-    let service_accounts = config.api_service.is_some() || token_review.is_some();
-    Callers { people: people.then(|| config.authorization.extra_keys()), service_accounts }
 }

@@ -50,6 +50,8 @@ pub(super) struct Reloader<C> {
     pub(super) packs: ClusterPacks,
     /// Where the catalog in force is, for all that ask.
     pub(super) catalogs: watch::Sender<Arc<Catalog>>,
+    /// Where the configuration in force is, for all that go by it.
+    pub(super) configs: watch::Sender<Arc<Config>>,
     /// Where problems are shown.
     pub(super) readiness: Readiness,
     /// The problems that were logged already.
@@ -228,6 +230,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             }
         };
         (self.config, self.granted, self.broken) = (Arc::new(config), text, None);
+        self.configs.send_replace(self.config.clone());
         let on = self.on();
         let terms = self.terms();
         let terms = |source: &Source| self.common.names(&self.config, &on, source).then(|| terms(source));

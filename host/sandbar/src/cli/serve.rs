@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
 use sandbar_catalog::{FileStamps, Source};
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use super::authentication::{authentication, who_may_call};
 use super::certificate::{CertificateFollower, TlsFlags};
 use super::reload::{self, Reloader};
+use super::rights::RightsFollower;
 use super::setup::{Patience, Setup, runtime};
 use super::{Cli, Common, Failure, environment, oidc, output};
 
@@ -40,6 +41,10 @@ const MOST_SECRET: u64 = 64 * 1024;
 const TLS_SHARE: u64 = 8;
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  sandbar serve --cluster demo\n  sandbar serve --cluster kubeconfig:kind-dev --packs auto\n  \
+                  sandbar serve --config sandbar.yaml"
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) common: Common,
@@ -69,7 +74,7 @@ pub(super) struct Arguments {
     /// A file with a secret to sign session ids with, the same for all replicas; SANDBAR_SESSION_KEY can hold the secret itself
     /// [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
-    session_key_file: Option<PathBuf>,
+    pub(super) session_key_file: Option<PathBuf>,
 }
 
 /// How a server takes up what has changed, and what it grants.
@@ -143,6 +148,9 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     tokio::spawn(readiness.clone().watch_cluster());
     let tls_memory = available_memory() / TLS_SHARE;
     let bounds = ConnectionLimits { connections: config.connections, tls_memory, drain: config.drain };
+    let configs = watch::Sender::new(config.clone());
+    let rights = RightsFollower { configs: configs.subscribe(), catalogs: catalogs.subscribe(), clusters: clusters.clone() };
+    tokio::spawn(rights.follow(readiness.clone()));
     let reloader = Reloader {
         common: arguments.common.clone(),
         configure: move |text: Option<&str>| {
@@ -157,6 +165,7 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
         packs,
         catalogs,
         readiness: readiness.clone(),
+        configs,
         known: problems,
         seen: None,
         granted: text,
@@ -177,7 +186,7 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
 
 impl Arguments {
     /// The configuration that sandbar.yaml is with this text, with the flags over it.
-    fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
+    pub(super) fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
         let mut config = self.common.config_of(text)?;
         config.listen = self.listen.unwrap_or(config.listen);
         config.tls = self.tls.over(config.tls)?;
@@ -192,7 +201,7 @@ impl Arguments {
 }
 
 /// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.
-fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
+pub(super) fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
     let (secret, place) = match file {
         Some(file) => {
             let reading =
@@ -226,7 +235,17 @@ fn surroundings(config: &Config) -> Surroundings {
     Surroundings::pod(namespace.as_deref(), &std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
 }
 
-pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Why an address cannot be listened on, and what can be done about it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {way_out}")]
+pub(super) struct NotListening {
+    address: SocketAddr,
+    way_out: String,
+    /// Whether another program listens there.
+    pub(super) is_taken: bool,
+}
+
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, NotListening> {
     let bound = match TcpListener::bind(address).await {
         Err(error) => match without_ipv6(address, &error) {
             Some(all) => {
@@ -237,7 +256,11 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         },
         bound => bound,
     };
-    bound.map_err(|error| anyhow!("cannot listen on {address}: {}", way_out(address, &error)))
+    bound.map_err(|error| NotListening {
+        address,
+        way_out: way_out(address, &error),
+        is_taken: error.kind() == io::ErrorKind::AddrInUse,
+    })
 }
 
 /// All addresses of a machine, which are meant by `[::]`, where it has none of IPv6.

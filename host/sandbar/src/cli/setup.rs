@@ -35,6 +35,18 @@ pub(super) struct Setup {
     pub(super) processors: Processors,
 }
 
+impl Setup {
+    /// The same, or an error where a path of some component is not there.
+    pub(super) fn complete(self) -> anyhow::Result<Self> {
+        match self.absent.into_iter().next() {
+            Some(Problem { source, reason, .. }) => {
+                Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"))
+            }
+            None => Ok(Self { absent: Vec::new(), ..self }),
+        }
+    }
+}
+
 /// How long a start waits, at most.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
@@ -101,20 +113,28 @@ impl Common {
 
     /// Connects to the clusters and loads all components. Fails where a path of some is not there.
     pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
-        let setup = self.load_what_is_there(config, patience).await?;
-        match setup.absent.into_iter().next() {
-            Some(Problem { source, reason, .. }) => {
-                Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"))
-            }
-            None => Ok(Setup { absent: Vec::new(), ..setup }),
+        let clusters = Clusters::connect(config.clusters()).await?;
+        self.load_what_is_there(config, clusters, patience).await?.complete()
+    }
+
+    /// The clusters for a command that most often needs none. One on the command line is meant; one that sandbar.yaml names, or that `auto`
+    /// finds, may be elsewhere, and whoever asks it after all is told why it is not here.
+    pub(super) async fn clusters_if_needed(&self, config: &Config) -> anyhow::Result<Clusters> {
+        match self.cluster {
+            Some(_) => Ok(Clusters::connect(config.clusters()).await?),
+            None => Ok(Clusters::connect_if_there(config.clusters()).await),
         }
     }
 
-    /// The same where some may be elsewhere.
-    pub(super) async fn load_what_is_there(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
+    /// Loads all components for these clusters, where some may be elsewhere.
+    pub(super) async fn load_what_is_there(
+        &self,
+        config: Config,
+        clusters: Clusters,
+        patience: Patience,
+    ) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
-        let clusters = Clusters::connect(config.clusters()).await?;
         let processors = engine.processors().clone();
         let registries = registries(&config.registries, engine.folder(), config.registries.pull)?;
         let loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
@@ -190,32 +210,28 @@ impl Common {
         of_config.chain(&self.tools).map(PathBuf::as_path)
     }
 
+    /// The folder where compiled components are kept, and its path: none if that is what the operator wants. The error says why there is none
+    /// that can be used, and what to do.
+    pub(super) fn kept_folder(&self) -> Result<Option<(PathBuf, Folder)>, String> {
+        let path = match &self.cache_dir {
+            Some(folder) if folder.as_os_str() == "none" => return Ok(None),
+            Some(folder) => folder.clone(),
+            None => default_cache().ok_or(
+                "neither HOME nor XDG_CACHE_HOME names a folder: name one with --cache-dir, or `none`, which says that it is meant",
+            )?,
+        };
+        let folder = Folder::kept(&path).map_err(|error| {
+            format!("{} cannot be used ({error}): name another folder with --cache-dir, or `none`", path.display())
+        })?;
+        Ok(Some((path, folder)))
+    }
+
     /// Compiling takes a process of its own, and a folder for what that leaves: one that is kept, or else a temporary one. Says what
     /// is missing, since everything works without.
     pub(super) fn compiler(&self) -> Option<Compiler> {
-        let kept = match &self.cache_dir {
-            Some(folder) if folder.as_os_str() == "none" => None,
-            Some(folder) => Some(folder.clone()),
-            None => {
-                let found = default_cache();
-                if found.is_none() {
-                    tracing::warn!(
-                        "compiled components are not kept, since neither HOME nor XDG_CACHE_HOME names a folder; each start \
-                        compiles them again, unless --cache-dir names one, or is `none`"
-                    );
-                }
-                found
-            }
-        };
-        let kept = kept.and_then(|path| {
-            let open = |error: std::io::Error| {
-                let path = path.display();
-                tracing::warn!(
-                    "compiled components are not kept, since {path} cannot be used: {error}; each start compiles them \
-                    again, unless --cache-dir names another folder, or is `none`"
-                );
-            };
-            Folder::kept(&path).map_err(open).ok()
+        let kept = self.kept_folder().unwrap_or_else(|why| {
+            tracing::warn!("compiled components are not kept, since {why}; each start compiles them again");
+            None
         });
         let temporary = || {
             let failed = |error| {
@@ -226,7 +242,9 @@ impl Common {
             Folder::temporary().map_err(failed).ok()
         };
         // Not by its path: the binary may have been replaced since.
-        kept.or_else(temporary).map(|folder| Compiler { program: "/proc/self/exe".into(), folder: Arc::new(folder) })
+        kept.map(|(_, folder)| folder)
+            .or_else(temporary)
+            .map(|folder| Compiler { program: "/proc/self/exe".into(), folder: Arc::new(folder) })
     }
 }
 

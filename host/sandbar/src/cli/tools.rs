@@ -13,13 +13,16 @@ use sandbar_secrets::Secrets;
 use sandbar_text::clean_line;
 use serde_json::{Map, Value, json};
 
+use super::output::Format;
 use super::setup::{Patience, Setup, runtime};
+use super::table::table;
 use super::{Common, Failure, Output, output};
 
 /// Bytes of a tool's title.
 const TITLE_BYTES: usize = 256;
 
 #[derive(Args)]
+#[command(after_help = "Examples:\n  sandbar tools --config sandbar.yaml\n  sandbar tools --packs coder,kubernetes -o table")]
 pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
@@ -29,12 +32,19 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.common.config()?;
-    let Setup { config, catalog, problems, .. } = runtime()?.block_on(arguments.common.load(config, Patience::ENDLESS))?;
+    let Setup { config, catalog, problems, .. } = runtime()?.block_on(async {
+        let clusters = arguments.common.clusters_if_needed(&config).await?;
+        arguments.common.load_what_is_there(config, clusters, Patience::ENDLESS).await?.complete()
+    })?;
     let all = || catalog.components().iter();
+    let format = arguments.output.output;
     output::value(
-        arguments.output.output,
+        format,
         || all().map(|served| as_json(served)).collect(),
-        || all().map(|served| as_text(served)).collect(),
+        || match table(&all().flat_map(|served| rows(served)).collect()) {
+            Some(table) if format == Format::Table => table,
+            _ => all().map(|served| as_text(served)).collect(),
+        },
     )?;
     for problem in &problems {
         output::error(&format!("not loaded: {}", config.described(problem)));
@@ -59,6 +69,33 @@ fn as_json(served: &Served) -> Value {
         "namespaces": by_cluster(served.grants(), |grant| json!(places(&grant.namespaces))),
         "limits": written_limits(served.limits()).into_iter().collect::<BTreeMap<_, _>>(),
     })
+}
+
+/// A row of a table for each tool and prompt, and for a component that has neither.
+fn rows(served: &Served) -> Vec<Value> {
+    let manifest = served.manifest();
+    let tools = manifest.tools.iter().map(|tool| tool.name().to_owned());
+    let mut names: Vec<String> =
+        tools.chain(manifest.prompts.iter().map(|prompt| format!("{} (prompt)", prompt.name()))).collect();
+    if names.is_empty() {
+        names.push("-".to_owned());
+    }
+    let row = |name: String| {
+        json!({
+            "tool": name,
+            "component": served.name(),
+            "from": served.source().pack().map_or_else(|| served.source().to_string(), |pack| format!("pack {pack}")),
+            "reads": by_cluster(served.grants(), |grant| json!(summary(&rights(manifest, grant)))),
+            "namespaces": by_cluster(served.grants(), |grant| json!(places(&grant.namespaces))),
+        })
+    };
+    names.into_iter().map(row).collect()
+}
+
+/// The resources that may be read.
+fn summary(rights: &[Right]) -> String {
+    let granted: Vec<String> = rights.iter().filter(|right| !right.granted.is_empty()).map(describe).collect();
+    if granted.is_empty() { "nothing".to_owned() } else { granted.join(", ") }
 }
 
 fn as_text(served: &Served) -> String {
@@ -123,10 +160,10 @@ pub(super) fn side_by_side(manifest: &Manifest, artifact: &Artifact, grant: &Gra
         (false, true) => "  caller     not told: granted, and not asked\n",
         (false, false) => "",
     };
-    table(&rights(manifest, grant)) + caller
+    in_columns(&rights(manifest, grant)) + caller
 }
 
-fn table(rights: &[Right]) -> String {
+fn in_columns(rights: &[Right]) -> String {
     if rights.is_empty() {
         return "  may read   nothing of the cluster\n".to_owned();
     }

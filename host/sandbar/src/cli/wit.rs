@@ -20,6 +20,7 @@ world my-tool {
 ";
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  sandbar wit wit")]
 pub(super) struct Arguments {
     /// The directory to write to, usually `wit`
     directory: PathBuf,

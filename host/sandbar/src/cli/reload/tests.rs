@@ -65,6 +65,7 @@ async fn start<'a>(
         configure,
         interval: INTERVAL,
         started: config.clone(),
+        configs: watch::Sender::new(config.clone()),
         config,
         loader,
         packs,

@@ -1,0 +1,19 @@
+//! Whether there is a key that session ids are signed with.
+
+use std::sync::Arc;
+
+use tokio::task::block_in_place;
+
+use super::finding::Finding;
+use super::subject::Subject;
+use crate::cli::{serve, words};
+
+pub(super) async fn look(subject: Arc<Subject>) -> Vec<Finding> {
+    let file = subject.arguments.session_key_file.as_deref();
+    vec![match block_in_place(|| serve::session_key(file)) {
+        Ok(Some(_)) => Finding::ok("session ids are signed with it"),
+        Ok(None) => Finding::ok("there is none, so session ids are signed with what is derived from what replicas share anyway"),
+        Err(error) if subject.is_elsewhere(&error) => Finding::warn(format!("{}; it was not looked at", words(&error))),
+        Err(error) => Finding::fail(words(&error)),
+    }]
+}
