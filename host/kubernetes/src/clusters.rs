@@ -6,6 +6,7 @@ use futures::future::join_all;
 use sandbar_policy::ONLY_CLUSTER;
 
 use super::cluster::{Cluster, WhoseRights};
+use super::observer::RequestObserver;
 use super::source::{ClusterSource, ConnectError};
 
 /// The clusters that a server looks into: at least one. The first is its home: it authenticates callers, and is meant where a call names
@@ -42,18 +43,25 @@ pub struct ClusterError {
 }
 
 impl Clusters {
-    /// Prepares a client for each of them, of which the first is home. As for [`Cluster::connect`], no API server need be there.
+    /// Prepares a client for each of them, of which the first is home. As for [`Cluster::connect`], no API server need be there. The observer,
+    /// if there is one, is told of each request to any of them.
     ///
     /// # Panics
     /// Where there is none.
-    pub async fn connect(all: impl Iterator<Item = ClusterSettings>) -> Result<Self, ClusterError> {
-        let connect = async |(at, ClusterSettings { name, source, rights })| match Cluster::connect(&source).await {
-            Ok(cluster) => {
-                let cluster = cluster.named(Arc::clone(&name)).with_rights(rights);
-                Ok(NamedCluster { name, cluster: if at == 0 { cluster } else { cluster.away_from_home() } })
-            }
-            Err(error) => Err(ClusterError { name, error }),
-        };
+    pub async fn connect(
+        all: impl Iterator<Item = ClusterSettings>,
+        observer: Option<Arc<dyn RequestObserver>>,
+    ) -> Result<Self, ClusterError> {
+        let connect =
+            async |(at, ClusterSettings { name, source, rights })| match Cluster::connect_observed(&source, observer.clone())
+                .await
+            {
+                Ok(cluster) => {
+                    let cluster = cluster.named(Arc::clone(&name)).with_rights(rights);
+                    Ok(NamedCluster { name, cluster: if at == 0 { cluster } else { cluster.away_from_home() } })
+                }
+                Err(error) => Err(ClusterError { name, error }),
+            };
         let connected: Arc<[NamedCluster]> =
             join_all(all.enumerate().map(connect)).await.into_iter().collect::<Result<_, _>>()?;
         assert!(!connected.is_empty(), "a server looks into at least one cluster");

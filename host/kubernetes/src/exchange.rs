@@ -20,6 +20,7 @@ use tower::buffer::error::{Closed, ServiceError};
 use super::error::{Code, Error};
 use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
 use super::login::{ClusterSession, Login};
+use super::observer::{Attempting, RequestObserver};
 use super::request::ApiRequest;
 use super::response::{Incoming, Refusal};
 
@@ -52,6 +53,8 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub(super) struct ApiServer {
     link: Link,
+    /// Who is told of each attempt.
+    observer: Option<Arc<dyn RequestObserver>>,
 }
 
 #[derive(Clone)]
@@ -97,12 +100,17 @@ impl From<Failure> for Error {
 impl ApiServer {
     /// `name` is used in messages.
     pub(super) fn new(client: kube::Client, name: &str) -> Self {
-        Self { link: Link::Given(client, name.into()) }
+        Self { link: Link::Given(client, name.into()), observer: None }
     }
 
     /// The server of a login.
     pub(super) fn with(login: Login) -> Self {
-        Self { link: Link::Login(login) }
+        Self { link: Link::Login(login), observer: None }
+    }
+
+    /// The same, where somebody is told of each attempt.
+    pub(super) fn observed_by(self, observer: Option<Arc<dyn RequestObserver>>) -> Self {
+        Self { observer, ..self }
     }
 
     /// The login, if the server needs one.
@@ -222,6 +230,8 @@ impl ApiServer {
         // A snapshot, a server in this process, charges its work to the call.
         sent.extensions_mut().insert(budget.meter().clone());
         let remaining = budget.remaining();
+        let (verb, resource) = request.about();
+        let attempting = Attempting::begin(self.observer.as_deref(), verb, resource);
         let sending = checked(budget, client.send(sent));
         let response = match tokio::time::timeout(first_byte.min(remaining), sending).await {
             Ok(Ok(Ok(response))) => response,
@@ -231,6 +241,7 @@ impl ApiServer {
             Err(_) => return Err(self.silent(first_byte).into()),
         };
         let status = response.status();
+        attempting.answered(status);
         if let Some(session) = session
             && status == StatusCode::UNAUTHORIZED
         {

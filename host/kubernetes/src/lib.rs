@@ -38,6 +38,7 @@ mod many;
 mod name;
 mod noted;
 mod object;
+mod observer;
 mod place;
 mod proxy;
 mod reader;
@@ -64,9 +65,11 @@ pub use fault::Fault;
 pub use forward::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder, ServerName, ServiceName, Token};
 pub use impersonation::ExtraKeys;
 pub use noted::{Noted, NotedRead};
+pub use observer::{RequestObserver, RequestVerb, SentRequest};
 pub use reader::Reader;
 pub use review::Reviewed;
 pub use rights::ToolRights;
+pub use sandbar_verdicts::Uses;
 pub use source::{ClusterSource, ClusterSourceError, ConnectError};
 pub use types::{
     Column, Excerpt, Health, LogSource, ObjectKey, Page, Query, Resource, Scope, ServedKind, ServedKinds, ServedResource,

@@ -17,6 +17,7 @@ mod environment;
 mod inspect;
 mod lock;
 mod log;
+mod metrics;
 mod new;
 mod oidc;
 mod output;

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use sandbar_catalog::{Catalog, FileStamps, Loader, PackNames, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError};
 use sandbar_kubernetes::Clusters;
+use sandbar_metrics::Metrics;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_memory};
@@ -101,7 +102,20 @@ impl Common {
 
     /// Connects to the clusters and loads all components. Fails where a path of some is not there.
     pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
-        let setup = self.load_what_is_there(config, patience).await?;
+        Self::complete(self.load_what_is_there(config, patience).await?)
+    }
+
+    /// The same, where calls and requests are counted.
+    pub(super) async fn load_counted(
+        &self,
+        config: Config,
+        patience: Patience,
+        metrics: Option<&Arc<Metrics>>,
+    ) -> anyhow::Result<Setup> {
+        Self::complete(self.set_up(config, patience, metrics).await?)
+    }
+
+    fn complete(setup: Setup) -> anyhow::Result<Setup> {
         match setup.absent.into_iter().next() {
             Some(Problem { source, reason, .. }) => {
                 Err(reason).with_context(|| format!("the tools in {source} cannot be loaded"))
@@ -112,12 +126,19 @@ impl Common {
 
     /// The same where some may be elsewhere.
     pub(super) async fn load_what_is_there(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
+        self.set_up(config, patience, None).await
+    }
+
+    async fn set_up(&self, config: Config, patience: Patience, metrics: Option<&Arc<Metrics>>) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
-        let clusters = Clusters::connect(config.clusters()).await?;
+        let clusters = Clusters::connect(config.clusters(), metrics.map(|metrics| metrics.clone() as _)).await?;
         let processors = engine.processors().clone();
         let registries = registries(&config.registries, engine.folder(), config.registries.pull)?;
-        let loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
+        let mut loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
+        if let Some(metrics) = metrics {
+            loader = loader.observed_by(metrics.clone());
+        }
         let mut packs = ClusterPacks::of(clusters.clone());
         packs.find(&config, patience.packs).await;
         let on = packs.on(&config, &Catalog::default());
