@@ -362,6 +362,8 @@ impl Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use futures::FutureExt as _;
     use http::Request;
     use sandbar_policy::{Grant, Limits, Namespaces};
@@ -371,6 +373,8 @@ mod tests {
 
     use super::*;
     use crate::Cluster;
+    use crate::observer::{RequestVerb, SentRequest};
+    use crate::request::Read;
     use crate::testing::{FakeAnswer, Seen, cluster, reader, resource};
     use crate::types::Scope;
 
@@ -562,5 +566,53 @@ mod tests {
         assert!(timeout(moment, &mut ended).await.is_err(), "it goes on while it is read");
         drop(read);
         timeout(moment, ended).await.expect("it ends").expect_err("it was given up");
+    }
+
+    /// What an observer is told of.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(RequestVerb, String, Option<u16>)>>);
+
+    impl RequestObserver for Told {
+        fn attempted(&self, request: &SentRequest<'_>) {
+            let status = request.status.map(|status| status.as_u16());
+            self.0.lock().expect("not poisoned").push((request.verb, request.resource.to_owned(), status));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_attempt_is_told_once_whatever_becomes_of_it() {
+        let told = Arc::new(Told::default());
+        let answers = Mutex::new([Some(429), Some(200), None, Some(503)].into_iter());
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let answer = answers.lock().expect("not poisoned").next();
+            async move {
+                match answer {
+                    Some(Some(status)) => Ok(Response::builder().status(status).body(Body::empty()).expect("an answer")),
+                    Some(None) => Err(BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset))),
+                    None => std::future::pending().await,
+                }
+            }
+        });
+        let api = ApiServer::new(kube::Client::new(service, "default"), "the API server").observed_by(Some(told.clone()));
+        let ask = async |request: ApiRequest| {
+            let budget = Budget::outside_calls(Duration::from_secs(60), 2);
+            api.ask(&request, &budget, FIRST_BYTE).await.is_ok()
+        };
+        assert!(ask(ApiRequest::fixed("/version")).await, "the second attempt");
+        assert!(!ask(Read::namespaces("").sent_as(None)).await);
+        // One that nobody waits for any more.
+        assert!(ask(ApiRequest::fixed("/readyz")).now_or_never().is_none());
+        let told = std::mem::take(&mut *told.0.lock().expect("not poisoned"));
+        let of = |verb, resource: &str, status| (verb, resource.to_owned(), status);
+        assert_eq!(
+            told,
+            [
+                of(RequestVerb::Get, "/version", Some(429)),
+                of(RequestVerb::Get, "/version", Some(200)),
+                of(RequestVerb::List, "namespaces", None),
+                of(RequestVerb::List, "namespaces", Some(503)),
+                of(RequestVerb::Get, "/readyz", None),
+            ]
+        );
     }
 }

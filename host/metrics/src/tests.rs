@@ -14,10 +14,11 @@ use super::{Known, Metrics, Readings, Reload};
 
 const PROTOCOLS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
-/// A scrape: the type of each family, and the value of each series by its name and its labels that are not empty.
+/// A scrape: the type of each family and its labels, and the value of each series by its name and its labels that are not empty.
 #[derive(Debug, PartialEq)]
 struct Scrape {
     types: BTreeMap<String, String>,
+    labels: BTreeMap<String, BTreeSet<String>>,
     series: BTreeMap<(String, BTreeMap<String, String>), f64>,
 }
 
@@ -25,6 +26,7 @@ impl Scrape {
     /// Reads the text format, and refuses what Prometheus would refuse, and what it would only wonder about.
     fn of(text: &str) -> Self {
         let (mut types, mut helps, mut series) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let mut labels_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         assert!(text.ends_with('\n'), "the last line has no end");
         for line in text.lines() {
             if let Some(help) = line.strip_prefix("# HELP ") {
@@ -36,17 +38,21 @@ impl Scrape {
                 assert!((kind == "counter") == name.ends_with("_total"), "{line}");
                 assert!(types.insert(name.to_owned(), kind.to_owned()).is_none(), "{line} again");
             } else {
-                let (name, labels, value) = sample(line);
+                let (name, mut labels, value) = sample(line);
                 let family = ["_bucket", "_sum", "_count"]
                     .iter()
                     .filter_map(|end| name.strip_suffix(end))
                     .find(|family| types.get(*family).is_some_and(|kind| kind == "histogram"))
                     .unwrap_or(&name);
                 assert!(types.contains_key(family), "{line} is of no family");
+                let all = labels_of.entry(family.to_owned()).or_default();
+                all.extend(labels.keys().filter(|label| *label != "le").cloned());
+                // An empty label is none.
+                labels.retain(|_, value| !value.is_empty());
                 assert!(series.insert((name, labels), value).is_none(), "{line} again");
             }
         }
-        Self { types, series }
+        Self { types, labels: labels_of, series }
     }
 
     fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -84,10 +90,7 @@ fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
                 (_, letter) => value.push(letter),
             }
         };
-        // An empty label is none.
-        if !value.is_empty() {
-            assert!(read.insert(label.to_owned(), value).is_none(), "{line}");
-        }
+        assert!(read.insert(label.to_owned(), value).is_none(), "{line}");
         rest = &quoted[end + 1..];
         rest = rest.strip_prefix(',').unwrap_or(rest);
     }
@@ -359,16 +362,7 @@ fn each_metric_is_in_the_reference_with_its_type_and_labels() {
     });
     let described: BTreeMap<_, _> = rows.collect();
     let scrape = Scrape::of(&of_everything().text());
-    // Labels that are empty in every series stand in the text nevertheless.
-    let text = of_everything().text();
-    let labels_of = |family: &str| -> BTreeSet<String> {
-        let lines = text.lines().filter(|line| {
-            let name = line.split(['{', ' ']).next().unwrap_or_default();
-            name == family || ["_bucket", "_sum", "_count"].iter().any(|end| name.strip_suffix(end) == Some(family))
-        });
-        let names = lines.flat_map(|line| line.split("=\"").rev().skip(1));
-        names.map(|before| before.rsplit([',', '{']).next().unwrap_or_default().to_owned()).filter(|name| name != "le").collect()
-    };
+    let labels_of = |name: &String| scrape.labels.get(name).cloned().unwrap_or_default();
     let real: BTreeMap<_, _> = scrape.types.iter().map(|(name, kind)| (name.clone(), (kind.clone(), labels_of(name)))).collect();
     assert_eq!(described, real, "left: docs/reference/metrics.md, right: what is written");
 }
