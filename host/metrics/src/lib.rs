@@ -30,7 +30,7 @@ use sandbar_kubernetes::{RequestObserver, SentRequest};
 
 use self::calls::Calls;
 use self::process::Process;
-pub use self::readings::{Known, Readings};
+pub use self::readings::{Lookups, Readings};
 use self::readings::{Read, Reading};
 use self::requests::Requests;
 

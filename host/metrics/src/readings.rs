@@ -38,18 +38,18 @@ pub struct Readings {
     /// Bytes of answers that wait for their readers.
     pub backlog: usize,
     /// How often somebody's rights were known.
-    pub access_reviews: Known,
+    pub access_reviews: Lookups,
     /// How often it was known whose a token is that the API server reviews.
-    pub token_reviews: Known,
+    pub token_reviews: Lookups,
     /// The same of the tokens of issuers.
-    pub oidc_tokens: Known,
+    pub oidc_tokens: Lookups,
     /// When the certificate of the listener expires; none where it has none.
     pub certificate_expires: Option<SystemTime>,
 }
 
 /// How often something was known from before, and how often it had to be found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct Lookups {
     /// It was known.
     pub hits: u64,
     /// It was not.

@@ -10,7 +10,7 @@ use sandbar_kubernetes::{RequestObserver as _, RequestVerb, SentRequest};
 use sandbar_policy::{Budget, Caller, Identity, Limits};
 
 use super::calls::{InfoLabels, Served};
-use super::{Known, Metrics, Readings, Reload};
+use super::{Lookups, Metrics, Readings, Reload};
 
 const PROTOCOLS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
@@ -302,7 +302,7 @@ fn of_everything() -> Metrics {
     request(&metrics, RequestVerb::Get, "pods", Some(200));
     metrics.compiled(Duration::from_secs(2));
     metrics.reloaded(Reload::Refused);
-    let known = Known { hits: 5, misses: 2 };
+    let known = Lookups { hits: 5, misses: 2 };
     let certificate_expires = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000));
     metrics.read_from(move || Readings {
         calls_running: 3,

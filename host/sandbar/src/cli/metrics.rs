@@ -10,7 +10,7 @@ use sandbar_http::{App, Connections, Exposition, UnderWay, serve_metrics};
 use sandbar_identity::TokenUses;
 use sandbar_kubernetes::{Clusters, Uses};
 use sandbar_mcp::Version;
-use sandbar_metrics::{Known, Metrics, Readings};
+use sandbar_metrics::{Lookups, Metrics, Readings};
 use sandbar_sandbox::CallsUnderWay;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -94,14 +94,14 @@ impl Sources {
             streams,
             streams_open,
             backlog,
-            access_reviews: known(clusters.iter().map(|named| named.cluster.access_reviews()).fold(Uses::default(), Uses::add)),
-            token_reviews: known(token_review),
-            oidc_tokens: known(oidc),
+            access_reviews: lookups(clusters.iter().map(|named| named.cluster.access_reviews()).fold(Uses::default(), Uses::add)),
+            token_reviews: lookups(token_review),
+            oidc_tokens: lookups(oidc),
             certificate_expires: certificate.as_ref().map(|expires| *expires.borrow()),
         }
     }
 }
 
-fn known(Uses { remembered, found_out }: Uses) -> Known {
-    Known { hits: remembered, misses: found_out }
+fn lookups(Uses { remembered, found_out }: Uses) -> Lookups {
+    Lookups { hits: remembered, misses: found_out }
 }

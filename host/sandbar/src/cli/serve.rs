@@ -114,9 +114,9 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
 
     config.check_serving().map_err(anyhow::Error::msg)?;
     // The port first: a server that cannot listen should not make its user wait for that.
-    let listener = listen(config.listen, "--listen").await?;
+    let listener = listen(config.listen, PortFlag::MCP).await?;
     let metrics_port = match &config.metrics {
-        Some(MetricsConfig { listen: address }) => Some(MetricsPort::on(listen(*address, "--metrics-listen").await?)),
+        Some(MetricsConfig { listen: address }) => Some(MetricsPort::on(listen(*address, PortFlag::METRICS).await?)),
         None => None,
     };
     let metrics = metrics_port.as_ref().map(|port| port.metrics.clone());
@@ -253,20 +253,33 @@ fn surroundings(config: &Config) -> Surroundings {
     Surroundings::pod(namespace.as_deref(), &std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
 }
 
+/// A flag that says where to listen.
+#[derive(Clone, Copy)]
+pub(super) struct PortFlag {
+    name: &'static str,
+    /// A port for it that needs no rights.
+    port: u16,
+}
+
+impl PortFlag {
+    pub(super) const MCP: Self = Self { name: "--listen", port: sandbar_config::DEFAULT_LISTEN.port() };
+    const METRICS: Self = Self { name: "--metrics-listen", port: 9090 };
+}
+
 /// Listens at the address that this flag, or what stands for it, has named.
-pub(super) async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+pub(super) async fn listen(address: SocketAddr, flag: PortFlag) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| anyhow!("cannot listen on {address}: {}", way_out(address, &error, flag)))
 }
 
 /// Why an address cannot be listened on, and what can be done about it.
-fn way_out(address: SocketAddr, error: &io::Error, flag: &str) -> String {
+fn way_out(address: SocketAddr, error: &io::Error, PortFlag { name: flag, port: another }: PortFlag) -> String {
     let (ip, port) = (address.ip(), address.port());
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
             "another program does; choose another port with {flag}, or end that program (`ss -ltnp 'sport = :{port}'` shows it)"
         ),
         io::ErrorKind::PermissionDenied if port < 1024 => {
-            let other = SocketAddr::new(ip, sandbar_config::DEFAULT_LISTEN.port());
+            let other = SocketAddr::new(ip, another);
             format!("ports below 1024 need root's rights; choose one above, with `{flag} {other}` for example")
         }
         io::ErrorKind::PermissionDenied => format!("this user may not; choose another port with {flag}"),
@@ -328,7 +341,7 @@ mod tests {
     #[test]
     fn each_way_out_is_one_for_that_address() {
         let of = |errno: Errno, address: &str| {
-            let words = way_out(address.parse().expect("an address"), &io::Error::from(errno), "--listen");
+            let words = way_out(address.parse().expect("an address"), &io::Error::from(errno), PortFlag::MCP);
             assert!(!words.contains("os error"), "{words}");
             words
         };
