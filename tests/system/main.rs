@@ -31,6 +31,7 @@ mod kubernetes_pack;
 mod live;
 mod logins;
 mod logs;
+mod metrics;
 mod offers;
 mod oidc;
 mod packs;

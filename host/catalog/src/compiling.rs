@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::located::{Contents, Located};
+use super::observer::Observers;
 use super::source::Source;
 
 /// How long what is ready waits for the next one at most, so that a folder of many components is not loaded anew for each.
@@ -26,6 +27,7 @@ const REMEMBERED: usize = 1024;
 /// What is to be compiled, and what became of what was.
 pub(super) struct Compiling {
     engine: Arc<Engine>,
+    observers: Observers,
     state: Mutex<State>,
     /// How often something became ready, turned out to be impossible, or is to be tried again.
     progress: watch::Sender<u64>,
@@ -48,8 +50,8 @@ struct State {
 }
 
 impl Compiling {
-    pub(super) fn new(engine: Arc<Engine>) -> Arc<Self> {
-        Arc::new(Self { engine, state: Mutex::default(), progress: watch::Sender::default() })
+    pub(super) fn new(engine: Arc<Engine>, observers: Observers) -> Arc<Self> {
+        Arc::new(Self { engine, observers, state: Mutex::default(), progress: watch::Sender::default() })
     }
 
     /// Changes whenever loading again finds more than before.
@@ -113,7 +115,12 @@ impl Compiling {
         let mut told = Instant::now();
         while let Some((digest, located)) = self.take() {
             let outcome = match located.read(self.telling()).await {
-                Ok(Contents { binary, .. }) if *binary.digest() == digest => self.engine.compile(binary).await,
+                Ok(Contents { binary, .. }) if *binary.digest() == digest => {
+                    let began = Instant::now();
+                    let outcome = self.engine.compile(binary).await;
+                    self.observers.compiled(began.elapsed());
+                    outcome
+                }
                 // Another one by now, or gone: it will be looked at again.
                 _ => continue,
             };
@@ -192,7 +199,7 @@ mod tests {
         let compiler = Compiler { program: "/nonexistent/sandbar".into(), folder };
         let Limits { memory, stack, .. } = Limits::default();
         let options = EngineOptions { slots: Slots::for_memory(0, memory), memory, stack, compiler: Some(compiler) };
-        Compiling::new(Arc::new(Engine::new(&options).expect("an engine")))
+        Compiling::new(Arc::new(Engine::new(&options).expect("an engine")), Observers::default())
     }
 
     /// A component that is in the binary, so that nobody has to write one.

@@ -84,12 +84,20 @@ impl Catalog {
     }
 }
 
-impl Found<'_> {
-    pub(super) fn component(&self) -> &Arc<Served> {
+impl<'c> Found<'c> {
+    pub(super) fn component(&self) -> &'c Arc<Served> {
         match self {
             Self::Tool(tool) => &tool.component,
             Self::Prompt(prompt) => &prompt.component,
             Self::Resource { component, .. } => component,
+        }
+    }
+
+    /// The URI or template that what is asked for fits, if it is a resource.
+    pub(super) fn declared(&self) -> Option<&'c str> {
+        match self {
+            Self::Resource { declared, .. } => Some(declared),
+            Self::Tool(_) | Self::Prompt(_) => None,
         }
     }
 

@@ -10,6 +10,7 @@ mod audit;
 mod bundled;
 mod callers;
 mod compiling;
+mod event;
 mod fetching;
 mod found;
 #[cfg(feature = "fuzzing")]
@@ -22,7 +23,9 @@ mod load;
 mod located;
 mod manifest;
 mod names;
+mod observer;
 mod offer;
+mod outcome;
 mod pack;
 mod problem;
 mod prompt;
@@ -38,6 +41,7 @@ mod uri;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 pub use sandbar_capability::Progress;
 use sandbar_policy::Caller;
@@ -49,16 +53,19 @@ pub use answer::Answer;
 pub use answered::Answered;
 pub use arguments::{Arguments, IgnoredArguments};
 pub use asking::manifest_of;
-use audit::Outcome;
-pub use audit::{AuditEvent, NOT_LET_IN};
+pub use audit::NOT_LET_IN;
 pub use callers::Sight;
+pub use event::CallEvent;
 pub use grant::{Missing, Right, asks_for_caller, rights};
 pub use integrity::{Integrity, NotTaken};
 pub use list_digest::ListDigest;
 pub use load::Loader;
 pub use located::Contents;
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
+use observer::Observers;
+pub use observer::{EndedCall, Observer, Run};
 pub use offer::{Asked, Offer};
+pub use outcome::{LimitReached, Outcome};
 pub use pack::{Pack, PackNames};
 pub use problem::{Problem, Reason};
 pub use prompt::PromptDefinition;
@@ -82,6 +89,7 @@ pub struct Catalog {
     /// The components that have resources, by what their URIs begin with.
     spaces: BTreeMap<Arc<str>, Arc<Served>>,
     digest: OnceLock<ListDigest>,
+    observers: Observers,
 }
 
 /// A definition and the component that it is of.
@@ -166,6 +174,11 @@ pub enum CallRefusal {
 }
 
 impl Catalog {
+    /// One that serves nothing yet, whose calls these are told of.
+    fn observed_by(observers: Observers) -> Self {
+        Self { observers, ..Self::default() }
+    }
+
     /// Whether it serves the same components in the same way.
     pub fn is_same(&self, other: &Self) -> bool {
         let same = |(one, other): (&Arc<Served>, &Arc<Served>)| Arc::ptr_eq(one, other);
@@ -235,26 +248,27 @@ impl Catalog {
         seen.any(|tool| tool.component.reach.is_said()).then_some(SEVERAL_CLUSTERS)
     }
 
-    /// Does what a caller asks for. Dropping the future stops it. A component that fails has an answer, too: one that says so. What `write`
-    /// makes of the answer is made as a part of the call, on its processor time. The call's event is written when it is dropped, so whoever
-    /// delivers the answer can say how that went.
+    /// Does what a caller asks for, whose client speaks this version of the protocol, if it is one of MCP. Dropping the future stops it. A
+    /// component that fails has an answer, too: one that says so. What `write` makes of the answer is made as a part of the call, on its
+    /// processor time. Observers are told when the call's event is dropped, so whoever delivers the answer can say how that went.
     pub async fn call<T, W>(
         &self,
         caller: &Caller,
+        version: Option<&'static str>,
         asked: Asked,
         progress: watch::Sender<Progress>,
         write: W,
-    ) -> (Result<T, CallRefusal>, AuditEvent)
+    ) -> (Result<T, CallRefusal>, CallEvent)
     where
         T: Send + 'static,
         W: FnOnce(Answered) -> T + Clone + Send + 'static,
     {
-        let mut event = AuditEvent::begin(caller, &asked);
+        let mut event = CallEvent::begin(&self.observers, caller, version, &asked);
         let Some(found) = self.find(caller, &asked) else {
             event.names_nothing();
             return (Err(self.unknown(caller, &asked).await), event);
         };
-        event.names(&found);
+        event.names(found.component().name(), found.declared());
         if let Err(refusal) = self.admit(caller, &found).await {
             event.end(Outcome::Denied);
             return (Err(refusal), event);
@@ -274,9 +288,22 @@ impl Catalog {
         (outcome, event)
     }
 
-    /// Notes a call that is not let in, because there are too many.
-    pub fn turned_away(caller: &Caller, asked: &Asked) {
-        audit::not_let_in(caller, asked);
+    /// Notes a call that is not let in, because there are too many, and is answered with a JSON-RPC error of this code, or with none.
+    pub fn turned_away(&self, caller: &Caller, version: Option<&'static str>, asked: &Asked, error: Option<i32>) {
+        self.observers.ended(&EndedCall {
+            caller,
+            version,
+            offer: asked.offer(),
+            name: asked.bare_name(),
+            component: self.find(caller, asked).map(|found| found.component().name()),
+            argument_bytes: asked.argument_bytes(),
+            is_let_in: false,
+            run: None,
+            outcome: Outcome::Busy,
+            error,
+            began: Instant::now(),
+            took: Duration::ZERO,
+        });
     }
 
     /// Adds a component with all that it serves. Fails, and adds nothing, where one of its names is taken.

@@ -20,12 +20,14 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::asking::Asking;
+use super::audit::AuditLog;
 use super::compiling::Compiling;
 use super::fetching::Fetching;
 use super::integrity::Integrity;
 use super::located::{Contents, Located};
 use super::manifest::Manifest;
 use super::names::{Claim, Taken, settle};
+use super::observer::{Observer, Observers};
 use super::offer::Offer;
 use super::problem::{Problem, Reason};
 use super::reach::{QueuedCluster, Reach};
@@ -53,17 +55,27 @@ pub struct Loader {
     asking: Arc<Asking>,
     /// What is on its way from registries.
     fetching: Arc<Fetching>,
+    /// Who is told of calls.
+    observers: Observers,
 }
 
 impl Loader {
-    /// A loader for an engine whose calls have `room` for so many bytes of memory at most. A limit beyond that is cut to it.
+    /// A loader for an engine whose calls have `room` for so many bytes of memory at most. A limit beyond that is cut to it. The audit log
+    /// alone is told of calls.
     pub fn new(engine: Arc<Engine>, clusters: Clusters, room: u64) -> Self {
-        let compiling = Compiling::new(engine.clone());
+        let observers = Observers::default().and(Arc::new(AuditLog));
+        let compiling = Compiling::new(engine.clone(), observers.clone());
         let home = clusters.home().clone();
         let queue = || clusters.are_several().then(|| engine.queue_of_cluster());
         let clusters = clusters.iter().map(|named| QueuedCluster { named: named.clone(), queue: queue() }).collect();
         let fetching = Fetching::new(Registries::default());
-        Self { engine, clusters, home, room, compiling, reading: Arc::default(), asking: Arc::default(), fetching }
+        Self { engine, clusters, home, room, compiling, reading: Arc::default(), asking: Arc::default(), fetching, observers }
+    }
+
+    /// The same, where another one is told of calls, too.
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        let observers = self.observers.and(observer);
+        Self { compiling: Compiling::new(self.engine.clone(), observers.clone()), observers, ..self }
     }
 
     /// The same with registries that components come from. Without, there are none.
@@ -135,12 +147,12 @@ impl Loader {
             let kept = held.filter(|held| outcome.is_err() || differs(held)).and_then(|held| self.kept(held, &terms));
             Contender { source, outcome, held, kept }
         });
-        catalog_of(contenders.collect())
+        catalog_of(Catalog::observed_by(self.observers.clone()), contenders.collect())
     }
 
     /// What is served and still has `terms`, on those. No file is looked at, so a right that was taken back is gone at once.
     pub fn granted_anew(&self, terms: impl Fn(&Source) -> Option<Terms>, before: &Catalog) -> Catalog {
-        let mut catalog = Catalog::default();
+        let mut catalog = Catalog::observed_by(self.observers.clone());
         for served in before.components() {
             if let Some(kept) = terms(served.source()).and_then(|terms| self.kept(served, &terms)) {
                 // Each has the names that it had.
@@ -359,13 +371,13 @@ impl Contender<'_> {
     }
 }
 
-/// Those that can be served, each with its names or else with those that it had; and those that cannot.
-fn catalog_of(contenders: Vec<Contender<'_>>) -> (Catalog, Vec<Problem>) {
+/// A catalog with those that can be served, each with its names or else with those that it had; and those that cannot.
+fn catalog_of(mut catalog: Catalog, contenders: Vec<Contender<'_>>) -> (Catalog, Vec<Problem>) {
     let claims: Vec<_> = contenders.iter().map(Contender::claim).collect();
     let name_of = |at: usize| -> Arc<str> { contenders[at].source.name().into() };
     let taken = settle(&claims).into_iter().map(|taken| taken.map(|Taken { name, by }| NameTaken::new(name, name_of(by))));
     let taken: Vec<_> = taken.collect();
-    let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
+    let mut problems = Vec::new();
     for (Contender { source, outcome, kept, .. }, taken) in contenders.into_iter().zip(taken) {
         let outcome = match taken {
             Some(taken) => Err(taken.into()),

@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use super::answer::Trust;
 use super::answered::Answered;
 use super::arguments::IgnoredArguments;
-use super::audit::{AuditEvent, Outcome};
+use super::event::CallEvent;
 use super::found::{Form, Question};
 use super::integrity::Integrity;
 use super::manifest::Manifest;
+use super::outcome::Outcome;
 use super::reach::Reach;
 use super::source::Source;
 
@@ -130,7 +131,7 @@ impl Served {
         caller: &Identity,
         question: Question,
         progress: watch::Sender<Progress>,
-        audit: &mut AuditEvent,
+        event: &mut CallEvent,
         write: W,
     ) -> T
     where
@@ -143,11 +144,11 @@ impl Served {
         let budget = Arc::new(Budget::of(caller.account(), self.limits.clone()));
         let reader = place.cluster.reader_for(caller, place.grant.clone(), budget.clone());
         let rights = reader.as_ref().map_or_else(|_| place.cluster.whose_rights(), Reader::whose_rights);
-        audit.runs(self.name(), self.artifact.digest(), chosen, rights, &budget);
+        event.runs(self.artifact.digest(), chosen, rights, &budget);
         let reader = match reader {
             Ok(reader) => reader,
             Err(error) => {
-                audit.end(Outcome::Denied);
+                event.end(Outcome::Denied);
                 return write(Answered::failure(offer, &error.message));
             }
         };
@@ -167,12 +168,12 @@ impl Served {
         };
         match self.component.run(&self.engine, &place.queues, &budget, work).await {
             Ok((bytes, outcome, written)) => {
-                audit.returned(bytes);
-                audit.end(outcome);
+                event.returned(bytes);
+                event.end(outcome);
                 written
             }
             Err(error) => {
-                audit.end(Outcome::from(&error));
+                event.end(Outcome::from(&error));
                 write(Answered::failure(offer, &error.to_string()))
             }
         }

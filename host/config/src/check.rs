@@ -117,7 +117,12 @@ pub(super) fn faults(config: &Config) -> Vec<Fault> {
 
 /// What keeps a server from being served as its whole configuration says: what is in one place depends on what is in another, or in a flag.
 pub(super) fn serving(config: &Config) -> Result<(), String> {
-    let Config { listen, tls, authentication, api_service, .. } = config;
+    let Config { listen, metrics, tls, authentication, api_service, .. } = config;
+    if metrics.as_ref().is_some_and(|metrics| metrics.listen == *listen && listen.port() != 0) {
+        return Err(format!(
+            "metrics: MCP and metrics cannot both be at {listen}: choose another port with `metrics.listen` or --metrics-listen"
+        ));
+    }
     let AuthenticationConfig { front_proxy, .. } = authentication;
     if !listen.ip().is_loopback() && !config.allow_anonymous && !config.knows_callers() {
         return Err(format!(

@@ -93,6 +93,17 @@ pub struct TlsConfig {
     pub client_certificate_authority: Option<PathBuf>,
 }
 
+/// The port for Prometheus.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Metrics")]
+pub struct MetricsConfig {
+    /// Where to listen: IP address and port.
+    #[serde(deserialize_with = "listening")]
+    #[schemars(with = "String", extend("examples" = ["127.0.0.1:9090", "0.0.0.0:9090"]))]
+    pub listen: SocketAddr,
+}
+
 /// The configuration of a server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -154,6 +165,10 @@ pub struct Config {
     #[serde(deserialize_with = "duration")]
     #[schemars(with = "Time")]
     pub drain: Duration,
+    /// The port for Prometheus; absent: there is none.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "MetricsConfig")]
+    pub metrics: Option<MetricsConfig>,
     /// Who has to have signed components that are not bundled; absent: nobody.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Policy")]
@@ -185,6 +200,7 @@ impl Default for Config {
             calls_per_second: CALLS_PER_SECOND,
             connections: CONNECTIONS,
             drain: DRAIN,
+            metrics: None,
             signatures: None,
             registries: RegistriesConfig::default(),
             tools: Vec::new(),

@@ -105,6 +105,11 @@ impl Admission {
         Self(Arc::new(Inner { rate, clock, per_second, places, next_refusal: AtomicU32::new(0) }))
     }
 
+    /// The places that are taken, and all of them.
+    pub(super) fn taken(&self) -> (usize, usize) {
+        (self.0.places.taken(), self.0.places.permits())
+    }
+
     /// How long the answer of the next call that is not let in is to take.
     pub(super) fn refusal_time(&self) -> Duration {
         let part = self.0.next_refusal.fetch_add(REFUSAL_STEP, Ordering::Relaxed);

@@ -51,6 +51,11 @@ impl Backlog {
         Self { units: FairSemaphore::new(Share::Half, all, 0), all }
     }
 
+    /// The bytes that wait now, in whole KiB.
+    pub(super) fn bytes(&self) -> usize {
+        self.units.taken().saturating_mul(UNIT)
+    }
+
     /// Counts an answer of so many bytes for this caller. One that is larger than all the room is let out when there is no other.
     pub(super) fn take(&self, caller: &Account, bytes: usize) -> Result<Queued, NoRoom> {
         if bytes <= SMALL {

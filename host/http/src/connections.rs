@@ -22,12 +22,13 @@ const TLS_BYTES: u64 = 96 * 1024;
 /// With fewer, a browser and a probe would fill the server.
 const LEAST: usize = 8;
 
-/// The connections of one server.
+/// The connections of one server. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Connections {
+pub struct Connections {
     regular: Arc<Semaphore>,
     overflow: Arc<Semaphore>,
     most: usize,
+    most_overflow: usize,
 }
 
 /// The place of a connection. It is free again once this is dropped.
@@ -45,7 +46,7 @@ impl Seat {
 
 impl Connections {
     /// So many connections, or as many as the process may have files open; where there is TLS, as many as these bytes are enough for.
-    pub(super) fn new(wanted: usize, tls_memory: Option<u64>) -> Self {
+    pub fn new(wanted: usize, tls_memory: Option<u64>) -> Self {
         let room = tls_memory.map_or(usize::MAX, |bytes| usize::try_from(bytes / TLS_BYTES).unwrap_or(usize::MAX));
         let files = allowed();
         let most = wanted.min(files).min(room).max(LEAST);
@@ -58,7 +59,28 @@ impl Connections {
                 "fewer connections than configured: with TLS each may take 96 KiB of memory"
             );
         }
-        Self { regular: Arc::new(Semaphore::new(most)), overflow: Arc::new(Semaphore::new(OVERFLOW)), most }
+        Self::with_overflow(most, OVERFLOW)
+    }
+
+    /// So many connections, and so many beyond them.
+    pub(super) fn with_overflow(most: usize, most_overflow: usize) -> Self {
+        let [regular, overflow] = [most, most_overflow].map(|permits| Arc::new(Semaphore::new(permits)));
+        Self { regular, overflow, most, most_overflow }
+    }
+
+    /// How many may be open.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many are open, those that are told to come back aside.
+    pub fn open(&self) -> usize {
+        self.most - self.regular.available_permits().min(self.most)
+    }
+
+    /// How many are open beyond them, to be told to come back.
+    pub fn overflow(&self) -> usize {
+        self.most_overflow - self.overflow.available_permits().min(self.most_overflow)
     }
 
     /// A seat for a connection, as soon as there is one.
@@ -110,6 +132,7 @@ mod tests {
         }
         assert!(overflow.iter().all(Seat::is_overflow));
         assert!(connections.seat().now_or_never().is_none());
+        assert_eq!((connections.open(), connections.overflow()), (LEAST, OVERFLOW));
         overflow.pop();
         let next = connections.seat().await;
         assert!(next.is_overflow());

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use http_body::{Frame, SizeHint};
-use sandbar_catalog::AuditEvent;
+use sandbar_catalog::CallEvent;
 
 use super::admission::CallPermit;
 use super::backlog::Queued;
@@ -32,7 +32,7 @@ pub(super) struct Lease {
 
 /// The event of a call whose answer is on its way. It is written when this is dropped, and says so if the answer has not arrived.
 pub(super) struct Delivery {
-    event: AuditEvent,
+    event: CallEvent,
     has_arrived: bool,
 }
 
@@ -186,7 +186,7 @@ impl Lease {
 
 impl Delivery {
     /// The answer has not arrived yet.
-    pub(super) fn of(event: AuditEvent) -> Self {
+    pub(super) fn of(event: CallEvent) -> Self {
         Self { event, has_arrived: false }
     }
 }

@@ -24,6 +24,7 @@ mod late;
 mod lease;
 mod media;
 mod metadata;
+mod metrics_port;
 mod operator;
 mod outlive;
 mod panics;
@@ -40,14 +41,17 @@ mod stream;
 
 pub use admission::Admission;
 pub use allowlist::{Allowlist, Surroundings};
+pub use connections::Connections;
 pub use extension::Extension;
 pub use in_flight::{RequestInFlight, RequestsInFlight};
 pub use metadata::ProtectedResource;
+pub use metrics_port::{Exposition, WriteMetrics, serve_metrics};
 pub use operator::answer_operator;
+pub use post::UnderWay;
 pub use ready::{Check, Readiness};
 pub use relay::{Relay, RelayBody, relay};
 pub use router::{App, Parts};
-pub use serve::{ConnectionLimits, serve};
+pub use serve::serve;
 pub use session::SessionKey;
 
 /// An answer, as it goes out.

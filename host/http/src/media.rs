@@ -38,6 +38,14 @@ impl Takes {
     }
 }
 
+/// Whether the Accept headers name this type itself, and not only a range that it is in.
+pub(super) fn names(headers: &HeaderMap, kind: &str) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<&str> = values.flat_map(|value| split(value, ',')).map(str::trim).collect();
+    let is_named = |range: &&str| split(range, ';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(kind));
+    ranges.iter().any(is_named) && accepts(&ranges, kind)
+}
+
 /// Whether some of the ranges mean the type. The one that means it most exactly counts, whatever the others say.
 fn accepts(ranges: &[&str], kind: &str) -> bool {
     let meant = ranges.iter().filter_map(|range| {

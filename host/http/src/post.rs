@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
 use http_body::Body as HttpBody;
-use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use rmcp::model::{ErrorData, JsonRpcError};
 use sandbar_catalog::{Asked, Catalog, Definition};
 use sandbar_mcp::{
     Call, Era, FinishedCall, List, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, Version,
@@ -66,6 +66,27 @@ impl Endpoint {
             ending: CancellationToken::new(),
         }
     }
+
+    /// What is under way now.
+    pub(super) fn under_way(&self) -> UnderWay {
+        let ((places_taken, places), (streams_open, streams)) = (self.admission.taken(), self.streams.open_now());
+        UnderWay { places, places_taken, streams, streams_open, backlog: self.backlog.bytes() }
+    }
+}
+
+/// What is under way at a server, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnderWay {
+    /// Calls that may be let in at once, whether they run, wait, or their answers wait for their readers.
+    pub places: usize,
+    /// Calls that are.
+    pub places_taken: usize,
+    /// Streams that may be open.
+    pub streams: usize,
+    /// Streams that are.
+    pub streams_open: usize,
+    /// Bytes of large answers that wait for their readers.
+    pub backlog: usize,
 }
 
 /// What a request says outside of its message.
@@ -211,7 +232,7 @@ fn answer(endpoint: &Endpoint, request: Request, head: Head<'_>, mut lease: Leas
         match endpoint.admission.admit(&head.caller.identity().account()) {
             Ok(place) => lease.place = Some(place),
             Err(busy) => {
-                let answer = turned_away(&request.id, request.version, asked, &head, &busy);
+                let answer = turned_away(server.catalog(), &request, asked, &head, &busy);
                 return Ok(Read::Decided(Received::TurnedAway(answer)));
             }
         }
@@ -360,28 +381,27 @@ fn run(
 
 /// Finds room for an answer, or gives it up and says so in words.
 fn with_room(
-    called: FinishedCall,
+    mut called: FinishedCall,
     backlog: &Backlog,
     account: &Account,
     mut lease: Lease,
     say: impl Fn(&str) -> sandbar_mcp::Response,
 ) -> Ended {
-    let FinishedCall { mut response, mut event } = called;
-    match backlog.take(account, response.text.len()) {
+    match backlog.take(account, called.response.text.len()) {
         Ok(room) => lease.queued = Some(room),
-        Err(no_room) => {
-            event.given_up();
-            response = say(&no_room.to_string());
-        }
+        Err(no_room) => called = called.given_up(say(&no_room.to_string())),
     }
+    let FinishedCall { response, event } = called;
     lease.delivery = Some(Delivery::of(event));
     Ended { response: Some(response), lease }
 }
 
 /// What the model reads of a call that is not let in. A client would not show it a status of HTTP.
-fn turned_away(id: &RequestId, version: Version, asked: &Asked, head: &Head<'_>, busy: &Busy) -> HttpResponse {
-    Catalog::turned_away(&head.caller, asked);
-    ready(sandbar_mcp::failure(id, version, asked.offer(), &busy.to_string()), head.takes, Lease::default())
+fn turned_away(catalog: &Catalog, request: &Request, asked: &Asked, head: &Head<'_>, busy: &Busy) -> HttpResponse {
+    let Request { id, version, .. } = request;
+    let response = sandbar_mcp::failure(id, *version, asked.offer(), &busy.to_string());
+    catalog.turned_away(&head.caller, Some(version.as_str()), asked, response.error.map(|code| code.0));
+    ready(response, head.takes, Lease::default())
 }
 
 /// The id of a new session.
@@ -420,6 +440,7 @@ pub(super) fn not_read(why: NotRead) -> Rejection {
 
 #[cfg(test)]
 mod tests {
+    use rmcp::model::RequestId;
     use sandbar_catalog::{Arguments, Offer};
     use sandbar_policy::Identity;
     use serde_json::Value;
@@ -431,7 +452,7 @@ mod tests {
     async fn called(bytes: usize) -> FinishedCall {
         let caller = Caller::new(Identity::Anonymous);
         let asked = Asked::Tool { name: "t".to_owned(), arguments: Arguments::default() };
-        let (_, event) = Catalog::default().call(&caller, asked, watch::Sender::default(), |answered| answered).await;
+        let (_, event) = Catalog::default().call(&caller, None, asked, watch::Sender::default(), |answered| answered).await;
         FinishedCall { response: sandbar_mcp::Response { text: "x".repeat(bytes), error: None }, event }
     }
 

@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::Body;
-use sandbar_identity::Authentication;
+use sandbar_identity::{Authentication, TokenUses};
 use sandbar_mcp::Server;
 use sandbar_policy::Caller;
 use sandbar_processor::Processors;
@@ -25,7 +25,7 @@ use super::headers::SESSION_ID;
 use super::lease::Lease;
 use super::metadata::ProtectedResource;
 use super::peer::Peer;
-use super::post::{Endpoint, post};
+use super::post::{Endpoint, UnderWay, post};
 use super::ready::{Audience, Readiness};
 use super::rejection::{MCP_METHODS, Rejection, json, last, words};
 use super::session::SessionKey;
@@ -83,6 +83,18 @@ impl From<Parts> for App {
             parts;
         let endpoint = Endpoint::new(server, sessions, admission, answers, processors);
         Self { endpoint: Arc::new(endpoint), authentication, resource, extension, allowed, readiness }
+    }
+}
+
+impl App {
+    /// What is under way now.
+    pub fn under_way(&self) -> UnderWay {
+        self.endpoint.under_way()
+    }
+
+    /// How often it was known from before whose a token is.
+    pub fn token_uses(&self) -> TokenUses {
+        self.authentication.token_uses()
     }
 }
 

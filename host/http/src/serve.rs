@@ -20,27 +20,17 @@ use super::router::{App, Routes};
 /// How long the answers may take to get out that tell of calls that were stopped.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// What a server may use, and how long it may take to stop.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// Connections at once.
-    pub connections: usize,
-    /// Bytes that TLS may take for all of them together.
-    pub tls_memory: u64,
-    /// Time for running calls to end, from the moment that nothing new is accepted any more.
-    pub drain: Duration,
-}
-
-/// Serves until `stop` resolves, then lets what has begun come to its end, as long as it may take. Where there is `tls`, a connection begins
+/// Serves until `stop` resolves, then lets what has begun come to its end, as long as `drain`. Where there is `tls`, a connection begins
 /// with it as it is then.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<watch::Receiver<Acceptor>>,
     app: Arc<App>,
-    bounds: ConnectionLimits,
+    connections: Connections,
+    drain: Duration,
     stop: impl Future<Output = ()>,
 ) {
-    let accepting = Accepting::new(&app, tls, bounds);
+    let accepting = Accepting::new(&app, tls, connections);
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, from) = tokio::select! {
@@ -66,11 +56,8 @@ pub async fn serve(
         accepting.graceful.shutdown().await;
         app.endpoint.running.wait().await;
     });
-    if tokio::time::timeout(bounds.drain, &mut drained).await.is_err() {
-        tracing::warn!(
-            seconds = bounds.drain.as_secs(),
-            "calls that were still running when the time to drain was over are stopped"
-        );
+    if tokio::time::timeout(drain, &mut drained).await.is_err() {
+        tracing::warn!(seconds = drain.as_secs(), "calls that were still running when the time to drain was over are stopped");
         app.endpoint.ending.cancel();
         let _ = tokio::time::timeout(LAST_WORDS, drained).await;
     }
@@ -87,9 +74,9 @@ struct Accepting {
 }
 
 impl Accepting {
-    fn new(app: &Arc<App>, tls: Option<watch::Receiver<Acceptor>>, bounds: ConnectionLimits) -> Self {
+    fn new(app: &Arc<App>, tls: Option<watch::Receiver<Acceptor>>, connections: Connections) -> Self {
         Self {
-            connections: Connections::new(bounds.connections, tls.as_ref().map(|_| bounds.tls_memory)),
+            connections,
             tls,
             routes: Routes::new(app.clone()),
             of_overflow: Routes::of_overflow(app.clone()),

@@ -63,6 +63,11 @@ impl Default for Streams {
 }
 
 impl Streams {
+    /// Those that are open, and as many as may be.
+    pub(super) fn open_now(&self) -> (usize, usize) {
+        (self.places.taken(), self.places.permits())
+    }
+
     /// Room for one more stream of this caller.
     fn place(&self, caller: &Account) -> Result<FairPermit, NoPermit> {
         self.places.try_acquire(caller, 1)
@@ -205,7 +210,7 @@ mod tests {
         assert!(first.superseded.cancelled().now_or_never().is_some());
         assert!(second.superseded.cancelled().now_or_never().is_none());
         assert!(other.superseded.cancelled().now_or_never().is_none());
-        assert_eq!(free(&streams), STREAMS - 2);
+        assert_eq!((free(&streams), streams.open_now()), (STREAMS - 2, (2, STREAMS)));
         drop(first);
         assert!(streams.lock().contains_key("s"), "the one that was superseded does not take the newer one along");
         drop((second, other));

@@ -14,6 +14,7 @@ mod token_review;
 use http::HeaderMap;
 use sandbar_policy::{Identity, Proof};
 use sandbar_tls::ClientCertificate;
+use sandbar_verdicts::Uses;
 
 use self::oidc::{Known, Unknown};
 pub use front_proxy::{Believed, FrontProxy};
@@ -31,6 +32,15 @@ pub struct Authentication {
     pub oidc: Option<Issuers>,
     /// Whether the API server is asked whose a token is.
     pub token_review: Option<TokenReviews>,
+}
+
+/// How often it was known from before whose a token is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenUses {
+    /// Of the tokens of issuers.
+    pub oidc: Uses,
+    /// Of those that the API server reviews.
+    pub token_review: Uses,
 }
 
 /// Why it is not known who makes a request. In words for whoever makes it.
@@ -92,6 +102,14 @@ impl Authentication {
             // Which of the two it was meant for only its sender knows.
             (Err(Unidentified::Refused(words)), Some(reason)) => Err(Unidentified::Refused(format!("{words}; and {reason}"))),
             (Err(error), _) => Err(error),
+        }
+    }
+
+    /// How often it was known from before whose a token is.
+    pub fn token_uses(&self) -> TokenUses {
+        TokenUses {
+            oidc: self.oidc.as_ref().map(Issuers::uses).unwrap_or_default(),
+            token_review: self.token_review.as_ref().map(TokenReviews::uses).unwrap_or_default(),
         }
     }
 

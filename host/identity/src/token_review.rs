@@ -9,7 +9,7 @@ use std::time::Duration;
 use sandbar_kubernetes::{Cluster, Error, Reviewed};
 use sandbar_policy::{Account, User};
 use sandbar_processor::{FairSemaphore, Share};
-use sandbar_verdicts::{Digest, Verdicts};
+use sandbar_verdicts::{Digest, Uses, Verdicts};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
@@ -67,6 +67,11 @@ impl TokenReviews {
         });
         let turns = FairSemaphore::new(Share::All, AT_ONCE, WAITING);
         Self { cluster, audiences, verdicts, turns, acquainted, own: OnceCell::new() }
+    }
+
+    /// How often it was known from before whose a token is.
+    pub(super) fn uses(&self) -> Uses {
+        self.verdicts.uses()
     }
 
     /// Which of the audiences is the API server's own, if one is. Then no token is accepted: each pod has one that fits.

@@ -52,7 +52,7 @@ pub(super) async fn read(api: &ApiServer, time: Duration) -> Result<Aggregator, 
         #[serde(default)]
         data: BTreeMap<String, String>,
     }
-    let (request, what) = (ApiRequest::fixed(CONFIG_MAP), "the ConfigMap extension-apiserver-authentication");
+    let (request, what) = (ApiRequest::config_map(CONFIG_MAP), "the ConfigMap extension-apiserver-authentication");
     let ConfigMap { data } = json(&api.read_outside_calls(&request, time, CONFIG_MAP_MAX, what).await?)?;
     of(&data)
 }

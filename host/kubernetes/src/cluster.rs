@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandbar_policy::{Budget, Grant, Identity, ONLY_CLUSTER, User};
+use sandbar_verdicts::Uses;
 
 use super::aggregation::{self, Aggregator};
 use super::clock::{self, ServerClock};
@@ -13,6 +14,7 @@ use super::error::{Code, Error};
 use super::impersonation::{ExtraKeys, Impersonated};
 use super::many::Share;
 use super::noted::Noted;
+use super::observer::RequestObserver;
 use super::own::{self, OwnRights, Permission};
 use super::reader::Reader;
 use super::review::{self, Reviewed};
@@ -60,7 +62,16 @@ impl Cluster {
     /// Reads files and the environment. The API server need not be there, and no credential plugin runs: that is for the first request
     /// that needs it. Must be called on a tokio runtime.
     pub async fn connect(source: &ClusterSource) -> Result<Self, ConnectError> {
-        Ok(Self::new(source.open().await?))
+        Self::connect_observed(source, None).await
+    }
+
+    /// The same, where somebody is told of each request.
+    pub(super) async fn connect_observed(
+        source: &ClusterSource,
+        observer: Option<Arc<dyn RequestObserver>>,
+    ) -> Result<Self, ConnectError> {
+        let connection = source.open().await?;
+        Ok(Self::new(Connection { api: connection.api.observed_by(observer), ..connection }))
     }
 
     /// No cluster: whatever is asked of it is answered with the reason, and nothing is sent anywhere.
@@ -179,6 +190,11 @@ impl Cluster {
     /// every pod has one. Each of the few questions takes no longer than `time`.
     pub async fn own_audience(&self, audiences: &[String], time: Duration) -> Result<Option<String>, Error> {
         review::own_audience(&self.server.api, audiences, time).await
+    }
+
+    /// How often somebody's rights were known from a review before, and how often not.
+    pub fn access_reviews(&self) -> Uses {
+        self.server.reviews.uses()
     }
 
     /// Which tools a user may call.

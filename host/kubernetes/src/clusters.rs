@@ -6,6 +6,7 @@ use futures::future::join_all;
 use sandbar_policy::ONLY_CLUSTER;
 
 use super::cluster::{Cluster, WhoseRights};
+use super::observer::RequestObserver;
 use super::source::{ClusterSource, ConnectError};
 
 /// The clusters that a server looks into: at least one. The first is its home: it authenticates callers, and is meant where a call names
@@ -42,12 +43,17 @@ pub struct ClusterError {
 }
 
 impl Clusters {
-    /// Prepares a client for each of them, of which the first is home. As for [`Cluster::connect`], no API server need be there.
+    /// Prepares a client for each of them, of which the first is home. As for [`Cluster::connect`], no API server need be there. The observer,
+    /// if there is one, is told of each request to any of them.
     ///
     /// # Panics
     /// Where there is none.
-    pub async fn connect(all: impl Iterator<Item = ClusterSettings>) -> Result<Self, ClusterError> {
-        let connect = async |settings: ClusterSettings| match Cluster::connect(&settings.source).await {
+    pub async fn connect(
+        all: impl Iterator<Item = ClusterSettings>,
+        observer: Option<Arc<dyn RequestObserver>>,
+    ) -> Result<Self, ClusterError> {
+        let connect = async |settings: ClusterSettings| match Cluster::connect_observed(&settings.source, observer.clone()).await
+        {
             Ok(cluster) => Ok((settings, cluster)),
             Err(error) => Err(ClusterError { name: settings.name, error }),
         };

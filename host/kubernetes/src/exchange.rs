@@ -21,6 +21,7 @@ use tower::buffer::error::{Closed, ServiceError};
 use super::error::{Code, Error};
 use super::explain::{causes, explain, is_refused_certificate, may_be_of_tls};
 use super::login::{ClusterSession, Login};
+use super::observer::{Attempting, RequestObserver};
 use super::request::ApiRequest;
 use super::response::{Incoming, Refusal};
 
@@ -61,6 +62,8 @@ pub(super) struct ApiServer {
     link: Link,
     /// A request has had no answer.
     unanswered: Arc<Notify>,
+    /// Who is told of each attempt.
+    observer: Option<Arc<dyn RequestObserver>>,
 }
 
 #[derive(Clone)]
@@ -108,17 +111,22 @@ impl From<Failure> for Error {
 impl ApiServer {
     /// `name` is used in messages.
     pub(super) fn new(client: kube::Client, name: &str) -> Self {
-        Self { link: Link::Given(client, name.into()), unanswered: Arc::default() }
+        Self { link: Link::Given(client, name.into()), unanswered: Arc::default(), observer: None }
     }
 
     /// The server of a login.
     pub(super) fn with(login: Login) -> Self {
-        Self { link: Link::Login(login), unanswered: Arc::default() }
+        Self { link: Link::Login(login), unanswered: Arc::default(), observer: None }
     }
 
     /// No server: whatever is asked is answered with the reason.
     pub(super) fn none(why: &str) -> Self {
-        Self { link: Link::None(why.into()) }
+        Self { link: Link::None(why.into()), unanswered: Arc::default(), observer: None }
+    }
+
+    /// The same, where somebody is told of each attempt.
+    pub(super) fn observed_by(self, observer: Option<Arc<dyn RequestObserver>>) -> Self {
+        Self { observer, ..self }
     }
 
     /// The login, if the server needs one.
@@ -243,6 +251,8 @@ impl ApiServer {
         tracing::trace!(path = request.path(), "request");
         // A snapshot, a server in this process, charges its work to the call.
         sent.extensions_mut().insert(budget.meter().clone());
+        let (verb, resource) = request.about();
+        let attempting = Attempting::begin(self.observer.as_deref(), verb, resource);
         let sending = checked(budget, client.send(sent));
         let response = match self.in_time(budget, first_byte, sending).await? {
             Ok(Ok(response)) => response,
@@ -250,6 +260,7 @@ impl ApiServer {
             Err(exhausted) => return Err(exhausted.into()),
         };
         let status = response.status();
+        attempting.answered(status);
         if let Some(session) = session
             && status == StatusCode::UNAUTHORIZED
         {
@@ -386,6 +397,8 @@ impl Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use futures::FutureExt as _;
     use http::Request;
     use sandbar_policy::{Grant, Limits, Namespaces};
@@ -394,6 +407,8 @@ mod tests {
     use tower::BoxError;
 
     use super::*;
+    use crate::observer::{RequestVerb, SentRequest};
+    use crate::request::Read;
     use crate::testing::{FakeAnswer, Seen, cluster, reader, resource};
     use crate::types::Scope;
     use crate::{Cluster, Reader};
@@ -631,5 +646,53 @@ mod tests {
         assert!(timeout(moment, &mut ended).await.is_err(), "it goes on while it is read");
         drop(read);
         timeout(moment, ended).await.expect("it ends").expect_err("it was given up");
+    }
+
+    /// What an observer is told of.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(RequestVerb, String, Option<u16>)>>);
+
+    impl RequestObserver for Told {
+        fn attempted(&self, request: &SentRequest<'_>) {
+            let status = request.status.map(|status| status.as_u16());
+            self.0.lock().expect("not poisoned").push((request.verb, request.resource.to_owned(), status));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_attempt_is_told_once_whatever_becomes_of_it() {
+        let told = Arc::new(Told::default());
+        let answers = Mutex::new([Some(429), Some(200), None, Some(503)].into_iter());
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let answer = answers.lock().expect("not poisoned").next();
+            async move {
+                match answer {
+                    Some(Some(status)) => Ok(Response::builder().status(status).body(Body::empty()).expect("an answer")),
+                    Some(None) => Err(BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset))),
+                    None => std::future::pending().await,
+                }
+            }
+        });
+        let api = ApiServer::new(kube::Client::new(service, "default"), "the API server").observed_by(Some(told.clone()));
+        let ask = async |request: ApiRequest| {
+            let budget = Budget::outside_calls(Duration::from_secs(60), 2);
+            api.ask(&request, &budget, FIRST_BYTE).await.is_ok()
+        };
+        assert!(ask(ApiRequest::fixed("/version")).await, "the second attempt");
+        assert!(!ask(Read::namespaces("").sent_as(None)).await);
+        // One that nobody waits for any more.
+        assert!(ask(ApiRequest::fixed("/readyz")).now_or_never().is_none());
+        let told = std::mem::take(&mut *told.0.lock().expect("not poisoned"));
+        let of = |verb, resource: &str, status| (verb, resource.to_owned(), status);
+        assert_eq!(
+            told,
+            [
+                of(RequestVerb::Get, "/version", Some(429)),
+                of(RequestVerb::Get, "/version", Some(200)),
+                of(RequestVerb::List, "namespaces", None),
+                of(RequestVerb::List, "namespaces", Some(503)),
+                of(RequestVerb::Get, "/readyz", None),
+            ]
+        );
     }
 }

@@ -39,6 +39,7 @@ mod many;
 mod name;
 mod noted;
 mod object;
+mod observer;
 mod own;
 mod place;
 mod proxy;
@@ -67,10 +68,12 @@ pub use fault::Fault;
 pub use forward::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder, ServerName, ServiceName, Token};
 pub use impersonation::ExtraKeys;
 pub use noted::{Noted, NotedRead};
+pub use observer::{RequestObserver, RequestVerb, SentRequest};
 pub use own::{OwnRights, Permission};
 pub use reader::Reader;
 pub use review::Reviewed;
 pub use rights::ToolRights;
+pub use sandbar_verdicts::Uses;
 pub use source::{ClusterSource, ClusterSourceError, ConnectError};
 pub use types::{
     Column, Excerpt, Health, LogSource, ObjectKey, Page, Query, Resource, Scope, ServedKind, ServedKinds, ServedResource,

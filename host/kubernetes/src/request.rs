@@ -1,9 +1,11 @@
 //! Requests to the API server, and the only place where their URLs are built.
 //!
 //! Invariant: every request is a GET, of an object, a list, a pod's log or one of a few fixed paths, or a review, which the API server
-//! answers and does not store: whose a token is, what somebody may do, and of this process itself who it is and what it may do. Another method, a subresource or an `Upgrade` header cannot be expressed, so nothing that uses this
-//! module can change a cluster. What a call reads is sent in somebody's name, or not at all.
+//! answers and does not store: whose a token is, what somebody may do, and of this process itself who it is and what it may do. Another
+//! method, a subresource or an `Upgrade` header cannot be expressed, so nothing that uses this module can change a cluster. What a call reads
+//! is sent in somebody's name, or not at all.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
@@ -18,6 +20,7 @@ use serde::Serialize;
 use super::gathered::ComesInLines;
 use super::impersonation::Impersonated;
 use super::name::{Container, Namespace, ObjectName};
+use super::observer::RequestVerb;
 use super::types::ServedResource;
 
 /// Escaped in a path segment or a query value: everything but RFC 3986's unreserved characters.
@@ -41,6 +44,19 @@ pub(super) struct ApiRequest {
     is_swept: bool,
     /// Whether its answer is a log.
     is_log: bool,
+    /// What it is about, for those who count requests.
+    about: About,
+}
+
+/// A verb, and what it is about: a resource as RBAC has it, or a path that every cluster has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct About(RequestVerb, Cow<'static, str>);
+
+impl About {
+    fn of(verb: RequestVerb, of: &ServedResource) -> Self {
+        let ServedResource { group, plural, .. } = of;
+        Self(verb, if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") }.into())
+    }
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -120,7 +136,8 @@ impl Read {
         let mut path = collection(of, namespace);
         push_segment(&mut path, name.as_str());
         let accept = form.accept(METADATA);
-        Self(ApiRequest { accept, namespace: namespace.map(|namespace| namespace.as_str().into()), ..ApiRequest::json(path) })
+        let request = ApiRequest::json(path, About::of(RequestVerb::Get, of));
+        Self(ApiRequest { accept, namespace: namespace.map(|namespace| namespace.as_str().into()), ..request })
     }
 
     /// A list. Without a namespace: cluster-scoped, or over all namespaces.
@@ -133,7 +150,8 @@ impl Read {
         query.push("includeObject", (parameters.form == Form::Row { is_with_object: true }).then_some("Object"));
         let namespace = namespace.map(Namespace::as_str).or(of.namespaced.then_some(EVERY));
         let accept = parameters.form.accept(METADATA_LIST);
-        Self(ApiRequest { accept, namespace: namespace.map(Into::into), ..ApiRequest::json(query.0) })
+        let request = ApiRequest::json(query.0, About::of(RequestVerb::List, of));
+        Self(ApiRequest { accept, namespace: namespace.map(Into::into), ..request })
     }
 
     /// The log of one container of a pod.
@@ -151,14 +169,16 @@ impl Read {
         query.push("tailLines", Some(parameters.tail.to_string().as_str()));
         // The log itself is plain text; only a refusal is JSON.
         let accept = HeaderValue::from_static("application/json, */*");
-        Self(ApiRequest { accept, namespace: Some(namespace.as_str().into()), is_log: true, ..ApiRequest::json(query.0) })
+        let request = ApiRequest::json(query.0, About(RequestVerb::Log, "pods".into()));
+        Self(ApiRequest { accept, namespace: Some(namespace.as_str().into()), is_log: true, ..request })
     }
 
     /// The metadata of a page of namespaces.
     pub(super) fn namespaces(token: &str) -> Self {
         let mut query = Query("/api/v1/namespaces?limit=500".to_owned(), '&');
         query.push("continue", Some(token).filter(|token| !token.is_empty()));
-        Self(ApiRequest { accept: Form::Metadata.accept(METADATA_LIST), ..ApiRequest::json(query.0) })
+        let request = ApiRequest::json(query.0, About(RequestVerb::List, "namespaces".into()));
+        Self(ApiRequest { accept: Form::Metadata.accept(METADATA_LIST), ..request })
     }
 
     /// The same for a further namespace of a list.
@@ -175,15 +195,21 @@ impl Read {
 impl ApiRequest {
     /// A path that every cluster has: `/version`, `/readyz`, `/apis`.
     pub(super) fn fixed(path: &'static str) -> Self {
-        Self::json(path.to_owned())
+        Self::json(path.to_owned(), About(RequestVerb::Get, path.into()))
+    }
+
+    /// The ConfigMap at this path.
+    pub(super) fn config_map(path: &'static str) -> Self {
+        Self::json(path.to_owned(), About(RequestVerb::Get, "configmaps".into()))
     }
 
     /// The resources of one version of an API group. Its names come from the server, and are encoded all the same.
     pub(super) fn group_version(group: &str, version: &str) -> Self {
-        Self::json(root(group, version))
+        // Of all groups alike: what this process keeps of them is one thing.
+        Self::json(root(group, version), About(RequestVerb::Get, "/apis".into()))
     }
 
-    fn json(path_and_query: String) -> Self {
+    fn json(path_and_query: String, about: About) -> Self {
         Self {
             path_and_query,
             accept: JSON,
@@ -192,33 +218,40 @@ impl ApiRequest {
             namespace: None,
             is_swept: false,
             is_log: false,
+            about,
         }
     }
 
     /// Whose token that is.
     pub(super) fn token_review(review: &TokenReview) -> Self {
-        Self::review("/apis/authentication.k8s.io/v1/tokenreviews", review)
+        Self::review("/apis/authentication.k8s.io/v1/tokenreviews", "tokenreviews.authentication.k8s.io", review)
     }
 
     /// What somebody may do.
     pub(super) fn access_review(review: &SubjectAccessReview) -> Self {
-        Self::review("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        Self::review("/apis/authorization.k8s.io/v1/subjectaccessreviews", "subjectaccessreviews.authorization.k8s.io", review)
     }
 
     /// What the sender may do.
     pub(super) fn own_access_review(review: &SelfSubjectAccessReview) -> Self {
-        Self::review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        Self::review(
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            "selfsubjectaccessreviews.authorization.k8s.io",
+            review,
+        )
     }
 
     /// Who the sender is.
     pub(super) fn own_review() -> Self {
-        Self::review("/apis/authentication.k8s.io/v1/selfsubjectreviews", &SelfSubjectReview::default())
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+        Self::review(path, "selfsubjectreviews.authentication.k8s.io", &SelfSubjectReview::default())
     }
 
-    fn review(path: &'static str, review: &impl Serialize) -> Self {
+    fn review(path: &str, resource: &'static str, review: &impl Serialize) -> Self {
         // An object of strings always serialises.
         let review = Review(serde_json::to_vec(review).unwrap_or_default().into());
-        Self { review: Some(review), ..Self::fixed(path) }
+        let about = About(RequestVerb::Review, resource.into());
+        Self { review: Some(review), ..Self::json(path.to_owned(), about) }
     }
 
     /// Whether it is sent in somebody's name.
@@ -260,6 +293,12 @@ impl ApiRequest {
     /// The namespace that it reads, `*` for a list over all of them; none for a cluster-scoped request.
     fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
+    }
+
+    /// The verb, and what it is about, for those who count requests: nothing of a namespace or of an object.
+    pub(super) fn about(&self) -> (RequestVerb, &str) {
+        let About(verb, resource) = &self.about;
+        (*verb, resource)
     }
 
     /// The path, for the log.

@@ -4,7 +4,7 @@ use rmcp::model::{
     DiscoverResult, ErrorData, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
     SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenResult,
 };
-use sandbar_catalog::{Answered, Asked, AuditEvent, CallRefusal, Offer, Progress, Sight};
+use sandbar_catalog::{Answered, Asked, CallEvent, CallRefusal, Offer, Progress, Sight};
 use sandbar_policy::Caller;
 use serde::Serialize;
 use serde_json::json;
@@ -66,8 +66,8 @@ pub struct Call {
 pub struct FinishedCall {
     /// Its response.
     pub response: Response,
-    /// Its event in the audit trail, written on drop.
-    pub event: AuditEvent,
+    /// Its event, of which observers are told when it is dropped.
+    pub event: CallEvent,
 }
 
 /// The notifications of one `subscriptions/listen`.
@@ -169,9 +169,24 @@ impl Call {
         let Self { server, caller, id, version, asked, reports, progress: _ } = self;
         let (called, offer) = (id.clone(), asked.offer());
         let write = move |answered| result::response(&called, answered, version);
-        let (response, event) = server.catalog().call(&caller, asked, reports, write).await;
+        let (response, event) = server.catalog().call(&caller, Some(version.as_str()), asked, reports, write).await;
         let response = response.unwrap_or_else(|refusal| refused(&id, version, offer, refusal));
-        FinishedCall { response, event }
+        FinishedCall { response, event }.noted()
+    }
+}
+
+impl FinishedCall {
+    /// There is no room for the answer: its caller gets this response in its place.
+    pub fn given_up(mut self, instead: Response) -> Self {
+        self.event.given_up();
+        self.response = instead;
+        self.noted()
+    }
+
+    /// The same, where the event knows what it is answered with.
+    fn noted(mut self) -> Self {
+        self.event.answered_with(self.response.error.map(|code| code.0));
+        self
     }
 }
 

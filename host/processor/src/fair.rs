@@ -132,6 +132,11 @@ impl FairSemaphore {
         self.hand_out(state);
     }
 
+    /// How many permits are taken. They can be more than there are, where these have become fewer.
+    pub fn taken(&self) -> usize {
+        self.lock().taken
+    }
+
     /// How many wait for one.
     pub fn waiting(&self) -> usize {
         self.lock().waiting

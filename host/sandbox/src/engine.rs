@@ -1,6 +1,7 @@
 //! The engine: the slots that calls run in, and compilation, which borrows the memory of slots.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -49,7 +50,38 @@ pub struct Engine {
     compiling: Mutex<()>,
     slots: FairSemaphore,
     size: Slots,
+    /// Calls that wait for a turn or a slot.
+    waiting: AtomicUsize,
     processors: Processors,
+}
+
+/// What is under way, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallsUnderWay {
+    /// Calls that run.
+    pub running: usize,
+    /// Calls that wait for a turn among those of their component, or for a slot.
+    pub waiting: usize,
+    /// Calls that may run at once.
+    pub slots: usize,
+    /// Slots that are taken: by calls, and by the compiler, which borrows their memory.
+    pub slots_taken: usize,
+}
+
+/// A call that waits, and is counted until this is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A slot that a running call holds.
@@ -73,6 +105,7 @@ impl Engine {
             // As many wait as there are turns in the queues of components.
             slots: FairSemaphore::new(Share::Half, slots.count(), usize::MAX),
             size: slots,
+            waiting: AtomicUsize::new(0),
             processors: Processors::all_but_one(),
         })
     }
@@ -159,8 +192,19 @@ impl Engine {
         resized(before, Line::ComponentInCluster, half(component.most()))
     }
 
+    /// What is under way now.
+    pub fn calls(&self) -> CallsUnderWay {
+        CallsUnderWay {
+            running: self.ticker.running(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            slots: self.size.count(),
+            slots_taken: self.slots.taken(),
+        }
+    }
+
     /// Waits for a turn in each of these queues and then for a slot, up to [`SLOT_WAIT`].
     pub(super) async fn slot(&self, queues: &[&Queue], account: &Account) -> Result<Slot, CallError> {
+        let _waiting = Waiting::begin(&self.waiting);
         let patience = Instant::now() + SLOT_WAIT;
         let mut turns = Vec::with_capacity(queues.len());
         for queue in queues {

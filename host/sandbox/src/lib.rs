@@ -30,7 +30,7 @@ pub use compile::run as run_compiler;
 pub use compile::{CompileLimits, Compiler, Folder};
 pub use component::{Artifact, Component, Interface};
 pub use contract::PACKAGES;
-pub use engine::{Engine, EngineOptions};
+pub use engine::{CallsUnderWay, Engine, EngineOptions};
 pub use error::{CallError, CompileError, LoadError};
 pub use imports::{Imports, check_header};
 pub use logging::log_line;

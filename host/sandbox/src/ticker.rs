@@ -38,6 +38,11 @@ impl Ticker {
         Ok(Self { calls, thread: clock.thread().clone() })
     }
 
+    /// How many calls run.
+    pub(super) fn running(&self) -> usize {
+        self.calls.running.load(Ordering::Acquire)
+    }
+
     /// Keeps the epoch advancing until the guard is dropped.
     pub(super) fn run(&self) -> Ticking {
         if self.calls.running.fetch_add(1, Ordering::AcqRel) == 0 {

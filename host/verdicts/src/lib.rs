@@ -3,6 +3,7 @@
 //! Each verdict has a time of its own. What is asked about is kept as a digest, because it may be a secret, and many who ask for the same at
 //! once wait for one answer. What could not be found out is not remembered.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult};
@@ -35,7 +36,28 @@ impl AsRef<[u8]> for Digest {
 }
 
 /// Verdicts that still count. Of those that are more than there is room for, the least used go.
-pub struct Verdicts<V>(Cache<Digest, Timed<V>, Weight<V>>);
+pub struct Verdicts<V> {
+    known: Cache<Digest, Timed<V>, Weight<V>>,
+    remembered: AtomicU64,
+    found_out: AtomicU64,
+}
+
+/// How often verdicts were asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// One was there, or somebody else was just finding it out.
+    pub remembered: u64,
+    /// It had to be found out, whether that worked or not.
+    pub found_out: u64,
+}
+
+impl std::ops::Add for Uses {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { remembered: self.remembered + other.remembered, found_out: self.found_out + other.found_out }
+    }
+}
 
 /// A verdict, and until when it counts.
 #[derive(Clone)]
@@ -71,17 +93,25 @@ impl<V: Clone> Verdicts<V> {
         // Its table grows as it is filled; so many there are when all are small.
         options.shards(PARTS).weight_capacity(room as u64).estimated_items_capacity(room / ENTRY_BYTES);
         let options = options.build().expect("the options that have to be given are");
-        Self(Cache::with_options(options, Weight(bytes), DefaultHashBuilder::default(), DefaultLifecycle::default()))
+        let known = Cache::with_options(options, Weight(bytes), DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Self { known, remembered: AtomicU64::new(0), found_out: AtomicU64::new(0) }
+    }
+
+    /// How often verdicts were asked for. Where there was none, and nobody went on to find it out, it does not count.
+    pub fn uses(&self) -> Uses {
+        Uses { remembered: self.remembered.load(Ordering::Relaxed), found_out: self.found_out.load(Ordering::Relaxed) }
     }
 
     /// The verdict, if there is one that still counts.
     pub fn get(&self, digest: Digest) -> Option<V> {
-        self.0.get(&digest).filter(Timed::counts).map(|timed| timed.verdict)
+        let verdict = self.known.get(&digest).filter(Timed::counts).map(|timed| timed.verdict)?;
+        self.remembered.fetch_add(1, Ordering::Relaxed);
+        Some(verdict)
     }
 
     /// Remembers a verdict for as long as it counts.
     pub fn insert(&self, digest: Digest, verdict: V, good_for: Duration) {
-        self.0.insert(digest, Timed::new(verdict, good_for));
+        self.known.insert(digest, Timed::new(verdict, good_for));
     }
 
     /// The verdict; where there is none, it is found out, with the time for which it counts. Of many who ask at once one finds out and the
@@ -90,9 +120,13 @@ impl<V: Clone> Verdicts<V> {
         let if_it_counts = |_: &Digest, timed: &mut Timed<V>| {
             if timed.counts() { EntryAction::Retain(timed.verdict.clone()) } else { EntryAction::ReplaceWithGuard }
         };
-        match self.0.entry_async(&digest, if_it_counts).await {
-            EntryResult::Retained(verdict) => Ok(verdict),
+        match self.known.entry_async(&digest, if_it_counts).await {
+            EntryResult::Retained(verdict) => {
+                self.remembered.fetch_add(1, Ordering::Relaxed);
+                Ok(verdict)
+            }
             EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => {
+                self.found_out.fetch_add(1, Ordering::Relaxed);
                 let (verdict, good_for) = finding.await?;
                 // An error says that it was removed in the meantime, which nobody does.
                 let _ = place.insert(Timed::new(verdict.clone(), good_for));
@@ -121,6 +155,7 @@ mod tests {
         assert_eq!(find(Err("not now")).await, Ok(1));
         assert_eq!(verdicts.get(Digest::of("it")), Some(1));
         assert_eq!(verdicts.get(Digest::of("another")), None);
+        assert_eq!(verdicts.uses(), Uses { remembered: 3, found_out: 2 });
     }
 
     #[tokio::test]
@@ -154,7 +189,7 @@ mod tests {
             let finding = async { Ok::<_, ()>(("x".repeat(1024), AN_HOUR)) };
             verdicts.get_or_find(Digest::of(number.to_be_bytes()), finding).await.expect("found");
         }
-        let held = verdicts.0.weight();
+        let held = verdicts.known.weight();
         assert!((1..=ROOM as u64).contains(&held), "{held}");
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sandbar_policy::User;
-use sandbar_verdicts::{Digest, Verdicts};
+use sandbar_verdicts::{Digest, Uses, Verdicts};
 
 pub use self::mapping::{ClaimMapping, RequiredClaim};
 use self::published::{Looked, Published, documents};
@@ -100,6 +100,11 @@ impl Issuers {
     /// How each issuer is: whether its keys are there and of when, in words of one line.
     pub fn checks(&self) -> Vec<Result<String, String>> {
         self.issuers.iter().map(|issuer| issuer.published.now().check(&issuer.settings.url)).collect()
+    }
+
+    /// How often it was known from before whose a token is.
+    pub(super) fn uses(&self) -> Uses {
+        self.known.uses()
     }
 
     /// The URLs of the issuers.

@@ -9,7 +9,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use sandbar_policy::{Access, Account, Budget, Place, User};
 use sandbar_processor::{FairSemaphore, Share};
-use sandbar_verdicts::{Digest, Verdicts};
+use sandbar_verdicts::{Digest, Uses, Verdicts};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -75,6 +75,10 @@ impl AccessReviews {
     pub(crate) fn new(api: ApiServer) -> Self {
         let decisions = Verdicts::new(REMEMBERED_BYTES, |_| 0);
         Self { api, decisions, turns: FairSemaphore::new(Share::Half, AT_ONCE, WAITING) }
+    }
+
+    pub(crate) fn uses(&self) -> Uses {
+        self.decisions.uses()
     }
 
     /// Whether somebody may do `what`, which are the words for it.

@@ -55,7 +55,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let meant = values.get("cluster").and_then(Value::as_str).and_then(|name| clusters.named(name));
             meant.unwrap_or(clusters.home()).log_in().await;
             let asked = Asked::Tool { name: arguments.tool, arguments: values.into() };
-            catalog.call(&caller, asked, sender, |answered| answered).await
+            catalog.call(&caller, None, asked, sender, |answered| answered).await
         };
         Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;

@@ -77,6 +77,8 @@ pub(super) struct CertificateFollower {
     api_server: Option<watch::Receiver<Option<Believed>>>,
     /// What connections begin with.
     acceptors: watch::Sender<Acceptor>,
+    /// The end of the certificate that is in use.
+    expires: watch::Sender<SystemTime>,
     /// What the files looked like before those in use were read.
     in_use: FileStamps,
     /// What they looked like at the last look.
@@ -133,6 +135,7 @@ impl CertificateFollower {
         Ok(Self {
             files,
             front_proxy: watch::Sender::new(believed(&read, &proxy_names)),
+            expires: watch::Sender::new(read.valid_until),
             read,
             proxy_names,
             api_server: None,
@@ -147,6 +150,11 @@ impl CertificateFollower {
     /// What connections begin with, now and later.
     pub(super) fn acceptors(&self) -> watch::Receiver<Acceptor> {
         self.acceptors.subscribe()
+    }
+
+    /// The end of the certificate that is in use, now and later.
+    pub(super) fn expires(&self) -> watch::Receiver<SystemTime> {
+        self.expires.subscribe()
     }
 
     /// The proxy in front, now and later.
@@ -177,6 +185,7 @@ impl CertificateFollower {
         match self.read.acceptor(others.map(|Believed { authorities, .. }| authorities).as_ref()) {
             Ok(acceptor) => {
                 self.acceptors.send_replace(acceptor);
+                self.expires.send_replace(self.read.valid_until);
                 self.front_proxy.send_replace(believed(&self.read, &self.proxy_names));
             }
             // It was looked at when it was read.

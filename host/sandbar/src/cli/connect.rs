@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::reload::{self, INTERVAL, Reloader};
-use super::serve::listen;
+use super::serve::{PortFlag, listen};
 use super::setup::{Patience, Setup, runtime};
 use super::{Common, Failure, environment, output};
 
@@ -123,7 +123,7 @@ async fn connect(arguments: Arguments) -> Result<(), Failure> {
     let stop = stopped()?;
     // The port first: who cannot have it should not wait for anything else.
     let listener = match arguments.listen {
-        Some(address) => Some(listen(address).await?),
+        Some(address) => Some(listen(address, PortFlag::MCP).await?),
         None => None,
     };
     let (way, leads_to) = way(&arguments).await?;
@@ -230,6 +230,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
         seen: None,
         granted: text,
         broken: None,
+        metrics: None,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
     Ok((Arc::new(InProcess::new(Arc::new(app))), leads_to))

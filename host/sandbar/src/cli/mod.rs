@@ -20,6 +20,7 @@ mod inspect;
 mod lock;
 mod log;
 mod man;
+mod metrics;
 mod new;
 mod oidc;
 mod output;

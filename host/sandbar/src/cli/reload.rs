@@ -14,6 +14,7 @@ use sandbar_author::changes;
 use sandbar_catalog::{Catalog, Definition, FileStamps, Loader, PackNames, Problem, Served, Source, Terms};
 use sandbar_config::{AuthorizationConfig, Config, Packs};
 use sandbar_http::Readiness;
+use sandbar_metrics::{Metrics, Reload};
 use sandbar_policy::ONLY_CLUSTER;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
@@ -62,6 +63,8 @@ pub(super) struct Reloader<C> {
     pub(super) granted: Option<String>,
     /// Why what it is now is not in force.
     pub(super) broken: Option<String>,
+    /// What counts all that, if something does.
+    pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 /// What makes the files be loaded anew.
@@ -197,13 +200,17 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             Ok(text) => {
                 let is_confirmed = text.is_some() && text == self.seen;
                 self.seen.clone_from(&text);
-                if text == self.granted {
-                    self.broken = None;
+                if text == self.granted
+                    && self.broken.take().is_some()
+                    && let Some(metrics) = &self.metrics
+                {
+                    metrics.config_valid(true);
                 }
                 is_confirmed && text != self.granted && self.grant_text(text)
             }
             Err(error) => {
-                (self.seen, self.broken) = (None, Some(not_reloaded(&error.into())));
+                self.seen = None;
+                self.refuse(&error.into());
                 false
             }
         }
@@ -216,7 +223,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             Ok(text) => {
                 self.grant_text(text);
             }
-            Err(error) => self.broken = Some(not_reloaded(&error.into())),
+            Err(error) => self.refuse(&error.into()),
         }
     }
 
@@ -225,18 +232,30 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let config = match (self.configure)(text.as_deref()) {
             Ok(config) => config,
             Err(error) => {
-                self.broken = Some(not_reloaded(&error));
+                self.refuse(&error);
                 return false;
             }
         };
         (self.config, self.granted, self.broken) = (Arc::new(config), text, None);
         self.configs.send_replace(self.config.clone());
+        if let Some(metrics) = &self.metrics {
+            metrics.reloaded(Reload::Applied);
+        }
         let on = self.on();
         let terms = self.terms();
         let terms = |source: &Source| self.common.names(&self.config, &on, source).then(|| terms(source));
         let before = self.catalogs.borrow().clone();
         self.put_in_force(self.loader.granted_anew(terms, &before));
         true
+    }
+
+    /// Notes why sandbar.yaml as it is now is not in force. Each look may find the same.
+    fn refuse(&mut self, error: &anyhow::Error) {
+        let broken = Some(not_reloaded(error));
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| self.broken != broken) {
+            metrics.reloaded(Reload::Refused);
+        }
+        self.broken = broken;
     }
 
     /// Puts in force what was loaded. Whether another attempt may help where it failed.
@@ -281,6 +300,10 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let before = self.catalogs.borrow().clone();
         if !catalog.is_same(&before) {
             log_changes(&before, &catalog);
+            // First: calls of the new one may end at once.
+            if let Some(metrics) = &self.metrics {
+                metrics.serves(&catalog);
+            }
             self.catalogs.send_replace(Arc::new(catalog));
         }
     }
@@ -298,6 +321,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             calls_per_second,
             connections,
             drain,
+            metrics,
             authentication,
             api_service,
             authorization,
@@ -326,6 +350,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             ("callsPerSecond", *calls_per_second != self.started.calls_per_second),
             ("connections", *connections != self.started.connections),
             ("drain", *drain != self.started.drain),
+            ("metrics", *metrics != self.started.metrics),
             ("authentication", *authentication != self.started.authentication),
             ("apiService", *api_service != self.started.api_service),
             ("authorization.rights", *rights != self.started.authorization.rights),

@@ -12,8 +12,8 @@ use anyhow::{Context, bail};
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
 use sandbar_catalog::{FileStamps, Source};
-use sandbar_config::{ApiServiceConfig, AuthenticationConfig, Config};
-use sandbar_http::{Admission, Allowlist, App, ConnectionLimits, Extension, Parts, Readiness, SessionKey, Surroundings, serve};
+use sandbar_config::{ApiServiceConfig, AuthenticationConfig, Config, MetricsConfig};
+use sandbar_http::{Admission, Allowlist, App, Connections, Extension, Parts, Readiness, SessionKey, Surroundings, serve};
 use sandbar_mcp::Server;
 use sandbar_sandbox::{available_memory, memory_for_answers};
 use tokio::net::TcpListener;
@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use super::authentication::{authentication, who_may_call};
 use super::certificate::{CertificateFollower, TlsFlags};
+use super::metrics::{MetricsPort, Sources};
 use super::reload::{self, Reloader};
 use super::rights::RightsFollower;
 use super::setup::{Patience, Setup, runtime};
@@ -71,6 +72,9 @@ pub(super) struct Arguments {
     /// Time for running calls to end when the server stops [default: 24s]
     #[arg(long, value_name = "TIME", env = "SANDBAR_DRAIN", value_parser = sandbar_config::drain)]
     drain: Option<Duration>,
+    /// The address and port of metrics for Prometheus, at /metrics [default: none]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_METRICS_LISTEN", value_parser = sandbar_config::address)]
+    metrics_listen: Option<SocketAddr>,
     /// A file with a secret to sign session ids with, the same for all replicas; SANDBAR_SESSION_KEY can hold the secret itself
     /// [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
@@ -115,12 +119,20 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
 
     config.check_serving().map_err(anyhow::Error::msg)?;
     // The port first: a server that cannot listen should not make its user wait for that.
-    let listener = listen(config.listen).await?;
+    let listener = listen(config.listen, PortFlag::MCP).await?;
+    let metrics_port = match &config.metrics {
+        Some(MetricsConfig { listen: address }) => Some(MetricsPort::on(listen(*address, PortFlag::METRICS).await?)),
+        None => None,
+    };
+    let metrics = metrics_port.as_ref().map(|port| port.metrics.clone());
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
-    let setup = arguments.common.load(config, Patience::OF_SERVER).await?;
+    let setup = arguments.common.load_counted(config, Patience::OF_SERVER, metrics.as_ref()).await?;
     let problems = reload::problems_at_start(&setup);
     let bundled_loaded = !setup.problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
     let Setup { config, clusters, loader, catalog, on, packs, processors, .. } = setup;
+    if let Some(metrics) = &metrics {
+        metrics.serves(&catalog);
+    }
     let tools = catalog.definitions().count();
     let (authentication, aggregation) = authentication(&config, clusters.home(), certificate.as_mut()).await?;
     let who = who_may_call(&config);
@@ -129,7 +141,7 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config));
-    let app = App::from(Parts {
+    let app = Arc::new(App::from(Parts {
         server: Server::new(current),
         sessions: session_key.unwrap_or_else(|| SessionKey::derived(clusters.home().describe())),
         allowed,
@@ -140,14 +152,24 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
         answers: memory_for_answers(available_memory()),
         processors,
         readiness: readiness.clone(),
-    });
+    }));
     let address = listener.local_addr()?;
     tracing::info!("{who}");
     let way_in = way_in(&config, address);
     tokio::spawn(announce(readiness.clone(), clusters.describe(), tools, way_in, address));
     tokio::spawn(readiness.clone().watch_cluster());
-    let tls_memory = available_memory() / TLS_SHARE;
-    let bounds = ConnectionLimits { connections: config.connections, tls_memory, drain: config.drain };
+    let tls_memory = certificate.as_ref().map(|_| available_memory() / TLS_SHARE);
+    let (connections, drain) = (Connections::new(config.connections, tls_memory), config.drain);
+    let served_metrics = metrics_port.map(|port| {
+        port.serve(Sources {
+            app: app.clone(),
+            connections: connections.clone(),
+            loader: loader.clone(),
+            clusters: clusters.clone(),
+            certificate: certificate.as_ref().map(CertificateFollower::expires),
+        })
+    });
+    let served_metrics = served_metrics.transpose()?;
     let configs = watch::Sender::new(config.clone());
     let rights = RightsFollower { configs: configs.subscribe(), catalogs: catalogs.subscribe(), clusters: clusters.clone() };
     tokio::spawn(rights.follow(readiness.clone()));
@@ -170,6 +192,7 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
         seen: None,
         granted: text,
         broken: None,
+        metrics,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
     let tls = certificate.as_ref().map(CertificateFollower::acceptors);
@@ -179,7 +202,10 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     if let Some(aggregation) = aggregation {
         tokio::spawn(aggregation.follow(readiness.clone()));
     }
-    serve(listener, tls, Arc::new(app), bounds, stopped(readiness)?).await;
+    serve(listener, tls, app, connections, drain, stopped(readiness)?).await;
+    if let Some(metrics) = served_metrics {
+        metrics.end().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -196,6 +222,7 @@ impl Arguments {
         config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
         config.connections = self.connections.unwrap_or(config.connections);
         config.drain = self.drain.unwrap_or(config.drain);
+        config.metrics = self.metrics_listen.map(|listen| MetricsConfig { listen }).or(config.metrics);
         Ok(config)
     }
 }
@@ -235,6 +262,19 @@ fn surroundings(config: &Config) -> Surroundings {
     Surroundings::pod(namespace.as_deref(), &std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
 }
 
+/// A flag that says where to listen.
+#[derive(Clone, Copy)]
+pub(super) struct PortFlag {
+    name: &'static str,
+    /// A port for it that needs no rights.
+    port: u16,
+}
+
+impl PortFlag {
+    pub(super) const MCP: Self = Self { name: "--listen", port: sandbar_config::DEFAULT_LISTEN.port() };
+    pub(super) const METRICS: Self = Self { name: "--metrics-listen", port: 9090 };
+}
+
 /// Why an address cannot be listened on, and what can be done about it.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {way_out}")]
@@ -245,7 +285,8 @@ pub(super) struct NotListening {
     pub(super) is_taken: bool,
 }
 
-pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, NotListening> {
+/// Listens at the address that this flag, or what stands for it, has named.
+pub(super) async fn listen(address: SocketAddr, flag: PortFlag) -> Result<TcpListener, NotListening> {
     let bound = match TcpListener::bind(address).await {
         Err(error) => match without_ipv6(address, &error) {
             Some(all) => {
@@ -258,7 +299,7 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, NotListen
     };
     bound.map_err(|error| NotListening {
         address,
-        way_out: way_out(address, &error),
+        way_out: way_out(address, &error, flag),
         is_taken: error.kind() == io::ErrorKind::AddrInUse,
     })
 }
@@ -274,28 +315,28 @@ fn is_unknown_family(error: &io::Error) -> bool {
 }
 
 /// Why an address cannot be listened on, and what can be done about it.
-fn way_out(address: SocketAddr, error: &io::Error) -> String {
+fn way_out(address: SocketAddr, error: &io::Error, PortFlag { name: flag, port: another }: PortFlag) -> String {
     let (ip, port) = (address.ip(), address.port());
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "another program does; choose another port with --listen, or end that program (`ss -ltnp 'sport = :{port}'` shows it)"
+            "another program does; choose another port with {flag}, or end that program (`ss -ltnp 'sport = :{port}'` shows it)"
         ),
         io::ErrorKind::PermissionDenied if port < 1024 => {
-            let other = SocketAddr::new(ip, sandbar_config::DEFAULT_LISTEN.port());
-            format!("ports below 1024 need root's rights; choose one above, with `--listen {other}` for example")
+            let other = SocketAddr::new(ip, another);
+            format!("ports below 1024 need root's rights; choose one above, with `{flag} {other}` for example")
         }
-        io::ErrorKind::PermissionDenied => "this user may not; choose another port with --listen".to_owned(),
+        io::ErrorKind::PermissionDenied => format!("this user may not; choose another port with {flag}"),
         io::ErrorKind::AddrNotAvailable => {
             let all = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
             format!(
-                "{ip} is no address of this machine; `ip address` shows those that are, `--listen {all}:{port}` stands for all of \
-                 them and `--listen 127.0.0.1:{port}` for this machine alone"
+                "{ip} is no address of this machine; `ip address` shows those that are, `{flag} {all}:{port}` stands for all of \
+                 them and `{flag} 127.0.0.1:{port}` for this machine alone"
             )
         }
         _ if address.is_ipv6() && is_unknown_family(error) => {
-            format!("this machine has no IPv6; choose an IPv4 address, with `--listen 127.0.0.1:{port}` for example")
+            format!("this machine has no IPv6; choose an IPv4 address, with `{flag} 127.0.0.1:{port}` for example")
         }
-        _ => format!("{error}; choose another address with --listen"),
+        _ => format!("{error}; choose another address with {flag}"),
     }
 }
 
@@ -353,7 +394,7 @@ mod tests {
     #[test]
     fn each_way_out_is_one_for_that_address() {
         let of = |errno: Errno, address: &str| {
-            let words = way_out(address.parse().expect("an address"), &io::Error::from(errno));
+            let words = way_out(address.parse().expect("an address"), &io::Error::from(errno), PortFlag::MCP);
             assert!(!words.contains("os error"), "{words}");
             words
         };

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use sandbar_catalog::{Catalog, FileStamps, Loader, PackNames, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError};
 use sandbar_kubernetes::Clusters;
+use sandbar_metrics::Metrics;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_memory};
@@ -113,15 +114,25 @@ impl Common {
 
     /// Connects to the clusters and loads all components. Fails where a path of some is not there.
     pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
-        let clusters = Clusters::connect(config.clusters()).await?;
-        self.load_what_is_there(config, clusters, patience).await?.complete()
+        self.load_counted(config, patience, None).await
+    }
+
+    /// The same, where calls and requests are counted.
+    pub(super) async fn load_counted(
+        &self,
+        config: Config,
+        patience: Patience,
+        metrics: Option<&Arc<Metrics>>,
+    ) -> anyhow::Result<Setup> {
+        let clusters = Clusters::connect(config.clusters(), metrics.map(|metrics| metrics.clone() as _)).await?;
+        self.set_up(config, clusters, patience, metrics).await?.complete()
     }
 
     /// The clusters for a command that most often needs none. One on the command line is meant; one that sandbar.yaml names, or that `auto`
     /// finds, may be elsewhere, and whoever asks it after all is told why it is not here.
     pub(super) async fn clusters_if_needed(&self, config: &Config) -> anyhow::Result<Clusters> {
         match self.cluster {
-            Some(_) => Ok(Clusters::connect(config.clusters()).await?),
+            Some(_) => Ok(Clusters::connect(config.clusters(), None).await?),
             None => Ok(Clusters::connect_if_there(config.clusters()).await),
         }
     }
@@ -133,11 +144,24 @@ impl Common {
         clusters: Clusters,
         patience: Patience,
     ) -> anyhow::Result<Setup> {
+        self.set_up(config, clusters, patience, None).await
+    }
+
+    async fn set_up(
+        &self,
+        config: Config,
+        clusters: Clusters,
+        patience: Patience,
+        metrics: Option<&Arc<Metrics>>,
+    ) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let processors = engine.processors().clone();
         let registries = registries(&config.registries, engine.folder(), config.registries.pull)?;
-        let loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
+        let mut loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
+        if let Some(metrics) = metrics {
+            loader = loader.observed_by(metrics.clone());
+        }
         let mut packs = ClusterPacks::of(clusters.clone());
         packs.find(&config, patience.packs).await;
         let on = packs.on(&config, &Catalog::default());

@@ -169,7 +169,7 @@ impl Bench {
             None => cluster(file.cluster.as_deref(), folder)?,
         };
         let settings = ClusterSettings { name: ONLY_CLUSTER.into(), source, rights: WhoseRights::Server };
-        let clusters = Clusters::connect(std::iter::once(settings)).await?;
+        let clusters = Clusters::connect(std::iter::once(settings), None).await?;
         clusters.home().log_in().await;
         let cluster = clusters.home().clone();
         let clusters = noted.map_or(clusters, |noted| Clusters::only(cluster.clone().noting(noted)));
@@ -190,7 +190,7 @@ impl Bench {
         let caller = Caller::new(Identity::Operator);
         let asked = Asked::Tool { name: case.call.clone(), arguments: case.arguments.clone().into() };
         let (progress, _) = watch::channel(Progress::default());
-        let (answer, event) = self.catalog.call(&caller, asked, progress, |answered| answered).await;
+        let (answer, event) = self.catalog.call(&caller, None, asked, progress, |answered| answered).await;
         let used = event.budget().map(used).unwrap_or_default();
         Ok(match answer {
             Ok(Answered::Tool(answer)) => outcome(&answer, used),

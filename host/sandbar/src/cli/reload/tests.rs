@@ -75,6 +75,7 @@ async fn start<'a>(
         seen: None,
         granted: text,
         broken: None,
+        metrics: None,
     };
     Started { reloader, files, file }
 }
