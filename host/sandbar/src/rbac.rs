@@ -420,31 +420,18 @@ mod tests {
             },
         ];
         let questions = Questions { token_reviews: true, aggregator: true, ..Questions::default() };
-        let said = |namespaces: &Namespaces| {
-            let objects = objects(&grants, namespaces, &ReadsAs::Server, questions, &account()).expect("no wildcards");
-            permissions(&objects).iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        let of_cluster = ["list nodes", "create tokenreviews.authentication.k8s.io"];
-        let of_aggregator = "get configmaps named extension-apiserver-authentication in kube-system";
-        assert_eq!(
-            said(&Namespaces::Only(["a".to_owned(), "b".to_owned()].into())),
-            [
-                of_cluster[0],
-                of_cluster[1],
-                "get pods/log in a",
-                "get deployments.apps in a",
-                "list deployments.apps in a",
-                "get pods/log in b",
-                of_aggregator
-            ]
-        );
-        let everywhere = said(&Namespaces::All);
-        for permission in
-            ["get pods/log", "get deployments.apps", "list deployments.apps", of_aggregator].iter().chain(&of_cluster)
-        {
-            assert!(everywhere.contains(&(*permission).to_owned()), "{permission}: {everywhere:?}");
-        }
-        assert_eq!(everywhere.len(), 6);
+        let objects = objects(&grants, &ReadsAs::Server, questions, &account()).expect("no wildcards");
+        let mut said: Vec<String> = permissions(&objects).iter().map(ToString::to_string).collect();
+        said.sort_unstable();
+        let expected = [
+            "create tokenreviews.authentication.k8s.io",
+            "get configmaps named extension-apiserver-authentication in kube-system",
+            "get deployments.apps in a",
+            "get pods/log",
+            "list deployments.apps in a",
+            "list nodes",
+        ];
+        assert_eq!(said, expected);
     }
 
     #[test]
