@@ -2,8 +2,8 @@
 //!
 //! Knows kube and nothing of wasm or MCP, so it is tested without either. Every request of a tool leaves through here, is a GET,
 //! and is checked against the grant first, and against the caller's `rights` where these count: by a review before it leaves, or by the API
-//! server itself, which it asks in the caller's name (`impersonation`). Whose a token is, `review` asks, and who this process is and may do `own`. The way of a read: `reader` (its
-//! time), then `get`, `list` or `log`, which share a `context`. Those ask `discovery` which resource that is, check the grant, build a URL
+//! server itself, which it asks in the caller's name (`impersonation`). Whose a token is, `review` asks, and `own` who this process is, and
+//! what it may do. The way of a read: `reader` (its time), then `get`, `list` or `log`, which share a `context`. Those ask `discovery` which resource that is, check the grant, build a URL
 //! with `request`, send it with `exchange`, take the answer apart as it arrives (`response`, `items`), and read each object (`object`),
 //! which comes out without its secrets and cut down to the fields that were asked for.
 //!

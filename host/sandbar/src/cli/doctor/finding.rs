@@ -3,12 +3,14 @@
 use sandbar_text::size;
 use serde::Serialize;
 
-/// Bytes in words, to a hundredth or so: what is free on a machine is no round number.
+/// Bytes in words, without the digits that nobody reads: what is free on a machine is no round number.
 pub(super) fn about(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;
     const GIB: u64 = 1 << 30;
-    let unit = [GIB, MIB].into_iter().find(|unit| bytes >= 10 * unit).unwrap_or(1);
-    size(bytes / unit * unit).to_string()
+    match bytes {
+        ..GIB => size(bytes.max(MIB) / MIB * MIB).to_string(),
+        _ => format!("{} GiB", bytes / GIB),
+    }
 }
 
 /// How bad it is.
