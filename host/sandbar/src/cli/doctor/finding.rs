@@ -68,7 +68,7 @@ mod tests {
             ((512 << 20) + 17, "512 MiB"),
             (64 << 20, "64 MiB"),
             (1 << 30, "1 GiB"),
-            (700, "700 bytes"),
+            (700, "1 MiB"),
         ] {
             assert_eq!(about(bytes), said);
         }
