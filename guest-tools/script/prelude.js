@@ -158,7 +158,7 @@ function run(call) {
 /** The script's function of this name. */
 function of(script, name, what) {
   const call = script[name];
-  if (typeof call !== "function") throw `the script exports no function ${JSON.stringify(name)} for its ${what} of that name`;
+  if (typeof call !== "function") throw new Error(`it exports no function ${JSON.stringify(name)} for its ${what} of that name`);
   return call;
 }
 
@@ -173,7 +173,12 @@ function result(answer) {
 
 /** The interfaces that the host asks, for the exports of a script. */
 globalThis.sandbarExports = (script) => {
-  if (script.manifest === null || typeof script.manifest !== "object") throw new Error("it exports no object `manifest`");
+  const { manifest } = script;
+  if (manifest === null || typeof manifest !== "object") throw new Error("it exports no object `manifest`");
+  // What else is wrong with it the host says.
+  const named = (list) => (Array.isArray(list) ? list : []).map((entry) => entry?.name).filter((name) => typeof name === "string");
+  for (const name of named(manifest.tools)) of(script, name, "tool");
+  for (const name of named(manifest.prompts)) of(script, name, "prompt");
   return exports(script);
 };
 

@@ -77,7 +77,7 @@ async fn what_has_changed_between_two_versions_is_shown() {
     folder.edit("many.js", r#"resources: ["pods"]"#, r#"resources: ["pods", "secrets"]"#);
     let changed = folder.run(&["diff", "old.js", "many.js"]).await;
     assert_eq!(changed.code(), 1, "{changed:?}");
-    for said in [r#"~ tools.many.title: "List restarts" → "Restarts""#, r#"+ rules[0].resources[1]: "secrets""#] {
+    for said in [r#"~ tools.many.title: "List restarts" → "Restarts""#, r#"+ rules.secrets: "list""#] {
         assert!(changed.stdout.contains(said), "{said}: {changed:?}");
     }
 }

@@ -93,6 +93,7 @@ async fn what_is_wrong_with_a_script_is_said_with_its_place() {
         ("throws.js", "const y = undefined;\nconst z = y();".to_owned(), "throws.js:2"),
         ("imports.js", "import fs from \"fs\";\nexport const manifest = {};".to_owned(), "there are no modules to import"),
         ("empty.js", "export const manifest = {};".to_owned(), "tools"),
+        ("typo.js", script("many", "").replace("function many", "function mnay"), "it exports no function \"many\" for its tool"),
     ] {
         let file = scripts.put(file, text);
         let run = Run::new(&["inspect", file.to_str().unwrap()]).finish().await;

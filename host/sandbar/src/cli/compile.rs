@@ -9,7 +9,7 @@ use sandbar_config::{Config, Packs};
 use sandbar_registry::Registries;
 use sandbar_sandbox::{Binary, Engine, Folder};
 
-use super::registries::{pulled, registries};
+use super::registries::{Asker, pulled, registries};
 use super::setup::runtime;
 use super::{Common, Failure, output};
 
@@ -29,7 +29,7 @@ pub(super) fn run(Arguments { common }: Arguments) -> Result<ExitCode, Failure> 
     if !engine.folder().is_some_and(Folder::is_kept) {
         return Err(anyhow!("there is no folder that would keep what is compiled: name one with --cache-dir").into());
     }
-    let registries = registries(&config.registries, engine.folder(), config.registries.pull)?;
+    let registries = registries(&config.registries, engine.folder(), Asker::server(&config.registries))?;
     let (sources, absent) = common.sources(&config, &packs(&config), &Catalog::default());
     let mut failed = absent.len();
     for problem in &absent {

@@ -14,7 +14,7 @@ use sandbar_policy::{Grant, Limits, ONLY_CLUSTER};
 use sandbar_sandbox::{Artifact, Binary, Engine};
 use serde_json::{Value, json};
 
-use super::registries::{component, registries};
+use super::registries::{Asker, component, registries};
 use super::setup::runtime;
 use super::tools::{asked, by_cluster, side_by_side};
 use super::{Common, Failure, Output, output};
@@ -84,7 +84,7 @@ impl Examined {
 pub(super) async fn examine(source: &Source, config: &Config, engine: &Engine) -> anyhow::Result<Examined> {
     let binary = match source {
         Source::Registry(reference) => {
-            let registries = registries(&config.registries, engine.folder(), true)?;
+            let registries = registries(&config.registries, engine.folder(), Asker::Command)?;
             Binary::new(registries.load(reference, None).await?.0.component)
         }
         Source::File(_) | Source::Bundled(_) => source.read().with_context(|| format!("{source} cannot be read"))?.binary,

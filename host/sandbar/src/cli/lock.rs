@@ -13,7 +13,7 @@ use sandbar_sandbox::{Binary, Engine};
 
 use super::diff::compared;
 use super::inspect::examined;
-use super::registries::registries;
+use super::registries::{Asker, registries};
 use super::setup::runtime;
 use super::{Common, Failure, output};
 
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let text = Config::text(&file)?;
     let config = common.config_of(Some(&text))?;
     let engine = common.engine(&config)?;
-    let lock = Lock { registries: registries(&config.registries, engine.folder(), true)?, engine, config };
+    let lock = Lock { registries: registries(&config.registries, engine.folder(), Asker::Command)?, engine, config };
     let (mut digests, mut failed) = (BTreeMap::new(), 0);
     let runtime = runtime()?;
     for (entry, tool) in lock.config.tools.iter().enumerate() {

@@ -9,7 +9,7 @@ use sandbar_catalog::{Integrity, NotTaken, Source};
 use sandbar_registry::{Pinned, Reference, Registries};
 use sandbar_sandbox::Folder;
 
-use super::registries::{pulled, reference, registries};
+use super::registries::{Asker, pulled, reference, registries};
 use super::setup::runtime;
 use super::{Common, Failure, output};
 
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if output.is_none() && !folder.is_some_and(Folder::is_kept) {
         return Err(anyhow!("there is no folder that would keep what is pulled: name one with --cache-dir").into());
     }
-    let registries = registries(&config.registries, folder, true)?;
+    let registries = registries(&config.registries, folder, Asker::Command)?;
     let runtime = runtime()?;
     if let Some(reference) = reference {
         let integrity = config.integrity_of(&reference);

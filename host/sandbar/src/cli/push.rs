@@ -42,6 +42,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let registries = common.registries(&common.config()?)?;
     let binary = Source::File(file.clone()).read().with_context(|| format!("{shown} cannot be read"))?.binary;
     let described = Described::of(&binary).with_context(|| format!("{shown} is no component"))?;
+    if described.rights.is_none() {
+        let words = "it does not say what it asks for, and so nobody can read that without running it: `sandbar build` adds that to a component";
+        output::say(&format!("sandbar: {shown}: {words}"));
+    }
     let mut all: BTreeMap<String, String> = described.annotations();
     all.extend(annotations);
     let package =

@@ -9,7 +9,7 @@ use sandbar_config::{Config, RegistriesConfig, RegistryHostConfig};
 use sandbar_registry::{Artifact, Cache, DockerConfig, Proxies, Reference, Registries, Settings, Trust, TrustRoot};
 use sandbar_sandbox::Folder;
 
-use super::Common;
+use super::{Common, output};
 
 /// Bytes of components from registries that are kept. With what they are compiled to, they fit the volume in deploy/.
 const KEPT_BYTES: u64 = 256 * 1024 * 1024;
@@ -17,27 +17,57 @@ const KEPT_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes of a file with certificates or keys. That of Sigstore's public instance has some 7 KB.
 const FILE_BYTES: u64 = 1024 * 1024;
 
-impl Common {
-    /// The registries for a command that is all about them.
-    pub(super) fn registries(&self, config: &Config) -> anyhow::Result<Registries> {
-        registries(&config.registries, self.compiler().as_ref().map(|compiler| &*compiler.folder), true)
+/// Who asks registries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// Nobody: what is for asking may be where somebody does.
+    Nobody,
+    /// A server, or what stands for one: it has all files that the configuration names.
+    Server,
+    /// A command, on another machine than the server's perhaps: docker's own credentials take the place of those that are not here.
+    Command,
+}
+
+impl Asker {
+    /// A server asks where its configuration says so.
+    pub(super) fn server(config: &RegistriesConfig) -> Self {
+        if config.pull { Self::Server } else { Self::Nobody }
+    }
+
+    /// The files with credentials.
+    fn credentials(self, configured: Option<&[PathBuf]>) -> Vec<PathBuf> {
+        let dockers = || dockers_own().into_iter().filter(|file| file.is_file());
+        match (self, configured) {
+            (Self::Nobody, _) => Vec::new(),
+            (_, None) => dockers().collect(),
+            (Self::Server, Some(files)) => files.to_vec(),
+            (Self::Command, Some(files)) => {
+                let (here, elsewhere): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| file.exists());
+                for file in &elsewhere {
+                    let words = "registries.credentials: it is not on this machine, so docker's own credentials are taken";
+                    output::say(&format!("sandbar: {}: {words}", file.display()));
+                }
+                let dockers = dockers().filter(|_| !elsewhere.is_empty());
+                here.into_iter().chain(dockers).collect()
+            }
+        }
     }
 }
 
-/// The registries, with a cache in the folder of compiled components. `online`: they are asked.
-pub(super) fn registries(config: &RegistriesConfig, folder: Option<&Folder>, online: bool) -> anyhow::Result<Registries> {
+impl Common {
+    /// The registries for a command that is all about them.
+    pub(super) fn registries(&self, config: &Config) -> anyhow::Result<Registries> {
+        registries(&config.registries, self.compiler().as_ref().map(|compiler| &*compiler.folder), Asker::Command)
+    }
+}
+
+/// The registries, with a cache in the folder of compiled components.
+pub(super) fn registries(config: &RegistriesConfig, folder: Option<&Folder>, asker: Asker) -> anyhow::Result<Registries> {
     let RegistriesConfig { pull: _, credentials, hosts, trust_root } = config;
-    let credentials = match credentials {
-        Some(files) => files.clone(),
-        None => dockers_own().into_iter().filter(|file| file.is_file()).collect(),
-    };
-    let credentials = match online {
-        true => {
-            credentials.iter().map(|file| DockerConfig::read(file)).collect::<Result<_, _>>().context("registries.credentials")?
-        }
-        false => Vec::new(),
-    };
-    // Where nobody is asked, what is for asking may be where somebody is.
+    let credentials = asker.credentials(credentials.as_deref());
+    let credentials =
+        credentials.iter().map(|file| DockerConfig::read(file)).collect::<Result<_, _>>().context("registries.credentials")?;
+    let online = asker != Asker::Nobody;
     let hosts = hosts.iter().filter(|_| online);
     let trust = |(host, trust): (&String, &RegistryHostConfig)| {
         let trust = match &trust.certificate_authority_file {

@@ -22,7 +22,7 @@ use tokio::task::block_in_place;
 
 use super::inspect::described;
 use super::packs::ClusterPacks;
-use super::registries::registries;
+use super::registries::{Asker, registries};
 use super::setup::Setup;
 use super::{Common, words};
 
@@ -141,7 +141,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
     /// Has the credentials and certificates of registries read anew, and all that depends on them asked again.
     fn registries_anew(&self) {
         let config = &self.started.registries;
-        match block_in_place(|| registries(config, self.loader.engine().folder(), config.pull)) {
+        match block_in_place(|| registries(config, self.loader.engine().folder(), Asker::server(config))) {
             Ok(registries) => self.loader.look_anew(registries),
             Err(error) => tracing::error!("registries are asked as before: {}", words(&error)),
         }

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use super::Common;
 use super::packs::ClusterPacks;
-use super::registries::registries;
+use super::registries::{Asker, registries};
 
 /// Everything that a command needs to call tools.
 pub(super) struct Setup {
@@ -157,7 +157,7 @@ impl Common {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let processors = engine.processors().clone();
-        let registries = registries(&config.registries, engine.folder(), config.registries.pull)?;
+        let registries = registries(&config.registries, engine.folder(), Asker::server(&config.registries))?;
         let mut loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
         if let Some(metrics) = metrics {
             loader = loader.observed_by(metrics.clone());

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::record::Recorder;
-use super::registries::registries;
+use super::registries::{Asker, registries};
 use super::setup::runtime;
 use super::{Common, Failure, output};
 
@@ -174,7 +174,7 @@ impl Bench {
         let cluster = clusters.home().clone();
         let clusters = noted.map_or(clusters, |noted| Clusters::only(cluster.clone().noting(noted)));
         let engine = Arc::new(common.engine(&config)?);
-        let registries = registries(&config.registries, engine.folder(), config.registries.pull)?;
+        let registries = registries(&config.registries, engine.folder(), Asker::server(&config.registries))?;
         let loader = Loader::new(engine, clusters, config.largest_memory()).with_registries(registries);
         Ok(Self { config, loader, sources, settings: file.settings.clone(), cluster, catalog: Catalog::default() })
     }

@@ -10,7 +10,7 @@ use tokio::task::block_in_place;
 
 use super::finding::Finding;
 use super::subject::Subject;
-use crate::cli::registries::registries;
+use crate::cli::registries::{Asker, registries};
 use crate::cli::words;
 
 pub(super) async fn look(subject: Arc<Subject>) -> Vec<Finding> {
@@ -31,7 +31,7 @@ pub(super) async fn look(subject: Arc<Subject>) -> Vec<Finding> {
         return vec![Finding::ok("none is asked, as `registries.pull: false` says: the cache has to have everything")];
     }
     // Without a cache, which would answer in their place.
-    let asked = match block_in_place(|| registries(&config.registries, None, true)) {
+    let asked = match block_in_place(|| registries(&config.registries, None, Asker::Server)) {
         Ok(asked) => asked,
         Err(error) => return vec![Finding::fail(words(&error))],
     };
