@@ -2,6 +2,8 @@ module sandbar.test/monitoring
 
 go 1.26.0
 
+// k8s.io/… are those of tests/helm and tests/control-plane, so that they are compiled once.
+
 tool (
 	github.com/prometheus/prometheus/cmd/prometheus
 	github.com/prometheus/prometheus/cmd/promtool

@@ -24,7 +24,7 @@ const DASHBOARD: &str = "deploy/monitoring/dashboard.json";
 const RUNBOOKS: &str = "docs/how-to/runbooks/alerts.md";
 
 /// Labels that Prometheus gives to what it scrapes.
-const TARGET: [&str; 5] = ["cluster", "instance", "job", "namespace", "pod"];
+const TARGET: [&str; 6] = ["cluster", "instance", "job", "namespace", "pod", "service"];
 
 /// What stands before labels in brackets.
 const GROUPING: [&str; 6] = ["by", "group_left", "group_right", "ignoring", "on", "without"];
