@@ -72,7 +72,8 @@ e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBEC
 	tests/registry/bigger.sh
 	cargo test --locked --package sandbar-registry --test registries -- --ignored
 	tests/helm/build.sh
-	cargo test --locked --package sandbar-tests --test system chart:: -- --include-ignored
+	tests/monitoring/build.sh
+	cargo test --locked --package sandbar-tests --test system -- --include-ignored chart:: monitoring::
 	tests/e2e/run.sh
 	[ -n "$$E2E_KUBECONFIG$$E2E_IMAGE_TAR" ] || SANDBAR=target/image/sandbar tests/packages/run.sh python
 
@@ -92,6 +93,12 @@ deploy/chart/files/rbac.yaml: deploy/base/rbac.yaml
 	cp $< $@
 deploy/overlays/%/rbac.yaml: build
 	$(SANDBAR) rbac --cluster demo --config $(@D)/sandbar.yaml >$@.new && mv $@.new $@
+
+.PHONY: rules
+rules: ## Write the rules of Prometheus Operator and of the chart anew, from deploy/monitoring/rules.yaml
+	cp deploy/monitoring/rules.yaml deploy/chart/files/rules.yaml
+	file=deploy/components/prometheus-operator/prometheusrule.yaml && \
+		{ sed '/^spec:/q' $$file && sed -n '/^groups:/,$$p' deploy/monitoring/rules.yaml | sed 's/^./  &/'; } >$$file.new && mv $$file.new $$file
 
 .PHONY: image
 image: rust ## Build a container image: IMAGE=name:tag, IMAGE_TAR=file to write an archive as well

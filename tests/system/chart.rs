@@ -12,6 +12,8 @@ use sandbar_tests::until;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::monitoring;
+
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/chart");
 
@@ -85,10 +87,18 @@ fn a_real_api_server_makes_the_same_of_the_chart_and_of_kustomize() {
     for namespace in ["coder-system", "team-a", "team-b"] {
         control_plane.kubectl(&["create", "namespace", namespace]);
     }
+    for crd in ["servicemonitors", "prometheusrules"] {
+        let file = monitoring::programs().join(format!("{crd}.yaml")).display().to_string();
+        control_plane.kubectl(&["apply", "--server-side", "-f", &file]);
+        let name = format!("crd/{crd}.monitoring.coreos.com");
+        control_plane.kubectl(&["wait", "--for", "condition=Established", "--timeout", "5m", &name]);
+    }
     let helm = Helm::of(&control_plane);
     let namespaced = format!("{DEPLOY}/overlays/namespaced");
     let overlay = |name: &str| format!("{OVERLAYS}/{name}");
     let opened = "networkPolicy.open=true,networkPolicy.apiServers={192.0.2.20/32},networkPolicy.apiServerPort=443";
+    let watched = "metrics.enabled=true,metrics.serviceMonitor.enabled=true,metrics.rules.enabled=true,\
+                   metrics.serviceMonitor.labels.release=kube-prometheus-stack,metrics.rules.labels.release=kube-prometheus-stack";
     let confined = "userNamespaces=true,podSecurityContext.appArmorProfile.type=RuntimeDefault";
     let image = r#"tools.images=[{"name":"tools","mountPath":"/tools","reference":"registry.example.com/team/restarts@sha256:6b0e1e8d7f4f5f9ac1c2d7b3c9a1d6e2f0a4b8c3d5e7f9a1b2c3d4e5f6a7b8c9"}]"#;
     // Those of the tests have no roles.
@@ -98,6 +108,8 @@ fn a_real_api_server_makes_the_same_of_the_chart_and_of_kustomize() {
     for (folder, arguments) in [
         (format!("{DEPLOY}/base"), vec![]),
         (overlay("encrypted"), vec!["--set", "tls.enabled=true"]),
+        (overlay("measured"), vec!["--set", "metrics.enabled=true"]),
+        (overlay("watched"), vec!["--set", watched]),
         (overlay("opened"), vec!["--set", opened]),
         (overlay("confined"), vec!["--set", confined]),
         (
@@ -142,7 +154,7 @@ fn a_real_api_server_accepts_all_that_the_chart_has() {
     let helm = Helm::of(control_plane);
     let made = helm.made(&["--namespace", "all-of-the-chart", "--values", EVERYTHING, "--set", "rbac.create=false"]);
     let accepted = control_plane.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", "-f", &made]);
-    assert_eq!(accepted.lines().count(), 8, "{accepted}");
+    assert_eq!(accepted.lines().count(), 10, "{accepted}");
 }
 
 #[tokio::test]
@@ -184,6 +196,9 @@ fn values_that_cannot_be_meant_are_refused_with_what_to_do() {
         ("config=: :", "config is no YAML"),
         ("config.namespaces={team-a}", "run `sandbar rbac"),
         ("config.tls.key=tls.key", "set tls.enabled in its place"),
+        ("config.metrics.listen=0.0.0.0:9090", "set metrics.enabled in its place"),
+        ("metrics.enabled=true,metrics.port=8090", "MCP and metrics cannot both be at port 8090"),
+        ("metrics.serviceMonitor.enabled=true", "set metrics.enabled"),
         ("config.apiService.group=mcp.example.com", "set tls.enabled"),
         ("config.apiService.server=main,tls.enabled=true,rbac.create=false", "set apiService.caBundle"),
     ] {
@@ -253,13 +268,15 @@ fn accepted(control_plane: &ControlPlane, arguments: &[&str]) -> BTreeMap<(Strin
 }
 
 fn strip(value: &mut Value) {
-    const LABELS: [&str; 4] = ["app", "app.kubernetes.io/component", "app.kubernetes.io/name", "app.kubernetes.io/part-of"];
+    const LABELS: [&str; 5] =
+        ["app", "app.kubernetes.io/component", "app.kubernetes.io/name", "app.kubernetes.io/part-of", "release"];
     const WRITTEN: [&str; 8] =
         ["annotations", "clusterIP", "clusterIPs", "creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"];
     match value {
         Value::Object(fields) => {
             fields.retain(|key, _| !WRITTEN.contains(&key.as_str()));
-            // The one that selects, and those that do not say which release it is of, and who has made it.
+            // The one that selects, the one by which Prometheus chooses objects, and those that do not say which release it is of, and who has
+            // made it.
             if let Some(Value::Object(labels)) = fields.get_mut("labels") {
                 labels.retain(|key, _| LABELS.contains(&key.as_str()));
                 if labels.is_empty() {

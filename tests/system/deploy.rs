@@ -55,6 +55,10 @@ fn a_real_api_server_accepts_the_base_the_overlay_and_each_component() {
         (format!("{OVERLAYS}/mounted"), vec!["configmap/"]),
         (format!("{OVERLAYS}/pulled"), vec!["configmap/"]),
         (format!("{OVERLAYS}/scripted"), vec!["configmap/coder-k8s-mcp-scripts-"]),
+        (
+            format!("{OVERLAYS}/measured"),
+            vec!["service/coder-k8s-mcp-metrics", "networkpolicy.networking.k8s.io/coder-k8s-mcp-metrics"],
+        ),
     ] {
         let accepted = control_plane.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", "-k", &folder]);
         for object in always.into_iter().chain(more) {
@@ -65,7 +69,8 @@ fn a_real_api_server_accepts_the_base_the_overlay_and_each_component() {
 
 #[test]
 fn every_object_says_what_it_is_part_of_and_none_is_a_namespace() {
-    for folder in [format!("{DEPLOY}/base"), format!("{DEPLOY}/overlays/namespaced"), overlay("private"), overlay("opened")] {
+    let overlays = ["private", "opened", "measured"].map(overlay);
+    for folder in [format!("{DEPLOY}/base"), format!("{DEPLOY}/overlays/namespaced")].into_iter().chain(overlays) {
         for object in objects_of(&folder) {
             let labels = &object["metadata"]["labels"];
             for (key, value) in
@@ -90,6 +95,28 @@ fn the_port_is_reached_by_pods_with_the_label_or_where_it_is_open_by_everybody()
         let policy = objects.iter().find(|object| object["kind"] == "NetworkPolicy" && object["spec"]["ingress"].is_array());
         assert_eq!(policy.unwrap()["spec"]["ingress"], wanted, "{folder}");
     }
+}
+
+#[test]
+fn metrics_are_at_a_port_of_their_own_for_prometheus_in_a_namespace_with_the_label_and_for_nobody_else() {
+    let objects = objects_of(&overlay("measured"));
+    let spec = |kind: &str, name: &str| {
+        let found = objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {kind} {name}"))["spec"].clone()
+    };
+    let scraper = json!({
+        "namespaceSelector": { "matchLabels": { "coder-k8s-mcp-metrics": "true" } },
+        "podSelector": { "matchLabels": { "app.kubernetes.io/name": "prometheus" } },
+    });
+    let wanted = json!([{ "from": [scraper], "ports": [{ "port": "metrics", "protocol": "TCP" }] }]);
+    assert_eq!(spec("NetworkPolicy", "coder-k8s-mcp-metrics")["ingress"], wanted);
+    assert_eq!(spec("NetworkPolicy", "coder-k8s-mcp")["ingress"][0]["ports"], json!([{ "port": "mcp", "protocol": "TCP" }]));
+    let ports = |service: &str| spec("Service", service)["ports"].as_array().unwrap().len();
+    assert_eq!((ports("coder-k8s"), ports("coder-k8s-mcp-metrics")), (1, 1));
+    assert_eq!(spec("Service", "coder-k8s-mcp-metrics")["clusterIP"], "None", "each replica is scraped by itself");
+    let pod = pod_of("measured");
+    assert_eq!(named(&pod["containers"][0]["ports"], "metrics")["containerPort"], 9090);
+    assert_eq!(named(&pod["containers"][0]["env"], "SANDBAR_METRICS_LISTEN")["value"], "[::]:9090");
 }
 
 #[test]

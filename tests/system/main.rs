@@ -32,6 +32,7 @@ mod live;
 mod logins;
 mod logs;
 mod metrics;
+mod monitoring;
 mod offers;
 mod oidc;
 mod packs;

@@ -14,12 +14,12 @@ use serde_json::json;
 use super::components::hostile_config;
 
 /// A server of the demo cluster that has metrics.
-fn counted(config: &str) -> Builder {
+pub(super) fn counted(config: &str) -> Builder {
     Server::builder().cluster("demo").config(config).arg("--metrics-listen").arg("127.0.0.1:0")
 }
 
 /// Where it has them.
-fn port(server: &Server) -> SocketAddr {
+pub(super) fn port(server: &Server) -> SocketAddr {
     let log = server.log();
     let (_, rest) = log.split_once("metrics are at http://").expect("the log says where the metrics are");
     rest.split('/').next().and_then(|address| address.parse().ok()).expect("an address")

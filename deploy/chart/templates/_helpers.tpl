@@ -70,6 +70,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (hasKey $config "apiService") (not .Values.tls.enabled) -}}
 {{- fail "config has `apiService`, and the API server speaks TLS: set tls.enabled" -}}
 {{- end -}}
+{{- if and (hasKey $config "metrics") (not .Values.metrics.enabled) -}}
+{{- fail "config has `metrics`: set metrics.enabled in its place, so that Prometheus finds and reaches the port" -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 
