@@ -4,7 +4,8 @@
 #   dist.sh                         both of the following, for this machine
 #   dist.sh machine                 of one target: the archive with the binary, the MCP bundle, the bill of materials
 #   dist.sh release                 what a release has once, of what is in target/dist: chart, Kustomize, install.sh, server.json, SHA256SUMS
-#   dist.sh context BINARY FOLDER   what the image is built from, and FOLDER.labels, what its labels say
+#   dist.sh context BINARY FOLDER   what the image is built from, and FOLDER.labels, what its labels say; the licences are those beside BINARY,
+#                                   as in an unpacked archive, if there are some
 #
 # The version and the name are those of Cargo.toml. The same commit and the same binary give the same bytes.
 #
@@ -72,15 +73,16 @@ machine() {
 
 release() {
   local part staged=$staging/release
+  same deploy/chart/Chart.yaml "version: $version"
+  same deploy/chart/Chart.yaml "appVersion: $version"
+  same deploy/server/kustomization.yaml "    newTag: $version"
+  same guest-tools/sdk-python/pyproject.toml "version = \"$version\""
+  same guest-tools/sdk-js/package.json "  \"version\": \"$version\","
   mkdir -p "$dist" "$staged/$name" "$staged/$name-$version-kustomize"
   # Of what git has, so that nothing that lies about is in it.
   of_git deploy/chart "$staged/$name"
-  grep -qx "version: $version" "$staged/$name/Chart.yaml" && grep -qx "appVersion: $version" "$staged/$name/Chart.yaml" ||
-    fail "deploy/chart/Chart.yaml is of another version than Cargo.toml, $version"
   pack "$staged/$name" "$dist/$name-$version-chart.tgz"
   for part in namespace.yaml base server overlays components; do of_git "deploy/$part" "$staged/$name-$version-kustomize/$part"; done
-  grep -qx "    newTag: $version" "$staged/$name-$version-kustomize/server/kustomization.yaml" ||
-    fail "deploy/server/kustomization.yaml has another newTag than the version of Cargo.toml, $version"
   pack "$staged/$name-$version-kustomize" "$dist/$name-$version-kustomize.tar.gz"
 
   sed "s|^releases=\$|releases=${REPOSITORY:+$REPOSITORY/releases}|" deploy/install.sh >"$dist/install.sh"
@@ -92,6 +94,9 @@ release() {
   (cd "$dist" && hash -- *) >"$staging/SHA256SUMS"
   mv "$staging/SHA256SUMS" "$dist/"
 }
+
+# same FILE LINE: what cannot take the version from Cargo.toml has the same.
+same() { grep -qxF -- "$2" "$1" || fail "$1 is of another version than Cargo.toml, $version: it has no line \`$2\`"; }
 
 # of_git PATH TO: a file or a folder as the work tree has it, without what git does not know.
 of_git() {
@@ -107,7 +112,9 @@ context() {
   rm -rf "$2"
   mkdir -p "$2"
   cp "$1" "$2/sandbar"
-  licences "${TARGET:-$(deploy/binary.sh target)}" "$2/licenses"
+  if [[ -d $(dirname "$1")/licenses ]]; then cp -R "$(dirname "$1")/licenses" "$2/"
+  else licences "${TARGET:-$(deploy/binary.sh target)}" "$2/licenses"
+  fi
   cargo metadata --no-deps --offline --format-version 1 | REVISION=$revision SOURCE=${REPOSITORY:-} python3 -c '
 import datetime, json, os, sys
 binary = next(package for package in json.load(sys.stdin)["packages"] if package["name"] == "sandbar")

@@ -67,7 +67,7 @@ def server(repository, folder):
     return {
         "$schema": SCHEMA,
         # The registry lets whoever can publish from the owner's repositories use this name.
-        "name": f"io.github.{found[1]}/{binary['name']}",
+        "name": f"io.github.{found[1]}/{package['name']}",
         "title": "Sandbar",
         "description": package["description"],
         "version": package["version"],
@@ -76,7 +76,7 @@ def server(repository, folder):
         "packages": [
             {
                 "registryType": "mcpb",
-                "identifier": f"{repository}/releases/download/v{binary['version']}/{bundle.name}",
+                "identifier": f"{repository}/releases/download/v{package['version']}/{bundle.name}",
                 "fileSha256": hashlib.sha256(bundle.read_bytes()).hexdigest(),
                 "transport": {"type": "stdio"},
             }

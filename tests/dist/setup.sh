@@ -24,6 +24,7 @@ install() {
   node=$(../packages/setup.sh)/bin
   echo "fetching what reads releases, into $folder" >&2
   unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
+  # shellcheck disable=SC2064
   trap "rm -rf '$unfinished'" EXIT
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: --no-deps \
     --target "$unfinished/python" --requirement python.txt >&2
