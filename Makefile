@@ -7,8 +7,10 @@ GUEST := wasm32-unknown-unknown
 # at full speed either way, since wasmtime compiles it.
 SANDBAR := target/debug/sandbar
 
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+
 # The image: its name, and a file to write it to as an archive, where one is wanted.
-IMAGE ?= sandbar:0.1.0
+IMAGE ?= sandbar:$(VERSION)
 IMAGE_TAR ?=
 
 .DEFAULT_GOAL := help
@@ -33,6 +35,7 @@ test: go python rust ## Run all tests, against a real API server too; the first 
 	tests/clients/setup.sh
 	cargo build --locked
 	SANDBAR=$(SANDBAR) tests/packages/run.sh units script rust js ts go
+	SANDBAR=$(SANDBAR) tests/dist/check.sh
 	cargo test --locked --workspace
 
 .PHONY: conformance
@@ -100,9 +103,16 @@ rules: ## Write the rules of Prometheus Operator and of the chart anew, from dep
 	file=deploy/components/prometheus-operator/prometheusrule.yaml && \
 		{ sed '/^spec:/q' $$file && sed -n '/^groups:/,$$p' deploy/monitoring/rules.yaml | sed 's/^./  &/'; } >$$file.new && mv $$file.new $$file
 
+# What is handed out is built for that, unless this command line names another binary: a static one, for the image.
+finished = $(if $(filter command,$(origin SANDBAR)),$(SANDBAR))
+
 .PHONY: image
-image: rust ## Build a container image: IMAGE=name:tag, IMAGE_TAR=file to write an archive as well
-	deploy/image.sh "$(IMAGE)" "$(IMAGE_TAR)"
+image: python rust ## Build a container image: IMAGE=name:tag, IMAGE_TAR=file to write an archive as well
+	SANDBAR="$(finished)" deploy/image.sh "$(IMAGE)" "$(IMAGE_TAR)"
+
+.PHONY: dist
+dist: python rust ## Make what a release consists of, for this machine, in target/dist
+	SANDBAR="$(finished)" deploy/dist.sh
 
 .PHONY: clean
 clean: ## Delete what was built here

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds the container image: image.sh NAME:TAG [ARCHIVE]. Takes podman, docker or buildah, whichever works here. The archive is an
-# OCI archive, for `kind load image-archive`, `ctr -n k8s.io images import` or `podman load`.
+# OCI archive, for `kind load image-archive`, `ctr -n k8s.io images import` or `podman load`. SANDBAR=FILE takes a static binary that is
+# there already; REPOSITORY=URL says in the image where its source is.
 set -euo pipefail
+# Before the folder changes, since a relative path is relative to where the caller is.
+[[ -z ${SANDBAR:-} ]] || SANDBAR=$(realpath "$SANDBAR")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 image=$1
 archive=${2:-}
-target=$(uname -m)-unknown-linux-musl
 context=target/image
 
 fail() { echo "deploy/image.sh: $1" >&2; exit 1; }
@@ -19,7 +21,6 @@ case ${image%%/*} in
 esac
 
 [[ $(uname -s) == Linux ]] || fail "the image is built on Linux, for the processor of this machine; this is $(uname -s)"
-command -v musl-gcc >/dev/null || fail "musl-gcc is missing; Debian and Ubuntu have it in the package musl-tools"
 # A docker without its daemon is no docker.
 if podman info >/dev/null 2>&1; then builder=podman
 elif docker info >/dev/null 2>&1; then builder=docker
@@ -27,21 +28,15 @@ elif command -v buildah >/dev/null; then builder=buildah
 else fail "podman, docker (with its daemon running) or buildah is needed to build an image"
 fi
 
-rustup target list --installed | grep -qx "$target" || rustup target add "$target"
-# The few parts in C (ring, zstd, the allocator) have to be built for musl as well.
-export "CC_${target//-/_}=musl-gcc"
-# Such a processor's pages can have 64 KiB, and an allocator that is built for smaller ones does not start there.
-[[ $target != aarch64-* ]] || export JEMALLOC_SYS_WITH_LG_PAGE=16
-cargo build --locked --release --target "$target"
-
-rm -rf "$context"
-mkdir -p "$context"
-cp "target/$target/release/sandbar" LICENSE "$context/"
+binary=${SANDBAR:-$(deploy/binary.sh build)}
+deploy/dist.sh context "$binary" "$context"
+labels=()
+while IFS= read -r line; do labels+=(--build-arg "$line"); done <"$context.labels"
 
 case $builder in
-  podman | docker) $builder build --file deploy/Dockerfile --tag "$image" "$context" ;;
+  podman | docker) $builder build --file deploy/Dockerfile "${labels[@]}" --tag "$image" "$context" ;;
   # Without root or user namespaces there is nothing to isolate: the Dockerfile runs no command.
-  buildah) buildah bud --isolation chroot --storage-driver vfs --format oci --file deploy/Dockerfile --tag "$image" "$context" ;;
+  buildah) buildah bud --isolation chroot --storage-driver vfs --format oci --file deploy/Dockerfile "${labels[@]}" --tag "$image" "$context" ;;
 esac
 
 if [[ -n $archive ]]; then

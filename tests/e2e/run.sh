@@ -55,7 +55,7 @@ E2E_KUBECTL=$(tests/control-plane/build.sh)/kubectl
 export E2E_PROGRAMS E2E_KUBECTL
 if [[ -z ${E2E_IMAGE_TAR:-} ]]; then
   E2E_IMAGE_TAR=$PWD/target/e2e-image.tar
-  deploy/image.sh sandbar:0.1.0 "$E2E_IMAGE_TAR"
+  SANDBAR="" deploy/image.sh sandbar:0.1.0 "$E2E_IMAGE_TAR"
 fi
 [[ -r $E2E_IMAGE_TAR ]] || fail "E2E_IMAGE_TAR=$E2E_IMAGE_TAR cannot be read"
 E2E_IMAGE_TAR=$(realpath "$E2E_IMAGE_TAR")
