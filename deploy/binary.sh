@@ -4,8 +4,8 @@
 #   binary.sh build [TARGET]   builds it, and prints where it is: the only line on standard output
 #   binary.sh target           prints what it is for on this machine
 #
-# On Linux another processor than this machine's takes cargo-zigbuild (`pip install cargo-zigbuild ziglang`), which has a C compiler and a
-# libc for it. On macOS Apple's compiler is for both of theirs.
+# On Linux another processor than this machine's takes cargo-zigbuild (`pip install cargo-zigbuild ziglang`), which has a C compiler
+# and a libc for it. On macOS Apple's compiler is for both of theirs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -28,7 +28,10 @@ esac
 build=build
 case $target in
   "$here" | *-apple-darwin) ;;
-  *-linux-musl) command -v cargo-zigbuild >/dev/null || fail "$target is built with cargo-zigbuild: pip install cargo-zigbuild ziglang"; build=zigbuild ;;
+  *-linux-musl)
+    command -v cargo-zigbuild >/dev/null || fail "$target is built with cargo-zigbuild: pip install cargo-zigbuild ziglang"
+    build=zigbuild
+    ;;
   *) fail "$target: what is handed out is for *-unknown-linux-musl and *-apple-darwin" ;;
 esac
 # The few parts in C (ring, zstd, the allocator) have to be built for musl as well.

@@ -3,16 +3,19 @@
 #
 #   dist.sh                         both of the following, for this machine
 #   dist.sh machine                 of one target: the archive with the binary, the MCP bundle, the bill of materials
-#   dist.sh release                 what a release has once, of what is in target/dist: chart, Kustomize, install.sh, server.json, SHA256SUMS
-#   dist.sh context BINARY FOLDER   what the image is built from, and FOLDER.labels, what its labels say; the licences are those beside BINARY,
-#                                   as in an unpacked archive, if there are some
+#   dist.sh release                 what a release has once, of what is in target/dist: chart, Kustomize, install.sh, server.json,
+#                                   SHA256SUMS
+#   dist.sh context BINARY FOLDER   what the image is built from, and FOLDER.labels, what its labels say; the licences are those
+#                                   beside BINARY, as in an unpacked archive, if there are some
 #
 # The version and the name are those of Cargo.toml. The same commit and the same binary give the same bytes.
 #
 #   SANDBAR=FILE          a binary that is there already, in the place of building one
 #   TARGET=TRIPLE         what it is for: deploy/binary.sh says what there is. This machine, unless it is set
-#   NATIVE=FILE           a binary of the same version that runs here, where that for TARGET does not: completions and manual pages are its
+#   NATIVE=FILE           a binary of the same version that runs here, where that for TARGET does not: completions and manual pages are
+#                         its
 #   REPOSITORY=URL        https://github.com/OWNER/NAME that releases it. Without, there is no server.json, and install.sh has to be told
+#                         where releases are
 set -euo pipefail
 # Before the folder changes, since a relative path is relative to where the caller is.
 [[ -z ${SANDBAR:-} ]] || SANDBAR=$(realpath "$SANDBAR")
@@ -20,7 +23,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fail() { echo "deploy/dist.sh: $1" >&2; exit 1; }
 
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || fail "Python 3.11 or newer is needed; python3 is $(python3 --version 2>&1)"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+  fail "Python 3.11 or newer is needed; python3 is $(python3 --version 2>&1)"
 dist=${DIST:-target/dist}
 read -r name version < <(cargo metadata --no-deps --offline --format-version 1 |
   python3 -c 'import json, sys; print(*next((p["name"], p["version"]) for p in json.load(sys.stdin)["packages"] if p["name"] == "sandbar"))')
@@ -82,7 +86,9 @@ release() {
   # Of what git has, so that nothing that lies about is in it.
   of_git deploy/chart "$staged/$name"
   pack "$staged/$name" "$dist/$name-$version-chart.tgz"
-  for part in namespace.yaml base server overlays components; do of_git "deploy/$part" "$staged/$name-$version-kustomize/$part"; done
+  for part in namespace.yaml base server overlays components; do
+    of_git "deploy/$part" "$staged/$name-$version-kustomize/$part"
+  done
   pack "$staged/$name-$version-kustomize" "$dist/$name-$version-kustomize.tar.gz"
 
   sed "s|^releases=\$|releases=${REPOSITORY:+$REPOSITORY/releases}|" deploy/install.sh >"$dist/install.sh"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the container image: image.sh NAME:TAG [ARCHIVE]. Takes podman, docker or buildah, whichever works here. The archive is an
-# OCI archive, for `kind load image-archive`, `ctr -n k8s.io images import` or `podman load`. SANDBAR=FILE takes a static binary that is
-# there already; REPOSITORY=URL says in the image where its source is.
+# OCI archive, for `kind load image-archive`, `ctr -n k8s.io images import` or `podman load`. SANDBAR=FILE takes a static binary
+# that is there already; REPOSITORY=URL says in the image where its source is.
 set -euo pipefail
 # Before the folder changes, since a relative path is relative to where the caller is.
 [[ -z ${SANDBAR:-} ]] || SANDBAR=$(realpath "$SANDBAR")

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the binary of a release: fetches its archive, checks that it is the one whose SHA-256 the release names, and puts it in a folder.
+# Installs the binary of a release: fetches its archive, checks that it is the one whose SHA-256 the release names, and puts it in a
+# folder.
 #
 #   install.sh [--version VERSION] [--to FOLDER] [--from URL]
 #
@@ -7,8 +8,8 @@
 #   --to FOLDER         where to put it; ~/.local/bin otherwise
 #   --from URL          where the releases are: https://github.com/OWNER/NAME/releases for example
 #
-# The sum comes from where the archive comes from, so it is found out if the archive was damaged, and not if somebody has replaced both: the
-# signature of SHA256SUMS is what says that, see docs/how-to/install.md.
+# The sum comes from where the archive comes from, so it is found out if the archive was damaged, and not if somebody has replaced
+# both: the signature of SHA256SUMS is what says that, see docs/how-to/install.md.
 set -eu
 
 # Where releases are. What makes a release writes it here.
@@ -18,8 +19,9 @@ fail() { echo "install.sh: $1" >&2; exit 1; }
 
 # fetch URL FILE
 fetch() {
-  if command -v curl >/dev/null; then curl --fail --silent --show-error --location --proto "$protocols" --proto-redir "$protocols" --output "$2" "$1"
-  elif command -v wget >/dev/null; then wget --quiet --output-document "$2" "$1"
+  if command -v curl >/dev/null; then
+    curl --fail --silent --show-error --location --proto "$protocols" --proto-redir "$protocols" --output "$2" "$1"
+  elif command -v wget >/dev/null; then wget -q -O "$2" "$1"
   else fail "curl or wget is needed"
   fi || fail "$1 cannot be fetched"
 }
@@ -75,11 +77,13 @@ main() {
   trap 'exit 1' HUP INT TERM
   fetch "$from/SHA256SUMS" "$work/SHA256SUMS"
   # Which archive that is, and so the version of the newest release. A name that leads elsewhere does not match.
-  line=$(grep -E "^[0-9a-f]{64}  sandbar-[0-9A-Za-z.+-]*-$target\.tar\.gz\$" "$work/SHA256SUMS") || fail "the release at $from has no archive for $target"
+  line=$(grep -E "^[0-9a-f]{64}  sandbar-[0-9A-Za-z.+-]*-$target\.tar\.gz\$" "$work/SHA256SUMS") ||
+    fail "the release at $from has no archive for $target"
   [ "$(printf '%s\n' "$line" | wc -l)" -eq 1 ] || fail "the release at $from has several archives for $target"
   archive=${line#*  }
   folder=${archive%.tar.gz}
-  [ -z "$version" ] || [ "$folder" = "sandbar-$version-$target" ] || fail "the release $version has $archive instead of an archive of its own version"
+  [ -z "$version" ] || [ "$folder" = "sandbar-$version-$target" ] ||
+    fail "the release $version has $archive instead of an archive of its own version"
   fetch "$from/$archive" "$work/$archive"
   found=$(sum "$work/$archive")
   [ "$found" = "${line%% *}" ] || fail "$archive has the SHA-256 $found, and the release says ${line%% *}: nothing was installed"

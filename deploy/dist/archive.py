@@ -1,7 +1,7 @@
 """Packs a folder so that the same files give the same bytes: archive.py FOLDER FILE
 
-The names are in order, nobody owns anything, and everything is as old as SOURCE_DATE_EPOCH says. FILE is a .tar.gz or .tgz with the folder
-itself in it, or a .mcpb, a ZIP archive of what is in the folder.
+The names are in order, nobody owns anything, and everything is as old as SOURCE_DATE_EPOCH says. FILE is a .tar.gz or .tgz with the
+folder itself in it, or a .mcpb, a ZIP archive of what is in the folder.
 """
 
 import gzip
@@ -14,6 +14,9 @@ import zipfile
 
 # As new as the newest thing that is packed, or there would be other bytes each time.
 TIME = int(os.environ["SOURCE_DATE_EPOCH"])
+
+# The year 1980, where ZIP's clock begins.
+OLDEST_ZIP = 315532800
 
 # Of zlib. 9 takes twice as long, for one hundredth less.
 LEVEL = 6
@@ -50,8 +53,12 @@ def zip(folder, file):
     with zipfile.ZipFile(file, "w") as archive:
         for path in files(folder):
             if path.is_file():
-                entry = zipfile.ZipInfo(str(path.relative_to(folder)), time.gmtime(TIME)[:6])
-                entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, (0o100000 | mode(path)) << 16
+                entry = zipfile.ZipInfo(str(path.relative_to(folder)), time.gmtime(max(TIME, OLDEST_ZIP))[:6])
+                entry.compress_type, entry.create_system, entry.external_attr = (
+                    zipfile.ZIP_DEFLATED,
+                    3,
+                    (0o100000 | mode(path)) << 16,
+                )
                 archive.writestr(entry, path.read_bytes(), compresslevel=LEVEL)
 
 

@@ -1,7 +1,7 @@
 """Writes the licences of what is linked into the binary: licences.py TARGET > THIRD-PARTY-LICENSES
 
-A table of all of it first, then each text once, with the packages that it came with. What the package of a crate has not brought along is
-the common text of its licence, with the crate's authors as it names them.
+A table of all of it first, then each text once, with the packages that it came with. What the package of a crate has not brought along
+is the common text of its licence, with the crate's authors as it names them.
 """
 
 import collections
@@ -10,8 +10,8 @@ import sys
 
 from linked import ROOT, Workspace
 
-# How a file that is a licence, or has to be passed on with one, begins; and those that lie deeper, beside the code of others that is
-# compiled with the crate.
+# How a file that is a licence, or has to be passed on with one, begins; and those that lie deeper, beside the code of others that
+# is compiled with the crate.
 NAMES = re.compile(r"(licen[cs]e|copying|copyright|notice|unlicense)([-._].*)?$", re.IGNORECASE)
 DEEPER = {
     "regex-syntax": ["src/unicode_tables/LICENSE-UNICODE"],
@@ -42,7 +42,9 @@ def common(crate):
     if crate.licence == "MIT":
         mit = (NOTICES / "musl.txt").read_text()
         return f"Copyright (c) {', '.join(crate.authors)}\n\n{mit[mit.index('Permission'):]}"
-    raise SystemExit(f"deploy/dist: {crate.name} {crate.version} has no licence inside, and `{crate.licence}` has no common text here")
+    raise SystemExit(
+        f"deploy/dist: {crate.name} {crate.version} has no licence inside, and `{crate.licence}` has no common text here"
+    )
 
 
 def plain(text):

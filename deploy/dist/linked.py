@@ -111,7 +111,18 @@ def engine_of_scripts():
     home = pathlib.Path(os.environ.get("CARGO_HOME") or pathlib.Path.home() / ".cargo")
     found = sorted(home.glob(f"registry/src/*/{name}-{version}"))
     if not found:
-        raise SystemExit(f"deploy/dist: {name} {version} is not in {home}/registry/src, where the build brings it: build Sandbar first")
+        raise SystemExit(
+            f"deploy/dist: {name} {version} is not in {home}/registry/src, where the build brings it: build Sandbar first"
+        )
     manifest = tomllib.loads((found[0] / "Cargo.toml").read_text())["package"]
     inside = json.loads((found[0] / f"{file}.cdx.json").read_text())["components"]
-    return Crate(name, version, manifest["license"], found[0], manifest.get("repository"), tuple(manifest.get("authors", ())), None, tuple(inside))
+    return Crate(
+        name,
+        version,
+        manifest["license"],
+        found[0],
+        manifest.get("repository"),
+        tuple(manifest.get("authors", ())),
+        None,
+        tuple(inside),
+    )

@@ -1,7 +1,8 @@
 """What MCP clients and registries read about Sandbar.
 
-registry.py manifest TARGET              the manifest.json of an MCP bundle for a target: `sandbar connect`, which is a server itself there
-registry.py server REPOSITORY FOLDER     the server.json of a release of REPOSITORY, https://github.com/OWNER/NAME, whose bundles are in FOLDER
+registry.py manifest TARGET            the manifest.json of an MCP bundle for a target: `sandbar connect`, which is a server itself there
+registry.py server REPOSITORY FOLDER   the server.json of a release of REPOSITORY, https://github.com/OWNER/NAME, with the bundles in
+                                       FOLDER
 """
 
 import hashlib
@@ -43,15 +44,15 @@ def manifest(target):
             "cluster": {
                 "type": "string",
                 "title": "Cluster",
-                "description": "`kubeconfig` for the current context of your kubeconfig, `kubeconfig:NAME` for another, `snapshot:FOLDER` for an "
-                "unpacked support bundle, or `demo`",
+                "description": "`kubeconfig` for the current context of your kubeconfig, `kubeconfig:NAME` for another, "
+                "`snapshot:FOLDER` for an unpacked support bundle, or `demo`",
                 "default": "kubeconfig",
             },
             "packs": {
                 "type": "string",
                 "title": "Packs",
-                "description": "Which tools: `kubernetes`, `coder`, several with commas between them, or `auto` for those that the cluster has "
-                "something for",
+                "description": "Which tools: `kubernetes`, `coder`, several with commas between them, or `auto` for those that the "
+                "cluster has something for",
                 "default": "auto",
             },
         },
@@ -62,7 +63,9 @@ def server(repository, folder):
     package = binary()
     found = re.fullmatch(r"https://github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+)", repository)
     if not found:
-        raise SystemExit(f"deploy/dist: REPOSITORY is {repository!r}, and the registry knows whose a server is by https://github.com/OWNER/NAME")
+        raise SystemExit(
+            f"deploy/dist: REPOSITORY is {repository!r}, and has to be https://github.com/OWNER/NAME: the registry knows its owner"
+        )
     bundles = sorted(pathlib.Path(folder).glob("*.mcpb"))
     return {
         "$schema": SCHEMA,

@@ -51,7 +51,8 @@ def main(target):
     described = {key: component(crate) for key, crate in crates.items()}
     application = {**described.pop(key_of_binary), "type": "application", "description": package["description"]}
     tools = [key for key, crate in crates.items() if crate.folder.is_relative_to(ROOT / "guest-tools") and key[0] != "sandbar-tool"]
-    # The tools and what scripts run in are inside the binary, and linked with nothing of it: as cargo has it, they are no dependencies.
+    # The tools and what scripts run in are inside the binary, and linked with nothing of it: as cargo has it, they are no
+    # dependencies.
     inside = tools + [key for key in crates if key not in edges or key[0] == ADAPTER]
     references = lambda keys: sorted(crates[key].purl for key in keys)
     bill = {
@@ -61,7 +62,9 @@ def main(target):
         "serialNumber": "",
         "version": 1,
         "metadata": {
-            "timestamp": datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "timestamp": datetime.datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), datetime.UTC).strftime(
+                "%Y-%m-%dT%H:%M:%SZ"
+            ),
             "component": application,
             "properties": [{"name": "sandbar:target", "value": target}],
         },

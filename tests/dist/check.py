@@ -50,12 +50,17 @@ def contents(tools, dist, binary, version, target):
         check(read("man/man1/sandbar-serve.1").startswith(b".ie"), "the manual page of `serve` is none")
         check(read("licenses/RUST-LIBRARY-LICENSES.html"), "the licences of Rust's library are empty")
     check([member.name for member in members] == sorted(member.name for member in members), "the archive is not in order")
-    check({(member.uid, member.gid, member.uname, member.gname) for member in members} == {(0, 0, "", "")}, "the archive has owners")
+    check(
+        {(member.uid, member.gid, member.uname, member.gname) for member in members} == {(0, 0, "", "")}, "the archive has owners"
+    )
 
     bill(dist / f"{name}.cdx.json", licences, version)
     bundle(tools, dist / f"{name}.mcpb", binary, version)
     server(tools, dist, f"{name}.mcpb", version)
-    for archive, folder, inside in [("chart.tgz", "deploy/chart", "sandbar"), ("kustomize.tar.gz", "deploy", f"sandbar-{version}-kustomize")]:
+    for archive, folder, inside in [
+        ("chart.tgz", "deploy/chart", "sandbar"),
+        ("kustomize.tar.gz", "deploy", f"sandbar-{version}-kustomize"),
+    ]:
         with tarfile.open(dist / f"sandbar-{version}-{archive}") as packed:
             for member in filter(tarfile.TarInfo.isfile, packed.getmembers()):
                 source = ROOT / folder / pathlib.Path(member.name).relative_to(inside)
@@ -75,10 +80,19 @@ def bill(file, licences, version):
     components = {(component["name"], component["version"]): component for component in read["components"]}
     names = {name for name, _ in components}
     # Linked; inside of a tool; QuickJS; what adapts that. And what is not: of tests, of the build, macros.
-    check({"wasmtime", "kube", "sandbar-mcp", "sandbar-tool", "explain", "componentize-qjs"} <= names, f"the bill of materials lacks some: {names}")
-    check(not {"sandbar-tests", "jsonschema", "include_dir_macros", "serde_derive", "cc", "wat"} & names, f"the bill of materials has too much: {names}")
+    check(
+        {"wasmtime", "kube", "sandbar-mcp", "sandbar-tool", "explain", "componentize-qjs"} <= names,
+        f"the bill of materials lacks some: {names}",
+    )
+    check(
+        not {"sandbar-tests", "jsonschema", "include_dir_macros", "serde_derive", "cc", "wat"} & names,
+        f"the bill of materials has too much: {names}",
+    )
     for (name, release), component in components.items():
-        check("purl" not in component or f"\n{name} {release}: " in licences, f"the licence of {name} {release} is not with the binary")
+        check(
+            "purl" not in component or f"\n{name} {release}: " in licences,
+            f"the licence of {name} {release} is not with the binary",
+        )
     check("QuickJS-ng" in licences and "Fabrice Bellard" in licences, "the licence of QuickJS is not with the binary")
 
 
@@ -113,7 +127,10 @@ def bundle(tools, file, binary, version):
         answers = {answer.get("id"): answer for answer in map(json.loads, said.stdout.splitlines())}
         check({1, 2} <= answers.keys(), f"the bundle does not answer: {said.stdout}{said.stderr}")
         check(answers[1]["result"]["serverInfo"]["version"] == version, f"the bundle is of another version: {answers[1]}")
-        check("find_problems" in {tool["name"] for tool in answers[2]["result"]["tools"]}, f"the bundle has not the tools: {answers[2]}")
+        check(
+            "find_problems" in {tool["name"] for tool in answers[2]["result"]["tools"]},
+            f"the bundle has not the tools: {answers[2]}",
+        )
     with zipfile.ZipFile(file) as archive:
         check(archive.read("server/sandbar") == pathlib.Path(binary).read_bytes(), "the bundle has another binary")
 
@@ -126,8 +143,14 @@ def server(tools, dist, bundle, version):
     check(described["$schema"] == schema["$id"], f"server.json is by {described['$schema']}, and the schema is {schema['$id']}")
     jsonschema.validate(described, schema, format_checker=jsonschema.FormatChecker())
     [package] = described["packages"]
-    check(package["identifier"] == f"https://github.com/example/sandbar/releases/download/v{version}/{bundle}", f"server.json names {package}")
-    check(package["fileSha256"] == hashlib.sha256((dist / bundle).read_bytes()).hexdigest(), "server.json has another sum of the bundle")
+    check(
+        package["identifier"] == f"https://github.com/example/sandbar/releases/download/v{version}/{bundle}",
+        f"server.json names {package}",
+    )
+    check(
+        package["fileSha256"] == hashlib.sha256((dist / bundle).read_bytes()).hexdigest(),
+        "server.json has another sum of the bundle",
+    )
 
 
 # Installing.
@@ -167,7 +190,10 @@ def install(shell, dist, version, target):
         to = home / ".local/bin"
         for words, place in [((), to), (("--version", version), to), (("--to", str(home / "a b")), home / "a b")]:
             did = installed(*words)
-            check(did.returncode == 0 and f"sandbar {version}" in did.stdout, f"install.sh {words} has failed: {did.stdout}{did.stderr}")
+            check(
+                did.returncode == 0 and f"sandbar {version}" in did.stdout,
+                f"install.sh {words} has failed: {did.stdout}{did.stderr}",
+            )
             check([path.name for path in place.iterdir()] == ["sandbar"], f"install.sh leaves {list(place.iterdir())}")
             check(run(str(place / "sandbar"), "--version").stdout == f"sandbar {version}\n", "what was installed is another")
         check("is not in PATH" in did.stdout, f"the folder is not in PATH, and install.sh does not say so: {did.stdout}")
@@ -180,7 +206,10 @@ def install(shell, dist, version, target):
         refused("none of --version", installed("--force", "yes"), nowhere)
         refused("has to say where", installed(*to, at=None, script=ROOT / "deploy/install.sh"), nowhere)
         # That of a release knows where it came from.
-        check("releases=https://github.com/example/sandbar/releases\n" in (dist / "install.sh").read_text(), "install.sh does not know its release")
+        check(
+            "releases=https://github.com/example/sandbar/releases\n" in (dist / "install.sh").read_text(),
+            "install.sh does not know its release",
+        )
 
         sums = newest / "SHA256SUMS"
         whole = sums.read_text()

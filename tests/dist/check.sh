@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a release of the binary SANDBAR (target/debug/sandbar, if it is not set) by deploy/dist.sh, and uses it as those do who get it: what reads
-# bundles, bills of materials and server.json reads them, and install.sh installs from a server on this machine.
+# Makes a release of the binary SANDBAR (target/debug/sandbar, if it is not set) by deploy/dist.sh, and uses it as those do who get
+# it: what reads bundles, bills of materials and server.json reads them, and install.sh installs from a server on this machine.
 set -euo pipefail
 
 fail() { echo "dist/check.sh: $1" >&2; exit 1; }

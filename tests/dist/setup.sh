@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fetches what reads what a release consists of, unless it is there already: validators for the bill of materials, the MCP bundle and
-# server.json, and actionlint, which is compiled in seconds. Prints the folder, the only line on standard output: python/, node_modules/,
-# server.schema.json and actionlint. Some 30 MB.
+# Fetches what reads what a release consists of, unless it is there already: validators for the bill of materials, the MCP bundle
+# and server.json, and actionlint, which is compiled in seconds. Prints the folder, the only line on standard output: python/,
+# node_modules/, server.schema.json and actionlint. Some 30 MB.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
