@@ -26,7 +26,7 @@ pub(super) const CONFIGURATION: &str = "sandbar.yaml";
 
 #[derive(Args)]
 #[command(after_help = "Exit status: 0 all cases have passed, 1 one has not, 2 there are none.\n\nExamples:\n  sandbar test\n  \
-                  sandbar test list-restarts --only restarting\n  sandbar test --cluster kubeconfig --record cluster")]
+                  sandbar test list-restarts --only restarting\n  sandbar test --cluster kubeconfig --record recorded")]
 pub(super) struct Arguments {
     /// Files of cases, or folders with `*.test.yaml` files in them or in their `tests`
     #[arg(value_name = "FILE|DIR", default_value = ".")]
