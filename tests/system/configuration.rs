@@ -113,7 +113,7 @@ async fn of_cluster_and_namespaces_too_and_a_list_counts_as_a_whole() {
     // None of these clusters can be reached, and their names are in the message.
     let folder = folder_with("cluster: snapshot:/of/the/file\nnamespaces: [of-file, of-both]\n");
     let run = |command: &str| Run::new(&[command, "--config"]).arg(folder.path().join("sandbar.yaml"));
-    let of_file = run("tools").finish().await;
+    let of_file = run("call").arg("check_health").finish().await;
     of_file.assert_refused("/of/the/file");
     let of_variable = run("tools").env("SANDBAR_CLUSTER", "snapshot:/of/the/variable").finish().await;
     of_variable.assert_refused("/of/the/variable");

@@ -12,9 +12,14 @@ use crate::access::{Account, every_rule, furnished};
 
 /// A doctor that looks at this sandbar.yaml, and prints JSON. Its address is a free one.
 fn doctor(folder: &Path, yaml: &str) -> Run {
+    doctor_at("127.0.0.1:0", folder, yaml)
+}
+
+/// The same at another address.
+fn doctor_at(address: &str, folder: &Path, yaml: &str) -> Run {
     let config = folder.join("sandbar.yaml");
     std::fs::write(&config, yaml).unwrap();
-    Run::new(&["doctor", "--listen", "127.0.0.1:0", "-o", "json", "--config"]).arg(config)
+    Run::new(&["doctor", "--listen", address, "-o", "json", "--config"]).arg(config)
 }
 
 /// What was found by this check: how bad it is, and in which words.
@@ -64,7 +69,7 @@ async fn each_mistake_in_the_configuration_is_told_with_its_place() {
     assert!(mistakes[0].1.contains("sandbar.yaml:1:") && mistakes[1].1.contains("sandbar.yaml:2:"), "{finished:?}");
     assert_eq!(report["checks"].as_array().unwrap().len(), 2, "nothing else is looked at");
 
-    let finished = doctor(folder.path(), "").arg("--listen").arg("0.0.0.0:0").arg("--cluster").arg("demo").finish().await;
+    let finished = doctor_at("0.0.0.0:0", folder.path(), "").arg("--cluster").arg("demo").finish().await;
     assert_found(&finished, "configuration", "fail", "nobody is asked who they are");
 }
 
