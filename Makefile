@@ -33,7 +33,8 @@ test: go python rust ## Run all tests, against a real API server too; the first 
 	tests/control-plane/build.sh
 	tests/registry/build.sh
 	tests/clients/setup.sh
-	cargo build --locked
+	# All of it, as the tests are built: other features would be another build of most dependencies.
+	cargo build --locked --workspace
 	SANDBAR=$(SANDBAR) tests/packages/run.sh units script rust js ts go
 	SANDBAR=$(SANDBAR) tests/dist/check.sh
 	cargo test --locked --workspace
@@ -41,12 +42,12 @@ test: go python rust ## Run all tests, against a real API server too; the first 
 .PHONY: conformance
 conformance: go python rust ## Run the official MCP conformance suite; the first run installs it
 	tests/clients/setup.sh
-	cargo test --locked -p sandbar-tests --test system conformance
+	cargo test --locked --workspace --test system conformance
 
 .PHONY: soak
 soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile components, long work, dropped connections, an API server that comes and goes
 	tests/control-plane/build.sh
-	cargo test --locked --package sandbar-tests --test soak -- --ignored --nocapture
+	cargo test --locked --workspace --test soak -- --ignored --nocapture
 
 # Minutes for each target, and which; `make test` runs a short, fixed part of all of them.
 FUZZ_MINUTES ?= 1
@@ -73,10 +74,10 @@ guests := $(addprefix --package=,$(notdir $(patsubst %/,%,$(dir $(wildcard guest
 .PHONY: e2e
 e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBECONFIG, and use it
 	tests/registry/bigger.sh
-	cargo test --locked --package sandbar-registry --test registries -- --ignored
+	cargo test --locked --workspace --test registries -- --ignored
 	tests/helm/build.sh
 	tests/monitoring/build.sh
-	cargo test --locked --package sandbar-tests --test system -- --include-ignored chart:: monitoring::
+	cargo test --locked --workspace --test system -- --include-ignored chart:: monitoring::
 	tests/e2e/run.sh
 	[ -n "$$E2E_KUBECONFIG$$E2E_IMAGE_TAR" ] || SANDBAR=target/image/sandbar tests/packages/run.sh python
 

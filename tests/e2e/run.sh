@@ -12,7 +12,7 @@ fail() { echo "e2e: $1" >&2; exit 1; }
 # needs PROGRAM DEBIAN-PACKAGE
 needs() { command -v "$1" >/dev/null || fail "$1 is missing; Debian and Ubuntu have it in the package $2"; }
 
-tests=(cargo test --locked --package sandbar-tests --test e2e)
+tests=(cargo test --locked --workspace --test e2e)
 E2E_HELM=$(tests/helm/build.sh)/helm
 export E2E_HELM
 
@@ -68,7 +68,7 @@ E2E_COSIGN=$(tests/registry/bigger.sh)/cosign-3
 export E2E_COSIGN
 cargo fetch --locked
 "${tests[@]}" --no-run
-cargo build --locked --package sandbar
+cargo build --locked --workspace
 
 # The cgroups and the files are all that outlives the namespaces.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/sandbar-e2e.XXXXXX")

@@ -171,7 +171,8 @@ async fn as_a_part_of_the_kubernetes_api_it_is_what_the_commands_print() {
 
     let files = format!("config={config},rbac.roles={roles}");
     let values = ["--set", "tls.enabled=true,apiService.certManager=true", "--set-file", &files];
-    let made = Helm::of(ControlPlane::shared()).made(&[&AS_IN_DEPLOY[..], &values].concat());
+    let helm = Helm::of(ControlPlane::shared());
+    let made = helm.made(&[&AS_IN_DEPLOY[..], &values].concat());
     let made = objects(&std::fs::read_to_string(made).unwrap());
     let [wanted, of_chart] = [wanted, made].map(|objects| {
         let without_labels = |mut object: Value| {

@@ -285,6 +285,7 @@ impl Prometheus {
             }
         })
         .await;
+        until("Prometheus is ready", || async { (http::get(address, "/-/ready").await.status == 200).then_some(()) }).await;
         Self { address, child, _leash: leash, _folder: folder }
     }
 

@@ -93,8 +93,9 @@ fn examples(document: &str) -> Vec<String> {
     let known = keys(&known["properties"]);
     let is_ours = |block: &str| {
         let first = block.lines().find(|line| !line.starts_with('#') && !line.is_empty()).unwrap_or_default();
-        // A file of cases has a `cluster`, too.
-        first.split_once(':').is_some_and(|(key, _)| known.contains(&key)) && !block.lines().any(|line| line == "cases:")
+        // A file of cases has a `cluster`, too, and the chart's values are its own.
+        let is_of_others = block.starts_with("# values.yaml\n") || block.lines().any(|line| line == "cases:");
+        first.split_once(':').is_some_and(|(key, _)| known.contains(&key)) && !is_of_others
     };
     let blocks = document.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.filter(|block| is_ours(block)).map(str::to_owned).collect()
