@@ -324,7 +324,7 @@ async fn a_real_prometheus_scrapes_a_server_and_has_an_answer_for_each_panel_and
     let prometheus = Prometheus::scraping(port(&server)).await;
     until("a scrape", async || {
         let targets = prometheus.get("targets").await;
-        let [target] = &targets["activeTargets"].as_array().unwrap()[..] else { panic!("{targets}") };
+        let target = targets["activeTargets"].as_array().unwrap().first()?;
         assert_eq!(target["lastError"], "", "{target}");
         (target["health"] == "up").then_some(())
     })
