@@ -130,16 +130,10 @@ impl Cluster {
     /// Runs helm in the namespace `charted`, and has it wait.
     pub(crate) fn helm(&self, arguments: &[&str]) {
         let helm = Command::new(variable("E2E_HELM"))
-            .args([
-                "--kubeconfig",
-                &self.kubeconfig.display().to_string(),
-                "--namespace",
-                "charted",
-                "--wait",
-                "--timeout",
-                "180s",
-            ])
             .args(arguments)
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .args(["--namespace", "charted", "--wait", "--timeout", "180s"])
             .output()
             .expect("helm can be run");
         assert!(helm.status.success(), "helm {arguments:?}: {}", String::from_utf8_lossy(&helm.stderr));
@@ -278,10 +272,19 @@ impl Cluster {
         .await;
     }
 
-    /// The names of the pods.
+    /// The names of the pods, but for those that are to end.
     pub(crate) fn pods(&self) -> Vec<String> {
-        let names = self.kubectl(&["get", "pods", "--selector", "app=coder-k8s-mcp", "--output", "name"]);
-        names.lines().map(|name| name.trim_start_matches("pod/").to_owned()).collect()
+        let list = self.kubectl(&["get", "pods", "--selector", "app=coder-k8s-mcp", "--output", "json"]);
+        let list: Value = serde_json::from_str(&list).expect("JSON");
+        let pods = list["items"].as_array().expect("pods").iter().map(|pod| &pod["metadata"]);
+        let staying = pods.filter(|pod| pod["deletionTimestamp"].is_null());
+        staying.map(|pod| pod["name"].as_str().expect("a name").to_owned()).collect()
+    }
+
+    /// What a container of all pods says, as far as it has begun.
+    pub(crate) fn logs(&self, container: &str) -> String {
+        let of = |pod: &String| self.kubectl(&["logs", pod, "--container", container, "--ignore-errors"]);
+        self.pods().iter().map(of).collect()
     }
 
     /// `kubectl port-forward` to the Service, from this port or a free one.

@@ -190,8 +190,7 @@ async fn signed_tools_are_pulled_from_a_registry_before_the_server_starts_and_ot
     cluster.write("coder-k8s-mcp", "sandbar.yaml", &signed_by(&theirs).to_string());
     cluster.restart();
     until("a new pod says why it does not start", || {
-        let logs = ["logs", "--selector", "app=coder-k8s-mcp", "--container", "pull", "--tail", "-1", "--ignore-errors"];
-        let said = cluster.kubectl(&logs);
+        let said = cluster.logs("pull");
         async move { said.contains("it is not signed as the policy says").then_some(()) }
     })
     .await;
