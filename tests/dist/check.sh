@@ -10,6 +10,7 @@ repository=$(cd "$here/../.." && pwd)
 # Before the folder changes, since a relative path is relative to where the caller is.
 sandbar=$(realpath "${SANDBAR:-$repository/target/debug/sandbar}")
 cd "$here"
+git rev-parse HEAD >/dev/null 2>&1 || { echo "dist/check.sh: left out, because a release is of a commit, and this is no repository of git" >&2; exit 0; }
 tools=$(./setup.sh)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -35,11 +35,15 @@ say() { printf '%4d s  %s\n' "$SECONDS" "$1"; }
 # quietly WORDS COMMAND...: its output only where it fails, with the words.
 quietly() { "${@:2}" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "$1"; }; }
 
-# Everything is of what git has, so that nothing that lies about is in it.
+# known PATH...: the files of these that git has, so that nothing that lies about is among them; all of them, where this is no repository of git.
+known() {
+  git ls-files -z --cached --others --exclude-standard "$@" 2>/dev/null || find "$@" '(' -type f -o -type l ')' -print0
+}
+
 archives() {
   [[ ! -d $work/archives ]] || return 0
   mkdir "$work/archives" "$work/sources"
-  (cd "$repository" && git ls-files -z --cached --others --exclude-standard wit guest-tools/sdk-python guest-tools/sdk-js LICENSE | tar --null --files-from - -cf -) |
+  (cd "$repository" && known wit guest-tools/sdk-python guest-tools/sdk-js LICENSE | tar --null --files-from - -cf -) |
     tar -xf - -C "$work/sources"
   python3 -m venv "$work/venv"
   "$work/venv/bin/pip" install build hatchling
