@@ -29,6 +29,7 @@ mod operator;
 mod outlive;
 mod panics;
 mod peer;
+mod port;
 mod post;
 mod ready;
 mod rejection;

@@ -1,25 +1,21 @@
 //! A port for Prometheus alone: `GET /metrics`, in plain HTTP. What is bounded of other connections is bounded here, and whoever scrapes keeps
 //! nobody waiting who calls: the text is written on a thread of its own, and whole before any of it is sent.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use http::{HeaderMap, Method, Request, StatusCode, request};
 use hyper::body::{Body as _, Incoming};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
 use super::HttpResponse;
-use super::accepted::accepted;
-use super::connection::{self, HeadLimits};
 use super::connections::Connections;
 use super::lease::{Lease, Outgoing};
 use super::media::names;
-use super::panics;
 use super::rejection::{Rejection, last, typed};
 use super::router::{PROBE_METHODS, check_coding};
+use super::{panics, port};
 
 /// Connections at once: a few Prometheus servers, and people who look.
 const CONNECTIONS: usize = 16;
@@ -29,9 +25,6 @@ const OVERFLOW: usize = 16;
 
 /// When to come back where all are taken: idle ones make room after 5 s.
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
-
-/// How long the last answers may take to get out.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Where the metrics are.
 const METRICS: &str = "/metrics";
@@ -68,27 +61,11 @@ pub type WriteMetrics = dyn Fn(Exposition) -> String + Send + Sync;
 /// Serves the port until `stop` resolves.
 pub async fn serve_metrics(listener: TcpListener, write: Arc<WriteMetrics>, stop: impl Future<Output = ()>) {
     let connections = Connections::with_overflow(CONNECTIONS, OVERFLOW);
-    let graceful = GracefulShutdown::new();
-    let mut stop = pin!(stop);
-    loop {
-        let (stream, _) = tokio::select! {
-            accepted = accepted(&listener) => accepted,
-            () = &mut stop => break,
-        };
-        let seat = tokio::select! {
-            seat = connections.seat() => seat,
-            () = &mut stop => break,
-        };
-        let (write, connections, watcher) = (write.clone(), connections.clone(), graceful.watcher());
-        tokio::spawn(async move {
-            let is_overflow = seat.is_overflow();
-            let answer = move |request: Request<Incoming>| answer(request, write.clone(), is_overflow).boxed();
-            connection::serve(stream, HeadLimits::OF_ANYBODY, answer, connections, watcher).await;
-            drop(seat);
-        });
-    }
-    drop(listener);
-    let _ = tokio::time::timeout(LAST_ANSWERS, graceful.shutdown()).await;
+    let answers = move |is_overflow| {
+        let write = write.clone();
+        move |request: Request<Incoming>| answer(request, write.clone(), is_overflow).boxed()
+    };
+    port::serve(listener, connections, answers, stop).await;
 }
 
 async fn answer(request: Request<Incoming>, write: Arc<WriteMetrics>, is_overflow: bool) -> HttpResponse {

@@ -4,9 +4,7 @@
 //! No web page may connect but one of the very same port, of which there is none: whoever reaches the port has the rights of the person
 //! who opened it.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -15,29 +13,23 @@ use futures::{FutureExt as _, Stream};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper_util::server::graceful::GracefulShutdown;
 use sandbar_policy::Account;
 use sandbar_processor::Processors;
 use tokio::net::TcpListener;
 
 use super::HttpResponse;
-use super::accepted::accepted;
 use super::allowlist::{Allowlist, Surroundings};
 use super::body::Bodies;
-use super::connection::{self, HeadLimits};
 use super::connections::Connections;
 use super::lease::{Lease, Outgoing, Part};
 use super::media::not_json;
-use super::panics;
 use super::post::not_read;
 use super::rejection::Rejection;
 use super::router::{MCP, check_allowed, check_coding};
+use super::{panics, port};
 
 /// Connections at once: one person's clients.
 const CONNECTIONS: usize = 256;
-
-/// How long answers may take to get out once the port is closed.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Whoever answers the requests of a port.
 pub trait Relay: Send + Sync + 'static {
@@ -64,27 +56,11 @@ impl RelayBody {
 pub async fn relay(listener: TcpListener, relay: Arc<dyn Relay>, stop: impl Future<Output = ()>) {
     let allowed = Allowlist::new(Vec::new(), Vec::new(), Surroundings::Loopback);
     let door = Arc::new(Door { allowed, relay, bodies: Bodies::new(Processors::all_but_one()) });
-    let connections = Connections::new(CONNECTIONS, None);
-    let graceful = GracefulShutdown::new();
-    let mut stop = pin!(stop);
-    loop {
-        let (stream, _) = tokio::select! {
-            accepted = accepted(&listener) => accepted,
-            () = &mut stop => break,
-        };
-        let seat = tokio::select! {
-            seat = connections.seat() => seat,
-            () = &mut stop => break,
-        };
-        let (door, connections, watcher) = (door.clone(), connections.clone(), graceful.watcher());
-        tokio::spawn(async move {
-            let answer = move |request: Request<Incoming>| door.clone().answer(request).boxed();
-            connection::serve(stream, HeadLimits::OF_ANYBODY, answer, connections, watcher).await;
-            drop(seat);
-        });
-    }
-    drop(listener);
-    let _ = tokio::time::timeout(LAST_ANSWERS, graceful.shutdown()).await;
+    let answers = move |_is_overflow| {
+        let door = door.clone();
+        move |request: Request<Incoming>| door.clone().answer(request).boxed()
+    };
+    port::serve(listener, Connections::new(CONNECTIONS, None), answers, stop).await;
 }
 
 /// What each request passes.

@@ -275,7 +275,7 @@ impl PortFlag {
     pub(super) const METRICS: Self = Self { name: "--metrics-listen", port: 9090 };
 }
 
-/// Why an address cannot be listened on, and what can be done about it.
+/// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {way_out}")]
 pub(super) struct NotListening {
