@@ -1,5 +1,5 @@
-// What a script finds: the object `sandbar`, and a `console`. `tool.d.ts` says what is in them. The host runs this before the script, in
-// each instance, so whatever a script does to it, no other call sees.
+// What a script finds: the object `sandbar`, and a `console`. `tool.d.ts` says what is in them. The engine begins with this, before it is
+// compiled, and each instance has a copy of it: whatever a script does to it, no other call sees.
 
 import * as context from "sandbar:tool/context@0.1.0";
 import * as logging from "sandbar:tool/logging@0.1.0";
@@ -119,6 +119,15 @@ const sandbar = {
   now: () => new Date(context.nowMs()),
   remainingMs: () => context.remainingMs(),
   progress: (done, total, message) => context.progress(done, total, message),
+};
+
+// The engine has begun before any call, and its own generator would give the same numbers to each: this one begins with the time.
+let drawn;
+Math.random = () => {
+  drawn = ((drawn ?? Date.now()) + 0x6d2b79f5) | 0;
+  let mixed = Math.imul(drawn ^ (drawn >>> 15), drawn | 1);
+  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
 };
 
 const words = (values) => values.map((value) => (typeof value === "string" ? value : value instanceof Error ? `${value}\n${stack(value)}` : JSON.stringify(value))).join(" ");

@@ -19,6 +19,7 @@ use build_wit_parser::Resolve;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
+use wasm_encoder::{ComponentSection, CustomSection};
 
 /// Core WebAssembly without a system: what such a guest imports is what the contract offers, and no WASI.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -38,6 +39,12 @@ const ENGINE_FILE: &str = "prebuilt/runtime-sync.wasm";
 
 /// SHA-256 of that file.
 const ENGINE_DIGEST: &str = "25703f010b80efb806f9c35daf9ee6524ad60320c9781b0bae4e234264f8dac5";
+
+/// Where the engine, once it is linked, has the byte that says whether it has evaluated a script.
+const ENGINE_FLAG: u32 = 1_197_776;
+
+/// The section of the engine for what it begins with: where its flag is, and what each script finds. `script/begun.rs` of the sandbox reads it.
+const ENGINE_SECTION: &str = "sandbar:begin";
 
 /// What a pack tells the model, in its folder, if it has something to tell.
 const INSTRUCTIONS: &str = "instructions.md";
@@ -123,7 +130,11 @@ fn engine(workspace: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
         linker.encoder().validate(true).adapter("wasi_snapshot_preview1", WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?;
         linker.encode()
     };
-    link().map_err(|error| format!("the engine of scripts cannot be linked: {error:#}").into())
+    let mut engine = link().map_err(|error| format!("the engine of scripts cannot be linked: {error:#}"))?;
+    let prelude = fs::read(workspace.join("guest-tools/script/prelude.js"))?;
+    let data = [&ENGINE_FLAG.to_le_bytes()[..], &prelude].concat();
+    CustomSection { name: ENGINE_SECTION.into(), data: data.into() }.append_to_component(&mut engine);
+    Ok(engine)
 }
 
 /// QuickJS, from cargo's copy of the registry. Cargo fetches a crate that nothing depends on when it is asked about it.

@@ -150,6 +150,18 @@ async fn nothing_of_a_call_is_there_in_the_next_and_nothing_of_a_script_in_anoth
     }
 }
 
+/// All instances begin with one copy of the engine's memory, its generator of random numbers included.
+#[tokio::test]
+async fn calls_draw_other_numbers() {
+    let scripts = Scripts::new();
+    let server = scripts.serve(&entry(&scripts.put("draws.js", script("draws", "return String(Math.random());")), "")).await;
+    let client = Client::modern(&server);
+    let first = call(&client, "draws").await;
+    assert!(first.parse::<f64>().is_ok_and(|drawn| (0.0..1.0).contains(&drawn)), "{first}");
+    // Two calls in one millisecond may draw the same.
+    until("another number", async || (call(&client, "draws").await != first).then_some(())).await;
+}
+
 #[tokio::test]
 async fn what_a_script_takes_is_bounded_as_for_any_component() {
     let scripts = Scripts::new();

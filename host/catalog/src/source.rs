@@ -76,7 +76,7 @@ impl Source {
 
     /// The engine of scripts.
     pub(super) fn engine() -> &'static Binary {
-        static HASHED: LazyLock<Binary> = LazyLock::new(|| Binary::new(ENGINE));
+        static HASHED: LazyLock<Binary> = LazyLock::new(|| Binary::engine_of_scripts(ENGINE));
         &HASHED
     }
 

@@ -32,6 +32,60 @@ pub struct Artifact {
     compiled: wasmtime::component::Component,
 }
 
+/// What a component is compiled to. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Code {
+    imports: Arc<Imports>,
+    compiled: wasmtime::component::Component,
+}
+
+impl Code {
+    /// What was compiled before, for `stack` bytes of stack; none if it was not. All scripts have one engine, which is loaded once.
+    fn of(engine: &Engine, binary: &Binary, stack: u64) -> Result<Option<Self>, LoadError> {
+        if !binary.is_engine() {
+            return Self::load(engine, binary, stack);
+        }
+        if let Some(code) = engine.engines_of_scripts().get(&stack) {
+            return Ok(Some(code.clone()));
+        }
+        let loaded = Self::load(engine, binary, stack)?;
+        // Not under the lock while it is loaded. If two are, the first is used.
+        Ok(loaded.map(|code| engine.engines_of_scripts().entry(stack).or_insert(code).clone()))
+    }
+
+    fn load(engine: &Engine, binary: &Binary, stack: u64) -> Result<Option<Self>, LoadError> {
+        let wasmtime = engine.of(binary, stack)?;
+        let loaded = |bytes: &[u8]| {
+            let compiled = wasmtime::component::Component::new(&wasmtime, bytes);
+            compiled.map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))
+        };
+        let Some(Compiler { folder, .. }) = engine.compiler() else {
+            let (imports, compiled) = if binary.is_engine() {
+                let begun = script::begun(binary).map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))?;
+                (Imports::of_engine(binary)?, loaded(&begun)?)
+            } else {
+                (Imports::of(binary)?, loaded(binary)?)
+            };
+            return Ok(Some(Self { imports: Arc::new(imports), compiled }));
+        };
+        let entry = entry_name(&wasmtime, binary);
+        let Some(imports) = folder.find(&entry).filter(Imports::are_known) else { return Ok(None) };
+        match loaded(binary) {
+            Ok(compiled) => {
+                folder.loaded(&entry);
+                Ok(Some(Self { imports: Arc::new(imports), compiled }))
+            }
+            // It asks for more than a slot has.
+            Err(error) if engine.has_compiled(binary) => Err(error),
+            Err(_) => {
+                // Half of it may have been tidied away, or it is for another processor.
+                folder.remove(&entry);
+                Ok(None)
+            }
+        }
+    }
+}
+
 /// A component that can be called. It is linked with what was granted and nothing else; in each call the host functions work on a
 /// `T`.
 pub struct Component<T: 'static> {
@@ -112,32 +166,8 @@ impl Artifact {
 
     /// Like [`Self::load`], for a bundled component, which is compiled in this process if there is no other way.
     pub fn load_bundled(engine: &Engine, name: &str, binary: &Binary, stack: u64) -> Result<Option<Self>, LoadError> {
-        let wasmtime = engine.of(binary, stack)?;
-        let loaded = || {
-            let compiled = wasmtime::component::Component::new(&wasmtime, &**binary);
-            compiled.map_err(|error| LoadError::Malformed(short(format_args!("{error:#}"))))
-        };
-        let (imports, compiled) = match engine.compiler() {
-            None => (Imports::of(binary)?, loaded()?),
-            Some(Compiler { folder, .. }) => {
-                let entry = entry_name(&wasmtime, binary);
-                let Some(imports) = folder.find(&entry).filter(Imports::are_known) else { return Ok(None) };
-                let compiled = match loaded() {
-                    Ok(compiled) => compiled,
-                    // It asks for more than a slot has.
-                    Err(error) if engine.has_compiled(binary) => return Err(error),
-                    Err(_) => {
-                        // Half of it may have been tidied away, or it is for another processor.
-                        folder.remove(&entry);
-                        return Ok(None);
-                    }
-                };
-                folder.loaded(&entry);
-                (imports, compiled)
-            }
-        };
+        let Some(Code { imports: linked, compiled }) = Code::of(engine, binary, stack)? else { return Ok(None) };
         let (name, digest, script) = (name.into(), binary.digest().clone(), binary.runs().cloned());
-        let linked = Arc::new(imports);
         let imports = script.as_ref().map_or_else(|| linked.clone(), |_| Arc::new(script::asked(&linked)));
         Ok(Some(Self { name, digest, imports, linked, stack, script, compiled }))
     }
@@ -191,7 +221,7 @@ impl Artifact {
         if !self.linked.wasi.is_empty() {
             wasi::add_to_linker(&mut linker).map_err(link)?;
         }
-        if self.linked.wasi.iter().any(|import| script::is_loader(import)) {
+        if self.is_script() {
             script::add_to_linker(&mut linker).map_err(link)?;
         }
         let pre = linker.instantiate_pre(&self.compiled).map_err(link)?;

@@ -1,7 +1,8 @@
 //! The engine: the slots that calls run in, and compilation, which borrows the memory of slots.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::binary::Binary;
 use super::compile::{CompileLimits, Compiler, Folder, compile, entry_name};
+use super::component::Code;
 use super::error::{CallError, CompileError, LoadError};
 use super::features::Tasks;
 use super::pools::Pools;
@@ -46,6 +48,8 @@ pub struct Engine {
     pools: Arc<Pools>,
     ticker: Ticker,
     compiler: Option<Compiler>,
+    /// What the engine of scripts is compiled to, by the bytes of stack.
+    engines_of_scripts: std::sync::Mutex<BTreeMap<u64, Code>>,
     /// One component is compiled at a time.
     compiling: Mutex<()>,
     slots: FairSemaphore,
@@ -101,6 +105,7 @@ impl Engine {
             ticker: Ticker::start(move || ticking.advance()).context("the epoch thread cannot be started")?,
             pools,
             compiler: compiler.clone(),
+            engines_of_scripts: std::sync::Mutex::default(),
             compiling: Mutex::default(),
             // As many wait as there are turns in the queues of components.
             slots: FairSemaphore::new(Share::Half, slots.count(), usize::MAX),
@@ -129,6 +134,10 @@ impl Engine {
     /// The folder in which compiled components are kept, where there is one.
     pub fn folder(&self) -> Option<&Folder> {
         self.compiler.as_ref().map(|compiler| &*compiler.folder)
+    }
+
+    pub(super) fn engines_of_scripts(&self) -> MutexGuard<'_, BTreeMap<u64, Code>> {
+        self.engines_of_scripts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn compiler(&self) -> Option<&Compiler> {

@@ -36,6 +36,15 @@ pub struct Imports {
 impl Imports {
     /// Reads the imports and exports of a component, and refuses what the host cannot serve.
     pub fn of(bytes: &[u8]) -> Result<Self, LoadError> {
+        let imports = Self::of_engine(bytes)?;
+        match imports.wasi.iter().find(|name| script::is_loader(name)) {
+            Some(loader) => Err(LoadError::UnknownImport(loader.clone())),
+            None => Ok(imports),
+        }
+    }
+
+    /// The same for the engine of scripts, which may ask for modules.
+    pub(super) fn of_engine(bytes: &[u8]) -> Result<Self, LoadError> {
         check_header(bytes)?;
         check_sections(bytes)?;
         let decoded = decode(bytes)?;
@@ -184,6 +193,21 @@ mod tests {
         assert!(matches!(Imports::of(b"\0asm\x07\0\x01\0"), Err(LoadError::UnknownLayer { version: 7, layer: 1 })));
         assert!(matches!(Imports::of(b"\0asm\x0d\0\x01\0\xff\xff"), Err(LoadError::Malformed(_))));
         assert!(matches!(Imports::of(b"\0asm\x0d\0\x01\0"), Err(LoadError::NoTools(exports)) if exports == "nothing"));
+    }
+
+    #[test]
+    fn the_engine_of_scripts_alone_asks_for_modules() {
+        let asks = wat::parse_str(
+            r#"(component (import "local:init/module-loader" (instance))
+                (core module $m (memory (export "m") 1) (func (export "f") (result i32) unreachable))
+                (core instance $i (instantiate $m)) (alias core export $i "m" (core memory $m))
+                (func $manifest (result string) (canon lift (core func $i "f") (memory $m)))
+                (instance $tools (export "manifest" (func $manifest)))
+                (export "sandbar:tool/tools@0.1.0" (instance $tools)))"#,
+        );
+        let asks = asks.expect("WAT");
+        Imports::of_engine(&asks).expect("an engine may");
+        assert!(matches!(Imports::of(&asks), Err(LoadError::UnknownImport(name)) if name == script::LOADER));
     }
 
     #[test]

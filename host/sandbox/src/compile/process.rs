@@ -22,6 +22,7 @@ use crate::error::{CompileError, LoadError, short};
 use crate::features::Tasks;
 use crate::imports::Imports;
 use crate::pools;
+use crate::script;
 
 /// Processor time of one process: for one third-party component, or for all bundled ones. A Python interpreter or a JavaScript
 /// engine takes 15 s.
@@ -62,6 +63,8 @@ pub struct CompileLimits {
 struct Request {
     name: String,
     bytes: u64,
+    /// Whether it is the engine of scripts, which begins before it is compiled.
+    begins: bool,
 }
 
 /// The outcome for one component.
@@ -100,8 +103,8 @@ pub(crate) async fn compile(
     let mut child = command.spawn().map_err(|error| CompileError::Now(format!("no process can be started: {error}")))?;
     let conversation = async {
         let mut pipes = Pipes::with(&mut child).ok_or_else(|| CompileError::Now("the process has no pipes".to_owned()))?;
-        for (name, bytes) in components {
-            let Ok(reply) = pipes.request(name, bytes).await else { return Ok(false) };
+        for (name, component) in components {
+            let Ok(reply) = pipes.request(name, component).await else { return Ok(false) };
             match reply {
                 Reply::Compiled(imports) => folder.take(scratch.path(), name, &imports).map_err(now)?,
                 Reply::Refused(words) => return Err(CompileError::Refused(short(words))),
@@ -143,8 +146,10 @@ impl<'c> Pipes<'c> {
     }
 
     /// Sends one component and waits for the outcome.
-    async fn request(&mut self, name: &str, bytes: &[u8]) -> io::Result<Reply> {
-        let mut request = serde_json::to_vec(&Request { name: name.to_owned(), bytes: bytes.len() as u64 })?;
+    async fn request(&mut self, name: &str, component: &Binary) -> io::Result<Reply> {
+        let bytes: &[u8] = component;
+        let request = Request { name: name.to_owned(), bytes: bytes.len() as u64, begins: component.is_engine() };
+        let mut request = serde_json::to_vec(&request)?;
         request.push(b'\n');
         self.to.write_all(&request).await?;
         self.to.write_all(bytes).await?;
@@ -199,8 +204,8 @@ pub fn run(folder: &Path, bounds: CompileLimits) -> io::Result<()> {
     })?;
     let mut replies = io::stdout().lock();
     for component in components {
-        let (name, component) = component?;
-        let mut reply = serde_json::to_vec(&process.compile(&name, &component))?;
+        let (Request { name, begins, .. }, component) = component?;
+        let mut reply = serde_json::to_vec(&process.compile(&name, &component, begins))?;
         reply.push(b'\n');
         replies.write_all(&reply)?;
         replies.flush()?;
@@ -208,16 +213,16 @@ pub fn run(folder: &Path, bounds: CompileLimits) -> io::Result<()> {
     Ok(())
 }
 
-/// The next component and its name; none at the end.
-fn next(requests: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
+/// The next component and its header; none at the end.
+fn next(requests: &mut impl BufRead) -> io::Result<Option<(Request, Vec<u8>)>> {
     let mut line = Vec::new();
     if requests.take(WORDS as u64).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
-    let Request { name, bytes } = serde_json::from_slice(&line)?;
-    let mut component = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+    let request: Request = serde_json::from_slice(&line)?;
+    let mut component = vec![0; usize::try_from(request.bytes).map_err(io::Error::other)?];
     requests.read_exact(&mut component)?;
-    Ok(Some((name, component)))
+    Ok(Some((request, component)))
 }
 
 /// Limits this process, before it reads untrusted bytes.
@@ -273,8 +278,8 @@ impl CompilerProcess {
         Ok(Self { folder: folder.to_owned(), engines: engines.into_iter().collect::<anyhow::Result<_>>()? })
     }
 
-    fn compile(&self, name: &str, component: &[u8]) -> Reply {
-        let imports = match Imports::of(component) {
+    fn compile(&self, name: &str, component: &[u8], begins: bool) -> Reply {
+        let imports = match if begins { Imports::of_engine(component) } else { Imports::of(component) } {
             Ok(imports) => imports,
             Err(error) => return Reply::Refused(text(&error)),
         };
@@ -282,14 +287,19 @@ impl CompilerProcess {
         if written > IMPORTS_BYTES {
             return Reply::Refused(text(&LoadError::Names { bytes: written, most: IMPORTS_BYTES }));
         }
+        let begun = match begins.then(|| script::begun(component)).transpose() {
+            Ok(begun) => begun,
+            Err(error) => return Reply::Refused(text(&format_args!("{error:#}"))),
+        };
+        let compiled = begun.as_deref().unwrap_or(component);
         let Engines { compiles, loads } = &self.engines[&Tasks::of(component)];
-        if let Err(error) = wasmtime::component::Component::new(compiles, component) {
+        if let Err(error) = wasmtime::component::Component::new(compiles, compiled) {
             let words = text(&format_args!("{error:#}"));
             let no_memory = error.is::<wasmtime::OutOfMemory>() || words.contains("Cannot allocate memory");
             return if no_memory { Reply::NoMemory } else { Reply::Refused(text(&LoadError::Malformed(words))) };
         }
-        let names = [compiles, loads].map(|engine| folder::name(engine, component));
-        let [from, to] = &names;
+        // What an engine has become when it has begun, it is compiled to: the server knows it as it was.
+        let [from, to] = &[folder::name(compiles, compiled), folder::name(loads, component)];
         match folder::rename(&self.folder, from, to) {
             Some(()) if to == name => Reply::Compiled(imports),
             _ => Reply::NotKept,
@@ -341,7 +351,7 @@ mod tests {
         // What the process does, and what the server does with that.
         let compile = |binary: &Binary| {
             let scratch = folder.scratch().expect("made");
-            let reply = CompilerProcess::new(scratch.path()).expect("engines").compile(&entry(binary), binary);
+            let reply = CompilerProcess::new(scratch.path()).expect("engines").compile(&entry(binary), binary, false);
             let Reply::Compiled(imports) = reply else { panic!("{}", serde_json::json!(reply)) };
             folder.take(scratch.path(), &entry(binary), &imports).expect("taken");
         };

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use wasmtime::Store;
-use wasmtime::component::{Instance, Linker};
+use wasmtime::component::{Instance, Linker, TypedFunc};
+use wasmtime::{AsContextMut, Store};
 
 use super::imports::Imports;
 use super::state::StoreData;
 
-/// What each script finds when it begins.
-const PRELUDE: &str = include_str!("../../../guest-tools/script/prelude.js");
+pub(super) use begun::begun;
+
+mod begun;
 
 /// What makes a script's exports those of a component. It stands behind the script, so that lines keep their numbers.
 const EPILOGUE: &str = r#"
@@ -23,7 +24,7 @@ export { $tools as tools, $prompts as prompts, $resources as resources };
 const MODULE: &str = "componentize-qjs:user.js";
 
 /// The interface by which the engine asks for modules of a script. There are none.
-const LOADER: &str = "local:init/module-loader";
+pub(super) const LOADER: &str = "local:init/module-loader";
 
 /// The interface that a component asks for by importing it. The engine does, and its script does not by that.
 const CALLER: &str = "sandbar:tool/caller";
@@ -33,16 +34,16 @@ const CALLER: &str = "sandbar:tool/caller";
 pub(super) struct Script {
     /// What stacks call it.
     name: Arc<str>,
-    /// What it finds when it begins.
-    prelude: Arc<str>,
+    /// What tells its name to what it finds.
+    named: Arc<str>,
     /// With what stands behind it.
     text: Arc<str>,
 }
 
 impl Script {
     pub(super) fn new(name: &str, text: &str) -> Self {
-        let prelude = format!("{PRELUDE}globalThis.sandbarScript = {};", serde_json::Value::from(name));
-        Self { name: name.into(), prelude: prelude.into(), text: format!("{text}{EPILOGUE}").into() }
+        let named = format!("globalThis.sandbarScript = {};", serde_json::Value::from(name));
+        Self { name: name.into(), named: named.into(), text: format!("{text}{EPILOGUE}").into() }
     }
 
     /// Evaluates it in a new instance; else what is wrong with it.
@@ -51,9 +52,8 @@ impl Script {
         store: &mut Store<StoreData<T>>,
         instance: &Instance,
     ) -> wasmtime::Result<Result<(), String>> {
-        type Arguments<'a> = (&'a str, &'a str, Option<&'a str>, bool);
-        let init = instance.get_typed_func::<Arguments<'_>, (Result<(), String>,)>(&mut *store, "init")?;
-        let (outcome,) = init.call_async(store, (&self.prelude, &self.text, None, false)).await?;
+        let init = Init::of(&mut *store, instance)?;
+        let (outcome,) = init.call_async(store, (&self.named, &self.text, None, false)).await?;
         Ok(outcome.map_err(|words| self.explained(&words)))
     }
 
@@ -61,6 +61,18 @@ impl Script {
     fn explained(&self, words: &str) -> String {
         let words = PREAMBLES.iter().fold(words.replace(MODULE, &self.name), |words, preamble| words.replacen(preamble, "", 1));
         format!("the script cannot be run: {}", words.trim_start())
+    }
+}
+
+/// The export of the engine that evaluates a text, and then a script, which may have another name than [`MODULE`]; and whether to do without
+/// the collection of garbage.
+struct Init;
+
+type Evaluates<'a> = TypedFunc<(&'a str, &'a str, Option<&'a str>, bool), (Result<(), String>,)>;
+
+impl Init {
+    fn of<'a>(store: impl AsContextMut, instance: &Instance) -> wasmtime::Result<Evaluates<'a>> {
+        instance.get_typed_func(store, "init")
     }
 }
 
