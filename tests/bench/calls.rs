@@ -79,7 +79,8 @@ pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Clus
 pub(crate) async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
     let progress = watch::Sender::<Progress>::default();
     let asked = Asked::Tool { name: tool.to_owned(), arguments: arguments.clone().into() };
-    let (answered, _) = catalog.call(&Caller::new(Identity::Operator), Arrival::default(), asked, progress, |answered| answered).await;
+    let (answered, _) =
+        catalog.call(&Caller::new(Identity::Operator), Arrival::default(), asked, progress, |answered| answered).await;
     let answered = answered.expect("a call");
     assert!(matches!(&answered, Answered::Tool(answer) if !answer.is_error), "{answered:?}");
 }

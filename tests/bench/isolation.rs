@@ -138,7 +138,8 @@ async fn ask(catalog: &Catalog, arguments: Value) -> Answer {
     let Value::Object(arguments) = arguments else { unreachable!("an object") };
     let caller = Caller::new(Identity::Operator);
     let asked = Asked::Tool { name: "spin".to_owned(), arguments: arguments.into() };
-    let answered = catalog.call(&caller, Arrival::default(), asked, watch::Sender::<Progress>::default(), |answered| answered).await.0;
+    let answered =
+        catalog.call(&caller, Arrival::default(), asked, watch::Sender::<Progress>::default(), |answered| answered).await.0;
     let Answered::Tool(answer) = answered.expect("a call") else { unreachable!("of a tool") };
     answer
 }

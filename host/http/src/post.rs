@@ -455,7 +455,8 @@ mod tests {
     async fn called(bytes: usize) -> FinishedCall {
         let caller = Caller::new(Identity::Anonymous);
         let asked = Asked::Tool { name: "t".to_owned(), arguments: Arguments::default() };
-        let (_, event) = Catalog::default().call(&caller, Arrival::default(), asked, watch::Sender::default(), |answered| answered).await;
+        let (_, event) =
+            Catalog::default().call(&caller, Arrival::default(), asked, watch::Sender::default(), |answered| answered).await;
         FinishedCall { response: sandbar_mcp::Response { text: "x".repeat(bytes), error: None }, event }
     }
 

@@ -42,7 +42,8 @@ impl Inbox {
 
     /// Posts a body with these headers, and reads `most` bytes of what is answered. Bounding the time is the caller's.
     pub async fn post(&self, headers: HeaderMap, body: Bytes, most: usize) -> Result<Receipt, Fault> {
-        let mut request = Request::post(self.other.uri.clone()).body(Body::from(body)).map_err(|_| self.other.fault("is no URL"))?;
+        let mut request =
+            Request::post(self.other.uri.clone()).body(Body::from(body)).map_err(|_| self.other.fault("is no URL"))?;
         *request.headers_mut() = headers;
         let (head, body) = self.other.send(request).await?.into_parts();
         let body = Limited::new(body, most).collect().await.map(|body| body.to_bytes()).ok();

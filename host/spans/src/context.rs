@@ -142,7 +142,9 @@ mod tests {
         for right in ["congo=t61rcWkgMzE", "a=1,b@c=x:y;z", "0a=b , c*/d_-=e", "a=1,,b=2", &many(32)] {
             assert_eq!(state(right).as_deref(), Some(right));
         }
-        for wrong in ["", ",", "a", "a=", "=b", "A=b", "a=b=c", "a=\u{e9}", "a=b\n", "_a=b", &many(33), &format!("a={}", "x".repeat(600))] {
+        for wrong in
+            ["", ",", "a", "a=", "=b", "A=b", "a=b=c", "a=\u{e9}", "a=b\n", "_a=b", &many(33), &format!("a={}", "x".repeat(600))]
+        {
             assert_eq!(state(wrong), None, "{wrong}");
         }
     }

@@ -302,7 +302,10 @@ mod tests {
         let open = trace.enter(|| panic!("nobody wants to know"));
         let handed_on = open.traceparent();
         assert_eq!(handed_on, format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{}-00", trace.span()));
-        assert_eq!((open.tracestate(), TraceParent::parse(&handed_on, None).map(|next| next.is_sampled)), (Some("a=b"), Some(false)));
+        assert_eq!(
+            (open.tracestate(), TraceParent::parse(&handed_on, None).map(|next| next.is_sampled)),
+            (Some("a=b"), Some(false))
+        );
         drop(open);
         assert_eq!(trace.end(), Ended { spans: Vec::new(), left_out: 0 });
     }

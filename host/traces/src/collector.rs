@@ -46,7 +46,8 @@ impl Collector {
         let Settings { address, headers_file, headers: variable, authorities_file, .. } = &self.settings;
         let (list, of) = match headers_file {
             Some(file) => {
-                let text = String::from_utf8(read(file, LIST_BYTES as u64)?).map_err(|_| format!("{} is no UTF-8", file.display()))?;
+                let text =
+                    String::from_utf8(read(file, LIST_BYTES as u64)?).map_err(|_| format!("{} is no UTF-8", file.display()))?;
                 (text, file.display().to_string())
             }
             None => (variable.0.clone(), "OTEL_EXPORTER_OTLP_HEADERS".to_owned()),

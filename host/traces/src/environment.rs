@@ -72,7 +72,9 @@ fn off(variable: &impl Fn(&str) -> Option<String>, protocol: Option<String>) -> 
     if is("OTEL_SDK_DISABLED", "true") {
         return Some("OTEL_SDK_DISABLED is true".to_owned());
     }
-    if let Some(exporter) = variable("OTEL_TRACES_EXPORTER").filter(|exporter| !exporter.split(',').any(|one| one.trim() == "otlp")) {
+    if let Some(exporter) =
+        variable("OTEL_TRACES_EXPORTER").filter(|exporter| !exporter.split(',').any(|one| one.trim() == "otlp"))
+    {
         return Some(format!("OTEL_TRACES_EXPORTER is {:?}, and not otlp", clean_line(exporter, QUOTED_BYTES)));
     }
     // A collector that takes JSON over HTTP takes Protobuf there, too.
@@ -92,10 +94,12 @@ fn sampler(kind: Option<String>, argument: Option<String>, ignored: &mut Vec<Str
     let share = match share {
         "always_on" => 1.0,
         "always_off" => 0.0,
-        "traceidratio" => argument.map_or(Some(1.0), |share| share.parse().ok().filter(|share| (0.0..=1.0).contains(share))).unwrap_or_else(|| {
-            ignored.push("OTEL_TRACES_SAMPLER_ARG has no effect: it is no number from 0 to 1".to_owned());
-            1.0
-        }),
+        "traceidratio" => argument
+            .map_or(Some(1.0), |share| share.parse().ok().filter(|share| (0.0..=1.0).contains(share)))
+            .unwrap_or_else(|| {
+                ignored.push("OTEL_TRACES_SAMPLER_ARG has no effect: it is no number from 0 to 1".to_owned());
+                1.0
+            }),
         _ => {
             ignored.push(format!(
                 "OTEL_TRACES_SAMPLER has no effect: {:?} is none of always_on, always_off and traceidratio, with or without parentbased_",
@@ -113,7 +117,9 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Environment {
-        Environment::read("1.2.3", |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        Environment::read("1.2.3", |name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     #[test]
@@ -131,8 +137,7 @@ mod tests {
         assert_eq!(settings.address, "http://collector:4318/v1/traces");
         assert_eq!((settings.sampler, settings.headers.0.as_str()), (Sampler { follows_caller: true, share: 0.25 }, "a=b"));
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        let resource =
-            [pair("k8s.pod.name", "sandbar-1"), pair("service.version", "7"), pair("service.name", "the-server")];
+        let resource = [pair("k8s.pod.name", "sandbar-1"), pair("service.version", "7"), pair("service.name", "the-server")];
         assert_eq!(settings.resource, resource);
         assert!(!format!("{settings:?}").contains("a=b"));
     }

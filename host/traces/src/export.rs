@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use sandbar_kubernetes::Receipt;
 use sandbar_text::clean_line;
@@ -18,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::collector::Post;
 use super::ended::TracedCall;
 use super::message::message;
+use super::otlp::ExportTraceServiceResponse;
 
 /// Spans of a batch, as SDKs have it. The last call of one may bring some more.
 const BATCH: u64 = 512;
@@ -190,7 +190,10 @@ impl Exporter {
             tracing::info!(dropped, "spans are taken again");
         } else if grows && self.overflow_said.is_none_or(|at| at.elapsed() >= SAID_FOR) {
             self.overflow_said = Some(Instant::now());
-            tracing::warn!(dropped, "spans are lost, since calls make them faster than the collector takes them: have a smaller `sample`");
+            tracing::warn!(
+                dropped,
+                "spans are lost, since calls make them faster than the collector takes them: have a smaller `sample`"
+            );
         }
     }
 
@@ -254,7 +257,9 @@ mod tests {
 
     #[test]
     fn what_may_be_taken_later_is_what_otlp_says() {
-        for (status, later) in [(429, true), (502, true), (503, true), (504, true), (400, false), (401, false), (404, false), (500, false)] {
+        for (status, later) in
+            [(429, true), (502, true), (503, true), (504, true), (400, false), (401, false), (404, false), (500, false)]
+        {
             assert_eq!(matches!(Verdict::of(receipt(status, &[], Vec::new())), Verdict::Later(..)), later, "{status}");
         }
         let after = |value| match Verdict::of(receipt(503, &[(header::RETRY_AFTER, value)], Vec::new())) {
@@ -268,14 +273,16 @@ mod tests {
 
     #[test]
     fn what_is_rejected_is_counted_and_its_words_are_cleaned_and_cut() {
-        use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+        use super::super::otlp::ExportTracePartialSuccess;
         let of = |rejected_spans, error_message: String| {
             let partial_success = Some(ExportTracePartialSuccess { rejected_spans, error_message });
             Verdict::of(receipt(200, &[], ExportTraceServiceResponse { partial_success }.encode_to_vec()))
         };
         assert_eq!(of(0, "a hint".to_owned()), Verdict::Taken(None));
         assert_eq!(of(-1, String::new()), Verdict::Taken(None));
-        let Verdict::Taken(Some((3, words))) = of(3, format!("too old\u{1b}[31m\n{}", "x".repeat(1000))) else { panic!("rejected") };
+        let Verdict::Taken(Some((3, words))) = of(3, format!("too old\u{1b}[31m\n{}", "x".repeat(1000))) else {
+            panic!("rejected")
+        };
         assert!(words.contains("too old") && words.len() < 300 && !words.contains(['\u{1b}', '\n']), "{words}");
     }
 

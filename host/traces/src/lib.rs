@@ -13,6 +13,7 @@ mod ended;
 mod environment;
 mod export;
 mod message;
+mod otlp;
 mod sampler;
 mod settings;
 #[cfg(test)]

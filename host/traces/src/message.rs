@@ -3,17 +3,14 @@
 
 use std::time::{Instant, UNIX_EPOCH};
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use sandbar_catalog::Offer;
 use sandbar_spans::{Part, SpanId};
 
 use super::ended::{Known, TracedCall, Used};
+use super::otlp::{
+    AnyValue, ExportTraceServiceRequest, InstrumentationScope, KeyValue, Resource, ResourceSpans, ScopeSpans, Span, SpanKind,
+    Status, StatusCode, Value,
+};
 
 /// Bits of a span's flags: it is sampled, and it is known whether its parent is of another process.
 const SAMPLED: u32 = 0x1;
@@ -26,17 +23,33 @@ const FIRST_ERROR: u16 = 400;
 /// The message with the spans of these calls. `resource` is what is said of this server.
 pub(super) fn message(resource: &[(String, String)], calls: &[TracedCall]) -> ExportTraceServiceRequest {
     let attributes = resource.iter().map(|(key, value)| text(key, value)).collect();
-    let scope = InstrumentationScope { name: "sandbar".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Default::default() };
-    let spans = calls.iter().flat_map(|call| std::iter::once(whole(call)).chain(call.parts.spans.iter().map(|part| of_part(call, part))));
-    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans: spans.collect(), schema_url: String::new() }];
-    let resource = Some(Resource { attributes, ..Default::default() });
-    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans, schema_url: String::new() }] }
+    let scope = InstrumentationScope { name: "sandbar".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let spans =
+        calls.iter().flat_map(|call| std::iter::once(whole(call)).chain(call.parts.spans.iter().map(|part| of_part(call, part))));
+    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans: spans.collect() }];
+    let resource = Some(Resource { attributes });
+    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans }] }
 }
 
 /// The span of a call as a whole.
 fn whole(call: &TracedCall) -> Span {
-    let TracedCall { trace: _, span, parent, state: _, offer, known, version, outcome, error_type, error, used, began, ended, now: _, parts } =
-        call;
+    let TracedCall {
+        trace: _,
+        span,
+        parent,
+        state: _,
+        offer,
+        known,
+        version,
+        outcome,
+        error_type,
+        error,
+        used,
+        began,
+        ended,
+        now: _,
+        parts,
+    } = call;
     let method = offer.method();
     let mut attributes = vec![text("mcp.method.name", method)];
     let mut name = method.to_owned();
@@ -60,7 +73,7 @@ fn whole(call: &TracedCall) -> Span {
     attributes.extend(error.map(|code| text("rpc.response.status_code", &code.to_string())));
     if let Some(Used { cluster, cpu_seconds, requests, read_bytes, result_bytes }) = used {
         attributes.extend(cluster.as_ref().map(|cluster| text("k8s.cluster.name", cluster)));
-        attributes.push(attribute("sandbar.cpu_seconds", Value::DoubleValue(*cpu_seconds)));
+        attributes.push(attribute("sandbar.cpu_seconds", Value::Double(*cpu_seconds)));
         attributes.push(number("sandbar.api_requests", u64::from(*requests)));
         attributes.push(number("sandbar.read_bytes", *read_bytes));
         attributes.push(number("sandbar.result_bytes", *result_bytes as u64));
@@ -132,13 +145,13 @@ fn failed(words: &str) -> Status {
 }
 
 fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, Value::StringValue(value.to_owned()))
+    attribute(key, Value::String(value.to_owned()))
 }
 
 fn number(key: &str, value: u64) -> KeyValue {
-    attribute(key, Value::IntValue(i64::try_from(value).unwrap_or(i64::MAX)))
+    attribute(key, Value::Int(i64::try_from(value).unwrap_or(i64::MAX)))
 }
 
 fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..Default::default() }
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }) }
 }

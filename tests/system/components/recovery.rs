@@ -88,7 +88,8 @@ async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String>
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
     let asked = Asked::Tool { name: tool.to_owned(), arguments: arguments.into() };
     let progress = watch::Sender::<Progress>::default();
-    let answered = catalog.call(&Caller::new(Identity::Operator), Arrival::default(), asked, progress, |answered| answered).await.0.unwrap();
+    let answered =
+        catalog.call(&Caller::new(Identity::Operator), Arrival::default(), asked, progress, |answered| answered).await.0.unwrap();
     let Answered::Tool(answer) = answered else { panic!("{answered:?}") };
     answer.is_error.then(|| answer.content[0].as_text().unwrap().text.to_string())
 }

@@ -128,7 +128,12 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
     let (traces, export) = traces::start(config.traces.as_ref())?.unzip();
     let told = Told {
-        of_calls: metrics.clone().map(|metrics| metrics as _).into_iter().chain(traces.clone().map(|traces| traces as _)).collect(),
+        of_calls: metrics
+            .clone()
+            .map(|metrics| metrics as _)
+            .into_iter()
+            .chain(traces.clone().map(|traces| traces as _))
+            .collect(),
         of_requests: metrics.clone().map(|metrics| metrics as _),
     };
     let setup = arguments.common.load_observed(config, Patience::OF_SERVER, told).await?;
