@@ -38,7 +38,11 @@ struct Side {
 impl Side {
     async fn of(builder: Builder) -> Self {
         let server = builder.cluster("demo").env(NO_RATE_LIMIT.0, NO_RATE_LIMIT.1).start().await;
-        let call = mcp::modern(json!(1), "tools/call", json!({ "name": "get_events", "arguments": { "namespace": "team-a", "limit": 1 } }));
+        let call = mcp::modern(
+            json!(1),
+            "tools/call",
+            json!({ "name": "get_events", "arguments": { "namespace": "team-a", "limit": 1 } }),
+        );
         let (connection, call) = (Connection::to(server.address()).await, Raw::new(server.address(), &call));
         Self { server, connection, call, used: Duration::ZERO }
     }

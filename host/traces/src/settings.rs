@@ -60,10 +60,12 @@ impl Settings {
     }
 
     fn at(address: &str, environment: &Environment) -> Result<Self, String> {
-        let uri: http::Uri = address.parse().map_err(|_| format!("{address:?} is no URL"))?;
-        let is_http = uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
-        let authority = uri.authority().filter(|_| is_http);
-        let authority = authority.ok_or_else(|| format!("{address:?} is no http:// or https:// address"))?;
+        let uri = address.parse::<http::Uri>().ok();
+        let uri = uri.filter(|uri| uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme)));
+        let authority = uri.as_ref().and_then(http::Uri::authority);
+        // What stands before an @ may be a password.
+        let shown = address.rsplit_once('@').map_or(address, |(_, host)| host);
+        let authority = authority.ok_or_else(|| format!("{shown:?} is no http:// or https:// address"))?;
         if authority.as_str().contains('@') {
             return Err("the address of a collector has no name and no password in it: put them into a header".to_owned());
         }
@@ -125,8 +127,10 @@ mod tests {
         for wrong in ["", "collector:4318", "grpc://collector:4317", "http://", "http://a b"] {
             assert!(address(wrong).is_err(), "{wrong}");
         }
-        let words = address("http://me:hunter2@collector:4318").expect_err("a password");
-        assert!(!words.contains("hunter2"), "{words}");
+        for with_password in ["http://me:hunter2@collector:4318", "http://me:hunter2 @collector:4318", "me:hunter2@collector"] {
+            let words = address(with_password).expect_err("a password");
+            assert!(!words.contains("hunter2"), "{words}");
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ async fn spans_wait_for_each_other_a_while_and_no_longer_than_until_there_are_ma
     let world = World::new([Some(200)]);
     (0..3).for_each(|_| world.call());
     tokio::task::yield_now().await;
-    assert_eq!(world.batches(), []);
+    assert_eq!(world.batches(), Vec::<usize>::new());
     after(2).await;
     assert_eq!(world.batches(), [3]);
     (0..600).for_each(|_| world.call());
