@@ -32,6 +32,7 @@ build: rust ## Build the binary, target/debug/sandbar
 test: go python rust ## Run all tests, against a real API server too; the first run builds that one
 	tests/control-plane/build.sh
 	tests/registry/build.sh
+	tests/collector/build.sh
 	tests/clients/setup.sh
 	# All of it, as the tests are built: other features would be another build of most dependencies.
 	cargo build --locked --workspace

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_catalog::{Answered, Asked, Catalog, Loader, Progress, Source};
+use sandbar_catalog::{Answered, Arrival, Asked, Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
 use sandbar_kubernetes::{self, Cluster, Clusters, Resource, Scope};
 use sandbar_policy::{Budget, Caller, Grant, Identity, Limits, PolicyRule, Verb};
@@ -79,7 +79,8 @@ pub(crate) async fn load(sources: Vec<Source>, config: Config) -> (Catalog, Clus
 pub(crate) async fn call(catalog: &Catalog, tool: &str, arguments: &Map<String, Value>) {
     let progress = watch::Sender::<Progress>::default();
     let asked = Asked::Tool { name: tool.to_owned(), arguments: arguments.clone().into() };
-    let (answered, _) = catalog.call(&Caller::new(Identity::Operator), None, asked, progress, |answered| answered).await;
+    let (answered, _) =
+        catalog.call(&Caller::new(Identity::Operator), Arrival::default(), asked, progress, |answered| answered).await;
     let answered = answered.expect("a call");
     assert!(matches!(&answered, Answered::Tool(answer) if !answer.is_error), "{answered:?}");
 }

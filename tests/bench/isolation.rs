@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use sandbar_catalog::{Answer, Answered, Asked, Catalog, Progress, Source};
+use sandbar_catalog::{Answer, Answered, Arrival, Asked, Catalog, Progress, Source};
 use sandbar_config::Config;
 use sandbar_policy::{Caller, Identity, Limits};
 use sandbar_tests::mcp;
@@ -138,7 +138,8 @@ async fn ask(catalog: &Catalog, arguments: Value) -> Answer {
     let Value::Object(arguments) = arguments else { unreachable!("an object") };
     let caller = Caller::new(Identity::Operator);
     let asked = Asked::Tool { name: "spin".to_owned(), arguments: arguments.into() };
-    let answered = catalog.call(&caller, None, asked, watch::Sender::<Progress>::default(), |answered| answered).await.0;
+    let answered =
+        catalog.call(&caller, Arrival::default(), asked, watch::Sender::<Progress>::default(), |answered| answered).await.0;
     let Answered::Tool(answer) = answered.expect("a call") else { unreachable!("of a tool") };
     answer
 }

@@ -13,6 +13,7 @@ mod isolation;
 mod load;
 mod masking;
 mod native;
+mod observed;
 mod pack;
 mod process;
 mod scale;
@@ -74,6 +75,10 @@ fn main() {
         }
         if chosen("scripts") {
             scripts::all(&mut table).await;
+        }
+        if chosen("observed") {
+            observed::calls(&mut table).await;
+            observed::scrape(&mut table).await;
         }
         if chosen("masking") {
             masking::over_the_plain_read(&mut table).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -96,8 +96,16 @@ impl Gate {
 #[derive(Clone, Debug)]
 pub struct FakeApi {
     address: SocketAddr,
-    requests: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<Asked>>>,
     in_flight: Arc<watch::Sender<usize>>,
+}
+
+/// A request that has come.
+#[derive(Clone, Debug)]
+struct Asked {
+    /// Path and query.
+    path: String,
+    headers: HeaderMap,
 }
 
 impl FakeApi {
@@ -126,6 +134,20 @@ impl FakeApi {
 
     /// Paths and queries of the requests so far.
     pub fn requests(&self) -> Vec<String> {
+        self.asked().into_iter().map(|asked| asked.path).collect()
+    }
+
+    /// The headers of the requests so far whose path and query hold this text.
+    pub fn headers_of(&self, text: &str) -> Vec<HeaderMap> {
+        self.asked().into_iter().filter(|asked| asked.path.contains(text)).map(|asked| asked.headers).collect()
+    }
+
+    /// Its address as a URL.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn asked(&self) -> Vec<Asked> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -148,13 +170,15 @@ pub fn kubeconfig(server: &str) -> String {
 
 type Special = dyn Fn(&str) -> Option<FakeAnswer> + Send + Sync;
 
-async fn serve(listener: TcpListener, special: Arc<Special>, log: Arc<Mutex<Vec<String>>>, counter: Arc<watch::Sender<usize>>) {
+async fn serve(listener: TcpListener, special: Arc<Special>, log: Arc<Mutex<Vec<Asked>>>, counter: Arc<watch::Sender<usize>>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (special, log, counter) = (special.clone(), log.clone(), counter.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-            log.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+            log.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Asked { path: path.clone(), headers: request.headers().clone() });
             let answer = special(&path).unwrap_or_else(|| usual(request.uri().path()));
             let waiting = InFlight::new(counter.clone());
             async move {

@@ -8,6 +8,7 @@ use std::time::Duration;
 pub mod bombs;
 mod cargo;
 pub mod clients;
+pub mod collector;
 pub mod components;
 pub mod control_plane;
 pub mod cri_log;

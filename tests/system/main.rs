@@ -47,3 +47,4 @@ mod selection;
 mod tls;
 mod tool_access;
 mod tools;
+mod traces;

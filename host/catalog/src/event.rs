@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandbar_policy::{Budget, Caller};
+use sandbar_spans::Trace;
 
-use super::observer::{EndedCall, Observers, Run};
+use super::observer::{Arrival, EndedCall, Observers, Run};
 use super::offer::{Asked, Offer};
 use super::outcome::Outcome;
 
@@ -30,6 +31,7 @@ pub struct CallEvent {
     ran: Option<Ran>,
     outcome: Outcome,
     error: Option<i32>,
+    trace: Option<Arc<Trace>>,
 }
 
 /// What is known once a component runs.
@@ -48,7 +50,7 @@ fn beginning(name: &str, most: usize) -> String {
 
 impl CallEvent {
     /// Begins with a call that nobody has looked at yet.
-    pub(super) fn begin(observers: &Observers, caller: &Caller, version: Option<&'static str>, asked: &Asked) -> Self {
+    pub(super) fn begin(observers: &Observers, caller: &Caller, Arrival { version, parent }: Arrival, asked: &Asked) -> Self {
         Self {
             observers: observers.clone(),
             began: Instant::now(),
@@ -62,7 +64,13 @@ impl CallEvent {
             ran: None,
             outcome: Outcome::Cancelled,
             error: None,
+            trace: observers.trace(parent.as_ref()).map(Arc::new),
         }
+    }
+
+    /// The call's trace, if somebody traces calls.
+    pub(super) fn trace(&self) -> Option<Arc<Trace>> {
+        self.trace.clone()
     }
 
     /// It is known which component has what is asked for. Of what fits a template only that is told: the rest is the caller's.
@@ -149,6 +157,7 @@ impl Drop for CallEvent {
             error: self.error,
             began: self.began,
             took: self.took.unwrap_or_else(|| self.began.elapsed()),
+            trace: self.trace.as_deref(),
         });
     }
 }

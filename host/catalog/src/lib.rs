@@ -63,7 +63,7 @@ pub use load::Loader;
 pub use located::Contents;
 pub use manifest::{Definition, Manifest, MirroredArgument, Settings};
 use observer::Observers;
-pub use observer::{EndedCall, Observer, Run};
+pub use observer::{Arrival, EndedCall, Observer, Run};
 pub use offer::{Asked, Offer};
 pub use outcome::{LimitReached, Outcome};
 pub use pack::{Pack, PackNames};
@@ -248,13 +248,13 @@ impl Catalog {
         seen.any(|tool| tool.component.reach.is_said()).then_some(SEVERAL_CLUSTERS)
     }
 
-    /// Does what a caller asks for, whose client speaks this version of the protocol, if it is one of MCP. Dropping the future stops it. A
+    /// Does what a caller asks for. Dropping the future stops it. A
     /// component that fails has an answer, too: one that says so. What `write` makes of the answer is made as a part of the call, on its
     /// processor time. Observers are told when the call's event is dropped, so whoever delivers the answer can say how that went.
     pub async fn call<T, W>(
         &self,
         caller: &Caller,
-        version: Option<&'static str>,
+        arrival: Arrival,
         asked: Asked,
         progress: watch::Sender<Progress>,
         write: W,
@@ -263,7 +263,7 @@ impl Catalog {
         T: Send + 'static,
         W: FnOnce(Answered) -> T + Clone + Send + 'static,
     {
-        let mut event = CallEvent::begin(&self.observers, caller, version, &asked);
+        let mut event = CallEvent::begin(&self.observers, caller, arrival, &asked);
         let Some(found) = self.find(caller, &asked) else {
             event.names_nothing();
             return (Err(self.unknown(caller, &asked).await), event);
@@ -289,10 +289,10 @@ impl Catalog {
     }
 
     /// Notes a call that is not let in, because there are too many, and is answered with a JSON-RPC error of this code, or with none.
-    pub fn turned_away(&self, caller: &Caller, version: Option<&'static str>, asked: &Asked, error: Option<i32>) {
+    pub fn turned_away(&self, caller: &Caller, Arrival { version, parent }: &Arrival, asked: &Asked, error: Option<i32>) {
         self.observers.ended(&EndedCall {
             caller,
-            version,
+            version: *version,
             offer: asked.offer(),
             name: asked.bare_name(),
             component: self.find(caller, asked).map(|found| found.component().name()),
@@ -303,6 +303,7 @@ impl Catalog {
             error,
             began: Instant::now(),
             took: Duration::ZERO,
+            trace: self.observers.trace(parent.as_ref()).as_ref(),
         });
     }
 

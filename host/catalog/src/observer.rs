@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandbar_policy::{Budget, Caller};
+use sandbar_spans::{Trace, TraceParent};
 
 use super::offer::Offer;
 use super::outcome::Outcome;
@@ -12,6 +13,11 @@ use super::outcome::Outcome;
 pub trait Observer: Send + Sync {
     /// A call has ended: its answer has been sent, or it has come to nothing.
     fn ended(&self, call: &EndedCall<'_>);
+
+    /// A call has begun, in this span of its caller: its trace, if this is who traces calls. It is looked at when the call has ended.
+    fn trace(&self, _parent: Option<&TraceParent>) -> Option<Trace> {
+        None
+    }
 
     /// A component of the operator's has been compiled, or cannot be: that took so long, with the wait for memory.
     fn compiled(&self, _took: Duration) {}
@@ -44,6 +50,35 @@ pub struct EndedCall<'c> {
     pub began: Instant,
     /// How long it took to its end. What comes after is its reader's time.
     pub took: Duration,
+    /// Its trace, if somebody traces calls.
+    pub trace: Option<&'c Trace>,
+}
+
+impl EndedCall<'_> {
+    /// What went wrong, by OpenTelemetry's conventions for MCP: `tool_error` where a tool's result says that it is an error, the code where the
+    /// answer is an error of JSON-RPC, and `_OTHER` for what has no name. A call without an answer is `cancelled` or `undelivered`.
+    pub fn error_type(&self) -> Option<&'static str> {
+        match (self.outcome, self.error) {
+            (Outcome::Answered, _) => None,
+            (Outcome::Cancelled, _) => Some("cancelled"),
+            (Outcome::Undelivered, _) => Some("undelivered"),
+            (_, None) if self.offer == Offer::Tool => Some("tool_error"),
+            (_, Some(-32602)) => Some("-32602"),
+            (_, Some(-32603)) => Some("-32603"),
+            (_, Some(-32002)) => Some("-32002"),
+            (_, Some(-32000)) => Some("-32000"),
+            (_, _) => Some("_OTHER"),
+        }
+    }
+}
+
+/// How a call has come. By default, from somebody who says nothing of that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// The version of the protocol that the client speaks, if it is a client of MCP.
+    pub version: Option<&'static str>,
+    /// The span of the caller in which it is made.
+    pub parent: Option<TraceParent>,
 }
 
 /// A call that has come to its component.
@@ -73,6 +108,11 @@ impl Observers {
 
     pub(super) fn ended(&self, call: &EndedCall<'_>) {
         self.0.iter().for_each(|observer| observer.ended(call));
+    }
+
+    /// The trace of a call that begins: of the first who traces calls.
+    pub(super) fn trace(&self, parent: Option<&TraceParent>) -> Option<Trace> {
+        self.0.iter().find_map(|observer| observer.trace(parent))
     }
 
     pub(super) fn compiled(&self, took: Duration) {

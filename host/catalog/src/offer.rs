@@ -45,6 +45,15 @@ pub enum Asked {
 impl Offer {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Tool, Self::Prompt, Self::Resource];
+
+    /// MCP's method that asks for one.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Tool => "tools/call",
+            Self::Prompt => "prompts/get",
+            Self::Resource => "resources/read",
+        }
+    }
 }
 
 impl fmt::Display for Offer {

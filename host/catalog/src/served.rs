@@ -141,7 +141,7 @@ impl Served {
         let Question { ask, form, place } = question;
         let offer = form.offer();
         let chosen = self.reach.is_said().then(|| place.name.clone());
-        let budget = Arc::new(Budget::of(caller.account(), self.limits.clone()));
+        let budget = Arc::new(Budget::of(caller.account(), self.limits.clone()).traced(event.trace()));
         let reader = place.cluster.reader_for(caller, place.grant.clone(), budget.clone());
         let rights = reader.as_ref().map_or_else(|_| place.cluster.whose_rights(), Reader::whose_rights);
         event.runs(self.artifact.digest(), chosen, rights, &budget);

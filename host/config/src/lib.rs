@@ -18,6 +18,7 @@ mod registries;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -55,6 +56,7 @@ pub use packs::Packs;
 pub use quantity::size;
 pub use registries::{RegistriesConfig, RegistryHostConfig};
 pub use schema::schema;
+pub use traces::TracesConfig;
 
 /// Bytes of sandbar.yaml: more than a ConfigMap can have.
 const FILE_BYTES: u64 = 2 * 1024 * 1024;
@@ -169,6 +171,10 @@ pub struct Config {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "MetricsConfig")]
     pub metrics: Option<MetricsConfig>,
+    /// Spans of calls, sent to a collector of OpenTelemetry; absent: as the variables for it say.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "TracesConfig")]
+    pub traces: Option<TracesConfig>,
     /// Who has to have signed components that are not bundled; absent: nobody.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Policy")]
@@ -201,6 +207,7 @@ impl Default for Config {
             connections: CONNECTIONS,
             drain: DRAIN,
             metrics: None,
+            traces: None,
             signatures: None,
             registries: RegistriesConfig::default(),
             tools: Vec::new(),
@@ -245,6 +252,7 @@ impl Config {
             .chain(of_tls.into_iter().flatten().flatten())
             .chain(of_issuers)
             .chain(of_clusters)
+            .chain(config.traces.iter_mut().flat_map(TracesConfig::files))
             .chain(config.registries.files());
         files.for_each(|file| *file = directory.join(&*file));
         let faults = check::faults(&config);

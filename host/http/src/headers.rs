@@ -1,4 +1,5 @@
-//! MCP's own headers: their names, and what they repeat of a message of the modern era, so that gateways need not read bodies.
+//! MCP's own headers: their names, and what they repeat of a message of the modern era, so that gateways need not read bodies. And those of a
+//! trace, where `_meta` has none.
 
 use std::borrow::Cow;
 
@@ -8,11 +9,14 @@ use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderValue};
 use rmcp::model::ErrorData;
 use sandbar_catalog::{Asked, MirroredArgument};
+use sandbar_spans::TraceParent;
 use sandbar_text::clean_line;
 use serde_json::Value;
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
 pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+const TRACE_PARENT: &str = "traceparent";
+const TRACE_STATE: &str = "tracestate";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 
@@ -37,6 +41,15 @@ pub(super) fn only_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option
     let value = only(headers, name).map_err(|Twice| mismatch(format!("the header {name} stands there more than once")))?;
     let Some(value) = value else { return Ok(None) };
     value.to_str().map(Some).map_err(|_| mismatch(format!("the header {name} holds something else than visible ASCII")))
+}
+
+/// The caller's span. One that is said twice, or is not right, is ignored, as W3C Trace Context has it.
+pub(super) fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    let parent = only(headers, TRACE_PARENT).ok().flatten()?.to_str().ok()?;
+    let states = headers.get_all(TRACE_STATE).iter();
+    let states: Option<Vec<&str>> = states.map(|state| state.to_str().ok()).collect();
+    let state = states.filter(|states| !states.is_empty()).map(|states| states.join(","));
+    TraceParent::parse(parent, state.as_deref())
 }
 
 /// Whether the header that names the method does.
@@ -113,6 +126,19 @@ mod tests {
             MirroredArgument { path: path.iter().map(|&key| key.to_owned()).collect(), header: header.to_owned() }
         });
         check_call(&headers(pairs), &asked, &mirrored).map_err(|error| error.message.into_owned())
+    }
+
+    #[test]
+    fn a_trace_is_read_from_its_headers_unless_one_is_said_twice() {
+        let parent = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let parsed = |state| TraceParent::parse(parent.1, state);
+        assert_eq!(trace_parent(&headers(&[parent])), parsed(None));
+        assert_eq!(trace_parent(&headers(&[("tracestate", "a=b")])), None);
+        let mut several = headers(&[parent, ("tracestate", "a=b")]);
+        several.append("tracestate", HeaderValue::from_static("c=d"));
+        assert_eq!(trace_parent(&several), parsed(Some("a=b,c=d")));
+        several.append("traceparent", HeaderValue::from_static(parent.1));
+        assert_eq!(trace_parent(&several), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
 use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError};
-use sandbar_catalog::{Asked, Catalog, Definition};
+use sandbar_catalog::{Arrival, Asked, Catalog, Definition};
 use sandbar_mcp::{
     Call, Era, FinishedCall, List, Message, MessageKind, Method, Reply, Request, Server, SharedResponse, Subscription, Version,
 };
@@ -185,6 +185,8 @@ fn receive(endpoint: &Endpoint, headers: &HeaderMap, caller: Caller, body: Body)
         MessageKind::Request { ref id, .. } => {
             let id = id.clone();
             let request = Request::read(id, message, version).map_err(|error| Rejection::of_message(error, version.era()))?;
+            let parent = request.parent.or_else(|| headers::trace_parent(head.headers));
+            let request = Request { parent, ..request };
             answer(endpoint, request, head, Lease { body: large, ..Lease::default() })
         }
         MessageKind::Notification { .. } => {
@@ -399,8 +401,9 @@ fn with_room(
 /// What the model reads of a call that is not let in. A client would not show it a status of HTTP.
 fn turned_away(catalog: &Catalog, request: &Request, asked: &Asked, head: &Head<'_>, busy: &Busy) -> HttpResponse {
     let Request { id, version, .. } = request;
+    let arrival = Arrival { version: Some(version.as_str()), parent: request.parent.clone() };
     let response = sandbar_mcp::failure(id, *version, asked.offer(), &busy.to_string());
-    catalog.turned_away(&head.caller, Some(version.as_str()), asked, response.error.map(|code| code.0));
+    catalog.turned_away(&head.caller, &arrival, asked, response.error.map(|code| code.0));
     ready(response, head.takes, Lease::default())
 }
 
@@ -452,7 +455,8 @@ mod tests {
     async fn called(bytes: usize) -> FinishedCall {
         let caller = Caller::new(Identity::Anonymous);
         let asked = Asked::Tool { name: "t".to_owned(), arguments: Arguments::default() };
-        let (_, event) = Catalog::default().call(&caller, None, asked, watch::Sender::default(), |answered| answered).await;
+        let (_, event) =
+            Catalog::default().call(&caller, Arrival::default(), asked, watch::Sender::default(), |answered| answered).await;
         FinishedCall { response: sandbar_mcp::Response { text: "x".repeat(bytes), error: None }, event }
     }
 

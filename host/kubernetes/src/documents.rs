@@ -1,50 +1,110 @@
-//! Documents of servers that are no API server, such as the keys of an issuer: got by the same client, so through the same proxies and by
-//! the same rules for certificates.
+//! Servers that are no API server, such as an issuer of tokens or a collector of traces: asked by the same client, so through the same
+//! proxies and by the same rules for certificates, and never followed elsewhere.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use kube::client::Body;
 use tower::{Service as _, ServiceExt as _};
 
-use super::client::{Between, connect};
+use super::client::{Between, Http, connect};
 use super::explain::{Configured, explain_as};
 use super::fault::Fault;
 use super::proxy::{Proxy, Variables};
 use super::target::{ServerAddress, Trust};
 
+/// A server that takes what is posted to it, over connections that are kept.
+#[derive(Clone)]
+pub struct Inbox {
+    other: OtherServer,
+}
+
+/// How a server has answered a post.
+#[derive(Debug)]
+pub struct Receipt {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; none where it is longer than allowed, or breaks off.
+    pub body: Option<Bytes>,
+}
+
+impl Inbox {
+    /// The one at an `http://` or `https://` address. `authorities` are whose certificates count, as PEM; without them, those of this machine.
+    /// Nothing is sent yet. Must be called on a tokio runtime.
+    pub fn at(address: &str, authorities: Option<Arc<[u8]>>) -> Result<Self, Fault> {
+        Ok(Self { other: OtherServer::at(address, authorities, Configured::Collector)? })
+    }
+
+    /// Posts a body with these headers, and reads `most` bytes of what is answered. Bounding the time is the caller's.
+    pub async fn post(&self, headers: HeaderMap, body: Bytes, most: usize) -> Result<Receipt, Fault> {
+        let mut request =
+            Request::post(self.other.uri.clone()).body(Body::from(body)).map_err(|_| self.other.fault("is no URL"))?;
+        *request.headers_mut() = headers;
+        let (head, body) = self.other.send(request).await?.into_parts();
+        let body = Limited::new(body, most).collect().await.map(|body| body.to_bytes()).ok();
+        Ok(Receipt { status: head.status, headers: head.headers, body })
+    }
+}
+
 /// Gets a JSON document from an `https://` address, over a connection of its own and without following it elsewhere. `authorities` are whose
 /// certificates count, as PEM; without them, those of this machine. The document has at most `most` bytes. Bounding the time is the
 /// caller's.
 pub async fn document(address: &str, authorities: Option<Arc<[u8]>>, most: usize) -> Result<Bytes, Fault> {
-    let fault = |words: &str| Fault::new(format!("{address} {words}"));
     if !address.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https")) {
-        return Err(fault("is no https:// address, and what comes from it would be anybody's word"));
+        return Err(Fault::new(format!("{address} is no https:// address, and what comes from it would be anybody's word")));
     }
-    let uri: Uri = address.parse().map_err(|_| fault("is no URL"))?;
-    let server = ServerAddress::parse(address).map_err(|words| fault(&words))?;
-    let proxy = Proxy::towards(&uri, None, &Variables::read()).map_err(|error| Fault::new(error.to_string()))?;
-    let trust = authorities.map_or(Trust::System, |pem| Trust::Authorities(pem, "certificateAuthority"));
-    let mut http = connect(&Between { server, trust, server_name: None, proxy, identity: None }, "nobody")?;
-    let request = Request::get(uri).header(header::ACCEPT, "application/json");
-    let request = request.header(header::USER_AGENT, concat!("sandbar/", env!("CARGO_PKG_VERSION"))).body(Body::empty());
-    let request = request.map_err(|_| fault("is no URL"))?;
-    let answering = async { http.ready().await?.call(request).await };
-    let response =
-        answering.await.map_err(|error| fault(&format!("cannot be reached: {}", explain_as(&error, Configured::Issuer))))?;
+    let other = OtherServer::at(address, authorities, Configured::Issuer)?;
+    let request = Request::get(other.uri.clone()).header(header::ACCEPT, "application/json");
+    let response = other.send(request.body(Body::empty()).map_err(|_| other.fault("is no URL"))?).await?;
     let status = response.status();
     if status != StatusCode::OK {
         let also = if status.is_redirection() { ", which is not followed: name the address itself" } else { "" };
-        return Err(fault(&format!("answers {status}{also}")));
+        return Err(other.fault(&format!("answers {status}{also}")));
     }
     let body = Limited::new(response.into_body(), most).collect().await;
     let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-        true => fault(&format!("has more than {} KiB", most / 1024)),
-        false => fault(&format!("breaks off: {}", explain_as(error.as_ref(), Configured::Issuer))),
+        true => other.fault(&format!("has more than {} KiB", most / 1024)),
+        false => other.fault(&format!("breaks off: {}", explain_as(error.as_ref(), Configured::Issuer))),
     })?;
     Ok(body.to_bytes())
+}
+
+/// A client for one such server.
+#[derive(Clone)]
+struct OtherServer {
+    address: String,
+    uri: Uri,
+    http: Http,
+    configured: Configured,
+}
+
+impl OtherServer {
+    fn at(address: &str, authorities: Option<Arc<[u8]>>, configured: Configured) -> Result<Self, Fault> {
+        let fault = |words: &str| Fault::new(format!("{address} {words}"));
+        let uri: Uri = address.parse().map_err(|_| fault("is no URL"))?;
+        let server = ServerAddress::parse(address).map_err(|words| fault(&words))?;
+        let proxy = Proxy::towards(&uri, None, &Variables::read()).map_err(|error| Fault::new(error.to_string()))?;
+        let trust = authorities.map_or(Trust::System, |pem| Trust::Authorities(pem, configured.authority().trim_matches('`')));
+        let http = connect(&Between { server, trust, server_name: None, proxy, identity: None }, "nobody")?;
+        Ok(Self { address: address.to_owned(), uri, http, configured })
+    }
+
+    fn fault(&self, words: &str) -> Fault {
+        Fault::new(format!("{} {words}", self.address))
+    }
+
+    async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, Fault> {
+        const AGENT: &str = concat!("sandbar/", env!("CARGO_PKG_VERSION"));
+        request.headers_mut().insert(header::USER_AGENT, header::HeaderValue::from_static(AGENT));
+        let mut http = self.http.clone();
+        let answering = async { http.ready().await?.call(request).await };
+        answering.await.map_err(|error| self.fault(&format!("cannot be reached: {}", explain_as(&error, self.configured))))
+    }
 }
 
 #[cfg(test)]

@@ -251,8 +251,9 @@ impl ApiServer {
         tracing::trace!(path = request.path(), "request");
         // A snapshot, a server in this process, charges its work to the call.
         sent.extensions_mut().insert(budget.meter().clone());
-        let (verb, resource) = request.about();
-        let attempting = Attempting::begin(self.observer.as_deref(), verb, resource);
+        let server = session.as_ref().and_then(|session| session.session.address());
+        let attempting = Attempting::begin(self.observer.as_deref(), budget, request.about(), server);
+        attempting.says_its_span(sent.headers_mut());
         let sending = checked(budget, client.send(sent));
         let response = match self.in_time(budget, first_byte, sending).await? {
             Ok(Ok(response)) => response,

@@ -18,15 +18,18 @@ pub(super) enum Configured {
     Flags,
     /// With an issuer in sandbar.yaml.
     Issuer,
+    /// With the collector of traces there, or by the variables for it.
+    Collector,
 }
 
 impl Configured {
     /// What says which authorities count.
-    fn authority(self) -> &'static str {
+    pub(super) fn authority(self) -> &'static str {
         match self {
             Self::Kubeconfig => "`certificate-authority-data` in the kubeconfig",
             Self::Flags => "`--certificate-authority FILE`",
             Self::Issuer => "`certificateAuthority`",
+            Self::Collector => "`traces.certificateAuthorityFile`",
         }
     }
 

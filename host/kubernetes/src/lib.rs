@@ -62,7 +62,7 @@ pub use clock::ServerClock;
 pub use cluster::{Cluster, WhoseRights};
 pub use clusters::{ClusterError, ClusterSettings, Clusters, NamedCluster};
 pub use discovery::ApiResources;
-pub use documents::document;
+pub use documents::{Inbox, Receipt, document};
 pub use error::{Code, Error};
 pub use fault::Fault;
 pub use forward::{Ask, ForwardError, ForwardErrorKind, ForwardedBody, Forwarder, ServerName, ServiceName, Token};

@@ -1,8 +1,10 @@
-//! Who is told of each request to an API server.
+//! Who is told of each request to an API server, and its span where the call that it is for has a trace.
 
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use sandbar_policy::Budget;
+use sandbar_spans::{OpenSpan, Part};
 
 /// Somebody who is told of requests. It is called on their way, so it takes no longer than a line of the log.
 pub trait RequestObserver: Send + Sync {
@@ -58,15 +60,43 @@ pub(super) struct Attempting<'a> {
     verb: RequestVerb,
     resource: &'a str,
     began: Instant,
+    span: Option<OpenSpan<'a>>,
 }
 
 impl<'a> Attempting<'a> {
-    pub(super) fn begin(observer: Option<&'a dyn RequestObserver>, verb: RequestVerb, resource: &'a str) -> Self {
-        Self { observer, verb, resource, began: Instant::now() }
+    /// `server` is where it goes: host and port, as far as there are any.
+    pub(super) fn begin(
+        observer: Option<&'a dyn RequestObserver>,
+        budget: &'a Budget,
+        (verb, resource): (RequestVerb, &'a str),
+        server: Option<(&str, u16)>,
+    ) -> Self {
+        let span = budget.enter(|| Part::Request {
+            verb: verb.as_str(),
+            resource: resource.into(),
+            server: server.map(|(host, port)| (host.into(), port)),
+            status: None,
+        });
+        Self { observer, verb, resource, began: Instant::now(), span }
+    }
+
+    /// Says in which span the API server goes on, if there is one.
+    pub(super) fn says_its_span(&self, headers: &mut HeaderMap) {
+        let Some(span) = &self.span else { return };
+        // Both are visible ASCII.
+        if let Ok(parent) = HeaderValue::try_from(span.traceparent()) {
+            headers.insert("traceparent", parent);
+        }
+        if let Some(state) = span.tracestate().and_then(|state| HeaderValue::from_str(state).ok()) {
+            headers.insert("tracestate", state);
+        }
     }
 
     /// The head of an answer is there.
     pub(super) fn answered(mut self, status: StatusCode) {
+        if let Some(span) = &self.span {
+            span.answered(status.as_u16());
+        }
         self.tell(Some(status));
     }
 

@@ -218,6 +218,12 @@ impl ServerAddress {
         self.base.scheme() == Some(&Scheme::HTTPS)
     }
 
+    /// Host and port. An IPv6 address has no brackets.
+    pub(super) fn host_and_port(&self) -> Option<(&str, u16)> {
+        let port = self.base.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 });
+        Some((self.base.host()?.trim_matches(['[', ']']), port))
+    }
+
     /// Whether it is this machine, so that nothing that is sent there crosses a network.
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.base.host().unwrap_or_default();

@@ -4,7 +4,7 @@ use rmcp::model::{
     DiscoverResult, ErrorData, MetaObject, NotificationMetaObject, ProtocolVersion, RequestId, SubscriptionFilter,
     SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenResult,
 };
-use sandbar_catalog::{Answered, Asked, CallEvent, CallRefusal, Offer, Progress, Sight};
+use sandbar_catalog::{Answered, Arrival, Asked, CallEvent, CallRefusal, Offer, Progress, Sight};
 use sandbar_policy::Caller;
 use serde::Serialize;
 use serde_json::json;
@@ -56,6 +56,7 @@ pub struct Call {
     caller: Caller,
     id: RequestId,
     version: Version,
+    arrival: Arrival,
     asked: Asked,
     reports: watch::Sender<Progress>,
     /// Its progress notifications, if the client asked for them.
@@ -82,7 +83,7 @@ pub struct Subscription {
 
 /// Answers a request.
 pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
-    let Request { id, version, method, progress } = request;
+    let Request { id, version, method, progress, parent } = request;
     Reply::Ready(match method {
         Method::Initialize => response(&id, &server.config(&caller).with_protocol_version(version.into())),
         Method::Ping => Response::result(&id, "{}"),
@@ -97,7 +98,8 @@ pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
         Method::Call(asked) => {
             let reports = watch::Sender::default();
             let progress = progress.map(|token| Notifications::new(token, reports.subscribe()));
-            return Reply::Call(Call { server, caller, id, version, asked, reports, progress });
+            let arrival = Arrival { version: Some(version.as_str()), parent };
+            return Reply::Call(Call { server, caller, id, version, arrival, asked, reports, progress });
         }
         Method::Listen { changes_of } => {
             let changes = server.changes();
@@ -166,10 +168,10 @@ impl Call {
 
     /// Runs the call to its end. Dropping the future stops it.
     pub async fn run(self) -> FinishedCall {
-        let Self { server, caller, id, version, asked, reports, progress: _ } = self;
+        let Self { server, caller, id, version, arrival, asked, reports, progress: _ } = self;
         let (called, offer) = (id.clone(), asked.offer());
         let write = move |answered| result::response(&called, answered, version);
-        let (response, event) = server.catalog().call(&caller, Some(version.as_str()), asked, reports, write).await;
+        let (response, event) = server.catalog().call(&caller, arrival, asked, reports, write).await;
         let response = response.unwrap_or_else(|refusal| refused(&id, version, offer, refusal));
         FinishedCall { response, event }.noted()
     }

@@ -5,6 +5,7 @@
 
 use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, ProgressToken, ProtocolVersion, RequestId};
 use sandbar_catalog::{Arguments, Asked, Offer};
+use sandbar_spans::TraceParent;
 use sandbar_text::clean_line;
 use serde_json::{Map, Value};
 
@@ -40,6 +41,8 @@ pub struct Request {
     pub method: Method,
     /// The token of its progress notifications, if the client asked for them.
     pub progress: Option<ProgressToken>,
+    /// The span of the caller in which it is made, if it says one.
+    pub parent: Option<TraceParent>,
 }
 
 /// The methods, each with its parameters.
@@ -146,6 +149,7 @@ impl Request {
                 malformed(Some(id.clone()), words)
             })?)),
         };
+        let parent = parent(&meta);
         let method = match method.as_str() {
             "initialize" if !modern => Method::Initialize,
             "ping" if !modern => Method::Ping,
@@ -166,11 +170,16 @@ impl Request {
             "subscriptions/listen" if modern => listen(&params).map_err(refused)?,
             unknown => return Err(refused(unknown_method(unknown, version))),
         };
-        Ok(Self { id, version, method, progress })
+        Ok(Self { id, version, method, progress, parent })
     }
 }
 
 /// Whether a message opens a session. If so it is of the legacy era, whatever else it says.
+/// The caller's span, where MCP's conventions have it. What is not right there is ignored, as W3C Trace Context has it.
+fn parent(meta: &Map<String, Value>) -> Option<TraceParent> {
+    TraceParent::parse(meta.get("traceparent")?.as_str()?, meta.get("tracestate").and_then(Value::as_str))
+}
+
 fn is_initialize(message: &Message) -> bool {
     matches!(&message.kind, MessageKind::Request { method, .. } if method == "initialize")
 }

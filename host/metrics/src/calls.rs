@@ -25,8 +25,7 @@ use super::cells::Cells;
 /// Seconds, by OpenTelemetry's conventions for MCP.
 const DURATIONS: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
-/// What `error_type` can be. By the conventions it is `tool_error` where a tool's result says that it is an error, the code where the answer
-/// is an error of JSON-RPC, and `_OTHER` for what has no name. A call without an answer is one of the last but one.
+/// What [`EndedCall::error_type`] can be.
 const ERRORS: [Option<&str>; 9] = [
     None,
     Some("tool_error"),
@@ -248,13 +247,8 @@ impl Calls {
 
 impl Durations {
     fn new(offer: Offer, tool: Option<Arc<str>>, protocols: &[&str]) -> Self {
-        let method = match offer {
-            Offer::Tool => "tools/call",
-            Offer::Prompt => "prompts/get",
-            Offer::Resource => "resources/read",
-        };
         // One more version: none, or one that is not known.
-        Self { method, tool, cells: Cells::new((protocols.len() + 1) * ERRORS.len()) }
+        Self { method: offer.method(), tool, cells: Cells::new((protocols.len() + 1) * ERRORS.len()) }
     }
 
     fn labels(&self, protocols: &[&'static str], at: usize) -> OperationLabels {
@@ -279,19 +273,8 @@ impl Durations {
 
 /// The place of a call's error in [`ERRORS`].
 fn error_of(call: &EndedCall<'_>) -> usize {
-    let of = |error: &str| ERRORS.iter().position(|known| *known == Some(error)).unwrap_or(ERRORS.len() - 1);
-    match (call.outcome, call.error) {
-        (Outcome::Answered, _) => 0,
-        (Outcome::Cancelled, _) => of("cancelled"),
-        (Outcome::Undelivered, _) => of("undelivered"),
-        (_, None) if call.offer == Offer::Tool => of("tool_error"),
-        (_, None) => of("_OTHER"),
-        (_, Some(-32602)) => of("-32602"),
-        (_, Some(-32603)) => of("-32603"),
-        (_, Some(-32002)) => of("-32002"),
-        (_, Some(-32000)) => of("-32000"),
-        (_, Some(_)) => of("_OTHER"),
-    }
+    let error = call.error_type();
+    ERRORS.iter().position(|known| *known == error).unwrap_or(ERRORS.len() - 1)
 }
 
 impl Outcomes {

@@ -43,6 +43,8 @@ pub struct Readings {
     pub token_reviews: Lookups,
     /// The same of the tokens of issuers.
     pub oidc_tokens: Lookups,
+    /// Spans that no collector has taken; none where calls have none.
+    pub spans_dropped: Option<u64>,
     /// When the certificate of the listener expires; none where it has none.
     pub certificate_expires: Option<SystemTime>,
 }
@@ -92,6 +94,7 @@ impl Collector for Reading {
             access_reviews,
             token_reviews,
             oidc_tokens,
+            spans_dropped,
             certificate_expires,
         } = read();
         for (name, help, value) in [
@@ -123,6 +126,11 @@ impl Collector for Reading {
         counters(&mut encoder, "sandbar_review_cache_hits", help, reviews.map(|(review, known)| (review, known.hits)))?;
         let help = "Questions about rights and tokens that had to be answered anew.";
         counters(&mut encoder, "sandbar_review_cache_misses", help, reviews.map(|(review, known)| (review, known.misses)))?;
+        if let Some(spans) = spans_dropped {
+            let help = "Spans of calls that no collector has taken.";
+            let encoder = encoder.encode_descriptor("sandbar_spans_dropped", help, None, MetricType::Counter)?;
+            ConstCounter::new(spans).encode(encoder)?;
+        }
         if let Some(expires) = certificate_expires {
             let seconds = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
             let help = "When the certificate of the listener expires, in seconds since 1970.";

@@ -146,6 +146,7 @@ impl<'c> Call<'c> {
             error: self.error,
             began: Instant::now(),
             took: Duration::from_millis(30),
+            trace: None,
         });
     }
 }
@@ -308,6 +309,7 @@ fn of_everything() -> Metrics {
         calls_running: 3,
         slots: 10,
         access_reviews: known,
+        spans_dropped: Some(4),
         certificate_expires,
         ..Readings::default()
     });
@@ -322,6 +324,7 @@ fn what_is_under_way_is_read_with_each_scrape() {
         ("sandbar_slots", &[], 10.0),
         ("sandbar_review_cache_hits_total", &[("review", "access")], 5.0),
         ("sandbar_review_cache_misses_total", &[("review", "oidc")], 0.0),
+        ("sandbar_spans_dropped_total", &[], 4.0),
         ("sandbar_certificate_expiry_timestamp_seconds", &[], 2_000_000_000.0),
         ("sandbar_config_valid", &[], 0.0),
         ("sandbar_config_reloads_total", &[("outcome", "refused")], 1.0),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sandbar_processor::{Account, Meter};
+use sandbar_spans::{OpenSpan, Part, Trace};
 
 use super::limits::Limits;
 
@@ -35,6 +36,7 @@ pub struct Budget {
     meter: Meter,
     namespaces: Mutex<BTreeSet<Box<str>>>,
     reported: AtomicU32,
+    trace: Option<Arc<Trace>>,
 }
 
 /// The outcome of a soft quota, on log lines or progress reports: what exceeds it is dropped, and the call goes on.
@@ -101,8 +103,19 @@ impl Budget {
             meter: Meter::of(account),
             namespaces: Mutex::default(),
             reported: AtomicU32::new(0),
+            trace: None,
             limits,
         }
+    }
+
+    /// The same for a call with a trace, if it has one.
+    pub fn traced(self, trace: Option<Arc<Trace>>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// A part of the call begins: its span, which ends when it is dropped, where the call has a trace.
+    pub fn enter(&self, part: impl FnOnce() -> Part) -> Option<OpenSpan<'_>> {
+        self.trace.as_ref().map(|trace| trace.enter(part))
     }
 
     /// A budget for requests of the process itself, outside of any call. The reader bounds the bytes.

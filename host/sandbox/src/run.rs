@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sandbar_policy::{Account, Budget, Limits};
 use sandbar_processor::{Failed, yield_cpu};
+use sandbar_spans::Part;
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::component::{Component, Exports};
@@ -70,7 +71,9 @@ impl<T: Send + 'static> Component<T> {
         F: Future<Output = Result<R, CallError>> + Send + 'static,
     {
         let queues: Vec<&Queue> = others.iter().chain([&self.queue]).collect();
+        let waiting = budget.enter(|| Part::Wait);
         let slot = engine.slot(&queues, budget.account()).await?;
+        drop(waiting);
         self.run_in(slot, engine, budget, work).await
     }
 
@@ -79,6 +82,7 @@ impl<T: Send + 'static> Component<T> {
         R: Send + 'static,
         F: Future<Output = Result<R, CallError>> + Send + 'static,
     {
+        let _instance = budget.enter(|| Part::Instance);
         let call = async move {
             let _slot = slot;
             work.await

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbar_catalog::{Answered, Asked, Catalog, Loader, Progress, Source};
+use sandbar_catalog::{Answered, Arrival, Asked, Catalog, Loader, Progress, Source};
 use sandbar_config::Config;
 use sandbar_kubernetes::{self, Cluster, Clusters};
 use sandbar_policy::{Caller, Identity, Limits};
@@ -88,7 +88,8 @@ async fn call(catalog: &Catalog, tool: &str, arguments: Value) -> Option<String>
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
     let asked = Asked::Tool { name: tool.to_owned(), arguments: arguments.into() };
     let progress = watch::Sender::<Progress>::default();
-    let answered = catalog.call(&Caller::new(Identity::Operator), None, asked, progress, |answered| answered).await.0.unwrap();
+    let answered =
+        catalog.call(&Caller::new(Identity::Operator), Arrival::default(), asked, progress, |answered| answered).await.0.unwrap();
     let Answered::Tool(answer) = answered else { panic!("{answered:?}") };
     answer.is_error.then(|| answer.content[0].as_text().unwrap().text.to_string())
 }

@@ -56,6 +56,7 @@ fn every_key_is_documented_with_its_default() {
         ("### clusters", &schema["definitions"]["Cluster"]["properties"]),
         ("### tls", &schema["definitions"]["Tls"]["properties"]),
         ("### metrics", &schema["definitions"]["Metrics"]["properties"]),
+        ("### traces", &schema["definitions"]["Traces"]["properties"]),
         ("### authorization", &schema["definitions"]["Authorization"]["properties"]),
         ("### apiService", &schema["definitions"]["ApiService"]["properties"]),
         ("### authorization.tools", &schema["definitions"]["ToolAccess"]["properties"]),

@@ -72,6 +72,11 @@ impl ClusterSession {
         &self.client
     }
 
+    /// Host and port of the server.
+    pub(crate) fn address(&self) -> Option<(&str, u16)> {
+        self.target.server.host_and_port()
+    }
+
     /// Whether its kubeconfig asks in somebody else's name (`as`).
     pub(crate) fn impersonates(&self) -> bool {
         !self.target.user.impersonate.is_empty()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sandbar_catalog::{Answer, Answered, Asked, CallRefusal, Progress};
+use sandbar_catalog::{Answer, Answered, Arrival, Asked, CallRefusal, Progress};
 use sandbar_policy::{Caller, Identity};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let meant = values.get("cluster").and_then(Value::as_str).and_then(|name| clusters.named(name));
             meant.unwrap_or(clusters.home()).log_in().await;
             let asked = Asked::Tool { name: arguments.tool, arguments: values.into() };
-            catalog.call(&caller, None, asked, sender, |answered| answered).await
+            catalog.call(&caller, Arrival::default(), asked, sender, |answered| answered).await
         };
         Ok::<_, anyhow::Error>(with_progress(call, progress).await.0)
     })?;

@@ -12,6 +12,7 @@ use sandbar_kubernetes::{Clusters, Uses};
 use sandbar_mcp::Version;
 use sandbar_metrics::{Lookups, Metrics, Readings};
 use sandbar_sandbox::CallsUnderWay;
+use sandbar_traces::Traces;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -34,6 +35,8 @@ pub(super) struct Sources {
     pub(super) connections: Connections,
     pub(super) loader: Loader,
     pub(super) clusters: Clusters,
+    /// Who traces calls, if somebody does.
+    pub(super) traces: Option<Arc<Traces>>,
     /// When the listener's certificate expires.
     pub(super) certificate: Option<watch::Receiver<SystemTime>>,
 }
@@ -77,7 +80,7 @@ impl ServedMetrics {
 
 impl Sources {
     fn readings(&self) -> Readings {
-        let Self { app, connections, loader, clusters, certificate } = self;
+        let Self { app, connections, loader, clusters, traces, certificate } = self;
         let CallsUnderWay { running, waiting, slots, slots_taken } = loader.engine().calls();
         let UnderWay { places, places_taken, streams, streams_open, backlog } = app.under_way();
         let TokenUses { oidc, token_review } = app.token_uses();
@@ -97,6 +100,7 @@ impl Sources {
             access_reviews: lookups(clusters.iter().map(|named| named.cluster.access_reviews()).fold(Uses::default(), Uses::add)),
             token_reviews: lookups(token_review),
             oidc_tokens: lookups(oidc),
+            spans_dropped: traces.as_ref().map(|traces| traces.dropped()),
             certificate_expires: certificate.as_ref().map(|expires| *expires.borrow()),
         }
     }

@@ -38,6 +38,7 @@ mod setup;
 mod table;
 mod test;
 mod tools;
+mod traces;
 mod usage;
 mod verify;
 mod wit;

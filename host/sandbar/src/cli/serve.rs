@@ -25,8 +25,8 @@ use super::certificate::{CertificateFollower, TlsFlags};
 use super::metrics::{MetricsPort, Sources};
 use super::reload::{self, Reloader};
 use super::rights::RightsFollower;
-use super::setup::{Patience, Setup, runtime};
-use super::{Cli, Common, Failure, environment, oidc, output};
+use super::setup::{Patience, Setup, Told, runtime};
+use super::{Cli, Common, Failure, environment, oidc, output, traces};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
@@ -126,7 +126,17 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     };
     let metrics = metrics_port.as_ref().map(|port| port.metrics.clone());
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
-    let setup = arguments.common.load_counted(config, Patience::OF_SERVER, metrics.as_ref()).await?;
+    let (traces, export) = traces::start(config.traces.as_ref())?.unzip();
+    let told = Told {
+        of_calls: metrics
+            .clone()
+            .map(|metrics| metrics as _)
+            .into_iter()
+            .chain(traces.clone().map(|traces| traces as _))
+            .collect(),
+        of_requests: metrics.clone().map(|metrics| metrics as _),
+    };
+    let setup = arguments.common.load_observed(config, Patience::OF_SERVER, told).await?;
     let problems = reload::problems_at_start(&setup);
     let bundled_loaded = !setup.problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
     let Setup { config, clusters, loader, catalog, on, packs, processors, .. } = setup;
@@ -166,6 +176,7 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
             connections: connections.clone(),
             loader: loader.clone(),
             clusters: clusters.clone(),
+            traces,
             certificate: certificate.as_ref().map(CertificateFollower::expires),
         })
     });
@@ -205,6 +216,9 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     serve(listener, tls, app, connections, drain, stopped(readiness)?).await;
     if let Some(metrics) = served_metrics {
         metrics.end().await;
+    }
+    if let Some(export) = export {
+        export.end().await;
     }
     tracing::info!("stopped");
     Ok(())

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use sandbar_author::{Case, CaseFile, Outcome, Project, Used};
-use sandbar_catalog::{Answer, Answered, Asked, Catalog, Loader, Progress, Source, Terms};
+use sandbar_catalog::{Answer, Answered, Arrival, Asked, Catalog, Loader, Progress, Source, Terms};
 use sandbar_config::Config;
 use sandbar_kubernetes::{Cluster, ClusterSettings, ClusterSource, Clusters, Noted, WhoseRights};
 use sandbar_policy::{Budget, Caller, Identity, Namespaces, ONLY_CLUSTER};
@@ -190,7 +190,7 @@ impl Bench {
         let caller = Caller::new(Identity::Operator);
         let asked = Asked::Tool { name: case.call.clone(), arguments: case.arguments.clone().into() };
         let (progress, _) = watch::channel(Progress::default());
-        let (answer, event) = self.catalog.call(&caller, None, asked, progress, |answered| answered).await;
+        let (answer, event) = self.catalog.call(&caller, Arrival::default(), asked, progress, |answered| answered).await;
         let used = event.budget().map(used).unwrap_or_default();
         Ok(match answer {
             Ok(Answered::Tool(answer)) => outcome(&answer, used),
