@@ -9,13 +9,13 @@ use anyhow::{Context, bail};
 use sandbar_catalog::{Catalog, FileStamps, Loader, PackNames, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError};
 use sandbar_kubernetes::Clusters;
-use sandbar_metrics::Metrics;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_memory};
 use tokio::runtime::Runtime;
 
 use super::Common;
+use super::observers::Observers;
 use super::packs::ClusterPacks;
 use super::registries::{Asker, registries};
 
@@ -114,18 +114,13 @@ impl Common {
 
     /// Connects to the clusters and loads all components. Fails where a path of some is not there.
     pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
-        self.load_counted(config, patience, None).await
+        self.load_observed(config, patience, &Observers::default()).await
     }
 
-    /// The same, where calls and requests are counted.
-    pub(super) async fn load_counted(
-        &self,
-        config: Config,
-        patience: Patience,
-        metrics: Option<&Arc<Metrics>>,
-    ) -> anyhow::Result<Setup> {
-        let clusters = Clusters::connect(config.clusters(), metrics.map(|metrics| metrics.clone() as _)).await?;
-        self.set_up(config, clusters, patience, metrics).await?.complete()
+    /// The same, where these are told of calls and requests.
+    pub(super) async fn load_observed(&self, config: Config, patience: Patience, observers: &Observers) -> anyhow::Result<Setup> {
+        let clusters = Clusters::connect(config.clusters(), observers.of_requests()).await?;
+        self.set_up(config, clusters, patience, observers).await?.complete()
     }
 
     /// The clusters for a command that most often needs none. One on the command line is meant; one that sandbar.yaml names, or that `auto`
@@ -144,7 +139,7 @@ impl Common {
         clusters: Clusters,
         patience: Patience,
     ) -> anyhow::Result<Setup> {
-        self.set_up(config, clusters, patience, None).await
+        self.set_up(config, clusters, patience, &Observers::default()).await
     }
 
     async fn set_up(
@@ -152,16 +147,14 @@ impl Common {
         config: Config,
         clusters: Clusters,
         patience: Patience,
-        metrics: Option<&Arc<Metrics>>,
+        observers: &Observers,
     ) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let processors = engine.processors().clone();
         let registries = registries(&config.registries, engine.folder(), Asker::server(&config.registries))?;
-        let mut loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
-        if let Some(metrics) = metrics {
-            loader = loader.observed_by(metrics.clone());
-        }
+        let loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
+        let loader = observers.told_by(loader);
         let mut packs = ClusterPacks::of(clusters.clone());
         packs.find(&config, patience.packs).await;
         let on = packs.on(&config, &Catalog::default());
