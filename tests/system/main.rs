@@ -36,6 +36,7 @@ mod monitoring;
 mod offers;
 mod oidc;
 mod packs;
+mod page;
 mod paging;
 mod protocol;
 mod registries;

@@ -61,7 +61,7 @@ async fn without_a_port_for_them_there_are_no_metrics() {
 async fn metrics_are_on_their_port_alone_and_nothing_else_is() {
     let server = counted("").start().await;
     assert_eq!(http::get(server.address(), "/metrics").await.status, 404, "MCP's port has none");
-    for path in ["/", "/mcp", "/healthz", "/readyz"] {
+    for path in ["/mcp", "/healthz", "/readyz"] {
         let reply = http::get(port(&server), path).await;
         assert_eq!(reply.status, 404, "{path}");
         assert!(reply.text().await.contains("nothing here but /metrics"), "{path}");
@@ -126,6 +126,8 @@ async fn calls_are_counted_by_how_they_ended() {
     assert_eq!((value(&durations("")), value(&durations("tool_error"))), (1.0, 1.0));
     assert!(value("sandbar_api_requests_total{verb=\"list\",resource=\"events\",code=\"200\"}") >= 1.0);
     assert!(value("sandbar_api_request_duration_seconds_count{verb=\"get\",resource=\"/apis\"}") >= 1.0);
+    assert!(value("sandbar_memory_limit_bytes") > value("process_resident_memory_bytes"));
+    assert!(value("sandbar_components{state=\"loaded\"}") >= 8.0 && value("sandbar_components{state=\"failed\"}") == 0.0);
     assert_eq!((value("sandbar_calls_running"), value("sandbar_calls_waiting"), value("sandbar_config_valid")), (0.0, 0.0, 1.0));
     assert!(value("sandbar_slots") >= 2.0 && value("sandbar_places") >= 64.0 && value("sandbar_connections") >= 8.0);
     assert!(value("process_resident_memory_bytes") > 1e6 && value("process_open_fds") > 3.0);

@@ -4,13 +4,13 @@
 //! What was fetched is in the cache by its digest, and is read from there. What a tag leads to, and who has signed it, is found out once: until
 //! the policy is another, until somebody says so ([`Fetching::look_anew`]), or until nothing names it any more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use sandbar_registry::{Digest, NotLoaded, Pinned, Policy, Reference, Registries, Signatures};
+use sandbar_registry::{Digest, NotLoaded, Pinned, Policy, Reference, Registries, Signatures, Signer};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
@@ -129,6 +129,13 @@ impl Fetching {
     /// Whether a policy admits a component by the signatures that it was admitted by before.
     pub(super) fn admits(&self, policy: &Policy, digest: &Digest, signatures: &Signatures) -> bool {
         lock(&self.registries).clone().admits(policy, digest, signatures)
+    }
+
+    /// Whose signatures a policy is met by.
+    pub(super) fn signers(&self, policy: &Policy, digest: &Digest, signatures: &Signatures) -> Vec<Signer> {
+        let met = lock(&self.registries).clone().met_by(policy, digest, signatures);
+        let signers: BTreeSet<Signer> = met.into_iter().flat_map(|met| met.by).map(|(_, signer)| signer).collect();
+        signers.into_iter().collect()
     }
 
     /// The component. One that the cache has not kept is fetched again after a pause.

@@ -265,6 +265,8 @@ impl Loader {
             false => sandbar_capability::open_to(reach.grants().map(|(_, grant)| grant)),
         };
         let component = artifact.link(&open, queue)?;
+        let signed = integrity.signatures.as_deref().zip(digest).zip(signatures.as_deref());
+        let signers = signed.map(|((policy, digest), signatures)| self.fetching.signers(policy, &digest, signatures));
         let hands_on = !matches!(source, Source::Bundled(_)) && reach.is_open();
         let parsed = manifest.clone();
         let manifest = if hands_on { manifest.marked_untrusted() } else { manifest };
@@ -283,6 +285,7 @@ impl Loader {
             integrity,
             digest,
             signatures,
+            signers: signers.unwrap_or_default(),
             engine: self.engine.clone(),
             home: self.home.clone(),
         })

@@ -8,7 +8,7 @@ use sandbar_capability::{Host, Progress};
 use sandbar_kubernetes::{Cluster, Reader};
 use sandbar_policy::{Budget, Grant, Identity, Limits, ToolAccess};
 use sandbar_processor::Processors;
-use sandbar_registry::{Digest, Signatures};
+use sandbar_registry::{Digest, Signatures, Signer};
 use sandbar_sandbox::{Artifact, Ask, CallError, Component, Engine};
 use tokio::sync::watch;
 
@@ -42,6 +42,8 @@ pub struct Served {
     pub(super) digest: Option<Digest>,
     /// The signatures that it was admitted by.
     pub(super) signatures: Option<Arc<Signatures>>,
+    /// Whose those are, of those that had to have signed it.
+    pub(super) signers: Vec<Signer>,
     pub(super) engine: Arc<Engine>,
     /// The cluster that says who may call it.
     pub(super) home: Cluster,
@@ -66,6 +68,11 @@ impl Served {
     /// What it says about itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Who has signed it, of those of whom that was asked.
+    pub fn signers(&self) -> &[Signer] {
+        &self.signers
     }
 
     /// What it may read in each of the clusters that it may look into, by their names.
@@ -111,6 +118,7 @@ impl Served {
             integrity,
             digest,
             signatures: _,
+            signers: _,
             engine: _,
             home: _,
         } = other;

@@ -104,6 +104,14 @@ pub struct MetricsConfig {
     #[serde(deserialize_with = "listening")]
     #[schemars(with = "String", extend("examples" = ["127.0.0.1:9090", "0.0.0.0:9090"]))]
     pub listen: SocketAddr,
+    /// Whether a web page is there for people, too.
+    #[serde(default = "with_page")]
+    pub page: bool,
+}
+
+/// A port for Prometheus has a page, unless somebody says otherwise.
+fn with_page() -> bool {
+    true
 }
 
 /// The configuration of a server.

@@ -1,6 +1,8 @@
-//! A port for Prometheus alone: `GET /metrics`, in plain HTTP. What is bounded of other connections is bounded here, and whoever scrapes keeps
-//! nobody waiting who calls: the text is written on a thread of its own, and whole before any of it is sent.
+//! A port for Prometheus, and for people who run a server: `GET /metrics`, and a page at `/`, in plain HTTP. What is bounded of other
+//! connections is bounded here, and whoever asks keeps nobody waiting who calls: both are written on a thread of its own, and whole before any of it is
+//! sent.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +15,10 @@ use super::HttpResponse;
 use super::connections::Connections;
 use super::lease::{Lease, Outgoing};
 use super::media::names;
+use super::page::WebPage;
 use super::rejection::{Rejection, last, typed};
 use super::router::{PROBE_METHODS, check_coding};
-use super::{panics, port};
+use super::{page, panics, port};
 
 /// Connections at once: a few Prometheus servers, and people who look.
 const CONNECTIONS: usize = 16;
@@ -28,6 +31,9 @@ const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 
 /// Where the metrics are.
 const METRICS: &str = "/metrics";
+
+/// Where the page is.
+const PAGE: &str = "/";
 
 /// The type of the newer format, which Prometheus names first.
 const OPENMETRICS: &str = "application/openmetrics-text";
@@ -55,20 +61,26 @@ impl Exposition {
     }
 }
 
-/// Writes all metrics as they are now.
-pub type WriteMetrics = dyn Fn(Exposition) -> String + Send + Sync;
+/// What there is at the port.
+pub struct MetricsAnswers {
+    /// Writes all metrics as they are now.
+    pub metrics: Box<dyn Fn(Exposition) -> String + Send + Sync>,
+    /// The page, if there is one.
+    pub page: Option<WebPage>,
+}
 
 /// Serves the port until `stop` resolves.
-pub async fn serve_metrics(listener: TcpListener, write: Arc<WriteMetrics>, stop: impl Future<Output = ()>) {
+pub async fn serve_metrics(listener: TcpListener, there: MetricsAnswers, stop: impl Future<Output = ()>) {
     let connections = Connections::with_overflow(CONNECTIONS, OVERFLOW);
-    let answers = move |is_overflow| {
-        let write = write.clone();
-        move |request: Request<Incoming>| answer(request, write.clone(), is_overflow).boxed()
+    let there = Arc::new(there);
+    let answers = move |from, is_overflow| {
+        let there = there.clone();
+        move |request: Request<Incoming>| answer(request, from, there.clone(), is_overflow).boxed()
     };
     port::serve(listener, connections, answers, stop).await;
 }
 
-async fn answer(request: Request<Incoming>, write: Arc<WriteMetrics>, is_overflow: bool) -> HttpResponse {
+async fn answer(request: Request<Incoming>, from: IpAddr, there: Arc<MetricsAnswers>, is_overflow: bool) -> HttpResponse {
     let has_body = !request.body().is_end_stream();
     let answered = panics::caught_in(async move {
         check_coding(request.headers())?;
@@ -77,7 +89,7 @@ async fn answer(request: Request<Incoming>, write: Arc<WriteMetrics>, is_overflo
                 format!("all {CONNECTIONS} connections of this port are taken; come back in {} s", RETRY_WHEN_FULL.as_secs());
             return Err(Rejection::no_room(None, RETRY_WHEN_FULL, words));
         }
-        scraped(request.into_parts().0, write).await
+        of_port(request.into_parts().0, from, there).await
     });
     let answered = answered.await.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
     let mut response = answered.unwrap_or_else(|rejection| rejection.answer(has_body));
@@ -87,39 +99,57 @@ async fn answer(request: Request<Incoming>, write: Arc<WriteMetrics>, is_overflo
     response
 }
 
-async fn scraped(head: request::Parts, write: Arc<WriteMetrics>) -> Result<HttpResponse, Rejection> {
-    if head.uri.path() != METRICS {
-        return Err(Rejection::of_http(StatusCode::NOT_FOUND, "there is nothing here but /metrics: MCP is on another port"));
+async fn of_port(head: request::Parts, from: IpAddr, there: Arc<MetricsAnswers>) -> Result<HttpResponse, Rejection> {
+    let (is_page, is_metrics) = (there.page.is_some() && head.uri.path() == PAGE, head.uri.path() == METRICS);
+    if !is_page && !is_metrics {
+        let page = if there.page.is_some() { " and a page at /" } else { "" };
+        let words = format!("there is nothing here but /metrics{page}: MCP is on another port");
+        return Err(Rejection::of_http(StatusCode::NOT_FOUND, words));
     }
     if ![Method::GET, Method::HEAD].contains(&head.method) {
-        return Err(Rejection::of_method(PROBE_METHODS, "metrics are there to GET"));
+        return Err(Rejection::of_method(PROBE_METHODS, "what is here is there to GET"));
+    }
+    if let Some(page) = there.page.as_ref().filter(|_| is_page) {
+        let (audience, policy) = (page.audience(&head, from)?, page.policy);
+        let write = page.write.clone();
+        return Ok(page::response(written(move || write(audience)).await?, policy));
     }
     let exposition = Exposition::of(&head.headers);
-    let text = tokio::task::spawn_blocking(move || write(exposition)).await.map_err(|_panicked| Rejection::failed(None))?;
+    let text = written(move || (there.metrics)(exposition)).await?;
     Ok(typed(StatusCode::OK, exposition.content_type(), Outgoing::whole(text, Lease::default())))
+}
+
+/// What is written on a thread of its own.
+async fn written(write: impl FnOnce() -> String + Send + 'static) -> Result<String, Rejection> {
+    tokio::task::spawn_blocking(write).await.map_err(|_panicked| Rejection::failed(None))
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http::header::{ACCEPT, CONTENT_TYPE, HOST};
     use http_body_util::BodyExt as _;
 
+    use super::super::allowlist::{Allowlist, Surroundings};
     use super::*;
 
-    fn write() -> Arc<WriteMetrics> {
-        Arc::new(|exposition| format!("{exposition:?}"))
+    fn there(has_page: bool) -> Arc<MetricsAnswers> {
+        let allowed = Allowlist::new(vec!["sandbar.example.com".to_owned()], Vec::new(), Surroundings::Elsewhere);
+        let page = WebPage { allowed, policy: "default-src 'none'", write: Arc::new(|audience| format!("{audience:?}")) };
+        Arc::new(MetricsAnswers { metrics: Box::new(|exposition| format!("{exposition:?}")), page: has_page.then_some(page) })
     }
 
-    async fn ask(method: Method, path: &str, accept: Option<&'static str>) -> (StatusCode, String, String) {
-        let mut request = Request::builder().method(method).uri(path).body(()).expect("a request");
-        if let Some(accept) = accept {
-            request.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static(accept));
-        }
-        let response = scraped(request.into_parts().0, write()).await.unwrap_or_else(|rejection| rejection.answer(false));
+    async fn send(request: http::request::Builder, has_page: bool) -> (http::response::Parts, String) {
+        send_from(IpAddr::from([127, 0, 0, 1]), request, has_page).await
+    }
+
+    async fn send_from(from: IpAddr, request: http::request::Builder, has_page: bool) -> (http::response::Parts, String) {
+        let request = request.body(()).expect("a request");
+        let response =
+            of_port(request.into_parts().0, from, there(has_page)).await.unwrap_or_else(|rejection| rejection.answer(false));
         let (head, body) = response.into_parts();
-        let kind = head.headers[http::header::CONTENT_TYPE].to_str().expect("text").to_owned();
         let body = body.collect().await.expect("a body").to_bytes();
-        (head.status, kind, String::from_utf8(body.to_vec()).expect("UTF-8"))
+        (head, String::from_utf8(body.to_vec()).expect("UTF-8"))
     }
 
     #[tokio::test]
@@ -133,19 +163,66 @@ mod tests {
             (Some("*/*"), "text/plain; version=0.0.4; charset=utf-8", "Text"),
             (None, "text/plain; version=0.0.4; charset=utf-8", "Text"),
         ] {
-            let expected = (StatusCode::OK, kind.to_owned(), written.to_owned());
-            assert_eq!(ask(Method::GET, "/metrics", accept).await, expected, "{accept:?}");
+            let request = accept.into_iter().fold(Request::get("/metrics"), |request, accept| request.header(ACCEPT, accept));
+            let (head, text) = send(request, true).await;
+            assert_eq!(
+                (head.status, &head.headers[CONTENT_TYPE], &*text),
+                (StatusCode::OK, &HeaderValue::from_static(kind), written)
+            );
         }
     }
 
     #[tokio::test]
     async fn there_is_nothing_else_here() {
-        for path in ["/", "/mcp", "/healthz", "/metrics/"] {
-            let (status, kind, words) = ask(Method::GET, path, None).await;
-            assert_eq!((status, &*kind), (StatusCode::NOT_FOUND, "application/json"), "{path}");
-            assert!(words.contains("nothing here but /metrics"), "{words}");
+        for path in ["/", "/mcp", "/healthz", "/metrics/", "//"] {
+            let (head, words) = send(Request::get(path), false).await;
+            assert_eq!((head.status, &*head.headers[CONTENT_TYPE].as_bytes()), (StatusCode::NOT_FOUND, &b"application/json"[..]));
+            assert!(words.contains("nothing here but /metrics: MCP"), "{path}: {words}");
         }
-        let (status, _, words) = ask(Method::POST, "/metrics", None).await;
-        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{words}");
+        let (head, words) = send(Request::get("/favicon.ico"), true).await;
+        assert!(head.status == StatusCode::NOT_FOUND && words.contains("/metrics and a page at /: MCP"), "{words}");
+        for path in ["/metrics", "/"] {
+            let (head, words) = send(Request::post(path).header(HOST, "localhost"), true).await;
+            assert_eq!(head.status, StatusCode::METHOD_NOT_ALLOWED, "{words}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_page_is_for_names_that_nobody_else_can_own() {
+        for (host, audience) in [
+            ("localhost:9090", "Operator"),
+            ("127.0.0.1", "Operator"),
+            ("[::1]:9090", "Operator"),
+            ("10.1.2.3:9090", "Stranger"),
+            ("sandbar.example.com", "Stranger"),
+        ] {
+            let (head, text) = send(Request::get("/").header(HOST, host), true).await;
+            assert_eq!((head.status, &*text), (StatusCode::OK, audience), "{host}");
+            for (name, value) in [
+                ("content-type", "text/html; charset=utf-8"),
+                ("content-security-policy", "default-src 'none'"),
+                ("cache-control", "no-store"),
+                ("referrer-policy", "no-referrer"),
+                ("x-content-type-options", "nosniff"),
+                ("x-frame-options", "DENY"),
+                ("cross-origin-resource-policy", "same-origin"),
+                ("cross-origin-opener-policy", "same-origin"),
+            ] {
+                assert_eq!(head.headers.get(name), Some(&HeaderValue::from_static(value)), "{name}");
+            }
+            assert!(!head.headers.contains_key("access-control-allow-origin"));
+        }
+        for request in [
+            Request::get("/").header(HOST, "rebound.example.net:9090"),
+            Request::get("/").header(HOST, "localhost:9090").header("origin", "https://evil.example.net"),
+            Request::get("/"),
+        ] {
+            let (head, words) = send(request, true).await;
+            assert!(head.status == StatusCode::FORBIDDEN && !words.contains("Operator"), "{words}");
+        }
+        let (_, audience) = send_from(IpAddr::from([10, 0, 0, 7]), Request::get("/").header(HOST, "localhost"), true).await;
+        assert_eq!(audience, "Stranger", "who comes from another machine can say any name");
+        let (head, _) = send(Request::get("/metrics").header(HOST, "rebound.example.net:9090"), true).await;
+        assert_eq!(head.status, StatusCode::OK, "scrapers come by names of all sorts");
     }
 }

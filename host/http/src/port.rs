@@ -1,5 +1,6 @@
 //! A port beside the server's own: each of its connections in a task of its own, until it is closed.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -17,11 +18,12 @@ use super::connections::Connections;
 /// How long the last answers may take to get out once the port is closed.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-/// Serves the port until `stop` resolves. `answers` makes what answers the requests of one connection, and is told whether that is one too many.
+/// Serves the port until `stop` resolves. `answers` makes what answers the requests of one connection, and is told where that comes from, and
+/// whether it is one too many.
 pub(super) async fn serve<A>(
     listener: TcpListener,
     connections: Connections,
-    answers: impl Fn(bool) -> A,
+    answers: impl Fn(IpAddr, bool) -> A,
     stop: impl Future<Output = ()>,
 ) where
     A: Fn(Request<Incoming>) -> BoxFuture<'static, HttpResponse> + Send + 'static,
@@ -29,7 +31,7 @@ pub(super) async fn serve<A>(
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
-        let (stream, _) = tokio::select! {
+        let (stream, from) = tokio::select! {
             accepted = accepted(&listener) => accepted,
             () = &mut stop => break,
         };
@@ -37,7 +39,7 @@ pub(super) async fn serve<A>(
             seat = connections.seat() => seat,
             () = &mut stop => break,
         };
-        let (answer, connections, watcher) = (answers(seat.is_overflow()), connections.clone(), graceful.watcher());
+        let (answer, connections, watcher) = (answers(from.ip(), seat.is_overflow()), connections.clone(), graceful.watcher());
         tokio::spawn(async move {
             connection::serve(stream, HeadLimits::OF_ANYBODY, answer, connections, watcher).await;
             drop(seat);

@@ -83,7 +83,7 @@ enum Rights {
 
 /// Who is told how the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Audience {
+pub enum Audience {
     /// Somebody on this machine, or who has come in through a port-forward: an operator.
     Operator,
     /// Anybody else. They hear which check fails, and nothing of the cluster or of what is served.
@@ -102,6 +102,17 @@ impl Audience {
             Self::Stranger
         }
     }
+}
+
+/// A cluster, and how its API server was when it was asked last.
+#[derive(Clone, Debug)]
+pub struct ProbedCluster {
+    /// Its name; empty where there is but one.
+    pub name: Arc<str>,
+    /// Which it is.
+    pub description: String,
+    /// What it answered, or why it did not, and how long ago; none before the first probe.
+    pub found: Option<(Result<Health, String>, Duration)>,
 }
 
 /// What was looked at, in words of one line: that it is well, or what is wrong with it.
@@ -254,6 +265,22 @@ impl Readiness {
 
     pub(super) fn is_ready(&self) -> bool {
         self.0.bundled_loaded && self.0.answered.load(Ordering::Acquire) && !self.0.draining.load(Ordering::Acquire)
+    }
+
+    /// How the API servers were at the last probe. Nobody is asked for that.
+    pub fn clusters(&self) -> Vec<ProbedCluster> {
+        let probed = self.0.probed.borrow().clone();
+        let found = |at: usize| {
+            let Probed { at: when, outcomes } = probed.as_ref()?;
+            let outcome = outcomes.get(at)?.clone().map_err(|error| clean_line(error, ERROR_BYTES));
+            Some((outcome, when.elapsed()))
+        };
+        let cluster = |(at, named): (usize, &NamedCluster)| ProbedCluster {
+            name: named.name.clone(),
+            description: named.cluster.describe().to_owned(),
+            found: found(at),
+        };
+        self.0.clusters.iter().enumerate().map(cluster).collect()
     }
 
     /// The present state in words, one line for each check, `more` among them.

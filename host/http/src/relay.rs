@@ -56,7 +56,7 @@ impl RelayBody {
 pub async fn relay(listener: TcpListener, relay: Arc<dyn Relay>, stop: impl Future<Output = ()>) {
     let allowed = Allowlist::new(Vec::new(), Vec::new(), Surroundings::Loopback);
     let door = Arc::new(Door { allowed, relay, bodies: Bodies::new(Processors::all_but_one()) });
-    let answers = move |_is_overflow| {
+    let answers = move |_from, _is_overflow| {
         let door = door.clone();
         move |request: Request<Incoming>| door.clone().answer(request).boxed()
     };

@@ -30,6 +30,7 @@ use sandbar_kubernetes::{RequestObserver, SentRequest};
 
 use self::calls::Calls;
 use self::process::Process;
+pub use self::process::resident_memory;
 pub use self::readings::{Lookups, Readings};
 use self::readings::{Read, Reading};
 use self::requests::Requests;
@@ -48,6 +49,7 @@ pub struct Metrics {
     compiling: Histogram,
     reloads: Family<ReloadLabels, Counter>,
     config_valid: Gauge,
+    components: Family<StateLabels, Gauge>,
     read: Arc<Read>,
 }
 
@@ -63,6 +65,22 @@ pub enum Reload {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     outcome: &'static str,
+}
+
+/// How it stands with a component that the configuration names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComponentState {
+    /// It is served.
+    Loaded,
+    /// It cannot be served as it is now. Where the one from before still is, that one is loaded.
+    Failed,
+    /// It is being fetched or compiled.
+    Waiting,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,18 +110,33 @@ impl Metrics {
         config_valid.set(1);
         let help = "Whether sandbar.yaml as it is now is what is in force";
         registry.register("sandbar_config_valid", help, config_valid.clone());
+        let components = Family::<StateLabels, Gauge>::default();
+        for state in [ComponentState::Loaded, ComponentState::Failed, ComponentState::Waiting] {
+            drop(components.get_or_create(&state.into()));
+        }
+        registry.register(
+            "sandbar_components",
+            "Components that the configuration names, by how it stands with them",
+            components.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version }).set(1);
         registry.register("sandbar_build_info", "The version of Sandbar; always 1", build);
         let read = Arc::new(OnceLock::new());
         registry.register_collector(Box::new(Reading(read.clone())));
         registry.register_collector(Box::new(Process));
-        Self { registry, calls, requests, compiling, reloads, config_valid, read }
+        Self { registry, calls, requests, compiling, reloads, config_valid, components, read }
     }
 
     /// From now on this catalog is served. Said before the first call of it ends.
     pub fn serves(&self, catalog: &Catalog) {
         self.calls.serves(catalog);
+        self.components(ComponentState::Loaded, catalog.components().len());
+    }
+
+    /// So many components are in this state.
+    pub fn components(&self, state: ComponentState, number: usize) {
+        self.components.get_or_create(&state.into()).set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
     /// Where what is under way is read with each scrape. It has to be quick, and counts once.
@@ -155,6 +188,17 @@ impl From<Reload> for ReloadLabels {
             Reload::Refused => "refused",
         };
         Self { outcome }
+    }
+}
+
+impl From<ComponentState> for StateLabels {
+    fn from(state: ComponentState) -> Self {
+        let state = match state {
+            ComponentState::Loaded => "loaded",
+            ComponentState::Failed => "failed",
+            ComponentState::Waiting => "waiting",
+        };
+        Self { state }
     }
 }
 

@@ -15,6 +15,11 @@ use super::readings::gauge;
 /// Ticks a second of the times in /proc: a constant of Linux, whatever the kernel's own clock is.
 const TICKS: f64 = 100.0;
 
+/// Where Linux tells of this process, in KiB.
+const STATUS: &str = "/proc/self/status";
+const RESIDENT: &str = "VmRSS:";
+const KIB: f64 = 1024.0;
+
 #[derive(Debug)]
 pub(super) struct Process;
 
@@ -23,11 +28,10 @@ impl Collector for Process {
         let help = "Processor time of this process, in user and system mode.";
         let descriptor = encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
         ConstCounter::new(processor_time().as_secs_f64()).encode(descriptor)?;
-        let status = text("/proc/self/status");
-        // In KiB there.
-        let bytes = |key| number(&status, key).map(|kib| kib * 1024.0);
+        let status = text(STATUS);
+        let bytes = |key| number(&status, key).map(|kib| kib * KIB);
         for (name, help, value) in [
-            ("process_resident_memory_bytes", "Memory of this process that is in use.", bytes("VmRSS:")),
+            ("process_resident_memory_bytes", "Memory of this process that is in use.", bytes(RESIDENT)),
             ("process_virtual_memory_bytes", "Address space of this process.", bytes("VmSize:")),
             ("process_threads", "Threads of this process.", number(&status, "Threads:")),
             ("process_open_fds", "Open file descriptors of this process.", open_files()),
@@ -44,6 +48,12 @@ impl Collector for Process {
         }
         Ok(())
     }
+}
+
+/// Bytes of memory that this process uses, where that can be read.
+pub fn resident_memory() -> Option<u64> {
+    // As whole as anybody counts.
+    number(&text(STATUS), RESIDENT).map(|kib| (kib * KIB) as u64)
 }
 
 fn text(path: &str) -> String {

@@ -37,6 +37,8 @@ pub struct Readings {
     pub streams_open: usize,
     /// Bytes of answers that wait for their readers.
     pub backlog: usize,
+    /// Bytes of memory that the server may use.
+    pub memory_limit: u64,
     /// How often somebody's rights were known.
     pub access_reviews: Lookups,
     /// How often it was known whose a token is that the API server reviews.
@@ -91,6 +93,7 @@ impl Collector for Reading {
             streams,
             streams_open,
             backlog,
+            memory_limit,
             access_reviews,
             token_reviews,
             oidc_tokens,
@@ -121,6 +124,8 @@ impl Collector for Reading {
         ] {
             gauge(&mut encoder, name, help, f64_of(value))?;
         }
+        let help = "Bytes of memory that the server may use: the limit of its container, or what the machine has.";
+        gauge(&mut encoder, "sandbar_memory_limit_bytes", help, memory_limit as f64)?;
         let reviews = [("access", access_reviews), ("token", token_reviews), ("oidc", oidc_tokens)];
         let help = "Questions about rights and tokens whose answers were known.";
         counters(&mut encoder, "sandbar_review_cache_hits", help, reviews.map(|(review, known)| (review, known.hits)))?;

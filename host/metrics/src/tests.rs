@@ -10,7 +10,7 @@ use sandbar_kubernetes::{RequestObserver as _, RequestVerb, SentRequest};
 use sandbar_policy::{Budget, Caller, Identity, Limits};
 
 use super::calls::{InfoLabels, Served};
-use super::{Lookups, Metrics, Readings, Reload};
+use super::{ComponentState, Lookups, Metrics, Readings, Reload};
 
 const PROTOCOLS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 
@@ -303,11 +303,13 @@ fn of_everything() -> Metrics {
     request(&metrics, RequestVerb::Get, "pods", Some(200));
     metrics.compiled(Duration::from_secs(2));
     metrics.reloaded(Reload::Refused);
+    metrics.components(ComponentState::Waiting, 2);
     let known = Lookups { hits: 5, misses: 2 };
     let certificate_expires = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000));
     metrics.read_from(move || Readings {
         calls_running: 3,
         slots: 10,
+        memory_limit: 1 << 30,
         access_reviews: known,
         spans_dropped: Some(4),
         certificate_expires,
@@ -322,6 +324,9 @@ fn what_is_under_way_is_read_with_each_scrape() {
     for (name, labels, value) in [
         ("sandbar_calls_running", &[][..], 3.0),
         ("sandbar_slots", &[], 10.0),
+        ("sandbar_memory_limit_bytes", &[], 1_073_741_824.0),
+        ("sandbar_components", &[("state", "waiting")], 2.0),
+        ("sandbar_components", &[("state", "failed")], 0.0),
         ("sandbar_review_cache_hits_total", &[("review", "access")], 5.0),
         ("sandbar_review_cache_misses_total", &[("review", "oidc")], 0.0),
         ("sandbar_spans_dropped_total", &[], 4.0),

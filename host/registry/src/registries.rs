@@ -16,7 +16,7 @@ use super::image;
 use super::manifest::{ACCEPTED, DOCUMENT_BYTES, Descriptor, Document, Manifest, Packed, chosen};
 use super::reference::{Pinned, Reference, Version};
 use super::settings::Settings;
-use super::signature::{Policy, Signatures};
+use super::signature::{Met, Policy, Signatures};
 
 /// How long all of a pull or a push may take: 64 MiB at some 220 KB a second.
 const WHOLE_TIME: Duration = Duration::from_secs(300);
@@ -110,7 +110,12 @@ impl Registries {
 
     /// Whether signatures that were found are enough. Takes some 100 µs for each.
     pub fn admits(&self, policy: &Policy, digest: &Digest, signatures: &Signatures) -> bool {
-        policy.check(digest, signatures, self.settings.trust_root.as_deref()).is_ok()
+        self.met_by(policy, digest, signatures).is_some()
+    }
+
+    /// By whose signatures a policy is met, if it is.
+    pub fn met_by(&self, policy: &Policy, digest: &Digest, signatures: &Signatures) -> Option<Met> {
+        policy.check(digest, signatures, self.settings.trust_root.as_deref()).ok()
     }
 
     /// Whether the cache has all parts of a component, in the sizes that its manifest says.

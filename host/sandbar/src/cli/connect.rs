@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::observers::Observers;
 use super::reload::{self, INTERVAL, Reloader};
 use super::serve::{PortFlag, listen};
 use super::setup::{Patience, Setup, runtime};
@@ -195,7 +196,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
     let config = common.config_of(text.as_deref())?;
     let stamps = common.look_after_reading(&config, &before_reading);
     let setup = common.load(config, Patience::OF_SERVER).await?;
-    let problems = reload::problems_at_start(&setup);
+    let problems = reload::problems_at_start(&setup, &Observers::default());
     let Setup { config, clusters, loader, catalog, packs, processors, .. } = setup;
     let (catalogs, current) = watch::channel(Arc::new(catalog));
     let readiness =
@@ -230,7 +231,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
         seen: None,
         granted: text,
         broken: None,
-        metrics: None,
+        observers: Observers::default(),
     };
     tokio::spawn(reloader.follow(stamps, hangup));
     Ok((Arc::new(InProcess::new(Arc::new(app))), leads_to))

@@ -14,13 +14,13 @@ use sandbar_author::changes;
 use sandbar_catalog::{Catalog, Definition, FileStamps, Loader, PackNames, Problem, Served, Source, Terms};
 use sandbar_config::{AuthorizationConfig, Config, Packs};
 use sandbar_http::Readiness;
-use sandbar_metrics::{Metrics, Reload};
 use sandbar_policy::ONLY_CLUSTER;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::inspect::described;
+use super::observers::Observers;
 use super::packs::ClusterPacks;
 use super::registries::{Asker, registries};
 use super::setup::Setup;
@@ -63,8 +63,8 @@ pub(super) struct Reloader<C> {
     pub(super) granted: Option<String>,
     /// Why what it is now is not in force.
     pub(super) broken: Option<String>,
-    /// What counts all that, if something does.
-    pub(super) metrics: Option<Arc<Metrics>>,
+    /// Who is told of all that.
+    pub(super) observers: Observers,
 }
 
 /// What makes the files be loaded anew.
@@ -200,11 +200,8 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
             Ok(text) => {
                 let is_confirmed = text.is_some() && text == self.seen;
                 self.seen.clone_from(&text);
-                if text == self.granted
-                    && self.broken.take().is_some()
-                    && let Some(metrics) = &self.metrics
-                {
-                    metrics.config_valid(true);
+                if text == self.granted && self.broken.take().is_some() {
+                    self.observers.unchanged();
                 }
                 is_confirmed && text != self.granted && self.grant_text(text)
             }
@@ -238,9 +235,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         };
         (self.config, self.granted, self.broken) = (Arc::new(config), text, None);
         self.configs.send_replace(self.config.clone());
-        if let Some(metrics) = &self.metrics {
-            metrics.reloaded(Reload::Applied);
-        }
+        self.observers.applied();
         let on = self.on();
         let terms = self.terms();
         let terms = |source: &Source| self.common.names(&self.config, &on, source).then(|| terms(source));
@@ -251,11 +246,11 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
 
     /// Notes why sandbar.yaml as it is now is not in force. Each look may find the same.
     fn refuse(&mut self, error: &anyhow::Error) {
-        let broken = Some(not_reloaded(error));
-        if let Some(metrics) = self.metrics.as_ref().filter(|_| self.broken != broken) {
-            metrics.reloaded(Reload::Refused);
+        let broken = not_reloaded(error);
+        if self.broken.as_ref() != Some(&broken) {
+            self.observers.refused(&broken);
         }
-        self.broken = broken;
+        self.broken = Some(broken);
     }
 
     /// Puts in force what was loaded. Whether another attempt may help where it failed.
@@ -265,9 +260,13 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         let fixed: Vec<String> = self.fixed().map(|key| format!("configuration: a changed `{key}` needs a restart")).collect();
         let (compiling, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(|problem| problem.reason.is_compiling());
         problems.extend(failed.iter().map(|problem| named(&self.config, problem)));
-        if compiling.is_empty() {
-            problems.extend(self.config.unknown_tools(catalog.definitions().map(Definition::name), &self.on()));
-        }
+        let unknown = match compiling.is_empty() {
+            true => self.config.unknown_tools(catalog.definitions().map(Definition::name), &self.on()),
+            false => Vec::new(),
+        };
+        let notices = unknown.iter().chain(&fixed).cloned().collect();
+        self.observers.not_served(&self.config, failed.iter().chain(&compiling), notices);
+        problems.extend(unknown);
         let compiling: Vec<String> = compiling.iter().map(|problem| named(&self.config, problem)).collect();
         self.report(&catalog, problems, fixed, compiling);
         self.put_in_force(catalog);
@@ -301,9 +300,7 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
         if !catalog.is_same(&before) {
             log_changes(&before, &catalog);
             // First: calls of the new one may end at once.
-            if let Some(metrics) = &self.metrics {
-                metrics.serves(&catalog);
-            }
+            self.observers.serves(&catalog);
             self.catalogs.send_replace(Arc::new(catalog));
         }
     }
@@ -400,7 +397,7 @@ fn named(config: &Config, problem: &Problem) -> String {
 }
 
 /// Logs what is wrong with what was loaded first, and names all of it. While something is being compiled, which tools there are is not known.
-pub(super) fn problems_at_start(Setup { config, catalog, problems, on, .. }: &Setup) -> Vec<String> {
+pub(super) fn problems_at_start(Setup { config, catalog, problems, on, .. }: &Setup, observers: &Observers) -> Vec<String> {
     let (mut named_all, mut is_compiling) = (Vec::new(), false);
     for problem in problems {
         let words = named(config, problem);
@@ -412,11 +409,13 @@ pub(super) fn problems_at_start(Setup { config, catalog, problems, on, .. }: &Se
         }
         named_all.push(words);
     }
-    if !is_compiling {
-        let unknown = config.unknown_tools(catalog.definitions().map(Definition::name), on);
-        unknown.iter().for_each(|unknown| tracing::error!("{unknown}"));
-        named_all.extend(unknown);
-    }
+    let unknown = match is_compiling {
+        true => Vec::new(),
+        false => config.unknown_tools(catalog.definitions().map(Definition::name), on),
+    };
+    unknown.iter().for_each(|unknown| tracing::error!("{unknown}"));
+    observers.not_served(config, problems.iter(), unknown.clone());
+    named_all.extend(unknown);
     named_all
 }
 

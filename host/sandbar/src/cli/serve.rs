@@ -23,9 +23,10 @@ use tokio::sync::watch;
 use super::authentication::{authentication, who_may_call};
 use super::certificate::{CertificateFollower, TlsFlags};
 use super::metrics::{MetricsPort, Sources};
+use super::observers::Observers;
 use super::reload::{self, Reloader};
 use super::rights::RightsFollower;
-use super::setup::{Patience, Setup, Told, runtime};
+use super::setup::{Patience, Setup, runtime};
 use super::{Cli, Common, Failure, environment, oidc, output, traces};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
@@ -75,6 +76,9 @@ pub(super) struct Arguments {
     /// The address and port of metrics for Prometheus, at /metrics [default: none]
     #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_METRICS_LISTEN", value_parser = sandbar_config::address)]
     metrics_listen: Option<SocketAddr>,
+    /// Whether a web page is there as well, at /, for people who run the server [default: true]
+    #[arg(long, value_name = "BOOL", env = "SANDBAR_METRICS_PAGE", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    metrics_page: Option<bool>,
     /// A file with a secret to sign session ids with, the same for all replicas; SANDBAR_SESSION_KEY can hold the secret itself
     /// [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
@@ -121,28 +125,17 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     // The port first: a server that cannot listen should not make its user wait for that.
     let listener = listen(config.listen, PortFlag::MCP).await?;
     let metrics_port = match &config.metrics {
-        Some(MetricsConfig { listen: address }) => Some(MetricsPort::on(listen(*address, PortFlag::METRICS).await?)),
+        Some(MetricsConfig { listen: address, page }) => Some(MetricsPort::on(listen(*address, PortFlag::METRICS).await?, *page)),
         None => None,
     };
-    let metrics = metrics_port.as_ref().map(|port| port.metrics.clone());
     let stamps = arguments.common.look_after_reading(&config, &before_reading);
     let (traces, export) = traces::start(config.traces.as_ref())?.unzip();
-    let told = Told {
-        of_calls: metrics
-            .clone()
-            .map(|metrics| metrics as _)
-            .into_iter()
-            .chain(traces.clone().map(|traces| traces as _))
-            .collect(),
-        of_requests: metrics.clone().map(|metrics| metrics as _),
-    };
-    let setup = arguments.common.load_observed(config, Patience::OF_SERVER, told).await?;
-    let problems = reload::problems_at_start(&setup);
+    let observers = Observers { traces: traces.clone(), ..metrics_port.as_ref().map(MetricsPort::observers).unwrap_or_default() };
+    let setup = arguments.common.load_observed(config, Patience::OF_SERVER, &observers).await?;
+    let problems = reload::problems_at_start(&setup, &observers);
     let bundled_loaded = !setup.problems.iter().any(|problem| matches!(problem.source, Source::Bundled(_)));
     let Setup { config, clusters, loader, catalog, on, packs, processors, .. } = setup;
-    if let Some(metrics) = &metrics {
-        metrics.serves(&catalog);
-    }
+    observers.serves(&catalog);
     let tools = catalog.definitions().count();
     let (authentication, aggregation) = authentication(&config, clusters.home(), certificate.as_mut()).await?;
     let who = who_may_call(&config);
@@ -154,7 +147,7 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     let app = Arc::new(App::from(Parts {
         server: Server::new(current),
         sessions: session_key.unwrap_or_else(|| SessionKey::derived(clusters.home().describe())),
-        allowed,
+        allowed: allowed.clone(),
         authentication,
         resource: oidc::resource(&config.authentication, certificate.is_some()),
         extension: config.api_service.clone().map(|ApiServiceConfig { group, server }| Extension::new(group, server)),
@@ -171,14 +164,18 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     let tls_memory = certificate.as_ref().map(|_| available_memory() / TLS_SHARE);
     let (connections, drain) = (Connections::new(config.connections, tls_memory), config.drain);
     let served_metrics = metrics_port.map(|port| {
-        port.serve(Sources {
+        let sources = Sources {
             app: app.clone(),
             connections: connections.clone(),
             loader: loader.clone(),
             clusters: clusters.clone(),
             traces,
             certificate: certificate.as_ref().map(CertificateFollower::expires),
-        })
+            memory: available_memory(),
+            readiness: readiness.clone(),
+            callers: who,
+        };
+        port.serve(sources, allowed)
     });
     let served_metrics = served_metrics.transpose()?;
     let configs = watch::Sender::new(config.clone());
@@ -203,7 +200,7 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
         seen: None,
         granted: text,
         broken: None,
-        metrics,
+        observers,
     };
     tokio::spawn(reloader.follow(stamps, hangup));
     let tls = certificate.as_ref().map(CertificateFollower::acceptors);
@@ -236,7 +233,9 @@ impl Arguments {
         config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
         config.connections = self.connections.unwrap_or(config.connections);
         config.drain = self.drain.unwrap_or(config.drain);
-        config.metrics = self.metrics_listen.map(|listen| MetricsConfig { listen }).or(config.metrics);
+        let has_page = self.metrics_page.or(config.metrics.as_ref().map(|metrics| metrics.page)).unwrap_or(true);
+        let listen = self.metrics_listen.or(config.metrics.map(|metrics| metrics.listen));
+        config.metrics = listen.map(|listen| MetricsConfig { listen, page: has_page });
         Ok(config)
     }
 }

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use sandbar_catalog::{Catalog, FileStamps, Loader, Observer, PackNames, Problem, Source, Terms};
+use sandbar_catalog::{Catalog, FileStamps, Loader, PackNames, Problem, Source, Terms};
 use sandbar_config::{Config, ConfigError};
-use sandbar_kubernetes::{Clusters, RequestObserver};
+use sandbar_kubernetes::Clusters;
 use sandbar_policy::Limits;
 use sandbar_processor::Processors;
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_memory};
 use tokio::runtime::Runtime;
 
 use super::Common;
+use super::observers::Observers;
 use super::packs::ClusterPacks;
 use super::registries::{Asker, registries};
 
@@ -45,15 +46,6 @@ impl Setup {
             None => Ok(Self { absent: Vec::new(), ..self }),
         }
     }
-}
-
-/// Who is told of what a server does. By default nobody is.
-#[derive(Clone, Default)]
-pub(super) struct Told {
-    /// Of calls.
-    pub(super) of_calls: Vec<Arc<dyn Observer>>,
-    /// Of requests to API servers.
-    pub(super) of_requests: Option<Arc<dyn RequestObserver>>,
 }
 
 /// How long a start waits, at most.
@@ -122,13 +114,13 @@ impl Common {
 
     /// Connects to the clusters and loads all components. Fails where a path of some is not there.
     pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
-        self.load_observed(config, patience, Told::default()).await
+        self.load_observed(config, patience, &Observers::default()).await
     }
 
-    /// The same, where somebody is told of calls and requests.
-    pub(super) async fn load_observed(&self, config: Config, patience: Patience, told: Told) -> anyhow::Result<Setup> {
-        let clusters = Clusters::connect(config.clusters(), told.of_requests).await?;
-        self.set_up(config, clusters, patience, told.of_calls).await?.complete()
+    /// The same, where these are told of calls and requests.
+    pub(super) async fn load_observed(&self, config: Config, patience: Patience, observers: &Observers) -> anyhow::Result<Setup> {
+        let clusters = Clusters::connect(config.clusters(), observers.of_requests()).await?;
+        self.set_up(config, clusters, patience, observers).await?.complete()
     }
 
     /// The clusters for a command that most often needs none. One on the command line is meant; one that sandbar.yaml names, or that `auto`
@@ -147,7 +139,7 @@ impl Common {
         clusters: Clusters,
         patience: Patience,
     ) -> anyhow::Result<Setup> {
-        self.set_up(config, clusters, patience, Vec::new()).await
+        self.set_up(config, clusters, patience, &Observers::default()).await
     }
 
     async fn set_up(
@@ -155,14 +147,14 @@ impl Common {
         config: Config,
         clusters: Clusters,
         patience: Patience,
-        observers: Vec<Arc<dyn Observer>>,
+        observers: &Observers,
     ) -> anyhow::Result<Setup> {
         let config = Arc::new(config);
         let engine = Arc::new(self.engine(&config)?);
         let processors = engine.processors().clone();
         let registries = registries(&config.registries, engine.folder(), Asker::server(&config.registries))?;
         let loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
-        let loader = observers.into_iter().fold(loader, Loader::observed_by);
+        let loader = observers.told_by(loader);
         let mut packs = ClusterPacks::of(clusters.clone());
         packs.find(&config, patience.packs).await;
         let on = packs.on(&config, &Catalog::default());

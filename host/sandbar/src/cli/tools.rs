@@ -181,7 +181,7 @@ fn in_columns(rights: &[Right]) -> String {
 }
 
 /// A resource as kubectl writes it: `codercontrolplanes.coder.com`.
-fn describe(right: &Right) -> String {
+pub(super) fn describe(right: &Right) -> String {
     let mut text = right.resource.clone();
     if !right.group.is_empty() {
         let _ = write!(text, ".{}", right.group);

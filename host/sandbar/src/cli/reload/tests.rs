@@ -75,7 +75,7 @@ async fn start<'a>(
         seen: None,
         granted: text,
         broken: None,
-        metrics: None,
+        observers: Observers::default(),
     };
     Started { reloader, files, file }
 }
