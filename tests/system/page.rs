@@ -158,6 +158,8 @@ async fn fifty_tools_fit_on_the_page() {
         names.iter().map(|name| (&**name, "What it says of itself, in some ten words or so.")).collect();
     let config = format!("bundled: {{ packs: [] }}\ntools:\n{}", entries(folder.path(), &scripts));
     let server = counted(&config).start().await;
+    // Each script says for itself which tools it has, and that may take longer than the start waits.
+    page_with(&server, "50 tools of 50 components").await;
     let client = Client::modern(&server);
     for name in &names {
         client.answer(name, json!({})).await;
