@@ -175,7 +175,10 @@ func (r *run) answers(results *page.Results) {
 				named[name] = true
 			}
 			time := spread(asked.times, 1e3)
-			if at == 0 {
+			if at == 0 && question.bare == "" {
+				rows[0].Cells, rows[1].Cells = []page.Cell{{}}, []page.Cell{{}}
+				continue
+			} else if at == 0 {
 				bare = time.Value
 			} else if bare > 0 {
 				time.Note = "×" + page.Number(time.Value/bare)

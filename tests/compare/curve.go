@@ -43,7 +43,7 @@ func (r *run) curveOfPods(results *page.Results) {
 		question := list("", "pods", namespace, pods, whole, true)
 		first := list("", "pods", namespace, pods, nil, false).calls[0]
 		question.calls = append([]call{first}, question.calls...)
-		question.rounds = max(2, r.rounds/3)
+		question.rounds = (r.rounds + 2) / 3
 		for at, asked := range r.inTurn(question, clients) {
 			if asked.failed != "" {
 				continue
@@ -98,7 +98,7 @@ func (r *run) curveOfClients(results *page.Results) {
 		must(one.ask(question.calls[0]))
 		var load load
 		var share [3]float64
-		held := sandbar.peak(func() {
+		held := sandbar.highest(func() {
 			load, share = r.underLoad(clients, []*client{one}, []*process{sandbar}, body)
 		})
 		sandbar.stop()

@@ -128,7 +128,7 @@ func (r *run) loads(results *page.Results) {
 				cell.Unit = unit
 				if len(numbers) == 0 && at > 0 {
 					cell = page.Cell{Failed: page.Clean(why[at])}
-				} else if failed[at] > 0 {
+				} else if failed[at] > 0 && unit == page.PerSecond {
 					cell.Note = fmt.Sprintf("%d failed: %s", failed[at], page.Clean(why[at]))
 				}
 				cells = append(cells, cell)

@@ -40,7 +40,7 @@ type scale struct {
 }
 
 var (
-	full  = scale{rounds: 15, seconds: 3, loads: 3, pods: []int{1, 10, 100, 1000, 10000}, patience: 90}
+	full  = scale{rounds: 9, seconds: 2, loads: 3, pods: []int{1, 10, 100, 1000, 10000}, patience: 90}
 	quick = scale{rounds: 2, seconds: 0.5, loads: 1, pods: []int{1, 10, 100, 1000}, patience: 12}
 )
 

@@ -42,10 +42,10 @@ func (r *run) memory(results *page.Results) {
 	results.Tables = append(results.Tables, table)
 }
 
-// asksFor asks three times, whatever comes of it.
+// asksFor asks twice, whatever comes of it.
 func (r *run) asksFor(question question) func(int, *client) {
 	return func(server int, client *client) {
-		for range 3 {
+		for range 2 {
 			_, _ = client.ask(question.calls[server])
 		}
 	}

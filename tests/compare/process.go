@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -75,12 +74,7 @@ func (p *process) resident() float64 {
 	}
 	var sum func(int) float64
 	sum = func(id int) float64 {
-		total := 0.0
-		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", id))
-		if _, rest, found := strings.Cut(string(status), "VmRSS:"); found {
-			kib, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			total = kib * 1024
-		}
+		total := kilobytes(fmt.Sprintf("/proc/%d/status", id), "VmRSS")
 		for _, child := range children[id] {
 			total += sum(child)
 		}
@@ -109,6 +103,20 @@ func (p *process) peak(work func()) float64 {
 	return <-most
 }
 
+// highest is the most resident memory of the process itself while something runs, as the kernel keeps it: looking takes no time.
+func (p *process) highest(work func()) float64 {
+	folder := fmt.Sprintf("/proc/%d", p.command.Process.Pid)
+	check(os.WriteFile(folder+"/clear_refs", []byte("5"), 0)) // forgets what was before: see proc_pid_clear_refs(5)
+	work()
+	return kilobytes(folder+"/status", "VmHWM")
+}
+
+// kilobytes is a number of a file of the kernel's, in bytes.
+func kilobytes(path, name string) float64 {
+	number, _ := strconv.ParseFloat(strings.TrimSuffix(field(path, name), " kB"), 64)
+	return number * 1024
+}
+
 // computed is the processor time of a process and of its children that have ended, in seconds.
 func computed(id int) float64 {
 	ticks := 0.0
@@ -130,17 +138,8 @@ func stat(path string) []string {
 	return strings.Fields(string(text)[strings.LastIndexByte(string(text), ')')+1:])
 }
 
-// lastPort is the last that freeAddress has given: below those that the kernel takes for outgoing connections, and none twice, since what
-// is gone for a while comes back at the same address.
-var lastPort atomic.Int32
-
 func freeAddress() string {
-	lastPort.CompareAndSwap(0, 21_000)
-	for {
-		address := fmt.Sprintf("127.0.0.1:%d", lastPort.Add(1))
-		if listener, err := net.Listen("tcp", address); err == nil {
-			check(listener.Close())
-			return address
-		}
-	}
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer listener.Close()
+	return listener.Addr().String()
 }

@@ -46,15 +46,29 @@ func (c *cluster) proxied() *proxy {
 	forward := httputil.NewSingleHostReverseProxy(must(url.Parse(c.server)))
 	forward.Transport = c.http.Transport
 	forward.ErrorLog = log.New(io.Discard, "", 0)
-	proxy := &proxy{forward: forward, config: &tls.Config{Certificates: []tls.Certificate{certificate}}, address: freeAddress(), changed: make(chan struct{})}
-	proxy.listen()
+	proxy := &proxy{forward: forward, config: &tls.Config{Certificates: []tls.Certificate{certificate}}, changed: make(chan struct{})}
+	proxy.serve(must(net.Listen("tcp", "127.0.0.1:0")))
 	return proxy
 }
 
-func (p *proxy) listen() {
-	listener := must(net.Listen("tcp", p.address))
+func (p *proxy) serve(listener net.Listener) {
+	p.address = listener.Addr().String()
 	p.server = &http.Server{Handler: p, TLSConfig: p.config, ErrorLog: log.New(io.Discard, "", 0)}
-	go func() { _ = p.server.ServeTLS(listener, "", "") }()
+	go func(server *http.Server) { _ = server.ServeTLS(listener, "", "") }(p.server)
+}
+
+// back listens where it did before. Somebody's connection may have that port for a while.
+func (p *proxy) back() {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		listener, err := net.Listen("tcp", p.address)
+		if err == nil {
+			p.serve(listener)
+			return
+		}
+		if time.Now().After(end) {
+			panic(err)
+		}
+	}
 }
 
 func (p *proxy) stop() { _ = p.server.Close() }
@@ -70,7 +84,7 @@ func (p *proxy) set(mode mode) {
 	if mode == gone {
 		p.stop()
 	} else if before == gone {
-		p.listen()
+		p.back()
 	}
 }
 

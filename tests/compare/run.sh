@@ -13,6 +13,7 @@ fi
 # Each in a statement of its own, since a failure inside an argument would be passed over.
 control_plane=$(../control-plane/build.sh)
 peers=$(peers/setup.sh)
+mkdir -p ../../target
 go build -buildvcs=false -o ../../target/compare .
 # A backtrace of each error inside wasmtime takes some microseconds of every call; nobody who deploys Sandbar asks for it.
 exec env -u RUST_BACKTRACE -u RUST_LIB_BACKTRACE ../../target/compare -sandbar "$SANDBAR" -control-plane "$control_plane" -peers "$peers" \

@@ -13,7 +13,7 @@ func (r *run) starts(results *page.Results) {
 	table := page.Table{Name: "start", Columns: r.names()}
 	listed, called, first := make([][]float64, len(r.servers)), make([][]float64, len(r.servers)), make([][]float64, len(r.servers))
 	home := r.folder
-	for round := range (r.rounds+1)/2 + 1 {
+	for round := range r.rounds/2 + 1 {
 		for index, server := range r.servers {
 			for _, fresh := range []bool{true, false} {
 				r.folder = home

@@ -10,8 +10,8 @@ import (
 
 // The size of a plot, in pixels, and the room around its lines.
 const (
-	width, height            = 760, 380
-	left, right, top, bottom = 70, 210, 50, 50
+	width, height            = 800, 380
+	left, right, top, bottom = 70, 250, 50, 50
 )
 
 // ink is as readable on white as on black.
@@ -67,7 +67,11 @@ func (p *Plot) svg() string {
 		write(`<polyline points="%s" fill="none" stroke="%s" %s/>`, strings.Join(points, " "), colour, stroke)
 		last := series.Points[len(series.Points)-1]
 		write(`<polyline points="%.1f,%.1f %d,%.1f" fill="none" stroke="%s" stroke-opacity=".5"/>`, x.at(last[0])+5, y.at(last[1]), width-right+18, labels[at], colour)
-		write(`<text x="%d" y="%.1f" fill="%s">%s</text>`, width-right+22, labels[at]+4, colour, html.EscapeString(series.Name))
+		name := series.Name
+		if last[0] < xs[len(xs)-1] {
+			name += ", fails beyond"
+		}
+		write(`<text x="%d" y="%.1f" fill="%s">%s</text>`, width-right+22, labels[at]+4, colour, html.EscapeString(name))
 	}
 	write(`</svg>`)
 	return svg.String()
