@@ -30,11 +30,11 @@ func (r *run) curveOfPods(results *page.Results) {
 	clients[0] = clients[1]
 	names := append([]string{page.Bare, "Sandbar, the first answer", "Sandbar, all pages"}, r.names()[1:]...)
 	times := page.Plot{Name: "pods-time", Title: "Time of a list of pods", X: "pods in the namespace", Y: "milliseconds"}
-	tokens := page.Plot{Name: "pods-tokens", Title: "What a model reads of a list of pods", X: "pods in the namespace", Y: "tokens"}
+	read := page.Plot{Name: "pods-tokens", Title: "What a model reads of a list of pods", X: "pods in the namespace", Y: "tokens"}
 	for _, name := range names {
 		times.Series = append(times.Series, page.Series{Name: name})
 		if name != page.Bare {
-			tokens.Series = append(tokens.Series, page.Series{Name: name})
+			read.Series = append(read.Series, page.Series{Name: name})
 		}
 	}
 	for _, pods := range r.pods {
@@ -50,11 +50,11 @@ func (r *run) curveOfPods(results *page.Results) {
 			}
 			times.Series[at].Add(float64(pods), spread(asked.times, 1e3).Value)
 			if at > 0 {
-				tokens.Series[at-1].Add(float64(pods), float64(must(countable.Count(asked.said.text))))
+				read.Series[at-1].Add(float64(pods), float64(must(tokens.Count(asked.said.text))))
 			}
 		}
 	}
-	results.Plots = append(results.Plots, times, tokens)
+	results.Plots = append(results.Plots, times, read)
 }
 
 // share is who has used the processors while something ran: Sandbar, the API server with etcd, and this program, in processors.

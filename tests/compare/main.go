@@ -7,6 +7,7 @@
 //	cluster.go    the API server, what is in it, and the bare requests
 //	client.go     MCP over HTTP, as cheap as it gets
 //	process.go    processes with their children: memory, processor time, their end
+//	questions.go  what is asked, and by which tool of each
 //	answers.go    time, bytes and tokens of an answer
 //	load.go       many connections at once
 //	start.go      from the start of a process to its first answers
@@ -48,7 +49,7 @@ func main() {
 	sandbar := flag.String("sandbar", "", "the binary")
 	peers := flag.String("peers", "", "the folder that peers/setup.sh has printed")
 	programs := flag.String("control-plane", "", "the folder that control-plane/build.sh has printed")
-	docs := flag.String("docs", "../../docs/explanation", "the folder of the page")
+	docs := flag.String("docs", "docs/explanation", "the folder of the page")
 	small := flag.Bool("quick", false, "small numbers, to see whether everything runs; the page stays as it is")
 	only := flag.String("only", "", "parts by their names; of the others the numbers stay that are there")
 	flag.Parse()

@@ -16,7 +16,7 @@ func (r *run) memory(results *page.Results) {
 		work func(server int, client *client)
 	}{
 		{"at rest, after one call", nil},
-		{"at most, with 3,000 events", r.asksFor(eventz)},
+		{"at most, with 3,000 events", r.asksFor(someEvents)},
 		{"at most, with a 12 MB log", r.asksFor(aLog)},
 		{fmt.Sprintf("at most, with all of %s pods", page.Number(float64(most))),
 			r.asksFor(list("", "pods", fmt.Sprintf("pods-%d", most), most, whole, true))},
