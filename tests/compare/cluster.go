@@ -126,6 +126,18 @@ func (c *cluster) fill(pods []int) {
 	}
 }
 
+// settle waits until the API server has nothing more to do with what it was given, a minute at most.
+func (c *cluster) settle() {
+	const busy = 0.1 // processors
+	for range 60 {
+		before := computed(c.command.Process.Pid)
+		time.Sleep(time.Second)
+		if computed(c.command.Process.Pid)-before < busy {
+			return
+		}
+	}
+}
+
 // atOnce does something for each number, 32 at once.
 func atOnce(count int, work func(int)) {
 	numbers := make(chan int)

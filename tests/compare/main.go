@@ -72,6 +72,7 @@ func main() {
 	run.cluster = startCluster(run.programs, run.folder)
 	defer run.cluster.stop()
 	run.cluster.fill(run.scale.pods)
+	run.cluster.settle()
 	run.servers = run.neighbours()
 
 	results := run.about()
