@@ -72,7 +72,6 @@ func main() {
 	run.cluster = startCluster(run.programs, run.folder)
 	defer run.cluster.stop()
 	run.cluster.fill(run.scale.pods)
-	run.cluster.settle()
 	run.servers = run.neighbours()
 
 	results := run.about()
@@ -88,6 +87,7 @@ func main() {
 	} {
 		if *only == "" || slices.Contains(strings.Split(*only, ","), part.name) {
 			progress(part.name)
+			run.cluster.settle()
 			from := len(results.Tables)
 			part.measure(&results)
 			fmt.Print(results.Text(from))

@@ -20,6 +20,7 @@ var better = map[string]string{
 
 // Write writes the numbers, and from them the plots and the measured parts of the page. A folder without a page gets none.
 func Write(folder string, results Results) error {
+	results.newest()
 	results.round()
 	numbers, err := json.MarshalIndent(results, "", " ")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Results are all that the page is made from, and docs/explanation/comparison.json.
@@ -87,7 +88,7 @@ type Series struct {
 // Add adds a point.
 func (s *Series) Add(x, y float64) { s.Points = append(s.Points, [2]float64{x, y}) }
 
-// Keep takes over the numbers of an earlier run; those that are measured again come after them, and count.
+// Keep takes over the numbers of an earlier run; those that are measured again come after them.
 func (r *Results) Keep(folder string) error {
 	text, err := os.ReadFile(filepath.Join(folder, "comparison.json"))
 	if err != nil {
@@ -97,4 +98,21 @@ func (r *Results) Keep(folder string) error {
 	err = json.Unmarshal(text, &before)
 	r.Tables, r.Plots = before.Tables, before.Plots
 	return err
+}
+
+// newest puts what was measured again in the place of what was measured before.
+func (r *Results) newest() {
+	r.Tables = newest(r.Tables, func(table Table) string { return table.Name })
+	r.Plots = newest(r.Plots, func(plot Plot) string { return plot.Name })
+}
+
+func newest[T any](all []T, name func(T) string) (kept []T) {
+	for _, one := range all {
+		if at := slices.IndexFunc(kept, func(other T) bool { return name(other) == name(one) }); at >= 0 {
+			kept[at] = one
+		} else {
+			kept = append(kept, one)
+		}
+	}
+	return kept
 }
