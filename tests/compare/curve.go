@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,16 +76,27 @@ func (r *run) share(seconds func() float64, processes ...*process) func() [3]flo
 	}
 }
 
-// underLoad loads some replicas of Sandbar, each request to the next of them, and says what came of it and who computed.
-func (r *run) underLoad(connections int, clients []*client, processes []*process, body []byte) (load, [3]float64) {
-	began := time.Now()
-	shares := r.share(func() float64 { return time.Since(began).Seconds() }, processes...)
+// loadedShare is what came of a load, and who computed.
+type loadedShare struct {
+	load
+	share [3]float64
+}
+
+// underLoad loads some replicas of Sandbar, each request to the next of them, some times, and returns what lies in the middle.
+func (r *run) underLoad(connections int, clients []*client, processes []*process, body []byte) loadedShare {
+	var rounds []loadedShare
 	turns := make([]int, connections)
-	load := loaded(connections, r.seconds, func(worker int) error {
-		turns[worker]++
-		return asking(clients[(worker+turns[worker])%len(clients)], body)(worker)
-	})
-	return load, shares()
+	for range r.scale.loads {
+		began := time.Now()
+		shares := r.share(func() float64 { return time.Since(began).Seconds() }, processes...)
+		load := loaded(connections, r.seconds, func(worker int) error {
+			turns[worker]++
+			return asking(clients[(worker+turns[worker])%len(clients)], body)(worker)
+		})
+		rounds = append(rounds, loadedShare{load, shares()})
+	}
+	slices.SortFunc(rounds, func(a, b loadedShare) int { return cmp.Compare(a.rate, b.rate) })
+	return rounds[len(rounds)/2]
 }
 
 func (r *run) curveOfClients(results *page.Results) {
@@ -96,13 +109,12 @@ func (r *run) curveOfClients(results *page.Results) {
 		progress(fmt.Sprint(clients, " clients"))
 		sandbar, one := r.start(r.servers[0], r.cluster.kubeconfig)
 		must(one.ask(question.calls[0]))
-		var load load
-		var share [3]float64
+		var load loadedShare
 		held := sandbar.highest(func() {
-			load, share = r.underLoad(clients, []*client{one}, []*process{sandbar}, body)
+			load = r.underLoad(clients, []*client{one}, []*process{sandbar}, body)
 		})
 		sandbar.stop()
-		table.Rows = append(table.Rows, page.Row{What: fmt.Sprint(clients), Cells: underLoad(load, held, share)})
+		table.Rows = append(table.Rows, page.Row{What: fmt.Sprint(clients), Cells: cells(load, held)})
 		plot.Series[0].Add(float64(clients), load.p50*1e3)
 		plot.Series[1].Add(float64(clients), load.p99*1e3)
 	}
@@ -110,12 +122,13 @@ func (r *run) curveOfClients(results *page.Results) {
 	results.Plots = append(results.Plots, plot)
 }
 
-func underLoad(load load, held float64, share [3]float64) []page.Cell {
+// cells are those of a row about a load, and the memory that was held.
+func cells(load loadedShare, held float64) []page.Cell {
 	cells := []page.Cell{
 		{Value: load.rate, Unit: page.PerSecond}, {Value: load.p50 * 1e3, Unit: page.Milliseconds}, {Value: load.p99 * 1e3, Unit: page.Milliseconds},
 		{Value: held / 1e6, Unit: page.Megabytes}, {Value: float64(load.failed), Unit: page.Count, Note: page.Clean(load.why)},
 	}
-	for _, share := range share {
+	for _, share := range load.share {
 		cells = append(cells, page.Cell{Value: share, Unit: page.Processors})
 	}
 	return cells
@@ -205,13 +218,13 @@ func (r *run) curveOfReplicas(results *page.Results) {
 			// One session, begun with the first of them.
 			next.session = clients[0].session
 		}
-		load, share := r.underLoad(32, clients, processes, question.calls[0].message())
+		load := r.underLoad(32, clients, processes, question.calls[0].message())
 		held := 0.0
 		for _, process := range processes {
 			held += process.resident()
 			process.stop()
 		}
-		table.Rows = append(table.Rows, page.Row{What: fmt.Sprint(replicas), Cells: underLoad(load, held, share)})
+		table.Rows = append(table.Rows, page.Row{What: fmt.Sprint(replicas), Cells: cells(load, held)})
 	}
 	results.Tables = append(results.Tables, table)
 }
