@@ -50,7 +50,8 @@ func (p *Plot) svg() string {
 		write(`<text x="%d" y="%.1f" text-anchor="end">%s</text>`, left-8, at+4, Number(math.Pow(10, decade)))
 	}
 	slices.Sort(xs)
-	for _, value := range slices.Compact(xs) {
+	xs = slices.Compact(xs)
+	for _, value := range xs {
 		write(`<text x="%.1f" y="%d" text-anchor="middle">%s</text>`, x.at(value), height-bottom+18, Number(value))
 	}
 	labels := p.labels(y)
