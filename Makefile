@@ -38,6 +38,7 @@ test: go python rust ## Run all tests, against a real API server too; the first 
 	cargo build --locked --workspace
 	SANDBAR=$(SANDBAR) tests/packages/run.sh units script rust js ts go
 	SANDBAR=$(SANDBAR) tests/dist/check.sh
+	cd tests/compare && go vet ./... && go test ./page
 	cargo test --locked --workspace
 
 .PHONY: conformance
@@ -87,6 +88,10 @@ e2e: go python rust ## Deploy to a whole cluster, made here or that of E2E_KUBEC
 bench: go rust ## Measure what Sandbar promises, with the release build, and print a table
 	tests/control-plane/build.sh
 	env -u RUST_BACKTRACE -u RUST_LIB_BACKTRACE cargo bench --locked --package sandbar-tests
+
+.PHONY: compare
+compare: go python rust ## Measure Sandbar beside other servers and write docs/explanation/comparison.md: COMPARE_QUICK=1, COMPARE_ONLY=part
+	SANDBAR="$(finished)" COMPARE_QUICK="$(COMPARE_QUICK)" COMPARE_ONLY="$(COMPARE_ONLY)" tests/compare/run.sh
 
 .PHONY: rbac
 rbac: deploy/base/rbac.yaml deploy/overlays/namespaced/rbac.yaml deploy/chart/files/rbac.yaml ## Write the roles in deploy/ anew, from what the tools read

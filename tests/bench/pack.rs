@@ -4,7 +4,6 @@ mod assistant;
 mod cluster;
 mod lists;
 mod logs;
-mod peer;
 mod problems;
 mod recorder;
 

@@ -10,17 +10,8 @@ pub(crate) struct Table(Vec<[String; 4]>);
 impl Table {
     /// Adds a row: what was measured, what came out, what is promised, and whether it holds.
     pub(crate) fn row(&mut self, what: &str, measured: String, promise: &str, holds: bool) {
-        self.push(what, measured, promise, if holds { "yes" } else { "NO" });
-    }
-
-    /// Adds a row of what this machine cannot measure, and why.
-    pub(crate) fn left_out(&mut self, what: &str, why: &str, promise: &str) {
-        self.push(what, format!("not measured: {why}"), promise, "?");
-    }
-
-    fn push(&mut self, what: &str, measured: String, promise: &str, holds: &str) {
         eprintln_row(what, &measured);
-        self.0.push([what.to_owned(), measured, promise.to_owned(), holds.to_owned()]);
+        self.0.push([what.to_owned(), measured, promise.to_owned(), if holds { "yes" } else { "NO" }.to_owned()]);
     }
 }
 

@@ -4,7 +4,6 @@ use sandbar_tests::mcp::Client;
 use serde_json::json;
 
 use super::cluster::{self, Large};
-use super::peer;
 use super::{Said, server_of};
 use crate::table::Table;
 use crate::tools::Connection;
@@ -30,22 +29,12 @@ pub(super) async fn of_pods(table: &mut Table, Large { control_plane, large, .. 
     let arguments = json!({ "kind": "pods", "namespace": large.name(), "limit": cluster::LARGE });
     let said = Said::by(&connection, "list_resources", arguments).await;
     assert_eq!(said.structure["count"], cluster::LARGE, "{}", said.text);
-    let (what, ours) = (format!("list_resources, {} pods", cluster::LARGE), said.bytes());
-
+    let ours = said.bytes();
     let of_kubectl = control_plane.kubectl(&["get", "pods", "-n", large.name(), "-o", "json"]).len();
     table.row(
-        &format!("{what}, as a part of kubectl get pods -o json"),
+        &format!("list_resources, {} pods, as a part of kubectl get pods -o json", cluster::LARGE),
         format!("1/{:.0} ({} of {of_kubectl})", of_kubectl as f64 / ours.most() as f64, ours.words()),
         "1/50",
         ours.most() * 50 <= of_kubectl,
     );
-
-    let what = format!("{what}, over kubernetes-mcp-server's table");
-    match peer::table_of_pods(control_plane, large.name()).await {
-        Ok(theirs) => {
-            let ratio = ours.text as f64 / theirs.len() as f64;
-            table.row(&what, format!("{ratio:.2}x ({} / {} bytes)", ours.text, theirs.len()), "1.0x", ours.text <= theirs.len());
-        }
-        Err(why) => table.left_out(&what, &why, "1.0x"),
-    }
 }
