@@ -144,7 +144,7 @@ async fn a_browser_shows_what_is_served_and_runs_nothing_that_others_wrote() {
 async fn the_page_needs_no_script() {
     let server = counted("").start().await;
     Client::modern(&server).answer("check_health", json!({})).await;
-    page_with(&server, "1 call\"").await;
+    page_with(&server, "<dd>1</dd>").await;
     let look = json!([{ "width": 360, "height": 740, "dark": false, "scripts": false }]);
     let Some(seen) = seen(port(&server), look, None).await else { return };
     assert!(seen[0]["text"].as_str().is_some_and(|text| text.contains("All is well")), "{seen:?}");

@@ -176,7 +176,7 @@ mod tests {
     async fn there_is_nothing_else_here() {
         for path in ["/", "/mcp", "/healthz", "/metrics/", "//"] {
             let (head, words) = send(Request::get(path), false).await;
-            assert_eq!((head.status, &*head.headers[CONTENT_TYPE].as_bytes()), (StatusCode::NOT_FOUND, &b"application/json"[..]));
+            assert_eq!((head.status, head.headers[CONTENT_TYPE].as_bytes()), (StatusCode::NOT_FOUND, &b"application/json"[..]));
             assert!(words.contains("nothing here but /metrics: MCP"), "{path}: {words}");
         }
         let (head, words) = send(Request::get("/favicon.ico"), true).await;

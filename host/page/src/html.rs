@@ -15,7 +15,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::calls::LastCalls;
 use super::served::Server;
-use super::{ICON, STYLE, Told};
+use super::{ICON, PAGE_BYTES, STYLE, Told};
 
 /// What the page shows.
 pub(super) struct View<'v> {
@@ -34,7 +34,15 @@ impl View<'_> {
     }
 }
 
+/// Bytes of what stands around the sections, and around the rows of tools.
+const FRAME_BYTES: usize = 2_500;
+
 pub(super) fn page(view: &View<'_>) -> String {
+    let above = [trouble::section(view), last_hour::section(view)];
+    let below = [failures::section(view), components::section(view), facts::sections(view)];
+    // All of the others have a number of bytes of their own, and tools what these leave.
+    let taken: usize = above.iter().chain(&below).map(|section| section.0.len()).sum();
+    let left = PAGE_BYTES.saturating_sub(taken + STYLE.len() + ICON.len() + FRAME_BYTES);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -49,12 +57,9 @@ pub(super) fn page(view: &View<'_>) -> String {
             body {
                 (head(view))
                 main {
-                    (trouble::section(view))
-                    (last_hour::section(view))
-                    (tools::section(view))
-                    (failures::section(view))
-                    (components::section(view))
-                    (facts::sections(view))
+                    @for section in &above { (section) }
+                    (tools::section(view, left))
+                    @for section in &below { (section) }
                 }
                 footer { "Of this replica alone, since it was started. Nothing here is what a call said, read or was called with." }
             }

@@ -1,8 +1,8 @@
 //! What a server shows people who run it, as one web page: what is loaded, asked for, granted and refused, the calls of the last hour, the
 //! last failures without their contents, and what is wrong with the configuration.
 //!
-//! `calls` is told of what ends, and remembers an `hour` of it, a minute at a time; `served` is what else the page is told, and `html` writes
-//! it.
+//! `calls` is told of what ends, and remembers an `hour` of it, a minute at a time; `served` is what else the page is told, and `html`
+//! writes it.
 //!
 //! Invariant: whatever others wrote is escaped, bounded and isolated where it is written; nothing that a call said, read or was called with
 //! is here; and no page is longer than [`PAGE_BYTES`]. Nothing in it runs, and nothing is asked for elsewhere.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandbar_catalog::{EndedCall, LimitReached, Observer as _, Offer, Outcome};
-use sandbar_policy::Caller;
+use sandbar_catalog::{EndedCall, LimitReached, Offer, Outcome};
+use sandbar_policy::{Caller, Identity};
 
 use super::*;
 
@@ -13,7 +13,7 @@ const HOSTILE: &str = "</bdi><script>alert(1)</script><img src=x onerror=alert(2
 
 fn end(page: &Page, minute: u64, component: &Arc<str>, name: &str, outcome: Outcome, took: Duration) {
     let call = EndedCall {
-        caller: &Caller::anonymous(),
+        caller: &Caller::new(Identity::Anonymous),
         version: None,
         offer: Offer::Tool,
         name,
@@ -69,7 +69,8 @@ fn busy(count: usize, title: &str) -> Page {
     for minute in 0..60 {
         for (number, Component { name, tools, .. }) in components.iter().enumerate() {
             for call in 0..20 {
-                let outcome = if call % 3 == 0 { Outcome::Limit(LimitReached::Cpu) } else { Outcome::Answered };
+                let outcome =
+                    if call % 3 == 0 && minute % 5 == 0 { Outcome::Limit(LimitReached::Cpu) } else { Outcome::Answered };
                 let took = Duration::from_millis(1 + call * (minute + number as u64 * 7) % 4_000);
                 end(&page, minute, name, &tools[0].name, outcome, took);
             }

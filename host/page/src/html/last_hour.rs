@@ -24,7 +24,7 @@ pub(super) fn section(view: &View<'_>) -> Markup {
             @if calls == 0 {
                 p.note { "No call has ended in the last hour." }
             } @else {
-                (bars(&spans, &words))
+                (bars(&spans, Some(&words)))
                 p.axis aria-hidden="true" { span { "60 min ago" } span { "now" } }
             }
             @let of_nothing = view.calls.of_nothing(view.minute()).count();

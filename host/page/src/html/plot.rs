@@ -13,7 +13,7 @@ const HEIGHT: u64 = 24;
 const LONGEST: f64 = 60_000.0;
 
 /// How many calls there were in each span: bars, those that ended badly below in a colour of their own.
-pub(super) fn bars(spans: &[Calls], words: &str) -> Markup {
+pub(super) fn bars(spans: &[Calls], words: Option<&str>) -> Markup {
     let most = spans.iter().map(Calls::count).max().unwrap_or_default().max(1);
     let height = |count: u64| if count == 0 { 0 } else { (count * HEIGHT / most).max(2) };
     let (mut good, mut bad) = (String::new(), String::new());
@@ -32,7 +32,7 @@ pub(super) fn bars(spans: &[Calls], words: &str) -> Markup {
 
 /// How long the calls of each span took, on an axis of powers of ten: a line from the time that half of them took to that of all but one
 /// in a hundred.
-pub(super) fn ranges(spans: &[Calls], words: &str) -> Markup {
+pub(super) fn ranges(spans: &[Calls]) -> Markup {
     let y = |ms: f64| HEIGHT - ((ms.clamp(1.0, LONGEST).ln() / LONGEST.ln()) * (HEIGHT - 2) as f64).round() as u64;
     let mut path = String::new();
     for (at, span) in spans.iter().enumerate() {
@@ -41,12 +41,14 @@ pub(super) fn ranges(spans: &[Calls], words: &str) -> Markup {
             let _ = write!(path, "M{} {low}V{}", 2 * at + 1, high.min(low - 2));
         }
     }
-    svg(spans.len(), words, &[("", path.as_str())])
+    svg(spans.len(), None, &[("", path.as_str())])
 }
 
-fn svg(spans: usize, words: &str, paths: &[(&str, &str)]) -> Markup {
+/// A plot; without words for it where they stand beside it.
+fn svg(spans: usize, words: Option<&str>, paths: &[(&str, &str)]) -> Markup {
     html! {
-        svg viewBox=(PreEscaped(format!("0 0 {} {HEIGHT}", 2 * spans))) preserveAspectRatio="none" role="img" aria-label=(words) {
+        svg viewBox=(PreEscaped(format!("0 0 {} {HEIGHT}", 2 * spans))) preserveAspectRatio="none"
+            role=[words.map(|_| "img")] aria-label=[words] aria-hidden=[words.is_none().then_some("true")] {
             @for (class, path) in paths.iter().filter(|(_, path)| !path.is_empty()) {
                 path class=[(!class.is_empty()).then_some(class)] d=(path) {}
             }

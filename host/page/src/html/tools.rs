@@ -3,13 +3,10 @@
 use maud::{Markup, html};
 
 use super::plot::{bars, ranges};
-use super::words::{count, line, number_of, outcome, percentile};
+use super::words::{count, line, outcome, percentile};
 use super::{View, fitting, rest};
 use crate::hour::{Calls, is_bad};
 use crate::served::Tool;
-
-/// Bytes of all rows.
-const BYTES: usize = 52_000;
 
 /// Bytes of what a tool says of itself.
 const TITLE_BYTES: usize = 100;
@@ -17,11 +14,12 @@ const TITLE_BYTES: usize = 100;
 /// Minutes of one bar.
 const BAR: usize = 2;
 
-pub(super) fn section(view: &View<'_>) -> Markup {
+/// The section, with rows of so many bytes at most.
+pub(super) fn section(view: &View<'_>, most: usize) -> Markup {
     let mut tools: Vec<&Tool> = view.told.components.iter().flat_map(|component| &component.tools).collect();
     tools.sort_by_key(|tool| &tool.name);
     let rows = tools.into_iter().map(|tool| row(&tool.name, &tool.title, &view.calls.of_tool(&tool.name, view.minute(), BAR)));
-    let (rows, left_out) = fitting(BYTES, rows);
+    let (rows, left_out) = fitting(most, rows);
     html! {
         section aria-labelledby="tools" {
             h2 #tools { "Tools" }
@@ -50,8 +48,8 @@ fn row(name: &str, title: &str, spans: &[Calls]) -> Markup {
             @if calls == 0 {
                 td.none colspan="3" { "no calls" }
             } @else {
-                td { (bars(spans, &number_of(calls, "call"))) (count(calls)) }
-                td { (ranges(spans, "latency")) (half) @if half != most { " – " (most) } }
+                td { (bars(spans, None)) (count(calls)) }
+                td { (ranges(spans)) (half) @if half != most { " – " (most) } }
                 (not_answered(&all))
             }
         }
