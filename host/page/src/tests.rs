@@ -25,6 +25,7 @@ fn end(page: &Page, minute: u64, component: &Arc<str>, name: &str, outcome: Outc
         error: None,
         began: Instant::now(),
         took,
+        trace: None,
     };
     page.calls.ended(minute, &call);
 }
