@@ -49,11 +49,11 @@ pub use metadata::ProtectedResource;
 pub use metrics_port::{Exposition, WriteMetrics, serve_metrics};
 pub use operator::answer_operator;
 pub use post::UnderWay;
-pub use ready::{Check, Readiness};
+pub use ready::{Check, Followed, Readiness};
 pub use relay::{Relay, RelayBody, relay};
 pub use router::{App, Parts};
 pub use serve::serve;
-pub use session::SessionKey;
+pub use session::{SessionKey, SessionKeys};
 
 /// An answer, as it goes out.
 type HttpResponse = http::Response<lease::Outgoing>;

@@ -202,7 +202,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
         Readiness::new(clusters.clone(), false, String::new(), true, problems.clone(), "whoever runs this process".to_owned());
     let app = App::from(Parts {
         server: Server::new(current),
-        sessions: SessionKey::derived(clusters.home().describe()),
+        sessions: watch::channel(SessionKey::derived(clusters.home().describe()).into()).1,
         allowed: Allowlist::new(Vec::new(), Vec::new(), Surroundings::Elsewhere),
         // Nobody can reach it but the person who has started it.
         authentication: Authentication::default(),
