@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use super::reload::{self, INTERVAL, Reloader};
 use super::serve::{PortFlag, listen};
 use super::setup::{Patience, Setup, runtime};
-use super::{Common, Failure, environment, output};
+use super::{Failure, OnCluster, environment, output};
 
 /// Threads that only pass messages on.
 const THREADS: usize = 2;
@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
     listen: Option<SocketAddr>,
     #[command(flatten, next_help_heading = IN_PROCESS)]
-    common: Common,
+    common: OnCluster,
 }
 
 const BEHIND_API_SERVER: &str = "The server behind the API server of your kubeconfig (the default)";
@@ -188,7 +188,7 @@ fn token(file: Option<&PathBuf>) -> anyhow::Result<Token> {
 }
 
 /// A whole server in this process, for the one who runs it.
-async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
+async fn in_process(common: OnCluster) -> anyhow::Result<(Arc<dyn Way>, String)> {
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     let before_reading = FileStamps::of(common.config.as_deref());
     let text = common.text()?;

@@ -27,7 +27,7 @@ use super::reload::{self, Reloader};
 use super::rights::RightsFollower;
 use super::session_keys::{self, Given};
 use super::setup::{Patience, Setup, runtime};
-use super::{Cli, Common, Failure, environment, oidc, output};
+use super::{Cli, Failure, OnCluster, environment, oidc, output};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
@@ -43,7 +43,7 @@ const TLS_SHARE: u64 = 8;
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
-    pub(super) common: Common,
+    pub(super) common: OnCluster,
     /// The address and port to listen on [default: 127.0.0.1:8090]
     #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = sandbar_config::address)]
     listen: Option<SocketAddr>,
