@@ -47,8 +47,9 @@ conformance: go python rust ## Run the official MCP conformance suite; the first
 	cargo test --locked --workspace --test system conformance
 
 .PHONY: soak
-soak: go rust ## Everything at once for SOAK_MINUTES=n: tools, hostile components, long work, dropped connections, an API server that comes and goes
+soak: go rust ## Everything at once for SOAK_MINUTES=n: calls, hostile components, changed configuration, keys and certificates, an API server and a registry that come and go
 	tests/control-plane/build.sh
+	tests/registry/build.sh
 	cargo test --locked --workspace --test soak -- --ignored --nocapture
 
 # Minutes for each target, and which; `make test` runs a short, fixed part of all of them.

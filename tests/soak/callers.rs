@@ -210,13 +210,21 @@ impl Honest {
 
     /// Calls tool after tool, in both eras. While the API server is there, each answer is the expected one; else it may be a failure.
     pub(crate) async fn call_until(self, end: Instant, number: usize, server: Arc<Server>, weather: Weather, tally: Tally) {
-        let client = if number.is_multiple_of(2) { Client::modern(&server) } else { Client::legacy(&server).await };
+        let mut client = if number.is_multiple_of(2) { Client::modern(&server) } else { Client::legacy(&server).await };
         for (tool, expected) in TOOLS.iter().zip(&self.expected).cycle().skip(number * 2) {
             if Instant::now() > end {
                 return;
             }
             let before = weather.now();
-            match client.call(tool, self.arguments(tool)).await {
+            let call = json!({ "name": tool, "arguments": self.arguments(tool) });
+            let mut reply = client.send("tools/call", call.clone()).await;
+            // The key of its session is gone: it begins another, as clients do, and knows that one from then on.
+            if reply.status == 404 {
+                tally.begun_anew.fetch_add(1, Ordering::Relaxed);
+                client = Client::legacy(&server).await;
+                reply = client.send("tools/call", call).await;
+            }
+            match mcp::outcome(&reply.message().await.expect("an answer")) {
                 Ok(answer) if answer == *expected => drop(tally.answered.fetch_add(1, Ordering::Relaxed)),
                 // A list says in a warning what it could not read.
                 Ok(answer) => assert!(!weather.was_fair_since(before), "{tool} answered {answer}, and not {expected}"),
@@ -245,6 +253,12 @@ pub(crate) struct Counts {
     faults: AtomicU64,
     dropped: AtomicU64,
     outages: AtomicU64,
+    begun_anew: AtomicU64,
+    pub(crate) reloads: AtomicU64,
+    pub(crate) keys: AtomicU64,
+    pub(crate) secured: AtomicU64,
+    pub(crate) certificates: AtomicU64,
+    pub(crate) visits: AtomicU64,
 }
 
 impl std::ops::Deref for Tally {
@@ -269,8 +283,17 @@ impl Tally {
         for (what, count) in [("long calls and large messages", &self.heavy), ("components that take too much", &self.bombs)] {
             assert!(count.load(Ordering::Relaxed) > 0, "no {what}: {self}");
         }
-        let outages = self.outages.load(Ordering::Relaxed);
-        assert!(outages > 0 || time < SHORTEST, "the API server was there all the while: {self}");
+        for (what, count) in [
+            ("outages of the API server", &self.outages),
+            ("reloads", &self.reloads),
+            ("keys", &self.keys),
+            ("sessions that were begun anew", &self.begun_anew),
+            ("certificates", &self.certificates),
+            ("calls over TLS", &self.secured),
+            ("visits of the registry", &self.visits),
+        ] {
+            assert!(count.load(Ordering::Relaxed) > 0 || time < SHORTEST, "no {what}: {self}");
+        }
     }
 }
 
@@ -280,7 +303,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} right answers, {} told that the API server is away, {} told that the server is busy, {} faults, {} dropped connections, \
-             {} long calls and large messages, {} components that take a compiler too much, {} outages",
+             {} long calls and large messages, {} components that take a compiler too much, {} outages; \
+             {} reloads, {} keys, {} sessions begun anew, {} certificates, {} calls over TLS, {} visits of the registry",
             count(&self.answered),
             count(&self.unavailable),
             count(&self.busy),
@@ -288,7 +312,13 @@ impl fmt::Display for Tally {
             count(&self.dropped),
             count(&self.heavy),
             count(&self.bombs),
-            count(&self.outages)
+            count(&self.outages),
+            count(&self.reloads),
+            count(&self.keys),
+            count(&self.begun_anew),
+            count(&self.certificates),
+            count(&self.secured),
+            count(&self.visits)
         )
     }
 }

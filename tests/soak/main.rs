@@ -1,25 +1,38 @@
-//! Everything at once, for minutes: all tools, hostile components, work that takes long, connections that are dropped, and an API server
-//! that goes and comes again. At the end nothing is missing: no memory, no file, no thread, no slot, and no answer was wrong. Run by `make soak`.
+//! Everything at once, for minutes or for hours: all tools, hostile components, work that takes long, connections that are dropped, an API
+//! server and a registry that go and come again, and an operator who changes the configuration, certificates and the key of sessions. At the
+//! end nothing is missing: no memory, no file, no thread, no slot, and no answer was wrong; and nothing has grown in between, the series of
+//! metrics included. Run by `make soak`.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 #![allow(clippy::print_stdout, reason = "what was measured is printed")]
 
 mod callers;
 mod census;
 mod heavy;
+mod neighbours;
+mod operator;
+mod scrape;
+mod secured;
 mod weather;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandbar_sandbox::available_memory;
+use sandbar_tests::PATIENCE;
 use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::process::Holdings;
+use sandbar_tests::registry::Registry;
 use sandbar_tests::sandbar::Server;
 use tokio::task::JoinSet;
 
 use callers::{Honest, Tally, drop_connections, misbehave, one_of_each};
-use census::MORE;
+use census::{Looks, MORE, look_until};
+use neighbours::{ComponentsOfRegistry, come_and_go_until};
+use operator::{Configuration, Keys, configure};
+use scrape::Scrape;
+use secured::Secured;
 use weather::Weather;
 
 /// Minutes, where `SOAK_MINUTES` does not say.
@@ -35,15 +48,25 @@ const HEAVY: usize = 2;
 /// that keeps its slot stops everything. A server has as many slots as the largest call's memory leaves room for.
 const SLOTS: u64 = 12;
 
-/// The sandbar.yaml: the hostile component with limits that are reached soon, the texts that take what they get, and the one whose
+/// Waits for a condition that nothing announces, and does not look so often that it takes time from what it waits for.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_late| panic!("waited in vain: {what}"));
+}
+
+/// The entries of `tools`: the hostile component with limits that are reached soon, the texts that take what they get, and the one whose
 /// arguments take long to check, in this folder.
-fn config(folder: &Path) -> String {
+fn tools(folder: &Path) -> String {
     let limits = "    limits: { time: 2s, cpu: 200ms, memory: 16Mi, result: 64Ki, requests: 8 }\n";
     // Nobody uses that much. A memory of more than 4 GiB does not exist.
     let largest = (available_memory() / SLOTS).min(3 << 30);
     let hostile = components::build("hostile");
     let mut config = format!(
-        "tools:\n  - component: {}\n    rules:\n      - {{ apiGroups: [\"\"], resources: [pods], verbs: [get, list] }}\n      - {{ apiGroups: [\"\"], resources: [pods/log], verbs: [get] }}\n{limits}",
+        "  - component: {}\n    rules:\n      - {{ apiGroups: [\"\"], resources: [pods], verbs: [get, list] }}\n      - {{ apiGroups: [\"\"], resources: [pods/log], verbs: [get] }}\n{limits}",
         hostile.display()
     );
     for text in callers::TEXTS {
@@ -59,9 +82,15 @@ async fn nothing_leaks_hangs_or_lies() {
     let minutes = std::env::var("SOAK_MINUTES").ok().and_then(|minutes| minutes.parse().ok()).unwrap_or(MINUTES);
     let control_plane = ControlPlane::start(&[]);
     let honest = Honest::furnish(&control_plane).await;
-    let (folder, bombs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let server = Server::builder().of(&control_plane, "admin").config(&config(folder.path()));
+    let (folder, bombs, keyed, secured) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (registry, keys) = (Registry::start(&[]).await, Keys::in_folder(keyed.path()));
+    let configuration = Arc::new(Configuration::new(registry.settings(), tools(folder.path())));
+    let server = Server::builder().of(&control_plane, "admin").config(&configuration.text());
+    let server = server.arg("--metrics-listen").arg("127.0.0.1:0").arg("--session-key-file").arg(keys.file());
     let server = server.arg("--tools").arg(bombs.path()).start().await;
+    let secured = Secured::start(secured.path()).await;
+    let (port, secured_port) = (Scrape::port(&server), Scrape::port(&secured.server));
 
     // Whatever is made once is made now.
     honest.all_answer(&server).await;
@@ -74,7 +103,16 @@ async fn nothing_leaks_hangs_or_lies() {
     let weather = Weather::fair();
     let end = Instant::now() + Duration::from_secs(60 * minutes);
     let mut callers = JoinSet::new();
-    let server = std::sync::Arc::new(server);
+    let server = Arc::new(server);
+    let mut looks: JoinSet<Looks> = JoinSet::new();
+    looks.spawn(look_until(end, "the server", server.clone(), port));
+    looks.spawn(look_until(end, "the server with TLS", secured.server.clone(), secured_port));
+    callers.spawn(configure(end, server.clone(), port, configuration.clone(), tally.clone()));
+    callers.spawn(keys.change_until(end, tally.clone()));
+    callers.spawn(secured.clone().call_until(end, tally.clone()));
+    callers.spawn(secured.renew_until(end, tally.clone()));
+    let registry = ComponentsOfRegistry::new(&server, port, &configuration, registry);
+    callers.spawn(come_and_go_until(end, registry, tally.clone()));
     for number in 0..HONEST {
         callers.spawn(honest.clone().call_until(end, number, server.clone(), weather.clone(), tally.clone()));
     }
@@ -95,11 +133,18 @@ async fn nothing_leaks_hangs_or_lies() {
         caller.unwrap();
     }
 
+    // Without the registry's component, as in the beginning.
+    configuration.component(&server, String::new());
     honest.all_answer_as_before(&server).await;
     one_of_each(&server).await;
     let after = before.until_as_before(server.id(), &MORE, "everything").await;
     println!("{tally}");
     println!("before: {before}\nafter:  {after}");
+    let looks = looks.join_all().await;
+    looks.iter().for_each(|looks| println!("{looks}"));
     tally.check(Duration::from_secs(60 * minutes));
+    looks.iter().for_each(Looks::check);
+    let scrape = Scrape::of(&server, port).await;
+    assert!(!scrape.tells(honest.namespace()), "a namespace is in the metrics");
     drop(control_plane);
 }

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub enum FakeAnswer {
     /// Answers at once.
-    Now(StatusCode, Vec<(&'static str, String)>, String),
+    Now(StatusCode, Vec<(&'static str, String)>, Bytes),
     /// Answers once the gate is open.
     Behind(Gate, Box<FakeAnswer>),
     /// Answers after this time.
@@ -46,7 +46,7 @@ pub enum Then {
 impl FakeAnswer {
     /// 200 with JSON.
     pub fn json(value: &Value) -> Self {
-        FakeAnswer::Now(StatusCode::OK, vec![("content-type", "application/json".to_owned())], value.to_string())
+        FakeAnswer::Now(StatusCode::OK, vec![("content-type", "application/json".to_owned())], value.to_string().into())
     }
 
     /// A Kubernetes Status.
@@ -55,7 +55,7 @@ impl FakeAnswer {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason, "code": code,
         });
         let code = StatusCode::from_u16(code).expect("a status code");
-        FakeAnswer::Now(code, vec![("content-type", "application/json".to_owned())], status.to_string())
+        FakeAnswer::Now(code, vec![("content-type", "application/json".to_owned())], status.to_string().into())
     }
 
     /// Plain text, as something in front of an API server writes it.
@@ -63,8 +63,13 @@ impl FakeAnswer {
         FakeAnswer::Now(
             StatusCode::from_u16(code).expect("a status code"),
             vec![("content-type", "text/plain".to_owned())],
-            text.to_owned(),
+            text.to_owned().into(),
         )
+    }
+
+    /// 200 with these bytes, said to be JSON.
+    pub fn bytes(body: &[u8]) -> Self {
+        FakeAnswer::Now(StatusCode::OK, vec![("content-type", "application/json".to_owned())], Bytes::copy_from_slice(body))
     }
 
     /// The same with another header.
@@ -231,9 +236,7 @@ async fn respond(mut answer: FakeAnswer) -> Response<Body> {
                 for (name, value) in headers {
                     response = response.header(name, value);
                 }
-                return response
-                    .body(Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync())
-                    .expect("a response");
+                return response.body(Full::new(body).map_err(|never| match never {}).boxed_unsync()).expect("a response");
             }
             FakeAnswer::Begun(beginning, then) => {
                 let body = StreamBody::new(stream::iter([Ok(Frame::data(beginning.into()))]).chain(then.frames()));

@@ -31,6 +31,7 @@ pub mod stdio;
 pub mod text;
 pub mod tls_api;
 pub mod troubles;
+pub mod wire;
 
 /// The tools that are served by default, in the order in which they are listed: one for each package of guest-tools/coder.
 pub static TOOLS: LazyLock<Vec<&str>> = LazyLock::new(|| {

@@ -43,18 +43,28 @@ impl Client {
 
     /// A client that opens a session of this version.
     pub async fn legacy_version(server: &Server, version: &str) -> Self {
-        let reply = wire::send(server.address(), initialize(version)).await;
+        Self::legacy_at(server.address(), version).await
+    }
+
+    /// The same with whoever serves at this address.
+    pub async fn legacy_at(address: SocketAddr, version: &str) -> Self {
+        let reply = wire::send(address, initialize(version)).await;
         assert_eq!(reply.status, 200);
         let session = reply.header("mcp-session-id").expect("a session").to_owned();
         let message = reply.message().await.expect("a result");
         assert_eq!(message["result"]["protocolVersion"], version);
-        Self::resume(server, version, &session)
+        Self::resume_at(address, version, &session)
     }
 
     /// A client that goes on with a session that it has opened elsewhere.
     pub fn resume(server: &Server, version: &str, session: &str) -> Self {
+        Self::resume_at(server.address(), version, session)
+    }
+
+    /// The same with whoever serves at this address.
+    pub fn resume_at(address: SocketAddr, version: &str, session: &str) -> Self {
         let era = Era::Legacy { version: version.to_owned(), session: session.to_owned() };
-        Self { address: server.address(), era, next_id: AtomicU64::new(1) }
+        Self { address, era, next_id: AtomicU64::new(1) }
     }
 
     /// The session's id.

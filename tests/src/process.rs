@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use crate::PATIENCE;
 
+/// Bytes that are kept of what a process writes: more than any test reads, and what hours of it must not go beyond.
+const TRANSCRIPT: usize = 16 * 1024 * 1024;
+
 /// Between two looks at what a process holds.
 const INTERVAL: Duration = Duration::from_millis(50);
 
@@ -54,8 +57,15 @@ impl Transcript {
             let mut lines = BufReader::new(stream);
             let mut line = Vec::new();
             while matches!(lines.read_until(b'\n', &mut line), Ok(bytes) if bytes > 0) {
-                writer.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&line));
+                let mut text = writer.0.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&String::from_utf8_lossy(&line));
                 line.clear();
+                // The newer half, from a line's beginning on, after its first.
+                if text.len() > TRANSCRIPT {
+                    let first = text.find('\n').map_or(0, |end| end + 1);
+                    let from = text[..text.floor_char_boundary(TRANSCRIPT / 2)].rfind('\n').map_or(0, |end| end + 1);
+                    text.replace_range(first..from.max(first), "");
+                }
             }
         });
         transcript

@@ -91,6 +91,14 @@ async fn what_is_missing_for_a_build_is_named() {
     let script = Folder::new("many", &["--lang", "script"]).await;
     let built = script.run(&["build"]).await;
     assert!(built.code() == 0 && Path::new(built.stdout.trim()).ends_with("many.js"), "{built:?}");
+    for (more, said) in [
+        (&["--lang", "rust", "--sdk", "no/such/folder"][..], "--sdk: no/such/folder has no Cargo.toml"),
+        (&["--sdk", "."], "--sdk is about the library for tools in Rust"),
+    ] {
+        let refused = Run::new(&[&["new", "unwritten"], more].concat()).within(folder.path.parent().unwrap()).finish().await;
+        assert!(refused.code() == 2 && refused.stderr.contains(said), "{refused:?}");
+        assert!(!folder.path.with_file_name("unwritten").exists());
+    }
     let cobol = Run::new(&["new", "many", "--lang", "cobol"]).finish().await;
     assert!(cobol.code() == 2 && cobol.stderr.contains("script, rust, python, js, ts"), "{cobol:?}");
 }

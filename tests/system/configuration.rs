@@ -211,10 +211,13 @@ async fn a_session_key_that_is_none_is_refused_with_its_place_and_what_makes_one
     };
     let serve = || Run::new(&["serve", "--cluster", "demo", "--listen", "127.0.0.1:0"]);
     for (file, said) in [
-        ("/dev/null".to_owned(), "has 0 bytes"),
-        (at("empty", b""), "has 0 bytes"),
-        (at("blank", b" \n\n"), "has 0 bytes"),
+        ("/dev/null".to_owned(), "no session key in"),
+        (at("empty", b""), "no session key in"),
+        (at("blank", b" \n\n"), "no session key in"),
         (at("short", b"123456789012345\n"), "has 15 bytes"),
+        (at("second", b"0123456789abcdef\n123456789012345\n"), "line 2 of"),
+        (at("binary", b"\x000123456789abcdef"), "is not text"),
+        (at("twice", b"0123456789abcdef\n0123456789abcdef\n"), "of line 1 again"),
         (at("huge", &[b'x'; 65 * 1024]), "64 KiB"),
         (folder.path().join("none").display().to_string(), "cannot be read"),
         (folder.path().display().to_string(), "cannot be read"),

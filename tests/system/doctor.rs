@@ -166,3 +166,21 @@ async fn no_secret_is_printed() {
     assert_found(&finished, "session key", "fail", "SANDBAR_SESSION_KEY has 6 bytes");
     assert!(!finished.stdout.contains("sesame") && !finished.stderr.contains("sesame"), "{finished:?}");
 }
+
+#[tokio::test]
+async fn a_trust_root_that_is_elsewhere_is_not_looked_at_offline_and_fails_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "registries: { trustRoot: /etc/sandbar-trust/trusted_root.json }\n";
+    let look = || doctor(folder.path(), config).arg("--cluster").arg("demo");
+    let offline = look().arg("--offline").finish().await;
+    assert_eq!(offline.code(), 0, "{offline:?}");
+    assert_found(
+        &offline,
+        "tools",
+        "warn",
+        "trusted_root.json cannot be read: No such file or directory (os error 2); they were not looked at",
+    );
+    let here = look().finish().await;
+    assert_eq!(here.code(), 1, "{here:?}");
+    assert_found(&here, "tools", "fail", "registries.trustRoot");
+}

@@ -15,6 +15,7 @@ mod clients;
 mod clusters;
 mod coder_more;
 mod components;
+mod compression;
 mod configuration;
 mod conformance;
 mod connect;

@@ -14,6 +14,7 @@ mod bodies;
 mod calls;
 mod connections;
 mod modern;
+mod session_keys;
 mod sessions;
 mod tokens;
 

@@ -193,6 +193,7 @@ async fn tags_are_locked_to_what_is_signed_and_asks_for_no_more() {
     let config = configured(&folder, &yaml(""));
     let text = || std::fs::read_to_string(&config).unwrap();
     run("lock", &[], &config).await.assert_refused("it is not signed");
+    assert_eq!(run("lock", &["--check"], &config).await.code(), 1, "what it leads to is known");
     assert_eq!(text(), yaml(""));
     registry.sign(&first, &key).await;
     assert_eq!(run("lock", &["--check"], &config).await.code(), 1);
@@ -214,6 +215,32 @@ async fn tags_are_locked_to_what_is_signed_and_asks_for_no_more() {
     refused.assert_refused("asks for more than it is granted");
     assert!(refused.stderr.contains("imports.sandbar:tool/caller") && refused.stderr.contains("caller: true"), "{refused:?}");
     assert_eq!(text(), yaml(digest(&second)), "the digest that is there stays");
+    assert_eq!(run("lock", &["--check"], &config).await.code(), 1);
+    drop(registry);
+    let unknown = run("lock", &["--check"], &config).await;
+    assert!(unknown.code() == 2 && unknown.stderr.contains("the digest that is there stays"), "{unknown:?}");
+    run("lock", &[], &config).await.assert_refused("the digest that is there stays");
+}
+
+#[tokio::test]
+async fn a_component_is_pushed_with_a_tag_and_what_is_missing_is_told_in_words_of_pushing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = version(&folder, "one");
+    for (to, said) in [
+        ("oci://registry.example.com/team/restarts", "it has no tag, and `latest` is not assumed"),
+        ("oci://registry.example.com:5000/restarts", "it has no tag, and `latest` is not assumed"),
+        ("registry.example.com/team/restarts:1", "is no reference"),
+    ] {
+        let pushed = Run::new(&["push"]).arg(&file).arg(to).finish().await;
+        assert!(pushed.code() == 2 && pushed.stderr.contains(said) && !pushed.stderr.contains("signature"), "{to}: {pushed:?}");
+    }
+    let broken = folder.path().join("broken.wasm");
+    std::fs::write(&broken, b"\0asm\x0d\0\x01\0\xff").unwrap();
+    let pushed = Run::new(&["push"]).arg(&broken).arg("oci://registry.example.com/team/restarts:1").finish().await;
+    let words = pushed.stderr.trim();
+    let (_, cause) = words.split_once("it cannot be read as WebAssembly: ").unwrap_or_else(|| panic!("{pushed:?}"));
+    assert_eq!(words.matches(cause).count(), 1, "{words}");
+    assert!(!cause.contains(": "), "{words}");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub struct Described {
 pub enum NoComponent {
     /// It is something else, or broken.
     #[error("it cannot be read as WebAssembly: {0}")]
-    Broken(#[from] wasmparser::BinaryReaderError),
+    Broken(wasmparser::BinaryReaderError),
     /// It is a module.
     #[error("it is a module and no component: `sandbar build` makes components")]
     Module,
@@ -57,18 +57,18 @@ impl Described {
         // What is within another component or a module is about that one.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(component) {
-            match payload? {
+            match payload.map_err(NoComponent::Broken)? {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 _ if depth > 0 => {}
                 Payload::ComponentImportSection(imports) => {
                     for import in imports {
-                        described.imports.push(clean_line(import?.name.name, TEXT_BYTES));
+                        described.imports.push(clean_line(import.map_err(NoComponent::Broken)?.name.name, TEXT_BYTES));
                     }
                 }
                 Payload::ComponentExportSection(exports) => {
                     for export in exports {
-                        described.exports.push(clean_line(export?.name.name, TEXT_BYTES));
+                        described.exports.push(clean_line(export.map_err(NoComponent::Broken)?.name.name, TEXT_BYTES));
                     }
                 }
                 Payload::CustomSection(section) => match (section.as_known(), section.name()) {

@@ -51,11 +51,11 @@ pub use metrics_port::{Exposition, MetricsAnswers, serve_metrics};
 pub use operator::answer_operator;
 pub use page::WebPage;
 pub use post::UnderWay;
-pub use ready::{Audience, Check, ProbedCluster, Readiness};
+pub use ready::{Audience, Check, Followed, ProbedCluster, Readiness};
 pub use relay::{Relay, RelayBody, relay};
 pub use router::{App, Parts};
 pub use serve::serve;
-pub use session::SessionKey;
+pub use session::{SessionKey, SessionKeys};
 
 /// An answer, as it goes out.
 type HttpResponse = http::Response<lease::Outgoing>;

@@ -12,6 +12,7 @@ use sandbar_mcp::{
 };
 use sandbar_policy::{Account, Caller};
 use sandbar_processor::{Failed, Processors};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,7 +29,7 @@ use super::media::{JSON, Takes, not_json};
 use super::outlive::Work;
 use super::rejection::{Rejection, json, typed};
 use super::selection::narrowed;
-use super::session::{Session, SessionKey};
+use super::session::{Session, SessionKeys};
 use super::stream::{self, Streams};
 
 /// What the caller of a call reads that was still running when the time to drain was over.
@@ -38,7 +39,8 @@ const STOPPED: &str = "the server is shutting down and has stopped this call; ca
 pub(super) struct Endpoint {
     pub(super) server: Server,
     pub(super) streams: Streams,
-    pub(super) sessions: SessionKey,
+    /// The keys of sessions, now and later.
+    pub(super) sessions: watch::Receiver<SessionKeys>,
     pub(super) bodies: Bodies,
     admission: Admission,
     processors: Processors,
@@ -52,7 +54,13 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// `answers` are the bytes of large answers that may wait for their readers, `processors` those that large bodies are parsed on.
-    pub(super) fn new(server: Server, sessions: SessionKey, admission: Admission, answers: u64, processors: Processors) -> Self {
+    pub(super) fn new(
+        server: Server,
+        sessions: watch::Receiver<SessionKeys>,
+        admission: Admission,
+        answers: u64,
+        processors: Processors,
+    ) -> Self {
         Self {
             server,
             streams: Streams::default(),
@@ -209,8 +217,9 @@ fn decide(endpoint: &Endpoint, message: &Message, head: &mut Head<'_>) -> Result
     if version.era() == Era::Legacy && !opens {
         let id = only_text(head.headers, SESSION_ID).map_err(refused)?;
         let caller = head.caller.identity().account();
+        let keys = endpoint.sessions.borrow();
         head.session = id
-            .map(|id| endpoint.sessions.open(id, &caller).map(|session| (id, session)).ok_or_else(Rejection::unknown_session))
+            .map(|id| keys.open(id, &caller).map(|session| (id, session)).ok_or_else(Rejection::unknown_session))
             .transpose()?;
         let session = head.session.as_ref().and_then(|(_, session)| Version::parse(&session.version));
         version = Version::of(message, header, session).map_err(refused)?;
@@ -411,7 +420,7 @@ fn turned_away(catalog: &Catalog, request: &Request, asked: &Asked, head: &Head<
 fn opened(endpoint: &Endpoint, version: Version, caller: &Caller) -> Option<HeaderValue> {
     let client = caller.client().unwrap_or_default().to_owned();
     let session = Session::new(version.as_str().to_owned(), client, endpoint.server.list_digest(), &caller.identity().account())?;
-    HeaderValue::from_str(&endpoint.sessions.mint(&session)).ok()
+    HeaderValue::from_str(&endpoint.sessions.borrow().mint(&session)).ok()
 }
 
 /// What a client tells by the way. Of that there is one thing to do something about.

@@ -4,6 +4,7 @@
 //! about callers, it has to be that one. After that only draining ends it. An outage of an API server must not take every replica out of its Service at once: clients would lose their connections, and get no
 //! error that says what is wrong.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +45,7 @@ struct Inner {
     /// Whether nothing can be answered before the first of them has.
     needs_home: bool,
     loaded: Mutex<Loaded>,
-    certificate: Mutex<Vec<Check>>,
-    api_service: Mutex<Option<Check>>,
+    followed: Mutex<BTreeMap<Followed, Vec<Check>>>,
     /// What the server itself may do.
     rights: watch::Sender<Rights>,
     /// Somebody wants to know that.
@@ -118,6 +118,17 @@ pub struct ProbedCluster {
 /// What was looked at, in words of one line: that it is well, or what is wrong with it.
 pub type Check = Result<String, String>;
 
+/// What is read at start, and anew when it is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Followed {
+    /// The certificate of the listener.
+    Certificate,
+    /// The way through the API server.
+    ApiService,
+    /// The keys of sessions.
+    SessionKeys,
+}
+
 /// What is served now, in words, and what is not.
 struct Loaded {
     tools: String,
@@ -138,14 +149,12 @@ impl Readiness {
         let (answered, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         let loaded = Mutex::new(Loaded { tools, problems });
         let (asked, probed) = (Notify::new(), watch::Sender::new(None));
-        let (certificate, api_service) = (Mutex::default(), Mutex::default());
         let (rights, rights_asked) = (watch::Sender::new(Rights::NotFollowed), Notify::new());
         Self(Arc::new(Inner {
             clusters,
             needs_home,
             loaded,
-            certificate,
-            api_service,
+            followed: Mutex::default(),
             rights,
             rights_asked,
             bundled_loaded,
@@ -162,14 +171,9 @@ impl Readiness {
         *lock(&self.0.loaded) = Loaded { tools, problems };
     }
 
-    /// From now on this is how the certificate of the listener is. It makes the server neither ready nor unready.
-    pub fn certificate(&self, checks: Vec<Check>) {
-        *lock(&self.0.certificate) = checks;
-    }
-
-    /// From now on this is how the way through the API server is. It makes the server neither ready nor unready.
-    pub fn api_service(&self, check: Check) {
-        *lock(&self.0.api_service) = Some(check);
+    /// From now on this is how something is that is followed. It makes the server neither ready nor unready.
+    pub fn follows(&self, what: Followed, checks: Vec<Check>) {
+        lock(&self.0.followed).insert(what, checks);
     }
 
     /// Waits until somebody wants to know what the server itself may do, which is told from the first wait on.
@@ -303,8 +307,7 @@ impl Readiness {
                 let _ = writeln!(text, "[-] {}", clean(problem).replace('\n', "\n    "));
             }
         }
-        let of_others =
-            lock(&inner.certificate).iter().chain(&*lock(&inner.api_service)).chain(more).cloned().collect::<Vec<_>>();
+        let of_others = lock(&inner.followed).values().flatten().chain(more).cloned().collect::<Vec<_>>();
         for check in of_others.iter().filter(|_| audience == Audience::Operator) {
             let (Ok(words) | Err(words)) = check;
             let _ = writeln!(text, "[{}] {}", mark(check.is_ok()), clean_line(words, ERROR_BYTES));
@@ -588,7 +591,7 @@ mod tests {
         let text = readiness.describe(Audience::Operator, &[]).await;
         assert!(text.starts_with("[+] tools: 7 loaded\n[-] a problem\n    in two lines\n"), "{text}");
         assert!(text.contains("[+] now: a client that was handed in, v1.37.2 on linux/amd64\n"), "{text}");
-        readiness.certificate(vec![Ok("in use".to_owned()), Err("not\nreplaced".to_owned())]);
+        readiness.follows(Followed::Certificate, vec![Ok("in use".to_owned()), Err("not\nreplaced".to_owned())]);
         let text = readiness.describe(Audience::Operator, &[]).await;
         assert!(text.contains("[+] in use\n[-] not replaced\n"), "{text}");
     }
@@ -598,7 +601,7 @@ mod tests {
         let (cluster, _) = cluster(false);
         let readiness = readiness(cluster, &["a problem"]);
         tokio::spawn(readiness.clone().watch_cluster());
-        readiness.certificate(vec![Err("not replaced".to_owned())]);
+        readiness.follows(Followed::Certificate, vec![Err("not replaced".to_owned())]);
         let text = readiness.describe(Audience::Stranger, &[]).await;
         assert_eq!(text, "[+] tools\n[-] the API server has answered once\n[+] the API server answers\n[+] accepting calls\n");
     }

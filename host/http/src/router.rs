@@ -14,6 +14,7 @@ use sandbar_identity::{Authentication, TokenUses};
 use sandbar_mcp::Server;
 use sandbar_policy::Caller;
 use sandbar_processor::Processors;
+use tokio::sync::watch;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -28,7 +29,7 @@ use super::peer::Peer;
 use super::post::{Endpoint, UnderWay, post};
 use super::ready::{Audience, Readiness};
 use super::rejection::{MCP_METHODS, Rejection, json, last, words};
-use super::session::SessionKey;
+use super::session::SessionKeys;
 use super::{caller, panics, stream};
 
 const HEALTHZ: &str = "/healthz";
@@ -57,8 +58,8 @@ pub struct App {
 pub struct Parts {
     /// What answers MCP's messages.
     pub server: Server,
-    /// What ids of sessions are signed with.
-    pub sessions: SessionKey,
+    /// The keys that ids of sessions are signed with, now and later.
+    pub sessions: watch::Receiver<SessionKeys>,
     /// Which names and web pages may connect.
     pub allowed: Allowlist,
     /// How it is found out who calls.
@@ -243,7 +244,7 @@ where
         Method::POST => post(&app.endpoint, request, caller).await,
         Method::GET | Method::HEAD => {
             let Endpoint { streams, sessions, server, .. } = app.endpoint.as_ref();
-            stream::get(streams, sessions, server, request.method(), request.headers(), &caller.identity().account())
+            stream::get(streams, &sessions.borrow(), server, request.method(), request.headers(), &caller.identity().account())
         }
         Method::DELETE => {
             let words = "this server has no session to DELETE: an id costs nothing and ends by itself";
@@ -321,6 +322,7 @@ mod tests {
 
     use super::super::admission::REFUSAL_TIME;
     use super::super::allowlist::Surroundings;
+    use super::super::session::SessionKey;
     use super::*;
 
     fn here() -> Peer {
@@ -338,8 +340,8 @@ mod tests {
     async fn app_with(processors: Processors, extension: Option<Extension>) -> Arc<App> {
         let cluster = Cluster::connect(&ClusterSource::Demo).await.expect("it is in the binary");
         Arc::new(App::from(Parts {
-            server: Server::new(tokio::sync::watch::channel(Arc::new(Catalog::default())).1),
-            sessions: SessionKey::from_secret(b"k"),
+            server: Server::new(watch::channel(Arc::new(Catalog::default())).1),
+            sessions: watch::channel(SessionKey::from_secret(b"k").into()).1,
             allowed: Allowlist::new(Vec::new(), vec!["tauri://localhost".to_owned()], Surroundings::Elsewhere),
             authentication: Authentication::default(),
             resource: None,

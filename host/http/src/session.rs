@@ -17,9 +17,17 @@ const NONCE_BYTES: usize = 16;
 const SHARED_FILES: [&str; 2] =
     ["/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", "/var/run/secrets/kubernetes.io/serviceaccount/namespace"];
 
-/// The key that ids are signed with: a signature that has read nothing but the key.
+/// A key that ids are signed with: a signature that has read nothing but the key.
 #[derive(Clone)]
 pub struct SessionKey(Hmac<Sha256>);
+
+/// The keys of sessions. The first signs, and an id that any of them has signed opens, so that a key can be changed while sessions go on.
+/// An id of somebody else costs one look with each, so whoever makes them bounds their number.
+#[derive(Clone)]
+pub struct SessionKeys {
+    first: SessionKey,
+    others: Vec<SessionKey>,
+}
 
 /// What an id says about its session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,11 +80,33 @@ impl SessionKey {
         Self::from_secret(if shared.is_empty() { fallback.as_bytes() } else { &shared })
     }
 
+    fn sign(&self, payload: &[u8]) -> Hmac<Sha256> {
+        self.0.clone().chain_update(payload)
+    }
+}
+
+impl From<SessionKey> for SessionKeys {
+    fn from(first: SessionKey) -> Self {
+        Self { first, others: Vec::new() }
+    }
+}
+
+impl SessionKeys {
+    /// The first one signs.
+    pub fn new(first: SessionKey, others: Vec<SessionKey>) -> Self {
+        Self { first, others }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
     /// The id of a session.
     pub(super) fn mint(&self, session: &Session) -> String {
         // A struct of strings always serialises.
         let payload = serde_json::to_vec(session).unwrap_or_default();
-        let signature = self.sign(&payload).finalize().into_bytes();
+        let signature = self.first.sign(&payload).finalize().into_bytes();
         format!("{}.{}", URL_SAFE_NO_PAD.encode(&payload), URL_SAFE_NO_PAD.encode(signature))
     }
 
@@ -85,12 +115,11 @@ impl SessionKey {
         let (payload, signature) = id.split_once('.')?;
         let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        self.sign(&payload).verify_slice(&signature).ok()?;
+        let has_signed = |key: &SessionKey| key.sign(&payload).verify_slice(&signature).is_ok();
+        if !std::iter::once(&self.first).chain(&self.others).any(has_signed) {
+            return None;
+        }
         serde_json::from_slice(&payload).ok().filter(|session: &Session| session.owner == digest(caller))
-    }
-
-    fn sign(&self, payload: &[u8]) -> Hmac<Sha256> {
-        self.0.clone().chain_update(payload)
     }
 }
 
@@ -98,13 +127,37 @@ impl SessionKey {
 mod tests {
     use super::*;
 
+    /// Keys from these secrets.
+    fn keys<const N: usize>(secrets: [&str; N]) -> SessionKeys {
+        let mut keys = secrets.map(|secret| SessionKey::from_secret(secret.as_bytes())).into_iter();
+        SessionKeys::new(keys.next().expect("one or more"), keys.collect())
+    }
+
+    #[test]
+    fn the_first_key_signs_and_each_opens() {
+        let session = Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default(), &Account::Anonymous);
+        let session = session.expect("random bytes");
+        let opens = |keys: &SessionKeys, id: &str| keys.open(id, &Account::Anonymous).as_ref() == Some(&session);
+        let [old, new] = [keys(["old"]), keys(["new"])];
+        // As a key is changed: beside the old one, before it, alone. Replicas of two neighbouring steps serve at the same time.
+        let steps = [old.clone(), keys(["old", "new"]), keys(["new", "old"]), new.clone()];
+        for [before, after] in steps.array_windows() {
+            for (mints, opened_by) in [(before, after), (after, before)] {
+                assert!(opens(opened_by, &mints.mint(&session)));
+            }
+        }
+        assert!(!opens(&old, &new.mint(&session)) && !opens(&new, &old.mint(&session)));
+        assert!(opens(&old, &steps[1].mint(&session)) && opens(&new, &steps[2].mint(&session)), "the first one signs");
+        assert_eq!(steps.map(|keys| keys.count()), [1, 2, 2, 1]);
+    }
+
     #[test]
     fn another_process_with_the_key_opens_an_id() {
         let session =
             Session::new("2025-11-25".to_owned(), "inspector 2.12".to_owned(), ListDigest::from("a list"), &Account::Anonymous)
                 .expect("random bytes");
-        let id = SessionKey::from_secret(b"k").mint(&session);
-        assert_eq!(SessionKey::from_secret(b"k").open(&id, &Account::Anonymous), Some(session));
+        let id = keys(["k"]).mint(&session);
+        assert_eq!(keys(["k"]).open(&id, &Account::Anonymous), Some(session));
         assert!(id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)), "an id is visible ASCII");
     }
 
@@ -114,15 +167,15 @@ mod tests {
             Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default(), &Account::Anonymous)
                 .expect("random bytes")
         };
-        let key = SessionKey::from_secret(b"k");
+        let key = keys(["k"]);
         assert_ne!(key.mint(&session()), key.mint(&session()));
     }
 
     #[test]
     fn an_id_from_before_lists_were_noted_opens() {
-        let key = SessionKey::from_secret(b"k");
+        let key = keys(["k"]);
         let payload = br#"{"v":"2025-11-25","c":"x"}"#;
-        let signature = key.sign(payload).finalize().into_bytes();
+        let signature = key.first.sign(payload).finalize().into_bytes();
         let id = format!("{}.{}", URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(signature));
         let session = key.open(&id, &Account::Anonymous).expect("one of ours");
         assert_eq!((session.version.as_str(), session.lists), ("2025-11-25", ListDigest::default()));
@@ -130,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_id_is_of_use_to_its_owner_alone() {
-        let key = SessionKey::from_secret(b"k");
+        let key = keys(["k"]);
         let [ann, bob] = ["ann", "bob"].map(|name| Account::User(name.into()));
         let began = |owner| Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default(), owner);
         let [of_ann, of_nobody] = [&ann, &Account::Anonymous].map(|owner| key.mint(&began(owner).expect("random bytes")));
@@ -146,11 +199,11 @@ mod tests {
 
     #[test]
     fn a_foreign_or_forged_id_does_not_open() {
-        let key = SessionKey::from_secret(b"k");
+        let key = keys(["k"]);
         let session = Session::new("2025-11-25".to_owned(), "x".to_owned(), ListDigest::default(), &Account::Anonymous)
             .expect("random bytes");
         let id = key.mint(&session);
-        assert_eq!(SessionKey::from_secret(b"other").open(&id, &Account::Anonymous), None);
+        assert_eq!(keys(["other"]).open(&id, &Account::Anonymous), None);
         let forged = URL_SAFE_NO_PAD.encode(r#"{"v":"2024-11-05","c":"x"}"#);
         assert_eq!(key.open(&format!("{forged}.{}", id.split_once('.').expect("signed").1), &Account::Anonymous), None);
         assert_eq!(key.open("", &Account::Anonymous), None);

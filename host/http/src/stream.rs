@@ -25,7 +25,7 @@ use super::headers::{PROTOCOL_VERSION, SESSION_ID, only_text};
 use super::lease::{Outgoing, Part};
 use super::media::Takes;
 use super::rejection::{MCP_METHODS, Rejection};
-use super::session::SessionKey;
+use super::session::SessionKeys;
 
 /// Open streams of both eras together, half of them for one caller. Each takes some 11 KiB: this many fit beside the memory of the calls.
 const STREAMS: usize = 1_000;
@@ -108,7 +108,7 @@ impl Drop for Stream {
 /// Answers a GET: the stream of a session.
 pub(super) fn get(
     streams: &Streams,
-    sessions: &SessionKey,
+    sessions: &SessionKeys,
     server: &Server,
     method: &Method,
     headers: &HeaderMap,

@@ -27,6 +27,7 @@ use tower::{BoxError, Service, ServiceExt as _};
 
 use super::fault::Fault;
 use super::gathered::{Answered, ComesInLines, gathered};
+use super::gzip::{GZIP, TakesGzip};
 use super::proxy::Proxy;
 use super::target::{ClientCertificate, Secret, ServerAddress, Target, Trust};
 use super::tls;
@@ -94,10 +95,10 @@ impl Connections {
         Ok(Arc::new(Self { between, http }))
     }
 
-    /// A client over these connections, with headers that authenticate it.
-    pub(super) fn client(&self, headers: Headers) -> kube::Client {
+    /// A client over these connections, with headers that authenticate it. `takes_gzip` as in [`Target`].
+    pub(super) fn client(&self, headers: Headers, takes_gzip: bool) -> kube::Client {
         let (http, server) = (self.http.clone(), self.between.server.clone());
-        let service = tower::service_fn(move |request| send(http.clone(), &server, &headers, request));
+        let service = tower::service_fn(move |request| send(http.clone(), &server, &headers, takes_gzip, request));
         kube::Client::new(service, "default")
     }
 }
@@ -131,6 +132,7 @@ fn send(
     mut http: Http,
     server: &ServerAddress,
     headers: &Headers,
+    takes_gzip: bool,
     mut request: Request<Body>,
 ) -> BoxFuture<'static, Result<Response<Answered>, BoxError>> {
     let whole = server.join(request.uri().path_and_query().map_or("/", |path| path.as_str()));
@@ -138,9 +140,16 @@ fn send(
         request.headers_mut().append(name, value.clone());
     }
     let comes_in_lines = request.extensions().get::<ComesInLines>().is_some();
+    let takes_gzip = request.extensions_mut().remove::<TakesGzip>().filter(|_| takes_gzip);
+    if takes_gzip.is_some() {
+        request.headers_mut().insert(header::ACCEPT_ENCODING, GZIP);
+    }
     Box::pin(async move {
         *request.uri_mut() = whole?;
-        let answer = http.ready().await?.call(request).await?;
+        let mut answer = http.ready().await?.call(request).await?;
+        if let Some(takes_gzip) = takes_gzip {
+            answer.extensions_mut().insert(takes_gzip);
+        }
         Ok(answer.map(if comes_in_lines { gathered } else { Incoming::boxed_unsync }))
     })
 }
@@ -276,10 +285,11 @@ mod tests {
             user: User::nobody(),
             watched: Watched::default(),
             cluster_info: serde_json::Value::Null,
+            takes_gzip: true,
         };
         let as_alice = [("impersonate-user".to_owned(), "alice".to_owned())];
         let headers = Headers::new(Some(&Secret::new("Bearer t0ken")), &as_alice).expect("headers");
-        Connections::to(&target, None, None).expect("built").client(headers)
+        Connections::to(&target, None, None).expect("built").client(headers, target.takes_gzip)
     }
 
     fn get(client: &kube::Client) -> impl Future<Output = Result<http::StatusCode, kube::Error>> + use<> {
@@ -310,6 +320,7 @@ mod tests {
             lines,
             [
                 "GET /prefix/version HTTP/1.1",
+                "accept-encoding: gzip",
                 "accept: application/json",
                 "authorization: Bearer t0ken",
                 &format!("host: {address}"),

@@ -48,5 +48,7 @@ pub(super) fn target() -> Result<Target, Fault> {
         user,
         watched,
         cluster_info: Value::Null,
+        // Between two machines of a cluster, to compress takes longer than to send.
+        takes_gzip: false,
     })
 }

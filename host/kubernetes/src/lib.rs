@@ -27,6 +27,7 @@ mod forbidden;
 mod forward;
 mod gathered;
 mod get;
+mod gzip;
 mod health;
 mod impersonation;
 mod in_cluster;

@@ -18,6 +18,7 @@ use sandbar_policy::{Budget, Exhausted};
 use serde::Serialize;
 
 use super::gathered::ComesInLines;
+use super::gzip::TakesGzip;
 use super::impersonation::Impersonated;
 use super::name::{Container, Namespace, ObjectName};
 use super::observer::RequestVerb;
@@ -286,6 +287,9 @@ impl ApiRequest {
         }
         if self.is_log {
             request.extensions_mut().insert(ComesInLines);
+        } else if self.review.is_none() {
+            // A log is not compressed: what comes line by line would come late. The answer to a review is small.
+            request.extensions_mut().insert(TakesGzip);
         }
         Ok(request)
     }

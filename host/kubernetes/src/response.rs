@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Code, Error};
 use super::explain::{self, explain};
+use super::gzip::{Coding, Step, goes_on, not_asked_for};
 use super::items::malformed;
 use super::request::is_of_resource;
 
@@ -43,7 +44,8 @@ pub(super) struct Incoming<'b> {
     /// Its `Date`, as it was sent.
     pub(super) date: Option<HeaderValue>,
     body: Body,
-    /// Bytes that have arrived and are not handed out yet.
+    coding: Coding,
+    /// Bytes that are there, as they were before they were compressed, and are not handed out yet.
     rest: Bytes,
     handed_out: usize,
     budget: &'b Budget,
@@ -53,7 +55,8 @@ impl<'b> Incoming<'b> {
     pub(super) fn new(response: Response<Body>, budget: &'b Budget) -> Self {
         let (status, warnings) = (response.status(), warnings(response.headers()));
         let date = response.headers().get(header::DATE).cloned();
-        Self { status, warnings, date, body: response.into_body(), rest: Bytes::new(), handed_out: 0, budget }
+        let coding = Coding::of(&response);
+        Self { status, warnings, date, body: response.into_body(), coding, rest: Bytes::new(), handed_out: 0, budget }
     }
 
     /// The next piece of the body, at most [`STEP_BYTES`]; none at its end. Every byte is charged to the budget.
@@ -63,16 +66,44 @@ impl<'b> Incoming<'b> {
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         self.budget.checkpoint().await?;
         if self.rest.is_empty() {
-            match next_chunk(&mut self.body, self.budget).await? {
+            match self.arrived().await? {
                 Some(chunk) => self.rest = chunk,
                 None => return Ok(None),
             }
-            self.budget.take_read(self.rest.len() as u64)?;
         }
         self.budget.meter().prepare_for(self.handed_out.saturating_add(self.rest.len())).await;
         let piece = self.rest.split_to(self.rest.len().min(STEP_BYTES));
         self.handed_out += piece.len();
         Ok(Some(piece))
+    }
+
+    /// What is there next, charged; none at the end.
+    async fn arrived(&mut self) -> Result<Option<Bytes>, Error> {
+        let gunzip = match &mut self.coding {
+            Coding::Foreign(encoding) => return Err(not_asked_for(encoding)),
+            Coding::Plain => {
+                let chunk = next_chunk(&mut self.body, self.budget).await?;
+                self.budget.take_read(chunk.as_ref().map_or(0, Bytes::len) as u64)?;
+                return Ok(chunk);
+            }
+            Coding::Gzip(gunzip) => gunzip,
+        };
+        loop {
+            self.budget.meter().prepare_for(self.handed_out.saturating_add(STEP_BYTES)).await;
+            let step = gunzip.step()?;
+            self.budget.take_read(gunzip.uncharged())?;
+            match step {
+                Step::Piece(piece) => return Ok(Some(piece)),
+                Step::Wants => gunzip.feed(next_chunk(&mut self.body, self.budget).await?),
+                Step::End => {
+                    let more = next_chunk(&mut self.body, self.budget).await?;
+                    return if more.is_none() { Ok(None) } else { Err(goes_on()) };
+                }
+            }
+            // Whatever arrives may come to nothing, and is charged before it is looked at.
+            self.budget.take_read(gunzip.uncharged())?;
+            self.budget.checkpoint().await?;
+        }
     }
 
     /// The whole body. `what` names it in an error; it may have `max` bytes.
@@ -168,6 +199,7 @@ impl Refusal {
     pub(super) async fn read(response: Response<Body>, path: &str, budget: &Budget) -> Self {
         let status = response.status();
         let header = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let coding = Coding::of(&response);
         let mut body = response.into_body();
         let mut bytes = Vec::new();
         while bytes.len() < ERROR_BODY_MAX
@@ -175,6 +207,7 @@ impl Refusal {
         {
             bytes.extend_from_slice(&chunk[..chunk.len().min(ERROR_BODY_MAX - bytes.len())]);
         }
+        let bytes = coding.beginning(bytes, ERROR_BODY_MAX);
         let parsed = serde_json::from_slice::<Status>(&bytes).ok().filter(|status| status.kind == "Status");
         let (message, details, wait) = match parsed {
             Some(Status { message, reason, details, metadata, .. }) => {

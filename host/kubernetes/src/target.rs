@@ -58,6 +58,8 @@ pub(super) struct Target {
     pub(super) watched: Watched,
     /// What a credential plugin is told of the cluster, if it asks.
     pub(super) cluster_info: Value,
+    /// Whether the API server is told that its answers may come compressed: worth its time where the way to it is long.
+    pub(super) takes_gzip: bool,
 }
 
 impl Target {

@@ -156,12 +156,35 @@ pub struct Interface<T: 'static> {
     pub link: fn(&mut Linker<StoreData<T>>) -> wasmtime::Result<()>,
 }
 
+/// Whether these are whole custom sections and nothing else.
+fn are_custom(mut sections: &[u8]) -> bool {
+    while let Some((0, rest)) = sections.split_first() {
+        let mut reader = wasmparser::BinaryReader::new(rest, 0);
+        let size = reader.read_var_u32().ok().and_then(|size| usize::try_from(size).ok());
+        let Some(after) = size.and_then(|size| rest.get(reader.original_position()..)?.get(size..)) else { return false };
+        sections = after;
+    }
+    sections.is_empty()
+}
+
 impl Artifact {
     /// Loads a component that was compiled before, for `stack` bytes of stack; none if it was not. `name` stands for it in logs
     /// and messages.
     pub fn load(engine: &Engine, name: &str, binary: &Binary, stack: u64) -> Result<Option<Self>, LoadError> {
         engine.compiler().ok_or(CompileError::Nowhere)?;
         Self::load_bundled(engine, name, binary, stack)
+    }
+
+    /// Has what `before` was compiled to serve for `after`, too, so that nobody compiles it again. True where that is so: where `after` is
+    /// `before` with custom sections behind it, which no compiler looks at, and where the folder is one that is kept.
+    pub fn serves_for(engine: &Engine, before: &Binary, after: &Binary, stack: u64) -> bool {
+        let Some(Compiler { folder, .. }) = engine.compiler().filter(|compiler| compiler.folder.is_kept()) else { return false };
+        let only_describes = after.strip_prefix(&**before).is_some_and(are_custom);
+        let entry = |binary: &Binary| engine.of(binary, stack).map(|wasmtime| entry_name(&wasmtime, binary));
+        match (entry(before), entry(after)) {
+            (Ok(from), Ok(to)) if only_describes => folder.alias(&from, &to).is_ok(),
+            _ => false,
+        }
     }
 
     /// Like [`Self::load`], for a bundled component, which is compiled in this process if there is no other way.
@@ -228,5 +251,23 @@ impl Artifact {
         let exports = Exports::of(&pre).map_err(link)?;
         let (name, script) = (self.name.clone(), self.script.clone());
         Ok(Component { name, pre, exports, queue, estimate: CpuEstimate::default(), script })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_that_only_describe_are_told_from_others() {
+        let custom = b"\0\x08\x07versionx".as_slice();
+        for sections in [b"".as_slice(), custom, &[custom, custom].concat(), b"\0\0", b"\0\x80\x00"] {
+            assert!(are_custom(sections), "{sections:?}");
+        }
+        for sections in
+            [b"\x01\0".as_slice(), &[custom, b"\x04\0"].concat(), &custom[..9], b"\0", b"\0\x80", b"\0\xff\xff\xff\xff\x0f"]
+        {
+            assert!(!are_custom(sections), "{sections:?}");
+        }
     }
 }

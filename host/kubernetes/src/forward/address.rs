@@ -78,6 +78,7 @@ pub(super) async fn read(url: &str, token: Token, authorities: Option<&Path>) ->
         user: User { called, certificate: None, method, impersonate: Vec::new() },
         watched: Watched::default(),
         cluster_info: serde_json::Value::Null,
+        takes_gzip: false,
     };
     if target.way() == Way::Open && target.user.method != Method::None {
         return Err(Fault::new(format!(

@@ -175,6 +175,11 @@ impl Kubeconfig {
         let proxy =
             Proxy::towards(server.base(), entry.text("proxy-url")?, variables).map_err(|error| Fault::new(error.to_string()))?;
         let server_name = entry.text("tls-server-name")?.map(str::to_owned);
+        // As kubectl, but for a server on this machine, where there is nothing to gain.
+        let takes_gzip = match entry.value("disable-compression") {
+            Some(_) => !entry.flag("disable-compression")?,
+            None => !(server.is_loopback() && proxy == Proxy::Direct),
+        };
         Ok(Target {
             called: format!("kubeconfig context {context}"),
             server,
@@ -184,6 +189,7 @@ impl Kubeconfig {
             user: super::target::User::nobody(),
             watched,
             cluster_info,
+            takes_gzip,
         })
     }
 

@@ -46,7 +46,7 @@ impl ClusterSession {
         let identity = credentials.identity.as_ref().or(target.user.certificate.as_ref());
         let connections = Connections::to(&target, identity, before.map(|before| &before.connections))?;
         let headers = Headers::new(credentials.authorization.as_ref(), &target.user.impersonate).map_err(of_user)?;
-        let client = connections.client(headers);
+        let client = connections.client(headers, target.takes_gzip);
         let now = SystemTime::now();
         let valid = credentials.valid_until.map(|until| until.duration_since(now).unwrap_or_default().max(LEAST_VALID));
         let renewed_after = match (&target.user.method, valid) {

@@ -47,6 +47,7 @@ impl Slow {
             user: User { method: Method::Plugin(Arc::new(plugin)), ..User::nobody() },
             watched: Watched::default(),
             cluster_info: Value::Null,
+            takes_gzip: false,
         };
         let origin = Arc::new(Origin::Fixed(Box::new(target.clone())));
         let login = Login::open(origin, target).await.expect("a login");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sandbar_http::{Check, Readiness};
+use sandbar_http::{Check, Followed, Readiness};
 use sandbar_identity::Believed;
 use sandbar_kubernetes::{AGGREGATOR_READER, Aggregator, Cluster};
 use sandbar_tls::Authorities;
@@ -41,7 +41,7 @@ impl AggregatorFollower {
     /// Goes on for ever.
     pub(super) async fn follow(mut self, readiness: Readiness) {
         loop {
-            readiness.api_service(self.check());
+            readiness.follows(Followed::ApiService, vec![self.check()]);
             tokio::time::sleep(INTERVAL).await;
             self.look().await;
         }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use sandbar_author::{Described, Language, Project};
 use sandbar_catalog::Source;
+use sandbar_sandbox::{Artifact, Binary};
 
 use super::inspect::{Examined, examine};
 use super::setup::runtime;
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if project.language() == Language::Script {
         output::say("a script is served as it is: there is nothing to build");
     } else {
-        describe(&file, project.described(), &common).with_context(|| format!("{} was built", file.display()))?;
+        describe(&file, project.described(), &common).context("it was built, and cannot be used")?;
     }
     output::text(&file.display().to_string());
     Ok(ExitCode::SUCCESS)
@@ -48,6 +49,9 @@ fn describe(file: &Path, described: Described, common: &Common) -> anyhow::Resul
     let Examined { artifact, manifest, .. } = runtime()?.block_on(examine(&source, &config, &engine))?;
     let described = Described { rights: Some(asked(&manifest, &artifact)), ..described };
     let component = source.read()?.binary;
-    sandbar_files::replace(file, &described.added_to(&component))?;
+    let described = Binary::new(described.added_to(&component));
+    sandbar_files::replace(file, &described)?;
+    // Where it is not, whoever loads it compiles it.
+    let _serves = Artifact::serves_for(&engine, &component, &described, config.terms(&source).limits.stack);
     Ok(())
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::output::Format;
 use super::setup::{Patience, Setup, runtime};
 use super::table::table;
-use super::{Common, Failure, Output, output};
+use super::{Failure, OnCluster, Output, output};
 
 /// How long a call may take before a terminal shows that it runs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "KEY=VALUE|JSON")]
     arguments: Vec<String>,
     #[command(flatten)]
-    common: Common,
+    common: OnCluster,
     #[command(flatten)]
     output: Output,
 }

@@ -1,5 +1,5 @@
 //! The certificate of the listener, and whose client certificates it takes: read at start, and followed when the files change. Whoever
-//! renews it may replace a folder as the kubelet does, or write one file after the other. Connections that are open go on with the one
+//! renews it may replace a folder as the kubelet does. Connections that are open go on with the one
 //! that they have begun with, and what cannot be used leaves in use what there was.
 
 use std::fmt;
@@ -11,14 +11,14 @@ use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 use sandbar_catalog::FileStamps;
 use sandbar_config::TlsConfig;
-use sandbar_http::{Check, Readiness};
+use sandbar_http::{Check, Followed, Readiness};
 use sandbar_identity::Believed;
 use sandbar_tls::{Acceptor, Authorities, Certificate, Part, Unusable};
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
+use super::followed_files::FollowedFiles;
 use super::reload::INTERVAL;
-use super::words;
 
 /// Bytes of a PEM file. A Secret has no more, and the authorities of a whole machine take a quarter of it.
 const MOST_PEM: u64 = 1024 * 1024;
@@ -79,12 +79,8 @@ pub(super) struct CertificateFollower {
     acceptors: watch::Sender<Acceptor>,
     /// The end of the certificate that is in use.
     expires: watch::Sender<SystemTime>,
-    /// What the files looked like before those in use were read.
-    in_use: FileStamps,
-    /// What they looked like at the last look.
-    seen: FileStamps,
-    /// Why those that are there now are not in use.
-    problem: Option<String>,
+    /// Which of them are in use.
+    followed: FollowedFiles,
     /// What the log has said of the end.
     told: Remaining,
 }
@@ -140,9 +136,7 @@ impl CertificateFollower {
             proxy_names,
             api_server: None,
             acceptors: watch::Sender::new(acceptor),
-            in_use: stamps.clone(),
-            seen: stamps,
-            problem: None,
+            followed: FollowedFiles::read_at(stamps),
             told: Remaining::Enough,
         })
     }
@@ -171,7 +165,7 @@ impl CertificateFollower {
     /// Goes on for ever.
     pub(super) async fn follow(mut self, readiness: Readiness) {
         loop {
-            readiness.certificate(self.checks(SystemTime::now()));
+            readiness.follows(Followed::Certificate, self.checks(SystemTime::now()));
             tokio::select! {
                 () = tokio::time::sleep(INTERVAL) => block_in_place(|| self.react(look(&self.files))),
                 () = changed(&mut self.api_server) => self.put_in_use(),
@@ -193,29 +187,14 @@ impl CertificateFollower {
         }
     }
 
-    /// Puts in use what has changed, once two looks in a row have seen the same: what changes from look to look is still being written.
-    /// What cannot be used is tried again with each look, since a disk may answer by then.
+    /// Puts in use what has changed.
     fn react(&mut self, look: FileStamps) {
-        let has_settled = self.seen == look;
-        self.seen = look;
-        if !has_settled || (self.seen == self.in_use && self.problem.is_none()) {
-            return;
-        }
-        match read(&self.files) {
-            Ok(read) => {
-                (self.read, self.problem) = (read, None);
-                self.put_in_use();
-                self.in_use.clone_from(&self.seen);
-                let valid_until = Time(self.read.valid_until);
-                tracing::info!(%valid_until, "the certificate was replaced; new connections get the new one");
-            }
-            Err(error) => {
-                let problem = format!("certificate not replaced, the one before stays in use: {}", words(&error));
-                if self.problem.as_ref() != Some(&problem) {
-                    tracing::error!("{problem}");
-                }
-                self.problem = Some(problem);
-            }
+        let refused = "certificate not replaced, the one before stays in use";
+        if let Some(read) = self.followed.react(look, refused, || read(&self.files)) {
+            self.read = read;
+            self.put_in_use();
+            let valid_until = Time(self.read.valid_until);
+            tracing::info!(%valid_until, "the certificate was replaced; new connections get the new one");
         }
     }
 
@@ -248,7 +227,7 @@ impl CertificateFollower {
             self.told = remaining;
         }
         let state = if remaining == Remaining::Enough { Ok(words) } else { Err(words) };
-        std::iter::once(state).chain(self.problem.clone().map(Err)).collect()
+        std::iter::once(state).chain(self.followed.problem().map(Err)).collect()
     }
 }
 
@@ -320,6 +299,7 @@ impl fmt::Display for Time {
 mod tests {
     use rcgen::{CertificateParams, KeyPair};
 
+    use super::super::words;
     use super::*;
 
     /// Files of a certificate, which change.
@@ -366,7 +346,7 @@ mod tests {
         let mut acceptors = follower.acceptors();
         let mut look = || {
             follower.react(look(&files.config));
-            (acceptors.has_changed().expect("it is there"), follower.problem.clone())
+            (acceptors.has_changed().expect("it is there"), follower.followed.problem())
         };
         assert_eq!(look(), (false, None));
         let (certificate, key) = pair();

@@ -11,7 +11,7 @@ use sandbar_sandbox::{Binary, Engine, Folder};
 
 use super::registries::{Asker, pulled, registries};
 use super::setup::runtime;
-use super::{Common, Failure, output};
+use super::{Failure, Loading, output, words};
 
 #[derive(Args)]
 #[command(
@@ -20,7 +20,7 @@ use super::{Common, Failure, output};
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
-    common: Common,
+    common: Loading,
 }
 
 pub(super) fn run(Arguments { common }: Arguments) -> Result<ExitCode, Failure> {
@@ -41,7 +41,7 @@ pub(super) fn run(Arguments { common }: Arguments) -> Result<ExitCode, Failure> 
             Ok(()) => output::text(&source.to_string()),
             Err(error) => {
                 failed += 1;
-                output::error(&format!("{error:#}"));
+                output::error(&words(&error));
             }
         }
     }

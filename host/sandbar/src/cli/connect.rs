@@ -23,7 +23,7 @@ use super::observers::Observers;
 use super::reload::{self, INTERVAL, Reloader};
 use super::serve::{PortFlag, listen};
 use super::setup::{Patience, Setup, runtime};
-use super::{Common, Failure, environment, output};
+use super::{Failure, OnCluster, environment, output};
 
 /// Threads that only pass messages on.
 const THREADS: usize = 2;
@@ -63,7 +63,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
     listen: Option<SocketAddr>,
     #[command(flatten, next_help_heading = IN_PROCESS)]
-    common: Common,
+    common: OnCluster,
 }
 
 const BEHIND_API_SERVER: &str = "The server behind the API server of your kubeconfig (the default)";
@@ -189,7 +189,7 @@ fn token(file: Option<&PathBuf>) -> anyhow::Result<Token> {
 }
 
 /// A whole server in this process, for the one who runs it.
-async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
+async fn in_process(common: OnCluster) -> anyhow::Result<(Arc<dyn Way>, String)> {
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     let before_reading = FileStamps::of(common.config.as_deref());
     let text = common.text()?;
@@ -203,7 +203,7 @@ async fn in_process(common: Common) -> anyhow::Result<(Arc<dyn Way>, String)> {
         Readiness::new(clusters.clone(), false, String::new(), true, problems.clone(), "whoever runs this process".to_owned());
     let app = App::from(Parts {
         server: Server::new(current),
-        sessions: SessionKey::derived(clusters.home().describe()),
+        sessions: watch::channel(SessionKey::derived(clusters.home().describe()).into()).1,
         allowed: Allowlist::new(Vec::new(), Vec::new(), Surroundings::Elsewhere),
         // Nobody can reach it but the person who has started it.
         authentication: Authentication::default(),

@@ -17,7 +17,7 @@ use super::inspect::examine;
 use super::serve::{self, Manner};
 use super::setup::runtime;
 use super::test::CONFIGURATION;
-use super::{Common, Failure, output};
+use super::{Failure, OnCluster, output, words};
 
 /// Time between two looks at the files: an edit answers well within a second.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -42,18 +42,18 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let project = Project::at(&path).map_err(|error| Failure::Usage(error.into()))?;
     let common = &mut serve.common;
     let beside = project.folder().join(CONFIGURATION);
-    common.config = common.config.take().or_else(|| beside.is_file().then_some(beside));
+    common.loading.common.config = common.config.clone().or_else(|| beside.is_file().then_some(beside));
     let config = common.config()?;
     if config.cluster.is_none() && config.clusters.is_empty() {
         common.cluster = Some(ClusterSource::Demo);
     }
     // The tool alone, unless others are asked for.
-    common.packs = common.packs.take().or_else(|| Some(Packs::Only([].into())));
-    common.tools.push(project.component());
+    common.loading.packs = common.packs.clone().or_else(|| Some(Packs::Only([].into())));
+    common.loading.tools.push(project.component());
 
     let mut seen = look(&project);
     while let Err(error) = project.build(true) {
-        output::error(&format!("{error:#}; it is built again once it has changed"));
+        output::error(&format!("{}; it is built again once it has changed", words(&error.into())));
         seen = changed_since(&project, seen);
     }
     let component = Source::File(project.component());
@@ -83,7 +83,7 @@ enum Granted {
 }
 
 /// Asks the person at the terminal, where the cluster is a real one.
-fn granted(common: &Common, component: &Source) -> anyhow::Result<Granted> {
+fn granted(common: &OnCluster, component: &Source) -> anyhow::Result<Granted> {
     let config = common.config()?;
     let is_at_rest = |source: &ClusterSource| matches!(source, ClusterSource::Demo | ClusterSource::Snapshot(_));
     if config.clusters().all(|cluster| is_at_rest(&cluster.source)) {
@@ -112,7 +112,7 @@ fn build_again(project: &Project, mut seen: Look) {
         seen = changed_since(project, seen);
         match project.build(true) {
             Ok(file) => output::say(&format!("built {}", file.display())),
-            Err(error) => output::error(&format!("{error:#}")),
+            Err(error) => output::error(&words(&error.into())),
         }
     }
 }

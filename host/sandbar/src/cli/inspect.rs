@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::registries::{Asker, component, registries};
 use super::setup::runtime;
 use super::tools::{asked, by_cluster, side_by_side};
-use super::{Common, Failure, Output, output};
+use super::{Failure, Loading, Output, output};
 
 /// What it is granted in each cluster, by the cluster's name.
 type Grants = BTreeMap<Arc<str>, Grant>;
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "COMPONENT", value_parser = component)]
     component: Source,
     #[command(flatten)]
-    common: Common,
+    common: Loading,
     #[command(flatten)]
     output: Output,
 }

@@ -8,22 +8,26 @@ use clap::Args;
 use sandbar_author::changes;
 use sandbar_catalog::Source;
 use sandbar_config::{Config, ToolConfig, with_digests};
-use sandbar_registry::{Digest, Pinned, Reference, Registries, Version};
+use sandbar_registry::{Digest, NotLoaded, Pinned, Reference, Registries, Version};
 use sandbar_sandbox::{Binary, Engine};
 
 use super::diff::compared;
 use super::inspect::examined;
 use super::registries::{Asker, registries};
 use super::setup::runtime;
-use super::{Common, Failure, output};
+use super::{Common, Failure, output, words};
+
+/// The exit status of a check that could not be made, as of a command line that means nothing: what is to be looked into is not the component.
+const NOT_FOUND_OUT: u8 = 2;
 
 #[derive(Args)]
 #[command(
     after_help = "What a tag leads to is taken up if it is signed as `signatures` says and asks for no more than it is granted; else the digest \
-                  that is there stays, and what is different is printed.\n\nExit status: 0 every tag has its digest, 1 some do not.\n\nExample:\n  sandbar lock --config sandbar.yaml"
+                  that is there stays, and what is different is printed.\n\nExit status: 0 every tag has its digest, 1 some do not: with --check some \
+                  have another by now, and without what they lead to is not taken up. With --check 2: of some it could not be found out.\n\nExample:\n  sandbar lock --config sandbar.yaml"
 )]
 pub(super) struct Arguments {
-    /// Change nothing, and fail where something would change
+    /// Change nothing, and say where something would change
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -37,7 +41,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = common.config_of(Some(&text))?;
     let engine = common.engine(&config)?;
     let lock = Lock { registries: registries(&config.registries, engine.folder(), Asker::Command)?, engine, config };
-    let (mut digests, mut failed) = (BTreeMap::new(), 0);
+    let (mut digests, mut refused, mut not_found_out) = (BTreeMap::new(), 0, 0);
     let runtime = runtime()?;
     for (entry, tool) in lock.config.tools.iter().enumerate() {
         let Source::Registry(reference @ Reference { version: Version::Tag(_), .. }) = &tool.component else { continue };
@@ -49,9 +53,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                 digests.insert(entry, digest);
             }
             Err(error) => {
-                failed += 1;
+                *if is_of_registry(&error) { &mut not_found_out } else { &mut refused } += 1;
                 let stays = if tool.digest.is_some() { "the digest that is there stays: " } else { "" };
-                output::error(&format!("{stays}{error:#}"));
+                output::error(&format!("{stays}{}", words(&error)));
             }
         }
     }
@@ -62,8 +66,16 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         sandbar_files::replace(&file, new.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
     }
-    let is_done = failed == 0 && (digests.is_empty() || !check);
-    Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match refused + not_found_out {
+        0 if digests.is_empty() || !check => ExitCode::SUCCESS,
+        _ if check && not_found_out > 0 => ExitCode::from(NOT_FOUND_OUT),
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// Whether it is the registry that has not said what a tag leads to, or has not given it.
+fn is_of_registry(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(NotLoaded::Registry(_))) || error.is::<sandbar_registry::Error>()
 }
 
 /// What is needed to find out what a tag stands for, and whether that may be taken up.

@@ -16,6 +16,7 @@ mod diff;
 mod doctor;
 mod elsewhere;
 mod environment;
+mod followed_files;
 mod inspect;
 mod lock;
 mod log;
@@ -36,6 +37,7 @@ mod reload;
 mod rights;
 mod roles;
 mod serve;
+mod session_keys;
 mod setup;
 mod table;
 mod test;
@@ -46,6 +48,7 @@ mod verify;
 mod wit;
 
 use std::ffi::OsString;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -138,9 +141,19 @@ impl Cli {
 /// What most commands share.
 #[derive(Args, Clone)]
 struct Common {
-    /// The cluster to look into: auto, in-cluster, kubeconfig[:CONTEXT], snapshot:DIR or demo [default: auto, but for connect: none, since its server is elsewhere]
-    #[arg(long, value_name = "SOURCE", env = "SANDBAR_CLUSTER", global = true)]
-    cluster: Option<sandbar_kubernetes::ClusterSource>,
+    /// The configuration file, sandbar.yaml
+    #[arg(long, value_name = "FILE", env = "SANDBAR_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// Where compiled components are kept, or `none` [default: sandbar/components in $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, value_name = "DIR", env = "SANDBAR_CACHE_DIR", global = true)]
+    cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitsConfig,
+}
+
+/// What commands share that have to do with several components, and what those are granted.
+#[derive(Args, Clone)]
+struct Loading {
     /// A component, or a directory of components, to load beside the bundled ones; can be given several times
     /// [env: SANDBAR_TOOLS, separated by `:`]
     // Not clap's `env`: its delimiter would cut a path on the command line, too.
@@ -163,20 +176,40 @@ struct Common {
         global = true
     )]
     namespaces: Option<Vec<String>>,
-    /// The configuration file, sandbar.yaml
-    #[arg(long, value_name = "FILE", env = "SANDBAR_CONFIG", global = true)]
-    config: Option<PathBuf>,
     /// The packs of bundled tools to serve, separated by commas, or `auto` for those that the cluster has something for [default: coder]
     #[arg(long, value_name = "NAMES", env = "SANDBAR_PACKS", global = true)]
     packs: Option<Packs>,
     /// Whether secrets in what the bundled tools read are masked [default: true]
     #[arg(long, value_name = "BOOL", env = "SANDBAR_MASK_SECRETS", action = clap::ArgAction::Set, global = true)]
     mask_secrets: Option<bool>,
-    /// Where compiled components are kept, or `none` [default: sandbar/components in $XDG_CACHE_HOME or ~/.cache]
-    #[arg(long, value_name = "DIR", env = "SANDBAR_CACHE_DIR", global = true)]
-    cache_dir: Option<PathBuf>,
     #[command(flatten)]
-    limits: LimitsConfig,
+    common: Common,
+}
+
+/// What commands share that look into a cluster.
+#[derive(Args, Clone)]
+struct OnCluster {
+    /// The cluster to look into: auto, in-cluster, kubeconfig[:CONTEXT], snapshot:DIR or demo [default: auto, but for connect: none, since its server is elsewhere]
+    #[arg(long, value_name = "SOURCE", env = "SANDBAR_CLUSTER", global = true)]
+    cluster: Option<sandbar_kubernetes::ClusterSource>,
+    #[command(flatten)]
+    loading: Loading,
+}
+
+impl Deref for Loading {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl Deref for OnCluster {
+    type Target = Loading;
+
+    fn deref(&self) -> &Loading {
+        &self.loading
+    }
 }
 
 /// What `SANDBAR_TOOLS` names; a flag takes its place.
@@ -295,6 +328,20 @@ mod tests {
             documented += 1;
         }
         assert!(documented > 0);
+    }
+
+    #[test]
+    fn a_command_that_asks_no_cluster_has_no_flag_for_one() {
+        let with = |flag: &str| -> Vec<String> {
+            let command = Cli::command();
+            let has = |command: &&clap::Command| command.get_arguments().any(|argument| argument.get_long() == Some(flag));
+            command.get_subcommands().filter(has).map(|command| command.get_name().to_owned()).collect()
+        };
+        assert_eq!(with("cluster"), ["serve", "connect", "call", "doctor", "tools", "rbac", "dev", "test"]);
+        assert_eq!(
+            with("namespaces"),
+            ["serve", "connect", "call", "doctor", "tools", "inspect", "rbac", "dev", "test", "compile"]
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use sandbar_sandbox::Folder;
 
 use super::registries::{Asker, pulled, reference, registries};
 use super::setup::runtime;
-use super::{Common, Failure, output};
+use super::{Common, Failure, output, words};
 
 #[derive(Args)]
 #[command(
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
     }
     for error in &failed {
-        output::error(&format!("{error:#}"));
+        output::error(&words(error));
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// The component's file
     file: PathBuf,
     /// Where it goes: oci://HOST/NAME:TAG
-    #[arg(value_name = "REFERENCE", value_parser = reference)]
+    #[arg(value_name = "REFERENCE", value_parser = destination)]
     reference: Reference,
     /// Something to say about it, `org.opencontainers.image.source=https://…` for example; can be given several times
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
@@ -53,6 +53,17 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let pinned = runtime()?.block_on(registries.push(&reference, &package))?;
     output::text(&pinned.to_string());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a component goes: `oci://HOST/NAME:TAG`.
+fn destination(text: &str) -> Result<Reference, String> {
+    let is_named = text.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+    if text.starts_with("oci://") && !is_named {
+        return Err(
+            "it has no tag, and `latest` is not assumed: write the version that this is behind it, as `:1.2.0`".to_owned()
+        );
+    }
+    reference(text)
 }
 
 fn annotation(text: &str) -> Result<(String, String), String> {

@@ -14,7 +14,7 @@ use sandbar_registry::{Kind, NotLoaded};
 
 use super::roles::{Roles, grants, roles};
 use super::setup::{Patience, Setup, runtime};
-use super::{Common, Failure, output};
+use super::{Failure, OnCluster, output};
 use crate::rbac::Account;
 
 #[derive(Args)]
@@ -25,7 +25,7 @@ use crate::rbac::Account;
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
-    common: Common,
+    common: OnCluster,
     /// The name of the roles and their bindings
     #[arg(long, default_value = "coder-k8s-mcp")]
     name: String,

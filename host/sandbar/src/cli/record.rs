@@ -14,6 +14,8 @@ use sandbar_policy::{Budget, Grant, Identity, Namespaces};
 use sandbar_secrets::Secrets;
 use serde_json::Value;
 
+use super::words;
+
 /// The time of all reads, and how many there may be.
 const TIME: Duration = Duration::from_secs(120);
 const REQUESTS: u32 = 5_000;
@@ -73,7 +75,7 @@ impl Recorder {
                 if !matches!(code, Some(Code::Denied | Code::NotServed)) {
                     return Err(error.context("not everything can be recorded now, and nothing was written"));
                 }
-                self.denied.push(format!("{error:#}"));
+                self.denied.push(words(&error));
             }
         }
         Ok((self.recording, self.denied))

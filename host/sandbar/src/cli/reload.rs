@@ -24,7 +24,7 @@ use super::observers::Observers;
 use super::packs::ClusterPacks;
 use super::registries::{Asker, registries};
 use super::setup::Setup;
-use super::{Common, words};
+use super::{OnCluster, words};
 
 /// Time between two looks at the files of a server. A look costs a few microseconds for each file, and the kubelet takes a minute to bring a
 /// changed ConfigMap.
@@ -37,7 +37,7 @@ const MOST_LOOKS: u32 = 5;
 /// Puts another catalog in force when there is one.
 pub(super) struct Reloader<C> {
     /// The flags.
-    pub(super) common: Common,
+    pub(super) common: OnCluster,
     /// The configuration that sandbar.yaml is with a text, with the flags over it.
     pub(super) configure: C,
     /// Time between two looks at the files.

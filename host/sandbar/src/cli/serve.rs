@@ -3,12 +3,12 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, CommandFactory as _};
 use rustix::io::Errno;
 use sandbar_catalog::{FileStamps, Source};
@@ -26,18 +26,13 @@ use super::metrics::{MetricsPort, Sources};
 use super::observers::Observers;
 use super::reload::{self, Reloader};
 use super::rights::RightsFollower;
+use super::session_keys::{self, Given};
 use super::setup::{Patience, Setup, runtime};
-use super::{Cli, Common, Failure, environment, oidc, output, traces};
+use super::{Cli, Failure, OnCluster, environment, oidc, output, traces};
 
 /// How long the server goes on accepting after it says that it is not ready any more: what it takes until no proxy sends new
 /// connections to it.
 const DRAIN_DELAY: Duration = Duration::from_secs(3);
-
-/// Bytes of a session key: fewer can be guessed.
-const LEAST_SECRET: usize = 16;
-
-/// Bytes of a session key's file: more is some other file.
-const MOST_SECRET: u64 = 64 * 1024;
 
 /// The part of the memory that TLS may take: as much as answers that wait for their readers.
 const TLS_SHARE: u64 = 8;
@@ -49,7 +44,7 @@ const TLS_SHARE: u64 = 8;
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
-    pub(super) common: Common,
+    pub(super) common: OnCluster,
     /// The address and port to listen on [default: 127.0.0.1:8090]
     #[arg(long, value_name = "ADDRESS:PORT", env = "SANDBAR_LISTEN", value_parser = sandbar_config::address)]
     listen: Option<SocketAddr>,
@@ -79,8 +74,8 @@ pub(super) struct Arguments {
     /// Whether a web page is there as well, at /, for people who run the server [default: true]
     #[arg(long, value_name = "BOOL", env = "SANDBAR_METRICS_PAGE", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     metrics_page: Option<bool>,
-    /// A file with a secret to sign session ids with, the same for all replicas; SANDBAR_SESSION_KEY can hold the secret itself
-    /// [default: derived from what replicas share anyway]
+    /// A file with a secret to sign session ids with, the same for all replicas, or several, one a line: the first signs, and ids of all
+    /// count; SANDBAR_SESSION_KEY can hold the secrets themselves [default: derived from what replicas share anyway]
     #[arg(long, value_name = "FILE", env = "SANDBAR_SESSION_KEY_FILE")]
     pub(super) session_key_file: Option<PathBuf>,
 }
@@ -117,7 +112,7 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     let text = arguments.common.text()?;
     let mut config = arguments.config_of(text.as_deref())?;
     configure(&mut config);
-    let session_key = session_key(arguments.session_key_file.as_deref())?;
+    let session_keys = session_keys::given(arguments.session_key_file.as_deref())?;
     let proxy_names = config.authentication.front_proxy.as_ref().map(|proxy| proxy.allowed_names.clone()).unwrap_or_default();
     let mut certificate = config.tls.clone().map(|files| CertificateFollower::start(files, proxy_names)).transpose()?;
 
@@ -143,10 +138,13 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     let readiness = Readiness::new(clusters.clone(), config.asks_home(), served, bundled_loaded, problems.clone(), who.clone());
 
     let (catalogs, current) = watch::channel(Arc::new(catalog));
+    let (keys, key_follower) = session_keys.map(|Given { keys, follower }| (keys, follower)).unzip();
+    let derived = || SessionKey::derived(clusters.home().describe()).into();
+    let (session_keys, sessions) = watch::channel(keys.unwrap_or_else(derived));
     let allowed = Allowlist::new(config.hosts.clone(), config.origins.clone(), surroundings(&config));
     let app = Arc::new(App::from(Parts {
         server: Server::new(current),
-        sessions: session_key.unwrap_or_else(|| SessionKey::derived(clusters.home().describe())),
+        sessions,
         allowed: allowed.clone(),
         authentication,
         resource: oidc::resource(&config.authentication, certificate.is_some()),
@@ -207,6 +205,9 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.follow(readiness.clone()));
     }
+    if let Some(follower) = key_follower.flatten() {
+        tokio::spawn(follower.follow(session_keys, readiness.clone()));
+    }
     if let Some(aggregation) = aggregation {
         tokio::spawn(aggregation.follow(readiness.clone()));
     }
@@ -237,31 +238,6 @@ impl Arguments {
         let listen = self.metrics_listen.or(config.metrics.map(|metrics| metrics.listen));
         config.metrics = listen.map(|listen| MetricsConfig { listen, page: has_page });
         Ok(config)
-    }
-}
-
-/// The operator's key, from the file or from `SANDBAR_SESSION_KEY`; none where there is neither.
-pub(super) fn session_key(file: Option<&Path>) -> anyhow::Result<Option<SessionKey>> {
-    let (secret, place) = match file {
-        Some(file) => {
-            let reading =
-                sandbar_files::in_time(file, sandbar_files::READ_TIME, |file| sandbar_files::read_any(file, MOST_SECRET));
-            let place = file.display().to_string();
-            (reading.with_context(|| format!("the session key {place} cannot be read"))?.0, place)
-        }
-        None => {
-            let place = environment::SESSION_KEY.to_owned();
-            (std::env::var_os(&place).unwrap_or_default().into_encoded_bytes(), place)
-        }
-    };
-    let secret = secret.trim_ascii();
-    match secret.len() {
-        0 if file.is_none() => Ok(None),
-        ..LEAST_SECRET => bail!(
-            "the session key in {place} has {} bytes; it needs {LEAST_SECRET} or more, for example `openssl rand -hex 32`",
-            secret.len()
-        ),
-        _ => Ok(Some(SessionKey::from_secret(secret))),
     }
 }
 

@@ -14,10 +14,10 @@ use sandbar_processor::Processors;
 use sandbar_sandbox::{Compiler, Engine, EngineOptions, Folder, Slots, available_memory};
 use tokio::runtime::Runtime;
 
-use super::Common;
 use super::observers::Observers;
 use super::packs::ClusterPacks;
 use super::registries::{Asker, registries};
+use super::{Common, Loading, OnCluster};
 
 /// Everything that a command needs to call tools.
 pub(super) struct Setup {
@@ -83,23 +83,7 @@ impl Common {
             Some((path, text)) => Config::of(text, path)?,
             None => Config::default(),
         };
-        if let Some(cluster) = &self.cluster {
-            if !config.clusters.is_empty() {
-                bail!(
-                    "the configuration has `clusters`, and --cluster or SANDBAR_CLUSTER names another: what is granted in \
-                    those would be lost. Leave out one of the two"
-                );
-            }
-            config.cluster = Some(cluster.clone());
-        }
-        if let Some(namespaces) = &self.namespaces {
-            config.namespaces = Some(namespaces.clone());
-        }
         config.limits = self.limits.over(&config.limits);
-        if let Some(packs) = &self.packs {
-            config.bundled.packs = packs.clone();
-        }
-        config.bundled.mask_secrets = self.mask_secrets.or(config.bundled.mask_secrets);
         Ok(config)
     }
 
@@ -112,55 +96,61 @@ impl Common {
         Engine::new(&EngineOptions { slots, memory, stack: config.limits.stack, compiler: self.compiler() })
     }
 
-    /// Connects to the clusters and loads all components. Fails where a path of some is not there.
-    pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
-        self.load_observed(config, patience, &Observers::default()).await
+    /// The folder where compiled components are kept, and its path: none if that is what the operator wants. The error says why there is none
+    /// that can be used, and what to do.
+    pub(super) fn kept_folder(&self) -> Result<Option<(PathBuf, Folder)>, String> {
+        let path = match &self.cache_dir {
+            Some(folder) if folder.as_os_str() == "none" => return Ok(None),
+            Some(folder) => folder.clone(),
+            None => default_cache().ok_or(
+                "neither HOME nor XDG_CACHE_HOME names a folder: name one with --cache-dir, or `none`, which says that it is meant",
+            )?,
+        };
+        let folder = Folder::kept(&path).map_err(|error| {
+            format!("{} cannot be used ({error}): name another folder with --cache-dir, or `none`", path.display())
+        })?;
+        Ok(Some((path, folder)))
     }
 
-    /// The same, where these are told of calls and requests.
-    pub(super) async fn load_observed(&self, config: Config, patience: Patience, observers: &Observers) -> anyhow::Result<Setup> {
-        let clusters = Clusters::connect(config.clusters(), observers.of_requests()).await?;
-        self.set_up(config, clusters, patience, observers).await?.complete()
+    /// Compiling takes a process of its own, and a folder for what that leaves: one that is kept, or else a temporary one. Says what
+    /// is missing, since everything works without.
+    pub(super) fn compiler(&self) -> Option<Compiler> {
+        let kept = self.kept_folder().unwrap_or_else(|why| {
+            tracing::warn!("compiled components are not kept, since {why}; each start compiles them again");
+            None
+        });
+        let temporary = || {
+            let failed = |error| {
+                tracing::warn!(
+                    "there is no folder for temporary files either ({error}): no components but bundled ones can be served"
+                );
+            };
+            Folder::temporary().map_err(failed).ok()
+        };
+        // Not by its path: the binary may have been replaced since.
+        kept.map(|(_, folder)| folder)
+            .or_else(temporary)
+            .map(|folder| Compiler { program: "/proc/self/exe".into(), folder: Arc::new(folder) })
+    }
+}
+
+impl Loading {
+    /// As [`Common::config`].
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        self.config_of(self.text()?.as_deref())
     }
 
-    /// The clusters for a command that most often needs none. One on the command line is meant; one that sandbar.yaml names, or that `auto`
-    /// finds, may be elsewhere, and whoever asks it after all is told why it is not here.
-    pub(super) async fn clusters_if_needed(&self, config: &Config) -> anyhow::Result<Clusters> {
-        match self.cluster {
-            Some(_) => Ok(Clusters::connect(config.clusters(), None).await?),
-            None => Ok(Clusters::connect_if_there(config.clusters()).await),
+    /// As [`Common::config_of`].
+    pub(super) fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
+        let mut config = self.common.config_of(text)?;
+        if let Some(namespaces) = &self.namespaces {
+            config.namespaces = Some(namespaces.clone());
         }
-    }
-
-    /// Loads all components for these clusters, where some may be elsewhere.
-    pub(super) async fn load_what_is_there(
-        &self,
-        config: Config,
-        clusters: Clusters,
-        patience: Patience,
-    ) -> anyhow::Result<Setup> {
-        self.set_up(config, clusters, patience, &Observers::default()).await
-    }
-
-    async fn set_up(
-        &self,
-        config: Config,
-        clusters: Clusters,
-        patience: Patience,
-        observers: &Observers,
-    ) -> anyhow::Result<Setup> {
-        let config = Arc::new(config);
-        let engine = Arc::new(self.engine(&config)?);
-        let processors = engine.processors().clone();
-        let registries = registries(&config.registries, engine.folder(), Asker::server(&config.registries))?;
-        let loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
-        let loader = observers.told_by(loader);
-        let mut packs = ClusterPacks::of(clusters.clone());
-        packs.find(&config, patience.packs).await;
-        let on = packs.on(&config, &Catalog::default());
-        let (sources, absent) = self.sources(&config, &on, &Catalog::default());
-        let (catalog, problems) = loader.load(on_terms(&config, sources), patience.compiling).await;
-        Ok(Setup { config, clusters, loader, catalog, problems, absent, on, packs, processors })
+        if let Some(packs) = &self.packs {
+            config.bundled.packs = packs.clone();
+        }
+        config.bundled.mask_secrets = self.mask_secrets.or(config.bundled.mask_secrets);
+        Ok(config)
     }
 
     /// Bundled components of these packs first, then those of the configuration, then those of the flags. A path that cannot be looked at is a
@@ -226,42 +216,78 @@ impl Common {
         });
         of_config.chain(&self.tools).map(PathBuf::as_path)
     }
+}
 
-    /// The folder where compiled components are kept, and its path: none if that is what the operator wants. The error says why there is none
-    /// that can be used, and what to do.
-    pub(super) fn kept_folder(&self) -> Result<Option<(PathBuf, Folder)>, String> {
-        let path = match &self.cache_dir {
-            Some(folder) if folder.as_os_str() == "none" => return Ok(None),
-            Some(folder) => folder.clone(),
-            None => default_cache().ok_or(
-                "neither HOME nor XDG_CACHE_HOME names a folder: name one with --cache-dir, or `none`, which says that it is meant",
-            )?,
-        };
-        let folder = Folder::kept(&path).map_err(|error| {
-            format!("{} cannot be used ({error}): name another folder with --cache-dir, or `none`", path.display())
-        })?;
-        Ok(Some((path, folder)))
+impl OnCluster {
+    /// As [`Common::config`].
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        self.config_of(self.text()?.as_deref())
     }
 
-    /// Compiling takes a process of its own, and a folder for what that leaves: one that is kept, or else a temporary one. Says what
-    /// is missing, since everything works without.
-    pub(super) fn compiler(&self) -> Option<Compiler> {
-        let kept = self.kept_folder().unwrap_or_else(|why| {
-            tracing::warn!("compiled components are not kept, since {why}; each start compiles them again");
-            None
-        });
-        let temporary = || {
-            let failed = |error| {
-                tracing::warn!(
-                    "there is no folder for temporary files either ({error}): no components but bundled ones can be served"
+    /// As [`Common::config_of`].
+    pub(super) fn config_of(&self, text: Option<&str>) -> anyhow::Result<Config> {
+        let mut config = self.loading.config_of(text)?;
+        if let Some(cluster) = &self.cluster {
+            if !config.clusters.is_empty() {
+                bail!(
+                    "the configuration has `clusters`, and --cluster or SANDBAR_CLUSTER names another: what is granted in \
+                    those would be lost. Leave out one of the two"
                 );
-            };
-            Folder::temporary().map_err(failed).ok()
-        };
-        // Not by its path: the binary may have been replaced since.
-        kept.map(|(_, folder)| folder)
-            .or_else(temporary)
-            .map(|folder| Compiler { program: "/proc/self/exe".into(), folder: Arc::new(folder) })
+            }
+            config.cluster = Some(cluster.clone());
+        }
+        Ok(config)
+    }
+
+    /// Connects to the clusters and loads all components. Fails where a path of some is not there.
+    pub(super) async fn load(&self, config: Config, patience: Patience) -> anyhow::Result<Setup> {
+        self.load_observed(config, patience, &Observers::default()).await
+    }
+
+    /// The same, where these are told of calls and requests.
+    pub(super) async fn load_observed(&self, config: Config, patience: Patience, observers: &Observers) -> anyhow::Result<Setup> {
+        let clusters = Clusters::connect(config.clusters(), observers.of_requests()).await?;
+        self.set_up(config, clusters, patience, observers).await?.complete()
+    }
+
+    /// The clusters for a command that most often needs none. One on the command line is meant; one that sandbar.yaml names, or that `auto`
+    /// finds, may be elsewhere, and whoever asks it after all is told why it is not here.
+    pub(super) async fn clusters_if_needed(&self, config: &Config) -> anyhow::Result<Clusters> {
+        match self.cluster {
+            Some(_) => Ok(Clusters::connect(config.clusters(), None).await?),
+            None => Ok(Clusters::connect_if_there(config.clusters()).await),
+        }
+    }
+
+    /// Loads all components for these clusters, where some may be elsewhere.
+    pub(super) async fn load_what_is_there(
+        &self,
+        config: Config,
+        clusters: Clusters,
+        patience: Patience,
+    ) -> anyhow::Result<Setup> {
+        self.set_up(config, clusters, patience, &Observers::default()).await
+    }
+
+    async fn set_up(
+        &self,
+        config: Config,
+        clusters: Clusters,
+        patience: Patience,
+        observers: &Observers,
+    ) -> anyhow::Result<Setup> {
+        let config = Arc::new(config);
+        let engine = Arc::new(self.engine(&config)?);
+        let processors = engine.processors().clone();
+        let registries = registries(&config.registries, engine.folder(), Asker::server(&config.registries))?;
+        let loader = Loader::new(engine, clusters.clone(), config.largest_memory()).with_registries(registries);
+        let loader = observers.told_by(loader);
+        let mut packs = ClusterPacks::of(clusters.clone());
+        packs.find(&config, patience.packs).await;
+        let on = packs.on(&config, &Catalog::default());
+        let (sources, absent) = self.sources(&config, &on, &Catalog::default());
+        let (catalog, problems) = loader.load(on_terms(&config, sources), patience.compiling).await;
+        Ok(Setup { config, clusters, loader, catalog, problems, absent, on, packs, processors })
     }
 }
 
@@ -290,7 +316,7 @@ mod tests {
     #[derive(clap::Parser)]
     struct Flags {
         #[command(flatten)]
-        common: Common,
+        common: Loading,
     }
 
     #[test]

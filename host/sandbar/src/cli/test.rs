@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::record::Recorder;
 use super::registries::{Asker, registries};
 use super::setup::runtime;
-use super::{Common, Failure, output};
+use super::{Failure, OnCluster, output};
 
 /// The name of the configuration beside a tool.
 pub(super) const CONFIGURATION: &str = "sandbar.yaml";
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     #[command(flatten)]
-    common: Common,
+    common: OnCluster,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -84,9 +84,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 async fn recorded(
     files: &[(PathBuf, CaseFile)],
     wanted: impl Fn(&&Case) -> bool,
-    common: &Common,
+    common: &OnCluster,
     folder: &Path,
-) -> anyhow::Result<Common> {
+) -> anyhow::Result<OnCluster> {
     let named: BTreeSet<_> = files.iter().map(|(path, file)| (path.parent(), file.cluster.as_deref())).collect();
     if common.cluster.is_none() && named.len() > 1 {
         return Err(anyhow!("the files of cases name several clusters: record them one by one, or name one with --cluster"));
@@ -123,7 +123,7 @@ async fn recorded(
         folder.display(),
         folder.display()
     ));
-    Ok(Common { cluster: Some(ClusterSource::Snapshot(folder.to_owned())), ..common.clone() })
+    Ok(OnCluster { cluster: Some(ClusterSource::Snapshot(folder.to_owned())), ..common.clone() })
 }
 
 /// A line for a case, and one for each fault.
@@ -149,13 +149,14 @@ struct Bench {
 }
 
 impl Bench {
-    async fn of(file: &CaseFile, path: &Path, common: &Common, noted: Option<Arc<Noted>>) -> anyhow::Result<Self> {
+    async fn of(file: &CaseFile, path: &Path, common: &OnCluster, noted: Option<Arc<Noted>>) -> anyhow::Result<Self> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let beside = [folder.to_owned(), folder.join("..")]
             .map(|folder| folder.join(CONFIGURATION))
             .into_iter()
             .find(|file| file.is_file());
-        let common = Common { config: common.config.clone().or(beside), ..common.clone() };
+        let mut common = common.clone();
+        common.loading.common.config = common.config.clone().or(beside);
         let mut config = common.config()?;
         config.take_files_as_they_are();
         let sources = match &file.component {

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::output::Format;
 use super::setup::{Patience, Setup, runtime};
 use super::table::table;
-use super::{Common, Failure, Output, output};
+use super::{Failure, OnCluster, Output, output};
 
 /// Bytes of a tool's title.
 const TITLE_BYTES: usize = 256;
@@ -25,7 +25,7 @@ const TITLE_BYTES: usize = 256;
 #[command(after_help = "Examples:\n  sandbar tools --config sandbar.yaml\n  sandbar tools --packs coder,kubernetes -o table")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    common: Common,
+    common: OnCluster,
     #[command(flatten)]
     output: Output,
 }

@@ -141,6 +141,21 @@ impl Folder {
         Ok(())
     }
 
+    /// Has the entries called `from` be there as `to`, too.
+    pub(crate) fn alias(&self, from: &str, to: &str) -> io::Result<()> {
+        self.is_trusted()?;
+        let link = |from: &Path, to: &Path| match fs::hard_link(from, to) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        };
+        for (version, entry) in entries(&self.path, from) {
+            link(&entry, &version.join(to))?;
+        }
+        // Last: whoever finds it finds the rest.
+        let about = self.path.join(IMPORTS);
+        link(&about.join(from), &about.join(to))
+    }
+
     /// Removes the entries of a component.
     pub(crate) fn remove(&self, name: &str) {
         for (_, entry) in entries(&self.path, name) {
@@ -357,6 +372,7 @@ pub(crate) fn name(engine: &wasmtime::Engine, component: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -383,6 +399,26 @@ mod tests {
         assert_eq!(path.metadata().expect("there").mode() & 0o777, 0o755, "its own mode is its owner's");
         mode(&inside, 0o757);
         assert!(Folder::kept(&path).is_err(), "others could write to it");
+    }
+
+    #[test]
+    fn what_was_compiled_is_there_under_another_name_until_that_is_removed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = Folder::kept(root.path()).expect("made");
+        assert!(folder.alias("one", "other").is_err(), "nothing is there");
+        let version = root.path().join(ENTRIES).join("1");
+        let about = root.path().join(IMPORTS);
+        [&version, &about].into_iter().for_each(|inside| fs::create_dir_all(inside).expect("made"));
+        let nothing = Imports { interfaces: BTreeMap::new(), wasi: BTreeSet::new(), exports: BTreeSet::new() };
+        fs::write(version.join("one"), "code").expect("written");
+        fs::write(about.join("one"), serde_json::to_vec(&nothing).expect("JSON")).expect("written");
+        for _again in 0..2 {
+            folder.alias("one", "other").expect("linked");
+        }
+        assert_eq!(fs::read(version.join("other")).expect("there"), b"code");
+        assert!(folder.find("other").is_some());
+        folder.remove("one");
+        assert!(folder.find("one").is_none() && folder.find("other").is_some());
     }
 
     #[test]

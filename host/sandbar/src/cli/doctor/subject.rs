@@ -11,7 +11,6 @@ use tokio::sync::OnceCell;
 use super::finding::Finding;
 use crate::cli::serve;
 use crate::cli::setup::{Patience, Setup};
-use crate::cli::words;
 
 /// How long components that are not compiled yet are waited for.
 const COMPILING: Duration = Duration::from_secs(45);
@@ -36,7 +35,7 @@ pub(super) struct Subject {
     /// Whether the configuration alone is meant, and what it names may be elsewhere.
     pub(super) is_offline: bool,
     /// Its tools, once one of the checks has asked for them.
-    setup: OnceCell<Result<Setup, String>>,
+    setup: OnceCell<anyhow::Result<Setup>>,
     /// How each of the clusters is, once one of the checks has asked.
     health: Vec<OnceCell<Result<Health, Error>>>,
 }
@@ -76,14 +75,13 @@ impl Subject {
     }
 
     /// The tools, as the server would load them.
-    pub(super) async fn setup(&self) -> Result<&Setup, &str> {
+    pub(super) async fn setup(&self) -> Result<&Setup, &anyhow::Error> {
         let patience = Patience { compiling: COMPILING, packs: PACKS };
         let load = async || {
             let common = &self.arguments.common;
-            let loaded = common.load_what_is_there(self.config.clone(), self.clusters.clone(), patience).await;
-            loaded.map_err(|error| words(&error))
+            common.load_what_is_there(self.config.clone(), self.clusters.clone(), patience).await
         };
-        self.setup.get_or_init(load).await.as_ref().map_err(String::as_str)
+        self.setup.get_or_init(load).await.as_ref()
     }
 
     /// The clusters that are API servers.

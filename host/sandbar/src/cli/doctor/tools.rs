@@ -10,11 +10,15 @@ use super::finding::Finding;
 use super::subject::Subject;
 use crate::cli::rbac::is_elsewhere;
 use crate::cli::setup::Setup;
+use crate::cli::words;
 
 pub(super) async fn look(subject: Arc<Subject>) -> Vec<Finding> {
     let Setup { config, catalog, problems, absent, on, packs, .. } = match subject.setup().await {
         Ok(setup) => setup,
-        Err(why) => return vec![Finding::fail(why)],
+        Err(error) if subject.is_elsewhere(error) => {
+            return vec![Finding::warn(format!("{}; they were not looked at", words(error)))];
+        }
+        Err(error) => return vec![Finding::fail(words(error))],
     };
     let (bundled, others): (Vec<_>, Vec<_>) =
         catalog.components().iter().partition(|served| matches!(served.source(), Source::Bundled(_)));

@@ -13,7 +13,7 @@ use super::*;
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
-    common: Common,
+    common: OnCluster,
 }
 
 /// sandbar.yaml with these namespaces. One tool is enough.
