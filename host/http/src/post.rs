@@ -306,7 +306,7 @@ impl Admitted {
             Reply::Call(call) => {
                 let in_flight = (call.version().era() == Era::Legacy)
                     .then(|| endpoint.calls.begin(session.as_deref().unwrap_or_default(), call.id()));
-                Received::Call(running(endpoint, account, call, in_flight, lease), takes)
+                Received::Call(running(endpoint, account, *call, in_flight, lease), takes)
             }
             Reply::Subscription(subscription) => Received::Subscription(subscription),
         }

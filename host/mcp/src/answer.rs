@@ -26,8 +26,8 @@ pub enum Reply {
     Shared(SharedResponse),
     /// A list of what is for the caller, which has to be found out.
     List(List),
-    /// A call that has to be run.
-    Call(Call),
+    /// A call that has to be run. Much larger than the others.
+    Call(Box<Call>),
     /// Notifications until the client goes or the server ends.
     Subscription(Subscription),
 }
@@ -99,7 +99,7 @@ pub fn answer(server: Server, caller: Caller, request: Request) -> Reply {
             let reports = watch::Sender::default();
             let progress = progress.map(|token| Notifications::new(token, reports.subscribe()));
             let arrival = Arrival { version: Some(version.as_str()), parent };
-            return Reply::Call(Call { server, caller, id, version, arrival, asked, reports, progress });
+            return Reply::Call(Box::new(Call { server, caller, id, version, arrival, asked, reports, progress }));
         }
         Method::Listen { changes_of } => {
             let changes = server.changes();
