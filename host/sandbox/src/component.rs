@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn sections_that_only_describe_are_told_from_others() {
-        let custom = b"\0\x08\x07versionx".as_slice();
+        let custom = b"\0\x09\x07versionx".as_slice();
         for sections in [b"".as_slice(), custom, &[custom, custom].concat(), b"\0\0", b"\0\x80\x00"] {
             assert!(are_custom(sections), "{sections:?}");
         }
