@@ -70,7 +70,8 @@ async fn a_grant_that_is_taken_back_is_gone() {
     configured.write(&format!("tools:\n  - component: {}\n", hostile().display()));
     until_listed(&client, &[]).await;
     until_ready_says(&configured.server, &["hostile.wasm", "not served", "asks for more than it is granted"]).await;
-    assert!(configured.server.log().contains("rules:"), "with the lines to add: {}", configured.server.log());
+    // With the lines to add, which the thread of the log may write later.
+    configured.server.until_logged("rules:").await;
 
     configured.write(&hostile_config(""));
     until_listed(&client, &["misbehave", "promise", "read"]).await;
