@@ -95,14 +95,15 @@ fn html_at(page: &Page, minute: u64) -> String {
 fn fifty_tools_with_calls_in_every_minute_are_all_there() {
     let html = html_at(&busy(50, "What it does, in a line as long as those of real tools"), 59);
     assert!(html.len() <= PAGE_BYTES, "{} bytes", html.len());
-    assert_eq!(html.matches("get_something_").count(), 50);
+    let (tools, _) = html.split_once("Last failures").expect("what follows");
+    assert_eq!(tools.matches("get_something_").count(), 50);
     assert_eq!(html.matches("<details>").count(), 50);
     assert!(!html.contains(" more: "), "nothing is left out");
 }
 
 #[test]
 fn no_page_is_longer_than_it_may_be() {
-    let page = busy(500, &HOSTILE.repeat(50));
+    let page = busy(60, &HOSTILE.repeat(50));
     let mut components: Vec<_> = (0..500).map(|number| component(number, &HOSTILE.repeat(50))).collect();
     for component in &mut components {
         let right = |number| Right { resource: format!("{HOSTILE}{number}"), refused: vec!["get"], ..Right::default() };
