@@ -33,15 +33,14 @@ def texts(crate):
 
 
 def common(crate):
-    """The text of the first licence that the crate offers, for a crate that has none inside."""
-    apache, exception = (ROOT / "LICENSE").read_text(), ""
-    if "LLVM-exception" in crate.licence:
-        exception = "With the LLVM exception to the Apache License, whose text stands with wasmtime in this file.\n\n"
-    if crate.licence.startswith("Apache-2.0"):
-        return exception + apache
-    if crate.licence == "MIT":
-        mit = (NOTICES / "musl.txt").read_text()
-        return f"Copyright (c) {', '.join(crate.authors)}\n\n{mit[mit.index('Permission'):]}"
+    """The text of the first licence that the crate offers and whose text is here, for a crate that has none inside."""
+    for licence in crate.licence.split(" OR "):
+        if licence.startswith("Apache-2.0"):
+            exception = "With the LLVM exception to the Apache License, whose text stands with wasmtime in this file.\n\n"
+            return (exception if "LLVM-exception" in licence else "") + (ROOT / "LICENSE").read_text()
+        if licence == "MIT":
+            mit = (NOTICES / "musl.txt").read_text()
+            return f"Copyright (c) {', '.join(crate.authors)}\n\n{mit[mit.index('Permission'):]}"
     raise SystemExit(
         f"deploy/dist: {crate.name} {crate.version} has no licence inside, and `{crate.licence}` has no common text here"
     )
