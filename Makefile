@@ -38,7 +38,7 @@ test: go python rust ## Run all tests, against a real API server too; the first 
 	cargo build --locked --workspace
 	SANDBAR=$(SANDBAR) tests/packages/run.sh units script rust js ts go
 	SANDBAR=$(SANDBAR) tests/dist/check.sh
-	cd tests/compare && go vet ./... && go test ./page
+	cd tests/compare && go vet ./... && go test -count=1 ./page
 	cargo test --locked --workspace
 
 .PHONY: conformance
