@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::cargo::cargo;
 use crate::clients::Program;
 use crate::control_plane::ControlPlane;
+use crate::fake_api::FakeApi;
 use crate::process::{Leash, Transcript, Unread};
 use crate::stdio::Stdio;
 use crate::{http, in_time, until};
@@ -210,6 +211,13 @@ impl Builder {
     /// With this kubeconfig.
     pub fn kubeconfig(self, path: &Path) -> Self {
         self.env("KUBECONFIG", path)
+    }
+
+    /// Looks into a made-up API server.
+    pub fn fake(self, api: &FakeApi) -> Self {
+        let kubeconfig = self.files.path().join("kubeconfig");
+        api.write_kubeconfig(&kubeconfig);
+        self.kubeconfig(&kubeconfig).cluster("kubeconfig:test")
     }
 
     /// With this sandbar.yaml.

@@ -22,9 +22,7 @@ fn traced(api: &FakeApi, endpoint: &str) -> Builder {
 }
 
 fn of(api: &FakeApi) -> Builder {
-    let folder = tempfile::tempdir().unwrap().keep();
-    api.write_kubeconfig(&folder.join("kubeconfig"));
-    Server::builder().kubeconfig(&folder.join("kubeconfig")).cluster("kubeconfig:test")
+    Server::builder().fake(api)
 }
 
 /// Calls `get_events` with these headers, and with this in `_meta`.
