@@ -80,19 +80,15 @@ fn head(view: &View<'_>) -> Markup {
     }
 }
 
-/// As many of these as fit into so many bytes, and how many do not.
-fn fitting(most: usize, rows: impl Iterator<Item = Markup>) -> (Vec<Markup>, usize) {
-    let (mut fit, mut left, mut left_out) = (Vec::new(), most, 0);
-    for row in rows {
-        match left.checked_sub(row.0.len()).filter(|_| left_out == 0) {
-            Some(rest) => {
-                left = rest;
-                fit.push(row);
-            }
-            None => left_out += 1,
-        }
+/// As many rows of these as fit into so many bytes, and how many do not. Those behind the first that does not are not written.
+fn fitting<T>(most: usize, mut of: impl Iterator<Item = T>, row: impl Fn(T) -> Markup) -> (Vec<Markup>, usize) {
+    let (mut fit, mut left) = (Vec::new(), most);
+    while let Some(row) = of.next().map(&row) {
+        let Some(rest) = left.checked_sub(row.0.len()) else { return (fit, 1 + of.count()) };
+        left = rest;
+        fit.push(row);
     }
-    (fit, left_out)
+    (fit, 0)
 }
 
 /// What is said of those that do not fit.

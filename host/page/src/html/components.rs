@@ -21,7 +21,7 @@ const SHORT_DIGEST: usize = 12;
 
 pub(super) fn section(view: &View<'_>) -> Markup {
     let common = common_limits(&view.told.components);
-    let (all, left_out) = fitting(BYTES, view.told.components.iter().map(|component| card(component, view, &common)));
+    let (all, left_out) = fitting(BYTES, view.told.components.iter(), |component| card(component, view, &common));
     html! {
         section aria-labelledby="components" {
             h2 #components { "Components" }

@@ -23,28 +23,26 @@ const NAME_BYTES: usize = 120;
 pub(super) fn section(view: &View<'_>) -> Markup {
     let (waiting, broken): (Vec<&Problem>, Vec<&Problem>) =
         view.told.problems.iter().partition(|problem| problem.state == ProblemState::Waiting);
-    let item = |class: &str, name: &str, what: Markup, why: &str| {
+    let item = |(class, name, what, why): (&str, &str, Markup, &str)| {
         let why = if view.server.tells_all || why.is_empty() { why } else { WHY_ELSEWHERE };
         item(class, name, what, why)
     };
     let refused = view.told.refused.iter().map(|(why, since)| {
-        item("b", "Configuration", html! { "sandbar.yaml is not what is in force, since " (time(*since)) " UTC" }, why)
+        ("b", "Configuration", html! { "sandbar.yaml is not what is in force, since " (time(*since)) " UTC" }, &**why)
     });
-    let away = view.server.clusters.iter().filter_map(away).map(|(name, class, what, why)| item(class, name, what, why));
+    let away = view.server.clusters.iter().filter_map(away);
     let not_served = broken.into_iter().map(|problem| {
         let state = match problem.state {
             ProblemState::Kept => "is not replaced: the one from before is still served",
             ProblemState::Failed | ProblemState::Waiting => "is not served",
         };
-        item("b", &problem.name, html! { (state) }, &problem.why)
+        ("b", &*problem.name, html! { (state) }, &*problem.why)
     });
-    let notices = view.told.notices.iter().map(|notice| item("w", "Notice", html! {}, notice));
-    let (troubles, left_out) = fitting(BYTES, refused.chain(away).chain(not_served).chain(notices));
+    let notices = view.told.notices.iter().map(|notice| ("w", "Notice", html! {}, notice.as_str()));
+    let (troubles, left_out) = fitting(BYTES, refused.chain(away).chain(not_served).chain(notices), item);
     let count = troubles.len() + left_out;
-    let (waiting, more_waiting) = fitting(
-        BYTES / 4,
-        waiting.into_iter().map(|problem| item("", &problem.name, html! { "is not served yet" }, &problem.why)),
-    );
+    let waiting = waiting.into_iter().map(|problem| ("", &*problem.name, html! { "is not served yet" }, &*problem.why));
+    let (waiting, more_waiting) = fitting(BYTES / 4, waiting, item);
     let tools: usize = view.told.components.iter().map(|component| component.tools.len()).sum();
     html! {
         section aria-label="State" {
@@ -67,15 +65,15 @@ pub(super) fn section(view: &View<'_>) -> Markup {
     }
 }
 
-/// What is wrong with a cluster: its name, how bad that is, what it is, and why.
+/// What is wrong with a cluster: how bad that is, its name, what it is, and why.
 fn away(cluster: &Cluster) -> Option<(&str, &str, Markup, &str)> {
     let name = if cluster.name.is_empty() { "Cluster" } else { &cluster.name };
     match &cluster.state {
         ClusterState::Away { why, ago } => {
-            Some((name, "b", html! { "the API server did not answer " (duration(*ago)) " ago" }, why))
+            Some(("b", name, html! { "the API server did not answer " (duration(*ago)) " ago" }, why))
         }
         ClusterState::Answers { is_ready: false, ago, .. } => {
-            Some((name, "w", html! { "the API server said " (duration(*ago)) " ago that it is not ready" }, ""))
+            Some(("w", name, html! { "the API server said " (duration(*ago)) " ago that it is not ready" }, ""))
         }
         ClusterState::Answers { .. } | ClusterState::Unknown => None,
     }

@@ -10,7 +10,7 @@ use wasmtime::component::{Component, Instance, Lift, Linker, Val, WasmList};
 use wasmtime::{OptLevel, Store};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
-use super::Init;
+use super::init;
 use crate::features::Tasks;
 use crate::pools;
 
@@ -48,7 +48,7 @@ pub(crate) fn begun(engine: &[u8]) -> anyhow::Result<Vec<u8>> {
     let wizer = Wizer::new();
     let (context, instrumented) = plain(wizer.instrument_component(engine))?;
     let (mut store, instance) = plain(start(&instrumented))?;
-    let outcome = Init::of(&mut store, &instance).and_then(|init| init.call(&mut store, (prelude, "", Some(NO_SCRIPT), false)));
+    let outcome = init(&mut store, &instance).and_then(|init| init.call(&mut store, (prelude, "", Some(NO_SCRIPT), false)));
     let (outcome,) = plain(outcome)?;
     outcome.map_err(anyhow::Error::msg).context("what scripts find cannot be evaluated")?;
     let mut state = State { store: &mut store, instance };

@@ -52,7 +52,7 @@ impl Script {
         store: &mut Store<StoreData<T>>,
         instance: &Instance,
     ) -> wasmtime::Result<Result<(), String>> {
-        let init = Init::of(&mut *store, instance)?;
+        let init = init(&mut *store, instance)?;
         let (outcome,) = init.call_async(store, (&self.named, &self.text, None, false)).await?;
         Ok(outcome.map_err(|words| self.explained(&words)))
     }
@@ -66,14 +66,10 @@ impl Script {
 
 /// The export of the engine that evaluates a text, and then a script, which may have another name than [`MODULE`]; and whether to do without
 /// the collection of garbage.
-struct Init;
+type Init<'a> = TypedFunc<(&'a str, &'a str, Option<&'a str>, bool), (Result<(), String>,)>;
 
-type Evaluates<'a> = TypedFunc<(&'a str, &'a str, Option<&'a str>, bool), (Result<(), String>,)>;
-
-impl Init {
-    fn of<'a>(store: impl AsContextMut, instance: &Instance) -> wasmtime::Result<Evaluates<'a>> {
-        instance.get_typed_func(store, "init")
-    }
+fn init<'a>(store: impl AsContextMut, instance: &Instance) -> wasmtime::Result<Init<'a>> {
+    instance.get_typed_func(store, "init")
 }
 
 /// What the engine says before what is wrong.
