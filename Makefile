@@ -47,9 +47,10 @@ conformance: go python rust ## Run the official MCP conformance suite; the first
 	cargo test --locked --workspace --test system conformance
 
 .PHONY: soak
-soak: go rust ## Everything at once for SOAK_MINUTES=n: calls, hostile components, changed configuration, keys and certificates, an API server and a registry that come and go
+soak: go rust ## Everything at once for SOAK_MINUTES=n: calls, hostile components, changed configuration, keys and certificates, an API server, a registry and a collector that come and go
 	tests/control-plane/build.sh
 	tests/registry/build.sh
+	tests/collector/build.sh
 	cargo test --locked --workspace --test soak -- --ignored --nocapture
 
 # Minutes for each target, and which; `make test` runs a short, fixed part of all of them.

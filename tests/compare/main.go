@@ -67,6 +67,7 @@ func main() {
 	go func() {
 		<-interrupted
 		stopAll()
+		_ = os.RemoveAll(run.folder)
 		os.Exit(1)
 	}()
 	run.cluster = startCluster(run.programs, run.folder)

@@ -290,7 +290,7 @@ impl Tally {
             ("sessions that were begun anew", &self.begun_anew),
             ("certificates", &self.certificates),
             ("calls over TLS", &self.secured),
-            ("visits of the registry", &self.visits),
+            ("visits of the registry and the collector", &self.visits),
         ] {
             assert!(count.load(Ordering::Relaxed) > 0 || time < SHORTEST, "no {what}: {self}");
         }
@@ -304,7 +304,7 @@ impl fmt::Display for Tally {
             f,
             "{} right answers, {} told that the API server is away, {} told that the server is busy, {} faults, {} dropped connections, \
              {} long calls and large messages, {} components that take a compiler too much, {} outages; \
-             {} reloads, {} keys, {} sessions begun anew, {} certificates, {} calls over TLS, {} visits of the registry",
+             {} reloads, {} keys, {} sessions begun anew, {} certificates, {} calls over TLS, {} visits of the registry and the collector",
             count(&self.answered),
             count(&self.unavailable),
             count(&self.busy),

@@ -1,7 +1,7 @@
 //! Everything at once, for minutes or for hours: all tools, hostile components, work that takes long, connections that are dropped, an API
-//! server and a registry that go and come again, and an operator who changes the configuration, certificates and the key of sessions. At the
-//! end nothing is missing: no memory, no file, no thread, no slot, and no answer was wrong; and nothing has grown in between, the series of
-//! metrics included. Run by `make soak`.
+//! server, a registry and a collector that go and come again, and an operator who changes the configuration, certificates and the key of
+//! sessions. At the end nothing is missing: no memory, no file, no thread, no slot, and no answer was wrong; and nothing has grown in
+//! between, the series of metrics included. Run by `make soak`.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 #![allow(clippy::print_stdout, reason = "what was measured is printed")]
 
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use sandbar_sandbox::available_memory;
 use sandbar_tests::PATIENCE;
+use sandbar_tests::collector::Collector;
 use sandbar_tests::components;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::process::Holdings;
@@ -29,7 +30,7 @@ use tokio::task::JoinSet;
 
 use callers::{Honest, Tally, drop_connections, misbehave, one_of_each};
 use census::{Looks, MORE, look_until};
-use neighbours::{ComponentsOfRegistry, come_and_go_until};
+use neighbours::{CollectorOfTraces, ComponentsOfRegistry, come_and_go_until};
 use operator::{Configuration, Keys, configure};
 use scrape::Scrape;
 use secured::Secured;
@@ -84,8 +85,9 @@ async fn nothing_leaks_hangs_or_lies() {
     let honest = Honest::furnish(&control_plane).await;
     let (folder, bombs, keyed, secured) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (registry, keys) = (Registry::start(&[]).await, Keys::in_folder(keyed.path()));
-    let configuration = Arc::new(Configuration::new(registry.settings(), tools(folder.path())));
+    let (registry, collector, keys) = (Registry::start(&[]).await, Collector::start().await, Keys::in_folder(keyed.path()));
+    let settings = format!("{}traces: {{ endpoint: \"{}\" }}\n", registry.settings(), collector.endpoint());
+    let configuration = Arc::new(Configuration::new(settings, tools(folder.path())));
     let server = Server::builder().of(&control_plane, "admin").config(&configuration.text());
     let server = server.arg("--metrics-listen").arg("127.0.0.1:0").arg("--session-key-file").arg(keys.file());
     let server = server.arg("--tools").arg(bombs.path()).start().await;
@@ -113,6 +115,7 @@ async fn nothing_leaks_hangs_or_lies() {
     callers.spawn(secured.renew_until(end, tally.clone()));
     let registry = ComponentsOfRegistry::new(&server, port, &configuration, registry);
     callers.spawn(come_and_go_until(end, registry, tally.clone()));
+    callers.spawn(come_and_go_until(end, CollectorOfTraces::new(&server, collector), tally.clone()));
     for number in 0..HONEST {
         callers.spawn(honest.clone().call_until(end, number, server.clone(), weather.clone(), tally.clone()));
     }

@@ -66,6 +66,11 @@ impl Collector {
         collector
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What `endpoint` of sandbar.yaml has to be.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)

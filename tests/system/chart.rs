@@ -1,6 +1,8 @@
 //! The Helm chart: it makes the objects of `deploy/`, and a real API server takes it from its installation to its end. helm takes minutes to
 //! build, so most of this runs in `make e2e`.
 
+mod schemas;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,6 +28,14 @@ const EVERYTHING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/system/chart/ever
 /// Under the names of the objects in the folder.
 const AS_IN_DEPLOY: [&str; 4] = ["--namespace", "coder-system", "--set", "fullnameOverride=coder-k8s-mcp,service.name=coder-k8s"];
 
+/// Where helm and kubeconform are.
+static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/helm/build.sh");
+    let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{script} failed: {}", output.status);
+    Path::new(String::from_utf8(output.stdout).unwrap().trim_end()).to_owned()
+});
+
 /// The real helm, with folders of its own, as the admin of a cluster.
 struct Helm {
     kubeconfig: PathBuf,
@@ -43,13 +53,7 @@ impl Helm {
 
     /// The same, or what it says is wrong.
     fn try_run(&self, arguments: &[&str]) -> Result<String, String> {
-        static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/helm/build.sh");
-            let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
-            assert!(output.status.success(), "{script} failed: {}", output.status);
-            Path::new(String::from_utf8(output.stdout).unwrap().trim_end()).join("helm")
-        });
-        let mut helm = Command::new(&*PROGRAM);
+        let mut helm = Command::new(PROGRAMS.join("helm"));
         for folder in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             helm.env(folder, self.home.path());
         }
@@ -78,6 +82,35 @@ fn the_roles_of_the_chart_are_those_of_the_base() {
 fn helm_finds_no_fault_in_the_chart() {
     let said = Helm::of(ControlPlane::shared()).run(&["lint", "--strict", CHART]);
     assert!(said.contains("1 chart(s) linted, 0 chart(s) failed"), "{said}");
+}
+
+#[test]
+#[ignore = "builds helm, which takes minutes: `make e2e`"]
+fn kubeconform_finds_no_fault_in_what_the_chart_and_kustomize_make() {
+    let control_plane = ControlPlane::shared();
+    let (helm, folder) = (Helm::of(control_plane), tempfile::tempdir().unwrap());
+    schemas::write(control_plane, folder.path());
+    let checked = |file: &str| -> Value {
+        let mut kubeconform = Command::new(PROGRAMS.join("kubeconform"));
+        kubeconform.args(["-strict", "-summary", "-output", "json", "-schema-location", &schemas::location(folder.path()), file]);
+        serde_json::from_slice(&kubeconform.output().unwrap().stdout).unwrap()
+    };
+    let base = folder.path().join("base.yaml");
+    std::fs::write(&base, control_plane.kubectl(&["kustomize", &format!("{DEPLOY}/base")])).unwrap();
+    for (file, least) in [
+        (base.display().to_string(), 7),
+        (helm.made(&[]), 7),
+        (helm.made(&["--namespace", "all-of-the-chart", "--values", EVERYTHING, "--set", "rbac.create=false"]), 10),
+    ] {
+        let found = checked(&file);
+        let summary = &found["summary"];
+        assert!(summary["valid"].as_u64() >= Some(least), "{found:#}");
+        assert_eq!(summary["invalid"].as_u64().zip(summary["errors"].as_u64()), Some((0, 0)), "{found:#}");
+        assert_eq!(summary["skipped"], 0, "{found:#}");
+    }
+    let broken = folder.path().join("broken.yaml");
+    std::fs::write(&broken, std::fs::read_to_string(&base).unwrap().replace("readOnlyRootFilesystem", "readOnlyRoot")).unwrap();
+    assert_eq!(checked(&broken.display().to_string())["summary"]["invalid"], 1, "what is misspelled is found");
 }
 
 #[test]
@@ -201,6 +234,7 @@ fn values_that_cannot_be_meant_are_refused_with_what_to_do() {
         ("metrics.enabled=true,metrics.port=8090", "MCP and metrics cannot both be at port 8090"),
         ("metrics.serviceMonitor.enabled=true", "set metrics.enabled"),
         ("config.apiService.group=mcp.example.com", "set tls.enabled"),
+        ("networkPolicy.egress[0].ports[0].port=443", "name the API server's addresses there"),
         ("config.apiService.server=main,tls.enabled=true,rbac.create=false", "set apiService.caBundle"),
     ] {
         let words = helm.try_run(&["template", "sandbar", CHART, "--set", values]).unwrap_err();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sandbar_tests::collector::Collector;
 use sandbar_tests::control_plane::ControlPlane;
 use sandbar_tests::fake_api::{FakeAnswer, FakeApi};
 use sandbar_tests::http as wire;
@@ -45,6 +46,7 @@ async fn all_is_well_with_the_demo() {
         "tools",
         "session key",
         "certificate",
+        "traces",
         "address",
         "memory",
         "cache",
@@ -156,6 +158,28 @@ async fn an_address_that_is_taken_may_be_that_of_the_server_itself() {
     let finished = Run::new(&["doctor", "--cluster", "demo", "-o", "json", "--listen", &address]).finish().await;
     assert_eq!(finished.code(), 0, "{finished:?}");
     assert_found(&finished, "address", "warn", &format!("cannot listen on {address}: another program does"));
+}
+
+#[tokio::test]
+async fn a_collector_is_asked_and_its_files_are_looked_at() {
+    let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start().await);
+    let look = |traces: &str| doctor(folder.path(), &format!("traces: {{ {traces} }}\n")).arg("--cluster").arg("demo");
+    let endpoint = format!("endpoint: \"{}\"", collector.endpoint());
+    let finished = look(&endpoint).finish().await;
+    assert_eq!(finished.code(), 0, "{finished:?}");
+    assert_found(&finished, "traces", "ok", "takes spans of calls");
+
+    let with_headers = format!("{endpoint}, headersFile: /nowhere/headers");
+    let offline = look(&with_headers).arg("--offline").finish().await;
+    assert_found(&offline, "traces", "warn", "/nowhere/headers is not there; it was not looked at");
+    let here = look(&with_headers).finish().await;
+    assert_eq!(here.code(), 1, "{here:?}");
+    assert_found(&here, "traces", "fail", "/nowhere/headers");
+
+    drop(collector);
+    let away = look(&endpoint).finish().await;
+    assert_eq!(away.code(), 0, "a server would start: {away:?}");
+    assert_found(&away, "traces", "warn", "spans of calls would be lost");
 }
 
 #[tokio::test]

@@ -220,6 +220,12 @@ async fn where_nobody_is_asked_a_network_is_not_served_by_chance() {
     let finished = Run::new(&["serve", "--cluster", "demo", "--listen", "0.0.0.0:0"]).finish().await;
     assert_eq!(finished.code(), 1);
     assert!(finished.stderr.contains("--allow-anonymous") && finished.stderr.contains("127.0.0.1"), "{}", finished.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("sandbar.yaml");
+    std::fs::write(&config, "allowAnonymous: false\n").unwrap();
+    let run = Run::new(&["serve", "--cluster", "demo", "--listen", "0.0.0.0:0", "--config"]).arg(&config);
+    let forbidden = run.env("SANDBAR_ALLOW_ANONYMOUS", "true").finish().await;
+    forbidden.assert_refused("take `allowAnonymous: false` out of it");
     let everywhere = "0.0.0.0:0".parse().unwrap();
     let meant = Server::builder().cluster("demo").listen(everywhere).arg("--allow-anonymous").start().await;
     meant.until_logged("everybody who reaches 0.0.0.0").await;

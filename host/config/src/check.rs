@@ -124,10 +124,14 @@ pub(super) fn serving(config: &Config) -> Result<(), String> {
         ));
     }
     let AuthenticationConfig { front_proxy, .. } = authentication;
-    if !listen.ip().is_loopback() && !config.allow_anonymous && !config.knows_callers() {
+    if !listen.ip().is_loopback() && config.allow_anonymous != Some(true) && !config.knows_callers() {
+        let meant = match config.allow_anonymous {
+            Some(_) => "take `allowAnonymous: false` out of it, which goes before --allow-anonymous",
+            None => "say that it is meant, with --allow-anonymous",
+        };
         return Err(format!(
             "whoever reaches {listen} could read the cluster with this server's rights, since nobody is asked who they are: listen on \
-             127.0.0.1, or configure `authentication` or `apiService` in sandbar.yaml, or say that it is meant, with --allow-anonymous"
+             127.0.0.1, or configure `authentication` or `apiService` in sandbar.yaml, or {meant}"
         ));
     }
     if front_proxy.is_some() && tls.as_ref().is_none_or(|tls| tls.client_certificate_authority.is_none()) {

@@ -154,8 +154,10 @@ pub struct Config {
     pub api_service: Option<ApiServiceConfig>,
     /// Whose rights count when a tool reads, and who may call which tool.
     pub authorization: AuthorizationConfig,
-    /// Whether everybody who reaches the server may call where nobody is asked who they are. On loopback addresses they always may.
-    pub allow_anonymous: bool,
+    /// Whether everybody who reaches the server may call where nobody is asked who they are; absent: no. On loopback addresses they always may.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "bool")]
+    pub allow_anonymous: Option<bool>,
     /// What holds for the bundled tools.
     pub bundled: BundledConfig,
     /// Arguments that clients add by themselves, and that are dropped where a tool has none of that name.
@@ -207,7 +209,7 @@ impl Default for Config {
             authentication: AuthenticationConfig::default(),
             api_service: None,
             authorization: AuthorizationConfig::default(),
-            allow_anonymous: false,
+            allow_anonymous: None,
             bundled: BundledConfig::default(),
             ignored_arguments: IgnoredArguments::default(),
             grants_what_is_asked: false,

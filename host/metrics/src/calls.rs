@@ -238,7 +238,10 @@ impl Calls {
             Offer::Prompt => (&known.prompts, component.map_or(&known.other, |component| &component.outcomes)),
             Offer::Resource => (&known.resources, component.map_or(&known.other, |component| &component.outcomes)),
         };
-        durations.observe(families, protocols, call);
+        // How long it took to turn one away says nothing of how long the others take.
+        if call.is_let_in {
+            durations.observe(families, protocols, call);
+        }
         outcomes.count(families, call.outcome);
         let Some((component, name)) = component.zip(call.component) else { return };
         component.add(families, name, call);

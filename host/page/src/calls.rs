@@ -43,7 +43,7 @@ struct Counted(Mutex<Option<Hour>>);
 
 impl Counted {
     fn add(&self, minute: u64, call: &EndedCall<'_>) {
-        lock(&self.0).get_or_insert_default().add(minute, call.outcome, call.took);
+        lock(&self.0).get_or_insert_default().add(minute, call.outcome, call.is_let_in.then_some(call.took));
     }
 
     fn spans(&self, now: u64, minutes: usize) -> Vec<Calls> {

@@ -39,8 +39,8 @@ impl Default for Hour {
 }
 
 impl Hour {
-    /// A call ended in this minute. One of more than an hour before another is forgotten.
-    pub(crate) fn add(&mut self, minute: u64, outcome: Outcome, took: Duration) {
+    /// A call ended in this minute, and took as long if it was let in. One of more than an hour before another is forgotten.
+    pub(crate) fn add(&mut self, minute: u64, outcome: Outcome, took: Option<Duration>) {
         self.advance(minute);
         if self.newest - minute < MINUTES as u64 {
             self.minutes[place(minute)].add(outcome, took);
@@ -95,10 +95,11 @@ impl<'c> std::iter::Sum<&'c Self> for Calls {
 }
 
 impl Calls {
-    fn add(&mut self, outcome: Outcome, took: Duration) {
+    fn add(&mut self, outcome: Outcome, took: Option<Duration>) {
         if let Some(at) = Outcome::ALL.iter().position(|known| *known == outcome) {
             self.outcomes[at] = self.outcomes[at].saturating_add(1);
         }
+        let Some(took) = took else { return };
         let bucket = BOUNDS.partition_point(|bound| Duration::from_millis((*bound).into()) < took);
         self.took[bucket] = self.took[bucket].saturating_add(1);
     }
@@ -172,7 +173,7 @@ mod tests {
     fn an_hour_is_the_last_one() {
         let mut hour = Hour::default();
         for minute in [0, 0, 1, 59] {
-            hour.add(minute, Outcome::Answered, SECOND);
+            hour.add(minute, Outcome::Answered, Some(SECOND));
         }
         let mut expected = vec![0; 60];
         (expected[0], expected[1], expected[59]) = (2, 1, 1);
@@ -181,18 +182,18 @@ mod tests {
         assert_eq!(hour.all(60).count(), 2, "those of minute 0 are over an hour old");
         assert_eq!(hour.all(118).count(), 1);
         assert_eq!(hour.all(119).count(), 0);
-        hour.add(61, Outcome::Failed, SECOND);
+        hour.add(61, Outcome::Failed, Some(SECOND));
         assert_eq!((hour.all(61).count(), hour.all(61).bad()), (2, 1), "minutes 59 and 61 are left");
-        hour.add(10_000, Outcome::Failed, SECOND);
+        hour.add(10_000, Outcome::Failed, Some(SECOND));
         assert_eq!(hour.all(10_000).count(), 1, "nothing comes back after hours without a call");
     }
 
     #[test]
     fn one_that_is_told_late_is_in_its_own_minute() {
         let mut hour = Hour::default();
-        hour.add(70, Outcome::Answered, SECOND);
-        hour.add(69, Outcome::Answered, SECOND);
-        hour.add(10, Outcome::Answered, SECOND);
+        hour.add(70, Outcome::Answered, Some(SECOND));
+        hour.add(69, Outcome::Answered, Some(SECOND));
+        hour.add(10, Outcome::Answered, Some(SECOND));
         assert_eq!(counts(&hour, 70, 1)[58..], [1, 1]);
         assert_eq!(hour.all(70).count(), 2, "that of an hour ago is forgotten");
         assert_eq!(counts(&hour, 70, 2)[29], 2);
@@ -202,12 +203,12 @@ mod tests {
     fn percentiles_are_within_their_buckets() {
         let mut calls = Calls::default();
         assert_eq!(calls.percentile(50), None);
-        (0..99).for_each(|_| calls.add(Outcome::Answered, Duration::from_millis(12)));
-        calls.add(Outcome::Answered, Duration::from_secs(4));
+        (0..99).for_each(|_| calls.add(Outcome::Answered, Some(Duration::from_millis(12))));
+        calls.add(Outcome::Answered, Some(Duration::from_secs(4)));
         let of = |percent| calls.percentile(percent).unwrap_or_default();
         assert!((10.0..=15.0).contains(&of(50)) && (10.0..=15.0).contains(&of(99)), "{} {}", of(50), of(99));
         assert!((3_000.0..=5_000.0).contains(&of(100)), "{}", of(100));
-        calls.add(Outcome::Answered, Duration::from_secs(3_000));
+        calls.add(Outcome::Answered, Some(Duration::from_secs(3_000)));
         assert_eq!(calls.percentile(100), Some(120_000.0), "the last bucket has no end");
     }
 }

@@ -8,7 +8,10 @@ pub const NICENESS: i32 = 10;
 /// Lowers the priority of the calling thread, for good: raising it takes a privilege. Where it is forbidden, calls compete as
 /// equals.
 pub(crate) fn lower_priority() {
-    // On Linux this is per thread, and `None` means the caller.
+    // On Linux this is per thread, and `None` means the caller. Elsewhere it would be the whole process.
+    if cfg!(not(target_os = "linux")) {
+        return;
+    }
     let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICENESS));
 }
 

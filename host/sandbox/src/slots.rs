@@ -2,6 +2,7 @@
 //! which takes every caller along.
 
 use std::path::Path;
+use std::process::Command;
 
 /// Bytes that the process needs beside running calls: itself, compiled components, connections.
 const RESERVE: u64 = 96 * 1024 * 1024;
@@ -73,7 +74,7 @@ pub fn memory_for_answers(available: u64) -> u64 {
 /// The bytes of memory that this process may use: the limit of its cgroup where there is one, else what the machine has.
 pub fn available_memory() -> u64 {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let machine = machine_memory(&read("/proc/meminfo")).unwrap_or(u64::MAX);
+    let machine = machine_memory(&read("/proc/meminfo")).or_else(physical_memory).unwrap_or(u64::MAX);
     cgroup_memory(&read("/proc/self/cgroup"), Path::new("/sys/fs/cgroup")).map_or(machine, |limit| limit.min(machine))
 }
 
@@ -96,6 +97,12 @@ fn cgroup_memory(groups: &str, root: &Path) -> Option<u64> {
         group.ancestors().filter_map(limit).min()
     };
     groups.lines().filter_map(limit).min()
+}
+
+/// The memory of a Mac, in bytes: what asks for it directly takes `unsafe`.
+fn physical_memory() -> Option<u64> {
+    let asked = cfg!(target_os = "macos").then(|| Command::new("/usr/sbin/sysctl").args(["-n", "hw.memsize"]).output());
+    String::from_utf8(asked?.ok()?.stdout).ok()?.trim().parse().ok()
 }
 
 /// `MemTotal` of /proc/meminfo, in bytes.

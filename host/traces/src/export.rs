@@ -35,7 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// How long a batch is tried again: meanwhile those behind it wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the last spans may take when the server ends. All that it does before takes up to 29 s of a pod's 30 s.
+/// How long the last spans may take when the server ends. All that it does before takes up to 29 s of a pod's 30 s, the last answers of the
+/// metrics' port beside this.
 const FLUSH: Duration = Duration::from_millis(800);
 
 /// How long it is not said again that a collector is too slow.
@@ -92,6 +93,21 @@ enum Verdict {
     Later(String, Option<Duration>),
 }
 
+/// Sends one message without spans, and says why it is not taken.
+pub(super) async fn ask(post: &Post) -> Result<(), String> {
+    match attempt(post, Bytes::from(message(&[], &[]).encode_to_vec())).await {
+        Verdict::Taken(_) => Ok(()),
+        Verdict::Refused(why) | Verdict::Later(why, _) => Err(why),
+    }
+}
+
+async fn attempt(post: &Post, body: Bytes) -> Verdict {
+    match timeout(POST_TIME, post(body)).await {
+        Ok(answer) => Verdict::of(answer),
+        Err(_late) => Verdict::Later(format!("the collector has not answered within {} s", POST_TIME.as_secs()), None),
+    }
+}
+
 impl Exporter {
     pub(super) fn new(
         queue: mpsc::Receiver<TracedCall>,
@@ -144,15 +160,10 @@ impl Exporter {
         drop(batch);
         let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            let sent = timeout(POST_TIME, (self.post)(body.clone())).await;
-            let verdict = match sent {
-                Ok(answer) => Verdict::of(answer),
-                Err(_late) => Verdict::Later(format!("the collector has not answered within {} s", POST_TIME.as_secs()), None),
-            };
-            match verdict {
+            match attempt(&self.post, body.clone()).await {
                 Verdict::Taken(None) => return self.is_well(),
                 Verdict::Taken(Some((rejected, why))) => {
-                    self.lose(rejected);
+                    self.lose(rejected.min(spans));
                     return self.is_not_well(why);
                 }
                 Verdict::Refused(why) => {
@@ -161,8 +172,9 @@ impl Exporter {
                 }
                 Verdict::Later(why, named) => {
                     self.is_not_well(why);
-                    let wait = named.unwrap_or_else(|| part_of(pause, jitter));
-                    if *stopped.borrow() || began.elapsed() + wait > PATIENCE {
+                    // A collector may ask for more time, and not for less.
+                    let wait = named.unwrap_or_default().max(part_of(pause, jitter));
+                    if *stopped.borrow() || began.elapsed().saturating_add(wait) > PATIENCE {
                         return self.lose(spans);
                     }
                     // Once it is stopped there is one more attempt.

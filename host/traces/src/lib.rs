@@ -34,7 +34,7 @@ use self::export::Exporter;
 pub use self::sampler::Sampler;
 pub use self::settings::Settings;
 
-/// Calls that wait until they are sent: at most 8 MiB, where each has made as many requests as have spans, and 1 MiB as a rule.
+/// Calls that wait until they are sent: at most some 16 MiB, where each has made as many requests as have spans, and 1 MiB as a rule.
 const QUEUE: usize = 1024;
 
 /// Who traces calls.
@@ -48,9 +48,9 @@ impl Traces {
     /// Traces calls from now on, and sends what there is. An error says which of the settings cannot be used. Must be called on a tokio runtime.
     pub fn start(settings: Settings) -> Result<(Arc<Self>, Export), String> {
         let (sampler, resource) = (settings.sampler, settings.resource.clone());
-        let collector = Collector::new(settings);
         // What is wrong with files and addresses is told at the start, and not once something is to be sent.
-        collector.connect()?;
+        settings.check()?;
+        let collector = Collector::new(settings);
         let (queue, ended) = mpsc::channel(QUEUE);
         let dropped = Arc::<AtomicU64>::default();
         let exporter = Exporter::new(ended, dropped.clone(), resource, collector.into_post());
@@ -60,6 +60,18 @@ impl Traces {
     /// Spans that no collector has taken.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Settings {
+    /// Whether files and address can be used; what is wrong otherwise. It reads them, so it may take a moment.
+    pub fn check(&self) -> Result<(), String> {
+        Collector::new(self.clone()).connect()
+    }
+
+    /// Sends the collector no spans, and says why it does not take them.
+    pub async fn reach(&self) -> Result<(), String> {
+        export::ask(&Collector::new(self.clone()).into_post()).await
     }
 }
 

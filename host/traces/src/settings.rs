@@ -63,11 +63,16 @@ impl Settings {
         let uri = address.parse::<http::Uri>().ok();
         let uri = uri.filter(|uri| uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme)));
         let authority = uri.as_ref().and_then(http::Uri::authority);
-        // What stands before an @ may be a password.
+        // What stands before an @ may be a password, and what behind a ? a key.
         let shown = address.rsplit_once('@').map_or(address, |(_, host)| host);
+        let shown = shown.split_once('?').map_or(shown, |(path, _)| path);
         let authority = authority.ok_or_else(|| format!("{shown:?} is no http:// or https:// address"))?;
         if authority.as_str().contains('@') {
             return Err("the address of a collector has no name and no password in it: put them into a header".to_owned());
+        }
+        // It may be a key, and the address is in the log.
+        if address.contains('?') {
+            return Err("the address of a collector has no query: put what is in it into a header".to_owned());
         }
         Ok(Self {
             address: address.to_owned(),
@@ -127,7 +132,13 @@ mod tests {
         for wrong in ["", "collector:4318", "grpc://collector:4317", "http://", "http://a b"] {
             assert!(address(wrong).is_err(), "{wrong}");
         }
-        for with_password in ["http://me:hunter2@collector:4318", "http://me:hunter2 @collector:4318", "me:hunter2@collector"] {
+        for with_password in [
+            "http://me:hunter2@collector:4318",
+            "http://me:hunter2 @collector:4318",
+            "me:hunter2@collector",
+            "http://collector:4318/?key=hunter2",
+            "collector/?key=hunter2",
+        ] {
             let words = address(with_password).expect_err("a password");
             assert!(!words.contains("hunter2"), "{words}");
         }

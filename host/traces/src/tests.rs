@@ -28,6 +28,12 @@ struct World {
 
 impl World {
     fn new(script: impl Into<Script>) -> Self {
+        Self::asking_to_wait(None, script)
+    }
+
+    /// With this in the header `Retry-After` of every answer.
+    fn asking_to_wait(wait: Option<&'static str>, script: impl Into<Script>) -> Self {
+        let headers = HeaderMap::from_iter(wait.map(|wait| (http::header::RETRY_AFTER, http::HeaderValue::from_static(wait))));
         let script = Mutex::new(script.into());
         let (taken, asked) = (Arc::<Mutex<Vec<Vec<Span>>>>::default(), Arc::<AtomicU64>::default());
         let (taking, asking) = (taken.clone(), asked.clone());
@@ -40,10 +46,11 @@ impl World {
                 let spans = message.resource_spans.into_iter().flat_map(|of| of.scope_spans).flat_map(|of| of.spans);
                 taking.lock().expect("not poisoned").push(spans.collect());
             }
+            let headers = headers.clone();
             async move {
                 let Some(status) = status else { return std::future::pending().await };
                 let status = StatusCode::from_u16(status).map_err(|_| "no way".to_owned())?;
-                Ok(Receipt { status, headers: HeaderMap::new(), body: None })
+                Ok(Receipt { status, headers, body: None })
             }
             .boxed()
         };
@@ -128,6 +135,24 @@ async fn what_is_refused_is_lost_at_once_and_what_is_not_taken_after_a_while() {
     assert!((4..=10).contains(&asked), "{asked}");
     after(100).await;
     assert_eq!(world.asked(), asked, "nothing is left to send");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_can_ask_for_more_time_and_neither_for_less_nor_for_all_of_it() {
+    let world = World::asking_to_wait(Some("0"), [Some(503)]);
+    world.call();
+    after(60).await;
+    assert!((4..=10).contains(&world.asked()), "{}", world.asked());
+    assert_eq!(world.traces.dropped(), 1);
+
+    // More than any clock has: that batch is given up, and the next one sent.
+    let world = World::asking_to_wait(Some("18446744073709551615"), [None, Some(503), Some(200)]);
+    world.call();
+    after(60).await;
+    assert_eq!((world.asked(), world.traces.dropped()), (2, 1));
+    world.call();
+    after(2).await;
+    assert_eq!(world.batches(), [1]);
 }
 
 #[tokio::test(start_paused = true)]

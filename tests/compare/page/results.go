@@ -4,6 +4,7 @@ package page
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,16 +89,21 @@ type Series struct {
 // Add adds a point.
 func (s *Series) Add(x, y float64) { s.Points = append(s.Points, [2]float64{x, y}) }
 
-// Keep takes over the numbers of an earlier run; those that are measured again come after them.
+// Keep takes over the numbers of an earlier run of the same day, machine and servers; those that are measured again come after them.
 func (r *Results) Keep(folder string) error {
 	text, err := os.ReadFile(filepath.Join(folder, "comparison.json"))
 	if err != nil {
 		return err
 	}
 	var before Results
-	err = json.Unmarshal(text, &before)
+	if err := json.Unmarshal(text, &before); err != nil {
+		return err
+	}
+	if before.Machine != r.Machine || !slices.Equal(before.Servers, r.Servers) {
+		return fmt.Errorf("the page is of %+v and %+v, and this is another: measure all of it", before.Machine, before.Servers)
+	}
 	r.Tables, r.Plots = before.Tables, before.Plots
-	return err
+	return nil
 }
 
 // newest puts what was measured again in the place of what was measured before.

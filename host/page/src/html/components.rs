@@ -25,7 +25,7 @@ pub(super) fn section(view: &View<'_>) -> Markup {
     html! {
         section aria-labelledby="components" {
             h2 #components { "Components" }
-            @if all.is_empty() { p.note { "None is served." } }
+            @if view.told.components.is_empty() { p.note { "None is served." } }
             div.cards { @for card in &all { (card) } }
             (rest(left_out, "component", "`sandbar tools` prints them"))
         }

@@ -23,7 +23,7 @@ pub(super) fn section(view: &View<'_>, most: usize) -> Markup {
     html! {
         section aria-labelledby="tools" {
             h2 #tools { "Tools" }
-            @if rows.is_empty() {
+            @if rows.is_empty() && left_out == 0 {
                 p.note { "None is served." }
             } @else {
                 table.tools {

@@ -151,15 +151,17 @@ impl<C: Fn(Option<&str>) -> anyhow::Result<Config>> Reloader<C> {
     fn react(&mut self, occasion: Occasion, files: &mut Files) {
         // Of sandbar.yaml, what was seen before it was read: what changes while it is read is another look's.
         let before_reading = match occasion {
-            Occasion::Look(look) if look == files.stamps => {
-                (files.unsettled, files.looks) = (None, 0);
-                return;
-            }
             Occasion::Look(look) => {
-                if self.grant_what_is_confirmed() {
+                let is_as_before = look == files.stamps;
+                // A sandbar.yaml that cannot be read may be out of reach for a moment, and the same afterwards.
+                let is_granted = (!is_as_before || self.broken.is_some()) && self.grant_what_is_confirmed();
+                if is_granted {
                     // What is being loaded has the grants of before, and the files are to be loaded by the new ones even if they are as
                     // before.
                     (files.loading, files.stamps) = (None, FileStamps::default());
+                } else if is_as_before {
+                    (files.unsettled, files.looks) = (None, 0);
+                    return;
                 }
                 files.looks += 1;
                 // What changes from look to look is still being written.

@@ -11,14 +11,15 @@ use sandbar_config::Config;
 use sandbar_http::{Check, Readiness};
 use sandbar_kubernetes::{Clusters, NamedCluster, OwnRights, Permission};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::roles::{grants, roles};
 use super::words;
 use crate::rbac::{Account, permissions};
 
-/// How long one look may take.
+/// How long one look may take, and how much of that is for what it found before its time was up.
 const TIME: Duration = Duration::from_secs(8);
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// The least time between two looks of a server. They are made only while somebody asks.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -62,11 +63,13 @@ impl Standing {
 /// Asks one of the clusters what the server may do there of what these tools, and this configuration, need.
 pub(super) async fn look(config: &Config, clusters: &Clusters, named: &NamedCluster, catalog: &Catalog) -> Standing {
     let is_home = clusters.iter().next().is_some_and(|home| home.name == named.name);
+    let began = Instant::now();
     let found = timeout(TIME, async {
         let roles = roles(config, named, is_home, grants(catalog, &named.name), &Account::default()).await?;
         let needed = Vec::from_iter(permissions(&roles.objects));
         let number = needed.len();
-        Ok::<_, anyhow::Error>((number, named.cluster.own_rights(needed, TIME).await))
+        let left = (TIME - MARGIN).saturating_sub(began.elapsed());
+        Ok::<_, anyhow::Error>((number, named.cluster.own_rights(needed, left).await))
     });
     match found.await {
         // What is known to be missing is worth more than why the rest is not known.
@@ -95,8 +98,9 @@ impl RightsFollower {
             let (config, catalog) = (self.configs.borrow().clone(), self.catalogs.borrow().clone());
             let standings = self.look(&config, &catalog).await;
             let is_known = standings.iter().all(|(_, standing)| !matches!(standing, Standing::Unknown(_)));
-            readiness.rights(standings.iter().map(|(named, standing)| self.check(named, standing)).collect());
-            sleep(if is_known { INTERVAL } else { AGAIN }).await;
+            let pause = if is_known { INTERVAL } else { AGAIN };
+            readiness.rights(standings.iter().map(|(named, standing)| self.check(named, standing)).collect(), pause);
+            sleep(pause).await;
         }
     }
 

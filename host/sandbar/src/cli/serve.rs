@@ -212,12 +212,17 @@ async fn serve_until_stopped(arguments: Arguments, Manner { interval, configure 
         tokio::spawn(aggregation.follow(readiness.clone()));
     }
     serve(listener, tls, app, connections, drain, stopped(readiness)?).await;
-    if let Some(metrics) = served_metrics {
-        metrics.end().await;
-    }
-    if let Some(export) = export {
-        export.end().await;
-    }
+    let last_answers = async {
+        if let Some(metrics) = served_metrics {
+            metrics.end().await;
+        }
+    };
+    let last_spans = async {
+        if let Some(export) = export {
+            export.end().await;
+        }
+    };
+    tokio::join!(last_answers, last_spans);
     tracing::info!("stopped");
     Ok(())
 }
@@ -230,7 +235,9 @@ impl Arguments {
         config.tls = self.tls.over(config.tls)?;
         config.hosts = self.hosts.clone().unwrap_or(config.hosts);
         config.origins = self.origins.clone().unwrap_or(config.origins);
-        config.allow_anonymous = self.allow_anonymous.unwrap_or(config.allow_anonymous);
+        // Whatever deploys a server may have set the variable for everybody; who writes the file can still forbid it.
+        config.allow_anonymous =
+            config.allow_anonymous.filter(|allowed| !allowed).or(self.allow_anonymous).or(config.allow_anonymous);
         config.calls_per_second = self.calls_per_second.unwrap_or(config.calls_per_second);
         config.connections = self.connections.unwrap_or(config.connections);
         config.drain = self.drain.unwrap_or(config.drain);

@@ -127,11 +127,16 @@ impl Common {
             };
             Folder::temporary().map_err(failed).ok()
         };
-        // Not by its path: the binary may have been replaced since.
         kept.map(|(_, folder)| folder)
             .or_else(temporary)
-            .map(|folder| Compiler { program: "/proc/self/exe".into(), folder: Arc::new(folder) })
+            .map(|folder| Compiler { program: this_program(), folder: Arc::new(folder) })
     }
+}
+
+/// This program, to start it once more. On Linux not by its path, since the binary may have been replaced by then.
+fn this_program() -> PathBuf {
+    let path = if cfg!(target_os = "linux") { None } else { std::env::current_exe().ok() };
+    path.unwrap_or_else(|| "/proc/self/exe".into())
 }
 
 impl Loading {

@@ -7,13 +7,27 @@ use anyhow::{Context as _, anyhow};
 use sandbar_config::TracesConfig;
 use sandbar_traces::{Environment, Export, Settings, Traces};
 
+/// Where spans are to be sent.
+pub(super) struct Wanted {
+    /// How, or what of that cannot be used.
+    pub(super) settings: Result<Settings, String>,
+    /// What the variables say, and whether they forbid it.
+    pub(super) environment: Environment,
+}
+
+/// What the configuration says, or else the variables; none: calls are not traced.
+pub(super) fn wanted(config: Option<&TracesConfig>) -> Option<Wanted> {
+    let environment = Environment::read(env!("CARGO_PKG_VERSION"), |name| std::env::var(name).ok());
+    let settings = match config {
+        Some(config) => configured(config, &environment),
+        None => Settings::of(&environment)?,
+    };
+    Some(Wanted { settings, environment })
+}
+
 /// Traces calls, if that is configured.
 pub(super) fn start(config: Option<&TracesConfig>) -> anyhow::Result<Option<(Arc<Traces>, Export)>> {
-    let environment = Environment::read(env!("CARGO_PKG_VERSION"), |name| std::env::var(name).ok());
-    let of_environment = Settings::of(&environment);
-    if config.is_none() && of_environment.is_none() {
-        return Ok(None);
-    }
+    let Some(Wanted { settings, environment }) = wanted(config) else { return Ok(None) };
     if let Some(why) = &environment.off {
         tracing::warn!("calls are not traced: {why}");
         return Ok(None);
@@ -21,11 +35,6 @@ pub(super) fn start(config: Option<&TracesConfig>) -> anyhow::Result<Option<(Arc
     for ignored in &environment.ignored {
         tracing::warn!("{ignored}");
     }
-    let settings = match config {
-        Some(config) => Some(configured(config, &environment)),
-        None => of_environment,
-    };
-    let Some(settings) = settings else { return Ok(None) };
     let started = settings.and_then(|settings| {
         let address = settings.address.clone();
         Ok((address, Traces::start(settings)?))

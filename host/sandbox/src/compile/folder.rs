@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustix::fs::{AtFlags, CWD, FlockOperation, StatxAttributes, StatxFlags, flock, statx};
+use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -230,11 +230,18 @@ fn temporary(parent: &Path, prefix: &str) -> io::Result<TempDir> {
 }
 
 /// Whether a file system is mounted there, be it another folder of the one around it.
+#[cfg(target_os = "linux")]
 fn is_volume(path: &Path) -> bool {
-    let root = Path::new("/");
-    path != root
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    path != Path::new("/")
         && statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
             .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// As above; a system that tells of no mounts has no pods either, and so no volume whose mode somebody else decides.
+#[cfg(not(target_os = "linux"))]
+fn is_volume(_path: &Path) -> bool {
+    false
 }
 
 /// Checks, as OpenSSH does, that nobody but this user can write to a folder or put another in its place.

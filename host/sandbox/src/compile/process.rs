@@ -246,8 +246,11 @@ fn bound(bounds: CompileLimits) -> io::Result<()> {
         // them. Priority cannot be raised, so a server with a lower one keeps it; where lowering is forbidden, the process
         // competes as an equal.
         let _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice.max(NICENESS)));
-        limit(Resource::Data, memory, 0)?;
-        limit(Resource::As, memory.saturating_add(ADDRESSES), 0)?;
+        // macOS refuses the one and keeps to neither, so there its time is what bounds it.
+        if cfg!(target_os = "linux") {
+            limit(Resource::Data, memory, 0)?;
+            limit(Resource::As, memory.saturating_add(ADDRESSES), 0)?;
+        }
     }
     Ok(())
 }

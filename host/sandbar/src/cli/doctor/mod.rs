@@ -17,6 +17,7 @@ mod rights;
 mod session_key;
 mod subject;
 mod tools;
+mod traces;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -82,10 +83,11 @@ struct Check {
 
 /// What is looked at, all of it at once, in the order in which it is told. With --offline, what is about the configuration alone.
 #[rustfmt::skip]
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     Check { name: "tools",       about: About::Configuration, time: LOADING,            look: |subject| tools::look(subject).boxed() },
     Check { name: "session key", about: About::Configuration, time: TIME,               look: |subject| session_key::look(subject).boxed() },
     Check { name: "certificate", about: About::Configuration, time: TIME,               look: |subject| certificate::look(subject).boxed() },
+    Check { name: "traces",      about: About::Configuration, time: TIME,               look: |subject| traces::look(subject).boxed() },
     Check { name: "address",     about: About::Machine,       time: TIME,               look: |subject| address::look(subject).boxed() },
     Check { name: "memory",      about: About::Machine,       time: TIME,               look: |subject| memory::look(subject).boxed() },
     Check { name: "cache",       about: About::Machine,       time: TIME,               look: |subject| cache::look(subject).boxed() },

@@ -151,3 +151,19 @@ async fn what_changes_once_it_has_been_read_is_found_by_the_next_look() {
         assert_eq!(server.namespaces(), only(["team-c"]), "on SIGHUP: {is_hangup}");
     }
 }
+
+#[tokio::test]
+async fn what_could_not_be_read_for_a_moment_is_no_trouble_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let meanwhile = Mutex::default();
+    let (here, away) = (folder.path().join("here"), folder.path().join("away"));
+    std::fs::create_dir(&here).expect("a folder");
+    let mut server = start(&here, "team-a", &meanwhile).await;
+    std::fs::rename(&here, &away).expect("moved");
+    server.look();
+    assert!(server.reloader.broken.is_some());
+    std::fs::rename(&away, &here).expect("moved back");
+    server.look();
+    assert_eq!(server.reloader.broken, None);
+    assert_eq!(server.namespaces(), only(["team-a"]));
+}
