@@ -4,6 +4,9 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http::Request;
+use http::header::ACCEPT_ENCODING;
 use sandbar_tests::collector::Collector;
 use sandbar_tests::http as wire;
 use sandbar_tests::mcp::{self, Client};
@@ -105,14 +108,18 @@ pub(crate) async fn scrape(table: &mut Table) {
     let log = server.log();
     let (_, rest) = log.split_once("metrics are at http://").expect("the log says where the metrics are");
     let port = rest.split('/').next().and_then(|address| address.parse().ok()).expect("an address");
-    let (mut times, mut bytes) = (Vec::new(), 0);
-    for _ in 0..SCRAPES {
-        let began = Instant::now();
-        bytes = wire::get(port, "/metrics").await.bytes().await.len();
-        times.push(began.elapsed());
+    // As Prometheus asks, and as curl does.
+    for (what, encoding) in [("gzip", "gzip"), ("plain", "identity")] {
+        let (mut times, mut bytes) = (Vec::new(), 0);
+        for _ in 0..SCRAPES {
+            let request = Request::get("/metrics").header(ACCEPT_ENCODING, encoding).body(Bytes::new()).expect("a request");
+            let began = Instant::now();
+            bytes = wire::send(port, request).await.bytes().await.len();
+            times.push(began.elapsed());
+        }
+        let time = median(times);
+        let what = format!("/metrics with 50 tools, {what}: time, bytes");
+        let holds = time <= SCRAPE && bytes <= SCRAPE_BYTES;
+        table.row(&what, format!("{}, {} KB", ms(time), bytes / 1000), "5 ms, 200 KB", holds);
     }
-    let time = median(times);
-    let what = "/metrics with 50 tools: time, bytes";
-    let holds = time <= SCRAPE && bytes <= SCRAPE_BYTES;
-    table.row(what, format!("{}, {} KB", ms(time), bytes / 1000), "5 ms, 200 KB", holds);
 }

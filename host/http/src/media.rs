@@ -1,6 +1,6 @@
 //! Which types of content a client takes, and which it sends.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 
 /// What answers are by themselves.
 pub(super) const JSON: &str = "application/json";
@@ -38,9 +38,9 @@ impl Takes {
     }
 }
 
-/// Whether the Accept headers name this type itself, and not only a range that it is in.
-pub(super) fn names(headers: &HeaderMap, kind: &str) -> bool {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+/// Whether headers such as Accept name this type itself, and not only a range that it is in.
+pub(super) fn names(headers: &HeaderMap, header: HeaderName, kind: &str) -> bool {
+    let values = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
     let ranges: Vec<&str> = values.flat_map(|value| split(value, ',')).map(str::trim).collect();
     let is_named = |range: &&str| split(range, ';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(kind));
     ranges.iter().any(is_named) && accepts(&ranges, kind)
