@@ -1,6 +1,7 @@
 //! Compiles the bundled tools, `guest-tools/<pack>/<tool-name>`, to WebAssembly components and writes them to `OUT_DIR`, with two tables
 //! in `bundled.rs`, each in the order of the names: of the packs `pub static PACKS: &[(&str, &[&str], &str)]`, name, API groups that their
-//! tools ask for and what they tell the model, and of the tools `pub static BUNDLED: &[(&str, &str, &[u8])]`, pack, file name and bytes.
+//! tools ask for and what they tell the model, and of the tools `pub static BUNDLED: &[(&str, &str, &[u8])]`, pack, file name and bytes. Those
+//! are compressed, to a third.
 //!
 //! The tools are compiled by a cargo of their own, because one run of cargo cannot build a crate for another target and embed it.
 //! They have one target directory for all profiles of the host, so that a release build does not compile them again.
@@ -11,11 +12,14 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use build_wit_component::{ComponentEncoder, Linker, StringEncoding, embed_component_metadata};
 use build_wit_parser::Resolve;
+use flate2::Compression;
+use flate2::read::ZlibEncoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
@@ -92,8 +96,9 @@ fn bundle() -> Result<(), Box<dyn Error>> {
     let mut of_packs = String::from(
         "/// Name, API groups of the tools' rules and instructions of each pack.\npub static PACKS: &[(&str, &[&str], &str)] = &[\n",
     );
-    let mut of_tools =
-        String::from("/// Pack, file name and bytes of each bundled tool.\npub static BUNDLED: &[(&str, &str, &[u8])] = &[\n");
+    let mut of_tools = String::from(
+        "/// Pack, file name and compressed bytes of each bundled tool.\npub static BUNDLED: &[(&str, &str, &[u8])] = &[\n",
+    );
     for pack in &packs {
         let Pack { name, tools, .. } = pack;
         let groups = Vec::from_iter(pack.groups()?);
@@ -102,14 +107,21 @@ fn bundle() -> Result<(), Box<dyn Error>> {
             let module = modules.join(tool.replace('-', "_")).with_extension("wasm");
             let component = component(&module).map_err(|error| format!("{tool} is no component: {error:#}"))?;
             let file = format!("{tool}.wasm");
-            fs::write(out.join(&file), component)?;
+            fs::write(out.join(&file), compressed(&component)?)?;
             writeln!(of_tools, "    ({name:?}, {file:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))),")?;
         }
     }
-    fs::write(out.join("script.wasm"), engine(&workspace)?)?;
-    let engine = "/// The engine of scripts, a component.\npub static ENGINE: &[u8] = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/script.wasm\"));\n";
+    fs::write(out.join("script.wasm"), compressed(&engine(&workspace)?)?)?;
+    let engine = "/// The engine of scripts, a component, compressed.\npub static ENGINE: &[u8] = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/script.wasm\"));\n";
     fs::write(out.join("bundled.rs"), format!("{of_packs}];\n\n{of_tools}];\n\n{engine}"))?;
     Ok(())
+}
+
+/// As zlib has it.
+fn compressed(component: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressed = Vec::new();
+    ZlibEncoder::new(component, Compression::best()).read_to_end(&mut compressed)?;
+    Ok(compressed)
 }
 
 /// Links QuickJS with the contract to a component.

@@ -98,8 +98,8 @@ fn kubeconform_finds_no_fault_in_what_the_chart_and_kustomize_make() {
     let base = folder.path().join("base.yaml");
     std::fs::write(&base, control_plane.kubectl(&["kustomize", &format!("{DEPLOY}/base")])).unwrap();
     for (file, least) in [
-        (base.display().to_string(), 7),
-        (helm.made(&[]), 7),
+        (base.display().to_string(), 6),
+        (helm.made(&[]), 6),
         (helm.made(&["--namespace", "all-of-the-chart", "--values", EVERYTHING, "--set", "rbac.create=false"]), 10),
     ] {
         let found = checked(&file);

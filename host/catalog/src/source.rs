@@ -2,13 +2,13 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use sandbar_registry::{Digest, Reference};
 use sandbar_sandbox::Binary;
 use serde::{Serialize, Serializer};
 
-use super::bundled::{BUNDLED, ENGINE};
+use super::bundled::{BUNDLED, ENGINE, unpacked};
 use super::located::Contents;
 use super::pack::tool_of;
 
@@ -76,8 +76,8 @@ impl Source {
 
     /// The engine of scripts.
     pub(super) fn engine() -> &'static Binary {
-        static HASHED: LazyLock<Binary> = LazyLock::new(|| Binary::engine_of_scripts(ENGINE));
-        &HASHED
+        static UNPACKED: LazyLock<Binary> = LazyLock::new(|| Binary::engine_of_scripts(unpacked(ENGINE)));
+        &UNPACKED
     }
 
     /// The name that stands for the component in logs and messages: the file's, without its extension.
@@ -116,15 +116,17 @@ impl Source {
 
     /// The component, of the binary or of a file. More bytes than any component needs are an error.
     pub fn read(&self) -> std::io::Result<Contents> {
-        static HASHED: LazyLock<Vec<Binary>> = LazyLock::new(|| BUNDLED.iter().map(|(.., bytes)| Binary::new(*bytes)).collect());
+        // Those of packs that are off are never unpacked.
+        static UNPACKED: [OnceLock<Binary>; BUNDLED.len()] = [const { OnceLock::new() }; BUNDLED.len()];
         let of_file = |most| {
             move |path: &Path| sandbar_files::in_time(path, sandbar_files::READ_TIME, move |path| sandbar_files::read(path, most))
         };
         match self {
             Source::Bundled(wanted) => {
-                let found = BUNDLED.iter().zip(&*HASHED).find(|((_, name, _), _)| name == wanted);
-                let binary = found.map(|(_, binary)| binary.clone()).ok_or(ErrorKind::NotFound)?;
-                Ok(Contents { binary, digest: None })
+                let found = BUNDLED.iter().zip(&UNPACKED).find(|((_, name, _), _)| name == wanted);
+                let ((.., packed), place) = found.ok_or(ErrorKind::NotFound)?;
+                let binary = place.get_or_init(|| Binary::new(unpacked(packed)));
+                Ok(Contents { binary: binary.clone(), digest: None })
             }
             Source::File(path) if self.is_script() => {
                 let text = of_file(SCRIPT_BYTES)(path)?;

@@ -183,9 +183,13 @@ mod tests {
 
     #[tokio::test]
     async fn who_takes_gzip_gets_the_same_text_in_it() {
-        for (accept, is_gzip) in
-            [(None, false), (Some("gzip"), true), (Some("deflate, GZIP;q=0.5"), true), (Some("gzip;q=0, br"), false), (Some("*"), false)]
-        {
+        for (accept, is_gzip) in [
+            (None, false),
+            (Some("gzip"), true),
+            (Some("deflate, GZIP;q=0.5"), true),
+            (Some("gzip;q=0, br"), false),
+            (Some("*"), false),
+        ] {
             let request = Request::get("/metrics");
             let request = accept.into_iter().fold(request, |request, accept| request.header(ACCEPT_ENCODING, accept));
             let (head, text) = send(request, true).await;

@@ -34,7 +34,7 @@ impl Binary {
     }
 
     /// The engine of scripts. It is run while it is compiled, so it is one of ours.
-    pub fn engine_of_scripts(bytes: &'static [u8]) -> Self {
+    pub fn engine_of_scripts(bytes: Vec<u8>) -> Self {
         Self { runs: Runs::Script(None), ..Self::new(bytes) }
     }
 
