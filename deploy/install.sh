@@ -20,7 +20,7 @@ fail() { echo "install.sh: $1" >&2; exit 1; }
 # fetch URL FILE
 fetch() {
   if command -v curl >/dev/null; then
-    curl --fail --silent --show-error --location --proto "$protocols" --proto-redir "$protocols" --output "$2" "$1"
+    curl --fail --silent --show-error --location --proto "$protocols" --proto-redir "$protocols" --max-redirs "$redirects" --output "$2" "$1"
   elif command -v wget >/dev/null; then wget -q -O "$2" "$1"
   else fail "curl or wget is needed"
   fi || fail "$1 cannot be fetched"
@@ -60,9 +60,11 @@ main() {
     shift 2
   done
   case $releases in
-    https://*) protocols='=https' ;;
-    # Nobody is between this machine and itself.
-    http://127.0.0.1[:/]* | http://localhost[:/]* | 'http://[::1]'[:/]*) protocols='=http' ;;
+    # What stands before it is a name and a password, whatever it looks like.
+    *@*) fail "$releases: the address of releases has no @ in it" ;;
+    https://*) protocols='=https' redirects=8 ;;
+    # Nobody is between this machine and itself, if it leads nowhere else.
+    http://127.0.0.1[:/]* | http://localhost[:/]* | 'http://[::1]'[:/]*) protocols='=http' redirects=0 ;;
     '') fail "--from URL has to say where the releases are: https://github.com/OWNER/NAME/releases for example" ;;
     *) fail "$releases: releases are fetched over https" ;;
   esac
@@ -89,6 +91,8 @@ main() {
   [ "$found" = "${line%% *}" ] || fail "$archive has the SHA-256 $found, and the release says ${line%% *}: nothing was installed"
 
   tar -xzf "$work/$archive" -C "$work" "$folder/sandbar"
+  { [ -f "$work/$folder/sandbar" ] && [ ! -L "$work/$folder/sandbar" ]; } || fail "$archive has no file 'sandbar': nothing was installed"
+  [ ! -d "$to/sandbar" ] || fail "$to/sandbar is a folder: nothing was installed"
   says=$("$work/$folder/sandbar" --version) || fail "the binary of $archive does not run on this machine: nothing was installed"
   mv -f "$work/$folder/sandbar" "$to/sandbar"
   echo "installed $says as $to/sandbar"

@@ -203,6 +203,7 @@ def install(shell, dist, version, target):
         refused("cannot be fetched", installed(*to, "--version", "9.9.9"), nowhere)
         refused("fetched over https", installed(*to, at="http://releases.example.com"), nowhere)
         refused("fetched over https", installed(*to, at="file:///etc"), nowhere)
+        refused("has no @ in it", installed(*to, at="http://localhost:x@releases.example.com"), nowhere)
         refused("none of --version", installed("--force", "yes"), nowhere)
         refused("has to say where", installed(*to, at=None, script=ROOT / "deploy/install.sh"), nowhere)
         # That of a release knows where it came from.

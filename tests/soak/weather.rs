@@ -65,7 +65,10 @@ pub(crate) async fn change_until(
         .await
         .unwrap();
         let client = Client::modern(&server);
-        until("the API server is back", || async { client.call("check_health", json!({})).await.ok() }).await;
+        // It answers before it serves what CRDs and other API servers bring.
+        for tool in ["check_health", "list_control_planes", "list_workspaces", "list_templates"] {
+            until(&format!("{tool} is back"), || async { client.call(tool, json!({})).await.ok() }).await;
+        }
         weather.change();
         tally.outage();
     }

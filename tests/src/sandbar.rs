@@ -332,7 +332,9 @@ impl Server {
 
     /// Gives it another sandbar.yaml in the place of the one that it was started with.
     pub fn configure(&self, yaml: &str) {
-        std::fs::write(self.files.path().join("sandbar.yaml"), yaml).expect("a temporary file");
+        // In one step: on a busy machine a file can be empty for seconds.
+        let (next, file) = (self.files.path().join("sandbar.yaml.next"), self.files.path().join("sandbar.yaml"));
+        std::fs::write(&next, yaml).and_then(|()| std::fs::rename(next, file)).expect("a temporary file");
     }
 
     /// What it has logged so far.

@@ -234,6 +234,7 @@ fn values_that_cannot_be_meant_are_refused_with_what_to_do() {
         ("metrics.enabled=true,metrics.port=8090", "MCP and metrics cannot both be at port 8090"),
         ("metrics.serviceMonitor.enabled=true", "set metrics.enabled"),
         ("config.apiService.group=mcp.example.com", "set tls.enabled"),
+        ("rbac.roles=kind: Pod", "rbac.roles has a Pod"),
         ("networkPolicy.egress[0].ports[0].port=443", "name the API server's addresses there"),
         ("config.apiService.server=main,tls.enabled=true,rbac.create=false", "set apiService.caBundle"),
     ] {

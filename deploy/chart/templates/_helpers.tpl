@@ -21,13 +21,13 @@
 
 {{/* The one of deploy/, so that this Deployment can take its place: a selector never changes. */}}
 {{- define "sandbar.selector" -}}
-app: {{ include "sandbar.name" . }}
+app: {{ include "sandbar.name" . | quote }}
 {{- end -}}
 
 {{/* Those of pods, too: what an upgrade does not change. */}}
 {{- define "sandbar.steadyLabels" -}}
 app.kubernetes.io/name: sandbar
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: mcp-server
 app.kubernetes.io/part-of: sandbar
 {{- end -}}
@@ -118,7 +118,7 @@ capabilities:
 {{- define "sandbar.toolMounts" -}}
 {{- range .Values.tools.images }}
 - name: {{ .name }}
-  mountPath: {{ default (printf "/tools/%s" .name) .mountPath }}
+  mountPath: {{ default (printf "/tools/%s" .name) .mountPath | quote }}
   readOnly: true
 {{- end }}
 {{- if include "sandbar.hasScripts" . }}
@@ -131,7 +131,7 @@ capabilities:
 {{/* A container before the server: `before` is its name, `args` are what it runs, `env` its own variables, `resources` what it may take. */}}
 {{- define "sandbar.before" -}}
 - name: {{ .before }}
-  image: {{ include "sandbar.image" .root }}
+  image: {{ include "sandbar.image" .root | quote }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   args: {{ toJson .args }}
   env:

@@ -13,6 +13,7 @@ use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request};
 use hyper::body::{Body as _, Incoming};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use super::HttpResponse;
 use super::connections::Connections;
@@ -75,10 +76,33 @@ pub struct MetricsAnswers {
     pub page: Option<WebPage>,
 }
 
+/// The port: what there is, and whose turn it is to have it written. One at a time, since each keeps a processor for milliseconds.
+struct Port {
+    there: MetricsAnswers,
+    turn: Arc<Semaphore>,
+}
+
+impl Port {
+    fn new(there: MetricsAnswers) -> Arc<Self> {
+        Arc::new(Self { there, turn: Arc::new(Semaphore::new(1)) })
+    }
+
+    /// What is written on a thread of its own.
+    async fn written<T: Send + 'static>(&self, write: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
+        // Nobody closes it.
+        let turn = self.turn.clone().acquire_owned().await.ok();
+        let write = move || {
+            let _turn = turn;
+            write()
+        };
+        tokio::task::spawn_blocking(write).await.map_err(|_panicked| Rejection::failed(None))
+    }
+}
+
 /// Serves the port until `stop` resolves.
 pub async fn serve_metrics(listener: TcpListener, there: MetricsAnswers, stop: impl Future<Output = ()>) {
     let connections = Connections::with_overflow(CONNECTIONS, OVERFLOW);
-    let there = Arc::new(there);
+    let there = Port::new(there);
     let answers = move |from, is_overflow| {
         let there = there.clone();
         move |request: Request<Incoming>| answer(request, from, there.clone(), is_overflow).boxed()
@@ -86,7 +110,7 @@ pub async fn serve_metrics(listener: TcpListener, there: MetricsAnswers, stop: i
     port::serve(listener, connections, answers, stop).await;
 }
 
-async fn answer(request: Request<Incoming>, from: IpAddr, there: Arc<MetricsAnswers>, is_overflow: bool) -> HttpResponse {
+async fn answer(request: Request<Incoming>, from: IpAddr, port: Arc<Port>, is_overflow: bool) -> HttpResponse {
     let has_body = !request.body().is_end_stream();
     let answered = panics::caught_in(async move {
         check_coding(request.headers())?;
@@ -95,7 +119,7 @@ async fn answer(request: Request<Incoming>, from: IpAddr, there: Arc<MetricsAnsw
                 format!("all {CONNECTIONS} connections of this port are taken; come back in {} s", RETRY_WHEN_FULL.as_secs());
             return Err(Rejection::no_room(None, RETRY_WHEN_FULL, words));
         }
-        of_port(request.into_parts().0, from, there).await
+        of_port(request.into_parts().0, from, port).await
     });
     let answered = answered.await.unwrap_or_else(|_panicked| Err(Rejection::failed(None)));
     let mut response = answered.unwrap_or_else(|rejection| rejection.answer(has_body));
@@ -105,7 +129,8 @@ async fn answer(request: Request<Incoming>, from: IpAddr, there: Arc<MetricsAnsw
     response
 }
 
-async fn of_port(head: request::Parts, from: IpAddr, there: Arc<MetricsAnswers>) -> Result<HttpResponse, Rejection> {
+async fn of_port(head: request::Parts, from: IpAddr, port: Arc<Port>) -> Result<HttpResponse, Rejection> {
+    let there = &port.there;
     let (is_page, is_metrics) = (there.page.is_some() && head.uri.path() == PAGE, head.uri.path() == METRICS);
     if !is_page && !is_metrics {
         let page = if there.page.is_some() { " and a page at /" } else { "" };
@@ -118,15 +143,16 @@ async fn of_port(head: request::Parts, from: IpAddr, there: Arc<MetricsAnswers>)
     if let Some(page) = there.page.as_ref().filter(|_| is_page) {
         let (audience, policy) = (page.audience(&head, from)?, page.policy);
         let write = page.write.clone();
-        return Ok(page::response(written(move || write(audience)).await?, policy));
+        return Ok(page::response(port.written(move || write(audience)).await?, policy));
     }
     let exposition = Exposition::of(&head.headers);
     let takes_gzip = names(&head.headers, header::ACCEPT_ENCODING, GZIP);
+    let of_port = port.clone();
     let write = move || {
-        let text = (there.metrics)(exposition).into_bytes();
+        let text = (of_port.there.metrics)(exposition).into_bytes();
         if takes_gzip { gzipped(&text) } else { text }
     };
-    let body = Outgoing::whole(written(write).await?, Lease::default());
+    let body = Outgoing::whole(port.written(write).await?, Lease::default());
     let mut response = typed(StatusCode::OK, exposition.content_type(), body);
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
     if takes_gzip {
@@ -143,11 +169,6 @@ fn gzipped(text: &[u8]) -> Vec<u8> {
     gzip
 }
 
-/// What is written on a thread of its own.
-async fn written<T: Send + 'static>(write: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
-    tokio::task::spawn_blocking(write).await.map_err(|_panicked| Rejection::failed(None))
-}
-
 #[cfg(test)]
 mod tests {
     use flate2::read::GzDecoder;
@@ -157,10 +178,10 @@ mod tests {
     use super::super::allowlist::{Allowlist, Surroundings};
     use super::*;
 
-    fn there(has_page: bool) -> Arc<MetricsAnswers> {
+    fn there(has_page: bool) -> Arc<Port> {
         let allowed = Allowlist::new(vec!["sandbar.example.com".to_owned()], Vec::new(), Surroundings::Elsewhere);
         let page = WebPage { allowed, policy: "default-src 'none'", write: Arc::new(|audience| format!("{audience:?}")) };
-        Arc::new(MetricsAnswers { metrics: Box::new(|exposition| format!("{exposition:?}")), page: has_page.then_some(page) })
+        Port::new(MetricsAnswers { metrics: Box::new(|exposition| format!("{exposition:?}")), page: has_page.then_some(page) })
     }
 
     async fn send(request: http::request::Builder, has_page: bool) -> (http::response::Parts, String) {

@@ -80,15 +80,20 @@ fn head(view: &View<'_>) -> Markup {
     }
 }
 
-/// As many rows of these as fit into so many bytes, and how many do not. Those behind the first that does not are not written.
-fn fitting<T>(most: usize, mut of: impl Iterator<Item = T>, row: impl Fn(T) -> Markup) -> (Vec<Markup>, usize) {
-    let (mut fit, mut left) = (Vec::new(), most);
-    while let Some(row) = of.next().map(&row) {
-        let Some(rest) = left.checked_sub(row.0.len()) else { return (fit, 1 + of.count()) };
-        left = rest;
-        fit.push(row);
+/// The rows of these that fit into so many bytes, and how many do not.
+fn fitting<T>(most: usize, of: impl Iterator<Item = T>, row: impl Fn(T) -> Markup) -> (Vec<Markup>, usize) {
+    let (mut fit, mut left, mut left_out) = (Vec::new(), most, 0);
+    for row in of.map(row) {
+        // A long one keeps none of those behind it away.
+        match left.checked_sub(row.0.len()) {
+            Some(rest) => {
+                left = rest;
+                fit.push(row);
+            }
+            None => left_out += 1,
+        }
     }
-    (fit, 0)
+    (fit, left_out)
 }
 
 /// What is said of those that do not fit.

@@ -125,6 +125,22 @@ fn no_page_is_longer_than_it_may_be() {
     assert_plain(&html);
 }
 
+#[test]
+fn the_rights_of_one_component_push_no_other_off_the_page() {
+    let page = Page::default();
+    let mut components: Vec<_> = (0..20).map(|number| component(number, "")).collect();
+    let right = |number| Right { resource: format!("{}{number}", "x".repeat(200)), refused: vec!["get"], ..Right::default() };
+    let granted = |_| Granted { rights: (0..45).map(right).collect(), ..Granted::default() };
+    components[0].grants = (0..25).map(granted).collect();
+    page.serves(components);
+    let html = page.html(&server());
+    let (_, shown) = html.split_once(">Components</h2>").expect("a heading");
+    for number in 0..20 {
+        assert!(shown.contains(&format!("component-number-{number:02}")), "{number}");
+    }
+    assert!(shown.contains("1125 of 1125 refused") && shown.contains("too many to be shown here"), "{shown}");
+}
+
 /// Checks that the page has no markup but its own.
 fn assert_plain(html: &str) {
     let (_, body) = html.split_once("</style>").expect("a style sheet");

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use prost::Message as _;
 use sandbar_kubernetes::Receipt;
-use sandbar_text::clean_line;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -41,9 +40,6 @@ const FLUSH: Duration = Duration::from_millis(800);
 
 /// How long it is not said again that a collector is too slow.
 const SAID_FOR: Duration = Duration::from_secs(60);
-
-/// Bytes of a collector's own words.
-const WORDS_BYTES: usize = 200;
 
 /// What sends spans while this is there.
 pub struct Export {
@@ -85,8 +81,8 @@ pub(super) struct Exporter {
 /// What has become of a batch that was sent.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It is there, but for so many spans, and for this reason.
-    Taken(Option<(u64, String)>),
+    /// It is there, but for so many spans.
+    Taken(u64),
     /// It is not, and sending it again changes nothing.
     Refused(String),
     /// It may be taken later, after this pause if the collector names one.
@@ -161,10 +157,10 @@ impl Exporter {
         let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
             match attempt(&self.post, body.clone()).await {
-                Verdict::Taken(None) => return self.is_well(),
-                Verdict::Taken(Some((rejected, why))) => {
+                Verdict::Taken(0) => return self.is_well(),
+                Verdict::Taken(rejected) => {
                     self.lose(rejected.min(spans));
-                    return self.is_not_well(why);
+                    return self.is_not_well("the collector rejects some; its own log says why".to_owned());
                 }
                 Verdict::Refused(why) => {
                     self.lose(spans);
@@ -225,7 +221,7 @@ impl Verdict {
             Err(why) => return Self::Later(why, None),
         };
         match status {
-            _ if status.is_success() => Self::Taken(body.as_deref().and_then(rejected)),
+            _ if status.is_success() => Self::Taken(body.as_deref().and_then(rejected).unwrap_or_default()),
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
@@ -235,11 +231,11 @@ impl Verdict {
     }
 }
 
-/// What the collector has not taken of a batch, and why.
-fn rejected(body: &[u8]) -> Option<(u64, String)> {
+/// How much the collector has not taken of a batch. It says why, in words that may hold whatever it was sent, headers included: so they are
+/// not passed on.
+fn rejected(body: &[u8]) -> Option<u64> {
     let partial = ExportTraceServiceResponse::decode(body).ok()?.partial_success?;
-    let spans = u64::try_from(partial.rejected_spans).ok().filter(|spans| *spans > 0)?;
-    Some((spans, format!("the collector rejects some: {:?}", clean_line(&partial.error_message, WORDS_BYTES))))
+    u64::try_from(partial.rejected_spans).ok()
 }
 
 /// The seconds that a collector asks for. The other form of this header, a date, goes by its clock.
@@ -280,22 +276,17 @@ mod tests {
         };
         assert_eq!((after("7"), after("Wed, 21 Oct 2026 07:28:00 GMT"), after("-1")), (Some(Duration::from_secs(7)), None, None));
         assert!(matches!(Verdict::of(Err("no way".to_owned())), Verdict::Later(_, None)));
-        assert_eq!(Verdict::of(receipt(200, &[], b"no Protobuf".to_vec())), Verdict::Taken(None));
+        assert_eq!(Verdict::of(receipt(200, &[], b"no Protobuf".to_vec())), Verdict::Taken(0));
     }
 
     #[test]
-    fn what_is_rejected_is_counted_and_its_words_are_cleaned_and_cut() {
+    fn what_is_rejected_is_counted() {
         use super::super::otlp::ExportTracePartialSuccess;
-        let of = |rejected_spans, error_message: String| {
-            let partial_success = Some(ExportTracePartialSuccess { rejected_spans, error_message });
+        let of = |rejected_spans| {
+            let partial_success = Some(ExportTracePartialSuccess { rejected_spans, error_message: "a hint".to_owned() });
             Verdict::of(receipt(200, &[], ExportTraceServiceResponse { partial_success }.encode_to_vec()))
         };
-        assert_eq!(of(0, "a hint".to_owned()), Verdict::Taken(None));
-        assert_eq!(of(-1, String::new()), Verdict::Taken(None));
-        let Verdict::Taken(Some((3, words))) = of(3, format!("too old\u{1b}[31m\n{}", "x".repeat(1000))) else {
-            panic!("rejected")
-        };
-        assert!(words.contains("too old") && words.len() < 300 && !words.contains(['\u{1b}', '\n']), "{words}");
+        assert_eq!([0, -1, 3].map(of), [0, 0, 3].map(Verdict::Taken));
     }
 
     #[test]

@@ -19,6 +19,7 @@ impl Default for Sampler {
 }
 
 impl Sampler {
+    /// By an id of this server's own: a caller could choose one that is always in the share.
     pub(super) fn decide(&self, id: TraceId, decided: Option<Sampled>) -> Sampled {
         if let Some(decided) = decided.filter(|_| self.follows_caller) {
             return decided;
@@ -58,5 +59,10 @@ mod tests {
             let trace = Trace::begin(Some(&parent), |id, decided| sampler.decide(id, decided)).expect("random numbers");
             assert_eq!(trace.is_sampled(), is_sampled, "{flag} {sampler:?}");
         }
+        // Nor does its id, where the caller is not asked.
+        let parent = TraceParent::parse("00-4bf92f3577b34da6a300000000000000-00f067aa0ba902b7-01", None).expect("right");
+        let sampler = Sampler { follows_caller: false, share: 1e-9 };
+        let trace = Trace::begin(Some(&parent), |id, decided| sampler.decide(id, decided)).expect("random numbers");
+        assert!(!trace.is_sampled());
     }
 }

@@ -63,16 +63,16 @@ impl Settings {
         let uri = address.parse::<http::Uri>().ok();
         let uri = uri.filter(|uri| uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme)));
         let authority = uri.as_ref().and_then(http::Uri::authority);
-        // What stands before an @ may be a password, and what behind a ? a key.
+        // What stands before an @ may be a password, and what behind a ? or a # a key.
         let shown = address.rsplit_once('@').map_or(address, |(_, host)| host);
-        let shown = shown.split_once('?').map_or(shown, |(path, _)| path);
+        let shown = shown.split_once(['?', '#']).map_or(shown, |(path, _)| path);
         let authority = authority.ok_or_else(|| format!("{shown:?} is no http:// or https:// address"))?;
         if authority.as_str().contains('@') {
             return Err("the address of a collector has no name and no password in it: put them into a header".to_owned());
         }
         // It may be a key, and the address is in the log.
-        if address.contains('?') {
-            return Err("the address of a collector has no query: put what is in it into a header".to_owned());
+        if address.contains(['?', '#']) {
+            return Err("the address of a collector has no query and no fragment: put what is in them into a header".to_owned());
         }
         Ok(Self {
             address: address.to_owned(),
@@ -138,6 +138,7 @@ mod tests {
             "me:hunter2@collector",
             "http://collector:4318/?key=hunter2",
             "collector/?key=hunter2",
+            "http://collector:4318/#hunter2",
         ] {
             let words = address(with_password).expect_err("a password");
             assert!(!words.contains("hunter2"), "{words}");

@@ -16,12 +16,19 @@ const TEXT_BYTES: usize = 300;
 /// Resources that are named, of those for which the same is granted.
 const NAMED: usize = 40;
 
+/// Bytes of one card. One whose rights take more is shown without them, so that the author of a component cannot push the others off the page.
+const CARD_BYTES: usize = 4_000;
+
 /// Letters of a digest where it stands for what it is of.
 const SHORT_DIGEST: usize = 12;
 
 pub(super) fn section(view: &View<'_>) -> Markup {
     let common = common_limits(&view.told.components);
-    let (all, left_out) = fitting(BYTES, view.told.components.iter(), |component| card(component, view, &common));
+    let card = |component| {
+        let whole = card(component, view, &common, true);
+        if whole.0.len() <= CARD_BYTES { whole } else { card(component, view, &common, false) }
+    };
+    let (all, left_out) = fitting(BYTES, view.told.components.iter(), card);
     html! {
         section aria-labelledby="components" {
             h2 #components { "Components" }
@@ -38,7 +45,7 @@ pub(super) fn common_limits(components: &[Component]) -> Vec<(String, String)> {
     most.map(|component| component.limits.clone()).unwrap_or_default()
 }
 
-fn card(component: &Component, view: &View<'_>, common: &[(String, String)]) -> Markup {
+fn card(component: &Component, view: &View<'_>, common: &[(String, String)], tells_rights: bool) -> Markup {
     let asked = |is_meant: fn(&Right) -> bool| {
         component.grants.iter().flat_map(|granted| &granted.rights).filter(|right| is_meant(right)).count()
     };
@@ -76,7 +83,11 @@ fn card(component: &Component, view: &View<'_>, common: &[(String, String)]) -> 
                         }
                     }
                 }
-                @for granted in &component.grants { (reads(granted)) }
+                @if tells_rights {
+                    @for granted in &component.grants { (reads(granted)) }
+                } @else {
+                    div { dt { "Rights" } dd { "too many to be shown here: `sandbar tools` prints them" } }
+                }
                 @if !own.is_empty() { div { dt { "Own limits" } dd { (names(own.iter().map(String::as_str))) } } }
             }
         }

@@ -24,6 +24,9 @@ const MOST_KEYS: usize = 8;
 /// Bytes of a file: more is some other file.
 const MOST_FILE: u64 = 64 * 1024;
 
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What makes a key, for those who have none.
 const MAKES_ONE: &str = "`openssl rand -hex 32` makes one";
 
@@ -63,6 +66,10 @@ fn parse(text: &[u8], place: &str) -> anyhow::Result<SessionKeys> {
         let key = line.trim_ascii();
         if key.is_empty() {
             continue;
+        }
+        // Everybody knows the first line of a PEM file, and what a comment says is told to everybody as well.
+        if key.starts_with(b"-----") || key.starts_with(b"#") || key.starts_with(BYTE_ORDER_MARK) {
+            bail!("line {number} of {place} is the beginning of something else, and no session key; {MAKES_ONE}");
         }
         if !std::str::from_utf8(key).is_ok_and(|key| !key.contains(char::is_control)) {
             bail!("the session key in line {number} of {place} is not text; {MAKES_ONE}");
@@ -159,6 +166,12 @@ mod tests {
             (format!("{}\nopen\rsesameopensesame\n", KEYS[0]), "line 2 of keys is not text"),
             (format!("{}\n{}\n {}\n", KEYS[1], KEYS[0], KEYS[1]), "line 3 of keys has the session key of line 1 again"),
             (many, "more than 8 session keys"),
+            (
+                "-----BEGIN PRIVATE KEY-----\nopensesameopensesame\n".to_owned(),
+                "line 1 of keys is the beginning of something else",
+            ),
+            (format!("{}\n# the key of before\n", KEYS[0]), "line 2 of keys is the beginning"),
+            (format!("\u{feff}{}\n", KEYS[0]), "line 1 of keys is the beginning"),
         ] {
             let words = parse(text.as_bytes(), "keys").err().expect("refused").to_string();
             assert!(words.contains(said), "{words}");

@@ -37,6 +37,9 @@ use super::{Failure, Output, output, serve};
 /// How long a check may take.
 const TIME: Duration = Duration::from_secs(10);
 
+/// How long one may that reads files, which may take that long by themselves, and then asks somebody.
+const READING_AND_ASKING: Duration = Duration::from_secs(25);
+
 /// How long one may that needs the tools: some may have to be compiled first.
 const LOADING: Duration = Duration::from_secs(60);
 
@@ -85,9 +88,9 @@ struct Check {
 #[rustfmt::skip]
 const CHECKS: [Check; 13] = [
     Check { name: "tools",       about: About::Configuration, time: LOADING,            look: |subject| tools::look(subject).boxed() },
-    Check { name: "session key", about: About::Configuration, time: TIME,               look: |subject| session_key::look(subject).boxed() },
-    Check { name: "certificate", about: About::Configuration, time: TIME,               look: |subject| certificate::look(subject).boxed() },
-    Check { name: "traces",      about: About::Configuration, time: TIME,               look: |subject| traces::look(subject).boxed() },
+    Check { name: "session key", about: About::Configuration, time: READING_AND_ASKING, look: |subject| session_key::look(subject).boxed() },
+    Check { name: "certificate", about: About::Configuration, time: READING_AND_ASKING, look: |subject| certificate::look(subject).boxed() },
+    Check { name: "traces",      about: About::Configuration, time: READING_AND_ASKING, look: |subject| traces::look(subject).boxed() },
     Check { name: "address",     about: About::Machine,       time: TIME,               look: |subject| address::look(subject).boxed() },
     Check { name: "memory",      about: About::Machine,       time: TIME,               look: |subject| memory::look(subject).boxed() },
     Check { name: "cache",       about: About::Machine,       time: TIME,               look: |subject| cache::look(subject).boxed() },
