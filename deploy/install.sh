@@ -1,12 +1,6 @@
 #!/bin/sh
 # Installs the binary of a release: fetches its archive, checks that it is the one whose SHA-256 the release names, and puts it in a
-# folder.
-#
-#   install.sh [--version VERSION] [--to FOLDER] [--from URL]
-#
-#   --version VERSION   0.1.0 for example; the newest release otherwise
-#   --to FOLDER         where to put it; ~/.local/bin otherwise
-#   --from URL          where the releases are: https://github.com/OWNER/NAME/releases for example
+# folder. --help says how it is called.
 #
 # The sum comes from where the archive comes from, so it is found out if the archive was damaged, and not if somebody has replaced
 # both: the signature of SHA256SUMS is what says that, see docs/how-to/install.md.
@@ -16,6 +10,13 @@ set -eu
 releases=
 
 fail() { echo "install.sh: $1" >&2; exit 1; }
+
+usage() {
+  echo 'install.sh [--version VERSION] [--to FOLDER] [--from URL]: the binary of a release, checked by its SHA-256'
+  echo '  --version VERSION   0.1.0 for example; the newest release otherwise'
+  echo '  --to FOLDER         where to put it; ~/.local/bin otherwise'
+  echo '  --from URL          where the releases are: https://github.com/OWNER/NAME/releases for example'
+}
 
 # fetch URL FILE
 fetch() {
@@ -50,6 +51,7 @@ target() {
 main() {
   version='' to=$HOME/.local/bin
   while [ $# -gt 0 ]; do
+    case $1 in -h | --help) usage; exit ;; esac
     [ $# -gt 1 ] || fail "$1 wants a value, or is none of --version, --to and --from"
     case $1 in
       --version) version=${2#v} ;;

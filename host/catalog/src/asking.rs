@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -63,23 +64,24 @@ impl Asking {
     }
 
     /// Fails if it is known that this component has no manifest to use.
-    pub(super) fn check(&self, digest: &Arc<str>, limits: &Limits) -> Result<(), Reason> {
-        match self.0.known(&(digest.clone(), limits_of_manifest(limits))) {
+    pub(super) fn check(&self, digest: &Arc<str>, limits: &Limits, patience: Duration) -> Result<(), Reason> {
+        match self.0.known(&(digest.clone(), limits_of_manifest(limits, patience))) {
             Some(Err(error)) => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// The manifest of a component: an honest one has some milliseconds of work with it. One that takes longer, or has no slot yet, is not
-    /// ready, and `late` is run when it is.
+    /// The manifest of a component, for which it has as long as `patience`: an honest one has some milliseconds of work with it. One that takes
+    /// longer, or has no slot yet, is not ready, and `late` is run when it is.
     pub(super) async fn manifest(
         &self,
         artifact: &Artifact,
         engine: &Arc<Engine>,
         limits: &Limits,
+        patience: Duration,
         late: impl FnOnce() + Send + 'static,
     ) -> Result<Manifest, Reason> {
-        let limits = limits_of_manifest(limits);
+        let limits = limits_of_manifest(limits, patience);
         let key = (artifact.digest().clone(), limits.clone());
         let component = artifact.link(&sandbar_capability::interfaces(), engine.queue(None, None))?;
         let engine = engine.clone();
@@ -108,7 +110,7 @@ impl Asking {
 /// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
 pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: &Limits) -> Result<Manifest, Reason> {
     let component = artifact.link(&sandbar_capability::interfaces(), engine.queue(None, None))?;
-    Ok(ask(component, engine, limits_of_manifest(limits)).await?)
+    Ok(ask(component, engine, limits_of_manifest(limits, MANIFEST_TIME)).await?)
 }
 
 async fn ask(component: Component<Host>, engine: &Engine, limits: Limits) -> Asked {
@@ -139,16 +141,15 @@ async fn ask(component: Component<Host>, engine: &Engine, limits: Limits) -> Ask
 }
 
 /// What the manifest of a component may use: as much room as its calls, but little time, however much they have.
-fn limits_of_manifest(calls: &Limits) -> Limits {
+fn limits_of_manifest(calls: &Limits, patience: Duration) -> Limits {
     let Limits { memory, stack, tables, handles, time, cpu, .. } = *calls;
-    let (time, cpu) = (time.min(MANIFEST_TIME), cpu.min(MANIFEST_CPU));
+    let (time, cpu) = (time.min(patience), cpu.min(MANIFEST_CPU));
     Limits { memory, stack, tables, handles, time, cpu, result: MANIFEST_BYTES, ..Limits::default() }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::Duration;
 
     use sandbar_processor::NoPermit;
 
@@ -164,7 +165,7 @@ mod tests {
             }
             .boxed()
         };
-        asking.outcome((digest.into(), limits_of_manifest(&Limits::default())), work, || ()).await
+        asking.outcome((digest.into(), limits_of_manifest(&Limits::default(), MANIFEST_TIME)), work, || ()).await
     }
 
     #[tokio::test]
@@ -176,12 +177,15 @@ mod tests {
             let reason = outcome(&asking, "slow", &times, slow()).await.expect_err("slow");
             assert!(matches!(reason, Reason::Call(CallError::Time(_))), "{reason}");
             asking.end();
-            assert!(asking.check(&"slow".into(), &Limits::default()).is_err(), "its file is not even read to be compiled");
+            assert!(
+                asking.check(&"slow".into(), &Limits::default(), MANIFEST_TIME).is_err(),
+                "its file is not even read to be compiled"
+            );
         }
         assert_eq!(times.swap(0, Ordering::Relaxed), 1);
         let roomier = Limits { memory: 2 * Limits::default().memory, ..Limits::default() };
-        assert!(asking.check(&"slow".into(), &roomier).is_ok(), "with other limits it may do better");
-        assert!(asking.check(&"another".into(), &Limits::default()).is_ok());
+        assert!(asking.check(&"slow".into(), &roomier, MANIFEST_TIME).is_ok(), "with other limits it may do better");
+        assert!(asking.check(&"another".into(), &Limits::default(), MANIFEST_TIME).is_ok());
 
         let busy =
             || Err(AskError::Call(CallError::Busy { slots: 2, why: NoPermit::Taken, retry_after: Duration::from_secs(1) }));

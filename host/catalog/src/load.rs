@@ -29,7 +29,7 @@ use super::manifest::Manifest;
 use super::names::{Claim, Taken, settle};
 use super::observer::{Observer, Observers};
 use super::offer::Offer;
-use super::problem::{Problem, Reason};
+use super::problem::{MANIFEST_TIME, MANIFEST_TIME_OF_OURS, Problem, Reason};
 use super::reach::{QueuedCluster, Reach};
 use super::served::Served;
 use super::source::Source;
@@ -177,7 +177,7 @@ impl Loader {
                     let artifact = match served.filter(|served| served.artifact.digest() == binary.digest()) {
                         Some(served) => served.artifact.clone(),
                         None => {
-                            self.asking.check(binary.digest(), &limits)?;
+                            self.asking.check(binary.digest(), &limits, patience(&source))?;
                             self.artifact(&located, binary, limits.stack).await?
                         }
                     };
@@ -186,7 +186,10 @@ impl Loader {
             };
         let manifest = match &before {
             Some(before) if before.artifact.digest() == artifact.digest() => before.parsed.clone(),
-            _ => self.asking.manifest(&artifact, &self.engine, &limits, self.compiling.telling()).await?,
+            _ => {
+                let late = self.compiling.telling();
+                self.asking.manifest(&artifact, &self.engine, &limits, patience(&source), late).await?
+            }
         };
         let settings = settings(&manifest, terms)?;
         let (integrity, signatures) = (terms.integrity.clone(), located.signatures());
@@ -341,6 +344,12 @@ impl Loader {
             tracing::debug!(%error, "not all bundled components are compiled at once; each is tried by itself");
         }
     }
+}
+
+/// How long a component may take for its manifest. One of ours cannot be asked again by changing its file, and a server without it is not
+/// ready, so it may wait out a machine that has no time.
+fn patience(source: &Source) -> Duration {
+    if matches!(source, Source::Bundled(_)) { MANIFEST_TIME_OF_OURS } else { MANIFEST_TIME }
 }
 
 /// A component as it was found, before it is linked.

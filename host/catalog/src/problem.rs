@@ -16,6 +16,9 @@ use super::source::Source;
 /// The time that a component has for its manifest, whatever its calls have. It is a text that most components have ready.
 pub(super) const MANIFEST_TIME: Duration = Duration::from_secs(2);
 
+/// The same of one that is in the binary.
+pub(super) const MANIFEST_TIME_OF_OURS: Duration = Duration::from_secs(60);
+
 /// The same in time of a processor.
 pub(super) const MANIFEST_CPU: Duration = Duration::from_secs(1);
 

@@ -504,8 +504,10 @@ fn listening<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D
 
 /// Parses an address to listen on.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is no IP address with a port: write 127.0.0.1:8090, or 0.0.0.0:8090 in a container"))
+    text.parse().map_err(|_| {
+        let port: u16 = text.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(8090);
+        format!("{text:?} is no IP address with a port: write 127.0.0.1:{port}, or 0.0.0.0:{port} in a container")
+    })
 }
 
 fn some_from_str<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(

@@ -183,6 +183,7 @@ fn a_wrong_type_is_named_with_its_place() {
         ("limits: { time: 2000m }\n", "1:17", "up to 60m"),
         ("cluster: nowhere\n", "1:10", "nowhere"),
         ("listen: 8090\n", "1:9", "\"8090\" is no IP address with a port"),
+        ("metrics: { listen: 9090 }\n", "1:20", "write 127.0.0.1:9090, or 0.0.0.0:9090"),
         ("tools:\n  - rules: []\n", "2:", "`component` is missing"),
         ("tools:\n  - component: a\n    partialGrant: maybe\n", "3:19", "true or false"),
         ("hosts: [a]\nhosts: [b]\n", "2:1", "`hosts` is here twice"),

@@ -318,7 +318,7 @@ impl ApiServer {
             true => self.silent(most, ""),
             // Who asks for less would wait for as long.
             false if left >= LEAST_SILENCE => self.silent(left, ", which was all the time left"),
-            false => Exhausted::Time(budget.limits().time).into(),
+            false => budget.late().into(),
         };
         tokio::time::timeout(most.min(left), answer).await.map_err(late)
     }

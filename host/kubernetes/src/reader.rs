@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use sandbar_policy::{Exhausted, Verb};
+use sandbar_policy::Verb;
 
 use super::context::ReadContext;
 use super::error::Error;
@@ -105,7 +105,7 @@ impl Reader {
     async fn in_time<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let budget = &self.context.budget;
         let read = tokio::time::timeout_at(budget.deadline().into(), read).await;
-        read.unwrap_or_else(|_late| Err(Exhausted::Time(budget.limits().time).into()))
+        read.unwrap_or_else(|_late| Err(budget.late().into()))
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use sandbar_policy::{Budget, Exhausted, SUBDOMAIN_MAX};
+use sandbar_policy::{Budget, SUBDOMAIN_MAX};
 use sandbar_processor::STEP_BYTES;
 use sandbar_secrets::quotable;
 use sandbar_snapshot::NOT_GATHERED;
@@ -160,7 +160,7 @@ async fn next_chunk(body: &mut Body, budget: &Budget) -> Result<Option<Bytes>, E
                 let cause = explain(&error);
                 return Err(Error::new(Code::Unavailable, format!("the API server's answer broke off: {cause}")));
             }
-            Err(_) if remaining <= BETWEEN_CHUNKS => return Err(Exhausted::Time(budget.limits().time).into()),
+            Err(_) if remaining <= BETWEEN_CHUNKS => return Err(budget.late().into()),
             Err(_) => {
                 let seconds = BETWEEN_CHUNKS.as_secs();
                 return Err(Error::new(

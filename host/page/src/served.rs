@@ -94,6 +94,8 @@ pub struct Server {
     pub callers: String,
     /// The clusters that it looks into.
     pub clusters: Vec<Cluster>,
+    /// What is wrong with its certificate, its keys and its logins.
+    pub troubles: Vec<String>,
     /// Calls that run, and that may run at once.
     pub running: (usize, usize),
     /// Calls that wait.

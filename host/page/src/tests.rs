@@ -126,6 +126,15 @@ fn no_page_is_longer_than_it_may_be() {
 }
 
 #[test]
+fn what_is_wrong_with_the_server_needs_a_look_and_is_told_to_operators() {
+    let page = Page::default();
+    let told = |tells_all| page.html(&Server { troubles: vec!["certificate: over".to_owned()], tells_all, ..Server::default() });
+    assert!(page.html(&Server::default()).contains("All is well"));
+    assert!(told(true).contains("1 thing needs a look") && told(true).contains("certificate: over"));
+    assert!(told(false).contains("1 thing needs a look") && !told(false).contains("certificate: over"));
+}
+
+#[test]
 fn the_rights_of_one_component_push_no_other_off_the_page() {
     let page = Page::default();
     let mut components: Vec<_> = (0..20).map(|number| component(number, "")).collect();

@@ -37,6 +37,8 @@ pub struct Budget {
     namespaces: Mutex<BTreeSet<Box<str>>>,
     reported: AtomicU32,
     trace: Option<Arc<Trace>>,
+    /// Or else of something that the server asks by itself.
+    is_of_call: bool,
 }
 
 /// The outcome of a soft quota, on log lines or progress reports: what exceeds it is dropped, and the call goes on.
@@ -82,6 +84,9 @@ pub enum Exhausted {
     /// The time is up.
     #[error("the call's time of {} s is up (limit `time`); narrow the query", .0.as_secs_f64())]
     Time(Duration),
+    /// The time of what the server asks by itself is up.
+    #[error("there was no answer within {:.1} s", .0.as_secs_f64())]
+    Unanswered(Duration),
 }
 
 impl Budget {
@@ -104,6 +109,7 @@ impl Budget {
             namespaces: Mutex::default(),
             reported: AtomicU32::new(0),
             trace: None,
+            is_of_call: true,
             limits,
         }
     }
@@ -120,13 +126,19 @@ impl Budget {
 
     /// A budget for requests of the process itself, outside of any call. The reader bounds the bytes.
     pub fn outside_calls(time: Duration, requests: u32) -> Self {
-        Self::new(Limits { time, requests, read: u64::MAX, ..Limits::default() })
+        let limits = Limits { time, requests, read: u64::MAX, ..Limits::default() };
+        Self { is_of_call: false, ..Self::new(limits) }
     }
 
     /// Like [`Self::new`], with the clock of a test.
     #[cfg(any(test, feature = "test-clock"))]
     pub fn with_meter(meter: Meter, limits: Limits) -> Self {
         Self { meter, ..Self::new(limits) }
+    }
+
+    /// What is to be said once its time is up.
+    pub fn late(&self) -> Exhausted {
+        if self.is_of_call { Exhausted::Time(self.limits.time) } else { Exhausted::Unanswered(self.limits.time) }
     }
 
     /// The limits that the budget was made from.
@@ -184,7 +196,7 @@ impl Budget {
     /// that cannot yield. Part of the processor time is left to the component, which has to report what became of its read.
     pub fn check(&self) -> Result<(), Exhausted> {
         if self.remaining().is_zero() || self.meter.is_given_up() {
-            return Err(Exhausted::Time(self.limits.time));
+            return Err(self.late());
         }
         if self.meter.is_over(self.limits.cpu - self.limits.cpu / CPU_KEPT) {
             return Err(Exhausted::Cpu(self.limits.cpu));
@@ -216,7 +228,7 @@ impl Budget {
     /// Takes one request, or says which limit forbids it.
     pub fn take_request(&self) -> Result<(), Exhausted> {
         if self.remaining().is_zero() {
-            return Err(Exhausted::Time(self.limits.time));
+            return Err(self.late());
         }
         let limit = self.limits.requests;
         self.requests
@@ -228,7 +240,7 @@ impl Budget {
     /// Takes the request for a further namespace of a list: all of them count as one, up to a number that no honest call comes to.
     pub fn take_swept(&self) -> Result<(), Exhausted> {
         if self.remaining().is_zero() {
-            return Err(Exhausted::Time(self.limits.time));
+            return Err(self.late());
         }
         let take = |swept: u32| (swept < SWEPT).then_some(swept + 1);
         self.swept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(drop).map_err(|_| Exhausted::Namespaces)

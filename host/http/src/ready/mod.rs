@@ -114,6 +114,13 @@ impl Readiness {
         self.0.probes.watch().await;
     }
 
+    /// What is wrong with what is followed, and with logins, each in words of a line.
+    pub fn troubles(&self) -> Vec<String> {
+        let followed = lock(&self.0.followed);
+        let broken = followed.values().flatten().filter_map(|check| check.clone().err());
+        broken.chain(self.0.probes.login_troubles()).map(|words| clean_line(words, ERROR_BYTES)).collect()
+    }
+
     /// How the API servers were at the last probe. Nobody is asked for that.
     pub fn clusters(&self) -> Vec<ProbedCluster> {
         self.0.probes.clusters()

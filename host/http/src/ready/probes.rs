@@ -176,6 +176,11 @@ impl Probes {
         of_each.flatten().collect()
     }
 
+    /// What is wrong with the logins.
+    pub(super) fn login_troubles(&self) -> impl Iterator<Item = String> {
+        self.clusters.iter().filter_map(|named| Some(format!("{}login: {}", self.prefix(named), named.cluster.login_trouble()?)))
+    }
+
     /// Whether one of them is well, by a probe of some seconds ago at most.
     pub(super) async fn one_is_well(&self) -> bool {
         let recent = self.recent().await;

@@ -31,6 +31,7 @@ pub(super) fn section(view: &View<'_>) -> Markup {
         ("b", "Configuration", html! { "sandbar.yaml is not what is in force, since " (time(*since)) " UTC" }, &**why)
     });
     let away = view.server.clusters.iter().filter_map(away);
+    let of_server = view.server.troubles.iter().map(|why| ("b", "Server", html! {}, why.as_str()));
     let not_served = broken.into_iter().map(|problem| {
         let state = match problem.state {
             ProblemState::Kept => "is not replaced: the one from before is still served",
@@ -39,7 +40,7 @@ pub(super) fn section(view: &View<'_>) -> Markup {
         ("b", &*problem.name, html! { (state) }, &*problem.why)
     });
     let notices = view.told.notices.iter().map(|notice| ("w", "Notice", html! {}, notice.as_str()));
-    let (troubles, left_out) = fitting(BYTES, refused.chain(away).chain(not_served).chain(notices), item);
+    let (troubles, left_out) = fitting(BYTES, refused.chain(of_server).chain(away).chain(not_served).chain(notices), item);
     let count = troubles.len() + left_out;
     let waiting = waiting.into_iter().map(|problem| ("", &*problem.name, html! { "is not served yet" }, &*problem.why));
     let (waiting, more_waiting) = fitting(BYTES / 4, waiting, item);

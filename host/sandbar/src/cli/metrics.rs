@@ -78,7 +78,7 @@ impl MetricsPort {
             policy: content_security_policy(),
             write: Arc::new(move |audience| {
                 let Sources { readiness, callers, .. } = &*sources;
-                let server = page::server(callers, readiness.clusters(), protocols().into(), &sources.readings());
+                let server = page::server(callers, readiness, protocols().into(), &sources.readings());
                 page.html(&Server { tells_all: audience == Audience::Operator, ..server })
             }),
         });

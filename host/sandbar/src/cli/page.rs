@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sandbar_catalog::{Definition, Problem, Served, Source, asks_for_caller, rights};
 use sandbar_config::{Config, written_limits};
-use sandbar_http::ProbedCluster;
+use sandbar_http::{ProbedCluster, Readiness};
 use sandbar_kubernetes::Health;
 use sandbar_metrics::{Readings, resident_memory};
 use sandbar_page::{self as page, ClusterState, Component, Granted, ProblemState, Right, Server, Tool};
@@ -50,14 +50,15 @@ pub(super) fn page_problem(config: &Config, problem: &Problem) -> page::Problem 
 }
 
 /// A server as it is now. `callers` says who can call.
-pub(super) fn server(callers: &str, clusters: Vec<ProbedCluster>, protocols: Vec<&'static str>, readings: &Readings) -> Server {
+pub(super) fn server(callers: &str, readiness: &Readiness, protocols: Vec<&'static str>, readings: &Readings) -> Server {
     Server {
         version: env!("CARGO_PKG_VERSION"),
         protocols,
         // That depends on who asks.
         tells_all: false,
         callers: callers.to_owned(),
-        clusters: clusters.into_iter().map(cluster).collect(),
+        clusters: readiness.clusters().into_iter().map(cluster).collect(),
+        troubles: readiness.troubles(),
         running: (readings.calls_running, readings.slots),
         waiting: readings.calls_waiting,
         connections: (readings.connections_open, readings.connections),

@@ -1,7 +1,7 @@
 //! `sandbar rbac`.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
@@ -44,6 +44,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    if let Some(format) =
+        arguments.output.as_deref().and_then(Path::to_str).filter(|name| ["json", "yaml", "table"].contains(name))
+    {
+        return Err(anyhow!("--output is a file, and {format} a format: the roles are YAML, printed without it").into());
+    }
     let config = arguments.common.config()?;
     let (config, is_home) = chosen(config, arguments.for_cluster.as_deref())?;
     let runtime = runtime()?;

@@ -133,7 +133,13 @@ impl Check {
         match timeout(self.time, looking).await {
             Ok(Ok(findings)) => findings,
             Ok(Err(failure)) => vec![Finding::fail(format!("the check itself has failed: {failure}"))],
-            Err(_late) => vec![Finding::fail(format!("it was not found out within {} s", self.time.as_secs()))],
+            Err(_late) => {
+                let way_out = match self.time >= LOADING {
+                    true => "components may still be compiled: look again, or have `sandbar compile` do that first",
+                    false => "what it reads or asks is silent, or this machine is busy: look again",
+                };
+                vec![Finding::fail(format!("it was not found out within {} s; {way_out}", self.time.as_secs()))]
+            }
         }
     }
 }

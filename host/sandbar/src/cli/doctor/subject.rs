@@ -21,8 +21,8 @@ const PACKS: Duration = Duration::from_secs(5);
 /// How long an API server may take, so that what it is asked has an answer of its own within the time of a check.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(8);
 
-/// What is said of a question to an API server that does not answer.
-pub(super) const NOT_ASKED: &str = "it was not looked at, since the API server does not answer";
+/// What is said of a question to an API server where the check of the clusters has failed.
+pub(super) const NOT_ASKED: &str = "it was not looked at, for the reason that `cluster` has";
 
 /// A server that is not started.
 pub(super) struct Subject {

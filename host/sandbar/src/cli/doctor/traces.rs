@@ -40,6 +40,6 @@ async fn of(subject: &Subject, settings: &Settings) -> Result<Finding, String> {
     }
     Ok(match settings.reach().await {
         Ok(()) => Finding::ok(format!("{address} takes spans of calls")),
-        Err(why) => Finding::warn(format!("spans of calls would be lost: {address}: {why}")),
+        Err(why) => Finding::warn(format!("spans of calls would be lost: {why}")),
     })
 }
