@@ -230,7 +230,9 @@ fn values_that_cannot_be_meant_are_refused_with_what_to_do() {
         ("config=: :", "config is no YAML"),
         ("config.namespaces={team-a}", "run `sandbar rbac"),
         ("config.tls.key=tls.key", "set tls.enabled in its place"),
-        ("config.metrics.listen=0.0.0.0:9090", "set metrics.enabled in its place"),
+        ("config.metrics.listen=0.0.0.0:9090", "set metrics.enabled, metrics.port and metrics.page in its place"),
+        ("metrics.enabled=true,config.metrics.page=false", "set metrics.enabled, metrics.port and metrics.page in its place"),
+        ("config.listen=127.0.0.1:9000", "set the value listen in its place"),
         ("metrics.enabled=true,metrics.port=8090", "MCP and metrics cannot both be at port 8090"),
         ("metrics.serviceMonitor.enabled=true", "set metrics.enabled"),
         ("config.apiService.group=mcp.example.com", "set tls.enabled"),
@@ -284,6 +286,22 @@ async fn it_is_installed_upgraded_and_taken_back_with_its_rights_and_leaves_noth
     helm.run(&[&["uninstall", "tools"][..], &there].concat());
     may("list", "events", false).await;
     assert!(!names().contains("tools-sandbar"), "{}", names());
+}
+
+#[test]
+#[ignore = "builds helm, which takes minutes: `make e2e`"]
+fn it_takes_the_place_of_what_kustomize_has_applied() {
+    let control_plane = ControlPlane::start(&[]);
+    control_plane.kubectl(&["create", "namespace", "coder-system"]);
+    control_plane.kubectl(&["apply", "--server-side", "-k", &format!("{OVERLAYS}/encrypted")]);
+    control_plane.kubectl(&["delete", "deployment", "coder-k8s-mcp", "-n", "coder-system", "--cascade=orphan"]);
+    let helm = Helm::of(&control_plane);
+    let takes_over = ["install", "coder-k8s-mcp", CHART, "--take-ownership", "--force-conflicts"];
+    helm.run(&[&takes_over[..], &AS_IN_DEPLOY].concat());
+    let left = control_plane.kubectl(&["get", "deployment", "coder-k8s-mcp", "-n", "coder-system", "-o", "yaml"]);
+    for of_overlay in ["SANDBAR_TLS", "scheme: HTTPS", "coder-k8s-mcp-tls"] {
+        assert!(!left.contains(of_overlay), "{of_overlay}: {left}");
+    }
 }
 
 /// What the API server would make of these objects, by kind and name, without what it and helm write into each.

@@ -70,8 +70,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (hasKey $config "apiService") (not .Values.tls.enabled) -}}
 {{- fail "config has `apiService`, and the API server speaks TLS: set tls.enabled" -}}
 {{- end -}}
-{{- if and (hasKey $config "metrics") (not .Values.metrics.enabled) -}}
-{{- fail "config has `metrics`: set metrics.enabled in its place, so that Prometheus finds and reaches the port" -}}
+{{- if hasKey $config "metrics" -}}
+{{- fail "config has `metrics`: set metrics.enabled, metrics.port and metrics.page in its place, so that Prometheus finds and reaches the port" -}}
+{{- end -}}
+{{- if hasKey $config "listen" -}}
+{{- fail "config has `listen`, which counts for nothing here: set the value listen in its place" -}}
 {{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
