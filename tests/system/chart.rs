@@ -297,7 +297,8 @@ fn it_takes_the_place_of_what_kustomize_has_applied() {
     let deployment = ["deployment", "coder-k8s-mcp", "-n", "coder-system"];
     control_plane.kubectl(&[&["delete"][..], &deployment, &["--cascade=orphan", "--wait=false"]].concat());
     // What a controller does, of which this cluster has none, once it has let go of the pods.
-    control_plane.kubectl(&[&["patch"][..], &deployment, &["--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]].concat());
+    control_plane
+        .kubectl(&[&["patch"][..], &deployment, &["--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#]].concat());
     let helm = Helm::of(&control_plane);
     let takes_over = ["install", "coder-k8s-mcp", CHART, "--take-ownership", "--force-conflicts"];
     helm.run(&[&takes_over[..], &AS_IN_DEPLOY].concat());
