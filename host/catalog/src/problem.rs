@@ -131,6 +131,8 @@ fn without_manifest(error: &CallError) -> String {
     let (time, cpu) = (MANIFEST_TIME.as_secs(), MANIFEST_CPU.as_secs());
     match error {
         CallError::Script(_) => error.to_string(),
-        _ => format!("its manifest cannot be had: {error} (for that it has {time} s, and {cpu} s of a processor, at most)"),
+        _ => format!(
+            "its manifest cannot be had: {error} (one that is not bundled has {time} s for that, and {cpu} s of a processor, at most)"
+        ),
     }
 }

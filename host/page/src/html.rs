@@ -81,9 +81,9 @@ fn head(view: &View<'_>) -> Markup {
 }
 
 /// The rows of these that fit into so many bytes, and how many do not.
-fn fitting<T>(most: usize, of: impl Iterator<Item = T>, row: impl Fn(T) -> Markup) -> (Vec<Markup>, usize) {
+fn fitting(most: usize, rows: impl Iterator<Item = Markup>) -> (Vec<Markup>, usize) {
     let (mut fit, mut left, mut left_out) = (Vec::new(), most, 0);
-    for row in of.map(row) {
+    for row in rows {
         // A long one keeps none of those behind it away.
         match left.checked_sub(row.0.len()) {
             Some(rest) => {

@@ -48,9 +48,9 @@ impl Traces {
     /// Traces calls from now on, and sends what there is. An error says which of the settings cannot be used. Must be called on a tokio runtime.
     pub fn start(settings: Settings) -> Result<(Arc<Self>, Export), String> {
         let (sampler, resource) = (settings.sampler, settings.resource.clone());
-        // What is wrong with files and addresses is told at the start, and not once something is to be sent.
-        settings.check()?;
         let collector = Collector::new(settings);
+        // What is wrong with files and addresses is told at the start, and not once something is to be sent.
+        collector.connect()?;
         let (queue, ended) = mpsc::channel(QUEUE);
         let dropped = Arc::<AtomicU64>::default();
         let exporter = Exporter::new(ended, dropped.clone(), resource, collector.into_post());

@@ -181,9 +181,10 @@ fn check(is_well: bool, words: String) -> Check {
 
 /// A line for each.
 fn lines(checks: impl IntoIterator<Item = Check>) -> String {
-    let line = |check: Check| match check {
-        Ok(words) => format!("[+] {}\n", clean_line(words, ERROR_BYTES)),
-        Err(words) => format!("[-] {}\n", clean_line(words, ERROR_BYTES)),
+    let line = |check: Check| {
+        let mark = if check.is_ok() { '+' } else { '-' };
+        let (Ok(words) | Err(words)) = check;
+        format!("[{mark}] {}\n", clean_line(words, ERROR_BYTES))
     };
     checks.into_iter().map(line).collect()
 }

@@ -168,17 +168,21 @@ impl Probes {
     /// How each is, by a probe of some seconds ago at most, and what is wrong with the login there.
     pub(super) async fn describe(&self) -> Vec<Check> {
         self.recent().await;
-        let of_each = self.clusters().into_iter().zip(self.clusters.iter()).flat_map(|(probed, named)| {
-            let prefix = self.prefix(named);
-            let trouble = named.cluster.login_trouble().map(|trouble| Err(format!("{prefix}login: {trouble}")));
-            [Some(probed.check(&prefix)), trouble]
-        });
+        let of_each = self
+            .clusters()
+            .into_iter()
+            .zip(self.clusters.iter())
+            .flat_map(|(probed, named)| [Some(probed.check(&self.prefix(named))), self.login_trouble(named).map(Err)]);
         of_each.flatten().collect()
     }
 
     /// What is wrong with the logins.
     pub(super) fn login_troubles(&self) -> impl Iterator<Item = String> {
-        self.clusters.iter().filter_map(|named| Some(format!("{}login: {}", self.prefix(named), named.cluster.login_trouble()?)))
+        self.clusters.iter().filter_map(|named| self.login_trouble(named))
+    }
+
+    fn login_trouble(&self, named: &NamedCluster) -> Option<String> {
+        Some(format!("{}login: {}", self.prefix(named), named.cluster.login_trouble()?))
     }
 
     /// Whether one of them is well, by a probe of some seconds ago at most.

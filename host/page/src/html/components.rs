@@ -28,7 +28,7 @@ pub(super) fn section(view: &View<'_>) -> Markup {
         let whole = card(component, view, &common, true);
         if whole.0.len() <= CARD_BYTES { whole } else { card(component, view, &common, false) }
     };
-    let (all, left_out) = fitting(BYTES, view.told.components.iter(), card);
+    let (all, left_out) = fitting(BYTES, view.told.components.iter().map(card));
     html! {
         section aria-labelledby="components" {
             h2 #components { "Components" }

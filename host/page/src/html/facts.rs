@@ -32,7 +32,7 @@ pub(super) fn sections(view: &View<'_>) -> Markup {
 }
 
 fn clusters(view: &View<'_>) -> Markup {
-    let (rows, left_out) = fitting(CLUSTERS_BYTES, view.server.clusters.iter(), |one| cluster(one, view.server.tells_all));
+    let (rows, left_out) = fitting(CLUSTERS_BYTES, view.server.clusters.iter().map(|one| cluster(one, view.server.tells_all)));
     html! {
         section aria-labelledby="clusters" {
             h2 #clusters { "Clusters" }

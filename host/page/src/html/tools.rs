@@ -19,7 +19,7 @@ pub(super) fn section(view: &View<'_>, most: usize) -> Markup {
     let mut tools: Vec<&Tool> = view.told.components.iter().flat_map(|component| &component.tools).collect();
     tools.sort_by_key(|tool| &tool.name);
     let row = |tool: &Tool| row(&tool.name, &tool.title, &view.calls.of_tool(&tool.name, view.minute(), BAR));
-    let (rows, left_out) = fitting(most, tools.into_iter(), row);
+    let (rows, left_out) = fitting(most, tools.into_iter().map(row));
     html! {
         section aria-labelledby="tools" {
             h2 #tools { "Tools" }

@@ -40,10 +40,10 @@ pub(super) fn section(view: &View<'_>) -> Markup {
         ("b", &*problem.name, html! { (state) }, &*problem.why)
     });
     let notices = view.told.notices.iter().map(|notice| ("w", "Notice", html! {}, notice.as_str()));
-    let (troubles, left_out) = fitting(BYTES, refused.chain(of_server).chain(away).chain(not_served).chain(notices), item);
+    let (troubles, left_out) = fitting(BYTES, refused.chain(of_server).chain(away).chain(not_served).chain(notices).map(item));
     let count = troubles.len() + left_out;
     let waiting = waiting.into_iter().map(|problem| ("", &*problem.name, html! { "is not served yet" }, &*problem.why));
-    let (waiting, more_waiting) = fitting(BYTES / 4, waiting, item);
+    let (waiting, more_waiting) = fitting(BYTES / 4, waiting.map(item));
     let tools: usize = view.told.components.iter().map(|component| component.tools.len()).sum();
     html! {
         section aria-label="State" {
