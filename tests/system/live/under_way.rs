@@ -27,7 +27,7 @@ async fn a_component_that_never_says_what_it_is_holds_up_neither_a_start_nor_wha
     until_said(&client, "greet", "hello").await;
     for name in ["endless.wasm", "sleeping.wasm"] {
         // On a busy machine the time of either is up before it has computed for long.
-        until_ready_says(&server, &[name, "its manifest cannot be had", "limit `", "2 s, and 1 s of a processor"]).await;
+        until_ready_says(&server, &[name, "its manifest cannot be had", "limit `", "2 s for that, and 1 s of a processor"]).await;
     }
 
     // Nor is it heard of again as long as it is the same.
