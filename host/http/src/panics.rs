@@ -14,9 +14,9 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, Pani
     catch_unwind(work).map_err(|panic| logged(panic.as_ref()))
 }
 
-/// Awaits something that may panic.
-pub(super) async fn caught_in<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| logged(panic.as_ref()))
+/// Awaits something that may panic. Not an `async fn`, which would have room for the work twice.
+pub(super) fn caught_in<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, Panicked>> {
+    AssertUnwindSafe(work).catch_unwind().map(|worked| worked.map_err(|panic| logged(panic.as_ref())))
 }
 
 fn logged(panic: &(dyn Any + Send)) -> Panicked {

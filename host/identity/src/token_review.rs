@@ -86,7 +86,8 @@ impl TokenReviews {
         let verdict = match self.verdicts.get(digest) {
             Some(verdict) => verdict,
             None => {
-                let reviewing = self.verdicts.get_or_find(digest, self.review(digest, token));
+                // In a box: it is seldom found out, and every request would carry the room for it.
+                let reviewing = Box::pin(self.verdicts.get_or_find(digest, self.review(digest, token)));
                 let late = |_late| Unidentified::Unavailable(format!("no answer within {} s", REVIEW_TIME.as_secs()));
                 timeout(REVIEW_TIME, reviewing).await.map_err(late)??
             }

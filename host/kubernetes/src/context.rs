@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::FutureExt as _;
 use http::StatusCode;
 use sandbar_policy::{Access, Budget, Grant};
 
@@ -66,8 +67,8 @@ impl ReadContext {
     }
 
     /// Waits for what the API server is asked for all calls together, for as long as this one has time.
-    pub(super) async fn wait_for<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        self.server.api.in_time(&self.budget, Duration::MAX, answer).await?
+    pub(super) fn wait_for<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> impl Future<Output = Result<T, Error>> {
+        self.server.api.in_time(&self.budget, Duration::MAX, answer).map(Result::flatten)
     }
 
     /// Sends a read that the component is about to ask for, where it is the only one of its time. What gathered files say takes this

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use http::{Response, StatusCode};
 use kube::client::Body;
 use sandbar_policy::{Budget, Exhausted};
@@ -311,16 +312,22 @@ impl ApiServer {
     }
 
     /// Waits for the API server: for `most`, and for no longer than lets the call say itself that there was no answer.
-    pub(super) async fn in_time<F: Future>(&self, budget: &Budget, most: Duration, answer: F) -> Result<F::Output, Error> {
+    /// Not an `async fn`, which would have room for the answer twice.
+    pub(super) fn in_time<'a, F: Future>(
+        &'a self,
+        budget: &'a Budget,
+        most: Duration,
+        answer: F,
+    ) -> impl Future<Output = Result<F::Output, Error>> + use<'a, F> {
         let remaining = budget.remaining();
         let left = remaining.saturating_sub(KEPT_TO_SAY_SO.min(remaining / 8));
-        let late = |_| match most <= left {
+        let late = move |_| match most <= left {
             true => self.silent(most, ""),
             // Who asks for less would wait for as long.
             false if left >= LEAST_SILENCE => self.silent(left, ", which was all the time left"),
             false => budget.late().into(),
         };
-        tokio::time::timeout(most.min(left), answer).await.map_err(late)
+        tokio::time::timeout(most.min(left), answer).map(move |answer| answer.map_err(late))
     }
 
     fn silent(&self, waited: Duration, why_no_longer: &str) -> Error {

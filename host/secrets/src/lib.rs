@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 pub use commands::{WORDS_MAX, has_program, secret_words};
 use find::find;
 use key_lines::{Beginning, KeyLines};
-pub use known::NameCache;
+pub use known::{LeftCaches, NameCache};
 pub use lines::MaskedLines;
 pub use names::{Expected, Named, named, named_header};
 pub use phrases::web_key_member;

@@ -10,7 +10,7 @@ use super::values::{
     List, is_basic, is_measure, is_random, names_nothing, reads_as_identifier, reads_as_message, reads_as_name, reads_as_path,
     says_state,
 };
-use crate::NameCache;
+use crate::{LeftCaches, NameCache};
 
 /// What a name says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,8 +182,10 @@ pub fn named(name: &str) -> Option<Named> {
     KNOWN.with_borrow_mut(|known| known.find(name, by_words))
 }
 
+static LEFT: LeftCaches<Option<Named>> = LeftCaches::none();
+
 thread_local! {
-    static KNOWN: RefCell<NameCache<Option<Named>>> = RefCell::default();
+    static KNOWN: RefCell<NameCache<Option<Named>>> = RefCell::new(NameCache::of(&LEFT));
 }
 
 /// What the words of a name say.

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use sandbar_secrets::NameCache;
-use sandbar_secrets::{Named, named, named_header, web_key_member};
+use sandbar_secrets::{LeftCaches, NameCache, Named, named, named_header, web_key_member};
 use sandbar_text::clean;
 
 use super::tree::{Kind, ValueRef};
 
+static LEFT: LeftCaches<Key> = LeftCaches::none();
+
 thread_local! {
-    static KNOWN: RefCell<NameCache<Key>> = RefCell::default();
+    static KNOWN: RefCell<NameCache<Key>> = RefCell::new(NameCache::of(&LEFT));
 }
 
 /// What a key says about its value.

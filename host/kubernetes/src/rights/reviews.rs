@@ -111,7 +111,8 @@ impl AccessReviews {
             let allowed = self.ask(&request).await?;
             Ok((allowed, if allowed { ALLOWED_FOR } else { DENIED_FOR }))
         };
-        in_time(self.decisions.get_or_find(key, asking)).await.map_err(|error| {
+        // In a box: it is seldom asked, and every read would carry the room for it.
+        in_time(Box::pin(self.decisions.get_or_find(key, asking))).await.map_err(|error| {
             let words = format!("whether {} may {what} cannot be found out: {}", user.shown(), error.message);
             Error { code: Code::Unavailable, message: words, retry_after: error.retry_after }
         })

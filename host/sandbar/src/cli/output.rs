@@ -13,7 +13,7 @@ use super::log;
 pub(super) enum Format {
     /// For a person.
     Text,
-    /// For a person: lists as tables.
+    /// For a person: lists as tables, where there are some.
     Table,
     /// For a program.
     Json,

@@ -74,22 +74,23 @@ fn as_json(served: &Served) -> Value {
 /// A row of a table for each tool and prompt, and for a component that has neither.
 fn rows(served: &Served) -> Vec<Value> {
     let manifest = served.manifest();
-    let tools = manifest.tools.iter().map(|tool| tool.name().to_owned());
-    let mut names: Vec<String> =
-        tools.chain(manifest.prompts.iter().map(|prompt| format!("{} (prompt)", prompt.name()))).collect();
-    if names.is_empty() {
-        names.push("-".to_owned());
+    let tools = manifest.tools.iter().map(|tool| ("tool", tool.name()));
+    let mut offers: Vec<(&str, &str)> =
+        tools.chain(manifest.prompts.iter().map(|prompt| ("prompt", prompt.name()))).collect();
+    if offers.is_empty() {
+        offers.push(("-", "-"));
     }
-    let row = |name: String| {
+    let row = |(offer, name)| {
         json!({
-            "tool": name,
+            "name": name,
+            "offer": offer,
             "component": served.name(),
             "from": served.source().pack().map_or_else(|| served.source().to_string(), |pack| format!("pack {pack}")),
             "reads": by_cluster(served.grants(), |grant| json!(summary(&rights(manifest, grant)))),
             "namespaces": by_cluster(served.grants(), |grant| json!(places(&grant.namespaces))),
         })
     };
-    names.into_iter().map(row).collect()
+    offers.into_iter().map(row).collect()
 }
 
 /// The resources that may be read.

@@ -17,8 +17,8 @@ const LINE_COUNTS: usize = 64;
 /// Lines that are written at once, where so many wait. Writing one alone takes as long as all that is done for it before.
 const TOGETHER: usize = 64;
 
-/// How long lines are gathered once some were written. Waking the thread that writes takes longer than writing a line.
-const GATHERING: Duration = Duration::from_millis(2);
+/// How long lines are gathered once some were written. Waking the thread that writes takes longer than writing many lines.
+const GATHERING: Duration = Duration::from_millis(10);
 
 /// The lines that wait.
 #[derive(Default)]
