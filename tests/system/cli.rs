@@ -154,7 +154,7 @@ async fn tools_are_a_table_where_that_is_asked_for() {
     assert_eq!(finished.code(), 0, "{finished:?}");
     let lines: Vec<&str> = finished.stdout.lines().collect();
     assert_eq!(lines.len(), 1 + TOOLS.len(), "{finished:?}");
-    assert!(lines[0].starts_with("TOOL ") && lines[0].contains("READS"), "{finished:?}");
+    assert!(lines[0].starts_with("NAME ") && lines[0].contains("READS"), "{finished:?}");
     let logs = lines.iter().find(|line| line.starts_with("get_pod_logs ")).unwrap();
     assert!(logs.contains("pods/log") && logs.contains("pack coder"), "{logs}");
 }
