@@ -91,12 +91,45 @@ impl Raw {
         let head = String::from_utf8(self.read.drain(..end).collect()).expect("a head is text");
         let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
         let mut answer = RawResponse { status: status.unwrap_or_else(|| panic!("no status: {head}")), head, body: String::new() };
-        let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        while self.read.len() < length {
-            assert!(self.more().await, "half a body of {answer:?}");
-        }
-        answer.body = String::from_utf8(self.read.drain(..length).collect()).expect("a body is text");
+        // One that has taken long begins before its length is known. A stream of events is read by whoever waits for its events.
+        let is_late =
+            answer.header("transfer-encoding") == Some("chunked") && answer.header("content-type") == Some("application/json");
+        let body = if is_late {
+            self.chunks().await
+        } else {
+            let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            self.bytes(length).await
+        };
+        answer.body = String::from_utf8(body).expect("a body is text");
         Some(answer)
+    }
+
+    /// A body in chunks, up to its last one.
+    async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let end = loop {
+                if let Some(at) = find(&self.read, b"\r\n") {
+                    break at + 2;
+                }
+                assert!(self.more().await, "half a chunk's size");
+            };
+            let size = String::from_utf8(self.bytes(end).await).expect("a size is text");
+            let size = usize::from_str_radix(size.trim(), 16).expect("a size is a number");
+            let chunk = self.bytes(size + 2).await;
+            if size == 0 {
+                return body;
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    }
+
+    /// So many bytes.
+    async fn bytes(&mut self, length: usize) -> Vec<u8> {
+        while self.read.len() < length {
+            assert!(self.more().await, "half a body: {:?}", String::from_utf8_lossy(&self.read));
+        }
+        self.read.drain(..length).collect()
     }
 
     /// All answers until the server ends the connection.

@@ -131,8 +131,13 @@ fn without_manifest(error: &CallError) -> String {
     let (time, cpu) = (MANIFEST_TIME.as_secs(), MANIFEST_CPU.as_secs());
     match error {
         CallError::Script(_) => error.to_string(),
-        _ => format!(
-            "its manifest cannot be had: {error} (one that is not bundled has {time} s for that, and {cpu} s of a processor, at most)"
-        ),
+        _ => {
+            let words = error.to_string();
+            // That is advice for a model.
+            let words = words.strip_suffix("; narrow the query").unwrap_or(&words);
+            format!(
+                "its manifest cannot be had: {words} (one that is not bundled has {time} s for that, and {cpu} s of a processor, at most)"
+            )
+        }
     }
 }

@@ -106,8 +106,7 @@ impl Reader {
     /// Not an `async fn`, which would have room for the read twice.
     fn in_time<T>(&self, read: impl Future<Output = Result<T, Error>>) -> impl Future<Output = Result<T, Error>> {
         let budget = &self.context.budget;
-        tokio::time::timeout_at(budget.deadline().into(), read)
-            .map(|read| read.unwrap_or_else(|_late| Err(budget.late().into())))
+        tokio::time::timeout_at(budget.deadline().into(), read).map(|read| read.unwrap_or_else(|_late| Err(budget.late().into())))
     }
 }
 

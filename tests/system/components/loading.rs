@@ -162,7 +162,10 @@ async fn a_manifest_that_never_ends_is_stopped() {
         .write(folder.path(), "slow.wasm");
     let config = "limits: { cpu: 300ms }\n";
     let server = Server::builder().cluster("demo").config(config).arg("--tools").arg(&file).start().await;
-    assert!(server.log().contains("its manifest cannot be had") && server.log().contains("0.3 s"), "{}", server.log());
+    let log = server.log();
+    // On a busy machine its 2 s are over before it has computed for that long.
+    let is_stopped = log.contains("computed for 0.3 s") || log.contains("stopped after 2 s");
+    assert!(log.contains("its manifest cannot be had") && is_stopped && !log.contains("narrow"), "{log}");
     assert_eq!(Client::modern(&server).answer("check_health", json!({})).await["status"], "ok");
 }
 

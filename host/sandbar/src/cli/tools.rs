@@ -75,8 +75,7 @@ fn as_json(served: &Served) -> Value {
 fn rows(served: &Served) -> Vec<Value> {
     let manifest = served.manifest();
     let tools = manifest.tools.iter().map(|tool| ("tool", tool.name()));
-    let mut offers: Vec<(&str, &str)> =
-        tools.chain(manifest.prompts.iter().map(|prompt| ("prompt", prompt.name()))).collect();
+    let mut offers: Vec<(&str, &str)> = tools.chain(manifest.prompts.iter().map(|prompt| ("prompt", prompt.name()))).collect();
     if offers.is_empty() {
         offers.push(("-", "-"));
     }
