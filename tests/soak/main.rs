@@ -130,7 +130,7 @@ async fn nothing_leaks_hangs_or_lies() {
         callers.spawn(heavy::work_hard(end, number, server.clone(), namespace, weather.clone(), tally.clone()));
     }
     callers.spawn(heavy::drop_bombs(end, server.clone(), bombs, tally.clone()));
-    let outages = weather::change_until(end, control_plane, weather.clone(), server.clone(), tally.clone());
+    let outages = weather::change_until(end, control_plane, weather.clone(), server.clone(), honest.clone(), tally.clone());
     let control_plane = outages.await;
     while let Some(caller) = callers.join_next().await {
         caller.unwrap();

@@ -5,12 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sandbar_tests::control_plane::ControlPlane;
-use sandbar_tests::mcp::Client;
 use sandbar_tests::sandbar::Server;
-use sandbar_tests::until;
-use serde_json::json;
 
-use crate::callers::Tally;
+use crate::callers::{Honest, Tally};
 
 /// Between two outages.
 const FAIR: Duration = Duration::from_secs(20);
@@ -51,6 +48,7 @@ pub(crate) async fn change_until(
     mut control_plane: ControlPlane,
     weather: Weather,
     server: Arc<Server>,
+    honest: Honest,
     tally: Tally,
 ) -> ControlPlane {
     while Instant::now() + FAIR + FOUL < end {
@@ -64,11 +62,8 @@ pub(crate) async fn change_until(
         })
         .await
         .unwrap();
-        let client = Client::modern(&server);
-        // It answers before it serves what CRDs and other API servers bring.
-        for tool in ["check_health", "list_control_planes", "list_workspaces", "list_templates"] {
-            until(&format!("{tool} is back"), || async { client.call(tool, json!({})).await.ok() }).await;
-        }
+        // It answers before it serves what CRDs and other API servers bring, and before kwok has the logs.
+        honest.all_answer(&server).await;
         weather.change();
         tally.outage();
     }
