@@ -33,11 +33,13 @@ struct Parts {
     component: String,
     /// How often it was changed.
     turn: u64,
+    /// The last change was a mistake. It stays until the next, whoever changes something else meanwhile.
+    is_mistaken: bool,
 }
 
 impl Configuration {
     pub(crate) fn new(settings: String, tools: String) -> Self {
-        Self(Mutex::new(Parts { settings, tools, component: String::new(), turn: 0 }))
+        Self(Mutex::new(Parts { settings, tools, component: String::new(), turn: 0, is_mistaken: false }))
     }
 
     /// All of it.
@@ -56,18 +58,18 @@ impl Configuration {
     fn turn(&self, server: &Server) -> bool {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parts.turn += 1;
-        let is_mistake = parts.turn.is_multiple_of(MISTAKES);
-        let text = parts.text();
-        server.configure(&if is_mistake { text + "nonsense: true\n" } else { text });
-        is_mistake
+        parts.is_mistaken = parts.turn.is_multiple_of(MISTAKES);
+        server.configure(&parts.text());
+        parts.is_mistaken
     }
 }
 
 impl Parts {
     fn text(&self) -> String {
-        let Self { settings, tools, component, turn } = self;
+        let Self { settings, tools, component, turn, is_mistaken } = self;
+        let mistake = if *is_mistaken { "nonsense: true\n" } else { "" };
         // More than anybody reports.
-        format!("{settings}limits: {{ progress: {} }}\ntools:\n{tools}{component}", 1_000 + turn % 7)
+        format!("{settings}{mistake}limits: {{ progress: {} }}\ntools:\n{tools}{component}", 1_000 + turn % 7)
     }
 }
 
