@@ -79,16 +79,11 @@ impl Raw {
     /// # Panics
     /// Where an answer is broken off, or is none of HTTP.
     pub async fn answer(&mut self) -> Option<RawResponse> {
-        let end = loop {
-            if let Some(at) = find(&self.read, b"\r\n\r\n") {
-                break at + 4;
-            }
-            if !self.more().await {
-                assert!(self.read.is_empty(), "half a head: {:?}", String::from_utf8_lossy(&self.read));
-                return None;
-            }
+        let Some(head) = self.up_to(b"\r\n\r\n").await else {
+            assert!(self.read.is_empty(), "half a head: {:?}", String::from_utf8_lossy(&self.read));
+            return None;
         };
-        let head = String::from_utf8(self.read.drain(..end).collect()).expect("a head is text");
+        let head = String::from_utf8(head).expect("a head is text");
         let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
         let mut answer = RawResponse { status: status.unwrap_or_else(|| panic!("no status: {head}")), head, body: String::new() };
         // One that has taken long begins before its length is known. A stream of events is read by whoever waits for its events.
@@ -108,19 +103,26 @@ impl Raw {
     async fn chunks(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         loop {
-            let end = loop {
-                if let Some(at) = find(&self.read, b"\r\n") {
-                    break at + 2;
-                }
-                assert!(self.more().await, "half a chunk's size");
-            };
-            let size = String::from_utf8(self.bytes(end).await).expect("a size is text");
+            let size = self.up_to(b"\r\n").await.expect("a chunk has a size");
+            let size = String::from_utf8(size).expect("a size is text");
             let size = usize::from_str_radix(size.trim(), 16).expect("a size is a number");
             let chunk = self.bytes(size + 2).await;
             if size == 0 {
                 return body;
             }
             body.extend_from_slice(&chunk[..size]);
+        }
+    }
+
+    /// What comes up to this, with it; none where the connection ends before.
+    async fn up_to(&mut self, what: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            if let Some(at) = find(&self.read, what) {
+                return Some(self.read.drain(..at + what.len()).collect());
+            }
+            if !self.more().await {
+                return None;
+            }
         }
     }
 

@@ -160,12 +160,11 @@ async fn a_manifest_that_never_ends_is_stopped() {
     let file = Text::tool("t")
         .with_core("(func $start (loop $forever (br $forever))) (start $start)", "")
         .write(folder.path(), "slow.wasm");
-    let config = "limits: { cpu: 300ms }\n";
+    // Little enough to be computed within the 2 s of a manifest on a busy machine.
+    let config = "limits: { cpu: 100ms }\n";
     let server = Server::builder().cluster("demo").config(config).arg("--tools").arg(&file).start().await;
     let log = server.log();
-    // On a busy machine its 2 s are over before it has computed for that long.
-    let is_stopped = log.contains("computed for 0.3 s") || log.contains("stopped after 2 s");
-    assert!(log.contains("its manifest cannot be had") && is_stopped && !log.contains("narrow"), "{log}");
+    assert!(log.contains("its manifest cannot be had") && log.contains("computed for 0.1 s") && !log.contains("narrow"), "{log}");
     assert_eq!(Client::modern(&server).answer("check_health", json!({})).await["status"], "ok");
 }
 
