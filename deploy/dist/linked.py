@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# What the bundled tools are compiled for, by host/catalog/build.rs.
+# What the bundled tools are compiled for, by host/catalog/build/main.rs.
 GUEST = "wasm32-unknown-unknown"
 
 # A dependency of the build that is in the binary all the same: it adapts the engine of scripts to what a component imports.
@@ -105,7 +105,7 @@ class Workspace:
 
 def engine_of_scripts():
     """The crate that the build takes QuickJS from, which no manifest names."""
-    build = (ROOT / "host/catalog/build.rs").read_text()
+    build = (ROOT / "host/catalog/build/main.rs").read_text()
     constant = lambda name: re.search(rf'^const {name}: &str = "([^"]*)";', build, re.MULTILINE)[1]
     name, version, file = constant("ENGINE"), constant("ENGINE_VERSION"), constant("ENGINE_FILE")
     home = pathlib.Path(os.environ.get("CARGO_HOME") or pathlib.Path.home() / ".cargo")

@@ -49,9 +49,14 @@ fn beginning(name: &str, most: usize) -> String {
 }
 
 impl CallEvent {
-    /// Begins with a call that nobody has looked at yet.
-    pub(super) fn begin(observers: &Observers, caller: &Caller, Arrival { version, parent }: Arrival, asked: &Asked) -> Self {
-        Self {
+    /// Begins with a call that nobody has looked at yet. In a box, since it goes from hand to hand until its answer is sent.
+    pub(super) fn begin(
+        observers: &Observers,
+        caller: &Caller,
+        Arrival { version, parent }: Arrival,
+        asked: &Asked,
+    ) -> Box<Self> {
+        Box::new(Self {
             observers: observers.clone(),
             began: Instant::now(),
             took: None,
@@ -65,7 +70,7 @@ impl CallEvent {
             outcome: Outcome::Cancelled,
             error: None,
             trace: observers.trace(parent.as_ref()).map(Arc::new),
-        }
+        })
     }
 
     /// The call's trace, if somebody traces calls.

@@ -258,7 +258,7 @@ impl Catalog {
         asked: Asked,
         progress: watch::Sender<Progress>,
         write: W,
-    ) -> (Result<T, CallRefusal>, CallEvent)
+    ) -> (Result<T, CallRefusal>, Box<CallEvent>)
     where
         T: Send + 'static,
         W: FnOnce(Answered) -> T + Clone + Send + 'static,

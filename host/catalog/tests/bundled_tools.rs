@@ -7,7 +7,7 @@ use flate2::read::ZlibDecoder;
 use serde_json::Value;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentNamedList, Lift, Linker, Lower};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, ResourceLimiter, Store};
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
@@ -24,6 +24,21 @@ const COMPONENT_BYTES: usize = 512 * 1024;
 /// The interfaces that this test calls.
 const TOOLS: &str = "sandbar:tool/tools@0.1.0";
 const RESOURCES: &str = "sandbar:tool/resources@0.1.0";
+
+/// How often a memory has grown.
+#[derive(Default)]
+struct Growths(usize);
+
+impl ResourceLimiter for Growths {
+    fn memory_growing(&mut self, current: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.0 += usize::from(current > 0);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
 
 struct Bundled {
     engine: Engine,
@@ -55,21 +70,24 @@ impl Bundled {
         functions
     }
 
-    /// Calls one of the component's exports. The host functions trap.
+    /// Calls one of the component's exports. The host functions trap. No such call makes its memory grow: see `build/heap.rs`.
     fn call<A, R>(&self, file: &str, interface: &str, export: &str, arguments: A) -> R
     where
         A: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift + 'static,
     {
         let component = &self.components[file];
-        let mut linker = Linker::<()>::new(&self.engine);
+        let mut linker = Linker::<Growths>::new(&self.engine);
         linker.define_unknown_imports_as_traps(component).expect("a linker");
-        let mut store = Store::new(&self.engine, ());
+        let mut store = Store::new(&self.engine, Growths::default());
+        store.limiter(|growths| growths);
         let instance = linker.instantiate(&mut store, component).expect("an instance");
         let exports = instance.get_export_index(&mut store, None, interface).expect("the interface");
         let function = instance.get_export_index(&mut store, Some(&exports), export).expect("the export");
         let function = instance.get_typed_func::<A, R>(&mut store, &function).expect("the contract's type");
-        function.call(&mut store, arguments).expect("an answer without the host")
+        let answer = function.call(&mut store, arguments).expect("an answer without the host");
+        assert_eq!(store.data().0, 0, "the memory of {file} has grown");
+        answer
     }
 
     fn manifest(&self, file: &str) -> Value {

@@ -32,7 +32,7 @@ pub(super) struct Lease {
 
 /// The event of a call whose answer is on its way. It is written when this is dropped, and says so if the answer has not arrived.
 pub(super) struct Delivery {
-    event: CallEvent,
+    event: Box<CallEvent>,
     has_arrived: bool,
 }
 
@@ -186,7 +186,7 @@ impl Lease {
 
 impl Delivery {
     /// The answer has not arrived yet.
-    pub(super) fn of(event: CallEvent) -> Self {
+    pub(super) fn of(event: Box<CallEvent>) -> Self {
         Self { event, has_arrived: false }
     }
 }

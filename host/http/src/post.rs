@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, request};
 use http_body::Body as HttpBody;
 use rmcp::model::{ErrorData, JsonRpcError};
@@ -146,6 +147,8 @@ struct Admitted {
 }
 
 /// Answers a POST. Its body is read before anything else, since a connection cannot go on behind one that is not.
+///
+/// What few requests come to is boxed, or every request would have the size of the largest.
 pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     endpoint: &Arc<Endpoint>,
     request: HttpRequest<B>,
@@ -159,7 +162,7 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
     let received = endpoint.bodies.work(&account, body, move |body| receive(&receiving, &headers, caller, body)).await;
     let received = match received.unwrap_or_else(|Failed| Err(Rejection::failed(None))).map_err(Rejection::of_read)? {
         Read::Decided(received) => received,
-        Read::Mismatched(call) => call.settled(endpoint).await.map_err(Rejection::of_read)?,
+        Read::Mismatched(call) => call.settled(endpoint).boxed().await.map_err(Rejection::of_read)?,
     };
     match received {
         Received::Answer(answer) => Ok(answer),
@@ -167,7 +170,7 @@ pub(super) async fn post<B: HttpBody<Data = Bytes>>(
             tokio::time::sleep(endpoint.admission.refusal_time()).await;
             Ok(answer)
         }
-        Received::List(list, takes, lease) => listed(endpoint, &account, list, takes, lease).await,
+        Received::List(list, takes, lease) => listed(endpoint, &account, list, takes, lease).boxed().await,
         Received::Call(running, takes) => Ok(late::answer(running, takes).await),
         Received::Subscription(subscription) => {
             stream::listen(&endpoint.streams, &account, subscription).map_err(Rejection::of_read)
@@ -306,7 +309,7 @@ impl Admitted {
             Reply::Call(call) => {
                 let in_flight = (call.version().era() == Era::Legacy)
                     .then(|| endpoint.calls.begin(session.as_deref().unwrap_or_default(), call.id()));
-                Received::Call(running(endpoint, account, *call, in_flight, lease), takes)
+                Received::Call(running(endpoint, account, call, in_flight, lease), takes)
             }
             Reply::Subscription(subscription) => Received::Subscription(subscription),
         }
@@ -350,13 +353,18 @@ fn shared(SharedResponse { before, result, after }: SharedResponse, takes: Takes
 
 /// A call on its way. In the legacy era it ends by itself or by its client's word, which comes by way of `in_flight`; in the modern one
 /// with its client as well.
-fn running(endpoint: &Endpoint, account: Account, mut call: Call, in_flight: Option<RequestInFlight>, lease: Lease) -> Running {
+fn running(
+    endpoint: &Endpoint,
+    account: Account,
+    mut call: Box<Call>,
+    in_flight: Option<RequestInFlight>,
+    lease: Lease,
+) -> Running {
     let (id, era, progress) = (call.id().clone(), call.version().era(), call.progress.take());
-    // Not before it has its box: it is some kilobytes, which would be copied each time.
-    let work = || run(endpoint, account, call, in_flight, lease);
+    let work = run(endpoint, account, call, in_flight, lease);
     let work = match era {
-        Era::Legacy => Work::outliving(work(), &endpoint.running),
-        Era::Modern => Work::ending(work()),
+        Era::Legacy => Work::outliving(work, &endpoint.running),
+        Era::Modern => Work::ending(work),
     };
     Running { id, work, progress }
 }
@@ -365,12 +373,14 @@ fn running(endpoint: &Endpoint, account: Account, mut call: Call, in_flight: Opt
 fn run(
     endpoint: &Endpoint,
     account: Account,
-    call: Call,
+    call: Box<Call>,
     in_flight: Option<RequestInFlight>,
     lease: Lease,
 ) -> impl Future<Output = Ended> + use<> {
     let (ending, backlog) = (endpoint.ending.clone(), endpoint.backlog.clone());
     let (id, version, offer) = (call.id().clone(), call.version(), call.offer());
+    // In a box of its own: it is some kilobytes, which each future around it would copy.
+    let call = call.run().boxed();
     async move {
         let cancelled = async {
             match &in_flight {
@@ -380,7 +390,7 @@ fn run(
         };
         let called = tokio::select! {
             biased;
-            called = call.run() => called,
+            called = call => called,
             () = cancelled => return Ended { response: None, lease },
             () = ending.cancelled() => {
                 return Ended { response: Some(sandbar_mcp::failure(&id, version, offer, STOPPED)), lease };

@@ -131,7 +131,7 @@ impl Cluster {
 
     /// A reader for one call; none where the caller's rights count and the caller is nobody here.
     pub fn reader_for(&self, caller: &Identity, grant: Arc<Grant>, budget: Arc<Budget>) -> Result<Reader, Error> {
-        let user = match caller.whose_rights().filter(|_| self.rights != WhoseRights::Server) {
+        let user = match (self.rights != WhoseRights::Server).then(|| caller.whose_rights()).flatten() {
             Some(user) if self.is_away => {
                 Some(user.elsewhere().map(Arc::new).ok_or_else(|| Error::new(Code::Denied, nobody(&user)))?)
             }

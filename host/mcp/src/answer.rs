@@ -68,7 +68,7 @@ pub struct FinishedCall {
     /// Its response.
     pub response: Response,
     /// Its event, of which observers are told when it is dropped.
-    pub event: CallEvent,
+    pub event: Box<CallEvent>,
 }
 
 /// The notifications of one `subscriptions/listen`.
@@ -167,8 +167,8 @@ impl Call {
     }
 
     /// Runs the call to its end. Dropping the future stops it.
-    pub async fn run(self) -> FinishedCall {
-        let Self { server, caller, id, version, arrival, asked, reports, progress: _ } = self;
+    pub async fn run(self: Box<Self>) -> FinishedCall {
+        let Self { server, caller, id, version, arrival, asked, reports, progress: _ } = *self;
         let (called, offer) = (id.clone(), asked.offer());
         let write = move |answered| result::response(&called, answered, version);
         let (response, event) = server.catalog().call(&caller, arrival, asked, reports, write).await;

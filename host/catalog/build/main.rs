@@ -6,6 +6,8 @@
 //! The tools are compiled by a cargo of their own, because one run of cargo cannot build a crate for another target and embed it.
 //! They have one target directory for all profiles of the host, so that a release build does not compile them again.
 
+mod heap;
+
 use std::collections::BTreeSet;
 use std::env::{self, VarError};
 use std::error::Error;
@@ -273,7 +275,7 @@ fn remapped_paths(workspace: &Path) -> OsString {
 }
 
 fn component(module: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    let module = fs::read(module)?;
+    let module = heap::in_memory(&fs::read(module)?)?;
     let mut encoder = ComponentEncoder::default();
     let encoded = encoder.validate(true).module(&module).and_then(ComponentEncoder::encode);
     Ok(encoded.map_err(|error| format!("{error:#}"))?)
