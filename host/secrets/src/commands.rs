@@ -325,12 +325,14 @@ impl Program {
             }
             let text = scan.judged(&argument.at);
             if let Some(part) = pending.take() {
+                pending = part.is_quoted_behind(text, argument.goes_on).then_some(All);
                 self.push(part, scan, argument.at, found);
                 continue;
             }
             let flag = self.takes.iter().find_map(|takes| takes.by_flag(text, argument.goes_on));
             match flag {
                 Some((part, "")) => pending = Some(part),
+                Some((part, rest)) if part.is_quoted_behind(rest, argument.goes_on) => pending = Some(All),
                 Some((part, rest)) => self.push(part, scan, start + text.len() - rest.len()..argument.at.end, found),
                 None if text.starts_with('-') => {
                     is_taken = self.takes_next(text);
@@ -389,6 +391,18 @@ impl Program {
             let end = if self.name == "sqlplus" { start + secret.len() } else { at.end };
             found.push(Found { at: start..end, kind: "password", by: By::Place });
         }
+    }
+}
+
+impl Part {
+    /// Whether an argument ends where this part of it begins, and a quote follows: `--from-literal=key='sesame'`.
+    fn is_quoted_behind(self, text: &str, goes_on: bool) -> bool {
+        let separator = match self {
+            After(separator) => separator,
+            Part::Value => b'=',
+            All | Source => return false,
+        };
+        goes_on && text.as_bytes().last() == Some(&separator)
     }
 }
 

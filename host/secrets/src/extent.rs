@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::LONGEST;
-use super::alphabet::{Alphabet, BARE, ELEMENT, IN_BACK, IN_DOUBLE, IN_SINGLE, LINE, LIST};
+use super::alphabet::{Alphabet, BARE, ELEMENT, IN_BACK, IN_DOUBLE, IN_SINGLE, LINE, LIST, NAME};
 use super::scan::Scan;
 
 /// How a value is written.
@@ -59,7 +59,8 @@ const OPENERS: &[&str] = &[
 pub(super) fn value(scan: &Scan<'_>, at: usize) -> Extent {
     let at = after_openers(scan, at);
     match scan.byte(at) {
-        Some(quote @ (b'"' | b'\'' | b'`')) => quoted(scan, at, quote, LONGEST),
+        Some(quote @ (b'"' | b'\'')) => thrice_quoted(scan, at, quote).unwrap_or_else(|| pieces(scan, at, quote)),
+        Some(b'`') => quoted(scan, at, b'`', LONGEST),
         Some(b'[') => list(scan, at),
         Some(b'|' | b'>') => block(scan, at).unwrap_or_else(|| bare(scan, at)),
         _ => bare(scan, at),
@@ -68,6 +69,13 @@ pub(super) fn value(scan: &Scan<'_>, at: usize) -> Extent {
 
 /// The position after the name of a type or a function.
 fn after_openers(scan: &Scan<'_>, at: usize) -> usize {
+    // An anchor of YAML: `password: &db sesame`.
+    if scan.byte(at) == Some(b'&') {
+        let end = scan.run(at + 1, &NAME);
+        if end > at + 1 && scan.byte(end) == Some(b' ') {
+            return end + scan.spaces(end, 4);
+        }
+    }
     let Some(opener) = scan.first_of(at, OPENERS, |opener| opener) else { return at };
     let end = at + opener.len();
     match opener.as_bytes() {
@@ -105,6 +113,44 @@ pub(super) fn quoted(scan: &Scan<'_>, at: usize, quote: u8, most: usize) -> Exte
         }
     }
     Extent { at: start..end, style: Style::Quoted }
+}
+
+/// A quoted value with what goes on behind its quote without a space, as shells join it: `"a""b"`, `"a"b`, `'it'\''s'`.
+fn pieces(scan: &Scan<'_>, at: usize, quote: u8) -> Extent {
+    /// Pieces that are followed.
+    const PIECES: usize = 8;
+    let Extent { at: Range { start, mut end }, style } = quoted(scan, at, quote, LONGEST);
+    let is_word = |at: usize| scan.byte(at).is_some_and(|byte| byte.is_ascii_alphanumeric());
+    for _ in 0..PIECES {
+        if scan.byte(end) != Some(quote) {
+            break;
+        }
+        let next = end + 1;
+        let opens = match (scan.byte(next), scan.byte(next + 1), scan.byte(next + 2)) {
+            (Some(b'\\'), Some(escaped), Some(opens)) if escaped == quote && opens == quote => next + 2,
+            (Some(opens), ..) if opens == quote && is_word(next + 1) => next,
+            _ if is_word(next) => {
+                end = scan.run(next, &BARE);
+                continue;
+            }
+            _ => break,
+        };
+        end = quoted(scan, opens, quote, LONGEST).at.end;
+    }
+    Extent { at: start..end, style }
+}
+
+/// A value between three quotes, on one line: `"""#sesame;"""`.
+fn thrice_quoted(scan: &Scan<'_>, at: usize, quote: u8) -> Option<Extent> {
+    let three = [quote; 3];
+    if scan.ahead(at, 3) != three {
+        return None;
+    }
+    let start = at + 3;
+    let line = scan.run(start, &LINE);
+    let near = scan.ahead(start, line - start);
+    let length = memchr::memmem::find(near, &three).unwrap_or(near.len());
+    (length > 0).then_some(Extent { at: start..start + length, style: Style::Quoted })
 }
 
 /// A value without quotes.

@@ -13,7 +13,7 @@ use super::formats::{self, FORMATS, Format};
 use super::phrases::{self, ENCODED, PHRASES, Phrase};
 use super::scan::Scan;
 use super::urls::{self, HOOKS, Hook};
-use super::{By, Found, headers, pairs, reading};
+use super::{By, Found, headers, manifests, pairs, reading};
 
 /// What was found, and so where to look for a secret.
 #[derive(Clone, Copy)]
@@ -38,6 +38,7 @@ const NAME_WORDS: &[&str] = &[
     "pwd",
     "pswd",
     "bindpw",
+    "rootpw",
     "token",
     "secret",
     "credential",
@@ -89,11 +90,19 @@ fn triggers() -> Vec<(String, Trigger)> {
     all.extend(PHRASES.iter().map(|phrase| (phrase.words.to_owned(), Trigger::Phrase(phrase))));
     all.extend(ENCODED.iter().map(|text| ((*text).to_owned(), Trigger::Encoded)));
     all.extend(PLACES.iter().map(|&(text, place)| (text.to_owned(), Trigger::Place(place))));
+    // With what follows the key, since the word alone is everywhere.
+    all.extend(
+        ["data:", "data\":", "data\" :", "Data:", "Data\":", "Data\" :"]
+            .map(|word| (word.to_owned(), Trigger::Several(manifests::of_key))),
+    );
     all.extend(spellings("values").map(|word| (word, Trigger::Several(phrases::inserted))));
     // JSON Web Keys: the names of their members are too short to be searched for where they are escaped.
     all.push(("kty".to_owned(), Trigger::Several(phrases::web_key)));
     // Two letters are everywhere, but rarely as a word of their own.
-    all.extend(["_pw", "_PW", "nPw", "rPw", "bPw", "tPw", "dPw"].map(|word| (word.to_owned(), Trigger::Name)));
+    all.extend(
+        ["_pw", "_PW", "nPw", "rPw", "bPw", "tPw", "dPw", "nPW", "rPW", "bPW", "tPW", "dPW"]
+            .map(|word| (word.to_owned(), Trigger::Name)),
+    );
     all.extend(NAME_WORDS.iter().flat_map(|word| spellings(word)).map(|word| (word, Trigger::Name)));
     all
 }

@@ -2,7 +2,7 @@
 //!
 //! Untrusted text is cleaned, searched for what announces a secret (`find`), and examined there through a [`scan`]; private keys
 //! are followed from line to line (`key_lines`). The tables hold: forms that issuers document (`formats`), names (`names`) and
-//! how they are joined to their values (`pairs`), headers, URLs, programs (`commands`), and words of SQL and Redis (`phrases`).
+//! how they are joined to their values (`pairs`), headers, URLs, programs (`commands`), words of SQL and Redis (`phrases`), and manifests of Secrets (`manifests`).
 //! The same is done with the text's escapes undone (`reading`).
 //!
 //! There are no regular expressions. A scan walks each byte a fixed number of times, so time is linear in any text, and the tests
@@ -19,6 +19,7 @@ mod headers;
 mod key_lines;
 mod known;
 mod lines;
+mod manifests;
 mod names;
 mod pairs;
 mod phrases;

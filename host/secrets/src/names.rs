@@ -55,6 +55,7 @@ const WORDS: &[(&str, &str, Expected)] = &[
     ("pwd", "password", OrName),
     ("pswd", "password", Secret),
     ("bindpw", "password", Secret),
+    ("rootpw", "password", Secret),
     ("pw", "password", OrPath),
     ("authtoken", "token", Secret),
     ("tokens", "token", IfRandom),

@@ -13,8 +13,8 @@ use super::alphabet::{KEY_LIST, LINE, NAME, PATH_NAME, UNBROKEN};
 use super::extent::{self, Extent, Style};
 use super::names::{Expected, Named, named, named_header};
 use super::scan::Scan;
-use super::values::{has_default, is_random, is_reference, reads_as_message, says_state};
-use super::{By, Found, headers};
+use super::values::{has_default, is_random, is_reference, is_variable, reads_as_message, says_state};
+use super::{By, Found, LONGEST, headers};
 
 /// Bytes of a name.
 const NAME_MAX: usize = 128;
@@ -100,7 +100,11 @@ fn value_of(scan: &Scan<'_>, named: Named, site: &Site<'_>) -> Option<Found> {
     let at = if is_object { inner(scan, site.value + 1)? } else { site.value };
     if let Some(reference) = reference(scan, at) {
         // A reference with a default holds the value itself.
-        return if has_default(scan.judged(&reference)) { found(reference) } else { None };
+        if has_default(scan.judged(&reference)) {
+            return found(reference);
+        }
+        let rest = behind(scan, at, reference.end)?;
+        return if named.hides(scan.judged(&rest)) { found(rest) } else { None };
     }
     let value = extent::value(scan, at);
     if value.style == Style::Bare
@@ -161,6 +165,24 @@ fn reference(scan: &Scan<'_>, at: usize) -> Option<Range<usize>> {
     (closers > 0).then_some(start..start + open.len() + end + closers)
 }
 
+/// What a value goes on with behind the references that it begins with: `${PREFIX}sesame`.
+fn behind(scan: &Scan<'_>, at: usize, mut end: usize) -> Option<Range<usize>> {
+    /// References that are followed.
+    const REFERENCES: usize = 4;
+    for _ in 0..REFERENCES {
+        match reference(scan, end) {
+            Some(next) if next.start == end => end = next.end,
+            _ => break,
+        }
+    }
+    let goes_on = scan.byte(end).is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let rest = match scan.byte(at).filter(|byte| matches!(byte, b'"' | b'\'')) {
+        Some(quote) => end..extent::quoted(scan, end - 1, quote, LONGEST).at.end,
+        None => end..scan.run(end, &UNBROKEN),
+    };
+    goes_on.then_some(rest)
+}
+
 /// A quoted text that is used if another value is not set: `process.env.PASSWORD || 'sesame'`.
 fn fallback(scan: &Scan<'_>, end: usize) -> Option<Extent> {
     const OTHERWISE: &[&str] = &["|| ", "?? ", "or ", "?: "];
@@ -174,11 +196,12 @@ fn phrase(scan: &Scan<'_>, named: Named, site: &Site<'_>, value: &Extent, starts
     /// Bytes of a phrase.
     const LENGTH: usize = 160;
     let is_password = matches!(named.kind, "password" | "passphrase" | "recovery phrase");
+    // The value of a variable needs no space before it: `DB_PASSWORD=correct horse battery staple`.
     if value.style != Style::Bare
         || !starts_line
         || !is_password
         || !matches!(site.link, Link::Equals | Link::Colon | Link::Owner)
-        || site.spaces == 0
+        || site.spaces == 0 && !is_variable(site.name)
     {
         return None;
     }

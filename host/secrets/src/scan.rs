@@ -41,6 +41,10 @@ pub(super) struct Scan<'t> {
     walked: [Cell<usize>; WALKS],
     /// Members of JSON Web Keys were searched up to here.
     pub(super) web_keys: Cell<usize>,
+    /// Maps of manifests were looked at up to here.
+    pub(super) maps: Cell<usize>,
+    /// Whether it says of something that it is a Secret.
+    names_a_secret: OnceCell<bool>,
     /// The end of the last name that was looked at.
     named: Cell<usize>,
     /// The last result of `word_back`: alphabet, and range of the word.
@@ -66,6 +70,8 @@ impl<'t> Scan<'t> {
             decoded: Cell::new(0),
             walked: Default::default(),
             web_keys: Cell::new(0),
+            maps: Cell::new(0),
+            names_a_secret: OnceCell::new(),
             named: Cell::new(usize::MAX),
             back: Cell::default(),
             arguments: RefCell::default(),
@@ -157,6 +163,23 @@ impl<'t> Scan<'t> {
         self.decoded.set(end);
         steps(end - at);
         self.text.get(at..end)
+    }
+
+    /// Whether some `kind` in the text is a Secret.
+    pub(super) fn names_a_secret(&self) -> bool {
+        const KIND: &[u8] = b"kind";
+        /// Quotes, a colon and spaces between the two.
+        const BETWEEN: usize = 8;
+        *self.names_a_secret.get_or_init(|| {
+            steps(self.len());
+            memchr::memmem::find_iter(self.text.as_bytes(), b"Secret").any(|at| {
+                let before = self.before(at, KIND.len() + BETWEEN);
+                let key = before.trim_ascii_end();
+                let between = key.iter().rev().take_while(|byte| matches!(byte, b'"' | b'\'' | b':' | b' ')).count();
+                key[..key.len() - between].ends_with(KIND)
+                    && !self.byte(at + "Secret".len()).is_some_and(|byte| byte.is_ascii_lowercase())
+            })
+        })
     }
 
     /// Lends the text from `at` on to `look`, which returns how many bytes it has walked. False: it was lent [`WALKS`] times already.

@@ -92,21 +92,8 @@ pub(super) fn has_default(reference: &str) -> bool {
 
 /// Whether a value is a reference to another one.
 pub(super) fn is_reference(value: &str) -> bool {
-    /// Prefixes of templates and references, and how their expressions end.
-    const WHOLE: &[(&str, &str)] = &[
-        ("$(", ")"),
-        ("${", "}"),
-        ("{{", "}}"),
-        ("<%", "%>"),
-        ("%(", ")s"),
-        ("#{", "}"),
-        ("@@", "@@"),
-        ("%{", "}"),
-        ("ENC(", ")"),
-    ];
+    /// How a path to another value begins.
     const SOURCES: &[&str] = &[
-        "${{",
-        "{{",
         "process.env",
         "os.environ",
         "os.getenv",
@@ -139,14 +126,52 @@ pub(super) fn is_reference(value: &str) -> bool {
         "vault://",
         "awssm://",
     ];
-    let is_variable = |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     let is_printf = matches!(value, "%s" | "%v" | "%q" | "%d" | "%@" | "?" | ":password" | "{}" | "$1" | "$2" | "$3");
-    WHOLE.iter().any(|(open, close)| value.starts_with(open) && value.ends_with(close)) && !has_default(value)
-        || SOURCES.iter().any(|source| value.starts_with(source))
+    let is_path_from =
+        |source: &&str| value.strip_prefix(*source).is_some_and(|path| !path.split(['.', '/']).any(is_long_and_random));
+    is_of_references(value) && !has_default(value)
+        || SOURCES.iter().any(is_path_from)
         || value.strip_prefix('$').is_some_and(is_variable)
         || value.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')).is_some_and(is_variable)
         || is_printf
 }
+
+/// Whether a name is that of a variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// Whether a value consists of references, and of nothing beside them but what separates them: `$(USER):$(PASSWORD)`.
+fn is_of_references(value: &str) -> bool {
+    /// How templates and references begin, and how they end.
+    const WHOLE: &[(&str, &str)] = &[
+        ("$(", ")"),
+        ("${", "}"),
+        ("{{", "}}"),
+        ("<%", "%>"),
+        ("%(", ")s"),
+        ("#{", "}"),
+        ("@@", "@@"),
+        ("%{", "}"),
+        ("ENC(", ")"),
+    ];
+    let mut rest = value;
+    loop {
+        let Some((open, close)) = WHOLE.iter().find(|(open, _)| rest.starts_with(open)) else { return false };
+        // What is not closed was cut, or goes on where nobody looks.
+        let Some(end) = rest[open.len()..].find(close) else { return true };
+        rest = &rest[open.len() + end + close.len()..];
+        // Of one in another, the outer one ends, too.
+        rest = rest.trim_start_matches([')', '}']);
+        rest = rest.trim_start_matches(|separator: char| separator.is_ascii_punctuation() && !WHOLE_BEGINS.contains(separator));
+        if rest.is_empty() {
+            return true;
+        }
+    }
+}
+
+/// What references begin with.
+const WHOLE_BEGINS: &str = "${<%#@";
 
 /// Whether a value describes the state of a secret.
 pub(super) fn says_state(value: &str) -> bool {

@@ -83,6 +83,8 @@ pub(super) struct Context<'t> {
     named: Option<Named>,
     /// Whether it is a Secret, or an array of them.
     is_secret: bool,
+    /// Whether it is in the metadata of a Secret, where tools that write objects leave packed copies of them.
+    is_beside_values: bool,
     /// Whether it is a program's environment, or part of one.
     is_environment: bool,
     /// Whether it is a request's headers, or part of them.
@@ -117,6 +119,9 @@ impl<'t> Context<'t> {
             let is_nothing = is_literal && value.is_null() || value.raw() == "\"\"";
             let is_public = || self.certificates == Certificates::Shown && value.is_string() && are_certificates(&value.text());
             return (!is_nothing && !is_public()).then_some(kind);
+        }
+        if self.is_beside_values && value.is_string() && is_packed(&value.text()) {
+            return Some(SECRET_VALUE);
         }
         let named = self.named.filter(|_| !is_literal)?;
         let is_count = kind == Kind::Number && named.value != Expected::Secret && value.raw().len() < DIGITS;
@@ -296,6 +301,7 @@ impl<'t> Inside<'t> {
             hidden,
             named: self.named(key, says).filter(|_| !is_count(key, value)),
             is_secret: self.lists_secrets && says.field == Some(Field::Items),
+            is_beside_values: own.is_beside_values || self.is_secret && key.text() == "metadata",
             is_environment: says.is_environment,
             is_headers: says.is_headers,
             command,
@@ -368,6 +374,15 @@ impl<'t> Elements<'t> {
         }
         place
     }
+}
+
+/// Whether a text has a long run of base64, which may be a packed object. JSON is looked into instead.
+fn is_packed(text: &str) -> bool {
+    /// Characters of the shortest run: more than a digest or a label has.
+    const LEAST: usize = 72;
+    let is_encoded = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    !text.trim_ascii_start().starts_with(['{', '['])
+        && text.as_bytes().split(|byte| !is_encoded(byte)).any(|run| run.len() >= LEAST)
 }
 
 /// Whether a text may be the name of a variable, a setting or a header.

@@ -215,6 +215,18 @@ fn the_values_of_a_secret_are_masked_and_its_keys_are_not() {
 }
 
 #[test]
+fn a_packed_copy_in_the_metadata_of_a_secret_is_masked_and_nothing_else_there() {
+    let packed = "H4sIAAAAAAAA".to_owned() + &"aB3dE5gH7jK9mN1p".repeat(6);
+    let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let manifest = "apiVersion: v1\nkind: Secret\nstringData:\n  foo: Winter2024\n";
+    let metadata = |packed: &str, manifest: &str| json!({ "metadata": { "annotations": { "a/applied": packed, "a/checksum": digest, "a/yaml": manifest }, "labels": { "app": "web" } } });
+    let shown = metadata(MASK_OF_SECRETS, &manifest.replace("Winter2024", MASK_OF_SECRETS));
+    assert_eq!(hidden_of(&metadata(&packed, manifest), Objects::Secrets), shown);
+    let elsewhere = metadata(&packed, &manifest.replace("Winter2024", MASK_OF_SECRETS));
+    assert_eq!(hidden(&metadata(&packed, manifest)), elsewhere);
+}
+
+#[test]
 fn a_manifest_in_an_annotation_is_masked_as_the_object_is() {
     let inner = json!({ "kind": "Secret", "data": { "user": "YQ==" }, "metadata": { "name": "x\"y" } });
     let outer = |manifest: &Value| json!({ "metadata": { "annotations": { "kubectl.kubernetes.io/last-applied-configuration": manifest.to_string() } } });
