@@ -43,6 +43,8 @@ const OPENERS: &[&str] = &[
     "string(",
     "str(",
     "N'",
+    "E'",
+    "U&'",
     "b'",
     "u'",
     "r'",

@@ -73,6 +73,8 @@ const PLACES: &[(&str, Look)] = &[
     ("Bearer ", headers::bearer),
     ("bearer ", headers::bearer),
     ("BEARER ", headers::bearer),
+    ("Bearer\t", headers::bearer),
+    ("Bearer%20", headers::bearer),
     ("Basic ", headers::basic),
     ("basic ", headers::basic),
     ("BASIC ", headers::basic),

@@ -174,10 +174,10 @@ fn is_within_double(scan: &Scan<'_>, at: usize, start: usize, line: usize) -> bo
     end < line && (opened || scan.byte(end.saturating_sub(1)) != Some(b'='))
 }
 
-/// The token after `Bearer ` (RFC 6750, section 2.1). In prose a word follows, which has no digits.
+/// The token after `Bearer ` (RFC 6750, section 2.1), in a URL, too. In prose a word follows, which has no digits.
 pub(super) fn bearer(scan: &Scan<'_>, at: usize) -> Option<Found> {
     let start = at + "bearer".len();
-    let start = start + scan.spaces(start, 4);
+    let start = start + if scan.starts_with(start, "%20") { "%20".len() } else { scan.spaces(start, 4) };
     let end = scan.run(start, &BEARER);
     let token = scan.judged(&(start..end));
     let is_token =

@@ -46,18 +46,26 @@ pub(super) fn password(scan: &Scan<'_>, at: usize) -> Option<Found> {
     if is_port || user.starts_with(b"sha256") || user.starts_with(b"sha512") {
         return None;
     }
+    // `https://TOKEN:x-oauth-basic@github.com`
+    if is_token(scan, start..start + colon) {
+        return Some(Found { at: start..start + end, kind: "token in a URL", by: By::Place });
+    }
     let at = start + password.start..start + password.end;
     (!names_nothing(scan.judged(&at))).then_some(Found { at, kind: "password in a URL", by: By::Place })
 }
 
 /// A token in place of a user: `https://TOKEN@github.com/…`, and Sentry's DSN.
 fn user(scan: &Scan<'_>, start: usize, authority: &[u8]) -> Option<Found> {
-    /// Bytes of the shortest token: user names have digits, too.
-    const LEAST: usize = 20;
     let end = authority.iter().rposition(|&byte| byte == b'@')?;
     let at = start..start + end;
-    let is_token = end >= LEAST && WORD.run(&authority[..end]) == end && is_random(scan.judged(&at));
-    is_token.then_some(Found { at, kind: "token in a URL", by: By::Place })
+    is_token(scan, at.clone()).then_some(Found { at, kind: "token in a URL", by: By::Place })
+}
+
+/// Whether the user of a URL is a token.
+fn is_token(scan: &Scan<'_>, at: Range<usize>) -> bool {
+    /// Bytes of the shortest token: user names have digits, too.
+    const LEAST: usize = 20;
+    at.len() >= LEAST && scan.run(at.start, &WORD) >= at.end && is_random(scan.judged(&at))
 }
 
 /// `user:PASSWORD@tcp(host)`, the form of Go's drivers: https://github.com/go-sql-driver/mysql#dsn-data-source-name
