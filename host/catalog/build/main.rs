@@ -5,6 +5,7 @@
 //!
 //! The tools are compiled by a cargo of their own, because one run of cargo cannot build a crate for another target and embed it.
 //! They have one target directory for all profiles of the host, so that a release build does not compile them again.
+#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
 mod heap;
 

@@ -170,24 +170,24 @@ struct Fields<'w> {
 }
 
 impl Fields<'_> {
-    /// Writes a field, its value by `write`. Piece by piece: the machinery of formats takes longer than the pieces.
+    /// Writes a field, its value by `write`, unless one before it could not be written.
     fn put(&mut self, field: &Field, write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let Self { writer, separator, outcome } = self;
-        let name = field.name();
         // Where the word of another library stands in its source.
-        if outcome.is_err() || name.starts_with("log.") {
-            return;
+        if self.outcome.is_ok() && !field.name().starts_with("log.") {
+            self.outcome = self.name(field).and_then(|()| write(&mut self.writer));
         }
-        let put = || {
-            writer.write_str(separator)?;
-            if name != MESSAGE {
-                writer.write_str(name.strip_prefix("r#").unwrap_or(name))?;
-                writer.write_char('=')?;
+    }
+
+    /// Writes what stands before a field's value. Piece by piece: the machinery of formats takes longer than the pieces.
+    fn name(&mut self, field: &Field) -> fmt::Result {
+        self.writer.write_str(std::mem::replace(&mut self.separator, " "))?;
+        match field.name() {
+            MESSAGE => Ok(()),
+            name => {
+                self.writer.write_str(name.strip_prefix("r#").unwrap_or(name))?;
+                self.writer.write_char('=')
             }
-            write(writer)
-        };
-        *outcome = put();
-        *separator = " ";
+        }
     }
 }
 
