@@ -21,6 +21,7 @@ use sandbar_catalog::{Catalog, EndedCall, Offer, Outcome};
 
 use super::OTHER;
 use super::cells::Cells;
+use super::label::Label;
 
 /// Seconds, by OpenTelemetry's conventions for MCP.
 const DURATIONS: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
@@ -41,40 +42,42 @@ const ERRORS: [Option<&str>; 9] = [
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OperationLabels {
     mcp_method_name: &'static str,
-    gen_ai_tool_name: Option<Arc<str>>,
+    gen_ai_tool_name: Option<Label>,
     error_type: Option<&'static str>,
     mcp_protocol_version: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
-    tool: Option<Arc<str>>,
-    component: Arc<str>,
+    tool: Option<Label>,
+    component: Label,
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
-    component: Arc<str>,
+    component: Label,
     limit: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ComponentLabels {
-    component: Arc<str>,
+    component: Label,
 }
 
 /// What a component is, as its own series has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
-pub(super) struct InfoLabels {
-    pub(super) component: Arc<str>,
-    pub(super) digest: Arc<str>,
-    pub(super) source: String,
+struct InfoLabels {
+    component: Label,
+    digest: Label,
+    source: Label,
 }
 
 /// A component that is served, and the names of its tools.
 pub(super) struct Served {
-    pub(super) info: InfoLabels,
+    pub(super) component: Arc<str>,
+    pub(super) digest: Arc<str>,
+    pub(super) source: Arc<str>,
     pub(super) tools: Vec<Arc<str>>,
 }
 
@@ -182,11 +185,9 @@ impl Calls {
     /// Knows what this catalog has, and forgets what it has not.
     pub(super) fn serves(&self, catalog: &Catalog) {
         self.knows(catalog.components().iter().map(|served| Served {
-            info: InfoLabels {
-                component: served.name().clone(),
-                digest: served.artifact().digest().clone(),
-                source: served.source().to_string(),
-            },
+            component: served.name().clone(),
+            digest: served.artifact().digest().clone(),
+            source: served.source().to_string().into(),
             tools: served.manifest().tools.iter().map(|tool| tool.name().into()).collect(),
         }));
     }
@@ -196,23 +197,22 @@ impl Calls {
         let Self { families, protocols, known } = self;
         let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
         let (mut before, mut before_tools) = (std::mem::take(&mut known.components), std::mem::take(&mut known.tools));
-        for Served { info, tools } in all {
-            let name = &info.component.clone();
-            let series = known.components.entry(name.clone()).or_insert_with(|| match before.remove(name) {
+        for Served { component: name, digest, source, tools } in all {
+            let series = known.components.entry(name.clone()).or_insert_with(|| match before.remove(&name) {
                 Some(series) => ComponentSeries { served: Vec::new(), ..series },
-                None => ComponentSeries::new(families, name),
+                None => ComponentSeries::new(families, &name),
             });
-            series.served.push(info);
+            series.served.push(InfoLabels { component: name.clone().into(), digest: digest.into(), source: source.into() });
             for tool in tools {
                 let series = match before_tools.remove(&tool) {
-                    Some(series) if series.outcomes.component == *name => series,
+                    Some(series) if series.outcomes.component == name => series,
                     Some(ToolSeries { durations, outcomes }) => {
                         outcomes.remove_from(families);
-                        ToolSeries { durations, outcomes: Outcomes::new(Some(tool.clone()), name) }
+                        ToolSeries { durations, outcomes: Outcomes::new(Some(tool.clone()), &name) }
                     }
                     None => ToolSeries {
                         durations: Durations::new(Offer::Tool, Some(tool.clone()), protocols),
-                        outcomes: Outcomes::new(Some(tool.clone()), name),
+                        outcomes: Outcomes::new(Some(tool.clone()), &name),
                     },
                 };
                 known.tools.insert(tool, series);
@@ -257,7 +257,7 @@ impl Durations {
     fn labels(&self, protocols: &[&'static str], at: usize) -> OperationLabels {
         OperationLabels {
             mcp_method_name: self.method,
-            gen_ai_tool_name: self.tool.clone(),
+            gen_ai_tool_name: self.tool.clone().map(Label::from),
             error_type: ERRORS[at % ERRORS.len()],
             mcp_protocol_version: protocols.get(at / ERRORS.len()).copied(),
         }
@@ -286,7 +286,11 @@ impl Outcomes {
     }
 
     fn labels(&self, at: usize) -> CallLabels {
-        CallLabels { tool: self.tool.clone(), component: self.component.clone(), outcome: Outcome::ALL[at].as_str() }
+        CallLabels {
+            tool: self.tool.clone().map(Label::from),
+            component: self.component.clone().into(),
+            outcome: Outcome::ALL[at].as_str(),
+        }
     }
 
     fn count(&self, families: &Families, outcome: Outcome) {
@@ -306,7 +310,7 @@ fn place(outcome: Outcome) -> Option<usize> {
 
 impl ComponentSeries {
     fn new(families: &Families, component: &Arc<str>) -> Self {
-        let labels = ComponentLabels { component: component.clone() };
+        let labels = ComponentLabels { component: component.clone().into() };
         Self {
             outcomes: Outcomes::new(None, component),
             limits: Cells::new(Outcome::ALL.len()),
@@ -332,7 +336,7 @@ impl ComponentSeries {
     fn remove_from(&self, families: &Families, component: &Arc<str>) {
         self.outcomes.remove_from(families);
         self.limits.remove_from(&families.limits, |at| limit_labels(component, at));
-        let labels = ComponentLabels { component: component.clone() };
+        let labels = ComponentLabels { component: component.clone().into() };
         families.processor.remove(&labels);
         families.read.remove(&labels);
         families.answered.remove(&labels);
@@ -341,7 +345,7 @@ impl ComponentSeries {
 
 fn limit_labels(component: &Arc<str>, at: usize) -> LimitLabels {
     // Of an outcome that is none there is no series.
-    LimitLabels { component: component.clone(), limit: Outcome::ALL[at].limit().unwrap_or(OTHER) }
+    LimitLabels { component: component.clone().into(), limit: Outcome::ALL[at].limit().unwrap_or(OTHER) }
 }
 
 fn read(known: &RwLock<Known>) -> RwLockReadGuard<'_, Known> {

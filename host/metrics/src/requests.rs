@@ -12,6 +12,7 @@ use sandbar_kubernetes::{RequestVerb, SentRequest};
 
 use super::OTHER;
 use super::cells::Cells;
+use super::label::Label;
 
 /// Seconds to the head of an answer, which is waited for as long as 12 s.
 const DURATIONS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0];
@@ -28,14 +29,14 @@ const CODES: [&str; 21] = [
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     verb: &'static str,
-    resource: Arc<str>,
+    resource: Label,
     code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DurationLabels {
     verb: &'static str,
-    resource: Arc<str>,
+    resource: Label,
 }
 
 pub(super) struct Requests {
@@ -65,7 +66,7 @@ impl ResourceSeries {
     fn labels(&self, at: usize) -> RequestLabels {
         RequestLabels {
             verb: RequestVerb::ALL[at / (CODES.len() + 1)].as_str(),
-            resource: self.resource.clone(),
+            resource: self.resource.clone().into(),
             code: CODES.get(at % (CODES.len() + 1)).copied().unwrap_or(OTHER),
         }
     }
@@ -90,7 +91,7 @@ impl Requests {
         };
         let series = self.series(request.resource);
         series.counts.get(verb * (CODES.len() + 1) + code, &self.counts, |at| series.labels(at)).inc();
-        let labels = |at: usize| DurationLabels { verb: RequestVerb::ALL[at].as_str(), resource: series.resource.clone() };
+        let labels = |at: usize| DurationLabels { verb: RequestVerb::ALL[at].as_str(), resource: series.resource.clone().into() };
         series.durations.get(verb, &self.durations, labels).observe(request.took.as_secs_f64());
     }
 

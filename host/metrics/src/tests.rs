@@ -9,7 +9,7 @@ use sandbar_catalog::{EndedCall, LimitReached, Observer as _, Offer, Outcome, Ru
 use sandbar_kubernetes::{RequestObserver as _, RequestVerb, SentRequest};
 use sandbar_policy::{Budget, Caller, Identity, Limits};
 
-use super::calls::{InfoLabels, Served};
+use super::calls::Served;
 use super::{ComponentState, Lookups, Metrics, Readings, Reload};
 
 const PROTOCOLS: [&str; 2] = ["2025-11-25", "2026-07-28"];
@@ -102,8 +102,12 @@ fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
 }
 
 fn served(component: &str, digest: &str, tools: &[&str]) -> Served {
-    let info = InfoLabels { component: component.into(), digest: digest.into(), source: format!("/tools/{component}.wasm") };
-    Served { info, tools: tools.iter().map(|&tool| tool.into()).collect() }
+    Served {
+        component: component.into(),
+        digest: digest.into(),
+        source: format!("/tools/{component}.wasm").into(),
+        tools: tools.iter().map(|&tool| tool.into()).collect(),
+    }
 }
 
 fn metrics(all: impl IntoIterator<Item = Served>) -> Metrics {
@@ -290,10 +294,28 @@ fn requests_are_counted_by_verb_resource_and_status() {
 
 #[test]
 fn what_a_label_says_is_escaped() {
-    let strange = "a\"b\\c\nd}e";
+    let strange = "a\"b\\c}d";
     let metrics = metrics([served(strange, "d", &["t"])]);
     Call::of("t", Some(strange), Outcome::Answered).ends(&metrics, true);
     assert_eq!(Scrape::of(&metrics.text()).values_of("component"), [strange].into());
+}
+
+#[test]
+fn nothing_in_a_label_is_invisible_or_moves_what_is_beside_it() {
+    let names = ["a\u{1b}[31m\nb", "\u{202e}c", "c", "\u{200b}c", "\u{9b}31mc"];
+    let metrics = metrics(names.map(|name| served(name, name, &[name])));
+    for name in names {
+        Call::of(name, Some(name), Outcome::Limit(LimitReached::Time)).ends(&metrics, true);
+        request(&metrics, RequestVerb::Get, name, Some(200));
+    }
+    let shown = ["a\\u{1b}[31m\\u{a}b", "\\u{202e}c", "c", "\\u{200b}c", "\\u{9b}31mc"];
+    let text = metrics.text();
+    assert!(text.lines().all(|line| line.bytes().all(|byte| matches!(byte, b' '..=b'~'))), "{text:?}");
+    let scrape = Scrape::of(&text);
+    for label in ["component", "digest", "tool", "gen_ai_tool_name", "resource"] {
+        assert_eq!(scrape.values_of(label), shown.into(), "{label}");
+    }
+    assert_eq!(scrape.values_of("source"), shown.map(|name| format!("/tools/{name}.wasm")).iter().map(String::as_str).collect());
 }
 
 /// One of everything.
