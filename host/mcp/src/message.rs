@@ -79,6 +79,10 @@ impl Message {
             Some(_) => return Err(invalid(id, "`method` has to be a string")),
             None => None,
         };
+        let is_answer = object.contains_key("result") || object.contains_key("error");
+        if is_answer && method.is_some() {
+            return Err(invalid(id, "a request has no `result` and no `error`, and a response has no `method`"));
+        }
         let kind = match (method, given, id) {
             (Some(method), Some(_), Some(id)) => MessageKind::Request { id, method },
             (Some(method), None, _) => MessageKind::Notification { method },
@@ -87,7 +91,7 @@ impl Message {
             (Some(_), ..) => {
                 return Err(invalid(None, "`id` has to be an integer or a string of up to 1024 bytes"));
             }
-            (None, Some(_), _) if object.contains_key("result") || object.contains_key("error") => MessageKind::Response,
+            (None, Some(_), _) if is_answer => MessageKind::Response,
             (None, _, id) => return Err(invalid(id, "`method` is missing")),
         };
         let params = absent_or_object(object.remove("params"));
@@ -263,6 +267,12 @@ mod tests {
         assert_eq!(code("[]"), ErrorCode::INVALID_REQUEST);
         assert_eq!(code(r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#), ErrorCode::INVALID_REQUEST);
         assert_eq!(refused(r#"{"id":7,"method":"ping"}"#).id, Some(RequestId::Number(7)));
+        for answer in [r#""result":{}"#, r#""result":null"#, r#""error":{"code":-1,"message":"m"}"#] {
+            let both = refused(&format!(r#"{{"jsonrpc":"2.0","id":7,"method":"ping",{answer}}}"#));
+            assert_eq!((both.error.code, both.id), (ErrorCode::INVALID_REQUEST, Some(RequestId::Number(7))), "{answer}");
+            let told = refused(&format!(r#"{{"jsonrpc":"2.0","method":"notifications/initialized",{answer}}}"#));
+            assert_eq!(told.error.code, ErrorCode::INVALID_REQUEST, "{answer}");
+        }
         let call = refused(r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":[1]}"#);
         assert_eq!((call.error.code, call.id), (ErrorCode::INVALID_PARAMS, Some(RequestId::Number(7))));
     }

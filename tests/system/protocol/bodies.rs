@@ -38,6 +38,7 @@ async fn json_that_is_no_message_is_an_invalid_request() {
         r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
         r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
     ] {
         assert_eq!(refused(body).await, (400, -32600), "{body}");
     }
