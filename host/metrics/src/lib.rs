@@ -6,6 +6,7 @@
 //! Invariant: the values of labels come from the catalog, from what discovery has found, and from closed sets of our own; whatever else
 //! somebody asks for is [`OTHER`]. So there are no more series than the catalog has reason for, whoever calls, and those of components that
 //! are gone go with them.
+
 mod calls;
 mod cells;
 mod label;
