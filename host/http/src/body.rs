@@ -76,11 +76,8 @@ impl Bodies {
         })
     }
 
-    /// Reads a body to its end. One whose head says that it is too large is not begun, nor told to come.
+    /// Reads a body to its end.
     pub(super) async fn read(&self, caller: &Account, body: impl HttpBody<Data = Bytes>) -> Result<Body, NotRead> {
-        if body.size_hint().lower() > BODY_BYTES as u64 {
-            return Err(NotRead::TooLarge);
-        }
         tokio::time::timeout(BODY_TIME, self.collect(caller, body)).await.unwrap_or(Err(NotRead::Late))
     }
 
@@ -121,11 +118,9 @@ impl Bodies {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
 
     use futures::stream::{self, StreamExt};
-    use http_body::{Frame, SizeHint};
+    use http_body::Frame;
     use http_body_util::{Full, StreamBody};
 
     use super::*;
@@ -181,32 +176,6 @@ mod tests {
     async fn a_body_without_end_is_refused_after_the_limit() {
         let frames = stream::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 1000]))));
         assert!(matches!(bodies().read(EVERYBODY, StreamBody::new(frames)).await, Err(NotRead::TooLarge)));
-    }
-
-    /// A body of which only its length is there yet.
-    struct Announced(u64);
-
-    impl HttpBody for Announced {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Pending
-        }
-
-        fn size_hint(&self) -> SizeHint {
-            SizeHint::with_exact(self.0)
-        }
-    }
-
-    #[tokio::test]
-    async fn a_body_that_says_it_is_too_large_is_not_waited_for() {
-        let bodies = bodies();
-        let most = BODY_BYTES as u64;
-        let mut too_large = std::pin::pin!(bodies.read(EVERYBODY, Announced(most + 1)));
-        assert!(matches!(futures::poll!(&mut too_large), Poll::Ready(Err(NotRead::TooLarge))));
-        let mut allowed = std::pin::pin!(bodies.read(EVERYBODY, Announced(most)));
-        assert!(futures::poll!(&mut allowed).is_pending());
     }
 
     #[tokio::test(start_paused = true)]
