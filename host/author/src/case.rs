@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use sandbar_text::clean_line;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::bound::{Bound, Used};
@@ -10,6 +11,9 @@ use super::differs;
 
 /// Bytes of a file of cases.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of the name of a case.
+const NAME_BYTES: usize = 256;
 
 /// What the name of a file of cases ends with.
 const ENDINGS: [&str; 2] = [".test.yaml", ".test.yml"];
@@ -38,7 +42,8 @@ pub struct CaseFile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Case {
-    /// What it shows.
+    /// What it shows, on one line: what is printed of a case begins with it.
+    #[serde(deserialize_with = "name")]
     pub name: String,
     /// The tool.
     pub call: String,
@@ -72,6 +77,11 @@ pub struct Expected {
     /// Words that the error has; with some, the call has to fail.
     #[serde(default)]
     pub error: Words,
+}
+
+/// A name on one line.
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(clean_line(String::deserialize(from)?, NAME_BYTES))
 }
 
 /// One text, or several.
@@ -230,6 +240,14 @@ mod tests {
             assert!(words.contains(said), "{text}: {words}");
         }
         assert!(CaseFile::read(Path::new("/nowhere.yaml")).is_err_and(|error| error.to_string().contains("/nowhere.yaml")));
+    }
+
+    #[test]
+    fn no_name_in_a_file_of_cases_makes_a_line_of_its_own() {
+        let named = file("cases:\n  - { name: \"a\\nok    b\\e[2K\", call: c }\n").expect("valid");
+        assert_eq!(named.cases[0].name, "a ok    b");
+        let words = file("cases: [{ name: a, call: b }]\n\"x\\nok    y\": 1\n").expect_err("an unknown key");
+        assert!(words.contains("ok    y") && !words.contains("\nok"), "{words}");
     }
 
     #[test]

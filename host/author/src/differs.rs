@@ -1,5 +1,6 @@
 //! Where one JSON value is another than the other.
 
+use sandbar_text::identifier;
 use serde_json::Value;
 
 /// Differences that are named. What differs more is another answer altogether.
@@ -42,10 +43,10 @@ fn compare<'v>(place: &str, first: Option<&'v Value>, second: Option<&'v Value>,
     match (first, second) {
         (Some(Value::Object(first)), Some(Value::Object(second))) => {
             for (key, value) in first {
-                compare(&format!("{place}.{key}"), Some(value), second.get(key), found);
+                compare(&below(place, key), Some(value), second.get(key), found);
             }
             for (key, value) in second.iter().filter(|(key, _)| !first.contains_key(*key)) {
-                compare(&format!("{place}.{key}"), None, Some(value), found);
+                compare(&below(place, key), None, Some(value), found);
             }
         }
         (Some(Value::Array(first)), Some(Value::Array(second))) => {
@@ -58,6 +59,11 @@ fn compare<'v>(place: &str, first: Option<&'v Value>, second: Option<&'v Value>,
         _ if first == second => {}
         _ => found.push(Difference { place: place.to_owned(), first, second }),
     }
+}
+
+/// The place of a key, on one line whatever the key is.
+fn below(place: &str, key: &str) -> String {
+    format!("{place}.{}", identifier(key, None))
 }
 
 /// A value as JSON, cut where it is long.
@@ -89,6 +95,12 @@ mod tests {
             ]
         );
         assert_eq!(faults(&expected, &expected), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_key_makes_no_line_of_its_own() {
+        let found = faults(&json!({}), &json!({ "a\n+ rules.secrets": 1 }));
+        assert_eq!(found, ["$.a\\u{a}+ rules.secrets: nothing was expected, and it is 1"]);
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use sandbar_text::nearest;
+use sandbar_text::{clean_line, nearest};
 use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter};
 
 use super::places::Places;
+
+/// Bytes of what is wrong: it quotes the file, whose keys and values can be of any length.
+const WORDS_BYTES: usize = 4096;
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +39,7 @@ pub struct Mistake {
     pub line: u64,
     /// From 1; 0 for the file as a whole.
     pub column: u64,
-    /// What is wrong, and what to do.
+    /// What is wrong, and what to do: one line, whatever it quotes.
     pub what: String,
 }
 
@@ -57,7 +60,7 @@ impl Mistake {
     }
 
     pub(super) fn at(location: Location, what: String) -> Self {
-        Self { line: location.line(), column: location.column(), what }
+        Self { line: location.line(), column: location.column(), what: clean_line(what, WORDS_BYTES) }
     }
 }
 

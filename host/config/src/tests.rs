@@ -155,6 +155,16 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_right_one() {
 }
 
 #[test]
+fn a_mistake_is_one_line_whatever_it_quotes() {
+    for text in
+        [r#""lis\e[31m\u202e\nen": x"#, r#"tools: [{ component: a, rules: [{ verbs: ["g\net"] }] }]"#, r#"namespaces: ["a\nb"]"#]
+    {
+        let [mistake] = &mistakes(text)[..] else { panic!("one mistake: {text}") };
+        assert!(!mistake.contains(['\n', '\u{1b}', '\u{202e}']), "{mistake:?}");
+    }
+}
+
+#[test]
 fn a_wrong_type_is_named_with_its_place() {
     for (text, place, said) in [
         ("namespaces: team-a\n", "1:13", "should be a list"),

@@ -13,6 +13,7 @@ use sandbar_catalog::{Answer, Answered, Arrival, Asked, Catalog, Loader, Progres
 use sandbar_config::Config;
 use sandbar_kubernetes::{Cluster, ClusterSettings, ClusterSource, Clusters, Noted, WhoseRights};
 use sandbar_policy::{Budget, Caller, Identity, Namespaces, ONLY_CLUSTER};
+use sandbar_text::clean_line;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -23,6 +24,9 @@ use super::{Failure, OnCluster, output};
 
 /// The name of the configuration beside a tool.
 pub(super) const CONFIGURATION: &str = "sandbar.yaml";
+
+/// Bytes of the name of a file.
+const NAME_BYTES: usize = 256;
 
 #[derive(Args)]
 #[command(after_help = "Exit status: 0 all cases have passed, 1 one has not, 2 there are none.\n\nExamples:\n  sandbar test\n  \
@@ -128,7 +132,7 @@ async fn recorded(
 
 /// A line for a case, and one for each fault.
 fn line(path: &Path, case: &Case, outcome: Option<&Outcome>, faults: &[String]) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = clean_line(path.file_name().unwrap_or_default().display(), NAME_BYTES);
     let used = outcome.map(|Outcome { used: Used { requests, bytes, cpu, .. }, .. }| {
         format!(" ({requests} requests, {bytes} bytes, {:.1} ms of a processor)", cpu.as_secs_f64() * 1000.0)
     });
