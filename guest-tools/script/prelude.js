@@ -42,9 +42,48 @@ function answers(results, value) {
   return results.map((result) => (result.tag === "ok" ? { value: value(result.val) } : { error: new HostError(result.val) }));
 }
 
+/** What an argument can have to be: the engine cannot make anything else of it, and would end, without a word of where. */
+const TEXT = { words: "a text", is: (value) => typeof value === "string" && value.isWellFormed() };
+const TEXTS = { words: "a list of texts", is: (value) => Array.isArray(value) && value.every(TEXT.is) };
+const FLAG = { words: "true or false", is: (value) => typeof value === "boolean" };
+const NUMBER = { words: "a number", is: (value) => typeof value === "number" };
+const COUNT = { words: "a whole number below 2^32", is: (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32 };
+const OBJECT = { words: "an object", is: (value) => typeof value === "object" && value !== null };
+const LIST = { words: "a list", is: Array.isArray };
+
+/** Options, which may be absent. */
+const OPTIONS = Object.entries({
+  namespace: TEXT, labels: TEXT, fieldSelector: TEXT, fields: TEXTS, limit: COUNT, continue: TEXT,
+  container: TEXT, previous: FLAG, tailLines: COUNT, sinceSeconds: COUNT, timestamps: FLAG, matching: TEXT, limitBytes: COUNT,
+});
+
+/** A value in the words for what is wrong with it. */
+function shown(value) {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 100)) + (value.isWellFormed() ? "" : ", with half a character in it");
+  if (typeof value === "function") return "a function";
+  if (!OBJECT.is(value)) return String(value);
+  return Array.isArray(value) ? "a list with something else in it" : "an object";
+}
+
+/** An argument of a function of `sandbar`, if it is what it has to be. */
+function checked(call, name, type, value) {
+  if (type.is(value)) return value;
+  throw new TypeError(`sandbar.${call}: \`${name}\` has to be ${type.words}, and is ${shown(value)}`);
+}
+
+/** One that may be absent. */
+const optional = (call, name, type, value) => (value === undefined || value === null ? undefined : checked(call, name, type, value));
+
+/** The options of a function, all of them that there are. */
+function checkedOptions(call, options) {
+  const given = checked(call, "options", OBJECT, options ?? {});
+  for (const [name, type] of OPTIONS) optional(call, name, type, given[name]);
+  return given;
+}
+
 /** `pods`, `deployments.apps` or `deployments.v1.apps`, as kubectl has it. */
-function resource(name) {
-  const [plural, ...rest] = String(name).split(".");
+function resource(call, name) {
+  const [plural, ...rest] = checked(call, "resource", TEXT, name).split(".");
   const version = /^v\d/.test(rest[0] ?? "") ? rest.shift() : "";
   return { group: rest.join("."), version, plural };
 }
@@ -54,21 +93,28 @@ function scope({ namespace, cluster }) {
   return namespace ? { tag: "namespace", val: namespace } : { tag: "every-namespace" };
 }
 
-function query(name, options = {}) {
-  const { labels, fieldSelector, fields, limit } = options;
+function query(call, name, options) {
+  const given = checkedOptions(call, options);
+  const { labels, fieldSelector, fields, limit } = given;
   return {
-    of: resource(name), within: scope(options), labelSelector: labels, fieldSelector, fields, limit, continue: options.continue, more: undefined,
+    of: resource(call, name), within: scope(given), labelSelector: labels, fieldSelector, fields, limit, continue: given.continue, more: undefined,
   };
 }
 
-function object(name, key, options = {}) {
-  return { of: resource(name), within: scope(options), name: key, fields: options.fields, more: undefined };
+function object(call, name, key, options) {
+  const given = checkedOptions(call, options);
+  return { of: resource(call, name), within: scope(given), name: checked(call, "name", TEXT, key), fields: given.fields, more: undefined };
 }
 
-function source(pod, options) {
-  const { namespace, container, previous, tailLines, sinceSeconds, timestamps, matching, limitBytes } = options;
-  return { namespace, pod, container, previous, tailLines, sinceSeconds, timestamps, matching, limitBytes, more: undefined };
+function source(call, pod, options) {
+  const { container, previous, tailLines, sinceSeconds, timestamps, matching, limitBytes, namespace: given } = checkedOptions(call, options);
+  const namespace = checked(call, "namespace", TEXT, given);
+  return { namespace, pod: checked(call, "pod", TEXT, pod), container, previous, tailLines, sinceSeconds, timestamps, matching, limitBytes, more: undefined };
 }
+
+/** Each of a list of objects. */
+const each = (call, name, list, one) =>
+  checked(call, name, LIST, list).map((entry, at) => one(checked(call, `${name}[${at}]`, OBJECT, entry)));
 
 const present = (value) => value ?? undefined;
 const page = (page) => ({
@@ -78,32 +124,43 @@ const excerpt = ({ text, truncated, droppedBytes, older, warnings }) => ({
   text, truncated, droppedBytes: present(droppedBytes), older: present(older), warnings,
 });
 
+const list = (call, name, options) => page(ask(() => read.listObjects(query(call, name, options))));
+
 const sandbar = {
   HostError,
 
-  list: (name, options) => page(ask(() => read.listObjects(query(name, options)))),
+  list: (name, options) => list("list", name, options),
   *all(name, options) {
     let next = options?.continue;
     do {
-      const { items, continue: after } = sandbar.list(name, { ...options, continue: next });
+      const { items, continue: after } = list("all", name, { ...options, continue: next });
       yield* items;
       next = after;
     } while (next);
   },
   get: (name, key, options) => {
-    const { of, within, fields } = object(name, key, options);
+    const { of, within, fields } = object("get", name, key, options);
     return JSON.parse(ask(() => read.getObject(of, within, key, fields, undefined)));
   },
   table: (name, options) => {
-    const { columns, rows, ...rest } = ask(() => table.listTable(query(name, options)));
+    const { columns, rows, ...rest } = ask(() => table.listTable(query("table", name, options)));
     const { items, ...answer } = page({ items: rows, ...rest });
     return { columns, rows: items, ...answer };
   },
-  log: (pod, options) => excerpt(ask(() => logs.tail(source(pod, options)))),
+  log: (pod, options) => excerpt(ask(() => logs.tail(source("log", pod, options)))),
 
-  getMany: (objects) => answers(ask(() => readMany.getMany(objects.map((each) => object(each.resource, each.name, each)))), JSON.parse),
-  listMany: (queries) => answers(ask(() => readMany.listMany(queries.map((each) => query(each.resource, each)))), page),
-  logMany: (sources) => answers(ask(() => logsMany.tailMany(sources.map((each) => source(each.pod, each)))), excerpt),
+  getMany: (objects) => {
+    const all = each("getMany", "objects", objects, (one) => object("getMany", one.resource, one.name, one));
+    return answers(ask(() => readMany.getMany(all)), JSON.parse);
+  },
+  listMany: (queries) => {
+    const all = each("listMany", "queries", queries, (one) => query("listMany", one.resource, one));
+    return answers(ask(() => readMany.listMany(all)), page);
+  },
+  logMany: (sources) => {
+    const all = each("logMany", "sources", sources, (one) => source("logMany", one.pod, one));
+    return answers(ask(() => logsMany.tailMany(all)), excerpt);
+  },
 
   kinds: () => ask(() => discovery.servedKinds()).kinds,
   health: () => JSON.parse(ask(() => health.apiServer())),
@@ -113,12 +170,15 @@ const sandbar = {
   },
 
   setting: (key) => {
-    const json = context.setting(key);
+    const json = context.setting(checked("setting", "key", TEXT, key));
     return typeof json === "string" ? JSON.parse(json) : undefined;
   },
   now: () => new Date(context.nowMs()),
   remainingMs: () => context.remainingMs(),
-  progress: (done, total, message) => context.progress(done, total, message),
+  progress: (done, total, message) => {
+    const all = optional("progress", "total", NUMBER, total);
+    context.progress(checked("progress", "done", NUMBER, done), all, optional("progress", "message", TEXT, message));
+  },
 };
 
 // The engine has begun before any call, and its own generator would give the same numbers to each: this one begins with the time.
@@ -131,7 +191,7 @@ Math.random = () => {
 };
 
 const words = (values) => values.map((value) => (typeof value === "string" ? value : value instanceof Error ? `${value}\n${stack(value)}` : JSON.stringify(value))).join(" ");
-const line = (level) => (...values) => logging.log(level, words(values));
+const line = (level) => (...values) => logging.log(level, words(values).toWellFormed());
 
 globalThis.wit = {};
 globalThis.sandbar = sandbar;
@@ -153,15 +213,19 @@ function run(call) {
   try {
     return call();
   } catch (error) {
-    if (typeof error === "string") throw error;
-    const isMeant = error instanceof Error && !FAULTS.some((fault) => error instanceof fault) && error.name !== "InternalError";
-    if (isMeant) throw error.message;
-    if (!(error instanceof Error)) throw `the script has failed: it has thrown ${JSON.stringify(error)}`;
-    const places = stack(error);
-    logging.log("error", `${error}\n${places}`);
-    // The model is told where, and its author finds the whole way there in the log.
-    throw `the script has failed: ${error}${/ \(.*\)/.exec(places)?.[0] ?? ""}`;
+    throw told(error).toWellFormed();
   }
+}
+
+function told(error) {
+  if (typeof error === "string") return error;
+  const isMeant = error instanceof Error && !FAULTS.some((fault) => error instanceof fault) && error.name !== "InternalError";
+  if (isMeant) return String(error.message);
+  if (!(error instanceof Error)) return `the script has failed: it has thrown ${JSON.stringify(error)}`;
+  const places = stack(error);
+  logging.log("error", `${error}\n${places}`.toWellFormed());
+  // The model is told where, and its author finds the whole way there in the log.
+  return `the script has failed: ${error}${/ \(.*\)/.exec(places)?.[0] ?? ""}`;
 }
 
 /** The script's function of this name. */

@@ -132,6 +132,80 @@ async fn what_a_script_throws_is_for_the_model_and_a_fault_of_it_has_its_place()
 }
 
 #[tokio::test]
+async fn an_argument_of_the_wrong_type_is_a_fault_that_names_it_and_its_place() {
+    let scripts = Scripts::new();
+    let tool = r#"
+        const ways = [
+          () => sandbar.get("pods", { namespace: "team-a" }),
+          () => sandbar.get({ resource: "pods" }, "a"),
+          () => sandbar.list("pods", { limit: "2" }),
+          () => sandbar.list("pods", { limit: 1.5 }),
+          () => sandbar.list("pods", { namespace: 7 }),
+          () => sandbar.list("pods", { fields: "metadata.name" }),
+          () => sandbar.list("pods", { fields: [1] }),
+          () => sandbar.list("pods", "team-a"),
+          () => sandbar.table("pods", { labels: { app: "web" } }),
+          () => [...sandbar.all("pods", { continue: 7 })],
+          () => sandbar.log("a"),
+          () => sandbar.log("a", { namespace: "team-a", previous: 1 }),
+          () => sandbar.log("a", { namespace: "team-a", matching: /x/ }),
+          () => sandbar.getMany([{ resource: "pods" }]),
+          () => sandbar.listMany({ resource: "pods" }),
+          () => sandbar.listMany(["pods"]),
+          () => sandbar.logMany([{ pod: "a" }]),
+          () => sandbar.setting(7),
+          () => sandbar.setting("\ud800"),
+          () => sandbar.progress("half"),
+          () => sandbar.progress(1, "2"),
+          () => sandbar.progress(1, 2, {}),
+        ];
+        const said = ways.map((way) => {
+          try { return `nothing: ${JSON.stringify(way())}`; } catch (error) { return `${error instanceof TypeError} ${error.message}`; }
+        });
+        // What is absent may be so in either way, and a log takes any text.
+        sandbar.list("pods", { namespace: null, labels: undefined, fields: null, limit: null });
+        console.log("\ud800", 7, {});
+        return { said };"#;
+    let entries =
+        [("ways", tool), ("fault", "\nreturn sandbar.get(\"pods\", {});"), ("half", "throw new Error(\"half: \\ud800\");")]
+            .map(|(name, body)| entry(&scripts.put(&format!("{name}.js"), script(name, body)), ""))
+            .concat();
+    let server = scripts.serve(&entries).await;
+    let client = Client::modern(&server);
+    assert_eq!(
+        client.answer("ways", json!({})).await["said"],
+        json!([
+            "true sandbar.get: `name` has to be a text, and is an object",
+            "true sandbar.get: `resource` has to be a text, and is an object",
+            "true sandbar.list: `limit` has to be a whole number below 2^32, and is \"2\"",
+            "true sandbar.list: `limit` has to be a whole number below 2^32, and is 1.5",
+            "true sandbar.list: `namespace` has to be a text, and is 7",
+            "true sandbar.list: `fields` has to be a list of texts, and is \"metadata.name\"",
+            "true sandbar.list: `fields` has to be a list of texts, and is a list with something else in it",
+            "true sandbar.list: `options` has to be an object, and is \"team-a\"",
+            "true sandbar.table: `labels` has to be a text, and is an object",
+            "true sandbar.all: `continue` has to be a text, and is 7",
+            "true sandbar.log: `namespace` has to be a text, and is undefined",
+            "true sandbar.log: `previous` has to be true or false, and is 1",
+            "true sandbar.log: `matching` has to be a text, and is an object",
+            "true sandbar.getMany: `name` has to be a text, and is undefined",
+            "true sandbar.listMany: `queries` has to be a list, and is an object",
+            "true sandbar.listMany: `queries[0]` has to be an object, and is \"pods\"",
+            "true sandbar.logMany: `namespace` has to be a text, and is undefined",
+            "true sandbar.setting: `key` has to be a text, and is 7",
+            "true sandbar.setting: `key` has to be a text, and is \"\\ud800\", with half a character in it",
+            "true sandbar.progress: `done` has to be a number, and is \"half\"",
+            "true sandbar.progress: `total` has to be a number, and is \"2\"",
+            "true sandbar.progress: `message` has to be a text, and is an object",
+        ])
+    );
+    let words = client.failure("fault", json!({})).await;
+    assert!(words.contains("TypeError: sandbar.get: `name` has to be a text, and is an object (fault.js:4:"), "{words}");
+    server.until_logged("fault.js:4:").await;
+    assert_eq!(client.failure("half", json!({})).await, "half: \u{fffd}");
+}
+
+#[tokio::test]
 async fn nothing_of_a_call_is_there_in_the_next_and_nothing_of_a_script_in_another() {
     let scripts = Scripts::new();
     let marks = r#"
