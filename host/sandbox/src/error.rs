@@ -83,6 +83,9 @@ pub enum LoadError {
         /// The limit, in bytes.
         most: usize,
     },
+    /// Its components or types nest in each other without end.
+    #[error("the components or types in it nest more than {0} levels deep: compose it of fewer")]
+    Depth(usize),
     /// It cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),

@@ -2,8 +2,8 @@
 //! default.
 
 use wasmparser::{
-    CanonicalFunction, CanonicalOption, ComponentFuncType, ComponentType, ComponentTypeDeclaration, InstanceTypeDeclaration,
-    Parser, Payload,
+    BinaryReader, BinaryReaderError, CanonicalFunction, CanonicalOption, ComponentFuncType, ComponentType,
+    ComponentTypeDeclaration, InstanceTypeDeclaration, Parser, Payload,
 };
 use wasmtime::{Config, WasmFeatures};
 
@@ -28,6 +28,14 @@ pub(super) const ON: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::COMPONENT_MODEL)
     // Components of QuickJS import functions for asynchronous tasks and never call them. No task can be started: see `check`.
     .union(WasmFeatures::CM_ASYNC);
+
+/// How deep components and types nest at most. Those of toolchains and of composed components do in a handful of levels; wasmparser's
+/// validator stops at as many levels of types.
+pub(super) const DEPTH: usize = 100;
+
+/// How a declaration of a type begins in binary form, and how the types do that have declarations of their own: of components and of instances.
+const DECLARED_TYPE: u8 = 0x01;
+const DECLARING_TYPES: [u8; 2] = [0x41, 0x42];
 
 /// Whether a component names built-ins for asynchronous tasks. Few do, and wasmtime's bookkeeping for tasks takes a fifth of a
 /// short call.
@@ -72,10 +80,9 @@ pub(super) fn choose(config: &mut Config, tasks: Tasks) {
     config.wasm_features(on, true);
 }
 
-/// Refuses whatever starts a task beside the call: asynchronous functions, and the built-ins for their tasks. Each waiting task
-/// would need a stack of its own; each call has one, so that none can take another's.
-pub(super) fn check(part: &Payload<'_>) -> Result<(), LoadError> {
-    let malformed = |error: wasmparser::BinaryReaderError| LoadError::Malformed(error.to_string());
+/// Refuses whatever in a part of a component starts a task beside the call: asynchronous functions, and the built-ins for their tasks. Each
+/// waiting task would need a stack of its own; each call has one, so that none can take another's.
+pub(super) fn check(bytes: &[u8], part: &Payload<'_>) -> Result<(), LoadError> {
     match part {
         Payload::ComponentCanonicalSection(functions) => {
             for function in functions.clone() {
@@ -83,6 +90,7 @@ pub(super) fn check(part: &Payload<'_>) -> Result<(), LoadError> {
             }
         }
         Payload::ComponentTypeSection(types) => {
+            check_depth(bytes.get(types.range()).unwrap_or_default())?;
             for declared in types.clone() {
                 check_type(&declared.map_err(malformed)?)?;
             }
@@ -90,6 +98,10 @@ pub(super) fn check(part: &Payload<'_>) -> Result<(), LoadError> {
         _ => {}
     }
     Ok(())
+}
+
+fn malformed(error: BinaryReaderError) -> LoadError {
+    LoadError::Malformed(error.to_string())
 }
 
 fn check_function(function: &CanonicalFunction) -> Result<(), LoadError> {
@@ -123,7 +135,45 @@ fn check_function(function: &CanonicalFunction) -> Result<(), LoadError> {
     }
 }
 
-/// Types nest in the declarations of instances and components, whose depth wasmparser bounds.
+/// Refuses types that nest deeper than anybody's do, in one pass from declaration to declaration: wasmparser reads a type with a call
+/// for each level of it, and so does whoever looks at it then.
+fn check_depth(section: &[u8]) -> Result<(), LoadError> {
+    let mut reader = BinaryReader::new(section, 0);
+    // How many types, or declarations of a type, are to come of each that is open.
+    let mut open = vec![reader.read_var_u32().map_err(malformed)?];
+    while let Some(left) = open.last_mut() {
+        let Some(less) = left.checked_sub(1) else {
+            open.pop();
+            continue;
+        };
+        *left = less;
+        let is_declaration = open.len() > 1;
+        if is_declaration {
+            if next(&reader)? != DECLARED_TYPE {
+                reader.read::<ComponentTypeDeclaration<'_>>().map_err(malformed)?;
+                continue;
+            }
+            reader.read_u8().map_err(malformed)?;
+        }
+        if !DECLARING_TYPES.contains(&next(&reader)?) {
+            reader.read::<ComponentType<'_>>().map_err(malformed)?;
+            continue;
+        }
+        if open.len() > DEPTH {
+            return Err(LoadError::Depth(DEPTH));
+        }
+        reader.read_u8().map_err(malformed)?;
+        open.push(reader.read_var_u32().map_err(malformed)?);
+    }
+    Ok(())
+}
+
+/// The byte that comes next.
+fn next(reader: &BinaryReader<'_>) -> Result<u8, LoadError> {
+    reader.clone().read_u8().map_err(malformed)
+}
+
+/// Types nest in the declarations of instances and components, as deep as [`check_depth`] allows.
 fn check_type(declared: &ComponentType<'_>) -> Result<(), LoadError> {
     match declared {
         ComponentType::Func(ComponentFuncType { async_: true, .. }) => Err(asynchronous("async func")),
@@ -304,6 +354,40 @@ mod tests {
                 other => panic!("{beside}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn types_that_nest_without_end_are_refused_before_they_are_read() {
+        // As bytes: whoever writes them out from text has a stack, too.
+        let nested = |kind: u8, depth: usize| {
+            let mut section = vec![1];
+            section.extend([kind, 1, DECLARED_TYPE].repeat(depth - 1));
+            section.extend([kind, 0]);
+            section
+        };
+        for kind in DECLARING_TYPES {
+            check_depth(&nested(kind, DEPTH)).expect("as deep as they may be");
+            for depth in [DEPTH + 1, 1_000_000] {
+                assert!(matches!(check_depth(&nested(kind, depth)), Err(LoadError::Depth(DEPTH))), "{depth}");
+            }
+        }
+        assert!(matches!(check_depth(&[1, 0x41]), Err(LoadError::Malformed(_))), "it ends where a number should be");
+    }
+
+    #[test]
+    fn whatever_is_declared_beside_types_is_passed() {
+        let all = r#"(type $t (record (field "a" u8)))
+            (type (component
+                (core type (module (import "m" "f" (func)) (export "g" (func))))
+                (alias outer 1 $t (type $u))
+                (import "A" (func (param "a" string)))
+                (type (instance
+                    (export "r" (type (sub resource)))
+                    (type (func (param "x" u32) (result string)))
+                    (type (component (import "c" (instance)) (type (instance)) (export "B" (func))))))
+                (type (variant (case "a" u8) (case "B")))
+                (export "e" (type (eq $u)))))"#;
+        tool(all).expect("let in");
     }
 
     #[test]

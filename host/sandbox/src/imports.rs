@@ -137,17 +137,24 @@ pub fn check_header(bytes: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-/// Checks that every section is as long as it says and uses only features that are on, and that no function is too long to
-/// compile. The decoder allocates what a section claims as its length before it looks how much there is: gigabytes, for a file of
+/// Checks that every section is as long as it says and uses only features that are on, that nothing nests without end, and that no
+/// function is too long to compile. The decoder allocates what a section claims as its length before it looks how much there is: gigabytes, for a file of
 /// a few bytes.
 fn check_sections(bytes: &[u8]) -> Result<(), LoadError> {
+    let mut depth = 0_usize;
     for part in Parser::new(0).parse_all(bytes) {
         let part = part.map_err(|error| LoadError::Malformed(short(error)))?;
-        features::check(&part)?;
-        if let Payload::CodeSectionEntry(function) = part
-            && function.range().len() > FUNCTION_BYTES
-        {
-            return Err(LoadError::HugeFunction { bytes: function.range().len(), most: FUNCTION_BYTES });
+        features::check(bytes, &part)?;
+        match part {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } if depth == features::DEPTH => {
+                return Err(LoadError::Depth(depth));
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CodeSectionEntry(function) if function.range().len() > FUNCTION_BYTES => {
+                return Err(LoadError::HugeFunction { bytes: function.range().len(), most: FUNCTION_BYTES });
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -193,6 +200,30 @@ mod tests {
         assert!(matches!(Imports::of(b"\0asm\x07\0\x01\0"), Err(LoadError::UnknownLayer { version: 7, layer: 1 })));
         assert!(matches!(Imports::of(b"\0asm\x0d\0\x01\0\xff\xff"), Err(LoadError::Malformed(_))));
         assert!(matches!(Imports::of(b"\0asm\x0d\0\x01\0"), Err(LoadError::NoTools(exports)) if exports == "nothing"));
+    }
+
+    #[test]
+    fn components_that_nest_without_end_are_refused() {
+        const HEADER: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+        const COMPONENT_SECTION: u8 = 4;
+        let nested = |depth: usize| {
+            // From the innermost on, backwards: a component ends where those within it do.
+            let mut backwards: Vec<u8> = HEADER.into_iter().rev().collect();
+            for _ in 0..depth {
+                let length = u32::try_from(backwards.len()).expect("a short one");
+                // LEB128, in as many bytes as there can be.
+                let digits = (0..5).map(|at| (length >> (7 * at)) as u8 & 0x7f | if at < 4 { 0x80 } else { 0 });
+                backwards.extend(digits.rev());
+                backwards.push(COMPONENT_SECTION);
+                backwards.extend(HEADER.into_iter().rev());
+            }
+            backwards.reverse();
+            Imports::of(&backwards)
+        };
+        assert!(matches!(nested(features::DEPTH), Err(LoadError::NoTools(_))), "as deep as they may be");
+        for depth in [features::DEPTH + 1, 100_000] {
+            assert!(matches!(nested(depth), Err(LoadError::Depth(features::DEPTH))), "{depth}");
+        }
     }
 
     #[test]
