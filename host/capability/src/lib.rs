@@ -48,7 +48,7 @@ pub fn interfaces() -> Vec<&'static Interface<Host>> {
     CAPABILITIES.iter().map(|capability| &capability.interface).collect()
 }
 
-/// The interfaces that one of these grants opens. What another of them does not grant, each function denies by itself.
+/// The interfaces that at least one of these grants (one per cluster) allows. A function checks the grant of the call's cluster again.
 pub fn open_to<'a>(grants: impl Iterator<Item = &'a Grant> + Clone) -> Vec<&'static Interface<Host>> {
     let is_open = |capability: &&&Capability| grants.clone().any(|grant| (capability.is_open_to)(grant));
     CAPABILITIES.iter().filter(is_open).map(|capability| &capability.interface).collect()

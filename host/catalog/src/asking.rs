@@ -18,7 +18,7 @@ use super::late::Late;
 use super::manifest::{MANIFEST_BYTES, Manifest, ManifestError};
 use super::problem::{MANIFEST_CPU, MANIFEST_TIME, Reason};
 
-/// What a component is known by: its digest, and what bears on how its manifest ends.
+/// Cache key: the component's digest and the limits of the `manifest` call, which decide whether that call succeeds.
 type Key = (Arc<str>, Limits);
 
 /// What came of asking.
@@ -107,7 +107,7 @@ impl Asking {
     }
 }
 
-/// Asks a component what it serves, with every function that it imports there, and none of them able to read anything.
+/// Calls a component's `manifest` with every host interface linked and no `Reader`, so host functions exist but cannot read a cluster.
 pub async fn manifest_of(artifact: &Artifact, engine: &Engine, limits: &Limits) -> Result<Manifest, Reason> {
     let component = artifact.link(&sandbar_capability::interfaces(), engine.queue(None, None))?;
     Ok(ask(component, engine, limits_of_manifest(limits, MANIFEST_TIME)).await?)

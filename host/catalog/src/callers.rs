@@ -56,12 +56,12 @@ impl Sight {
 }
 
 impl Catalog {
-    /// Whether there may be something that is not for this caller.
+    /// Whether part of the catalog may be hidden from this caller: they sent a selection, or a component has access rules.
     pub fn restricts(&self, caller: &Caller) -> bool {
         caller.has_selected() || self.components.iter().any(|component| component.callers.is_some())
     }
 
-    /// What is for a caller. An error is one of finding out.
+    /// The items that the caller may see. Fails if their rights cannot be determined.
     pub async fn sight(&self, caller: &Caller) -> Result<Sight, Error> {
         if !self.restricts(caller) {
             return Ok(Sight::everything());
@@ -88,7 +88,8 @@ impl Catalog {
         component.manifest().tools.iter().map(Definition::name).filter_map(|name| self.tool_for(caller, name))
     }
 
-    /// Whether a caller may have what they ask for; of what does not exist, whoever hears of all may. What cannot be found out is a no.
+    /// Whether the caller may use what they ask for. For an unknown name: true, unless part of the catalog may be hidden from this
+    /// caller. False if the decision cannot be made.
     pub async fn may_have(&self, caller: &Caller, asked: &Asked) -> bool {
         match self.find(caller, asked) {
             Some(found) => self.allows(caller, &found).await.unwrap_or(false),

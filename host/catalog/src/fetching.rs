@@ -22,7 +22,7 @@ use super::problem::Reason;
 /// Components that are in memory at once because they arrive: one of each registry, so that a slow one holds up no other.
 const AT_ONCE: usize = 4;
 
-/// What is asked for, and the policy in JSON: with another one it is another question.
+/// Cache key: the reference and the signature policy as JSON. A changed policy is a new lookup.
 type Key = (Reference, String);
 
 /// Components on their way.

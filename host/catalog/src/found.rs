@@ -1,4 +1,4 @@
-//! What a caller asks for, where it is found: with the component that serves it, and how what it is given is read.
+//! Resolves a request to the component that serves it, and prepares the call: coerced arguments, chosen cluster, expected result.
 
 use std::sync::Arc;
 
@@ -109,8 +109,8 @@ impl<'c> Found<'c> {
         }
     }
 
-    /// The question with its arguments as they were meant; else which of them does not fit, and why. Where that takes long it is not done in
-    /// this task, in which others wait.
+    /// Prepares the call, with arguments coerced to the schema; the inner error names the argument that does not fit. Long arguments are
+    /// processed on another thread, so that this task is not blocked.
     pub(super) async fn question(&self, account: &Account, asked: Asked) -> Result<Result<Question, String>, Failed> {
         let component = self.component();
         match (self, asked) {

@@ -97,7 +97,8 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// The one that is most in the way, if anything is: a component can do with a part of its rules, and not without knowing who calls.
+    /// The most severe of these, if any is non-empty: missing access to the caller's identity outranks missing rules, since a component
+    /// cannot be linked without it.
     pub fn gravest(all: impl IntoIterator<Item = Self>) -> Option<Self> {
         let some = all.into_iter().filter(|missing| !missing.is_empty());
         some.reduce(|first, next| if next.caller && !first.caller { next } else { first })

@@ -43,7 +43,7 @@ pub enum NotTaken {
 }
 
 impl Integrity {
-    /// Whether what was read is to be taken up. Of what is in a registry the digest, and who has signed it, was seen before it was read.
+    /// Checks the digest of a file. Components of registries were pinned and verified before they were read.
     pub fn check_contents(&self, source: &Source, digest: Option<Digest>) -> Result<(), NotTaken> {
         match (source, digest) {
             (Source::File(_), Some(digest)) => self.check_file(digest),

@@ -1,4 +1,5 @@
-//! Work that a load does not wait for for long: it goes on by itself, is never begun twice, and says when it is done.
+//! Background tasks by key, shared by all loads. A task runs once; a load waits for it up to `PATIENCE`, and a callback runs when it
+//! finishes later.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 type Outcome<V, E> = Shared<BoxFuture<'static, Result<V, E>>>;
 
-/// Work by what it is known by.
+/// Tasks by key.
 pub(super) struct Late<K, V, E>(Mutex<State<K, V, E>>);
 
 struct State<K, V, E> {
@@ -34,7 +35,7 @@ struct Entry<V, E> {
     task: AbortHandle,
 }
 
-/// Work that was begun, by whomever.
+/// Handle of a spawned task.
 pub(super) struct Running<V, E> {
     outcome: Outcome<V, E>,
     /// Which of all that was begun: what is begun anew under the same key is another.
@@ -96,7 +97,8 @@ where
         self.lock().find(key).and_then(|running| running.outcome.peek().cloned())
     }
 
-    /// What was begun under this key; else `work`, which goes on whoever waits for it, and `true`.
+    /// Returns the task under this key and `false`, or spawns `work` and returns it with `true`. The task runs to its end even if nobody
+    /// awaits it.
     pub(super) fn begun(&self, key: &K, work: impl FnOnce() -> BoxFuture<'static, Result<V, E>>) -> (Running<V, E>, bool)
     where
         K: Clone,
@@ -115,7 +117,8 @@ where
         (running, true)
     }
 
-    /// What came of it. None where it is not done in time; `late` is run when it is, once.
+    /// Awaits the task for up to `PATIENCE`. On timeout returns `None`; `late` runs when the task ends. Only the first waiter's callback
+    /// is kept.
     pub(super) async fn outcome(
         &self,
         key: &K,

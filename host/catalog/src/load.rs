@@ -103,8 +103,8 @@ impl Loader {
         self.compiling.progress()
     }
 
-    /// Loads all of them and names those that cannot be served. Their order decides who has a name. Those that have
-    /// to be compiled are waited for, but for no longer than `patience`.
+    /// Loads these sources; returns the catalog and a `Problem` for each component that is not served. On a name conflict the earlier
+    /// source wins. Components still being fetched, compiled or asked are awaited up to `patience`.
     pub async fn load(&self, wanted: Vec<(Source, Terms)>, patience: Duration) -> (Catalog, Vec<Problem>) {
         let mut over = std::pin::pin!(tokio::time::sleep(patience));
         let mut compiled = self.compiled();
@@ -150,7 +150,8 @@ impl Loader {
         catalog_of(Catalog::observed_by(self.observers.clone()), contenders.collect())
     }
 
-    /// What is served and still has `terms`, on those. No file is looked at, so a right that was taken back is gone at once.
+    /// The components of `before` for which `terms` returns terms, re-linked with them. Reads no file, so a revoked right is gone at
+    /// once.
     pub fn granted_anew(&self, terms: impl Fn(&Source) -> Option<Terms>, before: &Catalog) -> Catalog {
         let mut catalog = Catalog::observed_by(self.observers.clone());
         for served in before.components() {

@@ -1,4 +1,5 @@
-//! A component where it is, to be read as often as it takes: what is compiled later is not in memory until then.
+//! Where the bytes of a component are: binary, file or cache. They are read on demand, so a component in the compile queue takes no
+//! memory.
 
 use std::sync::Arc;
 

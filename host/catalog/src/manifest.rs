@@ -24,7 +24,7 @@ pub(super) const REASON_BYTES: usize = 4 * 1024;
 /// Tools of one component, and prompts, resources and templates. A model has to read all the tools; nobody needs more.
 const MOST: usize = 100;
 
-/// Bytes of a manifest. The seven bundled ones take 9 KB together.
+/// Bytes of a manifest. The bundled ones take one to five kilobytes each.
 pub(super) const MANIFEST_BYTES: u64 = 256 * 1024;
 
 /// What the description of a tool, prompt or resource ends with that hands on what others wrote.
@@ -360,8 +360,8 @@ impl Definition {
         Some(self)
     }
 
-    /// Whatever the component says: the world that the tool reads is open, its description warns of that, and its output schema has a
-    /// place for the notice.
+    /// Overrides what the manifest says: sets `openWorldHint`, appends the untrusted-data notice to the description, and adds the notice
+    /// key to the output schema.
     pub(super) fn marked_untrusted(mut self) -> Self {
         let object = Arc::make_mut(&mut self.object);
         let mut description = object.get("description").and_then(Value::as_str).map(str::to_owned);

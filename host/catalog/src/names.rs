@@ -1,4 +1,4 @@
-//! Who serves a name that several components have: whoever serves it already, and else whoever comes first.
+//! Resolves name conflicts: the component that already serves a name keeps it; otherwise the first in load order gets it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,8 +31,8 @@ impl<N> Claim<N> {
     }
 }
 
-/// For each claim a name that keeps it from serving its new ones. A component that is refused because of that may go on with what it had,
-/// and so take a name that another has counted on: that one is refused in its turn, until nobody is any more.
+/// For each claim, a name owned by another component that prevents the new version from being served. Iterates to a fixed point: a
+/// component that falls back to its previous version may keep a name that another one was about to get.
 pub(super) fn settle<N: Ord + Copy>(claims: &[Claim<N>]) -> Vec<Option<Taken<N>>> {
     let mut taken: Vec<Option<Taken<N>>> = vec![None; claims.len()];
     loop {

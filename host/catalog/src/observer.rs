@@ -9,7 +9,8 @@ use sandbar_spans::{Trace, TraceParent};
 use super::offer::Offer;
 use super::outcome::Outcome;
 
-/// Somebody who is told of what a server does. It is called on the way of calls, so it takes no longer than a line of the log.
+/// Receives one event for each finished call. Called synchronously on the call path, so implementations must cost no more than a log
+/// line.
 pub trait Observer: Send + Sync {
     /// A call has ended: its answer has been sent, or it has come to nothing.
     fn ended(&self, call: &EndedCall<'_>);
@@ -32,7 +33,8 @@ pub struct EndedCall<'c> {
     pub version: Option<&'static str>,
     /// What was asked for: a tool, a prompt or a resource.
     pub offer: Offer,
-    /// Its name, without anything that may be an argument. What nothing has is the caller's word alone, and neither clean nor short.
+    /// Name of the tool or prompt, URI or template of the resource; never an argument. If `component` is `None` it is raw caller input:
+    /// clean and truncate it.
     pub name: &'c str,
     /// The component that has it; none where nothing has that name, as far as the caller is shown.
     pub component: Option<&'c Arc<str>>,
@@ -72,7 +74,7 @@ impl EndedCall<'_> {
     }
 }
 
-/// How a call has come. By default, from somebody who says nothing of that.
+/// Protocol version and trace parent of a call, as far as the client sent them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrival {
     /// The version of the protocol that the client speaks, if it is a client of MCP.

@@ -67,7 +67,7 @@ impl fmt::Display for Offer {
 }
 
 impl Asked {
-    /// What it is asked of.
+    /// Whether a tool, a prompt or a resource is requested.
     pub fn offer(&self) -> Offer {
         match self {
             Self::Tool { .. } => Offer::Tool,

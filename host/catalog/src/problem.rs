@@ -120,7 +120,7 @@ impl Reason {
         matches!(self, Self::Fetching | Self::Compiling | Self::Asked)
     }
 
-    /// Whether it says more about the moment than about the component, which may load at the next attempt.
+    /// Whether the failure is transient: the server was busy when the manifest was requested.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Call(CallError::Busy { .. } | CallError::QueueBusy { .. }))
     }

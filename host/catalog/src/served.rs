@@ -70,7 +70,7 @@ impl Served {
         &self.manifest
     }
 
-    /// Who has signed it, of those of whom that was asked.
+    /// The signers that satisfied its signature policy.
     pub fn signers(&self) -> &[Signer] {
         &self.signers
     }
@@ -80,7 +80,7 @@ impl Served {
         self.reach.grants()
     }
 
-    /// Whether what it serves is for nobody: there are rules of who may call which tool, and it has none that they could name.
+    /// Whether no caller may use it: access rules are configured, it has a grant, and it has no tool that a rule could name.
     pub(super) fn is_for_nobody(&self) -> bool {
         self.callers.is_some() && self.manifest.tools.is_empty() && self.reach.is_open()
     }

@@ -19,7 +19,7 @@ pub struct Terms {
     pub grants_what_is_asked: bool,
     /// Whether it is served although it asks for more than it is granted.
     pub accepts_partial_grant: bool,
-    /// What it has to be. A bundled one is what it is.
+    /// Required digest and signatures; empty for a bundled component.
     pub integrity: Integrity,
     /// How much one call of it may use.
     pub limits: Limits,

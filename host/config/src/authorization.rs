@@ -127,7 +127,7 @@ impl AuthorizationConfig {
         ExtraKeys::new(&impersonated, &dropped)
     }
 
-    /// These rights, as those who read go by them.
+    /// Converts the configured mode to the one that readers use.
     pub(super) fn whose(&self, rights: RightsConfig) -> WhoseRights {
         match rights {
             RightsConfig::Server => WhoseRights::Server,

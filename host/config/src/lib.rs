@@ -279,7 +279,7 @@ impl Config {
         self.api_service.is_some() || self.authentication != AuthenticationConfig::default()
     }
 
-    /// Whether the first cluster is asked who callers are, or what they may call.
+    /// Whether authentication or tool authorization depends on the API server of the home cluster.
     pub fn asks_home(&self) -> bool {
         self.api_service.is_some()
             || self.authentication.token_review.is_some()
@@ -446,7 +446,7 @@ impl Config {
         })
     }
 
-    /// Whose rights count in a cluster: in one that is alone, or has nothing of its own, as in all.
+    /// The rights mode of a cluster: its own `rights`, else `authorization.rights`.
     pub fn rights_in(&self, cluster: Option<&ClusterConfig>) -> RightsConfig {
         cluster.and_then(|cluster| cluster.rights).unwrap_or(self.authorization.rights)
     }

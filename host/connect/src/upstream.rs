@@ -38,7 +38,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The server, as seen from here.
 pub(crate) struct Upstream {
     way: Arc<dyn Way>,
-    /// All that it does is reading: it is Sandbar.
+    /// The server has identified itself as Sandbar, whose tools only read, so requests may be repeated.
     is_sandbar: AtomicBool,
     has_been_reached: AtomicBool,
     room: Room,
@@ -160,7 +160,8 @@ impl Upstream {
         Ok(Reply { status: head.status.as_u16(), session: session.flatten(), messages })
     }
 
-    /// Somebody in between has said that nobody is reached. Of a server that may change something that is not believed.
+    /// A 502 or 503 of a proxy counts as "undelivered" only for a read-only server; otherwise the answer counts as lost, so the request
+    /// is not repeated.
     fn in_doubt(&self, failure: Failure) -> Failure {
         let is_hearsay = failure.kind == FailureKind::Undelivered && matches!(failure.status, Some(502 | 503));
         if is_hearsay && !self.only_reads() { Failure { kind: FailureKind::Lost, ..failure } } else { failure }

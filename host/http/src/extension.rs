@@ -16,7 +16,7 @@ pub struct Extension {
     server: String,
 }
 
-/// What a path of the Kubernetes API is.
+/// What a request path below `/apis` refers to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// A document that says what there is, as JSON.

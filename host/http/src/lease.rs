@@ -17,7 +17,7 @@ use super::body::LargeBody;
 use super::connection::Turn;
 use super::panics;
 
-/// What an answer holds. A call that goes on without its reader holds it alone.
+/// Resources held until an answer is sent or abandoned. If the client is gone, the running call holds them.
 #[derive(Default)]
 pub(super) struct Lease {
     /// The place of a call.

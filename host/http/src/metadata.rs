@@ -52,8 +52,8 @@ struct Document<'r> {
 }
 
 impl ProtectedResource {
-    /// For the tokens of these issuers, which clients should ask for these scopes. `url` is the one by which clients reach MCP, where
-    /// something in front makes it another than the one that is asked; headers that say so are not believed.
+    /// Metadata that names these authorization servers and scopes. `url` is the public URL of MCP if a proxy in front changes it;
+    /// forwarded headers are not trusted for that.
     pub fn new(issuers: Vec<String>, scopes: Vec<String>, url: Option<String>, speaks_tls: bool) -> Self {
         Self { outside: url.map(Outside::of), scheme: if speaks_tls { "https" } else { "http" }, issuers, scopes }
     }

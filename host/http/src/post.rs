@@ -107,7 +107,7 @@ struct Head<'a> {
     caller: Caller,
 }
 
-/// What a message comes to.
+/// What is left to do to answer a message.
 enum Received {
     /// What is answered is known.
     Answer(HttpResponse),
@@ -121,7 +121,8 @@ enum Received {
     Subscription(Subscription),
 }
 
-/// What was read: what it comes to, or a call whose headers are wrong, of which nothing may be told to some.
+/// Result of reading a request: handled, or a call whose headers contradict its body. Only a caller who may use the tool is told which
+/// header is wrong.
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are the large one")]
 enum Read {
     Decided(Received),
@@ -433,7 +434,7 @@ fn opened(endpoint: &Endpoint, version: Version, caller: &Caller) -> Option<Head
     HeaderValue::from_str(&endpoint.sessions.borrow().mint(&session)).ok()
 }
 
-/// What a client tells by the way. Of that there is one thing to do something about.
+/// Handles a notification; only `notifications/cancelled` has an effect.
 fn notice(endpoint: &Endpoint, message: &Message, head: &Head<'_>) {
     if let (Some("notifications/cancelled"), Some((session, _))) = (message.method(), &head.session)
         && let Some(id) = message.cancelled()

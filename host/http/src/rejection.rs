@@ -32,7 +32,8 @@ pub(super) struct Rejection {
     pub(super) challenge: Option<Challenge>,
     /// The request's body has been read. Else the connection cannot go on behind it.
     pub(super) is_read: bool,
-    /// The connection is of no use for another request: whoever asks was not known by their certificate when it began, or may not connect.
+    /// Close the connection after this answer: the peer's certificate was not accepted, or it may not connect at all, so further requests
+    /// would fail as well.
     pub(super) is_of_stranger: bool,
 }
 

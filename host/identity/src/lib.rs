@@ -113,7 +113,7 @@ impl Authentication {
         }
     }
 
-    /// How each way is that depends on others, in words of one line: well, or what is wrong with it.
+    /// One readiness check per OIDC issuer: `Ok`/`Err` with a line of text.
     pub fn checks(&self) -> Vec<Result<String, String>> {
         self.oidc.as_ref().map(Issuers::checks).unwrap_or_default()
     }

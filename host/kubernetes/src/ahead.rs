@@ -30,7 +30,7 @@ impl Ahead {
         *self.lock() = Some(Asked { request, attempt });
     }
 
-    /// What came of it; none if another request was sent, or none.
+    /// Awaits the prefetched attempt if it was for this request; `None` if there is none, or it was for another.
     pub(super) async fn of(&self, request: &ApiRequest) -> Option<Result<Attempt, Failure>> {
         let mut asked = self.lock().take_if(|asked| asked.request == *request)?;
         let attempt = asked.attempt.join_next().await?;

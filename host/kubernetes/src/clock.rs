@@ -21,8 +21,7 @@ const DATE_BYTES: usize = 64;
 /// What a time as HTTP has it leaves out.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How the clock of an API server is set beside that of this machine. The way of the request and the parts of a second that it does not
-/// say are taken off.
+/// Clock skew of an API server, less the round-trip time and the sub-second part that an HTTP date drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerClock {
     /// It does not say.

@@ -161,7 +161,7 @@ impl Cluster {
         self.reader(Arc::new(Grant::default()), budget).api_server().await
     }
 
-    /// Waits until a request of anybody has had no answer from the API server, since this was waited for the last time. For one who waits.
+    /// Waits for a request, of any call, that got no answer. One such event is remembered between two waits. Supports a single waiter.
     pub async fn unanswered(&self) {
         self.server.api.unanswered().await;
     }

@@ -61,7 +61,7 @@ impl Clusters {
         Ok(Self::of(connected.into_iter()))
     }
 
-    /// The same where nobody may be there: one that there is no way to is still one of them, and says so to whoever asks it.
+    /// Like `connect`, but a cluster whose configuration cannot be used stays in the list and answers every request with the reason.
     ///
     /// # Panics
     /// Where there is none.

@@ -143,7 +143,7 @@ impl ApiServer {
         self.unanswered.notified().await;
     }
 
-    /// The token that requests are sent with, if it is by one that this process says who it is.
+    /// The bearer token of this process's login, if it authenticates with one.
     pub(super) async fn bearer(&self, time: Duration) -> Result<Option<String>, Error> {
         let Some(login) = self.login() else { return Ok(None) };
         Ok(login.session(time).await?.bearer().map(str::to_owned))

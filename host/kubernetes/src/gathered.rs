@@ -29,7 +29,7 @@ const AHEAD: usize = 1;
 /// Lines that are handed on as they come: a short log waits for nothing.
 const AT_ONCE: u32 = 128;
 
-/// A line that took longer was not there yet: the connection was read for it alone.
+/// If the next frame takes longer than this, it was not buffered: the connection was read for it alone.
 const AT_HAND: Duration = Duration::from_micros(20);
 
 /// How long lines come together after that one. A busy log has dozens in this time.

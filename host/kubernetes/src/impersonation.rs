@@ -78,7 +78,7 @@ pub(super) struct Impersonated {
 }
 
 impl Impersonated {
-    /// Errors: `denied`, for whom the API server does not let be impersonated, or who would be somebody else on the way.
+    /// Fails with `denied` if the API server does not allow impersonating this user, or if the headers would not carry the same identity.
     pub(super) fn new(user: Arc<User>, keys: &ExtraKeys) -> Result<Self, Error> {
         let headers = headers(&user, keys)
             .map_err(|why| Error::new(Code::Denied, format!("this server cannot read in the name of {}: {why}", user.shown())))?;

@@ -84,7 +84,7 @@ pub(super) async fn identity(api: &ApiServer, time: Duration) -> Result<Option<U
     found.checked().map(Some).map_err(|error| Error::new(Code::Other, error.to_string()))
 }
 
-/// Which of these the one who asks may do.
+/// Returns which of these permissions this process lacks.
 pub(super) async fn rights(api: &ApiServer, permissions: Vec<Permission>, time: Duration) -> OwnRights {
     let deadline = Instant::now() + time;
     let number = permissions.len();

@@ -32,7 +32,7 @@ pub enum Reply {
     Subscription(Subscription),
 }
 
-/// A list of what one caller sees, who is yet to be asked about.
+/// A list request whose result depends on the caller, whose rights are not looked up yet.
 pub struct List {
     server: Server,
     caller: Caller,
@@ -41,7 +41,7 @@ pub struct List {
     era: Era,
 }
 
-/// The same once it is known what is in it.
+/// A list request after the caller's rights were looked up.
 pub struct OwnList {
     server: Server,
     id: RequestId,

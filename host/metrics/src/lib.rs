@@ -140,7 +140,7 @@ impl Metrics {
         self.components.get_or_create(&state.into()).set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
-    /// Where what is under way is read with each scrape. It has to be quick, and counts once.
+    /// Sets the callback that returns the current gauges on each scrape; it must be fast. A second call is ignored and logged.
     pub fn read_from(&self, readings: impl Fn() -> Readings + Send + Sync + 'static) {
         if self.read.set(Box::new(readings)).is_err() {
             tracing::error!("what is under way is read from somewhere already");

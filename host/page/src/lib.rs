@@ -81,7 +81,7 @@ impl Page {
         self.told().components = components.into();
     }
 
-    /// From now on these are not served as they are, and this is to be said beside it.
+    /// Sets the components that cannot be served in their current version, and further notices for the operator.
     pub fn problems(&self, problems: Vec<Problem>, notices: Vec<String>) {
         let mut told = self.told();
         (told.problems, told.notices) = (problems.into(), notices.into());

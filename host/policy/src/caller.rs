@@ -187,7 +187,7 @@ impl Identity {
         }
     }
 
-    /// Whose rights count where the caller's do; none: those of this process, since it runs with the kubeconfig of whoever calls.
+    /// The user whose RBAC rights are checked. `None` for the operator, who uses the process's own credentials.
     pub fn whose_rights(&self) -> Option<Arc<User>> {
         match self {
             Self::Operator => None,

@@ -109,7 +109,7 @@ pub enum Denied {
 }
 
 impl Grant {
-    /// Whether it allows anything at all. What a component learns by it, others have written: names of users, too.
+    /// Whether the grant allows anything. If so, the output of the component may contain data that others wrote (user names included).
     pub fn allows_anything(&self) -> bool {
         self.caller || !(self.rules.is_empty() && self.cluster_rules.is_empty())
     }

@@ -12,13 +12,13 @@ pub const AUTHENTICATED: &str = "system:authenticated";
 /// The group of everybody else.
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 
-/// The user that somebody is who has not said who they are.
+/// User name of an unauthenticated request.
 pub const ANONYMOUS: &str = "system:anonymous";
 
 /// The key in a user's extra by which the API server notes which of their credentials it was.
 pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
-/// What a cluster is called that has no name, since it is alone. No cluster of several can be called like that, and nobody sees it.
+/// Internal name of a single, unnamed cluster. Not allowed in `clusters`, and never shown.
 pub const ONLY_CLUSTER: &str = "";
 
 /// The version of the API group of a server that is a part of the Kubernetes API: it is at `/apis/GROUP/v1/servers/NAME`.

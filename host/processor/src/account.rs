@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What is counted for one caller is counted under this: the same for all tokens of one user.
+/// Key that per-caller limits are counted under; shared by all tokens of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
     /// All that are not authenticated.

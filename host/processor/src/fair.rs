@@ -29,7 +29,8 @@ pub struct FairSemaphore(Arc<Inner>);
 pub enum Share {
     /// All that are free: each is held for a moment, so others wait for no more than that.
     All,
-    /// No more than it leaves free: each may be held for as long as a call takes, or its reader.
+    /// An account may hold at most as many permits as remain free, half of them when alone. For permits held during a whole call or while
+    /// its answer is read.
     Half,
 }
 
@@ -125,7 +126,7 @@ impl FairSemaphore {
         self.lock().permits
     }
 
-    /// Has it so many permits, and room for so many to wait. Of permits that are there no longer nothing is taken back.
+    /// Sets the number of permits and of waiting places. Permits already held stay valid, even if more are held than there are now.
     pub fn resize(&self, permits: usize, room: usize) {
         let mut state = self.lock();
         (state.permits, state.room) = (permits, room);

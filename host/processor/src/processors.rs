@@ -26,7 +26,7 @@ pub struct Processors {
     turns: FairSemaphore,
 }
 
-/// Without outcome: the host panicked, or no thread could be started.
+/// The work panicked, or no thread could be started for it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failed;
 

@@ -48,7 +48,7 @@ pub(crate) enum Part {
     Contents,
 }
 
-/// Those of whoever asks nobody and has kept nothing.
+/// No registries: offline and without a cache.
 impl Default for Registries {
     fn default() -> Self {
         Self { settings: Settings::default(), http: Http::silent(), silent: Http::silent() }

@@ -1,4 +1,4 @@
-//! The bytes of a component, and what they are known by.
+//! A component's bytes with their SHA-256 digest.
 
 use std::ops::Deref;
 use std::sync::Arc;

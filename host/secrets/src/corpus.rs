@@ -2,7 +2,6 @@
 //!
 //! One sample a line: the secret is between `⟦` and `⟧`. `⏎` is a line break, `␛` an escape, `␍` a carriage return, and `·` is
 //! left out, so that no scanner of repositories takes a sample for a real token. None of them is valid anywhere.
-//! left out, so that no scanner of repositories takes a sample for a real token. None of them opens anything.
 
 use std::collections::BTreeMap;
 

@@ -40,10 +40,10 @@ struct Inner {
     draining: AtomicBool,
 }
 
-/// What was looked at, in words of one line: that it is well, or what is wrong with it.
+/// One line of the report: `Ok` = passes, `Err` = fails; each with its text.
 pub type Check = Result<String, String>;
 
-/// What is read at start, and anew when it is another.
+/// An input that is read at start and reloaded when it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Followed {
     /// The certificate of the listener.
@@ -88,7 +88,7 @@ impl Readiness {
         *lock(&self.0.loaded) = Loaded { tools, problems };
     }
 
-    /// From now on this is how something is that is followed. It makes the server neither ready nor unready.
+    /// Replaces the checks of a reloaded input. Does not affect readiness.
     pub fn follows(&self, what: Followed, checks: Vec<Check>) {
         lock(&self.0.followed).insert(what, checks);
     }
@@ -98,7 +98,7 @@ impl Readiness {
         self.0.rights.asked().await;
     }
 
-    /// From now on this is what is told of that, and nobody looks again for so long. It makes the server neither ready nor unready.
+    /// Stores the result of the check of the server's own permissions for `good_for`. Does not affect readiness.
     pub fn rights(&self, checks: Vec<Check>, good_for: Duration) {
         self.0.rights.found(checks, good_for);
     }

@@ -69,7 +69,7 @@ struct Issuer {
     published: Published,
 }
 
-/// Whose a token is, and which issuer says so.
+/// An authenticated user, and the issuer of the token.
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) user: Arc<User>,

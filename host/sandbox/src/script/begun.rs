@@ -1,5 +1,5 @@
-//! The engine of scripts as it is once it has begun: set up, and with all that each script finds. To begin takes several times as long
-//! as a short script, so it is done once, before the engine is compiled, and every instance has the memory that was left.
+//! Pre-initialises the script engine with wizer: runs its setup and the prelude once, before compilation; every instance starts from that
+//! memory snapshot. Doing it for each call would take several times as long as a short script.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
