@@ -61,7 +61,7 @@ impl Catalog {
         caller.has_selected() || self.components.iter().any(|component| component.callers.is_some())
     }
 
-    /// The items that the caller may see. Fails if their rights cannot be determined.
+    /// Which tools the caller may see, and whether they see components without tools. Fails if their rights cannot be determined.
     pub async fn sight(&self, caller: &Caller) -> Result<Sight, Error> {
         if !self.restricts(caller) {
             return Ok(Sight::everything());

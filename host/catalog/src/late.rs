@@ -98,7 +98,7 @@ where
     }
 
     /// Returns the task under this key and `false`, or spawns `work` and returns it with `true`. The task runs to its end even if nobody
-    /// awaits it.
+    /// awaits it, unless a round ends without needing it, or everything is forgotten.
     pub(super) fn begun(&self, key: &K, work: impl FnOnce() -> BoxFuture<'static, Result<V, E>>) -> (Running<V, E>, bool)
     where
         K: Clone,

@@ -103,8 +103,9 @@ impl Loader {
         self.compiling.progress()
     }
 
-    /// Loads these sources; returns the catalog and a `Problem` for each component that is not served. On a name conflict the earlier
-    /// source wins. Components still being fetched, compiled or asked are awaited up to `patience`.
+    /// Loads these sources; returns the catalog and a `Problem` for each component that is not served. On a name conflict the one that is
+    /// ready first wins, and of those ready together the earlier source. Components still being fetched, compiled or asked are awaited up
+    /// to `patience`.
     pub async fn load(&self, wanted: Vec<(Source, Terms)>, patience: Duration) -> (Catalog, Vec<Problem>) {
         let mut over = std::pin::pin!(tokio::time::sleep(patience));
         let mut compiled = self.compiled();
@@ -150,8 +151,8 @@ impl Loader {
         catalog_of(Catalog::observed_by(self.observers.clone()), contenders.collect())
     }
 
-    /// The components of `before` for which `terms` returns terms, re-linked with them. Reads no file, so a revoked right is gone at
-    /// once.
+    /// The components of `before` for which `terms` returns terms that they still meet, re-linked with them. Reads no file, so a revoked
+    /// right is gone at once.
     pub fn granted_anew(&self, terms: impl Fn(&Source) -> Option<Terms>, before: &Catalog) -> Catalog {
         let mut catalog = Catalog::observed_by(self.observers.clone());
         for served in before.components() {

@@ -361,7 +361,7 @@ impl Definition {
     }
 
     /// Overrides what the manifest says: sets `openWorldHint`, appends the untrusted-data notice to the description, and adds the notice
-    /// key to the output schema.
+    /// key to the output schema, if there is one.
     pub(super) fn marked_untrusted(mut self) -> Self {
         let object = Arc::make_mut(&mut self.object);
         let mut description = object.get("description").and_then(Value::as_str).map(str::to_owned);

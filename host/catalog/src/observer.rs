@@ -9,8 +9,8 @@ use sandbar_spans::{Trace, TraceParent};
 use super::offer::Offer;
 use super::outcome::Outcome;
 
-/// Receives one event for each finished call. Called synchronously on the call path, so implementations must cost no more than a log
-/// line.
+/// Is told of each finished call and of each compilation of an operator's component, and may supply a call's trace. Called synchronously
+/// on the call path, so implementations must cost no more than a log line.
 pub trait Observer: Send + Sync {
     /// A call has ended: its answer has been sent, or it has come to nothing.
     fn ended(&self, call: &EndedCall<'_>);
@@ -33,8 +33,8 @@ pub struct EndedCall<'c> {
     pub version: Option<&'static str>,
     /// What was asked for: a tool, a prompt or a resource.
     pub offer: Offer,
-    /// Name of the tool or prompt, URI or template of the resource; never an argument. If `component` is `None` it is raw caller input:
-    /// clean and truncate it.
+    /// Name of the tool or prompt; URI or template of the resource, or only the beginning of a URI that nothing serves. Never an
+    /// argument; cut, not cleaned. If `component` is `None` it is raw caller input.
     pub name: &'c str,
     /// The component that has it; none where nothing has that name, as far as the caller is shown.
     pub component: Option<&'c Arc<str>>,

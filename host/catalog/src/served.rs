@@ -80,7 +80,7 @@ impl Served {
         self.reach.grants()
     }
 
-    /// Whether no caller may use it: access rules are configured, it has a grant, and it has no tool that a rule could name.
+    /// Whether no caller may use it: access rules are configured, its grant allows something, and it has no tool that a rule could name.
     pub(super) fn is_for_nobody(&self) -> bool {
         self.callers.is_some() && self.manifest.tools.is_empty() && self.reach.is_open()
     }

@@ -38,7 +38,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The server, as seen from here.
 pub(crate) struct Upstream {
     way: Arc<dyn Way>,
-    /// The server has identified itself as Sandbar, whose tools only read, so requests may be repeated.
+    /// The server runs in this process, or has identified itself as Sandbar; its tools only read, so requests may be repeated.
     is_sandbar: AtomicBool,
     has_been_reached: AtomicBool,
     room: Room,

@@ -52,8 +52,8 @@ struct Document<'r> {
 }
 
 impl ProtectedResource {
-    /// Metadata that names these authorization servers and scopes. `url` is the public URL of MCP if a proxy in front changes it;
-    /// forwarded headers are not trusted for that.
+    /// Metadata that names these authorization servers and the scopes that clients should ask for. `url` is the public URL of MCP if a
+    /// proxy in front changes it; forwarded headers are not trusted for that.
     pub fn new(issuers: Vec<String>, scopes: Vec<String>, url: Option<String>, speaks_tls: bool) -> Self {
         Self { outside: url.map(Outside::of), scheme: if speaks_tls { "https" } else { "http" }, issuers, scopes }
     }

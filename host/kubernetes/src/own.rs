@@ -84,7 +84,7 @@ pub(super) async fn identity(api: &ApiServer, time: Duration) -> Result<Option<U
     found.checked().map(Some).map_err(|error| Error::new(Code::Other, error.to_string()))
 }
 
-/// Returns which of these permissions this process lacks.
+/// Returns which of these permissions this process lacks, and why not all could be checked, if they could not.
 pub(super) async fn rights(api: &ApiServer, permissions: Vec<Permission>, time: Duration) -> OwnRights {
     let deadline = Instant::now() + time;
     let number = permissions.len();

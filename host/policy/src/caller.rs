@@ -187,7 +187,8 @@ impl Identity {
         }
     }
 
-    /// The user whose RBAC rights are checked. `None` for the operator, who uses the process's own credentials.
+    /// The user whose rights count where the caller's do: `system:anonymous` for a caller who is not authenticated. `None` for the
+    /// operator, who uses the process's own credentials.
     pub fn whose_rights(&self) -> Option<Arc<User>> {
         match self {
             Self::Operator => None,

@@ -29,8 +29,8 @@ pub struct FairSemaphore(Arc<Inner>);
 pub enum Share {
     /// All that are free: each is held for a moment, so others wait for no more than that.
     All,
-    /// An account may hold at most as many permits as remain free, half of them when alone. For permits held during a whole call or while
-    /// its answer is read.
+    /// An account gets another permit only while it holds fewer than are free: alone it gets half of them, rounded up. For permits held
+    /// during a whole call or while its answer is read.
     Half,
 }
 

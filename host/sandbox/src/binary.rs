@@ -1,4 +1,4 @@
-//! A component's bytes with their SHA-256 digest.
+//! A component's bytes with the SHA-256 digest that identifies it; a script's digest covers the engine and the text.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -98,7 +98,7 @@ impl Readiness {
         self.0.rights.asked().await;
     }
 
-    /// Stores the result of the check of the server's own permissions for `good_for`. Does not affect readiness.
+    /// Stores the result of the check of the server's own permissions, which is not repeated for `good_for`. Does not affect readiness.
     pub fn rights(&self, checks: Vec<Check>, good_for: Duration) {
         self.0.rights.found(checks, good_for);
     }
