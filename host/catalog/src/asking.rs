@@ -1,6 +1,5 @@
-//! Components that are asked for their manifests. What a component says of itself runs its own code, so that has limits of its own,
-//! nothing waits for it for long, and no component is asked twice: neither one that has answered, nor one that has failed by its own
-//! doing.
+//! Calls the `manifest` export of components. This runs guest code, so it has limits of its own and a load waits for it only briefly.
+//! Results, including failures that are the component's own fault, are cached by digest and limits for as long as loads need them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -71,8 +71,8 @@ impl Way for Forwarded {
     }
 }
 
-/// The way to a server behind an API server, or, where that does not serve the group, to a pod of a Service. Which of the two it is is
-/// found out with the first message, and again whenever the one that was found leads nowhere.
+/// The way to a server behind an API server: tries the API server first. If that does not serve the group, sends to a pod of the Service
+/// and, once a pod has answered, goes on with pods until a request to one fails other than by a lost answer.
 pub struct BehindApiServer {
     server: Forwarder,
     pods: Forwarder,

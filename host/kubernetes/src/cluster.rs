@@ -213,8 +213,8 @@ impl Cluster {
         aggregation::read(&self.server.api, time).await
     }
 
-    /// Waits for a credential plugin as long as it may take, if there is one: it may ask somebody to log in, which takes longer than any
-    /// call. For commands, of which nothing is left once they have ended. Why it failed is told by what needs it.
+    /// Runs the credential plugin, if there is one, with the full time limit of a login rather than that of a call, since it may prompt a
+    /// person. For one-shot commands. A failure is reported by the request that needs the login.
     pub async fn log_in(&self) {
         if let Some(login) = self.server.api.login() {
             login.wait().await;

@@ -1,7 +1,7 @@
-//! Several reads side by side: one answer each, on one budget, in the room of one.
+//! Batched reads: several reads run concurrently on the call's one budget, with one answer each.
 //!
-//! What one read may hold while it runs, and what it may answer, is bounded for its call. So of several that run at once each may hold its
-//! part of the first, and of several whose answers are handed over together each may have its part of the second.
+//! Each gets a fraction of the memory bound of a call, by how many run at once, and of the bound of its answer, by the size of the batch,
+//! because all answers are returned together.
 
 use std::num::NonZeroUsize;
 

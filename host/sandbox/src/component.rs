@@ -175,8 +175,8 @@ impl Artifact {
         Self::load_bundled(engine, name, binary, stack)
     }
 
-    /// Has what `before` was compiled to serve for `after`, too, so that nobody compiles it again. True where that is so: where `after` is
-    /// `before` with custom sections behind it, which no compiler looks at, and where the folder is one that is kept.
+    /// Reuses the compiled code of `before` for `after`. Returns whether it could: `after` must be `before` plus custom sections, which
+    /// no compiler looks at, and the cache folder persistent.
     pub fn serves_for(engine: &Engine, before: &Binary, after: &Binary, stack: u64) -> bool {
         let Some(Compiler { folder, .. }) = engine.compiler().filter(|compiler| compiler.folder.is_kept()) else { return false };
         let only_describes = after.strip_prefix(&**before).is_some_and(are_custom);

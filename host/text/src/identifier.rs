@@ -3,9 +3,8 @@
 use super::clean::is_hidden;
 use super::steps::steps;
 
-/// A name, so that two that differ look different: characters that could not be seen, or would move what is beside them, and `separator`, are
-/// written `\u{200b}`. What is read as such a character by whoever knows this is one: a name that has those letters itself has its `\`
-/// written so.
+/// Escapes a name injectively: control and invisible characters, those that move what is beside them, and `separator` become `\u{...}`. A
+/// backslash that already begins such an escape is escaped itself, so the output is unambiguous.
 pub fn identifier(name: &str, separator: Option<char>) -> String {
     let mut shown = String::with_capacity(name.len());
     for (at, character) in name.char_indices() {

@@ -1,7 +1,6 @@
-//! What was found out about a token or a right, remembered for as long as it counts.
+//! Cache of decisions on tokens and rights, each with its own time to live, bounded in bytes.
 //!
-//! Each verdict has a time of its own. What is asked about is kept as a digest, because it may be a secret, and many who ask for the same at
-//! once wait for one answer. What could not be found out is not remembered.
+//! Keys are digests, since a token is a secret. Concurrent lookups of one key are coalesced; failures are not cached.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
