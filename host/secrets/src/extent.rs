@@ -71,8 +71,10 @@ pub(super) fn value(scan: &Scan<'_>, at: usize) -> Extent {
 
 /// The position after the name of a type or a function.
 fn after_openers(scan: &Scan<'_>, at: usize) -> usize {
+    /// Bytes of a colon and the spaces behind it.
+    const SPACES: usize = 8;
     // An anchor of YAML: `password: &db sesame`.
-    if scan.byte(at) == Some(b'&') {
+    if scan.byte(at) == Some(b'&') && scan.before(at, SPACES).trim_ascii_end().ends_with(b":") {
         let end = scan.run(at + 1, &NAME);
         if end > at + 1 && scan.byte(end) == Some(b' ') {
             return end + scan.spaces(end, 4);

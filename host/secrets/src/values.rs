@@ -155,23 +155,22 @@ fn is_of_references(value: &str) -> bool {
         ("%{", "}"),
         ("ENC(", ")"),
     ];
+    // A template may go on on other lines, and in front of a path.
+    let is_template = value.starts_with("{{") || value.starts_with("${{");
+    let is_separator = |c: char| c.is_ascii_punctuation() && !WHOLE.iter().any(|(open, _)| open.starts_with(c));
     let mut rest = value;
-    loop {
-        let Some((open, close)) = WHOLE.iter().find(|(open, _)| rest.starts_with(open)) else { return false };
-        // What is not closed was cut, or goes on where nobody looks.
-        let Some(end) = rest[open.len()..].find(close) else { return true };
-        rest = &rest[open.len() + end + close.len()..];
+    while let Some((open, close)) = WHOLE.iter().find(|(open, _)| rest.starts_with(open)) {
+        let Some(end) = rest[open.len()..].find(close) else { return is_template };
         // Of one in another, the outer one ends, too.
-        rest = rest.trim_start_matches([')', '}']);
-        rest = rest.trim_start_matches(|separator: char| separator.is_ascii_punctuation() && !WHOLE_BEGINS.contains(separator));
-        if rest.is_empty() {
+        let behind = rest[open.len() + end..].trim_start_matches(close);
+        let behind = behind.trim_start_matches(|c| close.ends_with(c));
+        if behind.is_empty() {
             return true;
         }
+        rest = behind.trim_start_matches(is_separator);
     }
+    is_template && rest.is_empty()
 }
-
-/// What references begin with.
-const WHOLE_BEGINS: &str = "${<%#@";
 
 /// Whether a value describes the state of a secret.
 pub(super) fn says_state(value: &str) -> bool {

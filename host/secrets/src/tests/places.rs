@@ -1,5 +1,6 @@
 //! Values that are secret by what stands before them: names, headers, flags, and the places of a URL.
 
+use super::super::values::is_reference;
 use super::*;
 
 #[test]
@@ -180,5 +181,33 @@ fn values_go_by_their_names() {
         ("token=d41d8cd98f00b204e9800998ecf8427e", "token=[masked: token]"),
     ] {
         assert_eq!(shown(text), masked);
+    }
+}
+
+#[test]
+fn a_value_is_a_reference_if_it_consists_of_references() {
+    for reference in [
+        "$(USER):$(PASSWORD)",
+        "${A}",
+        "${A_$(B)}",
+        "{{ .Values.password | quote }}",
+        "{{ .a }}/",
+        "{{ if .a",
+        "%(b)s",
+        "data.db.arn",
+    ] {
+        assert!(is_reference(reference), "{reference}");
+    }
+    for value in [
+        "${Zq77Xv9KmT7p",
+        "$(Zq77Xv9KmT7p",
+        "<%Zq77",
+        "${A}sesame",
+        "$(A)sesame$(B)",
+        "${A}!!",
+        "{{ .p }}sesame",
+        "data.Zq77Xv9KmT7pWc3RjLb2",
+    ] {
+        assert!(!is_reference(value), "{value}");
     }
 }
